@@ -1,0 +1,133 @@
+/* Pictures: decoding, resizing, and the preprocessing that turns one into a network's input.
+ *
+ * Every function here may be called from any number of threads at once, on different images. */
+#ifndef VGG_IMAGE_H
+#define VGG_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgg/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Decoded pictures larger than this are refused before memory is taken for them. */
+#define VGG_IMAGE_MAX_SIDE 30000
+#define VGG_IMAGE_MAX_PIXELS 200000000
+
+/* A picture of 8-bit samples, `channels` (1 grey, 3 red-green-blue) interleaved, rows from top to
+ * bottom without gaps: sample c of column x, row y is pixels[(y * width + x) * channels + c].
+ * Start with {0}; vgg_image_free releases the pixels and makes it {0} again. */
+typedef struct vgg_image {
+    size_t width, height, channels;
+    uint8_t *pixels;
+} vgg_image;
+
+VGG_API void vgg_image_free(vgg_image *image);
+
+/* Decodes a JPEG, PNG, WebP or PNM (PBM, PGM, PPM; plain and raw) picture, told apart by content.
+ * The result is grey or RGB as the picture is: palettes are looked up, 16-bit samples rounded to 8,
+ * transparency laid over white, CMYK and YCCK turned into RGB, and the EXIF orientation of a JPEG,
+ * PNG or WebP applied, so that the picture stands upright. `name` is used in messages only.
+ * On success the caller releases *image with vgg_image_free; what it held before is not freed. */
+VGG_API vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name,
+                                    vgg_image *image, vgg_error *error);
+
+/* The same for a file; "-" reads standard input to its end. */
+VGG_API vgg_status vgg_image_load(const char *path, vgg_image *image, vgg_error *error);
+
+/* True when the file's name ends in one of the endings of a picture that vgg_image_decode reads
+ * (.jpg .jpeg .jpe .png .webp .pnm .pbm .pgm .ppm, in either case). */
+VGG_API bool vgg_image_name_is_picture(const char *name);
+
+/* Writes the picture as PNG: under its name when complete, or not at all. */
+VGG_API vgg_status vgg_image_save_png(const vgg_image *image, const char *path, vgg_error *error);
+
+/* A copy with 1 or 3 channels. Grey from colour is ITU-R 601-2 luma, (299 R + 587 G + 114 B) / 1000,
+ * rounded as Pillow's convert("L") rounds. */
+VGG_API vgg_status vgg_image_convert(const vgg_image *image, size_t channels, vgg_image *out,
+                                     vgg_error *error);
+
+/* The upright rectangle of `width` x `height` at column x, row y; what lies outside of the picture
+ * is black. x and y may be negative. */
+VGG_API vgg_status vgg_image_crop(const vgg_image *image, ptrdiff_t x, ptrdiff_t y, size_t width,
+                                  size_t height, vgg_image *out, vgg_error *error);
+
+/* Mirrors left and right, in place. */
+VGG_API void vgg_image_flip(vgg_image *image);
+
+typedef enum vgg_filter {
+    VGG_FILTER_BILINEAR = 0, /* triangle, radius 1 */
+    VGG_FILTER_BICUBIC = 1,  /* Keys' cubic with a = -0.5, radius 2 */
+} vgg_filter;
+
+/* Resizes with a filter that widens when the picture shrinks (antialiasing). Equal to Pillow's
+ * Image.resize with the same filter, to within 1 of 255 for every sample. */
+VGG_API vgg_status vgg_image_resize(const vgg_image *image, size_t width, size_t height,
+                                    vgg_filter filter, vgg_image *out, vgg_error *error);
+
+/* Resizes so that the short side becomes `side`; the long one becomes floor(side * long / short),
+ * as torchvision's Resize(side) has it. */
+VGG_API vgg_status vgg_image_resize_short(const vgg_image *image, size_t side, vgg_filter filter,
+                                          vgg_image *out, vgg_error *error);
+
+/* How a picture becomes an input of the network: resize the short side, cut out the centre, scale,
+ * subtract the mean and divide by the deviation per channel, in a channel order. A model file
+ * carries these figures; nothing is guessed. */
+typedef struct vgg_preprocess {
+    char name[32];      /* the preset it came from */
+    size_t channels;    /* 1 or 3; a picture is converted to it */
+    size_t width, height; /* of the cut-out, which is the input of the network */
+    size_t resize;      /* short side before the cut-out; 0 leaves the size as it is */
+    vgg_filter filter;
+    bool bgr;           /* channel order of the input: blue-green-red instead of red-green-blue */
+    double scale;       /* first: sample * scale, sample in 0..255 */
+    double mean[3];     /* then: - mean[c], / deviation[c]; c counts in the order of the input */
+    double deviation[3];
+} vgg_preprocess;
+
+/* Fills in a preset for an input of `channels` x `height` x `width`:
+ *   "torchvision"  RGB, 1/255, mean (0.485, 0.456, 0.406), deviation (0.229, 0.224, 0.225)
+ *   "caffe"        BGR, mean (103.939, 116.779, 123.68) of 0..255; Keras's VGG models use it too
+ *   "paper"        RGB, mean (123.68, 116.779, 103.939) of 0..255
+ *   "unit"         RGB, 1/255, no mean
+ * With 1 channel the means and deviations become their average over the three. The short side is
+ * resized to round(min(height, width) * 256 / 224) with the bilinear filter (Simonyan & Zisserman,
+ * section 3.2: S = 256 for 224). VGG_ERROR_NOT_FOUND, naming the presets, for another name. */
+VGG_API vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t height,
+                                         size_t width, vgg_preprocess *preprocess, vgg_error *error);
+
+/* Checks that all figures are usable: sizes from 1 to VGG_IMAGE_MAX_SIDE, 1 or 3 channels, finite
+ * numbers, deviations that are not 0. */
+VGG_API vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *error);
+
+/* Resizes, cuts out the centre (offset round half to even of the difference / 2, as torchvision's
+ * CenterCrop) and normalises. A picture smaller than the cut-out is padded with black, the picture
+ * in the middle. input: channels x height x width floats, owned by the caller. */
+VGG_API vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const vgg_image *image,
+                                        float *input, vgg_error *error);
+
+/* Only the last part: an image that has the size of the cut-out and the right channels becomes
+ * floats. */
+VGG_API vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess,
+                                            const vgg_image *image, float *input, vgg_error *error);
+
+/* The random view of a picture that training sees, a function of the three numbers alone. */
+typedef struct vgg_augment {
+    bool crop; /* a cut-out at a random place; when it has the size of the whole picture, at a random
+                * place within a black margin of 1/8 of the side */
+    bool flip; /* mirrored with probability 1/2 */
+} vgg_augment;
+
+VGG_API vgg_status vgg_preprocess_augmented(const vgg_preprocess *preprocess,
+                                            const vgg_augment *augment, const vgg_image *image,
+                                            uint64_t seed, uint64_t epoch, uint64_t index,
+                                            float *input, vgg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

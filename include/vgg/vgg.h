@@ -1,0 +1,13 @@
+/* libvgg: VGG networks for image classification. This header brings in all others. */
+#ifndef VGG_VGG_H
+#define VGG_VGG_H
+
+#include "vgg/data.h"
+#include "vgg/eval.h"
+#include "vgg/image.h"
+#include "vgg/model.h"
+#include "vgg/network.h"
+#include "vgg/status.h"
+#include "vgg/train.h"
+
+#endif

@@ -1,0 +1,71 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+const char *vgg_status_name(vgg_status status) {
+    switch (status) {
+    case VGG_OK:
+        return "VGG_OK";
+    case VGG_ERROR_ARGUMENT:
+        return "VGG_ERROR_ARGUMENT";
+    case VGG_ERROR_MEMORY:
+        return "VGG_ERROR_MEMORY";
+    case VGG_ERROR_IO:
+        return "VGG_ERROR_IO";
+    case VGG_ERROR_FORMAT:
+        return "VGG_ERROR_FORMAT";
+    case VGG_ERROR_SHAPE:
+        return "VGG_ERROR_SHAPE";
+    case VGG_ERROR_UNSUPPORTED:
+        return "VGG_ERROR_UNSUPPORTED";
+    case VGG_ERROR_NOT_FOUND:
+        return "VGG_ERROR_NOT_FOUND";
+    case VGG_ERROR_STOPPED:
+        return "VGG_ERROR_STOPPED";
+    case VGG_ERROR_NUMERIC:
+        return "VGG_ERROR_NUMERIC";
+    }
+    return "VGG_ERROR_UNKNOWN";
+}
+
+const char *vgg_version(void) {
+    return VGG_VERSION;
+}
+
+vgg_status vgg_fail(vgg_error *error, vgg_status status, const char *format, ...) {
+    if (error != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(error->message, sizeof error->message, format, arguments);
+        va_end(arguments);
+        error->status = status;
+        /* One line, whatever bytes a file name or a file's content brought in. */
+        for (char *c = error->message; *c != '\0'; c++)
+            if ((unsigned char)*c < 0x20 || *c == 0x7f)
+                *c = '?';
+    }
+    return status;
+}
+
+vgg_status vgg_fail_memory(vgg_error *error, const char *what, size_t bytes) {
+    char size[VGG_SIZE_TEXT];
+    return vgg_fail(error, VGG_ERROR_MEMORY, "out of memory: %s needs %s", what,
+                    vgg_size_text(size, bytes));
+}
+
+void vgg_error_prefix(vgg_error *error, const char *format, ...) {
+    if (error == NULL)
+        return;
+    char rest[VGG_ERROR_TEXT];
+    memcpy(rest, error->message, sizeof rest);
+    va_list arguments;
+    va_start(arguments, format);
+    int used = vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    if (used >= 0 && (size_t)used < sizeof error->message)
+        snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", rest);
+}

@@ -1,0 +1,218 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+static vgg_status fail_errno(vgg_error *error, const char *path, const char *action) {
+    return vgg_fail(error, errno == ENOENT ? VGG_ERROR_NOT_FOUND : VGG_ERROR_IO, "%s: cannot %s: %s",
+                    path, action, strerror(errno));
+}
+
+/* Opens a regular file for reading; *size is its size. */
+static vgg_status open_regular(const char *path, int *descriptor, size_t *size, vgg_error *error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(error, path, "open");
+    struct stat info;
+    vgg_status status = VGG_OK;
+    if (fstat(fd, &info) != 0)
+        status = fail_errno(error, path, "open");
+    else if (S_ISDIR(info.st_mode))
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: is a folder, expected a file", path);
+    else if (!S_ISREG(info.st_mode))
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: is not a regular file", path);
+    if (status != VGG_OK) {
+        close(fd);
+        return status;
+    }
+    *descriptor = fd;
+    *size = (size_t)info.st_size;
+    return VGG_OK;
+}
+
+vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, size_t *size,
+                         vgg_error *error) {
+    int fd;
+    size_t total;
+    vgg_status status = open_regular(path, &fd, &total, error);
+    if (status != VGG_OK)
+        return status;
+    if (total > limit) {
+        close(fd);
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has %zu bytes, more than the limit of %zu",
+                        path, total, limit);
+    }
+    unsigned char *bytes = malloc(total + 1);
+    if (bytes == NULL) {
+        close(fd);
+        return vgg_fail_memory(error, path, total);
+    }
+    size_t done = 0;
+    while (done < total) {
+        ssize_t got = read(fd, bytes + done, total - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            status = got < 0 ? fail_errno(error, path, "read")
+                             : vgg_fail(error, VGG_ERROR_IO, "%s: ended at byte %zu of %zu", path,
+                                        done, total);
+            free(bytes);
+            close(fd);
+            return status;
+        }
+        done += (size_t)got;
+    }
+    close(fd);
+    *data = bytes;
+    *size = total;
+    return VGG_OK;
+}
+
+vgg_status vgg_file_map(const char *path, const unsigned char **data, size_t *size,
+                        vgg_error *error) {
+    int fd;
+    size_t total;
+    vgg_status status = open_regular(path, &fd, &total, error);
+    if (status != VGG_OK)
+        return status;
+    void *map = NULL;
+    if (total > 0) {
+        map = mmap(NULL, total, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map == MAP_FAILED) {
+            status = vgg_fail(error, VGG_ERROR_MEMORY, "%s: cannot map its %zu bytes: %s", path,
+                              total, strerror(errno));
+            close(fd);
+            return status;
+        }
+    }
+    close(fd);
+    *data = map;
+    *size = total;
+    return VGG_OK;
+}
+
+void vgg_file_unmap(const unsigned char *data, size_t size) {
+    if (data != NULL)
+        munmap((void *)(uintptr_t)data, size);
+}
+
+vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error *error) {
+    *writer = (vgg_file_writer){.path = vgg_text_copy(path)};
+    vgg_text name = {0};
+    vgg_text_add(&name, "%s.XXXXXX", path);
+    writer->temporary = vgg_text_take(&name);
+    if (writer->path == NULL || writer->temporary == NULL) {
+        free(writer->path);
+        free(writer->temporary);
+        return vgg_fail_memory(error, path, strlen(path));
+    }
+    int fd = mkostemp(writer->temporary, O_CLOEXEC);
+    if (fd < 0) {
+        vgg_status status = fail_errno(error, path, "create");
+        free(writer->path);
+        free(writer->temporary);
+        return status;
+    }
+    /* mkostemp makes files that only their owner reads; a model is an ordinary file. */
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd, 0666 & ~mask);
+    writer->stream = fdopen(fd, "wb");
+    if (writer->stream == NULL) {
+        vgg_status status = fail_errno(error, path, "create");
+        close(fd);
+        unlink(writer->temporary);
+        free(writer->path);
+        free(writer->temporary);
+        return status;
+    }
+    return VGG_OK;
+}
+
+void vgg_file_abandon(vgg_file_writer *writer) {
+    if (writer->stream != NULL)
+        fclose(writer->stream);
+    if (writer->temporary != NULL)
+        unlink(writer->temporary);
+    free(writer->path);
+    free(writer->temporary);
+    *writer = (vgg_file_writer){0};
+}
+
+vgg_status vgg_file_write(vgg_file_writer *writer, const void *data, size_t size,
+                          vgg_error *error) {
+    if (size == 0 || fwrite(data, 1, size, writer->stream) == size)
+        return VGG_OK;
+    vgg_status status = fail_errno(error, writer->path, "write");
+    vgg_file_abandon(writer);
+    return status;
+}
+
+vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error) {
+    bool written = fflush(writer->stream) == 0 && fsync(fileno(writer->stream)) == 0;
+    int reason = errno;
+    if (fclose(writer->stream) != 0 && written) {
+        written = false;
+        reason = errno;
+    }
+    writer->stream = NULL;
+    if (written && rename(writer->temporary, writer->path) != 0) {
+        written = false;
+        reason = errno;
+    }
+    vgg_status status = VGG_OK;
+    if (written) {
+        free(writer->temporary);
+        writer->temporary = NULL;
+    } else {
+        errno = reason;
+        status = fail_errno(error, writer->path, "write");
+    }
+    vgg_file_abandon(writer);
+    return status;
+}
+
+vgg_status vgg_folder_create(const char *path, vgg_error *error) {
+    char *copy = vgg_text_copy(path);
+    if (copy == NULL)
+        return vgg_fail_memory(error, path, strlen(path));
+    vgg_status status = VGG_OK;
+    for (char *slash = copy + 1; status == VGG_OK && *copy != '\0'; slash++) {
+        if (*slash != '/' && *slash != '\0')
+            continue;
+        char saved = *slash;
+        *slash = '\0';
+        struct stat info;
+        if (mkdir(copy, 0777) != 0) {
+            if (errno != EEXIST)
+                status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot create the folder: %s", copy,
+                                  strerror(errno));
+            else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
+                status = vgg_fail(error, VGG_ERROR_IO, "%s: is there already and is not a folder",
+                                  copy);
+        }
+        *slash = saved;
+        if (saved == '\0')
+            break;
+    }
+    free(copy);
+    return status;
+}
+
+char *vgg_path_join(const char *folder, const char *name) {
+    vgg_text path = {0};
+    size_t length = strlen(folder);
+    const char *separator = length > 0 && folder[length - 1] == '/' ? "" : "/";
+    vgg_text_add(&path, "%s%s%s", folder, separator, name);
+    return vgg_text_take(&path);
+}

@@ -1,0 +1,39 @@
+/* Files: whole reads with a limit, read-only maps, and writes that happen wholly or not at all. */
+#ifndef VGG_BASE_FILE_H
+#define VGG_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "vgg/status.h"
+
+/* Reads the file into *data (freed by the caller) and its size into *size. A file larger than
+ * `limit` bytes, a folder or a device is refused before memory is taken. */
+vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, size_t *size,
+                         vgg_error *error);
+
+/* Maps a regular file read-only; an empty file maps to NULL with size 0. */
+vgg_status vgg_file_map(const char *path, const unsigned char **data, size_t *size,
+                        vgg_error *error);
+void vgg_file_unmap(const unsigned char *data, size_t size);
+
+/* A file that appears under its name only when it is complete: bytes go to a temporary file in the
+ * same folder, which vgg_file_commit flushes to disk and renames. After a failed write or commit, or
+ * vgg_file_abandon, no trace is left and the file that was there before is as it was. */
+typedef struct vgg_file_writer {
+    FILE *stream;
+    char *path, *temporary;
+} vgg_file_writer;
+
+vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error *error);
+vgg_status vgg_file_write(vgg_file_writer *writer, const void *data, size_t size, vgg_error *error);
+vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error);
+void vgg_file_abandon(vgg_file_writer *writer);
+
+/* Makes a folder and its missing parents; one that is there already is fine. */
+vgg_status vgg_folder_create(const char *path, vgg_error *error);
+
+/* "<folder>/<name>", freed by the caller; NULL when memory ran out. */
+char *vgg_path_join(const char *folder, const char *name);
+
+#endif

@@ -1,0 +1,231 @@
+/* The data set itself: making, asking, reading, describing. */
+#include "data/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+/* Pictures decoded by vgg_dataset_describe to learn what a folder or a tar holds. */
+#define SAMPLE 16
+
+void vgg_source_release(vgg_source *source) {
+    if (source != NULL && atomic_fetch_sub(&source->owners, 1) == 1)
+        source->free(source);
+}
+
+vgg_status vgg_dataset_create(vgg_source *source, const char *kind, const char *name,
+                              vgg_dataset **out, vgg_error *error) {
+    vgg_dataset *dataset = calloc(1, sizeof *dataset);
+    char *copy = vgg_text_copy(name);
+    if (dataset == NULL || copy == NULL) {
+        free(dataset);
+        free(copy);
+        return vgg_fail_memory(error, "a data set", sizeof *dataset);
+    }
+    dataset->source = source;
+    dataset->kind = kind;
+    dataset->name = copy;
+    atomic_fetch_add(&source->owners, 1);
+    *out = dataset;
+    return VGG_OK;
+}
+
+void vgg_dataset_free(vgg_dataset *dataset) {
+    if (dataset == NULL)
+        return;
+    for (size_t i = 0; i < dataset->class_count; i++)
+        free(dataset->classes[i]);
+    for (size_t i = 0; i < dataset->count; i++)
+        free(dataset->items[i].name);
+    free(dataset->classes);
+    free(dataset->items);
+    free(dataset->name);
+    vgg_source_release(dataset->source);
+    free(dataset);
+}
+
+/* Makes room for one more element in an array of `size`-byte elements. */
+static vgg_status grow(void **array, size_t count, size_t *capacity, size_t size,
+                       vgg_error *error) {
+    if (count < *capacity)
+        return VGG_OK;
+    size_t wanted, bytes;
+    if (!vgg_size_mul(vgg_size_max(*capacity, 32), 2, &wanted) ||
+        !vgg_size_mul(wanted, size, &bytes))
+        return vgg_fail(error, VGG_ERROR_MEMORY, "a data set of more than %zu entries", count);
+    void *larger = realloc(*array, bytes);
+    if (larger == NULL)
+        return vgg_fail_memory(error, "the list of a data set", bytes);
+    *array = larger;
+    *capacity = wanted;
+    return VGG_OK;
+}
+
+vgg_status vgg_dataset_add_class(vgg_dataset *dataset, const char *name, vgg_error *error) {
+    void *array = dataset->classes;
+    vgg_status status =
+        grow(&array, dataset->class_count, &dataset->class_capacity, sizeof(char *), error);
+    dataset->classes = array;
+    if (status != VGG_OK)
+        return status;
+    char *copy = vgg_text_copy(name);
+    if (copy == NULL)
+        return vgg_fail_memory(error, "a class name", strlen(name) + 1);
+    dataset->classes[dataset->class_count++] = copy;
+    return VGG_OK;
+}
+
+vgg_status vgg_dataset_add_item(vgg_dataset *dataset, vgg_item item, vgg_error *error) {
+    if (item.name == NULL)
+        return vgg_fail_memory(error, "the names of a data set", sizeof item);
+    void *array = dataset->items;
+    vgg_status status =
+        grow(&array, dataset->count, &dataset->capacity, sizeof item, error);
+    dataset->items = array;
+    if (status != VGG_OK) {
+        free(item.name);
+        return status;
+    }
+    dataset->items[dataset->count++] = item;
+    return VGG_OK;
+}
+
+static vgg_status fail_unknown_class(const vgg_dataset *dataset, const char *class_name,
+                                     const char *const *names, size_t count, const char *owner,
+                                     vgg_error *error) {
+    const char *nearest = vgg_text_nearest(class_name, names, count);
+    if (nearest != NULL)
+        return vgg_fail(error, VGG_ERROR_NOT_FOUND,
+                        "%s: has a class \"%s\" that %s does not have (did you mean \"%s\"?)",
+                        dataset->name, class_name, owner, nearest);
+    return vgg_fail(error, VGG_ERROR_NOT_FOUND,
+                    "%s: has a class \"%s\" that %s does not have among its %zu", dataset->name,
+                    class_name, owner, count);
+}
+
+static size_t find_name(const char *const *names, size_t count, const char *name) {
+    size_t i = 0;
+    while (i < count && strcmp(names[i], name) != 0)
+        i++;
+    return i;
+}
+
+static vgg_status replace_classes(vgg_dataset *dataset, const char *const *names, size_t count,
+                                  vgg_error *error) {
+    vgg_dataset named = {0};
+    for (size_t i = 0; i < count; i++) {
+        vgg_status status = vgg_dataset_add_class(&named, names[i], error);
+        if (status != VGG_OK) {
+            for (size_t j = 0; j < named.class_count; j++)
+                free(named.classes[j]);
+            free(named.classes);
+            return status;
+        }
+    }
+    for (size_t i = 0; i < dataset->class_count; i++)
+        free(dataset->classes[i]);
+    free(dataset->classes);
+    dataset->classes = named.classes;
+    dataset->class_count = named.class_count;
+    dataset->class_capacity = named.class_capacity;
+    return VGG_OK;
+}
+
+vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *names, size_t count,
+                                   const char *owner, vgg_error *error) {
+    size_t *number = calloc(vgg_size_max(dataset->class_count, 1), sizeof *number);
+    if (number == NULL)
+        return vgg_fail_memory(error, "class numbers", dataset->class_count * sizeof *number);
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < dataset->class_count; i++) {
+        number[i] = find_name(names, count, dataset->classes[i]);
+        if (number[i] == count)
+            status = fail_unknown_class(dataset, dataset->classes[i], names, count, owner, error);
+    }
+    if (status == VGG_OK)
+        status = replace_classes(dataset, names, count, error);
+    for (size_t i = 0; status == VGG_OK && i < dataset->count; i++)
+        dataset->items[i].class_index = number[dataset->items[i].class_index];
+    free(number);
+    return status;
+}
+
+size_t vgg_dataset_count(const vgg_dataset *dataset) {
+    return dataset->count;
+}
+
+size_t vgg_dataset_class_count(const vgg_dataset *dataset) {
+    return dataset->class_count;
+}
+
+const char *vgg_dataset_class_name(const vgg_dataset *dataset, size_t class_index) {
+    return class_index < dataset->class_count ? dataset->classes[class_index] : NULL;
+}
+
+const char *vgg_dataset_item_name(const vgg_dataset *dataset, size_t item) {
+    return item < dataset->count ? dataset->items[item].name : NULL;
+}
+
+size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item) {
+    return item < dataset->count ? dataset->items[item].class_index : SIZE_MAX;
+}
+
+vgg_status vgg_dataset_read(const vgg_dataset *dataset, size_t item, vgg_image *image,
+                            vgg_error *error) {
+    if (item >= dataset->count)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%s: has no item %zu, expected 0 to %zu",
+                        dataset->name, item, dataset->count - 1);
+    return dataset->source->read(dataset->source, &dataset->items[item], image, error);
+}
+
+/* Decodes up to SAMPLE pictures, evenly spread. */
+static vgg_status describe_sample(const vgg_dataset *dataset, vgg_dataset_info *info,
+                                  vgg_error *error) {
+    size_t sample = vgg_size_min(dataset->count, SAMPLE);
+    size_t step = dataset->count / vgg_size_max(sample, 1);
+    vgg_error first = {0};
+    bool same_size = true, any = false;
+    for (size_t i = 0; i < sample; i++) {
+        vgg_image image = {0};
+        vgg_error why;
+        if (vgg_dataset_read(dataset, i * step, &image, &why) != VGG_OK) {
+            if (first.status == VGG_OK)
+                first = why;
+            continue;
+        }
+        same_size = same_size && (!any || (image.width == info->width && //
+                                           image.height == info->height));
+        info->width = image.width;
+        info->height = image.height;
+        info->channels = vgg_size_max(info->channels, image.channels);
+        any = true;
+        vgg_image_free(&image);
+    }
+    if (!any) {
+        vgg_fail(error, first.status, "%s", first.message);
+        vgg_error_prefix(error, "%s: none of %zu pictures tried can be read", dataset->name,
+                         sample);
+        return first.status;
+    }
+    if (!same_size)
+        info->width = info->height = 0;
+    return VGG_OK;
+}
+
+vgg_status vgg_dataset_describe(const vgg_dataset *dataset, vgg_dataset_info *info,
+                                vgg_error *error) {
+    vgg_dataset_info found = {.kind = dataset->kind,
+                              .channels = dataset->channels,
+                              .width = dataset->width,
+                              .height = dataset->height};
+    if (found.channels == 0) {
+        vgg_status status = describe_sample(dataset, &found, error);
+        if (status != VGG_OK)
+            return status;
+    }
+    *info = found;
+    return VGG_OK;
+}

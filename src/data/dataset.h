@@ -1,0 +1,76 @@
+/* What a data set is made of inside: items, the source that their bytes come from, and the parts
+ * (train, validation) that an opener produces. */
+#ifndef VGG_DATA_DATASET_H
+#define VGG_DATA_DATASET_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgg/data.h"
+
+/* Bytes of one compressed picture; a longer one is refused before memory is taken. */
+#define VGG_PICTURE_BYTES_MAX ((size_t)1 << 30)
+
+typedef struct vgg_item {
+    char *name; /* for messages; in a folder also the path to open */
+    size_t class_index;
+    size_t offset, size; /* bytes in the source; a folder needs neither */
+} vgg_item;
+
+/* Where the pictures come from. The parts of one data set share a source and count as its owners.
+ * Each kind puts this struct first in its own; read must be callable from any thread. */
+typedef struct vgg_source {
+    atomic_size_t owners;
+    vgg_status (*read)(const struct vgg_source *source, const vgg_item *item, vgg_image *image,
+                       vgg_error *error);
+    void (*free)(struct vgg_source *source);
+} vgg_source;
+
+void vgg_source_release(vgg_source *source);
+
+struct vgg_dataset {
+    vgg_source *source;
+    const char *kind;
+    char *name;                     /* for messages: the path, or "archive.tar: train" */
+    size_t channels, width, height; /* of every picture; 0 where only decoding can tell */
+    char **classes;
+    size_t class_count, class_capacity;
+    vgg_item *items;
+    size_t count, capacity;
+};
+
+/* An empty data set that becomes one more owner of the source; name is copied. */
+vgg_status vgg_dataset_create(vgg_source *source, const char *kind, const char *name,
+                              vgg_dataset **dataset, vgg_error *error);
+/* Takes a name by copy. */
+vgg_status vgg_dataset_add_class(vgg_dataset *dataset, const char *name, vgg_error *error);
+/* Takes over item.name, also when it fails; a NULL name counts as memory that ran out. */
+vgg_status vgg_dataset_add_item(vgg_dataset *dataset, vgg_item item, vgg_error *error);
+/* Renumbers the classes so that class i is called names[i]. A class that is not among the names is
+ * an error, which calls the owner of the names `owner` ("the model", "train"). */
+vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *names, size_t count,
+                                   const char *owner, vgg_error *error);
+
+/* What an opener found; either may be NULL. Openers may leave parts behind when they fail: whoever
+ * passed the struct in frees them. */
+typedef struct vgg_parts {
+    vgg_dataset *train, *validation;
+} vgg_parts;
+
+vgg_status vgg_folder_open(const char *path, vgg_parts *parts, vgg_error *error);
+/* `compression` is "gzip", "bzip2", "xz" or NULL. */
+vgg_status vgg_tar_open(const char *path, const char *compression, vgg_parts *parts,
+                        vgg_error *error);
+/* *found is false, and nothing is opened, when the folder has no such files. */
+vgg_status vgg_idx_open(const char *folder, vgg_parts *parts, bool *found, vgg_error *error);
+vgg_status vgg_cifar_open(const char *folder, vgg_parts *parts, bool *found, vgg_error *error);
+
+/* Moves `share` of each class of parts->train into a new parts->validation; it stays NULL when no
+ * class has a picture to spare. */
+vgg_status vgg_parts_split(vgg_parts *parts, double share, uint64_t seed, vgg_error *error);
+
+/* True when a block of 512 bytes is the header of a tar archive. */
+bool vgg_is_tar_header(const unsigned char block[512]);
+
+#endif

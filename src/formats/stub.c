@@ -1,0 +1,1 @@
+typedef int vgg_stub;

@@ -1,0 +1,179 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "image/picture.h"
+#include "vgg/image.h"
+
+typedef struct preset {
+    const char *name;
+    bool bgr;
+    double scale, mean[3], deviation[3];
+} preset;
+
+/* torchvision: the Normalize of its model zoo. caffe and paper: the mean pixel of ImageNet that the
+ * authors of VGG subtract, in the order that Caffe's OpenCV decoding gives and in plain order. */
+static const preset presets[] = {
+    {"torchvision", false, 1.0 / 255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}},
+    {"caffe", true, 1, {103.939, 116.779, 123.68}, {1, 1, 1}},
+    {"paper", false, 1, {123.68, 116.779, 103.939}, {1, 1, 1}},
+    {"unit", false, 1.0 / 255, {0, 0, 0}, {1, 1, 1}},
+};
+enum { PRESETS = sizeof presets / sizeof presets[0] };
+
+vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t height, size_t width,
+                                 vgg_preprocess *preprocess, vgg_error *error) {
+    size_t found = 0;
+    while (found < PRESETS && strcmp(presets[found].name, name) != 0)
+        found++;
+    if (found == PRESETS)
+        return vgg_fail(error, VGG_ERROR_NOT_FOUND,
+                        "there is no preprocessing \"%s\"; the presets are torchvision, caffe, paper "
+                        "and unit",
+                        name);
+    const preset *from = &presets[found];
+    vgg_preprocess result = {.channels = channels,
+                             .width = width,
+                             .height = height,
+                             .filter = VGG_FILTER_BILINEAR,
+                             .bgr = from->bgr && channels == 3,
+                             .scale = from->scale};
+    memcpy(result.name, from->name, strlen(from->name) + 1);
+    size_t side = vgg_size_min(vgg_size_min(height, width), VGG_IMAGE_MAX_SIDE);
+    result.resize = (side * 256 + 112) / 224;
+    for (size_t c = 0; c < 3; c++) {
+        const double *m = from->mean, *d = from->deviation;
+        result.mean[c] = channels == 1 ? (m[0] + m[1] + m[2]) / 3 : m[c];
+        result.deviation[c] = channels == 1 ? (d[0] + d[1] + d[2]) / 3 : d[c];
+    }
+    vgg_status status = vgg_preprocess_check(&result, error);
+    if (status == VGG_OK)
+        *preprocess = result;
+    return status;
+}
+
+static vgg_status check_side(const char *what, size_t side, size_t least, vgg_error *error) {
+    if (side >= least && side <= VGG_IMAGE_MAX_SIDE)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_ARGUMENT, "preprocessing: %s is %zu, expected %zu to %d", what,
+                    side, least, VGG_IMAGE_MAX_SIDE);
+}
+
+vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *error) {
+    if (preprocess->channels != 1 && preprocess->channels != 3)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "preprocessing: channels is %zu, expected 1 or 3", preprocess->channels);
+    vgg_status status = check_side("width", preprocess->width, 1, error);
+    if (status == VGG_OK)
+        status = check_side("height", preprocess->height, 1, error);
+    if (status == VGG_OK)
+        status = check_side("resize", preprocess->resize, 0, error);
+    if (status == VGG_OK)
+        status = vgg_image_check_size("preprocessing: a cut-out", preprocess->width,
+                                      preprocess->height, error);
+    if (status != VGG_OK)
+        return status;
+    if (preprocess->filter != VGG_FILTER_BILINEAR && preprocess->filter != VGG_FILTER_BICUBIC)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "preprocessing: filter is number %d, expected 0 (bilinear) or 1 (bicubic)",
+                        (int)preprocess->filter);
+    if (!isfinite(preprocess->scale))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "preprocessing: scale is %g, expected a finite number", preprocess->scale);
+    for (size_t c = 0; c < preprocess->channels; c++) {
+        double mean = preprocess->mean[c], deviation = preprocess->deviation[c];
+        if (!isfinite(mean))
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "preprocessing: mean[%zu] is %g, expected a finite number", c, mean);
+        if (!isfinite(deviation) || deviation == 0)
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "preprocessing: deviation[%zu] is %g, expected a finite number other "
+                            "than 0",
+                            c, deviation);
+    }
+    return VGG_OK;
+}
+
+ptrdiff_t vgg_centre_offset(size_t side, size_t cut) {
+    if (side < cut)
+        return -(ptrdiff_t)((cut - side) / 2);
+    size_t half = (side - cut) / 2;
+    bool remainder = (side - cut) % 2 != 0;
+    return (ptrdiff_t)(half + (remainder && half % 2 != 0));
+}
+
+vgg_status vgg_preprocess_resized(const vgg_preprocess *preprocess, const vgg_image *image,
+                                  vgg_image *out, const vgg_image **view, vgg_error *error) {
+    *out = (vgg_image){0};
+    *view = image;
+    vgg_status status = vgg_preprocess_check(preprocess, error);
+    if (status == VGG_OK)
+        status = vgg_image_check(image, error);
+    if (status != VGG_OK)
+        return status;
+    if (image->channels != preprocess->channels) {
+        status = vgg_image_convert(image, preprocess->channels, out, error);
+        if (status != VGG_OK)
+            return status;
+        *view = out;
+    }
+    if (preprocess->resize == 0 ||
+        vgg_size_min(image->width, image->height) == preprocess->resize)
+        return VGG_OK;
+    vgg_image resized;
+    status = vgg_image_resize_short(*view, preprocess->resize, preprocess->filter, &resized, error);
+    vgg_image_free(out);
+    if (status != VGG_OK)
+        return status;
+    *out = resized;
+    *view = out;
+    return VGG_OK;
+}
+
+vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const vgg_image *image,
+                                float *input, vgg_error *error) {
+    vgg_image owned, cut;
+    const vgg_image *view;
+    vgg_status status = vgg_preprocess_resized(preprocess, image, &owned, &view, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_image_crop(view, vgg_centre_offset(view->width, preprocess->width),
+                            vgg_centre_offset(view->height, preprocess->height), preprocess->width,
+                            preprocess->height, &cut, error);
+    vgg_image_free(&owned);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_preprocess_normalise(preprocess, &cut, input, error);
+    vgg_image_free(&cut);
+    return status;
+}
+
+vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess, const vgg_image *image,
+                                    float *input, vgg_error *error) {
+    vgg_status status = vgg_preprocess_check(preprocess, error);
+    if (status == VGG_OK)
+        status = vgg_image_check(image, error);
+    if (status != VGG_OK)
+        return status;
+    if (image->channels != preprocess->channels || image->width != preprocess->width ||
+        image->height != preprocess->height)
+        return vgg_fail(error, VGG_ERROR_SHAPE,
+                        "the picture is %zu x %zu with %zu channels, expected %zu x %zu with %zu",
+                        image->width, image->height, image->channels, preprocess->width,
+                        preprocess->height, preprocess->channels);
+    size_t channels = image->channels, count = image->width * image->height;
+    for (size_t c = 0; c < channels; c++) {
+        /* There are only 256 samples: each is worked out once, in double. */
+        float table[256];
+        for (int sample = 0; sample < 256; sample++)
+            table[sample] = (float)((sample * preprocess->scale - preprocess->mean[c]) /
+                                    preprocess->deviation[c]);
+        size_t from = preprocess->bgr ? channels - 1 - c : c;
+        const uint8_t *samples = image->pixels + from;
+        for (size_t i = 0; i < count; i++)
+            input[c * count + i] = table[samples[i * channels]];
+    }
+    return VGG_OK;
+}

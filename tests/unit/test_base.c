@@ -1,0 +1,5 @@
+#include "vgg_test.h"
+
+int main(void) {
+    return 0;
+}
