@@ -18,13 +18,15 @@ extern "C" {
 typedef struct vgg_dataset vgg_dataset;
 
 typedef struct vgg_dataset_options {
-    size_t struct_size;      /* set by vgg_dataset_options_init */
-    double validation_split; /* share of each class set aside for validation, in [0, 1), when the
-                              * data has no validation part of its own; 0: none */
-    uint64_t seed;           /* chooses which pictures those are */
+    size_t struct_size;         /* set by vgg_dataset_options_init */
+    double validation_split;    /* share of each class set aside for validation, in [0, 1), when the
+                                 * data has no validation part of its own; 0: none. At least one
+                                 * picture of a class goes to either side; a lone one to train */
+    uint64_t seed;              /* chooses which pictures those are */
     const char *const *classes; /* the class names to use, in this order, instead of those that the
                                  * data names; a class of the data that is not among them is an
-                                 * error. NULL: the data's own */
+                                 * error, one of these that the data lacks is not. NULL: the
+                                 * data's own, of which there must be two at least */
     size_t class_count;
 } vgg_dataset_options;
 
@@ -37,14 +39,19 @@ VGG_API void vgg_dataset_options_init(vgg_dataset_options *options, size_t size)
  *     nameless temporary file);
  *   MNIST: a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and the same with
  *     t10k-, plain or .gz;
- *   CIFAR-10 (data_batch_1.bin ..., test_batch.bin) or CIFAR-100 (train.bin, test.bin, fine labels).
- * Classes are in the order of their names as bytes, files likewise. Files whose name does not look
- * like a picture's, and those that start with a dot, are passed over.
+ *   CIFAR-10 (data_batch_1.bin ..., test_batch.bin) or CIFAR-100 (train.bin, test.bin; the fine
+ *     labels), in their binary version.
  *
- * *train is the part to learn from: all of it when there is one part only and no split is asked for.
- * *validation is val/, validation/ or test/ (the first that is there), the t10k or test part, or the
- * split; NULL when there is none. Either pointer may be NULL when that part is not wanted. For data
- * without a train part, such as a folder that has only validation/, *train is NULL.
+ * Classes of folders are in the order of their names as bytes, files likewise; those of MNIST and
+ * CIFAR are in the order of their labels. Files whose name does not look like a picture's, names
+ * that start with a dot, and folders inside of a class are passed over. Links are followed; in a
+ * tar, hard links only. The data may lie in the one and only folder of the folder or tar that is
+ * opened.
+ *
+ * *train is the part to learn from: all of it when there is one part only and no split is asked
+ * for. *validation is val/, validation/ or test/ (the first that is there), the t10k or test part,
+ * or the split; NULL when there is none. Either pointer may be NULL when that part is not wanted.
+ * For data without a train part, such as a folder that has only validation/, *train is NULL.
  *
  * Errors name the thing: nothing at the path, no class folder, an empty class, one class only,
  * a validation class that train does not have, a truncated IDX or CIFAR file at its byte. */
@@ -59,15 +66,18 @@ VGG_API size_t vgg_dataset_class_count(const vgg_dataset *dataset);
 VGG_API const char *vgg_dataset_class_name(const vgg_dataset *dataset, size_t class_index);
 /* What the item is called in messages: a path, "archive.tar: path" or "file.gz: picture 17". */
 VGG_API const char *vgg_dataset_item_name(const vgg_dataset *dataset, size_t item);
+/* SIZE_MAX for an item that there is not; the names are then NULL. */
 VGG_API size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item);
 
 /* What is known of the pictures without decoding them all. */
 typedef struct vgg_dataset_info {
-    const char *kind;  /* "folder", "tar", "MNIST IDX", "CIFAR-10", "CIFAR-100" */
-    size_t channels;   /* 1 or 3; of folders and tars: of the first readable picture */
-    size_t width, height; /* the same for all pictures, or 0 when that is not known */
+    const char *kind;     /* "folder", "tar", "MNIST IDX", "CIFAR-10", "CIFAR-100" */
+    size_t channels;      /* 1 or 3 */
+    size_t width, height; /* the same for all pictures, or 0 when they differ */
 } vgg_dataset_info;
 
+/* Exact for MNIST and CIFAR. Of a folder or tar up to 16 pictures, evenly spread, are decoded:
+ * there are 3 channels when one of them has 3, and a size when all of those have the same. */
 VGG_API vgg_status vgg_dataset_describe(const vgg_dataset *dataset, vgg_dataset_info *info,
                                         vgg_error *error);
 
@@ -78,8 +88,8 @@ VGG_API vgg_status vgg_dataset_read(const vgg_dataset *dataset, size_t item, vgg
 /* ---- loader -------------------------------------------------------------------------------- */
 
 /* Walks through a data set once per epoch and hands out batches of inputs, decoded and preprocessed
- * by worker threads ahead of time. The batches are a function of the data, the options and the epoch;
- * the number of workers changes only the speed. One thread at a time may use a loader. */
+ * by worker threads ahead of time. The batches are a function of the data, the options and the
+ * epoch; the number of workers changes only the speed. One thread at a time may use a loader. */
 typedef struct vgg_loader vgg_loader;
 
 /* Called for each picture that cannot be read, in the order of the data, from within
@@ -87,12 +97,12 @@ typedef struct vgg_loader vgg_loader;
 typedef bool vgg_skip_callback(void *user, const char *name, const vgg_error *why);
 
 typedef struct vgg_loader_options {
-    size_t struct_size; /* set by vgg_loader_options_init */
-    size_t batch;       /* pictures per batch, default 32 */
-    size_t workers;     /* threads that decode, default 0: one per processor */
-    size_t ahead;       /* batches prepared in advance, default 4 */
-    bool shuffle;       /* a new order each epoch, default false */
-    bool drop_last;     /* leave out a last batch that is not full, default false */
+    size_t struct_size;         /* set by vgg_loader_options_init */
+    size_t batch;               /* pictures per batch, default 32 */
+    size_t workers;             /* threads that decode, default 0: one per processor */
+    size_t ahead;               /* batches prepared in advance, default 4 */
+    bool shuffle;               /* a new order each epoch, default false */
+    bool drop_last;             /* leave out a last batch that is not full, default false */
     const vgg_augment *augment; /* NULL: the centre view, no chance involved */
     uint64_t seed;
     vgg_skip_callback *skipped; /* NULL: pictures that cannot be read are skipped in silence, but
@@ -103,14 +113,16 @@ typedef struct vgg_loader_options {
 VGG_API void vgg_loader_options_init(vgg_loader_options *options, size_t size);
 
 /* The data set and everything that the options point to must outlive the loader; `preprocess` and
- * `augment` are copied. */
+ * `augment` are copied. A loader holds (ahead + 1) x batch inputs in memory, the batch in the
+ * caller's hands included, and one decoded picture per worker. VGG_ERROR_MEMORY when that is more
+ * than can be had. */
 VGG_API vgg_status vgg_loader_create(const vgg_dataset *dataset, const vgg_preprocess *preprocess,
                                      const vgg_loader_options *options, vgg_loader **loader,
                                      vgg_error *error);
 VGG_API void vgg_loader_free(vgg_loader *loader);
 
-/* Begins an epoch at its batch number `first_batch` (0 to begin at the beginning), dropping what was
- * prepared of the one before. */
+/* Begins an epoch at its batch number `first_batch` (0 to begin at the beginning), dropping what
+ * was prepared of the one before. */
 VGG_API vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t first_batch,
                                     vgg_error *error);
 
@@ -119,8 +131,8 @@ VGG_API size_t vgg_loader_batch_count(const vgg_loader *loader);
 
 /* count inputs of channels x height x width floats one after another, and their classes and items.
  * A batch has fewer pictures than asked for when it is the last one or when some could not be read
- * (skipped says how many); it may even be empty. Everything belongs to the loader and is valid until
- * its next call. */
+ * (skipped says how many); it may even be empty. Everything belongs to the loader and is valid
+ * until its next call. */
 typedef struct vgg_batch {
     size_t count, skipped;
     const float *inputs;
@@ -129,7 +141,8 @@ typedef struct vgg_batch {
     double waited;         /* seconds that vgg_loader_next waited for the workers */
 } vgg_batch;
 
-/* The next batch; *more is false, and *batch empty, at the end of the epoch. */
+/* The next batch; *more is false, and *batch empty, at the end of the epoch. After an error the
+ * epoch is over, and vgg_loader_start begins the next. */
 VGG_API vgg_status vgg_loader_next(vgg_loader *loader, vgg_batch *batch, bool *more,
                                    vgg_error *error);
 
@@ -137,15 +150,18 @@ VGG_API vgg_status vgg_loader_next(vgg_loader *loader, vgg_batch *batch, bool *m
 
 /* A data set that needs no download: ten kinds of pictogram (circle, square, triangle, ring, cross,
  * star, heart, arrow, moon, house) under random colour, place, size, rotation, clutter and noise.
- * Draws number `index` of class 0..9 for a seed, size x size, RGB. */
+ */
 #define VGG_PICTOGRAM_CLASSES 10
+/* NULL for a class that there is not. */
 VGG_API const char *vgg_pictogram_name(size_t class_index);
+/* Draws number `index` of class 0..9 for a seed, RGB, size x size with a size from 8 to 4096. */
 VGG_API vgg_status vgg_pictogram_draw(size_t class_index, size_t size, uint64_t seed,
                                       uint64_t index, vgg_image *image, vgg_error *error);
 
-/* Writes folder/train/<class>/NNNN.png and folder/validation/<class>/NNNN.png, that many per class.
- * `progress` (may be NULL) is called after each picture; returning false stops with
- * VGG_ERROR_STOPPED. */
+/* Writes pictograms as PNG files,
+ * folder/train/<class>/NNNN.png and folder/validation/<class>/NNNN.png, that many per class. No
+ * picture of the one part is in the other. `progress` (may be NULL) is called after each picture;
+ * returning false stops with VGG_ERROR_STOPPED. */
 VGG_API vgg_status vgg_pictogram_write(const char *folder, size_t train_per_class,
                                        size_t validation_per_class, size_t size, uint64_t seed,
                                        bool (*progress)(void *user, size_t done, size_t total),

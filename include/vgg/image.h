@@ -32,6 +32,9 @@ VGG_API void vgg_image_free(vgg_image *image);
  * The result is grey or RGB as the picture is: palettes are looked up, 16-bit samples rounded to 8,
  * transparency laid over white, CMYK and YCCK turned into RGB, and the EXIF orientation of a JPEG,
  * PNG or WebP applied, so that the picture stands upright. `name` is used in messages only.
+ * A picture cut short or with damaged pixels is VGG_ERROR_FORMAT, never half a picture;
+ * another kind of file (a GIF, an animated WebP, an HTML page) or one beyond the limits above is
+ * VGG_ERROR_UNSUPPORTED, and the message says what it is.
  * On success the caller releases *image with vgg_image_free; what it held before is not freed. */
 VGG_API vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name,
                                     vgg_image *image, vgg_error *error);
@@ -117,8 +120,8 @@ VGG_API vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess,
 
 /* The random view of a picture that training sees, a function of the three numbers alone. */
 typedef struct vgg_augment {
-    bool crop; /* a cut-out at a random place; when it has the size of the whole picture, at a random
-                * place within a black margin of 1/8 of the side */
+    bool crop; /* a cut-out at a random place; along a side where the picture leaves no choice, at a
+                * random place around the middle, within a black margin of 1/8 of that side */
     bool flip; /* mirrored with probability 1/2 */
 } vgg_augment;
 

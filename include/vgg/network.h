@@ -138,7 +138,7 @@ VGG_API size_t vgg_network_multiply_adds(const vgg_network *network);
 VGG_API vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **text,
                                        vgg_error *error);
 
-/* The same as JSON: {"arch", "layout", "batch_norm", "input", "batch", "layers": [{"name", "type",
+/* The same as JSON: {"arch", "layout", "batch_norm", "input", "classes", "batch", "layers": [{"name", "type",
  * "output_shape", "parameters", "multiply_adds"}], "parameters", "trainable_parameters",
  * "multiply_adds", "input_mb", "forward_backward_mb", "parameters_mb", "total_mb"}. */
 VGG_API vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, char **text,
@@ -178,13 +178,14 @@ typedef struct vgg_plan vgg_plan;
 
 /* Compiles the network. All memory that the plan will ever use is taken here; when the machine has
  * less than that, the error says how much is needed for what, and how much there is. The network must
- * outlive the plan. When its tensors change, the next run of the plan sees the new values. */
-VGG_API vgg_status vgg_plan_create(const vgg_network *network, const vgg_plan_options *options,
+ * outlive the plan. When its tensors change, the next run of the plan sees the new values. Running in
+ * VGG_MODE_TRAIN changes the network's running statistics; nothing else does. */
+VGG_API vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options,
                                    vgg_plan **plan, vgg_error *error);
 VGG_API void vgg_plan_free(vgg_plan *plan);
 
 /* Bytes that a plan with these options takes, without making it. */
-VGG_API vgg_status vgg_plan_memory(const vgg_network *network, const vgg_plan_options *options,
+VGG_API vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options,
                                    size_t *bytes, vgg_error *error);
 
 /* Switches between train and eval, like PyTorch's model.train() and model.eval(). Switching to
@@ -199,7 +200,7 @@ VGG_API vgg_mode vgg_plan_mode(const vgg_plan *plan);
 VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count,
                                     float *logits, vgg_error *error);
 
-/* After vgg_plan_forward: from the gradient of a loss with respect to the logits, (count, classes), the
+/* After vgg_plan_forward, once for each: from the gradient of a loss with respect to the logits, (count, classes), the
  * gradients of every trained tensor (read them with vgg_plan_gradient) and, when the plan was made for
  * it and input_gradient is not NULL, of the input, (count, channels, height, width). */
 VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient,

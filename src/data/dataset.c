@@ -82,8 +82,7 @@ vgg_status vgg_dataset_add_item(vgg_dataset *dataset, vgg_item item, vgg_error *
     if (item.name == NULL)
         return vgg_fail_memory(error, "the names of a data set", sizeof item);
     void *array = dataset->items;
-    vgg_status status =
-        grow(&array, dataset->count, &dataset->capacity, sizeof item, error);
+    vgg_status status = grow(&array, dataset->count, &dataset->capacity, sizeof item, error);
     dataset->items = array;
     if (status != VGG_OK) {
         free(item.name);

@@ -68,8 +68,7 @@ static const magic mistaken[] = {
 static const char *guess(const unsigned char *start, size_t length) {
     for (size_t i = 0; i < sizeof mistaken / sizeof *mistaken; i++) {
         const magic *m = &mistaken[i];
-        if (length >= m->offset + m->length &&
-            memcmp(start + m->offset, m->bytes, m->length) == 0)
+        if (length >= m->offset + m->length && memcmp(start + m->offset, m->bytes, m->length) == 0)
             return m->looks;
     }
     size_t printable = 0;
@@ -83,8 +82,9 @@ static const char *guess(const unsigned char *start, size_t length) {
 static const magic compressed[] = {
     {0, 3, "\x1f\x8b\x08", "gzip"},
     {0, 3, "BZh", "bzip2"},
-    {0, 6, "\xfd"
-           "7zXZ",
+    {0, 6,
+     "\xfd"
+     "7zXZ",
      "xz"},
 };
 
@@ -140,9 +140,9 @@ static vgg_status agree_on_classes(const vgg_dataset_options *options, vgg_parts
                         leading->classes[0]);
     vgg_status status = VGG_OK;
     if (parts->train != NULL && parts->validation != NULL)
-        status = vgg_dataset_use_classes(parts->validation,
-                                         (const char *const *)parts->train->classes,
-                                         parts->train->class_count, "the part to train on", error);
+        status =
+            vgg_dataset_use_classes(parts->validation, (const char *const *)parts->train->classes,
+                                    parts->train->class_count, "the part to train on", error);
     if (options->classes == NULL)
         return status;
     vgg_dataset *each[] = {parts->train, parts->validation};
@@ -153,8 +153,8 @@ static vgg_status agree_on_classes(const vgg_dataset_options *options, vgg_parts
     return status;
 }
 
-vgg_status vgg_dataset_open(const char *path, const vgg_dataset_options *given,
-                            vgg_dataset **train, vgg_dataset **validation, vgg_error *error) {
+vgg_status vgg_dataset_open(const char *path, const vgg_dataset_options *given, vgg_dataset **train,
+                            vgg_dataset **validation, vgg_error *error) {
     vgg_dataset_options options;
     vgg_parts parts = {0};
     vgg_status status = full_options(given, &options, error);

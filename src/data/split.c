@@ -15,16 +15,23 @@ static size_t pictures_aside(size_t count, double share) {
     return vgg_size_min(vgg_size_max(wanted, 1), count - 1);
 }
 
-/* aside[i] becomes true for the chosen items of one class. members and order: room for all items. */
-static void choose(const vgg_dataset *all, size_t class_index, double share, uint64_t seed,
-                   size_t *members, size_t *order, bool *aside) {
-    size_t count = 0;
+/* aside[i] becomes true for the chosen items. members and order have room for all items, starts is
+ * one zero per class and one more. */
+static void choose(const vgg_dataset *all, double share, uint64_t seed, size_t *members,
+                   size_t *order, size_t *starts, bool *aside) {
     for (size_t i = 0; i < all->count; i++)
-        if (all->items[i].class_index == class_index)
-            members[count++] = i;
-    vgg_random_permutation(order, count, seed, class_index);
-    for (size_t i = 0; i < pictures_aside(count, share); i++)
-        aside[members[order[i]]] = true;
+        starts[all->items[i].class_index + 1]++;
+    for (size_t c = 0; c < all->class_count; c++)
+        starts[c + 1] += starts[c];
+    /* Filling a class's stretch moves its start to its end, which is the start of the next. */
+    for (size_t i = 0; i < all->count; i++)
+        members[starts[all->items[i].class_index]++] = i;
+    for (size_t c = 0; c < all->class_count; c++) {
+        size_t begin = c == 0 ? 0 : starts[c - 1], count = starts[c] - begin;
+        vgg_random_permutation(order, count, seed, c);
+        for (size_t i = 0; i < pictures_aside(count, share); i++)
+            aside[members[begin + order[i]]] = true;
+    }
 }
 
 /* Moves the chosen items over; both lists stay in order. */
@@ -67,17 +74,18 @@ vgg_status vgg_parts_split(vgg_parts *parts, double share, uint64_t seed, vgg_er
         return VGG_OK;
     size_t *members = calloc(all->count, sizeof *members);
     size_t *order = calloc(all->count, sizeof *order);
+    size_t *starts = calloc(all->class_count + 1, sizeof *starts);
     bool *aside = calloc(all->count, sizeof *aside);
     vgg_status status = VGG_OK;
-    if (members == NULL || order == NULL || aside == NULL) {
+    if (members == NULL || order == NULL || starts == NULL || aside == NULL) {
         status = vgg_fail_memory(error, "a split", all->count * 2 * sizeof *members);
     } else {
-        for (size_t c = 0; c < all->class_count; c++)
-            choose(all, c, share, seed, members, order, aside);
+        choose(all, share, seed, members, order, starts, aside);
         status = split_off(parts, aside, error);
     }
     free(members);
     free(order);
+    free(starts);
     free(aside);
     return status;
 }

@@ -25,7 +25,7 @@ vgg_status vgg_preprocess_augmented(const vgg_preprocess *preprocess, const vgg_
     vgg_status status = vgg_preprocess_resized(preprocess, image, &owned, &view, error);
     if (status != VGG_OK)
         return status;
-    /* The last counter, because those who shuffle with (seed, epoch) begin at the first. */
+    /* A counter that nobody reaches who shuffles with (seed, epoch) and counts from 0. */
     uint64_t key = vgg_random_u64(seed, epoch, UINT64_MAX - 1);
     size_t width = preprocess->width, height = preprocess->height;
     ptrdiff_t x = vgg_centre_offset(view->width, width);

@@ -17,14 +17,15 @@ void vgg_image_free(vgg_image *image) {
 vgg_status vgg_image_check_size(const char *what, size_t width, size_t height, vgg_error *error) {
     if (width == 0 || height == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "%s of %zu x %zu pixels was asked for, expected at least 1 x 1", what, width,
-                        height);
+                        "%s of %zu x %zu pixels was asked for, expected at least 1 x 1", what,
+                        width, height);
     if (width > VGG_IMAGE_MAX_SIDE || height > VGG_IMAGE_MAX_SIDE ||
         width * height > VGG_IMAGE_MAX_PIXELS)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "%s of %zu x %zu pixels was asked for, expected at most %d on a side and %d "
-                        "in all",
-                        what, width, height, VGG_IMAGE_MAX_SIDE, VGG_IMAGE_MAX_PIXELS);
+        return vgg_fail(
+            error, VGG_ERROR_ARGUMENT,
+            "%s of %zu x %zu pixels was asked for, expected at most %d on a side and %d "
+            "in all",
+            what, width, height, VGG_IMAGE_MAX_SIDE, VGG_IMAGE_MAX_PIXELS);
     return VGG_OK;
 }
 
@@ -132,8 +133,9 @@ void vgg_image_flip(vgg_image *image) {
     }
 }
 
-/* Copies with the rows and columns of the source walked through in another order: `across` and `down`
- * are the bytes from a sample's place in the source to its right and lower neighbour in the result. */
+/* Copies with the rows and columns of the source walked through in another order: `across` and
+ * `down` are the bytes from a sample's place in the source to its right and lower neighbour in the
+ * result. */
 static void walk(const uint8_t *source, ptrdiff_t across, ptrdiff_t down, vgg_image *out) {
     uint8_t *pixel = out->pixels;
     for (size_t y = 0; y < out->height; y++) {
@@ -147,15 +149,15 @@ static void walk(const uint8_t *source, ptrdiff_t across, ptrdiff_t down, vgg_im
 vgg_status vgg_image_orient(vgg_image *image, unsigned orientation, vgg_error *error) {
     if (orientation < 2 || orientation > 8)
         return VGG_OK;
-    /* Which picture corner the first stored pixel is, as the EXIF standard (2.32, tag 0x0112) has it:
-     * 5 to 8 store columns as rows. */
+    /* Which picture corner the first stored pixel is, as the EXIF standard (2.32, tag 0x0112) has
+     * it: 5 to 8 store columns as rows. */
     bool swapped = orientation >= 5;
     bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     vgg_image upright;
-    vgg_status status = vgg_image_make(&upright, swapped ? image->height : image->width,
-                                       swapped ? image->width : image->height, image->channels,
-                                       error);
+    vgg_status status =
+        vgg_image_make(&upright, swapped ? image->height : image->width,
+                       swapped ? image->width : image->height, image->channels, error);
     if (status != VGG_OK)
         return status;
     ptrdiff_t column = (ptrdiff_t)image->channels;

@@ -20,12 +20,12 @@ vgg_status vgg_image_check_size(const char *what, size_t width, size_t height, v
 /* Turns a picture with this EXIF orientation (1..8) upright, in place of the old pixels. */
 vgg_status vgg_image_orient(vgg_image *image, unsigned orientation, vgg_error *error);
 
-/* The number of black columns or rows, as a negative offset, or of columns or rows cut away, that
- * puts a cut-out of `cut` into the middle of `side`. */
+/* The column (row) of the picture where a cut-out of `cut` from the middle of `side` begins;
+ * negative when the picture is the smaller one. */
 ptrdiff_t vgg_centre_offset(size_t side, size_t cut);
 
-/* The picture in the number of channels and with the short side of `preprocess`. *out is a copy when
- * something had to be done, else {0} and *view is the picture itself. */
+/* The picture in the number of channels and with the short side of `preprocess`. *out is a copy
+ * when something had to be done, else {0} and *view is the picture itself. */
 vgg_status vgg_preprocess_resized(const vgg_preprocess *preprocess, const vgg_image *image,
                                   vgg_image *out, const vgg_image **view, vgg_error *error);
 

@@ -29,10 +29,11 @@ vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t heigh
     while (found < PRESETS && strcmp(presets[found].name, name) != 0)
         found++;
     if (found == PRESETS)
-        return vgg_fail(error, VGG_ERROR_NOT_FOUND,
-                        "there is no preprocessing \"%s\"; the presets are torchvision, caffe, paper "
-                        "and unit",
-                        name);
+        return vgg_fail(
+            error, VGG_ERROR_NOT_FOUND,
+            "there is no preprocessing \"%s\"; the presets are torchvision, caffe, paper "
+            "and unit",
+            name);
     const preset *from = &presets[found];
     vgg_preprocess result = {.channels = channels,
                              .width = width,
@@ -119,8 +120,7 @@ vgg_status vgg_preprocess_resized(const vgg_preprocess *preprocess, const vgg_im
             return status;
         *view = out;
     }
-    if (preprocess->resize == 0 ||
-        vgg_size_min(image->width, image->height) == preprocess->resize)
+    if (preprocess->resize == 0 || vgg_size_min(image->width, image->height) == preprocess->resize)
         return VGG_OK;
     vgg_image resized;
     status = vgg_image_resize_short(*view, preprocess->resize, preprocess->filter, &resized, error);

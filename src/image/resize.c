@@ -50,7 +50,8 @@ static int32_t fixed_point(double weight) {
     return (int32_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-/* The coefficients for one place whose centre lies at `centre` of the source; weights is scratch. */
+/* The coefficients for one place whose centre lies at `centre` of the source; weights is scratch.
+ */
 static window fill_window(double centre, double stretch, double support, size_t source,
                           vgg_filter filter, double *weights, int32_t *coefficients) {
     double low = centre - support + 0.5, high = centre + support + 0.5;
@@ -73,8 +74,8 @@ static void resampling_free(resampling *plan) {
     free(plan->coefficients);
 }
 
-static vgg_status resampling_make(size_t source, size_t target, vgg_filter filter,
-                                  resampling *plan, vgg_error *error) {
+static vgg_status resampling_make(size_t source, size_t target, vgg_filter filter, resampling *plan,
+                                  vgg_error *error) {
     double scale = (double)source / (double)target;
     double stretch = scale < 1.0 ? 1.0 : scale;
     double support = (filter == VGG_FILTER_BICUBIC ? 2.0 : 1.0) * stretch;

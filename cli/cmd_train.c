@@ -1,0 +1,167 @@
+/* vgg train: a network trained on a data set. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/train.h"
+
+static int check_options(const vgg_cli_train_options *o) {
+    if (o->resume && o->overwrite) {
+        vgg_cli_complain("train", "--resume and --overwrite: expected one of them");
+        return VGG_CLI_USAGE;
+    }
+    if (o->resume && o->folder == NULL) {
+        vgg_cli_complain("train", "--resume: has no run to continue; name its folder with -o RUN");
+        return VGG_CLI_USAGE;
+    }
+    return VGG_CLI_OK;
+}
+
+/* A command that can be typed next: the model in the run's folder, and what it is used on. Prints
+ * nothing when memory ran out. */
+static void print_command(const char *command, const char *folder, const char *file,
+                          const char *rest) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", folder, file) < 0)
+        return;
+    char *quoted = vgg_cli_shell_quote(path);
+    if (quoted != NULL)
+        printf("  %s %s --model %s %s\n", program_invocation_name, command, quoted, rest);
+    free(quoted);
+    free(path);
+}
+
+static void print_next(const vgg_cli_training *training, const char *file) {
+    const vgg_cli_train_options *o = &training->options;
+    const vgg_dataset *shown =
+        training->validation != NULL ? training->validation : training->train;
+    bool has_files = strcmp(training->info.kind, "folder") == 0;
+    char *picture = vgg_cli_shell_quote(has_files ? vgg_dataset_item_name(shown, 0) : "photo.jpg");
+    char *data = vgg_cli_shell_quote(o->data);
+    char split[2 * VGG_CLI_TEXT_SIZE] = "", share[VGG_CLI_TEXT_SIZE];
+    /* Without its split, data that has no validation part would be measured on what was learnt. */
+    if (training->split)
+        snprintf(split, sizeof split, " --validation-split %s --seed %" PRIu64,
+                 vgg_cli_number_text(share, o->validation_split), o->seed);
+    char *measured = NULL;
+    if (data != NULL && picture != NULL && asprintf(&measured, "%s%s", data, split) >= 0) {
+        printf("next:\n");
+        print_command("eval", o->folder, file, measured);
+        print_command("predict", o->folder, file, picture);
+        free(measured);
+    }
+    free(picture);
+    free(data);
+}
+
+static void print_end(const vgg_cli_training *training, const vgg_train_result *result) {
+    const vgg_cli_train_options *o = &training->options;
+    const char *file = result->best_epoch > 0 ? "best.safetensors" : "last.safetensors";
+    char time[VGG_CLI_TEXT_SIZE];
+    printf("trained in %s", vgg_cli_duration_text(time, result->seconds));
+    if (result->best_epoch > 0)
+        printf("; best after epoch %zu: %.1f %% of the %s pictures", result->best_epoch,
+               100.0 * result->best_top1, training->validation != NULL ? "validation" : "training");
+    printf("\nwrote %s/%s\n", o->folder, file);
+    print_next(training, file);
+}
+
+static void print_stopped(const vgg_cli_training *training, const vgg_cli_train_report *report) {
+    const vgg_cli_train_options *o = &training->options;
+    char *data = vgg_cli_shell_quote(o->data), *folder = vgg_cli_shell_quote(o->folder);
+    if (data != NULL && folder != NULL)
+        printf("stopped in epoch %zu after step %zu; %s/last.safetensors is saved; continue with:\n"
+               "  %s train %s -o %s --resume\n",
+               report->epoch, report->step, o->folder, program_invocation_name, data, folder);
+    free(folder);
+    free(data);
+}
+
+static void fill_options(const vgg_cli_train_options *o, vgg_train_options *options) {
+    vgg_train_options_init(options, sizeof *options);
+    options->epochs = o->epochs;
+    options->batch = o->batch;
+    options->rate = o->rate;
+    options->momentum = o->momentum;
+    options->weight_decay = o->weight_decay;
+    options->schedule =
+        strcmp(o->schedule, "step") == 0 ? VGG_SCHEDULE_STEP : VGG_SCHEDULE_CONSTANT;
+    options->step_epochs = o->step_epochs;
+    options->gamma = o->gamma;
+    options->seed = o->seed;
+    options->threads = o->threads;
+    options->workers = o->workers;
+    options->shuffle = o->shuffle;
+    options->augment.crop = o->augment && o->crop;
+    options->augment.flip = o->augment && o->flip;
+    options->resume = o->resume;
+    options->folder = o->folder;
+}
+
+static int run(vgg_cli_training *training) {
+    const vgg_cli_train_options *o = &training->options;
+    vgg_cli_train_report report = vgg_cli_train_report_init(o);
+    vgg_train_options options;
+    fill_options(o, &options);
+    options.callback = vgg_cli_train_event;
+    options.user = &report;
+    vgg_train_result result = {0};
+    vgg_error error;
+    vgg_cli_train_catch_signals();
+    vgg_status trained = vgg_train(training->model, training->train, training->validation, &options,
+                                   &result, &error);
+    vgg_cli_progress_clear(&report.progress);
+    vgg_cli_skipped_sum(&report.skipped);
+    if (trained == VGG_ERROR_STOPPED) {
+        if (!o->quiet)
+            print_stopped(training, &report);
+        return VGG_CLI_STOPPED;
+    }
+    if (trained != VGG_OK) {
+        vgg_cli_complain("train", "%s", error.message);
+        return VGG_CLI_FAILURE;
+    }
+    if (!o->quiet)
+        print_end(training, &result);
+    return result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
+}
+
+static int train(vgg_cli_training *training) {
+    int status = vgg_cli_train_choose_folder(training);
+    if (status == VGG_CLI_OK && training->options.resume)
+        status = vgg_cli_train_open_run(training);
+    if (status == VGG_CLI_OK)
+        status = vgg_cli_train_open_data(training);
+    if (status == VGG_CLI_OK)
+        status = vgg_cli_train_choose(training);
+    if (status == VGG_CLI_OK && training->model == NULL)
+        status = vgg_cli_train_make_model(training);
+    if (status == VGG_CLI_OK)
+        status = vgg_cli_train_note_options(training);
+    if (status != VGG_CLI_OK)
+        return status;
+    if (training->options.overwrite)
+        vgg_cli_train_clear_folder(training);
+    if (!training->options.quiet)
+        vgg_cli_train_print_plan(training);
+    return run(training);
+}
+
+int vgg_cli_train(int argc, char **argv) {
+    vgg_cli_training training = {0};
+    vgg_cli_train_defaults(&training.options);
+    int status;
+    if (!vgg_cli_train_parse(&training.options, argc, argv, &status))
+        return status;
+    status = check_options(&training.options);
+    if (status == VGG_CLI_OK)
+        status = train(&training);
+    vgg_model_free(training.model);
+    vgg_dataset_free(training.validation);
+    vgg_dataset_free(training.train);
+    return status;
+}

@@ -1,0 +1,71 @@
+#include "cli/json.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How many bytes the UTF-8 letter at text has, or 0 when it is none. jansson is the judge of what
+ * is UTF-8, so that nothing that passes here is refused later. */
+static size_t letter_length(const char *text) {
+    size_t left = strnlen(text, 4);
+    for (size_t length = 1; length <= left; length++) {
+        json_t *letter = json_stringn(text, length);
+        if (letter != NULL) {
+            json_decref(letter);
+            return length;
+        }
+    }
+    return 0;
+}
+
+json_t *vgg_cli_json_text(const char *text) {
+    if (text == NULL)
+        return json_null();
+    json_t *string = json_string(text);
+    if (string != NULL)
+        return string;
+    char *clean = malloc(3 * strlen(text) + 1);
+    if (clean == NULL)
+        return NULL;
+    char *out = clean;
+    while (*text != '\0') {
+        size_t length = letter_length(text);
+        if (length == 0) {
+            out = stpcpy(out, "\xef\xbf\xbd");
+            text++;
+        } else {
+            memcpy(out, text, length);
+            out += length;
+            text += length;
+        }
+    }
+    *out = '\0';
+    string = json_string(clean);
+    free(clean);
+    return string;
+}
+
+json_t *vgg_cli_json_number(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
+    if (value == NULL)
+        return false;
+    /* 17 digits are read back as the same double. */
+    size_t flags = JSON_REAL_PRECISION(17) | (indented ? JSON_INDENT(2) : 0);
+    char *text = json_dumps(value, flags);
+    json_decref(value);
+    if (text == NULL)
+        return false;
+    printf("%*s", margin, "");
+    for (const char *letter = text; *letter != '\0'; letter++) {
+        putchar(*letter);
+        if (*letter == '\n')
+            printf("%*s", margin, "");
+    }
+    free(text);
+    return true;
+}

@@ -1,0 +1,21 @@
+/* JSON on standard output. */
+#ifndef VGG_CLI_JSON_H
+#define VGG_CLI_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A JSON string, in which bytes that are no UTF-8, as file names may have them, become U+FFFD; JSON
+ * null for NULL. NULL when memory ran out. */
+json_t *vgg_cli_json_text(const char *text);
+
+/* A JSON number, or null for one that is not finite, which JSON cannot write. */
+json_t *vgg_cli_json_number(double value);
+
+/* Writes the value to standard output, without a final newline, and releases it: on one line, or,
+ * when it is indented, over several that start with `margin` spaces. False when memory ran out,
+ * which includes value being NULL. */
+bool vgg_cli_json_print(json_t *value, bool indented, int margin);
+
+#endif

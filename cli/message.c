@@ -1,0 +1,137 @@
+#include "cli/message.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+void vgg_cli_complain(const char *command, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    flockfile(stderr);
+    fputs("vgg", stderr);
+    if (command != NULL)
+        fprintf(stderr, " %s", command);
+    fputs(": ", stderr);
+    vfprintf(stderr, format, arguments);
+    putc('\n', stderr);
+    funlockfile(stderr);
+    va_end(arguments);
+}
+
+int vgg_cli_finish_output(const char *command, int status) {
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    failed |= fflush(stdout) != 0;
+    if (!failed)
+        return status;
+    vgg_cli_complain(command, "cannot write to standard output%s%s", errno != 0 ? ": " : "",
+                     errno != 0 ? strerror(errno) : "");
+    return VGG_CLI_FAILURE;
+}
+
+const char *vgg_cli_count_text(char buffer[VGG_CLI_TEXT_SIZE], size_t count) {
+    char digits[VGG_CLI_TEXT_SIZE];
+    int length = snprintf(digits, sizeof digits, "%zu", count);
+    char *out = buffer;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            *out++ = ',';
+        *out++ = digits[i];
+    }
+    *out = '\0';
+    return buffer;
+}
+
+const char *vgg_cli_bytes_text(char buffer[VGG_CLI_TEXT_SIZE], size_t bytes) {
+    double megabytes = (double)bytes / (1024.0 * 1024.0);
+    if (megabytes < 1000.0)
+        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%.1f MB", megabytes);
+    else
+        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%.1f GB", megabytes / 1024.0);
+    return buffer;
+}
+
+const char *vgg_cli_number_text(char buffer[VGG_CLI_TEXT_SIZE], double value) {
+    /* The fewest digits that are read back as the same number; 17 always are. From 6 on, since
+     * fewer would turn 1000 into 1e+03. */
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%.*g", digits, value);
+        if (strtod(buffer, NULL) == value)
+            break;
+    }
+    return buffer;
+}
+
+const char *vgg_cli_duration_text(char buffer[VGG_CLI_TEXT_SIZE], double seconds) {
+    if (!(seconds >= 0.0 && seconds < 1e9)) {
+        snprintf(buffer, VGG_CLI_TEXT_SIZE, "?");
+        return buffer;
+    }
+    unsigned long whole = (unsigned long)lround(seconds);
+    if (whole >= 3600)
+        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%lu:%02lu:%02lu", whole / 3600, whole / 60 % 60,
+                 whole % 60);
+    else
+        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%lu:%02lu", whole / 60, whole % 60);
+    return buffer;
+}
+
+char *vgg_cli_shell_quote(const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./,:=+@%";
+    if (word[0] != '\0' && strspn(word, plain) == strlen(word))
+        return strdup(word);
+    /* At worst every letter is a quote, written as four. */
+    char *quoted = malloc(4 * strlen(word) + 3);
+    if (quoted == NULL)
+        return NULL;
+    char *out = quoted;
+    *out++ = '\'';
+    for (const char *in = word; *in != '\0'; in++) {
+        if (*in == '\'')
+            out = stpcpy(out, "'\\''");
+        else
+            *out++ = *in;
+    }
+    *out++ = '\'';
+    *out = '\0';
+    return quoted;
+}
+
+/* Words longer than this are not slips of an option or a command. */
+#define WORD_MAX 40
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+size_t vgg_cli_distance(const char *left, const char *right) {
+    size_t rows = strlen(left), columns = strlen(right);
+    if (rows > WORD_MAX || columns > WORD_MAX)
+        return WORD_MAX;
+    /* cost[i][j]: the distance of the first i letters of left from the first j of right. */
+    size_t cost[WORD_MAX + 1][WORD_MAX + 1];
+    for (size_t i = 0; i <= rows; i++) {
+        for (size_t j = 0; j <= columns; j++) {
+            if (i == 0 || j == 0) {
+                cost[i][j] = i + j;
+                continue;
+            }
+            size_t change = left[i - 1] == right[j - 1] ? 0 : 1;
+            cost[i][j] =
+                least(cost[i - 1][j - 1] + change, least(cost[i - 1][j], cost[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1])
+                cost[i][j] = least(cost[i][j], cost[i - 2][j - 2] + 1);
+        }
+    }
+    return cost[rows][columns];
+}
+
+bool vgg_cli_is_slip(const char *word, size_t distance) {
+    return distance <= 1 + strlen(word) / 4 && distance < strlen(word);
+}

@@ -1,0 +1,31 @@
+/* Lines for people: errors, numbers, and words that come close to another. */
+#ifndef VGG_CLI_MESSAGE_H
+#define VGG_CLI_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Writes the line "vgg <command>: <message>" to standard error; command NULL: "vgg: <message>". */
+void vgg_cli_complain(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Writes out what is left in standard output. When anything of it could not be written, complains
+ * and returns failure in place of `status`. */
+int vgg_cli_finish_output(const char *command, int status);
+
+#define VGG_CLI_TEXT_SIZE 64
+/* Each writes into the buffer and returns it. */
+const char *vgg_cli_count_text(char buffer[VGG_CLI_TEXT_SIZE], size_t count);  /* "138,357,544" */
+const char *vgg_cli_bytes_text(char buffer[VGG_CLI_TEXT_SIZE], size_t bytes);  /* "1.2 GB" */
+const char *vgg_cli_number_text(char buffer[VGG_CLI_TEXT_SIZE], double value); /* "0.1" */
+const char *vgg_cli_duration_text(char buffer[VGG_CLI_TEXT_SIZE], double seconds); /* "1:02:03" */
+
+/* The word as a shell would have to be told it, freed by the caller; NULL when memory ran out. */
+char *vgg_cli_shell_quote(const char *word);
+
+/* How many letters have to be added, removed, changed or swapped to make one word of the other. */
+size_t vgg_cli_distance(const char *left, const char *right);
+/* Whether `distance` is small enough for `word` to be a slip. */
+bool vgg_cli_is_slip(const char *word, size_t distance);
+
+#endif

@@ -1,0 +1,103 @@
+#include "cli/model_source.h"
+
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/message.h"
+
+const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", NULL};
+const char *const vgg_cli_layouts[] = {
+    [VGG_LAYOUT_PAPER] = "paper", [VGG_LAYOUT_TORCHVISION] = "torchvision", NULL};
+const char *const vgg_cli_formats[] = {"text", "json", NULL};
+
+void vgg_cli_model_options(vgg_cli_model_source *source,
+                           vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]) {
+    const vgg_cli_option table[VGG_CLI_MODEL_OPTIONS] = {
+        {.type = VGG_CLI_TEXT,
+         .name = "model",
+         .argument = "FILE",
+         .value = &source->path,
+         .help = "the safetensors file; required"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "preprocess",
+         .argument = "PRESET",
+         .value = &source->preprocess,
+         .choices = vgg_cli_presets,
+         .help = "how pictures become inputs: torchvision, caffe (also Keras), paper or unit; must "
+                 "be given for a file that does not say",
+         .fallback = "the file's"},
+        {.type = VGG_CLI_TEXT,
+         .name = "labels",
+         .argument = "NAMES",
+         .value = &source->labels,
+         .help = "a file with the name of a class per line, or imagenet for the 1,000 of ILSVRC "
+                 "2012",
+         .fallback = "the file's"},
+        {.type = VGG_CLI_TEXT,
+         .name = "arch",
+         .argument = "ARCH",
+         .value = &source->arch,
+         .help = "the architecture of a file that does not say",
+         .fallback = "read off the shapes of its tensors"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "layout",
+         .argument = "LAYOUT",
+         .value = &source->layout,
+         .choices = vgg_cli_layouts,
+         .help = "paper or torchvision, for a file that does not say",
+         .fallback = "torchvision"},
+        {.type = VGG_CLI_INPUT,
+         .name = "input",
+         .argument = "SIZE",
+         .value = &source->input,
+         .help = "the input's size, HxW or N",
+         .fallback = "the file's, or 224"},
+    };
+    memcpy(options, table, sizeof table);
+}
+
+/* What the library cannot say, because it does not know the names of our options. */
+static int check(const char *command, const vgg_cli_model_source *source, const vgg_model *model) {
+    const vgg_network_options *network = vgg_network_describe(vgg_model_network(model));
+    if (source->input.channels != 0 && source->input.channels != network->channels) {
+        vgg_cli_complain(command, "--input: found %zu channels, but %s takes %zu",
+                         source->input.channels, source->path, network->channels);
+        return VGG_CLI_FAILURE;
+    }
+    if (vgg_model_preprocess(model) == NULL) {
+        vgg_cli_complain(command,
+                         "%s: does not say how pictures become its inputs; give the preprocessing "
+                         "that it was trained with: --preprocess torchvision (or caffe, paper, "
+                         "unit)",
+                         source->path);
+        return VGG_CLI_FAILURE;
+    }
+    return VGG_CLI_OK;
+}
+
+int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
+    if (source->path == NULL) {
+        vgg_cli_complain(command, "--model FILE is missing: the safetensors file to use");
+        return VGG_CLI_USAGE;
+    }
+    vgg_error error;
+    vgg_model_options options;
+    vgg_model_options_init(&options, sizeof options);
+    options.arch = source->arch;
+    options.layout = source->layout;
+    options.preprocess = source->preprocess;
+    options.labels = source->labels;
+    options.height = source->input.height;
+    options.width = source->input.width;
+    vgg_model *opened;
+    if (vgg_model_load(source->path, &options, &opened, &error) != VGG_OK) {
+        vgg_cli_complain(command, "%s", error.message);
+        return VGG_CLI_FAILURE;
+    }
+    int status = check(command, source, opened);
+    if (status == VGG_CLI_OK)
+        *model = opened;
+    else
+        vgg_model_free(opened);
+    return status;
+}

@@ -1,0 +1,28 @@
+/* Where a model comes from: the options that `vgg eval` and `vgg predict` share. */
+#ifndef VGG_CLI_MODEL_SOURCE_H
+#define VGG_CLI_MODEL_SOURCE_H
+
+#include "cli/options.h"
+#include "vgg/model.h"
+
+/* The names of the presets, NULL at the end. */
+extern const char *const vgg_cli_presets[];
+/* The names of the layouts by their number, NULL at the end. */
+extern const char *const vgg_cli_layouts[];
+/* "text" and "json". */
+extern const char *const vgg_cli_formats[];
+
+typedef struct vgg_cli_model_source {
+    const char *path, *preprocess, *labels, *arch, *layout;
+    vgg_cli_input input;
+} vgg_cli_model_source;
+
+#define VGG_CLI_MODEL_OPTIONS 6
+void vgg_cli_model_options(vgg_cli_model_source *source,
+                           vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]);
+
+/* Opens the model, which must have or be given its preprocessing. Returns the exit status; anything
+ * but VGG_CLI_OK has been complained about. */
+int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model);
+
+#endif

@@ -1,0 +1,151 @@
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/message.h"
+#include "cli/options.h"
+#include "vgg/image.h"
+
+/* Decimal digits only: no sign, no space, no other base. */
+static bool read_whole(const char *text, size_t length, uint64_t *out) {
+    uint64_t value = 0;
+    if (length == 0)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(text[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return true;
+}
+
+static bool read_size(const vgg_cli_option *option, const char *text, size_t *out) {
+    uint64_t value;
+    if (!read_whole(text, strlen(text), &value) || value > SIZE_MAX ||
+        (double)value < option->minimum || (double)value > option->maximum)
+        return false;
+    *out = (size_t)value;
+    return true;
+}
+
+static bool read_number(const vgg_cli_option *option, const char *text, double *out) {
+    char *end;
+    /* strtod alone would also take "0x1p3", "inf" and leading space. */
+    if (text[0] == '\0' || strspn(text, "0123456789.eE+-") != strlen(text))
+        return false;
+    double value = strtod(text, &end);
+    if (*end != '\0' || !isfinite(value) || value < option->minimum || value > option->maximum ||
+        (option->above && value == option->minimum) || (option->below && value == option->maximum))
+        return false;
+    *out = value;
+    return true;
+}
+
+static bool read_input(const char *text, vgg_cli_input *out) {
+    uint64_t sizes[3];
+    size_t count = 0;
+    for (const char *part = text;; part++) {
+        size_t length = strcspn(part, "x");
+        if (count == 3 || !read_whole(part, length, &sizes[count]))
+            return false;
+        count++;
+        part += length;
+        if (*part == '\0')
+            break;
+    }
+    uint64_t height = count == 1 ? sizes[0] : sizes[count - 2], width = sizes[count - 1];
+    if (height < 1 || height > VGG_IMAGE_MAX_SIDE || width < 1 || width > VGG_IMAGE_MAX_SIDE ||
+        (count == 3 && sizes[0] != 1 && sizes[0] != 3))
+        return false;
+    *out = (vgg_cli_input){count == 3 ? (size_t)sizes[0] : 0, (size_t)height, (size_t)width};
+    return true;
+}
+
+static bool read_choice(const vgg_cli_option *option, const char *text, const char **out) {
+    for (const char *const *choice = option->choices; *choice != NULL; choice++) {
+        if (strcmp(*choice, text) == 0) {
+            *out = *choice;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool vgg_cli_option_store(const vgg_cli_option *option, const char *value) {
+    switch (option->type) {
+    case VGG_CLI_FLAG:
+    case VGG_CLI_SWITCH:
+        return false;
+    case VGG_CLI_SIZE:
+        return read_size(option, value, option->value);
+    case VGG_CLI_SEED:
+        return read_whole(value, strlen(value), option->value);
+    case VGG_CLI_NUMBER:
+        return read_number(option, value, option->value);
+    case VGG_CLI_TEXT:
+        *(const char **)option->value = value;
+        return value[0] != '\0';
+    case VGG_CLI_CHOICE:
+        return read_choice(option, value, option->value);
+    case VGG_CLI_INPUT:
+        return read_input(value, option->value);
+    }
+    return false;
+}
+
+static void describe_number(const vgg_cli_option *option, char *buffer) {
+    char low[VGG_CLI_TEXT_SIZE], high[VGG_CLI_TEXT_SIZE];
+    snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "a number %s %s and %s %s",
+             option->above ? "above" : "of at least", vgg_cli_number_text(low, option->minimum),
+             option->below ? "below" : "at most", vgg_cli_number_text(high, option->maximum));
+}
+
+static void describe_choices(const vgg_cli_option *option, char *buffer) {
+    size_t used = 0;
+    for (size_t i = 0; option->choices[i] != NULL && used < VGG_CLI_EXPECTED_SIZE; i++) {
+        const char *joint = i == 0 ? "" : option->choices[i + 1] == NULL ? " or " : ", ";
+        used += (size_t)snprintf(buffer + used, VGG_CLI_EXPECTED_SIZE - used, "%s%s", joint,
+                                 option->choices[i]);
+    }
+}
+
+const char *vgg_cli_option_expected(const vgg_cli_option *option,
+                                    char buffer[VGG_CLI_EXPECTED_SIZE]) {
+    switch (option->type) {
+    case VGG_CLI_FLAG:
+    case VGG_CLI_SWITCH:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "no value");
+        break;
+    case VGG_CLI_SIZE:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "a whole number from %.0f to %.0f", option->minimum,
+                 option->maximum);
+        break;
+    case VGG_CLI_SEED:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "a whole number from 0 to %llu",
+                 (unsigned long long)UINT64_MAX);
+        break;
+    case VGG_CLI_NUMBER:
+        describe_number(option, buffer);
+        break;
+    case VGG_CLI_TEXT:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "%s", option->argument);
+        break;
+    case VGG_CLI_CHOICE:
+        describe_choices(option, buffer);
+        break;
+    case VGG_CLI_INPUT:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE,
+                 "channels x height x width such as 3x224x224, or 224x224, or 224; sides from 1 to "
+                 "%d, 1 or 3 channels",
+                 VGG_IMAGE_MAX_SIDE);
+        break;
+    }
+    return buffer;
+}

@@ -1,0 +1,111 @@
+#include "cli/predict_output.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/terminal.h"
+
+#define BAR_CELLS 20
+/* Below this the likeliest class is less likely than all others together. */
+#define UNSURE_BELOW 0.5
+
+void vgg_cli_predict_begin(const vgg_cli_predict_output *output) {
+    if (output->format == VGG_CLI_PREDICT_JSON)
+        putchar('[');
+    else if (output->format == VGG_CLI_PREDICT_CSV)
+        printf("image,rank,index,label,%s\n", output->logits ? "logit" : "probability");
+}
+
+void vgg_cli_predict_end(const vgg_cli_predict_output *output) {
+    if (output->format == VGG_CLI_PREDICT_JSON)
+        printf("%s]\n", output->written > 0 ? "\n" : "");
+}
+
+static void write_text(const vgg_cli_predict_output *output, const char *image,
+                       const vgg_prediction *best, size_t count) {
+    if (output->written > 0)
+        putchar('\n');
+    fputs(image, stdout);
+    if (count > 0 && best[0].probability < UNSURE_BELOW)
+        printf("  (unsure: the likeliest has only %.1f %%)", 100.0 * best[0].probability);
+    putchar('\n');
+    for (size_t i = 0; i < count; i++) {
+        char bar[VGG_CLI_BAR_SIZE], value[32];
+        if (output->logits)
+            snprintf(value, sizeof value, "%10.4f", best[i].logit);
+        else
+            snprintf(value, sizeof value, "%5.1f %%", 100.0 * best[i].probability);
+        printf("%4zu  %s  %s  ", i + 1, value, vgg_cli_bar(bar, best[i].probability, BAR_CELLS));
+        if (best[i].label != NULL)
+            puts(best[i].label);
+        else
+            printf("class %zu\n", best[i].index);
+    }
+}
+
+static bool write_json(const vgg_cli_predict_output *output, const char *image,
+                       const vgg_prediction *best, size_t count) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        double value = output->logits ? best[i].logit : best[i].probability;
+        json_array_append_new(list, json_pack("{s:I, s:o, s:o}", "index", (json_int_t)best[i].index,
+                                              "label", vgg_cli_json_text(best[i].label),
+                                              output->logits ? "logit" : "probability",
+                                              vgg_cli_json_number(value)));
+    }
+    /* A row that memory ran out for is not in the list. */
+    if (list == NULL || json_array_size(list) != count) {
+        json_decref(list);
+        return false;
+    }
+    json_t *object =
+        json_pack("{s:o, s:o}", "image", vgg_cli_json_text(image), "predictions", list);
+    fputs(output->written > 0 ? ",\n" : "\n", stdout);
+    return vgg_cli_json_print(object, true, 2);
+}
+
+/* RFC 4180: a field with a comma, a quote or a line break is quoted, and quotes in it are doubled.
+ */
+static void write_field(const char *field) {
+    if (strpbrk(field, ",\"\r\n") == NULL) {
+        fputs(field, stdout);
+        return;
+    }
+    putchar('"');
+    for (; *field != '\0'; field++) {
+        if (*field == '"')
+            putchar('"');
+        putchar(*field);
+    }
+    putchar('"');
+}
+
+static void write_csv(const vgg_cli_predict_output *output, const char *image,
+                      const vgg_prediction *best, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        write_field(image);
+        printf(",%zu,%zu,", i + 1, best[i].index);
+        if (best[i].label != NULL)
+            write_field(best[i].label);
+        printf(",%.9g\n", output->logits ? best[i].logit : best[i].probability);
+    }
+}
+
+bool vgg_cli_predict_write(vgg_cli_predict_output *output, const char *image,
+                           const vgg_prediction *best, size_t count) {
+    switch (output->format) {
+    case VGG_CLI_PREDICT_TEXT:
+        write_text(output, image, best, count);
+        break;
+    case VGG_CLI_PREDICT_JSON:
+        if (!write_json(output, image, best, count))
+            return false;
+        break;
+    case VGG_CLI_PREDICT_CSV:
+        write_csv(output, image, best, count);
+        break;
+    }
+    output->written++;
+    return fflush(stdout) == 0 && !ferror(stdout);
+}

@@ -1,0 +1,306 @@
+/* The options of `vgg train`. */
+#include <string.h>
+
+#include "cli/model_source.h"
+#include "cli/train.h"
+
+#define NETWORK_OPTIONS 6
+#define RUNNING_OPTIONS 7
+
+static const char *const schemes[] = {"kaiming", "glorot", "paper", NULL};
+static const char *const schedules[] = {
+    [VGG_SCHEDULE_CONSTANT] = "constant", [VGG_SCHEDULE_STEP] = "step", NULL};
+
+void vgg_cli_learning_options(vgg_cli_train_options *o,
+                              vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS]) {
+    const vgg_cli_option table[VGG_CLI_LEARNING_OPTIONS] = {
+        {.type = VGG_CLI_SIZE,
+         .name = "epochs",
+         .argument = "N",
+         .value = &o->epochs,
+         .given = &o->given.epochs,
+         .minimum = 1,
+         .maximum = 1e6,
+         .help = "passes over the pictures",
+         .fallback = "10"},
+        {.type = VGG_CLI_SIZE,
+         .name = "batch",
+         .argument = "N",
+         .value = &o->batch,
+         .given = &o->given.batch,
+         .minimum = 1,
+         .maximum = 65536,
+         .help = "pictures per step",
+         .fallback = "32"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "lr",
+         .argument = "X",
+         .value = &o->rate,
+         .given = &o->given.rate,
+         .minimum = 0,
+         .above = true,
+         .maximum = 1000,
+         .help = "learning rate",
+         .fallback = "0.01"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "momentum",
+         .argument = "X",
+         .value = &o->momentum,
+         .given = &o->given.momentum,
+         .minimum = 0,
+         .maximum = 1,
+         .below = true,
+         .help = "momentum of SGD",
+         .fallback = "0.9"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "weight-decay",
+         .argument = "X",
+         .value = &o->weight_decay,
+         .given = &o->given.weight_decay,
+         .minimum = 0,
+         .maximum = 1,
+         .help = "pull of the weights towards 0",
+         .fallback = "0.0005"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "schedule",
+         .argument = "NAME",
+         .value = &o->schedule,
+         .given = &o->given.schedule,
+         .choices = schedules,
+         .help = "constant, or step: multiply the learning rate by --gamma after every "
+                 "--step-epochs",
+         .fallback = "constant"},
+        {.type = VGG_CLI_SIZE,
+         .name = "step-epochs",
+         .argument = "N",
+         .value = &o->step_epochs,
+         .given = &o->given.step_epochs,
+         .minimum = 1,
+         .maximum = 1e6,
+         .help = "epochs between steps of the schedule",
+         .fallback = "a third of the epochs, rounded up"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "gamma",
+         .argument = "X",
+         .value = &o->gamma,
+         .given = &o->given.gamma,
+         .minimum = 0,
+         .above = true,
+         .maximum = 1,
+         .help = "factor of a step of the schedule",
+         .fallback = "0.1"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "init",
+         .argument = "SCHEME",
+         .value = &o->init,
+         .given = &o->given.init,
+         .choices = schemes,
+         .help = "first weights: kaiming, glorot or paper",
+         .fallback = "kaiming"},
+        {.type = VGG_CLI_SEED,
+         .name = "seed",
+         .argument = "K",
+         .value = &o->seed,
+         .given = &o->given.seed,
+         .help =
+             "decides first weights, order, views, dropout and split; the same number gives the "
+             "same model",
+         .fallback = "0"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "augment",
+         .value = &o->augment,
+         .given = &o->given.augment,
+         .help = "show random views of the pictures; --no-augment shows their centre",
+         .fallback = "on"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "crop",
+         .value = &o->crop,
+         .given = &o->given.crop,
+         .help = "of these, random cut-outs",
+         .fallback = "on"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "flip",
+         .value = &o->flip,
+         .given = &o->given.flip,
+         .help = "of these, random mirroring",
+         .fallback = "on, but off for MNIST's format, since a "
+                     "mirrored digit is another sign"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "shuffle",
+         .value = &o->shuffle,
+         .given = &o->given.shuffle,
+         .help = "a new order in each epoch",
+         .fallback = "on"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "validation-split",
+         .argument = "X",
+         .value = &o->validation_split,
+         .given = &o->given.validation_split,
+         .minimum = 0,
+         .maximum = 1,
+         .below = true,
+         .help = "share of each class to check with, for data without a validation part",
+         .fallback = "0.1"},
+    };
+    memcpy(options, table, sizeof table);
+}
+
+static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NETWORK_OPTIONS]) {
+    const vgg_cli_option table[NETWORK_OPTIONS] = {
+        {.type = VGG_CLI_TEXT,
+         .name = "arch",
+         .argument = "ARCH",
+         .value = &o->arch,
+         .help = "A, A-LRN, B, C, D, E, or written, as in 32,32,M,64,64,M/256; vgg summary --help "
+                 "says how",
+         .fallback = "a small one with batch normalisation that suits the input; it is printed"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "batch-norm",
+         .value = &o->batch_norm,
+         .given = &o->given.batch_norm,
+         .help = "batch normalisation after every convolution",
+         .fallback = "off, but on without --arch"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "layout",
+         .argument = "LAYOUT",
+         .value = &o->layout,
+         .given = &o->given.layout,
+         .choices = vgg_cli_layouts,
+         .help = "paper or torchvision; vgg summary --help says more",
+         .fallback = "paper"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "dropout",
+         .argument = "P",
+         .value = &o->dropout,
+         .given = &o->given.dropout,
+         .minimum = 0,
+         .maximum = 1,
+         .below = true,
+         .help = "probability to drop a hidden linear feature",
+         .fallback = "0.5"},
+        {.type = VGG_CLI_INPUT,
+         .name = "input",
+         .argument = "SIZE",
+         .value = &o->input,
+         .help = "what the network sees: CxHxW, HxW or N",
+         .fallback = "the pictures' size when all have the same of at most 64, else 128; channels "
+                     "as in the data"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "preprocess",
+         .argument = "PRESET",
+         .value = &o->preprocess,
+         .choices = vgg_cli_presets,
+         .help = "how pictures become inputs: torchvision, caffe, paper or unit",
+         .fallback = "torchvision, but unit for grey ones"},
+    };
+    memcpy(options, table, sizeof table);
+}
+
+static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUNNING_OPTIONS]) {
+    const vgg_cli_option table[RUNNING_OPTIONS] = {
+        {.type = VGG_CLI_TEXT,
+         .letter = 'o',
+         .name = "output",
+         .argument = "RUN",
+         .value = &o->folder,
+         .help = "the folder for best.safetensors, last.safetensors, state.safetensors and "
+                 "log.jsonl",
+         .fallback = "vgg-run, or vgg-run-2, ... the next that is free"},
+        {.type = VGG_CLI_FLAG,
+         .name = "resume",
+         .value = &o->resume,
+         .help = "continue the stopped run in RUN; options that are not given again are the run's"},
+        {.type = VGG_CLI_FLAG,
+         .name = "overwrite",
+         .value = &o->overwrite,
+         .help = "replace the run that is in RUN"},
+        {.type = VGG_CLI_SIZE,
+         .name = "threads",
+         .argument = "N",
+         .value = &o->threads,
+         .minimum = 1,
+         .maximum = 256,
+         .help = "threads that compute; does not change the result",
+         .fallback = "one per processor"},
+        {.type = VGG_CLI_SIZE,
+         .name = "workers",
+         .argument = "N",
+         .value = &o->workers,
+         .minimum = 1,
+         .maximum = 256,
+         .help = "threads that read pictures; likewise",
+         .fallback = "one per processor"},
+        {.type = VGG_CLI_FLAG,
+         .name = "strict",
+         .value = &o->strict,
+         .help = "stop at a picture that cannot be read"},
+        {.type = VGG_CLI_FLAG,
+         .name = "quiet",
+         .value = &o->quiet,
+         .help = "print nothing but errors"},
+    };
+    memcpy(options, table, sizeof table);
+}
+
+void vgg_cli_train_defaults(vgg_cli_train_options *o) {
+    *o = (vgg_cli_train_options){
+        .layout = vgg_cli_layouts[VGG_LAYOUT_PAPER],
+        .init = schemes[0],
+        .schedule = schedules[VGG_SCHEDULE_CONSTANT],
+        .augment = true,
+        .crop = true,
+        .flip = true,
+        .shuffle = true,
+        .dropout = 0.5,
+        .rate = 0.01,
+        .momentum = 0.9,
+        .weight_decay = 5e-4,
+        .gamma = 0.1,
+        .validation_split = 0.1,
+        .epochs = 10,
+        .batch = 32,
+    };
+}
+
+bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *status) {
+    vgg_cli_option network[NETWORK_OPTIONS], learning[VGG_CLI_LEARNING_OPTIONS];
+    vgg_cli_option running[RUNNING_OPTIONS];
+    network_options(o, network);
+    vgg_cli_learning_options(o, learning);
+    running_options(o, running);
+    const vgg_cli_group groups[] = {
+        {"NETWORK", network, NETWORK_OPTIONS},
+        {"LEARNING", learning, VGG_CLI_LEARNING_OPTIONS},
+        {"RUNNING", running, RUNNING_OPTIONS},
+    };
+    const vgg_cli_usage usage = {
+        .command = "train",
+        .summary = "train a network on labelled pictures",
+        .synopsis = "vgg train DATA [-o RUN] [options]",
+        .description =
+            "Trains a VGG network on DATA: a folder with a folder of pictures per class, or with "
+            "train/ and one of val/, validation/ and test/ that have them; a tar of such folders; "
+            "a folder of MNIST's IDX files or of CIFAR-10's or CIFAR-100's binary ones. The "
+            "classes are read off the data.\n"
+            "After each epoch the model is measured on the validation pictures and written to "
+            "RUN/last.safetensors, and to RUN/best.safetensors when it is the best so far. Ctrl-C "
+            "ends the training cleanly with last.safetensors saved, and --resume continues it.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .statuses = "3    trained, but pictures could not be read and were left out\n"
+                    "130  stopped by Ctrl-C or SIGTERM; RUN/last.safetensors is saved",
+        .examples = "vgg train pictograms\n"
+                    "vgg train mnist --arch \"32,32,M,64,64,M/256\" --epochs 5 -o digits\n"
+                    "vgg train photos --input 96 --batch-norm --epochs 30 --schedule step \\\n"
+                    "    --arch \"24,M,48,M,96,96,M,192,192,M,192,192,M/256\"\n"
+                    "vgg train photos -o vgg-run --resume",
+        .operand = "DATA",
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    size_t operands;
+    if (!vgg_cli_parse(&usage, argc, argv, &operands, status))
+        return false;
+    o->data = argv[1];
+    return true;
+}

@@ -1,0 +1,160 @@
+/* What `vgg train` says while it runs, and how Ctrl-C reaches it. */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/message.h"
+#include "cli/train.h"
+
+/* Seconds between lines where there is no terminal to draw on. */
+#define LINE_EVERY 10.0
+/* Share of an epoch spent waiting for pictures that is worth a word. */
+#define WAITED_MUCH 0.1
+
+static volatile sig_atomic_t stop_asked;
+
+static void ask_to_stop(int signal_number) {
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+void vgg_cli_train_catch_signals(void) {
+    /* SA_RESETHAND: the second signal does what it always did. */
+    struct sigaction action = {.sa_handler = ask_to_stop};
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    /* A closed pipe, as of `vgg train data | head`, is no reason to lose the training. */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_train_options *options) {
+    vgg_cli_train_report report = {
+        .quiet = options->quiet,
+        .show_rate = strcmp(options->schedule, "step") == 0,
+        .threads = options->threads,
+        .progress = vgg_cli_progress_on(stdout),
+        .skipped = {.command = "train", .strict = options->strict},
+    };
+    report.progress.live = report.progress.live && !options->quiet;
+    report.epoch_started = report.latest_line = vgg_cli_now();
+    return report;
+}
+
+/* Slow networks see less than a picture a second, whose figure is worth a decimal. */
+static int speed_digits(double images_per_second) {
+    return images_per_second < 10.0 ? 1 : 0;
+}
+
+static void print_machine(vgg_cli_train_report *report, const vgg_train_event *event) {
+    char memory[VGG_CLI_TEXT_SIZE];
+    vgg_cli_bytes_text(memory, event->memory);
+    if (report->threads > 0)
+        printf("machine   %s, %zu thread%s, %s of memory\n\n", vgg_cpu_tier(), report->threads,
+               report->threads == 1 ? "" : "s", memory);
+    else
+        printf("machine   %s, a thread per processor, %s of memory\n\n", vgg_cpu_tier(), memory);
+    fflush(stdout);
+}
+
+/* A step of training, or of the evaluation after an epoch. */
+static void show_step(vgg_cli_train_report *report, const vgg_train_event *event) {
+    char epoch[2 * VGG_CLI_TEXT_SIZE], text[5 * VGG_CLI_TEXT_SIZE];
+    char left[VGG_CLI_TEXT_SIZE];
+    bool due = report->progress.live ? vgg_cli_progress_due(&report->progress)
+                                     : vgg_cli_now() - report->latest_line >= LINE_EVERY;
+    if (!due)
+        return;
+    snprintf(epoch, sizeof epoch, "epoch %zu/%zu", event->epoch, event->epochs);
+    vgg_cli_duration_text(left, event->seconds_left);
+    if (event->type == VGG_EVENT_STEP)
+        snprintf(text, sizeof text, "%.*f images/s  %s left  loss %.3f  acc %.1f%%",
+                 speed_digits(event->images_per_second), event->images_per_second, left,
+                 event->loss, 100.0 * event->accuracy);
+    else
+        snprintf(text, sizeof text, "checking  %s left", left);
+    if (report->progress.live) {
+        vgg_cli_progress_draw(&report->progress, epoch,
+                              (double)event->step / fmax((double)event->steps, 1.0), text);
+        return;
+    }
+    printf("%s  step %zu/%zu  %s\n", epoch, event->step, event->steps, text);
+    fflush(stdout);
+    report->latest_line = vgg_cli_now();
+}
+
+/* The parts of an epoch's line, from left to right. */
+enum { EPOCH, LOSS, ACCURACY, VAL_LOSS, TOP1, TOP5, RATE, SPEED, TIME, WAITED, BEST, PARTS };
+typedef char epoch_parts[PARTS][VGG_CLI_TEXT_SIZE];
+
+static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event *event,
+                       epoch_parts parts) {
+    size_t size = VGG_CLI_TEXT_SIZE;
+    snprintf(parts[EPOCH], size, "epoch %zu/%zu", event->epoch, event->epochs);
+    snprintf(parts[LOSS], size, "  loss %.3f", event->loss);
+    snprintf(parts[ACCURACY], size, "  acc %.1f%%", 100.0 * event->accuracy);
+    if (event->validated) {
+        snprintf(parts[VAL_LOSS], size, "  val loss %.3f", event->validation_loss);
+        snprintf(parts[TOP1], size, "  val top-1 %.1f%%", 100.0 * event->validation_top1);
+        snprintf(parts[TOP5], size, "  top-5 %.1f%%", 100.0 * event->validation_top5);
+    }
+    if (report->show_rate)
+        snprintf(parts[RATE], size, "  lr %.6g", event->rate);
+    snprintf(parts[SPEED], size, "  %.*f images/s", speed_digits(event->images_per_second),
+             event->images_per_second);
+    char time[VGG_CLI_TEXT_SIZE];
+    vgg_cli_duration_text(time, vgg_cli_now() - report->epoch_started);
+    snprintf(parts[TIME], size, "  %.20s", time);
+    if (event->waited > WAITED_MUCH)
+        snprintf(parts[WAITED], size, "  waited for pictures %.0f%%", 100.0 * event->waited);
+    if (event->best)
+        snprintf(parts[BEST], size, "  *best");
+}
+
+/* Leaves out what matters least until the line fits the terminal. */
+static void fit_parts(const vgg_cli_progress *progress, epoch_parts parts) {
+    static const int drop[] = {SPEED, WAITED, VAL_LOSS, TOP5, RATE, TIME};
+    size_t length = 0, width = vgg_cli_terminal_width(progress->stream);
+    for (size_t i = 0; i < PARTS; i++)
+        length += strlen(parts[i]);
+    for (size_t i = 0; i < sizeof drop / sizeof drop[0] && length > width; i++) {
+        length -= strlen(parts[drop[i]]);
+        parts[drop[i]][0] = '\0';
+    }
+}
+
+static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *event) {
+    epoch_parts parts = {""};
+    fill_parts(report, event, parts);
+    if (report->progress.live)
+        fit_parts(&report->progress, parts);
+    vgg_cli_progress_clear(&report->progress);
+    for (size_t i = 0; i < PARTS; i++)
+        fputs(parts[i], stdout);
+    putchar('\n');
+    fflush(stdout);
+    report->epoch_started = report->latest_line = vgg_cli_now();
+}
+
+bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
+    vgg_cli_train_report *report = user;
+    if (event->type == VGG_EVENT_SKIPPED) {
+        report->skipped.progress = &report->progress;
+        return vgg_cli_skip(&report->skipped, event->name, event->why);
+    }
+    if (event->type == VGG_EVENT_STEP) {
+        report->epoch = event->epoch;
+        report->step = event->step;
+    }
+    if (!report->quiet) {
+        if (event->type == VGG_EVENT_PLAN)
+            print_machine(report, event);
+        else if (event->type == VGG_EVENT_EPOCH)
+            print_epoch(report, event);
+        else
+            show_step(report, event);
+    }
+    return !stop_asked;
+}

@@ -1,0 +1,199 @@
+/* The folder of a run: choosing one, and continuing the run that is in it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/train.h"
+
+/* What a run leaves in its folder, beside its log. */
+static const char *const run_files[] = {"best.safetensors", "last.safetensors", "state.safetensors",
+                                        "log.jsonl"};
+#define RUN_FILES (sizeof run_files / sizeof run_files[0])
+#define MODEL_FILES (RUN_FILES - 1)
+
+static bool file_in(const char *folder, const char *name, char *path, size_t size) {
+    return (size_t)snprintf(path, size, "%s/%s", folder, name) < size && access(path, F_OK) == 0;
+}
+
+/* Takes the first of vgg-run, vgg-run-2, ... that is free. */
+static void choose_default(vgg_cli_training *training) {
+    char *name = training->default_folder;
+    size_t size = sizeof training->default_folder;
+    snprintf(name, size, "vgg-run");
+    for (unsigned number = 2; access(name, F_OK) == 0; number++)
+        snprintf(name, size, "vgg-run-%u", number);
+    training->options.folder = name;
+}
+
+int vgg_cli_train_choose_folder(vgg_cli_training *training) {
+    const vgg_cli_train_options *o = &training->options;
+    char path[4096];
+    if (o->folder == NULL) {
+        choose_default(training);
+        return VGG_CLI_OK;
+    }
+    struct stat info;
+    if (stat(o->folder, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        vgg_cli_complain("train", "%s: is there already and is not a folder", o->folder);
+        return VGG_CLI_FAILURE;
+    }
+    for (size_t i = 0; i < MODEL_FILES && !o->resume && !o->overwrite; i++) {
+        if (file_in(o->folder, run_files[i], path, sizeof path)) {
+            vgg_cli_complain("train",
+                             "%s: holds a run already; --resume continues it, --overwrite replaces "
+                             "it, or name another folder",
+                             o->folder);
+            return VGG_CLI_FAILURE;
+        }
+    }
+    return VGG_CLI_OK;
+}
+
+void vgg_cli_train_clear_folder(const vgg_cli_training *training) {
+    char path[4096];
+    for (size_t i = 0; i < RUN_FILES; i++) {
+        /* One that cannot be removed cannot be replaced either, which the training will say. */
+        if (file_in(training->options.folder, run_files[i], path, sizeof path))
+            unlink(path);
+    }
+}
+
+/* The text that vgg_cli_option_store and take_note read back as the option's value. */
+static const char *value_text(const vgg_cli_option *option, char buffer[VGG_CLI_TEXT_SIZE]) {
+    switch (option->type) {
+    case VGG_CLI_FLAG:
+    case VGG_CLI_SWITCH:
+        return *(const bool *)option->value ? "true" : "false";
+    case VGG_CLI_SIZE:
+        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%zu", *(const size_t *)option->value);
+        return buffer;
+    case VGG_CLI_SEED:
+        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%" PRIu64, *(const uint64_t *)option->value);
+        return buffer;
+    case VGG_CLI_NUMBER:
+        return vgg_cli_number_text(buffer, *(const double *)option->value);
+    case VGG_CLI_TEXT:
+    case VGG_CLI_CHOICE:
+        return *(const char *const *)option->value;
+    case VGG_CLI_INPUT:
+        break;
+    }
+    return "";
+}
+
+static void note_key(const vgg_cli_option *option, char buffer[VGG_CLI_TEXT_SIZE]) {
+    snprintf(buffer, VGG_CLI_TEXT_SIZE, "training.%s", option->name);
+}
+
+int vgg_cli_train_note_options(vgg_cli_training *training) {
+    vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
+    vgg_cli_learning_options(&training->options, options);
+    for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS; i++) {
+        char key[VGG_CLI_TEXT_SIZE], value[VGG_CLI_TEXT_SIZE];
+        vgg_error error;
+        note_key(&options[i], key);
+        if (vgg_model_set_note(training->model, key, value_text(&options[i], value), &error) !=
+            VGG_OK) {
+            vgg_cli_complain("train", "%s", error.message);
+            return VGG_CLI_FAILURE;
+        }
+    }
+    return VGG_CLI_OK;
+}
+
+/* Options that the place where a run stopped depends on. */
+static bool is_fixed(const char *name) {
+    static const char *const fixed[] = {"batch", "seed", "shuffle", "init", "validation-split"};
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        if (strcmp(fixed[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Gives an option the value that the run noted, unless the user gave another. */
+static int take_note(const vgg_cli_training *training, const vgg_cli_option *option) {
+    char key[VGG_CLI_TEXT_SIZE], value[VGG_CLI_TEXT_SIZE];
+    note_key(option, key);
+    const char *note = vgg_model_note(training->model, key);
+    if (note == NULL)
+        return VGG_CLI_OK;
+    if (*option->given) {
+        if (!is_fixed(option->name) || strcmp(note, value_text(option, value)) == 0)
+            return VGG_CLI_OK;
+        vgg_cli_complain("train", "--%s: found %s, but the run in %s has %s, which cannot change",
+                         option->name, value_text(option, value), training->options.folder, note);
+        return VGG_CLI_FAILURE;
+    }
+    bool taken = true;
+    if (option->type == VGG_CLI_SWITCH)
+        *(bool *)option->value = strcmp(note, "true") == 0;
+    else
+        taken = vgg_cli_option_store(option, note);
+    if (!taken) {
+        char expected[VGG_CLI_EXPECTED_SIZE];
+        vgg_cli_complain("train", "%s/last.safetensors: its %s is \"%s\", expected %s",
+                         training->options.folder, key, note,
+                         vgg_cli_option_expected(option, expected));
+        return VGG_CLI_FAILURE;
+    }
+    /* The value is the run's own: nothing is chosen by looking at the data. */
+    *option->given = true;
+    return VGG_CLI_OK;
+}
+
+static int refuse_change(const vgg_cli_training *training, const char *name) {
+    vgg_cli_complain(
+        "train",
+        "--%s: is not that of the network in %s, which cannot change; leave it out, or "
+        "start another run",
+        name, training->options.folder);
+    return VGG_CLI_FAILURE;
+}
+
+/* The network and the input are the model's; what is given about them must agree. */
+static int check_network(const vgg_cli_training *training) {
+    const vgg_cli_train_options *o = &training->options;
+    const vgg_network_options *own = vgg_network_describe(vgg_model_network(training->model));
+    const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
+    if (o->arch != NULL && strcmp(o->arch, own->arch) != 0)
+        return refuse_change(training, "arch");
+    if (o->given.layout &&
+        (strcmp(o->layout, "torchvision") == 0) != (own->layout == VGG_LAYOUT_TORCHVISION))
+        return refuse_change(training, "layout");
+    if (o->given.batch_norm && o->batch_norm != own->batch_norm)
+        return refuse_change(training, "batch-norm");
+    if (o->given.dropout && o->dropout != own->dropout)
+        return refuse_change(training, "dropout");
+    if (o->input.height != 0 && (o->input.height != own->height || o->input.width != own->width ||
+                                 (o->input.channels != 0 && o->input.channels != own->channels)))
+        return refuse_change(training, "input");
+    if (o->preprocess != NULL &&
+        (preprocess == NULL || strcmp(o->preprocess, preprocess->name) != 0))
+        return refuse_change(training, "preprocess");
+    return VGG_CLI_OK;
+}
+
+int vgg_cli_train_open_run(vgg_cli_training *training) {
+    const char *folder = training->options.folder;
+    char path[4096];
+    if (!file_in(folder, "last.safetensors", path, sizeof path)) {
+        vgg_cli_complain("train", "--resume: %s holds no run, expected %s", folder, path);
+        return VGG_CLI_FAILURE;
+    }
+    vgg_error error;
+    if (vgg_model_load(path, NULL, &training->model, &error) != VGG_OK) {
+        vgg_cli_complain("train", "%s", error.message);
+        return VGG_CLI_FAILURE;
+    }
+    vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
+    vgg_cli_learning_options(&training->options, options);
+    int status = check_network(training);
+    for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS && status == VGG_CLI_OK; i++)
+        status = take_note(training, &options[i]);
+    return status;
+}

@@ -1,0 +1,238 @@
+/* What `vgg train` chooses by looking at the data, and what it says about that before it starts. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/train.h"
+
+/* Networks for those who name none: four to eight layers that learn from some hundred pictures of a
+ * class within minutes. The first halves its input three times, the second five times. */
+#define SMALL_ARCH "32,32,M,64,64,M,128,128,M/256"
+#define LARGE_ARCH "32,M,64,M,128,128,M,256,256,M,256,256,M/256"
+/* Inputs whose sides are all below this get the first. */
+#define LARGE_INPUT 64
+/* Pictures of one size up to this are taken as they are, when no input size is given. */
+#define OWN_SIZE_MOST 64
+#define DEFAULT_SIDE 128
+
+static int fail(const vgg_error *error) {
+    vgg_cli_complain("train", "%s", error->message);
+    return VGG_CLI_FAILURE;
+}
+
+/* Opens the data with `split` of it set aside. */
+static vgg_status open_parts(vgg_cli_training *training, double split, vgg_error *error) {
+    vgg_dataset_options options;
+    vgg_dataset_options_init(&options, sizeof options);
+    options.validation_split = split;
+    options.seed = training->options.seed;
+    if (training->model != NULL) {
+        options.classes = vgg_model_class_names(training->model);
+        if (options.classes != NULL)
+            options.class_count = vgg_network_describe(vgg_model_network(training->model))->classes;
+    }
+    return vgg_dataset_open(training->options.data, &options, &training->train,
+                            &training->validation, error);
+}
+
+int vgg_cli_train_open_data(vgg_cli_training *training) {
+    const vgg_cli_train_options *o = &training->options;
+    vgg_error error;
+    if (open_parts(training, 0.0, &error) != VGG_OK)
+        return fail(&error);
+    if (training->train == NULL) {
+        vgg_cli_complain("train", "%s: has no train part, expected train/ or a folder per class",
+                         o->data);
+        return VGG_CLI_FAILURE;
+    }
+    /* Opened without a split first, to know whether the data has a validation part of its own. */
+    if (training->validation == NULL && o->validation_split > 0.0) {
+        vgg_dataset_free(training->train);
+        training->train = NULL;
+        if (open_parts(training, o->validation_split, &error) != VGG_OK)
+            return fail(&error);
+        training->split = training->validation != NULL;
+    }
+    if (vgg_dataset_describe(training->train, &training->info, &error) != VGG_OK)
+        return fail(&error);
+    return VGG_CLI_OK;
+}
+
+static void choose_input(vgg_cli_train_options *o, const vgg_dataset_info *info) {
+    if (o->input.channels == 0)
+        o->input.channels = info->channels;
+    if (o->input.height != 0)
+        return;
+    bool own = info->width > 0 && info->width <= OWN_SIZE_MOST && info->height > 0 &&
+               info->height <= OWN_SIZE_MOST;
+    o->input.height = own ? info->height : DEFAULT_SIDE;
+    o->input.width = own ? info->width : DEFAULT_SIDE;
+}
+
+int vgg_cli_train_choose(vgg_cli_training *training) {
+    vgg_cli_train_options *o = &training->options;
+    if (!o->given.step_epochs)
+        o->step_epochs = (o->epochs + 2) / 3;
+    if (training->model != NULL)
+        return VGG_CLI_OK;
+    choose_input(o, &training->info);
+    if (o->preprocess == NULL)
+        o->preprocess = o->input.channels == 1 ? "unit" : "torchvision";
+    if (!o->given.flip)
+        o->flip = strcmp(training->info.kind, "MNIST IDX") != 0;
+    if (!o->given.batch_norm)
+        o->batch_norm = o->arch == NULL;
+    if (o->arch == NULL)
+        o->arch =
+            o->input.height < LARGE_INPUT && o->input.width < LARGE_INPUT ? SMALL_ARCH : LARGE_ARCH;
+    return VGG_CLI_OK;
+}
+
+/* The preset for the input. Pictures that have its size already are not enlarged first; larger ones
+ * are still made to fit. */
+static vgg_status make_preprocess(const vgg_cli_training *training, vgg_preprocess *preprocess,
+                                  vgg_error *error) {
+    const vgg_cli_input *input = &training->options.input;
+    vgg_status status = vgg_preprocess_preset(training->options.preprocess, input->channels,
+                                              input->height, input->width, preprocess, error);
+    if (status == VGG_OK && training->info.height == input->height &&
+        training->info.width == input->width)
+        preprocess->resize = input->height < input->width ? input->height : input->width;
+    return status;
+}
+
+static vgg_status make_network(const vgg_cli_training *training, vgg_network **network,
+                               vgg_error *error) {
+    const vgg_cli_train_options *o = &training->options;
+    vgg_network_options options;
+    vgg_network_options_init(&options, sizeof options);
+    options.arch = o->arch;
+    options.layout =
+        strcmp(o->layout, "torchvision") == 0 ? VGG_LAYOUT_TORCHVISION : VGG_LAYOUT_PAPER;
+    options.batch_norm = o->batch_norm;
+    options.classes = vgg_dataset_class_count(training->train);
+    options.channels = o->input.channels;
+    options.height = o->input.height;
+    options.width = o->input.width;
+    options.dropout = o->dropout;
+    return vgg_network_create(&options, network, error);
+}
+
+/* The names of the data's classes; freed by the caller, NULL when memory ran out. */
+static const char **class_names(const vgg_dataset *dataset) {
+    size_t count = vgg_dataset_class_count(dataset);
+    const char **names = calloc(count, sizeof *names);
+    for (size_t i = 0; names != NULL && i < count; i++)
+        names[i] = vgg_dataset_class_name(dataset, i);
+    return names;
+}
+
+int vgg_cli_train_make_model(vgg_cli_training *training) {
+    const vgg_cli_train_options *o = &training->options;
+    vgg_error error;
+    vgg_network *network = NULL;
+    vgg_preprocess preprocess;
+    if (make_preprocess(training, &preprocess, &error) != VGG_OK)
+        return fail(&error);
+    vgg_status made = make_network(training, &network, &error);
+    if (made != VGG_OK) {
+        fail(&error);
+        return made == VGG_ERROR_ARGUMENT ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
+    }
+    const char **names = class_names(training->train);
+    if (names == NULL) {
+        vgg_cli_complain("train", "out of memory for the names of the classes");
+        vgg_network_free(network);
+        return VGG_CLI_FAILURE;
+    }
+    vgg_status status = vgg_network_initialise(network, o->init, o->seed, &error);
+    if (status == VGG_OK)
+        status = vgg_model_create(network, &preprocess, names, &training->model, &error);
+    free(names);
+    if (status != VGG_OK) {
+        vgg_network_free(network);
+        return fail(&error);
+    }
+    return VGG_CLI_OK;
+}
+
+static void print_data(const vgg_cli_training *training) {
+    const vgg_dataset *train = training->train;
+    size_t classes = vgg_dataset_class_count(train), pictures = vgg_dataset_count(train);
+    size_t *counts = calloc(classes, sizeof *counts);
+    char text[3][VGG_CLI_TEXT_SIZE];
+    printf("data      %s (%s): %s pictures to learn from, %s to check with%s\n",
+           training->options.data, training->info.kind, vgg_cli_count_text(text[0], pictures),
+           training->validation != NULL
+               ? vgg_cli_count_text(text[1], vgg_dataset_count(training->validation))
+               : "none",
+           training->split ? ", set aside at random" : "");
+    if (counts == NULL)
+        return;
+    size_t least = pictures, most = 0;
+    for (size_t i = 0; i < pictures; i++)
+        counts[vgg_dataset_item_class(train, i)]++;
+    for (size_t c = 0; c < classes; c++) {
+        least = counts[c] < least ? counts[c] : least;
+        most = counts[c] > most ? counts[c] : most;
+    }
+    free(counts);
+    printf("classes   %s, with %s", vgg_cli_count_text(text[0], classes),
+           vgg_cli_count_text(text[1], least));
+    if (most != least)
+        printf(" to %s", vgg_cli_count_text(text[2], most));
+    printf(" pictures each\n");
+}
+
+static void print_network(const vgg_cli_training *training) {
+    const vgg_network *network = vgg_model_network(training->model);
+    const vgg_network_options *options = vgg_network_describe(network);
+    const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
+    char count[VGG_CLI_TEXT_SIZE];
+    printf("network   %s, %s batch normalisation, layout %s\n", options->arch,
+           options->batch_norm ? "with" : "without",
+           options->layout == VGG_LAYOUT_TORCHVISION ? "torchvision" : "paper");
+    /* A multiply-add is two floating-point operations. */
+    double operations = 2.0 * (double)vgg_network_multiply_adds(network);
+    bool giga = operations >= 1e8;
+    printf("          %s parameters, %.*f %s per picture\n",
+           vgg_cli_count_text(count, vgg_network_parameters(network)), giga ? 2 : 1,
+           operations / (giga ? 1e9 : 1e6), giga ? "GFLOP" : "MFLOP");
+    printf("input     %zux%zux%zu, cut out of pictures ", options->channels, options->height,
+           options->width);
+    if (preprocess->resize > 0)
+        printf("whose short side is %zu, ", preprocess->resize);
+    else
+        printf("as they are, ");
+    printf("scaled as \"%s\"\n", preprocess->name);
+}
+
+static const char *views_text(const vgg_cli_train_options *o) {
+    if (!o->augment || (!o->crop && !o->flip))
+        return "the centre";
+    if (o->crop && o->flip)
+        return "random crop and random flip";
+    return o->crop ? "random crop, no flip" : "random flip, no crop";
+}
+
+void vgg_cli_train_print_plan(const vgg_cli_training *training) {
+    const vgg_cli_train_options *o = &training->options;
+    char text[4][VGG_CLI_TEXT_SIZE];
+    print_data(training);
+    print_network(training);
+    printf("views     %s, %s order\n", views_text(o), o->shuffle ? "random" : "fixed");
+    printf("training  %zu epoch%s in batches of %zu, learning rate %s", o->epochs,
+           o->epochs == 1 ? "" : "s", o->batch, vgg_cli_number_text(text[0], o->rate));
+    if (strcmp(o->schedule, "step") == 0)
+        printf(" (times %s every %zu epoch%s)", vgg_cli_number_text(text[1], o->gamma),
+               o->step_epochs, o->step_epochs == 1 ? "" : "s");
+    printf(",\n          momentum %s, weight decay %s, dropout %s, seed %llu\n",
+           vgg_cli_number_text(text[1], o->momentum), vgg_cli_number_text(text[2], o->weight_decay),
+           vgg_cli_number_text(text[3],
+                               vgg_network_describe(vgg_model_network(training->model))->dropout),
+           (unsigned long long)o->seed);
+    printf("run       %s%s\n", o->folder, o->resume ? ", continued" : "");
+    fflush(stdout);
+}

@@ -1,0 +1,368 @@
+/* A data set in a tar archive. The archive is indexed once; a picture is then read at its offset,
+ * by any thread at any time. */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/tree.h"
+#include "data/unpack.h"
+
+#define TAR_BLOCK ((size_t)512)
+#define READ_BLOCK ((size_t)1 << 16)
+
+bool vgg_is_tar_header(const unsigned char block[512]) {
+    /* POSIX.1-1988, 10.1.1: the octal number at byte 148 is the sum of all bytes of the header, its
+     * own eight counted as spaces. */
+    unsigned long sum = 0, stated = 0;
+    for (size_t i = 0; i < TAR_BLOCK; i++)
+        sum += i >= 148 && i < 156 ? ' ' : block[i];
+    size_t i = 148;
+    while (i < 156 && block[i] == ' ')
+        i++;
+    if (i == 156 || block[i] < '0' || block[i] > '7')
+        return false;
+    for (; i < 156 && block[i] >= '0' && block[i] <= '7'; i++)
+        stated = stated * 8 + (unsigned long)(block[i] - '0');
+    return sum == stated;
+}
+
+/* ---- the source ---- */
+
+typedef struct tar_source {
+    vgg_source base;
+    int descriptor;
+} tar_source;
+
+static vgg_status read_bytes(const tar_source *tar, const vgg_item *item, unsigned char *bytes,
+                             vgg_error *error) {
+    size_t done = 0;
+    while (done < item->size) {
+        ssize_t got =
+            pread(tar->descriptor, bytes + done, item->size - done, (off_t)(item->offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", item->name,
+                            strerror(errno));
+        if (got == 0)
+            return vgg_fail(error, VGG_ERROR_IO, "%s: the archive ended at byte %zu of %zu",
+                            item->name, done, item->size);
+        done += (size_t)got;
+    }
+    return VGG_OK;
+}
+
+static vgg_status read_picture(const vgg_source *source, const vgg_item *item, vgg_image *image,
+                               vgg_error *error) {
+    if (item->offset == 0)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: is a link or a sparse file, which is not followed inside an archive",
+                        item->name);
+    if (item->size > VGG_PICTURE_BYTES_MAX)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: has %zu bytes, more than the limit of %zu", item->name, item->size,
+                        VGG_PICTURE_BYTES_MAX);
+    unsigned char *bytes = malloc(item->size + 1);
+    if (bytes == NULL)
+        return vgg_fail_memory(error, item->name, item->size);
+    vgg_status status = read_bytes((const tar_source *)source, item, bytes, error);
+    if (status == VGG_OK)
+        status = vgg_image_decode(bytes, item->size, item->name, image, error);
+    free(bytes);
+    return status;
+}
+
+static void free_source(vgg_source *source) {
+    close(((tar_source *)source)->descriptor);
+    free(source);
+}
+
+static vgg_status open_source(const char *path, const char *compression, tar_source **out,
+                              vgg_error *error) {
+    int fd;
+    if (compression != NULL) {
+        vgg_status status = vgg_unpack(path, compression, &fd, error);
+        if (status != VGG_OK)
+            return status;
+    } else {
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    }
+    tar_source *tar = malloc(sizeof *tar);
+    if (tar == NULL) {
+        close(fd);
+        return vgg_fail_memory(error, "an archive", sizeof *tar);
+    }
+    *tar = (tar_source){{.owners = 1, .read = read_picture, .free = free_source}, fd};
+    *out = tar;
+    return VGG_OK;
+}
+
+/* ---- the index ---- */
+
+typedef struct entry {
+    char *path;   /* without "./" and doubled slashes */
+    char *target; /* of a hard link, like path; else NULL */
+    bool folder;
+    size_t offset, size;
+    size_t number; /* in the archive: of two with the same path, the later one counts */
+} entry;
+
+typedef struct tar_index {
+    entry *entries;
+    size_t count, capacity;
+} tar_index;
+
+static void free_index(tar_index *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->entries[i].path);
+        free(list->entries[i].target);
+    }
+    free(list->entries);
+}
+
+/* A copy without empty and "." components; "" when a component is hidden. */
+static char *clean_path(const char *path) {
+    char *clean = malloc(strlen(path) + 1);
+    if (clean == NULL)
+        return NULL;
+    size_t length = 0;
+    while (*path != '\0') {
+        size_t part = strcspn(path, "/");
+        bool skip = part == 0 || (part == 1 && *path == '.');
+        if (!skip && *path == '.') {
+            length = 0;
+            break;
+        }
+        if (!skip) {
+            if (length > 0)
+                clean[length++] = '/';
+            memcpy(clean + length, path, part);
+            length += part;
+        }
+        path += part;
+        path += *path == '/';
+    }
+    clean[length] = '\0';
+    return clean;
+}
+
+/* Names in an archive are UTF-8 or bytes of unknown meaning; the locale of the process is neither
+ * here nor there. */
+static const char *utf8_or_bytes(const char *utf8, const char *bytes) {
+    return utf8 != NULL ? utf8 : bytes != NULL ? bytes : "";
+}
+
+static vgg_status add_entry(tar_index *list, struct archive_entry *header, vgg_error *error) {
+    if (list->count == list->capacity) {
+        size_t wanted = vgg_size_max(list->capacity, 512) * 2;
+        entry *larger = realloc(list->entries, wanted * sizeof *larger);
+        if (larger == NULL)
+            return vgg_fail_memory(error, "the index of an archive", wanted * sizeof *larger);
+        list->entries = larger;
+        list->capacity = wanted;
+    }
+    const char *link = archive_entry_hardlink_utf8(header);
+    if (link == NULL)
+        link = archive_entry_hardlink(header);
+    entry *added = &list->entries[list->count];
+    *added = (entry){
+        .path = clean_path(
+            utf8_or_bytes(archive_entry_pathname_utf8(header), archive_entry_pathname(header))),
+        .target = link != NULL ? clean_path(link) : NULL,
+        .folder = archive_entry_filetype(header) == AE_IFDIR,
+        .number = list->count,
+    };
+    list->count++;
+    if (added->path == NULL || (link != NULL && added->target == NULL))
+        return vgg_fail_memory(error, "the index of an archive", 0);
+    if (link == NULL && archive_entry_filetype(header) == AE_IFREG &&
+        archive_entry_sparse_count(header) == 0)
+        added->size = (size_t)archive_entry_size(header);
+    else
+        added->size = SIZE_MAX;
+    return VGG_OK;
+}
+
+/* The data of a file ends, padded to whole blocks, where the next header begins. */
+static vgg_status place_last(tar_index *list, const char *path, la_int64_t next_header,
+                             size_t file_size, vgg_error *error) {
+    if (list->count == 0)
+        return VGG_OK;
+    entry *last = &list->entries[list->count - 1];
+    if (last->size == SIZE_MAX) {
+        last->size = 0;
+        return VGG_OK;
+    }
+    size_t end = (size_t)next_header;
+    if (next_header < 0 || last->size > end || vgg_round_up(last->size, TAR_BLOCK) > end)
+        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s has %zu bytes, more than the archive",
+                        path, last->path, last->size);
+    last->offset = end - vgg_round_up(last->size, TAR_BLOCK);
+    if (last->offset + last->size > file_size)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: ends at byte %zu, inside of %s; expected at least %zu bytes", path,
+                        file_size, last->path, last->offset + last->size);
+    return VGG_OK;
+}
+
+static vgg_status read_headers(struct archive *archive, const char *path, size_t file_size,
+                               tar_index *list, vgg_error *error) {
+    for (;;) {
+        struct archive_entry *header;
+        int result = archive_read_next_header(archive, &header);
+        if (result < ARCHIVE_WARN)
+            return vgg_fail(error, VGG_ERROR_FORMAT,
+                            "%s: damaged tar archive after %zu entries: %s", path, list->count,
+                            archive_error_string(archive));
+        vgg_status status =
+            place_last(list, path, archive_read_header_position(archive), file_size, error);
+        if (status != VGG_OK || result == ARCHIVE_EOF)
+            return status;
+        status = add_entry(list, header, error);
+        if (status != VGG_OK)
+            return status;
+    }
+}
+
+/* libarchive would say "unrecognised archive format" of what was unpacked. */
+static vgg_status check_unpacked(const tar_source *tar, const char *path, const char *compression,
+                                 vgg_error *error) {
+    unsigned char block[TAR_BLOCK];
+    if (compression == NULL || (pread(tar->descriptor, block, sizeof block, 0) == sizeof block &&
+                                vgg_is_tar_header(block)))
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_FORMAT,
+                    "%s: is a file compressed with %s but not a tar archive; expected one of "
+                    "folders of pictures",
+                    path, compression);
+}
+
+static vgg_status make_index(const tar_source *tar, const char *path, tar_index *list,
+                             vgg_error *error) {
+    struct stat info;
+    struct archive *archive = archive_read_new();
+    if (archive == NULL)
+        return vgg_fail_memory(error, "an archive reader", 0);
+    archive_read_support_format_tar(archive);
+    vgg_status status;
+    if (lseek(tar->descriptor, 0, SEEK_SET) != 0 || fstat(tar->descriptor, &info) != 0)
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+    else if (archive_read_open_fd(archive, tar->descriptor, READ_BLOCK) != ARCHIVE_OK)
+        status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: cannot be read as a tar archive: %s", path,
+                          archive_error_string(archive));
+    else
+        status = read_headers(archive, path, (size_t)info.st_size, list, error);
+    archive_read_free(archive);
+    return status;
+}
+
+/* ---- from the index to the tree ---- */
+
+/* As bytes, but with "/" before all others: a folder comes right before what it holds, and the
+ * names in a folder are in the order of their bytes. */
+static int compare_paths(const char *a, const char *b) {
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    int x = *a == '\0' ? 0 : *a == '/' ? 1 : 1 + (unsigned char)*a;
+    int y = *b == '\0' ? 0 : *b == '/' ? 1 : 1 + (unsigned char)*b;
+    return x - y;
+}
+
+static int compare_entries(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    int order = compare_paths(x->path, y->path);
+    return order != 0 ? order : (x->number > y->number) - (x->number < y->number);
+}
+
+static int compare_path_to_entry(const void *path, const void *candidate) {
+    return compare_paths(path, ((const entry *)candidate)->path);
+}
+
+/* A hard link is another name for bytes that came before. */
+static void resolve_links(tar_index *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        entry *link = &list->entries[i];
+        if (link->target == NULL)
+            continue;
+        const entry *target = bsearch(link->target, list->entries, list->count,
+                                      sizeof *list->entries, compare_path_to_entry);
+        if (target != NULL && target->target == NULL) {
+            link->offset = target->offset;
+            link->size = target->size;
+        }
+    }
+}
+
+/* The child that the sorted paths have reached; a new one when the name is new. */
+static vgg_node *last_child(vgg_node *folder, const char *name, size_t length) {
+    if (folder->count > 0) {
+        vgg_node *last = &folder->children[folder->count - 1];
+        if (strlen(last->name) == length && memcmp(last->name, name, length) == 0)
+            return last;
+    }
+    return vgg_node_add(folder, name, length);
+}
+
+static vgg_status add_to_tree(vgg_node *root, const entry *file, vgg_error *error) {
+    vgg_node *node = root;
+    for (const char *part = file->path; *part != '\0';) {
+        size_t length = strcspn(part, "/");
+        node->folder = true;
+        node = last_child(node, part, length);
+        if (node == NULL)
+            return vgg_fail_memory(error, "the index of an archive", sizeof *node);
+        part += length;
+        part += *part == '/';
+    }
+    node->folder = node->folder || file->folder;
+    node->offset = file->offset;
+    node->size = file->size;
+    return VGG_OK;
+}
+
+static vgg_status make_tree(tar_index *list, vgg_node *root, vgg_error *error) {
+    if (list->count > 0)
+        qsort(list->entries, list->count, sizeof *list->entries, compare_entries);
+    resolve_links(list);
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < list->count; i++)
+        if (list->entries[i].path[0] != '\0')
+            status = add_to_tree(root, &list->entries[i], error);
+    return status;
+}
+
+vgg_status vgg_tar_open(const char *path, const char *compression, vgg_parts *parts,
+                        vgg_error *error) {
+    tar_source *tar = NULL;
+    vgg_status status = open_source(path, compression, &tar, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_tree tree = {.root = {.folder = true},
+                     .path = path,
+                     .kind = "tar",
+                     .archive = true,
+                     .source = &tar->base};
+    tar_index list = {0};
+    status = check_unpacked(tar, path, compression, error);
+    if (status == VGG_OK)
+        status = make_index(tar, path, &list, error);
+    if (status == VGG_OK)
+        status = make_tree(&list, &tree.root, error);
+    free_index(&list);
+    if (status == VGG_OK)
+        status = vgg_tree_parts(&tree, parts, error);
+    vgg_node_clear(&tree.root);
+    vgg_source_release(&tar->base);
+    return status;
+}

@@ -1,0 +1,40 @@
+/* What a model file says of itself in its metadata. */
+#ifndef VGG_FORMATS_DESCRIPTION_H
+#define VGG_FORMATS_DESCRIPTION_H
+
+#include <stdbool.h>
+
+#include "formats/labels.h"
+#include "formats/notes.h"
+#include "vgg/image.h"
+#include "vgg/network.h"
+
+#define VGG_MODEL_FORMAT_VERSION "1"
+
+/* Start with {0}. */
+typedef struct vgg_description {
+    bool present;     /* false: the file is from elsewhere, and the rest is unknown */
+    const char *arch; /* belongs to the metadata */
+    vgg_layout layout;
+    bool batch_norm;
+    double dropout;
+    size_t channels, height, width;
+    bool has_preprocess;
+    vgg_preprocess preprocess;
+    vgg_labels labels; /* empty when the file names no classes */
+} vgg_description;
+
+/* metadata must outlive the description. The caller frees *description whatever the outcome. */
+vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
+                                vgg_description *description, vgg_error *error);
+void vgg_description_free(vgg_description *description);
+
+/* Adds the keys that vgg_description_read reads; preprocess may be NULL, labels empty. False when
+ * memory ran out. */
+bool vgg_description_write(const vgg_network_options *network, const vgg_preprocess *preprocess,
+                           const vgg_labels *labels, vgg_notes *metadata);
+
+/* "paper" or "torchvision"; false for another name. */
+bool vgg_layout_named(const char *name, vgg_layout *layout);
+
+#endif

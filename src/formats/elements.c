@@ -1,0 +1,79 @@
+#include "formats/elements.h"
+
+#include <stdint.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "weights are used as they lie in files, which are little-endian");
+
+static const vgg_element_type types[] = {
+    {"F32", 4, VGG_ELEMENT_FLOAT32},   {"F64", 8, VGG_ELEMENT_FLOAT64},
+    {"F16", 2, VGG_ELEMENT_FLOAT16},   {"BF16", 2, VGG_ELEMENT_BFLOAT16},
+    {"I64", 8, VGG_ELEMENT_INT64},     {"U64", 8, VGG_ELEMENT_OTHER},
+    {"I32", 4, VGG_ELEMENT_OTHER},     {"U32", 4, VGG_ELEMENT_OTHER},
+    {"I16", 2, VGG_ELEMENT_OTHER},     {"U16", 2, VGG_ELEMENT_OTHER},
+    {"I8", 1, VGG_ELEMENT_OTHER},      {"U8", 1, VGG_ELEMENT_OTHER},
+    {"BOOL", 1, VGG_ELEMENT_OTHER},    {"F8_E4M3", 1, VGG_ELEMENT_OTHER},
+    {"F8_E5M2", 1, VGG_ELEMENT_OTHER}, {"C64", 8, VGG_ELEMENT_OTHER},
+};
+
+const vgg_element_type *vgg_element_type_named(const char *name) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].name, name) == 0)
+            return &types[i];
+    return NULL;
+}
+
+bool vgg_element_is_weight(vgg_element element) {
+    return element == VGG_ELEMENT_FLOAT32 || element == VGG_ELEMENT_FLOAT64 ||
+           element == VGG_ELEMENT_FLOAT16 || element == VGG_ELEMENT_BFLOAT16;
+}
+
+static float float_from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* IEEE 754 binary16: 1 sign bit, 5 exponent bits with bias 15, 10 fraction bits. */
+static float float_from_half(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    uint32_t exponent = (half >> 10) & 0x1fu;
+    uint32_t fraction = half & 0x3ffu;
+    if (exponent == 0) {
+        float magnitude = (float)fraction * 0x1p-24f;
+        return sign != 0 ? -magnitude : magnitude;
+    }
+    if (exponent == 0x1f)
+        return float_from_bits(sign | 0x7f800000u | fraction << 13);
+    return float_from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
+}
+
+void vgg_elements_to_float(vgg_element element, const unsigned char *bytes, size_t count,
+                           float *values) {
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half;
+        double wide;
+        switch (element) {
+        case VGG_ELEMENT_FLOAT16:
+            memcpy(&half, bytes + 2 * i, sizeof half);
+            values[i] = float_from_half(half);
+            break;
+        case VGG_ELEMENT_BFLOAT16:
+            memcpy(&half, bytes + 2 * i, sizeof half);
+            values[i] = float_from_bits((uint32_t)half << 16);
+            break;
+        case VGG_ELEMENT_FLOAT64:
+            memcpy(&wide, bytes + 8 * i, sizeof wide);
+            values[i] = (float)wide;
+            break;
+        case VGG_ELEMENT_FLOAT32:
+            memcpy(&values[i], bytes + 4 * i, sizeof values[i]);
+            break;
+        case VGG_ELEMENT_INT64:
+        case VGG_ELEMENT_OTHER:
+            values[i] = 0.0f;
+            break;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/* The types of number that stored tensors are made of. */
+#ifndef VGG_FORMATS_ELEMENTS_H
+#define VGG_FORMATS_ELEMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum vgg_element {
+    VGG_ELEMENT_FLOAT32 = 0,
+    VGG_ELEMENT_FLOAT64,
+    VGG_ELEMENT_FLOAT16,
+    VGG_ELEMENT_BFLOAT16,
+    VGG_ELEMENT_INT64,
+    VGG_ELEMENT_OTHER, /* known by size only; no weight may have it */
+} vgg_element;
+
+typedef struct vgg_element_type {
+    const char *name; /* as safetensors writes it: "F32" */
+    size_t bytes;
+    vgg_element element;
+} vgg_element_type;
+
+/* NULL for a name that is not known. */
+const vgg_element_type *vgg_element_type_named(const char *name);
+
+/* True for the types that weights may have. */
+bool vgg_element_is_weight(vgg_element element);
+
+/* Reads `count` little-endian numbers of a weight type, at any alignment, as floats; float64 is
+ * rounded to nearest. */
+void vgg_elements_to_float(vgg_element element, const unsigned char *bytes, size_t count,
+                           float *values);
+
+#endif

@@ -1,0 +1,87 @@
+#include "formats/foreign.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+typedef struct signature {
+    const char *kind;
+    size_t offset, length;
+    const char *bytes;
+} signature;
+
+/* The first bytes that each format's own description gives it. */
+static const signature signatures[] = {
+    {"a zip archive, as PyTorch .pth and Keras .keras files are", 0, 4, "PK\x03\x04"},
+    {"a Python pickle, as older PyTorch .pth files are", 0, 2, "\x80\x02"},
+    {"a Python pickle", 0, 2, "\x80\x03"},
+    {"a Python pickle", 0, 2, "\x80\x04"},
+    {"an HDF5 file, as Keras .h5 files are", 0, 8, "\x89HDF\r\n\x1a\n"},
+    {"a GGUF file", 0, 4, "GGUF"},
+    {"a NumPy array", 0, 6, "\x93NUMPY"},
+    {"a Git LFS pointer, which stands for a file that was not downloaded", 0, 26,
+     "version https://git-lfs.gi"},
+    {"gzip-compressed", 0, 2, "\x1f\x8b"},
+    {"xz-compressed", 0, 6,
+     "\xfd"
+     "7zXZ\0"},
+    {"a tar archive", 257, 5, "ustar"},
+    {"a PNG picture", 0, 8, "\x89PNG\r\n\x1a\n"},
+    {"a JPEG picture", 0, 3, "\xff\xd8\xff"},
+    {"a WebP picture or another RIFF file", 0, 4, "RIFF"},
+    {"a PDF document", 0, 5, "%PDF-"},
+    {"a program", 0, 4,
+     "\x7f"
+     "ELF"},
+    {"a darknet .weights file", 0, 12, "\0\0\0\0\x01\0\0\0\0\0\0\0"},
+    {"a darknet .weights file", 0, 12, "\0\0\0\0\x02\0\0\0\0\0\0\0"},
+    {"a darknet .weights file", 0, 12, "\0\0\0\0\x02\0\0\0\x05\0\0\0"},
+};
+
+static bool is_space(unsigned char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Text formats may begin with a byte order mark and blanks, and do not mind upper case. */
+static const char *text_kind(const unsigned char *bytes, size_t size) {
+    size_t start = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    while (start < size && start < 1024 && is_space(bytes[start]))
+        start++;
+    const char *text = (const char *)bytes + start;
+    size_t left = size - start;
+    if ((left >= 9 && strncasecmp(text, "<!doctype", 9) == 0) ||
+        (left >= 5 && strncasecmp(text, "<html", 5) == 0))
+        return "an HTML page (an error page saved instead of the file?)";
+    if (left >= 5 && strncasecmp(text, "<?xml", 5) == 0)
+        return "an XML text (an error page saved instead of the file?)";
+    if (left >= 1 && *text == '{')
+        return "a JSON text";
+    return NULL;
+}
+
+/* Protocol buffers have no signature. An ONNX model begins with field 1, ir_version, a small
+ * number, and goes on with field 2, the producer's name, or field 8, the operator sets; a Caffe
+ * model begins with field 1, its name. */
+static const char *protobuf_kind(const unsigned char *bytes, size_t size) {
+    if (size < 16)
+        return NULL;
+    if (bytes[0] == 0x08 && bytes[1] > 0 && bytes[1] < 0x20 &&
+        (bytes[2] == 0x12 || bytes[2] == 0x3a || bytes[2] == 0x42))
+        return "an ONNX model";
+    if (bytes[0] != 0x0a || bytes[1] == 0 || bytes[1] >= 0x80 || size < (size_t)bytes[1] + 2)
+        return NULL;
+    for (size_t i = 0; i < bytes[1]; i++)
+        if (bytes[2 + i] < 0x20 || bytes[2 + i] > 0x7e)
+            return NULL;
+    return "a Caffe model";
+}
+
+const char *vgg_foreign_kind(const unsigned char *bytes, size_t size) {
+    for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++) {
+        const signature *s = &signatures[i];
+        if (size >= s->offset + s->length && memcmp(bytes + s->offset, s->bytes, s->length) == 0)
+            return s->kind;
+    }
+    const char *kind = text_kind(bytes, size);
+    return kind != NULL ? kind : protobuf_kind(bytes, size);
+}

@@ -1,0 +1,73 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "formats/foreign.h"
+#include "formats/format.h"
+
+static const vgg_format *const formats[] = {
+    &vgg_format_safetensors,
+};
+
+static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (formats[i]->sniff(source->map, source->size))
+            return formats[i]->load(source, error);
+    const char *kind = vgg_foreign_kind(source->map, source->size);
+    if (kind != NULL)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: is %s, expected a safetensors file",
+                        source->path, kind);
+    if (source->size <= 8)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: ends at byte %zu, too short for a safetensors file", source->path,
+                        source->size);
+    return vgg_fail(
+        error, VGG_ERROR_FORMAT,
+        "%s: is not a weight file of a known format; expected a safetensors file, which "
+        "has the length of its header in bytes 0 to 7 and '{' in byte 8",
+        source->path);
+}
+
+vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error) {
+    *source = (vgg_tensor_source){.path = vgg_text_copy(path)};
+    if (source->path == NULL)
+        return vgg_fail_memory(error, path, strlen(path));
+    vgg_status status = vgg_file_map(path, &source->map, &source->size, error);
+    if (status != VGG_OK)
+        return status;
+    if (source->size == 0)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: is an empty file (0 bytes), expected a safetensors file", path);
+    return load_any(source, error);
+}
+
+void vgg_tensor_source_free(vgg_tensor_source *source) {
+    vgg_file_unmap(source->map, source->size);
+    for (size_t i = 0; i < source->tensor_count; i++)
+        free(source->tensors[i].name);
+    free(source->tensors);
+    free(source->path);
+    vgg_notes_free(&source->metadata);
+    *source = (vgg_tensor_source){0};
+}
+
+vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vgg_error *error) {
+    source->tensors = calloc(vgg_size_max(count, 1), sizeof *source->tensors);
+    if (source->tensors == NULL)
+        return vgg_fail_memory(error, "the list of tensors", count * sizeof *source->tensors);
+    source->tensor_count = count;
+    return VGG_OK;
+}
+
+const char *vgg_shape_text(char buffer[VGG_SHAPE_TEXT], const size_t *shape, size_t dimensions) {
+    snprintf(buffer, VGG_SHAPE_TEXT, "scalar");
+    size_t used = 0;
+    for (size_t i = 0; i < dimensions && used < VGG_SHAPE_TEXT; i++)
+        used += (size_t)snprintf(buffer + used, VGG_SHAPE_TEXT - used, "%s%zu", i == 0 ? "" : "x",
+                                 shape[i]);
+    return buffer;
+}

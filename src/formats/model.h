@@ -1,0 +1,19 @@
+/* The model as this folder sees it. */
+#ifndef VGG_FORMATS_MODEL_H
+#define VGG_FORMATS_MODEL_H
+
+#include "formats/labels.h"
+#include "formats/notes.h"
+#include "vgg/model.h"
+
+struct vgg_model {
+    vgg_network *network;
+    bool has_preprocess;
+    vgg_preprocess preprocess;
+    vgg_labels labels; /* empty, or as many as there are classes */
+    vgg_notes notes;
+    const unsigned char *map; /* the file that values of the network lie in; NULL without one */
+    size_t map_size;
+};
+
+#endif

@@ -1,0 +1,218 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "formats/bind.h"
+#include "formats/description.h"
+#include "formats/format.h"
+#include "formats/model.h"
+#include "formats/recognise.h"
+
+static const vgg_model_options defaults = {.struct_size = sizeof(vgg_model_options)};
+
+void vgg_model_options_init(vgg_model_options *options, size_t size) {
+    memset(options, 0, size);
+    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+    options->struct_size = size;
+}
+
+/* A model file on its way to a model. */
+typedef struct loading {
+    const char *path;
+    vgg_model_options options;
+    vgg_tensor_source source;
+    vgg_description description;
+    vgg_named_tensors names;
+    vgg_sighting sighting;
+    vgg_network_options network_options;
+    char *arch; /* read off the shapes; NULL when it was told */
+    vgg_preprocess preprocess;
+    bool has_preprocess;
+    vgg_labels labels;
+    vgg_network *network; /* until the model owns it */
+} loading;
+
+static void free_loading(loading *l) {
+    vgg_network_free(l->network);
+    vgg_labels_free(&l->labels);
+    free(l->arch);
+    vgg_sighting_free(&l->sighting);
+    vgg_names_free(&l->names);
+    vgg_description_free(&l->description);
+    vgg_tensor_source_free(&l->source);
+}
+
+/* The options of a caller that was compiled with an older or newer header. */
+static vgg_status read_options(const vgg_model_options *options, vgg_model_options *out,
+                               vgg_error *error) {
+    *out = defaults;
+    if (options == NULL)
+        return VGG_OK;
+    if (options->struct_size < sizeof options->struct_size)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "model options were not set up with vgg_model_options_init");
+    memcpy(out, options, vgg_size_min(options->struct_size, sizeof *out));
+    vgg_layout layout;
+    if (out->layout != NULL && !vgg_layout_named(out->layout, &layout))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "there is no layout \"%.80s\"; the layouts are paper and torchvision",
+                        out->layout);
+    return VGG_OK;
+}
+
+static vgg_status open_file(loading *l, vgg_error *error) {
+    vgg_status status = vgg_tensor_source_open(l->path, &l->source, error);
+    if (status == VGG_OK)
+        status = vgg_description_read(&l->source.metadata, l->path, &l->description, error);
+    if (status == VGG_OK)
+        status = vgg_names_read(&l->source, &l->names, error);
+    if (status == VGG_OK)
+        status = vgg_sighting_read(&l->names, l->path, &l->sighting, error);
+    return status;
+}
+
+/* What the caller says goes before what the file says, and that before what its shapes show. */
+static void choose_network(loading *l) {
+    const vgg_model_options *told = &l->options;
+    const vgg_description *file = &l->description;
+    const vgg_sighting *seen = &l->sighting;
+    vgg_network_options *n = &l->network_options;
+    vgg_network_options_init(n, sizeof *n);
+    n->layout = VGG_LAYOUT_TORCHVISION;
+    n->batch_norm = seen->batch_norm;
+    n->channels = seen->convolutions[0].inputs;
+    n->classes = seen->linears[seen->linear_count - 1].outputs;
+    n->arch = NULL;
+    if (file->present) {
+        n->arch = file->arch;
+        n->layout = file->layout;
+        n->batch_norm = file->batch_norm;
+        n->channels = file->channels;
+        n->height = file->height;
+        n->width = file->width;
+        n->dropout = file->dropout;
+        if (file->labels.count > 0)
+            n->classes = file->labels.count;
+    }
+    if (told->arch != NULL)
+        n->arch = told->arch;
+    if (told->layout != NULL)
+        vgg_layout_named(told->layout, &n->layout);
+    if (told->height > 0)
+        n->height = told->height;
+    if (told->width > 0)
+        n->width = told->width;
+}
+
+static vgg_status make_network(loading *l, vgg_error *error) {
+    choose_network(l);
+    vgg_status status = VGG_OK;
+    if (l->network_options.arch == NULL) {
+        status = vgg_recognise_arch(&l->sighting, l->path, &l->network_options, &l->arch, error);
+        l->network_options.arch = l->arch;
+    }
+    if (status != VGG_OK)
+        return status;
+    status = vgg_network_create(&l->network_options, &l->network, error);
+    if (status != VGG_OK) {
+        vgg_error_prefix(error, "%s", l->path);
+        return status;
+    }
+    status = vgg_names_shift_classifier(&l->names, l->network, error);
+    if (status == VGG_OK)
+        status = vgg_bind_tensors(l->network, &l->names, l->path, error);
+    return status;
+}
+
+/* The file's own preprocessing for an input of another size: the short side of a picture keeps its
+ * proportion to the cut-out. */
+static void scale_preprocess(vgg_preprocess *preprocess, size_t height, size_t width) {
+    size_t before = vgg_size_min(preprocess->height, preprocess->width);
+    size_t after = vgg_size_min(height, width);
+    if (before != after)
+        preprocess->resize = (preprocess->resize * after + before / 2) / before;
+    preprocess->height = height;
+    preprocess->width = width;
+}
+
+static vgg_status choose_preprocess(loading *l, vgg_error *error) {
+    const vgg_network_options *n = &l->network_options;
+    if (l->options.preprocess != NULL) {
+        l->has_preprocess = true;
+        return vgg_preprocess_preset(l->options.preprocess, n->channels, n->height, n->width,
+                                     &l->preprocess, error);
+    }
+    if (!l->description.has_preprocess)
+        return VGG_OK;
+    const vgg_preprocess *stored = &l->description.preprocess;
+    if (stored->channels != l->description.channels || stored->height != l->description.height ||
+        stored->width != l->description.width)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: \"vgg.preprocess\" of its metadata gives inputs of %zux%zux%zu, but "
+                        "\"vgg.input\" is %zux%zux%zu",
+                        l->path, stored->channels, stored->height, stored->width,
+                        l->description.channels, l->description.height, l->description.width);
+    l->has_preprocess = true;
+    l->preprocess = *stored;
+    scale_preprocess(&l->preprocess, n->height, n->width);
+    return VGG_OK;
+}
+
+static vgg_status choose_labels(loading *l, vgg_error *error) {
+    if (l->options.labels != NULL)
+        return vgg_labels_read(l->options.labels, l->network_options.classes, &l->labels, error);
+    l->labels = l->description.labels;
+    l->description.labels = (vgg_labels){0};
+    return VGG_OK;
+}
+
+/* Every key of the file that is not the format's own travels on. */
+static vgg_status take_notes(const vgg_notes *metadata, vgg_model *model, vgg_error *error) {
+    for (size_t i = 0; i < metadata->count; i++) {
+        const vgg_note *note = &metadata->items[i];
+        if (!vgg_notes_reserved(note->key) && !vgg_notes_set(&model->notes, note->key, note->value))
+            return vgg_fail_memory(error, "a note", strlen(note->value));
+    }
+    return VGG_OK;
+}
+
+static vgg_status make_model(loading *l, vgg_model **model, vgg_error *error) {
+    const char *const *names = (const char *const *)l->labels.names;
+    vgg_status status = vgg_model_create(l->network, l->has_preprocess ? &l->preprocess : NULL,
+                                         names, model, error);
+    if (status != VGG_OK) {
+        vgg_error_prefix(error, "%s", l->path);
+        return status;
+    }
+    l->network = NULL;
+    (*model)->map = l->source.map;
+    (*model)->map_size = l->source.size;
+    l->source.map = NULL;
+    status = take_notes(&l->source.metadata, *model, error);
+    if (status != VGG_OK)
+        vgg_model_free(*model);
+    return status;
+}
+
+vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vgg_model **model,
+                          vgg_error *error) {
+    loading l = {.path = path};
+    vgg_model *made = NULL;
+    vgg_status status = read_options(options, &l.options, error);
+    if (status == VGG_OK)
+        status = open_file(&l, error);
+    if (status == VGG_OK)
+        status = make_network(&l, error);
+    if (status == VGG_OK)
+        status = choose_preprocess(&l, error);
+    if (status == VGG_OK)
+        status = choose_labels(&l, error);
+    if (status == VGG_OK)
+        status = make_model(&l, &made, error);
+    free_loading(&l);
+    if (status == VGG_OK)
+        *model = made;
+    return status;
+}

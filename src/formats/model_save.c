@@ -1,0 +1,90 @@
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "formats/description.h"
+#include "formats/format.h"
+#include "formats/model.h"
+#include "nn/network.h"
+
+/* PyTorch's batch normalisation also counts the batches it has seen, and
+ * load_state_dict(strict=True) asks for the count. With a fixed momentum nothing depends on it. */
+static const int64_t no_batches = 0;
+
+static bool add_tensor(vgg_tensor_source *source, const char *name, const char *type,
+                       const size_t *shape, size_t dimensions, const void *values) {
+    vgg_stored_tensor *tensor = &source->tensors[source->tensor_count++];
+    *tensor = (vgg_stored_tensor){.name = vgg_text_copy(name),
+                                  .type = vgg_element_type_named(type),
+                                  .dimensions = dimensions,
+                                  .count = 1,
+                                  .bytes = values};
+    for (size_t i = 0; i < dimensions; i++) {
+        tensor->shape[i] = shape[i];
+        tensor->count *= shape[i];
+    }
+    return tensor->name != NULL;
+}
+
+/* The counts come first, so that 8-byte numbers lie at multiples of 8. */
+static vgg_status add_counts(const vgg_network *network, vgg_tensor_source *source,
+                             vgg_error *error) {
+    for (size_t i = 0; i < network->layer_count; i++) {
+        const vgg_layer *layer = &network->layers[i];
+        char name[VGG_LAYER_NAME + 24];
+        if (layer->type != VGG_LAYER_BATCH_NORM)
+            continue;
+        snprintf(name, sizeof name, "%s.num_batches_tracked", layer->name);
+        if (!add_tensor(source, name, "I64", NULL, 0, &no_batches))
+            return vgg_fail_memory(error, "a tensor's name", sizeof name);
+    }
+    return VGG_OK;
+}
+
+static vgg_status add_values(const vgg_network *network, vgg_tensor_source *source,
+                             vgg_error *error) {
+    for (size_t i = 0; i < network->tensor_count; i++) {
+        const vgg_tensor *tensor = &network->tensors[i];
+        if (tensor->values == NULL)
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "the model cannot be saved: its tensor \"%s\" has no values",
+                            tensor->info.name);
+        if (!add_tensor(source, tensor->info.name, "F32", tensor->info.shape,
+                        tensor->info.dimensions, tensor->values))
+            return vgg_fail_memory(error, "a tensor's name", VGG_TENSOR_NAME);
+    }
+    return VGG_OK;
+}
+
+static vgg_status add_metadata(const vgg_model *model, vgg_tensor_source *source,
+                               vgg_error *error) {
+    const vgg_notes *notes = &model->notes;
+    bool complete =
+        vgg_description_write(vgg_network_describe(model->network), vgg_model_preprocess(model),
+                              &model->labels, &source->metadata);
+    for (size_t i = 0; complete && i < notes->count; i++)
+        complete = vgg_notes_set(&source->metadata, notes->items[i].key, notes->items[i].value);
+    return complete ? VGG_OK : vgg_fail(error, VGG_ERROR_MEMORY, "no memory for the metadata");
+}
+
+vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error) {
+    const vgg_network *network = model->network;
+    vgg_tensor_source source = {0};
+    vgg_status status =
+        vgg_tensor_source_reserve(&source, network->layer_count + network->tensor_count, error);
+    if (status != VGG_OK)
+        return status;
+    source.tensor_count = 0;
+    status = add_counts(network, &source, error);
+    if (status == VGG_OK)
+        status = add_values(network, &source, error);
+    if (status == VGG_OK)
+        status = add_metadata(model, &source, error);
+    if (status == VGG_OK)
+        status = vgg_format_safetensors.save(&source, path, error);
+    vgg_tensor_source_free(&source);
+    return status;
+}

@@ -1,0 +1,96 @@
+#include "formats/notes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* Where the key is, or where it belongs. */
+static size_t find_place(const vgg_notes *notes, const char *key) {
+    size_t low = 0, high = notes->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(notes->items[middle].key, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_at(const vgg_notes *notes, size_t place, const char *key) {
+    return place < notes->count && strcmp(notes->items[place].key, key) == 0;
+}
+
+const char *vgg_notes_find(const vgg_notes *notes, const char *key) {
+    size_t place = find_place(notes, key);
+    return is_at(notes, place, key) ? notes->items[place].value : NULL;
+}
+
+static bool make_room(vgg_notes *notes) {
+    if (notes->count < notes->capacity)
+        return true;
+    size_t capacity = notes->capacity == 0 ? 16 : 2 * notes->capacity;
+    vgg_note *items = realloc(notes->items, capacity * sizeof *items);
+    if (items == NULL)
+        return false;
+    notes->items = items;
+    notes->capacity = capacity;
+    return true;
+}
+
+bool vgg_notes_set(vgg_notes *notes, const char *key, const char *value) {
+    size_t place = find_place(notes, key);
+    char *new_value = vgg_text_copy(value);
+    if (new_value == NULL)
+        return false;
+    if (is_at(notes, place, key)) {
+        free(notes->items[place].value);
+        notes->items[place].value = new_value;
+        return true;
+    }
+    char *new_key = vgg_text_copy(key);
+    if (new_key == NULL || !make_room(notes)) {
+        free(new_key);
+        free(new_value);
+        return false;
+    }
+    memmove(notes->items + place + 1, notes->items + place,
+            (notes->count - place) * sizeof *notes->items);
+    notes->items[place] = (vgg_note){new_key, new_value};
+    notes->count++;
+    return true;
+}
+
+void vgg_notes_free(vgg_notes *notes) {
+    for (size_t i = 0; i < notes->count; i++) {
+        free(notes->items[i].key);
+        free(notes->items[i].value);
+    }
+    free(notes->items);
+    *notes = (vgg_notes){0};
+}
+
+bool vgg_notes_reserved(const char *key) {
+    return strcmp(key, "format") == 0 || strncmp(key, "vgg.", 4) == 0;
+}
+
+bool vgg_utf8_valid(const char *text) {
+    const unsigned char *c = (const unsigned char *)text;
+    while (*c != 0) {
+        size_t following = *c < 0x80 ? 0 : *c < 0xe0 ? 1 : *c < 0xf0 ? 2 : 3;
+        if ((*c >= 0x80 && *c < 0xc2) || *c > 0xf4)
+            return false;
+        /* The second byte of these leads has a narrower range. */
+        unsigned char least = *c == 0xe0 ? 0xa0 : *c == 0xf0 ? 0x90 : 0x80;
+        unsigned char most = *c == 0xed ? 0x9f : *c == 0xf4 ? 0x8f : 0xbf;
+        c++;
+        for (size_t i = 0; i < following; i++, c++) {
+            if (*c < least || *c > most)
+                return false;
+            least = 0x80;
+            most = 0xbf;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,113 @@
+#include "image/decode.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "image/picture.h"
+
+/* Files beyond this are refused: an uncompressed picture of VGG_IMAGE_MAX_PIXELS still fits. */
+#define FILE_LIMIT ((size_t)2 << 30)
+
+vgg_status vgg_source_check_size(const vgg_source *source, const char *format, uint64_t width,
+                                 uint64_t height, vgg_error *error) {
+    unsigned long long w = width, h = height;
+    if (w == 0 || h == 0)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: the %s header says %llu x %llu pixels, expected at least 1 x 1",
+                        source->name, format, w, h);
+    if (w > VGG_IMAGE_MAX_SIDE || h > VGG_IMAGE_MAX_SIDE || w * h > VGG_IMAGE_MAX_PIXELS)
+        return vgg_fail(
+            error, VGG_ERROR_UNSUPPORTED,
+            "%s: the %s header says %llu x %llu pixels, more than the limits of %d on a "
+            "side and %d in all",
+            source->name, format, w, h, VGG_IMAGE_MAX_SIDE, VGG_IMAGE_MAX_PIXELS);
+    return VGG_OK;
+}
+
+vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name, vgg_image *image,
+                            vgg_error *error) {
+    vgg_source source = {.bytes = bytes, .size = size, .name = name};
+    vgg_decoder *decoder = NULL;
+    vgg_status status = vgg_image_sniff(&source, &decoder, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_image picture = {0};
+    unsigned orientation = 1;
+    status = decoder(&source, &picture, &orientation, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_image_orient(&picture, orientation, error);
+    if (status != VGG_OK) {
+        vgg_error_prefix(error, "%s", name);
+        vgg_image_free(&picture);
+        return status;
+    }
+    *image = picture;
+    return VGG_OK;
+}
+
+static vgg_status grow(unsigned char **bytes, size_t *capacity, const char *name,
+                       vgg_error *error) {
+    if (*capacity >= FILE_LIMIT)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has more than the limit of %zu bytes",
+                        name, FILE_LIMIT);
+    size_t larger = *capacity == 0 ? (size_t)1 << 16 : *capacity * 2;
+    unsigned char *moved = realloc(*bytes, larger);
+    if (moved == NULL)
+        return vgg_fail_memory(error, name, larger);
+    *bytes = moved;
+    *capacity = larger;
+    return VGG_OK;
+}
+
+static vgg_status read_stream(FILE *stream, const char *name, unsigned char **data, size_t *size,
+                              vgg_error *error) {
+    unsigned char *bytes = NULL;
+    size_t capacity = 0, used = 0;
+    vgg_status status = VGG_OK;
+    while (status == VGG_OK && !feof(stream)) {
+        if (used == capacity)
+            status = grow(&bytes, &capacity, name, error);
+        if (status == VGG_OK)
+            used += fread(bytes + used, 1, capacity - used, stream);
+        if (status == VGG_OK && ferror(stream))
+            status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", name, strerror(errno));
+    }
+    if (status != VGG_OK) {
+        free(bytes);
+        return status;
+    }
+    *data = bytes;
+    *size = used;
+    return VGG_OK;
+}
+
+vgg_status vgg_image_load(const char *path, vgg_image *image, vgg_error *error) {
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    bool standard_input = strcmp(path, "-") == 0;
+    const char *name = standard_input ? "standard input" : path;
+    vgg_status status = standard_input ? read_stream(stdin, name, &bytes, &size, error)
+                                       : vgg_file_read(path, FILE_LIMIT, &bytes, &size, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_image_decode(bytes, size, name, image, error);
+    free(bytes);
+    return status;
+}
+
+bool vgg_image_name_is_picture(const char *name) {
+    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".png", ".webp",
+                                          ".pnm", ".pbm",  ".pgm", ".ppm"};
+    const char *ending = strrchr(name, '.');
+    for (size_t i = 0; ending != NULL && i < sizeof endings / sizeof endings[0]; i++)
+        if (strcasecmp(ending, endings[i]) == 0)
+            return true;
+    return false;
+}

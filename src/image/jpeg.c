@@ -1,0 +1,176 @@
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+#include "base/error.h"
+#include "image/decode.h"
+#include "image/picture.h"
+
+/* A progressive picture comes in some ten scans; a file of thousands of tiny ones would keep the
+ * decoder busy for hours. */
+enum { MAX_SCANS = 100 };
+
+typedef struct jpeg_reader {
+    struct jpeg_decompress_struct codec;
+    struct jpeg_error_mgr handlers;
+    struct jpeg_progress_mgr progress;
+    jmp_buf escape; /* libjpeg's handlers must not return after an error */
+    const vgg_source *source;
+    vgg_image image;
+    vgg_status status;
+    vgg_error *error;
+} jpeg_reader;
+
+static void on_error(j_common_ptr codec) {
+    jpeg_reader *reader = codec->client_data;
+    char text[JMSG_LENGTH_MAX];
+    codec->err->format_message(codec, text);
+    reader->status = vgg_fail(reader->error, VGG_ERROR_FORMAT, "%s: cannot decode this JPEG: %s",
+                              reader->source->name, text);
+    longjmp(reader->escape, 1);
+}
+
+/* libjpeg calls it a warning when it fills in what is missing or damaged with grey. A picture that
+ * is not there must not look like one that is. */
+static void on_message(j_common_ptr codec, int level) {
+    if (level >= 0)
+        return;
+    jpeg_reader *reader = codec->client_data;
+    switch (codec->err->msg_code) {
+    case JWRN_JPEG_EOF:
+    case JWRN_HIT_MARKER:
+        reader->status = vgg_fail(
+            reader->error, VGG_ERROR_FORMAT,
+            "%s: this JPEG is cut short: the data of its %zu bytes end before the picture does",
+            reader->source->name, reader->source->size);
+        longjmp(reader->escape, 1);
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+        on_error(codec);
+        break;
+    default: /* stray bytes between segments and the like leave the picture whole */
+        break;
+    }
+}
+
+static void on_output(j_common_ptr codec) {
+    (void)codec;
+}
+
+static void on_progress(j_common_ptr codec) {
+    jpeg_reader *reader = codec->client_data;
+    if (reader->codec.input_scan_number <= MAX_SCANS)
+        return;
+    reader->status =
+        vgg_fail(reader->error, VGG_ERROR_UNSUPPORTED, "%s: this JPEG has more than %d scans",
+                 reader->source->name, MAX_SCANS);
+    longjmp(reader->escape, 1);
+}
+
+/* The samples of Adobe's CMYK files are upside down: 255 is no ink. Every decoder in use takes all
+ * four-component files for Adobe's, Pillow among them, whose rounding this is. */
+static void cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb, size_t width) {
+    for (size_t x = 0; x < width; x++, cmyk += 4, rgb += 3) {
+        unsigned key = cmyk[3];
+        for (int c = 0; c < 3; c++) {
+            unsigned ink = (255u - cmyk[c]) * key + 128;
+            rgb[c] = (uint8_t)(key - (((ink >> 8) + ink) >> 8));
+        }
+    }
+}
+
+static vgg_status choose_colours(jpeg_reader *reader) {
+    switch (reader->codec.jpeg_color_space) {
+    case JCS_GRAYSCALE:
+        reader->codec.out_color_space = JCS_GRAYSCALE;
+        return VGG_OK;
+    case JCS_YCbCr:
+    case JCS_RGB:
+        reader->codec.out_color_space = JCS_RGB;
+        return VGG_OK;
+    case JCS_CMYK:
+    case JCS_YCCK:
+        reader->codec.out_color_space = JCS_CMYK;
+        return VGG_OK;
+    default:
+        return vgg_fail(reader->error, VGG_ERROR_UNSUPPORTED,
+                        "%s: this JPEG has %d components, expected 1, 3 or 4", reader->source->name,
+                        reader->codec.num_components);
+    }
+}
+
+static vgg_status read_header(jpeg_reader *reader, unsigned *orientation) {
+    j_decompress_ptr codec = &reader->codec;
+    jpeg_mem_src(codec, reader->source->bytes, (unsigned long)reader->source->size);
+    jpeg_save_markers(codec, JPEG_APP0 + 1, 0xffff);
+    jpeg_read_header(codec, TRUE);
+    vgg_status status = vgg_source_check_size(reader->source, "JPEG", codec->image_width,
+                                              codec->image_height, reader->error);
+    if (status == VGG_OK)
+        status = choose_colours(reader);
+    jpeg_saved_marker_ptr marker = codec->marker_list;
+    while (marker != NULL && (marker->data_length < 6 || memcmp(marker->data, "Exif\0\0", 6) != 0))
+        marker = marker->next;
+    if (marker != NULL)
+        *orientation = vgg_exif_orientation(marker->data, marker->data_length);
+    return status;
+}
+
+static vgg_status read_rows(jpeg_reader *reader) {
+    j_decompress_ptr codec = &reader->codec;
+    jpeg_start_decompress(codec);
+    bool cmyk = codec->out_color_space == JCS_CMYK;
+    size_t width = codec->output_width;
+    size_t channels = codec->out_color_space == JCS_GRAYSCALE ? 1 : 3;
+    vgg_image *image = &reader->image;
+    vgg_status status = vgg_image_make(image, width, codec->output_height, channels, reader->error);
+    if (status != VGG_OK)
+        return status;
+    JSAMPARRAY inks = NULL;
+    if (cmyk)
+        inks =
+            codec->mem->alloc_sarray((j_common_ptr)codec, JPOOL_IMAGE, (JDIMENSION)(4 * width), 1);
+    while (codec->output_scanline < codec->output_height) {
+        JSAMPROW row = image->pixels + codec->output_scanline * width * channels;
+        jpeg_read_scanlines(codec, cmyk ? inks : &row, 1);
+        if (cmyk)
+            cmyk_to_rgb(inks[0], row, width);
+    }
+    jpeg_finish_decompress(codec);
+    return VGG_OK;
+}
+
+/* Apart from vgg_jpeg_decode, so that nothing the long jump must not lose lives in this frame. */
+static vgg_status read_picture(jpeg_reader *reader, unsigned *orientation) {
+    if (setjmp(reader->escape) != 0)
+        return reader->status;
+    jpeg_create_decompress(&reader->codec);
+    reader->codec.client_data = reader;
+    reader->codec.progress = &reader->progress;
+    vgg_status status = read_header(reader, orientation);
+    return status == VGG_OK ? read_rows(reader) : status;
+}
+
+vgg_status vgg_jpeg_decode(const vgg_source *source, vgg_image *image, unsigned *orientation,
+                           vgg_error *error) {
+    jpeg_reader reader = {.source = source, .error = error};
+    reader.codec.err = jpeg_std_error(&reader.handlers);
+    reader.codec.client_data = &reader;
+    reader.handlers.error_exit = on_error;
+    reader.handlers.emit_message = on_message;
+    reader.handlers.output_message = on_output;
+    reader.progress.progress_monitor = on_progress;
+    vgg_status status = read_picture(&reader, orientation);
+    jpeg_destroy_decompress(&reader.codec);
+    if (status != VGG_OK) {
+        vgg_image_free(&reader.image);
+        return status;
+    }
+    *image = reader.image;
+    return VGG_OK;
+}

@@ -1,0 +1,366 @@
+/* Direct convolution: forward (and, with turned filters, backward to the input), and the gradient of
+ * the weights.
+ *
+ * A unit copies its input rows into a patch with a border of zeros, which stays in the second-level
+ * cache, and then has no edges to care about. A register tile holds PIXELS neighbouring outputs of one
+ * row times VECTORS vectors of output channels; each step of the reduction loads the weights of one
+ * input channel and tap and multiplies them with one broadcast value per pixel. */
+#include <string.h>
+
+#include "kernels/tier.h"
+
+/* Registers: VECTORS * PIXELS accumulators, VECTORS weights and one broadcast value. */
+#if VGG_LANES == 16
+#define TILE_PIXELS 14
+#define TILE_BLOCKS 2
+#elif VGG_LANES == 8
+#define TILE_PIXELS 6
+#define TILE_BLOCKS 1
+#else
+#define TILE_PIXELS 3
+#define TILE_BLOCKS 1
+#endif
+#define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
+
+/* ---- patches --------------------------------------------------------------------------------------- */
+
+/* Input rows with a border of zeros: [planes][rows][width][step], where a plane is a channel block and
+ * step 16, or a plain channel and step 1. */
+typedef struct input_patch {
+    float *data;
+    size_t planes, rows, width, step;
+} input_patch;
+
+static void fill_row(float *to, const float *from, size_t border, size_t width, size_t step) {
+    memset(to, 0, border * step * sizeof *to);
+    memcpy(to + border * step, from, width * step * sizeof *to);
+    memset(to + (border + width) * step, 0, border * step * sizeof *to);
+}
+
+/* x: the planes (H, W, step) of one image; the patch begins at input row first_row - border. */
+static void fill_patch(const input_patch *patch, const float *x, size_t first_row, size_t height,
+                       size_t width, size_t border) {
+    size_t row_floats = patch->width * patch->step;
+    for (size_t plane = 0; plane < patch->planes; plane++)
+        for (size_t row = 0; row < patch->rows; row++) {
+            float *to = patch->data + (plane * patch->rows + row) * row_floats;
+            size_t from_row = first_row + row; /* counted from -border */
+            if (from_row < border || from_row - border >= height)
+                memset(to, 0, row_floats * sizeof *to);
+            else
+                fill_row(to, x + (plane * height + from_row - border) * width * patch->step, border,
+                         width, patch->step);
+        }
+}
+
+/* ---- forward ------------------------------------------------------------------------------------------ */
+
+/* What a tile needs to know besides its place. */
+typedef struct tile_setting {
+    const vgg_conv_forward_task *task;
+    const input_patch *patch;
+    size_t kernel;
+    size_t outer;         /* planes of channel blocks, 1 for plain input */
+    size_t inputs;        /* real input channels */
+    size_t weight_block;  /* floats between the weights of two output blocks */
+    size_t output_block;  /* floats between two output blocks of y */
+} tile_setting;
+
+/* The sums of one tile. x: the patch at the tile's first pixel and first tap; w: packed weights. */
+VGG_INLINE void accumulate(const tile_setting *setting, int pixels, int blocks, size_t step,
+                           const float *x, const float *w,
+                           vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS]) {
+    const input_patch *patch = setting->patch;
+    size_t row = patch->width * step, plane = patch->rows * row;
+    size_t inner = step == 1 ? setting->inputs : VGG_BLOCK;
+    size_t channel = step == 1 ? plane : 1;
+    for (size_t outer = 0; outer < setting->outer; outer++) {
+        size_t channels = vgg_size_min(inner, setting->inputs - outer * inner);
+        for (size_t tap_row = 0; tap_row < setting->kernel; tap_row++)
+            for (size_t tap = 0; tap < setting->kernel; tap++) {
+                const float *at = x + outer * plane + tap_row * row + tap * step;
+                for (size_t c = 0; c < channels; c++) {
+                    vf weight[TILE_BLOCKS * BLOCK_VECTORS];
+                    VGG_UNROLL
+                    for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+                        weight[v] = vf_load(w + (size_t)(v / BLOCK_VECTORS) * setting->weight_block +
+                                            c * VGG_BLOCK + v % BLOCK_VECTORS * VGG_LANES);
+                    VGG_UNROLL
+                    for (int p = 0; p < pixels; p++) {
+                        vf value = vf_splat(at[c * channel + (size_t)p * step]);
+                        VGG_UNROLL
+                        for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+                            sums[v][p] += weight[v] * value;
+                    }
+                }
+                w += inner * VGG_BLOCK;
+            }
+    }
+}
+
+/* k: the first output channel of the tile, y: its first output value. */
+VGG_INLINE void tile(const tile_setting *setting, int pixels, int blocks, size_t step,
+                     const float *x, const float *w, size_t k, float *y) {
+    vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS];
+    VGG_UNROLL
+    for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+        VGG_UNROLL
+        for (int p = 0; p < pixels; p++)
+            sums[v][p] = (vf){0};
+    accumulate(setting, pixels, blocks, step, x, w, sums);
+    VGG_UNROLL
+    for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
+        const vgg_conv_forward_task *task = setting->task;
+        size_t channel = k + (size_t)v * VGG_LANES;
+        vf bias = task->bias == NULL ? (vf){0} : vf_load(task->bias + channel);
+        vf scale = task->scale == NULL ? vf_splat(1) : vf_load(task->scale + channel);
+        vf shift = task->scale == NULL ? (vf){0} : vf_load(task->shift + channel);
+        float *to = y + (size_t)(v / BLOCK_VECTORS) * setting->output_block +
+                    v % BLOCK_VECTORS * VGG_LANES;
+        VGG_UNROLL
+        for (int p = 0; p < pixels; p++) {
+            vf value = sums[v][p] + bias;
+            if (task->scale != NULL)
+                value = value * scale + shift;
+            vf_store(to + p * VGG_BLOCK, task->relu ? vf_relu(value) : value);
+        }
+    }
+}
+
+/* A tile of a width known only at run time. */
+VGG_INLINE void tile_of(size_t pixels, const tile_setting *setting, int blocks, size_t step,
+                        const float *x, const float *w, size_t k, float *y) {
+#define WIDTH(n)                                                                                   \
+    case n:                                                                                        \
+        tile(setting, n, blocks, step, x, w, k, y);                                     \
+        break;
+    switch (pixels) {
+        WIDTH(1)
+        WIDTH(2)
+        WIDTH(3)
+#if TILE_PIXELS >= 6
+        WIDTH(4)
+        WIDTH(5)
+        WIDTH(6)
+#endif
+#if TILE_PIXELS >= 14
+        WIDTH(7)
+        WIDTH(8)
+        WIDTH(9)
+        WIDTH(10)
+        WIDTH(11)
+        WIDTH(12)
+        WIDTH(13)
+        WIDTH(14)
+#endif
+    }
+#undef WIDTH
+}
+
+/* All rows of a unit for `blocks` neighbouring output blocks; k is the first of them. */
+VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, const tile_setting *setting,
+                               size_t image, size_t first_row, size_t rows, size_t k, int blocks,
+                               size_t step) {
+    size_t width = task->shape.width, height = task->shape.height;
+    size_t tiles = (width + TILE_PIXELS - 1) / TILE_PIXELS;
+    const float *w = task->packed + k * setting->weight_block;
+    float *y = task->y + ((image * vgg_blocks(task->shape.outputs) + k) * height + first_row) *
+                             width * VGG_BLOCK;
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < tiles; i++) {
+            size_t begin = width * i / tiles, end = width * (i + 1) / tiles;
+            const float *x =
+                setting->patch->data + (row * setting->patch->width + begin) * step;
+            tile_of(end - begin, setting, blocks, step, x, w, k * VGG_BLOCK,
+                    y + (row * width + begin) * VGG_BLOCK);
+        }
+}
+
+VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, size_t worker,
+                             size_t step) {
+    const vgg_conv_shape *shape = &task->shape;
+    const vgg_conv_partition *partition = &task->partition;
+    size_t border = shape->kernel / 2;
+    size_t block_unit = unit % partition->block_units;
+    size_t row_unit = unit / partition->block_units % partition->row_units;
+    size_t image = unit / partition->block_units / partition->row_units;
+    size_t first_row = row_unit * partition->rows;
+    size_t rows = vgg_size_min(partition->rows, shape->height - first_row);
+    size_t planes = step == 1 ? shape->inputs : vgg_blocks(shape->inputs);
+
+    input_patch patch = {.data = task->scratch + worker * partition->scratch,
+                   .planes = planes,
+                   .rows = rows + 2 * border,
+                   .width = shape->width + 2 * border,
+                   .step = step};
+    fill_patch(&patch, task->x + image * planes * shape->height * shape->width * step, first_row,
+               shape->height, shape->width, border);
+
+    size_t inner = step == 1 ? shape->inputs : VGG_BLOCK;
+    tile_setting setting = {.task = task,
+                            .patch = &patch,
+                            .kernel = shape->kernel,
+                            .outer = step == 1 ? 1 : planes,
+                            .inputs = shape->inputs,
+                            .weight_block = (step == 1 ? 1 : planes) * inner * shape->kernel *
+                                            shape->kernel * VGG_BLOCK,
+                            .output_block = shape->height * shape->width * VGG_BLOCK};
+    size_t k = block_unit * partition->blocks;
+    size_t end = vgg_size_min(k + partition->blocks, vgg_blocks(shape->outputs));
+    for (; k + TILE_BLOCKS <= end; k += TILE_BLOCKS)
+        forward_blocks(task, &setting, image, first_row, rows, k, TILE_BLOCKS, step);
+    for (; k < end; k++)
+        forward_blocks(task, &setting, image, first_row, rows, k, 1, step);
+}
+
+void VGG_TIERED(conv_forward)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(conv_forward)(void *argument, size_t begin, size_t end, size_t worker) {
+    const vgg_conv_forward_task *task = argument;
+    for (size_t unit = begin; unit < end; unit++) {
+        if (task->shape.plain)
+            forward_unit(task, unit, worker, 1);
+        else
+            forward_unit(task, unit, worker, VGG_BLOCK);
+    }
+}
+
+/* ---- gradients of the weights -------------------------------------------------------------------------- */
+
+/* Input channels in a register tile of the weights' gradient. */
+#if VGG_LANES == 16
+#define TILE_CHANNELS 16
+#elif VGG_LANES == 8
+#define TILE_CHANNELS 4
+#else
+#define TILE_CHANNELS 2
+#endif
+
+/* Sums over this many pixels stay in registers before they are added to the sums in memory, which keeps
+ * rounding errors small: a tree of two levels within an image. */
+#define CHUNK_PIXELS 128
+
+/* sums[c][16 k] += over rows of (x[c] at the tap) * dy; x: patch at the tap, dy: the rows. */
+VGG_INLINE void add_channels(const float *x, size_t x_row, const float *dy, size_t rows,
+                             size_t width, float *sums) {
+    vf tile_sums[TILE_CHANNELS][BLOCK_VECTORS];
+    VGG_UNROLL
+    for (int c = 0; c < TILE_CHANNELS; c++)
+        VGG_UNROLL
+        for (int v = 0; v < BLOCK_VECTORS; v++)
+            tile_sums[c][v] = (vf){0};
+    for (size_t row = 0; row < rows; row++)
+        for (size_t p = 0; p < width; p++) {
+            const float *from = x + row * x_row + p * VGG_BLOCK;
+            vf gradient[BLOCK_VECTORS];
+            VGG_UNROLL
+            for (int v = 0; v < BLOCK_VECTORS; v++)
+                gradient[v] = vf_load(dy + (row * width + p) * VGG_BLOCK + v * VGG_LANES);
+            VGG_UNROLL
+            for (int c = 0; c < TILE_CHANNELS; c++)
+                VGG_UNROLL
+                for (int v = 0; v < BLOCK_VECTORS; v++)
+                    tile_sums[c][v] += gradient[v] * from[c];
+        }
+    VGG_UNROLL
+    for (int c = 0; c < TILE_CHANNELS; c++)
+        VGG_UNROLL
+        for (int v = 0; v < BLOCK_VECTORS; v++) {
+            float *to = sums + c * VGG_BLOCK + v * VGG_LANES;
+            vf_store(to, vf_load(to) + tile_sums[c][v]);
+        }
+}
+
+/* sums[tap][16 k] += for the taps of one plain channel, one vector of k at a time. */
+VGG_INLINE void add_taps(const float *x, size_t x_row, const float *dy, size_t rows, size_t width,
+                         int kernel, float *sums) {
+    for (int v = 0; v < BLOCK_VECTORS; v++) {
+        vf tap_sums[9];
+        VGG_UNROLL
+        for (int tap = 0; tap < kernel * kernel; tap++)
+            tap_sums[tap] = (vf){0};
+        for (size_t row = 0; row < rows; row++)
+            for (size_t p = 0; p < width; p++) {
+                vf gradient = vf_load(dy + (row * width + p) * VGG_BLOCK + v * VGG_LANES);
+                VGG_UNROLL
+                for (int tap = 0; tap < kernel * kernel; tap++)
+                    tap_sums[tap] += gradient * x[(row + (size_t)(tap / kernel)) * x_row + p +
+                                                  (size_t)(tap % kernel)];
+            }
+        VGG_UNROLL
+        for (int tap = 0; tap < kernel * kernel; tap++) {
+            float *to = sums + tap * VGG_BLOCK + v * VGG_LANES;
+            vf_store(to, vf_load(to) + tap_sums[tap]);
+        }
+    }
+}
+
+static void add_bias(const float *dy, size_t pixels, float *sums) {
+    for (int v = 0; v < BLOCK_VECTORS; v++) {
+        vf sum = {0};
+        for (size_t p = 0; p < pixels; p++)
+            sum += vf_load(dy + p * VGG_BLOCK + v * VGG_LANES);
+        float *to = sums + v * VGG_LANES;
+        vf_store(to, vf_load(to) + sum);
+    }
+}
+
+/* Adds what `rows` rows of one image contribute. x: the patch at the first row, dy: at the same. */
+static void add_rows(const input_patch *patch, const float *x, const float *dy, size_t rows, size_t width,
+                     size_t kernel, float *sums) {
+    size_t x_row = patch->width * patch->step;
+    if (patch->step == 1) {
+        if (kernel == 3)
+            add_taps(x, x_row, dy, rows, width, 3, sums);
+        else
+            add_taps(x, x_row, dy, rows, width, 1, sums);
+        return;
+    }
+    for (size_t tap = 0; tap < kernel * kernel; tap++)
+        for (size_t c = 0; c < VGG_BLOCK; c += TILE_CHANNELS)
+            add_channels(x + tap / kernel * x_row + tap % kernel * VGG_BLOCK + c, x_row, dy, rows,
+                         width, sums + (tap * VGG_BLOCK + c) * VGG_BLOCK);
+}
+
+static void weights_unit(const vgg_conv_weights_task *task, size_t unit, size_t worker) {
+    const vgg_conv_shape *shape = &task->shape;
+    size_t step = shape->plain ? 1 : VGG_BLOCK, border = shape->kernel / 2;
+    size_t planes = shape->plain ? shape->inputs : vgg_blocks(shape->inputs);
+    size_t out_blocks = vgg_blocks(shape->outputs), pixels = shape->height * shape->width;
+    size_t c = unit % planes, k = unit / planes % out_blocks, group = unit / planes / out_blocks;
+
+    size_t part = shape->kernel * shape->kernel * step * VGG_BLOCK;
+    float *sums = task->partial + unit * part;
+    float *bias_sums = task->bias_partial + (group * out_blocks + k) * VGG_BLOCK;
+    memset(sums, 0, part * sizeof *sums);
+    if (c == 0)
+        memset(bias_sums, 0, VGG_BLOCK * sizeof *bias_sums);
+
+    input_patch patch = {.data = task->scratch + worker * vgg_conv_weights_scratch(shape),
+                   .planes = 1,
+                   .rows = shape->height + 2 * border,
+                   .width = shape->width + 2 * border,
+                   .step = step};
+    size_t chunk = vgg_size_max(CHUNK_PIXELS / shape->width, 1);
+    for (size_t n = shape->images * group / task->groups;
+         n < shape->images * (group + 1) / task->groups; n++) {
+        fill_patch(&patch, task->x + (n * planes + c) * pixels * step, 0, shape->height,
+                   shape->width, border);
+        const float *dy = task->dy + (n * out_blocks + k) * pixels * VGG_BLOCK;
+        for (size_t row = 0; row < shape->height; row += chunk) {
+            size_t rows = vgg_size_min(chunk, shape->height - row);
+            const float *dy_row = dy + row * shape->width * VGG_BLOCK;
+            add_rows(&patch, patch.data + row * patch.width * step, dy_row, rows, shape->width,
+                     shape->kernel, sums);
+            if (c == 0)
+                add_bias(dy_row, rows * shape->width, bias_sums);
+        }
+    }
+}
+
+void VGG_TIERED(conv_weights)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(conv_weights)(void *argument, size_t begin, size_t end, size_t worker) {
+    for (size_t unit = begin; unit < end; unit++)
+        weights_unit(argument, unit, worker);
+}

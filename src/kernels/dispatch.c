@@ -1,0 +1,112 @@
+/* Which tier runs: the best that this build has and this processor can run, or the one that VGG_CPU
+ * names. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+
+/* Declares the kernels of a tier and defines its table. */
+#define TIER(name)                                                                                 \
+    vgg_pool_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_linear_forward_##name,     \
+        vgg_linear_input_##name, vgg_linear_weights_##name, vgg_max_pool_##name,                   \
+        vgg_max_pool_backward_##name, vgg_average_pool_##name, vgg_average_pool_backward_##name,   \
+        vgg_batch_norm_statistics_##name, vgg_batch_norm_##name, vgg_batch_norm_sums_##name,       \
+        vgg_batch_norm_backward_##name, vgg_lrn_##name, vgg_lrn_backward_##name,                   \
+        vgg_relu_backward_##name, vgg_sgd_##name;                                                  \
+    static const vgg_kernels name##_kernels = {                                                    \
+        .tier = #name,                                                                             \
+        .conv_forward = vgg_conv_forward_##name,                                                   \
+        .conv_weights = vgg_conv_weights_##name,                                                   \
+        .linear_forward = vgg_linear_forward_##name,                                               \
+        .linear_input = vgg_linear_input_##name,                                                   \
+        .linear_weights = vgg_linear_weights_##name,                                               \
+        .max_pool = vgg_max_pool_##name,                                                           \
+        .max_pool_backward = vgg_max_pool_backward_##name,                                         \
+        .average_pool = vgg_average_pool_##name,                                                   \
+        .average_pool_backward = vgg_average_pool_backward_##name,                                 \
+        .batch_norm_statistics = vgg_batch_norm_statistics_##name,                                 \
+        .batch_norm = vgg_batch_norm_##name,                                                       \
+        .batch_norm_sums = vgg_batch_norm_sums_##name,                                             \
+        .batch_norm_backward = vgg_batch_norm_backward_##name,                                     \
+        .lrn = vgg_lrn_##name,                                                                     \
+        .lrn_backward = vgg_lrn_backward_##name,                                                   \
+        .relu_backward = vgg_relu_backward_##name,                                                 \
+        .sgd = vgg_sgd_##name,                                                                     \
+    };
+
+TIER(ref)
+TIER(portable)
+#if defined(VGG_X86)
+TIER(avx2)
+TIER(avx512)
+
+static bool runs_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool runs_avx512(void) {
+    return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+static bool runs_anywhere(void) {
+    return true;
+}
+
+static const struct tier {
+    const vgg_kernels *kernels;
+    bool (*runs)(void);
+} tiers[] = {
+#if defined(VGG_X86)
+    {&avx512_kernels, runs_avx512},
+    {&avx2_kernels, runs_avx2},
+#endif
+    {&portable_kernels, runs_anywhere},
+    {&ref_kernels, runs_anywhere},
+};
+
+#define TIERS (sizeof tiers / sizeof *tiers)
+
+const vgg_kernels *vgg_kernels_at(size_t index) {
+    for (size_t i = 0; i < TIERS; i++)
+        if (tiers[i].runs() && index-- == 0)
+            return tiers[i].kernels;
+    return NULL;
+}
+
+/* The one global state of the library: the table, chosen once, or why there is none. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const vgg_kernels *chosen;
+static vgg_error failure;
+
+static void choose(void) {
+    const char *wanted = getenv("VGG_CPU");
+    if (wanted == NULL || *wanted == '\0') {
+        chosen = vgg_kernels_at(0);
+        return;
+    }
+    for (size_t i = 0; i < TIERS; i++) {
+        if (strcmp(tiers[i].kernels->tier, wanted) != 0)
+            continue;
+        if (tiers[i].runs())
+            chosen = tiers[i].kernels;
+        else
+            vgg_fail(&failure, VGG_ERROR_UNSUPPORTED,
+                     "VGG_CPU is %s, which this processor cannot run; the best it can is %s", wanted,
+                     vgg_kernels_at(0)->tier);
+        return;
+    }
+    vgg_fail(&failure, VGG_ERROR_ARGUMENT,
+             "VGG_CPU is \"%s\", expected ref, portable, avx2 or avx512", wanted);
+}
+
+vgg_status vgg_kernels_get(const vgg_kernels **kernels, vgg_error *error) {
+    pthread_once(&once, choose);
+    if (chosen == NULL)
+        return vgg_fail(error, failure.status, "%s", failure.message);
+    *kernels = chosen;
+    return VGG_OK;
+}

@@ -1,0 +1,259 @@
+/* The kernels: what runs on the processor, as one table of function pointers and their contracts.
+ *
+ * Inside a network activations are blocked by channels: (N, ceil(C / 16), H, W, 16) floats, where the
+ * channels beyond C in the last block are zero. Every kernel keeps them zero. Where a network meets
+ * the outside, activations are plain: (N, C, H, W).
+ *
+ * A kernel is a vgg_pool_work: it does the units begin..end-1 of a task that its argument struct
+ * describes, and the struct says what a unit is and how many there are. The result of a unit depends on
+ * nothing but the task, so that every division among threads gives the same bits; and what belongs
+ * to one image depends on that image alone, so that every batch gives the same bits too.
+ *
+ * Sums are in a fixed order within a tier; different tiers differ in the last bits. kernels/ref/ is the
+ * specification: plain loops that accumulate in double. */
+#ifndef VGG_KERNELS_KERNELS_H
+#define VGG_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+
+#define VGG_BLOCK 16
+
+static inline size_t vgg_blocks(size_t channels) {
+    return (channels + VGG_BLOCK - 1) / VGG_BLOCK;
+}
+
+/* Floats of a blocked activation. */
+static inline size_t vgg_blocked_size(size_t images, size_t channels, size_t pixels) {
+    return images * vgg_blocks(channels) * pixels * VGG_BLOCK;
+}
+
+/* ---- convolution --------------------------------------------------------------------------------- */
+
+/* kernel x kernel (3 or 1), stride 1, padded so that height and width stay. */
+typedef struct vgg_conv_shape {
+    size_t images, inputs, outputs; /* N, C, K */
+    size_t height, width, kernel;
+    bool plain; /* the input is plain (N, C, H, W): the first layer of a network */
+} vgg_conv_shape;
+
+/* How a convolution is cut into units: a unit is `rows` output rows of one image and `blocks` output
+ * channel blocks. It depends on the shape alone. */
+typedef struct vgg_conv_partition {
+    size_t rows, row_units;
+    size_t blocks, block_units;
+    size_t units;   /* images * row_units * block_units */
+    size_t scratch; /* floats per worker: the unit's input rows with a border of zeros */
+} vgg_conv_partition;
+
+vgg_conv_partition vgg_conv_forward_partition(const vgg_conv_shape *shape);
+
+/* Packed weights are [K / 16][C / 16][kernel^2][16 c][16 k], or [K / 16][kernel^2][C][16 k] for plain
+ * input; what lies beyond C or K is zero. Floats in a packed tensor: */
+size_t vgg_conv_packed_size(const vgg_conv_shape *shape);
+
+/* Packs weights. The backward pass to the input is a forward convolution from K to C channels with the
+ * filters turned by 180 degrees: `turned` then, and `shape` is that convolution's. Unit: an output
+ * block. */
+typedef struct vgg_conv_pack_task {
+    vgg_conv_shape shape;
+    bool turned;
+    const float *weights; /* (outputs, inputs, kernel, kernel); turned: (inputs, outputs, ...) */
+    float *packed;
+} vgg_conv_pack_task;
+
+void vgg_conv_pack(void *task, size_t begin, size_t end, size_t worker);
+
+/* y = relu?((conv(x, w) + bias) * scale + shift), each operation rounded, so that a batch norm behind a
+ * convolution gives the same bits on its own and folded into it. Unit: as in the partition. */
+typedef struct vgg_conv_forward_task {
+    vgg_conv_shape shape;
+    vgg_conv_partition partition;
+    const float *x;
+    const float *packed;
+    const float *bias;         /* K rounded up to a block; NULL for 0 */
+    const float *scale, *shift; /* the same; both NULL for 1 and 0 */
+    bool relu;
+    float *y;       /* blocked */
+    float *scratch; /* partition.scratch floats per worker */
+} vgg_conv_forward_task;
+
+/* Gradients of weights and bias from x and dy. The images are cut into `groups` of neighbours; unit
+ * (group, k block, c block), the c block fastest, writes its own part of `partial`, which is
+ * [groups][K / 16][C / 16][kernel^2][16 c][16 k] ([groups][K / 16][C][kernel^2][16 k] for plain input,
+ * where a unit is one channel) and sums in order over the images and rows of its group. The units with
+ * c block 0 also write bias_partial, [groups][K / 16][16]. */
+typedef struct vgg_conv_weights_task {
+    vgg_conv_shape shape;
+    size_t groups;
+    size_t units;
+    const float *x;
+    const float *dy; /* blocked */
+    float *partial, *bias_partial;
+    float *scratch; /* vgg_conv_weights_scratch floats per worker */
+} vgg_conv_weights_task;
+
+size_t vgg_conv_weights_groups(const vgg_conv_shape *shape);
+size_t vgg_conv_weights_units(const vgg_conv_shape *shape);
+size_t vgg_conv_weights_scratch(const vgg_conv_shape *shape);
+/* Floats of one group's part of `partial`. */
+size_t vgg_conv_weights_partial(const vgg_conv_shape *shape);
+
+/* Adds the groups in order and writes the gradient as (K, C, kernel, kernel) and (K). Unit: a k block. */
+typedef struct vgg_conv_reduce_task {
+    vgg_conv_shape shape;
+    size_t groups;
+    const float *partial, *bias_partial;
+    float *dweights, *dbias;
+} vgg_conv_reduce_task;
+
+void vgg_conv_reduce(void *task, size_t begin, size_t end, size_t worker);
+
+/* ---- linear --------------------------------------------------------------------------------------- */
+
+/* Weights are row-major (outputs, inputs) as they are in files. */
+typedef struct vgg_linear_task {
+    size_t images, inputs, outputs;
+    const float *x; /* (images, inputs) */
+    const float *weights;
+    const float *bias; /* (outputs) */
+    bool relu;
+    float *y;  /* (images, outputs) */
+    const float *dy;
+    float *dx, *dweights, *dbias;
+} vgg_linear_task;
+
+/* Outputs per unit of linear_forward and linear_weights; inputs per unit of linear_input. */
+#define VGG_LINEAR_OUTPUTS 16
+#define VGG_LINEAR_INPUTS 512
+
+/* ---- pooling --------------------------------------------------------------------------------------- */
+
+/* Blocked in and out; unit: one channel block of one image. Max-pooling is 2x2 with stride 2, the last
+ * row or column of an odd size left out; ties go to the first in reading order, and NaN wins, as in
+ * PyTorch. Average pooling has a fixed output size with PyTorch's adaptive windows: from
+ * floor(i * in / out) to ceil((i + 1) * in / out). */
+typedef struct vgg_pool_task {
+    size_t images, channels, height, width; /* of the input */
+    size_t out_height, out_width;
+    const float *x;
+    float *y;
+    uint8_t *chosen; /* max-pool: 2 * row + column in the window per output value; NULL: not wanted */
+    const float *dy;
+    float *dx; /* backward writes all of it */
+} vgg_pool_task;
+
+/* ---- normalisation --------------------------------------------------------------------------------- */
+
+/* Batch normalisation of blocked activations. Unit: one channel block of one image. */
+typedef struct vgg_batch_norm_task {
+    size_t images, channels, pixels;
+    const float *x;     /* the input, which is the convolution's output */
+    const float *scale; /* gamma / sqrt(variance + eps), per channel, zero beyond C */
+    const float *shift; /* beta - mean * scale */
+    bool relu;
+    float *y;
+    float *sums; /* statistics: [N][C / 16][2][16]: mean and sum of squared distances from it
+                  * gradient sums: the same with sum of dy and sum of dy * (x - mean) */
+    const float *mean;
+    const float *dy;         /* where relu: counts only where x * scale + shift > 0 */
+    const float *from_dy;    /* dx = dy * from_dy + (x - mean) * from_x + constant, per channel */
+    const float *from_x;
+    const float *constant;
+    float *dx; /* may be dy */
+} vgg_batch_norm_task;
+
+/* y = x / (2 + 1e-4 * sum of x^2 over 5 neighbouring channels)^0.75 (Krizhevsky et al. 2012, section
+ * 3.3; k, n, alpha and beta as in Simonyan & Zisserman). Blocked; unit: one row of one image. */
+typedef struct vgg_lrn_task {
+    size_t images, channels, height, width;
+    const float *x;
+    float *y;
+    const float *dy;
+    float *dx;
+} vgg_lrn_task;
+
+#define VGG_LRN_K 2.0
+#define VGG_LRN_ALPHA 1e-4
+#define VGG_LRN_BETA 0.75
+#define VGG_LRN_REACH 2 /* channels on either side */
+
+/* ---- elementwise ------------------------------------------------------------------------------------ */
+
+/* Units of VGG_CHUNK values of an array, the last one shorter. */
+#define VGG_CHUNK 16384
+
+static inline size_t vgg_chunks(size_t count) {
+    return (count + VGG_CHUNK - 1) / VGG_CHUNK;
+}
+
+/* dy becomes dy * factor where y > 0 and 0 elsewhere. */
+typedef struct vgg_relu_task {
+    size_t count;
+    const float *y;
+    float *dy;
+    float factor;
+} vgg_relu_task;
+
+/* Stochastic gradient descent: g = gradient + decay * w; v = momentum * v + g; w -= rate * v. */
+typedef struct vgg_sgd_task {
+    size_t count;
+    float *values, *velocity;
+    const float *gradient;
+    float rate, momentum, decay;
+} vgg_sgd_task;
+
+/* Plain (N, C, H, W) to blocked and back. Unit: one channel block of one image. */
+typedef struct vgg_block_task {
+    size_t images, channels, pixels;
+    const float *x;
+    float *y;
+} vgg_block_task;
+
+/* Keeps a value with probability 1 - p, divided by 1 - p, else makes it 0, in place. Value i draws
+ * number i of the stream (seed, step, layer), so that the mask depends on nothing else. */
+typedef struct vgg_dropout_task {
+    size_t count;
+    float *y;
+    double probability;
+    uint64_t seed, stream;
+} vgg_dropout_task;
+
+void vgg_block_forward(void *task, size_t begin, size_t end, size_t worker);
+void vgg_unblock(void *task, size_t begin, size_t end, size_t worker);
+void vgg_dropout(void *task, size_t begin, size_t end, size_t worker);
+
+/* ---- the table --------------------------------------------------------------------------------------- */
+
+typedef struct vgg_kernels {
+    const char *tier;
+    vgg_pool_work *conv_forward;         /* vgg_conv_forward_task */
+    vgg_pool_work *conv_weights;         /* vgg_conv_weights_task */
+    vgg_pool_work *linear_forward;       /* vgg_linear_task: y = relu?(x w^T + bias) */
+    vgg_pool_work *linear_input;         /* dx = dy w */
+    vgg_pool_work *linear_weights;       /* dweights = dy^T x, dbias = sums of dy */
+    vgg_pool_work *max_pool;             /* vgg_pool_task */
+    vgg_pool_work *max_pool_backward;
+    vgg_pool_work *average_pool;
+    vgg_pool_work *average_pool_backward;
+    vgg_pool_work *batch_norm_statistics; /* vgg_batch_norm_task: x -> sums */
+    vgg_pool_work *batch_norm;            /* x -> y */
+    vgg_pool_work *batch_norm_sums;       /* x, dy -> sums */
+    vgg_pool_work *batch_norm_backward;   /* x, dy -> dx */
+    vgg_pool_work *lrn;                   /* vgg_lrn_task */
+    vgg_pool_work *lrn_backward;
+    vgg_pool_work *relu_backward;         /* vgg_relu_task */
+    vgg_pool_work *sgd;                   /* vgg_sgd_task */
+} vgg_kernels;
+
+/* The tiers that this build has and this processor can run, best first; NULL beyond. */
+const vgg_kernels *vgg_kernels_at(size_t index);
+
+/* The table in use: the best, or the one that VGG_CPU names. Chosen at the first call. */
+vgg_status vgg_kernels_get(const vgg_kernels **kernels, vgg_error *error);
+
+#endif

@@ -1,0 +1,171 @@
+/* Max-pooling and adaptive average pooling of blocked activations. */
+#include <string.h>
+
+#include "kernels/tier.h"
+
+/* Where the planes of a unit begin. */
+static const float *in_plane(const vgg_pool_task *task, const float *x, size_t unit) {
+    return x + unit * task->height * task->width * VGG_BLOCK;
+}
+
+static size_t out_plane(const vgg_pool_task *task, size_t unit) {
+    return unit * task->out_height * task->out_width * VGG_BLOCK;
+}
+
+/* ---- max ------------------------------------------------------------------------------------------------ */
+
+/* The greater of two as PyTorch chooses: the later one only when it is greater or NaN. */
+static inline int takes_over(float later, float best) {
+    return later > best || later != later;
+}
+
+static void max_row(const float *top, const float *bottom, size_t width, float *y) {
+    for (size_t column = 0; column < width; column++)
+        for (size_t c = 0; c < VGG_BLOCK; c++) {
+            const float *a = top + column * 2 * VGG_BLOCK + c, *b = bottom + column * 2 * VGG_BLOCK + c;
+            float best = a[0];
+            best = takes_over(a[VGG_BLOCK], best) ? a[VGG_BLOCK] : best;
+            best = takes_over(b[0], best) ? b[0] : best;
+            best = takes_over(b[VGG_BLOCK], best) ? b[VGG_BLOCK] : best;
+            y[column * VGG_BLOCK + c] = best;
+        }
+}
+
+/* The same, noting which of the four was chosen. */
+static void max_row_chosen(const float *top, const float *bottom, size_t width, float *y,
+                           uint8_t *chosen) {
+    for (size_t column = 0; column < width; column++)
+        for (size_t c = 0; c < VGG_BLOCK; c++) {
+            const float *a = top + column * 2 * VGG_BLOCK + c, *b = bottom + column * 2 * VGG_BLOCK + c;
+            float best = a[0];
+            int which = 0;
+            which = takes_over(a[VGG_BLOCK], best) ? 1 : which;
+            best = takes_over(a[VGG_BLOCK], best) ? a[VGG_BLOCK] : best;
+            which = takes_over(b[0], best) ? 2 : which;
+            best = takes_over(b[0], best) ? b[0] : best;
+            which = takes_over(b[VGG_BLOCK], best) ? 3 : which;
+            best = takes_over(b[VGG_BLOCK], best) ? b[VGG_BLOCK] : best;
+            y[column * VGG_BLOCK + c] = best;
+            chosen[column * VGG_BLOCK + c] = (uint8_t)which;
+        }
+}
+
+void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_pool_task *task = argument;
+    size_t in_row = task->width * VGG_BLOCK, out_row = task->out_width * VGG_BLOCK;
+    for (size_t unit = begin; unit < end; unit++)
+        for (size_t row = 0; row < task->out_height; row++) {
+            const float *top = in_plane(task, task->x, unit) + 2 * row * in_row;
+            size_t to = out_plane(task, unit) + row * out_row;
+            if (task->chosen == NULL)
+                max_row(top, top + in_row, task->out_width, task->y + to);
+            else
+                max_row_chosen(top, top + in_row, task->out_width, task->y + to, task->chosen + to);
+        }
+}
+
+static void scatter_row(const float *dy, const uint8_t *chosen, size_t width, float *top,
+                        float *bottom) {
+    for (size_t column = 0; column < width; column++)
+        for (size_t c = 0; c < VGG_BLOCK; c++) {
+            float gradient = dy[column * VGG_BLOCK + c];
+            uint8_t which = chosen[column * VGG_BLOCK + c];
+            size_t at = column * 2 * VGG_BLOCK + c;
+            top[at] = which == 0 ? gradient : 0;
+            top[at + VGG_BLOCK] = which == 1 ? gradient : 0;
+            bottom[at] = which == 2 ? gradient : 0;
+            bottom[at + VGG_BLOCK] = which == 3 ? gradient : 0;
+        }
+}
+
+void VGG_TIERED(max_pool_backward)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(max_pool_backward)(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_pool_task *task = argument;
+    size_t in_row = task->width * VGG_BLOCK, out_row = task->out_width * VGG_BLOCK;
+    size_t covered = 2 * task->out_width * VGG_BLOCK; /* what an odd width leaves out is zero */
+    for (size_t unit = begin; unit < end; unit++) {
+        float *plane = task->dx + unit * task->height * in_row;
+        for (size_t row = 0; row < task->out_height; row++) {
+            float *top = plane + 2 * row * in_row;
+            size_t from = out_plane(task, unit) + row * out_row;
+            scatter_row(task->dy + from, task->chosen + from, task->out_width, top, top + in_row);
+            memset(top + covered, 0, (in_row - covered) * sizeof *top);
+            memset(top + in_row + covered, 0, (in_row - covered) * sizeof *top);
+        }
+        size_t rows = 2 * task->out_height;
+        memset(plane + rows * in_row, 0, (task->height - rows) * in_row * sizeof *plane);
+    }
+}
+
+/* ---- average ---------------------------------------------------------------------------------------------- */
+
+/* PyTorch's adaptive window i of `out` over `in` values. */
+static size_t window_begin(size_t i, size_t in, size_t out) {
+    return i * in / out;
+}
+
+static size_t window_end(size_t i, size_t in, size_t out) {
+    return ((i + 1) * in + out - 1) / out;
+}
+
+static void average_window(const float *x, size_t row_floats, size_t rows, size_t columns,
+                           float *y) {
+    float sums[VGG_BLOCK] = {0};
+    for (size_t row = 0; row < rows; row++)
+        for (size_t column = 0; column < columns; column++)
+            for (size_t c = 0; c < VGG_BLOCK; c++)
+                sums[c] += x[row * row_floats + column * VGG_BLOCK + c];
+    for (size_t c = 0; c < VGG_BLOCK; c++)
+        y[c] = sums[c] / (float)(rows * columns);
+}
+
+static void spread_window(const float *dy, size_t row_floats, size_t rows, size_t columns,
+                          float *dx) {
+    for (size_t row = 0; row < rows; row++)
+        for (size_t column = 0; column < columns; column++)
+            for (size_t c = 0; c < VGG_BLOCK; c++)
+                dx[row * row_floats + column * VGG_BLOCK + c] += dy[c] / (float)(rows * columns);
+}
+
+/* Calls average_window or spread_window for every window of a unit. */
+static void each_window(const vgg_pool_task *task, size_t unit, bool backward) {
+    size_t row_floats = task->width * VGG_BLOCK;
+    for (size_t i = 0; i < task->out_height; i++)
+        for (size_t j = 0; j < task->out_width; j++) {
+            size_t top = window_begin(i, task->height, task->out_height);
+            size_t left = window_begin(j, task->width, task->out_width);
+            size_t rows = window_end(i, task->height, task->out_height) - top;
+            size_t columns = window_end(j, task->width, task->out_width) - left;
+            size_t in = unit * task->height * row_floats + top * row_floats + left * VGG_BLOCK;
+            size_t out = out_plane(task, unit) + (i * task->out_width + j) * VGG_BLOCK;
+            if (backward)
+                spread_window(task->dy + out, row_floats, rows, columns, task->dx + in);
+            else
+                average_window(task->x + in, row_floats, rows, columns, task->y + out);
+        }
+}
+
+void VGG_TIERED(average_pool)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(average_pool)(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    for (size_t unit = begin; unit < end; unit++)
+        each_window(argument, unit, false);
+}
+
+void VGG_TIERED(average_pool_backward)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(average_pool_backward)(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_pool_task *task = argument;
+    size_t plane = task->height * task->width * VGG_BLOCK;
+    for (size_t unit = begin; unit < end; unit++) {
+        memset(task->dx + unit * plane, 0, plane * sizeof *task->dx);
+        each_window(task, unit, true);
+    }
+}

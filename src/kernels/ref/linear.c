@@ -1,0 +1,55 @@
+#include "kernels/ref/ref.h"
+
+void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t worker);
+void vgg_linear_input_ref(void *argument, size_t begin, size_t end, size_t worker);
+void vgg_linear_weights_ref(void *argument, size_t begin, size_t end, size_t worker);
+
+/* y[n][o] = sum over i of x[n][i] w[o][i], + bias[o] */
+void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_linear_task *task = argument;
+    for (size_t o = begin * VGG_LINEAR_OUTPUTS;
+         o < vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs); o++)
+        for (size_t n = 0; n < task->images; n++) {
+            double sum = (double)task->bias[o];
+            for (size_t i = 0; i < task->inputs; i++)
+                sum += (double)task->x[n * task->inputs + i] *
+                       (double)task->weights[o * task->inputs + i];
+            task->y[n * task->outputs + o] = (float)(task->relu && sum < 0 ? 0 : sum);
+        }
+}
+
+/* dx[n][i] = sum over o of dy[n][o] w[o][i] */
+void vgg_linear_input_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_linear_task *task = argument;
+    for (size_t i = begin * VGG_LINEAR_INPUTS;
+         i < vgg_size_min(end * VGG_LINEAR_INPUTS, task->inputs); i++)
+        for (size_t n = 0; n < task->images; n++) {
+            double sum = 0;
+            for (size_t o = 0; o < task->outputs; o++)
+                sum += (double)task->dy[n * task->outputs + o] *
+                       (double)task->weights[o * task->inputs + i];
+            task->dx[n * task->inputs + i] = (float)sum;
+        }
+}
+
+/* dw[o][i] = sum over n of dy[n][o] x[n][i], db[o] = sum over n of dy[n][o] */
+void vgg_linear_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_linear_task *task = argument;
+    for (size_t o = begin * VGG_LINEAR_OUTPUTS;
+         o < vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs); o++) {
+        double bias = 0;
+        for (size_t n = 0; n < task->images; n++)
+            bias += (double)task->dy[n * task->outputs + o];
+        task->dbias[o] = (float)bias;
+        for (size_t i = 0; i < task->inputs; i++) {
+            double sum = 0;
+            for (size_t n = 0; n < task->images; n++)
+                sum += (double)task->dy[n * task->outputs + o] *
+                       (double)task->x[n * task->inputs + i];
+            task->dweights[o * task->inputs + i] = (float)sum;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/* Softmax and cross-entropy. */
+#include <math.h>
+
+#include "nn/network.h"
+
+static double maximum(const float *values, size_t count) {
+    double most = (double)values[0];
+    for (size_t i = 1; i < count; i++)
+        most = (double)values[i] > most ? (double)values[i] : most;
+    return most;
+}
+
+/* log(sum(exp(values))), shifted by the maximum so that nothing overflows. */
+static double log_sum_exp(const float *values, size_t count) {
+    double most = maximum(values, count), sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += exp((double)values[i] - most);
+    return most + log(sum);
+}
+
+void vgg_softmax(const float *logits, size_t count, size_t classes, float *probabilities) {
+    for (size_t n = 0; n < count; n++) {
+        const float *row = logits + n * classes;
+        double total = log_sum_exp(row, classes);
+        for (size_t c = 0; c < classes; c++)
+            probabilities[n * classes + c] = (float)exp((double)row[c] - total);
+    }
+}
+
+double vgg_cross_entropy(const float *logits, const size_t *labels, size_t count, size_t classes,
+                         float *gradient) {
+    double loss = 0;
+    for (size_t n = 0; n < count; n++) {
+        const float *row = logits + n * classes;
+        double total = log_sum_exp(row, classes);
+        loss += total - (double)row[labels[n]];
+        for (size_t c = 0; gradient != NULL && c < classes; c++) {
+            double hit = c == labels[n] ? 1 : 0;
+            gradient[n * classes + c] =
+                (float)((exp((double)row[c] - total) - hit) / (double)count);
+        }
+    }
+    return loss / (double)count;
+}

@@ -1,0 +1,254 @@
+#include "nn/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+void vgg_plan_options_init(vgg_plan_options *options, size_t size) {
+    const vgg_plan_options defaults = {.struct_size = size, .batch = 1};
+    memset(options, 0, size);
+    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------ */
+
+static vgg_plan_options complete_options(const vgg_network *network, const vgg_plan_options *given) {
+    vgg_plan_options options;
+    vgg_plan_options_init(&options, sizeof options);
+    if (given != NULL)
+        memcpy(&options, given, vgg_size_min(given->struct_size, sizeof options));
+    options.struct_size = sizeof options;
+    if (options.height == 0)
+        options.height = network->options.height;
+    if (options.width == 0)
+        options.width = network->options.width;
+    if (options.threads == 0)
+        options.threads = vgg_threads_default();
+    if (options.mode == VGG_MODE_TRAIN || options.input_gradient)
+        options.gradients = true;
+    return options;
+}
+
+static vgg_status check_options(const vgg_plan_options *options, vgg_error *error) {
+    if (options->batch == 0 || options->batch > 65536)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "batch of %zu, expected 1 to 65536",
+                        options->batch);
+    if (options->height > 65536 || options->width > 65536)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "input %zux%zu, expected sides of 1 to 65536",
+                        options->height, options->width);
+    if (options->threads > VGG_THREADS_MAX)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu threads, expected 1 to %d",
+                        options->threads, VGG_THREADS_MAX);
+    if (options->mode != VGG_MODE_EVAL && options->mode != VGG_MODE_TRAIN)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "mode %d, expected eval or train",
+                        (int)options->mode);
+    return VGG_OK;
+}
+
+/* A plan with its steps, but without memory for running them. */
+static vgg_status compile(vgg_network *network, const vgg_plan_options *given, vgg_plan **out,
+                          vgg_error *error) {
+    vgg_plan_options options = complete_options(network, given);
+    vgg_status status = check_options(&options, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL)
+        return vgg_fail_memory(error, "a plan", sizeof *plan);
+    plan->network = network;
+    plan->options = options;
+    plan->mode = options.mode;
+    plan->gradients = options.gradients;
+    status = vgg_kernels_get(&plan->kernels, error);
+    if (status == VGG_OK)
+        status = vgg_plan_compile(plan, error);
+    if (status != VGG_OK) {
+        vgg_plan_free(plan);
+        return status;
+    }
+    *out = plan;
+    return VGG_OK;
+}
+
+static size_t constant_bytes(const vgg_plan *plan) {
+    return plan->constant_count * sizeof(float);
+}
+
+static size_t gradient_bytes(const vgg_plan *plan) {
+    return plan->gradient_count * sizeof(float);
+}
+
+static size_t total_bytes(const vgg_plan *plan) {
+    return plan->arena_bytes + constant_bytes(plan) + gradient_bytes(plan);
+}
+
+static vgg_status fail_memory(const vgg_plan *plan, size_t available, vgg_error *error) {
+    char total[VGG_SIZE_TEXT], arena[VGG_SIZE_TEXT], constants[VGG_SIZE_TEXT];
+    char gradients[VGG_SIZE_TEXT], left[VGG_SIZE_TEXT];
+    return vgg_fail(error, VGG_ERROR_MEMORY,
+                    "out of memory: %zux%zux%zu in batches of %zu needs %s (activations %s, packed "
+                    "weights %s, gradients %s) and %s are left; a smaller batch or input needs less",
+                    plan->network->options.channels, plan->options.height, plan->options.width,
+                    plan->options.batch, vgg_size_text(total, total_bytes(plan)),
+                    vgg_size_text(arena, plan->arena_bytes),
+                    vgg_size_text(constants, constant_bytes(plan)),
+                    vgg_size_text(gradients, gradient_bytes(plan)), vgg_size_text(left, available));
+}
+
+static vgg_status take_memory(vgg_plan *plan, vgg_error *error) {
+    size_t available = vgg_memory_available();
+    if (total_bytes(plan) > available)
+        return fail_memory(plan, available, error);
+    plan->arena = vgg_aligned_alloc(plan->arena_bytes);
+    plan->constants = vgg_aligned_alloc(constant_bytes(plan));
+    plan->gradients_of = vgg_aligned_alloc(gradient_bytes(plan));
+    if (plan->arena == NULL || plan->constants == NULL || plan->gradients_of == NULL)
+        return fail_memory(plan, available, error);
+    /* Lanes beyond the last channel are read, and must be zero. */
+    memset(plan->constants, 0, constant_bytes(plan));
+    memset(plan->gradients_of, 0, gradient_bytes(plan));
+    return VGG_OK;
+}
+
+/* Running statistics are written in train mode, so they cannot stay in a mapped file. */
+static vgg_status own_statistics(vgg_plan *plan, vgg_error *error) {
+    vgg_network *network = plan->network;
+    for (size_t i = 0; plan->gradients && i < network->tensor_count; i++) {
+        const vgg_tensor *tensor = &network->tensors[i];
+        if (tensor->info.trained || tensor->values == NULL)
+            continue;
+        if (vgg_network_own(network, i) == NULL)
+            return vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof(float));
+    }
+    return VGG_OK;
+}
+
+vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options, vgg_plan **out,
+                           vgg_error *error) {
+    vgg_plan *plan;
+    vgg_status status = compile(network, options, &plan, error);
+    if (status != VGG_OK)
+        return status;
+    status = take_memory(plan, error);
+    if (status == VGG_OK)
+        status = vgg_pool_create(plan->options.threads, &plan->pool, error);
+    if (status == VGG_OK)
+        status = own_statistics(plan, error);
+    if (status != VGG_OK) {
+        vgg_plan_free(plan);
+        return status;
+    }
+    *out = plan;
+    return VGG_OK;
+}
+
+void vgg_plan_free(vgg_plan *plan) {
+    if (plan == NULL)
+        return;
+    vgg_pool_free(plan->pool);
+    free(plan->steps);
+    free(plan->buffers);
+    free(plan->caller);
+    free(plan->gradient_offsets);
+    free(plan->arena);
+    free(plan->constants);
+    free(plan->gradients_of);
+    free(plan);
+}
+
+vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options, size_t *bytes,
+                           vgg_error *error) {
+    vgg_plan *plan;
+    vgg_status status = compile(network, options, &plan, error);
+    if (status != VGG_OK)
+        return status;
+    *bytes = total_bytes(plan);
+    vgg_plan_free(plan);
+    return VGG_OK;
+}
+
+/* ---- using ---------------------------------------------------------------------------------------------------- */
+
+vgg_status vgg_plan_set_mode(vgg_plan *plan, vgg_mode mode, vgg_error *error) {
+    if (mode == VGG_MODE_TRAIN && !plan->gradients)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "this plan was made for eval without gradients and cannot train");
+    plan->mode = mode;
+    return VGG_OK;
+}
+
+vgg_mode vgg_plan_mode(const vgg_plan *plan) {
+    return plan->mode;
+}
+
+void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step) {
+    plan->dropout_seed = seed;
+    plan->dropout_step = step;
+}
+
+const char *vgg_cpu_tier(void) {
+    const vgg_kernels *kernels;
+    return vgg_kernels_get(&kernels, NULL) == VGG_OK ? kernels->tier : "none";
+}
+
+/* Batch statistics of a single value per channel have no variance. */
+static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error *error) {
+    if (plan->mode != VGG_MODE_TRAIN || count > 1)
+        return VGG_OK;
+    for (size_t s = 0; s < plan->step_count; s++) {
+        const vgg_step *step = &plan->steps[s];
+        if (step->kind == VGG_STEP_BATCH_NORM && step->in.height * step->in.width == 1)
+            return vgg_fail(error, VGG_ERROR_SHAPE,
+                            "%s sees one value per channel in a batch of 1, expected at least two to "
+                            "take a variance of",
+                            plan->network->layers[step->layer].name);
+    }
+    return VGG_OK;
+}
+
+vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, float *logits,
+                            vgg_error *error) {
+    if (count == 0 || count > plan->options.batch)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu images for a plan of 1 to %zu", count,
+                        plan->options.batch);
+    vgg_status status = check_statistics(plan, count, error);
+    if (status == VGG_OK)
+        status = vgg_plan_refresh(plan, error);
+    if (status != VGG_OK)
+        return status;
+    plan->count = count;
+    plan->ready = plan->gradients;
+    plan->caller[plan->input] = (void *)(uintptr_t)inputs;
+    plan->caller[plan->logits] = logits;
+    for (size_t s = 0; s < plan->step_count; s++)
+        vgg_step_forward(plan, &plan->steps[s]);
+    return VGG_OK;
+}
+
+vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float *input_gradient,
+                             vgg_error *error) {
+    if (!plan->gradients)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "this plan was made without gradients");
+    if (!plan->ready)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "a backward pass needs a forward pass of its own before it");
+    if (input_gradient != NULL && !plan->options.input_gradient)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "this plan was made without the gradient of the input");
+    plan->caller[plan->logits_gradient] = (void *)(uintptr_t)logits_gradient;
+    plan->caller[plan->input_gradient] = input_gradient;
+    /* Gradients overwrite the activations that are no longer needed. */
+    plan->ready = false;
+    for (size_t s = plan->step_count; s-- > 0;)
+        vgg_step_backward(plan, &plan->steps[s]);
+    return VGG_OK;
+}
+
+const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {
+    if (!plan->gradients || tensor >= plan->network->tensor_count ||
+        plan->gradient_offsets[tensor] == SIZE_MAX)
+        return NULL;
+    return plan->gradients_of + plan->gradient_offsets[tensor];
+}

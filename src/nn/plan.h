@@ -1,0 +1,123 @@
+/* A plan: the steps that a network became, and the memory that they share.
+ *
+ * A step does one or several layers at once (a convolution with its ReLU, say). With S steps there are
+ * 2 S moments: step s runs forward at moment s and backward at moment 2 S - 1 - s. A buffer lives from
+ * the moment that writes it first to the moment that reads it last, and buffers whose lives do not
+ * overlap share bytes of the arena. */
+#ifndef VGG_NN_PLAN_H
+#define VGG_NN_PLAN_H
+
+#include "base/threads.h"
+#include "kernels/kernels.h"
+#include "nn/network.h"
+
+typedef enum vgg_step_kind {
+    VGG_STEP_BLOCK,        /* plain to blocked */
+    VGG_STEP_CONVOLUTION,  /* with bias; ReLU; when no gradients are wanted also batch norm */
+    VGG_STEP_BATCH_NORM,   /* with ReLU */
+    VGG_STEP_MAX_POOL,
+    VGG_STEP_LRN,
+    VGG_STEP_AVERAGE_POOL,
+    VGG_STEP_FLATTEN,      /* blocked to rows in the order (C, H, W) */
+    VGG_STEP_LINEAR,       /* with bias; ReLU; dropout */
+} vgg_step_kind;
+
+/* A buffer that no moment of the plan has: none. */
+#define VGG_NO_BUFFER SIZE_MAX
+
+typedef struct vgg_buffer {
+    size_t bytes;
+    size_t first, last; /* moments */
+    size_t offset;      /* in the arena; SIZE_MAX for memory of the caller */
+} vgg_buffer;
+
+typedef struct vgg_step {
+    vgg_step_kind kind;
+    size_t layer;       /* the convolution, batch norm, pool or linear layer */
+    size_t folded;      /* convolution: the batch norm layer folded into it, or SIZE_MAX */
+    vgg_extent in, out; /* of one image */
+    bool plain;         /* convolution: reads the caller's plain input */
+    bool relu;          /* a ReLU follows */
+    bool mask;          /* backward starts with the derivative of a ReLU, told by the sign of y */
+    double dropout;     /* linear: probability, 0 without */
+    bool need_dx;       /* something below wants the gradient */
+
+    /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
+    size_t x, y, dx, dy;
+    size_t chosen;        /* max-pool: which of the four */
+    size_t scratch;       /* convolution forward: per worker */
+    size_t back_scratch;  /* convolution backward: per worker */
+    size_t partial;       /* convolution backward: groups of the weight gradient */
+    size_t blocked_dx;    /* convolution of the caller's input: its gradient, blocked */
+
+    /* Offsets in floats into the plan's constants. */
+    size_t packed, packed_turned;
+    size_t bias, scale, shift;       /* per channel, rounded up to a block */
+    size_t mean, from_dy, from_x, constant, deviation; /* batch norm */
+    size_t sums;                     /* batch norm: [N][C / 16][2][16] */
+} vgg_step;
+
+struct vgg_plan {
+    vgg_network *network;
+    vgg_plan_options options;
+    const vgg_kernels *kernels;
+    vgg_pool *pool;
+    vgg_mode mode;
+    bool gradients;
+    uint64_t dropout_seed, dropout_step;
+
+    vgg_step *steps;
+    size_t step_count;
+    vgg_buffer *buffers;
+    size_t buffer_count;
+    size_t input, logits, logits_gradient, input_gradient; /* buffers of the caller */
+
+    size_t arena_bytes, constant_count, gradient_count; /* the latter two in floats */
+    char *arena;
+    float *constants; /* packed weights and figures per channel */
+    float *gradients_of; /* gradients of all trained tensors */
+    size_t *gradient_offsets; /* per tensor, in floats; SIZE_MAX for one that is not trained */
+    void **caller; /* per buffer: memory of the caller during a call */
+
+    unsigned long version; /* of the network when the constants were made */
+    bool fresh;            /* whether they were made at all */
+    size_t count;          /* images of the last forward pass */
+    bool ready;            /* its activations are there for a backward pass */
+};
+
+/* Turns the network into steps and buffers; takes no memory for running. */
+vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error);
+
+/* Gives every buffer its place; returns the size of the arena. */
+size_t vgg_arena_place(vgg_buffer *buffers, size_t count);
+
+/* Makes the constants anew when the network's values have changed. */
+vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error);
+
+void vgg_step_forward(vgg_plan *plan, const vgg_step *step);
+void vgg_step_backward(vgg_plan *plan, const vgg_step *step);
+
+/* Where a buffer lies; NULL for VGG_NO_BUFFER. */
+static inline void *vgg_plan_buffer(const vgg_plan *plan, size_t buffer) {
+    if (buffer == VGG_NO_BUFFER)
+        return NULL;
+    if (plan->buffers[buffer].offset == SIZE_MAX)
+        return plan->caller[buffer];
+    return plan->arena + plan->buffers[buffer].offset;
+}
+
+/* Batch normalisation's, as in PyTorch. */
+#define VGG_BATCH_NORM_EPSILON 1e-5
+#define VGG_BATCH_NORM_MOMENTUM 0.1
+
+/* The batch norm part of a plan (plan_norm.c). */
+void vgg_batch_norm_from_running(vgg_plan *plan, size_t layer, float *scale, float *shift);
+void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step);
+void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step);
+
+/* The convolution of a step, and the one that carries gradients back to its input. */
+vgg_conv_shape vgg_step_conv_shape(const vgg_step *step, const vgg_network *network, size_t images);
+vgg_conv_shape vgg_step_turned_shape(const vgg_step *step, const vgg_network *network,
+                                     size_t images);
+
+#endif

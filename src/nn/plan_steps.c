@@ -1,0 +1,256 @@
+/* Running one step, forward and backward: fills in the argument struct of a kernel and hands it to the
+ * threads. Nothing here takes memory. */
+#include "base/random.h"
+#include "nn/plan.h"
+
+static void run(const vgg_plan *plan, size_t units, vgg_pool_work *kernel, void *task) {
+    vgg_pool_run(plan->pool, units, kernel, task);
+}
+
+static size_t pixels_of(vgg_extent extent) {
+    return extent.height * extent.width;
+}
+
+static size_t features_of(vgg_extent extent) {
+    return extent.channels * pixels_of(extent);
+}
+
+static float *gradient_of(const vgg_plan *plan, const vgg_step *step, size_t which) {
+    size_t tensor = plan->network->layers[step->layer].first_tensor + which;
+    return plan->gradients_of + plan->gradient_offsets[tensor];
+}
+
+static const float *values_of(const vgg_plan *plan, const vgg_step *step, size_t which) {
+    return plan->network->tensors[plan->network->layers[step->layer].first_tensor + which].values;
+}
+
+/* ---- convolution -------------------------------------------------------------------------------------------- */
+
+static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
+    bool folded = step->folded != SIZE_MAX;
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->count);
+    vgg_conv_forward_task task = {.shape = shape,
+                                  .partition = vgg_conv_forward_partition(&shape),
+                                  .x = vgg_plan_buffer(plan, step->x),
+                                  .packed = plan->constants + step->packed,
+                                  .bias = plan->constants + step->bias,
+                                  .scale = folded ? plan->constants + step->scale : NULL,
+                                  .shift = folded ? plan->constants + step->shift : NULL,
+                                  .relu = step->relu,
+                                  .y = vgg_plan_buffer(plan, step->y),
+                                  .scratch = vgg_plan_buffer(plan, step->scratch)};
+    run(plan, task.partition.units, plan->kernels->conv_forward, &task);
+}
+
+static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->count);
+    float *partial = vgg_plan_buffer(plan, step->partial);
+    size_t groups = vgg_conv_weights_groups(&shape);
+    vgg_conv_weights_task task = {.shape = shape,
+                                  .groups = groups,
+                                  .units = vgg_conv_weights_units(&shape),
+                                  .x = vgg_plan_buffer(plan, step->x),
+                                  .dy = vgg_plan_buffer(plan, step->dy),
+                                  .partial = partial,
+                                  .bias_partial =
+                                      partial + groups * vgg_conv_weights_partial(&shape),
+                                  .scratch = vgg_plan_buffer(plan, step->back_scratch)};
+    run(plan, task.units, plan->kernels->conv_weights, &task);
+    vgg_conv_reduce_task reduce = {.shape = shape,
+                                   .groups = groups,
+                                   .partial = task.partial,
+                                   .bias_partial = task.bias_partial,
+                                   .dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT),
+                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS)};
+    run(plan, vgg_blocks(shape.outputs), vgg_conv_reduce, &reduce);
+}
+
+/* Values between plain (N, C, H, W) and blocked. */
+static void move(vgg_plan *plan, vgg_extent extent, vgg_pool_work *kernel, const float *from,
+                 float *to) {
+    vgg_block_task task = {.images = plan->count,
+                           .channels = extent.channels,
+                           .pixels = pixels_of(extent),
+                           .x = from,
+                           .y = to};
+    run(plan, plan->count * vgg_blocks(extent.channels), kernel, &task);
+}
+
+static void convolution_backward(vgg_plan *plan, const vgg_step *step) {
+    convolution_weights(plan, step);
+    float *dx = vgg_plan_buffer(plan, step->dx);
+    if (!step->need_dx || dx == NULL)
+        return;
+    vgg_conv_shape shape = vgg_step_turned_shape(step, plan->network, plan->count);
+    bool callers = step->blocked_dx != VGG_NO_BUFFER;
+    vgg_conv_forward_task task = {.shape = shape,
+                                  .partition = vgg_conv_forward_partition(&shape),
+                                  .x = vgg_plan_buffer(plan, step->dy),
+                                  .packed = plan->constants + step->packed_turned,
+                                  .y = callers ? vgg_plan_buffer(plan, step->blocked_dx) : dx,
+                                  .scratch = vgg_plan_buffer(plan, step->back_scratch)};
+    run(plan, task.partition.units, plan->kernels->conv_forward, &task);
+    if (callers)
+        move(plan, step->in, vgg_unblock, task.y, dx);
+}
+
+/* ---- pools and LRN -------------------------------------------------------------------------------------------- */
+
+static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_step *step) {
+    return (vgg_pool_task){.images = plan->count,
+                           .channels = step->in.channels,
+                           .height = step->in.height,
+                           .width = step->in.width,
+                           .out_height = step->out.height,
+                           .out_width = step->out.width,
+                           .x = vgg_plan_buffer(plan, step->x),
+                           .y = vgg_plan_buffer(plan, step->y),
+                           .chosen = vgg_plan_buffer(plan, step->chosen),
+                           .dy = vgg_plan_buffer(plan, step->dy),
+                           .dx = vgg_plan_buffer(plan, step->dx)};
+}
+
+static void pool(const vgg_plan *plan, const vgg_step *step, vgg_pool_work *kernel) {
+    vgg_pool_task task = pool_task(plan, step);
+    run(plan, task.images * vgg_blocks(task.channels), kernel, &task);
+}
+
+static void lrn(const vgg_plan *plan, const vgg_step *step, vgg_pool_work *kernel) {
+    vgg_lrn_task task = {.images = plan->count,
+                         .channels = step->in.channels,
+                         .height = step->in.height,
+                         .width = step->in.width,
+                         .x = vgg_plan_buffer(plan, step->x),
+                         .y = vgg_plan_buffer(plan, step->y),
+                         .dy = vgg_plan_buffer(plan, step->dy),
+                         .dx = vgg_plan_buffer(plan, step->dx)};
+    run(plan, task.images * task.height, kernel, &task);
+}
+
+/* ---- linear ---------------------------------------------------------------------------------------------------- */
+
+static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_step *step) {
+    return (vgg_linear_task){.images = plan->count,
+                             .inputs = features_of(step->in),
+                             .outputs = step->out.channels,
+                             .x = vgg_plan_buffer(plan, step->x),
+                             .weights = values_of(plan, step, VGG_TENSOR_WEIGHT),
+                             .bias = values_of(plan, step, VGG_TENSOR_BIAS),
+                             .relu = step->relu,
+                             .y = vgg_plan_buffer(plan, step->y)};
+}
+
+static size_t linear_units(size_t count, size_t per_unit) {
+    return (count + per_unit - 1) / per_unit;
+}
+
+static bool drops(const vgg_plan *plan, const vgg_step *step) {
+    return plan->mode == VGG_MODE_TRAIN && step->dropout > 0;
+}
+
+static void linear_forward(vgg_plan *plan, const vgg_step *step) {
+    vgg_linear_task task = linear_task(plan, step);
+    run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_forward, &task);
+    if (!drops(plan, step))
+        return;
+    vgg_dropout_task dropout = {
+        .count = task.images * task.outputs,
+        .y = task.y,
+        .probability = step->dropout,
+        .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, step->layer),
+        .stream = step->layer};
+    run(plan, vgg_chunks(dropout.count), vgg_dropout, &dropout);
+}
+
+static void linear_backward(vgg_plan *plan, const vgg_step *step) {
+    vgg_linear_task task = linear_task(plan, step);
+    task.dy = vgg_plan_buffer(plan, step->dy);
+    task.dx = vgg_plan_buffer(plan, step->dx);
+    task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
+    task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
+    run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights, &task);
+    if (step->need_dx && task.dx != NULL)
+        run(plan, linear_units(task.inputs, VGG_LINEAR_INPUTS), plan->kernels->linear_input, &task);
+}
+
+/* ---- all --------------------------------------------------------------------------------------------------------- */
+
+void vgg_step_forward(vgg_plan *plan, const vgg_step *step) {
+    const float *x = vgg_plan_buffer(plan, step->x);
+    float *y = vgg_plan_buffer(plan, step->y);
+    switch (step->kind) {
+    case VGG_STEP_BLOCK:
+        move(plan, step->in, vgg_block_forward, x, y);
+        break;
+    case VGG_STEP_CONVOLUTION:
+        convolution_forward(plan, step);
+        break;
+    case VGG_STEP_BATCH_NORM:
+        vgg_batch_norm_forward(plan, step);
+        break;
+    case VGG_STEP_MAX_POOL:
+        pool(plan, step, plan->kernels->max_pool);
+        break;
+    case VGG_STEP_LRN:
+        lrn(plan, step, plan->kernels->lrn);
+        break;
+    case VGG_STEP_AVERAGE_POOL:
+        pool(plan, step, plan->kernels->average_pool);
+        break;
+    case VGG_STEP_FLATTEN:
+        move(plan, step->in, vgg_unblock, x, y);
+        break;
+    case VGG_STEP_LINEAR:
+        linear_forward(plan, step);
+        break;
+    }
+}
+
+/* dy *= derivative of the ReLU; what dropout let pass was also rescaled by it. */
+static void mask(vgg_plan *plan, const vgg_step *step) {
+    size_t values = step->kind == VGG_STEP_LINEAR
+                        ? plan->count * step->out.channels
+                        : vgg_blocked_size(plan->count, step->out.channels, pixels_of(step->out));
+    vgg_relu_task task = {.count = values,
+                          .y = vgg_plan_buffer(plan, step->y),
+                          .dy = vgg_plan_buffer(plan, step->dy),
+                          .factor = drops(plan, step) ? (float)(1 / (1 - step->dropout)) : 1};
+    run(plan, vgg_chunks(values), plan->kernels->relu_backward, &task);
+}
+
+void vgg_step_backward(vgg_plan *plan, const vgg_step *step) {
+    if (step->mask)
+        mask(plan, step);
+    const float *dy = vgg_plan_buffer(plan, step->dy);
+    float *dx = vgg_plan_buffer(plan, step->dx);
+    /* The last step may be asked for the gradient of the caller's input, or not. */
+    bool wanted = step->need_dx && dx != NULL;
+    switch (step->kind) {
+    case VGG_STEP_BLOCK:
+        if (wanted)
+            move(plan, step->in, vgg_unblock, dy, dx);
+        break;
+    case VGG_STEP_CONVOLUTION:
+        convolution_backward(plan, step);
+        break;
+    case VGG_STEP_BATCH_NORM:
+        vgg_batch_norm_backward(plan, step);
+        break;
+    case VGG_STEP_MAX_POOL:
+        pool(plan, step, plan->kernels->max_pool_backward);
+        break;
+    case VGG_STEP_LRN:
+        lrn(plan, step, plan->kernels->lrn_backward);
+        break;
+    case VGG_STEP_AVERAGE_POOL:
+        pool(plan, step, plan->kernels->average_pool_backward);
+        break;
+    case VGG_STEP_FLATTEN:
+        if (wanted)
+            move(plan, step->in, vgg_block_forward, dy, dx);
+        break;
+    case VGG_STEP_LINEAR:
+        linear_backward(plan, step);
+        break;
+    }
+}

@@ -1,0 +1,130 @@
+/* The summary of a network: torchsummary's text, and JSON. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "nn/network.h"
+
+/* What torchsummary estimates, in MB of 1024^2 bytes, and what it counts. */
+typedef struct estimate {
+    size_t parameters, multiply_adds;
+    double input_mb, forward_backward_mb, parameters_mb;
+} estimate;
+
+static estimate add_up(const vgg_network *network, size_t batch) {
+    const double mb = 1024.0 * 1024.0;
+    double images = batch == 0 ? 1 : (double)batch;
+    const vgg_network_options *options = &network->options;
+    double outputs = 0;
+    for (size_t i = 0; i < network->layer_count; i++) {
+        vgg_extent out = network->layers[i].output;
+        outputs += (double)(out.channels * out.height * out.width);
+    }
+    estimate totals = {.parameters = vgg_network_parameters(network),
+                     .multiply_adds = vgg_network_multiply_adds(network)};
+    totals.input_mb =
+        (double)(options->channels * options->height * options->width) * images * 4 / mb;
+    totals.forward_backward_mb = 2 * outputs * images * 4 / mb;
+    totals.parameters_mb = (double)totals.parameters * 4 / mb;
+    return totals;
+}
+
+static double total_mb(const estimate *totals) {
+    return totals->input_mb + totals->forward_backward_mb + totals->parameters_mb;
+}
+
+/* 138357544 -> "138,357,544" */
+static const char *with_commas(size_t value, char buffer[32]) {
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%zu", value);
+    char *to = buffer;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            *to++ = ',';
+        *to++ = digits[i];
+    }
+    *to = '\0';
+    return buffer;
+}
+
+static void add_row(vgg_text *text, const vgg_layer_info *info, size_t row, size_t batch) {
+    char name[48], images[24] = "-1", shape[96], parameters[32];
+    snprintf(name, sizeof name, "%s-%zu", vgg_layer_type_name(info->type), row);
+    if (batch > 0)
+        snprintf(images, sizeof images, "%zu", batch);
+    if (info->dimensions == 1)
+        snprintf(shape, sizeof shape, "[%s, %zu]", images, info->output[0]);
+    else
+        snprintf(shape, sizeof shape, "[%s, %zu, %zu, %zu]", images, info->output[0],
+                 info->output[1], info->output[2]);
+    vgg_text_add(text, "%20s  %25s %15s\n", name, shape, with_commas(info->parameters, parameters));
+}
+
+vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **out,
+                               vgg_error *error) {
+    static const char thin[] = "----------------------------------------------------------------\n";
+    static const char thick[] = "================================================================\n";
+    vgg_text text = {0};
+    char number[32];
+    vgg_text_add(&text, "%s%20s  %25s %15s\n%s", thin, "Layer (type)", "Output Shape", "Param #",
+                 thick);
+    for (size_t i = 0; i < network->layer_count; i++) {
+        vgg_layer_info info;
+        vgg_network_layer(network, i, &info, NULL);
+        add_row(&text, &info, i + 1, batch);
+    }
+    estimate totals = add_up(network, batch);
+    with_commas(totals.parameters, number);
+    vgg_text_add(&text, "%sTotal params: %s\nTrainable params: %s\nNon-trainable params: 0\n%s", thick,
+                 number, number, thin);
+    vgg_text_add(&text, "Input size (MB): %0.2f\n", totals.input_mb);
+    vgg_text_add(&text, "Forward/backward pass size (MB): %0.2f\n", totals.forward_backward_mb);
+    vgg_text_add(&text, "Params size (MB): %0.2f\n", totals.parameters_mb);
+    vgg_text_add(&text, "Estimated Total Size (MB): %0.2f\n%s", total_mb(&totals), thin);
+    char *result = vgg_text_take(&text);
+    if (result == NULL)
+        return vgg_fail_memory(error, "the summary", network->layer_count * 64);
+    *out = result;
+    return VGG_OK;
+}
+
+static json_t *layer_json(const vgg_layer_info *info, size_t batch) {
+    json_t *shape = json_array();
+    json_array_append_new(shape, json_integer(batch == 0 ? -1 : (json_int_t)batch));
+    for (size_t i = 0; i < info->dimensions; i++)
+        json_array_append_new(shape, json_integer((json_int_t)info->output[i]));
+    return json_pack("{s:s, s:s, s:o, s:I, s:I}", "name", info->name, "type",
+                     vgg_layer_type_name(info->type), "output_shape", shape, "parameters",
+                     (json_int_t)info->parameters, "multiply_adds",
+                     (json_int_t)info->multiply_adds);
+}
+
+vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, char **out,
+                                    vgg_error *error) {
+    const vgg_network_options *options = &network->options;
+    estimate totals = add_up(network, batch);
+    json_t *layers = json_array();
+    for (size_t i = 0; i < network->layer_count; i++) {
+        vgg_layer_info info;
+        vgg_network_layer(network, i, &info, NULL);
+        json_array_append_new(layers, layer_json(&info, batch));
+    }
+    json_t *root = json_pack(
+        "{s:s, s:s, s:b, s:[I,I,I], s:I, s:I, s:o, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "arch",
+        options->arch, "layout", options->layout == VGG_LAYOUT_PAPER ? "paper" : "torchvision",
+        "batch_norm", (int)options->batch_norm, "input", (json_int_t)options->channels,
+        (json_int_t)options->height, (json_int_t)options->width, "classes",
+        (json_int_t)options->classes, "batch", batch == 0 ? (json_int_t)-1 : (json_int_t)batch,
+        "layers", layers, "parameters", (json_int_t)totals.parameters, "trainable_parameters",
+        (json_int_t)totals.parameters, "multiply_adds", (json_int_t)totals.multiply_adds, "input_mb",
+        totals.input_mb, "forward_backward_mb", totals.forward_backward_mb, "parameters_mb",
+        totals.parameters_mb, "total_mb", total_mb(&totals));
+    char *result = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_decref(root);
+    if (result == NULL)
+        return vgg_fail_memory(error, "the summary", network->layer_count * 64);
+    *out = result;
+    return VGG_OK;
+}

@@ -1,0 +1,253 @@
+/* Looking at a network and its tensors, and giving them values. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "nn/network.h"
+
+const char *vgg_layer_type_name(vgg_layer_type type) {
+    static const char *const names[] = {"Conv2d",    "BatchNorm2d",       "ReLU",
+                                        "MaxPool2d", "LocalResponseNorm", "AdaptiveAvgPool2d",
+                                        "Linear",    "Dropout"};
+    size_t index = (size_t)type;
+    return index < sizeof names / sizeof *names ? names[index] : "Unknown";
+}
+
+size_t vgg_network_layer_count(const vgg_network *network) {
+    return network->layer_count;
+}
+
+static size_t trained_values(const vgg_network *network, const vgg_layer *layer) {
+    size_t count = 0;
+    for (size_t i = 0; i < layer->tensors; i++) {
+        const vgg_tensor_info *info = &network->tensors[layer->first_tensor + i].info;
+        count += info->trained ? info->count : 0;
+    }
+    return count;
+}
+
+static size_t multiply_adds(const vgg_network *network, const vgg_layer *layer) {
+    if (layer->type != VGG_LAYER_CONVOLUTION && layer->type != VGG_LAYER_LINEAR)
+        return 0;
+    return network->tensors[layer->first_tensor].info.count * layer->output.height *
+           layer->output.width;
+}
+
+vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer_info *info,
+                             vgg_error *error) {
+    if (index >= network->layer_count)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "layer %zu of a network with %zu", index,
+                        network->layer_count);
+    const vgg_layer *layer = &network->layers[index];
+    *info = (vgg_layer_info){.type = layer->type,
+                             .kernel = layer->type == VGG_LAYER_MAX_POOL ? 2 : layer->kernel,
+                             .dimensions = layer->flattens ? 1 : 3,
+                             .output = {layer->output.channels, layer->output.height,
+                                        layer->output.width},
+                             .parameters = trained_values(network, layer),
+                             .multiply_adds = multiply_adds(network, layer),
+                             .first_tensor = layer->first_tensor,
+                             .tensors = layer->tensors};
+    memcpy(info->name, layer->name, sizeof info->name);
+    return VGG_OK;
+}
+
+size_t vgg_network_parameters(const vgg_network *network) {
+    size_t count = 0;
+    for (size_t i = 0; i < network->layer_count; i++)
+        count += trained_values(network, &network->layers[i]);
+    return count;
+}
+
+size_t vgg_network_multiply_adds(const vgg_network *network) {
+    size_t count = 0;
+    for (size_t i = 0; i < network->layer_count; i++)
+        count += multiply_adds(network, &network->layers[i]);
+    return count;
+}
+
+size_t vgg_network_tensor_count(const vgg_network *network) {
+    return network->tensor_count;
+}
+
+static vgg_status check_tensor(const vgg_network *network, size_t tensor, vgg_error *error) {
+    if (tensor < network->tensor_count)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_ARGUMENT, "tensor %zu of a network with %zu", tensor,
+                    network->tensor_count);
+}
+
+vgg_status vgg_network_tensor(const vgg_network *network, size_t tensor, vgg_tensor_info *info,
+                              vgg_error *error) {
+    vgg_status status = check_tensor(network, tensor, error);
+    if (status == VGG_OK)
+        *info = network->tensors[tensor].info;
+    return status;
+}
+
+size_t vgg_network_find_tensor(const vgg_network *network, const char *name) {
+    size_t tensor = 0;
+    while (tensor < network->tensor_count && strcmp(network->tensors[tensor].info.name, name) != 0)
+        tensor++;
+    return tensor;
+}
+
+/* ---- values --------------------------------------------------------------------------------------------- */
+
+const float *vgg_network_values(const vgg_network *network, size_t tensor) {
+    return tensor < network->tensor_count ? network->tensors[tensor].values : NULL;
+}
+
+float *vgg_network_own(vgg_network *network, size_t index) {
+    vgg_tensor *tensor = &network->tensors[index];
+    if (tensor->owned == NULL) {
+        size_t bytes = tensor->info.count * sizeof *tensor->owned;
+        tensor->owned = vgg_aligned_alloc(bytes);
+        if (tensor->owned == NULL)
+            return NULL;
+        if (tensor->values != NULL)
+            memcpy(tensor->owned, tensor->values, bytes);
+        else
+            memset(tensor->owned, 0, bytes);
+        tensor->values = tensor->owned;
+    }
+    return tensor->owned;
+}
+
+void vgg_network_borrow(vgg_network *network, size_t index, const float *values) {
+    vgg_tensor *tensor = &network->tensors[index];
+    free(tensor->owned);
+    tensor->owned = NULL;
+    tensor->values = values;
+    network->version++;
+}
+
+static vgg_status fail_tensor_memory(const vgg_tensor_info *info, vgg_error *error) {
+    return vgg_fail_memory(error, info->name, info->count * sizeof(float));
+}
+
+vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, const float *values,
+                                  size_t count, vgg_error *error) {
+    vgg_status status = check_tensor(network, tensor, error);
+    if (status != VGG_OK)
+        return status;
+    const vgg_tensor_info *info = &network->tensors[tensor].info;
+    if (count != info->count)
+        return vgg_fail(error, VGG_ERROR_SHAPE, "tensor %s is given %zu values, expected %zu",
+                        info->name, count, info->count);
+    float *to = vgg_network_own(network, tensor);
+    if (to == NULL)
+        return fail_tensor_memory(info, error);
+    memcpy(to, values, count * sizeof *to);
+    network->version++;
+    return VGG_OK;
+}
+
+/* ---- initialisation --------------------------------------------------------------------------------------- */
+
+typedef struct init_scheme {
+    const char *name;
+    bool uniform;
+    /* Deviation of a normal, or bound of a uniform distribution, for a weight of that layer. */
+    double (*spread)(const vgg_layer *layer);
+} init_scheme;
+
+static double fan_in(const vgg_layer *layer) {
+    double taps = layer->type == VGG_LAYER_CONVOLUTION ? (double)(layer->kernel * layer->kernel) : 1;
+    return (double)layer->input.channels * taps;
+}
+
+static double fan_out(const vgg_layer *layer) {
+    double taps = layer->type == VGG_LAYER_CONVOLUTION ? (double)(layer->kernel * layer->kernel) : 1;
+    return (double)layer->output.channels * taps;
+}
+
+static double kaiming(const vgg_layer *layer) {
+    return layer->type == VGG_LAYER_LINEAR ? 0.01 : sqrt(2.0 / fan_out(layer));
+}
+
+static double glorot(const vgg_layer *layer) {
+    return sqrt(6.0 / (fan_in(layer) + fan_out(layer)));
+}
+
+static double paper(const vgg_layer *layer) {
+    (void)layer;
+    return 0.1;
+}
+
+static const init_scheme schemes[] = {
+    {"kaiming", false, kaiming},
+    {"glorot", true, glorot},
+    {"paper", false, paper},
+};
+
+static const init_scheme *find_scheme(const char *name) {
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (strcmp(schemes[i].name, name) == 0)
+            return &schemes[i];
+    return NULL;
+}
+
+static void fill_weight(const vgg_layer *layer, const init_scheme *scheme, uint64_t seed,
+                        uint64_t stream, float *values, size_t count) {
+    double spread = scheme->spread(layer);
+    for (size_t i = 0; i < count; i++) {
+        double draw = scheme->uniform ? 2 * vgg_random_unit(seed, stream, i) - 1
+                                      : vgg_random_normal(seed, stream, i);
+        values[i] = (float)(draw * spread);
+    }
+}
+
+static void fill(float *values, size_t count, float value) {
+    for (size_t i = 0; i < count; i++)
+        values[i] = value;
+}
+
+static vgg_status initialise_layer(vgg_network *network, const vgg_layer *layer,
+                                   const init_scheme *scheme, uint64_t seed, vgg_error *error) {
+    for (size_t i = 0; i < layer->tensors; i++) {
+        size_t tensor = layer->first_tensor + i;
+        size_t count = network->tensors[tensor].info.count;
+        float *values = vgg_network_own(network, tensor);
+        if (values == NULL)
+            return fail_tensor_memory(&network->tensors[tensor].info, error);
+        if (i == VGG_TENSOR_WEIGHT && layer->type != VGG_LAYER_BATCH_NORM)
+            fill_weight(layer, scheme, seed, tensor, values, count);
+        else
+            fill(values, count, i == VGG_TENSOR_WEIGHT || i == VGG_TENSOR_VARIANCE ? 1.0f : 0.0f);
+    }
+    return VGG_OK;
+}
+
+vgg_status vgg_network_initialise(vgg_network *network, const char *name, uint64_t seed,
+                                  vgg_error *error) {
+    const init_scheme *scheme = find_scheme(name);
+    if (scheme == NULL)
+        return vgg_fail(error, VGG_ERROR_NOT_FOUND,
+                        "initialisation \"%s\", expected kaiming, glorot or paper", name);
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++)
+        status = initialise_layer(network, &network->layers[i], scheme, seed, error);
+    network->version++;
+    return status;
+}
+
+/* ---- shapes -------------------------------------------------------------------------------------------------- */
+
+vgg_status vgg_flatten_shape(const size_t *shape, size_t dimensions, size_t start_dim, size_t *out,
+                             size_t *out_dimensions, vgg_error *error) {
+    if (start_dim >= dimensions)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "flatten from dimension %zu of %zu, expected 0 to %zu",
+                        start_dim, dimensions, dimensions == 0 ? 0 : dimensions - 1);
+    size_t product = 1;
+    for (size_t i = start_dim; i < dimensions; i++)
+        if (!vgg_size_mul(product, shape[i], &product))
+            return vgg_fail(error, VGG_ERROR_SHAPE, "flattening from dimension %zu overflows", start_dim);
+    memcpy(out, shape, start_dim * sizeof *out);
+    out[start_dim] = product;
+    *out_dimensions = start_dim + 1;
+    return VGG_OK;
+}

@@ -1,0 +1,106 @@
+"""vgg summary: torchsummary's table, and the figures of the paper's configurations."""
+
+import json
+import pathlib
+
+import pytest
+from conftest import complaint, vgg
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+# Parameters, giga multiply-adds, rows, and MB of the forward/backward pass, the parameters and all,
+# at 3 x 224 x 224 with 1000 classes in torchvision's layout.
+CONFIGURATIONS = [
+    ("A", False, 132863336, 7.609, 29, 125.37, 506.83, 632.78),
+    ("A", True, 132868840, 7.609, 37, 182.03, 506.85, 689.46),
+    ("B", False, 133047848, 11.308, 33, 198.87, 507.54, 706.99),
+    ("B", True, 133053736, 11.308, 43, 292.28, 507.56, 800.42),
+    ("C", False, 133638952, 11.771, 39, 218.78, 509.79, 729.15),
+    ("D", False, 138357544, 15.470, 39, 218.78, 527.79, 747.15),
+    ("D", True, 138365992, 15.470, 52, 322.14, 527.82, 850.54),
+    ("E", False, 143667240, 19.632, 45, 238.69, 548.05, 787.31),
+    ("E", True, 143678248, 19.632, 61, 352.00, 548.09, 900.66),
+]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--arch", "D"), ("--arch=D", "--layout=paper")])
+def test_d_is_the_table_of_torchsummary(arguments):
+    assert vgg("summary", *arguments).out == (GOLDEN / "summary-D.txt").read_text()
+
+
+@pytest.mark.parametrize("arch,norm,params,gmac,rows,passes,size,total", CONFIGURATIONS)
+def test_figures(arch, norm, params, gmac, rows, passes, size, total):
+    arguments = ["summary", "--arch", arch, "--layout", "torchvision"]
+    arguments.append("--batch-norm" if norm else "--no-batch-norm")
+    text = vgg(*arguments).out
+    assert f"Total params: {params:,}\n" in text
+    assert f"Forward/backward pass size (MB): {passes:.2f}\n" in text
+    assert f"Params size (MB): {size:.2f}\n" in text
+    assert f"Estimated Total Size (MB): {total:.2f}\n" in text
+    body = text.split("=" * 64 + "\n")[1]
+    assert len(body.splitlines()) == rows
+
+    data = json.loads(vgg(*arguments, "--format", "json").out)
+    assert data["parameters"] == params
+    assert round(data["multiply_adds"] / 1e9, 3) == gmac
+    assert len(data["layers"]) == rows
+    assert round(data["forward_backward_mb"], 2) == passes
+    assert round(data["parameters_mb"], 2) == size
+    assert round(data["total_mb"], 2) == total
+    assert sum(layer["parameters"] for layer in data["layers"]) == params
+
+
+def test_a_lrn_has_one_more_row_than_a():
+    plain = json.loads(vgg("summary", "--arch", "A", "--format", "json").out)
+    normed = json.loads(vgg("summary", "--arch", "A-LRN", "--format", "json").out)
+    assert normed["parameters"] == plain["parameters"]
+    assert len(normed["layers"]) == len(plain["layers"]) + 1
+    assert normed["layers"][2]["type"] == "LocalResponseNorm"
+
+
+def test_written_architecture():
+    data = json.loads(
+        vgg("summary", "--arch", "8,1x1:4,M,L/16,16", "--input", "1x12x10", "--classes", 3,
+            "--batch", 5, "--format", "json").out
+    )
+    types = [layer["type"] for layer in data["layers"]]
+    assert types == ["Conv2d", "ReLU", "Conv2d", "ReLU", "MaxPool2d", "LocalResponseNorm",
+                     "Linear", "Dropout", "ReLU", "Linear", "Dropout", "ReLU", "Linear"]
+    assert data["layers"][-1]["output_shape"][-1] == 3
+    assert data["parameters"] == 8 * 9 + 8 + 32 + 4 + 120 * 16 + 16 + 16 * 16 + 16 + 16 * 3 + 3
+
+
+def test_batch_is_printed():
+    text = vgg("summary", "--arch", "4,M/", "--input", 8, "--classes", 2, "--batch", 7).out
+    assert "[7, 4, 8, 8]" in text
+
+
+def test_model_file(model):
+    text = vgg("summary", model).out
+    assert "[-1, 4, 16, 16]" in text
+    assert text == vgg("summary", "--arch", "4,M/8", "--input", "3x16x16", "--classes", 10).out
+
+
+def test_a_file_has_its_own_classes(model):
+    line = complaint("summary", model, "--classes", 3, status=2)
+    assert line.startswith("vgg summary: --classes:") and str(model) in line
+
+
+def test_an_architecture_is_no_file():
+    line = complaint("summary", "D", status=2)
+    assert line == "vgg summary: there is no file D; did you mean --arch D?"
+
+
+@pytest.mark.parametrize("arch", ["32,,M", "32,X", "0,M", "Q", "32,M/a"])
+def test_malformed_architecture(arch):
+    assert arch in complaint("summary", "--arch", arch, status=2)
+
+
+def test_input_too_small_for_the_pools():
+    line = complaint("summary", "--arch", "D", "--input", 16, status=1)
+    assert "16" in line
+
+
+def test_missing_file():
+    line = complaint("summary", "nowhere.safetensors")
+    assert "nowhere.safetensors" in line and "No such file" in line

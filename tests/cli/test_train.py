@@ -1,0 +1,290 @@
+"""vgg train: what it writes, what it says, and how it stops and goes on."""
+
+import gzip
+import json
+import re
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+from conftest import PROGRAM, TIMEOUT, TINY, complaint, environment, vgg
+
+
+def header(path):
+    with open(path, "rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        return json.loads(file.read(size))
+
+
+def write_idx(folder, part, count, compressed=False):
+    """Digits in the format of MNIST: picture i has class i % 10 and is as bright."""
+    opened = gzip.open if compressed else open
+    ending = ".gz" if compressed else ""
+    with opened(folder / f"{part}-images-idx3-ubyte{ending}", "wb") as file:
+        file.write(struct.pack(">IIII", 0x803, count, 28, 28))
+        file.write(b"".join(bytes([i % 10 * 20]) * 784 for i in range(count)))
+    with opened(folder / f"{part}-labels-idx1-ubyte{ending}", "wb") as file:
+        file.write(struct.pack(">II", 0x801, count))
+        file.write(bytes(i % 10 for i in range(count)))
+
+
+def test_plan_lines_and_files(pictograms, tmp_path):
+    run = tmp_path / "run"
+    out = vgg("train", pictograms, "-o", run, *TINY, "--epochs", 3, "--seed", 9).out
+    assert f"data      {pictograms} (folder): 40 pictures to learn from, 20 to check with\n" in out
+    assert "classes   10, with 4 pictures each\n" in out
+    assert "network   4,M/8, without batch normalisation, layout paper\n" in out
+    assert "2,258 parameters" in out and "FLOP per picture" in out
+    assert 'input     3x16x16, cut out of pictures whose short side is 16, scaled as "torchvision"' in out
+    assert "views     random crop and random flip, random order\n" in out
+    assert "training  3 epochs in batches of 8, learning rate 0.01,\n" in out
+    assert re.search(r"^machine   \w+, 2 threads, \S+ MB of memory$", out, re.M)
+    assert f"run       {run}\n" in out
+    epochs = re.findall(
+        r"^epoch (\d)/3  loss \d+\.\d{3}  acc \d+\.\d%  val loss \d+\.\d{3}  "
+        r"val top-1 \d+\.\d%  top-5 \d+\.\d%  \d+(?:\.\d)? images/s  \d:\d\d.*$", out, re.M)
+    assert epochs == ["1", "2", "3"]
+    assert "  *best\n" in out and "\033" not in out and "\r" not in out
+    assert re.search(r"trained in 0:\d\d; best after epoch \d: \d+\.\d % of the validation", out)
+    assert f"eval --model {run}/best.safetensors {pictograms}\n" in out
+    assert f"predict --model {run}/best.safetensors {pictograms}/validation/" in out
+
+    names = {path.name for path in run.iterdir()}
+    assert names == {"best.safetensors", "last.safetensors", "state.safetensors", "log.jsonl"}
+    assert all(json.loads(line) for line in (run / "log.jsonl").read_text().splitlines())
+    facts = header(run / "last.safetensors")["__metadata__"]
+    assert facts["training.seed"] == "9" and facts["training.lr"] == "0.01"
+    assert facts["training.batch"] == "8" and facts["training.weight-decay"] == "0.0005"
+    assert not any(str(tmp_path) in value for value in facts.values())
+
+
+def test_the_printed_commands_work(pictograms, tmp_path):
+    """In a folder whose name needs quoting."""
+    run = tmp_path / "it's a run"
+    out = vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1).out
+    lines = [line for line in out.splitlines() if line.startswith(f"  {PROGRAM} ")]
+    assert len(lines) == 2
+    for line in lines:
+        subprocess.run(line, shell=True, check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+
+
+def test_same_seed_same_bytes_whatever_the_threads(pictograms, tmp_path):
+    common = ("train", pictograms, "--arch", "4,M/8", "--batch", 8, "--epochs", 2)
+    vgg(*common, "-o", tmp_path / "a", "--threads", 1, "--workers", 1)
+    vgg(*common, "-o", tmp_path / "b", "--threads", 2, "--workers", 3)
+    vgg(*common, "-o", tmp_path / "c", "--threads", 2, "--workers", 3, "--seed", 1)
+    first, second, other = (
+        (tmp_path / name / "last.safetensors").read_bytes() for name in "abc"
+    )
+    assert first == second
+    assert first != other
+
+
+def test_default_run_is_the_next_free(pictograms, tmp_path):
+    for _ in range(2):
+        vgg("train", pictograms, *TINY, "--epochs", 1, cwd=tmp_path)
+    (tmp_path / "vgg-run-3").write_text("taken")
+    vgg("train", pictograms, *TINY, "--epochs", 1, cwd=tmp_path)
+    for name in ("vgg-run", "vgg-run-2", "vgg-run-4"):
+        assert (tmp_path / name / "best.safetensors").is_file()
+
+
+def test_default_network_is_printed(pictograms, tmp_path):
+    out = vgg("train", pictograms, "-o", tmp_path / "run", "--epochs", 1, "--batch", 40).out
+    assert "network   32,32,M,64,64,M,128,128,M/256, with batch normalisation" in out
+
+
+def test_quiet(pictograms, tmp_path):
+    result = vgg("train", pictograms, "-o", tmp_path / "run", *TINY, "--epochs", 1, "--quiet")
+    assert result.out == "" and result.err == ""
+
+
+def test_switches_are_printed(pictograms, tmp_path):
+    out = vgg("train", pictograms, "-o", tmp_path / "run", *TINY, "--epochs", 3, "--no-augment",
+              "--no-shuffle", "--schedule", "step", "--step-epochs", 1, "--gamma", 0.5,
+              "--batch-norm", "--layout", "torchvision", "--input", "20x24",
+              "--preprocess", "unit").out
+    assert "views     the centre, fixed order\n" in out
+    assert "learning rate 0.01 (times 0.5 every 1 epoch)" in out
+    assert "with batch normalisation, layout torchvision\n" in out
+    assert "input     3x20x24" in out and 'scaled as "unit"' in out
+    rates = re.findall(r"^epoch \d/3 .*  lr (\S+)  ", out, re.M)
+    assert rates == ["0.01", "0.005", "0.0025"]
+
+
+def test_digits(tmp_path):
+    data = tmp_path / "digits"
+    data.mkdir()
+    write_idx(data, "train", 40, compressed=True)
+    write_idx(data, "t10k", 20)
+    out = vgg("train", data, "-o", tmp_path / "run", *TINY, "--epochs", 1).out
+    assert "(MNIST IDX): 40 pictures to learn from, 20 to check with" in out
+    assert "input     1x28x28, cut out of pictures whose short side is 28, scaled as \"unit\"" in out
+    assert "views     random crop, no flip, random order" in out
+    assert "--model" in out and "photo.jpg" in out
+
+
+def test_split_of_data_without_a_validation_part(pictograms, tmp_path):
+    out = vgg("train", pictograms / "train", "-o", tmp_path / "run", *TINY, "--epochs", 1,
+              "--validation-split", 0.25).out
+    assert "30 pictures to learn from, 10 to check with, set aside at random" in out
+    assert f"{pictograms}/train --validation-split 0.25 --seed 0\n" in out
+    out = vgg("train", pictograms / "train", "-o", tmp_path / "all", *TINY, "--epochs", 1,
+              "--validation-split", 0).out
+    assert "40 pictures to learn from, none to check with" in out
+    assert "val loss" not in out and "of the training pictures" in out
+
+
+def test_a_run_is_not_lost(pictograms, trained, tmp_path):
+    before = (trained / "last.safetensors").read_bytes()
+    line = complaint("train", pictograms, "-o", trained, *TINY)
+    assert line.startswith(f"vgg train: {trained}: holds a run already; --resume continues it")
+    assert (trained / "last.safetensors").read_bytes() == before
+
+    run = tmp_path / "run"
+    vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1)
+    vgg("train", pictograms, "-o", run, *TINY, "--epochs", 2, "--overwrite")
+    epochs = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    fresh = tmp_path / "fresh"
+    vgg("train", pictograms, "-o", fresh, *TINY, "--epochs", 2)
+    assert len(epochs) == len((fresh / "log.jsonl").read_text().splitlines())
+
+
+def test_skipped_pictures(spoilt, tmp_path):
+    result = vgg("train", spoilt, "-o", tmp_path / "run", *TINY, "--epochs", 2, status=3)
+    for part in ("train", "validation"):
+        named = [line for line in result.err.splitlines()
+                 if f"{spoilt}/{part}/circle/0000.png" in line]
+        assert len(named) == 1 and named[0].startswith("vgg train: skipped ")
+    assert result.err.splitlines()[-1] == "vgg train: 2 pictures could not be read"
+    assert (tmp_path / "run" / "best.safetensors").is_file()
+
+
+def test_strict(spoilt, tmp_path):
+    line = complaint("train", spoilt, "-o", tmp_path / "run", *TINY, "--strict")
+    assert f"{spoilt}/train/circle/0000.png" in line
+
+
+def start_long_training(data, run, *more):
+    process = subprocess.Popen(
+        [PROGRAM, "train", data, "-o", run, *TINY, "--epochs", "1000", *more],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    for line in process.stdout:
+        if line.startswith("epoch 1/"):
+            return process
+    raise AssertionError(process.stderr.read())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_resume_goes_on(pictograms, tmp_path, number):
+    run = tmp_path / "run"
+    with start_long_training(pictograms, run) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130 and err == ""
+    stop = re.search(r"^stopped in epoch (\d+) after step (\d+); (\S+) is saved; continue with:\n"
+                     r"  (.*)\n$", out, re.M)
+    assert stop and stop[3] == f"{run}/last.safetensors"
+    assert stop[4] == f"{PROGRAM} train {pictograms} -o {run} --resume"
+    assert header(run / "last.safetensors")["__metadata__"]["training.batch"] == "8"
+
+    last = int(stop[1]) + 1
+    out = vgg("train", pictograms, "-o", run, "--resume", "--epochs", last).out
+    assert f"run       {run}, continued\n" in out
+    assert "network   4,M/8, without" in out and "batches of 8," in out
+    assert f"epoch {last}/{last}  " in out and "epoch 1/" not in out.split("\n\n")[1]
+
+
+def test_resumed_run_ends_in_the_same_bytes(pictograms, tmp_path):
+    vgg("train", pictograms, "-o", tmp_path / "whole", *TINY, "--epochs", 4)
+    vgg("train", pictograms, "-o", tmp_path / "parts", *TINY, "--epochs", 2)
+    vgg("train", pictograms, "-o", tmp_path / "parts", "--resume", "--epochs", 4,
+        "--step-epochs", 2)
+    whole, parts = ((tmp_path / name / "last.safetensors").read_bytes()
+                    for name in ("whole", "parts"))
+    assert whole == parts
+
+
+@pytest.mark.parametrize("option,value", [("arch", "8,M/8"), ("batch", "4"), ("seed", "5"),
+                                          ("input", "8"), ("layout", "torchvision"),
+                                          ("dropout", "0.1"), ("preprocess", "unit")])
+def test_resume_refuses_what_cannot_change(pictograms, trained, option, value):
+    line = complaint("train", pictograms, "-o", trained, "--resume", f"--{option}", value)
+    assert line.startswith(f"vgg train: --{option}: ") and "cannot change" in line
+
+
+def test_resume_of_nothing(pictograms, tmp_path):
+    line = complaint("train", pictograms, "-o", tmp_path, "--resume")
+    assert line == (f"vgg train: --resume: {tmp_path} holds no run, "
+                    f"expected {tmp_path}/last.safetensors")
+
+
+def test_run_that_cannot_be_written(pictograms, tmp_path):
+    (tmp_path / "file").write_text("")
+    line = complaint("train", pictograms, "-o", tmp_path / "file", *TINY)
+    assert line == f"vgg train: {tmp_path}/file: is there already and is not a folder"
+    result = vgg("train", pictograms, "-o", tmp_path / "file" / "run", *TINY, status=1)
+    assert f"{tmp_path}/file" in result.err and len(result.err.splitlines()) == 1
+
+
+def test_wrong_data(pictograms, tmp_path):
+    run = ("-o", tmp_path / "run")
+    assert "nowhere" in complaint("train", tmp_path / "nowhere", *run)
+    (tmp_path / "empty").mkdir()
+    assert str(tmp_path / "empty") in complaint("train", tmp_path / "empty", *run)
+    (tmp_path / "alone" / "cat").mkdir(parents=True)
+    (tmp_path / "alone" / "cat" / "1.png").write_bytes(
+        (pictograms / "train" / "moon" / "0000.png").read_bytes())
+    assert "cat" in complaint("train", tmp_path / "alone", *run)
+    (tmp_path / "only" / "validation").mkdir(parents=True)
+    (pictograms / "validation" / "moon").exists()
+    for name in ("moon", "star"):
+        (tmp_path / "only" / "validation" / name).mkdir()
+        (tmp_path / "only" / "validation" / name / "1.png").write_bytes(
+            (pictograms / "train" / name / "0000.png").read_bytes())
+    assert "has no train part" in complaint("train", tmp_path / "only", *run)
+    assert not (tmp_path / "run").exists()
+
+
+def test_wrong_network(pictograms, tmp_path):
+    run = ("-o", tmp_path / "run")
+    assert "4,X" in complaint("train", pictograms, *run, "--arch", "4,X", status=2)
+    line = complaint("train", pictograms, *run, "--arch", "4,M,4,M,4,M,4,M,4,M/8")
+    assert "16" in line
+
+
+def test_loss_that_is_no_number(pictograms, tmp_path):
+    result = vgg("train", pictograms, "-o", tmp_path / "run", *TINY, "--lr", 1000, "--no-shuffle",
+                 "--epochs", 50, status=1)
+    assert len(result.err.splitlines()) == 1 and "step" in result.err
+
+
+def test_full_output_is_an_error_but_trains(pictograms, tmp_path):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([PROGRAM, "train", pictograms, "-o", tmp_path / "run", *TINY,
+                               "--epochs", "1"], stdout=full, stderr=subprocess.PIPE,
+                              env=environment(), check=False, timeout=TIMEOUT)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"vgg train: cannot write to standard output")
+    assert (tmp_path / "run" / "last.safetensors").is_file()
+
+
+def test_closed_pipe_does_not_end_a_training(pictograms, tmp_path):
+    run = tmp_path / "run"
+    with subprocess.Popen([PROGRAM, "train", pictograms, "-o", run, *TINY, "--epochs", "3"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=environment()) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        process.stderr.read()
+        assert process.wait(TIMEOUT) == 1
+    assert header(run / "last.safetensors")["__metadata__"]["training.epochs"] == "3"
+
+
+def test_plain_lines_between_epochs_are_rare(pictograms, tmp_path):
+    started = time.monotonic()
+    out = vgg("train", pictograms, "-o", tmp_path / "run", *TINY, "--epochs", 2).out
+    seconds = time.monotonic() - started
+    assert len(re.findall(r"^epoch \d/2  step ", out, re.M)) <= seconds / 10

@@ -1,0 +1,140 @@
+"""The command line itself: help, versions, and everything that can be mistyped."""
+
+import pytest
+from conftest import PROGRAM, complaint, environment, vgg
+
+import subprocess
+
+COMMANDS = ["train", "eval", "predict", "summary", "generate"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command):
+    text = vgg(command, "--help").out
+    assert text == vgg(command, "-h").out == vgg("help", command).out
+    assert text.startswith(f"vgg {command} - ")
+    for title in ("USAGE", "DESCRIPTION", "EXIT STATUS", "EXAMPLES"):
+        assert f"\n{title}\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_help_wins_over_what_is_missing():
+    assert vgg("predict", "--top", 3, "--help").out.startswith("vgg predict - ")
+
+
+@pytest.mark.parametrize("arguments", [("help",), ("--help",), ("-h",)])
+def test_list_of_commands(arguments):
+    text = vgg(*arguments).out
+    assert all(f"\n  {command} " in text for command in COMMANDS)
+
+
+def test_version():
+    assert vgg("--version").out.startswith("vgg 0.")
+
+
+def test_no_command():
+    result = vgg(status=2)
+    assert result.out == "" and "USAGE" in result.err
+
+
+@pytest.mark.parametrize(
+    "typed,meant",
+    [("trian", "train"), ("sumary", "summary"), ("evla", "eval"), ("--versoin", "--version")],
+)
+def test_nearest_command(typed, meant):
+    assert complaint(typed, status=2).endswith(f"did you mean vgg {meant}?")
+
+
+def test_command_like_no_other():
+    assert complaint("frobnicate", status=2).endswith("vgg help lists the commands")
+
+
+@pytest.mark.parametrize(
+    "command,typed,meant",
+    [
+        ("train", "--epoch", "--epochs"),
+        ("train", "-epochs", "--epochs"),
+        ("train", "--batch_norm", "--batch-norm"),
+        ("train", "--no-shufle", "--no-shuffle"),
+        ("train", "--weigth-decay=1", "--weight-decay"),
+        ("eval", "--modle", "--model"),
+        ("predict", "--logit", "--logits"),
+        ("summary", "--clases", "--classes"),
+        ("generate", "--sede", "--seed"),
+    ],
+)
+def test_nearest_option(command, typed, meant):
+    line = complaint(command, "x", typed, status=2)
+    assert line == f"vgg {command}: unknown option {typed.split('=')[0]}; did you mean {meant}?"
+
+
+def test_option_like_no_other():
+    line = complaint("train", "x", "--frobnicate", status=2)
+    assert line == "vgg train: unknown option --frobnicate; vgg train --help lists the options"
+
+
+@pytest.mark.parametrize(
+    "arguments,expected",
+    [
+        (("train", "x", "--epochs", "ten"), '--epochs: found "ten", expected a whole number from 1'),
+        (("train", "x", "--epochs=0"), '--epochs: found "0", expected a whole number from 1 to'),
+        (("train", "x", "--epochs", "-3"), '--epochs: found "-3", expected a whole number'),
+        (("train", "x", "--epochs"), "--epochs: has no value, expected a whole number"),
+        (("train", "x", "--epochs", "--strict"), "--epochs: has no value"),
+        (("train", "x", "--lr", "0"), '--lr: found "0", expected a number above 0'),
+        (("train", "x", "--lr", "nan"), '--lr: found "nan", expected a number'),
+        (("train", "x", "--lr", "0x1"), '--lr: found "0x1", expected a number'),
+        (("train", "x", "--lr", "1e"), '--lr: found "1e", expected a number'),
+        (("train", "x", "--momentum", "1"), '--momentum: found "1", expected a number of at least 0'),
+        (("train", "x", "--dropout", "1.5"), "and below 1"),
+        (("train", "x", "--seed", "18446744073709551616"), "from 0 to 18446744073709551615"),
+        (("train", "x", "--input", "2x8x8"), "1 or 3 channels"),
+        (("train", "x", "--input", "8x"), "such as 3x224x224"),
+        (("train", "x", "--input", "0"), "sides from 1 to"),
+        (("train", "x", "--input", "1x2x3x4"), "such as 3x224x224"),
+        (("train", "x", "--schedule", "cosine"), "expected constant or step"),
+        (("train", "x", "--layout", "tv"), "expected paper or torchvision"),
+        (("train", "x", "--preprocess", "tv"), "expected torchvision, caffe, paper or unit"),
+        (("train", "x", "--init", "he"), "expected kaiming, glorot or paper"),
+        (("train", "x", "--strict=yes"), '--strict: takes no value, found "yes"'),
+        (("train", "x", "--arch", ""), '--arch: found "", expected ARCH'),
+        (("train", "x", "-o"), "--output: has no value, expected RUN"),
+        (("train", "x", "--resume"), "--resume: has no run to continue"),
+        (("train", "x", "-o", "y", "--resume", "--overwrite"), "expected one of them"),
+        (("train",), "DATA is missing"),
+        (("train", "x", "y"), 'unexpected argument "y"'),
+        (("eval", "x"), "--model FILE is missing"),
+        (("eval", "--model", "x"), "DATA is missing"),
+        (("predict", "x"), "--model FILE is missing"),
+        (("predict", "--model", "x"), "IMAGE is missing"),
+        (("predict", "--model", "x", "y", "--top", "0"), "expected a whole number from 1"),
+        (("predict", "--model", "x", "y", "--format", "xml"), "expected text, json or csv"),
+        (("generate",), "FOLDER is missing"),
+        (("generate", "x", "--size", "4"), '--size: found "4", expected a whole number from 16'),
+    ],
+)
+def test_wrong_command_line(arguments, expected):
+    line = complaint(*arguments, status=2)
+    assert line.startswith(f"vgg {arguments[0]}: ") and expected in line
+
+
+def test_two_dashes_end_the_options(tmp_path):
+    vgg("generate", "--train=1", "--validation=0", "--size=16", "--", "--odd", cwd=tmp_path)
+    assert (tmp_path / "--odd" / "train" / "moon" / "0000.png").is_file()
+
+
+@pytest.mark.parametrize("arguments", [("help",), ("train", "--help"), ("summary",)])
+def test_full_disk(arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE,
+                              env=environment(), check=False)
+    assert done.returncode == 1
+    assert b"cannot write to standard output: No space left on device" in done.stderr
+
+
+def test_closed_pipe_is_quiet():
+    with subprocess.Popen([PROGRAM, "summary"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=environment()) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""

@@ -1,0 +1,330 @@
+#!/usr/bin/python3
+"""Makes the goldens of tests/golden from PyTorch in float64 (Debian: python3-torch, python3-numpy).
+
+    tests/golden/make_torch_goldens.py [SET...]      sets: logits, logits-full, gradients, steps
+
+Run again it writes the same bytes; logits-full takes about five minutes and 4 GB of memory.
+
+A set is two files in data/torch. SET.bin holds little-endian float32 values. SET.txt describes it,
+a line per case, followed by a line per array of that case with the count of its values and the
+number of the first one in SET.bin:
+
+    case NAME seed=S arch=A layout=L batch_norm=0|1 classes=N input=CxHxW batch=N mode=train|eval
+         gain=G steps=N rate=R                            (one line, all of them, in this order)
+    array NAME COUNT FIRST
+
+Weights and pictures are not stored: this script and golden.c make them from the same formula, in
+float32 operations that have one possible result. The stream with key "S/WHAT" is
+
+    u(i) = (mix(fnv1a64(key) + 0x9e3779b97f4a7c15 * (i + 1)) >> 40) / 2^23 - 1     in [-1, 1)
+
+where mix is SplitMix64's finaliser. A tensor is named WHAT = its torchvision name and filled in
+row-major order with (u(i + 1) - u(i) / 8) * sqrt(6 / fan in) (weights), u/8 (biases), 1 + u/4
+(batch normalisation's weights), u/4 (running means) or 1 + u/2 (running variances). Neighbouring
+weights have opposite signs a little more often than not because, with independent weights, what all
+pictures have in common grows from layer to layer until the logits hardly depend on the picture; a
+larger share than 1/8 makes them depend on it more, but rounding errors grow as well. The class of
+picture n is (hash of stream "class" at n) >> 40 modulo the classes; its pixels are gain * (u of
+"prototype" at class * pixels + i, plus u/2 of "noise" at n * pixels + i). Step s of a training uses
+pictures s * batch and following. A gain other than 1 makes the activations large, so that local response
+normalisation has something to do; the last linear layer's weights are divided by it.
+"""
+import collections
+import math
+import pathlib
+import sys
+
+import numpy as np
+import torch
+
+FOLDER = pathlib.Path(__file__).parent / "data" / "torch"
+TABLE = {
+    "A": "64,M,128,M,256,256,M,512,512,M,512,512,M",
+    "A-LRN": "64,L,M,128,M,256,256,M,512,512,M,512,512,M",
+    "B": "64,64,M,128,128,M,256,256,M,512,512,M,512,512,M",
+    "C": "64,64,M,128,128,M,256,256,1x1:256,M,512,512,1x1:512,M,512,512,1x1:512,M",
+    "D": "64,64,M,128,128,M,256,256,256,M,512,512,512,M,512,512,512,M",
+    "E": "64,64,M,128,128,M,256,256,256,256,M,512,512,512,512,M,512,512,512,512,M",
+}
+VARIANTS = [(name, norm) for norm in (0, 1) for name in TABLE if not (norm and name == "A-LRN")]
+
+FIELDS = ("name", "seed", "arch", "layout", "batch_norm", "classes", "input", "batch", "mode",
+          "gain", "steps", "rate")
+Case = collections.namedtuple("Case", FIELDS)
+
+
+def case(name, arch, layout, batch_norm, classes, size, batch, mode, seed=None, gain=1, steps=0,
+         rate=0):
+    """A case; its values come from its own name unless a seed says otherwise."""
+    return Case(name, seed or name, arch, layout, batch_norm, classes, size, batch, mode, gain,
+                steps, rate)
+
+
+def narrow(name):
+    """A row of the table with an eighth of the channels, plus one: no multiple of any vector."""
+    def item(text):
+        kernel, _, width = text.rpartition(":")
+        return text if text in "ML" else f"{kernel}{':' if kernel else ''}{int(width) // 8 + 1}"
+    return ",".join(map(item, TABLE[name].split(","))) + "/65,33"
+
+
+def variant(name, norm):
+    return name + ("-bn" if norm else "")
+
+
+def small_cases():
+    for row, (name, norm) in enumerate(VARIANTS):
+        yield case(f"small-{variant(name, norm)}", narrow(name), ("paper", "torchvision")[row % 2],
+                   norm, 10, (3, 32, 32), 3, "eval")
+    yield case("small-table-A-LRN", "A-LRN", "paper", 0, 10, (3, 32, 32), 2, "eval")
+    yield case("small-strong-lrn", narrow("A-LRN"), "torchvision", 0, 7, (1, 75, 53), 3, "eval",
+               gain=64)
+
+
+def full_cases():
+    for row, (name, norm) in enumerate(VARIANTS):
+        layout = ("paper", "torchvision")[row % 2]
+        layouts = ("paper", "torchvision") if (name, norm) == ("D", 0) else (layout,)
+        for layout in layouts:
+            yield case(f"{variant(name, norm)}-{layout}", name, layout, norm, 1000, (3, 224, 224), 2,
+                       "eval", seed=variant(name, norm))
+
+
+def gradient_cases():
+    mixed, size, odd = "8,L,M,12,12,M,1x1:10,M/20,16", (3, 16, 16), "24,M,40,M/20"
+    yield case("mixed-train", mixed, "paper", 0, 10, size, 3, "train")
+    yield case("mixed-eval", mixed, "paper", 0, 10, size, 3, "eval")
+    yield case("mixed-bn-train", mixed, "paper", 1, 10, size, 3, "train")
+    yield case("mixed-bn-eval", mixed, "paper", 1, 10, size, 3, "eval")
+    yield case("odd-bn-train", odd, "torchvision", 1, 5, (3, 19, 13), 3, "train")
+    yield case("odd-bn-eval", odd, "torchvision", 1, 5, (3, 19, 13), 3, "eval",
+               seed="odd-bn-eval-2")
+    yield case("odd", "24,M,40,1x1:24,M/33", "paper", 0, 7, (1, 19, 13), 3, "train",
+               seed="odd-2")
+    yield case("pool-down", "10,M,17/18", "torchvision", 0, 6, (3, 39, 30), 3, "train",
+               seed="pool-down-2")
+    yield case("pool-equal", "6,M,5/", "torchvision", 1, 4, (1, 14, 15), 3, "train")
+    yield case("no-hidden", "17,L,33,M", "paper", 0, 3, (1, 9, 11), 3, "eval")
+    yield case("strong-lrn", "19,L,M,21,L,M/12", "paper", 0, 8, (3, 13, 12), 3, "train", gain=64)
+    yield case("deep", "16,16,M,24,24,24,M,32,1x1:40,M/48,32", "paper", 1, 10, (3, 17, 18), 3,
+               "train")
+
+
+def step_cases():
+    for norm in (0, 1):
+        yield case(("plain", "bn")[norm], "12,M,20,20,M/32", ("paper", "torchvision")[norm], norm, 5,
+                   (3, 16, 16), 8, "train", steps=20, rate=0.004)
+
+
+# ---- values ----------------------------------------------------------------------------------------
+
+def hashes(key, first, count):
+    state = 0xCBF29CE484222325
+    for byte in key.encode():
+        state = (state ^ byte) * 0x100000001B3 % 2**64
+    x = np.arange(first + 1, first + count + 1, dtype=np.uint64)
+    x = np.uint64(state) + np.uint64(0x9E3779B97F4A7C15) * x
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) >> np.uint64(40)
+
+
+def uniform(key, first, count, chunk=1 << 20):
+    values = np.empty(count, np.float32)
+    for start in range(0, count, chunk):
+        part = hashes(key, first + start, min(chunk, count - start))
+        values[start:start + len(part)] = (part.astype(np.float32) * np.float32(2**-23)
+                                           - np.float32(1))
+    return values
+
+
+def tensor_values(key, name, shape):
+    count = math.prod(shape)
+    u = uniform(f"{key}/{name}", 0, count + 1)
+    if len(shape) > 1:
+        return (u[1:] - np.float32(0.125) * u[:-1]) * np.float32(math.sqrt(6 / math.prod(shape[1:])))
+    u = u[:count]
+    kind = name.rpartition(".")[2]
+    if kind == "running_var" or kind == "weight":
+        return np.float32(1) + u * np.float32(0.5 if kind == "running_var" else 0.25)
+    return u * np.float32(0.25 if kind == "running_mean" else 0.125)
+
+
+def pictures(c, step=0):
+    """(batch, C, H, W) pixels and (batch) classes."""
+    pixels = math.prod(c.input)
+    order = range(step * c.batch, (step + 1) * c.batch)
+    classes = [int(hashes(f"{c.seed}/class", n, 1)[0]) % c.classes for n in order]
+    rows = [np.float32(c.gain) * (uniform(f"{c.seed}/prototype", label * pixels, pixels)
+                                  + np.float32(0.5) * uniform(f"{c.seed}/noise", n * pixels, pixels))
+            for n, label in zip(order, classes)]
+    shaped = np.stack(rows).reshape((c.batch,) + c.input)
+    return torch.from_numpy(shaped).double(), torch.tensor(classes)
+
+
+# ---- networks --------------------------------------------------------------------------------------
+
+class Network(torch.nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        convolutions, _, hidden = c.arch.partition("/")
+        if c.arch in TABLE:
+            convolutions, hidden = TABLE[c.arch], "4096,4096"
+        channels, height, width = c.input
+        rows = []
+        for item in convolutions.split(","):
+            if item == "M":
+                rows.append(torch.nn.MaxPool2d(2, 2))
+                height, width = height // 2, width // 2
+            elif item == "L":
+                # The paper's alpha of 1e-4 goes with the sum over five, PyTorch's with the mean.
+                rows.append(torch.nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
+            else:
+                kernel, _, filters = item.rpartition("x1:")
+                kernel = int(kernel or 3)
+                rows.append(torch.nn.Conv2d(channels, int(filters), kernel, padding=kernel // 2))
+                channels = int(filters)
+                if c.batch_norm:
+                    rows.append(torch.nn.BatchNorm2d(channels))
+                rows.append(torch.nn.ReLU())
+        self.features = torch.nn.Sequential(*rows)
+        paper = c.layout == "paper"
+        self.pool = torch.nn.Identity() if paper else torch.nn.AdaptiveAvgPool2d(7)
+        features = channels * (height * width if paper else 49)
+        rows = []
+        for item in filter(None, hidden.split(",")):
+            after = [torch.nn.Dropout(0), torch.nn.ReLU()]
+            rows += [torch.nn.Linear(features, int(item))] + (after if paper else after[::-1])
+            features = int(item)
+        self.classifier = torch.nn.Sequential(*rows, torch.nn.Linear(features, c.classes))
+
+    def forward(self, x):
+        return self.classifier(torch.flatten(self.pool(self.features(x)), 1))
+
+
+def make_network(c):
+    network = Network(c).double()
+    last = f"classifier.{len(network.classifier) - 1}.weight"
+    for name, tensor in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        values = tensor_values(c.seed, name, tuple(tensor.shape))
+        if name == last:
+            values = values / np.float32(c.gain)
+        tensor.copy_(torch.from_numpy(values).reshape(tensor.shape))
+    return network.train(c.mode == "train")
+
+
+class Watch:
+    """Looks on while a network runs: how many ReLUs are alive, and how near any ReLU is to zero or any
+    pool to a tie, relative to the layer's largest value. A nearer miss than float32 resolves would let
+    the two sides disagree on a branch, and so on a gradient, with neither being wrong."""
+
+    def __init__(self, network):
+        self.alive, self.margin = [], math.inf
+        for module in network.modules():
+            if isinstance(module, torch.nn.ReLU):
+                module.register_forward_hook(self.relu)
+            elif isinstance(module, torch.nn.MaxPool2d):
+                module.register_forward_hook(self.pool)
+
+    def relu(self, _, inputs, __):
+        x = inputs[0].detach()
+        self.alive.append((x > 0).float().mean().item())
+        self.margin = min(self.margin, (x.abs().min() / x.abs().max()).item())
+
+    def pool(self, _, inputs, __):
+        x = inputs[0].detach()
+        windows = torch.nn.functional.unfold(x.flatten(0, 1)[:, None], 2, stride=2)
+        best = windows.topk(2, dim=1).values
+        gaps = (best[:, 0] - best[:, 1])[best[:, 0] > 0]
+        self.margin = min(self.margin, (gaps.min() / x.max()).item())
+
+
+# ---- goldens ---------------------------------------------------------------------------------------
+
+def logits(c):
+    network = make_network(c)
+    watch = Watch(network)
+    x, _ = pictures(c)
+    with torch.no_grad():
+        y = network(x)
+    apart = y.std(0).mean() / y.std(1).mean()
+    print(f"{c.name:24} max {y.abs().max():8.3f}  images apart {apart:.3f}  ReLUs alive "
+          f"{min(watch.alive):.2f}..{max(watch.alive):.2f}", flush=True)
+    assert apart > 0.05 and min(watch.alive) > 0.2 and max(watch.alive) < 0.8, c
+    yield "logits", y
+
+
+def gradients(c):
+    network = make_network(c)
+    watch = Watch(network)
+    x, classes = pictures(c)
+    x.requires_grad_()
+    y = network(x)
+    loss = torch.nn.functional.cross_entropy(y, classes)
+    loss.backward()
+    print(f"{c.name:24} loss {loss.item():8.4f}  margin {watch.margin:.1e}  ReLUs alive "
+          f"{min(watch.alive):.2f}..{max(watch.alive):.2f}", flush=True)
+    assert watch.margin > 5e-6, f"{c.name}: a branch hangs on a hair, choose another seed"
+    yield "logits", y
+    yield "loss", loss
+    yield "input", x.grad
+    for name, tensor in network.named_parameters():
+        yield name, tensor.grad
+    for name, tensor in network.named_buffers():
+        if not name.endswith("num_batches_tracked"):
+            yield name, tensor
+
+
+def steps(c):
+    network = make_network(c)
+    optimiser = torch.optim.SGD(network.parameters(), lr=c.rate, momentum=0.9, weight_decay=5e-4)
+    losses = []
+    for step in range(c.steps):
+        x, classes = pictures(c, step)
+        optimiser.zero_grad()
+        loss = torch.nn.functional.cross_entropy(network(x), classes)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    print(f"{c.name:24} losses", *(f"{loss:.3f}" for loss in losses), flush=True)
+    assert sum(losses[-5:]) < 0.5 * sum(losses[:5]), c
+    yield "losses", torch.tensor(losses, dtype=torch.float64)
+
+
+SETS = {
+    "logits": (small_cases, logits),
+    "logits-full": (full_cases, logits),
+    "gradients": (gradient_cases, gradients),
+    "steps": (step_cases, steps),
+}
+
+
+def write(name):
+    cases, make = SETS[name]
+    first, lines, parts = 0, [], []
+    for c in cases():
+        words = [f"{field}={'x'.join(map(str, value)) if field == 'input' else value}"
+                 for field, value in zip(FIELDS[1:], c[1:])]
+        lines.append(" ".join(["case", c.name] + words))
+        for array, tensor in make(c):
+            values = tensor.detach().numpy().astype("<f4").ravel()
+            lines.append(f"array {array} {values.size} {first}")
+            first += values.size
+            parts.append(values.tobytes())
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}.bin").write_bytes(b"".join(parts))
+    (FOLDER / f"{name}.txt").write_text("\n".join(lines) + "\n")
+
+
+def main():
+    torch.set_num_threads(1)
+    for name in sys.argv[1:] or SETS:
+        if name not in SETS:
+            sys.exit(f"{sys.argv[0]}: no set {name!r}, expected one of: {', '.join(SETS)}")
+        write(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+/* Loss, gradients of every parameter and of the input, and running statistics against PyTorch in
+ * float64. */
+#include <math.h>
+
+#include "golden.h"
+#include "vgg_test.h"
+
+#define GRADIENT_BOUND 1e-4 /* of the largest gradient of the tensor */
+#define LOGITS_BOUND 1e-5
+#define LOSS_BOUND 1e-5
+
+/* A bias before a batch normalisation in train mode has a gradient of zero, and a relative bound
+ * would compare one rounding error with another; it is held against its layer's weights instead. */
+#define NO_GRADIENT 1e-9
+
+typedef struct worst_tensor {
+    double difference;
+    char name[VGG_TENSOR_NAME];
+} worst_tensor;
+
+static void note(worst_tensor *worst, const char *name, double difference) {
+    if (difference <= worst->difference)
+        return;
+    worst->difference = difference;
+    snprintf(worst->name, sizeof worst->name, "%s", name);
+}
+
+/* Compares the gradients, or for running statistics the values, of all tensors. */
+static void compare_tensors(const vgg_golden_set *set, const vgg_golden_case *item,
+                            const vgg_network *network, const vgg_plan *plan, worst_tensor *worst) {
+    size_t tensors = vgg_network_tensor_count(network);
+    assert_int_equal(item->arrays, tensors + 3); /* logits, loss, input */
+    double size_before = 0;
+    for (size_t t = 0; t < tensors; t++) {
+        vgg_tensor_info info;
+        vgg_error error;
+        assert_ok(vgg_network_tensor(network, t, &info, &error), error);
+        const float *expected = vgg_golden_values(set, item, info.name, info.count);
+        const float *found = vgg_plan_gradient(plan, t);
+        assert_int_equal(found != NULL, info.trained);
+        if (!info.trained)
+            found = vgg_network_values(network, t);
+        double size = vgg_golden_size(expected, info.count);
+        if (size < NO_GRADIENT * size_before)
+            size = size_before;
+        note(worst, info.name, vgg_golden_distance(found, expected, info.count) / size);
+        size_before = size;
+    }
+}
+
+static bool compare_case(const vgg_golden_set *set, const vgg_golden_case *item) {
+    vgg_error error;
+    vgg_network *network = vgg_golden_network(item);
+    vgg_plan *plan = vgg_golden_plan(network, item, 0, true);
+    float *pictures = vgg_golden_pictures(item, 0);
+    size_t *classes = vgg_golden_classes(item, 0);
+    size_t count = item->batch * item->classes;
+    size_t values = item->batch * item->channels * item->height * item->width;
+    float *logits = vgg_golden_alloc(count, sizeof *logits);
+    float *logits_gradient = vgg_golden_alloc(count, sizeof *logits_gradient);
+    float *input_gradient = vgg_golden_alloc(values, sizeof *input_gradient);
+
+    assert_ok(vgg_plan_forward(plan, pictures, item->batch, logits, &error), error);
+    double loss = vgg_cross_entropy(logits, classes, item->batch, item->classes, logits_gradient);
+    assert_ok(vgg_plan_backward(plan, logits_gradient, input_gradient, &error), error);
+
+    const float *expected = vgg_golden_values(set, item, "logits", count);
+    double logits_difference =
+        vgg_golden_distance(logits, expected, count) / vgg_golden_size(expected, count);
+    double expected_loss = (double)*vgg_golden_values(set, item, "loss", 1);
+    double loss_difference = fabs(loss - expected_loss) / expected_loss;
+    expected = vgg_golden_values(set, item, "input", values);
+    worst_tensor worst = {0};
+    note(&worst, "input",
+         vgg_golden_distance(input_gradient, expected, values) / vgg_golden_size(expected, values));
+    compare_tensors(set, item, network, plan, &worst);
+    print_message("%-16s logits %.1e  loss %.1e  gradients %.1e (worst: %s)\n", item->name,
+                  logits_difference, loss_difference, worst.difference, worst.name);
+
+    free(input_gradient);
+    free(logits_gradient);
+    free(logits);
+    free(classes);
+    free(pictures);
+    vgg_plan_free(plan);
+    vgg_network_free(network);
+    return logits_difference <= LOGITS_BOUND && loss_difference <= LOSS_BOUND &&
+           worst.difference <= GRADIENT_BOUND;
+}
+
+static void test_gradients(void **state) {
+    (void)state;
+    vgg_golden_set set;
+    vgg_golden_open(&set, "gradients");
+    assert_true(set.case_count >= 10);
+    size_t failures = 0;
+    for (size_t i = 0; i < set.case_count; i++)
+        failures += !compare_case(&set, &set.cases[i]);
+    vgg_golden_close(&set);
+    if (failures > 0)
+        fail_msg("%zu networks differ from PyTorch by more than %g", failures, GRADIENT_BOUND);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

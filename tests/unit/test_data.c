@@ -1,5 +1,0 @@
-#include "vgg_test.h"
-
-int main(void) {
-    return 0;
-}

@@ -1,0 +1,223 @@
+/* Data sets in tar archives: what is read must be what libarchive reads, in every dialect of tar.
+ */
+#include "data_files.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+typedef struct tar_writer {
+    struct archive *archive;
+} tar_writer;
+
+static tar_writer begin_tar(const char *name, int format, int filter) {
+    tar_writer writer = {archive_write_new()};
+    assert_non_null(writer.archive);
+    make_parents(at(name));
+    assert_int_equal(archive_write_set_format(writer.archive, format), ARCHIVE_OK);
+    assert_int_equal(archive_write_add_filter(writer.archive, filter), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_filename(writer.archive, at(name)), ARCHIVE_OK);
+    return writer;
+}
+
+static void end_tar(tar_writer *writer) {
+    assert_int_equal(archive_write_close(writer->archive), ARCHIVE_OK);
+    archive_write_free(writer->archive);
+}
+
+/* `kind` AE_IFREG with bytes, AE_IFDIR, or a link to `target`. */
+static void add(tar_writer *writer, const char *path, mode_t kind, const void *bytes, size_t size,
+                const char *hard, const char *soft) {
+    struct archive_entry *entry = archive_entry_new();
+    archive_entry_set_pathname(entry, path);
+    archive_entry_set_filetype(entry, kind);
+    archive_entry_set_perm(entry, 0644);
+    archive_entry_set_size(entry, (la_int64_t)size);
+    if (hard != NULL)
+        archive_entry_set_hardlink(entry, hard);
+    if (soft != NULL)
+        archive_entry_set_symlink(entry, soft);
+    assert_true(archive_write_header(writer->archive, entry) >= ARCHIVE_WARN);
+    if (size > 0)
+        assert_int_equal(archive_write_data(writer->archive, bytes, size), size);
+    archive_entry_free(entry);
+}
+
+/* A raw grey PGM picture of 1 row, `width` samples of `value`. */
+static size_t make_pgm(char *bytes, size_t width, int value) {
+    int header = snprintf(bytes, 32, "P5 %zu 1 255\n", width);
+    memset(bytes + header, value, width);
+    return (size_t)header + width;
+}
+
+static void add_picture(tar_writer *writer, const char *path, size_t width, int value) {
+    char bytes[2048];
+    add(writer, path, AE_IFREG, bytes, make_pgm(bytes, width, value), NULL, NULL);
+}
+
+static const char *long_name(void) {
+    static char name[300];
+    memset(name, 'n', 200);
+    memcpy(name + 200, ".pgm", 5);
+    return name;
+}
+
+/* Two classes; sizes around whole blocks of 512 bytes; a name too long for an old header and one
+ * that is not ASCII. */
+static void write_tar(const char *name, int format, int filter, const char *top) {
+    tar_writer writer = begin_tar(name, format, filter);
+    char path[512];
+    const char *const names[] = {"b/2.pgm", "b/10.pgm", "b/._2.pgm", "a/z.pgm", "a/\xc3\xa9.pgm"};
+    const size_t widths[] = {498, 499, 8, 500, 1010};
+    snprintf(path, sizeof path, "%sa/", top);
+    add(&writer, path, AE_IFDIR, NULL, 0, NULL, NULL);
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "%s%s", top, names[i]);
+        add_picture(&writer, path, widths[i], (int)i + 1);
+    }
+    if (format != ARCHIVE_FORMAT_TAR_USTAR) {
+        snprintf(path, sizeof path, "%sa/%s", top, long_name());
+        add_picture(&writer, path, 20, 77);
+    }
+    end_tar(&writer);
+}
+
+static void check_tar(const char *name, bool with_long_name, const char *top) {
+    vgg_dataset *train = NULL, *validation = NULL;
+    vgg_error error;
+    char expected[512];
+    assert_ok(vgg_dataset_open(at(name), NULL, &train, &validation, &error), error);
+    assert_null(validation);
+    size_t first_b = with_long_name ? 3 : 2;
+    assert_int_equal(vgg_dataset_count(train), first_b + 2);
+    assert_string_equal(vgg_dataset_class_name(train, 0), "a");
+    if (with_long_name)
+        assert_int_equal(first_sample(train, 0), 77);
+    snprintf(expected, sizeof expected, "%s: %sb/10.pgm", at(name), top);
+    assert_string_equal(vgg_dataset_item_name(train, first_b), expected);
+    assert_int_equal(vgg_dataset_item_class(train, first_b), 1);
+    assert_int_equal(first_sample(train, first_b), 2);
+    assert_int_equal(first_sample(train, first_b + 1), 1);
+    assert_int_equal(first_sample(train, first_b - 2), 4);
+    assert_int_equal(first_sample(train, first_b - 1), 5);
+    assert_contains(vgg_dataset_item_name(train, first_b - 1), "a/\xc3\xa9.pgm");
+    vgg_dataset_info info;
+    assert_ok(vgg_dataset_describe(train, &info, &error), error);
+    assert_string_equal(info.kind, "tar");
+    assert_true(info.channels == 1 && info.width == 0);
+    vgg_dataset_free(train);
+}
+
+static void every_dialect(void **state) {
+    (void)state;
+    write_tar("ustar.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, "");
+    check_tar("ustar.tar", false, "");
+    write_tar("gnu.tar", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_NONE, "./");
+    check_tar("gnu.tar", true, "");
+    write_tar("pax.tar", ARCHIVE_FORMAT_TAR_PAX_INTERCHANGE, ARCHIVE_FILTER_NONE, "top/");
+    check_tar("pax.tar", true, "top/");
+}
+
+static void every_compression(void **state) {
+    (void)state;
+    write_tar("t.tar.gz", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_GZIP, "");
+    check_tar("t.tar.gz", true, "");
+    write_tar("t.tar.bz2", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_BZIP2, "");
+    check_tar("t.tar.bz2", true, "");
+    write_tar("t.tar.xz", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_XZ, "");
+    check_tar("t.tar.xz", true, "");
+}
+
+static void parts_links_and_doubles(void **state) {
+    (void)state;
+    tar_writer writer = begin_tar("p.tar", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_NONE);
+    add_picture(&writer, "./x/train/a/1.pgm", 9, 1);
+    add_picture(&writer, "./x/train/b/1.pgm", 9, 2);
+    add_picture(&writer, "./x/train/a.b/1.pgm", 9, 3);
+    add_picture(&writer, "./x/train/a/1.pgm", 9, 4);
+    add_picture(&writer, "./x/val/b/1.pgm", 9, 5);
+    add(&writer, "./x/val/b/2.pgm", AE_IFREG, NULL, 0, "./x/train/a/1.pgm", NULL);
+    add(&writer, "./x/val/b/3.pgm", AE_IFLNK, NULL, 0, NULL, "1.pgm");
+    end_tar(&writer);
+    vgg_dataset *train = NULL, *validation = NULL;
+    vgg_error error;
+    assert_ok(vgg_dataset_open(at("p.tar"), NULL, &train, &validation, &error), error);
+    assert_int_equal(vgg_dataset_count(train), 3);
+    assert_string_equal(vgg_dataset_class_name(train, 0), "a");
+    assert_string_equal(vgg_dataset_class_name(train, 1), "a.b");
+    assert_int_equal(first_sample(train, 0), 4);
+    vgg_dataset_free(train);
+    assert_int_equal(vgg_dataset_count(validation), 3);
+    assert_int_equal(vgg_dataset_item_class(validation, 0), 2);
+    assert_int_equal(first_sample(validation, 0), 5);
+    assert_true(first_sample(validation, 1) == 1 || first_sample(validation, 1) == 4);
+    vgg_image image = {0};
+    assert_int_equal(vgg_dataset_read(validation, 2, &image, &error), VGG_ERROR_UNSUPPORTED);
+    assert_contains(error.message, "p.tar: x/val/b/3.pgm: is a link");
+    vgg_dataset_free(validation);
+}
+
+static void damaged_archives_are_named(void **state) {
+    (void)state;
+    write_tar("short.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, "");
+    assert_int_equal(truncate(at("short.tar"), 512 * 2 + 100), 0);
+    expect_failure(at("short.tar"), NULL, VGG_ERROR_FORMAT, "short.tar: ");
+    write_tar("short.tar.gz", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_GZIP, "");
+    assert_int_equal(truncate(at("short.tar.gz"), 100), 0);
+    expect_failure(at("short.tar.gz"), NULL, VGG_ERROR_FORMAT,
+                   "short.tar.gz: cannot be unpacked as gzip");
+    write_bytes("noise.tar.xz",
+                "\xfd"
+                "7zXZ\0 and then noise",
+                21);
+    expect_failure(at("noise.tar.xz"), NULL, VGG_ERROR_FORMAT, "noise.tar.xz: ");
+    tar_writer writer = begin_tar("flat.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE);
+    add_picture(&writer, "1.pgm", 9, 1);
+    end_tar(&writer);
+    expect_failure(at("flat.tar"), NULL, VGG_ERROR_FORMAT, "flat.tar: has pictures but no folders");
+    writer = begin_tar("gap.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE);
+    add_picture(&writer, "a/1.pgm", 9, 1);
+    add(&writer, "hat/", AE_IFDIR, NULL, 0, NULL, NULL);
+    end_tar(&writer);
+    expect_failure(at("gap.tar"), NULL, VGG_ERROR_FORMAT, "gap.tar: hat: has no pictures");
+}
+
+static void write_compressed(const char *name, const void *bytes, size_t size, size_t times) {
+    struct archive *archive = archive_write_new();
+    struct archive_entry *entry = archive_entry_new();
+    archive_write_set_format_raw(archive);
+    archive_write_add_filter_bzip2(archive);
+    assert_int_equal(archive_write_open_filename(archive, at(name)), ARCHIVE_OK);
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_pathname(entry, "raw");
+    assert_int_equal(archive_write_header(archive, entry), ARCHIVE_OK);
+    for (size_t i = 0; i < times; i++)
+        assert_int_equal(archive_write_data(archive, bytes, size), size);
+    archive_entry_free(entry);
+    assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
+    archive_write_free(archive);
+}
+
+static void what_is_no_archive_inside(void **state) {
+    (void)state;
+    write_compressed("text.bz2", "hello hello hello", 17, 100);
+    expect_failure(at("text.bz2"), NULL, VGG_ERROR_FORMAT,
+                   "text.bz2: is a file compressed with bzip2 but not a tar archive");
+    /* Zeros pack by far more than any archive of pictures. */
+    size_t chunk = (size_t)1 << 20;
+    char *zeros = calloc(1, chunk);
+    assert_non_null(zeros);
+    write_compressed("bomb.bz2", zeros, chunk, 70);
+    free(zeros);
+    expect_failure(at("bomb.bz2"), NULL, VGG_ERROR_UNSUPPORTED, "bomb.bz2: unpacks to more than");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_dialect),
+        cmocka_unit_test(every_compression),
+        cmocka_unit_test(parts_links_and_doubles),
+        cmocka_unit_test(damaged_archives_are_named),
+        cmocka_unit_test(what_is_no_archive_inside),
+    };
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
+}
