@@ -70,13 +70,11 @@ static void print_end(const vgg_cli_training *training, const vgg_train_result *
     print_next(training, file);
 }
 
-static void print_stopped(const vgg_cli_training *training, const vgg_cli_train_report *report) {
-    const vgg_cli_train_options *o = &training->options;
+static void print_stopped(const vgg_cli_train_options *o, const vgg_error *where) {
     char *data = vgg_cli_shell_quote(o->data), *folder = vgg_cli_shell_quote(o->folder);
     if (data != NULL && folder != NULL)
-        printf("stopped in epoch %zu after step %zu; %s/last.safetensors is saved; continue with:\n"
-               "  %s train %s -o %s --resume\n",
-               report->epoch, report->step, o->folder, program_invocation_name, data, folder);
+        printf("%s; %s/last.safetensors is saved; continue with:\n  %s train %s -o %s --resume\n",
+               where->message, o->folder, program_invocation_name, data, folder);
     free(folder);
     free(data);
 }
@@ -118,7 +116,7 @@ static int run(vgg_cli_training *training) {
     vgg_cli_skipped_sum(&report.skipped);
     if (trained == VGG_ERROR_STOPPED) {
         if (!o->quiet)
-            print_stopped(training, &report);
+            print_stopped(o, &error);
         return VGG_CLI_STOPPED;
     }
     if (trained != VGG_OK) {

@@ -42,7 +42,7 @@ typedef struct vgg_cli_training {
  * ----------------------------------------------------------------------------- */
 
 /* The options that decide, with the data and the network, what is learnt. They travel with the
- * model as notes "training.<option>", and a resumed run takes them from there. */
+ * model as notes "options.<name>", and a resumed run takes them from there. */
 #define VGG_CLI_LEARNING_OPTIONS 15
 void vgg_cli_learning_options(vgg_cli_train_options *o,
                               vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS]);
@@ -86,7 +86,6 @@ typedef struct vgg_cli_train_report {
     vgg_cli_progress progress;
     vgg_cli_skipped skipped;
     double epoch_started, latest_line;
-    size_t epoch, step; /* the latest */
 } vgg_cli_train_report;
 
 vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_train_options *options);

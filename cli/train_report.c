@@ -144,10 +144,6 @@ bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
         report->skipped.progress = &report->progress;
         return vgg_cli_skip(&report->skipped, event->name, event->why);
     }
-    if (event->type == VGG_EVENT_STEP) {
-        report->epoch = event->epoch;
-        report->step = event->step;
-    }
     if (!report->quiet) {
         if (event->type == VGG_EVENT_PLAN)
             print_machine(report, event);

@@ -86,7 +86,7 @@ static const char *value_text(const vgg_cli_option *option, char buffer[VGG_CLI_
 }
 
 static void note_key(const vgg_cli_option *option, char buffer[VGG_CLI_TEXT_SIZE]) {
-    snprintf(buffer, VGG_CLI_TEXT_SIZE, "training.%s", option->name);
+    snprintf(buffer, VGG_CLI_TEXT_SIZE, "options.%s", option->name);
 }
 
 int vgg_cli_train_note_options(vgg_cli_training *training) {

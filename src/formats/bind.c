@@ -24,18 +24,18 @@ static void show_name(shown_names *shown, const char *name) {
 /* Fails when any name was shown; frees the list. */
 static vgg_status finish_names(shown_names *shown, const char *path, const char *what,
                                const vgg_network *network, vgg_error *error) {
-    size_t count = shown->count;
-    if (count > NAMES_SHOWN)
-        vgg_text_add(&shown->text, " and %zu more", count - NAMES_SHOWN);
+    if (shown->count == 0)
+        return VGG_OK;
+    if (shown->count > NAMES_SHOWN)
+        vgg_text_add(&shown->text, " and %zu more", shown->count - NAMES_SHOWN);
     char *list = vgg_text_take(&shown->text);
-    vgg_status status = VGG_OK;
-    if (count > 0)
-        status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s architecture %.100s%s: %s", path, what,
-                          network->options.arch,
-                          network->options.batch_norm ? " with batch normalisation" : "",
-                          list != NULL ? list : "");
+    if (list == NULL)
+        return vgg_fail_memory(error, "a list of names", shown->count);
+    vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s architecture %.100s%s: %s", path, what,
+             network->options.arch, network->options.batch_norm ? " with batch normalisation" : "",
+             list);
     free(list);
-    return status;
+    return VGG_ERROR_FORMAT;
 }
 
 /* A linear layer may be stored as a convolution that sees all of its input: the values are in the

@@ -126,7 +126,7 @@ def test_skipped_pictures_do_not_mix_with_the_bar(spoilt, tmp_path):
     terminal = Terminal("train", spoilt, "-o", tmp_path / "run", *TINY, "--epochs", 2, columns=200)
     text = terminal.read()
     assert terminal.status() == 3
-    named = [line for line in screen(text) if "skipped" in line]
+    named = [line for line in screen(text) if ": skipped " in line]
     assert len(named) == 2 and all(line.startswith("vgg train: skipped ") for line in named)
 
 

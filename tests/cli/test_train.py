@@ -55,8 +55,8 @@ def test_plan_lines_and_files(pictograms, tmp_path):
     assert names == {"best.safetensors", "last.safetensors", "state.safetensors", "log.jsonl"}
     assert all(json.loads(line) for line in (run / "log.jsonl").read_text().splitlines())
     facts = header(run / "last.safetensors")["__metadata__"]
-    assert facts["training.seed"] == "9" and facts["training.lr"] == "0.01"
-    assert facts["training.batch"] == "8" and facts["training.weight-decay"] == "0.0005"
+    assert facts["options.seed"] == "9" and facts["options.lr"] == "0.01"
+    assert facts["options.batch"] == "8" and facts["options.weight-decay"] == "0.0005"
     assert not any(str(tmp_path) in value for value in facts.values())
 
 
@@ -184,11 +184,11 @@ def test_a_signal_saves_and_resume_goes_on(pictograms, tmp_path, number):
         process.send_signal(number)
         out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130 and err == ""
-    stop = re.search(r"^stopped in epoch (\d+) after step (\d+); (\S+) is saved; continue with:\n"
+    stop = re.search(r"^stopped in epoch (\d+) of 1000, after step (\d+); (\S+) is saved; continue with:\n"
                      r"  (.*)\n$", out, re.M)
     assert stop and stop[3] == f"{run}/last.safetensors"
     assert stop[4] == f"{PROGRAM} train {pictograms} -o {run} --resume"
-    assert header(run / "last.safetensors")["__metadata__"]["training.batch"] == "8"
+    assert header(run / "last.safetensors")["__metadata__"]["options.batch"] == "8"
 
     last = int(stop[1]) + 1
     out = vgg("train", pictograms, "-o", run, "--resume", "--epochs", last).out
@@ -280,7 +280,7 @@ def test_closed_pipe_does_not_end_a_training(pictograms, tmp_path):
         process.stdout.close()
         process.stderr.read()
         assert process.wait(TIMEOUT) == 1
-    assert header(run / "last.safetensors")["__metadata__"]["training.epochs"] == "3"
+    assert header(run / "last.safetensors")["__metadata__"]["options.epochs"] == "3"
 
 
 def test_plain_lines_between_epochs_are_rare(pictograms, tmp_path):

@@ -15,8 +15,7 @@ void *vgg_golden_alloc(size_t count, size_t size) {
     return block;
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static unsigned char *read_part(const char *name, const char *suffix, size_t *size) {
     char path[4096];
@@ -116,8 +115,7 @@ const float *vgg_golden_values(const vgg_golden_set *set, const vgg_golden_case 
     return NULL;
 }
 
-/* ---- formulas ----------------------------------------------------------------------------------
- */
+/* ---- formulas -------------------------------------------------------------------------------- */
 
 /* FNV-1a of "seed/what", the key of a stream. */
 static uint64_t stream_key(const char *seed, const char *what) {
@@ -236,8 +234,7 @@ float *vgg_golden_pictures(const vgg_golden_case *item, size_t step) {
     return pictures;
 }
 
-/* ---- comparison --------------------------------------------------------------------------------
- */
+/* ---- comparison ------------------------------------------------------------------------------ */
 
 double vgg_golden_size(const float *values, size_t count) {
     double size = 0;

@@ -23,11 +23,13 @@ row-major order with (u(i + 1) - u(i) / 8) * sqrt(6 / fan in) (weights), u/8 (bi
 (batch normalisation's weights), u/4 (running means) or 1 + u/2 (running variances). Neighbouring
 weights have opposite signs a little more often than not because, with independent weights, what all
 pictures have in common grows from layer to layer until the logits hardly depend on the picture; a
-larger share than 1/8 makes them depend on it more, but rounding errors grow as well. The class of
-picture n is (hash of stream "class" at n) >> 40 modulo the classes; its pixels are gain * (u of
-"prototype" at class * pixels + i, plus u/2 of "noise" at n * pixels + i). Step s of a training uses
-pictures s * batch and following. A gain other than 1 makes the activations large, so that local response
-normalisation has something to do; the last linear layer's weights are divided by it.
+larger share than 1/8 makes them depend on it more, but rounding errors grow as well.
+
+The class of picture n is (hash of stream "class" at n) >> 40 modulo the classes; its pixels are
+gain * (u of "prototype" at class * pixels + i, plus u/2 of "noise" at n * pixels + i). Step s of a
+training uses pictures s * batch and following. A gain other than 1 makes the activations large, so
+that local response normalisation has something to do; the last linear layer's weights are divided
+by it.
 """
 import collections
 import math
@@ -86,8 +88,9 @@ def full_cases():
         layout = ("paper", "torchvision")[row % 2]
         layouts = ("paper", "torchvision") if (name, norm) == ("D", 0) else (layout,)
         for layout in layouts:
-            yield case(f"{variant(name, norm)}-{layout}", name, layout, norm, 1000, (3, 224, 224), 2,
-                       "eval", seed=variant(name, norm))
+            seed = variant(name, norm)
+            yield case(f"{seed}-{layout}", name, layout, norm, 1000, (3, 224, 224), 2, "eval",
+                       seed=seed)
 
 
 def gradient_cases():
@@ -111,12 +114,12 @@ def gradient_cases():
 
 
 def step_cases():
-    for norm in (0, 1):
-        yield case(("plain", "bn")[norm], "12,M,20,20,M/32", ("paper", "torchvision")[norm], norm, 5,
-                   (3, 16, 16), 8, "train", steps=20, rate=0.004)
+    for norm, name, layout in ((0, "plain", "paper"), (1, "bn", "torchvision")):
+        yield case(name, "12,M,20,20,M/32", layout, norm, 5, (3, 16, 16), 8, "train", steps=20,
+                   rate=0.004)
 
 
-# ---- values ----------------------------------------------------------------------------------------
+# ---- values -------------------------------------------------------------------------------------
 
 def hashes(key, first, count):
     state = 0xCBF29CE484222325
@@ -142,7 +145,8 @@ def tensor_values(key, name, shape):
     count = math.prod(shape)
     u = uniform(f"{key}/{name}", 0, count + 1)
     if len(shape) > 1:
-        return (u[1:] - np.float32(0.125) * u[:-1]) * np.float32(math.sqrt(6 / math.prod(shape[1:])))
+        scale = np.float32(math.sqrt(6 / math.prod(shape[1:])))
+        return (u[1:] - np.float32(0.125) * u[:-1]) * scale
     u = u[:count]
     kind = name.rpartition(".")[2]
     if kind == "running_var" or kind == "weight":
@@ -155,14 +159,16 @@ def pictures(c, step=0):
     pixels = math.prod(c.input)
     order = range(step * c.batch, (step + 1) * c.batch)
     classes = [int(hashes(f"{c.seed}/class", n, 1)[0]) % c.classes for n in order]
-    rows = [np.float32(c.gain) * (uniform(f"{c.seed}/prototype", label * pixels, pixels)
-                                  + np.float32(0.5) * uniform(f"{c.seed}/noise", n * pixels, pixels))
-            for n, label in zip(order, classes)]
+    rows = []
+    for n, label in zip(order, classes):
+        prototype = uniform(f"{c.seed}/prototype", label * pixels, pixels)
+        noise = uniform(f"{c.seed}/noise", n * pixels, pixels)
+        rows.append(np.float32(c.gain) * (prototype + np.float32(0.5) * noise))
     shaped = np.stack(rows).reshape((c.batch,) + c.input)
     return torch.from_numpy(shaped).double(), torch.tensor(classes)
 
 
-# ---- networks --------------------------------------------------------------------------------------
+# ---- networks -----------------------------------------------------------------------------------
 
 class Network(torch.nn.Module):
     def __init__(self, c):
@@ -216,9 +222,9 @@ def make_network(c):
 
 
 class Watch:
-    """Looks on while a network runs: how many ReLUs are alive, and how near any ReLU is to zero or any
-    pool to a tie, relative to the layer's largest value. A nearer miss than float32 resolves would let
-    the two sides disagree on a branch, and so on a gradient, with neither being wrong."""
+    """Looks on while a network runs: how many ReLUs are alive, and how near any ReLU is to zero or
+    any pool to a tie, relative to the layer's largest value. A nearer miss than float32 resolves
+    would let the two sides disagree on a branch, and so on a gradient, with neither being wrong."""
 
     def __init__(self, network):
         self.alive, self.margin = [], math.inf
@@ -241,7 +247,7 @@ class Watch:
         self.margin = min(self.margin, (gaps.min() / x.max()).item())
 
 
-# ---- goldens ---------------------------------------------------------------------------------------
+# ---- goldens ------------------------------------------------------------------------------------
 
 def logits(c):
     network = make_network(c)

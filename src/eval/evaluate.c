@@ -1,0 +1,148 @@
+/* Measuring a model on a data set. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "vgg/eval.h"
+
+void vgg_eval_options_init(vgg_eval_options *options, size_t size) {
+    const vgg_eval_options defaults = {.struct_size = size, .batch = 32};
+    memset(options, 0, size);
+    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+}
+
+/* What has been counted so far. */
+typedef struct eval_tally {
+    size_t images, skipped, top1, top5;
+    double loss;
+} eval_tally;
+
+/* How many classes come before the right one, equal ones in the order of their numbers. */
+static size_t rank_of(const float *logits, size_t classes, size_t right) {
+    size_t before = 0;
+    for (size_t c = 0; c < classes; c++)
+        before += logits[c] > logits[right] || (c < right && logits[c] >= logits[right]);
+    return before;
+}
+
+static void count_batch(eval_tally *tally, const float *logits, const vgg_batch *batch, size_t classes) {
+    for (size_t n = 0; n < batch->count; n++) {
+        size_t rank = rank_of(logits + n * classes, classes, batch->classes[n]);
+        tally->top1 += rank < 1;
+        tally->top5 += rank < 5;
+    }
+    if (batch->count > 0)
+        tally->loss += (double)batch->count *
+                       vgg_cross_entropy(logits, batch->classes, batch->count, classes, NULL);
+    tally->images += batch->count;
+}
+
+static vgg_status run_batches(vgg_plan *plan, vgg_loader *loader, float *logits, size_t classes,
+                              size_t total, const vgg_eval_options *options, eval_tally *tally,
+                              vgg_error *error) {
+    vgg_status status = vgg_loader_start(loader, 0, 0, error);
+    while (status == VGG_OK) {
+        vgg_batch batch;
+        bool more;
+        status = vgg_loader_next(loader, &batch, &more, error);
+        if (status != VGG_OK || !more)
+            break;
+        tally->skipped += batch.skipped;
+        if (batch.count > 0)
+            status = vgg_plan_forward(plan, batch.inputs, batch.count, logits, error);
+        if (status == VGG_OK)
+            count_batch(tally, logits, &batch, classes);
+        size_t done = tally->images + tally->skipped;
+        if (status == VGG_OK && options->progress != NULL &&
+            !options->progress(options->user, done, total))
+            status = vgg_fail(error, VGG_ERROR_STOPPED, "stopped after %zu of %zu pictures", done,
+                              total);
+    }
+    return status;
+}
+
+static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
+                        const vgg_eval_options *options, vgg_error *error) {
+    size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
+    if (options->batch == 0)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "batch of 0, expected at least 1");
+    if (vgg_dataset_class_count(dataset) != classes)
+        return vgg_fail(error, VGG_ERROR_SHAPE, "the data has %zu classes, the model %zu",
+                        vgg_dataset_class_count(dataset), classes);
+    if (vgg_model_preprocess(model) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "the model does not say how its input is preprocessed; name a preset "
+                        "(torchvision, caffe, paper or unit) when loading it");
+    return VGG_OK;
+}
+
+static vgg_status create_loader(const vgg_model *model, const vgg_dataset *dataset,
+                                const vgg_eval_options *options, vgg_loader **loader,
+                                vgg_error *error) {
+    vgg_loader_options loading;
+    vgg_loader_options_init(&loading, sizeof loading);
+    loading.batch = options->batch;
+    loading.workers = options->workers;
+    loading.skipped = options->skipped;
+    loading.user = options->user;
+    return vgg_loader_create(dataset, vgg_model_preprocess(model), &loading, loader, error);
+}
+
+static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *options,
+                              vgg_plan **plan, vgg_error *error) {
+    const vgg_preprocess *preprocess = vgg_model_preprocess(model);
+    vgg_plan_options planning;
+    vgg_plan_options_init(&planning, sizeof planning);
+    planning.batch = options->batch;
+    planning.threads = options->threads;
+    planning.height = preprocess->height;
+    planning.width = preprocess->width;
+    return vgg_plan_create(vgg_model_network(model), &planning, plan, error);
+}
+
+static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
+                          const vgg_eval_options *options, eval_tally *tally, vgg_error *error) {
+    size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
+    vgg_plan *plan = NULL;
+    vgg_loader *loader = NULL;
+    float *logits = calloc(options->batch, classes * sizeof *logits);
+    vgg_status status = VGG_OK;
+    if (logits == NULL)
+        status = vgg_fail_memory(error, "the logits", options->batch * classes * sizeof *logits);
+    if (status == VGG_OK)
+        status = create_plan(model, options, &plan, error);
+    if (status == VGG_OK)
+        status = create_loader(model, dataset, options, &loader, error);
+    if (status == VGG_OK)
+        status = run_batches(plan, loader, logits, classes, vgg_dataset_count(dataset), options,
+                             tally, error);
+    vgg_loader_free(loader);
+    vgg_plan_free(plan);
+    free(logits);
+    return status;
+}
+
+vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
+                        const vgg_eval_options *given, vgg_eval_result *result, vgg_error *error) {
+    vgg_eval_options options;
+    vgg_eval_options_init(&options, sizeof options);
+    if (given != NULL)
+        memcpy(&options, given, vgg_size_min(given->struct_size, sizeof options));
+    vgg_status status = check(model, dataset, &options, error);
+    eval_tally tally = {0};
+    if (status == VGG_OK)
+        status = measure(model, dataset, &options, &tally, error);
+    if (status != VGG_OK)
+        return status;
+    if (tally.images == 0)
+        return vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
+                        tally.skipped);
+    double images = (double)tally.images;
+    *result = (vgg_eval_result){.images = tally.images,
+                                .skipped = tally.skipped,
+                                .top1 = (double)tally.top1 / images,
+                                .top5 = (double)tally.top5 / images,
+                                .loss = tally.loss / images};
+    return VGG_OK;
+}

@@ -1,0 +1,90 @@
+#include "train/optimiser.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "nn/plan.h"
+
+struct vgg_optimiser {
+    vgg_network *network, *velocity;
+    vgg_plan *plan;
+    double momentum, weight_decay;
+};
+
+static vgg_status check(double momentum, double weight_decay, vgg_error *error) {
+    if (!(momentum >= 0 && momentum < 1))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "momentum %g, expected 0 or more and less than 1",
+                        momentum);
+    if (!(weight_decay >= 0 && isfinite(weight_decay)))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "weight decay %g, expected 0 or more",
+                        weight_decay);
+    return VGG_OK;
+}
+
+/* Values of our own, zeros where there were none. */
+static vgg_status own_values(vgg_network *network, vgg_error *error) {
+    for (size_t i = 0; i < network->tensor_count; i++)
+        if (vgg_network_own(network, i) == NULL)
+            return vgg_fail_memory(error, network->tensors[i].info.name,
+                                   network->tensors[i].info.count * sizeof(float));
+    return VGG_OK;
+}
+
+vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan, double momentum,
+                                double weight_decay, vgg_optimiser **out, vgg_error *error) {
+    vgg_status status = check(momentum, weight_decay, error);
+    if (status != VGG_OK)
+        return status;
+    if (!plan->gradients)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "the optimiser's plan was made without gradients");
+    vgg_optimiser *optimiser = calloc(1, sizeof *optimiser);
+    if (optimiser == NULL)
+        return vgg_fail_memory(error, "an optimiser", sizeof *optimiser);
+    *optimiser = (vgg_optimiser){
+        .network = network, .plan = plan, .momentum = momentum, .weight_decay = weight_decay};
+    status = vgg_network_create(vgg_network_describe(network), &optimiser->velocity, error);
+    if (status == VGG_OK)
+        status = own_values(optimiser->velocity, error);
+    if (status == VGG_OK)
+        status = own_values(network, error);
+    if (status != VGG_OK) {
+        vgg_optimiser_free(optimiser);
+        return status;
+    }
+    *out = optimiser;
+    return VGG_OK;
+}
+
+void vgg_optimiser_free(vgg_optimiser *optimiser) {
+    if (optimiser == NULL)
+        return;
+    vgg_network_free(optimiser->velocity);
+    free(optimiser);
+}
+
+vgg_network *vgg_optimiser_velocity(const vgg_optimiser *optimiser) {
+    return optimiser->velocity;
+}
+
+vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error) {
+    if (!(rate >= 0 && isfinite(rate)))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "learning rate %g, expected 0 or more", rate);
+    vgg_network *network = optimiser->network;
+    for (size_t i = 0; i < network->tensor_count; i++) {
+        const vgg_tensor_info *info = &network->tensors[i].info;
+        if (!info->trained)
+            continue;
+        vgg_sgd_task task = {.count = info->count,
+                             .values = network->tensors[i].owned,
+                             .velocity = optimiser->velocity->tensors[i].owned,
+                             .gradient = vgg_plan_gradient(optimiser->plan, i),
+                             .rate = (float)rate,
+                             .momentum = (float)optimiser->momentum,
+                             .decay = (float)optimiser->weight_decay};
+        vgg_pool_run(optimiser->plan->pool, vgg_chunks(task.count), optimiser->plan->kernels->sgd,
+                     &task);
+    }
+    network->version++;
+    return VGG_OK;
+}

@@ -1,1 +1,0 @@
-typedef int vgg_stub;

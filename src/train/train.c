@@ -1,0 +1,396 @@
+/* The training loop. */
+#include "vgg/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "nn/network.h"
+#include "train/run.h"
+#include "vgg/eval.h"
+
+void vgg_train_options_init(vgg_train_options *options, size_t size) {
+    const vgg_train_options defaults = {.struct_size = size,
+                                        .epochs = 10,
+                                        .batch = 32,
+                                        .rate = 0.01,
+                                        .momentum = 0.9,
+                                        .weight_decay = 5e-4,
+                                        .gamma = 0.1,
+                                        .shuffle = true,
+                                        .augment = {.crop = true, .flip = true}};
+    memset(options, 0, size);
+    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+/* ---- events ----------------------------------------------------------------------------------------------- */
+
+static void tell(vgg_run *run, const vgg_train_event *event) {
+    if (run->options.callback != NULL && !run->options.callback(run->options.user, event))
+        run->stop_asked = true;
+}
+
+/* Share of the whole run that is done. */
+static double fraction_done(const vgg_run *run, double epoch_fraction) {
+    return ((double)run->progress.epoch + epoch_fraction) / (double)run->options.epochs;
+}
+
+static double seconds_left(const vgg_run *run, double epoch_fraction) {
+    double done = fraction_done(run, epoch_fraction), here = done - run->fraction_before;
+    return here > 0 ? (now() - run->started) * (1 - done) / here : 0;
+}
+
+static double rate_of(const vgg_train_options *options, size_t epoch) {
+    if (options->schedule == VGG_SCHEDULE_CONSTANT)
+        return options->rate;
+    return options->rate * pow(options->gamma, (double)(epoch / options->step_epochs));
+}
+
+static vgg_train_event describe_epoch(const vgg_run *run, vgg_event_type type) {
+    const vgg_progress *progress = &run->progress;
+    double seconds = now() - run->epoch_started;
+    double images = progress->images > 0 ? (double)progress->images : 1;
+    return (vgg_train_event){.type = type,
+                             .epoch = progress->epoch + 1,
+                             .epochs = run->options.epochs,
+                             .step = progress->step,
+                             .steps = vgg_loader_batch_count(run->loader),
+                             .images = progress->images,
+                             .loss = progress->loss / images,
+                             .accuracy = (double)progress->hits / images,
+                             .rate = rate_of(&run->options, progress->epoch),
+                             .images_per_second =
+                                 seconds > 0 ? (double)progress->images / seconds : 0,
+                             .waited = seconds > 0 ? run->waited / seconds : 0};
+}
+
+/* Called by the loader for a picture that cannot be read; every epoch meets it, the first reports it. */
+static bool picture_skipped(void *user, const char *name, const vgg_error *why) {
+    vgg_run *run = user;
+    if (!run->report_skipped)
+        return true;
+    run->skipped++;
+    vgg_train_event event = {.type = VGG_EVENT_SKIPPED, .name = name, .why = why};
+    return run->options.callback == NULL || run->options.callback(run->options.user, &event);
+}
+
+/* ---- one step ------------------------------------------------------------------------------------------------ */
+
+static size_t count_hits(const float *logits, const size_t *classes, size_t count,
+                         size_t class_count) {
+    size_t hits = 0;
+    for (size_t n = 0; n < count; n++) {
+        size_t best = 0;
+        for (size_t c = 1; c < class_count; c++)
+            if (logits[n * class_count + c] > logits[n * class_count + best])
+                best = c;
+        hits += best == classes[n];
+    }
+    return hits;
+}
+
+/* A batch norm cannot learn from one picture alone; such a last batch is left out. */
+static bool too_small(const vgg_run *run, size_t count) {
+    return count == 0 || (count == 1 && run->network->options.batch_norm && run->options.batch > 1);
+}
+
+static vgg_status learn(vgg_run *run, const vgg_batch *batch, vgg_error *error) {
+    vgg_progress *progress = &run->progress;
+    size_t classes = run->network->options.classes;
+    if (too_small(run, batch->count))
+        return VGG_OK;
+    vgg_plan_set_dropout(run->plan, run->options.seed, progress->updates);
+    vgg_status status = vgg_plan_forward(run->plan, batch->inputs, batch->count, run->logits, error);
+    if (status != VGG_OK)
+        return status;
+    double loss =
+        vgg_cross_entropy(run->logits, batch->classes, batch->count, classes, run->gradient);
+    double rate = rate_of(&run->options, progress->epoch);
+    if (!isfinite(loss))
+        return vgg_fail(error, VGG_ERROR_NUMERIC,
+                        "the loss is %g in epoch %zu, step %zu, with learning rate %g; a lower rate, "
+                        "batch norm or another initialisation may help",
+                        loss, progress->epoch + 1, progress->step + 1, rate);
+    progress->loss += loss * (double)batch->count;
+    progress->hits += count_hits(run->logits, batch->classes, batch->count, classes);
+    progress->images += batch->count;
+    status = vgg_plan_backward(run->plan, run->gradient, NULL, error);
+    if (status == VGG_OK)
+        status = vgg_optimiser_step(run->optimiser, rate, error);
+    progress->updates++;
+    return status;
+}
+
+/* ---- one epoch ----------------------------------------------------------------------------------------------- */
+
+static vgg_status train_epoch(vgg_run *run, vgg_error *error) {
+    vgg_progress *progress = &run->progress;
+    run->epoch_started = now();
+    run->waited = 0;
+    vgg_status status = vgg_loader_start(run->loader, progress->epoch, progress->step, error);
+    while (status == VGG_OK && !run->stop_asked) {
+        vgg_batch batch;
+        bool more;
+        status = vgg_loader_next(run->loader, &batch, &more, error);
+        if (status != VGG_OK || !more)
+            break;
+        run->waited += batch.waited;
+        status = learn(run, &batch, error);
+        if (status != VGG_OK)
+            break;
+        progress->step++;
+        vgg_train_event event = describe_epoch(run, VGG_EVENT_STEP);
+        event.seconds_left = seconds_left(run, (double)event.step / (double)event.steps);
+        status = vgg_run_log_step(run, &event, error);
+        tell(run, &event);
+    }
+    if (status == VGG_OK && !run->stop_asked && progress->images == 0)
+        status = vgg_fail(error, VGG_ERROR_FORMAT, "not one picture of the data could be read");
+    return status;
+}
+
+static bool evaluation_progress(void *user, size_t done, size_t total) {
+    vgg_run *run = user;
+    vgg_train_event event = {.type = VGG_EVENT_EVALUATED,
+                             .epoch = run->progress.epoch + 1,
+                             .epochs = run->options.epochs,
+                             .step = done,
+                             .steps = total,
+                             .images = done,
+                             .seconds_left = seconds_left(run, 1)};
+    tell(run, &event);
+    return !run->stop_asked;
+}
+
+/* Sets the validation figures of the event. A stop during the evaluation is no error here. */
+static vgg_status validate(vgg_run *run, vgg_train_event *event, vgg_error *error) {
+    if (run->validation == NULL)
+        return VGG_OK;
+    vgg_eval_options options;
+    vgg_eval_options_init(&options, sizeof options);
+    options.batch = run->options.batch;
+    options.threads = run->options.threads;
+    options.workers = run->options.workers;
+    options.skipped = picture_skipped;
+    options.progress = evaluation_progress;
+    options.user = run;
+    vgg_eval_result result;
+    vgg_status status = vgg_evaluate(run->model, run->validation, &options, &result, error);
+    if (status == VGG_ERROR_STOPPED)
+        return VGG_OK;
+    if (status != VGG_OK)
+        return status;
+    event->validated = true;
+    event->validation_loss = result.loss;
+    event->validation_top1 = result.top1;
+    event->validation_top5 = result.top5;
+    return VGG_OK;
+}
+
+/* Evaluates, saves and reports the epoch whose training is complete. */
+static vgg_status finish_epoch(vgg_run *run, vgg_error *error) {
+    vgg_progress *progress = &run->progress;
+    vgg_train_event event = describe_epoch(run, VGG_EVENT_EPOCH);
+    vgg_status status = validate(run, &event, error);
+    if (status != VGG_OK || run->stop_asked)
+        return status;
+    double top1 = event.validated ? event.validation_top1 : event.accuracy;
+    event.best = progress->best_epoch == 0 || top1 > progress->best_top1;
+    if (event.best) {
+        progress->best_top1 = top1;
+        progress->best_epoch = progress->epoch + 1;
+    }
+    progress->epoch++;
+    progress->step = 0;
+    progress->images = 0;
+    progress->hits = 0;
+    progress->loss = 0;
+    status = vgg_run_save(run, event.best, error);
+    if (status == VGG_OK)
+        status = vgg_run_log_epoch(run, &event, error);
+    run->report_skipped = false;
+    if (status == VGG_OK)
+        tell(run, &event);
+    return status;
+}
+
+/* Saves what there is when a run is stopped on the way. */
+static vgg_status stop(vgg_run *run, vgg_error *error) {
+    vgg_status status = vgg_run_save(run, false, error);
+    if (status != VGG_OK)
+        return status;
+    return vgg_fail(error, VGG_ERROR_STOPPED, "stopped in epoch %zu of %zu, after step %zu",
+                    run->progress.epoch + 1, run->options.epochs, run->progress.step);
+}
+
+static vgg_status train_epochs(vgg_run *run, vgg_error *error) {
+    run->started = now();
+    run->fraction_before = fraction_done(
+        run, (double)run->progress.step / (double)vgg_loader_batch_count(run->loader));
+    run->report_skipped = true;
+    while (run->progress.epoch < run->options.epochs) {
+        vgg_status status = train_epoch(run, error);
+        if (status == VGG_OK && !run->stop_asked)
+            status = finish_epoch(run, error);
+        if (status != VGG_OK)
+            return status;
+        if (run->stop_asked && run->progress.epoch < run->options.epochs)
+            return stop(run, error);
+    }
+    return VGG_OK;
+}
+
+/* ---- setting up ------------------------------------------------------------------------------------------------- */
+
+static vgg_status check_options(const vgg_train_options *options, vgg_error *error) {
+    if (options->epochs == 0 || options->batch == 0)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu epochs of batches of %zu, expected at least 1",
+                        options->epochs, options->batch);
+    if (!(options->rate > 0 && isfinite(options->rate)))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "learning rate %g, expected more than 0",
+                        options->rate);
+    if (!(options->gamma > 0 && isfinite(options->gamma)))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "gamma %g, expected more than 0",
+                        options->gamma);
+    if (options->resume && options->folder == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "nothing to resume: no folder is given");
+    return VGG_OK;
+}
+
+static vgg_status check_classes(const vgg_model *model, const vgg_dataset *dataset,
+                                vgg_error *error) {
+    size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
+    if (dataset == NULL || vgg_dataset_class_count(dataset) == classes)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE, "the data has %zu classes, the model %zu",
+                    vgg_dataset_class_count(dataset), classes);
+}
+
+static vgg_plan_options plan_options(const vgg_run *run) {
+    vgg_plan_options options;
+    vgg_plan_options_init(&options, sizeof options);
+    options.batch = run->options.batch;
+    options.threads = run->options.threads;
+    options.mode = VGG_MODE_TRAIN;
+    return options;
+}
+
+static vgg_status create_loader(vgg_run *run, vgg_error *error) {
+    const vgg_preprocess *preprocess = vgg_model_preprocess(run->model);
+    if (preprocess == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "the model's preprocessing is not known");
+    vgg_loader_options options;
+    vgg_loader_options_init(&options, sizeof options);
+    options.batch = run->options.batch;
+    options.workers = run->options.workers;
+    options.shuffle = run->options.shuffle;
+    options.seed = run->options.seed;
+    bool augment = run->options.augment.crop || run->options.augment.flip;
+    options.augment = augment ? &run->options.augment : NULL;
+    options.skipped = picture_skipped;
+    options.user = run;
+    return vgg_loader_create(run->train, preprocess, &options, &run->loader, error);
+}
+
+/* Bytes of the plan for training, of the one for evaluation after each epoch, of weights and velocities,
+ * and of the batches that are read ahead. */
+static vgg_status tell_plan(vgg_run *run, vgg_error *error) {
+    vgg_plan_options options = plan_options(run);
+    size_t training, evaluation = 0;
+    vgg_status status = vgg_plan_memory(run->network, &options, &training, error);
+    options.mode = VGG_MODE_EVAL;
+    options.gradients = false;
+    if (status == VGG_OK && run->validation != NULL)
+        status = vgg_plan_memory(run->network, &options, &evaluation, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_loader_options loader;
+    vgg_loader_options_init(&loader, sizeof loader);
+    const vgg_network_options *network = &run->network->options;
+    size_t input = network->channels * network->height * network->width * sizeof(float);
+    vgg_train_event event = {.type = VGG_EVENT_PLAN,
+                             .memory = training + evaluation +
+                                       2 * sizeof(float) * vgg_network_parameters(run->network) +
+                                       loader.ahead * run->options.batch * input};
+    tell(run, &event);
+    return VGG_OK;
+}
+
+static vgg_status set_up(vgg_run *run, vgg_error *error) {
+    vgg_plan_options options = plan_options(run);
+    size_t values = run->options.batch * run->network->options.classes;
+    run->logits = malloc(values * sizeof *run->logits);
+    run->gradient = malloc(values * sizeof *run->gradient);
+    vgg_status status = VGG_OK;
+    if (run->logits == NULL || run->gradient == NULL)
+        status = vgg_fail_memory(error, "the logits", 2 * values * sizeof *run->logits);
+    if (status == VGG_OK)
+        status = tell_plan(run, error);
+    if (status == VGG_OK)
+        status = vgg_plan_create(run->network, &options, &run->plan, error);
+    if (status == VGG_OK)
+        status = vgg_optimiser_create(run->network, run->plan, run->options.momentum,
+                                      run->options.weight_decay, &run->optimiser, error);
+    if (status == VGG_OK)
+        status = create_loader(run, error);
+    if (status == VGG_OK && run->options.folder != NULL)
+        status = vgg_folder_create(run->options.folder, error);
+    if (status == VGG_OK && run->options.resume)
+        status = vgg_run_resume(run, error);
+    if (status == VGG_OK)
+        status = vgg_run_open_log(run, error);
+    return status;
+}
+
+static void tear_down(vgg_run *run) {
+    vgg_loader_free(run->loader);
+    vgg_optimiser_free(run->optimiser);
+    vgg_plan_free(run->plan);
+    free(run->logits);
+    free(run->gradient);
+    if (run->log != NULL)
+        fclose(run->log);
+}
+
+vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_dataset *validation,
+                     const vgg_train_options *given, vgg_train_result *result, vgg_error *error) {
+    vgg_run run = {.model = model,
+                   .network = vgg_model_network(model),
+                   .train = train,
+                   .validation = validation};
+    vgg_train_options_init(&run.options, sizeof run.options);
+    if (given != NULL)
+        memcpy(&run.options, given, vgg_size_min(given->struct_size, sizeof run.options));
+    if (run.options.step_epochs == 0)
+        run.options.step_epochs = (run.options.epochs + 2) / 3;
+    run.progress.seed = run.options.seed;
+
+    double started = now();
+    vgg_status status = check_options(&run.options, error);
+    if (status == VGG_OK)
+        status = check_classes(model, train, error);
+    if (status == VGG_OK)
+        status = check_classes(model, validation, error);
+    if (status == VGG_OK)
+        status = set_up(&run, error);
+    if (status == VGG_OK)
+        status = train_epochs(&run, error);
+    if (result != NULL)
+        *result = (vgg_train_result){.epochs = run.progress.epoch,
+                                     .skipped = run.skipped,
+                                     .best_top1 = run.progress.best_top1,
+                                     .best_epoch = run.progress.best_epoch,
+                                     .seconds = now() - started};
+    tear_down(&run);
+    return status;
+}
