@@ -73,7 +73,7 @@ static void print_end(const vgg_cli_training *training, const vgg_train_result *
 static void print_stopped(const vgg_cli_train_options *o, const vgg_error *where) {
     char *data = vgg_cli_shell_quote(o->data), *folder = vgg_cli_shell_quote(o->folder);
     if (data != NULL && folder != NULL)
-        printf("%s; %s/last.safetensors is saved; continue with:\n  %s train %s -o %s --resume\n",
+        printf("%s; %s/last.safetensors is saved\ncontinue with:\n  %s train %s -o %s --resume\n",
                where->message, o->folder, program_invocation_name, data, folder);
     free(folder);
     free(data);
@@ -103,6 +103,7 @@ static void fill_options(const vgg_cli_train_options *o, vgg_train_options *opti
 static int run(vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     vgg_cli_train_report report = vgg_cli_train_report_init(o);
+    report.classes = vgg_dataset_class_count(training->train);
     vgg_train_options options;
     fill_options(o, &options);
     options.callback = vgg_cli_train_event;

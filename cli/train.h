@@ -82,7 +82,8 @@ int vgg_cli_train_note_options(vgg_cli_training *training);
 
 typedef struct vgg_cli_train_report {
     bool quiet, show_rate;
-    size_t threads;
+    bool advised; /* that the network does not learn */
+    size_t threads, classes;
     vgg_cli_progress progress;
     vgg_cli_skipped skipped;
     double epoch_started, latest_line;

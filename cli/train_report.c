@@ -51,11 +51,9 @@ static int speed_digits(double images_per_second) {
 static void print_machine(vgg_cli_train_report *report, const vgg_train_event *event) {
     char memory[VGG_CLI_TEXT_SIZE];
     vgg_cli_bytes_text(memory, event->memory);
-    if (report->threads > 0)
-        printf("machine   %s, %zu thread%s, %s of memory\n\n", vgg_cpu_tier(), report->threads,
-               report->threads == 1 ? "" : "s", memory);
-    else
-        printf("machine   %s, a thread per processor, %s of memory\n\n", vgg_cpu_tier(), memory);
+    size_t threads = report->threads > 0 ? report->threads : vgg_threads_default();
+    printf("machine   %s, %zu thread%s, %s of memory\n\n", vgg_cpu_tier(), threads,
+           threads == 1 ? "" : "s", memory);
     fflush(stdout);
 }
 
@@ -83,6 +81,21 @@ static void show_step(vgg_cli_train_report *report, const vgg_train_event *event
     printf("%s  step %zu/%zu  %s\n", epoch, event->step, event->steps, text);
     fflush(stdout);
     report->latest_line = vgg_cli_now();
+}
+
+/* A network that guesses has a loss of ln(classes); one that is still there after this many epochs will
+ * hardly get away. */
+#define EPOCHS_TO_BEGIN 2
+#define LOSS_OF_GUESSING 0.985
+
+static void advise(vgg_cli_train_report *report, const vgg_train_event *event) {
+    bool guesses = event->loss > LOSS_OF_GUESSING * log((double)report->classes);
+    if (report->advised || event->epoch < EPOCHS_TO_BEGIN || !guesses)
+        return;
+    report->advised = true;
+    printf("the loss is still that of guessing, ln(%zu) = %.3f; a lower --lr, --batch-norm, less\n"
+           "--dropout or another --init may help\n",
+           report->classes, log((double)report->classes));
 }
 
 /* The parts of an epoch's line, from left to right. */
@@ -134,6 +147,7 @@ static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *eve
     for (size_t i = 0; i < PARTS; i++)
         fputs(parts[i], stdout);
     putchar('\n');
+    advise(report, event);
     fflush(stdout);
     report->epoch_started = report->latest_line = vgg_cli_now();
 }

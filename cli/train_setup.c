@@ -11,6 +11,8 @@
  * class within minutes. The first halves its input three times, the second five times. */
 #define SMALL_ARCH "32,32,M,64,64,M,128,128,M/256"
 #define LARGE_ARCH "32,M,64,M,128,128,M,256,256,M,256,256,M/256"
+/* They have few hidden features to lose. */
+#define SMALL_DROPOUT 0.2
 /* Inputs whose sides are all below this get the first. */
 #define LARGE_INPUT 64
 /* Pictures of one size up to this are taken as they are, when no input size is given. */
@@ -84,6 +86,8 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
         o->flip = strcmp(training->info.kind, "MNIST IDX") != 0;
     if (!o->given.batch_norm)
         o->batch_norm = o->arch == NULL;
+    if (!o->given.dropout && o->arch == NULL)
+        o->dropout = SMALL_DROPOUT;
     if (o->arch == NULL)
         o->arch =
             o->input.height < LARGE_INPUT && o->input.width < LARGE_INPUT ? SMALL_ARCH : LARGE_ARCH;
@@ -191,7 +195,7 @@ static void print_network(const vgg_cli_training *training) {
     const vgg_network_options *options = vgg_network_describe(network);
     const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
     char count[VGG_CLI_TEXT_SIZE];
-    printf("network   %s, %s batch normalisation, layout %s\n", options->arch,
+    printf("network   %s\n          %s batch normalisation, layout %s\n", options->arch,
            options->batch_norm ? "with" : "without",
            options->layout == VGG_LAYOUT_TORCHVISION ? "torchvision" : "paper");
     /* A multiply-add is two floating-point operations. */
@@ -203,10 +207,10 @@ static void print_network(const vgg_cli_training *training) {
     printf("input     %zux%zux%zu, cut out of pictures ", options->channels, options->height,
            options->width);
     if (preprocess->resize > 0)
-        printf("whose short side is %zu, ", preprocess->resize);
+        printf("with short side %zu, ", preprocess->resize);
     else
         printf("as they are, ");
-    printf("scaled as \"%s\"\n", preprocess->name);
+    printf("preset %s\n", preprocess->name);
 }
 
 static const char *views_text(const vgg_cli_train_options *o) {

@@ -1,1 +1,18 @@
+# `cmake --install`: the program, both libraries, headers, a pkg-config file and a CMake package.
+include(CMakePackageConfigHelpers)
 
+install(TARGETS vgg-program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS vgg vgg_shared EXPORT vgg-targets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/vgg DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+configure_file(cmake/vgg.pc.in vgg.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/vgg.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+set(PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/vgg)
+configure_package_config_file(cmake/vgg-config.cmake.in vgg-config.cmake
+  INSTALL_DESTINATION ${PACKAGE_FOLDER})
+write_basic_package_version_file(vgg-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/vgg-config.cmake ${PROJECT_BINARY_DIR}/vgg-config-version.cmake
+  DESTINATION ${PACKAGE_FOLDER})
+install(EXPORT vgg-targets NAMESPACE vgg:: DESTINATION ${PACKAGE_FOLDER})

@@ -11,6 +11,8 @@
 #ifndef VGG_STATUS_H
 #define VGG_STATUS_H
 
+#include <stddef.h>
+
 #if defined(__GNUC__)
 #define VGG_API __attribute__((visibility("default")))
 #else
@@ -44,6 +46,10 @@ typedef struct vgg_error {
 
 /* The name of a status, such as "VGG_ERROR_SHAPE"; "VGG_ERROR_UNKNOWN" for any other value. */
 VGG_API const char *vgg_status_name(vgg_status status);
+
+/* Threads that are used where an option says 0: OMP_NUM_THREADS when it is set, else as many as the
+ * processors that affinity and the control group's quota leave to this process. */
+VGG_API size_t vgg_threads_default(void);
 
 /* The version of the library, such as "0.1.0". */
 VGG_API const char *vgg_version(void);

@@ -72,7 +72,7 @@ typedef struct vgg_train_options {
     size_t struct_size;  /* set by vgg_train_options_init */
     size_t epochs;       /* default 10 */
     size_t batch;        /* default 32 */
-    double rate;         /* learning rate, default 0.01 */
+    double rate;         /* learning rate, default 0.005 */
     double momentum;     /* default 0.9 */
     double weight_decay; /* default 5e-4 */
     vgg_schedule schedule; /* default VGG_SCHEDULE_CONSTANT */

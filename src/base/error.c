@@ -60,12 +60,17 @@ vgg_status vgg_fail_memory(vgg_error *error, const char *what, size_t bytes) {
 void vgg_error_prefix(vgg_error *error, const char *format, ...) {
     if (error == NULL)
         return;
-    char rest[VGG_ERROR_TEXT];
-    memcpy(rest, error->message, sizeof rest);
+    char text[VGG_ERROR_TEXT + 2];
     va_list arguments;
     va_start(arguments, format);
-    int used = vsnprintf(error->message, sizeof error->message, format, arguments);
+    vsnprintf(text, VGG_ERROR_TEXT, format, arguments);
     va_end(arguments);
-    if (used >= 0 && (size_t)used < sizeof error->message)
-        snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", rest);
+    strcat(text, ": ");
+    /* What no longer fits of the old message is cut off. */
+    size_t prefix = strlen(text);
+    prefix = prefix < VGG_ERROR_TEXT ? prefix : VGG_ERROR_TEXT - 1;
+    size_t rest = strnlen(error->message, VGG_ERROR_TEXT - 1 - prefix);
+    memmove(error->message + prefix, error->message, rest);
+    memcpy(error->message, text, prefix);
+    error->message[prefix + rest] = '\0';
 }

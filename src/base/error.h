@@ -2,8 +2,6 @@
 #ifndef VGG_BASE_ERROR_H
 #define VGG_BASE_ERROR_H
 
-#include <stddef.h>
-
 #include "vgg/status.h"
 
 /* Fills *error (unless NULL) with the formatted line and returns status, so that a caller writes

@@ -42,8 +42,8 @@ static vgg_status open_regular(const char *path, int *descriptor, size_t *size, 
 
 vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, size_t *size,
                          vgg_error *error) {
-    int fd;
-    size_t total;
+    int fd = -1;
+    size_t total = 0;
     vgg_status status = open_regular(path, &fd, &total, error);
     if (status != VGG_OK)
         return status;
@@ -80,8 +80,8 @@ vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, s
 
 vgg_status vgg_file_map(const char *path, const unsigned char **data, size_t *size,
                         vgg_error *error) {
-    int fd;
-    size_t total;
+    int fd = -1;
+    size_t total = 0;
     vgg_status status = open_regular(path, &fd, &total, error);
     if (status != VGG_OK)
         return status;

@@ -23,10 +23,6 @@ size_t vgg_pool_threads(const vgg_pool *pool);
  * Denormal numbers count as zero inside, on every thread alike. Takes no memory. */
 void vgg_pool_run(vgg_pool *pool, size_t units, vgg_pool_work *work, void *context);
 
-/* Threads to use when nobody says: OMP_NUM_THREADS when set, else the processors that affinity
- * and the control group's quota leave to this process, at least 1. */
-size_t vgg_threads_default(void);
-
 #define VGG_THREADS_MAX 256
 
 #endif

@@ -128,29 +128,34 @@ static void write_hidden(const vgg_sighting *sighting, vgg_text *hidden) {
         vgg_text_add(hidden, i == 0 ? "/%zu" : ",%zu", sighting->linears[i].outputs);
 }
 
+/* The values of the network's first linear weight. */
+static size_t first_linear_count(const vgg_network *network) {
+    for (size_t i = 0; i < vgg_network_layer_count(network); i++) {
+        vgg_layer_info layer;
+        vgg_tensor_info weight;
+        if (vgg_network_layer(network, i, &layer, NULL) == VGG_OK &&
+            layer.type == VGG_LAYER_LINEAR &&
+            vgg_network_tensor(network, layer.first_tensor, &weight, NULL) == VGG_OK)
+            return weight.count;
+    }
+    return 0;
+}
+
 /* Whether a network of this architecture has as many inputs of its first linear layer as the file.
- */
-static bool fits(const vgg_sighting *sighting, const vgg_network_options *options,
-                 const char *arch) {
+ * One that cannot be built does not fit; that memory ran out says nothing and is an error. */
+static vgg_status check_fit(const vgg_sighting *sighting, const vgg_network_options *options,
+                            const char *arch, bool *fits, vgg_error *error) {
     vgg_network_options candidate = *options;
     candidate.arch = arch;
     vgg_network *network;
-    if (vgg_network_create(&candidate, &network, NULL) != VGG_OK)
-        return false;
-    const vgg_seen_layer *first = &sighting->linears[0];
-    bool found = false, fitting = false;
-    for (size_t i = 0; !found && i < vgg_network_layer_count(network); i++) {
-        vgg_layer_info layer;
-        vgg_tensor_info weight;
-        if (vgg_network_layer(network, i, &layer, NULL) != VGG_OK ||
-            layer.type != VGG_LAYER_LINEAR ||
-            vgg_network_tensor(network, layer.first_tensor, &weight, NULL) != VGG_OK)
-            continue;
-        found = true;
-        fitting = weight.count == first->weight->count;
-    }
-    vgg_network_free(network);
-    return fitting;
+    vgg_error reason = {0};
+    vgg_status status = vgg_network_create(&candidate, &network, &reason);
+    if (status == VGG_ERROR_MEMORY)
+        return vgg_fail(error, status, "%s", reason.message);
+    *fits = status == VGG_OK && first_linear_count(network) == sighting->linears[0].weight->count;
+    if (status == VGG_OK)
+        vgg_network_free(network);
+    return VGG_OK;
 }
 
 /* Joins the parts; the table's name when it is one of its rows. NULL when memory ran out. */
@@ -185,15 +190,19 @@ static vgg_status choose_end(const vgg_sighting *sighting, const char *path,
                           "%s: its architecture cannot be read off its tensors: two layers without "
                           "any stand before \"%s\"; give the architecture",
                           path, doubtful->weight->name);
-    if (status != VGG_OK) {
-        free(pooled);
-        free(bare);
-        return status;
+    bool pooled_fits = false, bare_fits = false;
+    if (status == VGG_OK)
+        status = check_fit(sighting, options, pooled, &pooled_fits, error);
+    if (status == VGG_OK && !pooled_fits)
+        status = check_fit(sighting, options, bare, &bare_fits, error);
+    if (status == VGG_OK) {
+        char **chosen = bare_fits ? &bare : &pooled;
+        *arch = *chosen;
+        *chosen = NULL;
     }
-    bool without = !fits(sighting, options, pooled) && fits(sighting, options, bare);
-    *arch = without ? bare : pooled;
-    free(without ? pooled : bare);
-    return VGG_OK;
+    free(pooled);
+    free(bare);
+    return status;
 }
 
 vgg_status vgg_recognise_arch(const vgg_sighting *sighting, const char *path,

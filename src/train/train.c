@@ -17,7 +17,7 @@ void vgg_train_options_init(vgg_train_options *options, size_t size) {
     const vgg_train_options defaults = {.struct_size = size,
                                         .epochs = 10,
                                         .batch = 32,
-                                        .rate = 0.01,
+                                        .rate = 0.005,
                                         .momentum = 0.9,
                                         .weight_decay = 5e-4,
                                         .gamma = 0.1,

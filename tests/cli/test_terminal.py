@@ -133,8 +133,8 @@ def test_skipped_pictures_do_not_mix_with_the_bar(spoilt, tmp_path):
 def test_second_ctrl_c_ends_at_once(pictograms, tmp_path):
     """Steps that take long leave time for the second to come before the first is obeyed."""
     process = subprocess.Popen(
-        [PROGRAM, "train", pictograms, "-o", tmp_path / "run", "--input", "64", "--arch",
-         "32,32,32,M/8", "--batch", "40"],
+        [PROGRAM, "train", pictograms, "-o", tmp_path / "run", "--input", "96", "--arch",
+         "64,64,64,M/8", "--batch", "8"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(VGG_CPU="ref"))
     for line in process.stdout:
         if line.startswith(b"machine "):

@@ -1,0 +1,50 @@
+# The commands of the README. Everything is built by CMake and Ninja; this only calls them, after
+# installing the Debian packages that are missing.
+#   make demo      train on pictograms, evaluate, classify
+#   make test      build and run all tests
+#   make build     build/vgg
+#   make sanitize  the tests under ASan and UBSan
+#   make valgrind  the unit tests under valgrind
+WERROR ?= OFF
+
+.PHONY: build demo test sanitize thread valgrind clang clean
+
+build:
+	@scripts/packages.sh build
+	@cmake --preset release -DVGG_WERROR=$(WERROR) -DVGG_BUILD_TESTS=OFF >/dev/null
+	@cmake --build build
+
+demo: build
+	@scripts/demo.sh
+
+test:
+	@scripts/packages.sh build test
+	@cmake --preset release -DVGG_WERROR=$(WERROR) -DVGG_BUILD_TESTS=ON >/dev/null
+	@cmake --build build
+	@scripts/run_tests.py build
+
+sanitize:
+	@scripts/packages.sh build test
+	@cmake --preset sanitize -DVGG_WERROR=$(WERROR) >/dev/null
+	@cmake --build build-sanitize
+	@VGG_TEST_QUICK=1 scripts/run_tests.py build-sanitize
+
+thread:
+	@scripts/packages.sh build test clang
+	@cmake --preset thread -DCMAKE_C_COMPILER=clang >/dev/null
+	@cmake --build build-thread
+	@VGG_TEST_QUICK=1 scripts/run_tests.py build-thread --label unit
+
+valgrind:
+	@scripts/packages.sh build test valgrind
+	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
+	@cmake --build build
+	@VGG_TEST_QUICK=1 VGG_CPU=avx2 scripts/run_tests.py build --label unit --valgrind
+
+clang:
+	@scripts/packages.sh build test clang
+	@cmake --preset clang -DVGG_WERROR=ON >/dev/null
+	@cmake --build build-clang
+
+clean:
+	rm -rf build build-clang build-sanitize build-thread

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Installs the Debian packages that the named purposes need and that are missing, saying which.
+# docs/dependencies.md says why each.
+set -eu
+
+build="gcc libc6-dev cmake ninja-build pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev
+    zlib1g-dev libarchive-dev libjansson-dev"
+test="libcmocka-dev python3 python3-pytest"
+clang="clang libclang-rt-14-dev"
+valgrind="valgrind"
+
+missing=""
+for purpose in "$@"; do
+    eval "packages=\$$purpose"
+    for package in $packages; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q ' installed$' ||
+            missing="$missing $package"
+    done
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "These packages are missing, and there is no sudo to install them:$missing" >&2
+        exit 1
+    fi
+    as_root="sudo"
+fi
+echo "Installing missing packages:$missing"
+$as_root apt-get update -qq
+# shellcheck disable=SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing \
+    >/dev/null

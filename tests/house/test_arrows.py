@@ -1,0 +1,82 @@
+"""The arrows of docs/architecture.md: which room may include what."""
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
+
+# The rooms whose private headers a room may include, besides its own.
+BELOW = {
+    "base": set(),
+    "kernels": {"base"},
+    "nn": {"kernels", "base"},
+    "image": {"base"},
+    "data": {"base"},
+    "formats": {"nn", "kernels", "base"},
+    "train": {"nn", "kernels", "base"},
+    "eval": {"nn", "kernels", "base"},
+}
+# Public headers that describe rooms above: a room may not reach up through them either.
+PUBLIC = {
+    "base": {"status.h"},
+    "kernels": {"status.h"},
+    "nn": {"status.h", "network.h"},
+    "image": {"status.h", "image.h"},
+    "data": {"status.h", "image.h", "data.h"},
+    "formats": {"status.h", "image.h", "network.h", "model.h"},
+    "train": {"status.h", "image.h", "network.h", "model.h", "data.h", "train.h", "eval.h"},
+    "eval": {"status.h", "image.h", "network.h", "model.h", "data.h", "eval.h"},
+}
+
+
+def includes(path):
+    return INCLUDE.findall(path.read_text())
+
+
+def sources(folder):
+    return sorted(p for p in folder.rglob("*") if p.suffix in (".c", ".h"))
+
+
+def test_every_room_is_known():
+    rooms = {p.name for p in (ROOT / "src").iterdir() if p.is_dir()}
+    assert rooms == set(BELOW)
+
+
+@pytest.mark.parametrize("room", sorted(BELOW))
+def test_room(room):
+    wrong = []
+    for path in sources(ROOT / "src" / room):
+        for kind, name in includes(path):
+            first, _, rest = name.partition("/")
+            if first == "vgg":
+                allowed = rest in PUBLIC[room]
+            elif first in BELOW:
+                allowed = first == room or first in BELOW[room]
+            else:
+                allowed = kind == "<"
+            if not allowed:
+                wrong.append(f"{path.relative_to(ROOT)} includes {name}")
+    assert not wrong
+
+
+def test_program_sees_the_public_api_only():
+    wrong = [f"{path.relative_to(ROOT)} includes {name}"
+             for path in sources(ROOT / "cli") + sources(ROOT / "examples")
+             for kind, name in includes(path)
+             if kind == '"' and name.partition("/")[0] not in ("vgg", "cli")]
+    assert not wrong
+
+
+def test_public_headers_stand_alone():
+    wrong = [f"{path.name} includes {name}" for path in sources(ROOT / "include")
+             for kind, name in includes(path) if kind == '"' and not name.startswith("vgg/")]
+    assert not wrong
+
+
+def test_intrinsics_stay_in_the_kernels():
+    wrong = [str(path.relative_to(ROOT)) for path in sources(ROOT / "src") + sources(ROOT / "cli")
+             if "kernels" not in path.parts and path.name != "threads.c"
+             and re.search(r"mmintrin|immintrin|vector_size", path.read_text())]
+    assert not wrong

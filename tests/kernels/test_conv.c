@@ -1,0 +1,356 @@
+/* Convolution.
+ *
+ * kernel        sums             bound
+ * conv_forward  C * kernel^2     vgg_sum_error(terms) * ((sum |x w| + |bias|) |scale| + |shift|)
+ *
+ * The sum in parentheses is ref's result for the absolute values of all inputs. ReLU brings no
+ * error of its own: it does not move numbers apart. */
+#include <math.h>
+
+#include "buffers.h"
+#include "tiers.h"
+#include "vgg_test.h"
+
+static const vgg_conv_shape SHAPES[] = {
+    {.images = 1, .inputs = 1, .outputs = 1, .height = 1, .width = 1, .kernel = 3},
+    {.images = 2, .inputs = 1, .outputs = 1, .height = 1, .width = 1, .kernel = 1},
+    {.images = 1, .inputs = 1, .outputs = 1, .height = 1, .width = 1, .kernel = 3, .plain = true},
+    {.images = 2, .inputs = 3, .outputs = 5, .height = 97, .width = 3, .kernel = 3},
+    {.images = 1, .inputs = 17, .outputs = 3, .height = 2, .width = 131, .kernel = 3},
+    {.images = 1, .inputs = 5, .outputs = 260, .height = 6, .width = 5, .kernel = 3},
+    {.images = 2,
+     .inputs = 3,
+     .outputs = 33,
+     .height = 9,
+     .width = 224,
+     .kernel = 3,
+     .plain = true},
+    {.images = 2, .inputs = 40, .outputs = 40, .height = 14, .width = 14, .kernel = 3},
+    {.images = 2, .inputs = 64, .outputs = 64, .height = 7, .width = 7, .kernel = 1},
+    {.images = 1, .inputs = 550, .outputs = 32, .height = 3, .width = 3, .kernel = 3},
+};
+
+enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0], RANDOM_SHAPES = 40 };
+
+typedef struct layer {
+    vgg_conv_shape shape;
+    float *x, *weights, *packed, *bias, *scale, *shift;
+} layer;
+
+static vgg_conv_shape draw_shape(void) {
+    vgg_conv_shape shape = {.images = vgg_draw(1, 4),
+                            .inputs = vgg_draw_channels(),
+                            .outputs = vgg_draw_channels(),
+                            .height = vgg_draw(1, 13),
+                            .width = vgg_draw(1, 19),
+                            .kernel = vgg_draw_chance(4) ? 1 : 3,
+                            .plain = vgg_draw_chance(3)};
+    return shape;
+}
+
+static void describe(const vgg_conv_shape *s) {
+    vgg_describe("%zu images, %zu%s -> %zu channels, %zu x %zu, kernel %zu", s->images, s->inputs,
+                 s->plain ? " plain" : "", s->outputs, s->height, s->width, s->kernel);
+}
+
+/* Floats of an image going in. */
+static size_t input_size(const vgg_conv_shape *s) {
+    size_t pixels = s->height * s->width;
+    return s->plain ? s->inputs * pixels : vgg_blocked_size(1, s->inputs, pixels);
+}
+
+static size_t output_size(const vgg_conv_shape *s) {
+    return vgg_blocked_size(1, s->outputs, s->height * s->width);
+}
+
+static void draw_layer(layer *l, const vgg_conv_shape *s) {
+    *l = (layer){.shape = *s};
+    l->x = s->plain ? vgg_draw_floats(s->images * input_size(s))
+                    : vgg_draw_blocked(s->images, s->inputs, s->height * s->width);
+    l->weights = vgg_draw_floats(s->outputs * s->inputs * s->kernel * s->kernel);
+    l->packed = vgg_guarded_floats(vgg_conv_packed_size(s));
+    vgg_conv_pack_task pack = {.shape = *s, .weights = l->weights, .packed = l->packed};
+    vgg_conv_pack(&pack, 0, vgg_blocks(s->outputs), 0);
+    l->bias = vgg_draw_blocked(1, s->outputs, 1);
+    l->scale = vgg_draw_blocked(1, s->outputs, 1);
+    l->shift = vgg_draw_blocked(1, s->outputs, 1);
+    const float *inputs[] = {l->x, l->weights, l->packed, l->bias, l->scale, l->shift};
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+        vgg_guarded_lock(inputs[i]);
+}
+
+static vgg_conv_forward_task forward_task(const layer *l) {
+    const vgg_conv_shape *s = &l->shape;
+    vgg_conv_forward_task task = {.shape = *s,
+                                  .partition = vgg_conv_forward_partition(s),
+                                  .x = l->x,
+                                  .packed = l->packed,
+                                  .y = vgg_guarded_floats(s->images * output_size(s))};
+    task.scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * task.partition.scratch);
+    return task;
+}
+
+static size_t one_image(void *task, size_t image) {
+    vgg_conv_forward_task *t = task;
+    t->x += image * input_size(&t->shape);
+    t->y += image * output_size(&t->shape);
+    t->shape.images = 1;
+    t->partition = vgg_conv_forward_partition(&t->shape);
+    return t->partition.units;
+}
+
+static vgg_kernel_case forward_case(vgg_conv_forward_task *task) {
+    vgg_kernel_case item = {VGG_KERNEL(conv_forward),  .task = task,
+                            .task_size = sizeof *task, .units = task->partition.units,
+                            .scratch = task->scratch,  .scratch_size = task->partition.scratch,
+                            .output_count = 1,         .images = task->shape.images,
+                            .one_image = one_image};
+    item.outputs[0] = (vgg_kernel_output){.name = "y",
+                                          .data = task->y,
+                                          .size = sizeof(float),
+                                          .channels = task->shape.outputs,
+                                          .pixels = task->shape.height * task->shape.width};
+    return item;
+}
+
+static float *magnitude(const vgg_conv_forward_task *task) {
+    vgg_conv_forward_task absolute = *task;
+    absolute.x = vgg_guarded_absolute(task->x);
+    absolute.packed = vgg_guarded_absolute(task->packed);
+    absolute.bias = vgg_guarded_absolute(task->bias);
+    absolute.scale = vgg_guarded_absolute(task->scale);
+    absolute.shift = vgg_guarded_absolute(task->shift);
+    absolute.y = vgg_guarded_copy(task->y);
+    vgg_reference()->conv_forward(&absolute, 0, task->partition.units, 0);
+    return absolute.y;
+}
+
+static void check_forward(const vgg_conv_shape *shape) {
+    layer l;
+    describe(shape);
+    draw_layer(&l, shape);
+    vgg_conv_forward_task task = forward_task(&l);
+    task.bias = vgg_draw_chance(3) ? NULL : l.bias;
+    if (vgg_draw_chance(2)) {
+        task.scale = l.scale;
+        task.shift = l.shift;
+    }
+    task.relu = vgg_draw_chance(2);
+    vgg_kernel_case item = forward_case(&task);
+    item.outputs[0].magnitude = magnitude(&task);
+    item.outputs[0].error = vgg_sum_error(shape->inputs * shape->kernel * shape->kernel);
+    vgg_case_check(&item);
+    vgg_guarded_free();
+}
+
+static void test_forward(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FIXED_SHAPES; i++)
+        check_forward(&SHAPES[i]);
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        vgg_conv_shape shape = draw_shape();
+        check_forward(&shape);
+    }
+}
+
+/* A NaN in one channel's bias does what it does in ref, and nothing to other channels. */
+static void test_nan_bias(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        layer l;
+        vgg_conv_shape shape = draw_shape();
+        describe(&shape);
+        draw_layer(&l, &shape);
+        vgg_conv_forward_task task = forward_task(&l);
+        float *bias = vgg_guarded_copy(l.bias);
+        bias[vgg_draw(0, shape.outputs - 1)] = (float)NAN;
+        task.bias = bias;
+        task.relu = i % 2 == 0;
+        vgg_kernel_case item = forward_case(&task);
+        item.outputs[0].magnitude = magnitude(&task);
+        item.outputs[0].error = vgg_sum_error(shape.inputs * shape.kernel * shape.kernel);
+        vgg_case_check(&item);
+        vgg_guarded_free();
+    }
+}
+
+/* Fails unless y is NaN where the pixel (row, column) of image n is in reach, and nowhere else.
+ * Lanes beyond the channels are not asked: there it is NaN times a weight of 0. */
+static void check_nan_spread(const vgg_conv_forward_task *t, const char *tier, size_t n, size_t row,
+                             size_t column) {
+    const vgg_conv_shape *s = &t->shape;
+    size_t reach = s->kernel / 2, pixels = s->height * s->width;
+    for (size_t image = 0; image < s->images; image++)
+        for (size_t k = 0; k < s->outputs; k++)
+            for (size_t p = 0; p < pixels; p++) {
+                size_t y = p / s->width, x = p % s->width;
+                bool wanted = image == n && y + reach >= row && y <= row + reach &&
+                              x + reach >= column && x <= column + reach;
+                bool found = isnan(t->y[vgg_blocked_at(s->outputs, pixels, image, k, p)]);
+                if (found != wanted)
+                    vgg_kernel_fail("conv_forward", tier, "(%zu, %zu, %zu, %zu) is%s NaN", image, k,
+                                    y, x, found ? "" : " not");
+            }
+}
+
+/* A NaN of the input comes through ReLU too. */
+static void test_nan_input(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        layer l;
+        vgg_conv_shape s = draw_shape();
+        describe(&s);
+        draw_layer(&l, &s);
+        vgg_conv_forward_task task = forward_task(&l);
+        size_t n = vgg_draw(0, s.images - 1), c = vgg_draw(0, s.inputs - 1);
+        size_t row = vgg_draw(0, s.height - 1), column = vgg_draw(0, s.width - 1);
+        size_t pixels = s.height * s.width, pixel = row * s.width + column;
+        float *x = vgg_guarded_copy(l.x);
+        x[s.plain ? (n * s.inputs + c) * pixels + pixel
+                  : vgg_blocked_at(s.inputs, pixels, n, c, pixel)] = (float)NAN;
+        task.x = x;
+        task.relu = i % 2 == 0;
+        vgg_kernel_case item = forward_case(&task);
+        for (size_t tier = 0; vgg_kernels_at(tier) != NULL; tier++) {
+            vgg_case_run(&item, vgg_kernels_at(tier));
+            check_nan_spread(&task, vgg_kernels_at(tier)->tier, n, row, column);
+        }
+        vgg_guarded_free();
+    }
+}
+
+/* A batch norm behind the convolution and folded into it give the same bits. */
+static void check_fold(const vgg_conv_shape *shape) {
+    layer l;
+    describe(shape);
+    draw_layer(&l, shape);
+    vgg_conv_forward_task task = forward_task(&l);
+    vgg_kernel_case item = forward_case(&task);
+    bool relu = vgg_draw_chance(2);
+    task.bias = vgg_draw_chance(2) ? l.bias : NULL;
+    vgg_batch_norm_task norm = {.images = shape->images,
+                                .channels = shape->outputs,
+                                .pixels = shape->height * shape->width,
+                                .scale = l.scale,
+                                .shift = l.shift,
+                                .relu = relu};
+    for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {
+        const vgg_kernels *tier = vgg_kernels_at(i);
+        task.scale = task.shift = NULL;
+        task.relu = false;
+        vgg_case_run(&item, tier);
+        norm.x = vgg_guarded_copy(task.y);
+        norm.y = vgg_guarded_floats(shape->images * output_size(shape));
+        tier->batch_norm(&norm, 0, shape->images * vgg_blocks(shape->outputs), 0);
+        task.scale = l.scale;
+        task.shift = l.shift;
+        task.relu = relu;
+        vgg_case_run(&item, tier);
+        vgg_case_same(&item, tier, "with batch norm folded", task.y, norm.y,
+                      vgg_guarded_size(norm.y), sizeof(float));
+    }
+    vgg_guarded_free();
+}
+
+static void test_fold(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FIXED_SHAPES + 10; i++) {
+        vgg_conv_shape shape = i < FIXED_SHAPES ? SHAPES[i] : draw_shape();
+        check_fold(&shape);
+    }
+}
+
+/* ---- what ref is compared with ------------------------------------------------------------------
+ */
+
+static double input_at(const layer *l, size_t n, size_t c, size_t row, size_t column) {
+    const vgg_conv_shape *s = &l->shape;
+    size_t pixels = s->height * s->width, pixel = row * s->width + column;
+    size_t at = s->plain ? (n * s->inputs + c) * pixels + pixel
+                         : vgg_blocked_at(s->inputs, pixels, n, c, pixel);
+    return (double)l->x[at];
+}
+
+/* One value of the convolution, by its definition. */
+static double defined(const layer *l, size_t n, size_t k, size_t row, size_t column) {
+    const vgg_conv_shape *s = &l->shape;
+    size_t reach = s->kernel / 2;
+    double sum = 0;
+    for (size_t c = 0; c < s->inputs; c++)
+        for (size_t i = 0; i < s->kernel * s->kernel; i++) {
+            size_t y = row + i / s->kernel, x = column + i % s->kernel;
+            if (y < reach || y - reach >= s->height || x < reach || x - reach >= s->width)
+                continue;
+            double weight = (double)l->weights[(k * s->inputs + c) * s->kernel * s->kernel + i];
+            sum += input_at(l, n, c, y - reach, x - reach) * weight;
+        }
+    return sum;
+}
+
+static void test_definition(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 20; i++) {
+        layer l;
+        vgg_conv_shape s = draw_shape();
+        describe(&s);
+        draw_layer(&l, &s);
+        vgg_conv_forward_task task = forward_task(&l);
+        task.bias = l.bias;
+        task.scale = l.scale;
+        task.shift = l.shift;
+        task.relu = i % 2 == 0;
+        vgg_kernel_case item = forward_case(&task);
+        vgg_case_run(&item, vgg_reference());
+        for (size_t sample = 0; sample < 50; sample++) {
+            size_t n = vgg_draw(0, s.images - 1), k = vgg_draw(0, s.outputs - 1);
+            size_t row = vgg_draw(0, s.height - 1), column = vgg_draw(0, s.width - 1);
+            size_t at = vgg_blocked_at(s.outputs, s.height * s.width, n, k, row * s.width + column);
+            double y = (defined(&l, n, k, row, column) + (double)l.bias[k]) * (double)l.scale[k] +
+                       (double)l.shift[k];
+            double expected = task.relu && y < 0 ? 0 : y;
+            if (fabs((double)task.y[at] - expected) > 1e-5)
+                vgg_kernel_fail("conv_forward", "ref", "(%zu, %zu, %zu, %zu) is %g instead of %g",
+                                n, k, row, column, (double)task.y[at], expected);
+        }
+        vgg_guarded_free();
+    }
+}
+
+/* The parts cover the output, and the shapes above have several of them in every way. */
+static void test_partition(void **state) {
+    (void)state;
+    size_t several_rows = 0, several_blocks = 0, shared_units = 0;
+    for (size_t i = 0; i < FIXED_SHAPES + 1000; i++) {
+        vgg_conv_shape s = i < FIXED_SHAPES ? SHAPES[i] : draw_shape();
+        vgg_conv_partition p = vgg_conv_forward_partition(&s);
+        vgg_conv_partition again = vgg_conv_forward_partition(&s);
+        describe(&s);
+        if (p.rows * p.row_units < s.height || p.rows * (p.row_units - 1) >= s.height)
+            vgg_kernel_fail("conv_forward", "all", "%zu x %zu rows", p.row_units, p.rows);
+        size_t blocks = vgg_blocks(s.outputs);
+        if (p.blocks * p.block_units < blocks || p.blocks * (p.block_units - 1) >= blocks)
+            vgg_kernel_fail("conv_forward", "all", "%zu x %zu blocks", p.block_units, p.blocks);
+        assert_int_equal(p.units, s.images * p.row_units * p.block_units);
+        assert_int_equal(p.units, again.units);
+        assert_int_equal(p.scratch, again.scratch);
+        several_rows += i < FIXED_SHAPES && p.row_units > 1 && s.height % p.rows != 0;
+        several_blocks += i < FIXED_SHAPES && p.block_units > 1;
+        shared_units += i < FIXED_SHAPES && p.blocks > 1;
+    }
+    assert_true(several_rows > 0);
+    assert_true(several_blocks > 0);
+    assert_true(shared_units > 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_definition, vgg_teardown),
+        cmocka_unit_test_teardown(test_partition, vgg_teardown),
+        cmocka_unit_test_teardown(test_forward, vgg_teardown),
+        cmocka_unit_test_teardown(test_nan_bias, vgg_teardown),
+        cmocka_unit_test_teardown(test_nan_input, vgg_teardown),
+        cmocka_unit_test_teardown(test_fold, vgg_teardown),
+    };
+    vgg_draw_start();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,188 @@
+/* Layouts, which the header defines: packed weights, blocked activations, and the table of kernels
+ * itself. Values only move, so everything is equal. */
+#include "buffers.h"
+#include "tiers.h"
+#include "vgg_test.h"
+
+enum { RANDOM_SHAPES = 80 };
+
+/* ---- packed weights
+ * ------------------------------------------------------------------------------- */
+
+static vgg_conv_shape draw_shape(void) {
+    vgg_conv_shape shape = {.images = vgg_draw(1, 3),
+                            .inputs = vgg_draw_channels(),
+                            .outputs = vgg_draw_channels(),
+                            .height = vgg_draw(1, 9),
+                            .width = vgg_draw(1, 9),
+                            .kernel = vgg_draw_chance(4) ? 1 : 3,
+                            .plain = vgg_draw_chance(3)};
+    return shape;
+}
+
+/* The weight that belongs at place `at` of the packed tensor; 0 beyond C or K. */
+static float packed_weight(const vgg_conv_pack_task *task, size_t at) {
+    const vgg_conv_shape *s = &task->shape;
+    size_t taps = s->kernel * s->kernel, k, c, tap;
+    size_t lane = at % VGG_BLOCK, rest = at / VGG_BLOCK;
+    if (s->plain) {
+        c = rest % s->inputs;
+        tap = rest / s->inputs % taps;
+        k = rest / s->inputs / taps * VGG_BLOCK + lane;
+    } else {
+        size_t c_blocks = vgg_blocks(s->inputs), block = rest / VGG_BLOCK / taps;
+        tap = rest / VGG_BLOCK % taps;
+        c = block % c_blocks * VGG_BLOCK + rest % VGG_BLOCK;
+        k = block / c_blocks * VGG_BLOCK + lane;
+    }
+    if (c >= s->inputs || k >= s->outputs)
+        return 0;
+    if (task->turned)
+        return task->weights[(c * s->outputs + k) * taps + (taps - 1 - tap)];
+    return task->weights[(k * s->inputs + c) * taps + tap];
+}
+
+static void check_packed(const vgg_conv_pack_task *task, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (task->packed[i] != packed_weight(task, i))
+            vgg_kernel_fail("conv_pack", "all", "value %zu of %zu is %g instead of %g", i, count,
+                            (double)task->packed[i], (double)packed_weight(task, i));
+}
+
+static void test_pack(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        vgg_conv_shape s = draw_shape();
+        size_t taps = s.kernel * s.kernel, blocks = vgg_blocks(s.outputs);
+        size_t inputs = s.plain ? s.inputs : vgg_blocks(s.inputs) * VGG_BLOCK;
+        size_t count = blocks * VGG_BLOCK * inputs * taps;
+        vgg_conv_pack_task task = {.shape = s, .turned = !s.plain && vgg_draw_chance(2)};
+        vgg_describe("%zu -> %zu channels, kernel %zu%s%s", s.inputs, s.outputs, s.kernel,
+                     s.plain ? ", plain" : "", task.turned ? ", turned" : "");
+        assert_int_equal(vgg_conv_packed_size(&s), count);
+        task.weights = vgg_draw_floats(s.outputs * s.inputs * taps);
+        vgg_guarded_lock(task.weights);
+        task.packed = vgg_guarded_floats(count);
+        vgg_running("conv_pack", "all");
+        vgg_conv_pack(&task, 0, blocks, 0);
+        vgg_guarded_check();
+        check_packed(&task, count);
+        vgg_poison(task.packed, count * sizeof(float), sizeof(float));
+        for (size_t block = blocks; block-- > 0;)
+            vgg_conv_pack(&task, block, block + 1, block % 3);
+        vgg_guarded_check();
+        vgg_running(NULL, NULL);
+        check_packed(&task, count);
+        vgg_guarded_free();
+    }
+}
+
+/* ---- blocked activations
+ * -------------------------------------------------------------------------- */
+
+static void check_blocked(const vgg_block_task *task) {
+    size_t blocks = vgg_blocks(task->channels);
+    for (size_t i = 0; i < vgg_blocked_size(task->images, task->channels, task->pixels); i++) {
+        size_t block = i / VGG_BLOCK / task->pixels, pixel = i / VGG_BLOCK % task->pixels;
+        size_t n = block / blocks, c = block % blocks * VGG_BLOCK + i % VGG_BLOCK;
+        float wanted = 0;
+        if (c < task->channels)
+            wanted = task->x[(n * task->channels + c) * task->pixels + pixel];
+        if (task->y[i] != wanted)
+            vgg_kernel_fail("block_forward", "all", "value %zu is %g instead of %g", i,
+                            (double)task->y[i], (double)wanted);
+    }
+}
+
+/* All units at once, or one by one from the last; `back` undoes what `forth` did. */
+static void check_round_trip(vgg_block_task *forth, vgg_block_task *back, bool at_once) {
+    size_t units = forth->images * vgg_blocks(forth->channels);
+    vgg_pool_work *work[] = {vgg_block_forward, vgg_unblock};
+    vgg_block_task *tasks[] = {forth, back};
+    for (size_t way = 0; way < 2; way++) {
+        size_t bytes = vgg_guarded_size(tasks[way]->y);
+        vgg_poison(tasks[way]->y, bytes, sizeof(float));
+        vgg_running(way == 0 ? "block_forward" : "unblock", "all");
+        if (at_once)
+            work[way](tasks[way], 0, units, 0);
+        for (size_t unit = at_once ? 0 : units; unit-- > 0;)
+            work[way](tasks[way], unit, unit + 1, unit % 3);
+        vgg_guarded_check();
+        vgg_running(NULL, NULL);
+    }
+    check_blocked(forth);
+    assert_memory_equal(back->y, forth->x, vgg_guarded_size(forth->x));
+}
+
+static void test_block(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        vgg_block_task forth = {.images = vgg_draw(1, 4),
+                                .channels = vgg_draw_channels(),
+                                .pixels = vgg_draw_chance(4) ? 1 : vgg_draw(1, 200)};
+        vgg_block_task back = forth;
+        vgg_describe("%zu images, %zu channels, %zu pixels", forth.images, forth.channels,
+                     forth.pixels);
+        size_t blocked = vgg_blocked_size(forth.images, forth.channels, forth.pixels);
+        forth.x = vgg_draw_floats(forth.images * forth.channels * forth.pixels);
+        vgg_guarded_lock(forth.x);
+        forth.y = vgg_guarded_floats(blocked);
+        back.x = forth.y;
+        back.y = vgg_guarded_floats(forth.images * forth.channels * forth.pixels);
+        check_round_trip(&forth, &back, true);
+        check_round_trip(&forth, &back, false);
+        vgg_guarded_free();
+    }
+}
+
+/* ---- the table
+ * ------------------------------------------------------------------------------------- */
+
+/* Every tier has every kernel and a name of its own, and ref is the last. */
+static void test_table(void **state) {
+    (void)state;
+    size_t count = 0;
+    while (vgg_kernels_at(count) != NULL)
+        count++;
+    assert_true(count >= 2);
+    assert_null(vgg_kernels_at(count + 1));
+    assert_string_equal(vgg_reference()->tier, "ref");
+    for (size_t i = 0; i < count; i++) {
+        const vgg_kernels *tier = vgg_kernels_at(i);
+        print_message("tier %zu: %s\n", i, tier->tier);
+        for (size_t other = 0; other < i; other++)
+            assert_string_not_equal(tier->tier, vgg_kernels_at(other)->tier);
+        for (size_t at = offsetof(vgg_kernels, conv_forward); at < sizeof *tier;
+             at += sizeof(vgg_pool_work *)) {
+            vgg_pool_work *work;
+            memcpy(&work, (const unsigned char *)tier + at, sizeof work);
+            assert_true(work != NULL);
+        }
+    }
+}
+
+/* The table in use is one of these: the best, or the one that VGG_CPU names. */
+static void test_choice(void **state) {
+    (void)state;
+    const vgg_kernels *chosen = NULL, *again = NULL;
+    const char *wanted = getenv("VGG_CPU");
+    vgg_error error;
+    assert_ok(vgg_kernels_get(&chosen, &error), error);
+    if (wanted == NULL)
+        assert_ptr_equal(chosen, vgg_kernels_at(0));
+    else
+        assert_string_equal(chosen->tier, wanted);
+    assert_ok(vgg_kernels_get(&again, &error), error);
+    assert_ptr_equal(again, chosen);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_table, vgg_teardown),
+        cmocka_unit_test_teardown(test_choice, vgg_teardown),
+        cmocka_unit_test_teardown(test_pack, vgg_teardown),
+        cmocka_unit_test_teardown(test_block, vgg_teardown),
+    };
+    vgg_draw_start();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
