@@ -37,7 +37,7 @@ typedef enum vgg_schedule {
 } vgg_schedule;
 
 typedef enum vgg_event_type {
-    VGG_EVENT_PLAN = 0,  /* once, before the first step: what the run will need */
+    VGG_EVENT_PLAN = 0,  /* once, when all is set up, before the first step: what the run takes */
     VGG_EVENT_STEP = 1,  /* after each step */
     VGG_EVENT_EVALUATED = 2, /* from time to time during the evaluation of an epoch */
     VGG_EVENT_EPOCH = 3, /* after each epoch, its evaluation and its checkpoint */

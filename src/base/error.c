@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -36,11 +37,31 @@ const char *vgg_version(void) {
     return VGG_VERSION;
 }
 
+/* Formats into `message`. A line that is too long, because of a long path in it, loses its middle: what
+ * is wrong stands at the end. */
+static void format_line(char message[VGG_ERROR_TEXT], const char *format, va_list arguments) {
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(message, VGG_ERROR_TEXT, format, arguments);
+    if (length >= VGG_ERROR_TEXT) {
+        char *whole = malloc((size_t)length + 1);
+        if (whole != NULL) {
+            const size_t half = VGG_ERROR_TEXT / 2 - 4;
+            vsnprintf(whole, (size_t)length + 1, format, again);
+            memcpy(message, whole, half);
+            memcpy(message + half, " ... ", 5);
+            memcpy(message + half + 5, whole + (size_t)length - half + 1, half);
+            free(whole);
+        }
+    }
+    va_end(again);
+}
+
 vgg_status vgg_fail(vgg_error *error, vgg_status status, const char *format, ...) {
     if (error != NULL) {
         va_list arguments;
         va_start(arguments, format);
-        vsnprintf(error->message, sizeof error->message, format, arguments);
+        format_line(error->message, format, arguments);
         va_end(arguments);
         error->status = status;
         /* One line, whatever bytes a file name or a file's content brought in. */

@@ -20,7 +20,8 @@ static vgg_status fail_errno(vgg_error *error, const char *path, const char *act
 
 /* Opens a regular file for reading; *size is its size. */
 static vgg_status open_regular(const char *path, int *descriptor, size_t *size, vgg_error *error) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without O_NONBLOCK opening a pipe would wait for somebody to write into it. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return fail_errno(error, path, "open");
     struct stat info;

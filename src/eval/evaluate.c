@@ -1,4 +1,5 @@
 /* Measuring a model on a data set. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +139,9 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
     if (tally.images == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
                         tally.skipped);
+    if (!isfinite(tally.loss))
+        return vgg_fail(error, VGG_ERROR_NUMERIC,
+                        "the model's results are not finite numbers; its weights may be damaged");
     double images = (double)tally.images;
     *result = (vgg_eval_result){.images = tally.images,
                                 .skipped = tally.skipped,

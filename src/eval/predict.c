@@ -1,4 +1,5 @@
 /* Classifying pictures one after another. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,12 +98,25 @@ static void rank(const vgg_predictor *predictor, size_t top, vgg_prediction *bes
     }
 }
 
+/* Weights that are NaN or infinite, or so large that they overflow, leave nothing to rank. */
+static vgg_status check_finite(const vgg_predictor *predictor, vgg_error *error) {
+    for (size_t c = 0; c < predictor->classes; c++)
+        if (!isfinite(predictor->logits[c]))
+            return vgg_fail(error, VGG_ERROR_NUMERIC,
+                            "the model's result for class %zu is not a finite number; its weights "
+                            "may be damaged",
+                            c);
+    return VGG_OK;
+}
+
 vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *image, size_t top,
                              vgg_prediction *best, size_t *found, vgg_error *error) {
     vgg_status status = vgg_preprocess_image(vgg_model_preprocess(predictor->model), image,
                                              predictor->input, error);
     if (status == VGG_OK)
         status = vgg_plan_forward(predictor->plan, predictor->input, 1, predictor->logits, error);
+    if (status == VGG_OK)
+        status = check_finite(predictor, error);
     if (status == VGG_OK)
         rank(predictor, vgg_size_min(top, predictor->classes), best, found);
     return status;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "nn/network.h"
 
 const char *vgg_layer_type_name(vgg_layer_type type) {
@@ -222,13 +223,27 @@ static vgg_status initialise_layer(vgg_network *network, const vgg_layer *layer,
     return VGG_OK;
 }
 
+/* Says so before memory is taken when all tensors together would not fit. */
+static vgg_status check_memory(const vgg_network *network, vgg_error *error) {
+    size_t values = 0, available = vgg_memory_available();
+    for (size_t i = 0; i < network->tensor_count; i++)
+        values += network->tensors[i].owned == NULL ? network->tensors[i].info.count : 0;
+    if (values <= available / sizeof(float))
+        return VGG_OK;
+    char needed[VGG_SIZE_TEXT], left[VGG_SIZE_TEXT];
+    return vgg_fail(error, VGG_ERROR_MEMORY,
+                    "out of memory: the weights of \"%s\" need %s and %s are left",
+                    network->options.arch, vgg_size_text(needed, values * sizeof(float)),
+                    vgg_size_text(left, available));
+}
+
 vgg_status vgg_network_initialise(vgg_network *network, const char *name, uint64_t seed,
                                   vgg_error *error) {
     const init_scheme *scheme = find_scheme(name);
     if (scheme == NULL)
         return vgg_fail(error, VGG_ERROR_NOT_FOUND,
                         "initialisation \"%s\", expected kaiming, glorot or paper", name);
-    vgg_status status = VGG_OK;
+    vgg_status status = check_memory(network, error);
     for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++)
         status = initialise_layer(network, &network->layers[i], scheme, seed, error);
     network->version++;

@@ -118,9 +118,9 @@ static vgg_status learn(vgg_run *run, const vgg_batch *batch, vgg_error *error) 
     double rate = rate_of(&run->options, progress->epoch);
     if (!isfinite(loss))
         return vgg_fail(error, VGG_ERROR_NUMERIC,
-                        "the loss is %g in epoch %zu, step %zu, with learning rate %g; a lower rate, "
+                        "the loss is not a finite number in epoch %zu, step %zu, with learning rate %g; a lower rate, "
                         "batch norm or another initialisation may help",
-                        loss, progress->epoch + 1, progress->step + 1, rate);
+                        progress->epoch + 1, progress->step + 1, rate);
     progress->loss += loss * (double)batch->count;
     progress->hits += count_hits(run->logits, batch->classes, batch->count, classes);
     progress->images += batch->count;
@@ -335,8 +335,6 @@ static vgg_status set_up(vgg_run *run, vgg_error *error) {
     if (run->logits == NULL || run->gradient == NULL)
         status = vgg_fail_memory(error, "the logits", 2 * values * sizeof *run->logits);
     if (status == VGG_OK)
-        status = tell_plan(run, error);
-    if (status == VGG_OK)
         status = vgg_plan_create(run->network, &options, &run->plan, error);
     if (status == VGG_OK)
         status = vgg_optimiser_create(run->network, run->plan, run->options.momentum,
@@ -349,6 +347,8 @@ static vgg_status set_up(vgg_run *run, vgg_error *error) {
         status = vgg_run_resume(run, error);
     if (status == VGG_OK)
         status = vgg_run_open_log(run, error);
+    if (status == VGG_OK)
+        status = tell_plan(run, error);
     return status;
 }
 

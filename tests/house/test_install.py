@@ -69,10 +69,13 @@ def test_headers_and_program(prefix):
 def test_pkg_config(prefix, model, tmp_path, static):
     [file] = prefix.rglob("vgg.pc")
     environment = {**os.environ, "PKG_CONFIG_PATH": str(file.parent)}
-    flags = run("pkg-config", "--cflags", "--libs", *(["--static"] if static else []), "vgg",
-                env=environment).split()
+    packages = ["vgg"]
+    if static:  # our library static, those below it shared
+        packages += run("pkg-config", "--print-requires-private", "vgg", env=environment).split()
+    flags = run("pkg-config", "--cflags", "--libs", *packages, env=environment).split()
     if static:
         flags = [str(next(prefix.rglob("libvgg.a"))) if f == "-lvgg" else f for f in flags]
+        flags += ["-lm", "-pthread"]
     run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", EXAMPLE, "-o", tmp_path / "user", *flags)
     check(tmp_path / "user", model, LD_LIBRARY_PATH=str(next(prefix.rglob("libvgg.so")).parent))
 
