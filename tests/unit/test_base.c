@@ -1,5 +1,288 @@
+/* The base room: messages, text, memory, random numbers, files, threads. */
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "base/threads.h"
 #include "vgg_test.h"
 
+/* ---- errors and text ------------------------------------------------------------------------------------- */
+
+static void test_fail(void **state) {
+    (void)state;
+    vgg_error error;
+    assert_int_equal(vgg_fail(&error, VGG_ERROR_SHAPE, "%s: %d\n", "a\tb", 3), VGG_ERROR_SHAPE);
+    assert_int_equal(error.status, VGG_ERROR_SHAPE);
+    assert_string_equal(error.message, "a?b: 3?");
+    assert_int_equal(vgg_fail(NULL, VGG_ERROR_IO, "nobody listens"), VGG_ERROR_IO);
+    vgg_error_prefix(&error, "%s", "file");
+    assert_string_equal(error.message, "file: a?b: 3?");
+    vgg_error_prefix(NULL, "nobody");
+    vgg_fail_memory(&error, "a thing", 20 << 20);
+    assert_string_equal(error.message, "out of memory: a thing needs 20.0 MB");
+}
+
+static void test_long_messages_keep_both_ends(void **state) {
+    (void)state;
+    vgg_error error;
+    char path[3000];
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    vgg_fail(&error, VGG_ERROR_IO, "begin %s: no such file", path);
+    assert_contains(error.message, "begin xxx");
+    assert_contains(error.message, "xxx: no such file");
+    assert_true(strlen(error.message) < VGG_ERROR_TEXT);
+    vgg_error_prefix(&error, "%s", path);
+    assert_true(strlen(error.message) < VGG_ERROR_TEXT);
+}
+
+static void test_status_names(void **state) {
+    (void)state;
+    assert_string_equal(vgg_status_name(VGG_OK), "VGG_OK");
+    assert_string_equal(vgg_status_name(VGG_ERROR_NUMERIC), "VGG_ERROR_NUMERIC");
+    assert_string_equal(vgg_status_name((vgg_status)77), "VGG_ERROR_UNKNOWN");
+}
+
+static void test_text(void **state) {
+    (void)state;
+    vgg_text text = {0};
+    for (int i = 0; i < 100; i++)
+        vgg_text_add(&text, "%d,", i);
+    vgg_text_add_bytes(&text, "end", 3);
+    char *whole = vgg_text_take(&text);
+    assert_int_equal(strlen(whole), 10 * 2 + 90 * 3 + 3);
+    assert_string_equal(whole + strlen(whole) - 6, "99,end");
+    free(whole);
+    char buffer[VGG_SIZE_TEXT];
+    assert_string_equal(vgg_size_text(buffer, 812), "812 bytes");
+    assert_string_equal(vgg_size_text(buffer, (size_t)3 << 29), "1.5 GB");
+}
+
+static void test_nearest(void **state) {
+    (void)state;
+    static const char *const names[] = {"epochs", "batch", "batch-norm"};
+    assert_string_equal(vgg_text_nearest("epoch", names, 3), "epochs");
+    assert_string_equal(vgg_text_nearest("bacth", names, 3), "batch");
+    assert_null(vgg_text_nearest("zzzzzz", names, 3));
+}
+
+/* ---- memory and random numbers ------------------------------------------------------------------------------ */
+
+static void test_sizes(void **state) {
+    (void)state;
+    size_t result = 1;
+    assert_true(vgg_size_mul(6, 7, &result));
+    assert_int_equal(result, 42);
+    assert_false(vgg_size_mul(SIZE_MAX / 2, 3, &result));
+    assert_false(vgg_size_add(SIZE_MAX, 1, &result));
+    assert_int_equal(result, 42);
+    void *block = vgg_aligned_alloc(1);
+    assert_int_equal((uintptr_t)block % VGG_ALIGNMENT, 0);
+    free(block);
+    assert_null(vgg_aligned_alloc(SIZE_MAX));
+    assert_true(vgg_memory_available() > 1 << 20);
+}
+
+static void test_random(void **state) {
+    (void)state;
+    assert_int_equal(vgg_random_u64(1, 2, 3), vgg_random_u64(1, 2, 3));
+    assert_true(vgg_random_u64(1, 2, 3) != vgg_random_u64(1, 2, 4));
+    assert_true(vgg_random_u64(1, 2, 3) != vgg_random_u64(1, 3, 3));
+    assert_true(vgg_random_u64(1, 2, 3) != vgg_random_u64(2, 2, 3));
+    double sum = 0, square = 0, units = 0;
+    enum { DRAWS = 100000 };
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        double normal = vgg_random_normal(7, 1, i);
+        sum += normal;
+        square += normal * normal;
+        units += vgg_random_unit(7, 2, i);
+        assert_true(vgg_random_below(10, 7, 3, i) < 10);
+    }
+    /* Five standard errors. */
+    assert_true(sum / DRAWS < 5 / sqrt(DRAWS) && sum / DRAWS > -5 / sqrt(DRAWS));
+    assert_true(square / DRAWS > 0.97 && square / DRAWS < 1.03);
+    assert_true(units / DRAWS > 0.495 && units / DRAWS < 0.505);
+}
+
+static void test_permutation(void **state) {
+    (void)state;
+    size_t order[50], again[50], seen = 0, fixed = 0;
+    vgg_random_permutation(order, 50, 9, 4);
+    vgg_random_permutation(again, 50, 9, 4);
+    assert_memory_equal(order, again, sizeof order);
+    for (size_t i = 0; i < 50; i++) {
+        seen |= (size_t)1 << order[i];
+        fixed += order[i] == i;
+    }
+    assert_int_equal(seen, ((size_t)1 << 50) - 1);
+    assert_true(fixed < 10);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+static int make_folder(void **state) {
+    char name[] = "/tmp/vgg-base-XXXXXX";
+    *state = mkdtemp(name) == NULL ? NULL : vgg_text_copy(name);
+    return *state == NULL;
+}
+
+static int remove_folder(void **state) {
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf '%s'", (char *)*state);
+    int failed = system(command);
+    free(*state);
+    return failed;
+}
+
+static void test_files(void **state) {
+    vgg_error error;
+    char *path = vgg_path_join(*state, "a"), *deep = vgg_path_join(*state, "x/y/z");
+    vgg_file_writer writer;
+    assert_ok(vgg_file_create(&writer, path, &error), error);
+    assert_ok(vgg_file_write(&writer, "hello", 5, &error), error);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_ok(vgg_file_commit(&writer, &error), error);
+
+    unsigned char *data;
+    size_t size;
+    assert_ok(vgg_file_read(path, 5, &data, &size, &error), error);
+    assert_int_equal(size, 5);
+    assert_memory_equal(data, "hello", 5);
+    free(data);
+    assert_int_equal(vgg_file_read(path, 4, &data, &size, &error), VGG_ERROR_UNSUPPORTED);
+    assert_contains(error.message, "5 bytes, more than the limit of 4");
+
+    const unsigned char *map;
+    assert_ok(vgg_file_map(path, &map, &size, &error), error);
+    assert_memory_equal(map, "hello", 5);
+    vgg_file_unmap(map, size);
+
+    /* A file that is given up leaves the former one and nothing beside it. */
+    assert_ok(vgg_file_create(&writer, path, &error), error);
+    assert_ok(vgg_file_write(&writer, "other", 5, &error), error);
+    vgg_file_abandon(&writer);
+    assert_ok(vgg_file_read(path, 5, &data, &size, &error), error);
+    assert_memory_equal(data, "hello", 5);
+    free(data);
+
+    assert_ok(vgg_folder_create(deep, &error), error);
+    assert_ok(vgg_folder_create(deep, &error), error);
+    assert_int_equal(vgg_file_read(deep, 5, &data, &size, &error), VGG_ERROR_IO);
+    assert_contains(error.message, "is a folder");
+    assert_int_equal(vgg_folder_create(path, &error), VGG_ERROR_IO);
+    assert_contains(error.message, "is not a folder");
+    free(path);
+    free(deep);
+}
+
+static void test_files_that_cannot_be_read(void **state) {
+    vgg_error error;
+    unsigned char *data;
+    size_t size;
+    char *pipe = vgg_path_join(*state, "pipe"), *none = vgg_path_join(*state, "none");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(vgg_file_read(pipe, 5, &data, &size, &error), VGG_ERROR_IO);
+    assert_contains(error.message, "is not a regular file");
+    assert_int_equal(vgg_file_read(none, 5, &data, &size, &error), VGG_ERROR_NOT_FOUND);
+    assert_contains(error.message, "No such file");
+    vgg_file_writer writer;
+    char *missing = vgg_path_join(none, "file");
+    assert_int_equal(vgg_file_create(&writer, missing, &error), VGG_ERROR_NOT_FOUND);
+    free(missing);
+    free(pipe);
+    free(none);
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------------------ */
+
+typedef struct count_task {
+    atomic_int visits[1000];
+    atomic_size_t most_worker;
+} count_task;
+
+static void count_units(void *context, size_t begin, size_t end, size_t worker) {
+    count_task *task = context;
+    for (size_t unit = begin; unit < end; unit++)
+        atomic_fetch_add(&task->visits[unit], 1);
+    if (worker > atomic_load(&task->most_worker))
+        atomic_store(&task->most_worker, worker);
+}
+
+static void test_pool(void **state) {
+    (void)state;
+    vgg_error error;
+    for (size_t threads = 1; threads <= 5; threads++) {
+        vgg_pool *pool;
+        assert_ok(vgg_pool_create(threads, &pool, &error), error);
+        assert_int_equal(vgg_pool_threads(pool), threads);
+        for (size_t units = 0; units <= 1000; units += 37) {
+            count_task task = {0};
+            vgg_pool_run(pool, units, count_units, &task);
+            for (size_t unit = 0; unit < 1000; unit++)
+                assert_int_equal(task.visits[unit], unit < units ? 1 : 0);
+            assert_true(task.most_worker < threads);
+        }
+        vgg_pool_free(pool);
+    }
+    vgg_pool *none;
+    assert_int_equal(vgg_pool_create(VGG_THREADS_MAX + 1, &none, &error), VGG_ERROR_ARGUMENT);
+    vgg_pool_free(NULL);
+}
+
+static void *use_a_pool(void *unused) {
+    vgg_pool *pool;
+    if (vgg_pool_create(3, &pool, NULL) != VGG_OK)
+        return unused;
+    for (int i = 0; i < 50; i++) {
+        count_task task = {0};
+        vgg_pool_run(pool, 1000, count_units, &task);
+        for (size_t unit = 0; unit < 1000; unit++)
+            assert_int_equal(task.visits[unit], 1);
+    }
+    vgg_pool_free(pool);
+    return NULL;
+}
+
+/* Pools of different threads do not disturb one another. */
+static void test_pools_side_by_side(void **state) {
+    (void)state;
+    pthread_t other;
+    assert_int_equal(pthread_create(&other, NULL, use_a_pool, NULL), 0);
+    assert_null(use_a_pool(NULL));
+    pthread_join(other, NULL);
+}
+
+static void test_default_threads(void **state) {
+    (void)state;
+    assert_int_equal(setenv("OMP_NUM_THREADS", "3", 1), 0);
+    assert_int_equal(vgg_threads_default(), 3);
+    assert_int_equal(setenv("OMP_NUM_THREADS", "nonsense", 1), 0);
+    assert_true(vgg_threads_default() >= 1);
+    assert_int_equal(unsetenv("OMP_NUM_THREADS"), 0);
+}
+
 int main(void) {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_long_messages_keep_both_ends),
+        cmocka_unit_test(test_status_names),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_permutation),
+        cmocka_unit_test_setup_teardown(test_files, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_files_that_cannot_be_read, make_folder, remove_folder),
+        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pools_side_by_side),
+        cmocka_unit_test(test_default_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
