@@ -27,7 +27,7 @@ typedef struct predict_state {
     vgg_prediction *best; /* room for `top` */
     vgg_cli_predict_output output;
     size_t failed; /* pictures that could not be read, and folders that have none */
-    bool broken;   /* nothing more can be written */
+    bool broken;   /* nothing more can be written, which was said */
 } predict_state;
 
 static const char *const formats[] = {"text", "json", "csv", NULL};
@@ -108,8 +108,28 @@ static int compare_names(const FTSENT **left, const FTSENT **right) {
     return strcmp((*left)->fts_name, (*right)->fts_name);
 }
 
-/* Predicts the pictures of a folder and of those beneath; links are followed, but not in circles.
- */
+/* Whether nothing can be known of what is behind the entry, which is then complained about. */
+static bool is_unreadable(const FTSENT *entry) {
+    switch (entry->fts_info) {
+    case FTS_DNR:
+        vgg_cli_complain("predict", "%s: cannot read the folder: %s", entry->fts_path,
+                         strerror(entry->fts_errno));
+        return true;
+    case FTS_ERR:
+    case FTS_NS:
+        vgg_cli_complain("predict", "%s: cannot read: %s", entry->fts_path,
+                         strerror(entry->fts_errno));
+        return true;
+    case FTS_SLNONE:
+        vgg_cli_complain("predict", "%s: is a link that leads nowhere", entry->fts_path);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Predicts the pictures of a folder and of those beneath. A link to a folder that it lies in is not
+ * followed: what is behind it is predicted already. */
 static void predict_folder(predict_state *state, char *path) {
     char *roots[] = {path, NULL};
     FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, compare_names);
@@ -119,9 +139,7 @@ static void predict_folder(predict_state *state, char *path) {
         bool hidden = entry->fts_level > 0 && entry->fts_name[0] == '.';
         if (entry->fts_info == FTS_D && hidden) {
             fts_set(walk, entry, FTS_SKIP);
-        } else if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR) {
-            vgg_cli_complain("predict", "%s: cannot read the folder: %s", entry->fts_path,
-                             strerror(entry->fts_errno));
+        } else if (!hidden && is_unreadable(entry)) {
             state->failed++;
             pictures++;
         } else if (entry->fts_info == FTS_F && !hidden &&
@@ -151,10 +169,10 @@ static int predict_all(predict_state *state, char **images, size_t count) {
         else
             predict_file(state, images[i]);
     }
+    if (state->broken)
+        return VGG_CLI_FAILURE;
     vgg_cli_predict_end(&state->output);
-    if (state->broken && !ferror(stdout))
-        vgg_cli_complain("predict", "out of memory while writing JSON");
-    if (state->broken || state->output.written == 0)
+    if (state->output.written == 0)
         return VGG_CLI_FAILURE;
     return state->failed > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }

@@ -47,7 +47,7 @@ static bool parse(summary_options *o, int argc, char **argv, size_t *operands, i
          .value = &o->classes,
          .given = &o->classes_given,
          .minimum = 1,
-         .maximum = 1e7,
+         .maximum = 1e6,
          .help = "how many classes there are",
          .fallback = "1000"},
         {.type = VGG_CLI_INPUT,
@@ -91,6 +91,7 @@ static bool parse(summary_options *o, int argc, char **argv, size_t *operands, i
                     "vgg summary --arch E --batch-norm --layout torchvision --format json\n"
                     "vgg summary --arch 32,32,M,64,64,M/256 --input 1x28x28 --classes 10\n"
                     "vgg summary run/best.safetensors",
+        .operand = "MODEL",
         .operands_most = 1,
     };
     return vgg_cli_parse(&usage, argc, argv, operands, status);
@@ -134,7 +135,8 @@ static int summarise_arch(const summary_options *o) {
     vgg_status made = vgg_network_create(&options, &network, &error);
     if (made != VGG_OK) {
         vgg_cli_complain("summary", "%s", error.message);
-        return made == VGG_ERROR_ARGUMENT ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
+        bool usage = made == VGG_ERROR_ARGUMENT || made == VGG_ERROR_SHAPE;
+        return usage ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
     }
     int status = print_summary(network, o);
     vgg_network_free(network);
@@ -172,7 +174,9 @@ static int summarise_file(const char *path, const summary_options *o) {
         vgg_cli_complain("summary", "%s", error.message);
         return VGG_CLI_FAILURE;
     }
-    int status = print_summary(vgg_model_network(model), o);
+    int status = VGG_CLI_FAILURE;
+    if (vgg_cli_model_is_usable("summary", path, model))
+        status = print_summary(vgg_model_network(model), o);
     vgg_model_free(model);
     return status;
 }

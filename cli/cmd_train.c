@@ -102,8 +102,7 @@ static void fill_options(const vgg_cli_train_options *o, vgg_train_options *opti
 
 static int run(vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
-    vgg_cli_train_report report = vgg_cli_train_report_init(o);
-    report.classes = vgg_dataset_class_count(training->train);
+    vgg_cli_train_report report = vgg_cli_train_report_init(training);
     vgg_train_options options;
     fill_options(o, &options);
     options.callback = vgg_cli_train_event;
@@ -130,6 +129,7 @@ static int run(vgg_cli_training *training) {
 }
 
 static int train(vgg_cli_training *training) {
+    training->input_given = training->options.input.height != 0;
     int status = vgg_cli_train_choose_folder(training);
     if (status == VGG_CLI_OK && training->options.resume)
         status = vgg_cli_train_open_run(training);
@@ -141,13 +141,7 @@ static int train(vgg_cli_training *training) {
         status = vgg_cli_train_make_model(training);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_note_options(training);
-    if (status != VGG_CLI_OK)
-        return status;
-    if (training->options.overwrite)
-        vgg_cli_train_clear_folder(training);
-    if (!training->options.quiet)
-        vgg_cli_train_print_plan(training);
-    return run(training);
+    return status == VGG_CLI_OK ? run(training) : status;
 }
 
 int vgg_cli_train(int argc, char **argv) {

@@ -64,6 +64,15 @@ static void print_commands(FILE *stream) {
                     "  vgg summary --arch D\n");
 }
 
+/* With the instruction tier, unless VGG_CPU asks for one that there is not. */
+static void print_version(void) {
+    const char *tier = vgg_cpu_tier();
+    if (strcmp(tier, "none") == 0)
+        printf("vgg %s\n", vgg_version());
+    else
+        printf("vgg %s (%s)\n", vgg_version(), tier);
+}
+
 static int run(int argc, char **argv) {
     if (argc < 2) {
         print_commands(stderr);
@@ -71,7 +80,7 @@ static int run(int argc, char **argv) {
     }
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0) {
-        printf("vgg %s (%s)\n", vgg_version(), vgg_cpu_tier());
+        print_version();
         return VGG_CLI_OK;
     }
     if (strcmp(name, "help") == 0 && argc > 2) {

@@ -9,29 +9,60 @@
 
 #include "cli/command.h"
 
+/* The bytes of a message that are shown; a longer one, because of a long word in it, loses its
+ * middle: who complains stands at the beginning, what is wrong at the end. */
+#define MESSAGE_MOST 1000
+#define GAP " ... "
+
+static bool is_inside_letter(char byte) {
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* Takes the middle out of a text of `length` bytes, between two letters of UTF-8. */
+static void shorten(char *text, size_t length) {
+    size_t half = (MESSAGE_MOST - strlen(GAP)) / 2, head = half, tail = length - half;
+    while (head > 0 && is_inside_letter(text[head]))
+        head--;
+    while (tail < length && is_inside_letter(text[tail]))
+        tail++;
+    memcpy(text + head, GAP, strlen(GAP));
+    memmove(text + head + strlen(GAP), text + tail, length - tail + 1);
+}
+
 void vgg_cli_complain(const char *command, const char *format, ...) {
     va_list arguments;
+    char *message;
     va_start(arguments, format);
-    flockfile(stderr);
-    fputs("vgg", stderr);
-    if (command != NULL)
-        fprintf(stderr, " %s", command);
-    fputs(": ", stderr);
-    vfprintf(stderr, format, arguments);
-    putc('\n', stderr);
-    funlockfile(stderr);
+    int length = vasprintf(&message, format, arguments);
     va_end(arguments);
+    if (length < 0) {
+        fputs("vgg: out of memory\n", stderr);
+        return;
+    }
+    if (length > MESSAGE_MOST)
+        shorten(message, (size_t)length);
+    /* A line stays one line, and the terminal as it is, whatever was typed. */
+    for (char *c = message; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
+    const char *space = command != NULL ? " " : "";
+    fprintf(stderr, "vgg%s%s: %s\n", space, command != NULL ? command : "", message);
+    free(message);
+}
+
+bool vgg_cli_flush_output(const char *command) {
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    vgg_cli_complain(command, "cannot write to standard output%s%s", errno != 0 ? ": " : "",
+                     errno != 0 ? strerror(errno) : "");
+    clearerr(stdout);
+    return false;
 }
 
 int vgg_cli_finish_output(const char *command, int status) {
-    bool failed = ferror(stdout) != 0;
     errno = 0;
-    failed |= fflush(stdout) != 0;
-    if (!failed)
-        return status;
-    vgg_cli_complain(command, "cannot write to standard output%s%s", errno != 0 ? ": " : "",
-                     errno != 0 ? strerror(errno) : "");
-    return VGG_CLI_FAILURE;
+    return vgg_cli_flush_output(command) ? status : VGG_CLI_FAILURE;
 }
 
 const char *vgg_cli_count_text(char buffer[VGG_CLI_TEXT_SIZE], size_t count) {

@@ -5,9 +5,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Writes the line "vgg <command>: <message>" to standard error; command NULL: "vgg: <message>". */
+/* Writes the line "vgg <command>: <message>" to standard error; command NULL: "vgg: <message>".
+ * Control characters become "?", and a message of more than 1,000 bytes loses its middle. */
 void vgg_cli_complain(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Writes out what standard output holds. False when that or something written since errno was set
+ * to 0 failed, which is complained about, once. */
+bool vgg_cli_flush_output(const char *command);
 
 /* Writes out what is left in standard output. When anything of it could not be written, complains
  * and returns failure in place of `status`. */

@@ -56,9 +56,22 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
     memcpy(options, table, sizeof table);
 }
 
+bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_model *model) {
+    if (vgg_model_note(model, "state.epoch") == NULL)
+        return true;
+    vgg_cli_complain(
+        command,
+        "%s: is the state of a training run, not a model; expected best.safetensors or "
+        "last.safetensors beside it",
+        path);
+    return false;
+}
+
 /* What the library cannot say, because it does not know the names of our options. */
 static int check(const char *command, const vgg_cli_model_source *source, const vgg_model *model) {
     const vgg_network_options *network = vgg_network_describe(vgg_model_network(model));
+    if (!vgg_cli_model_is_usable(command, source->path, model))
+        return VGG_CLI_FAILURE;
     if (source->input.channels != 0 && source->input.channels != network->channels) {
         vgg_cli_complain(command, "--input: found %zu channels, but %s takes %zu",
                          source->input.channels, source->path, network->channels);

@@ -21,6 +21,10 @@ typedef struct vgg_cli_model_source {
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]);
 
+/* False, which is complained about, for the state of a training run: it is written as a model is,
+ * but holds velocities in place of weights. */
+bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_model *model);
+
 /* Opens the model, which must have or be given its preprocessing. Returns the exit status; anything
  * but VGG_CLI_OK has been complained about. */
 int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model);

@@ -133,6 +133,13 @@ static bool check_operands(const vgg_cli_usage *usage, char **argv, size_t count
                          usage->synopsis);
         return false;
     }
+    for (size_t i = 1; i <= count; i++) {
+        if (argv[i][0] == '\0') {
+            vgg_cli_complain(usage->command, "%s: found \"\", expected %s", usage->operand,
+                             usage->synopsis);
+            return false;
+        }
+    }
     if (count > usage->operands_most) {
         vgg_cli_complain(usage->command, "unexpected argument \"%s\"; expected %s",
                          argv[usage->operands_most + 1], usage->synopsis);

@@ -53,7 +53,7 @@ typedef struct vgg_cli_usage {
     size_t group_count;
     const char *statuses; /* exit statuses beside 0, 1 and 2: lines; NULL: none */
     const char *examples; /* lines */
-    const char *operand;  /* what a message about a missing one calls it */
+    const char *operand;  /* what a message about a missing or empty one calls it */
     size_t operands_least, operands_most;
 } vgg_cli_usage;
 

@@ -1,9 +1,11 @@
 #include "cli/predict_output.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/message.h"
 #include "cli/terminal.h"
 
 #define BAR_CELLS 20
@@ -94,18 +96,21 @@ static void write_csv(const vgg_cli_predict_output *output, const char *image,
 
 bool vgg_cli_predict_write(vgg_cli_predict_output *output, const char *image,
                            const vgg_prediction *best, size_t count) {
+    errno = 0;
     switch (output->format) {
     case VGG_CLI_PREDICT_TEXT:
         write_text(output, image, best, count);
         break;
     case VGG_CLI_PREDICT_JSON:
-        if (!write_json(output, image, best, count))
+        if (!write_json(output, image, best, count)) {
+            vgg_cli_complain("predict", "out of memory while writing JSON");
             return false;
+        }
         break;
     case VGG_CLI_PREDICT_CSV:
         write_csv(output, image, best, count);
         break;
     }
     output->written++;
-    return fflush(stdout) == 0 && !ferror(stdout);
+    return vgg_cli_flush_output("predict");
 }

@@ -21,7 +21,7 @@ typedef struct vgg_cli_predict_output {
 
 void vgg_cli_predict_begin(const vgg_cli_predict_output *output);
 /* Writes the predictions of one picture, most likely first, as soon as they are there. False when
- * memory ran out or standard output takes no more. */
+ * memory ran out or standard output takes no more, which is complained about. */
 bool vgg_cli_predict_write(vgg_cli_predict_output *output, const char *image,
                            const vgg_prediction *best, size_t count);
 void vgg_cli_predict_end(const vgg_cli_predict_output *output);

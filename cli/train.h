@@ -33,6 +33,7 @@ typedef struct vgg_cli_training {
     vgg_cli_train_options options;
     char default_folder[32];
     vgg_dataset *train, *validation;
+    bool input_given;
     bool split; /* the validation part was set aside, the data itself has none */
     vgg_dataset_info info;
     vgg_model *model;
@@ -70,7 +71,7 @@ void vgg_cli_train_print_plan(const vgg_cli_training *training);
 
 /* Chooses the folder, and refuses one that holds a model which would be lost. */
 int vgg_cli_train_choose_folder(vgg_cli_training *training);
-/* Forgets the run that --overwrite allows to replace. */
+/* Forgets the models of the run that --overwrite allows to replace. */
 void vgg_cli_train_clear_folder(const vgg_cli_training *training);
 /* Opens the model of the run to continue, and takes over the options that were not given. */
 int vgg_cli_train_open_run(vgg_cli_training *training);
@@ -81,6 +82,7 @@ int vgg_cli_train_note_options(vgg_cli_training *training);
  * ------------------------------------------------------------------ */
 
 typedef struct vgg_cli_train_report {
+    const vgg_cli_training *training;
     bool quiet, show_rate;
     bool advised; /* that the network does not learn */
     size_t threads, classes;
@@ -89,8 +91,9 @@ typedef struct vgg_cli_train_report {
     double epoch_started, latest_line;
 } vgg_cli_train_report;
 
-vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_train_options *options);
-/* A vgg_train_callback; user is the report. Asks for an end after Ctrl-C. */
+vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_training *training);
+/* A vgg_train_callback; user is the report. Says what will be trained, and lets the former run go,
+ * when all that can fail before the first step has gone well. Asks for an end after Ctrl-C. */
 bool vgg_cli_train_event(void *user, const vgg_train_event *event);
 /* From now on Ctrl-C and SIGTERM only ask for an end; the second of a kind ends the process. */
 void vgg_cli_train_catch_signals(void);

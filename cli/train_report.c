@@ -30,11 +30,14 @@ void vgg_cli_train_catch_signals(void) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_train_options *options) {
+vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_training *training) {
+    const vgg_cli_train_options *options = &training->options;
     vgg_cli_train_report report = {
+        .training = training,
         .quiet = options->quiet,
         .show_rate = strcmp(options->schedule, "step") == 0,
         .threads = options->threads,
+        .classes = vgg_dataset_class_count(training->train),
         .progress = vgg_cli_progress_on(stdout),
         .skipped = {.command = "train", .strict = options->strict},
     };
@@ -83,8 +86,8 @@ static void show_step(vgg_cli_train_report *report, const vgg_train_event *event
     report->latest_line = vgg_cli_now();
 }
 
-/* A network that guesses has a loss of ln(classes); one that is still there after this many epochs will
- * hardly get away. */
+/* A network that guesses has a loss of ln(classes); one that is still there after this many epochs
+ * will hardly get away. */
 #define EPOCHS_TO_BEGIN 2
 #define LOSS_OF_GUESSING 0.985
 
@@ -152,19 +155,26 @@ static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *eve
     report->epoch_started = report->latest_line = vgg_cli_now();
 }
 
+static void begin(vgg_cli_train_report *report, const vgg_train_event *event) {
+    if (report->training->options.overwrite)
+        vgg_cli_train_clear_folder(report->training);
+    if (report->quiet)
+        return;
+    vgg_cli_train_print_plan(report->training);
+    print_machine(report, event);
+}
+
 bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
     vgg_cli_train_report *report = user;
     if (event->type == VGG_EVENT_SKIPPED) {
         report->skipped.progress = &report->progress;
         return vgg_cli_skip(&report->skipped, event->name, event->why);
     }
-    if (!report->quiet) {
-        if (event->type == VGG_EVENT_PLAN)
-            print_machine(report, event);
-        else if (event->type == VGG_EVENT_EPOCH)
-            print_epoch(report, event);
-        else
-            show_step(report, event);
-    }
+    if (event->type == VGG_EVENT_PLAN)
+        begin(report, event);
+    else if (!report->quiet && event->type == VGG_EVENT_EPOCH)
+        print_epoch(report, event);
+    else if (!report->quiet)
+        show_step(report, event);
     return !stop_asked;
 }

@@ -10,10 +10,9 @@
 #include "cli/train.h"
 
 /* What a run leaves in its folder, beside its log. */
-static const char *const run_files[] = {"best.safetensors", "last.safetensors", "state.safetensors",
-                                        "log.jsonl"};
-#define RUN_FILES (sizeof run_files / sizeof run_files[0])
-#define MODEL_FILES (RUN_FILES - 1)
+static const char *const model_files[] = {"best.safetensors", "last.safetensors",
+                                          "state.safetensors"};
+#define MODEL_FILES (sizeof model_files / sizeof model_files[0])
 
 static bool file_in(const char *folder, const char *name, char *path, size_t size) {
     return (size_t)snprintf(path, size, "%s/%s", folder, name) < size && access(path, F_OK) == 0;
@@ -42,7 +41,7 @@ int vgg_cli_train_choose_folder(vgg_cli_training *training) {
         return VGG_CLI_FAILURE;
     }
     for (size_t i = 0; i < MODEL_FILES && !o->resume && !o->overwrite; i++) {
-        if (file_in(o->folder, run_files[i], path, sizeof path)) {
+        if (file_in(o->folder, model_files[i], path, sizeof path)) {
             vgg_cli_complain("train",
                              "%s: holds a run already; --resume continues it, --overwrite replaces "
                              "it, or name another folder",
@@ -55,9 +54,9 @@ int vgg_cli_train_choose_folder(vgg_cli_training *training) {
 
 void vgg_cli_train_clear_folder(const vgg_cli_training *training) {
     char path[4096];
-    for (size_t i = 0; i < RUN_FILES; i++) {
+    for (size_t i = 0; i < MODEL_FILES; i++) {
         /* One that cannot be removed cannot be replaced either, which the training will say. */
-        if (file_in(training->options.folder, run_files[i], path, sizeof path))
+        if (file_in(training->options.folder, model_files[i], path, sizeof path))
             unlink(path);
     }
 }

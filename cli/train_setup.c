@@ -24,6 +24,16 @@ static int fail(const vgg_error *error) {
     return VGG_CLI_FAILURE;
 }
 
+/* The same for a network that cannot be. The input's size is the user's word or the data's: an
+ * architecture that does not fit the data is no mistake of the command line. */
+static int fail_network(const vgg_cli_training *training, vgg_status status,
+                        const vgg_error *error) {
+    fail(error);
+    bool usage =
+        status == VGG_ERROR_ARGUMENT || (status == VGG_ERROR_SHAPE && training->input_given);
+    return usage ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
+}
+
 /* Opens the data with `split` of it set aside. */
 static vgg_status open_parts(vgg_cli_training *training, double split, vgg_error *error) {
     vgg_dataset_options options;
@@ -138,13 +148,11 @@ int vgg_cli_train_make_model(vgg_cli_training *training) {
     vgg_error error;
     vgg_network *network = NULL;
     vgg_preprocess preprocess;
-    if (make_preprocess(training, &preprocess, &error) != VGG_OK)
-        return fail(&error);
-    vgg_status made = make_network(training, &network, &error);
-    if (made != VGG_OK) {
-        fail(&error);
-        return made == VGG_ERROR_ARGUMENT ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
-    }
+    vgg_status made = make_preprocess(training, &preprocess, &error);
+    if (made == VGG_OK)
+        made = make_network(training, &network, &error);
+    if (made != VGG_OK)
+        return fail_network(training, made, &error);
     const char **names = class_names(training->train);
     if (names == NULL) {
         vgg_cli_complain("train", "out of memory for the names of the classes");

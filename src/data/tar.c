@@ -192,42 +192,74 @@ static vgg_status add_entry(tar_index *list, struct archive_entry *header, vgg_e
     return VGG_OK;
 }
 
-/* The data of a file ends, padded to whole blocks, where the next header begins. */
-static vgg_status place_last(tar_index *list, const char *path, la_int64_t next_header,
-                             size_t file_size, vgg_error *error) {
-    if (list->count == 0)
-        return VGG_OK;
-    entry *last = &list->entries[list->count - 1];
-    if (last->size == SIZE_MAX) {
-        last->size = 0;
+/* The data of a file ends, padded to whole blocks, at byte `end`, where the next header begins. */
+static vgg_status place(entry *file, const char *path, size_t end, vgg_error *error) {
+    if (file->size == SIZE_MAX) {
+        file->size = 0;
         return VGG_OK;
     }
-    size_t end = (size_t)next_header;
-    if (next_header < 0 || last->size > end || vgg_round_up(last->size, TAR_BLOCK) > end)
+    if (file->size > end || vgg_round_up(file->size, TAR_BLOCK) > end)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s has %zu bytes, more than the archive",
-                        path, last->path, last->size);
-    last->offset = end - vgg_round_up(last->size, TAR_BLOCK);
-    if (last->offset + last->size > file_size)
-        return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: ends at byte %zu, inside of %s; expected at least %zu bytes", path,
-                        file_size, last->path, last->offset + last->size);
+                        path, file->path, file->size);
+    file->offset = end - vgg_round_up(file->size, TAR_BLOCK);
     return VGG_OK;
 }
 
-static vgg_status read_headers(struct archive *archive, const char *path, size_t file_size,
-                               tar_index *list, vgg_error *error) {
-    for (;;) {
+/* Says why there is no header at byte `position`. */
+static vgg_status fail_header(const tar_index *list, const char *path, size_t position,
+                              size_t file_size, const char *reason, vgg_error *error) {
+    if (position < file_size && file_size - position < TAR_BLOCK)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: ends at byte %zu, inside of the header at byte %zu, after %zu entries",
+                        path, file_size, position, list->count);
+    return vgg_fail(error, VGG_ERROR_FORMAT,
+                    "%s: damaged tar archive at byte %zu, after %zu entries: %s", path, position,
+                    list->count, reason != NULL ? reason : "no header");
+}
+
+/* An archive ends with blocks of zeros, or with the file. */
+static bool is_end(const tar_source *tar, size_t position, size_t file_size) {
+    static const unsigned char zeros[TAR_BLOCK];
+    unsigned char block[TAR_BLOCK];
+    return position >= file_size ||
+           (pread(tar->descriptor, block, sizeof block, (off_t)position) == sizeof block &&
+            memcmp(block, zeros, sizeof zeros) == 0);
+}
+
+/* Passes over the bytes of a file; *position becomes that of the next header. */
+static vgg_status skip_data(struct archive *archive, const entry *file, const char *path,
+                            size_t file_size, size_t *position, vgg_error *error) {
+    size_t start = (size_t)archive_filter_bytes(archive, 0);
+    /* Asked first, since libarchive may seek beyond the end without a word. */
+    if (file->size != SIZE_MAX && start <= file_size && file->size > file_size - start)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: ends at byte %zu, inside of %s, whose %zu bytes begin at byte %zu",
+                        path, file_size, file->path, file->size, start);
+    if (archive_read_data_skip(archive) != ARCHIVE_OK)
+        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: damaged tar archive at byte %zu, in %s: %s",
+                        path, start, file->path, archive_error_string(archive));
+    *position = (size_t)archive_filter_bytes(archive, 0);
+    return VGG_OK;
+}
+
+static vgg_status read_headers(const tar_source *tar, struct archive *archive, const char *path,
+                               size_t file_size, tar_index *list, vgg_error *error) {
+    for (size_t position = 0;;) {
         struct archive_entry *header;
         int result = archive_read_next_header(archive, &header);
-        if (result < ARCHIVE_WARN)
-            return vgg_fail(error, VGG_ERROR_FORMAT,
-                            "%s: damaged tar archive after %zu entries: %s", path, list->count,
-                            archive_error_string(archive));
-        vgg_status status =
-            place_last(list, path, archive_read_header_position(archive), file_size, error);
-        if (status != VGG_OK || result == ARCHIVE_EOF)
+        if (result == ARCHIVE_EOF && is_end(tar, position, file_size))
+            return VGG_OK;
+        /* A warning is about a name or a date; all else is a header that cannot be trusted. */
+        if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
+            return fail_header(list, path, position, file_size, archive_error_string(archive),
+                               error);
+        vgg_status status = add_entry(list, header, error);
+        if (status != VGG_OK)
             return status;
-        status = add_entry(list, header, error);
+        entry *last = &list->entries[list->count - 1];
+        status = skip_data(archive, last, path, file_size, &position, error);
+        if (status == VGG_OK)
+            status = place(last, path, position, error);
         if (status != VGG_OK)
             return status;
     }
@@ -260,7 +292,7 @@ static vgg_status make_index(const tar_source *tar, const char *path, tar_index 
         status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: cannot be read as a tar archive: %s", path,
                           archive_error_string(archive));
     else
-        status = read_headers(archive, path, (size_t)info.st_size, list, error);
+        status = read_headers(tar, archive, path, (size_t)info.st_size, list, error);
     archive_read_free(archive);
     return status;
 }

@@ -107,6 +107,8 @@ vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
     const char *classes = vgg_notes_find(metadata, "vgg.classes");
     if (status == VGG_OK && classes != NULL)
         status = vgg_json_to_labels(path, "vgg.classes", classes, &description->labels, error);
+    if (status == VGG_OK && classes != NULL && description->labels.count == 0)
+        status = fail_value(path, "vgg.classes", classes, "a name for each class", error);
     return status;
 }
 

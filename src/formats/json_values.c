@@ -82,9 +82,13 @@ typedef struct place {
 
 static vgg_status fail_member(const place *at, const char *member, const json_t *found,
                               const char *expected) {
-    return vgg_fail(at->error, VGG_ERROR_FORMAT,
-                    "%s: \"%s\" of its metadata: \"%s\" %s, expected %s", at->path, at->key, member,
-                    found == NULL ? "is missing" : "has a wrong value", expected);
+    char *value = json_dumps(found, JSON_COMPACT | JSON_ENCODE_ANY);
+    vgg_status status = vgg_fail(at->error, VGG_ERROR_FORMAT,
+                                 "%s: \"%s\" of its metadata: \"%s\" %s%.60s, expected %s",
+                                 at->path, at->key, member, found == NULL ? "is missing" : "is ",
+                                 value != NULL ? value : "", expected);
+    free(value);
+    return status;
 }
 
 static json_t *read_json(const place *at, const char *text, vgg_status *status) {

@@ -30,6 +30,14 @@ vgg_status vgg_source_check_size(const vgg_source *source, const char *format, u
     return VGG_OK;
 }
 
+vgg_status vgg_source_make_image(const vgg_source *source, vgg_image *image, size_t width,
+                                 size_t height, size_t channels, vgg_error *error) {
+    vgg_status status = vgg_image_make(image, width, height, channels, error);
+    if (status != VGG_OK)
+        vgg_error_prefix(error, "%s", source->name);
+    return status;
+}
+
 vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name, vgg_image *image,
                             vgg_error *error) {
     vgg_source source = {.bytes = bytes, .size = size, .name = name};

@@ -33,6 +33,10 @@ vgg_status vgg_image_sniff(const vgg_source *source, vgg_decoder **decoder, vgg_
 vgg_status vgg_source_check_size(const vgg_source *source, const char *format, uint64_t width,
                                  uint64_t height, vgg_error *error);
 
+/* vgg_image_make whose messages begin with the source's name. */
+vgg_status vgg_source_make_image(const vgg_source *source, vgg_image *image, size_t width,
+                                 size_t height, size_t channels, vgg_error *error);
+
 /* The orientation, 1..8, in an EXIF block: a TIFF file, perhaps after the six bytes "Exif\0\0".
  * 1 (upright) when it says nothing or is damaged. */
 unsigned vgg_exif_orientation(const unsigned char *bytes, size_t size);

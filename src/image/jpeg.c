@@ -128,7 +128,8 @@ static vgg_status read_rows(jpeg_reader *reader) {
     size_t width = codec->output_width;
     size_t channels = codec->out_color_space == JCS_GRAYSCALE ? 1 : 3;
     vgg_image *image = &reader->image;
-    vgg_status status = vgg_image_make(image, width, codec->output_height, channels, reader->error);
+    vgg_status status = vgg_source_make_image(reader->source, image, width, codec->output_height,
+                                              channels, reader->error);
     if (status != VGG_OK)
         return status;
     JSAMPARRAY inks = NULL;

@@ -158,8 +158,8 @@ static vgg_status finish(png_reader *reader) {
         return VGG_OK;
     }
     size_t channels = reader->palette ? 3 : reader->samples - 1;
-    vgg_status status =
-        vgg_image_make(&reader->image, reader->width, reader->height, channels, reader->error);
+    vgg_status status = vgg_source_make_image(reader->source, &reader->image, reader->width,
+                                              reader->height, channels, reader->error);
     if (status != VGG_OK)
         return status;
     if (reader->palette)

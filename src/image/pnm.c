@@ -208,7 +208,8 @@ vgg_status vgg_pnm_decode(const vgg_source *source, vgg_image *image, unsigned *
         status = reader.kind >= 4 ? check_raw_size(&reader) : check_plain_size(&reader);
     vgg_image result = {0};
     if (status == VGG_OK)
-        status = vgg_image_make(&result, reader.width, reader.height, reader.channels, error);
+        status = vgg_source_make_image(source, &result, reader.width, reader.height,
+                                       reader.channels, error);
     if (status != VGG_OK)
         return status;
     status = read_pixels(&reader, result.pixels);

@@ -87,7 +87,8 @@ vgg_status vgg_webp_decode(const vgg_source *source, vgg_image *image, unsigned 
     vgg_status status = check_features(source, &features, error);
     vgg_image result = {0};
     if (status == VGG_OK)
-        status = vgg_image_make(&result, (size_t)features.width, (size_t)features.height, 3, error);
+        status = vgg_source_make_image(source, &result, (size_t)features.width,
+                                       (size_t)features.height, 3, error);
     if (status != VGG_OK)
         return status;
     status = features.has_alpha ? decode_transparent(source, &result, error)

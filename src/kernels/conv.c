@@ -66,51 +66,74 @@ typedef struct tile_setting {
     size_t output_block;  /* floats between two output blocks of y */
 } tile_setting;
 
-/* The sums of one tile. x: the patch at the tile's first pixel and first tap; w: packed weights. */
-VGG_INLINE void accumulate(const tile_setting *setting, int pixels, int blocks, size_t step,
-                           const float *x, const float *w,
-                           vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS]) {
+/* Adds what one plane contributes to a tile: a channel block, or all channels of a plain input. x: the
+ * patch at the tile's first pixel and first tap; w: packed weights of the plane. */
+VGG_INLINE void add_plane(const tile_setting *setting, int pixels, int blocks, size_t step,
+                          const float *x, const float *w, size_t channels,
+                          vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS]) {
     const input_patch *patch = setting->patch;
-    size_t row = patch->width * step, plane = patch->rows * row;
-    size_t inner = step == 1 ? setting->inputs : VGG_BLOCK;
-    size_t channel = step == 1 ? plane : 1;
-    for (size_t outer = 0; outer < setting->outer; outer++) {
-        size_t channels = vgg_size_min(inner, setting->inputs - outer * inner);
-        for (size_t tap_row = 0; tap_row < setting->kernel; tap_row++)
-            for (size_t tap = 0; tap < setting->kernel; tap++) {
-                const float *at = x + outer * plane + tap_row * row + tap * step;
-                for (size_t c = 0; c < channels; c++) {
-                    vf weight[TILE_BLOCKS * BLOCK_VECTORS];
+    size_t row = patch->width * step;
+    size_t channel = step == 1 ? patch->rows * row : 1;
+    for (size_t tap_row = 0; tap_row < setting->kernel; tap_row++)
+        for (size_t tap = 0; tap < setting->kernel; tap++) {
+            const float *at = x + tap_row * row + tap * step;
+            for (size_t c = 0; c < channels; c++) {
+                vf weight[TILE_BLOCKS * BLOCK_VECTORS];
+                VGG_UNROLL
+                for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+                    weight[v] = vf_load(w + (size_t)(v / BLOCK_VECTORS) * setting->weight_block +
+                                        c * VGG_BLOCK + v % BLOCK_VECTORS * VGG_LANES);
+                VGG_UNROLL
+                for (int p = 0; p < pixels; p++) {
+                    vf value = vf_splat(at[c * channel + (size_t)p * step]);
                     VGG_UNROLL
                     for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
-                        weight[v] = vf_load(w + (size_t)(v / BLOCK_VECTORS) * setting->weight_block +
-                                            c * VGG_BLOCK + v % BLOCK_VECTORS * VGG_LANES);
-                    VGG_UNROLL
-                    for (int p = 0; p < pixels; p++) {
-                        vf value = vf_splat(at[c * channel + (size_t)p * step]);
-                        VGG_UNROLL
-                        for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
-                            sums[v][p] += weight[v] * value;
-                    }
+                        sums[v][p] += weight[v] * value;
                 }
-                w += inner * VGG_BLOCK;
             }
+            w += (step == 1 ? channels : VGG_BLOCK) * VGG_BLOCK;
+        }
+}
+
+/* The sums of all planes, each summed on its own in registers first: adding up two levels of short sums
+ * instead of one long one keeps the rounding error small. */
+VGG_INLINE void accumulate(const tile_setting *setting, int pixels, int blocks, size_t step,
+                           const float *x, const float *w,
+                           vf totals[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS]) {
+    size_t inner = step == 1 ? setting->inputs : VGG_BLOCK;
+    size_t plane = step == 1 ? 0 : setting->patch->rows * setting->patch->width * step;
+    size_t taps = setting->kernel * setting->kernel;
+    VGG_UNROLL
+    for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+        VGG_UNROLL
+        for (int p = 0; p < pixels; p++)
+            totals[v][p] = (vf){0};
+    for (size_t outer = 0; outer < setting->outer; outer++) {
+        vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS];
+        VGG_UNROLL
+        for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+            VGG_UNROLL
+            for (int p = 0; p < pixels; p++)
+                sums[v][p] = (vf){0};
+        add_plane(setting, pixels, blocks, step, x + outer * plane,
+                  w + outer * taps * inner * VGG_BLOCK,
+                  vgg_size_min(inner, setting->inputs - outer * inner), sums);
+        VGG_UNROLL
+        for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+            VGG_UNROLL
+            for (int p = 0; p < pixels; p++)
+                totals[v][p] += sums[v][p];
     }
 }
 
 /* k: the first output channel of the tile, y: its first output value. */
 VGG_INLINE void tile(const tile_setting *setting, int pixels, int blocks, size_t step,
                      const float *x, const float *w, size_t k, float *y) {
+    const vgg_conv_forward_task *task = setting->task;
     vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS];
-    VGG_UNROLL
-    for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
-        VGG_UNROLL
-        for (int p = 0; p < pixels; p++)
-            sums[v][p] = (vf){0};
     accumulate(setting, pixels, blocks, step, x, w, sums);
     VGG_UNROLL
     for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
-        const vgg_conv_forward_task *task = setting->task;
         size_t channel = k + (size_t)v * VGG_LANES;
         vf bias = task->bias == NULL ? (vf){0} : vf_load(task->bias + channel);
         vf scale = task->scale == NULL ? vf_splat(1) : vf_load(task->scale + channel);

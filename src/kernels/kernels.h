@@ -1,7 +1,8 @@
 /* The kernels: what runs on the processor, as one table of function pointers and their contracts.
  *
  * Inside a network activations are blocked by channels: (N, ceil(C / 16), H, W, 16) floats, where the
- * channels beyond C in the last block are zero. Every kernel keeps them zero. Where a network meets
+ * channels beyond C in the last block are zero. Every kernel keeps them zero as long as values are finite.
+ * Where a network meets
  * the outside, activations are plain: (N, C, H, W).
  *
  * A kernel is a vgg_pool_work: it does the units begin..end-1 of a task that its argument struct
@@ -68,8 +69,9 @@ typedef struct vgg_conv_pack_task {
 
 void vgg_conv_pack(void *task, size_t begin, size_t end, size_t worker);
 
-/* y = relu?((conv(x, w) + bias) * scale + shift), each operation rounded, so that a batch norm behind a
- * convolution gives the same bits on its own and folded into it. Unit: as in the partition. */
+/* y = relu?((conv(x, w) + bias) * scale + shift). The sum with the bias is rounded before it is scaled, so
+ * that a batch norm behind a convolution gives the same bits on its own and folded into it. Unit: as in
+ * the partition. */
 typedef struct vgg_conv_forward_task {
     vgg_conv_shape shape;
     vgg_conv_partition partition;
@@ -81,6 +83,53 @@ typedef struct vgg_conv_forward_task {
     float *y;       /* blocked */
     float *scratch; /* partition.scratch floats per worker */
 } vgg_conv_forward_task;
+
+/* ---- convolution by Winograd's F(4x4, 3x3) ---------------------------------------------------------- */
+
+/* A 3x3 convolution of blocked activations in tiles of 4x4 outputs (Lavin & Gray, "Fast algorithms for
+ * convolutional neural networks", CVPR 2016): 36 products per tile and pair of channels instead of 144.
+ * With input transform B, filter transform G and output transform A, and the interpolation points
+ * 0, +-5/8, +-3/2 and infinity (smaller errors than 0, +-1, +-2: Barabasz, Anderson, Soodhalter, Gregg,
+ * "Error analysis and improving the accuracy of Winograd convolution", 2020). */
+#define VGG_WINOGRAD_TILE 4
+#define VGG_WINOGRAD_POINTS 36
+/* Output channels whose products are made together. */
+#define VGG_WINOGRAD_GROUP 32
+
+typedef struct vgg_winograd_partition {
+    bool fused;           /* a unit does `tiles` tiles from input to output, with stored filters; else
+                           * the input of some images is transformed first, and then a unit does one group
+                           * of output channels, transforming its filters on the way */
+    size_t tile_rows, tile_columns; /* of an image */
+    size_t images;        /* of one pass: all when fused */
+    size_t tiles;         /* of a fused unit, or at once within a unit */
+    size_t units;         /* of a pass: fused, or groups of output channels */
+    size_t row;           /* floats between two tiles of transformed input */
+    size_t filters;       /* floats of the stored filters, 0 when not fused */
+    size_t inputs;        /* floats of the transformed input of a pass, 0 when fused */
+    size_t scratch;       /* floats per worker */
+} vgg_winograd_partition;
+
+/* Whether F(4x4, 3x3) is the faster way: 3x3, blocked input, and maps and channels large enough. */
+bool vgg_winograd_pays(const vgg_conv_shape *shape);
+vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape);
+
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)) for the images first_image ... of one pass. */
+typedef struct vgg_winograd_task {
+    vgg_conv_shape shape;
+    vgg_winograd_partition partition;
+    size_t first_image, images; /* of this pass */
+    const float *x;
+    const float *weights;       /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
+    bool turned;
+    float *filters;             /* fused: [K / 32][36][C][32]; written by winograd_filters */
+    float *inputs;              /* not fused: [36][tiles of the pass][row]; by winograd_inputs */
+    const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
+    bool relu;
+    bool pool;                  /* 2x2 max-pool behind it: y is of half the height and width */
+    float *y;
+    float *scratch;
+} vgg_winograd_task;
 
 /* Gradients of weights and bias from x and dy. The images are cut into `groups` of neighbours; unit
  * (group, k block, c block), the c block fastest, writes its own part of `partial`, which is
@@ -233,6 +282,9 @@ typedef struct vgg_kernels {
     const char *tier;
     vgg_pool_work *conv_forward;         /* vgg_conv_forward_task */
     vgg_pool_work *conv_weights;         /* vgg_conv_weights_task */
+    vgg_pool_work *winograd_filters;     /* vgg_winograd_task: unit = group of output channels */
+    vgg_pool_work *winograd_inputs;      /* unit = tile row of an image, channel block */
+    vgg_pool_work *winograd;             /* unit as in the partition */
     vgg_pool_work *linear_forward;       /* vgg_linear_task: y = relu?(x w^T + bias) */
     vgg_pool_work *linear_input;         /* dx = dy w */
     vgg_pool_work *linear_weights;       /* dweights = dy^T x, dbias = sums of dy */

@@ -37,6 +37,9 @@ typedef struct vgg_step {
     size_t folded;      /* convolution: the batch norm layer folded into it, or SIZE_MAX */
     vgg_extent in, out; /* of one image */
     bool plain;         /* convolution: reads the caller's plain input */
+    bool winograd;      /* convolution: by F(4x4, 3x3) instead of directly */
+    bool back_winograd; /* the same of its backward pass to the input */
+    bool pool;          /* convolution: with the 2x2 max-pool behind it; `out` is pooled */
     bool relu;          /* a ReLU follows */
     bool mask;          /* backward starts with the derivative of a ReLU, told by the sign of y */
     double dropout;     /* linear: probability, 0 without */
@@ -46,12 +49,14 @@ typedef struct vgg_step {
     size_t x, y, dx, dy;
     size_t chosen;        /* max-pool: which of the four */
     size_t scratch;       /* convolution forward: per worker */
+    size_t transformed;   /* Winograd: the transformed input of a pass */
+    size_t back_transformed; /* the same of the backward pass */
     size_t back_scratch;  /* convolution backward: per worker */
     size_t partial;       /* convolution backward: groups of the weight gradient */
     size_t blocked_dx;    /* convolution of the caller's input: its gradient, blocked */
 
     /* Offsets in floats into the plan's constants. */
-    size_t packed, packed_turned;
+    size_t packed, packed_turned;    /* Winograd: the stored filters, if any, in place of packed */
     size_t bias, scale, shift;       /* per channel, rounded up to a block */
     size_t mean, from_dy, from_x, constant, deviation; /* batch norm */
     size_t sums;                     /* batch norm: [N][C / 16][2][16] */
@@ -114,6 +119,10 @@ static inline void *vgg_plan_buffer(const vgg_plan *plan, size_t buffer) {
 void vgg_batch_norm_from_running(vgg_plan *plan, size_t layer, float *scale, float *shift);
 void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step);
 void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step);
+
+/* A convolution by Winograd's transforms, forward or (turned) backward to its input. */
+vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *step, bool turned,
+                                         size_t images);
 
 /* The convolution of a step, and the one that carries gradients back to its input. */
 vgg_conv_shape vgg_step_conv_shape(const vgg_step *step, const vgg_network *network, size_t images);

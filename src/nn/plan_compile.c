@@ -79,6 +79,8 @@ static vgg_step *add_step(plan_compiler *compiler, vgg_step_kind kind, size_t la
                        .dy = VGG_NO_BUFFER,
                        .chosen = VGG_NO_BUFFER,
                        .scratch = VGG_NO_BUFFER,
+                       .transformed = VGG_NO_BUFFER,
+                       .back_transformed = VGG_NO_BUFFER,
                        .back_scratch = VGG_NO_BUFFER,
                        .partial = VGG_NO_BUFFER,
                        .blocked_dx = VGG_NO_BUFFER};
@@ -126,38 +128,70 @@ static size_t add_worker_scratch(plan_compiler *compiler, size_t floats) {
     return add_buffer(compiler, product(compiler, product(compiler, floats, threads), sizeof(float)));
 }
 
-/* A convolution with the batch norm and ReLU behind it; returns the last layer that it took. */
+/* Memory of a convolution: weights as its algorithm wants them, and scratch. */
+static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
+    vgg_plan *plan = compiler->plan;
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
+    step->winograd = !plan->options.exact && vgg_winograd_pays(&shape);
+    if (!step->winograd) {
+        step->packed = add_constants(compiler, vgg_conv_packed_size(&shape));
+        step->scratch = add_worker_scratch(compiler, vgg_conv_forward_partition(&shape).scratch);
+        return;
+    }
+    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape);
+    step->packed = add_constants(compiler, cut.filters);
+    step->transformed = add_buffer(compiler, product(compiler, cut.inputs, sizeof(float)));
+    step->scratch = add_worker_scratch(compiler, cut.scratch);
+}
+
+/* Takes a max-pool that follows at once into a Winograd convolution whose unpooled output nobody needs:
+ * its tiles hold whole windows. Returns the last layer that was taken. */
+static size_t take_pool(plan_compiler *compiler, vgg_step *step, size_t layer) {
+    const vgg_plan *plan = compiler->plan;
+    if (!step->winograd || plan->gradients || layer + 1 >= plan->network->layer_count ||
+        plan->network->layers[layer + 1].type != VGG_LAYER_MAX_POOL)
+        return layer;
+    step->pool = true;
+    step->out = compiler->extents[layer + 2];
+    compiler->extent = step->out;
+    compiler->plan->buffers[step->y].bytes =
+        product(compiler, floats_of(compiler, step->out, FORM_BLOCKED), sizeof(float));
+    return layer + 1;
+}
+
+static void add_batch_norm(plan_compiler *compiler, size_t layer) {
+    vgg_step *step =
+        add_step(compiler, VGG_STEP_BATCH_NORM, layer, compiler->extents[layer + 1], FORM_BLOCKED);
+    size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
+    size_t *const figures[] = {&step->scale,  &step->shift,    &step->mean,     &step->from_dy,
+                               &step->from_x, &step->constant, &step->deviation};
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        *figures[i] = add_constants(compiler, lanes);
+    step->sums =
+        add_constants(compiler, product(compiler, 2 * lanes, compiler->plan->options.batch));
+    step->relu = true;
+}
+
+/* A convolution with the batch norm, ReLU and perhaps the max-pool behind it; returns the last layer that
+ * it took. */
 static size_t compile_convolution(plan_compiler *compiler, size_t layer) {
     vgg_plan *plan = compiler->plan;
-    const vgg_network *network = plan->network;
-    bool norm = network->layers[layer + 1].type == VGG_LAYER_BATCH_NORM;
+    bool norm = plan->network->layers[layer + 1].type == VGG_LAYER_BATCH_NORM;
     bool fold = norm && !plan->gradients;
     bool plain = compiler->form == FORM_PLAIN;
     vgg_step *step = add_step(compiler, VGG_STEP_CONVOLUTION, layer, compiler->extents[layer + 1],
                               FORM_BLOCKED);
+    size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
     step->plain = plain;
     step->relu = !norm || fold;
     step->folded = fold ? layer + 1 : SIZE_MAX;
-
-    vgg_conv_shape shape = vgg_step_conv_shape(step, network, plan->options.batch);
-    step->packed = add_constants(compiler, vgg_conv_packed_size(&shape));
-    size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
     step->bias = add_constants(compiler, lanes);
     step->scale = add_constants(compiler, fold ? lanes : 0);
     step->shift = add_constants(compiler, fold ? lanes : 0);
-    step->scratch = add_worker_scratch(compiler, vgg_conv_forward_partition(&shape).scratch);
-    if (norm && !fold) {
-        vgg_step *second = add_step(compiler, VGG_STEP_BATCH_NORM, layer + 1,
-                                    compiler->extents[layer + 2], FORM_BLOCKED);
-        second->relu = true;
-        size_t *const figures[] = {&second->scale,   &second->shift,  &second->mean,
-                                   &second->from_dy, &second->from_x, &second->constant,
-                                   &second->deviation};
-        for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-            *figures[i] = add_constants(compiler, lanes);
-        second->sums = add_constants(compiler, product(compiler, 2 * lanes, plan->options.batch));
-    }
-    return layer + (norm ? 2 : 1);
+    reserve_convolution(compiler, step);
+    if (norm && !fold)
+        add_batch_norm(compiler, layer + 1);
+    return take_pool(compiler, step, layer + (norm ? 2 : 1));
 }
 
 /* A linear layer with the ReLU and dropout behind it, in either order; the two commute, so ReLU always
@@ -233,6 +267,21 @@ static void place_masks(vgg_plan *plan) {
     }
 }
 
+/* Memory of the convolution that carries gradients back; returns floats of scratch per worker. */
+static size_t reserve_turned(plan_compiler *compiler, vgg_step *step) {
+    vgg_plan *plan = compiler->plan;
+    vgg_conv_shape shape = vgg_step_turned_shape(step, plan->network, plan->options.batch);
+    step->back_winograd = !plan->options.exact && vgg_winograd_pays(&shape);
+    if (!step->back_winograd) {
+        step->packed_turned = add_constants(compiler, vgg_conv_packed_size(&shape));
+        return vgg_conv_forward_partition(&shape).scratch;
+    }
+    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape);
+    step->packed_turned = add_constants(compiler, cut.filters);
+    step->back_transformed = add_buffer(compiler, product(compiler, cut.inputs, sizeof(float)));
+    return cut.scratch;
+}
+
 static void add_gradient_buffers(plan_compiler *compiler, vgg_step *step, size_t dy) {
     vgg_plan *plan = compiler->plan;
     bool first = step == plan->steps;
@@ -240,13 +289,10 @@ static void add_gradient_buffers(plan_compiler *compiler, vgg_step *step, size_t
     step->need_dx = !first || plan->options.input_gradient;
     if (step->kind == VGG_STEP_CONVOLUTION) {
         vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
-        vgg_conv_shape turned = vgg_step_turned_shape(step, plan->network, plan->options.batch);
         size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
         size_t scratch = vgg_conv_weights_scratch(&shape);
-        if (step->need_dx) {
-            step->packed_turned = add_constants(compiler, vgg_conv_packed_size(&turned));
-            scratch = vgg_size_max(scratch, vgg_conv_forward_partition(&turned).scratch);
-        }
+        if (step->need_dx)
+            scratch = vgg_size_max(scratch, reserve_turned(compiler, step));
         step->back_scratch = add_worker_scratch(compiler, scratch);
         size_t partial = vgg_conv_weights_partial(&shape) + lanes;
         step->partial = add_buffer(compiler, product(compiler, partial * sizeof(float),
@@ -300,11 +346,12 @@ static void find_lives(vgg_plan *plan) {
         use(plan, step->y, s);
         use(plan, step->chosen, s);
         use(plan, step->scratch, s);
+        use(plan, step->transformed, s);
         if (!plan->gradients)
             continue;
         size_t back = 2 * plan->step_count - 1 - s;
         const size_t used[] = {step->dy,      step->dx,         step->chosen, step->back_scratch,
-                               step->partial, step->blocked_dx, keeps_x(step) ? step->x : VGG_NO_BUFFER,
+                               step->partial, step->blocked_dx, step->back_transformed, keeps_x(step) ? step->x : VGG_NO_BUFFER,
                                step->mask ? step->y : VGG_NO_BUFFER};
         for (size_t i = 0; i < sizeof used / sizeof *used; i++)
             use(plan, used[i], back);
@@ -315,8 +362,8 @@ static void find_lives(vgg_plan *plan) {
 
 static vgg_status allocate_lists(vgg_plan *plan, vgg_error *error) {
     /* A layer becomes at most two steps, with one more in front of the first and of the first linear
-     * one; a step has at most eight buffers. */
-    size_t steps = 2 * plan->network->layer_count + 2, buffers = 8 * steps + 4;
+     * one; a step has at most ten buffers. */
+    size_t steps = 2 * plan->network->layer_count + 2, buffers = 10 * steps + 4;
     plan->steps = calloc(steps, sizeof *plan->steps);
     plan->buffers = calloc(buffers, sizeof *plan->buffers);
     plan->caller = calloc(buffers, sizeof *plan->caller);

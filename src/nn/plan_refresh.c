@@ -21,6 +21,13 @@ static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, const float 
     vgg_pool_run(plan->pool, vgg_blocks(shape.outputs), vgg_conv_pack, &task);
 }
 
+static void store_filters(vgg_plan *plan, const vgg_step *step, bool turned) {
+    vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, 1);
+    if (task.partition.fused)
+        vgg_pool_run(plan->pool, (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
+                     plan->kernels->winograd_filters, &task);
+}
+
 vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
     const vgg_network *network = plan->network;
     if (plan->fresh && plan->version == network->version)
@@ -34,8 +41,13 @@ vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
             continue;
         const vgg_tensor *tensors = network->tensors + network->layers[step->layer].first_tensor;
         const float *weights = tensors[VGG_TENSOR_WEIGHT].values;
-        pack(plan, vgg_step_conv_shape(step, network, 1), false, weights, step->packed);
-        if (plan->gradients && step->need_dx)
+        if (step->winograd)
+            store_filters(plan, step, false);
+        else
+            pack(plan, vgg_step_conv_shape(step, network, 1), false, weights, step->packed);
+        if (plan->gradients && step->need_dx && step->back_winograd)
+            store_filters(plan, step, true);
+        else if (plan->gradients && step->need_dx)
             pack(plan, vgg_step_turned_shape(step, network, 1), true, weights,
                  step->packed_turned);
         memcpy(plan->constants + step->bias, tensors[VGG_TENSOR_BIAS].values,

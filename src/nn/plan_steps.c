@@ -26,7 +26,69 @@ static const float *values_of(const vgg_plan *plan, const vgg_step *step, size_t
 
 /* ---- convolution -------------------------------------------------------------------------------------------- */
 
+static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_step *step, size_t images) {
+    bool folded = step->folded != SIZE_MAX;
+    return (vgg_winograd_task){.shape = vgg_step_conv_shape(step, plan->network, images),
+                               .x = vgg_plan_buffer(plan, step->x),
+                               .filters = plan->constants + step->packed,
+                               .inputs = vgg_plan_buffer(plan, step->transformed),
+                               .bias = plan->constants + step->bias,
+                               .scale = folded ? plan->constants + step->scale : NULL,
+                               .shift = folded ? plan->constants + step->shift : NULL,
+                               .relu = step->relu,
+                               .pool = step->pool,
+                               .y = vgg_plan_buffer(plan, step->y),
+                               .scratch = vgg_plan_buffer(plan, step->scratch)};
+}
+
+/* Where the gradient of a convolution's input is put in blocks: in dx, or, when dx is the caller's and
+ * plain, in a buffer before it. */
+static float *blocked_dx(const vgg_plan *plan, const vgg_step *step) {
+    bool callers = step->blocked_dx != VGG_NO_BUFFER;
+    return vgg_plan_buffer(plan, callers ? step->blocked_dx : step->dx);
+}
+
+static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_step *step, size_t images) {
+    return (vgg_winograd_task){.shape = vgg_step_turned_shape(step, plan->network, images),
+                               .x = vgg_plan_buffer(plan, step->dy),
+                               .turned = true,
+                               .filters = plan->constants + step->packed_turned,
+                               .inputs = vgg_plan_buffer(plan, step->back_transformed),
+                               .y = blocked_dx(plan, step),
+                               .scratch = vgg_plan_buffer(plan, step->back_scratch)};
+}
+
+vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *step, bool turned,
+                                         size_t images) {
+    vgg_winograd_task task =
+        turned ? turned_task(plan, step, images) : forward_task(plan, step, images);
+    task.partition = vgg_winograd_partition_of(&task.shape);
+    task.images = images;
+    task.weights = values_of(plan, step, VGG_TENSOR_WEIGHT);
+    return task;
+}
+
+static void winograd(vgg_plan *plan, const vgg_step *step, bool turned) {
+    vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, plan->count);
+    const vgg_winograd_partition *cut = &task.partition;
+    if (cut->fused) {
+        run(plan, cut->units, plan->kernels->winograd, &task);
+        return;
+    }
+    for (size_t first = 0; first < plan->count; first += cut->images) {
+        task.first_image = first;
+        task.images = vgg_size_min(cut->images, plan->count - first);
+        run(plan, task.images * cut->tile_rows * vgg_blocks(task.shape.inputs),
+            plan->kernels->winograd_inputs, &task);
+        run(plan, cut->units, plan->kernels->winograd, &task);
+    }
+}
+
 static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
+    if (step->winograd) {
+        winograd(plan, step, false);
+        return;
+    }
     bool folded = step->folded != SIZE_MAX;
     vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->count);
     vgg_conv_forward_task task = {.shape = shape,
@@ -76,22 +138,28 @@ static void move(vgg_plan *plan, vgg_extent extent, vgg_pool_work *kernel, const
     run(plan, plan->count * vgg_blocks(extent.channels), kernel, &task);
 }
 
+static void direct_backward(vgg_plan *plan, const vgg_step *step) {
+    vgg_conv_shape shape = vgg_step_turned_shape(step, plan->network, plan->count);
+    vgg_conv_forward_task task = {.shape = shape,
+                                  .partition = vgg_conv_forward_partition(&shape),
+                                  .x = vgg_plan_buffer(plan, step->dy),
+                                  .packed = plan->constants + step->packed_turned,
+                                  .y = blocked_dx(plan, step),
+                                  .scratch = vgg_plan_buffer(plan, step->back_scratch)};
+    run(plan, task.partition.units, plan->kernels->conv_forward, &task);
+}
+
 static void convolution_backward(vgg_plan *plan, const vgg_step *step) {
     convolution_weights(plan, step);
     float *dx = vgg_plan_buffer(plan, step->dx);
     if (!step->need_dx || dx == NULL)
         return;
-    vgg_conv_shape shape = vgg_step_turned_shape(step, plan->network, plan->count);
-    bool callers = step->blocked_dx != VGG_NO_BUFFER;
-    vgg_conv_forward_task task = {.shape = shape,
-                                  .partition = vgg_conv_forward_partition(&shape),
-                                  .x = vgg_plan_buffer(plan, step->dy),
-                                  .packed = plan->constants + step->packed_turned,
-                                  .y = callers ? vgg_plan_buffer(plan, step->blocked_dx) : dx,
-                                  .scratch = vgg_plan_buffer(plan, step->back_scratch)};
-    run(plan, task.partition.units, plan->kernels->conv_forward, &task);
-    if (callers)
-        move(plan, step->in, vgg_unblock, task.y, dx);
+    if (step->back_winograd)
+        winograd(plan, step, true);
+    else
+        direct_backward(plan, step);
+    if (step->blocked_dx != VGG_NO_BUFFER)
+        move(plan, step->in, vgg_unblock, blocked_dx(plan, step), dx);
 }
 
 /* ---- pools and LRN -------------------------------------------------------------------------------------------- */

@@ -191,6 +191,33 @@ def test_full_disk(model, picture):
         b"vgg predict: cannot write to standard output")
 
 
+@pytest.mark.parametrize("form", ["text", "json", "csv"])
+def test_full_disk_says_why_once(model, picture, form):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([PROGRAM, "predict", "--model", model, picture, "--format", form],
+                              stdout=full, stderr=subprocess.PIPE, env=environment(), check=False)
+    assert done.returncode == 1
+    assert done.stderr == (b"vgg predict: cannot write to standard output: "
+                           b"No space left on device\n")
+
+
+def test_links_that_lead_nowhere(model, picture, tmp_path):
+    shutil.copy(picture, tmp_path / "good.png")
+    (tmp_path / "nowhere").symlink_to("missing")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    (tmp_path / ".hidden").symlink_to("missing")
+    result = vgg("predict", "--model", model, tmp_path, "--format=json", status=3)
+    assert result.err == "".join(f"vgg predict: {tmp_path}/{name}: is a link that leads nowhere\n"
+                                 for name in ("circle.png", "nowhere"))
+    assert [row["image"] for row in json.loads(result.out)] == [f"{tmp_path}/good.png"]
+
+
+def test_state_of_a_run_is_no_model(trained, picture):
+    line = complaint("predict", "--model", trained / "state.safetensors", picture,
+                     "--preprocess", "unit")
+    assert "state.safetensors: is the state of a training run" in line
+
+
 def test_pictures_are_written_as_they_come(model, picture):
     with subprocess.Popen([PROGRAM, "predict", "--model", model, picture, "-", "--format=csv"],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -91,13 +91,26 @@ def test_an_architecture_is_no_file():
     assert line == "vgg summary: there is no file D; did you mean --arch D?"
 
 
+def test_classes_are_as_many_as_a_network_may_have():
+    text = vgg("summary", "--arch", "4,M/", "--input", 8, "--classes", 1000000).out
+    assert "[-1, 1000000]" in text
+    line = complaint("summary", "--classes", 1000001, status=2)
+    assert line.endswith('found "1000001", expected a whole number from 1 to 1000000')
+
+
+def test_state_of_a_run_is_no_model(trained):
+    line = complaint("summary", trained / "state.safetensors")
+    assert line == (f"vgg summary: {trained}/state.safetensors: is the state of a training run, not "
+                    "a model; expected best.safetensors or last.safetensors beside it")
+
+
 @pytest.mark.parametrize("arch", ["32,,M", "32,X", "0,M", "Q", "32,M/a"])
 def test_malformed_architecture(arch):
     assert arch in complaint("summary", "--arch", arch, status=2)
 
 
 def test_input_too_small_for_the_pools():
-    line = complaint("summary", "--arch", "D", "--input", 16, status=1)
+    line = complaint("summary", "--arch", "D", "--input", 16, status=2)
     assert "16" in line
 
 

@@ -252,6 +252,24 @@ def test_wrong_network(pictograms, tmp_path):
     assert "4,X" in complaint("train", pictograms, *run, "--arch", "4,X", status=2)
     line = complaint("train", pictograms, *run, "--arch", "4,M,4,M,4,M,4,M,4,M/8")
     assert "16" in line
+    complaint("train", pictograms, *run, "--arch", "D", "--input", 16, status=2)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("tier,status", [("nonsense", 1), ("ref", 0)])
+def test_former_run_goes_when_the_new_one_begins(pictograms, trained, tmp_path, tier, status):
+    import shutil
+
+    run = shutil.copytree(trained, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    result = vgg("train", pictograms, "-o", run, "--overwrite", *TINY, "--epochs", 1,
+                 env={"VGG_CPU": tier}, status=status)
+    after = {path.name: path.read_bytes() for path in run.iterdir()}
+    if status == 0:
+        assert after["last.safetensors"] != before["last.safetensors"]
+        assert after["log.jsonl"].count(b'"epoch"') > 0 and b'"epoch":2' not in after["log.jsonl"]
+    else:
+        assert after == before and result.out == ""
 
 
 def test_loss_that_is_no_number(pictograms, tmp_path):

@@ -33,6 +33,24 @@ def test_version():
     assert vgg("--version").out.startswith("vgg 0.")
 
 
+def test_version_with_a_tier_that_there_is_not():
+    (line,) = vgg("--version", env={"VGG_CPU": "nonsense"}).out.splitlines()
+    assert line.startswith("vgg 0.") and "(" not in line
+
+
+def test_control_characters_are_not_repeated():
+    line = complaint("train", "x", "y\n\x1b[2J\x7fz", status=2)
+    assert line.startswith('vgg train: unexpected argument "y??[2J?z"; expected ')
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00e9", "\u20ac"])
+def test_long_words_are_shortened_in_the_middle(letter):
+    line = complaint("train", "a", letter * 5000, status=2)
+    assert len(line.encode(errors="surrogateescape")) < 1100 and f"{letter} ... {letter}" in line
+    assert line.startswith(f'vgg train: unexpected argument "{letter}')
+    assert line.endswith("expected vgg train DATA [-o RUN] [options]")
+
+
 def test_no_command():
     result = vgg(status=2)
     assert result.out == "" and "USAGE" in result.err
@@ -99,6 +117,15 @@ def test_option_like_no_other():
         (("train", "x", "--init", "he"), "expected kaiming, glorot or paper"),
         (("train", "x", "--strict=yes"), '--strict: takes no value, found "yes"'),
         (("train", "x", "--arch", ""), '--arch: found "", expected ARCH'),
+        (("train", ""), 'DATA: found "", expected vgg train DATA'),
+        (("eval", "--model", "x", ""), 'DATA: found "", expected vgg eval'),
+        (("predict", "--model", "x", "y", ""), 'IMAGE: found "", expected vgg predict'),
+        (("summary", ""), 'MODEL: found "", expected vgg summary'),
+        (("generate", ""), 'FOLDER: found "", expected vgg generate'),
+        (("train", "x", "-o", ""), '--output: found "", expected RUN'),
+        (("train", "x", "--output="), '--output: found "", expected RUN'),
+        (("predict", "--model", "", "x"), '--model: found "", expected FILE'),
+        (("eval", "--model=m", "--labels", "", "x"), '--labels: found "", expected NAMES'),
         (("train", "x", "-o"), "--output: has no value, expected RUN"),
         (("train", "x", "--resume"), "--resume: has no run to continue"),
         (("train", "x", "-o", "y", "--resume", "--overwrite"), "expected one of them"),

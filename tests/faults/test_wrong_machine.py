@@ -86,9 +86,9 @@ def test_run_that_is_there_already(pictograms, former):
     "more,options",
     [
         (["--arch", "4,Q"], {"status": 2}),
-        (["--arch", "D", "--input", "8"], {}),
-        (["--arch", "64,64,M/8", "--input", 224, "--batch", 65536], {"silent": False}),
-        ([], {"env": {"VGG_CPU": "nonsense"}, "silent": False}),
+        (["--arch", "D", "--input", "8"], {"status": 2}),
+        (["--arch", "64,64,M/8", "--input", 224, "--batch", 65536], {}),
+        ([], {"env": {"VGG_CPU": "nonsense"}}),
     ],
     ids=["architecture", "input", "memory", "tier"],
 )
@@ -307,9 +307,9 @@ def test_one_figure_for_the_memory(pictograms, tmp_path):
 def test_network_beyond_the_memory_that_is_left(pictograms, little_memory, tmp_path):
     fails("train", pictograms, "-o", tmp_path / "run", "--arch", "8/8,65536,65536", "--input", 16,
           "--batch", 8, "--threads", 1, "--workers", 1, limits=little_memory,
-          says=["out of memory", "needs 16.0 GB"])
+          says=["out of memory", "16.0 GB"])
     fails("train", pictograms, "-o", tmp_path / "run", "--arch", "65536,65536,65536",
-          says=["out of memory", "needs 144.0 GB"])
+          says=["out of memory", "288.6 GB"])
     assert names(tmp_path) == []
 
 

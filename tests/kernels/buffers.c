@@ -34,8 +34,7 @@ static const char *running_kernel, *running_tier;
 
 static uint64_t draw_seed, draw_count;
 
-/* ---- guarded buffers --------------------------------------------------------------------------
- */
+/* ---- guarded buffers ------------------------------------------------------------------------- */
 
 static const guarded *find(const void *data) {
     for (size_t i = 0; i < buffer_count; i++)
@@ -151,8 +150,7 @@ void vgg_guarded_free(void) {
     }
 }
 
-/* ---- the test that runs -------------------------------------------------------------------------
- */
+/* ---- the test that runs ---------------------------------------------------------------------- */
 
 void vgg_describe(const char *format, ...) {
     va_list arguments;

@@ -11,8 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- guarded buffers --------------------------------------------------------------------------
- */
+/* ---- guarded buffers ------------------------------------------------------------------------- */
 
 /* Filled with poison: for floats a NaN with bits of its own, for bytes a value above 3. */
 float *vgg_guarded_floats(size_t count);
@@ -36,8 +35,7 @@ void vgg_guarded_check(void);
 
 void vgg_guarded_free(void);
 
-/* ---- the test that runs -------------------------------------------------------------------------
- */
+/* ---- the test that runs ---------------------------------------------------------------------- */
 
 /* What the test tries, as in "3 -> 17 channels of 5 x 7", for the messages. */
 __attribute__((format(printf, 1, 2))) void vgg_describe(const char *format, ...);

@@ -260,8 +260,7 @@ static void test_fold(void **state) {
     }
 }
 
-/* ---- what ref is compared with ------------------------------------------------------------------
- */
+/* ---- what ref is compared with --------------------------------------------------------------- */
 
 static double input_at(const layer *l, size_t n, size_t c, size_t row, size_t column) {
     const vgg_conv_shape *s = &l->shape;

@@ -194,8 +194,7 @@ static void test_reduce(void **state) {
     }
 }
 
-/* ---- what ref is compared with ------------------------------------------------------------------
- */
+/* ---- what ref is compared with --------------------------------------------------------------- */
 
 static double input_at(const vgg_conv_weights_task *t, size_t n, size_t c, size_t pixel) {
     const vgg_conv_shape *s = &t->shape;

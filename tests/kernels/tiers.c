@@ -80,8 +80,7 @@ void vgg_case_run(const vgg_kernel_case *item, const vgg_kernels *tier) {
     call(item, tier, item->task, 0, item->units, 0);
 }
 
-/* ---- comparisons --------------------------------------------------------------------------------
- */
+/* ---- comparisons ----------------------------------------------------------------------------- */
 
 static double number(const vgg_kernel_output *output, const void *values, size_t i) {
     return output->size == 1 ? ((const uint8_t *)values)[i] : (double)((const float *)values)[i];
@@ -149,8 +148,7 @@ static void check_same(const trial *t, const char *when) {
     }
 }
 
-/* ---- ranges and images --------------------------------------------------------------------------
- */
+/* ---- ranges and images ----------------------------------------------------------------------- */
 
 /* Moves what a call wrote to `merged`, and leaves poison. */
 static void collect(const trial *t, const vgg_kernel_output *output, unsigned char *merged) {

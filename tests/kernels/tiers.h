@@ -25,7 +25,7 @@
  * partial sum so far, which is at most that; the errors of n additions are as often up as down, so
  * they grow like the square root of n; 4 more are for what is done to the sum afterwards (bias,
  * scale, shift, a division). With terms from vgg_draw_value() one missing or wrong term is at least
- * 1/4, or differs by about that for most values of an output: for 5000 terms 100 times the bound.
+ * 1/4, or differs by about that for most values of an output: for 5000 terms 20 times the bound.
  */
 double vgg_sum_error(size_t terms);
 

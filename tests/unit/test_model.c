@@ -272,6 +272,8 @@ static const metadata_case metadata_cases[] = {
     {"vgg.input", "2x4x4", "2 input channels, expected 1 or 3"},
     {"vgg.input", "1x0x4", "expected sizes like"},
     {"vgg.input", "1x8x8", "has shape 2x8, expected 2x32"},
+    {"vgg.classes", "[]",
+     "\"vgg.classes\" of its metadata is \"[]\", expected a name for each class"},
     {"vgg.classes", "{}", "\"vgg.classes\" of its metadata is not a JSON array of strings"},
     {"vgg.classes", "[\"a\",1]", "is not a JSON array of strings"},
     {"vgg.classes", "[\"a\",", "\"vgg.classes\" of its metadata is not JSON"},
@@ -280,17 +282,17 @@ static const metadata_case metadata_cases[] = {
     {"vgg.preprocess", "{", "\"vgg.preprocess\" of its metadata is not JSON"},
     {"vgg.preprocess", "{}", "\"channels\" is missing, expected a whole number"},
     {"vgg.preprocess", PREPROCESS("\"channels\":2,\"width\":4,\"height\":4", FIGURES),
-     "\"channels\" has a wrong value, expected 1 or 3"},
+     "\"channels\" is 2, expected 1 or 3"},
     {"vgg.preprocess", PREPROCESS("\"channels\":1,\"width\":-4,\"height\":4", FIGURES),
-     "\"width\" has a wrong value, expected a whole number"},
+     "\"width\" is -4, expected a whole number"},
     {"vgg.preprocess", PREPROCESS("\"channels\":1,\"width\":8,\"height\":4", FIGURES),
      "gives inputs of 1x4x8, but \"vgg.input\" is 1x4x4"},
     {"vgg.preprocess", PREPROCESS(SIZES, "\"mean\":[0,1,2],\"deviation\":[1]"),
-     "\"mean\" has a wrong value, expected an array of 1 number"},
+     "\"mean\" is [0,1,2], expected an array of 1 number"},
     {"vgg.preprocess", PREPROCESS(SIZES, "\"mean\":[0],\"deviation\":[0]"), "deviation"},
     {"vgg.preprocess", PREPROCESS(SIZES, "\"mean\":[\"0\"],\"deviation\":[1]"), "numbers only"},
     {"vgg.preprocess", "{\"name\":\"unit\"," SIZES ",\"resize\":0,\"filter\":\"nearest\"}",
-     "\"filter\" has a wrong value, expected \"bilinear\" or \"bicubic\""},
+     "\"filter\" is \"nearest\", expected \"bilinear\" or \"bicubic\""},
 };
 
 static void test_metadata(void **state) {
@@ -320,13 +322,10 @@ static void test_without_names(void **state) {
     const char *path = in_folder("nameless.safetensors");
     vgg_model *model;
     vgg_error error;
-    const char *const values[] = {NULL, "[]"};
-    for (size_t i = 0; i < 2; i++) {
-        write_described(path, "vgg.classes", values[i]);
-        assert_ok(vgg_model_load(path, NULL, &model, &error), error);
-        assert_null(vgg_model_class_names(model));
-        vgg_model_free(model);
-    }
+    write_described(path, "vgg.classes", NULL);
+    assert_ok(vgg_model_load(path, NULL, &model, &error), error);
+    assert_null(vgg_model_class_names(model));
+    vgg_model_free(model);
     unlink(path);
 }
 

@@ -156,6 +156,57 @@ static void parts_links_and_doubles(void **state) {
     vgg_dataset_free(validation);
 }
 
+/* Changes a byte of the file. */
+static void spoil_byte(const char *name, long offset) {
+    FILE *file = fopen(at(name), "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    assert_int_equal(fputc(byte ^ 1, file), byte ^ 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The folder a/ at byte 0, the header of b/2.pgm at 512, its 511 bytes at 1024, the header of
+ * b/10.pgm at 1536. */
+static void damage_is_placed(void **state) {
+    (void)state;
+    write_tar("sum.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, "");
+    spoil_byte("sum.tar", 1536 + 2);
+    expect_failure(at("sum.tar"), NULL, VGG_ERROR_FORMAT,
+                   "sum.tar: damaged tar archive at byte 1536, after 2 entries: ");
+    write_tar("data.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, "");
+    assert_int_equal(truncate(at("data.tar"), 1100), 0);
+    expect_failure(at("data.tar"), NULL, VGG_ERROR_FORMAT,
+                   "data.tar: ends at byte 1100, inside of b/2.pgm");
+    /* Cut where libarchive, which seeks in steps of 64 KiB, sees nothing of it. */
+    size_t large = (size_t)4 << 16;
+    char *bytes = calloc(1, large);
+    assert_non_null(bytes);
+    tar_writer writer = begin_tar("large.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE);
+    add_picture(&writer, "a/1.pgm", 9, 1);
+    add(&writer, "b/1.pgm", AE_IFREG, bytes, large, NULL, NULL);
+    end_tar(&writer);
+    free(bytes);
+    assert_int_equal(truncate(at("large.tar"), 1 << 16), 0);
+    expect_failure(at("large.tar"), NULL, VGG_ERROR_FORMAT,
+                   "large.tar: ends at byte 65536, inside of b/1.pgm, whose 262144 bytes begin at "
+                   "byte 1536");
+    write_tar("header.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, "");
+    assert_int_equal(truncate(at("header.tar"), 1600), 0);
+    expect_failure(at("header.tar"), NULL, VGG_ERROR_FORMAT,
+                   "header.tar: ends at byte 1600, inside of the header at byte 1536");
+    /* Without the blocks of zeros an archive is as good. */
+    write_tar("bare.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, "");
+    struct stat info;
+    assert_int_equal(stat(at("bare.tar"), &info), 0);
+    /* a/, then five headers with 1, 1, 1, 2 and 2 blocks of data */
+    off_t end = 512 * (1 + 5 + 1 + 1 + 1 + 2 + 2);
+    assert_true(info.st_size > end);
+    assert_int_equal(truncate(at("bare.tar"), end), 0);
+    check_tar("bare.tar", false, "");
+}
+
 static void damaged_archives_are_named(void **state) {
     (void)state;
     write_tar("short.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, "");
@@ -216,6 +267,7 @@ int main(void) {
         cmocka_unit_test(every_dialect),
         cmocka_unit_test(every_compression),
         cmocka_unit_test(parts_links_and_doubles),
+        cmocka_unit_test(damage_is_placed),
         cmocka_unit_test(damaged_archives_are_named),
         cmocka_unit_test(what_is_no_archive_inside),
     };

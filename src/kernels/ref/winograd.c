@@ -1,0 +1,98 @@
+/* The reference of F(4x4, 3x3) is the convolution that it computes: the transforms have nothing to do. */
+#include "kernels/ref/ref.h"
+
+void vgg_winograd_filters_ref(void *argument, size_t begin, size_t end, size_t worker);
+void vgg_winograd_inputs_ref(void *argument, size_t begin, size_t end, size_t worker);
+void vgg_winograd_ref(void *argument, size_t begin, size_t end, size_t worker);
+
+void vgg_winograd_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)argument;
+    (void)begin;
+    (void)end;
+    (void)worker;
+}
+
+void vgg_winograd_inputs_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)argument;
+    (void)begin;
+    (void)end;
+    (void)worker;
+}
+
+static double convolution(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
+                          size_t column) {
+    const vgg_conv_shape *shape = &task->shape;
+    double sum = 0;
+    for (size_t c = 0; c < shape->inputs; c++)
+        for (size_t tap = 0; tap < 9; tap++) {
+            size_t y = row + tap / 3, x = column + tap % 3; /* one more than the input's */
+            if (y == 0 || x == 0 || y > shape->height || x > shape->width)
+                continue;
+            size_t at = vgg_blocked_at(n, c, (y - 1) * shape->width + x - 1, shape->inputs,
+                                       shape->height * shape->width);
+            size_t weight = task->turned ? (c * shape->outputs + k) * 9 + 8 - tap
+                                         : (k * shape->inputs + c) * 9 + tap;
+            sum += (double)task->weights[weight] * (double)task->x[at];
+        }
+    return sum;
+}
+
+/* With bias, batch norm and ReLU, rounded where another kernel might carry on from memory. */
+static float output_value(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
+                          size_t column) {
+    if (k >= task->shape.outputs)
+        return 0;
+    double bias = task->bias == NULL ? 0 : (double)task->bias[k];
+    double value = (double)(float)(convolution(task, n, k, row, column) + bias);
+    if (task->scale != NULL)
+        value = value * (double)task->scale[k] + (double)task->shift[k];
+    return (float)(task->relu && value < 0 ? 0 : value);
+}
+
+static float pooled_value(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
+                          size_t column) {
+    float best = output_value(task, n, k, 2 * row, 2 * column);
+    for (size_t i = 1; i < 4; i++) {
+        float value = output_value(task, n, k, 2 * row + i / 2, 2 * column + i % 2);
+        if (value > best || value != value)
+            best = value;
+    }
+    return best;
+}
+
+/* Channels first_k .. last_k - 1 of what one tile of an image puts out. */
+static void write_tile(const vgg_winograd_task *task, size_t n, size_t tile, size_t first_k,
+                       size_t last_k) {
+    const vgg_winograd_partition *cut = &task->partition;
+    size_t divisor = task->pool ? 2 : 1, side = VGG_WINOGRAD_TILE / divisor;
+    size_t height = task->shape.height / divisor, width = task->shape.width / divisor;
+    size_t top = tile / cut->tile_columns * side, left = tile % cut->tile_columns * side;
+    for (size_t k = first_k; k < last_k; k++)
+        for (size_t row = top; row < vgg_size_min(top + side, height); row++)
+            for (size_t column = left; column < vgg_size_min(left + side, width); column++)
+                task->y[vgg_blocked_at(n, k, row * width + column, task->shape.outputs,
+                                       height * width)] =
+                    task->pool ? pooled_value(task, n, k, row, column)
+                               : output_value(task, n, k, row, column);
+}
+
+void vgg_winograd_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_winograd_task *task = argument;
+    const vgg_winograd_partition *cut = &task->partition;
+    size_t all = cut->tile_rows * cut->tile_columns;
+    size_t lanes = vgg_blocks(task->shape.outputs) * VGG_BLOCK;
+    for (size_t unit = begin; unit < end; unit++) {
+        if (cut->fused) {
+            size_t per_image = (all + cut->tiles - 1) / cut->tiles;
+            size_t first = unit % per_image * cut->tiles;
+            for (size_t tile = first; tile < vgg_size_min(first + cut->tiles, all); tile++)
+                write_tile(task, unit / per_image, tile, 0, lanes);
+        } else {
+            size_t k = unit * VGG_WINOGRAD_GROUP;
+            for (size_t tile = 0; tile < task->images * all; tile++)
+                write_tile(task, task->first_image + tile / all, tile % all, k,
+                           vgg_size_min(k + VGG_WINOGRAD_GROUP, lanes));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+/* What is the same for every tier of F(4x4, 3x3): when it pays, and how it is cut into units. */
+#include "kernels/kernels.h"
+
+/* Transformed filters up to this size are stored; they are read once per unit. Larger ones are made again
+ * for each group of output channels, which reads a quarter of the memory. */
+#define STORED_FILTERS (36 * 128 * 128)
+/* Transformed input of a fused unit: half of a small second-level cache. */
+#define FUSED_INPUTS (100 * 1024)
+/* Tiles of a unit, in multiples of the register tile. */
+#define TILE_STEP 14
+#define MOST_FUSED_TILES 56
+#define MOST_TILES 98
+/* Tiles of a pass whose transformed input stays in a third-level cache. */
+#define PASS_TILES 256
+
+bool vgg_winograd_pays(const vgg_conv_shape *shape) {
+    return shape->kernel == 3 && !shape->plain && shape->inputs >= 16 && shape->outputs >= 16 &&
+           shape->height >= 5 && shape->width >= 5;
+}
+
+static size_t filter_groups(const vgg_conv_shape *shape) {
+    return (shape->outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
+}
+
+static void cut_fused(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
+    size_t all = cut->tile_rows * cut->tile_columns;
+    size_t fit = FUSED_INPUTS / (VGG_WINOGRAD_POINTS * cut->row) / TILE_STEP * TILE_STEP;
+    cut->tiles = vgg_size_min(vgg_size_max(fit, TILE_STEP), MOST_FUSED_TILES);
+    cut->tiles = vgg_size_min(cut->tiles, all);
+    cut->images = shape->images;
+    cut->units = shape->images * ((all + cut->tiles - 1) / cut->tiles);
+    cut->filters = filter_groups(shape) * VGG_WINOGRAD_GROUP * VGG_WINOGRAD_POINTS * shape->inputs;
+    cut->scratch = VGG_WINOGRAD_POINTS * cut->tiles * (cut->row + VGG_WINOGRAD_GROUP);
+}
+
+static void cut_split(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
+    size_t all = cut->tile_rows * cut->tile_columns;
+    cut->images = vgg_size_min(vgg_size_max(PASS_TILES / all, 1), shape->images);
+    cut->tiles = vgg_size_min(cut->images * all, MOST_TILES);
+    cut->units = filter_groups(shape);
+    cut->inputs = VGG_WINOGRAD_POINTS * cut->images * all * cut->row;
+    cut->scratch = VGG_WINOGRAD_POINTS * VGG_WINOGRAD_GROUP * (cut->tiles + shape->inputs);
+}
+
+vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape) {
+    vgg_winograd_partition cut = {
+        .fused = shape->inputs * shape->outputs <= STORED_FILTERS / VGG_WINOGRAD_POINTS,
+        .tile_rows = (shape->height + VGG_WINOGRAD_TILE - 1) / VGG_WINOGRAD_TILE,
+        .tile_columns = (shape->width + VGG_WINOGRAD_TILE - 1) / VGG_WINOGRAD_TILE,
+        /* A block more than the channels: rows a power of two apart would share cache sets. */
+        .row = (vgg_blocks(shape->inputs) + 1) * VGG_BLOCK};
+    if (cut.fused)
+        cut_fused(shape, &cut);
+    else
+        cut_split(shape, &cut);
+    cut.scratch = vgg_round_up(cut.scratch, VGG_BLOCK);
+    return cut;
+}
