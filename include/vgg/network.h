@@ -221,6 +221,31 @@ VGG_API void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step);
  * that is unknown or that the processor cannot run is an error of vgg_plan_create. */
 VGG_API const char *vgg_cpu_tier(void);
 
+/* What a plan does, step by step. A step may do several layers at once. */
+typedef struct vgg_step_info {
+    char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind */
+    const char *algorithm;     /* "direct", "winograd", "linear", "max-pool", ... */
+    size_t multiply_adds;      /* of one image, as the layer is defined: what `algorithm` saves is not
+                                * subtracted */
+    size_t weight_bytes;       /* read from the network's tensors */
+    double seconds;            /* that the last vgg_plan_forward took for it */
+} vgg_step_info;
+
+VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);
+VGG_API vgg_status vgg_plan_step(const vgg_plan *plan, size_t step, vgg_step_info *info,
+                                 vgg_error *error);
+
+/* ---- the machine ----------------------------------------------------------------------------- */
+
+/* The most that this processor does with `threads` threads (0: vgg_threads_default) in the tier in use:
+ * float32 multiply-adds in registers, counted as two operations each, and reading memory that no cache
+ * holds. Takes about a second and 256 MB. */
+typedef struct vgg_machine {
+    double peak_gflops, read_gbps;
+} vgg_machine;
+
+VGG_API vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *error);
+
 /* ---- loss -------------------------------------------------------------------------------------- */
 
 /* Probabilities from logits, (count, classes) each; may be in place. Stable for any finite logits. */

@@ -81,17 +81,11 @@ vgg_status vgg_fail_memory(vgg_error *error, const char *what, size_t bytes) {
 void vgg_error_prefix(vgg_error *error, const char *format, ...) {
     if (error == NULL)
         return;
-    char text[VGG_ERROR_TEXT + 2];
+    char prefix[VGG_ERROR_TEXT], rest[VGG_ERROR_TEXT];
+    memcpy(rest, error->message, sizeof rest);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, VGG_ERROR_TEXT, format, arguments);
+    format_line(prefix, format, arguments);
     va_end(arguments);
-    strcat(text, ": ");
-    /* What no longer fits of the old message is cut off. */
-    size_t prefix = strlen(text);
-    prefix = prefix < VGG_ERROR_TEXT ? prefix : VGG_ERROR_TEXT - 1;
-    size_t rest = strnlen(error->message, VGG_ERROR_TEXT - 1 - prefix);
-    memmove(error->message + prefix, error->message, rest);
-    memcpy(error->message, text, prefix);
-    error->message[prefix + rest] = '\0';
+    vgg_fail(error, error->status, "%s: %s", prefix, rest);
 }

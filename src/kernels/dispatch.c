@@ -15,7 +15,9 @@
         vgg_max_pool_backward_##name, vgg_average_pool_##name, vgg_average_pool_backward_##name,   \
         vgg_batch_norm_statistics_##name, vgg_batch_norm_##name, vgg_batch_norm_sums_##name,       \
         vgg_batch_norm_backward_##name, vgg_lrn_##name, vgg_lrn_backward_##name,                   \
-        vgg_relu_backward_##name, vgg_sgd_##name;                                                  \
+        vgg_relu_backward_##name, vgg_sgd_##name, vgg_machine_multiply_##name,                     \
+        vgg_machine_read_##name;                                                                   \
+    size_t vgg_machine_operations_##name(void);                                                  \
     static const vgg_kernels name##_kernels = {                                                    \
         .tier = #name,                                                                             \
         .conv_forward = vgg_conv_forward_##name,                                                   \
@@ -38,6 +40,9 @@
         .lrn_backward = vgg_lrn_backward_##name,                                                   \
         .relu_backward = vgg_relu_backward_##name,                                                 \
         .sgd = vgg_sgd_##name,                                                                     \
+        .machine_multiply = vgg_machine_multiply_##name,                                           \
+        .machine_read = vgg_machine_read_##name,                                                   \
+        .machine_operations = vgg_machine_operations_##name,                                       \
     };
 
 TIER(ref)

@@ -276,6 +276,18 @@ void vgg_block_forward(void *task, size_t begin, size_t end, size_t worker);
 void vgg_unblock(void *task, size_t begin, size_t end, size_t worker);
 void vgg_dropout(void *task, size_t begin, size_t end, size_t worker);
 
+/* ---- the machine ------------------------------------------------------------------------------------- */
+
+/* Measures rates: machine_multiply does VGG_MACHINE_ROUNDS rounds of multiply-adds in registers per unit,
+ * machine_read reads VGG_MACHINE_FLOATS values per unit. */
+#define VGG_MACHINE_ROUNDS 20000
+#define VGG_MACHINE_FLOATS 65536
+
+typedef struct vgg_machine_task {
+    float *values;
+    float *results; /* per unit, so that no work can be left out */
+} vgg_machine_task;
+
 /* ---- the table --------------------------------------------------------------------------------------- */
 
 typedef struct vgg_kernels {
@@ -300,6 +312,9 @@ typedef struct vgg_kernels {
     vgg_pool_work *lrn_backward;
     vgg_pool_work *relu_backward;         /* vgg_relu_task */
     vgg_pool_work *sgd;                   /* vgg_sgd_task */
+    vgg_pool_work *machine_multiply;      /* vgg_machine_task */
+    vgg_pool_work *machine_read;
+    size_t (*machine_operations)(void);   /* floating-point operations of a unit of machine_multiply */
 } vgg_kernels;
 
 /* The tiers that this build has and this processor can run, best first; NULL beyond. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -209,6 +210,12 @@ static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error
     return VGG_OK;
 }
 
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
 vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, float *logits,
                             vgg_error *error) {
     if (count == 0 || count > plan->options.batch)
@@ -223,8 +230,13 @@ vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, f
     plan->ready = plan->gradients;
     plan->caller[plan->input] = (void *)(uintptr_t)inputs;
     plan->caller[plan->logits] = logits;
-    for (size_t s = 0; s < plan->step_count; s++)
+    double begun = now();
+    for (size_t s = 0; s < plan->step_count; s++) {
         vgg_step_forward(plan, &plan->steps[s]);
+        double ended = now();
+        plan->steps[s].seconds = ended - begun;
+        begun = ended;
+    }
     return VGG_OK;
 }
 
@@ -251,4 +263,43 @@ const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {
         plan->gradient_offsets[tensor] == SIZE_MAX)
         return NULL;
     return plan->gradients_of + plan->gradient_offsets[tensor];
+}
+
+/* ---- looking at it ------------------------------------------------------------------------------------------------ */
+
+size_t vgg_plan_step_count(const vgg_plan *plan) {
+    return plan->step_count;
+}
+
+static const char *algorithm_of(const vgg_step *step) {
+    static const char *const names[] = {[VGG_STEP_BLOCK] = "block",
+                                        [VGG_STEP_CONVOLUTION] = "direct",
+                                        [VGG_STEP_BATCH_NORM] = "batch-norm",
+                                        [VGG_STEP_MAX_POOL] = "max-pool",
+                                        [VGG_STEP_LRN] = "lrn",
+                                        [VGG_STEP_AVERAGE_POOL] = "average-pool",
+                                        [VGG_STEP_FLATTEN] = "flatten",
+                                        [VGG_STEP_LINEAR] = "linear"};
+    if (step->kind == VGG_STEP_CONVOLUTION && step->winograd)
+        return step->pool ? "winograd+pool" : "winograd";
+    return names[step->kind];
+}
+
+vgg_status vgg_plan_step(const vgg_plan *plan, size_t index, vgg_step_info *info,
+                         vgg_error *error) {
+    if (index >= plan->step_count)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "step %zu of a plan with %zu", index,
+                        plan->step_count);
+    const vgg_step *step = &plan->steps[index];
+    const vgg_layer *layer = &plan->network->layers[step->layer];
+    *info = (vgg_step_info){.algorithm = algorithm_of(step), .seconds = step->seconds};
+    if (step->kind != VGG_STEP_BLOCK && step->kind != VGG_STEP_FLATTEN)
+        memcpy(info->name, layer->name, sizeof info->name);
+    if (step->kind == VGG_STEP_CONVOLUTION || step->kind == VGG_STEP_LINEAR) {
+        size_t weights = plan->network->tensors[layer->first_tensor].info.count;
+        bool convolution = step->kind == VGG_STEP_CONVOLUTION;
+        info->multiply_adds = weights * (convolution ? step->in.height * step->in.width : 1);
+        info->weight_bytes = weights * sizeof(float);
+    }
+    return VGG_OK;
 }

@@ -60,6 +60,8 @@ typedef struct vgg_step {
     size_t bias, scale, shift;       /* per channel, rounded up to a block */
     size_t mean, from_dy, from_x, constant, deviation; /* batch norm */
     size_t sums;                     /* batch norm: [N][C / 16][2][16] */
+
+    double seconds; /* of the last forward pass */
 } vgg_step;
 
 struct vgg_plan {

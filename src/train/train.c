@@ -99,6 +99,14 @@ static size_t count_hits(const float *logits, const size_t *classes, size_t coun
     return hits;
 }
 
+static vgg_status fail_not_finite(const vgg_run *run, const char *what, vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_NUMERIC,
+                    "%s not a finite number in epoch %zu, step %zu, with learning rate %g; a lower "
+                    "rate, batch norm or another initialisation may help",
+                    what, run->progress.epoch + 1, run->progress.step + 1,
+                    rate_of(&run->options, run->progress.epoch));
+}
+
 /* A batch norm cannot learn from one picture alone; such a last batch is left out. */
 static bool too_small(const vgg_run *run, size_t count) {
     return count == 0 || (count == 1 && run->network->options.batch_norm && run->options.batch > 1);
@@ -117,10 +125,7 @@ static vgg_status learn(vgg_run *run, const vgg_batch *batch, vgg_error *error) 
         vgg_cross_entropy(run->logits, batch->classes, batch->count, classes, run->gradient);
     double rate = rate_of(&run->options, progress->epoch);
     if (!isfinite(loss))
-        return vgg_fail(error, VGG_ERROR_NUMERIC,
-                        "the loss is not a finite number in epoch %zu, step %zu, with learning rate %g; a lower rate, "
-                        "batch norm or another initialisation may help",
-                        progress->epoch + 1, progress->step + 1, rate);
+        return fail_not_finite(run, "the loss is", error);
     progress->loss += loss * (double)batch->count;
     progress->hits += count_hits(run->logits, batch->classes, batch->count, classes);
     progress->images += batch->count;
@@ -188,6 +193,8 @@ static vgg_status validate(vgg_run *run, vgg_train_event *event, vgg_error *erro
     vgg_status status = vgg_evaluate(run->model, run->validation, &options, &result, error);
     if (status == VGG_ERROR_STOPPED)
         return VGG_OK;
+    if (status == VGG_ERROR_NUMERIC)
+        return fail_not_finite(run, "a result on the validation pictures is", error);
     if (status != VGG_OK)
         return status;
     event->validated = true;

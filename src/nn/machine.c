@@ -1,0 +1,58 @@
+/* Measuring the machine's multiply-add rate and read bandwidth. */
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+#include "vgg/network.h"
+
+/* More than any cache holds. */
+#define READ_BYTES ((size_t)256 << 20)
+#define MULTIPLY_UNITS 256
+#define REPEATS 5
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+/* The least seconds of some repeats. */
+static double fastest(vgg_pool *pool, size_t units, vgg_pool_work *work, vgg_machine_task *task) {
+    double best = HUGE_VAL;
+    for (int i = 0; i < REPEATS; i++) {
+        double begun = now();
+        vgg_pool_run(pool, units, work, task);
+        best = fmin(best, now() - begun);
+    }
+    return best;
+}
+
+vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *error) {
+    const vgg_kernels *kernels;
+    vgg_status status = vgg_kernels_get(&kernels, error);
+    if (status != VGG_OK)
+        return status;
+    size_t floats = READ_BYTES / sizeof(float), units = floats / VGG_MACHINE_FLOATS;
+    vgg_machine_task task = {.values = vgg_aligned_alloc(READ_BYTES),
+                             .results = calloc(units + MULTIPLY_UNITS, sizeof(float))};
+    vgg_pool *pool = NULL;
+    if (task.values == NULL || task.results == NULL)
+        status = vgg_fail_memory(error, "measuring the machine", READ_BYTES);
+    else
+        status = vgg_pool_create(threads, &pool, error);
+    if (status == VGG_OK) {
+        for (size_t i = 0; i < floats; i++)
+            task.values[i] = 0.5f;
+        double seconds = fastest(pool, MULTIPLY_UNITS, kernels->machine_multiply, &task);
+        machine->peak_gflops =
+            (double)(kernels->machine_operations() * MULTIPLY_UNITS) / seconds * 1e-9;
+        seconds = fastest(pool, units, kernels->machine_read, &task);
+        machine->read_gbps = (double)READ_BYTES / seconds * 1e-9;
+    }
+    vgg_pool_free(pool);
+    free(task.values);
+    free(task.results);
+    return status;
+}
