@@ -188,7 +188,10 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     predict_state state = {.top = o->top < classes ? o->top : classes,
                            .output = {.format = format_of(o->format), .logits = o->logits}};
     vgg_error error;
-    if (vgg_predictor_create(model, o->threads, &state.predictor, &error) != VGG_OK) {
+    vgg_predictor_options options;
+    vgg_predictor_options_init(&options, sizeof options);
+    options.threads = o->threads;
+    if (vgg_predictor_create(model, &options, &state.predictor, &error) != VGG_OK) {
         vgg_cli_complain("predict", "%s", error.message);
         return VGG_CLI_FAILURE;
     }

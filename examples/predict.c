@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
     }
     vgg_status status = vgg_model_load(argv[1], NULL, &model, &error);
     if (status == VGG_OK)
-        status = vgg_predictor_create(model, 0, &predictor, &error);
+        status = vgg_predictor_create(model, NULL, &predictor, &error);
     if (status == VGG_OK)
         status = vgg_predict_file(predictor, argv[2], 5, best, &found, &error);
     for (size_t i = 0; i < found; i++)

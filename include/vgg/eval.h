@@ -19,9 +19,18 @@ extern "C" {
  * at a time may use a predictor; several predictors may share a model. */
 typedef struct vgg_predictor vgg_predictor;
 
-/* threads 0: as many as the machine leaves to this process. The model must outlive the predictor and
- * must have its preprocessing; without it the error says how to give one. */
-VGG_API vgg_status vgg_predictor_create(const vgg_model *model, size_t threads,
+typedef struct vgg_predictor_options {
+    size_t struct_size; /* set by vgg_predictor_options_init */
+    size_t threads;     /* default 0: as many as the machine leaves to this process */
+    bool exact;         /* as in vgg_plan_options, default false */
+} vgg_predictor_options;
+
+VGG_API void vgg_predictor_options_init(vgg_predictor_options *options, size_t size);
+
+/* options may be NULL. The model must outlive the predictor and must have its preprocessing; without it
+ * the error says how to give one. */
+VGG_API vgg_status vgg_predictor_create(const vgg_model *model,
+                                        const vgg_predictor_options *options,
                                         vgg_predictor **predictor, vgg_error *error);
 VGG_API void vgg_predictor_free(vgg_predictor *predictor);
 
@@ -48,6 +57,7 @@ typedef struct vgg_eval_options {
     size_t batch;       /* default 32 */
     size_t threads;     /* default 0: as many as the machine leaves to this process */
     size_t workers;     /* threads that read pictures, default 0: likewise */
+    bool exact;         /* as in vgg_plan_options, default false */
     vgg_skip_callback *skipped;     /* as in vgg_loader_options, default NULL */
     /* Called after each batch, may be NULL; false stops with VGG_ERROR_STOPPED. */
     bool (*progress)(void *user, size_t done, size_t total);

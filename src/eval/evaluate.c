@@ -97,6 +97,7 @@ static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *op
     vgg_plan_options_init(&planning, sizeof planning);
     planning.batch = options->batch;
     planning.threads = options->threads;
+    planning.exact = options->exact;
     planning.height = preprocess->height;
     planning.width = preprocess->width;
     return vgg_plan_create(vgg_model_network(model), &planning, plan, error);

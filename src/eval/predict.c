@@ -14,11 +14,22 @@ struct vgg_predictor {
     float *input, *logits, *probabilities;
 };
 
+void vgg_predictor_options_init(vgg_predictor_options *options, size_t size) {
+    const vgg_predictor_options defaults = {.struct_size = size};
+    memset(options, 0, size);
+    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+}
+
 static vgg_status create_plan(vgg_predictor *predictor, const vgg_preprocess *preprocess,
-                              size_t threads, vgg_error *error) {
+                              const vgg_predictor_options *given, vgg_error *error) {
+    vgg_predictor_options own;
+    vgg_predictor_options_init(&own, sizeof own);
+    if (given != NULL)
+        memcpy(&own, given, vgg_size_min(given->struct_size, sizeof own));
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
-    options.threads = threads;
+    options.threads = own.threads;
+    options.exact = own.exact;
     options.height = preprocess->height;
     options.width = preprocess->width;
     return vgg_plan_create(vgg_model_network(predictor->model), &options, &predictor->plan, error);
@@ -36,8 +47,8 @@ static vgg_status allocate(vgg_predictor *predictor, const vgg_preprocess *prepr
     return VGG_OK;
 }
 
-vgg_status vgg_predictor_create(const vgg_model *model, size_t threads, vgg_predictor **out,
-                                vgg_error *error) {
+vgg_status vgg_predictor_create(const vgg_model *model, const vgg_predictor_options *options,
+                                vgg_predictor **out, vgg_error *error) {
     const vgg_preprocess *preprocess = vgg_model_preprocess(model);
     if (preprocess == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
@@ -48,7 +59,7 @@ vgg_status vgg_predictor_create(const vgg_model *model, size_t threads, vgg_pred
         return vgg_fail_memory(error, "a predictor", sizeof *predictor);
     predictor->model = model;
     predictor->classes = vgg_network_describe(vgg_model_network(model))->classes;
-    vgg_status status = create_plan(predictor, preprocess, threads, error);
+    vgg_status status = create_plan(predictor, preprocess, options, error);
     if (status == VGG_OK)
         status = allocate(predictor, preprocess, error);
     if (status != VGG_OK) {

@@ -1,0 +1,54 @@
+/* Small networks for the tests of src/nn and of what stands above it. */
+#ifndef NETS_H
+#define NETS_H
+
+#include "vgg_test.h"
+
+#include "vgg/network.h"
+
+static inline vgg_network_options net_options(const char *arch, size_t classes, size_t channels,
+                                              size_t side) {
+    vgg_network_options options;
+    vgg_network_options_init(&options, sizeof options);
+    options.arch = arch;
+    options.classes = classes;
+    options.channels = channels;
+    options.height = side;
+    options.width = side;
+    return options;
+}
+
+static inline vgg_network *make_net(const vgg_network_options *options) {
+    vgg_network *network = NULL;
+    vgg_error error;
+    assert_ok(vgg_network_create(options, &network, &error), error);
+    return network;
+}
+
+/* In the paper's layout and without batch normalisation. */
+static inline vgg_network *small_net(const char *arch, size_t classes, size_t channels,
+                                     size_t side) {
+    vgg_network_options options = net_options(arch, classes, channels, side);
+    return make_net(&options);
+}
+
+static inline vgg_tensor_info tensor_info(const vgg_network *network, size_t tensor) {
+    vgg_tensor_info info;
+    vgg_error error;
+    assert_ok(vgg_network_tensor(network, tensor, &info, &error), error);
+    return info;
+}
+
+static inline vgg_layer_info layer_info(const vgg_network *network, size_t layer) {
+    vgg_layer_info info;
+    vgg_error error;
+    assert_ok(vgg_network_layer(network, layer, &info, &error), error);
+    return info;
+}
+
+static inline void initialise(vgg_network *network, const char *scheme, uint64_t seed) {
+    vgg_error error;
+    assert_ok(vgg_network_initialise(network, scheme, seed, &error), error);
+}
+
+#endif
