@@ -30,8 +30,8 @@ sanitize:
 	@VGG_TEST_QUICK=1 scripts/run_tests.py build-sanitize
 
 thread:
-	@scripts/packages.sh build test clang
-	@cmake --preset thread -DCMAKE_C_COMPILER=clang >/dev/null
+	@scripts/packages.sh build test
+	@cmake --preset thread >/dev/null
 	@cmake --build build-thread
 	@VGG_TEST_QUICK=1 scripts/run_tests.py build-thread --label unit
 

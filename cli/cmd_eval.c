@@ -18,7 +18,7 @@ typedef struct eval_options {
     size_t batch, threads, workers;
     double validation_split;
     uint64_t seed;
-    bool strict;
+    bool strict, exact;
 } eval_options;
 
 /* What the callbacks share. */
@@ -86,6 +86,7 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
          .maximum = 256,
          .help = "threads that read pictures",
          .fallback = "one per processor"},
+        {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
         {.type = VGG_CLI_CHOICE,
          .name = "format",
          .argument = "FORMAT",
@@ -193,6 +194,7 @@ static int measure(const eval_options *o, const vgg_model *model, const vgg_data
     options.batch = o->batch;
     options.threads = o->threads;
     options.workers = o->workers;
+    options.exact = o->exact;
     options.skipped = skip;
     options.progress = show_progress;
     options.user = &state;

@@ -18,7 +18,7 @@ typedef struct predict_options {
     vgg_cli_model_source source;
     const char *format;
     size_t top, threads;
-    bool logits;
+    bool logits, exact;
 } predict_options;
 
 typedef struct predict_state {
@@ -64,6 +64,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .maximum = 256,
          .help = "threads that compute",
          .fallback = "one per processor"},
+        {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -191,6 +192,7 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     vgg_predictor_options options;
     vgg_predictor_options_init(&options, sizeof options);
     options.threads = o->threads;
+    options.exact = o->exact;
     if (vgg_predictor_create(model, &options, &state.predictor, &error) != VGG_OK) {
         vgg_cli_complain("predict", "%s", error.message);
         return VGG_CLI_FAILURE;

@@ -9,6 +9,9 @@ const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", 
 const char *const vgg_cli_layouts[] = {
     [VGG_LAYOUT_PAPER] = "paper", [VGG_LAYOUT_TORCHVISION] = "torchvision", NULL};
 const char *const vgg_cli_formats[] = {"text", "json", NULL};
+const char vgg_cli_exact_help[] =
+    "convolve directly, without Winograd's transforms: slower, and about a third of the rounding "
+    "error";
 
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]) {
@@ -67,16 +70,21 @@ bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_mo
     return false;
 }
 
+bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
+                         const vgg_cli_input *input) {
+    size_t channels = vgg_network_describe(vgg_model_network(model))->channels;
+    if (input->channels == 0 || input->channels == channels)
+        return true;
+    vgg_cli_complain(command, "--input: found %zu channels, but %s takes %zu", input->channels,
+                     path, channels);
+    return false;
+}
+
 /* What the library cannot say, because it does not know the names of our options. */
 static int check(const char *command, const vgg_cli_model_source *source, const vgg_model *model) {
-    const vgg_network_options *network = vgg_network_describe(vgg_model_network(model));
-    if (!vgg_cli_model_is_usable(command, source->path, model))
+    if (!vgg_cli_model_is_usable(command, source->path, model) ||
+        !vgg_cli_model_takes(command, source->path, model, &source->input))
         return VGG_CLI_FAILURE;
-    if (source->input.channels != 0 && source->input.channels != network->channels) {
-        vgg_cli_complain(command, "--input: found %zu channels, but %s takes %zu",
-                         source->input.channels, source->path, network->channels);
-        return VGG_CLI_FAILURE;
-    }
     if (vgg_model_preprocess(model) == NULL) {
         vgg_cli_complain(command,
                          "%s: does not say how pictures become its inputs; give the preprocessing "

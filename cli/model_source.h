@@ -11,6 +11,8 @@ extern const char *const vgg_cli_presets[];
 extern const char *const vgg_cli_layouts[];
 /* "text" and "json". */
 extern const char *const vgg_cli_formats[];
+/* What --help says about --exact. */
+extern const char vgg_cli_exact_help[];
 
 typedef struct vgg_cli_model_source {
     const char *path, *preprocess, *labels, *arch, *layout;
@@ -24,6 +26,10 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
 /* False, which is complained about, for the state of a training run: it is written as a model is,
  * but holds velocities in place of weights. */
 bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_model *model);
+
+/* False, which is complained about, when the model takes other channels than `input` says. */
+bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
+                         const vgg_cli_input *input);
 
 /* Opens the model, which must have or be given its preprocessing. Returns the exit status; anything
  * but VGG_CLI_OK has been complained about. */

@@ -26,12 +26,28 @@ static bool read_whole(const char *text, size_t length, uint64_t *out) {
     return true;
 }
 
-static bool read_size(const vgg_cli_option *option, const char *text, size_t *out) {
+static bool read_size(const vgg_cli_option *option, const char *text, size_t length, size_t *out) {
     uint64_t value;
-    if (!read_whole(text, strlen(text), &value) || value > SIZE_MAX ||
-        (double)value < option->minimum || (double)value > option->maximum)
+    if (!read_whole(text, length, &value) || value > SIZE_MAX || (double)value < option->minimum ||
+        (double)value > option->maximum)
         return false;
     *out = (size_t)value;
+    return true;
+}
+
+static bool read_sizes(const vgg_cli_option *option, const char *text, vgg_cli_sizes *out) {
+    vgg_cli_sizes sizes = {0};
+    for (;; text++) {
+        size_t length = strcspn(text, ",");
+        if (sizes.count == VGG_CLI_SIZES_MOST ||
+            !read_size(option, text, length, &sizes.values[sizes.count]))
+            return false;
+        sizes.count++;
+        text += length;
+        if (*text == '\0')
+            break;
+    }
+    *out = sizes;
     return true;
 }
 
@@ -84,7 +100,9 @@ bool vgg_cli_option_store(const vgg_cli_option *option, const char *value) {
     case VGG_CLI_SWITCH:
         return false;
     case VGG_CLI_SIZE:
-        return read_size(option, value, option->value);
+        return read_size(option, value, strlen(value), option->value);
+    case VGG_CLI_SIZES:
+        return read_sizes(option, value, option->value);
     case VGG_CLI_SEED:
         return read_whole(value, strlen(value), option->value);
     case VGG_CLI_NUMBER:
@@ -126,6 +144,11 @@ const char *vgg_cli_option_expected(const vgg_cli_option *option,
     case VGG_CLI_SIZE:
         snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "a whole number from %.0f to %.0f", option->minimum,
                  option->maximum);
+        break;
+    case VGG_CLI_SIZES:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE,
+                 "whole numbers from %.0f to %.0f, at most %d, with commas between them",
+                 option->minimum, option->maximum, VGG_CLI_SIZES_MOST);
         break;
     case VGG_CLI_SEED:
         snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "a whole number from 0 to %llu",

@@ -10,6 +10,7 @@ typedef enum vgg_cli_option_type {
     VGG_CLI_FLAG,   /* bool: --name sets it */
     VGG_CLI_SWITCH, /* bool: --name sets it, --no-name clears it */
     VGG_CLI_SIZE,   /* size_t from minimum to maximum */
+    VGG_CLI_SIZES,  /* vgg_cli_sizes, each from minimum to maximum */
     VGG_CLI_SEED,   /* uint64_t, any */
     VGG_CLI_NUMBER, /* double from minimum to maximum */
     VGG_CLI_TEXT,   /* const char *, not empty; points into argv */
@@ -22,6 +23,12 @@ typedef enum vgg_cli_option_type {
 typedef struct vgg_cli_input {
     size_t channels, height, width;
 } vgg_cli_input;
+
+/* Sizes that are written with commas between them: 1,8,32. */
+#define VGG_CLI_SIZES_MOST 16
+typedef struct vgg_cli_sizes {
+    size_t count, values[VGG_CLI_SIZES_MOST];
+} vgg_cli_sizes;
 
 typedef struct vgg_cli_option {
     vgg_cli_option_type type;

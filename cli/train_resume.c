@@ -79,6 +79,7 @@ static const char *value_text(const vgg_cli_option *option, char buffer[VGG_CLI_
     case VGG_CLI_CHOICE:
         return *(const char *const *)option->value;
     case VGG_CLI_INPUT:
+    case VGG_CLI_SIZES:
         break;
     }
     return "";

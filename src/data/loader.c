@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "base/threads.h"
@@ -54,8 +55,7 @@ struct vgg_loader {
 
 void vgg_loader_options_init(vgg_loader_options *options, size_t size) {
     vgg_loader_options defaults = {.struct_size = size, .batch = 32, .ahead = 4};
-    memset(options, 0, size);
-    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+    vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 /* ---- workers ---- */
@@ -133,12 +133,10 @@ static void *worker_main(void *argument) {
 static vgg_status full_options(const vgg_loader_options *given, vgg_loader_options *options,
                                vgg_error *error) {
     vgg_loader_options_init(options, sizeof *options);
-    if (given != NULL) {
-        if (given->struct_size < sizeof given->struct_size)
-            return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                            "loader options without vgg_loader_options_init");
-        memcpy(options, given, vgg_size_min(given->struct_size, sizeof *options));
-    }
+    vgg_status status =
+        vgg_options_read(options, sizeof *options, given, "vgg_loader_options", error);
+    if (status != VGG_OK)
+        return status;
     if (options->batch == 0 || options->ahead == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a loader with batch %zu and ahead %zu; expected at least 1 of each",

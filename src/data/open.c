@@ -6,13 +6,13 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "data/dataset.h"
 
 void vgg_dataset_options_init(vgg_dataset_options *options, size_t size) {
     vgg_dataset_options defaults = {.struct_size = size};
-    memset(options, 0, size);
-    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+    vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 static vgg_status check_options(const vgg_dataset_options *options, vgg_error *error) {
@@ -37,13 +37,9 @@ static vgg_status check_options(const vgg_dataset_options *options, vgg_error *e
 static vgg_status full_options(const vgg_dataset_options *given, vgg_dataset_options *options,
                                vgg_error *error) {
     vgg_dataset_options_init(options, sizeof *options);
-    if (given != NULL) {
-        if (given->struct_size < sizeof given->struct_size)
-            return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                            "data set options without vgg_dataset_options_init");
-        memcpy(options, given, vgg_size_min(given->struct_size, sizeof *options));
-    }
-    return check_options(options, error);
+    vgg_status status =
+        vgg_options_read(options, sizeof *options, given, "vgg_dataset_options", error);
+    return status != VGG_OK ? status : check_options(options, error);
 }
 
 typedef struct magic {

@@ -4,13 +4,12 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/memory.h"
+#include "base/options.h"
 #include "vgg/eval.h"
 
 void vgg_eval_options_init(vgg_eval_options *options, size_t size) {
     const vgg_eval_options defaults = {.struct_size = size, .batch = 32};
-    memset(options, 0, size);
-    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+    vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 /* What has been counted so far. */
@@ -29,13 +28,13 @@ static size_t rank_of(const float *logits, size_t classes, size_t right) {
 
 static void count_batch(eval_tally *tally, const float *logits, const vgg_batch *batch, size_t classes) {
     for (size_t n = 0; n < batch->count; n++) {
-        size_t rank = rank_of(logits + n * classes, classes, batch->classes[n]);
+        const float *row = logits + n * classes;
+        size_t rank = rank_of(row, classes, batch->classes[n]);
         tally->top1 += rank < 1;
         tally->top5 += rank < 5;
+        /* Picture by picture, so that the sum does not depend on the batch. */
+        tally->loss += vgg_cross_entropy(row, &batch->classes[n], 1, classes, NULL);
     }
-    if (batch->count > 0)
-        tally->loss += (double)batch->count *
-                       vgg_cross_entropy(logits, batch->classes, batch->count, classes, NULL);
     tally->images += batch->count;
 }
 
@@ -129,9 +128,10 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
                         const vgg_eval_options *given, vgg_eval_result *result, vgg_error *error) {
     vgg_eval_options options;
     vgg_eval_options_init(&options, sizeof options);
-    if (given != NULL)
-        memcpy(&options, given, vgg_size_min(given->struct_size, sizeof options));
-    vgg_status status = check(model, dataset, &options, error);
+    vgg_status status =
+        vgg_options_read(&options, sizeof options, given, "vgg_eval_options", error);
+    if (status == VGG_OK)
+        status = check(model, dataset, &options, error);
     eval_tally tally = {0};
     if (status == VGG_OK)
         status = measure(model, dataset, &options, &tally, error);

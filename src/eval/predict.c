@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "vgg/eval.h"
 
 struct vgg_predictor {
@@ -16,16 +17,17 @@ struct vgg_predictor {
 
 void vgg_predictor_options_init(vgg_predictor_options *options, size_t size) {
     const vgg_predictor_options defaults = {.struct_size = size};
-    memset(options, 0, size);
-    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+    vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 static vgg_status create_plan(vgg_predictor *predictor, const vgg_preprocess *preprocess,
                               const vgg_predictor_options *given, vgg_error *error) {
     vgg_predictor_options own;
     vgg_predictor_options_init(&own, sizeof own);
-    if (given != NULL)
-        memcpy(&own, given, vgg_size_min(given->struct_size, sizeof own));
+    vgg_status status =
+        vgg_options_read(&own, sizeof own, given, "vgg_predictor_options", error);
+    if (status != VGG_OK)
+        return status;
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
     options.threads = own.threads;

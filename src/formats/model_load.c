@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "formats/bind.h"
 #include "formats/description.h"
@@ -13,9 +14,7 @@
 static const vgg_model_options defaults = {.struct_size = sizeof(vgg_model_options)};
 
 void vgg_model_options_init(vgg_model_options *options, size_t size) {
-    memset(options, 0, size);
-    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
-    options->struct_size = size;
+    vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 /* A model file on its way to a model. */
@@ -48,12 +47,10 @@ static void free_loading(loading *l) {
 static vgg_status read_options(const vgg_model_options *options, vgg_model_options *out,
                                vgg_error *error) {
     *out = defaults;
-    if (options == NULL)
-        return VGG_OK;
-    if (options->struct_size < sizeof options->struct_size)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "model options were not set up with vgg_model_options_init");
-    memcpy(out, options, vgg_size_min(options->struct_size, sizeof *out));
+    vgg_status status =
+        vgg_options_read(out, sizeof *out, options, "vgg_model_options", error);
+    if (status != VGG_OK)
+        return status;
     vgg_layout layout;
     if (out->layout != NULL && !vgg_layout_named(out->layout, &layout))
         return vgg_fail(error, VGG_ERROR_ARGUMENT,

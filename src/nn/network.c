@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "nn/architecture.h"
 
@@ -22,8 +23,7 @@ void vgg_network_options_init(vgg_network_options *options, size_t size) {
                                           .height = 224,
                                           .width = 224,
                                           .dropout = 0.5};
-    memset(options, 0, size);
-    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+    vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 /* ---- building ------------------------------------------------------------------------------------------ */
@@ -267,20 +267,15 @@ static vgg_status build(vgg_network *network, const vgg_arch_list *list, vgg_err
     return status;
 }
 
-/* The options of a caller whose struct may be shorter or longer than ours. */
-static vgg_network_options own_options(const vgg_network_options *given) {
-    vgg_network_options options;
-    vgg_network_options_init(&options, sizeof options);
-    if (given != NULL)
-        memcpy(&options, given, vgg_size_min(given->struct_size, sizeof options));
-    options.struct_size = sizeof options;
-    return options;
-}
-
 vgg_status vgg_network_create(const vgg_network_options *given, vgg_network **out,
                               vgg_error *error) {
-    vgg_network_options options = own_options(given);
-    vgg_status status = check_options(&options, error);
+    vgg_network_options options;
+    vgg_network_options_init(&options, sizeof options);
+    vgg_status status =
+        vgg_options_read(&options, sizeof options, given, "vgg_network_options", error);
+    options.struct_size = sizeof options;
+    if (status == VGG_OK)
+        status = check_options(&options, error);
     vgg_arch_list list;
     if (status == VGG_OK)
         status = vgg_arch_parse(options.arch, &list, error);

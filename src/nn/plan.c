@@ -6,31 +6,26 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/text.h"
 
 void vgg_plan_options_init(vgg_plan_options *options, size_t size) {
     const vgg_plan_options defaults = {.struct_size = size, .batch = 1};
-    memset(options, 0, size);
-    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+    vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------ */
 
-static vgg_plan_options complete_options(const vgg_network *network, const vgg_plan_options *given) {
-    vgg_plan_options options;
-    vgg_plan_options_init(&options, sizeof options);
-    if (given != NULL)
-        memcpy(&options, given, vgg_size_min(given->struct_size, sizeof options));
-    options.struct_size = sizeof options;
-    if (options.height == 0)
-        options.height = network->options.height;
-    if (options.width == 0)
-        options.width = network->options.width;
-    if (options.threads == 0)
-        options.threads = vgg_threads_default();
-    if (options.mode == VGG_MODE_TRAIN || options.input_gradient)
-        options.gradients = true;
-    return options;
+/* Fills in what an option of 0 stands for. */
+static void complete_options(const vgg_network *network, vgg_plan_options *options) {
+    if (options->height == 0)
+        options->height = network->options.height;
+    if (options->width == 0)
+        options->width = network->options.width;
+    if (options->threads == 0)
+        options->threads = vgg_threads_default();
+    if (options->mode == VGG_MODE_TRAIN || options->input_gradient)
+        options->gradients = true;
 }
 
 static vgg_status check_options(const vgg_plan_options *options, vgg_error *error) {
@@ -52,8 +47,12 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
 /* A plan with its steps, but without memory for running them. */
 static vgg_status compile(vgg_network *network, const vgg_plan_options *given, vgg_plan **out,
                           vgg_error *error) {
-    vgg_plan_options options = complete_options(network, given);
-    vgg_status status = check_options(&options, error);
+    vgg_plan_options options;
+    vgg_plan_options_init(&options, sizeof options);
+    vgg_status status = vgg_options_read(&options, sizeof options, given, "vgg_plan_options", error);
+    complete_options(network, &options);
+    if (status == VGG_OK)
+        status = check_options(&options, error);
     if (status != VGG_OK)
         return status;
     vgg_plan *plan = calloc(1, sizeof *plan);
@@ -129,7 +128,7 @@ static vgg_status own_statistics(vgg_plan *plan, vgg_error *error) {
 
 vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options, vgg_plan **out,
                            vgg_error *error) {
-    vgg_plan *plan;
+    vgg_plan *plan = NULL;
     vgg_status status = compile(network, options, &plan, error);
     if (status != VGG_OK)
         return status;
@@ -162,7 +161,7 @@ void vgg_plan_free(vgg_plan *plan) {
 
 vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options, size_t *bytes,
                            vgg_error *error) {
-    vgg_plan *plan;
+    vgg_plan *plan = NULL;
     vgg_status status = compile(network, options, &plan, error);
     if (status != VGG_OK)
         return status;

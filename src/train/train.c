@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/memory.h"
+#include "base/options.h"
 #include "nn/network.h"
 #include "train/run.h"
 #include "vgg/eval.h"
@@ -23,8 +23,7 @@ void vgg_train_options_init(vgg_train_options *options, size_t size) {
                                         .gamma = 0.1,
                                         .shuffle = true,
                                         .augment = {.crop = true, .flip = true}};
-    memset(options, 0, size);
-    memcpy(options, &defaults, vgg_size_min(size, sizeof defaults));
+    vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
 static double now(void) {
@@ -269,6 +268,9 @@ static vgg_status check_options(const vgg_train_options *options, vgg_error *err
     if (!(options->gamma > 0 && isfinite(options->gamma)))
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "gamma %g, expected more than 0",
                         options->gamma);
+    if (options->schedule != VGG_SCHEDULE_CONSTANT && options->schedule != VGG_SCHEDULE_STEP)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "schedule %d, expected constant or step",
+                        (int)options->schedule);
     if (options->resume && options->folder == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "nothing to resume: no folder is given");
     return VGG_OK;
@@ -376,14 +378,15 @@ vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_datas
                    .train = train,
                    .validation = validation};
     vgg_train_options_init(&run.options, sizeof run.options);
-    if (given != NULL)
-        memcpy(&run.options, given, vgg_size_min(given->struct_size, sizeof run.options));
+    vgg_status status =
+        vgg_options_read(&run.options, sizeof run.options, given, "vgg_train_options", error);
     if (run.options.step_epochs == 0)
         run.options.step_epochs = (run.options.epochs + 2) / 3;
     run.progress.seed = run.options.seed;
 
     double started = now();
-    vgg_status status = check_options(&run.options, error);
+    if (status == VGG_OK)
+        status = check_options(&run.options, error);
     if (status == VGG_OK)
         status = check_classes(model, train, error);
     if (status == VGG_OK)

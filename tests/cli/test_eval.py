@@ -103,3 +103,9 @@ def test_wrong_data(model, tmp_path):
 def test_missing_part(model, pictograms):
     line = complaint("eval", "--model", model, pictograms / "train", "--part", "validation")
     assert line == f"vgg eval: {pictograms}/train: has no validation part"
+
+
+def test_exact_moves_the_loss_by_rounding_alone(model, pictograms):
+    plain = json.loads(vgg("eval", "--model", model, pictograms, "--format", "json").out)
+    exact = json.loads(vgg("eval", "--model", model, pictograms, "--format", "json", "--exact").out)
+    assert abs(exact["loss"] - plain["loss"]) < 1e-4

@@ -18,6 +18,14 @@ def picture(pictograms):
     return pictograms / "validation" / "heart" / "0001.png"
 
 
+@pytest.fixture
+def wide_model(pictograms, tmp_path):
+    """One whose convolutions are wide enough for Winograd's transforms."""
+    vgg("train", pictograms, "-o", tmp_path / "wide", "--arch", "64,64,M/", "--batch", 8, "--epochs",
+        1, "--threads", 2, "--workers", 2)
+    return tmp_path / "wide" / "last.safetensors"
+
+
 def predict_json(*arguments, **options):
     return json.loads(vgg("predict", *arguments, "--format", "json", **options).out)
 
@@ -54,6 +62,20 @@ def test_logits(model, picture):
     for chance, logit in zip(row["predictions"], raw["predictions"]):
         assert chance["index"] == logit["index"]
         assert abs(math.exp(logit["logit"]) / total - chance["probability"]) < 1e-6
+
+
+def test_exact_moves_the_logits_by_rounding_alone(picture, wide_model):
+    def logits(*arguments):
+        (row,) = predict_json("--model", wide_model, picture, "--logits", "--top", 10, *arguments)
+        return {entry["index"]: entry["logit"] for entry in row["predictions"]}
+
+    plain, exact = logits(), logits("--exact")
+    most = max(map(abs, exact.values()))
+    assert all(abs(plain[index] - exact[index]) <= 2e-5 * most for index in exact)
+    assert exact == logits("--exact", "--threads", 1)
+    tier = json.loads(vgg("bench", wide_model, "--batch=1", "--runs=1", "--format=json").out)
+    if any("winograd" in layer["algorithm"] for layer in tier["layers"]):
+        assert plain != exact
 
 
 def test_text(model, picture):

@@ -117,3 +117,8 @@ def test_input_too_small_for_the_pools():
 def test_missing_file():
     line = complaint("summary", "nowhere.safetensors")
     assert "nowhere.safetensors" in line and "No such file" in line
+
+
+def test_input_of_other_channels_than_the_file(model):
+    line = complaint("summary", model, "--input", "1x16x16")
+    assert line == f"vgg summary: --input: found 1 channels, but {model} takes 3"

@@ -160,3 +160,12 @@ def test_generate_progress_is_wiped(tmp_path):
     assert terminal.status() == 0
     assert "drawing" in text
     assert screen(text)[0].startswith("drew 200 pictures")
+
+
+def test_bench_progress_is_wiped():
+    terminal = Terminal("bench", "--arch", "4,M/8", "--input", 16, "--batch", 2, "--runs", 3)
+    text = terminal.read()
+    assert terminal.status() == 0
+    assert all(word in text for word in ("measuring the machine", "drawing random weights"))
+    assert re.search(r"batch 2  \[ *\]  warming up", text)
+    assert screen(text)[0].startswith("network   4,M/8, ")

@@ -5,7 +5,7 @@ from conftest import PROGRAM, complaint, environment, vgg
 
 import subprocess
 
-COMMANDS = ["train", "eval", "predict", "summary", "generate"]
+COMMANDS = ["train", "eval", "predict", "summary", "bench", "generate"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -79,6 +79,8 @@ def test_command_like_no_other():
         ("eval", "--modle", "--model"),
         ("predict", "--logit", "--logits"),
         ("summary", "--clases", "--classes"),
+        ("predict", "--exakt", "--exact"),
+        ("bench", "--secnds", "--seconds"),
         ("generate", "--sede", "--seed"),
     ],
 )
@@ -137,6 +139,19 @@ def test_option_like_no_other():
         (("predict", "--model", "x"), "IMAGE is missing"),
         (("predict", "--model", "x", "y", "--top", "0"), "expected a whole number from 1"),
         (("predict", "--model", "x", "y", "--format", "xml"), "expected text, json or csv"),
+        (("bench", "--batch", "1,,8"), '--batch: found "1,,8", expected whole numbers from 1 to 65536'),
+        (("bench", "--batch", "1,"), '--batch: found "1,", expected whole numbers'),
+        (("bench", "--batch", ""), '--batch: found "", expected whole numbers'),
+        (("bench", "--batch", "1,0"), '--batch: found "1,0", expected whole numbers'),
+        (("bench", "--batch", "1, 8"), '--batch: found "1, 8", expected whole numbers'),
+        (("bench", "--batch", "1" + 16 * ",2"), "at most 16, with commas between them"),
+        (("bench", "--seconds", "0"), '--seconds: found "0", expected a number above 0'),
+        (("bench", "--runs", "0"), '--runs: found "0", expected a whole number from 1 to 10000'),
+        (("bench", "--threads", "257"), "expected a whole number from 1 to 256"),
+        (("bench", "--exact=yes"), '--exact: takes no value, found "yes"'),
+        (("bench", "--format", "csv"), "expected text or json"),
+        (("bench", "x", "y"), 'unexpected argument "y"'),
+        (("bench", ""), 'MODEL: found "", expected vgg bench'),
         (("generate",), "FOLDER is missing"),
         (("generate", "x", "--size", "4"), '--size: found "4", expected a whole number from 16'),
     ],

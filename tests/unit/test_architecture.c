@@ -3,8 +3,7 @@
 
 #include <math.h>
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 /* Table 1 of arXiv 1409.1556v6, and how many convolutions each column has. */
 static const struct {
@@ -88,11 +87,9 @@ static void written(void **state) {
     vgg_network_free(network);
 }
 
-/* ---- what may not be built --------------------------------------------------------------------
- */
+/* ---- what may not be built ------------------------------------------------------------------ */
 
-static void expect_no_net(const vgg_network_options *options, vgg_status status,
-                          const char *text) {
+static void expect_no_net(const vgg_network_options *options, vgg_status status, const char *text) {
     vgg_network *network = NULL;
     vgg_error error = {0};
     vgg_status found = vgg_network_create(options, &network, &error);
@@ -154,9 +151,9 @@ static void too_many_words(void **state) {
 /* Fails to create after one change of sound options. */
 #define EXPECT_REFUSED(change, status, text)                                                       \
     do {                                                                                           \
-        vgg_network_options options = net_options("8,M", 10, 3, 8);                                \
-        options.change;                                                                            \
-        expect_no_net(&options, status, text);                                                     \
+        vgg_network_options refused_ = net_options("8,M", 10, 3, 8);                               \
+        refused_.change;                                                                           \
+        expect_no_net(&refused_, status, text);                                                    \
     } while (0)
 
 static void bad_options(void **state) {

@@ -13,8 +13,7 @@ static bool ends_in(const char *name, const char *end) {
     return strlen(name) >= strlen(end) && strcmp(name + strlen(name) - strlen(end), end) == 0;
 }
 
-/* ---- distributions ----------------------------------------------------------------------------
- */
+/* ---- distributions -------------------------------------------------------------------------- */
 
 /* What a scheme says about a weight: the variance, and whether it is uniform. */
 static double expected_variance(const char *scheme, const vgg_tensor_info *info) {
@@ -76,8 +75,7 @@ static void moments(void **state) {
             check_scheme(schemes[i], seed == 2 ? UINT64_MAX : seed);
 }
 
-/* ---- seeds ------------------------------------------------------------------------------------
- */
+/* ---- seeds ---------------------------------------------------------------------------------- */
 
 static void function_of_the_seed(void **state) {
     (void)state;
@@ -116,8 +114,7 @@ static void unknown_scheme(void **state) {
     vgg_network_free(network);
 }
 
-/* ---- flattening -------------------------------------------------------------------------------
- */
+/* ---- flattening ----------------------------------------------------------------------------- */
 
 static void flatten(void **state) {
     (void)state;
@@ -134,14 +131,12 @@ static void flatten(void **state) {
     assert_memory_equal(out, ((size_t[]){2, 3}), 2 * sizeof *out);
     assert_int_equal(vgg_flatten_shape((size_t[]){2, 3}, 2, 2, out, &dimensions, &error),
                      VGG_ERROR_ARGUMENT);
-    assert_int_not_equal(vgg_flatten_shape((size_t[]){2, SIZE_MAX / 2, 3}, 3, 1, out, &dimensions,
-                                           &error),
-                         VGG_OK);
+    assert_int_not_equal(
+        vgg_flatten_shape((size_t[]){2, SIZE_MAX / 2, 3}, 3, 1, out, &dimensions, &error), VGG_OK);
     assert_int_equal(dimensions, 2);
 }
 
-/* ---- softmax and cross-entropy ----------------------------------------------------------------
- */
+/* ---- softmax and cross-entropy -------------------------------------------------------------- */
 
 static void softmax(void **state) {
     (void)state;
@@ -175,8 +170,8 @@ static void cross_entropy(void **state) {
     assert_near(vgg_cross_entropy(pair, (size_t[]){0}, 1, 2, NULL), 1 + log1p(exp(-1)), 1e-12);
     assert_near(vgg_cross_entropy(pair + 2, (size_t[]){0}, 1, 2, NULL), 0, 1e-12);
     assert_near(vgg_cross_entropy(pair + 2, (size_t[]){1}, 1, 2, NULL), 2e4, 1e-9);
-    assert_near(vgg_cross_entropy(pair, (size_t[]){1, 1}, 2, 2, NULL),
-                (2e4 + log1p(exp(-1))) / 2, 1e-9);
+    assert_near(vgg_cross_entropy(pair, (size_t[]){1, 1}, 2, 2, NULL), (2e4 + log1p(exp(-1))) / 2,
+                1e-9);
 }
 
 /* The mean loss in double, straight from the definition. */
@@ -216,9 +211,12 @@ static void gradient_by_differences(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(moments),        cmocka_unit_test(function_of_the_seed),
-        cmocka_unit_test(unknown_scheme), cmocka_unit_test(flatten),
-        cmocka_unit_test(softmax),        cmocka_unit_test(cross_entropy),
+        cmocka_unit_test(moments),
+        cmocka_unit_test(function_of_the_seed),
+        cmocka_unit_test(unknown_scheme),
+        cmocka_unit_test(flatten),
+        cmocka_unit_test(softmax),
+        cmocka_unit_test(cross_entropy),
         cmocka_unit_test(gradient_by_differences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

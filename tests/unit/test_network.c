@@ -4,8 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 
-/* ---- layers and names -------------------------------------------------------------------------
- */
+/* ---- layers and names ----------------------------------------------------------------------- */
 
 /* The places of torchvision's modules in vgg16 and vgg16_bn; A with an LRN after the first ReLU. */
 static const struct {
@@ -70,8 +69,9 @@ static void check_types(const vgg_network *network, const vgg_layer_type *types,
 static void order_of_layers(void **state) {
     (void)state;
     static const vgg_layer_type paper[] = {
-        VGG_LAYER_CONVOLUTION, VGG_LAYER_RELU,    VGG_LAYER_LOCAL_RESPONSE_NORM, VGG_LAYER_MAX_POOL,
-        VGG_LAYER_LINEAR,      VGG_LAYER_DROPOUT, VGG_LAYER_RELU,                VGG_LAYER_LINEAR};
+        VGG_LAYER_CONVOLUTION, VGG_LAYER_RELU,   VGG_LAYER_LOCAL_RESPONSE_NORM,
+        VGG_LAYER_MAX_POOL,    VGG_LAYER_LINEAR, VGG_LAYER_DROPOUT,
+        VGG_LAYER_RELU,        VGG_LAYER_LINEAR};
     static const vgg_layer_type torchvision[] = {
         VGG_LAYER_CONVOLUTION, VGG_LAYER_BATCH_NORM,   VGG_LAYER_RELU,
         VGG_LAYER_MAX_POOL,    VGG_LAYER_AVERAGE_POOL, VGG_LAYER_LINEAR,
@@ -100,15 +100,14 @@ static void order_of_layers(void **state) {
 
 static void type_names(void **state) {
     (void)state;
-    static const char *const names[] = {"Conv2d",    "BatchNorm2d",       "ReLU",
-                                        "MaxPool2d", "LocalResponseNorm", "AdaptiveAvgPool2d",
-                                        "Linear",    "Dropout"};
+    static const char *const names[] = {
+        "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "LocalResponseNorm", "AdaptiveAvgPool2d",
+        "Linear", "Dropout"};
     for (int type = 0; type < 8; type++)
         assert_string_equal(vgg_layer_type_name((vgg_layer_type)type), names[type]);
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------
- */
+/* ---- tensors -------------------------------------------------------------------------------- */
 
 /* The tensors of a layer: names, shapes, and what training changes. Returns how many there are. */
 static size_t check_tensors(const vgg_network *network, const vgg_layer_info *layer) {
@@ -144,17 +143,16 @@ static size_t check_tensors(const vgg_network *network, const vgg_layer_info *la
 }
 
 static size_t expected_tensors(vgg_layer_type type) {
-    return type == VGG_LAYER_BATCH_NORM                                  ? 4
+    return type == VGG_LAYER_BATCH_NORM                                ? 4
            : type == VGG_LAYER_CONVOLUTION || type == VGG_LAYER_LINEAR ? 2
-                                                                         : 0;
+                                                                       : 0;
 }
 
 static void tensors_follow_layers(void **state) {
     (void)state;
     for (size_t row = 0; vgg_architecture_at(row) != NULL; row++)
         for (int kind = 0; kind < 4; kind++) {
-            vgg_network_options options =
-                net_options(vgg_architecture_at(row)->name, 1000, 3, 224);
+            vgg_network_options options = net_options(vgg_architecture_at(row)->name, 1000, 3, 224);
             options.batch_norm = kind & 1;
             options.layout = (vgg_layout)(kind >> 1);
             vgg_network *network = make_net(&options);
@@ -203,8 +201,7 @@ static void values(void **state) {
     vgg_network_free(NULL);
 }
 
-/* ---- counts and summary -----------------------------------------------------------------------
- */
+/* ---- counts and summary --------------------------------------------------------------------- */
 
 /* The published networks at 3 x 224 x 224 with 1000 classes, in torchvision's layout. */
 static const struct {
@@ -259,8 +256,8 @@ static void published_figures(void **state) {
         options.layout = VGG_LAYOUT_TORCHVISION;
         vgg_network *network = make_net(&options);
         assert_int_equal(vgg_network_parameters(network), figures[i].parameters);
-        assert_near((double)vgg_network_multiply_adds(network) / 1e9,
-                    figures[i].giga_multiply_adds, 0.0005);
+        assert_near((double)vgg_network_multiply_adds(network) / 1e9, figures[i].giga_multiply_adds,
+                    0.0005);
         assert_int_equal(vgg_network_layer_count(network), figures[i].rows);
         json_t *root = summary_json(network, 0);
         assert_near(number(root, "forward_backward_mb"), figures[i].forward_backward_mb, 0.00501);
@@ -363,10 +360,10 @@ static void json_adds_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(module_names),     cmocka_unit_test(order_of_layers),
-        cmocka_unit_test(type_names),       cmocka_unit_test(tensors_follow_layers),
-        cmocka_unit_test(values),           cmocka_unit_test(published_figures),
-        cmocka_unit_test(summary),          cmocka_unit_test(json_adds_up),
+        cmocka_unit_test(module_names), cmocka_unit_test(order_of_layers),
+        cmocka_unit_test(type_names),   cmocka_unit_test(tensors_follow_layers),
+        cmocka_unit_test(values),       cmocka_unit_test(published_figures),
+        cmocka_unit_test(summary),      cmocka_unit_test(json_adds_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,159 @@
+"""libvgg through ctypes: what bench/compare needs of include/vgg/network.h, model.h and image.h."""
+import ctypes
+from ctypes import (POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_float, c_int,
+                    c_size_t, c_uint8, c_uint64, c_void_p, sizeof)
+
+LAYER_TYPES = ("conv", "batch_norm", "relu", "max_pool", "lrn", "average_pool", "linear", "dropout")
+
+
+class Error(Structure):
+    _fields_ = [("status", c_int), ("message", c_char * 1024)]
+
+
+class NetworkOptions(Structure):
+    _fields_ = [("struct_size", c_size_t), ("arch", c_char_p), ("layout", c_int),
+                ("batch_norm", c_bool), ("classes", c_size_t), ("channels", c_size_t),
+                ("height", c_size_t), ("width", c_size_t), ("dropout", c_double)]
+
+
+class LayerInfo(Structure):
+    _fields_ = [("type", c_int), ("name", c_char * 32), ("kernel", c_size_t),
+                ("dimensions", c_size_t), ("output", c_size_t * 3), ("parameters", c_size_t),
+                ("multiply_adds", c_size_t), ("first_tensor", c_size_t), ("tensors", c_size_t)]
+
+
+class TensorInfo(Structure):
+    _fields_ = [("name", c_char * 48), ("dimensions", c_size_t), ("shape", c_size_t * 4),
+                ("count", c_size_t), ("trained", c_bool)]
+
+
+class PlanOptions(Structure):
+    """The first fields; vgg_plan_options_init fills in as many as struct_size covers."""
+    _fields_ = [("struct_size", c_size_t), ("batch", c_size_t), ("height", c_size_t),
+                ("width", c_size_t), ("threads", c_size_t), ("mode", c_int), ("gradients", c_bool),
+                ("exact", c_bool), ("input_gradient", c_bool)]
+
+
+class Image(Structure):
+    _fields_ = [("width", c_size_t), ("height", c_size_t), ("channels", c_size_t),
+                ("pixels", POINTER(c_uint8))]
+
+
+class Machine(Structure):
+    _fields_ = [("peak_gflops", c_double), ("read_gbps", c_double)]
+
+
+ARGUMENTS = {
+    "vgg_network_options_init": [c_void_p, c_size_t],
+    "vgg_network_create": [c_void_p, c_void_p, c_void_p],
+    "vgg_network_initialise": [c_void_p, c_char_p, c_uint64, c_void_p],
+    "vgg_network_layer_count": [c_void_p],
+    "vgg_network_layer": [c_void_p, c_size_t, c_void_p, c_void_p],
+    "vgg_network_tensor": [c_void_p, c_size_t, c_void_p, c_void_p],
+    "vgg_network_multiply_adds": [c_void_p],
+    "vgg_model_create": [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
+    "vgg_model_save": [c_void_p, c_char_p, c_void_p],
+    "vgg_model_load": [c_char_p, c_void_p, c_void_p, c_void_p],
+    "vgg_model_network": [c_void_p],
+    "vgg_model_free": [c_void_p],
+    "vgg_plan_options_init": [c_void_p, c_size_t],
+    "vgg_plan_create": [c_void_p, c_void_p, c_void_p, c_void_p],
+    "vgg_plan_forward": [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p],
+    "vgg_preprocess_preset": [c_char_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p],
+    "vgg_preprocess_image": [c_void_p, c_void_p, c_void_p, c_void_p],
+    "vgg_image_load": [c_char_p, c_void_p, c_void_p],
+    "vgg_image_free": [c_void_p],
+    "vgg_machine_measure": [c_size_t, c_void_p, c_void_p],
+    "vgg_cpu_tier": [],
+    "vgg_version": [],
+}
+RESULTS = {
+    "vgg_network_layer_count": c_size_t,
+    "vgg_network_multiply_adds": c_size_t,
+    "vgg_model_network": c_void_p,
+    "vgg_cpu_tier": c_char_p,
+    "vgg_version": c_char_p,
+}
+NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_image_free", "vgg_model_free"}
+
+
+class Library:
+    """lib.name(...) calls vgg_name(...) and turns a failing status into an exception."""
+
+    def __init__(self, path):
+        self._library = ctypes.CDLL(str(path))
+
+    def __getattr__(self, name):
+        symbol = "vgg_" + name
+        function = getattr(self._library, symbol)
+        function.argtypes = ARGUMENTS[symbol]
+        if symbol in RESULTS:
+            function.restype = RESULTS[symbol]
+            return function
+        function.restype = None if symbol in NO_STATUS else c_int
+        if symbol in NO_STATUS:
+            return function
+
+        def checked(*arguments):
+            error = Error()
+            if function(*arguments, byref(error)):
+                raise RuntimeError(error.message.decode())
+        return checked
+
+    def create_model(self, arch, batch_norm, size, torchvision_layout, seed):
+        """A model with random weights, its layers, and the multiply-adds of one image."""
+        options = NetworkOptions()
+        self.network_options_init(byref(options), sizeof(options))
+        options.arch = arch.encode()
+        options.batch_norm = batch_norm
+        options.height = options.width = size
+        options.layout = 1 if torchvision_layout else 0
+        network, model = c_void_p(), c_void_p()
+        self.network_create(byref(options), byref(network))
+        self.network_initialise(network, b"kaiming", seed)
+        self.model_create(network, None, None, byref(model))
+        return model, self.layers(network), self.network_multiply_adds(network)
+
+    def layers(self, network):
+        """What the peers are built from: type, kernel, output shape and names of the tensors."""
+        rows = []
+        for index in range(self.network_layer_count(network)):
+            layer = LayerInfo()
+            self.network_layer(network, index, byref(layer))
+            tensors = []
+            for number in range(layer.first_tensor, layer.first_tensor + layer.tensors):
+                tensor = TensorInfo()
+                self.network_tensor(network, number, byref(tensor))
+                tensors.append(tensor.name.decode())
+            rows.append({"type": LAYER_TYPES[layer.type], "name": layer.name.decode(),
+                         "kernel": layer.kernel, "tensors": tensors,
+                         "output": list(layer.output[:layer.dimensions])})
+        return rows
+
+    def picture(self, path, size):
+        """The picture as an input, 3 x size x size floats, preprocessed as torchvision has it."""
+        preprocess = ctypes.create_string_buffer(4096)
+        image = Image()
+        values = (c_float * (3 * size * size))()
+        self.preprocess_preset(b"torchvision", 3, size, size, preprocess)
+        self.image_load(str(path).encode(), byref(image))
+        try:
+            self.preprocess_image(preprocess, byref(image), values)
+        finally:
+            self.image_free(byref(image))
+        return values
+
+    def load_plan(self, path, batch, threads):
+        model, plan = c_void_p(), c_void_p()
+        self.model_load(str(path).encode(), None, byref(model))
+        options = PlanOptions()
+        self.plan_options_init(byref(options), sizeof(options))
+        options.batch = batch
+        options.threads = threads
+        self.plan_create(self.model_network(model), byref(options), byref(plan))
+        return plan
+
+    def machine(self, threads):
+        machine = Machine()
+        self.machine_measure(threads, byref(machine))
+        return {"peak_gflops": machine.peak_gflops, "read_gbps": machine.read_gbps}

@@ -1,0 +1,142 @@
+/* The report of vgg bench, as text and as JSON. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/bench.h"
+#include "cli/json.h"
+#include "cli/message.h"
+
+#define LABEL_COLUMN 10
+
+static double megabytes(size_t bytes) {
+    return (double)bytes / (1024.0 * 1024.0);
+}
+
+/* Effective: the multiply-adds of the layers as they are defined, whatever an algorithm saves. */
+static double effective_gflops(const vgg_network *network, const vgg_cli_bench_result *result) {
+    double operations = 2.0 * (double)vgg_network_multiply_adds(network) * (double)result->batch;
+    return 1e-9 * operations / result->median;
+}
+
+/* ---- text --------------------------------------------------------------------------------------
+ */
+
+static void print_network(const vgg_cli_bench_options *o, const vgg_network *network) {
+    const vgg_network_options *shape = vgg_network_describe(network);
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s, %s layout, %zux%zux%zu, %zu classes", shape->arch,
+             shape->batch_norm ? " with batch norm" : "",
+             shape->layout == VGG_LAYOUT_TORCHVISION ? "torchvision" : "paper", shape->channels,
+             shape->height, shape->width, shape->classes);
+    printf("network   ");
+    vgg_cli_print_wrapped(text, LABEL_COLUMN, LABEL_COLUMN);
+    printf("weights   %s\n", o->source.path != NULL ? o->source.path : "random (kaiming, seed 0)");
+}
+
+static void print_machine(const vgg_cli_bench_options *o, const vgg_cli_bench_report *report) {
+    const vgg_cli_bench_result *last = &report->results[report->result_count - 1];
+    char peak[VGG_CLI_TEXT_SIZE], mapped[VGG_CLI_TEXT_SIZE];
+    printf("program   %s, %zu thread%s%s\n", vgg_cpu_tier(), report->threads,
+           report->threads == 1 ? "" : "s", o->exact ? ", exact" : "");
+    printf("machine   %.1f GFLOP/s at most, reads %.1f GB/s\n", report->machine.peak_gflops,
+           report->machine.read_gbps);
+    printf("memory    %s at most, %s of it mapped from files\n",
+           vgg_cli_bytes_text(peak, last->peak_bytes),
+           vgg_cli_bytes_text(mapped, last->mapped_bytes));
+}
+
+static void print_results(const vgg_network *network, const vgg_cli_bench_report *report) {
+    puts("\nbatch  runs        ms      25 %      75 %  ms/image  images/s  GFLOP/s  of peak");
+    for (size_t i = 0; i < report->result_count; i++) {
+        const vgg_cli_bench_result *r = &report->results[i];
+        double gflops = effective_gflops(network, r), batch = (double)r->batch;
+        printf("%5zu %5zu %9.2f %9.2f %9.2f %9.2f %9.1f %8.1f %6.0f %%\n", r->batch, r->runs,
+               1e3 * r->median, 1e3 * r->p25, 1e3 * r->p75, 1e3 * r->median / batch,
+               batch / r->median, gflops, 100.0 * gflops / report->machine.peak_gflops);
+    }
+}
+
+/* A rate that a layer does not have leaves no blanks at the end of its line: GB/s have GFLOP/s. */
+static void print_rate(double rate) {
+    if (isfinite(rate))
+        printf("%10.1f", rate);
+}
+
+static void print_layers(const vgg_cli_bench_report *report) {
+    double total = 0.0;
+    for (size_t i = 0; i < report->layer_count; i++)
+        total += report->layers[i].seconds;
+    printf("\n%-16s  %-16s %9s %8s%10s%10s\n", "layer", "algorithm", "ms", "share", "GFLOP/s",
+           "GB/s");
+    for (size_t i = 0; i < report->layer_count; i++) {
+        const vgg_cli_bench_layer *layer = &report->layers[i];
+        printf("%-16s  %-16s %9.3f %6.1f %%", layer->name[0] != '\0' ? layer->name : "-",
+               layer->algorithm, 1e3 * layer->seconds,
+               total > 0.0 ? 100.0 * layer->seconds / total : 0.0);
+        print_rate(layer->gflops);
+        print_rate(layer->gbps);
+        putchar('\n');
+    }
+    printf("%-34s %9.3f  at batch %zu\n", "all", 1e3 * total, report->results[0].batch);
+}
+
+void vgg_cli_bench_text(const vgg_cli_bench_options *options, const vgg_network *network,
+                        const vgg_cli_bench_report *report) {
+    print_network(options, network);
+    print_machine(options, report);
+    print_results(network, report);
+    print_layers(report);
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------
+ */
+
+static json_t *result_json(const vgg_network *network, const vgg_cli_bench_report *report,
+                           const vgg_cli_bench_result *r) {
+    double gflops = effective_gflops(network, r), batch = (double)r->batch;
+    return json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "batch",
+        (json_int_t)r->batch, "ms_median", vgg_cli_json_number(1e3 * r->median), "ms_p25",
+        vgg_cli_json_number(1e3 * r->p25), "ms_p75", vgg_cli_json_number(1e3 * r->p75),
+        "ms_per_image", vgg_cli_json_number(1e3 * r->median / batch), "images_per_second",
+        vgg_cli_json_number(batch / r->median), "gflops", vgg_cli_json_number(gflops),
+        "share_of_peak", vgg_cli_json_number(gflops / report->machine.peak_gflops), "runs",
+        (json_int_t)r->runs, "plan_mb", vgg_cli_json_number(megabytes(r->plan_bytes)), "rss_mb",
+        vgg_cli_json_number(megabytes(r->peak_bytes)), "mapped_mb",
+        vgg_cli_json_number(megabytes(r->mapped_bytes)));
+}
+
+static json_t *layer_json(const vgg_cli_bench_layer *layer) {
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "name", vgg_cli_json_text(layer->name),
+                     "algorithm", vgg_cli_json_text(layer->algorithm), "ms",
+                     vgg_cli_json_number(1e3 * layer->seconds), "gflops",
+                     vgg_cli_json_number(layer->gflops), "gbps", vgg_cli_json_number(layer->gbps));
+}
+
+bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *report) {
+    json_t *results = json_array(), *layers = json_array();
+    for (size_t i = 0; i < report->result_count; i++)
+        json_array_append_new(results, result_json(network, report, &report->results[i]));
+    for (size_t i = 0; i < report->layer_count; i++)
+        json_array_append_new(layers, layer_json(&report->layers[i]));
+    /* A row that memory ran out for is not in its list. */
+    bool whole = json_array_size(results) == report->result_count &&
+                 json_array_size(layers) == report->layer_count;
+    size_t peak = report->results[report->result_count - 1].peak_bytes;
+    json_t *object = json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "arch",
+                               vgg_cli_json_text(vgg_network_describe(network)->arch), "tier",
+                               vgg_cli_json_text(vgg_cpu_tier()), "threads",
+                               (json_int_t)report->threads, "results", results, "peak_gflops",
+                               vgg_cli_json_number(report->machine.peak_gflops), "read_gbps",
+                               vgg_cli_json_number(report->machine.read_gbps), "rss_mb",
+                               vgg_cli_json_number(megabytes(peak)), "layers", layers);
+    if (!whole)
+        json_decref(object);
+    if (!whole || !vgg_cli_json_print(object, true, 0)) {
+        vgg_cli_complain("bench", "out of memory while writing JSON");
+        return false;
+    }
+    putchar('\n');
+    return true;
+}

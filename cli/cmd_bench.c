@@ -1,0 +1,139 @@
+/* vgg bench: how fast a network runs on this machine. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/bench.h"
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/model_source.h"
+#include "vgg/vgg.h"
+
+static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *operands, int *status) {
+    vgg_cli_option network[VGG_CLI_NETWORK_OPTIONS];
+    vgg_cli_network_options(&o->source, network);
+    const vgg_cli_option running[] = {
+        {.type = VGG_CLI_SIZES,
+         .name = "batch",
+         .argument = "N,N...",
+         .value = &o->batches,
+         .minimum = 1,
+         .maximum = 65536,
+         .help = "batch sizes to measure, in this order",
+         .fallback = "1,8,32"},
+        {.type = VGG_CLI_SIZE,
+         .name = "threads",
+         .argument = "N",
+         .value = &o->threads,
+         .minimum = 1,
+         .maximum = 256,
+         .help = "threads that compute",
+         .fallback = "one per processor"},
+        {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
+        {.type = VGG_CLI_NUMBER,
+         .name = "seconds",
+         .argument = "S",
+         .value = &o->seconds,
+         .minimum = 0,
+         .maximum = 3600,
+         .above = true,
+         .help = "how long to measure each batch size; at least 5 runs are made, and at most "
+                 "10,000",
+         .fallback = "5"},
+        {.type = VGG_CLI_SIZE,
+         .name = "runs",
+         .argument = "N",
+         .value = &o->runs,
+         .minimum = 1,
+         .maximum = VGG_CLI_BENCH_RUNS_MOST,
+         .help = "make exactly so many runs, however long they take; --seconds then counts for "
+                 "nothing"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "format",
+         .argument = "FORMAT",
+         .value = &o->format,
+         .choices = vgg_cli_formats,
+         .help = "text, or json: {\"arch\", \"tier\", \"threads\", \"results\": [{\"batch\", "
+                 "\"ms_median\", \"ms_p25\", \"ms_p75\", \"ms_per_image\", \"images_per_second\", "
+                 "\"gflops\", \"share_of_peak\", \"runs\", \"plan_mb\", \"rss_mb\", "
+                 "\"mapped_mb\"}], \"peak_gflops\", \"read_gbps\", \"rss_mb\", \"layers\": "
+                 "[{\"name\", \"algorithm\", \"ms\", \"gflops\", \"gbps\"}]}, where a rate that a "
+                 "layer does not have is null",
+         .fallback = "text"},
+    };
+    const vgg_cli_group groups[] = {
+        {"NETWORK", network, VGG_CLI_NETWORK_OPTIONS},
+        {"RUNNING", running, sizeof running / sizeof running[0]},
+    };
+    const vgg_cli_usage usage = {
+        .command = "bench",
+        .summary = "measure how fast a network runs here",
+        .synopsis = "vgg bench [--arch ARCH | MODEL] [options]",
+        .description =
+            "Runs a network on random input and prints, for each batch size, the median and the "
+            "quartiles of the milliseconds of a run, after a warm-up; then where the time of the "
+            "first batch size goes, layer by layer. With the name of a safetensors file, MODEL, "
+            "that network is run; --arch, --layout and --input then serve for a file that does "
+            "not say. Otherwise the weights are random too, from a fixed seed.\n"
+            "GFLOP/s count two operations for each multiply-add of the layers as they are "
+            "defined. An algorithm that saves some, as Winograd's does, can so exceed the peak, "
+            "which is what the processor does in registers. The peak and the bandwidth of reading "
+            "memory (GB/s) are measured before and after the network, in a process of their own, "
+            "and the better figures count. GB/s of a linear layer count its weights.\n"
+            "Memory is the most that this process has had in RAM: weights, plan, input and "
+            "program, in MB of 1,048,576 bytes. It never falls from one batch size to the next. "
+            "The part mapped from files, such as the weights of MODEL, is shared with other "
+            "processes that map them.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .examples = "vgg bench --arch D --batch 1 --seconds 2\n"
+                    "vgg bench vgg16.safetensors --batch 1,8 --threads 1\n"
+                    "vgg bench vgg16.safetensors --exact --format json\n"
+                    "vgg bench --arch 32,32,M,64,64,M/256 --input 1x28x28 --runs 100",
+        .operand = "MODEL",
+        .operands_most = 1,
+    };
+    return vgg_cli_parse(&usage, argc, argv, operands, status);
+}
+
+static bool draw_weights(vgg_network *network, vgg_cli_progress *progress) {
+    vgg_error error;
+    vgg_cli_progress_draw(progress, "drawing random weights", 0.0, "");
+    vgg_status status = vgg_network_initialise(network, "kaiming", 0, &error);
+    vgg_cli_progress_clear(progress);
+    if (status != VGG_OK)
+        vgg_cli_complain("bench", "%s", error.message);
+    return status == VGG_OK;
+}
+
+static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) {
+    vgg_cli_progress progress = vgg_cli_progress_on(stderr);
+    vgg_cli_bench_report report = {.threads = o->threads > 0 ? o->threads : vgg_threads_default()};
+    bool done = vgg_cli_bench_machine(report.threads, &progress, &report.machine) &&
+                (opened->model != NULL || draw_weights(opened->network, &progress)) &&
+                vgg_cli_bench_network(o, opened->network, &progress, &report) &&
+                vgg_cli_bench_machine(report.threads, &progress, &report.machine);
+    if (done && strcmp(o->format, "json") == 0)
+        done = vgg_cli_bench_json(opened->network, &report);
+    else if (done)
+        vgg_cli_bench_text(o, opened->network, &report);
+    free(report.layers);
+    return done ? VGG_CLI_OK : VGG_CLI_FAILURE;
+}
+
+int vgg_cli_bench(int argc, char **argv) {
+    vgg_cli_bench_options o = {.format = "text", .seconds = 5.0, .batches = {3, {1, 8, 32}}};
+    size_t operands;
+    int status;
+    if (!parse(&o, argc, argv, &operands, &status))
+        return status;
+    if (operands == 1)
+        o.source.path = argv[1];
+    vgg_cli_network opened;
+    status = vgg_cli_network_open("bench", &o.source, &opened);
+    if (status != VGG_CLI_OK)
+        return status;
+    status = bench(&o, &opened);
+    vgg_cli_network_close(&opened);
+    return status;
+}

@@ -1,0 +1,141 @@
+#include "cli/network_source.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/model_source.h"
+
+void vgg_cli_network_options(vgg_cli_network_source *source,
+                             vgg_cli_option options[VGG_CLI_NETWORK_OPTIONS]) {
+    const vgg_cli_option table[VGG_CLI_NETWORK_OPTIONS] = {
+        {.type = VGG_CLI_TEXT,
+         .name = "arch",
+         .argument = "ARCH",
+         .value = &source->arch,
+         .help = "A, A-LRN, B, C, D, E, or written: output channels of 3x3 convolutions, 1x1:N for "
+                 "1x1 ones, M for a max-pool, L for local response normalisation, and after a "
+                 "slash the hidden linear layers, as in 32,32,M,64,64,M/256",
+         .fallback = "D"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "layout",
+         .argument = "LAYOUT",
+         .value = &source->layout,
+         .choices = vgg_cli_layouts,
+         .help = "paper (flatten; Linear, Dropout, ReLU) or torchvision (average-pool to 7x7; "
+                 "Linear, ReLU, Dropout)",
+         .fallback = "paper"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "batch-norm",
+         .value = &source->batch_norm,
+         .given = &source->batch_norm_given,
+         .help = "batch normalisation after every convolution",
+         .fallback = "off"},
+        {.type = VGG_CLI_SIZE,
+         .name = "classes",
+         .argument = "N",
+         .value = &source->classes,
+         .given = &source->classes_given,
+         .minimum = 1,
+         .maximum = 1e6,
+         .help = "how many classes there are",
+         .fallback = "1000"},
+        {.type = VGG_CLI_INPUT,
+         .name = "input",
+         .argument = "SIZE",
+         .value = &source->input,
+         .help = "the input's size: CxHxW, HxW or N",
+         .fallback = "3x224x224"},
+    };
+    source->classes = 1000;
+    memcpy(options, table, sizeof table);
+}
+
+static int create_network(const char *command, const vgg_cli_network_source *source,
+                          vgg_cli_network *opened) {
+    vgg_network_options options;
+    vgg_network_options_init(&options, sizeof options);
+    if (source->arch != NULL)
+        options.arch = source->arch;
+    if (source->layout != NULL && strcmp(source->layout, "torchvision") == 0)
+        options.layout = VGG_LAYOUT_TORCHVISION;
+    options.batch_norm = source->batch_norm;
+    options.classes = source->classes;
+    if (source->input.height != 0) {
+        options.height = source->input.height;
+        options.width = source->input.width;
+    }
+    if (source->input.channels != 0)
+        options.channels = source->input.channels;
+    vgg_error error;
+    vgg_status made = vgg_network_create(&options, &opened->network, &error);
+    if (made == VGG_OK)
+        return VGG_CLI_OK;
+    vgg_cli_complain(command, "%s", error.message);
+    bool usage = made == VGG_ERROR_ARGUMENT || made == VGG_ERROR_SHAPE;
+    return usage ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
+}
+
+static bool is_architecture(const char *name) {
+    const vgg_architecture *row;
+    for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++) {
+        if (strcasecmp(row->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the command line can be meant for a file. */
+static bool check_line(const char *command, const vgg_cli_network_source *source) {
+    if (is_architecture(source->path) && access(source->path, F_OK) != 0) {
+        vgg_cli_complain(command, "there is no file %s; did you mean --arch %s?", source->path,
+                         source->path);
+        return false;
+    }
+    if (source->batch_norm_given || source->classes_given) {
+        vgg_cli_complain(command, "--%s: cannot be chosen for %s, which has its own",
+                         source->classes_given ? "classes" : "batch-norm", source->path);
+        return false;
+    }
+    return true;
+}
+
+static int load_model(const char *command, const vgg_cli_network_source *source,
+                      vgg_cli_network *opened) {
+    if (!check_line(command, source))
+        return VGG_CLI_USAGE;
+    vgg_model_options options;
+    vgg_model_options_init(&options, sizeof options);
+    options.arch = source->arch;
+    options.layout = source->layout;
+    options.height = source->input.height;
+    options.width = source->input.width;
+    vgg_model *model;
+    vgg_error error;
+    if (vgg_model_load(source->path, &options, &model, &error) != VGG_OK) {
+        vgg_cli_complain(command, "%s", error.message);
+        return VGG_CLI_FAILURE;
+    }
+    if (!vgg_cli_model_is_usable(command, source->path, model) ||
+        !vgg_cli_model_takes(command, source->path, model, &source->input)) {
+        vgg_model_free(model);
+        return VGG_CLI_FAILURE;
+    }
+    *opened = (vgg_cli_network){.network = vgg_model_network(model), .model = model};
+    return VGG_CLI_OK;
+}
+
+int vgg_cli_network_open(const char *command, const vgg_cli_network_source *source,
+                         vgg_cli_network *opened) {
+    *opened = (vgg_cli_network){0};
+    return source->path != NULL ? load_model(command, source, opened)
+                                : create_network(command, source, opened);
+}
+
+void vgg_cli_network_close(vgg_cli_network *opened) {
+    if (opened->model != NULL)
+        vgg_model_free(opened->model);
+    else
+        vgg_network_free(opened->network);
+}
