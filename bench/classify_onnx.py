@@ -1,5 +1,5 @@
-"""What `vgg predict` does, in Python with ONNX Runtime and Pillow: MODEL.onnx PICTURE THREADS SIZE TOP.
-Prints the likeliest classes with their logits as JSON."""
+"""What `vgg predict` does, in Python with ONNX Runtime and Pillow. Arguments: MODEL.onnx PICTURE
+THREADS SIZE TOP. Prints the likeliest classes with their logits as JSON."""
 import json
 import sys
 

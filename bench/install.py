@@ -40,8 +40,8 @@ def ensure(module, *packages):
 
 
 def pytorch(whole):
-    """(interpreter, why not). PyPI's wheel for x86-64 is linked against CUDA: PyTorch's own index of
-    CPU wheels is asked first; then that wheel without CUDA's packages, in case it can do without;
+    """(interpreter, why not). PyPI's wheel for x86-64 is linked against CUDA: PyTorch's own index
+    of CPU wheels is asked first; then that wheel without CUDA's packages, in case it suffices;
     then Debian's python3-torch."""
     tried = VENV / "pytorch-tried"
     if imports(PYTHON, "torch") is None:

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_K = 5, 5e-4, 0.75, 2.0  # alpha as the peers divide it by the size
+LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_K = 5, 5e-4, 0.75, 2.0  # the peers divide alpha by the size
 BATCH_NORM_EPSILON = 1e-5
 
 
@@ -158,7 +158,7 @@ def onnx_layer(layer, at, made, constants, previous):
 
 
 def onnx_initialiser(name, weights, location):
-    """A tensor whose values lie in the safetensors file, where ONNX Runtime and OpenVINO map them."""
+    """A tensor whose values lie in the safetensors file, which both peers map."""
     from onnx import TensorProto
     offset, size = weights.place(name)
     tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=weights.shape(name),
@@ -243,7 +243,7 @@ class OpenVino:
 
 
 def folded(layers, weights):
-    """Layers as [kind, layer, weight, bias]: batch normalisation goes into the convolution before it
+    """[kind, layer, weight, bias] of each: batch normalisation goes into the convolution before it
     and ReLU into what it follows, as ncnnoptimize would do it."""
     rows = []
     for layer in executed(layers):
@@ -263,7 +263,7 @@ def folded(layers, weights):
 
 def write_ncnn(job):
     """network.param and network.bin. ncnn's layers are described in its docs/developer-guide/
-    operators.md; a weight in the .bin is a 32-bit tag (0: float32) and its values, a bias the values
+    operators.md; a weight in the .bin is a 32-bit tag (0: float32) and values, a bias values
     alone."""
     param = pathlib.Path(job["folder"]) / "network.param"
     values = param.with_suffix(".bin")

@@ -45,7 +45,7 @@ def agrees(result):
 
 
 def cells(row):
-    """Lines of a table: program, ms per image, quartiles, vgg / it, vgg f16 / it, difference, MB."""
+    """The lines of a table under HEADER."""
     times = per_image(row)
     lines = []
     for name, result in sorted(row["results"].items(), key=lambda item: times[item[0]][1]):
@@ -71,7 +71,8 @@ def row_text(row):
               for i in range(len(HEADER))]
     text = [heading(row)]
     for line in table:
-        text.append("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+        padded = [cell.ljust(width) for cell, width in zip(line, widths)]
+        text.append(("  " + "  ".join(padded)).rstrip())
     return "\n".join(text)
 
 
@@ -147,7 +148,7 @@ def document(rows, facts):
     yield "# Benchmarks"
     yield ""
     yield (f"Measured on {day} by `{facts['command']}`, which writes this page, in "
-           f"{(facts['ended'] - facts['begun']) / 60:.0f} minutes.")
+           f"{(facts['ended'] - facts['begun']) / 60:.1f} minutes.")
     yield ""
     yield ("All programs get the same random weights, the same pictures and the same number of "
            "threads, each in a process of its own that stands still while another is measured. A "
@@ -172,8 +173,8 @@ def document(rows, facts):
     yield "## Every row"
     yield ""
     yield (f"\"max diff\" is max|difference| / max|logit| against vgg with float32 weights; "
-           f"one beyond {TOLERANCE:g} is marked with an exclamation mark. \"peak MB\" is the most resident "
-           "memory of the process, with Python, NumPy and the mapped weights in it.")
+           f"one beyond {TOLERANCE:g} is marked with an exclamation mark. \"peak MB\" is the most "
+           "resident memory of the process, with Python, NumPy and the mapped weights in it.")
     for row in rows:
         rate = 2e-6 * row["multiply_adds"] / per_image(row)["vgg"][1]
         yield ""

@@ -74,7 +74,8 @@ RESULTS = {
     "vgg_cpu_tier": c_char_p,
     "vgg_version": c_char_p,
 }
-NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_image_free", "vgg_model_free"}
+NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_image_free",
+             "vgg_model_free"}
 
 
 class Library:

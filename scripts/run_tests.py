@@ -1,32 +1,64 @@
 #!/usr/bin/python3
-"""Runs the tests of a build folder with ctest and prints one closing line that counts them.
+"""Runs the tests that ctest knows of a build folder and prints one closing line that counts them.
 
-A ctest entry is a cmocka program or a pytest folder with many tests of its own; the line counts
-those. An entry that ends without saying how many it ran counts as one failure.
+An entry is a cmocka program or a pytest folder with many tests of its own; the line counts those. An
+entry that fails, or ends without saying how many it ran, counts as one failure at least.
 """
 import argparse
+import concurrent.futures
+import json
 import os
 import re
 import subprocess
 import sys
+import time
 
 CMOCKA = {
     "passed": re.compile(r"\[  PASSED  \] (\d+) test\(s\)\."),
     "failed": re.compile(r"\[  FAILED  \] (\d+) test\(s\),"),
     "skipped": re.compile(r"\[  SKIPPED \] (\d+) test\(s\),"),
 }
-PYTEST = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 PYTEST_END = re.compile(r"^=*\s*((?:\d+ \w+,? ?)+) in [\d.]+s", re.MULTILINE)
+PYTEST = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
+VALGRIND = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
+            "--errors-for-leak-kinds=definite,indirect,possible"]
 
 
-def count(output):
-    """The numbers of passed, failed and skipped tests in one entry's output."""
+def entries(build, label):
+    """The commands, environments and time limits that ctest would use."""
+    out = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1",
+                          *(["-L", label] if label else [])],
+                         capture_output=True, text=True, check=True).stdout
+    for test in json.loads(out)["tests"]:
+        properties = {p["name"]: p["value"] for p in test.get("properties", [])}
+        yield {"name": test["name"], "command": test["command"],
+               "folder": properties.get("WORKING_DIRECTORY", build),
+               "environment": dict(v.split("=", 1) for v in properties.get("ENVIRONMENT", [])),
+               "limit": properties.get("TIMEOUT", 1200)}
+
+
+def run(entry, prefix):
+    begun = time.monotonic()
+    try:
+        result = subprocess.run(prefix + entry["command"], cwd=entry["folder"], text=True,
+                                env={**os.environ, **entry["environment"]}, errors="replace",
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                timeout=entry["limit"])
+        output, good = result.stdout, result.returncode == 0
+    except subprocess.TimeoutExpired as expired:
+        output, good = f"{expired.stdout}\ndid not end within {entry['limit']} s", False
+    return entry["name"], output, good, time.monotonic() - begun
+
+
+def count(output, good):
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for outcome, pattern in CMOCKA.items():
         counts[outcome] += sum(int(number) for number in pattern.findall(output))
     for end in PYTEST_END.findall(output):
         for number, outcome in PYTEST.findall(end):
             counts["failed" if outcome.startswith("error") else outcome] += int(number)
+    if not good and counts["failed"] == 0 or good and sum(counts.values()) == 0:
+        counts["failed"] = 1
     return counts
 
 
@@ -34,44 +66,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build")
     parser.add_argument("--label", help="only the entries with this label")
-    parser.add_argument("--valgrind", action="store_true", help="run programs under valgrind")
+    parser.add_argument("--valgrind", action="store_true", help="run the programs under valgrind")
     arguments = parser.parse_args()
 
-    command = ["ctest", "--test-dir", arguments.build, "-j", str(os.cpu_count()), "-V"]
-    if arguments.label:
-        command += ["-L", arguments.label]
-    if arguments.valgrind:
-        command += ["-T", "memcheck", "--overwrite", "MemoryCheckCommandOptions=--error-exitcode=9 "
-                    "--leak-check=full --errors-for-leak-kinds=definite,indirect,possible -q"]
     totals = {"passed": 0, "failed": 0, "skipped": 0}
-    outputs, names = {}, {}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               errors="replace")
-    for line in process.stdout:
-        begun = re.match(r"^\s*Start\s+(\d+): (\S+)", line)
-        said = re.match(r"^(\d+): ?(.*)", line, re.DOTALL)
-        ended = re.match(r"^\s*\d+/\d+ (?:MemCheck|Test)\s+#(\d+): (\S+) \.*(.*)", line)
-        if begun:
-            names[begun.group(1)] = begun.group(2)
-        elif said:
-            outputs.setdefault(said.group(1), []).append(said.group(2))
-        elif ended:
-            output = "".join(outputs.get(ended.group(1), []))
-            good = "Passed" in line
-            counts = count(output)
-            if not good and counts["failed"] == 0 or good and counts["passed"] == 0:
-                counts["failed"] += 1
+    prefix = VALGRIND if arguments.valgrind else []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting = [pool.submit(run, entry, prefix)
+                   for entry in entries(arguments.build, arguments.label)]
+        for future in concurrent.futures.as_completed(waiting):
+            name, output, good, seconds = future.result()
+            counts = count(output, good)
             if counts["failed"]:
                 print(output)
             for outcome, number in counts.items():
                 totals[outcome] += number
-            print(f"{ended.group(2):24} {counts['passed']:4} passed {ended.group(3).strip()}",
-                  flush=True)
-    process.wait()
-    if process.returncode != 0 and totals["failed"] == 0:
-        totals["failed"] = 1
+            print(f"{name:24} {'; '.join(f'{n} {o}' for o, n in counts.items() if n)}, "
+                  f"{seconds:.1f} s", flush=True)
     print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
-    return 1 if totals["failed"] else 0
+    return 1 if totals["failed"] or not sum(totals.values()) else 0
 
 
 if __name__ == "__main__":
