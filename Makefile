@@ -39,7 +39,7 @@ valgrind:
 	@scripts/packages.sh build test valgrind
 	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
 	@cmake --build build
-	@VGG_TEST_QUICK=1 VGG_CPU=avx2 scripts/run_tests.py build --label unit --valgrind
+	@VGG_TEST_QUICK=1 scripts/run_tests.py build --label unit --valgrind
 
 clang:
 	@scripts/packages.sh build test clang

@@ -10,6 +10,9 @@ COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "PyTorch": "#6d5bd0", "ONNX R
            "OpenVINO": "#2a9d8f", "ncnn fp16": "#6b8e23", "ncnn fp32": "#a3b86c"}
 OURS = ("vgg", "vgg f16")
 TOLERANCE = 1e-3  # of the largest logit
+BUSY = 0.5  # load average above which the machine has other work
+DISTURBED = ("**Disturbed: the machine was busy with other work. That slows two threads that wait "
+             "for each other more than one alone; measure again on a quiet machine.**")
 
 
 def quartiles(values):
@@ -121,13 +124,16 @@ def machine_lines(rows, facts):
     for row in rows:
         if "peak_gflops" in row.get("machine", {}):
             machine = row["machine"]
-            yield (f"- Measured in the same run with {row['threads']} threads"
+            yield (f"- Measured in the same run with {row['threads']} "
+                   f"thread{'s' if row['threads'] > 1 else ''}"
                    f"{' and AVX2' if row['held'] else ''} ({row['row']}): "
                    f"{machine['peak_gflops']:.0f} GFLOP/s of float32 multiply-adds, reading memory "
                    f"at {machine['read_gbps']:.1f} GB/s.")
     before, after = facts["load"]
     yield (f"- Load average of the last minute before the run {before[0]:.1f}, at its end "
            f"{after[0]:.1f} (the run itself makes about as much as it has threads).")
+    if before[0] > BUSY:
+        yield f"- {DISTURBED}"
 
 
 def program_lines(rows):

@@ -49,8 +49,8 @@ VGG_API bool vgg_image_name_is_picture(const char *name);
 /* Writes the picture as PNG: under its name when complete, or not at all. */
 VGG_API vgg_status vgg_image_save_png(const vgg_image *image, const char *path, vgg_error *error);
 
-/* A copy with 1 or 3 channels. Grey from colour is ITU-R 601-2 luma, (299 R + 587 G + 114 B) / 1000,
- * rounded as Pillow's convert("L") rounds. */
+/* A copy with 1 or 3 channels. Grey from colour is ITU-R 601-2 luma, (299 R + 587 G + 114 B) /
+ * 1000, rounded as Pillow's convert("L") rounds. */
 VGG_API vgg_status vgg_image_convert(const vgg_image *image, size_t channels, vgg_image *out,
                                      vgg_error *error);
 
@@ -81,14 +81,14 @@ VGG_API vgg_status vgg_image_resize_short(const vgg_image *image, size_t side, v
  * subtract the mean and divide by the deviation per channel, in a channel order. A model file
  * carries these figures; nothing is guessed. */
 typedef struct vgg_preprocess {
-    char name[32];      /* the preset it came from */
-    size_t channels;    /* 1 or 3; a picture is converted to it */
+    char name[32];        /* the preset it came from */
+    size_t channels;      /* 1 or 3; a picture is converted to it */
     size_t width, height; /* of the cut-out, which is the input of the network */
-    size_t resize;      /* short side before the cut-out; 0 leaves the size as it is */
+    size_t resize;        /* short side before the cut-out; 0 leaves the size as it is */
     vgg_filter filter;
-    bool bgr;           /* channel order of the input: blue-green-red instead of red-green-blue */
-    double scale;       /* first: sample * scale, sample in 0..255 */
-    double mean[3];     /* then: - mean[c], / deviation[c]; c counts in the order of the input */
+    bool bgr;       /* channel order of the input: blue-green-red instead of red-green-blue */
+    double scale;   /* first: sample * scale, sample in 0..255 */
+    double mean[3]; /* then: - mean[c], / deviation[c]; c counts in the order of the input */
     double deviation[3];
 } vgg_preprocess;
 
@@ -101,7 +101,8 @@ typedef struct vgg_preprocess {
  * resized to round(min(height, width) * 256 / 224) with the bilinear filter (Simonyan & Zisserman,
  * section 3.2: S = 256 for 224). VGG_ERROR_NOT_FOUND, naming the presets, for another name. */
 VGG_API vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t height,
-                                         size_t width, vgg_preprocess *preprocess, vgg_error *error);
+                                         size_t width, vgg_preprocess *preprocess,
+                                         vgg_error *error);
 
 /* Checks that all figures are usable: sizes from 1 to VGG_IMAGE_MAX_SIDE, 1 or 3 channels, finite
  * numbers, deviations that are not 0. */

@@ -15,8 +15,8 @@ extern "C" {
 
 typedef struct vgg_model vgg_model;
 
-/* A model around a network, which it then owns and frees. preprocess is copied and may be NULL when it
- * is not known; class names are copied: either NULL, or as many as the network has classes. */
+/* A model around a network, which it then owns and frees. preprocess is copied and may be NULL when
+ * it is not known; class names are copied: either NULL, or as many as the network has classes. */
 VGG_API vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preprocess,
                                     const char *const *class_names, vgg_model **model,
                                     vgg_error *error);
@@ -34,10 +34,10 @@ VGG_API vgg_status vgg_model_set_note(vgg_model *model, const char *key, const c
                                       vgg_error *error);
 
 typedef struct vgg_model_options {
-    size_t struct_size;     /* set by vgg_model_options_init */
-    const char *arch;       /* default NULL: from the file's description, or read off its shapes */
-    const char *layout;     /* "paper" or "torchvision"; default NULL: the file's, or "torchvision" for
-                             * a file without a description */
+    size_t struct_size; /* set by vgg_model_options_init */
+    const char *arch;   /* default NULL: from the file's description, or read off its shapes */
+    const char *layout; /* "paper" or "torchvision"; default NULL: the file's, or "torchvision" for
+                         * a file without a description */
     const char *preprocess; /* a preset, for a file that carries none, or instead of the one it
                              * carries; default NULL: the file's */
     const char *labels;     /* a text file with a class name per line, or "imagenet" for the 1,000
@@ -47,13 +47,13 @@ typedef struct vgg_model_options {
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
-/* Opens a safetensors file: one that vgg_model_save wrote, or one with torchvision's or timm's tensor
- * names, whose architecture is read off the shapes. options may be NULL. The file is mapped, and float32
- * weights are used from the map without copying; float16 and bfloat16 ones are widened. The file must
- * not be changed while the model is open.
+/* Opens a safetensors file: one that vgg_model_save wrote, or one with torchvision's or timm's
+ * tensor names, whose architecture is read off the shapes. options may be NULL. The file is mapped,
+ * and float32 weights are used from the map without copying; float16 and bfloat16 ones are widened.
+ * The file must not be changed while the model is open.
  *
- * Errors say which tensor has which shape or type and which was expected, which tensors are missing or
- * not used, and at which byte a truncated or malformed file ends or goes wrong. */
+ * Errors say which tensor has which shape or type and which was expected, which tensors are missing
+ * or not used, and at which byte a truncated or malformed file ends or goes wrong. */
 VGG_API vgg_status vgg_model_load(const char *path, const vgg_model_options *options,
                                   vgg_model **model, vgg_error *error);
 
@@ -63,8 +63,8 @@ VGG_API vgg_status vgg_model_load(const char *path, const vgg_model_options *opt
  * object), "vgg.dropout" and the notes. The same model gives the same bytes. */
 VGG_API vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error);
 
-/* The 1,000 class names of ILSVRC 2012, in the usual order of its outputs (sorted by WordNet id), each
- * the first name of its synset. */
+/* The 1,000 class names of ILSVRC 2012, in the usual order of its outputs (sorted by WordNet id),
+ * each the first name of its synset. */
 #define VGG_IMAGENET_CLASSES 1000
 VGG_API const char *const *vgg_imagenet_class_names(void);
 

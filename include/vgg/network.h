@@ -1,9 +1,9 @@
 /* VGG networks: architectures, layers, tensors, and plans that run them.
  *
- * A network is a list of layers and the tensors that they own. It says what is computed. A plan is a
- * network compiled for one input size, one batch size and one purpose; it owns all the memory that
- * running needs. Many plans may share one network, also from several threads, as long as nobody
- * changes the tensors meanwhile; one plan is used by one thread at a time. */
+ * A network is a list of layers and the tensors that they own. It says what is computed. A plan is
+ * a network compiled for one input size, one batch size and one purpose; it owns all the memory
+ * that running needs. Many plans may share one network, also from several threads, as long as
+ * nobody changes the tensors meanwhile; one plan is used by one thread at a time. */
 #ifndef VGG_NETWORK_H
 #define VGG_NETWORK_H
 
@@ -19,11 +19,11 @@ extern "C" {
 
 /* ---- architectures --------------------------------------------------------------------------- */
 
-/* A configuration of the paper (Simonyan & Zisserman, arXiv 1409.1556v6, table 1). `convolutions` is
- * written as in `--arch`: output channels of 3x3 convolutions, "1x1:N" for 1x1 ones, M for a 2x2
+/* A configuration of the paper (Simonyan & Zisserman, arXiv 1409.1556v6, table 1). `convolutions`
+ * is written as in `--arch`: output channels of 3x3 convolutions, "1x1:N" for 1x1 ones, M for a 2x2
  * max-pool, L for local response normalisation; the hidden linear layers are 4096,4096. */
 typedef struct vgg_architecture {
-    const char *name; /* "A", "A-LRN", "B", "C", "D" or "E" */
+    const char *name;        /* "A", "A-LRN", "B", "C", "D" or "E" */
     const char *common_name; /* "VGG-11" and the like */
     const char *convolutions;
 } vgg_architecture;
@@ -39,14 +39,14 @@ typedef enum vgg_layout {
 
 typedef struct vgg_network_options {
     size_t struct_size; /* set by vgg_network_options_init */
-    const char *arch;   /* a name of the table, or written: "32,32,M,64,64,M/256". After the slash come
-                         * the widths of the hidden linear layers; none may be given ("64,M/"), and
-                         * without a slash there are none. Default "D" */
+    const char *arch;   /* a name of the table, or written: "32,32,M,64,64,M/256". After the slash
+                         * come   the widths of the hidden linear layers; none may be given ("64,M/"),
+                         * and   without a slash there are none. Default "D" */
     vgg_layout layout;  /* default VGG_LAYOUT_PAPER */
     bool batch_norm;    /* a batch normalisation after every convolution, default false */
     size_t classes;     /* default 1000 */
     size_t channels, height, width; /* of the input, default 3 x 224 x 224; channels: 1 or 3 */
-    double dropout;     /* probability to drop, in [0, 1), default 0.5 */
+    double dropout;                 /* probability to drop, in [0, 1), default 0.5 */
 } vgg_network_options;
 
 VGG_API void vgg_network_options_init(vgg_network_options *options, size_t size);
@@ -62,7 +62,8 @@ VGG_API void vgg_network_free(vgg_network *network);
 /* The options it was built with; the strings belong to the network. */
 VGG_API const vgg_network_options *vgg_network_describe(const vgg_network *network);
 
-/* ---- layers and tensors -------------------------------------------------------------------------- */
+/* ---- layers and tensors
+ * -------------------------------------------------------------------------- */
 
 typedef enum vgg_layer_type {
     VGG_LAYER_CONVOLUTION = 0,
@@ -85,11 +86,11 @@ VGG_API const char *vgg_layer_type_name(vgg_layer_type type);
 typedef struct vgg_layer_info {
     vgg_layer_type type;
     char name[VGG_LAYER_NAME];
-    size_t kernel;           /* 3 or 1 for a convolution, 2 for a max-pool, else 0 */
-    size_t dimensions;       /* of the output of one image: 3 (C, H, W) or 1 (features) */
+    size_t kernel;     /* 3 or 1 for a convolution, 2 for a max-pool, else 0 */
+    size_t dimensions; /* of the output of one image: 3 (C, H, W) or 1 (features) */
     size_t output[3];
-    size_t parameters;       /* values that training changes */
-    size_t multiply_adds;    /* for one image; convolutions and linear layers only, as is usual */
+    size_t parameters;    /* values that training changes */
+    size_t multiply_adds; /* for one image; convolutions and linear layers only, as is usual */
     size_t first_tensor, tensors; /* its tensors are first_tensor .. first_tensor + tensors - 1 */
 } vgg_layer_info;
 
@@ -101,7 +102,7 @@ VGG_API vgg_status vgg_network_layer(const vgg_network *network, size_t layer, v
 #define VGG_TENSOR_NAME 48
 
 typedef struct vgg_tensor_info {
-    char name[VGG_TENSOR_NAME]; /* torchvision's: "features.0.weight", "features.1.running_mean" */
+    char name[VGG_TENSOR_NAME];  /* torchvision's: "features.0.weight", "features.1.running_mean" */
     size_t dimensions, shape[4]; /* (K, C, R, S), (out, in) or (channels) */
     size_t count;                /* the product of shape */
     bool trained;                /* false for running statistics */
@@ -116,7 +117,8 @@ VGG_API size_t vgg_network_find_tensor(const vgg_network *network, const char *n
 /* The values in row-major order, read-only; NULL while the tensor has none. */
 VGG_API const float *vgg_network_values(const vgg_network *network, size_t tensor);
 
-/* Copies `count` values in, which must be the tensor's count. No plan of this network may be running. */
+/* Copies `count` values in, which must be the tensor's count. No plan of this network may be
+ * running. */
 VGG_API vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, const float *values,
                                           size_t count, vgg_error *error);
 
@@ -138,23 +140,26 @@ VGG_API size_t vgg_network_multiply_adds(const vgg_network *network);
 VGG_API vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **text,
                                        vgg_error *error);
 
-/* The same as JSON: {"arch", "layout", "batch_norm", "input", "classes", "batch", "layers": [{"name", "type",
- * "output_shape", "parameters", "multiply_adds"}], "parameters", "trainable_parameters",
- * "multiply_adds", "input_mb", "forward_backward_mb", "parameters_mb", "total_mb"}. */
+/* The same as JSON: {"arch", "layout", "batch_norm", "input", "classes", "batch", "layers":
+ * [{"name", "type", "output_shape", "parameters", "multiply_adds"}], "parameters",
+ * "trainable_parameters", "multiply_adds", "input_mb", "forward_backward_mb", "parameters_mb",
+ * "total_mb"}. */
 VGG_API vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, char **text,
                                             vgg_error *error);
 
 /* The shape that is left of `dimensions` sizes when those from start_dim on are flattened into one,
- * like torch.flatten(x, start_dim): (N, C, H, W) with start_dim 1 becomes (N, C*H*W), so that images
- * are never mixed. out has room for `dimensions` sizes; *out_dimensions is how many there are. */
+ * like torch.flatten(x, start_dim): (N, C, H, W) with start_dim 1 becomes (N, C*H*W), so that
+ * images are never mixed. out has room for `dimensions` sizes; *out_dimensions is how many there
+ * are. */
 VGG_API vgg_status vgg_flatten_shape(const size_t *shape, size_t dimensions, size_t start_dim,
                                      size_t *out, size_t *out_dimensions, vgg_error *error);
 
-/* ---- plans ------------------------------------------------------------------------------------ */
+/* ---- plans ------------------------------------------------------------------------------------
+ */
 
 /* What dropout and batch normalisation do. In VGG_MODE_EVAL dropout passes everything and batch
- * normalisation uses the running statistics; in VGG_MODE_TRAIN dropout drops and rescales the rest by
- * 1 / (1 - p), and batch normalisation uses the batch's statistics and updates the running ones
+ * normalisation uses the running statistics; in VGG_MODE_TRAIN dropout drops and rescales the rest
+ * by 1 / (1 - p), and batch normalisation uses the batch's statistics and updates the running ones
  * (momentum 0.1, unbiased variance). */
 typedef enum vgg_mode {
     VGG_MODE_EVAL = 0,
@@ -169,9 +174,10 @@ typedef struct vgg_plan_options {
     vgg_mode mode;        /* default VGG_MODE_EVAL */
     bool gradients;       /* keep what vgg_plan_backward needs, default false; a plan made for
                            * VGG_MODE_TRAIN always does */
-    bool exact;           /* convolve directly, without Winograd's transforms: slower, and about a third
-                           * of the rounding error; default false */
-    bool input_gradient;  /* vgg_plan_backward also computes the gradient of the input, default false */
+    bool exact; /* convolve directly, without Winograd's transforms: slower, and about a third
+                 * of the rounding error; default false */
+    bool input_gradient; /* vgg_plan_backward also computes the gradient of the input, default false
+                          */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
@@ -179,9 +185,9 @@ VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
 typedef struct vgg_plan vgg_plan;
 
 /* Compiles the network. All memory that the plan will ever use is taken here; when the machine has
- * less than that, the error says how much is needed for what, and how much there is. The network must
- * outlive the plan. When its tensors change, the next run of the plan sees the new values. Running in
- * VGG_MODE_TRAIN changes the network's running statistics; nothing else does. */
+ * less than that, the error says how much is needed for what, and how much there is. The network
+ * must outlive the plan. When its tensors change, the next run of the plan sees the new values.
+ * Running in VGG_MODE_TRAIN changes the network's running statistics; nothing else does. */
 VGG_API vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options,
                                    vgg_plan **plan, vgg_error *error);
 VGG_API void vgg_plan_free(vgg_plan *plan);
@@ -195,40 +201,41 @@ VGG_API vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options 
 VGG_API vgg_status vgg_plan_set_mode(vgg_plan *plan, vgg_mode mode, vgg_error *error);
 VGG_API vgg_mode vgg_plan_mode(const vgg_plan *plan);
 
-/* inputs: (count, channels, height, width) floats, 1 <= count <= batch. logits: (count, classes), the
- * values before softmax. A row of logits is the same bits whatever the other images, the count and
- * the number of threads are (in VGG_MODE_TRAIN: except for batch normalisation and dropout, which
- * depend on the batch by their definition). Allocates nothing. */
+/* inputs: (count, channels, height, width) floats, 1 <= count <= batch. logits: (count, classes),
+ * the values before softmax. A row of logits is the same bits whatever the other images, the count
+ * and the number of threads are (in VGG_MODE_TRAIN: except for batch normalisation and dropout,
+ * which depend on the batch by their definition). Allocates nothing. */
 VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count,
                                     float *logits, vgg_error *error);
 
-/* After vgg_plan_forward, once for each: from the gradient of a loss with respect to the logits, (count, classes), the
- * gradients of every trained tensor (read them with vgg_plan_gradient) and, when the plan was made for
- * it and input_gradient is not NULL, of the input, (count, channels, height, width). */
+/* After vgg_plan_forward, once for each: from the gradient of a loss with respect to the logits,
+ * (count, classes), the gradients of every trained tensor (read them with vgg_plan_gradient) and,
+ * when the plan was made for it and input_gradient is not NULL, of the input, (count, channels,
+ * height, width). */
 VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient,
                                      float *input_gradient, vgg_error *error);
 
-/* The gradient of a tensor after vgg_plan_backward, in the tensor's shape; NULL for a tensor that is
- * not trained or a plan without gradients. Belongs to the plan. */
+/* The gradient of a tensor after vgg_plan_backward, in the tensor's shape; NULL for a tensor that
+ * is not trained or a plan without gradients. Belongs to the plan. */
 VGG_API const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor);
 
-/* Numbers the random choices of dropout; a forward pass in VGG_MODE_TRAIN draws them as a function of
- * (seed, step). Default 0, 0. */
+/* Numbers the random choices of dropout; a forward pass in VGG_MODE_TRAIN draws them as a function
+ * of (seed, step). Default 0, 0. */
 VGG_API void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step);
 
-/* The instruction tier that plans use on this processor: "avx512", "avx2", "portable" or "ref". It is
- * chosen once, at the first plan, and can be forced with the environment variable VGG_CPU; a value
- * that is unknown or that the processor cannot run is an error of vgg_plan_create. */
+/* The instruction tier that plans use on this processor: "avx512", "avx2", "portable" or "ref". It
+ * is chosen once, at the first plan, and can be forced with the environment variable VGG_CPU; a
+ * value that is unknown or that the processor cannot run is an error of vgg_plan_create. */
 VGG_API const char *vgg_cpu_tier(void);
 
 /* What a plan does, step by step. A step may do several layers at once. */
 typedef struct vgg_step_info {
     char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind */
     const char *algorithm;     /* "direct", "winograd", "linear", "max-pool", ... */
-    size_t multiply_adds;      /* of one image, as the layer is defined: what `algorithm` saves is not
-                                * subtracted */
-    size_t weight_bytes;       /* read from the network's tensors */
-    double seconds;            /* that the last vgg_plan_forward took for it */
+    size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
+                           * subtracted */
+    size_t weight_bytes;  /* read from the network's tensors */
+    double seconds;       /* that the last vgg_plan_forward took for it */
 } vgg_step_info;
 
 VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);
@@ -237,22 +244,24 @@ VGG_API vgg_status vgg_plan_step(const vgg_plan *plan, size_t step, vgg_step_inf
 
 /* ---- the machine ----------------------------------------------------------------------------- */
 
-/* The most that this processor does with `threads` threads (0: vgg_threads_default) in the tier in use:
- * float32 multiply-adds in registers, counted as two operations each, and reading memory that no cache
- * holds. Takes about a second and 256 MB. */
+/* The most that this processor does with `threads` threads (0: vgg_threads_default) in the tier in
+ * use: float32 multiply-adds in registers, counted as two operations each, and reading memory that
+ * no cache holds. Takes about a second and 256 MB. */
 typedef struct vgg_machine {
     double peak_gflops, read_gbps;
 } vgg_machine;
 
 VGG_API vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *error);
 
-/* ---- loss -------------------------------------------------------------------------------------- */
+/* ---- loss --------------------------------------------------------------------------------------
+ */
 
-/* Probabilities from logits, (count, classes) each; may be in place. Stable for any finite logits. */
+/* Probabilities from logits, (count, classes) each; may be in place. Stable for any finite logits.
+ */
 VGG_API void vgg_softmax(const float *logits, size_t count, size_t classes, float *probabilities);
 
-/* Cross-entropy of the softmax of logits with class numbers, averaged over count images. gradient, if
- * not NULL, receives (softmax - one-hot) / count, the derivative with respect to the logits. */
+/* Cross-entropy of the softmax of logits with class numbers, averaged over count images. gradient,
+ * if not NULL, receives (softmax - one-hot) / count, the derivative with respect to the logits. */
 VGG_API double vgg_cross_entropy(const float *logits, const size_t *classes, size_t count,
                                  size_t class_count, float *gradient);
 

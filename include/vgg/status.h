@@ -1,10 +1,10 @@
 /* Status codes and error messages shared by every part of libvgg.
  *
  * A function that can fail returns a vgg_status and takes, as its last parameter, a pointer to a
- * vgg_error that the caller owns. The pointer may be NULL when only the code matters. On success the
- * vgg_error is left as it was. On failure it holds one line of text, without a final newline, that
- * names the thing that failed, what was found and what was expected; output parameters are then
- * left untouched unless a function says otherwise.
+ * vgg_error that the caller owns. The pointer may be NULL when only the code matters. On success
+ * the vgg_error is left as it was. On failure it holds one line of text, without a final newline,
+ * that names the thing that failed, what was found and what was expected; output parameters are
+ * then left untouched unless a function says otherwise.
  *
  * The library never prints, never exits and never aborts because of its input, and keeps no error
  * state of its own: two threads that use two vgg_error values do not disturb one another. */
@@ -23,7 +23,8 @@
 extern "C" {
 #endif
 
-/* The values are pinned: they never change meaning between versions, and new ones are added last. */
+/* The values are pinned: they never change meaning between versions, and new ones are added last.
+ */
 typedef enum vgg_status {
     VGG_OK = 0,
     VGG_ERROR_ARGUMENT = 1,    /* a parameter or option has a value that makes no sense */

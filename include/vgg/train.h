@@ -14,10 +14,11 @@
 extern "C" {
 #endif
 
-/* ---- optimiser ---------------------------------------------------------------------------------- */
+/* ---- optimiser ----------------------------------------------------------------------------------
+ */
 
-/* SGD with momentum and weight decay as PyTorch defines it: g += decay * w; v = momentum * v + g (v = g
- * the first time); w -= rate * v. Weight decay applies to every trained tensor. */
+/* SGD with momentum and weight decay as PyTorch defines it: g += decay * w; v = momentum * v + g (v
+ * = g the first time); w -= rate * v. Weight decay applies to every trained tensor. */
 typedef struct vgg_optimiser vgg_optimiser;
 
 /* Optimises the network of the plan with the plan's gradients; both must outlive it. */
@@ -29,7 +30,8 @@ VGG_API void vgg_optimiser_free(vgg_optimiser *optimiser);
 /* One step with the gradients of the plan's last vgg_plan_backward. */
 VGG_API vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error);
 
-/* ---- the training loop --------------------------------------------------------------------------- */
+/* ---- the training loop
+ * --------------------------------------------------------------------------- */
 
 typedef enum vgg_schedule {
     VGG_SCHEDULE_CONSTANT = 0,
@@ -37,55 +39,55 @@ typedef enum vgg_schedule {
 } vgg_schedule;
 
 typedef enum vgg_event_type {
-    VGG_EVENT_PLAN = 0,  /* once, when all is set up, before the first step: what the run takes */
-    VGG_EVENT_STEP = 1,  /* after each step */
+    VGG_EVENT_PLAN = 0, /* once, when all is set up, before the first step: what the run takes */
+    VGG_EVENT_STEP = 1, /* after each step */
     VGG_EVENT_EVALUATED = 2, /* from time to time during the evaluation of an epoch */
-    VGG_EVENT_EPOCH = 3, /* after each epoch, its evaluation and its checkpoint */
-    VGG_EVENT_SKIPPED = 4, /* a picture could not be read */
+    VGG_EVENT_EPOCH = 3,     /* after each epoch, its evaluation and its checkpoint */
+    VGG_EVENT_SKIPPED = 4,   /* a picture could not be read */
 } vgg_event_type;
 
 /* What the callback sees; only the members named for a type are set. */
 typedef struct vgg_train_event {
     vgg_event_type type;
-    size_t epoch, epochs;         /* STEP, EVALUATED, EPOCH: 1-based */
-    size_t step, steps;           /* STEP, EVALUATED: within the epoch (or its evaluation), 1-based */
-    size_t images;                /* STEP, EVALUATED, EPOCH: pictures so far in this epoch or pass */
-    double loss, accuracy;        /* STEP, EPOCH: running mean over the epoch's training pictures */
-    double rate;                  /* STEP, EPOCH: learning rate */
-    double images_per_second;     /* STEP, EPOCH */
-    double waited;                /* STEP, EPOCH: share of the epoch's time spent waiting for data */
-    double seconds_left;          /* STEP, EVALUATED: of the whole run, an estimate */
-    bool validated;               /* EPOCH: whether the following three are set */
+    size_t epoch, epochs;     /* STEP, EVALUATED, EPOCH: 1-based */
+    size_t step, steps;       /* STEP, EVALUATED: within the epoch (or its evaluation), 1-based */
+    size_t images;            /* STEP, EVALUATED, EPOCH: pictures so far in this epoch or pass */
+    double loss, accuracy;    /* STEP, EPOCH: running mean over the epoch's training pictures */
+    double rate;              /* STEP, EPOCH: learning rate */
+    double images_per_second; /* STEP, EPOCH */
+    double waited;            /* STEP, EPOCH: share of the epoch's time spent waiting for data */
+    double seconds_left;      /* STEP, EVALUATED: of the whole run, an estimate */
+    bool validated;           /* EPOCH: whether the following three are set */
     double validation_loss, validation_top1, validation_top5;
-    bool best;                    /* EPOCH: this epoch's model was written to best.safetensors */
-    size_t memory;                /* PLAN: bytes of the plan, the gradients and the loader */
-    const char *name;             /* SKIPPED: the picture */
-    const vgg_error *why;         /* SKIPPED */
+    bool best;            /* EPOCH: this epoch's model was written to best.safetensors */
+    size_t memory;        /* PLAN: bytes of the plan, the gradients and the loader */
+    const char *name;     /* SKIPPED: the picture */
+    const vgg_error *why; /* SKIPPED */
 } vgg_train_event;
 
-/* Return false to stop: last.safetensors is then written, and vgg_train returns VGG_ERROR_STOPPED. On
- * VGG_EVENT_SKIPPED, false stops with the picture's error. Called on the thread that called
- * vgg_train. */
+/* Return false to stop: last.safetensors is then written, and vgg_train returns VGG_ERROR_STOPPED,
+ * unless the last epoch was complete already. On VGG_EVENT_SKIPPED, false stops with the picture's
+ * error. Called on the thread that called vgg_train. */
 typedef bool vgg_train_callback(void *user, const vgg_train_event *event);
 
 typedef struct vgg_train_options {
-    size_t struct_size;  /* set by vgg_train_options_init */
-    size_t epochs;       /* default 10 */
-    size_t batch;        /* default 32 */
-    double rate;         /* learning rate, default 0.005 */
-    double momentum;     /* default 0.9 */
-    double weight_decay; /* default 5e-4 */
+    size_t struct_size;    /* set by vgg_train_options_init */
+    size_t epochs;         /* default 10 */
+    size_t batch;          /* default 32 */
+    double rate;           /* learning rate, default 0.005 */
+    double momentum;       /* default 0.9 */
+    double weight_decay;   /* default 5e-4 */
     vgg_schedule schedule; /* default VGG_SCHEDULE_CONSTANT */
-    size_t step_epochs;  /* default: a third of the epochs, rounded up */
-    double gamma;        /* default 0.1 */
-    uint64_t seed;       /* default 0: order, views and dropout are a function of it */
-    size_t threads;      /* default 0: as many as the machine leaves to this process */
-    size_t workers;      /* threads that read pictures, default 0: likewise */
-    bool shuffle;        /* default true */
-    vgg_augment augment; /* default crop and flip */
-    bool resume;         /* continue the run in `folder` where it stopped, default false */
-    const char *folder;  /* where log.jsonl, best.safetensors, last.safetensors and state.safetensors
-                          * go; NULL: nothing is written */
+    size_t step_epochs;    /* default: a third of the epochs, rounded up */
+    double gamma;          /* default 0.1 */
+    uint64_t seed;         /* default 0: order, views and dropout are a function of it */
+    size_t threads;        /* default 0: as many as the machine leaves to this process */
+    size_t workers;        /* threads that read pictures, default 0: likewise */
+    bool shuffle;          /* default true */
+    vgg_augment augment;   /* default crop and flip */
+    bool resume;           /* continue the run in `folder` where it stopped, default false */
+    const char *folder; /* where log.jsonl, best.safetensors, last.safetensors and state.safetensors
+                         * go; NULL: nothing is written */
     vgg_train_callback *callback; /* default NULL */
     void *user;
 } vgg_train_options;
@@ -93,19 +95,20 @@ typedef struct vgg_train_options {
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);
 
 typedef struct vgg_train_result {
-    size_t epochs;       /* completed, all runs taken together */
-    size_t skipped;      /* pictures that could not be read, each counted once */
-    double best_top1;    /* on the validation part, or on training pictures when there is none */
-    size_t best_epoch;   /* 1-based; 0 when no epoch was completed */
+    size_t epochs;     /* completed, all runs taken together */
+    size_t skipped;    /* pictures that could not be read, each counted once */
+    double best_top1;  /* on the validation part, or on training pictures when there is none */
+    size_t best_epoch; /* 1-based; 0 when no epoch was completed */
     double seconds;
 } vgg_train_result;
 
-/* Trains the model, whose network has values and whose preprocessing is known, on `train`; after each
- * epoch evaluates it on `validation` (may be NULL). Two runs with the same data, options, model and
- * instruction tier end in the same bytes, whatever `threads` and `workers` are.
+/* Trains the model, whose network has values and whose preprocessing is known, on `train`; after
+ * each epoch evaluates it on `validation` (may be NULL). Two runs with the same data, options,
+ * model and instruction tier end in the same bytes, whatever `threads` and `workers` are.
  *
  * Fails with VGG_ERROR_NUMERIC when the loss is no longer finite, naming the step and what to try;
- * last.safetensors is then the model of the last epoch before. result may be NULL. */
+ * last.safetensors is then the model of the last epoch before. result may be NULL; it is set
+ * however the run ends. */
 VGG_API vgg_status vgg_train(vgg_model *model, const vgg_dataset *train,
                              const vgg_dataset *validation, const vgg_train_options *options,
                              vgg_train_result *result, vgg_error *error);

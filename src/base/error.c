@@ -37,8 +37,8 @@ const char *vgg_version(void) {
     return VGG_VERSION;
 }
 
-/* Formats into `message`. A line that is too long, because of a long path in it, loses its middle: what
- * is wrong stands at the end. */
+/* Formats into `message`. A line that is too long, because of a long path in it, loses its middle:
+ * what is wrong stands at the end. */
 static void format_line(char message[VGG_ERROR_TEXT], const char *format, va_list arguments) {
     va_list again;
     va_copy(again, arguments);

@@ -14,8 +14,8 @@
 #include "base/text.h"
 
 static vgg_status fail_errno(vgg_error *error, const char *path, const char *action) {
-    return vgg_fail(error, errno == ENOENT ? VGG_ERROR_NOT_FOUND : VGG_ERROR_IO, "%s: cannot %s: %s",
-                    path, action, strerror(errno));
+    return vgg_fail(error, errno == ENOENT ? VGG_ERROR_NOT_FOUND : VGG_ERROR_IO,
+                    "%s: cannot %s: %s", path, action, strerror(errno));
 }
 
 /* Opens a regular file for reading; *size is its size. */
@@ -50,8 +50,8 @@ vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, s
         return status;
     if (total > limit) {
         close(fd);
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has %zu bytes, more than the limit of %zu",
-                        path, total, limit);
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: has %zu bytes, more than the limit of %zu", path, total, limit);
     }
     unsigned char *bytes = malloc(total + 1);
     if (bytes == NULL) {
@@ -199,8 +199,8 @@ vgg_status vgg_folder_create(const char *path, vgg_error *error) {
                 status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot create the folder: %s", copy,
                                   strerror(errno));
             else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
-                status = vgg_fail(error, VGG_ERROR_IO, "%s: is there already and is not a folder",
-                                  copy);
+                status =
+                    vgg_fail(error, VGG_ERROR_IO, "%s: is there already and is not a folder", copy);
         }
         *slash = saved;
         if (saved == '\0')

@@ -18,8 +18,8 @@ vgg_status vgg_file_map(const char *path, const unsigned char **data, size_t *si
 void vgg_file_unmap(const unsigned char *data, size_t size);
 
 /* A file that appears under its name only when it is complete: bytes go to a temporary file in the
- * same folder, which vgg_file_commit flushes to disk and renames. After a failed write or commit, or
- * vgg_file_abandon, no trace is left and the file that was there before is as it was. */
+ * same folder, which vgg_file_commit flushes to disk and renames. After a failed write or commit,
+ * or vgg_file_abandon, no trace is left and the file that was there before is as it was. */
 typedef struct vgg_file_writer {
     FILE *stream;
     char *path, *temporary;

@@ -48,7 +48,6 @@ static size_t read_number(const char *path, const char *key) {
     return value;
 }
 
-
 static size_t left_of(size_t limit, size_t used) {
     if (limit == SIZE_MAX || used == SIZE_MAX)
         return SIZE_MAX;
@@ -59,7 +58,7 @@ size_t vgg_memory_available(void) {
     size_t kilobytes = read_number("/proc/meminfo", "MemAvailable:");
     size_t available = kilobytes > SIZE_MAX / 1024 ? SIZE_MAX : kilobytes * 1024;
     available = vgg_size_min(available, left_of(read_number("/sys/fs/cgroup/memory.max", ""),
-                                         read_number("/sys/fs/cgroup/memory.current", "")));
+                                                read_number("/sys/fs/cgroup/memory.current", "")));
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
         size_t kb = read_number("/proc/self/status", "VmSize:");

@@ -27,9 +27,9 @@ struct vgg_pool {
     vgg_pool_work *work;
     void *context;
     size_t units, chunk;
-    atomic_size_t next;      /* first unit that nobody has taken */
+    atomic_size_t next;       /* first unit that nobody has taken */
     atomic_size_t unfinished; /* helpers still inside the current work */
-    atomic_uint generation;  /* counts the pieces of work; a change wakes the helpers */
+    atomic_uint generation;   /* counts the pieces of work; a change wakes the helpers */
     atomic_bool stop;
 
     pthread_mutex_t mutex;

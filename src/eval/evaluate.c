@@ -26,7 +26,8 @@ static size_t rank_of(const float *logits, size_t classes, size_t right) {
     return before;
 }
 
-static void count_batch(eval_tally *tally, const float *logits, const vgg_batch *batch, size_t classes) {
+static void count_batch(eval_tally *tally, const float *logits, const vgg_batch *batch,
+                        size_t classes) {
     for (size_t n = 0; n < batch->count; n++) {
         const float *row = logits + n * classes;
         size_t rank = rank_of(row, classes, batch->classes[n]);

@@ -24,8 +24,7 @@ static vgg_status create_plan(vgg_predictor *predictor, const vgg_preprocess *pr
                               const vgg_predictor_options *given, vgg_error *error) {
     vgg_predictor_options own;
     vgg_predictor_options_init(&own, sizeof own);
-    vgg_status status =
-        vgg_options_read(&own, sizeof own, given, "vgg_predictor_options", error);
+    vgg_status status = vgg_options_read(&own, sizeof own, given, "vgg_predictor_options", error);
     if (status != VGG_OK)
         return status;
     vgg_plan_options options;
@@ -86,9 +85,8 @@ void vgg_predictor_free(vgg_predictor *predictor) {
 static size_t next_best(const float *logits, size_t classes, const vgg_prediction *last) {
     size_t best = classes;
     for (size_t c = 0; c < classes; c++) {
-        bool taken = last != NULL &&
-                     ((double)logits[c] > last->logit ||
-                      ((double)logits[c] >= last->logit && c <= last->index));
+        bool taken = last != NULL && ((double)logits[c] > last->logit ||
+                                      ((double)logits[c] >= last->logit && c <= last->index));
         if (!taken && (best == classes || logits[c] > logits[best]))
             best = c;
     }

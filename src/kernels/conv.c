@@ -1,10 +1,10 @@
-/* Direct convolution: forward (and, with turned filters, backward to the input), and the gradient of
- * the weights.
+/* Direct convolution: forward (and, with turned filters, backward to the input), and the gradient
+ * of the weights.
  *
  * A unit copies its input rows into a patch with a border of zeros, which stays in the second-level
- * cache, and then has no edges to care about. A register tile holds PIXELS neighbouring outputs of one
- * row times VECTORS vectors of output channels; each step of the reduction loads the weights of one
- * input channel and tap and multiplies them with one broadcast value per pixel. */
+ * cache, and then has no edges to care about. A register tile holds PIXELS neighbouring outputs of
+ * one row times VECTORS vectors of output channels; each step of the reduction loads the weights of
+ * one input channel and tap and multiplies them with one broadcast value per pixel. */
 #include <string.h>
 
 #include "kernels/tier.h"
@@ -22,10 +22,11 @@
 #endif
 #define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
 
-/* ---- patches --------------------------------------------------------------------------------------- */
+/* ---- patches
+ * --------------------------------------------------------------------------------------- */
 
-/* Input rows with a border of zeros: [planes][rows][width][step], where a plane is a channel block and
- * step 16, or a plain channel and step 1. */
+/* Input rows with a border of zeros: [planes][rows][width][step], where a plane is a channel block
+ * and step 16, or a plain channel and step 1. */
 typedef struct input_patch {
     float *data;
     size_t planes, rows, width, step;
@@ -53,21 +54,22 @@ static void fill_patch(const input_patch *patch, const float *x, size_t first_ro
         }
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------ */
+/* ---- forward
+ * ------------------------------------------------------------------------------------------ */
 
 /* What a tile needs to know besides its place. */
 typedef struct tile_setting {
     const vgg_conv_forward_task *task;
     const input_patch *patch;
     size_t kernel;
-    size_t outer;         /* planes of channel blocks, 1 for plain input */
-    size_t inputs;        /* real input channels */
-    size_t weight_block;  /* floats between the weights of two output blocks */
-    size_t output_block;  /* floats between two output blocks of y */
+    size_t outer;        /* planes of channel blocks, 1 for plain input */
+    size_t inputs;       /* real input channels */
+    size_t weight_block; /* floats between the weights of two output blocks */
+    size_t output_block; /* floats between two output blocks of y */
 } tile_setting;
 
-/* Adds what one plane contributes to a tile: a channel block, or all channels of a plain input. x: the
- * patch at the tile's first pixel and first tap; w: packed weights of the plane. */
+/* Adds what one plane contributes to a tile: a channel block, or all channels of a plain input. x:
+ * the patch at the tile's first pixel and first tap; w: packed weights of the plane. */
 VGG_INLINE void add_plane(const tile_setting *setting, int pixels, int blocks, size_t step,
                           const float *x, const float *w, size_t channels,
                           vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS]) {
@@ -95,8 +97,8 @@ VGG_INLINE void add_plane(const tile_setting *setting, int pixels, int blocks, s
         }
 }
 
-/* The sums of all planes, each summed on its own in registers first: adding up two levels of short sums
- * instead of one long one keeps the rounding error small. */
+/* The sums of all planes, each summed on its own in registers first: adding up two levels of short
+ * sums instead of one long one keeps the rounding error small. */
 VGG_INLINE void accumulate(const tile_setting *setting, int pixels, int blocks, size_t step,
                            const float *x, const float *w,
                            vf totals[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS]) {
@@ -106,23 +108,23 @@ VGG_INLINE void accumulate(const tile_setting *setting, int pixels, int blocks, 
     VGG_UNROLL
     for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
         VGG_UNROLL
-        for (int p = 0; p < pixels; p++)
-            totals[v][p] = (vf){0};
+    for (int p = 0; p < pixels; p++)
+        totals[v][p] = (vf){0};
     for (size_t outer = 0; outer < setting->outer; outer++) {
         vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS];
         VGG_UNROLL
         for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
             VGG_UNROLL
-            for (int p = 0; p < pixels; p++)
-                sums[v][p] = (vf){0};
+        for (int p = 0; p < pixels; p++)
+            sums[v][p] = (vf){0};
         add_plane(setting, pixels, blocks, step, x + outer * plane,
                   w + outer * taps * inner * VGG_BLOCK,
                   vgg_size_min(inner, setting->inputs - outer * inner), sums);
         VGG_UNROLL
         for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
             VGG_UNROLL
-            for (int p = 0; p < pixels; p++)
-                totals[v][p] += sums[v][p];
+        for (int p = 0; p < pixels; p++)
+            totals[v][p] += sums[v][p];
     }
 }
 
@@ -138,8 +140,8 @@ VGG_INLINE void tile(const tile_setting *setting, int pixels, int blocks, size_t
         vf bias = task->bias == NULL ? (vf){0} : vf_load(task->bias + channel);
         vf scale = task->scale == NULL ? vf_splat(1) : vf_load(task->scale + channel);
         vf shift = task->scale == NULL ? (vf){0} : vf_load(task->shift + channel);
-        float *to = y + (size_t)(v / BLOCK_VECTORS) * setting->output_block +
-                    v % BLOCK_VECTORS * VGG_LANES;
+        float *to =
+            y + (size_t)(v / BLOCK_VECTORS) * setting->output_block + v % BLOCK_VECTORS * VGG_LANES;
         VGG_UNROLL
         for (int p = 0; p < pixels; p++) {
             vf value = sums[v][p] + bias;
@@ -155,7 +157,7 @@ VGG_INLINE void tile_of(size_t pixels, const tile_setting *setting, int blocks, 
                         const float *x, const float *w, size_t k, float *y) {
 #define WIDTH(n)                                                                                   \
     case n:                                                                                        \
-        tile(setting, n, blocks, step, x, w, k, y);                                     \
+        tile(setting, n, blocks, step, x, w, k, y);                                                \
         break;
     switch (pixels) {
         WIDTH(1)
@@ -192,8 +194,7 @@ VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, const tile_set
     for (size_t row = 0; row < rows; row++)
         for (size_t i = 0; i < tiles; i++) {
             size_t begin = width * i / tiles, end = width * (i + 1) / tiles;
-            const float *x =
-                setting->patch->data + (row * setting->patch->width + begin) * step;
+            const float *x = setting->patch->data + (row * setting->patch->width + begin) * step;
             tile_of(end - begin, setting, blocks, step, x, w, k * VGG_BLOCK,
                     y + (row * width + begin) * VGG_BLOCK);
         }
@@ -212,10 +213,10 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
     size_t planes = step == 1 ? shape->inputs : vgg_blocks(shape->inputs);
 
     input_patch patch = {.data = task->scratch + worker * partition->scratch,
-                   .planes = planes,
-                   .rows = rows + 2 * border,
-                   .width = shape->width + 2 * border,
-                   .step = step};
+                         .planes = planes,
+                         .rows = rows + 2 * border,
+                         .width = shape->width + 2 * border,
+                         .step = step};
     fill_patch(&patch, task->x + image * planes * shape->height * shape->width * step, first_row,
                shape->height, shape->width, border);
 
@@ -248,7 +249,8 @@ void VGG_TIERED(conv_forward)(void *argument, size_t begin, size_t end, size_t w
     }
 }
 
-/* ---- gradients of the weights -------------------------------------------------------------------------- */
+/* ---- gradients of the weights
+ * -------------------------------------------------------------------------- */
 
 /* Input channels in a register tile of the weights' gradient. */
 #if VGG_LANES == 16
@@ -259,8 +261,8 @@ void VGG_TIERED(conv_forward)(void *argument, size_t begin, size_t end, size_t w
 #define TILE_CHANNELS 2
 #endif
 
-/* Sums over this many pixels stay in registers before they are added to the sums in memory, which keeps
- * rounding errors small: a tree of two levels within an image. */
+/* Sums over this many pixels stay in registers before they are added to the sums in memory, which
+ * keeps rounding errors small: a tree of two levels within an image. */
 #define CHUNK_PIXELS 128
 
 /* sums[c][16 k] += over rows of (x[c] at the tap) * dy; x: patch at the tap, dy: the rows. */
@@ -270,8 +272,8 @@ VGG_INLINE void add_channels(const float *x, size_t x_row, const float *dy, size
     VGG_UNROLL
     for (int c = 0; c < TILE_CHANNELS; c++)
         VGG_UNROLL
-        for (int v = 0; v < BLOCK_VECTORS; v++)
-            tile_sums[c][v] = (vf){0};
+    for (int v = 0; v < BLOCK_VECTORS; v++)
+        tile_sums[c][v] = (vf){0};
     for (size_t row = 0; row < rows; row++)
         for (size_t p = 0; p < width; p++) {
             const float *from = x + row * x_row + p * VGG_BLOCK;
@@ -282,16 +284,16 @@ VGG_INLINE void add_channels(const float *x, size_t x_row, const float *dy, size
             VGG_UNROLL
             for (int c = 0; c < TILE_CHANNELS; c++)
                 VGG_UNROLL
-                for (int v = 0; v < BLOCK_VECTORS; v++)
-                    tile_sums[c][v] += gradient[v] * from[c];
+            for (int v = 0; v < BLOCK_VECTORS; v++)
+                tile_sums[c][v] += gradient[v] * from[c];
         }
     VGG_UNROLL
     for (int c = 0; c < TILE_CHANNELS; c++)
         VGG_UNROLL
-        for (int v = 0; v < BLOCK_VECTORS; v++) {
-            float *to = sums + c * VGG_BLOCK + v * VGG_LANES;
-            vf_store(to, vf_load(to) + tile_sums[c][v]);
-        }
+    for (int v = 0; v < BLOCK_VECTORS; v++) {
+        float *to = sums + c * VGG_BLOCK + v * VGG_LANES;
+        vf_store(to, vf_load(to) + tile_sums[c][v]);
+    }
 }
 
 /* sums[tap][16 k] += for the taps of one plain channel, one vector of k at a time. */
@@ -307,8 +309,9 @@ VGG_INLINE void add_taps(const float *x, size_t x_row, const float *dy, size_t r
                 vf gradient = vf_load(dy + (row * width + p) * VGG_BLOCK + v * VGG_LANES);
                 VGG_UNROLL
                 for (int tap = 0; tap < kernel * kernel; tap++)
-                    tap_sums[tap] += gradient * x[(row + (size_t)(tap / kernel)) * x_row + p +
-                                                  (size_t)(tap % kernel)];
+                    tap_sums[tap] +=
+                        gradient *
+                        x[(row + (size_t)(tap / kernel)) * x_row + p + (size_t)(tap % kernel)];
             }
         VGG_UNROLL
         for (int tap = 0; tap < kernel * kernel; tap++) {
@@ -329,8 +332,8 @@ static void add_bias(const float *dy, size_t pixels, float *sums) {
 }
 
 /* Adds what `rows` rows of one image contribute. x: the patch at the first row, dy: at the same. */
-static void add_rows(const input_patch *patch, const float *x, const float *dy, size_t rows, size_t width,
-                     size_t kernel, float *sums) {
+static void add_rows(const input_patch *patch, const float *x, const float *dy, size_t rows,
+                     size_t width, size_t kernel, float *sums) {
     size_t x_row = patch->width * patch->step;
     if (patch->step == 1) {
         if (kernel == 3)
@@ -360,10 +363,10 @@ static void weights_unit(const vgg_conv_weights_task *task, size_t unit, size_t 
         memset(bias_sums, 0, VGG_BLOCK * sizeof *bias_sums);
 
     input_patch patch = {.data = task->scratch + worker * vgg_conv_weights_scratch(shape),
-                   .planes = 1,
-                   .rows = shape->height + 2 * border,
-                   .width = shape->width + 2 * border,
-                   .step = step};
+                         .planes = 1,
+                         .rows = shape->height + 2 * border,
+                         .width = shape->width + 2 * border,
+                         .step = step};
     size_t chunk = vgg_size_max(CHUNK_PIXELS / shape->width, 1);
     for (size_t n = shape->images * group / task->groups;
          n < shape->images * (group + 1) / task->groups; n++) {

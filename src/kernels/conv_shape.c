@@ -72,7 +72,8 @@ void vgg_conv_pack(void *argument, size_t begin, size_t end, size_t worker) {
         }
 }
 
-/* ---- gradients of the weights -------------------------------------------------------------------- */
+/* ---- gradients of the weights
+ * -------------------------------------------------------------------- */
 
 /* Units that a batch should at least be cut into. */
 #define WEIGHT_UNITS 32

@@ -17,7 +17,7 @@
         vgg_batch_norm_backward_##name, vgg_lrn_##name, vgg_lrn_backward_##name,                   \
         vgg_relu_backward_##name, vgg_sgd_##name, vgg_machine_multiply_##name,                     \
         vgg_machine_read_##name;                                                                   \
-    size_t vgg_machine_operations_##name(void);                                                  \
+    size_t vgg_machine_operations_##name(void);                                                    \
     static const vgg_kernels name##_kernels = {                                                    \
         .tier = #name,                                                                             \
         .conv_forward = vgg_conv_forward_##name,                                                   \
@@ -104,8 +104,8 @@ static void choose(void) {
             chosen = tiers[i].kernels;
         else
             vgg_fail(&failure, VGG_ERROR_UNSUPPORTED,
-                     "VGG_CPU is %s, which this processor cannot run; the best it can is %s", wanted,
-                     vgg_kernels_at(0)->tier);
+                     "VGG_CPU is %s, which this processor cannot run; the best it can is %s",
+                     wanted, vgg_kernels_at(0)->tier);
         return;
     }
     vgg_fail(&failure, VGG_ERROR_ARGUMENT,

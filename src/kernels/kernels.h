@@ -1,17 +1,17 @@
 /* The kernels: what runs on the processor, as one table of function pointers and their contracts.
  *
- * Inside a network activations are blocked by channels: (N, ceil(C / 16), H, W, 16) floats, where the
- * channels beyond C in the last block are zero. Every kernel keeps them zero as long as values are finite.
- * Where a network meets
- * the outside, activations are plain: (N, C, H, W).
+ * Inside a network activations are blocked by channels: (N, ceil(C / 16), H, W, 16) floats, where
+ * the channels beyond C in the last block are zero. Every kernel keeps them zero as long as values
+ * are finite. Where a network meets the outside, activations are plain: (N, C, H, W).
  *
  * A kernel is a vgg_pool_work: it does the units begin..end-1 of a task that its argument struct
- * describes, and the struct says what a unit is and how many there are. The result of a unit depends on
- * nothing but the task, so that every division among threads gives the same bits; and what belongs
- * to one image depends on that image alone, so that every batch gives the same bits too.
+ * describes, and the struct says what a unit is and how many there are. The result of a unit
+ * depends on nothing but the task, so that every division among threads gives the same bits; and
+ * what belongs to one image depends on that image alone, so that every batch gives the same bits
+ * too.
  *
- * Sums are in a fixed order within a tier; different tiers differ in the last bits. kernels/ref/ is the
- * specification: plain loops that accumulate in double. */
+ * Sums are in a fixed order within a tier; different tiers differ in the last bits. kernels/ref/ is
+ * the specification: plain loops that accumulate in double. */
 #ifndef VGG_KERNELS_KERNELS_H
 #define VGG_KERNELS_KERNELS_H
 
@@ -33,7 +33,8 @@ static inline size_t vgg_blocked_size(size_t images, size_t channels, size_t pix
     return images * vgg_blocks(channels) * pixels * VGG_BLOCK;
 }
 
-/* ---- convolution --------------------------------------------------------------------------------- */
+/* ---- convolution
+ * --------------------------------------------------------------------------------- */
 
 /* kernel x kernel (3 or 1), stride 1, padded so that height and width stay. */
 typedef struct vgg_conv_shape {
@@ -42,8 +43,8 @@ typedef struct vgg_conv_shape {
     bool plain; /* the input is plain (N, C, H, W): the first layer of a network */
 } vgg_conv_shape;
 
-/* How a convolution is cut into units: a unit is `rows` output rows of one image and `blocks` output
- * channel blocks. It depends on the shape alone. */
+/* How a convolution is cut into units: a unit is `rows` output rows of one image and `blocks`
+ * output channel blocks. It depends on the shape alone. */
 typedef struct vgg_conv_partition {
     size_t rows, row_units;
     size_t blocks, block_units;
@@ -53,13 +54,13 @@ typedef struct vgg_conv_partition {
 
 vgg_conv_partition vgg_conv_forward_partition(const vgg_conv_shape *shape);
 
-/* Packed weights are [K / 16][C / 16][kernel^2][16 c][16 k], or [K / 16][kernel^2][C][16 k] for plain
- * input; what lies beyond C or K is zero. Floats in a packed tensor: */
+/* Packed weights are [K / 16][C / 16][kernel^2][16 c][16 k], or [K / 16][kernel^2][C][16 k] for
+ * plain input; what lies beyond C or K is zero. Floats in a packed tensor: */
 size_t vgg_conv_packed_size(const vgg_conv_shape *shape);
 
-/* Packs weights. The backward pass to the input is a forward convolution from K to C channels with the
- * filters turned by 180 degrees: `turned` then, and `shape` is that convolution's. Unit: an output
- * block. */
+/* Packs weights. The backward pass to the input is a forward convolution from K to C channels with
+ * the filters turned by 180 degrees: `turned` then, and `shape` is that convolution's. Unit: an
+ * output block. */
 typedef struct vgg_conv_pack_task {
     vgg_conv_shape shape;
     bool turned;
@@ -69,73 +70,78 @@ typedef struct vgg_conv_pack_task {
 
 void vgg_conv_pack(void *task, size_t begin, size_t end, size_t worker);
 
-/* y = relu?((conv(x, w) + bias) * scale + shift). The sum with the bias is rounded before it is scaled, so
- * that a batch norm behind a convolution gives the same bits on its own and folded into it. Unit: as in
- * the partition. */
+/* y = relu?((conv(x, w) + bias) * scale + shift). The sum with the bias is rounded before it is
+ * scaled, so that a batch norm behind a convolution gives the same bits on its own and folded into
+ * it. Unit: as in the partition. */
 typedef struct vgg_conv_forward_task {
     vgg_conv_shape shape;
     vgg_conv_partition partition;
     const float *x;
     const float *packed;
-    const float *bias;         /* K rounded up to a block; NULL for 0 */
+    const float *bias;          /* K rounded up to a block; NULL for 0 */
     const float *scale, *shift; /* the same; both NULL for 1 and 0 */
     bool relu;
     float *y;       /* blocked */
     float *scratch; /* partition.scratch floats per worker */
 } vgg_conv_forward_task;
 
-/* ---- convolution by Winograd's F(4x4, 3x3) ---------------------------------------------------------- */
+/* ---- convolution by Winograd's F(4x4, 3x3)
+ * ---------------------------------------------------------- */
 
-/* A 3x3 convolution of blocked activations in tiles of 4x4 outputs (Lavin & Gray, "Fast algorithms for
- * convolutional neural networks", CVPR 2016): 36 products per tile and pair of channels instead of 144.
- * With input transform B, filter transform G and output transform A, and the interpolation points
- * 0, +-5/8, +-3/2 and infinity (smaller errors than 0, +-1, +-2: Barabasz, Anderson, Soodhalter, Gregg,
- * "Error analysis and improving the accuracy of Winograd convolution", 2020). */
+/* A 3x3 convolution of blocked activations in tiles of 4x4 outputs (Lavin & Gray, "Fast algorithms
+ * for convolutional neural networks", CVPR 2016): 36 products per tile and pair of channels instead
+ * of 144. With input transform B, filter transform G and output transform A, and the interpolation
+ * points 0, +-5/8, +-3/2 and infinity (smaller errors than 0, +-1, +-2: Barabasz, Anderson,
+ * Soodhalter, Gregg, "Error analysis and improving the accuracy of Winograd convolution", 2020). */
 #define VGG_WINOGRAD_TILE 4
 #define VGG_WINOGRAD_POINTS 36
 /* Output channels whose products are made together. */
 #define VGG_WINOGRAD_GROUP 32
 
 typedef struct vgg_winograd_partition {
-    bool fused;           /* a unit does `tiles` tiles from input to output, with stored filters; else
-                           * the input of some images is transformed first, and then a unit does one group
-                           * of output channels, transforming its filters on the way */
+    bool fused; /* a unit does `tiles` tiles from input to output, with stored filters; else
+                 * the input of some images is transformed first, and then a unit does one group
+                 * of output channels, transforming its filters on the way */
     size_t tile_rows, tile_columns; /* of an image */
-    size_t images;        /* of one pass: all when fused */
-    size_t tiles;         /* of a fused unit, or at once within a unit */
-    size_t units;         /* of a pass: fused, or groups of output channels */
-    size_t row;           /* floats between two tiles of transformed input */
-    size_t filters;       /* floats of the stored filters, 0 when not fused */
-    size_t inputs;        /* floats of the transformed input of a pass, 0 when fused */
-    size_t scratch;       /* floats per worker */
+    size_t images;                  /* of one pass: all when fused */
+    size_t tiles;                   /* of a fused unit, or at once within a unit */
+    size_t units;                   /* of a pass: fused, or groups of output channels */
+    size_t row;                     /* floats between two tiles of transformed input */
+    size_t filter_point;            /* floats between two points of the filters of a group */
+    size_t product_point;           /* floats between two points of the products of a unit */
+    size_t filters;                 /* floats of the stored filters, 0 when not fused */
+    size_t inputs;                  /* floats of the transformed input of a pass, 0 when fused */
+    size_t scratch;                 /* floats per worker */
 } vgg_winograd_partition;
 
 /* Whether F(4x4, 3x3) is the faster way: 3x3, blocked input, and maps and channels large enough. */
 bool vgg_winograd_pays(const vgg_conv_shape *shape);
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape);
 
-/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)) for the images first_image ... of one pass. */
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)) for the images first_image ... of one pass.
+ */
 typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
     size_t first_image, images; /* of this pass */
     const float *x;
-    const float *weights;       /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
+    const float *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
     bool turned;
-    float *filters;             /* fused: [K / 32][36][C][32]; written by winograd_filters */
-    float *inputs;              /* not fused: [36][tiles of the pass][row]; by winograd_inputs */
+    float *filters; /* fused: [K / 32][36][filter_point], a point of which begins with
+                     * [C][32]; written by winograd_filters */
+    float *inputs;  /* not fused: [36][tiles of the pass][row]; by winograd_inputs */
     const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
     bool relu;
-    bool pool;                  /* 2x2 max-pool behind it: y is of half the height and width */
+    bool pool; /* 2x2 max-pool behind it: y is of half the height and width */
     float *y;
     float *scratch;
 } vgg_winograd_task;
 
 /* Gradients of weights and bias from x and dy. The images are cut into `groups` of neighbours; unit
  * (group, k block, c block), the c block fastest, writes its own part of `partial`, which is
- * [groups][K / 16][C / 16][kernel^2][16 c][16 k] ([groups][K / 16][C][kernel^2][16 k] for plain input,
- * where a unit is one channel) and sums in order over the images and rows of its group. The units with
- * c block 0 also write bias_partial, [groups][K / 16][16]. */
+ * [groups][K / 16][C / 16][kernel^2][16 c][16 k] ([groups][K / 16][C][kernel^2][16 k] for plain
+ * input, where a unit is one channel) and sums in order over the images and rows of its group. The
+ * units with c block 0 also write bias_partial, [groups][K / 16][16]. */
 typedef struct vgg_conv_weights_task {
     vgg_conv_shape shape;
     size_t groups;
@@ -152,7 +158,8 @@ size_t vgg_conv_weights_scratch(const vgg_conv_shape *shape);
 /* Floats of one group's part of `partial`. */
 size_t vgg_conv_weights_partial(const vgg_conv_shape *shape);
 
-/* Adds the groups in order and writes the gradient as (K, C, kernel, kernel) and (K). Unit: a k block. */
+/* Adds the groups in order and writes the gradient as (K, C, kernel, kernel) and (K). Unit: a k
+ * block. */
 typedef struct vgg_conv_reduce_task {
     vgg_conv_shape shape;
     size_t groups;
@@ -162,7 +169,8 @@ typedef struct vgg_conv_reduce_task {
 
 void vgg_conv_reduce(void *task, size_t begin, size_t end, size_t worker);
 
-/* ---- linear --------------------------------------------------------------------------------------- */
+/* ---- linear
+ * --------------------------------------------------------------------------------------- */
 
 /* Weights are row-major (outputs, inputs) as they are in files. */
 typedef struct vgg_linear_task {
@@ -171,7 +179,7 @@ typedef struct vgg_linear_task {
     const float *weights;
     const float *bias; /* (outputs) */
     bool relu;
-    float *y;  /* (images, outputs) */
+    float *y; /* (images, outputs) */
     const float *dy;
     float *dx, *dweights, *dbias;
 } vgg_linear_task;
@@ -180,23 +188,26 @@ typedef struct vgg_linear_task {
 #define VGG_LINEAR_OUTPUTS 16
 #define VGG_LINEAR_INPUTS 512
 
-/* ---- pooling --------------------------------------------------------------------------------------- */
+/* ---- pooling
+ * --------------------------------------------------------------------------------------- */
 
-/* Blocked in and out; unit: one channel block of one image. Max-pooling is 2x2 with stride 2, the last
- * row or column of an odd size left out; ties go to the first in reading order, and NaN wins, as in
- * PyTorch. Average pooling has a fixed output size with PyTorch's adaptive windows: from
+/* Blocked in and out; unit: one channel block of one image. Max-pooling is 2x2 with stride 2, the
+ * last row or column of an odd size left out; ties go to the first in reading order, and NaN wins,
+ * as in PyTorch. Average pooling has a fixed output size with PyTorch's adaptive windows: from
  * floor(i * in / out) to ceil((i + 1) * in / out). */
 typedef struct vgg_pool_task {
     size_t images, channels, height, width; /* of the input */
     size_t out_height, out_width;
     const float *x;
     float *y;
-    uint8_t *chosen; /* max-pool: 2 * row + column in the window per output value; NULL: not wanted */
+    uint8_t
+        *chosen; /* max-pool: 2 * row + column in the window per output value; NULL: not wanted */
     const float *dy;
     float *dx; /* backward writes all of it */
 } vgg_pool_task;
 
-/* ---- normalisation --------------------------------------------------------------------------------- */
+/* ---- normalisation
+ * --------------------------------------------------------------------------------- */
 
 /* Batch normalisation of blocked activations. Unit: one channel block of one image. */
 typedef struct vgg_batch_norm_task {
@@ -209,15 +220,16 @@ typedef struct vgg_batch_norm_task {
     float *sums; /* statistics: [N][C / 16][2][16]: mean and sum of squared distances from it
                   * gradient sums: the same with sum of dy and sum of dy * (x - mean) */
     const float *mean;
-    const float *dy;         /* where relu: counts only where x * scale + shift > 0 */
-    const float *from_dy;    /* dx = dy * from_dy + (x - mean) * from_x + constant, per channel */
+    const float *dy;      /* where relu: counts only where x * scale + shift > 0 */
+    const float *from_dy; /* dx = dy * from_dy + (x - mean) * from_x + constant, per channel */
     const float *from_x;
     const float *constant;
     float *dx; /* may be dy */
 } vgg_batch_norm_task;
 
-/* y = x / (2 + 1e-4 * sum of x^2 over 5 neighbouring channels)^0.75 (Krizhevsky et al. 2012, section
- * 3.3; k, n, alpha and beta as in Simonyan & Zisserman). Blocked; unit: one row of one image. */
+/* y = x / (2 + 1e-4 * sum of x^2 over 5 neighbouring channels)^0.75 (Krizhevsky et al. 2012,
+ * section 3.3; k, n, alpha and beta as in Simonyan & Zisserman). Blocked; unit: one row of one
+ * image. */
 typedef struct vgg_lrn_task {
     size_t images, channels, height, width;
     const float *x;
@@ -231,7 +243,8 @@ typedef struct vgg_lrn_task {
 #define VGG_LRN_BETA 0.75
 #define VGG_LRN_REACH 2 /* channels on either side */
 
-/* ---- elementwise ------------------------------------------------------------------------------------ */
+/* ---- elementwise
+ * ------------------------------------------------------------------------------------ */
 
 /* Units of VGG_CHUNK values of an array, the last one shorter. */
 #define VGG_CHUNK 16384
@@ -276,10 +289,11 @@ void vgg_block_forward(void *task, size_t begin, size_t end, size_t worker);
 void vgg_unblock(void *task, size_t begin, size_t end, size_t worker);
 void vgg_dropout(void *task, size_t begin, size_t end, size_t worker);
 
-/* ---- the machine ------------------------------------------------------------------------------------- */
+/* ---- the machine
+ * ------------------------------------------------------------------------------------- */
 
-/* Measures rates: machine_multiply does VGG_MACHINE_ROUNDS rounds of multiply-adds in registers per unit,
- * machine_read reads VGG_MACHINE_FLOATS values per unit. */
+/* Measures rates: machine_multiply does VGG_MACHINE_ROUNDS rounds of multiply-adds in registers per
+ * unit, machine_read reads VGG_MACHINE_FLOATS values per unit. */
 #define VGG_MACHINE_ROUNDS 20000
 #define VGG_MACHINE_FLOATS 65536
 
@@ -288,19 +302,20 @@ typedef struct vgg_machine_task {
     float *results; /* per unit, so that no work can be left out */
 } vgg_machine_task;
 
-/* ---- the table --------------------------------------------------------------------------------------- */
+/* ---- the table
+ * --------------------------------------------------------------------------------------- */
 
 typedef struct vgg_kernels {
     const char *tier;
-    vgg_pool_work *conv_forward;         /* vgg_conv_forward_task */
-    vgg_pool_work *conv_weights;         /* vgg_conv_weights_task */
-    vgg_pool_work *winograd_filters;     /* vgg_winograd_task: unit = group of output channels */
-    vgg_pool_work *winograd_inputs;      /* unit = tile row of an image, channel block */
-    vgg_pool_work *winograd;             /* unit as in the partition */
-    vgg_pool_work *linear_forward;       /* vgg_linear_task: y = relu?(x w^T + bias) */
-    vgg_pool_work *linear_input;         /* dx = dy w */
-    vgg_pool_work *linear_weights;       /* dweights = dy^T x, dbias = sums of dy */
-    vgg_pool_work *max_pool;             /* vgg_pool_task */
+    vgg_pool_work *conv_forward;     /* vgg_conv_forward_task */
+    vgg_pool_work *conv_weights;     /* vgg_conv_weights_task */
+    vgg_pool_work *winograd_filters; /* vgg_winograd_task: unit = group of output channels */
+    vgg_pool_work *winograd_inputs;  /* unit = tile row of an image, channel block */
+    vgg_pool_work *winograd;         /* unit as in the partition */
+    vgg_pool_work *linear_forward;   /* vgg_linear_task: y = relu?(x w^T + bias) */
+    vgg_pool_work *linear_input;     /* dx = dy w */
+    vgg_pool_work *linear_weights;   /* dweights = dy^T x, dbias = sums of dy */
+    vgg_pool_work *max_pool;         /* vgg_pool_task */
     vgg_pool_work *max_pool_backward;
     vgg_pool_work *average_pool;
     vgg_pool_work *average_pool_backward;
@@ -310,11 +325,12 @@ typedef struct vgg_kernels {
     vgg_pool_work *batch_norm_backward;   /* x, dy -> dx */
     vgg_pool_work *lrn;                   /* vgg_lrn_task */
     vgg_pool_work *lrn_backward;
-    vgg_pool_work *relu_backward;         /* vgg_relu_task */
-    vgg_pool_work *sgd;                   /* vgg_sgd_task */
-    vgg_pool_work *machine_multiply;      /* vgg_machine_task */
+    vgg_pool_work *relu_backward;    /* vgg_relu_task */
+    vgg_pool_work *sgd;              /* vgg_sgd_task */
+    vgg_pool_work *machine_multiply; /* vgg_machine_task */
     vgg_pool_work *machine_read;
-    size_t (*machine_operations)(void);   /* floating-point operations of a unit of machine_multiply */
+    size_t (*machine_operations)(
+        void); /* floating-point operations of a unit of machine_multiply */
 } vgg_kernels;
 
 /* The tiers that this build has and this processor can run, best first; NULL beyond. */

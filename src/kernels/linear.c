@@ -1,5 +1,5 @@
-/* Linear layers, straight from row-major weights (outputs, inputs): every product of the three passes
- * runs along rows, so that nothing is transposed or packed. */
+/* Linear layers, straight from row-major weights (outputs, inputs): every product of the three
+ * passes runs along rows, so that nothing is transposed or packed. */
 #include <string.h>
 
 #include "kernels/tier.h"
@@ -22,7 +22,8 @@
 /* Outputs per pass of the backward pass to the input. */
 #define CHUNK_OUTPUTS 64
 
-/* ---- forward: y = x w^T + b --------------------------------------------------------------------------- */
+/* ---- forward: y = x w^T + b
+ * --------------------------------------------------------------------------- */
 
 static vf load_part(const float *from, size_t count) {
     float lanes[VGG_LANES] = {0};
@@ -37,8 +38,8 @@ VGG_INLINE void dot_tile(int images, int outputs, const float *x, size_t x_strid
     VGG_UNROLL
     for (int n = 0; n < images; n++)
         VGG_UNROLL
-        for (int o = 0; o < outputs; o++)
-            sums[n][o] = (vf){0};
+    for (int o = 0; o < outputs; o++)
+        sums[n][o] = (vf){0};
     size_t i = 0;
     for (; i + VGG_LANES <= count; i += VGG_LANES) {
         vf weight[TILE_OUTPUTS];
@@ -108,10 +109,12 @@ void VGG_TIERED(linear_forward)(void *argument, size_t begin, size_t end, size_t
                         vgg_size_min((unit + 1) * VGG_LINEAR_OUTPUTS, task->outputs));
 }
 
-/* ---- sums of rows, for both backward passes ------------------------------------------------------------- */
+/* ---- sums of rows, for both backward passes
+ * ------------------------------------------------------------- */
 
-/* sums[r][0..width) += over t of factor[t * factor_step + r * factor_stride] * terms[t * terms_stride ..].
- * dx is rows = images, terms = rows of w; dweights is rows = outputs, terms = rows of x. */
+/* sums[r][0..width) += over t of factor[t * factor_step + r * factor_stride] * terms[t *
+ * terms_stride ..]. dx is rows = images, terms = rows of w; dweights is rows = outputs, terms =
+ * rows of x. */
 typedef struct row_sums {
     const float *factor;
     size_t factor_step, factor_stride;
@@ -126,8 +129,8 @@ VGG_INLINE void add_rows(const row_sums *s, int rows) {
     VGG_UNROLL
     for (int r = 0; r < rows; r++)
         VGG_UNROLL
-        for (int v = 0; v < TILE_VECTORS; v++)
-            sums[r][v] = vf_load(s->sums + (size_t)r * s->sums_stride + v * VGG_LANES);
+    for (int v = 0; v < TILE_VECTORS; v++)
+        sums[r][v] = vf_load(s->sums + (size_t)r * s->sums_stride + v * VGG_LANES);
     for (size_t t = 0; t < s->count; t++) {
         vf term[TILE_VECTORS];
         VGG_UNROLL
@@ -144,8 +147,8 @@ VGG_INLINE void add_rows(const row_sums *s, int rows) {
     VGG_UNROLL
     for (int r = 0; r < rows; r++)
         VGG_UNROLL
-        for (int v = 0; v < TILE_VECTORS; v++)
-            vf_store(s->sums + (size_t)r * s->sums_stride + v * VGG_LANES, sums[r][v]);
+    for (int v = 0; v < TILE_VECTORS; v++)
+        vf_store(s->sums + (size_t)r * s->sums_stride + v * VGG_LANES, sums[r][v]);
 }
 
 /* One column, for the rest of a width that is no multiple of TILE_WIDTH. */
@@ -184,7 +187,8 @@ static void add_row_sums(row_sums s, size_t rows, size_t width) {
     }
 }
 
-/* ---- backward: dx = dy w --------------------------------------------------------------------------------- */
+/* ---- backward: dx = dy w
+ * --------------------------------------------------------------------------------- */
 
 void VGG_TIERED(linear_input)(void *argument, size_t begin, size_t end, size_t worker);
 
@@ -211,7 +215,8 @@ void VGG_TIERED(linear_input)(void *argument, size_t begin, size_t end, size_t w
     }
 }
 
-/* ---- backward: dw = dy^T x, db = sums of dy ---------------------------------------------------------------- */
+/* ---- backward: dw = dy^T x, db = sums of dy
+ * ---------------------------------------------------------------- */
 
 void VGG_TIERED(linear_weights)(void *argument, size_t begin, size_t end, size_t worker);
 

@@ -6,7 +6,8 @@
 /* Sums over this many pixels are added up on their own, and then as a second level. */
 #define CHUNK_PIXELS 256
 
-/* ---- batch normalisation ------------------------------------------------------------------------------------ */
+/* ---- batch normalisation
+ * ------------------------------------------------------------------------------------ */
 
 static size_t block_of(const vgg_batch_norm_task *task, size_t unit) {
     return unit % vgg_blocks(task->channels) * VGG_BLOCK;
@@ -16,8 +17,8 @@ static const float *pixels_of(const vgg_batch_norm_task *task, const float *x, s
     return x + unit * task->pixels * VGG_BLOCK;
 }
 
-/* The mean of each channel, then the sum of squared distances from it (which, unlike E[x^2] - E[x]^2,
- * loses no digits when the mean is large). */
+/* The mean of each channel, then the sum of squared distances from it (which, unlike E[x^2] -
+ * E[x]^2, loses no digits when the mean is large). */
 static void statistics_of(const float *x, size_t pixels, float *mean_out, float *square_out) {
     vf mean = {0}, square = {0};
     for (size_t from = 0; from < pixels; from += CHUNK_PIXELS) {
@@ -132,7 +133,8 @@ void VGG_TIERED(batch_norm_backward)(void *argument, size_t begin, size_t end, s
         }
 }
 
-/* ---- local response normalisation ----------------------------------------------------------------------------- */
+/* ---- local response normalisation
+ * ----------------------------------------------------------------------------- */
 
 /* Channels of a block with those that its windows reach on either side, as an array. */
 #define REACHED (VGG_BLOCK + 4 * VGG_LRN_REACH)
@@ -196,14 +198,14 @@ static void lrn_backward_pixel(const float *x, const float *dy, size_t pixels, s
         gather(dy, pixels, (ptrdiff_t)blocks, first, gradients);
         bases(values, base);
         for (size_t i = 0; i < VGG_BLOCK + 2 * VGG_LRN_REACH; i++)
-            terms[i] = gradients[i + VGG_LRN_REACH] * values[i + VGG_LRN_REACH] * power(base[i]) /
-                       base[i];
+            terms[i] =
+                gradients[i + VGG_LRN_REACH] * values[i + VGG_LRN_REACH] * power(base[i]) / base[i];
         window_sums(terms, VGG_BLOCK, sums);
         float *to = dx + block * pixels * VGG_BLOCK;
         for (size_t i = 0; i < VGG_BLOCK; i++)
-            to[i] = gradients[i + 2 * VGG_LRN_REACH] * power(base[i + VGG_LRN_REACH]) -
-                    (float)(2 * VGG_LRN_ALPHA * VGG_LRN_BETA) * values[i + 2 * VGG_LRN_REACH] *
-                        sums[i];
+            to[i] =
+                gradients[i + 2 * VGG_LRN_REACH] * power(base[i + VGG_LRN_REACH]) -
+                (float)(2 * VGG_LRN_ALPHA * VGG_LRN_BETA) * values[i + 2 * VGG_LRN_REACH] * sums[i];
     }
 }
 

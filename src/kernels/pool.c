@@ -12,7 +12,9 @@ static size_t out_plane(const vgg_pool_task *task, size_t unit) {
     return unit * task->out_height * task->out_width * VGG_BLOCK;
 }
 
-/* ---- max ------------------------------------------------------------------------------------------------ */
+/* ---- max
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* The greater of two as PyTorch chooses: the later one only when it is greater or NaN. */
 static inline int takes_over(float later, float best) {
@@ -22,7 +24,8 @@ static inline int takes_over(float later, float best) {
 static void max_row(const float *top, const float *bottom, size_t width, float *y) {
     for (size_t column = 0; column < width; column++)
         for (size_t c = 0; c < VGG_BLOCK; c++) {
-            const float *a = top + column * 2 * VGG_BLOCK + c, *b = bottom + column * 2 * VGG_BLOCK + c;
+            const float *a = top + column * 2 * VGG_BLOCK + c,
+                        *b = bottom + column * 2 * VGG_BLOCK + c;
             float best = a[0];
             best = takes_over(a[VGG_BLOCK], best) ? a[VGG_BLOCK] : best;
             best = takes_over(b[0], best) ? b[0] : best;
@@ -36,7 +39,8 @@ static void max_row_chosen(const float *top, const float *bottom, size_t width, 
                            uint8_t *chosen) {
     for (size_t column = 0; column < width; column++)
         for (size_t c = 0; c < VGG_BLOCK; c++) {
-            const float *a = top + column * 2 * VGG_BLOCK + c, *b = bottom + column * 2 * VGG_BLOCK + c;
+            const float *a = top + column * 2 * VGG_BLOCK + c,
+                        *b = bottom + column * 2 * VGG_BLOCK + c;
             float best = a[0];
             int which = 0;
             which = takes_over(a[VGG_BLOCK], best) ? 1 : which;
@@ -102,7 +106,8 @@ void VGG_TIERED(max_pool_backward)(void *argument, size_t begin, size_t end, siz
     }
 }
 
-/* ---- average ---------------------------------------------------------------------------------------------- */
+/* ---- average
+ * ---------------------------------------------------------------------------------------------- */
 
 /* PyTorch's adaptive window i of `out` over `in` values. */
 static size_t window_begin(size_t i, size_t in, size_t out) {

@@ -1,5 +1,6 @@
-/* Convolution by F(4x4, 3x3). The 36 products of a tile are 36 small matrix products over the channels,
- * each of [tiles][channels] by [channels][32 output channels], which run from registers. */
+/* Convolution by F(4x4, 3x3). The 36 products of a tile are 36 small matrix products over the
+ * channels, each of [tiles][channels] by [channels][32 output channels], which run from registers.
+ */
 #include <string.h>
 
 #include "kernels/tier.h"
@@ -24,7 +25,8 @@
 #define P2 (P * P)
 #define Q2 (Q * Q)
 
-/* ---- transforms in one dimension ---------------------------------------------------------------------- */
+/* ---- transforms in one dimension
+ * ---------------------------------------------------------------------- */
 
 /* B^T d: rows are the products of (x - point) over all points but one. */
 VGG_INLINE void transform_input(const vf d[SIDE], vf out[SIDE]) {
@@ -61,7 +63,8 @@ VGG_INLINE void transform_output(const vf m[SIDE], vf out[VGG_WINOGRAD_TILE]) {
     out[3] = (P2 * P) * odd_p + (Q2 * Q) * odd_q + m[5];
 }
 
-/* ---- filters ------------------------------------------------------------------------------------------ */
+/* ---- filters
+ * ------------------------------------------------------------------------------------------ */
 
 /* Input channels whose filters are brought into vectors at once. */
 #define FILTER_CHANNELS 8
@@ -104,7 +107,8 @@ VGG_INLINE void filter_vector(const float *g, float *u, size_t point_stride) {
     }
 }
 
-/* u: [36][C][32] for the output channels from first_k on. */
+/* u: [36][filter_point], a point of which begins with [C][32], for the output channels from first_k
+ * on. */
 static void make_filters(const vgg_winograd_task *task, size_t first_k, float *u) {
     size_t inputs = task->shape.inputs;
     float taps[FILTER_CHANNELS * 9][GROUP];
@@ -114,7 +118,7 @@ static void make_filters(const vgg_winograd_task *task, size_t first_k, float *u
         for (size_t i = 0; i < channels; i++)
             for (int v = 0; v < GROUP_VECTORS; v++)
                 filter_vector(taps[i * 9] + v * VGG_LANES, u + (c + i) * GROUP + v * VGG_LANES,
-                              inputs * GROUP);
+                              task->partition.filter_point);
     }
 }
 
@@ -125,10 +129,11 @@ void VGG_TIERED(winograd_filters)(void *argument, size_t begin, size_t end, size
     const vgg_winograd_task *task = argument;
     for (size_t group = begin; group < end; group++)
         make_filters(task, group * GROUP,
-                     task->filters + group * POINTS * task->shape.inputs * GROUP);
+                     task->filters + group * POINTS * task->partition.filter_point);
 }
 
-/* ---- input ---------------------------------------------------------------------------------------------- */
+/* ---- input
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Copies a tile whose border reaches out of the picture, with zeros there. */
 static void copy_border_tile(const vgg_conv_shape *shape, const float *plane, ptrdiff_t top,
@@ -138,8 +143,7 @@ static void copy_border_tile(const vgg_conv_shape *shape, const float *plane, pt
         for (ptrdiff_t column = 0; column < SIDE; column++) {
             ptrdiff_t y = top + row, x = left + column;
             if (y >= 0 && x >= 0 && y < (ptrdiff_t)shape->height && x < (ptrdiff_t)shape->width)
-                memcpy(to[row][column],
-                       plane + ((size_t)y * shape->width + (size_t)x) * VGG_BLOCK,
+                memcpy(to[row][column], plane + ((size_t)y * shape->width + (size_t)x) * VGG_BLOCK,
                        sizeof to[row][column]);
         }
 }
@@ -153,8 +157,8 @@ VGG_INLINE void input_block(const float *d, size_t row_stride, float *v, size_t 
             vf values[SIDE], out[SIDE];
             VGG_UNROLL
             for (int row = 0; row < SIDE; row++)
-                values[row] = vf_load(d + (size_t)row * row_stride + column * VGG_BLOCK +
-                                      part * VGG_LANES);
+                values[row] =
+                    vf_load(d + (size_t)row * row_stride + column * VGG_BLOCK + part * VGG_LANES);
             transform_input(values, out);
             VGG_UNROLL
             for (int row = 0; row < SIDE; row++)
@@ -210,7 +214,8 @@ void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_
     }
 }
 
-/* ---- products --------------------------------------------------------------------------------------------- */
+/* ---- products
+ * --------------------------------------------------------------------------------------------- */
 
 /* m[tile][32] = sum over c of v[tile][c] u[c][32], for some tiles and two vectors. */
 VGG_INLINE void multiply_tile(int tiles, const float *v, size_t row, const float *u, size_t inputs,
@@ -219,8 +224,8 @@ VGG_INLINE void multiply_tile(int tiles, const float *v, size_t row, const float
     VGG_UNROLL
     for (int t = 0; t < tiles; t++)
         VGG_UNROLL
-        for (int k = 0; k < TILE_VECTORS; k++)
-            sums[t][k] = (vf){0};
+    for (int k = 0; k < TILE_VECTORS; k++)
+        sums[t][k] = (vf){0};
     for (size_t c = 0; c < inputs; c++) {
         vf filter[TILE_VECTORS];
         VGG_UNROLL
@@ -237,8 +242,8 @@ VGG_INLINE void multiply_tile(int tiles, const float *v, size_t row, const float
     VGG_UNROLL
     for (int t = 0; t < tiles; t++)
         VGG_UNROLL
-        for (int k = 0; k < TILE_VECTORS; k++)
-            vf_store(m + t * GROUP + k * VGG_LANES, sums[t][k]);
+    for (int k = 0; k < TILE_VECTORS; k++)
+        vf_store(m + t * GROUP + k * VGG_LANES, sums[t][k]);
 }
 
 /* The same for any number of tiles up to TILE_TILES. */
@@ -280,7 +285,9 @@ static void multiply(size_t tiles, const float *v, size_t row, const float *u, s
     }
 }
 
-/* ---- output ------------------------------------------------------------------------------------------------ */
+/* ---- output
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Bias, batch norm and ReLU of one vector of output channels. */
 typedef struct epilogue {
@@ -362,16 +369,16 @@ VGG_INLINE void output_vector(const vgg_winograd_task *task, const float *m, siz
         store_tile(&task->shape, top, left, y, plane);
 }
 
-/* m: [36][tiles][32], the products of tiles first ... of the images from first_image on, with the output
- * channels from first_k on. */
+/* m: [36][product_point], the products [32] of tiles first ... of the images from first_image on,
+ * with the output channels from first_k on. */
 static void output_tiles(const vgg_winograd_task *task, size_t first_image, size_t first,
                          size_t tiles, size_t first_k, const float *m) {
     const vgg_winograd_partition *cut = &task->partition;
     const vgg_conv_shape *shape = &task->shape;
     size_t per_image = cut->tile_rows * cut->tile_columns;
     size_t lanes = vgg_blocks(shape->outputs) * VGG_BLOCK;
-    size_t pixels = task->pool ? (shape->height / 2) * (shape->width / 2)
-                               : shape->height * shape->width;
+    size_t pixels =
+        task->pool ? (shape->height / 2) * (shape->width / 2) : shape->height * shape->width;
     for (size_t k = 0; k < GROUP && first_k + k < lanes; k += VGG_LANES) {
         size_t channel = first_k + k;
         epilogue e = epilogue_of(task, channel);
@@ -379,14 +386,16 @@ static void output_tiles(const vgg_winograd_task *task, size_t first_image, size
             size_t image = first_image + (first + t) / per_image, tile = (first + t) % per_image;
             float *plane = task->y + (image * lanes + channel / VGG_BLOCK * VGG_BLOCK) * pixels +
                            channel % VGG_BLOCK;
-            output_vector(task, m + t * GROUP + k, tiles * GROUP, &e,
+            output_vector(task, m + t * GROUP + k, cut->product_point, &e,
                           tile / cut->tile_columns * VGG_WINOGRAD_TILE,
                           tile % cut->tile_columns * VGG_WINOGRAD_TILE, plane);
         }
     }
 }
 
-/* ---- units --------------------------------------------------------------------------------------------------- */
+/* ---- units
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Some tiles of one image, from input to all output channels, with stored filters. */
 static void fused_unit(const vgg_winograd_task *task, size_t unit, float *scratch) {
@@ -403,10 +412,10 @@ static void fused_unit(const vgg_winograd_task *task, size_t unit, float *scratc
                        (first + t) % cut->tile_columns, v + t * cut->row + block * VGG_BLOCK,
                        tiles * cut->row);
     for (size_t k = 0; k < shape->outputs; k += GROUP) {
-        const float *u = task->filters + k * POINTS * shape->inputs;
+        const float *u = task->filters + k / GROUP * POINTS * cut->filter_point;
         for (size_t point = 0; point < POINTS; point++)
-            multiply(tiles, v + point * tiles * cut->row, cut->row,
-                     u + point * shape->inputs * GROUP, shape->inputs, m + point * tiles * GROUP);
+            multiply(tiles, v + point * tiles * cut->row, cut->row, u + point * cut->filter_point,
+                     shape->inputs, m + point * cut->product_point);
         output_tiles(task, image, first, tiles, k, m);
     }
 }
@@ -416,13 +425,13 @@ static void group_unit(const vgg_winograd_task *task, size_t unit, float *scratc
     const vgg_winograd_partition *cut = &task->partition;
     size_t inputs = task->shape.inputs;
     size_t all = task->images * cut->tile_rows * cut->tile_columns;
-    float *u = scratch, *m = scratch + POINTS * inputs * GROUP;
+    float *u = scratch, *m = scratch + POINTS * cut->filter_point;
     make_filters(task, unit * GROUP, u);
     for (size_t first = 0; first < all; first += cut->tiles) {
         size_t tiles = vgg_size_min(cut->tiles, all - first);
         for (size_t point = 0; point < POINTS; point++)
             multiply(tiles, task->inputs + (point * all + first) * cut->row, cut->row,
-                     u + point * inputs * GROUP, inputs, m + point * tiles * GROUP);
+                     u + point * cut->filter_point, inputs, m + point * cut->product_point);
         output_tiles(task, task->first_image, first, tiles, unit * GROUP, m);
     }
 }

@@ -13,11 +13,9 @@ static const vgg_architecture table[] = {
     {"A", "VGG-11", "64,M,128,M,256,256,M,512,512,M,512,512,M"},
     {"A-LRN", "VGG-11-LRN", "64,L,M,128,M,256,256,M,512,512,M,512,512,M"},
     {"B", "VGG-13", "64,64,M,128,128,M,256,256,M,512,512,M,512,512,M"},
-    {"C", "VGG-16-1x1",
-     "64,64,M,128,128,M,256,256,1x1:256,M,512,512,1x1:512,M,512,512,1x1:512,M"},
+    {"C", "VGG-16-1x1", "64,64,M,128,128,M,256,256,1x1:256,M,512,512,1x1:512,M,512,512,1x1:512,M"},
     {"D", "VGG-16", "64,64,M,128,128,M,256,256,256,M,512,512,512,M,512,512,512,M"},
-    {"E", "VGG-19",
-     "64,64,M,128,128,M,256,256,256,256,M,512,512,512,512,M,512,512,512,512,M"},
+    {"E", "VGG-19", "64,64,M,128,128,M,256,256,256,256,M,512,512,512,512,M,512,512,512,512,M"},
 };
 
 static const char table_hidden[] = "4096,4096";
@@ -116,10 +114,11 @@ static vgg_status read_hidden(word_list *reader, vgg_arch_list *list, vgg_error 
                             "architecture with more than %d hidden linear layers", MOST_TOKENS);
         size_t width = read_width(word);
         if (width == 0)
-            return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                            "architecture \"%s\": word %zu is \"%s\", expected the width of a hidden "
-                            "linear layer up to %d",
-                            reader->arch, reader->word, word, MOST_CHANNELS);
+            return vgg_fail(
+                error, VGG_ERROR_ARGUMENT,
+                "architecture \"%s\": word %zu is \"%s\", expected the width of a hidden "
+                "linear layer up to %d",
+                reader->arch, reader->word, word, MOST_CHANNELS);
         list->hidden[list->hidden_count++] = width;
     }
     return VGG_OK;
@@ -133,8 +132,8 @@ static vgg_status read_lists(const char *arch, vgg_arch_list *list, vgg_error *e
         return status;
     if (row == NULL && *tokens.at != '/')
         return VGG_OK;
-    word_list hidden = {.arch = arch, .at = row != NULL ? table_hidden : tokens.at + 1,
-                     .word = tokens.word};
+    word_list hidden = {
+        .arch = arch, .at = row != NULL ? table_hidden : tokens.at + 1, .word = tokens.word};
     return read_hidden(&hidden, list, error);
 }
 
@@ -142,7 +141,12 @@ vgg_status vgg_arch_parse(const char *arch, vgg_arch_list *out, vgg_error *error
     vgg_arch_list list = {.tokens = calloc(MOST_TOKENS, sizeof *list.tokens),
                           .hidden = calloc(MOST_TOKENS, sizeof *list.hidden)};
     vgg_status status;
-    if (list.tokens == NULL || list.hidden == NULL)
+    if (*arch == '\0')
+        status =
+            vgg_fail(error, VGG_ERROR_ARGUMENT,
+                     "the architecture is empty; expected one of A, A-LRN, B, C, D and E, or one "
+                     "such as \"32,32,M,64,64,M/256\"");
+    else if (list.tokens == NULL || list.hidden == NULL)
         status = vgg_fail_memory(error, "an architecture", MOST_TOKENS * sizeof *list.tokens);
     else
         status = read_lists(arch, &list, error);

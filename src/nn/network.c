@@ -26,7 +26,8 @@ void vgg_network_options_init(vgg_network_options *options, size_t size) {
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
-/* ---- building ------------------------------------------------------------------------------------------ */
+/* ---- building
+ * ------------------------------------------------------------------------------------------ */
 
 /* A network while its layers are appended. */
 typedef struct layer_builder {
@@ -107,7 +108,9 @@ static size_t most_layers(const vgg_arch_list *list) {
     return 3 * list->token_count + 3 * list->hidden_count + 2;
 }
 
-/* ---- shapes ----------------------------------------------------------------------------------------------- */
+/* ---- shapes
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* The extent that leaves a layer; a linear layer's own width is in layer->output.channels. */
 static vgg_extent output_extent(const vgg_layer *layer, vgg_extent in) {
@@ -157,23 +160,27 @@ vgg_status vgg_network_extents(const vgg_network *network, size_t height, size_t
             return VGG_ERROR_SHAPE;
         if (layer->type == VGG_LAYER_LINEAR && layer->input.channels != 0 &&
             in.channels != layer->input.channels)
-            return vgg_fail(error, VGG_ERROR_SHAPE,
-                            "input %zux%zu gives %s %zu features, expected %zu, those of an input of "
-                            "%zux%zu",
-                            height, width, layer->name, in.channels, layer->input.channels,
-                            network->options.height, network->options.width);
+            return vgg_fail(
+                error, VGG_ERROR_SHAPE,
+                "input %zux%zu gives %s %zu features, expected %zu, those of an input of "
+                "%zux%zu",
+                height, width, layer->name, in.channels, layer->input.channels,
+                network->options.height, network->options.width);
         extents[i + 1] = output_extent(layer, in);
         if (extents[i + 1].height == 0 || extents[i + 1].width == 0)
-            return vgg_fail(error, VGG_ERROR_SHAPE,
-                            "input %zux%zu is too small: %s has %zux%zu to pool, and the %zu pools of "
-                            "\"%s\" need a side of at least %zu",
-                            height, width, layer->name, in.height, in.width, count_pools(network),
-                            network->options.arch, (size_t)1 << vgg_size_min(count_pools(network), 62));
+            return vgg_fail(
+                error, VGG_ERROR_SHAPE,
+                "input %zux%zu is too small: %s has %zux%zu to pool, and the %zu pools of "
+                "\"%s\" need a side of at least %zu",
+                height, width, layer->name, in.height, in.width, count_pools(network),
+                network->options.arch, (size_t)1 << vgg_size_min(count_pools(network), 62));
     }
     return VGG_OK;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------- */
+/* ---- tensors
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static vgg_status add_tensor(vgg_network *network, const vgg_layer *layer, size_t which,
                              const char *role, size_t dimensions, const size_t *shape, bool trained,
@@ -196,7 +203,8 @@ static vgg_status add_tensors(vgg_network *network, const vgg_layer *layer, vgg_
     size_t convolution[] = {out, in, layer->kernel, layer->kernel}, linear[] = {out, in};
     vgg_status status = VGG_OK;
     if (layer->type == VGG_LAYER_CONVOLUTION)
-        status = add_tensor(network, layer, VGG_TENSOR_WEIGHT, "weight", 4, convolution, true, error);
+        status =
+            add_tensor(network, layer, VGG_TENSOR_WEIGHT, "weight", 4, convolution, true, error);
     else if (layer->type == VGG_LAYER_LINEAR)
         status = add_tensor(network, layer, VGG_TENSOR_WEIGHT, "weight", 2, linear, true, error);
     else if (layer->type == VGG_LAYER_BATCH_NORM)
@@ -212,7 +220,9 @@ static vgg_status add_tensors(vgg_network *network, const vgg_layer *layer, vgg_
     return status;
 }
 
-/* ---- creating -------------------------------------------------------------------------------------------------- */
+/* ---- creating
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static vgg_status check_options(const vgg_network_options *options, vgg_error *error) {
     if (options->arch == NULL)

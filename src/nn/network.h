@@ -12,9 +12,9 @@ typedef struct vgg_extent {
 typedef struct vgg_layer {
     vgg_layer_type type;
     char name[VGG_LAYER_NAME];
-    size_t kernel;           /* 3 or 1: convolution */
+    size_t kernel;            /* 3 or 1: convolution */
     vgg_extent input, output; /* of one image, at the network's own input size */
-    bool flattens;           /* the layer sees its input as one row of features per image */
+    bool flattens;            /* the layer sees its input as one row of features per image */
     double dropout;
     size_t first_tensor, tensors;
 } vgg_layer;
@@ -37,17 +37,17 @@ struct vgg_network {
 /* Order of the tensors of a layer: convolution and linear have two, batch normalisation four. */
 enum { VGG_TENSOR_WEIGHT = 0, VGG_TENSOR_BIAS = 1, VGG_TENSOR_MEAN = 2, VGG_TENSOR_VARIANCE = 3 };
 
-/* The values for writing; takes the memory (cleared, or copied from what was borrowed) when there is
- * none yet. NULL when memory ran out. The caller counts network->version up after writing. */
+/* The values for writing; takes the memory (cleared, or copied from what was borrowed) when there
+ * is none yet. NULL when memory ran out. The caller counts network->version up after writing. */
 float *vgg_network_own(vgg_network *network, size_t tensor);
 
-/* Uses values that live elsewhere, such as in a mapped file, which must outlive the network. They must
- * be aligned to 4 bytes. */
+/* Uses values that live elsewhere, such as in a mapped file, which must outlive the network. They
+ * must be aligned to 4 bytes. */
 void vgg_network_borrow(vgg_network *network, size_t tensor, const float *values);
 
-/* Extents of every layer's output for another input size: extents[0] is the input, extents[i + 1] the
- * output of layer i. Fails when a pool has nothing left to pool or a linear layer would see another
- * number of features than it was built for. */
+/* Extents of every layer's output for another input size: extents[0] is the input, extents[i + 1]
+ * the output of layer i. Fails when a pool has nothing left to pool or a linear layer would see
+ * another number of features than it was built for. */
 vgg_status vgg_network_extents(const vgg_network *network, size_t height, size_t width,
                                vgg_extent *extents, vgg_error *error);
 

@@ -14,7 +14,9 @@ void vgg_plan_options_init(vgg_plan_options *options, size_t size) {
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------ */
+/* ---- making
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Fills in what an option of 0 stands for. */
 static void complete_options(const vgg_network *network, vgg_plan_options *options) {
@@ -49,7 +51,8 @@ static vgg_status compile(vgg_network *network, const vgg_plan_options *given, v
                           vgg_error *error) {
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
-    vgg_status status = vgg_options_read(&options, sizeof options, given, "vgg_plan_options", error);
+    vgg_status status =
+        vgg_options_read(&options, sizeof options, given, "vgg_plan_options", error);
     complete_options(network, &options);
     if (status == VGG_OK)
         status = check_options(&options, error);
@@ -88,14 +91,14 @@ static size_t total_bytes(const vgg_plan *plan) {
 static vgg_status fail_memory(const vgg_plan *plan, size_t available, vgg_error *error) {
     char total[VGG_SIZE_TEXT], arena[VGG_SIZE_TEXT], constants[VGG_SIZE_TEXT];
     char gradients[VGG_SIZE_TEXT], left[VGG_SIZE_TEXT];
-    return vgg_fail(error, VGG_ERROR_MEMORY,
-                    "out of memory: %zux%zux%zu in batches of %zu needs %s (activations %s, packed "
-                    "weights %s, gradients %s) and %s are left; a smaller batch or input needs less",
-                    plan->network->options.channels, plan->options.height, plan->options.width,
-                    plan->options.batch, vgg_size_text(total, total_bytes(plan)),
-                    vgg_size_text(arena, plan->arena_bytes),
-                    vgg_size_text(constants, constant_bytes(plan)),
-                    vgg_size_text(gradients, gradient_bytes(plan)), vgg_size_text(left, available));
+    return vgg_fail(
+        error, VGG_ERROR_MEMORY,
+        "out of memory: %zux%zux%zu in batches of %zu needs %s (activations %s, packed "
+        "weights %s, gradients %s) and %s are left; a smaller batch or input needs less",
+        plan->network->options.channels, plan->options.height, plan->options.width,
+        plan->options.batch, vgg_size_text(total, total_bytes(plan)),
+        vgg_size_text(arena, plan->arena_bytes), vgg_size_text(constants, constant_bytes(plan)),
+        vgg_size_text(gradients, gradient_bytes(plan)), vgg_size_text(left, available));
 }
 
 static vgg_status take_memory(vgg_plan *plan, vgg_error *error) {
@@ -170,7 +173,9 @@ vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options
     return VGG_OK;
 }
 
-/* ---- using ---------------------------------------------------------------------------------------------------- */
+/* ---- using
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 vgg_status vgg_plan_set_mode(vgg_plan *plan, vgg_mode mode, vgg_error *error) {
     if (mode == VGG_MODE_TRAIN && !plan->gradients)
@@ -201,10 +206,11 @@ static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error
     for (size_t s = 0; s < plan->step_count; s++) {
         const vgg_step *step = &plan->steps[s];
         if (step->kind == VGG_STEP_BATCH_NORM && step->in.height * step->in.width == 1)
-            return vgg_fail(error, VGG_ERROR_SHAPE,
-                            "%s sees one value per channel in a batch of 1, expected at least two to "
-                            "take a variance of",
-                            plan->network->layers[step->layer].name);
+            return vgg_fail(
+                error, VGG_ERROR_SHAPE,
+                "%s sees one value per channel in a batch of 1, expected at least two to "
+                "take a variance of",
+                plan->network->layers[step->layer].name);
     }
     return VGG_OK;
 }
@@ -244,7 +250,8 @@ vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float
     if (!plan->gradients)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "this plan was made without gradients");
     if (!plan->ready)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "a backward pass needs a forward pass of its own before it");
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a backward pass needs a forward pass of its own before it");
     if (input_gradient != NULL && !plan->options.input_gradient)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "this plan was made without the gradient of the input");
@@ -264,7 +271,9 @@ const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {
     return plan->gradients_of + plan->gradient_offsets[tensor];
 }
 
-/* ---- looking at it ------------------------------------------------------------------------------------------------ */
+/* ---- looking at it
+ * ------------------------------------------------------------------------------------------------
+ */
 
 size_t vgg_plan_step_count(const vgg_plan *plan) {
     return plan->step_count;

@@ -1,9 +1,9 @@
 /* A plan: the steps that a network became, and the memory that they share.
  *
- * A step does one or several layers at once (a convolution with its ReLU, say). With S steps there are
- * 2 S moments: step s runs forward at moment s and backward at moment 2 S - 1 - s. A buffer lives from
- * the moment that writes it first to the moment that reads it last, and buffers whose lives do not
- * overlap share bytes of the arena. */
+ * A step does one or several layers at once (a convolution with its ReLU, say). With S steps there
+ * are 2 S moments: step s runs forward at moment s and backward at moment 2 S - 1 - s. A buffer
+ * lives from the moment that writes it first to the moment that reads it last, and buffers whose
+ * lives do not overlap share bytes of the arena. */
 #ifndef VGG_NN_PLAN_H
 #define VGG_NN_PLAN_H
 
@@ -12,14 +12,14 @@
 #include "nn/network.h"
 
 typedef enum vgg_step_kind {
-    VGG_STEP_BLOCK,        /* plain to blocked */
-    VGG_STEP_CONVOLUTION,  /* with bias; ReLU; when no gradients are wanted also batch norm */
-    VGG_STEP_BATCH_NORM,   /* with ReLU */
+    VGG_STEP_BLOCK,       /* plain to blocked */
+    VGG_STEP_CONVOLUTION, /* with bias; ReLU; when no gradients are wanted also batch norm */
+    VGG_STEP_BATCH_NORM,  /* with ReLU */
     VGG_STEP_MAX_POOL,
     VGG_STEP_LRN,
     VGG_STEP_AVERAGE_POOL,
-    VGG_STEP_FLATTEN,      /* blocked to rows in the order (C, H, W) */
-    VGG_STEP_LINEAR,       /* with bias; ReLU; dropout */
+    VGG_STEP_FLATTEN, /* blocked to rows in the order (C, H, W) */
+    VGG_STEP_LINEAR,  /* with bias; ReLU; dropout */
 } vgg_step_kind;
 
 /* A buffer that no moment of the plan has: none. */
@@ -47,19 +47,19 @@ typedef struct vgg_step {
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;
-    size_t chosen;        /* max-pool: which of the four */
-    size_t scratch;       /* convolution forward: per worker */
-    size_t transformed;   /* Winograd: the transformed input of a pass */
+    size_t chosen;           /* max-pool: which of the four */
+    size_t scratch;          /* convolution forward: per worker */
+    size_t transformed;      /* Winograd: the transformed input of a pass */
     size_t back_transformed; /* the same of the backward pass */
-    size_t back_scratch;  /* convolution backward: per worker */
-    size_t partial;       /* convolution backward: groups of the weight gradient */
-    size_t blocked_dx;    /* convolution of the caller's input: its gradient, blocked */
+    size_t back_scratch;     /* convolution backward: per worker */
+    size_t partial;          /* convolution backward: groups of the weight gradient */
+    size_t blocked_dx;       /* convolution of the caller's input: its gradient, blocked */
 
     /* Offsets in floats into the plan's constants. */
-    size_t packed, packed_turned;    /* Winograd: the stored filters, if any, in place of packed */
-    size_t bias, scale, shift;       /* per channel, rounded up to a block */
+    size_t packed, packed_turned; /* Winograd: the stored filters, if any, in place of packed */
+    size_t bias, scale, shift;    /* per channel, rounded up to a block */
     size_t mean, from_dy, from_x, constant, deviation; /* batch norm */
-    size_t sums;                     /* batch norm: [N][C / 16][2][16] */
+    size_t sums;                                       /* batch norm: [N][C / 16][2][16] */
 
     double seconds; /* of the last forward pass */
 } vgg_step;
@@ -81,10 +81,10 @@ struct vgg_plan {
 
     size_t arena_bytes, constant_count, gradient_count; /* the latter two in floats */
     char *arena;
-    float *constants; /* packed weights and figures per channel */
-    float *gradients_of; /* gradients of all trained tensors */
+    float *constants;         /* packed weights and figures per channel */
+    float *gradients_of;      /* gradients of all trained tensors */
     size_t *gradient_offsets; /* per tensor, in floats; SIZE_MAX for one that is not trained */
-    void **caller; /* per buffer: memory of the caller during a call */
+    void **caller;            /* per buffer: memory of the caller during a call */
 
     unsigned long version; /* of the network when the constants were made */
     bool fresh;            /* whether they were made at all */

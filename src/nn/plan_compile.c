@@ -14,11 +14,12 @@ typedef struct plan_compiler {
     const vgg_extent *extents; /* of the plan's input and every layer's output */
     vgg_extent extent;         /* what flows now */
     value_form form;
-    size_t current;            /* its buffer */
-    bool overflow;             /* some size did not fit */
+    size_t current; /* its buffer */
+    bool overflow;  /* some size did not fit */
 } plan_compiler;
 
-/* ---- buffers -------------------------------------------------------------------------------------------- */
+/* ---- buffers
+ * -------------------------------------------------------------------------------------------- */
 
 /* A product of sizes, noting when it does not fit. */
 static size_t product(plan_compiler *compiler, size_t a, size_t b) {
@@ -43,14 +44,15 @@ static size_t add_caller_buffer(plan_compiler *compiler) {
 
 /* Floats of the plan's batch of an extent in a form. */
 static size_t floats_of(plan_compiler *compiler, vgg_extent extent, value_form form) {
-    size_t channels = form == FORM_BLOCKED ? vgg_round_up(extent.channels, VGG_BLOCK)
-                                           : extent.channels;
+    size_t channels =
+        form == FORM_BLOCKED ? vgg_round_up(extent.channels, VGG_BLOCK) : extent.channels;
     size_t pixels = product(compiler, extent.height, extent.width);
     return product(compiler, product(compiler, channels, pixels), compiler->plan->options.batch);
 }
 
 static size_t add_values(plan_compiler *compiler, vgg_extent extent, value_form form) {
-    return add_buffer(compiler, product(compiler, floats_of(compiler, extent, form), sizeof(float)));
+    return add_buffer(compiler,
+                      product(compiler, floats_of(compiler, extent, form), sizeof(float)));
 }
 
 /* Floats of the plan's constants; returns where they begin. */
@@ -61,7 +63,8 @@ static size_t add_constants(plan_compiler *compiler, size_t count) {
     return offset;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------- */
+/* ---- steps
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Appends a step that reads what flows and writes `out`. */
 static vgg_step *add_step(plan_compiler *compiler, vgg_step_kind kind, size_t layer, vgg_extent out,
@@ -104,7 +107,8 @@ static void ensure_rows(plan_compiler *compiler) {
     compiler->extent = rows;
 }
 
-vgg_conv_shape vgg_step_conv_shape(const vgg_step *step, const vgg_network *network, size_t images) {
+vgg_conv_shape vgg_step_conv_shape(const vgg_step *step, const vgg_network *network,
+                                   size_t images) {
     return (vgg_conv_shape){.images = images,
                             .inputs = step->in.channels,
                             .outputs = step->out.channels,
@@ -125,7 +129,8 @@ vgg_conv_shape vgg_step_turned_shape(const vgg_step *step, const vgg_network *ne
 
 static size_t add_worker_scratch(plan_compiler *compiler, size_t floats) {
     size_t threads = compiler->plan->options.threads;
-    return add_buffer(compiler, product(compiler, product(compiler, floats, threads), sizeof(float)));
+    return add_buffer(compiler,
+                      product(compiler, product(compiler, floats, threads), sizeof(float)));
 }
 
 /* Memory of a convolution: weights as its algorithm wants them, and scratch. */
@@ -144,8 +149,8 @@ static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
     step->scratch = add_worker_scratch(compiler, cut.scratch);
 }
 
-/* Takes a max-pool that follows at once into a Winograd convolution whose unpooled output nobody needs:
- * its tiles hold whole windows. Returns the last layer that was taken. */
+/* Takes a max-pool that follows at once into a Winograd convolution whose unpooled output nobody
+ * needs: its tiles hold whole windows. Returns the last layer that was taken. */
 static size_t take_pool(plan_compiler *compiler, vgg_step *step, size_t layer) {
     const vgg_plan *plan = compiler->plan;
     if (!step->winograd || plan->gradients || layer + 1 >= plan->network->layer_count ||
@@ -172,15 +177,15 @@ static void add_batch_norm(plan_compiler *compiler, size_t layer) {
     step->relu = true;
 }
 
-/* A convolution with the batch norm, ReLU and perhaps the max-pool behind it; returns the last layer that
- * it took. */
+/* A convolution with the batch norm, ReLU and perhaps the max-pool behind it; returns the last
+ * layer that it took. */
 static size_t compile_convolution(plan_compiler *compiler, size_t layer) {
     vgg_plan *plan = compiler->plan;
     bool norm = plan->network->layers[layer + 1].type == VGG_LAYER_BATCH_NORM;
     bool fold = norm && !plan->gradients;
     bool plain = compiler->form == FORM_PLAIN;
-    vgg_step *step = add_step(compiler, VGG_STEP_CONVOLUTION, layer, compiler->extents[layer + 1],
-                              FORM_BLOCKED);
+    vgg_step *step =
+        add_step(compiler, VGG_STEP_CONVOLUTION, layer, compiler->extents[layer + 1], FORM_BLOCKED);
     size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
     step->plain = plain;
     step->relu = !norm || fold;
@@ -194,13 +199,13 @@ static size_t compile_convolution(plan_compiler *compiler, size_t layer) {
     return take_pool(compiler, step, layer + (norm ? 2 : 1));
 }
 
-/* A linear layer with the ReLU and dropout behind it, in either order; the two commute, so ReLU always
- * comes first here. Returns the last layer that it took. */
+/* A linear layer with the ReLU and dropout behind it, in either order; the two commute, so ReLU
+ * always comes first here. Returns the last layer that it took. */
 static size_t compile_linear(plan_compiler *compiler, size_t layer) {
     const vgg_network *network = compiler->plan->network;
     ensure_rows(compiler);
-    vgg_step *step = add_step(compiler, VGG_STEP_LINEAR, layer, compiler->extents[layer + 1],
-                              FORM_ROWS);
+    vgg_step *step =
+        add_step(compiler, VGG_STEP_LINEAR, layer, compiler->extents[layer + 1], FORM_ROWS);
     while (layer + 1 < network->layer_count &&
            network->layers[layer + 1].type != VGG_LAYER_LINEAR) {
         layer++;
@@ -244,7 +249,8 @@ static size_t compile_layer(plan_compiler *compiler, size_t layer) {
     return layer;
 }
 
-/* ---- gradients ------------------------------------------------------------------------------------------- */
+/* ---- gradients
+ * ------------------------------------------------------------------------------------------- */
 
 /* Whether the step needs its input again in the backward pass. */
 static bool keeps_x(const vgg_step *step) {
@@ -295,8 +301,8 @@ static void add_gradient_buffers(plan_compiler *compiler, vgg_step *step, size_t
             scratch = vgg_size_max(scratch, reserve_turned(compiler, step));
         step->back_scratch = add_worker_scratch(compiler, scratch);
         size_t partial = vgg_conv_weights_partial(&shape) + lanes;
-        step->partial = add_buffer(compiler, product(compiler, partial * sizeof(float),
-                                                     vgg_conv_weights_groups(&shape)));
+        step->partial = add_buffer(
+            compiler, product(compiler, partial * sizeof(float), vgg_conv_weights_groups(&shape)));
     }
     if (!step->need_dx)
         return;
@@ -329,7 +335,9 @@ static void compile_backward(plan_compiler *compiler) {
     }
 }
 
-/* ---- lives ------------------------------------------------------------------------------------------------- */
+/* ---- lives
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void use(vgg_plan *plan, size_t buffer, size_t moment) {
     if (buffer == VGG_NO_BUFFER)
@@ -350,19 +358,27 @@ static void find_lives(vgg_plan *plan) {
         if (!plan->gradients)
             continue;
         size_t back = 2 * plan->step_count - 1 - s;
-        const size_t used[] = {step->dy,      step->dx,         step->chosen, step->back_scratch,
-                               step->partial, step->blocked_dx, step->back_transformed, keeps_x(step) ? step->x : VGG_NO_BUFFER,
+        const size_t used[] = {step->dy,
+                               step->dx,
+                               step->chosen,
+                               step->back_scratch,
+                               step->partial,
+                               step->blocked_dx,
+                               step->back_transformed,
+                               keeps_x(step) ? step->x : VGG_NO_BUFFER,
                                step->mask ? step->y : VGG_NO_BUFFER};
         for (size_t i = 0; i < sizeof used / sizeof *used; i++)
             use(plan, used[i], back);
     }
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------ */
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static vgg_status allocate_lists(vgg_plan *plan, vgg_error *error) {
-    /* A layer becomes at most two steps, with one more in front of the first and of the first linear
-     * one; a step has at most ten buffers. */
+    /* A layer becomes at most two steps, with one more in front of the first and of the first
+     * linear one; a step has at most ten buffers. */
     size_t steps = 2 * plan->network->layer_count + 2, buffers = 10 * steps + 4;
     plan->steps = calloc(steps, sizeof *plan->steps);
     plan->buffers = calloc(buffers, sizeof *plan->buffers);
@@ -388,13 +404,14 @@ static vgg_status compile_steps(plan_compiler *compiler, vgg_error *error) {
     for (size_t i = 0; i < plan->buffer_count; i++)
         if (!vgg_size_add(sum, plan->buffers[i].bytes, &sum))
             compiler->overflow = true;
-    plan->arena_bytes = compiler->overflow ? SIZE_MAX
-                                           : vgg_arena_place(plan->buffers, plan->buffer_count);
+    plan->arena_bytes =
+        compiler->overflow ? SIZE_MAX : vgg_arena_place(plan->buffers, plan->buffer_count);
     if (plan->arena_bytes == SIZE_MAX)
-        return vgg_fail(error, VGG_ERROR_MEMORY,
-                        "an input of %zux%zu in batches of %zu needs more memory than a processor can "
-                        "address",
-                        plan->options.height, plan->options.width, plan->options.batch);
+        return vgg_fail(
+            error, VGG_ERROR_MEMORY,
+            "an input of %zux%zu in batches of %zu needs more memory than a processor can "
+            "address",
+            plan->options.height, plan->options.width, plan->options.batch);
     return VGG_OK;
 }
 

@@ -50,9 +50,11 @@ static double sum_at(const vgg_batch_norm_task *task, size_t image, size_t c, si
     return (double)task->sums[(unit * 2 + which) * VGG_BLOCK + c % VGG_BLOCK];
 }
 
-/* ---- forward ---------------------------------------------------------------------------------------------- */
+/* ---- forward
+ * ---------------------------------------------------------------------------------------------- */
 
-/* Mean and sum of squared distances over all images, from those of each (Chan, Golub, LeVeque 1983). */
+/* Mean and sum of squared distances over all images, from those of each (Chan, Golub, LeVeque
+ * 1983). */
 static void combine(const vgg_batch_norm_task *task, size_t c, double *mean, double *square) {
     *mean = 0;
     *square = 0;
@@ -65,8 +67,8 @@ static void combine(const vgg_batch_norm_task *task, size_t c, double *mean, dou
 }
 
 static void update_running(float *running, double value) {
-    *running = (float)((1 - VGG_BATCH_NORM_MOMENTUM) * (double)*running +
-                       VGG_BATCH_NORM_MOMENTUM * value);
+    *running =
+        (float)((1 - VGG_BATCH_NORM_MOMENTUM) * (double)*running + VGG_BATCH_NORM_MOMENTUM * value);
 }
 
 /* Scale and shift from the statistics of the batch; they also move the running ones. */
@@ -98,8 +100,9 @@ static void use_running_statistics(vgg_plan *plan, const vgg_step *step,
                                 constants + step->shift);
     for (size_t c = 0; c < task->channels; c++) {
         constants[step->mean + c] = tensors[VGG_TENSOR_MEAN].values[c];
-        constants[step->deviation + c] = (float)(1 / sqrt((double)tensors[VGG_TENSOR_VARIANCE].values[c] +
-                                                          VGG_BATCH_NORM_EPSILON));
+        constants[step->deviation + c] =
+            (float)(1 /
+                    sqrt((double)tensors[VGG_TENSOR_VARIANCE].values[c] + VGG_BATCH_NORM_EPSILON));
     }
 }
 
@@ -113,7 +116,8 @@ void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
     vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm, &task);
 }
 
-/* ---- backward --------------------------------------------------------------------------------------------- */
+/* ---- backward
+ * --------------------------------------------------------------------------------------------- */
 
 /* With M values per channel, deviation s and g = gamma / s, and sums over those values:
  *   dbeta = sum dy;  dgamma = sum dy (x - mean) / s

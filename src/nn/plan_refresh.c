@@ -48,8 +48,7 @@ vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
         if (plan->gradients && step->need_dx && step->back_winograd)
             store_filters(plan, step, true);
         else if (plan->gradients && step->need_dx)
-            pack(plan, vgg_step_turned_shape(step, network, 1), true, weights,
-                 step->packed_turned);
+            pack(plan, vgg_step_turned_shape(step, network, 1), true, weights, step->packed_turned);
         memcpy(plan->constants + step->bias, tensors[VGG_TENSOR_BIAS].values,
                step->out.channels * sizeof(float));
         if (step->folded != SIZE_MAX)

@@ -1,5 +1,5 @@
-/* Running one step, forward and backward: fills in the argument struct of a kernel and hands it to the
- * threads. Nothing here takes memory. */
+/* Running one step, forward and backward: fills in the argument struct of a kernel and hands it to
+ * the threads. Nothing here takes memory. */
 #include "base/random.h"
 #include "nn/plan.h"
 
@@ -24,7 +24,8 @@ static const float *values_of(const vgg_plan *plan, const vgg_step *step, size_t
     return plan->network->tensors[plan->network->layers[step->layer].first_tensor + which].values;
 }
 
-/* ---- convolution -------------------------------------------------------------------------------------------- */
+/* ---- convolution
+ * -------------------------------------------------------------------------------------------- */
 
 static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_step *step, size_t images) {
     bool folded = step->folded != SIZE_MAX;
@@ -41,8 +42,8 @@ static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_step *step
                                .scratch = vgg_plan_buffer(plan, step->scratch)};
 }
 
-/* Where the gradient of a convolution's input is put in blocks: in dx, or, when dx is the caller's and
- * plain, in a buffer before it. */
+/* Where the gradient of a convolution's input is put in blocks: in dx, or, when dx is the caller's
+ * and plain, in a buffer before it. */
 static float *blocked_dx(const vgg_plan *plan, const vgg_step *step) {
     bool callers = step->blocked_dx != VGG_NO_BUFFER;
     return vgg_plan_buffer(plan, callers ? step->blocked_dx : step->dx);
@@ -162,7 +163,8 @@ static void convolution_backward(vgg_plan *plan, const vgg_step *step) {
         move(plan, step->in, vgg_unblock, blocked_dx(plan, step), dx);
 }
 
-/* ---- pools and LRN -------------------------------------------------------------------------------------------- */
+/* ---- pools and LRN
+ * -------------------------------------------------------------------------------------------- */
 
 static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_step *step) {
     return (vgg_pool_task){.images = plan->count,
@@ -195,7 +197,9 @@ static void lrn(const vgg_plan *plan, const vgg_step *step, vgg_pool_work *kerne
     run(plan, task.images * task.height, kernel, &task);
 }
 
-/* ---- linear ---------------------------------------------------------------------------------------------------- */
+/* ---- linear
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_step *step) {
     return (vgg_linear_task){.images = plan->count,
@@ -241,7 +245,9 @@ static void linear_backward(vgg_plan *plan, const vgg_step *step) {
         run(plan, linear_units(task.inputs, VGG_LINEAR_INPUTS), plan->kernels->linear_input, &task);
 }
 
-/* ---- all --------------------------------------------------------------------------------------------------------- */
+/* ---- all
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 void vgg_step_forward(vgg_plan *plan, const vgg_step *step) {
     const float *x = vgg_plan_buffer(plan, step->x);

@@ -23,7 +23,7 @@ static estimate add_up(const vgg_network *network, size_t batch) {
         outputs += (double)(out.channels * out.height * out.width);
     }
     estimate totals = {.parameters = vgg_network_parameters(network),
-                     .multiply_adds = vgg_network_multiply_adds(network)};
+                       .multiply_adds = vgg_network_multiply_adds(network)};
     totals.input_mb =
         (double)(options->channels * options->height * options->width) * images * 4 / mb;
     totals.forward_backward_mb = 2 * outputs * images * 4 / mb;
@@ -65,7 +65,8 @@ static void add_row(vgg_text *text, const vgg_layer_info *info, size_t row, size
 vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **out,
                                vgg_error *error) {
     static const char thin[] = "----------------------------------------------------------------\n";
-    static const char thick[] = "================================================================\n";
+    static const char thick[] =
+        "================================================================\n";
     vgg_text text = {0};
     char number[32];
     vgg_text_add(&text, "%s%20s  %25s %15s\n%s", thin, "Layer (type)", "Output Shape", "Param #",
@@ -77,8 +78,8 @@ vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **
     }
     estimate totals = add_up(network, batch);
     with_commas(totals.parameters, number);
-    vgg_text_add(&text, "%sTotal params: %s\nTrainable params: %s\nNon-trainable params: 0\n%s", thick,
-                 number, number, thin);
+    vgg_text_add(&text, "%sTotal params: %s\nTrainable params: %s\nNon-trainable params: 0\n%s",
+                 thick, number, number, thin);
     vgg_text_add(&text, "Input size (MB): %0.2f\n", totals.input_mb);
     vgg_text_add(&text, "Forward/backward pass size (MB): %0.2f\n", totals.forward_backward_mb);
     vgg_text_add(&text, "Params size (MB): %0.2f\n", totals.parameters_mb);
@@ -118,9 +119,9 @@ vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, ch
         (json_int_t)options->height, (json_int_t)options->width, "classes",
         (json_int_t)options->classes, "batch", batch == 0 ? (json_int_t)-1 : (json_int_t)batch,
         "layers", layers, "parameters", (json_int_t)totals.parameters, "trainable_parameters",
-        (json_int_t)totals.parameters, "multiply_adds", (json_int_t)totals.multiply_adds, "input_mb",
-        totals.input_mb, "forward_backward_mb", totals.forward_backward_mb, "parameters_mb",
-        totals.parameters_mb, "total_mb", total_mb(&totals));
+        (json_int_t)totals.parameters, "multiply_adds", (json_int_t)totals.multiply_adds,
+        "input_mb", totals.input_mb, "forward_backward_mb", totals.forward_backward_mb,
+        "parameters_mb", totals.parameters_mb, "total_mb", total_mb(&totals));
     char *result = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(root);
     if (result == NULL)

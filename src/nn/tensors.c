@@ -10,9 +10,9 @@
 #include "nn/network.h"
 
 const char *vgg_layer_type_name(vgg_layer_type type) {
-    static const char *const names[] = {"Conv2d",    "BatchNorm2d",       "ReLU",
-                                        "MaxPool2d", "LocalResponseNorm", "AdaptiveAvgPool2d",
-                                        "Linear",    "Dropout"};
+    static const char *const names[] = {
+        "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "LocalResponseNorm", "AdaptiveAvgPool2d",
+        "Linear", "Dropout"};
     size_t index = (size_t)type;
     return index < sizeof names / sizeof *names ? names[index] : "Unknown";
 }
@@ -43,15 +43,15 @@ vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "layer %zu of a network with %zu", index,
                         network->layer_count);
     const vgg_layer *layer = &network->layers[index];
-    *info = (vgg_layer_info){.type = layer->type,
-                             .kernel = layer->type == VGG_LAYER_MAX_POOL ? 2 : layer->kernel,
-                             .dimensions = layer->flattens ? 1 : 3,
-                             .output = {layer->output.channels, layer->output.height,
-                                        layer->output.width},
-                             .parameters = trained_values(network, layer),
-                             .multiply_adds = multiply_adds(network, layer),
-                             .first_tensor = layer->first_tensor,
-                             .tensors = layer->tensors};
+    *info = (vgg_layer_info){
+        .type = layer->type,
+        .kernel = layer->type == VGG_LAYER_MAX_POOL ? 2 : layer->kernel,
+        .dimensions = layer->flattens ? 1 : 3,
+        .output = {layer->output.channels, layer->output.height, layer->output.width},
+        .parameters = trained_values(network, layer),
+        .multiply_adds = multiply_adds(network, layer),
+        .first_tensor = layer->first_tensor,
+        .tensors = layer->tensors};
     memcpy(info->name, layer->name, sizeof info->name);
     return VGG_OK;
 }
@@ -96,7 +96,8 @@ size_t vgg_network_find_tensor(const vgg_network *network, const char *name) {
     return tensor;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------- */
+/* ---- values
+ * --------------------------------------------------------------------------------------------- */
 
 const float *vgg_network_values(const vgg_network *network, size_t tensor) {
     return tensor < network->tensor_count ? network->tensors[tensor].values : NULL;
@@ -147,7 +148,8 @@ vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, const flo
     return VGG_OK;
 }
 
-/* ---- initialisation --------------------------------------------------------------------------------------- */
+/* ---- initialisation
+ * --------------------------------------------------------------------------------------- */
 
 typedef struct init_scheme {
     const char *name;
@@ -157,12 +159,14 @@ typedef struct init_scheme {
 } init_scheme;
 
 static double fan_in(const vgg_layer *layer) {
-    double taps = layer->type == VGG_LAYER_CONVOLUTION ? (double)(layer->kernel * layer->kernel) : 1;
+    double taps =
+        layer->type == VGG_LAYER_CONVOLUTION ? (double)(layer->kernel * layer->kernel) : 1;
     return (double)layer->input.channels * taps;
 }
 
 static double fan_out(const vgg_layer *layer) {
-    double taps = layer->type == VGG_LAYER_CONVOLUTION ? (double)(layer->kernel * layer->kernel) : 1;
+    double taps =
+        layer->type == VGG_LAYER_CONVOLUTION ? (double)(layer->kernel * layer->kernel) : 1;
     return (double)layer->output.channels * taps;
 }
 
@@ -250,17 +254,21 @@ vgg_status vgg_network_initialise(vgg_network *network, const char *name, uint64
     return status;
 }
 
-/* ---- shapes -------------------------------------------------------------------------------------------------- */
+/* ---- shapes
+ * --------------------------------------------------------------------------------------------------
+ */
 
 vgg_status vgg_flatten_shape(const size_t *shape, size_t dimensions, size_t start_dim, size_t *out,
                              size_t *out_dimensions, vgg_error *error) {
     if (start_dim >= dimensions)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "flatten from dimension %zu of %zu, expected 0 to %zu",
-                        start_dim, dimensions, dimensions == 0 ? 0 : dimensions - 1);
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "flatten from dimension %zu of %zu, expected 0 to %zu", start_dim,
+                        dimensions, dimensions == 0 ? 0 : dimensions - 1);
     size_t product = 1;
     for (size_t i = start_dim; i < dimensions; i++)
         if (!vgg_size_mul(product, shape[i], &product))
-            return vgg_fail(error, VGG_ERROR_SHAPE, "flattening from dimension %zu overflows", start_dim);
+            return vgg_fail(error, VGG_ERROR_SHAPE, "flattening from dimension %zu overflows",
+                            start_dim);
     memcpy(out, shape, start_dim * sizeof *out);
     out[start_dim] = product;
     *out_dimensions = start_dim + 1;

@@ -32,7 +32,9 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-/* ---- events ----------------------------------------------------------------------------------------------- */
+/* ---- events
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void tell(vgg_run *run, const vgg_train_event *event) {
     if (run->options.callback != NULL && !run->options.callback(run->options.user, event))
@@ -73,7 +75,8 @@ static vgg_train_event describe_epoch(const vgg_run *run, vgg_event_type type) {
                              .waited = seconds > 0 ? run->waited / seconds : 0};
 }
 
-/* Called by the loader for a picture that cannot be read; every epoch meets it, the first reports it. */
+/* Called by the loader for a picture that cannot be read; every epoch meets it, the first reports
+ * it. */
 static bool picture_skipped(void *user, const char *name, const vgg_error *why) {
     vgg_run *run = user;
     if (!run->report_skipped)
@@ -83,7 +86,9 @@ static bool picture_skipped(void *user, const char *name, const vgg_error *why) 
     return run->options.callback == NULL || run->options.callback(run->options.user, &event);
 }
 
-/* ---- one step ------------------------------------------------------------------------------------------------ */
+/* ---- one step
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static size_t count_hits(const float *logits, const size_t *classes, size_t count,
                          size_t class_count) {
@@ -117,7 +122,8 @@ static vgg_status learn(vgg_run *run, const vgg_batch *batch, vgg_error *error) 
     if (too_small(run, batch->count))
         return VGG_OK;
     vgg_plan_set_dropout(run->plan, run->options.seed, progress->updates);
-    vgg_status status = vgg_plan_forward(run->plan, batch->inputs, batch->count, run->logits, error);
+    vgg_status status =
+        vgg_plan_forward(run->plan, batch->inputs, batch->count, run->logits, error);
     if (status != VGG_OK)
         return status;
     double loss =
@@ -135,7 +141,9 @@ static vgg_status learn(vgg_run *run, const vgg_batch *batch, vgg_error *error) 
     return status;
 }
 
-/* ---- one epoch ----------------------------------------------------------------------------------------------- */
+/* ---- one epoch
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static vgg_status train_epoch(vgg_run *run, vgg_error *error) {
     vgg_progress *progress = &run->progress;
@@ -203,11 +211,24 @@ static vgg_status validate(vgg_run *run, vgg_train_event *event, vgg_error *erro
     return VGG_OK;
 }
 
+/* Weights that were ruined by the last step of an epoch show in no loss of it. */
+static vgg_status check_weights(const vgg_run *run, vgg_error *error) {
+    for (size_t i = 0; i < run->network->tensor_count; i++) {
+        const vgg_tensor *tensor = &run->network->tensors[i];
+        for (size_t j = 0; j < tensor->info.count; j++)
+            if (!isfinite(tensor->values[j]))
+                return fail_not_finite(run, "a weight is", error);
+    }
+    return VGG_OK;
+}
+
 /* Evaluates, saves and reports the epoch whose training is complete. */
 static vgg_status finish_epoch(vgg_run *run, vgg_error *error) {
     vgg_progress *progress = &run->progress;
     vgg_train_event event = describe_epoch(run, VGG_EVENT_EPOCH);
-    vgg_status status = validate(run, &event, error);
+    vgg_status status = check_weights(run, error);
+    if (status == VGG_OK)
+        status = validate(run, &event, error);
     if (status != VGG_OK || run->stop_asked)
         return status;
     double top1 = event.validated ? event.validation_top1 : event.accuracy;
@@ -241,8 +262,8 @@ static vgg_status stop(vgg_run *run, vgg_error *error) {
 
 static vgg_status train_epochs(vgg_run *run, vgg_error *error) {
     run->started = now();
-    run->fraction_before = fraction_done(
-        run, (double)run->progress.step / (double)vgg_loader_batch_count(run->loader));
+    run->fraction_before = fraction_done(run, (double)run->progress.step /
+                                                  (double)vgg_loader_batch_count(run->loader));
     run->report_skipped = true;
     while (run->progress.epoch < run->options.epochs) {
         vgg_status status = train_epoch(run, error);
@@ -256,11 +277,14 @@ static vgg_status train_epochs(vgg_run *run, vgg_error *error) {
     return VGG_OK;
 }
 
-/* ---- setting up ------------------------------------------------------------------------------------------------- */
+/* ---- setting up
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static vgg_status check_options(const vgg_train_options *options, vgg_error *error) {
-    if (options->epochs == 0 || options->batch == 0)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu epochs of batches of %zu, expected at least 1",
+    if (options->epochs == 0 || options->batch == 0 || options->batch > 65536)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "%zu epochs of batches of %zu, expected at least 1 of 1 to 65536",
                         options->epochs, options->batch);
     if (!(options->rate > 0 && isfinite(options->rate)))
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "learning rate %g, expected more than 0",
@@ -311,8 +335,8 @@ static vgg_status create_loader(vgg_run *run, vgg_error *error) {
     return vgg_loader_create(run->train, preprocess, &options, &run->loader, error);
 }
 
-/* Bytes of the plan for training, of the one for evaluation after each epoch, of weights and velocities,
- * and of the batches that are read ahead. */
+/* Bytes of the plan for training, of the one for evaluation after each epoch, of weights and
+ * velocities, and of the batches that are read ahead. */
 static vgg_status tell_plan(vgg_run *run, vgg_error *error) {
     vgg_plan_options options = plan_options(run);
     size_t training, evaluation = 0;

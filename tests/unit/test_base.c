@@ -13,7 +13,8 @@
 #include "base/threads.h"
 #include "vgg_test.h"
 
-/* ---- errors and text ------------------------------------------------------------------------------------- */
+/* ---- errors and text
+ * ------------------------------------------------------------------------------------- */
 
 static void test_fail(void **state) {
     (void)state;
@@ -73,7 +74,8 @@ static void test_nearest(void **state) {
     assert_null(vgg_text_nearest("zzzzzz", names, 3));
 }
 
-/* ---- memory and random numbers ------------------------------------------------------------------------------ */
+/* ---- memory and random numbers
+ * ------------------------------------------------------------------------------ */
 
 static void test_sizes(void **state) {
     (void)state;
@@ -125,7 +127,9 @@ static void test_permutation(void **state) {
     assert_true(fixed < 10);
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------ */
+/* ---- files
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int make_folder(void **state) {
     char name[] = "/tmp/vgg-base-XXXXXX";
@@ -200,7 +204,9 @@ static void test_files_that_cannot_be_read(void **state) {
     free(none);
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------------ */
+/* ---- threads
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct count_task {
     atomic_int visits[1000];

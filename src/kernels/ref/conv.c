@@ -56,16 +56,15 @@ void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worke
         size_t first_row = unit / cut->block_units % cut->row_units * cut->rows;
         size_t first_k = unit % cut->block_units * cut->blocks * VGG_BLOCK;
         size_t last_row = vgg_size_min(first_row + cut->rows, shape->height);
-        size_t last_k = vgg_size_min(first_k + cut->blocks * VGG_BLOCK,
-                                     vgg_blocks(shape->outputs) * VGG_BLOCK);
+        size_t last_k =
+            vgg_size_min(first_k + cut->blocks * VGG_BLOCK, vgg_blocks(shape->outputs) * VGG_BLOCK);
         for (size_t k = first_k; k < last_k; k++)
             for (size_t row = first_row; row < last_row; row++)
                 for (size_t column = 0; column < shape->width; column++) {
                     size_t pixel = row * shape->width + column;
-                    size_t at = vgg_blocked_at(n, k, pixel, shape->outputs,
-                                               shape->height * shape->width);
-                    task->y[at] =
-                        k < shape->outputs ? output_value(task, n, k, row, column) : 0;
+                    size_t at =
+                        vgg_blocked_at(n, k, pixel, shape->outputs, shape->height * shape->width);
+                    task->y[at] = k < shape->outputs ? output_value(task, n, k, row, column) : 0;
                 }
     }
 }
@@ -81,12 +80,12 @@ static double weight_gradient(const vgg_conv_weights_task *task, size_t group, s
         for (size_t row = 0; row < shape->height; row++)
             for (size_t column = 0; column < shape->width; column++) {
                 size_t pixel = row * shape->width + column;
-                size_t at = vgg_blocked_at(n, k, pixel, shape->outputs,
-                                           shape->height * shape->width);
-                sum += (double)task->dy[at] *
-                       input_at(shape, task->x, n, c,
-                                (ptrdiff_t)(row + tap / shape->kernel) - border,
-                                (ptrdiff_t)(column + tap % shape->kernel) - border);
+                size_t at =
+                    vgg_blocked_at(n, k, pixel, shape->outputs, shape->height * shape->width);
+                sum +=
+                    (double)task->dy[at] *
+                    input_at(shape, task->x, n, c, (ptrdiff_t)(row + tap / shape->kernel) - border,
+                             (ptrdiff_t)(column + tap % shape->kernel) - border);
             }
     return sum;
 }

@@ -14,8 +14,7 @@ void vgg_sgd_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_sgd_task *task = argument;
     for (size_t i = begin * VGG_CHUNK; i < vgg_size_min(end * VGG_CHUNK, task->count); i++) {
-        double gradient =
-            (double)task->gradient[i] + (double)task->decay * (double)task->values[i];
+        double gradient = (double)task->gradient[i] + (double)task->decay * (double)task->values[i];
         double velocity = (double)task->momentum * (double)task->velocity[i] + gradient;
         task->velocity[i] = (float)velocity;
         task->values[i] = (float)((double)task->values[i] - (double)task->rate * velocity);

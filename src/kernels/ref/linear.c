@@ -47,8 +47,8 @@ void vgg_linear_weights_ref(void *argument, size_t begin, size_t end, size_t wor
         for (size_t i = 0; i < task->inputs; i++) {
             double sum = 0;
             for (size_t n = 0; n < task->images; n++)
-                sum += (double)task->dy[n * task->outputs + o] *
-                       (double)task->x[n * task->inputs + i];
+                sum +=
+                    (double)task->dy[n * task->outputs + o] * (double)task->x[n * task->inputs + i];
             task->dweights[o * task->inputs + i] = (float)sum;
         }
     }

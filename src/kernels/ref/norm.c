@@ -9,7 +9,8 @@ void vgg_batch_norm_backward_ref(void *argument, size_t begin, size_t end, size_
 void vgg_lrn_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_lrn_backward_ref(void *argument, size_t begin, size_t end, size_t worker);
 
-/* ---- batch normalisation ------------------------------------------------------------------------------------ */
+/* ---- batch normalisation
+ * ------------------------------------------------------------------------------------ */
 
 void vgg_batch_norm_statistics_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
@@ -87,14 +88,15 @@ void vgg_batch_norm_backward_ref(void *argument, size_t begin, size_t end, size_
             }
 }
 
-/* ---- local response normalisation ----------------------------------------------------------------------------- */
+/* ---- local response normalisation
+ * ----------------------------------------------------------------------------- */
 
 static double value_at(const vgg_lrn_task *task, const float *x, size_t n, ptrdiff_t c,
                        size_t pixel) {
     if (c < 0 || c >= (ptrdiff_t)task->channels)
         return 0;
-    return (double)x[vgg_blocked_at(n, (size_t)c, pixel, task->channels,
-                                    task->height * task->width)];
+    return (
+        double)x[vgg_blocked_at(n, (size_t)c, pixel, task->channels, task->height * task->width)];
 }
 
 static double base_at(const vgg_lrn_task *task, size_t n, ptrdiff_t c, size_t pixel) {
@@ -120,14 +122,13 @@ void vgg_lrn_ref(void *argument, size_t begin, size_t end, size_t worker) {
 }
 
 static double lrn_gradient(const vgg_lrn_task *task, size_t n, ptrdiff_t c, size_t pixel) {
-    double direct = value_at(task, task->dy, n, c, pixel) *
-                    pow(base_at(task, n, c, pixel), -VGG_LRN_BETA);
+    double direct =
+        value_at(task, task->dy, n, c, pixel) * pow(base_at(task, n, c, pixel), -VGG_LRN_BETA);
     double sum = 0;
     for (ptrdiff_t i = c - VGG_LRN_REACH; i <= c + VGG_LRN_REACH; i++)
         sum += value_at(task, task->dy, n, i, pixel) * value_at(task, task->x, n, i, pixel) *
                pow(base_at(task, n, i, pixel), -VGG_LRN_BETA - 1);
-    return direct -
-           2 * VGG_LRN_ALPHA * VGG_LRN_BETA * value_at(task, task->x, n, c, pixel) * sum;
+    return direct - 2 * VGG_LRN_ALPHA * VGG_LRN_BETA * value_at(task, task->x, n, c, pixel) * sum;
 }
 
 void vgg_lrn_backward_ref(void *argument, size_t begin, size_t end, size_t worker) {

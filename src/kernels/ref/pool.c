@@ -26,7 +26,8 @@ void vgg_max_pool_ref(void *argument, size_t begin, size_t end, size_t worker) {
                     float best = task->x[in_at(task, unit, 2 * row, 2 * column, c)];
                     uint8_t which = 0;
                     for (uint8_t i = 1; i < 4; i++) {
-                        float x = task->x[in_at(task, unit, 2 * row + i / 2, 2 * column + i % 2, c)];
+                        float x =
+                            task->x[in_at(task, unit, 2 * row + i / 2, 2 * column + i % 2, c)];
                         if (x > best || isnan(x)) {
                             best = x;
                             which = i;
@@ -79,8 +80,7 @@ static void each_window(const vgg_pool_task *task, size_t unit, bool backward) {
                         double share = 1.0 / (double)(rows * columns);
                         if (backward)
                             task->dx[in] +=
-                                (float)(share *
-                                        (double)task->dy[out_at(task, unit, i, j, c)]);
+                                (float)(share * (double)task->dy[out_at(task, unit, i, j, c)]);
                         else
                             sum += share * (double)task->x[in];
                     }

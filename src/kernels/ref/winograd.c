@@ -1,4 +1,5 @@
-/* The reference of F(4x4, 3x3) is the convolution that it computes: the transforms have nothing to do. */
+/* The reference of F(4x4, 3x3) is the convolution that it computes: the transforms have nothing to
+ * do. */
 #include "kernels/ref/ref.h"
 
 void vgg_winograd_filters_ref(void *argument, size_t begin, size_t end, size_t worker);
