@@ -54,8 +54,8 @@ json_t *vgg_cli_json_number(double value) {
 bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
     if (value == NULL)
         return false;
-    /* 17 digits are read back as the same double. */
-    size_t flags = JSON_REAL_PRECISION(17) | (indented ? JSON_INDENT(2) : 0);
+    /* All digits that every double has; with 17 a fraction like 0.9924 would end in noise. */
+    size_t flags = JSON_REAL_PRECISION(15) | (indented ? JSON_INDENT(2) : 0);
     char *text = json_dumps(value, flags);
     json_decref(value);
     if (text == NULL)
