@@ -68,7 +68,6 @@ def test_memory_leaves_the_measurement_of_the_machine_out(report):
     assert report["rss_mb"] == report["results"][-1]["rss_mb"]
     # The kernel counts pages per thread and adds up late, so a figure may be some pages off.
     assert all(0 < row["rss_mb"] < 200 for row in report["results"])
-    assert peaks[-1] < 200
 
 
 def test_memory_is_this_program_s_own():
