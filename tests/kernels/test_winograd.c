@@ -164,8 +164,7 @@ static void draw_layer(layer *l, const vgg_conv_shape *s) {
 /* One call, with all that must not change checked afterwards. */
 static void call(const stage *s, const vgg_winograd_task *task, size_t begin, size_t end,
                  size_t worker) {
-    vgg_winograd_task argument;
-    memcpy(&argument, task, sizeof argument);
+    vgg_winograd_task argument = *task;
     float *scratch = task->scratch;
     size_t size = task->partition.scratch;
     vgg_poison(scratch, VGG_KERNEL_WORKERS * size * sizeof *scratch, sizeof *scratch);
@@ -177,7 +176,8 @@ static void call(const stage *s, const vgg_winograd_task *task, size_t begin, si
         if (i / size != worker && !vgg_poisoned(scratch + i, sizeof *scratch))
             vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
                             i / size);
-    if (memcmp(&argument, task, sizeof argument) != 0)
+    if (argument.x != task->x || argument.y != task->y || argument.filters != task->filters ||
+        argument.inputs != task->inputs || argument.first_image != task->first_image)
         vgg_kernel_fail(s->name, s->tier, "the task is changed");
 }
 
