@@ -174,8 +174,8 @@ typedef struct vgg_plan_options {
     vgg_mode mode;        /* default VGG_MODE_EVAL */
     bool gradients;       /* keep what vgg_plan_backward needs, default false; a plan made for
                            * VGG_MODE_TRAIN always does */
-    bool exact; /* convolve directly, without Winograd's transforms: slower, and about a third
-                 * of the rounding error; default false */
+    bool exact; /* convolve directly, without Winograd's transforms: slower, and less than
+                 * half of the rounding error; default false */
     bool input_gradient; /* vgg_plan_backward also computes the gradient of the input, default false
                           */
 } vgg_plan_options;
