@@ -8,12 +8,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "formats/elements.h"
+#include "base/elements.h"
 #include "formats/notes.h"
+#include "vgg/network.h"
 #include "vgg/status.h"
 
 #define VGG_STORED_DIMENSIONS 8
 #define VGG_SHAPE_TEXT 192 /* eight sizes of twenty digits and the crosses between them */
+
+typedef struct vgg_format vgg_format;
 
 typedef struct vgg_stored_tensor {
     char *name;
@@ -23,25 +26,48 @@ typedef struct vgg_stored_tensor {
     const unsigned char *bytes; /* row-major, little-endian, at any alignment; not owned */
 } vgg_stored_tensor;
 
+/* What the bytes of tensors lie in: the mapped file, and memory for values that the file does not
+ * have in their final form (compressed, transposed). A model keeps it for its network. */
+typedef struct vgg_storage {
+    const unsigned char *map;
+    size_t size;
+    void **blocks;
+    size_t block_count, block_bytes;
+} vgg_storage;
+
 /* What every format comes down to. Start with {0}. */
 typedef struct vgg_tensor_source {
     char *path;
-    const unsigned char *map; /* the file, which the bytes of the tensors lie in */
-    size_t size;
+    const vgg_format *format;
+    vgg_storage storage;
     vgg_stored_tensor *tensors;
     size_t tensor_count;
     vgg_notes metadata;
+    const char *preset; /* the preprocessing that files of this kind expect by convention, such as
+                         * "caffe"; NULL where there is no such convention */
+    bool softmax;       /* the file's own graph ends in a softmax, which a network here has not */
 } vgg_tensor_source;
 
-typedef struct vgg_format {
-    const char *name;
+/* What is written: tensors under torchvision's names, metadata, and the network that they belong
+ * to, for formats that hold the graph too. */
+typedef struct vgg_saving {
+    const vgg_tensor_source *source;
+    const vgg_network *network;
+    bool softmax; /* ends the graph in a softmax */
+} vgg_saving;
+
+struct vgg_format {
+    const char *name;    /* as `--format` and messages say it: "safetensors" */
+    const char *endings; /* of file names for writing, separated by blanks: ".pth .pt" */
     /* Whether the file's first bytes look like this format's; size is the whole file's. */
     bool (*sniff)(const unsigned char *bytes, size_t size);
-    /* Fills in tensors and metadata from map; what it leaves there on failure the caller frees. */
+    /* Fills in tensors and metadata; what it leaves there on failure the caller frees. Weights are
+     * in PyTorch's layout: convolutions (out, in, height, width), linear layers (out, in) with
+     * inputs in the order (channel, row, column). */
     vgg_status (*load)(vgg_tensor_source *source, vgg_error *error);
-    /* Writes tensors and metadata, whole or not at all. */
-    vgg_status (*save)(const vgg_tensor_source *source, const char *path, vgg_error *error);
-} vgg_format;
+    /* Writes tensors and metadata, whole or not at all; NULL when it is only read. */
+    vgg_status (*save)(const vgg_saving *saving, const char *path, vgg_error *error);
+};
 
 extern const vgg_format vgg_format_safetensors;
 
@@ -49,6 +75,15 @@ extern const vgg_format vgg_format_safetensors;
  * caller frees *source whatever the outcome. */
 vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error);
 void vgg_tensor_source_free(vgg_tensor_source *source);
+
+/* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All
+ * blocks together may have the file's size and 64 MB more: a header that asks for more is refused,
+ * which is what `what` names. */
+vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
+                                    void **memory, vgg_error *error);
+
+/* Unmaps and frees; *storage is {0} then. */
+void vgg_storage_free(vgg_storage *storage);
 
 /* Makes room for `count` tensors, all {0}. */
 vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vgg_error *error);

@@ -15,16 +15,18 @@ static const vgg_format *const formats[] = {
 
 static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (formats[i]->sniff(source->map, source->size))
+        if (formats[i]->sniff(source->storage.map, source->storage.size)) {
+            source->format = formats[i];
             return formats[i]->load(source, error);
-    const char *kind = vgg_foreign_kind(source->map, source->size);
+        }
+    const char *kind = vgg_foreign_kind(source->storage.map, source->storage.size);
     if (kind != NULL)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: is %s, expected a safetensors file",
                         source->path, kind);
-    if (source->size <= 8)
+    if (source->storage.size <= 8)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: ends at byte %zu, too short for a safetensors file", source->path,
-                        source->size);
+                        source->storage.size);
     return vgg_fail(
         error, VGG_ERROR_FORMAT,
         "%s: is not a weight file of a known format; expected a safetensors file, which "
@@ -36,17 +38,49 @@ vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, v
     *source = (vgg_tensor_source){.path = vgg_text_copy(path)};
     if (source->path == NULL)
         return vgg_fail_memory(error, path, strlen(path));
-    vgg_status status = vgg_file_map(path, &source->map, &source->size, error);
+    vgg_status status = vgg_file_map(path, &source->storage.map, &source->storage.size, error);
     if (status != VGG_OK)
         return status;
-    if (source->size == 0)
+    if (source->storage.size == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: is an empty file (0 bytes), expected a safetensors file", path);
     return load_any(source, error);
 }
 
+/* Beyond the file's size. */
+#define SPARE_BYTES ((size_t)64 << 20)
+
+vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
+                                    void **memory, vgg_error *error) {
+    vgg_storage *storage = &source->storage;
+    size_t left = storage->size + SPARE_BYTES - storage->block_bytes;
+    if (bytes > left)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: %s of %zu bytes is more than a file of %zu bytes can need",
+                        source->path, what, bytes, storage->size);
+    void **blocks = realloc(storage->blocks, (storage->block_count + 1) * sizeof *blocks);
+    if (blocks == NULL)
+        return vgg_fail_memory(error, what, bytes);
+    storage->blocks = blocks;
+    void *block = vgg_aligned_alloc(bytes);
+    if (block == NULL)
+        return vgg_fail_memory(error, what, bytes);
+    blocks[storage->block_count++] = block;
+    storage->block_bytes += bytes;
+    *memory = block;
+    return VGG_OK;
+}
+
+void vgg_storage_free(vgg_storage *storage) {
+    vgg_file_unmap(storage->map, storage->size);
+    for (size_t i = 0; i < storage->block_count; i++)
+        free(storage->blocks[i]);
+    free(storage->blocks);
+    *storage = (vgg_storage){0};
+}
+
 void vgg_tensor_source_free(vgg_tensor_source *source) {
-    vgg_file_unmap(source->map, source->size);
+    vgg_storage_free(&source->storage);
     for (size_t i = 0; i < source->tensor_count; i++)
         free(source->tensors[i].name);
     free(source->tensors);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
 
 static vgg_status check_preprocess(const vgg_network_options *network,
                                    const vgg_preprocess *preprocess, vgg_error *error) {
@@ -66,7 +65,7 @@ void vgg_model_free(vgg_model *model) {
     if (model == NULL)
         return;
     vgg_network_free(model->network);
-    vgg_file_unmap(model->map, model->map_size);
+    vgg_storage_free(&model->storage);
     vgg_labels_free(&model->labels);
     vgg_notes_free(&model->notes);
     free(model);

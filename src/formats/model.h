@@ -2,8 +2,8 @@
 #ifndef VGG_FORMATS_MODEL_H
 #define VGG_FORMATS_MODEL_H
 
+#include "formats/format.h"
 #include "formats/labels.h"
-#include "formats/notes.h"
 #include "vgg/model.h"
 
 struct vgg_model {
@@ -12,8 +12,7 @@ struct vgg_model {
     vgg_preprocess preprocess;
     vgg_labels labels; /* empty, or as many as there are classes */
     vgg_notes notes;
-    const unsigned char *map; /* the file that values of the network lie in; NULL without one */
-    size_t map_size;
+    vgg_storage storage; /* what values of the network lie in */
 };
 
 #endif

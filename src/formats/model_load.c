@@ -136,10 +136,13 @@ static void scale_preprocess(vgg_preprocess *preprocess, size_t height, size_t w
 
 static vgg_status choose_preprocess(loading *l, vgg_error *error) {
     const vgg_network_options *n = &l->network_options;
-    if (l->options.preprocess != NULL) {
+    const char *preset = l->options.preprocess;
+    if (preset == NULL && !l->description.has_preprocess)
+        preset = l->source.preset;
+    if (preset != NULL) {
         l->has_preprocess = true;
-        return vgg_preprocess_preset(l->options.preprocess, n->channels, n->height, n->width,
-                                     &l->preprocess, error);
+        return vgg_preprocess_preset(preset, n->channels, n->height, n->width, &l->preprocess,
+                                     error);
     }
     if (!l->description.has_preprocess)
         return VGG_OK;
@@ -184,9 +187,8 @@ static vgg_status make_model(loading *l, vgg_model **model, vgg_error *error) {
         return status;
     }
     l->network = NULL;
-    (*model)->map = l->source.map;
-    (*model)->map_size = l->source.size;
-    l->source.map = NULL;
+    (*model)->storage = l->source.storage;
+    l->source.storage = (vgg_storage){0};
     status = take_notes(&l->source.metadata, *model, error);
     if (status != VGG_OK)
         vgg_model_free(*model);

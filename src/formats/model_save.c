@@ -84,7 +84,8 @@ vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *e
     if (status == VGG_OK)
         status = add_metadata(model, &source, error);
     if (status == VGG_OK)
-        status = vgg_format_safetensors.save(&source, path, error);
+        status = vgg_format_safetensors.save(&(vgg_saving){.source = &source, .network = network}, path,
+                                             error);
     vgg_tensor_source_free(&source);
     return status;
 }

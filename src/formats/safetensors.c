@@ -193,7 +193,7 @@ static int compare_spans(const void *a, const void *b) {
  * header, to the end of the file. */
 static vgg_status place_tensors(vgg_tensor_source *source, span *spans, size_t start,
                                 vgg_error *error) {
-    size_t reached = 0, available = source->size - start;
+    size_t reached = 0, available = source->storage.size - start;
     qsort(spans, source->tensor_count, sizeof *spans, compare_spans);
     for (size_t i = 0; i < source->tensor_count; i++) {
         const span *place = &spans[i];
@@ -210,15 +210,15 @@ static vgg_status place_tensors(vgg_tensor_source *source, span *spans, size_t s
                             "tensor",
                             source->path, reached, place->begin, tensor->name);
         reached = place->end;
-        tensor->bytes = source->map + start + (place->begin < available ? place->begin : 0);
+        tensor->bytes = source->storage.map + start + (place->begin < available ? place->begin : 0);
     }
     if (reached > available)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: is truncated at byte %zu, expected %zu bytes",
-                        source->path, source->size, start + reached);
+                        source->path, source->storage.size, start + reached);
     if (reached < available)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: has %zu bytes, expected %zu: %zu bytes follow the last tensor",
-                        source->path, source->size, start + reached, available - reached);
+                        source->path, source->storage.size, start + reached, available - reached);
     return VGG_OK;
 }
 
@@ -263,24 +263,24 @@ static vgg_status read_tensors(vgg_tensor_source *source, json_t *header, size_t
 static vgg_status fail_json(const vgg_tensor_source *source, const json_error_t *fault,
                             vgg_error *error) {
     if (json_error_code(fault) == json_error_out_of_memory)
-        return vgg_fail_memory(error, "the header of a safetensors file", source->size);
+        return vgg_fail_memory(error, "the header of a safetensors file", source->storage.size);
     return vgg_fail(error, VGG_ERROR_FORMAT, "%s: its header goes wrong at byte %d: %s",
                     source->path, VGG_SAFETENSORS_PREFIX + fault->position, fault->text);
 }
 
 static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
-    uint64_t length = header_length(source->map);
+    uint64_t length = header_length(source->storage.map);
     if (length > VGG_SAFETENSORS_HEADER_MAX)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: its first 8 bytes give the header %llu bytes, expected at most %d",
                         source->path, (unsigned long long)length, VGG_SAFETENSORS_HEADER_MAX);
     size_t start = VGG_SAFETENSORS_PREFIX + (size_t)length;
-    if (start > source->size)
+    if (start > source->storage.size)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: is truncated at byte %zu, expected %zu bytes of header alone",
-                        source->path, source->size, start);
+                        source->path, source->storage.size, start);
     json_error_t fault;
-    json_t *header = json_loadb((const char *)source->map + VGG_SAFETENSORS_PREFIX, (size_t)length,
+    json_t *header = json_loadb((const char *)source->storage.map + VGG_SAFETENSORS_PREFIX, (size_t)length,
                                 JSON_REJECT_DUPLICATES, &fault);
     if (header == NULL)
         return fail_json(source, &fault, error);
@@ -296,6 +296,7 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
 
 const vgg_format vgg_format_safetensors = {
     .name = "safetensors",
+    .endings = ".safetensors",
     .sniff = sniff,
     .load = load,
     .save = vgg_safetensors_save,

@@ -70,8 +70,8 @@ static vgg_status write_all(vgg_file_writer *writer, const vgg_tensor_source *so
     return status;
 }
 
-vgg_status vgg_safetensors_save(const vgg_tensor_source *source, const char *path,
-                                vgg_error *error) {
+vgg_status vgg_safetensors_save(const vgg_saving *saving, const char *path, vgg_error *error) {
+    const vgg_tensor_source *source = saving->source;
     char *header = describe(source);
     if (header == NULL)
         return vgg_fail(error, VGG_ERROR_MEMORY, "%s: no memory to write its header", path);

@@ -1,4 +1,4 @@
-#include "formats/elements.h"
+#include "base/elements.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The types of number that stored tensors are made of. */
-#ifndef VGG_FORMATS_ELEMENTS_H
-#define VGG_FORMATS_ELEMENTS_H
+#ifndef VGG_BASE_ELEMENTS_H
+#define VGG_BASE_ELEMENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
