@@ -31,4 +31,9 @@ bool vgg_element_is_weight(vgg_element element);
 void vgg_elements_to_float(vgg_element element, const unsigned char *bytes, size_t count,
                            float *values);
 
+/* Writes floats as float32, float16 or bfloat16, rounded to nearest, ties to even; what is beyond
+ * float16's 65504 becomes infinite. */
+void vgg_elements_from_float(vgg_element element, const float *values, size_t count,
+                             unsigned char *bytes);
+
 #endif

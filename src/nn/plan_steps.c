@@ -64,7 +64,6 @@ vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *s
     vgg_winograd_task task =
         turned ? turned_task(plan, step, images) : forward_task(plan, step, images);
     task.partition = vgg_winograd_partition_of(&task.shape);
-    task.images = images;
     task.weights = values_of(plan, step, VGG_TENSOR_WEIGHT);
     return task;
 }
@@ -76,11 +75,11 @@ static void winograd(vgg_plan *plan, const vgg_step *step, bool turned) {
         run(plan, cut->units, plan->kernels->winograd, &task);
         return;
     }
-    for (size_t first = 0; first < plan->count; first += cut->images) {
-        task.first_image = first;
-        task.images = vgg_size_min(cut->images, plan->count - first);
-        run(plan, task.images * cut->tile_rows * vgg_blocks(task.shape.inputs),
-            plan->kernels->winograd_inputs, &task);
+    size_t rows = plan->count * cut->tile_rows;
+    for (size_t first = 0; first < rows; first += cut->rows) {
+        task.first_row = first;
+        task.rows = vgg_size_min(cut->rows, rows - first);
+        run(plan, task.rows * vgg_blocks(task.shape.inputs), plan->kernels->winograd_inputs, &task);
         run(plan, cut->units, plan->kernels->winograd, &task);
     }
 }
