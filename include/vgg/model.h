@@ -49,15 +49,16 @@ VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
 /* Opens a safetensors file: one that vgg_model_save wrote, or one with torchvision's or timm's
  * tensor names, whose architecture is read off the shapes. options may be NULL. The file is mapped,
- * and float32 weights are used from the map without copying; float16 and bfloat16 ones are widened.
- * The file must not be changed while the model is open.
+ * and weights in float32, float16 or bfloat16 are used from the map without copying. The file must
+ * not be changed while the model is open.
  *
  * Errors say which tensor has which shape or type and which was expected, which tensors are missing
  * or not used, and at which byte a truncated or malformed file ends or goes wrong. */
 VGG_API vgg_status vgg_model_load(const char *path, const vgg_model_options *options,
                                   vgg_model **model, vgg_error *error);
 
-/* Writes the model, whole or not at all. Tensors are float32 under torchvision's names;
+/* Writes the model, whole or not at all. Tensors are stored as the network has them
+ * (vgg_network_dtype), under torchvision's names;
  * __metadata__ holds "format" ("pt"), "vgg.format_version" ("1"), "vgg.arch", "vgg.layout",
  * "vgg.batch_norm", "vgg.classes" (a JSON array of names), "vgg.input", "vgg.preprocess" (a JSON
  * object), "vgg.dropout" and the notes. The same model gives the same bytes. */

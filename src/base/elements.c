@@ -24,6 +24,13 @@ const vgg_element_type *vgg_element_type_named(const char *name) {
     return NULL;
 }
 
+const char *vgg_element_name(vgg_element element) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].element == element && element != VGG_ELEMENT_OTHER)
+            return types[i].name;
+    return "other";
+}
+
 bool vgg_element_is_weight(vgg_element element) {
     return element == VGG_ELEMENT_FLOAT32 || element == VGG_ELEMENT_FLOAT64 ||
            element == VGG_ELEMENT_FLOAT16 || element == VGG_ELEMENT_BFLOAT16;

@@ -20,6 +20,9 @@ typedef struct vgg_element_type {
     vgg_element element;
 } vgg_element_type;
 
+/* "F32", "F16", "BF16", "F64" or "I64"; "other" for what has no number of its own. */
+const char *vgg_element_name(vgg_element element);
+
 /* NULL for a name that is not known. */
 const vgg_element_type *vgg_element_type_named(const char *name);
 

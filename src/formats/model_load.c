@@ -47,8 +47,7 @@ static void free_loading(loading *l) {
 static vgg_status read_options(const vgg_model_options *options, vgg_model_options *out,
                                vgg_error *error) {
     *out = defaults;
-    vgg_status status =
-        vgg_options_read(out, sizeof *out, options, "vgg_model_options", error);
+    vgg_status status = vgg_options_read(out, sizeof *out, options, "vgg_model_options", error);
     if (status != VGG_OK)
         return status;
     vgg_layout layout;

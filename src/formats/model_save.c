@@ -48,12 +48,13 @@ static vgg_status add_values(const vgg_network *network, vgg_tensor_source *sour
                              vgg_error *error) {
     for (size_t i = 0; i < network->tensor_count; i++) {
         const vgg_tensor *tensor = &network->tensors[i];
-        if (tensor->values == NULL)
+        vgg_numbers numbers = vgg_tensor_numbers(tensor);
+        if (numbers.at == NULL)
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "the model cannot be saved: its tensor \"%s\" has no values",
                             tensor->info.name);
-        if (!add_tensor(source, tensor->info.name, "F32", tensor->info.shape,
-                        tensor->info.dimensions, tensor->values))
+        if (!add_tensor(source, tensor->info.name, vgg_element_name(numbers.element),
+                        tensor->info.shape, tensor->info.dimensions, numbers.at))
             return vgg_fail_memory(error, "a tensor's name", VGG_TENSOR_NAME);
     }
     return VGG_OK;
@@ -84,8 +85,8 @@ vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *e
     if (status == VGG_OK)
         status = add_metadata(model, &source, error);
     if (status == VGG_OK)
-        status = vgg_format_safetensors.save(&(vgg_saving){.source = &source, .network = network}, path,
-                                             error);
+        status = vgg_format_safetensors.save(&(vgg_saving){.source = &source, .network = network},
+                                             path, error);
     vgg_tensor_source_free(&source);
     return status;
 }

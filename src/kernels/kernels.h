@@ -37,6 +37,8 @@ static inline size_t vgg_blocked_size(size_t images, size_t channels, size_t pix
 /* ---- convolution
  * --------------------------------------------------------------------------------- */
 
+#define VGG_MOST_TAPS 9
+
 /* kernel x kernel (3 or 1), stride 1, padded so that height and width stay. */
 typedef struct vgg_conv_shape {
     size_t images, inputs, outputs; /* N, C, K */
@@ -65,7 +67,8 @@ size_t vgg_conv_packed_size(const vgg_conv_shape *shape);
 typedef struct vgg_conv_pack_task {
     vgg_conv_shape shape;
     bool turned;
-    const float *weights; /* (outputs, inputs, kernel, kernel); turned: (inputs, outputs, ...) */
+    const void *weights; /* (outputs, inputs, kernel, kernel); turned: (inputs, outputs, ...) */
+    vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     float *packed;
 } vgg_conv_pack_task;
 

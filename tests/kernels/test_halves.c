@@ -100,6 +100,26 @@ static void check_winograd(const vgg_kernels *tier, vgg_element element) {
     check_same("winograd", tier->tier, from_halves, from_floats, count);
 }
 
+static void check_pack(vgg_element element) {
+    vgg_conv_pack_task task = {.shape = {.inputs = vgg_draw(1, 40),
+                                         .outputs = vgg_draw(1, 40),
+                                         .kernel = vgg_draw_chance(2) ? 1 : 3}};
+    const vgg_conv_shape *s = &task.shape;
+    vgg_describe("packing %zu -> %zu", s->inputs, s->outputs);
+    weights w = draw_weights(element, s->inputs * s->outputs * s->kernel * s->kernel);
+    size_t count = vgg_conv_packed_size(s), blocks = vgg_blocks(s->outputs);
+    float *from_halves = vgg_guarded_floats(count), *from_floats = vgg_guarded_floats(count);
+    task.weights = w.halves;
+    task.element = element;
+    task.packed = from_halves;
+    vgg_conv_pack(&task, 0, blocks, 0);
+    task.weights = w.floats;
+    task.element = VGG_ELEMENT_FLOAT32;
+    task.packed = from_floats;
+    vgg_conv_pack(&task, 0, blocks, 0);
+    check_same("conv_pack", "any", from_halves, from_floats, count);
+}
+
 static void test_halves(void **state) {
     (void)state;
     for (size_t i = 0; tier_at(i) != NULL; i++)
@@ -107,6 +127,7 @@ static void test_halves(void **state) {
             for (size_t shape = 0; shape < RANDOM_SHAPES; shape++) {
                 check_linear(tier_at(i), HALVES[e]);
                 check_winograd(tier_at(i), HALVES[e]);
+                check_pack(HALVES[e]);
                 vgg_guarded_free();
             }
 }

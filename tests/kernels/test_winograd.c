@@ -433,7 +433,8 @@ static void check_reference(const vgg_conv_shape *s) {
     vgg_conv_forward_task direct = {.shape = task->shape, .x = task->x, .relu = task->relu};
     direct.partition = vgg_conv_forward_partition(&direct.shape);
     float *packed = vgg_guarded_floats(vgg_conv_packed_size(s));
-    vgg_conv_pack_task pack = {*s, task->turned, task->weights, packed};
+    vgg_conv_pack_task pack = {
+        .shape = *s, .turned = task->turned, .weights = task->weights, .packed = packed};
     vgg_conv_pack(&pack, 0, vgg_blocks(s->outputs), 0);
     direct.packed = packed;
     direct.bias = task->bias;
