@@ -3,6 +3,7 @@
 #ifndef VGG_MODEL_H
 #define VGG_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vgg/image.h"
@@ -63,6 +64,23 @@ VGG_API vgg_status vgg_model_load(const char *path, const vgg_model_options *opt
  * "vgg.batch_norm", "vgg.classes" (a JSON array of names), "vgg.input", "vgg.preprocess" (a JSON
  * object), "vgg.dropout" and the notes. The same model gives the same bytes. */
 VGG_API vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error);
+
+typedef struct vgg_save_options {
+    size_t struct_size; /* set by vgg_save_options_init */
+    const char *format; /* "safetensors", ...; default NULL: by the ending of the file's name, and
+                         * safetensors for an ending that belongs to no format */
+    bool softmax; /* ends the graph in a softmax, for formats that hold a graph; default off */
+} vgg_save_options;
+
+VGG_API void vgg_save_options_init(vgg_save_options *options, size_t size);
+
+/* vgg_model_save for other formats. options may be NULL. VGG_ERROR_UNSUPPORTED for a format that is
+ * not written, naming those that are. */
+VGG_API vgg_status vgg_model_save_as(const vgg_model *model, const char *path,
+                                     const vgg_save_options *options, vgg_error *error);
+
+/* The format that a model was loaded from, such as "safetensors"; NULL for one that was not. */
+VGG_API const char *vgg_model_format(const vgg_model *model);
 
 /* The 1,000 class names of ILSVRC 2012, in the usual order of its outputs (sorted by WordNet id),
  * each the first name of its synset. */

@@ -188,6 +188,7 @@ static vgg_status make_model(loading *l, vgg_model **model, vgg_error *error) {
     l->network = NULL;
     (*model)->storage = l->source.storage;
     l->source.storage = (vgg_storage){0};
+    (*model)->format = l->source.format;
     status = take_notes(&l->source.metadata, *model, error);
     if (status != VGG_OK)
         vgg_model_free(*model);
