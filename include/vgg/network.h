@@ -126,10 +126,10 @@ VGG_API const char *vgg_network_dtype(const vgg_network *network, size_t tensor)
 VGG_API vgg_status vgg_network_copy_values(const vgg_network *network, size_t tensor, float *values,
                                            size_t count, vgg_error *error);
 
-/* Stores the weights of convolutions and linear layers as "F32", "F16" or "BF16", rounded to
- * nearest, ties to even; biases and batch normalisation stay F32. Plans compute from 16 bits with
- * the arithmetic of 32 and read half the memory: large linear layers, which wait for memory, take
- * half the time. Training widens them again. No plan of this network may be running. */
+/* Stores the weights of linear layers, which are nearly all that a VGG has, as "F16" or "BF16",
+ * rounded to nearest, ties to even; or everything as "F32". Plans compute from 16 bits with the
+ * arithmetic of 32 and read half the memory: large linear layers, which wait for memory, take half
+ * the time. Training widens them again. No plan of this network may be running. */
 VGG_API vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error);
 
 /* Copies `count` values in, which must be the tensor's count. No plan of this network may be
