@@ -159,7 +159,7 @@ def document(rows, facts):
     yield ("All programs get the same random weights, the same pictures and the same number of "
            "threads, each in a process of its own that stands still while another is measured. A "
            f"round lets each run in turn, starting with another one; there were {facts['rounds']} "
-           "rounds (three quarters of that for batches of 8 or more). Times are medians for one "
+           "rounds (fewer for large batches). Times are medians for one "
            "image, without loading, decoding or preprocessing, except for the whole process. "
            "Machines differ and are noisy: compare the numbers of one table only.")
     yield ""
