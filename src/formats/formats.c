@@ -11,6 +11,7 @@
 
 static const vgg_format *const formats[] = {
     &vgg_format_safetensors,
+    &vgg_format_onnx,
 };
 
 static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
@@ -53,11 +54,12 @@ vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, v
 vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
                                     void **memory, vgg_error *error) {
     vgg_storage *storage = &source->storage;
-    size_t left = storage->size + SPARE_BYTES - storage->block_bytes;
+    size_t files = storage->size + storage->other_bytes;
+    size_t left = files + SPARE_BYTES - storage->block_bytes;
     if (bytes > left)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: %s of %zu bytes is more than a file of %zu bytes can need",
-                        source->path, what, bytes, storage->size);
+                        source->path, what, bytes, files);
     void **blocks = realloc(storage->blocks, (storage->block_count + 1) * sizeof *blocks);
     if (blocks == NULL)
         return vgg_fail_memory(error, what, bytes);
@@ -71,8 +73,27 @@ vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, con
     return VGG_OK;
 }
 
+vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
+                                 vgg_error *error) {
+    vgg_storage *storage = &source->storage;
+    vgg_mapped_file *others =
+        realloc(storage->others, (storage->other_count + 1) * sizeof *others);
+    if (others == NULL)
+        return vgg_fail_memory(error, path, (storage->other_count + 1) * sizeof *others);
+    storage->others = others;
+    vgg_status status = vgg_file_map(path, &file->map, &file->size, error);
+    if (status != VGG_OK)
+        return status;
+    others[storage->other_count++] = *file;
+    storage->other_bytes += file->size;
+    return VGG_OK;
+}
+
 void vgg_storage_free(vgg_storage *storage) {
     vgg_file_unmap(storage->map, storage->size);
+    for (size_t i = 0; i < storage->other_count; i++)
+        vgg_file_unmap(storage->others[i].map, storage->others[i].size);
+    free(storage->others);
     for (size_t i = 0; i < storage->block_count; i++)
         free(storage->blocks[i]);
     free(storage->blocks);
@@ -85,6 +106,7 @@ void vgg_tensor_source_free(vgg_tensor_source *source) {
         free(source->tensors[i].name);
     free(source->tensors);
     free(source->path);
+    free(source->graph.arch);
     vgg_notes_free(&source->metadata);
     *source = (vgg_tensor_source){0};
 }
