@@ -59,15 +59,10 @@ static const char *text_kind(const unsigned char *bytes, size_t size) {
     return NULL;
 }
 
-/* Protocol buffers have no signature. An ONNX model begins with field 1, ir_version, a small
- * number, and goes on with field 2, the producer's name, or field 8, the operator sets; a Caffe
- * model begins with field 1, its name. */
+/* Protocol buffers have no signature. A Caffe model begins with field 1, its name. */
 static const char *protobuf_kind(const unsigned char *bytes, size_t size) {
     if (size < 16)
         return NULL;
-    if (bytes[0] == 0x08 && bytes[1] > 0 && bytes[1] < 0x20 &&
-        (bytes[2] == 0x12 || bytes[2] == 0x3a || bytes[2] == 0x42))
-        return "an ONNX model";
     if (bytes[0] != 0x0a || bytes[1] == 0 || bytes[1] >= 0x80 || size < (size_t)bytes[1] + 2)
         return NULL;
     for (size_t i = 0; i < bytes[1]; i++)

@@ -273,7 +273,8 @@ static vgg_status max_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg
  * to 7 x 7, or one that changes nothing. */
 static vgg_status last_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool global,
                             vgg_error *error) {
-    vgg_status status = check_order(walk, node, walk->features > 0, error);
+    /* Linear layers that are written as convolutions may have a pool of one value behind them. */
+    vgg_status status = walk->features > 0 ? VGG_OK : check_order(walk, node, false, error);
     if (status != VGG_OK)
         return status;
     walk->pooled = true;

@@ -165,7 +165,7 @@ static bool external_size(const Vgg__Onnx__Tensor *stored, const char *key, size
     if (text == NULL)
         return true;
     size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 18 || text[digits] != '\0')
+    if (digits == 0 || digits > 19 || text[digits] != '\0')
         return false;
     *size = strtoull(text, NULL, 10);
     return true;
