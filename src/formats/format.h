@@ -70,6 +70,7 @@ struct vgg_format {
 };
 
 extern const vgg_format vgg_format_safetensors;
+extern const vgg_format vgg_format_pth;
 
 /* Maps the file, finds its format and loads it. A file of another kind is named for what it is. The
  * caller frees *source whatever the outcome. */
