@@ -20,6 +20,7 @@ int vgg_cli_train(int argc, char **argv);
 int vgg_cli_eval(int argc, char **argv);
 int vgg_cli_predict(int argc, char **argv);
 int vgg_cli_summary(int argc, char **argv);
+int vgg_cli_convert(int argc, char **argv);
 int vgg_cli_bench(int argc, char **argv);
 int vgg_cli_generate(int argc, char **argv);
 

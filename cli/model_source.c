@@ -80,27 +80,7 @@ bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model 
     return false;
 }
 
-/* What the library cannot say, because it does not know the names of our options. */
-static int check(const char *command, const vgg_cli_model_source *source, const vgg_model *model) {
-    if (!vgg_cli_model_is_usable(command, source->path, model) ||
-        !vgg_cli_model_takes(command, source->path, model, &source->input))
-        return VGG_CLI_FAILURE;
-    if (vgg_model_preprocess(model) == NULL) {
-        vgg_cli_complain(command,
-                         "%s: does not say how pictures become its inputs; give the preprocessing "
-                         "that it was trained with: --preprocess torchvision (or caffe, paper, "
-                         "unit)",
-                         source->path);
-        return VGG_CLI_FAILURE;
-    }
-    return VGG_CLI_OK;
-}
-
-int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
-    if (source->path == NULL) {
-        vgg_cli_complain(command, "--model FILE is missing: the safetensors file to use");
-        return VGG_CLI_USAGE;
-    }
+int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
     vgg_error error;
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
@@ -110,15 +90,39 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
     options.labels = source->labels;
     options.height = source->input.height;
     options.width = source->input.width;
-    vgg_model *opened;
-    if (vgg_model_load(source->path, &options, &opened, &error) != VGG_OK) {
+    vgg_model *loaded;
+    if (vgg_model_load(source->path, &options, &loaded, &error) != VGG_OK) {
         vgg_cli_complain(command, "%s", error.message);
         return VGG_CLI_FAILURE;
     }
-    int status = check(command, source, opened);
-    if (status == VGG_CLI_OK)
-        *model = opened;
-    else
-        vgg_model_free(opened);
-    return status;
+    /* What the library cannot say, because it does not know the names of our options. */
+    if (!vgg_cli_model_is_usable(command, source->path, loaded) ||
+        !vgg_cli_model_takes(command, source->path, loaded, &source->input)) {
+        vgg_model_free(loaded);
+        return VGG_CLI_FAILURE;
+    }
+    *model = loaded;
+    return VGG_CLI_OK;
+}
+
+int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
+    if (source->path == NULL) {
+        vgg_cli_complain(command, "--model FILE is missing: the safetensors file to use");
+        return VGG_CLI_USAGE;
+    }
+    vgg_model *loaded;
+    int status = vgg_cli_model_load(command, source, &loaded);
+    if (status != VGG_CLI_OK)
+        return status;
+    if (vgg_model_preprocess(loaded) == NULL) {
+        vgg_cli_complain(command,
+                         "%s: does not say how pictures become its inputs; give the preprocessing "
+                         "that it was trained with: --preprocess torchvision (or caffe, paper, "
+                         "unit)",
+                         source->path);
+        vgg_model_free(loaded);
+        return VGG_CLI_FAILURE;
+    }
+    *model = loaded;
+    return VGG_CLI_OK;
 }

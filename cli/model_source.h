@@ -31,8 +31,11 @@ bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_mo
 bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
                          const vgg_cli_input *input);
 
-/* Opens the model, which must have or be given its preprocessing. Returns the exit status; anything
- * but VGG_CLI_OK has been complained about. */
+/* Opens the model of source->path. Returns the exit status; anything but VGG_CLI_OK has been
+ * complained about. */
+int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model);
+
+/* The same of a model for pictures, which must have or be given its preprocessing. */
 int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model);
 
 #endif

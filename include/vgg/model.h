@@ -3,6 +3,7 @@
 #ifndef VGG_MODEL_H
 #define VGG_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vgg/image.h"
@@ -49,19 +50,37 @@ VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
 /* Opens a safetensors file: one that vgg_model_save wrote, or one with torchvision's or timm's
  * tensor names, whose architecture is read off the shapes. options may be NULL. The file is mapped,
- * and float32 weights are used from the map without copying; float16 and bfloat16 ones are widened.
- * The file must not be changed while the model is open.
+ * and weights in float32, float16 or bfloat16 are used from the map without copying. The file must
+ * not be changed while the model is open.
  *
  * Errors say which tensor has which shape or type and which was expected, which tensors are missing
  * or not used, and at which byte a truncated or malformed file ends or goes wrong. */
 VGG_API vgg_status vgg_model_load(const char *path, const vgg_model_options *options,
                                   vgg_model **model, vgg_error *error);
 
-/* Writes the model, whole or not at all. Tensors are float32 under torchvision's names;
+/* Writes the model, whole or not at all. Tensors are stored as the network has them
+ * (vgg_network_dtype), under torchvision's names;
  * __metadata__ holds "format" ("pt"), "vgg.format_version" ("1"), "vgg.arch", "vgg.layout",
  * "vgg.batch_norm", "vgg.classes" (a JSON array of names), "vgg.input", "vgg.preprocess" (a JSON
  * object), "vgg.dropout" and the notes. The same model gives the same bytes. */
 VGG_API vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error);
+
+typedef struct vgg_save_options {
+    size_t struct_size; /* set by vgg_save_options_init */
+    const char *format; /* "safetensors", ...; default NULL: by the ending of the file's name, and
+                         * safetensors for an ending that belongs to no format */
+    bool softmax; /* ends the graph in a softmax, for formats that hold a graph; default off */
+} vgg_save_options;
+
+VGG_API void vgg_save_options_init(vgg_save_options *options, size_t size);
+
+/* vgg_model_save for other formats. options may be NULL. VGG_ERROR_UNSUPPORTED for a format that is
+ * not written, naming those that are. */
+VGG_API vgg_status vgg_model_save_as(const vgg_model *model, const char *path,
+                                     const vgg_save_options *options, vgg_error *error);
+
+/* The format that a model was loaded from, such as "safetensors"; NULL for one that was not. */
+VGG_API const char *vgg_model_format(const vgg_model *model);
 
 /* The 1,000 class names of ILSVRC 2012, in the usual order of its outputs (sorted by WordNet id),
  * each the first name of its synset. */

@@ -114,8 +114,23 @@ VGG_API vgg_status vgg_network_tensor(const vgg_network *network, size_t tensor,
 /* The number of the tensor with that name, or vgg_network_tensor_count when there is none. */
 VGG_API size_t vgg_network_find_tensor(const vgg_network *network, const char *name);
 
-/* The values in row-major order, read-only; NULL while the tensor has none. */
+/* The values in row-major order, read-only; NULL while the tensor has none, and for one that is
+ * stored in 16 bits. */
 VGG_API const float *vgg_network_values(const vgg_network *network, size_t tensor);
+
+/* How a tensor is stored: "F32", "F16" (IEEE 754 binary16), "BF16" (the upper half of a float);
+ * NULL while it has no values. */
+VGG_API const char *vgg_network_dtype(const vgg_network *network, size_t tensor);
+
+/* Copies the values out as floats, however they are stored; `count` must be the tensor's count. */
+VGG_API vgg_status vgg_network_copy_values(const vgg_network *network, size_t tensor, float *values,
+                                           size_t count, vgg_error *error);
+
+/* Stores the weights of convolutions and linear layers as "F32", "F16" or "BF16", rounded to
+ * nearest, ties to even; biases and batch normalisation stay F32. Plans compute from 16 bits with
+ * the arithmetic of 32 and read half the memory: large linear layers, which wait for memory, take
+ * half the time. Training widens them again. No plan of this network may be running. */
+VGG_API vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error);
 
 /* Copies `count` values in, which must be the tensor's count. No plan of this network may be
  * running. */
@@ -174,8 +189,8 @@ typedef struct vgg_plan_options {
     vgg_mode mode;        /* default VGG_MODE_EVAL */
     bool gradients;       /* keep what vgg_plan_backward needs, default false; a plan made for
                            * VGG_MODE_TRAIN always does */
-    bool exact; /* convolve directly, without Winograd's transforms: slower, and less than
-                 * half of the rounding error; default false */
+    bool exact;           /* convolve directly, without Winograd's transforms: slower, and less than
+                           * half of the rounding error; default false */
     bool input_gradient; /* vgg_plan_backward also computes the gradient of the input, default false
                           */
 } vgg_plan_options;

@@ -24,6 +24,13 @@ const vgg_element_type *vgg_element_type_named(const char *name) {
     return NULL;
 }
 
+const char *vgg_element_name(vgg_element element) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].element == element && element != VGG_ELEMENT_OTHER)
+            return types[i].name;
+    return "other";
+}
+
 bool vgg_element_is_weight(vgg_element element) {
     return element == VGG_ELEMENT_FLOAT32 || element == VGG_ELEMENT_FLOAT64 ||
            element == VGG_ELEMENT_FLOAT16 || element == VGG_ELEMENT_BFLOAT16;
@@ -75,5 +82,52 @@ void vgg_elements_to_float(vgg_element element, const unsigned char *bytes, size
             values[i] = 0.0f;
             break;
         }
+    }
+}
+
+static uint32_t bits_of_float(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* bits >> shift, rounded to nearest, ties to even. */
+static uint32_t round_bits(uint32_t bits, unsigned shift) {
+    uint32_t half = 1u << (shift - 1);
+    return (bits + half - 1 + (bits >> shift & 1)) >> shift;
+}
+
+/* A NaN stays one, though its payload may be in the bits that go. */
+static uint16_t bfloat_from_float(float value) {
+    uint32_t bits = bits_of_float(value);
+    if (value != value)
+        return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)round_bits(bits, 16);
+}
+
+static uint16_t half_from_float(float value) {
+    uint32_t bits = bits_of_float(value), sign = bits >> 16 & 0x8000u;
+    bits &= 0x7fffffffu;
+    if (bits > 0x7f800000u)
+        return (uint16_t)(sign | 0x7e00u);
+    if (bits >= 0x47800000u) /* 65536 */
+        return (uint16_t)(sign | 0x7c00u);
+    if (bits >= 0x38800000u) /* 2^-14, the smallest normal number; rounding up may reach infinity */
+        return (uint16_t)(sign | round_bits(bits - 0x38000000u, 13));
+    /* Multiples of 2^-24: adding 1.5 * 2^-1 lets the addition itself round to them. */
+    float shifted = float_from_bits(bits) + 0.75f;
+    return (uint16_t)(sign | (bits_of_float(shifted) - bits_of_float(0.75f)));
+}
+
+void vgg_elements_from_float(vgg_element element, const float *values, size_t count,
+                             unsigned char *bytes) {
+    for (size_t i = 0; i < count; i++) {
+        if (element == VGG_ELEMENT_FLOAT32) {
+            memcpy(bytes + 4 * i, &values[i], sizeof values[i]);
+            continue;
+        }
+        uint16_t half = element == VGG_ELEMENT_FLOAT16 ? half_from_float(values[i])
+                                                       : bfloat_from_float(values[i]);
+        memcpy(bytes + 2 * i, &half, sizeof half);
     }
 }

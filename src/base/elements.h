@@ -20,6 +20,9 @@ typedef struct vgg_element_type {
     vgg_element element;
 } vgg_element_type;
 
+/* "F32", "F16", "BF16", "F64" or "I64"; "other" for what has no number of its own. */
+const char *vgg_element_name(vgg_element element);
+
 /* NULL for a name that is not known. */
 const vgg_element_type *vgg_element_type_named(const char *name);
 
@@ -30,5 +33,10 @@ bool vgg_element_is_weight(vgg_element element);
  * rounded to nearest. */
 void vgg_elements_to_float(vgg_element element, const unsigned char *bytes, size_t count,
                            float *values);
+
+/* Writes floats as float32, float16 or bfloat16, rounded to nearest, ties to even; what is beyond
+ * float16's 65504 becomes infinite. */
+void vgg_elements_from_float(vgg_element element, const float *values, size_t count,
+                             unsigned char *bytes);
 
 #endif

@@ -70,6 +70,13 @@ static vgg_status take_values(vgg_network *network, size_t tensor, const vgg_sto
         vgg_network_borrow(network, tensor, (const float *)(const void *)stored->bytes);
         return VGG_OK;
     }
+    bool halves = stored->type->element == VGG_ELEMENT_FLOAT16 ||
+                  stored->type->element == VGG_ELEMENT_BFLOAT16;
+    bool weight = network->tensors[tensor].info.dimensions >= 2;
+    if (halves && weight && (uintptr_t)stored->bytes % _Alignof(uint16_t) == 0) {
+        vgg_network_borrow_halves(network, tensor, stored->type->element, stored->bytes);
+        return VGG_OK;
+    }
     float *values = vgg_network_own(network, tensor);
     if (values == NULL)
         return vgg_fail_memory(error, stored->name, stored->count * sizeof *values);

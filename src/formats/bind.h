@@ -5,8 +5,9 @@
 #include "formats/names.h"
 #include "nn/network.h"
 
-/* Every tensor of the network gets the stored one with its name and shape; float32 values that are
- * aligned are borrowed from the source's map, others are converted into memory of the network.
+/* Every tensor of the network gets the stored one with its name and shape; float32 values, and
+ * weights of 16 bits, that are aligned are borrowed from the source's storage, others are converted
+ * into memory of the network.
  * Stored tensors that the network does not have are an error, except for num_batches_tracked. */
 vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names, const char *path,
                             vgg_error *error);

@@ -72,6 +72,11 @@ struct vgg_format {
 extern const vgg_format vgg_format_safetensors;
 extern const vgg_format vgg_format_pth;
 
+/* The format with that name, or, for NULL, the one that the path's ending belongs to, else
+ * safetensors. Fails for one that does not exist or cannot be written. */
+vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_format **format,
+                               vgg_error *error);
+
 /* Maps the file, finds its format and loads it. A file of another kind is named for what it is. The
  * caller frees *source whatever the outcome. */
 vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -13,6 +14,45 @@ static const vgg_format *const formats[] = {
     &vgg_format_safetensors,
     &vgg_format_pth,
 };
+#define FORMATS (sizeof formats / sizeof *formats)
+
+/* Whether the path ends in one of the endings, which blanks separate. */
+static bool has_ending(const char *path, const char *endings) {
+    size_t length = strlen(path);
+    for (const char *at = endings; *at != '\0';) {
+        size_t size = strcspn(at, " ");
+        if (length > size && strncasecmp(path + length - size, at, size) == 0)
+            return true;
+        at += size + strspn(at + size, " ");
+    }
+    return false;
+}
+
+static vgg_status fail_format(const char *name, vgg_error *error) {
+    vgg_text names = {0};
+    for (size_t i = 0; i < FORMATS; i++)
+        if (formats[i]->save != NULL)
+            vgg_text_add(&names, "%s%s", names.length == 0 ? "" : ", ", formats[i]->name);
+    char *list = vgg_text_take(&names);
+    vgg_fail(error, VGG_ERROR_UNSUPPORTED, "models cannot be written as \"%.80s\", expected %s",
+             name, list == NULL ? "safetensors" : list);
+    free(list);
+    return VGG_ERROR_UNSUPPORTED;
+}
+
+vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_format **format,
+                               vgg_error *error) {
+    *format = NULL;
+    for (size_t i = 0; i < FORMATS; i++)
+        if (name != NULL ? strcmp(formats[i]->name, name) == 0
+                         : has_ending(path, formats[i]->endings))
+            *format = formats[i];
+    if (*format == NULL && name == NULL)
+        *format = &vgg_format_safetensors;
+    if (*format == NULL || (*format)->save == NULL)
+        return fail_format(*format == NULL ? name : (*format)->name, error);
+    return VGG_OK;
+}
 
 #define KNOWN_TEXT 128
 
@@ -26,7 +66,7 @@ static const char *known_formats(char buffer[KNOWN_TEXT]) {
 }
 
 static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+    for (size_t i = 0; i < FORMATS; i++)
         if (formats[i]->sniff(source->storage.map, source->storage.size)) {
             source->format = formats[i];
             return formats[i]->load(source, error);

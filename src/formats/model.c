@@ -103,3 +103,7 @@ vgg_status vgg_model_set_note(vgg_model *model, const char *key, const char *val
         return vgg_fail_memory(error, "a note", strlen(key) + strlen(value));
     return VGG_OK;
 }
+
+const char *vgg_model_format(const vgg_model *model) {
+    return model->format == NULL ? NULL : model->format->name;
+}

@@ -12,7 +12,8 @@ struct vgg_model {
     vgg_preprocess preprocess;
     vgg_labels labels; /* empty, or as many as there are classes */
     vgg_notes notes;
-    vgg_storage storage; /* what values of the network lie in */
+    const vgg_format *format; /* that it was loaded from; NULL */
+    vgg_storage storage;      /* what values of the network lie in */
 };
 
 #endif

@@ -47,8 +47,7 @@ static void free_loading(loading *l) {
 static vgg_status read_options(const vgg_model_options *options, vgg_model_options *out,
                                vgg_error *error) {
     *out = defaults;
-    vgg_status status =
-        vgg_options_read(out, sizeof *out, options, "vgg_model_options", error);
+    vgg_status status = vgg_options_read(out, sizeof *out, options, "vgg_model_options", error);
     if (status != VGG_OK)
         return status;
     vgg_layout layout;
@@ -189,6 +188,7 @@ static vgg_status make_model(loading *l, vgg_model **model, vgg_error *error) {
     l->network = NULL;
     (*model)->storage = l->source.storage;
     l->source.storage = (vgg_storage){0};
+    (*model)->format = l->source.format;
     status = take_notes(&l->source.metadata, *model, error);
     if (status != VGG_OK)
         vgg_model_free(*model);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "formats/description.h"
 #include "formats/format.h"
@@ -48,12 +49,13 @@ static vgg_status add_values(const vgg_network *network, vgg_tensor_source *sour
                              vgg_error *error) {
     for (size_t i = 0; i < network->tensor_count; i++) {
         const vgg_tensor *tensor = &network->tensors[i];
-        if (tensor->values == NULL)
+        vgg_numbers numbers = vgg_tensor_numbers(tensor);
+        if (numbers.at == NULL)
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "the model cannot be saved: its tensor \"%s\" has no values",
                             tensor->info.name);
-        if (!add_tensor(source, tensor->info.name, "F32", tensor->info.shape,
-                        tensor->info.dimensions, tensor->values))
+        if (!add_tensor(source, tensor->info.name, vgg_element_name(numbers.element),
+                        tensor->info.shape, tensor->info.dimensions, numbers.at))
             return vgg_fail_memory(error, "a tensor's name", VGG_TENSOR_NAME);
     }
     return VGG_OK;
@@ -70,10 +72,24 @@ static vgg_status add_metadata(const vgg_model *model, vgg_tensor_source *source
     return complete ? VGG_OK : vgg_fail(error, VGG_ERROR_MEMORY, "no memory for the metadata");
 }
 
-vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error) {
+static const vgg_save_options defaults = {.struct_size = sizeof(vgg_save_options)};
+
+void vgg_save_options_init(vgg_save_options *options, size_t size) {
+    vgg_options_init(options, size, &defaults, sizeof defaults);
+}
+
+vgg_status vgg_model_save_as(const vgg_model *model, const char *path, const vgg_save_options *told,
+                             vgg_error *error) {
+    vgg_save_options options = defaults;
+    const vgg_format *format = NULL;
     const vgg_network *network = model->network;
     vgg_tensor_source source = {0};
-    vgg_status status =
+    vgg_status status = vgg_options_read(&options, sizeof options, told, "vgg_save_options", error);
+    if (status == VGG_OK)
+        status = vgg_format_to_write(options.format, path, &format, error);
+    if (status != VGG_OK)
+        return status;
+    status =
         vgg_tensor_source_reserve(&source, network->layer_count + network->tensor_count, error);
     if (status != VGG_OK)
         return status;
@@ -84,8 +100,15 @@ vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *e
     if (status == VGG_OK)
         status = add_metadata(model, &source, error);
     if (status == VGG_OK)
-        status = vgg_format_safetensors.save(&(vgg_saving){.source = &source, .network = network}, path,
-                                             error);
+        status = format->save(
+            &(vgg_saving){.source = &source, .network = network, .softmax = options.softmax}, path,
+            error);
     vgg_tensor_source_free(&source);
     return status;
+}
+
+vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error) {
+    vgg_save_options options = defaults;
+    options.format = vgg_format_safetensors.name;
+    return vgg_model_save_as(model, path, &options, error);
 }

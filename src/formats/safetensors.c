@@ -280,8 +280,8 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
                         "%s: is truncated at byte %zu, expected %zu bytes of header alone",
                         source->path, source->storage.size, start);
     json_error_t fault;
-    json_t *header = json_loadb((const char *)source->storage.map + VGG_SAFETENSORS_PREFIX, (size_t)length,
-                                JSON_REJECT_DUPLICATES, &fault);
+    json_t *header = json_loadb((const char *)source->storage.map + VGG_SAFETENSORS_PREFIX,
+                                (size_t)length, JSON_REJECT_DUPLICATES, &fault);
     if (header == NULL)
         return fail_json(source, &fault, error);
     vgg_status status;

@@ -1,8 +1,8 @@
 /* A network that a file describes layer by layer, in the order in which data flows: what formats
  * with names of their own (Keras, Caffe, Darknet, ONNX) are brought to torchvision's names with.
  *
- * torchvision's features are one Sequential: a convolution and its ReLU take two indices, with batch
- * normalisation between them three, a max-pool and an LRN one each. The linear layers are
+ * torchvision's features are one Sequential: a convolution and its ReLU take two indices, with
+ * batch normalisation between them three, a max-pool and an LRN one each. The linear layers are
  * classifier.0, .3, .6 and so on. */
 #ifndef VGG_FORMATS_SEQUENCE_H
 #define VGG_FORMATS_SEQUENCE_H

@@ -64,7 +64,11 @@ void vgg_conv_pack(void *argument, size_t begin, size_t end, size_t worker) {
     size_t last = vgg_size_min(end * VGG_BLOCK, shape->outputs);
     for (size_t k = begin * VGG_BLOCK; k < last; k++)
         for (size_t c = 0; c < shape->inputs; c++) {
-            const float *from = task->weights + k * out_stride + c * in_stride;
+            float from[VGG_MOST_TAPS];
+            size_t first = k * out_stride + c * in_stride;
+            size_t size = task->element == VGG_ELEMENT_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+            vgg_elements_to_float(task->element,
+                                  (const unsigned char *)task->weights + first * size, taps, from);
             float *to = task->packed + packed_index(shape, k, c, 0);
             size_t tap_stride = packed_index(shape, k, c, 1) - packed_index(shape, k, c, 0);
             for (size_t tap = 0; tap < taps; tap++)

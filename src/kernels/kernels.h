@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/elements.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -35,6 +36,8 @@ static inline size_t vgg_blocked_size(size_t images, size_t channels, size_t pix
 
 /* ---- convolution
  * --------------------------------------------------------------------------------- */
+
+#define VGG_MOST_TAPS 9
 
 /* kernel x kernel (3 or 1), stride 1, padded so that height and width stay. */
 typedef struct vgg_conv_shape {
@@ -64,7 +67,8 @@ size_t vgg_conv_packed_size(const vgg_conv_shape *shape);
 typedef struct vgg_conv_pack_task {
     vgg_conv_shape shape;
     bool turned;
-    const float *weights; /* (outputs, inputs, kernel, kernel); turned: (inputs, outputs, ...) */
+    const void *weights; /* (outputs, inputs, kernel, kernel); turned: (inputs, outputs, ...) */
+    vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     float *packed;
 } vgg_conv_pack_task;
 
@@ -100,11 +104,12 @@ typedef struct vgg_conv_forward_task {
 
 typedef struct vgg_winograd_partition {
     bool fused; /* a unit does `tiles` tiles from input to output, with stored filters; else
-                 * the input of some images is transformed first, and then a unit does one group
-                 * of output channels, transforming its filters on the way */
+                 * the input of some rows of tiles is transformed first, and then a unit does one
+                 * group of output channels, transforming its filters on the way */
     size_t tile_rows, tile_columns; /* of an image */
-    size_t images;                  /* of one pass: all when fused */
-    size_t tiles;                   /* of a fused unit, or at once within a unit */
+    size_t rows;                    /* not fused: rows of tiles in a pass, through all images */
+    size_t tiles;                   /* of a fused unit; of a pass otherwise */
+    size_t channels;                /* not fused: input channels whose filters are made at once */
     size_t units;                   /* of a pass: fused, or groups of output channels */
     size_t row;                     /* floats between two tiles of transformed input */
     size_t filter_point;            /* floats between two points of the filters of a group */
@@ -118,14 +123,14 @@ typedef struct vgg_winograd_partition {
 bool vgg_winograd_pays(const vgg_conv_shape *shape);
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape);
 
-/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)) for the images first_image ... of one pass.
- */
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)), for the tiles of one pass. */
 typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
-    size_t first_image, images; /* of this pass */
+    size_t first_row, rows; /* of tiles, in this pass, counted through all images; when fused all */
     const float *x;
-    const float *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
+    const void *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
+    vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     bool turned;
     float *filters; /* fused: [K / 32][36][filter_point], a point of which begins with
                      * [C][32]; written by winograd_filters */
@@ -176,8 +181,10 @@ void vgg_conv_reduce(void *task, size_t begin, size_t end, size_t worker);
 typedef struct vgg_linear_task {
     size_t images, inputs, outputs;
     const float *x; /* (images, inputs) */
-    const float *weights;
-    const float *bias; /* (outputs) */
+    const void *weights;
+    vgg_element element; /* of the weights: float32, and for linear_forward also float16 and
+                          * bfloat16, which are widened on the way */
+    const float *bias;   /* (outputs) */
     bool relu;
     float *y; /* (images, outputs) */
     const float *dy;
@@ -310,7 +317,7 @@ typedef struct vgg_kernels {
     vgg_pool_work *conv_forward;     /* vgg_conv_forward_task */
     vgg_pool_work *conv_weights;     /* vgg_conv_weights_task */
     vgg_pool_work *winograd_filters; /* vgg_winograd_task: unit = group of output channels */
-    vgg_pool_work *winograd_inputs;  /* unit = tile row of an image, channel block */
+    vgg_pool_work *winograd_inputs;  /* unit = row of tiles of the pass, channel block */
     vgg_pool_work *winograd;         /* unit as in the partition */
     vgg_pool_work *linear_forward;   /* vgg_linear_task: y = relu?(x w^T + bias) */
     vgg_pool_work *linear_input;     /* dx = dy w */

@@ -25,15 +25,11 @@
 /* ---- forward: y = x w^T + b
  * --------------------------------------------------------------------------- */
 
-static vf load_part(const float *from, size_t count) {
-    float lanes[VGG_LANES] = {0};
-    memcpy(lanes, from, count * sizeof *lanes);
-    return vf_load(lanes);
-}
-
-/* y[image][output] += x[image] . w[output] over `count` inputs; strides are in floats. */
-VGG_INLINE void dot_tile(int images, int outputs, const float *x, size_t x_stride, const float *w,
-                         size_t w_stride, size_t count, float *y, size_t y_stride) {
+/* y[image][output] += x[image] . w[output] over `count` inputs, where the first weight is w[first];
+ * strides are in numbers. */
+VGG_INLINE void dot_tile(int images, int outputs, vgg_element element, const float *x,
+                         size_t x_stride, const void *w, size_t first, size_t w_stride,
+                         size_t count, float *y, size_t y_stride) {
     vf sums[TILE_IMAGES][TILE_OUTPUTS];
     VGG_UNROLL
     for (int n = 0; n < images; n++)
@@ -45,7 +41,7 @@ VGG_INLINE void dot_tile(int images, int outputs, const float *x, size_t x_strid
         vf weight[TILE_OUTPUTS];
         VGG_UNROLL
         for (int o = 0; o < outputs; o++)
-            weight[o] = vf_load(w + (size_t)o * w_stride + i);
+            weight[o] = vf_load_element(element, w, first + (size_t)o * w_stride + i);
         VGG_UNROLL
         for (int n = 0; n < images; n++) {
             vf value = vf_load(x + (size_t)n * x_stride + i);
@@ -57,26 +53,37 @@ VGG_INLINE void dot_tile(int images, int outputs, const float *x, size_t x_strid
     if (i < count)
         for (int n = 0; n < images; n++)
             for (int o = 0; o < outputs; o++)
-                sums[n][o] += load_part(x + (size_t)n * x_stride + i, count - i) *
-                              load_part(w + (size_t)o * w_stride + i, count - i);
+                sums[n][o] +=
+                    vf_load_some(VGG_ELEMENT_FLOAT32, x, (size_t)n * x_stride + i, count - i) *
+                    vf_load_some(element, w, first + (size_t)o * w_stride + i, count - i);
     for (int n = 0; n < images; n++)
         for (int o = 0; o < outputs; o++)
             y[(size_t)n * y_stride + (size_t)o] += vf_sum(sums[n][o]);
 }
 
 /* All images against `outputs` neighbouring outputs. */
-VGG_INLINE void dot_images(const vgg_linear_task *task, int outputs, size_t first, size_t from,
-                           size_t count) {
+VGG_INLINE void dot_images(const vgg_linear_task *task, vgg_element element, int outputs,
+                           size_t output, size_t from, size_t count) {
+    size_t inputs = task->inputs, first = output * inputs + from;
     const float *x = task->x + from;
-    const float *w = task->weights + first * task->inputs + from;
-    float *y = task->y + first;
+    float *y = task->y + output;
     size_t n = 0;
     for (; n + TILE_IMAGES <= task->images; n += TILE_IMAGES)
-        dot_tile(TILE_IMAGES, outputs, x + n * task->inputs, task->inputs, w, task->inputs, count,
-                 y + n * task->outputs, task->outputs);
+        dot_tile(TILE_IMAGES, outputs, element, x + n * inputs, inputs, task->weights, first,
+                 inputs, count, y + n * task->outputs, task->outputs);
     for (; n < task->images; n++)
-        dot_tile(1, outputs, x + n * task->inputs, task->inputs, w, task->inputs, count,
+        dot_tile(1, outputs, element, x + n * inputs, inputs, task->weights, first, inputs, count,
                  y + n * task->outputs, task->outputs);
+}
+
+/* A chunk of all images' inputs against some outputs. */
+VGG_INLINE void dot_chunk(const vgg_linear_task *task, vgg_element element, size_t begin,
+                          size_t end, size_t from, size_t count) {
+    size_t o = begin;
+    for (; o + TILE_OUTPUTS <= end; o += TILE_OUTPUTS)
+        dot_images(task, element, TILE_OUTPUTS, o, from, count);
+    for (; o < end; o++)
+        dot_images(task, element, 1, o, from, count);
 }
 
 static void forward_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
@@ -85,11 +92,12 @@ static void forward_outputs(const vgg_linear_task *task, size_t begin, size_t en
                (end - begin) * sizeof *task->y);
     for (size_t from = 0; from < task->inputs; from += CHUNK_INPUTS) {
         size_t count = vgg_size_min(CHUNK_INPUTS, task->inputs - from);
-        size_t o = begin;
-        for (; o + TILE_OUTPUTS <= end; o += TILE_OUTPUTS)
-            dot_images(task, TILE_OUTPUTS, o, from, count);
-        for (; o < end; o++)
-            dot_images(task, 1, o, from, count);
+        if (task->element == VGG_ELEMENT_FLOAT16)
+            dot_chunk(task, VGG_ELEMENT_FLOAT16, begin, end, from, count);
+        else if (task->element == VGG_ELEMENT_BFLOAT16)
+            dot_chunk(task, VGG_ELEMENT_BFLOAT16, begin, end, from, count);
+        else
+            dot_chunk(task, VGG_ELEMENT_FLOAT32, begin, end, from, count);
     }
     if (task->relu)
         for (size_t n = 0; n < task->images; n++)
@@ -205,7 +213,7 @@ void VGG_TIERED(linear_input)(void *argument, size_t begin, size_t end, size_t w
             row_sums s = {.factor = task->dy + o,
                           .factor_step = 1,
                           .factor_stride = task->outputs,
-                          .terms = task->weights + o * task->inputs + i,
+                          .terms = (const float *)task->weights + o * task->inputs + i,
                           .terms_stride = task->inputs,
                           .count = vgg_size_min(CHUNK_OUTPUTS, task->outputs - o),
                           .sums = task->dx + i,

@@ -7,6 +7,9 @@
 #ifndef VGG_KERNELS_TIER_H
 #define VGG_KERNELS_TIER_H
 
+#include <string.h>
+
+#include "base/elements.h"
 #include "kernels/kernels.h"
 
 #if defined(__AVX512F__)
@@ -43,6 +46,35 @@ VGG_INLINE vf vf_load(const float *from) {
 
 VGG_INLINE void vf_store(float *to, vf value) {
     *(vf_any *)to = value;
+}
+
+/* Numbers of a weight type, from[index] on, as floats. */
+VGG_INLINE vf vf_load_element(vgg_element element, const void *from, size_t index) {
+    typedef uint16_t halves __attribute__((vector_size(VGG_LANES * 2)));
+    typedef uint32_t words __attribute__((vector_size(VGG_LANES * 4)));
+    if (element == VGG_ELEMENT_FLOAT32)
+        return vf_load((const float *)from + index);
+    halves bits;
+    memcpy(&bits, (const uint16_t *)from + index, sizeof bits);
+    if (element == VGG_ELEMENT_BFLOAT16)
+        return (vf)(__builtin_convertvector(bits, words) << 16);
+#if VGG_LANES == 16
+    return (vf)_mm512_cvtph_ps((__m256i)bits);
+#elif VGG_LANES == 8
+    return (vf)_mm256_cvtph_ps((__m128i)bits);
+#else
+    float values[VGG_LANES];
+    vgg_elements_to_float(element, (const unsigned char *)&bits, VGG_LANES, values);
+    return vf_load(values);
+#endif
+}
+
+/* The first `count` of them, and zeros; nothing beyond is read. */
+VGG_INLINE vf vf_load_some(vgg_element element, const void *from, size_t index, size_t count) {
+    size_t bytes = element == VGG_ELEMENT_FLOAT32 ? 4 : 2;
+    unsigned char copy[VGG_LANES * 4] = {0};
+    memcpy(copy, (const unsigned char *)from + index * bytes, count * bytes);
+    return vf_load_element(element, copy, 0);
 }
 
 VGG_INLINE vf vf_splat(float value) {
@@ -83,6 +115,34 @@ VGG_INLINE vf vf_sqrt(vf value) {
         value[i] = __builtin_sqrtf(value[i]);
     return value;
 #endif
+}
+
+/* rows[i][k] becomes rows[k][i]. Each round interleaves the upper half of the rows with the lower
+ * one (a perfect shuffle), which moves one bit of the row's number into the lane's. */
+VGG_INLINE void vf_transpose(vf rows[VGG_LANES]) {
+    VGG_UNROLL
+    for (int round = VGG_LANES; round > 1; round /= 2) {
+        vf out[VGG_LANES];
+        VGG_UNROLL
+        for (int i = 0; i < VGG_LANES / 2; i++) {
+            vf a = rows[i], b = rows[i + VGG_LANES / 2];
+#if VGG_LANES == 16
+            out[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6,
+                                                 22, 7, 23);
+            out[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                     29, 14, 30, 15, 31);
+#elif VGG_LANES == 8
+            out[2 * i] = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+            out[2 * i + 1] = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+            out[2 * i] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+            out[2 * i + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#endif
+        }
+        VGG_UNROLL
+        for (int i = 0; i < VGG_LANES; i++)
+            rows[i] = out[i];
+    }
 }
 
 /* The sum of the lanes, halves added pairwise. */

@@ -3,13 +3,7 @@
  */
 #include <string.h>
 
-#include "kernels/tier.h"
-
-#define POINTS VGG_WINOGRAD_POINTS
-#define GROUP VGG_WINOGRAD_GROUP
-#define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
-#define GROUP_VECTORS (GROUP / VGG_LANES)
-#define SIDE 6 /* of an input tile: 4 outputs and a border */
+#include "kernels/winograd_transforms.h"
 
 /* A register tile of the products: vectors of output channels times tiles. */
 #define TILE_VECTORS 2
@@ -18,119 +12,6 @@
 #else
 #define TILE_TILES 6
 #endif
-
-/* Interpolation points 0, +-P, +-Q, infinity, and what the transforms make of them. */
-#define P 0.625f
-#define Q 1.5f
-#define P2 (P * P)
-#define Q2 (Q * Q)
-
-/* ---- transforms in one dimension
- * ---------------------------------------------------------------------- */
-
-/* B^T d: rows are the products of (x - point) over all points but one. */
-VGG_INLINE void transform_input(const vf d[SIDE], vf out[SIDE]) {
-    vf even_p = d[4] - Q2 * d[2], odd_p = P * (d[3] - Q2 * d[1]);
-    vf even_q = d[4] - P2 * d[2], odd_q = Q * (d[3] - P2 * d[1]);
-    out[0] = (P2 * Q2) * d[0] - (P2 + Q2) * d[2] + d[4];
-    out[1] = even_p + odd_p;
-    out[2] = even_p - odd_p;
-    out[3] = even_q + odd_q;
-    out[4] = even_q - odd_q;
-    out[5] = (P2 * Q2) * d[1] - (P2 + Q2) * d[3] + d[5];
-}
-
-/* G g: the filter's polynomial at each point, over the product of (point - other points). */
-VGG_INLINE void transform_filter(const vf g[3], vf out[SIDE]) {
-    const float at_zero = 1.0f / (P2 * Q2);
-    const float at_p = 1.0f / (2 * P2 * (P2 - Q2)), at_q = 1.0f / (2 * Q2 * (Q2 - P2));
-    vf even_p = at_p * g[0] + (at_p * P2) * g[2], odd_p = (at_p * P) * g[1];
-    vf even_q = at_q * g[0] + (at_q * Q2) * g[2], odd_q = (at_q * Q) * g[1];
-    out[0] = at_zero * g[0];
-    out[1] = even_p + odd_p;
-    out[2] = even_p - odd_p;
-    out[3] = even_q + odd_q;
-    out[4] = even_q - odd_q;
-    out[5] = g[2];
-}
-
-/* A^T m: the powers 0 to 3 of the points. */
-VGG_INLINE void transform_output(const vf m[SIDE], vf out[VGG_WINOGRAD_TILE]) {
-    vf even_p = m[1] + m[2], odd_p = m[1] - m[2], even_q = m[3] + m[4], odd_q = m[3] - m[4];
-    out[0] = m[0] + even_p + even_q;
-    out[1] = P * odd_p + Q * odd_q;
-    out[2] = P2 * even_p + Q2 * even_q;
-    out[3] = (P2 * P) * odd_p + (Q2 * Q) * odd_q + m[5];
-}
-
-/* ---- filters
- * ------------------------------------------------------------------------------------------ */
-
-/* Input channels whose filters are brought into vectors at once. */
-#define FILTER_CHANNELS 8
-
-/* to[c * 9 + tap][GROUP] from the weights; zero beyond K. */
-static void gather_filters(const vgg_winograd_task *task, size_t first_k, size_t c, size_t channels,
-                           float to[FILTER_CHANNELS * 9][GROUP]) {
-    size_t outputs = vgg_size_min(GROUP, task->shape.outputs - first_k);
-    if (outputs < GROUP)
-        memset(to, 0, channels * 9 * sizeof *to);
-    for (size_t k = 0; k < outputs && !task->turned; k++) {
-        const float *from = task->weights + ((first_k + k) * task->shape.inputs + c) * 9;
-        for (size_t i = 0; i < channels * 9; i++)
-            to[i][k] = from[i];
-    }
-    for (size_t i = 0; i < channels && task->turned; i++) {
-        const float *from = task->weights + ((c + i) * task->shape.outputs + first_k) * 9;
-        for (size_t k = 0; k < outputs; k++)
-            for (size_t tap = 0; tap < 9; tap++)
-                to[i * 9 + tap][k] = from[k * 9 + 8 - tap];
-    }
-}
-
-/* u[point * point_stride] of one vector of output channels; g: 9 taps, GROUP floats apart. */
-VGG_INLINE void filter_vector(const float *g, float *u, size_t point_stride) {
-    vf half[SIDE][3];
-    for (int column = 0; column < 3; column++) {
-        vf taps[3], out[SIDE];
-        for (int row = 0; row < 3; row++)
-            taps[row] = vf_load(g + (row * 3 + column) * GROUP);
-        transform_filter(taps, out);
-        for (int row = 0; row < SIDE; row++)
-            half[row][column] = out[row];
-    }
-    for (int row = 0; row < SIDE; row++) {
-        vf out[SIDE];
-        transform_filter(half[row], out);
-        for (int column = 0; column < SIDE; column++)
-            vf_store(u + (size_t)(row * SIDE + column) * point_stride, out[column]);
-    }
-}
-
-/* u: [36][filter_point], a point of which begins with [C][32], for the output channels from first_k
- * on. */
-static void make_filters(const vgg_winograd_task *task, size_t first_k, float *u) {
-    size_t inputs = task->shape.inputs;
-    float taps[FILTER_CHANNELS * 9][GROUP];
-    for (size_t c = 0; c < inputs; c += FILTER_CHANNELS) {
-        size_t channels = vgg_size_min(FILTER_CHANNELS, inputs - c);
-        gather_filters(task, first_k, c, channels, taps);
-        for (size_t i = 0; i < channels; i++)
-            for (int v = 0; v < GROUP_VECTORS; v++)
-                filter_vector(taps[i * 9] + v * VGG_LANES, u + (c + i) * GROUP + v * VGG_LANES,
-                              task->partition.filter_point);
-    }
-}
-
-void VGG_TIERED(winograd_filters)(void *argument, size_t begin, size_t end, size_t worker);
-
-void VGG_TIERED(winograd_filters)(void *argument, size_t begin, size_t end, size_t worker) {
-    (void)worker;
-    const vgg_winograd_task *task = argument;
-    for (size_t group = begin; group < end; group++)
-        make_filters(task, group * GROUP,
-                     task->filters + group * POINTS * task->partition.filter_point);
-}
 
 /* ---- input
  * ---------------------------------------------------------------------------------------------- */
@@ -202,13 +83,14 @@ void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_
     const vgg_winograd_task *task = argument;
     const vgg_winograd_partition *cut = &task->partition;
     size_t blocks = vgg_blocks(task->shape.inputs);
-    size_t tiles = task->images * cut->tile_rows * cut->tile_columns;
+    size_t tiles = task->rows * cut->tile_columns;
     for (size_t unit = begin; unit < end; unit++) {
-        size_t block = unit % blocks, tile_row = unit / blocks % cut->tile_rows;
-        size_t image = unit / blocks / cut->tile_rows;
+        size_t block = unit % blocks, row = unit / blocks;
+        size_t image = (task->first_row + row) / cut->tile_rows;
+        size_t tile_row = (task->first_row + row) % cut->tile_rows;
         for (size_t column = 0; column < cut->tile_columns; column++) {
-            size_t tile = (image * cut->tile_rows + tile_row) * cut->tile_columns + column;
-            input_tile(task, task->first_image + image, block, tile_row, column,
+            size_t tile = row * cut->tile_columns + column;
+            input_tile(task, image, block, tile_row, column,
                        task->inputs + tile * cut->row + block * VGG_BLOCK, tiles * cut->row);
         }
     }
@@ -217,41 +99,56 @@ void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_
 /* ---- products
  * --------------------------------------------------------------------------------------------- */
 
-/* m[tile][32] = sum over c of v[tile][c] u[c][32], for some tiles and two vectors. */
-VGG_INLINE void multiply_tile(int tiles, const float *v, size_t row, const float *u, size_t inputs,
-                              float *m) {
+/* One channel's share of multiply_tile. */
+VGG_INLINE void multiply_channel(int tiles, const float *v, size_t row, const float *u,
+                                 vf sums[TILE_TILES][TILE_VECTORS]) {
+    vf filter[TILE_VECTORS];
+    VGG_UNROLL
+    for (int k = 0; k < TILE_VECTORS; k++)
+        filter[k] = vf_load(u + k * VGG_LANES);
+    VGG_UNROLL
+    for (int t = 0; t < tiles; t++) {
+        vf value = vf_splat(v[(size_t)t * row]);
+        VGG_UNROLL
+        for (int k = 0; k < TILE_VECTORS; k++)
+            sums[t][k] += value * filter[k];
+    }
+}
+
+/* m[tile][32] = sum over c of v[tile][c] u[c][32], for some tiles and two vectors; or, when `add`,
+ * that sum is added to m. */
+VGG_INLINE void multiply_tile(int tiles, const float *v, size_t row, const float *u,
+                              size_t channels, bool add, float *m) {
     vf sums[TILE_TILES][TILE_VECTORS];
     VGG_UNROLL
     for (int t = 0; t < tiles; t++)
         VGG_UNROLL
     for (int k = 0; k < TILE_VECTORS; k++)
         sums[t][k] = (vf){0};
-    for (size_t c = 0; c < inputs; c++) {
-        vf filter[TILE_VECTORS];
+    for (size_t begin = 0; begin < channels; begin += VGG_BLOCK) {
+        /* The rows of the next piece, whose many streams the processor does not foresee. */
         VGG_UNROLL
-        for (int k = 0; k < TILE_VECTORS; k++)
-            filter[k] = vf_load(u + c * GROUP + k * VGG_LANES);
-        VGG_UNROLL
-        for (int t = 0; t < tiles; t++) {
-            vf value = vf_splat(v[(size_t)t * row + c]);
-            VGG_UNROLL
-            for (int k = 0; k < TILE_VECTORS; k++)
-                sums[t][k] += value * filter[k];
-        }
+        for (int t = 0; t < tiles; t++)
+            __builtin_prefetch(v + (size_t)(tiles + t) * row + begin);
+        size_t end = vgg_size_min(begin + VGG_BLOCK, channels);
+        for (size_t c = begin; c < end; c++)
+            multiply_channel(tiles, v + c, row, u + c * GROUP, sums);
     }
     VGG_UNROLL
     for (int t = 0; t < tiles; t++)
         VGG_UNROLL
-    for (int k = 0; k < TILE_VECTORS; k++)
-        vf_store(m + t * GROUP + k * VGG_LANES, sums[t][k]);
+    for (int k = 0; k < TILE_VECTORS; k++) {
+        float *to = m + t * GROUP + k * VGG_LANES;
+        vf_store(to, add ? vf_load(to) + sums[t][k] : sums[t][k]);
+    }
 }
 
 /* The same for any number of tiles up to TILE_TILES. */
 VGG_INLINE void multiply_some(size_t tiles, const float *v, size_t row, const float *u,
-                              size_t inputs, float *m) {
+                              size_t channels, bool add, float *m) {
 #define TILES(n)                                                                                   \
     case n:                                                                                        \
-        multiply_tile(n, v, row, u, inputs, m);                                                    \
+        multiply_tile(n, v, row, u, channels, add, m);                                             \
         break;
     switch (tiles) {
         TILES(1)
@@ -275,13 +172,14 @@ VGG_INLINE void multiply_some(size_t tiles, const float *v, size_t row, const fl
 }
 
 /* One of the 36 matrix products: all tiles of a unit, all 32 output channels. */
-static void multiply(size_t tiles, const float *v, size_t row, const float *u, size_t inputs,
-                     float *m) {
+static void multiply(size_t tiles, const float *v, size_t row, const float *u, size_t channels,
+                     bool add, float *m) {
     size_t pieces = (tiles + TILE_TILES - 1) / TILE_TILES;
     for (size_t piece = 0; piece < pieces; piece++) {
         size_t begin = tiles * piece / pieces, end = tiles * (piece + 1) / pieces;
         for (size_t k = 0; k < GROUP; k += TILE_VECTORS * VGG_LANES)
-            multiply_some(end - begin, v + begin * row, row, u + k, inputs, m + begin * GROUP + k);
+            multiply_some(end - begin, v + begin * row, row, u + k, channels, add,
+                          m + begin * GROUP + k);
     }
 }
 
@@ -369,10 +267,10 @@ VGG_INLINE void output_vector(const vgg_winograd_task *task, const float *m, siz
         store_tile(&task->shape, top, left, y, plane);
 }
 
-/* m: [36][product_point], the products [32] of tiles first ... of the images from first_image on,
- * with the output channels from first_k on. */
-static void output_tiles(const vgg_winograd_task *task, size_t first_image, size_t first,
-                         size_t tiles, size_t first_k, const float *m) {
+/* m: [36][product_point], the products [32] with the output channels from first_k on, of tiles from
+ * `first` on, counted through all images. */
+static void output_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, size_t first_k,
+                         const float *m) {
     const vgg_winograd_partition *cut = &task->partition;
     const vgg_conv_shape *shape = &task->shape;
     size_t per_image = cut->tile_rows * cut->tile_columns;
@@ -383,7 +281,7 @@ static void output_tiles(const vgg_winograd_task *task, size_t first_image, size
         size_t channel = first_k + k;
         epilogue e = epilogue_of(task, channel);
         for (size_t t = 0; t < tiles; t++) {
-            size_t image = first_image + (first + t) / per_image, tile = (first + t) % per_image;
+            size_t image = (first + t) / per_image, tile = (first + t) % per_image;
             float *plane = task->y + (image * lanes + channel / VGG_BLOCK * VGG_BLOCK) * pixels +
                            channel % VGG_BLOCK;
             output_vector(task, m + t * GROUP + k, cut->product_point, &e,
@@ -415,25 +313,26 @@ static void fused_unit(const vgg_winograd_task *task, size_t unit, float *scratc
         const float *u = task->filters + k / GROUP * POINTS * cut->filter_point;
         for (size_t point = 0; point < POINTS; point++)
             multiply(tiles, v + point * tiles * cut->row, cut->row, u + point * cut->filter_point,
-                     shape->inputs, m + point * cut->product_point);
-        output_tiles(task, image, first, tiles, k, m);
+                     shape->inputs, false, m + point * cut->product_point);
+        output_tiles(task, image * all + first, tiles, k, m);
     }
 }
 
-/* One group of output channels for all tiles of the pass, with filters made here. */
+/* One group of output channels for all tiles of the pass. Filters are made here for some input
+ * channels at a time, so that they stay in the second-level cache until they have been used. */
 static void group_unit(const vgg_winograd_task *task, size_t unit, float *scratch) {
     const vgg_winograd_partition *cut = &task->partition;
-    size_t inputs = task->shape.inputs;
-    size_t all = task->images * cut->tile_rows * cut->tile_columns;
+    size_t inputs = task->shape.inputs, tiles = task->rows * cut->tile_columns;
     float *u = scratch, *m = scratch + POINTS * cut->filter_point;
-    make_filters(task, unit * GROUP, u);
-    for (size_t first = 0; first < all; first += cut->tiles) {
-        size_t tiles = vgg_size_min(cut->tiles, all - first);
+    for (size_t c = 0; c < inputs; c += cut->channels) {
+        size_t channels = vgg_size_min(cut->channels, inputs - c);
+        VGG_TIERED(make_filters)(task, unit * GROUP, c, channels, u);
         for (size_t point = 0; point < POINTS; point++)
-            multiply(tiles, task->inputs + (point * all + first) * cut->row, cut->row,
-                     u + point * cut->filter_point, inputs, m + point * cut->product_point);
-        output_tiles(task, task->first_image, first, tiles, unit * GROUP, m);
+            multiply(tiles, task->inputs + point * tiles * cut->row + c, cut->row,
+                     u + point * cut->filter_point, channels, c > 0,
+                     m + point * cut->product_point);
     }
+    output_tiles(task, task->first_row * cut->tile_columns, tiles, unit * GROUP, m);
 }
 
 void VGG_TIERED(winograd)(void *argument, size_t begin, size_t end, size_t worker);

@@ -9,9 +9,12 @@
 /* Tiles of a unit, in multiples of the register tile. */
 #define TILE_STEP 14
 #define MOST_FUSED_TILES 56
-#define MOST_TILES 42
-/* Tiles of a pass whose transformed input stays in a third-level cache. */
+/* Tiles of a pass at most, unless one row has more: its transformed input stays in a third-level
+ * cache. */
 #define PASS_TILES 256
+/* Input channels whose filters are made at once: for 32 output channels they take half of a
+ * second-level cache. */
+#define PASS_CHANNELS 128
 
 bool vgg_winograd_pays(const vgg_conv_shape *shape) {
     return shape->kernel == 3 && !shape->plain && shape->inputs >= 16 && shape->outputs >= 16 &&
@@ -31,7 +34,6 @@ static void cut_fused(const vgg_conv_shape *shape, vgg_winograd_partition *cut) 
     size_t fit = FUSED_INPUTS / (VGG_WINOGRAD_POINTS * cut->row) / TILE_STEP * TILE_STEP;
     cut->tiles = vgg_size_min(vgg_size_max(fit, TILE_STEP), MOST_FUSED_TILES);
     cut->tiles = vgg_size_min(cut->tiles, all);
-    cut->images = shape->images;
     cut->units = shape->images * ((all + cut->tiles - 1) / cut->tiles);
     cut->filters = filter_groups(shape) * VGG_WINOGRAD_POINTS * cut->filter_point;
     cut->product_point = product_point(cut->tiles);
@@ -39,11 +41,13 @@ static void cut_fused(const vgg_conv_shape *shape, vgg_winograd_partition *cut) 
 }
 
 static void cut_split(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
-    size_t all = cut->tile_rows * cut->tile_columns;
-    cut->images = vgg_size_min(vgg_size_max(PASS_TILES / all, 1), shape->images);
-    cut->tiles = vgg_size_min(cut->images * all, MOST_TILES);
+    cut->rows = vgg_size_min(vgg_size_max(PASS_TILES / cut->tile_columns, 1),
+                             shape->images * cut->tile_rows);
+    cut->tiles = cut->rows * cut->tile_columns;
+    cut->channels = vgg_size_min(PASS_CHANNELS, shape->inputs);
+    cut->filter_point = (cut->channels + 1) * VGG_WINOGRAD_GROUP;
     cut->units = filter_groups(shape);
-    cut->inputs = VGG_WINOGRAD_POINTS * cut->images * all * cut->row;
+    cut->inputs = VGG_WINOGRAD_POINTS * cut->tiles * cut->row;
     cut->product_point = product_point(cut->tiles);
     cut->scratch = VGG_WINOGRAD_POINTS * (cut->product_point + cut->filter_point);
 }

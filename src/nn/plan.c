@@ -116,12 +116,14 @@ static vgg_status take_memory(vgg_plan *plan, vgg_error *error) {
     return VGG_OK;
 }
 
-/* Running statistics are written in train mode, so they cannot stay in a mapped file. */
-static vgg_status own_statistics(vgg_plan *plan, vgg_error *error) {
+/* Running statistics are written in train mode, so they cannot stay in a mapped file, and backward
+ * passes read floats only. */
+static vgg_status own_values(vgg_plan *plan, vgg_error *error) {
     vgg_network *network = plan->network;
     for (size_t i = 0; plan->gradients && i < network->tensor_count; i++) {
         const vgg_tensor *tensor = &network->tensors[i];
-        if (tensor->info.trained || tensor->values == NULL)
+        bool statistics = !tensor->info.trained && tensor->values != NULL;
+        if (!statistics && tensor->halves == NULL)
             continue;
         if (vgg_network_own(network, i) == NULL)
             return vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof(float));
@@ -139,7 +141,7 @@ vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options
     if (status == VGG_OK)
         status = vgg_pool_create(plan->options.threads, &plan->pool, error);
     if (status == VGG_OK)
-        status = own_statistics(plan, error);
+        status = own_values(plan, error);
     if (status != VGG_OK) {
         vgg_plan_free(plan);
         return status;
@@ -307,7 +309,8 @@ vgg_status vgg_plan_step(const vgg_plan *plan, size_t index, vgg_step_info *info
         size_t weights = plan->network->tensors[layer->first_tensor].info.count;
         bool convolution = step->kind == VGG_STEP_CONVOLUTION;
         info->multiply_adds = weights * (convolution ? step->in.height * step->in.width : 1);
-        info->weight_bytes = weights * sizeof(float);
+        const vgg_tensor *tensor = &plan->network->tensors[layer->first_tensor];
+        info->weight_bytes = weights * (tensor->halves == NULL ? sizeof(float) : sizeof(uint16_t));
     }
     return VGG_OK;
 }

@@ -87,8 +87,8 @@ static void use_batch_statistics(vgg_plan *plan, const vgg_step *step,
         constants[step->scale + c] = (float)factor;
         constants[step->shift + c] =
             (float)((double)tensors[VGG_TENSOR_BIAS].values[c] - mean * factor);
-        update_running(&tensors[VGG_TENSOR_MEAN].owned[c], mean);
-        update_running(&tensors[VGG_TENSOR_VARIANCE].owned[c], square / (count - 1));
+        update_running((float *)tensors[VGG_TENSOR_MEAN].owned + c, mean);
+        update_running((float *)tensors[VGG_TENSOR_VARIANCE].owned + c, square / (count - 1));
     }
 }
 

@@ -7,17 +7,20 @@
 
 static vgg_status check_values(const vgg_network *network, vgg_error *error) {
     for (size_t i = 0; i < network->tensor_count; i++)
-        if (network->tensors[i].values == NULL)
+        if (vgg_tensor_numbers(&network->tensors[i]).at == NULL)
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "tensor %s has no values: initialise the network or load a model",
                             network->tensors[i].info.name);
     return VGG_OK;
 }
 
-static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, const float *weights,
+static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers weights,
                  size_t packed) {
-    vgg_conv_pack_task task = {
-        .shape = shape, .turned = turned, .weights = weights, .packed = plan->constants + packed};
+    vgg_conv_pack_task task = {.shape = shape,
+                               .turned = turned,
+                               .weights = weights.at,
+                               .element = weights.element,
+                               .packed = plan->constants + packed};
     vgg_pool_run(plan->pool, vgg_blocks(shape.outputs), vgg_conv_pack, &task);
 }
 
@@ -40,7 +43,7 @@ vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
         if (step->kind != VGG_STEP_CONVOLUTION)
             continue;
         const vgg_tensor *tensors = network->tensors + network->layers[step->layer].first_tensor;
-        const float *weights = tensors[VGG_TENSOR_WEIGHT].values;
+        vgg_numbers weights = vgg_tensor_numbers(&tensors[VGG_TENSOR_WEIGHT]);
         if (step->winograd)
             store_filters(plan, step, false);
         else

@@ -20,8 +20,8 @@ static float *gradient_of(const vgg_plan *plan, const vgg_step *step, size_t whi
     return plan->gradients_of + plan->gradient_offsets[tensor];
 }
 
-static const float *values_of(const vgg_plan *plan, const vgg_step *step, size_t which) {
-    return plan->network->tensors[plan->network->layers[step->layer].first_tensor + which].values;
+static const vgg_tensor *tensor_of(const vgg_plan *plan, const vgg_step *step, size_t which) {
+    return &plan->network->tensors[plan->network->layers[step->layer].first_tensor + which];
 }
 
 /* ---- convolution
@@ -64,8 +64,9 @@ vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *s
     vgg_winograd_task task =
         turned ? turned_task(plan, step, images) : forward_task(plan, step, images);
     task.partition = vgg_winograd_partition_of(&task.shape);
-    task.images = images;
-    task.weights = values_of(plan, step, VGG_TENSOR_WEIGHT);
+    vgg_numbers weights = vgg_tensor_numbers(tensor_of(plan, step, VGG_TENSOR_WEIGHT));
+    task.weights = weights.at;
+    task.element = weights.element;
     return task;
 }
 
@@ -76,11 +77,11 @@ static void winograd(vgg_plan *plan, const vgg_step *step, bool turned) {
         run(plan, cut->units, plan->kernels->winograd, &task);
         return;
     }
-    for (size_t first = 0; first < plan->count; first += cut->images) {
-        task.first_image = first;
-        task.images = vgg_size_min(cut->images, plan->count - first);
-        run(plan, task.images * cut->tile_rows * vgg_blocks(task.shape.inputs),
-            plan->kernels->winograd_inputs, &task);
+    size_t rows = plan->count * cut->tile_rows;
+    for (size_t first = 0; first < rows; first += cut->rows) {
+        task.first_row = first;
+        task.rows = vgg_size_min(cut->rows, rows - first);
+        run(plan, task.rows * vgg_blocks(task.shape.inputs), plan->kernels->winograd_inputs, &task);
         run(plan, cut->units, plan->kernels->winograd, &task);
     }
 }
@@ -202,12 +203,14 @@ static void lrn(const vgg_plan *plan, const vgg_step *step, vgg_pool_work *kerne
  */
 
 static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_step *step) {
+    vgg_numbers weights = vgg_tensor_numbers(tensor_of(plan, step, VGG_TENSOR_WEIGHT));
     return (vgg_linear_task){.images = plan->count,
                              .inputs = features_of(step->in),
                              .outputs = step->out.channels,
                              .x = vgg_plan_buffer(plan, step->x),
-                             .weights = values_of(plan, step, VGG_TENSOR_WEIGHT),
-                             .bias = values_of(plan, step, VGG_TENSOR_BIAS),
+                             .weights = weights.at,
+                             .element = weights.element,
+                             .bias = tensor_of(plan, step, VGG_TENSOR_BIAS)->values,
                              .relu = step->relu,
                              .y = vgg_plan_buffer(plan, step->y)};
 }

@@ -103,18 +103,26 @@ const float *vgg_network_values(const vgg_network *network, size_t tensor) {
     return tensor < network->tensor_count ? network->tensors[tensor].values : NULL;
 }
 
+/* The numbers of a tensor as floats, zero where it has none. */
+static void widen(const vgg_tensor *tensor, float *values) {
+    vgg_numbers numbers = vgg_tensor_numbers(tensor);
+    if (numbers.at == NULL)
+        memset(values, 0, tensor->info.count * sizeof *values);
+    else
+        vgg_elements_to_float(numbers.element, numbers.at, tensor->info.count, values);
+}
+
 float *vgg_network_own(vgg_network *network, size_t index) {
     vgg_tensor *tensor = &network->tensors[index];
-    if (tensor->owned == NULL) {
-        size_t bytes = tensor->info.count * sizeof *tensor->owned;
-        tensor->owned = vgg_aligned_alloc(bytes);
-        if (tensor->owned == NULL)
+    if (tensor->owned == NULL || tensor->halves != NULL) {
+        float *values = vgg_aligned_alloc(tensor->info.count * sizeof *values);
+        if (values == NULL)
             return NULL;
-        if (tensor->values != NULL)
-            memcpy(tensor->owned, tensor->values, bytes);
-        else
-            memset(tensor->owned, 0, bytes);
-        tensor->values = tensor->owned;
+        widen(tensor, values);
+        free(tensor->owned);
+        tensor->owned = values;
+        tensor->values = values;
+        tensor->halves = NULL;
     }
     return tensor->owned;
 }
@@ -124,7 +132,80 @@ void vgg_network_borrow(vgg_network *network, size_t index, const float *values)
     free(tensor->owned);
     tensor->owned = NULL;
     tensor->values = values;
+    tensor->halves = NULL;
     network->version++;
+}
+
+void vgg_network_borrow_halves(vgg_network *network, size_t index, vgg_element element,
+                               const void *halves) {
+    vgg_network_borrow(network, index, NULL);
+    network->tensors[index].halves = halves;
+    network->tensors[index].element = element;
+}
+
+const char *vgg_network_dtype(const vgg_network *network, size_t index) {
+    if (index >= network->tensor_count)
+        return NULL;
+    vgg_numbers numbers = vgg_tensor_numbers(&network->tensors[index]);
+    return numbers.at == NULL ? NULL : vgg_element_name(numbers.element);
+}
+
+vgg_status vgg_network_copy_values(const vgg_network *network, size_t index, float *values,
+                                   size_t count, vgg_error *error) {
+    vgg_status status = check_tensor(network, index, error);
+    if (status != VGG_OK)
+        return status;
+    const vgg_tensor *tensor = &network->tensors[index];
+    if (vgg_tensor_numbers(tensor).at == NULL || count != tensor->info.count)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "tensor %s has %zu values, asked for %zu",
+                        tensor->info.name,
+                        vgg_tensor_numbers(tensor).at == NULL ? 0 : tensor->info.count, count);
+    widen(tensor, values);
+    return VGG_OK;
+}
+
+/* Whether a plan can compute from the tensor in 16 bits: weights of convolutions and linear layers,
+ * not the few figures per channel. */
+static bool may_be_halves(const vgg_tensor_info *info) {
+    return info->dimensions >= 2;
+}
+
+static vgg_status narrow(vgg_network *network, size_t index, vgg_element element,
+                         vgg_error *error) {
+    vgg_tensor *tensor = &network->tensors[index];
+    float *values = vgg_network_own(network, index);
+    void *halves = vgg_aligned_alloc(tensor->info.count * sizeof(uint16_t));
+    if (values == NULL || halves == NULL) {
+        free(halves);
+        return vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof *values);
+    }
+    vgg_elements_from_float(element, values, tensor->info.count, halves);
+    vgg_network_borrow_halves(network, index, element, halves);
+    tensor->owned = halves;
+    return VGG_OK;
+}
+
+vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error) {
+    const vgg_element_type *type = vgg_element_type_named(dtype);
+    if (type == NULL || type->element == VGG_ELEMENT_FLOAT64 ||
+        !vgg_element_is_weight(type->element))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "weights cannot be stored as \"%.80s\", expected F32, F16 or BF16", dtype);
+    for (size_t i = 0; i < network->tensor_count; i++) {
+        const vgg_tensor *tensor = &network->tensors[i];
+        vgg_numbers numbers = vgg_tensor_numbers(tensor);
+        if (numbers.at == NULL || numbers.element == type->element || !may_be_halves(&tensor->info))
+            continue;
+        vgg_status status = VGG_OK;
+        if (type->element != VGG_ELEMENT_FLOAT32)
+            status = narrow(network, i, type->element, error);
+        else if (vgg_network_own(network, i) == NULL)
+            status = vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof(float));
+        if (status != VGG_OK)
+            return status;
+    }
+    network->version++;
+    return VGG_OK;
 }
 
 static vgg_status fail_tensor_memory(const vgg_tensor_info *info, vgg_error *error) {

@@ -38,8 +38,8 @@ static float packed_weight(const vgg_conv_pack_task *task, size_t at) {
     if (c >= s->inputs || k >= s->outputs)
         return 0;
     if (task->turned)
-        return task->weights[(c * s->outputs + k) * taps + (taps - 1 - tap)];
-    return task->weights[(k * s->inputs + c) * taps + tap];
+        return ((const float *)task->weights)[(c * s->outputs + k) * taps + (taps - 1 - tap)];
+    return ((const float *)task->weights)[(k * s->inputs + c) * taps + tap];
 }
 
 static void check_packed(const vgg_conv_pack_task *task, size_t count) {

@@ -190,8 +190,9 @@ static void assert_numbers(const char *path) {
     for (size_t i = 0; i < 4; i++) {
         vgg_tensor_info info;
         assert_int_equal(vgg_network_tensor(vgg_model_network(model), i, &info, NULL), VGG_OK);
-        const float *values = vgg_network_values(vgg_model_network(model), i);
-        assert_int_equal((uintptr_t)values % sizeof(float), 0);
+        float values[12];
+        assert_int_equal(
+            vgg_network_copy_values(vgg_model_network(model), i, values, info.count, NULL), VGG_OK);
         assert_memory_equal(values, numbers + at, info.count * sizeof(float));
         at += info.count;
     }
@@ -233,7 +234,13 @@ static void test_bfloat16(void **state) {
     const char *path = in_folder("bf16.safetensors");
     write_smallest(path, "BF16", 2, halves, 0);
     vgg_model *model = load_smallest(path);
-    const float *values = vgg_network_values(vgg_model_network(model), 0);
+    const vgg_network *network = vgg_model_network(model);
+    float values[12];
+    vgg_tensor_info info;
+    assert_int_equal(vgg_network_tensor(network, 0, &info, NULL), VGG_OK);
+    assert_int_equal(vgg_network_copy_values(network, 0, values, info.count, NULL), VGG_OK);
+    assert_string_equal(vgg_network_dtype(network, 0), "BF16");
+    assert_null(vgg_network_values(network, 0));
     assert_true(values[0] == 1.0f && values[1] == -1.0f && values[2] == 3.140625f);
     assert_true(values[3] == INFINITY && values[4] == -INFINITY && values[5] != values[5]);
     assert_true(values[6] == 0x1p-133f && values[7] == 0.0f);

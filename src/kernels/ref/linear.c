@@ -14,7 +14,7 @@ void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t wor
             double sum = (double)task->bias[o];
             for (size_t i = 0; i < task->inputs; i++)
                 sum += (double)task->x[n * task->inputs + i] *
-                       (double)task->weights[o * task->inputs + i];
+                       (double)((const float *)task->weights)[o * task->inputs + i];
             task->y[n * task->outputs + o] = (float)(task->relu && sum < 0 ? 0 : sum);
         }
 }
@@ -29,7 +29,7 @@ void vgg_linear_input_ref(void *argument, size_t begin, size_t end, size_t worke
             double sum = 0;
             for (size_t o = 0; o < task->outputs; o++)
                 sum += (double)task->dy[n * task->outputs + o] *
-                       (double)task->weights[o * task->inputs + i];
+                       (double)((const float *)task->weights)[o * task->inputs + i];
             task->dx[n * task->inputs + i] = (float)sum;
         }
 }

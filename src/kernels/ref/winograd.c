@@ -33,7 +33,7 @@ static double convolution(const vgg_winograd_task *task, size_t n, size_t k, siz
                                        shape->height * shape->width);
             size_t weight = task->turned ? (c * shape->outputs + k) * 9 + 8 - tap
                                          : (k * shape->inputs + c) * 9 + tap;
-            sum += (double)task->weights[weight] * (double)task->x[at];
+            sum += (double)((const float *)task->weights)[weight] * (double)task->x[at];
         }
     return sum;
 }
@@ -91,8 +91,9 @@ void vgg_winograd_ref(void *argument, size_t begin, size_t end, size_t worker) {
                 write_tile(task, unit / per_image, tile, 0, lanes);
         } else {
             size_t k = unit * VGG_WINOGRAD_GROUP;
-            for (size_t tile = 0; tile < task->images * all; tile++)
-                write_tile(task, task->first_image + tile / all, tile % all, k,
+            size_t first = task->first_row * cut->tile_columns;
+            for (size_t tile = first; tile < first + task->rows * cut->tile_columns; tile++)
+                write_tile(task, tile / all, tile % all, k,
                            vgg_size_min(k + VGG_WINOGRAD_GROUP, lanes));
         }
     }

@@ -1,0 +1,60 @@
+/* What the passes of F(4x4, 3x3) share: its sizes, and its transforms in one dimension, which each
+ * pass applies to columns and then to rows. */
+#ifndef VGG_KERNELS_WINOGRAD_TRANSFORMS_H
+#define VGG_KERNELS_WINOGRAD_TRANSFORMS_H
+
+#include "kernels/tier.h"
+
+#define POINTS VGG_WINOGRAD_POINTS
+#define GROUP VGG_WINOGRAD_GROUP
+#define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
+#define GROUP_VECTORS (GROUP / VGG_LANES)
+#define SIDE 6 /* of an input tile: 4 outputs and a border */
+
+/* Interpolation points 0, +-P, +-Q, infinity, and what the transforms make of them. */
+#define P 0.625f
+#define Q 1.5f
+#define P2 (P * P)
+#define Q2 (Q * Q)
+
+/* B^T d: rows are the products of (x - point) over all points but one. */
+VGG_INLINE void transform_input(const vf d[SIDE], vf out[SIDE]) {
+    vf even_p = d[4] - Q2 * d[2], odd_p = P * (d[3] - Q2 * d[1]);
+    vf even_q = d[4] - P2 * d[2], odd_q = Q * (d[3] - P2 * d[1]);
+    out[0] = (P2 * Q2) * d[0] - (P2 + Q2) * d[2] + d[4];
+    out[1] = even_p + odd_p;
+    out[2] = even_p - odd_p;
+    out[3] = even_q + odd_q;
+    out[4] = even_q - odd_q;
+    out[5] = (P2 * Q2) * d[1] - (P2 + Q2) * d[3] + d[5];
+}
+
+/* G g: the filter's polynomial at each point, over the product of (point - other points). */
+VGG_INLINE void transform_filter(const vf g[3], vf out[SIDE]) {
+    const float at_zero = 1.0f / (P2 * Q2);
+    const float at_p = 1.0f / (2 * P2 * (P2 - Q2)), at_q = 1.0f / (2 * Q2 * (Q2 - P2));
+    vf even_p = at_p * g[0] + (at_p * P2) * g[2], odd_p = (at_p * P) * g[1];
+    vf even_q = at_q * g[0] + (at_q * Q2) * g[2], odd_q = (at_q * Q) * g[1];
+    out[0] = at_zero * g[0];
+    out[1] = even_p + odd_p;
+    out[2] = even_p - odd_p;
+    out[3] = even_q + odd_q;
+    out[4] = even_q - odd_q;
+    out[5] = g[2];
+}
+
+/* A^T m: the powers 0 to 3 of the points. */
+VGG_INLINE void transform_output(const vf m[SIDE], vf out[VGG_WINOGRAD_TILE]) {
+    vf even_p = m[1] + m[2], odd_p = m[1] - m[2], even_q = m[3] + m[4], odd_q = m[3] - m[4];
+    out[0] = m[0] + even_p + even_q;
+    out[1] = P * odd_p + Q * odd_q;
+    out[2] = P2 * even_p + Q2 * even_q;
+    out[3] = (P2 * P) * odd_p + (Q2 * Q) * odd_q + m[5];
+}
+
+/* u[36][filter_point], a point of which begins with [channels][32]: the transformed filters of the
+ * output channels from first_k on, for the input channels first_c .. first_c + channels - 1. */
+void VGG_TIERED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
+                              size_t channels, float *u);
+
+#endif

@@ -1,0 +1,66 @@
+/* When F(4x4, 3x3) is chosen, and how it is cut into units and passes. */
+#include "kernels/kernels.h"
+#include "vgg_test.h"
+
+static void test_pays(void **state) {
+    (void)state;
+    static const vgg_conv_shape yes = {1, 64, 64, 56, 56, 3, false};
+    static const vgg_conv_shape no[] = {
+        {1, 64, 64, 56, 56, 1, false},  {1, 64, 64, 56, 56, 3, true},
+        {1, 3, 64, 56, 56, 3, false},   {1, 64, 3, 56, 56, 3, false},
+        {1, 512, 512, 1, 1, 3, false},  {1, 512, 512, 2, 2, 3, false},
+        {1, 512, 512, 2, 56, 3, false}, {1, 512, 512, 56, 2, 3, false}};
+    assert_true(vgg_winograd_pays(&yes));
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+        assert_false(vgg_winograd_pays(&no[i]));
+}
+
+/* Images, channels in and out, height, width, kernel, plain: those of the kernel's own test and
+ * those of VGG. */
+static const vgg_conv_shape SHAPES[] = {
+    {1, 16, 16, 5, 5, 3, false},      {2, 128, 128, 5, 5, 3, false},
+    {2, 129, 128, 5, 5, 3, false},    {65, 144, 130, 5, 5, 3, false},
+    {30, 420, 40, 9, 9, 3, false},    {8, 64, 64, 224, 224, 3, false},
+    {8, 256, 256, 56, 56, 3, false},  {8, 512, 512, 28, 28, 3, false},
+    {32, 512, 512, 14, 14, 3, false}, {2, 256, 256, 5, 2000, 3, false},
+};
+
+static void test_partition(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+        const vgg_conv_shape *s = &SHAPES[i];
+        vgg_winograd_partition p = vgg_winograd_partition_of(s);
+        assert_int_equal(p.fused, s->inputs * s->outputs <= 128 * 128);
+        assert_true(p.tile_rows * VGG_WINOGRAD_TILE >= s->height);
+        assert_true(p.tile_columns * VGG_WINOGRAD_TILE >= s->width);
+        if (p.fused)
+            continue;
+        assert_in_range(p.rows, 1, s->images * p.tile_rows);
+        assert_int_equal(p.tiles, p.rows * p.tile_columns);
+        assert_in_range(p.channels, 1, s->inputs);
+    }
+}
+
+/* A plan takes memory for its largest batch and runs smaller ones in it. */
+static void test_smaller_batches(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+        vgg_conv_shape s = SHAPES[i];
+        vgg_winograd_partition largest = vgg_winograd_partition_of(&s);
+        while (s.images-- > 1) {
+            vgg_winograd_partition p = vgg_winograd_partition_of(&s);
+            assert_int_equal(p.filters, largest.filters);
+            assert_true(p.inputs <= largest.inputs);
+            assert_true(p.scratch <= largest.scratch);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pays),
+        cmocka_unit_test(test_partition),
+        cmocka_unit_test(test_smaller_batches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
