@@ -59,7 +59,7 @@ vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_for
 /* "safetensors, pth": what can be read. */
 static const char *known_formats(char buffer[KNOWN_TEXT]) {
     size_t used = 0;
-    for (size_t i = 0; i < sizeof formats / sizeof *formats && used < KNOWN_TEXT; i++)
+    for (size_t i = 0; i < FORMATS && used < KNOWN_TEXT; i++)
         used += (size_t)snprintf(buffer + used, KNOWN_TEXT - used, "%s%s", i == 0 ? "" : ", ",
                                  formats[i]->name);
     return buffer;
