@@ -12,10 +12,6 @@ typedef struct signature {
 
 /* The first bytes that each format's own description gives it. */
 static const signature signatures[] = {
-    {"a zip archive, as PyTorch .pth and Keras .keras files are", 0, 4, "PK\x03\x04"},
-    {"a Python pickle, as older PyTorch .pth files are", 0, 2, "\x80\x02"},
-    {"a Python pickle", 0, 2, "\x80\x03"},
-    {"a Python pickle", 0, 2, "\x80\x04"},
     {"an HDF5 file, as Keras .h5 files are", 0, 8, "\x89HDF\r\n\x1a\n"},
     {"a GGUF file", 0, 4, "GGUF"},
     {"a NumPy array", 0, 6, "\x93NUMPY"},

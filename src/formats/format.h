@@ -86,7 +86,9 @@ struct vgg_format {
     vgg_status (*save)(const vgg_saving *saving, const char *path, vgg_error *error);
 };
 
-extern const vgg_format vgg_format_safetensors, vgg_format_onnx;
+extern const vgg_format vgg_format_safetensors;
+extern const vgg_format vgg_format_pth;
+extern const vgg_format vgg_format_onnx;
 
 /* The format with that name, or, for NULL, the one that the path's ending belongs to, else
  * safetensors. Fails for one that does not exist or cannot be written. */

@@ -12,6 +12,7 @@
 
 static const vgg_format *const formats[] = {
     &vgg_format_safetensors,
+    &vgg_format_pth,
     &vgg_format_onnx,
 };
 #define FORMATS (sizeof formats / sizeof *formats)
@@ -54,25 +55,35 @@ vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_for
     return VGG_OK;
 }
 
+#define KNOWN_TEXT 128
+
+/* "safetensors, pth": what can be read. */
+static const char *known_formats(char buffer[KNOWN_TEXT]) {
+    size_t used = 0;
+    for (size_t i = 0; i < FORMATS && used < KNOWN_TEXT; i++)
+        used += (size_t)snprintf(buffer + used, KNOWN_TEXT - used, "%s%s", i == 0 ? "" : ", ",
+                                 formats[i]->name);
+    return buffer;
+}
+
 static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
     for (size_t i = 0; i < FORMATS; i++)
         if (formats[i]->sniff(source->storage.map, source->storage.size)) {
             source->format = formats[i];
             return formats[i]->load(source, error);
         }
+    char known[KNOWN_TEXT];
     const char *kind = vgg_foreign_kind(source->storage.map, source->storage.size);
     if (kind != NULL)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: is %s, expected a safetensors file",
-                        source->path, kind);
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: is %s, expected a weight file (%s)",
+                        source->path, kind, known_formats(known));
     if (source->storage.size <= 8)
         return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: ends at byte %zu, too short for a safetensors file", source->path,
-                        source->storage.size);
-    return vgg_fail(
-        error, VGG_ERROR_FORMAT,
-        "%s: is not a weight file of a known format; expected a safetensors file, which "
-        "has the length of its header in bytes 0 to 7 and '{' in byte 8",
-        source->path);
+                        "%s: ends at byte %zu, too short for a weight file (%s)", source->path,
+                        source->storage.size, known_formats(known));
+    return vgg_fail(error, VGG_ERROR_FORMAT,
+                    "%s: is not a weight file of a known format, expected one of %s", source->path,
+                    known_formats(known));
 }
 
 vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error) {
@@ -82,9 +93,11 @@ vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, v
     vgg_status status = vgg_file_map(path, &source->storage.map, &source->storage.size, error);
     if (status != VGG_OK)
         return status;
+    char known[KNOWN_TEXT];
     if (source->storage.size == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: is an empty file (0 bytes), expected a safetensors file", path);
+                        "%s: is an empty file (0 bytes), expected a weight file (%s)", path,
+                        known_formats(known));
     return load_any(source, error);
 }
 

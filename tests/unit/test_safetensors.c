@@ -42,8 +42,6 @@ static const raw_case raw_cases[] = {
     RAW("<HTML><head>404", "is an HTML page"),
     RAW("<?xml version='1.0'?>", "is an XML text"),
     RAW("{\"weight_map\": {}}", "is a JSON text"),
-    RAW("PK\x03\x04\x14\0\0\0\0\0", "is a zip archive, as PyTorch .pth"),
-    RAW("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9", "is a Python pickle, as older PyTorch .pth"),
     RAW("\x89HDF\r\n\x1a\n\0\0\0\0", "is an HDF5 file, as Keras .h5"),
     RAW("\x0a\x0fVGG_ILSVRC_16_l\0\0", "is a Caffe model"),
     RAW("\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0", "is a darknet .weights file"),
