@@ -1,6 +1,6 @@
-/* Reading ONNX models (github.com/onnx/onnx, docs/IR.md): protocol buffers that hold the tensors and
- * the graph of nodes that use them. The graph is followed from the network's input to its output,
- * and says which layer a tensor belongs to. */
+/* Reading ONNX models (github.com/onnx/onnx, docs/IR.md): protocol buffers that hold the tensors
+ * and the graph of nodes that use them. The graph is followed from the network's input to its
+ * output, and says which layer a tensor belongs to. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,8 +57,8 @@ static vgg_status read_model(vgg_tensor_source *source, const Vgg__Onnx__Model *
     if (status != VGG_OK)
         return status;
     vgg_onnx onnx = {.source = source, .graph = graph};
-    status = graph->n_node > 0 ? vgg_onnx_read_graph(&onnx, error)
-                               : vgg_onnx_read_names(&onnx, error);
+    status =
+        graph->n_node > 0 ? vgg_onnx_read_graph(&onnx, error) : vgg_onnx_read_names(&onnx, error);
     vgg_onnx_free(&onnx);
     return status;
 }

@@ -9,7 +9,7 @@
 #include "formats/sequence.h"
 
 /* Far above any VGG: names are looked up one by one. */
-enum { VGG_ONNX_MOST = 10000 };
+enum { VGG_ONNX_MOST = 4096 };
 
 /* TensorProto.DataType */
 enum { VGG_ONNX_FLOAT = 1, VGG_ONNX_FLOAT16 = 10, VGG_ONNX_DOUBLE = 11, VGG_ONNX_BFLOAT16 = 16 };

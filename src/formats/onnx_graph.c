@@ -1,5 +1,5 @@
-/* The graph of an ONNX model: its nodes' attributes, the tensors that names stand for, and the chain
- * of nodes that leads from the input to the output. */
+/* The graph of an ONNX model: its nodes' attributes, the tensors that names stand for, and the
+ * chain of nodes that leads from the input to the output. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

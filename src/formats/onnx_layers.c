@@ -1,5 +1,5 @@
-/* ONNX operators (github.com/onnx/onnx, docs/Operators.md) as layers of a VGG network. Whatever would
- * compute something else than such a network does is refused by the name of its node. */
+/* ONNX operators (github.com/onnx/onnx, docs/Operators.md) as layers of a VGG network. Whatever
+ * would compute something else than such a network does is refused by the name of its node. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +36,9 @@ static vgg_status take_vector(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
         return status;
     if (vector->count != count) {
         char shape[VGG_SHAPE_TEXT];
-        return vgg_onnx_fail_node(
-            walk->onnx, node, error, "takes \"%.80s\" of shape %s, expected %zu values", name,
-            vgg_shape_text(shape, vector->shape, vector->dimensions), count);
+        return vgg_onnx_fail_node(walk->onnx, node, error,
+                                  "takes \"%.80s\" of shape %s, expected %zu values", name,
+                                  vgg_shape_text(shape, vector->shape, vector->dimensions), count);
     }
     vector->dimensions = 1;
     vector->shape[0] = count;
@@ -160,7 +160,8 @@ static bool sees_all(const vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
 static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
     vgg_stored_tensor *weight = &walk->weight;
     bool transposed;
-    vgg_status status = take_tensor(walk, node, vgg_onnx_input(node, 1), weight, &transposed, error);
+    vgg_status status =
+        take_tensor(walk, node, vgg_onnx_input(node, 1), weight, &transposed, error);
     if (status != VGG_OK)
         return status;
     char shape[VGG_SHAPE_TEXT];
@@ -187,8 +188,8 @@ static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
         walk->height = walk->width = 1;
     walk->biased = vgg_onnx_input(node, 2)[0] != '\0';
     if (walk->biased)
-        status = take_vector(walk, node, vgg_onnx_input(node, 2), weight->shape[0], &walk->bias,
-                             error);
+        status =
+            take_vector(walk, node, vgg_onnx_input(node, 2), weight->shape[0], &walk->bias, error);
     return status;
 }
 
@@ -225,18 +226,20 @@ static vgg_status local_response_norm(vgg_onnx_walk *walk, const Vgg__Onnx__Node
     vgg_status status = check_order(walk, node, false, error);
     if (status != VGG_OK)
         return status;
-    /* ONNX divides alpha by the number of channels; VGG_LRN_ALPHA is what each is multiplied with. */
+    /* ONNX divides alpha by the number of channels; VGG_LRN_ALPHA is what each is multiplied with.
+     */
     int64_t size = vgg_onnx_int(node, "size", 0);
     double alpha = vgg_onnx_float(node, "alpha", 1e-4), beta = vgg_onnx_float(node, "beta", 0.75),
            bias = vgg_onnx_float(node, "bias", 1.0);
     int64_t expected = 2 * VGG_LRN_REACH + 1;
     if (size != expected || !close_to(alpha, VGG_LRN_ALPHA * (double)expected) ||
         !close_to(beta, VGG_LRN_BETA) || !close_to(bias, VGG_LRN_K))
-        return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "has size %lld, alpha %g, beta %g and bias %g, expected %lld, %g, "
-                                  "%g and %g",
-                                  (long long)size, alpha, beta, bias, (long long)expected,
-                                  VGG_LRN_ALPHA * (double)expected, VGG_LRN_BETA, VGG_LRN_K);
+        return vgg_onnx_fail_node(
+            walk->onnx, node, error,
+            "has size %lld, alpha %g, beta %g and bias %g, expected %lld, %g, "
+            "%g and %g",
+            (long long)size, alpha, beta, bias, (long long)expected,
+            VGG_LRN_ALPHA * (double)expected, VGG_LRN_BETA, VGG_LRN_K);
     vgg_sequence_lrn(&walk->sequence);
     vgg_text_add(&walk->trunk, walk->trunk.length > 0 ? ",L" : "L");
     return VGG_OK;
@@ -258,10 +261,11 @@ static vgg_status max_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg
     /* Rounding up or down is the same for even sizes only. */
     bool even = walk->height > 0 && walk->height % 2 == 0 && walk->width % 2 == 0;
     if (up && !even)
-        return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "rounds the size of its output up, expected down, for an input of "
-                                  "%zux%zu (0: unknown)",
-                                  walk->height, walk->width);
+        return vgg_onnx_fail_node(
+            walk->onnx, node, error,
+            "rounds the size of its output up, expected down, for an input of "
+            "%zux%zu (0: unknown)",
+            walk->height, walk->width);
     walk->height /= 2;
     walk->width /= 2;
     vgg_sequence_pool(&walk->sequence);
@@ -269,8 +273,8 @@ static vgg_status max_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg
     return VGG_OK;
 }
 
-/* The pool between convolutions and linear layers: that of torchvision's layout, from whichever size
- * to 7 x 7, or one that changes nothing. */
+/* The pool between convolutions and linear layers: that of torchvision's layout, from whichever
+ * size to 7 x 7, or one that changes nothing. */
 static vgg_status last_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool global,
                             vgg_error *error) {
     /* Linear layers that are written as convolutions may have a pool of one value behind them. */
@@ -317,19 +321,21 @@ static vgg_status linear(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool 
                          const char *bias, vgg_error *error) {
     vgg_stored_tensor *weight = &walk->weight;
     bool transposed;
-    vgg_status status = take_tensor(walk, node, vgg_onnx_input(node, 1), weight, &transposed, error);
+    vgg_status status =
+        take_tensor(walk, node, vgg_onnx_input(node, 1), weight, &transposed, error);
     if (status == VGG_OK)
         status = check_order(walk, node, true, error);
     if (status != VGG_OK)
         return status;
     char shape[VGG_SHAPE_TEXT];
     size_t inputs_at = outputs_first != transposed ? 1 : 0;
-    size_t expected = walk->features > 0 ? walk->features
-                                         : walk->channels * walk->height * walk->width;
+    size_t expected =
+        walk->features > 0 ? walk->features : walk->channels * walk->height * walk->width;
     if (weight->dimensions != 2 || (expected > 0 && weight->shape[inputs_at] != expected))
-        return vgg_onnx_fail_node(
-            walk->onnx, node, error, "has a weight of shape %s, expected two sizes, one of them %zu",
-            vgg_shape_text(shape, weight->shape, weight->dimensions), expected);
+        return vgg_onnx_fail_node(walk->onnx, node, error,
+                                  "has a weight of shape %s, expected two sizes, one of them %zu",
+                                  vgg_shape_text(shape, weight->shape, weight->dimensions),
+                                  expected);
     if (!walk->flat && walk->features == 0)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "follows convolutions without a Flatten between them");
@@ -370,8 +376,7 @@ static vgg_status add(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_erro
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static vgg_status average_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
-                               vgg_error *error) {
+static vgg_status average_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
     return last_pool(walk, node, false, error);
 }
 
@@ -459,8 +464,9 @@ vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_
 vgg_status vgg_onnx_layers_end(vgg_onnx_walk *walk, vgg_error *error) {
     vgg_status status = flush(walk, error);
     if (status == VGG_OK && walk->last != VGG_ONNX_LINEAR)
-        status = vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                          "%s: its graph does not end in a linear layer (Gemm), as a VGG network does",
-                          walk->onnx->source->path);
+        status =
+            vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                     "%s: its graph does not end in a linear layer (Gemm), as a VGG network does",
+                     walk->onnx->source->path);
     return status;
 }

@@ -1,6 +1,6 @@
-/* ONNX models that hold tensors but no nodes, so that only names tell what a tensor is for: PyTorch's,
- * or those that exports of MXNet's model zoo (vgg0_conv0_weight, vgg0_dense0_bias) and of Caffe2
- * (conv1_1_w_0, fc6_b_0) have. */
+/* ONNX models that hold tensors but no nodes, so that only names tell what a tensor is for:
+ * PyTorch's, or those that exports of MXNet's model zoo (vgg0_conv0_weight, vgg0_dense0_bias) and
+ * of Caffe2 (conv1_1_w_0, fc6_b_0) have. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,8 +113,7 @@ static bool fits(const names *n, const vgg_arch_list *list) {
         const vgg_arch_token *token = &list->tokens[i];
         if (token->type != VGG_LAYER_CONVOLUTION)
             continue;
-        if (seen == n->convolution_count ||
-            !has_size(n->convolutions[seen], 0, token->channels) ||
+        if (seen == n->convolution_count || !has_size(n->convolutions[seen], 0, token->channels) ||
             !has_size(n->convolutions[seen], 2, token->kernel))
             return false;
         seen++;
@@ -167,7 +166,8 @@ static vgg_status place(names *n, const vgg_arch_list *list, vgg_error *error) {
     return status;
 }
 
-/* Places the tensors as the first architecture of the table that they fit; *placed: there is one. */
+/* Places the tensors as the first architecture of the table that they fit; *placed: there is one.
+ */
 static vgg_status place_by_table(names *n, bool *placed, vgg_error *error) {
     const vgg_architecture *row;
     *placed = false;

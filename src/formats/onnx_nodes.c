@@ -93,7 +93,8 @@ static void add_sizes(vgg_onnx_made_node *made, const char *name, size_t pairs, 
 static void add_tensors(vgg_onnx_made_node *made, const vgg_network *network,
                         const vgg_layer *layer) {
     for (size_t i = 0; i < layer->tensors; i++)
-        made->input[made->node.n_input++] = text(network->tensors[layer->first_tensor + i].info.name);
+        made->input[made->node.n_input++] =
+            text(network->tensors[layer->first_tensor + i].info.name);
 }
 
 /* ---- layers ---------------------------------------------------------------------------------- */
@@ -106,11 +107,11 @@ static vgg_status add_average_pool(vgg_onnx_nodes *nodes, const vgg_layer *layer
     if (in->height == out->height && in->width == out->width)
         return VGG_OK;
     if (in->height % out->height != 0 || in->width % out->width != 0)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "%s cannot be written: \"%s\" averages %zux%zu values to %zux%zu, which ONNX "
-                        "has no operator for; expected a multiple of %zu",
-                        path, layer->name, in->height, in->width, out->height, out->width,
-                        out->height);
+        return vgg_fail(
+            error, VGG_ERROR_UNSUPPORTED,
+            "%s cannot be written: \"%s\" averages %zux%zu values to %zux%zu, which ONNX "
+            "has no operator for; expected a multiple of %zu",
+            path, layer->name, in->height, in->width, out->height, out->width, out->height);
     vgg_onnx_made_node *made = add_node(nodes, "AveragePool", layer->name, *at);
     add_sizes(made, "kernel_shape", 1, in->height / out->height, in->width / out->width);
     add_sizes(made, "strides", 1, in->height / out->height, in->width / out->width);
@@ -120,7 +121,8 @@ static vgg_status add_average_pool(vgg_onnx_nodes *nodes, const vgg_layer *layer
 
 static void add_lrn(vgg_onnx_nodes *nodes, const vgg_layer *layer, const char *at) {
     vgg_onnx_made_node *made = add_node(nodes, "LRN", layer->name, at);
-    /* ONNX divides alpha by the number of channels; VGG_LRN_ALPHA is what each is multiplied with. */
+    /* ONNX divides alpha by the number of channels; VGG_LRN_ALPHA is what each is multiplied with.
+     */
     int size = 2 * VGG_LRN_REACH + 1;
     add_float(made, "alpha", VGG_LRN_ALPHA * size);
     add_float(made, "beta", VGG_LRN_BETA);

@@ -6,7 +6,8 @@
 
 typedef struct vgg_onnx_made_node vgg_onnx_made_node;
 
-/* The graph in two messages: what stands before its initialisers, and what behind. Start with {0}. */
+/* The graph in two messages: what stands before its initialisers, and what behind. Start with {0}.
+ */
 typedef struct vgg_onnx_nodes {
     Vgg__Onnx__Graph begin, end; /* nodes and name; inputs and outputs */
     vgg_onnx_made_node *made;

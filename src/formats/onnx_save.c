@@ -1,7 +1,7 @@
-/* Writing ONNX: IR version 7 and operator set 13 (github.com/onnx/onnx, docs/Versioning.md). A model
- * is packed in pieces, since messages with parts of the fields, one behind the other, are a message
- * with all of them: so the values go from where they lie to the file. The same model gives the same
- * bytes. */
+/* Writing ONNX: IR version 7 and operator set 13 (github.com/onnx/onnx, docs/Versioning.md). A
+ * model is packed in pieces, since messages with parts of the fields, one behind the other, are a
+ * message with all of them: so the values go from where they lie to the file. The same model gives
+ * the same bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,15 +113,16 @@ static vgg_status find_values(onnx_file *f, const vgg_tensor_info *info, initial
         if (strcmp(stored->name, info->name) != 0)
             continue;
         if (stored->count != info->count || !vgg_element_is_weight(stored->type->element))
-            return vgg_fail(error, VGG_ERROR_SHAPE,
-                            "%s cannot be written: tensor \"%s\" has %zu values of %s, expected %zu "
-                            "floating-point values",
-                            f->path, info->name, stored->count, stored->type->name, info->count);
+            return vgg_fail(
+                error, VGG_ERROR_SHAPE,
+                "%s cannot be written: tensor \"%s\" has %zu values of %s, expected %zu "
+                "floating-point values",
+                f->path, info->name, stored->count, stored->type->name, info->count);
         *made = (initializer){.stored = stored, .info = info};
         return VGG_OK;
     }
-    return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                    "%s cannot be written: there is no tensor \"%s\"", f->path, info->name);
+    return vgg_fail(error, VGG_ERROR_ARGUMENT, "%s cannot be written: there is no tensor \"%s\"",
+                    f->path, info->name);
 }
 
 static vgg_status collect_values(onnx_file *f, vgg_error *error) {

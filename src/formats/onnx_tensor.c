@@ -28,10 +28,11 @@ static vgg_status read_type(const vgg_onnx *onnx, const Vgg__Onnx__Tensor *store
                        : stored->data_type == VGG_ONNX_DOUBLE   ? "F64"
                                                                 : NULL;
     if (name == NULL)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "tensor \"%.80s\" of %s has data_type %d, expected 1 (float), 10 (float16), "
-                        "11 (double) or 16 (bfloat16)",
-                        vgg_onnx_text(stored->name), onnx->source->path, (int)stored->data_type);
+        return vgg_fail(
+            error, VGG_ERROR_UNSUPPORTED,
+            "tensor \"%.80s\" of %s has data_type %d, expected 1 (float), 10 (float16), "
+            "11 (double) or 16 (bfloat16)",
+            vgg_onnx_text(stored->name), onnx->source->path, (int)stored->data_type);
     tensor->type = vgg_element_type_named(name);
     return VGG_OK;
 }
@@ -67,12 +68,13 @@ static vgg_status check_bytes(const vgg_onnx *onnx, const Vgg__Onnx__Tensor *sto
     if (vgg_size_mul(tensor->count, tensor->type->bytes, &expected) && found == expected)
         return VGG_OK;
     char shape[VGG_SHAPE_TEXT];
-    return vgg_fail(error, VGG_ERROR_FORMAT,
-                    "tensor \"%.80s\" of %s: %s has %zu bytes, expected %zu values of %zu bytes for "
-                    "%s of shape %s",
-                    vgg_onnx_text(stored->name), onnx->source->path, field, found, tensor->count,
-                    tensor->type->bytes, tensor->type->name,
-                    vgg_shape_text(shape, tensor->shape, tensor->dimensions));
+    return vgg_fail(
+        error, VGG_ERROR_FORMAT,
+        "tensor \"%.80s\" of %s: %s has %zu bytes, expected %zu values of %zu bytes for "
+        "%s of shape %s",
+        vgg_onnx_text(stored->name), onnx->source->path, field, found, tensor->count,
+        tensor->type->bytes, tensor->type->name,
+        vgg_shape_text(shape, tensor->shape, tensor->dimensions));
 }
 
 /* ---- in the file ----------------------------------------------------------------------------- */
@@ -134,8 +136,8 @@ static vgg_status read_here(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
                             vgg_stored_tensor *tensor, vgg_error *error) {
     if (stored->n_raw_data > 0)
         /* Not a packed field: the last one counts. */
-        return join_pieces(onnx, stored, "raw_data", 1,
-                           &stored->raw_data[stored->n_raw_data - 1], tensor, error);
+        return join_pieces(onnx, stored, "raw_data", 1, &stored->raw_data[stored->n_raw_data - 1],
+                           tensor, error);
     switch (stored->data_type) {
     case VGG_ONNX_FLOAT:
         return join_pieces(onnx, stored, "float_data", stored->n_float_data, stored->float_data,
@@ -207,15 +209,16 @@ static vgg_status map_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
     vgg_status status;
     size_t length = folder != NULL ? strlen(folder) : 0;
     if (folder == NULL || path == NULL)
-        status = vgg_fail(error, reason == ENOENT ? VGG_ERROR_NOT_FOUND : VGG_ERROR_IO,
-                          "tensor \"%.80s\" of %s: cannot open its values' file \"%.200s\": %s",
-                          vgg_onnx_text(stored->name), onnx->source->path, location,
-                          strerror(reason));
+        status =
+            vgg_fail(error, reason == ENOENT ? VGG_ERROR_NOT_FOUND : VGG_ERROR_IO,
+                     "tensor \"%.80s\" of %s: cannot open its values' file \"%.200s\": %s",
+                     vgg_onnx_text(stored->name), onnx->source->path, location, strerror(reason));
     else if (strncmp(path, folder, length) != 0 || (length > 1 && path[length] != '/'))
-        status = vgg_fail(error, VGG_ERROR_FORMAT,
-                          "tensor \"%.80s\" of %s: its values' file \"%.200s\" is a link that leaves "
-                          "the model's folder",
-                          vgg_onnx_text(stored->name), onnx->source->path, location);
+        status =
+            vgg_fail(error, VGG_ERROR_FORMAT,
+                     "tensor \"%.80s\" of %s: its values' file \"%.200s\" is a link that leaves "
+                     "the model's folder",
+                     vgg_onnx_text(stored->name), onnx->source->path, location);
     else
         status = vgg_tensor_source_map(onnx->source, path, file, error);
     free(folder);

@@ -1,7 +1,7 @@
 /* Protocol buffers' encoding (protobuf.dev/programming-guides/encoding): a message is a list of
- * fields, each a key, its number times eight plus a wire type, and a value. Before protobuf-c sees a
- * message, an outline of it is made, in which fields of type `bytes` have given way to the places of
- * their values, and fields that nobody asks for are left out. */
+ * fields, each a key, its number times eight plus a wire type, and a value. Before protobuf-c sees
+ * a message, an outline of it is made, in which fields of type `bytes` have given way to the places
+ * of their values, and fields that nobody asks for are left out. */
 #include "formats/protobuf.h"
 
 #include <stdlib.h>
@@ -211,14 +211,15 @@ vgg_status vgg_protobuf_read(vgg_protobuf *protobuf, const ProtobufCMessageDescr
     vgg_status status = add_message(&o, map, map + size, descriptor, 0, error);
     if (status == VGG_OK) {
         protobuf->left -= o.text.length;
-        protobuf->message =
-            protobuf_c_message_unpack(descriptor, &protobuf->allocator, o.text.length,
-                                      (const unsigned char *)(o.text.data != NULL ? o.text.data : ""));
+        protobuf->message = protobuf_c_message_unpack(
+            descriptor, &protobuf->allocator, o.text.length,
+            (const unsigned char *)(o.text.data != NULL ? o.text.data : ""));
         if (protobuf->message == NULL)
-            status = vgg_fail(error, VGG_ERROR_FORMAT,
-                              "%s: is no valid %s: one of its fields has another type than expected, "
-                              "or it needs more memory than a file of %zu bytes can need",
-                              path, descriptor->short_name, size);
+            status =
+                vgg_fail(error, VGG_ERROR_FORMAT,
+                         "%s: is no valid %s: one of its fields has another type than expected, "
+                         "or it needs more memory than a file of %zu bytes can need",
+                         path, descriptor->short_name, size);
     }
     vgg_text_free(&o.text);
     return status;

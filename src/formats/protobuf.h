@@ -1,6 +1,6 @@
-/* Protocol buffers from files that are not to be believed, read with protobuf-c but without a copy of
- * the weights: fields of type `bytes` stay where they are, in the map, and the message holds only
- * their places. Packed numbers that a .proto file declares as bytes are read in place too. */
+/* Protocol buffers from files that are not to be believed, read with protobuf-c but without a copy
+ * of the weights: fields of type `bytes` stay where they are, in the map, and the message holds
+ * only their places. Packed numbers that a .proto file declares as bytes are read in place too. */
 #ifndef VGG_FORMATS_PROTOBUF_H
 #define VGG_FORMATS_PROTOBUF_H
 
