@@ -15,8 +15,9 @@ for program in "$@"; do
     mkdir -p "$build/corpus/$reader" "$build/seeds/$reader"
     echo "fuzz_$reader for ${FUZZ_SECONDS:-60} s"
     "$build/fuzz/fuzz_$reader" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 \
-        -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -verbosity=0 \
-        -artifact_prefix="$build/found/$reader-" "$build/corpus/$reader" "$build/seeds/$reader" ||
-        failed="$failed $reader"
+        -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+        -artifact_prefix="$build/found/$reader-" "$build/corpus/$reader" "$build/seeds/$reader" \
+        >"$build/found/$reader.log" 2>&1 || failed="$failed $reader"
+    sed -n 's/^stat::number_of_executed_units: */  files: /p' "$build/found/$reader.log"
 done
 [ -z "$failed" ] || { echo "failed:$failed; see $build/found" >&2; exit 1; }

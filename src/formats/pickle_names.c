@@ -9,6 +9,11 @@
         "torch.cuda", name, VGG_PICKLE_IS_TYPE, type                                               \
     }
 
+#define BUILTIN(name)                                                                              \
+    {"builtins", name, VGG_PICKLE_MAKES_OPAQUE, NULL}, {                                           \
+        "__builtin__", name, VGG_PICKLE_MAKES_OPAQUE, NULL                                         \
+    }
+
 /* Nothing here is ever called: a role says what kind of value stands for the call. */
 static const vgg_pickle_global globals[] = {
     {"collections", "OrderedDict", VGG_PICKLE_MAKES_DICT, NULL},
@@ -56,16 +61,18 @@ static const vgg_pickle_global globals[] = {
     /* What training scripts put beside the tensors. */
     {"argparse", "Namespace", VGG_PICKLE_MAKES_OPAQUE, NULL},
     {"torch", "device", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"builtins", "set", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"__builtin__", "set", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"builtins", "frozenset", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"__builtin__", "frozenset", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"builtins", "slice", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"builtins", "range", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"builtins", "complex", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"__builtin__", "complex", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"builtins", "bytearray", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"__builtin__", "bytearray", VGG_PICKLE_MAKES_OPAQUE, NULL},
+    BUILTIN("set"),
+    BUILTIN("frozenset"),
+    BUILTIN("list"),
+    BUILTIN("tuple"),
+    BUILTIN("int"),
+    BUILTIN("float"),
+    BUILTIN("bool"),
+    BUILTIN("str"),
+    BUILTIN("complex"),
+    BUILTIN("slice"),
+    BUILTIN("range"),
+    BUILTIN("bytearray"),
     {"pathlib", "PosixPath", VGG_PICKLE_MAKES_OPAQUE, NULL},
     {"pathlib", "WindowsPath", VGG_PICKLE_MAKES_OPAQUE, NULL},
     {"_codecs", "encode", VGG_PICKLE_MAKES_OPAQUE, NULL}, /* bytes, as protocol 2 has them */

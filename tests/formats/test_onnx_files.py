@@ -9,63 +9,63 @@ onnx = pytest.importorskip("onnx", reason="needs the Python package onnx (python
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 import onnx_files as files  # noqa: E402
-from conftest import refused, scores, vgg, write_safetensors  # noqa: E402
+from conftest import logits, refused, vgg, write_safetensors  # noqa: E402
 
 UNIT = ("--preprocess", "unit")
 
 
-def expected(values, tmp_path, picture):
+def expected(values, tmp_path, noise):
     """The scores of the same weights in a safetensors file."""
     path = tmp_path / "expected.safetensors"
     write_safetensors(path, values)
-    return scores(path, picture, "--layout", "paper", "--input", files.SIDE, *UNIT)
+    return logits(path, noise, "--layout", "paper", "--input", files.SIDE, *UNIT)
 
 
-def check(graph, values, tmp_path, picture, **options):
+def check(graph, values, tmp_path, noise, **options):
     path = files.save(graph, tmp_path / "model.onnx", **options)
-    found = scores(path, picture, *UNIT)
+    found = logits(path, noise, *UNIT)
     assert len(found) == files.CLASSES and np.ptp(found) > 0.1
-    np.testing.assert_allclose(found, expected(values, tmp_path, picture), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found, expected(values, tmp_path, noise), rtol=0, atol=1e-5)
 
 
 # ---- reading -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [files.keep, files.mxnet, files.caffe2, lambda n: f"x{hash(n)}"])
-def test_names(name, tmp_path, picture):
+def test_names(name, tmp_path, noise):
     values = files.weights()
-    check(files.plain(values, name), values, tmp_path, picture)
+    check(files.plain(values, name), values, tmp_path, noise)
 
 
 @pytest.mark.parametrize("store", [files.raw, files.float_data, files.double_data,
                                    files.raw_doubles, files.halves, files.halves_in_numbers,
                                    files.brain_floats])
-def test_storage(store, tmp_path, picture):
+def test_storage(store, tmp_path, noise):
     values = files.rounded(files.weights(), store)
-    check(files.plain(values, store=store), values, tmp_path, picture)
+    check(files.plain(values, store=store), values, tmp_path, noise)
 
 
 @pytest.mark.parametrize("kind", ["transposed", "plain", "matmul", "turned"])
-def test_linear_layers(kind, tmp_path, picture):
+def test_linear_layers(kind, tmp_path, noise):
     values = files.weights()
-    check(files.plain(values, kind=kind), values, tmp_path, picture)
+    check(files.plain(values, kind=kind), values, tmp_path, noise)
 
 
-def test_batch_normalisation(tmp_path, picture):
+def test_batch_normalisation(tmp_path, noise):
     values = files.weights(batch_norm=True)
-    check(files.plain(values, batch_norm=True), values, tmp_path, picture)
+    check(files.plain(values, batch_norm=True), values, tmp_path, noise)
 
 
-def test_softmax_at_the_end(tmp_path, picture):
+def test_softmax_at_the_end(tmp_path, noise):
     """The scores are still the values before it."""
     values = files.weights()
     graph = files.plain(values)
     graph.add("Softmax", axis=1)
     graph.add("Identity")
-    check(graph, values, tmp_path, picture)
+    check(graph, values, tmp_path, noise)
 
 
-def test_convolution_without_bias(tmp_path, picture):
+def test_convolution_without_bias(tmp_path, noise):
     values = files.weights()
     for name in values:
         if name.startswith("features") and name.endswith("bias"):
@@ -74,10 +74,10 @@ def test_convolution_without_bias(tmp_path, picture):
     for node in graph.nodes:
         if node.op_type == "Conv":
             del node.input[2]
-    check(graph, values, tmp_path, picture)
+    check(graph, values, tmp_path, noise)
 
 
-def test_bias_added_to_a_convolution(tmp_path, picture):
+def test_bias_added_to_a_convolution(tmp_path, noise):
     """In shape (K, 1, 1), before or behind what it is added to."""
     values = files.weights()
     graph = files.Graph(values)
@@ -96,10 +96,10 @@ def test_bias_added_to_a_convolution(tmp_path, picture):
         index += 1
     graph.add("Flatten")
     graph.classifier()
-    check(graph, values, tmp_path, picture)
+    check(graph, values, tmp_path, noise)
 
 
-def test_reshape_with_a_computed_shape(tmp_path, picture):
+def test_reshape_with_a_computed_shape(tmp_path, noise):
     """x.view(x.size(0), -1), as older exports write it."""
     values = files.weights()
     graph = files.Graph(values)
@@ -114,10 +114,10 @@ def test_reshape_with_a_computed_shape(tmp_path, picture):
                     helper.make_node("Concat", ["batches", "rest"], ["flat"], axis=0)]
     graph.add("Reshape", "flat")
     graph.classifier()
-    check(graph, values, tmp_path, picture)
+    check(graph, values, tmp_path, noise)
 
 
-def test_constants_and_shared_weights(tmp_path, picture):
+def test_constants_and_shared_weights(tmp_path, noise):
     """Weights as Constant nodes, and behind Identity."""
     values = files.weights()
     graph = files.plain(values)
@@ -127,10 +127,10 @@ def test_constants_and_shared_weights(tmp_path, picture):
     second.name = "behind"
     graph.initializers.append(second)
     graph.nodes[:0] = [helper.make_node("Constant", [], [first.name], value=first), shared]
-    check(graph, values, tmp_path, picture)
+    check(graph, values, tmp_path, noise)
 
 
-def test_linear_layers_as_convolutions(tmp_path, picture):
+def test_linear_layers_as_convolutions(tmp_path, noise):
     values = files.weights()
     graph = files.Graph(values)
     graph.features()
@@ -144,10 +144,10 @@ def test_linear_layers_as_convolutions(tmp_path, picture):
             graph.add("Relu")
     graph.add("GlobalAveragePool")
     graph.add("Flatten")
-    check(graph, values, tmp_path, picture)
+    check(graph, values, tmp_path, noise)
 
 
-def test_inputs_that_are_initialisers(tmp_path, picture):
+def test_inputs_that_are_initialisers(tmp_path, noise):
     """IR version 3 lists every initialiser among the inputs."""
     values = files.weights()
     model = files.plain(values).model()
@@ -157,7 +157,7 @@ def test_inputs_that_are_initialisers(tmp_path, picture):
             tensor.name, tensor.data_type, tensor.dims))
     path = tmp_path / "model.onnx"
     onnx.save(model, str(path))
-    np.testing.assert_allclose(scores(path, picture, *UNIT), expected(values, tmp_path, picture),
+    np.testing.assert_allclose(logits(path, noise, *UNIT), expected(values, tmp_path, noise),
                                rtol=0, atol=1e-5)
 
 
@@ -204,38 +204,38 @@ def names_of_d(style):
 
 
 @pytest.mark.parametrize("style", ["mxnet", "caffe2"])
-def test_names_alone(style, tmp_path, picture):
+def test_names_alone(style, tmp_path, noise):
     tensors = [numpy_helper.from_array(values, name) for name, values in names_of_d(style)]
     model = helper.make_model(helper.make_graph([], "net", [], [], tensors[::-1]))
     path = tmp_path / "model.onnx"
     onnx.save(model, str(path))
     table = vgg("summary", path, "--layout", "paper", "--input", 32)
     assert table.count("Conv2d") == 13 and table.count("MaxPool2d") == 5
-    found = scores(path, picture, "--layout", "paper", "--input", 32, *UNIT)
+    found = logits(path, noise, "--layout", "paper", "--input", 32, *UNIT)
     np.testing.assert_array_equal(found, np.arange(10))
 
 
-def test_torch_names_alone(tmp_path, picture):
+def test_torch_names_alone(tmp_path, noise):
     values = files.weights()
     tensors = [numpy_helper.from_array(v, n) for n, v in reversed(list(values.items()))]
     path = tmp_path / "model.onnx"
     onnx.save(helper.make_model(helper.make_graph([], "net", [], [], tensors)), str(path))
-    found = scores(path, picture, "--layout", "paper", "--input", files.SIDE, *UNIT)
-    np.testing.assert_allclose(found, expected(values, tmp_path, picture), rtol=0, atol=1e-5)
+    found = logits(path, noise, "--layout", "paper", "--input", files.SIDE, *UNIT)
+    np.testing.assert_allclose(found, expected(values, tmp_path, noise), rtol=0, atol=1e-5)
 
 
 # ---- values in other files -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_external_data(together, tmp_path, picture):
+def test_external_data(together, tmp_path, noise):
     values = files.weights()
     path = tmp_path / "model.onnx"
     onnx.save_model(files.plain(values).model(), str(path), save_as_external_data=True,
                     all_tensors_to_one_file=together, location="values.bin" if together else None,
                     size_threshold=0)
     assert path.stat().st_size < 8000
-    np.testing.assert_allclose(scores(path, picture, *UNIT), expected(values, tmp_path, picture),
+    np.testing.assert_allclose(logits(path, noise, *UNIT), expected(values, tmp_path, noise),
                                rtol=0, atol=1e-5)
 
 
@@ -442,7 +442,7 @@ def exported(tmp_path, batch_norm, side, **options):
 @pytest.mark.parametrize("side", [28, 56])
 @pytest.mark.parametrize("fold", [False, True])
 @pytest.mark.filterwarnings("ignore")
-def test_torch_export(batch_norm, side, fold, tmp_path, picture):
+def test_torch_export(batch_norm, side, fold, tmp_path, noise):
     """With the adaptive pool doing nothing and halving; with and without batch normalisation that is
     folded into the convolutions."""
     options = {} if fold else {"do_constant_folding": False}
@@ -452,13 +452,13 @@ def test_torch_export(batch_norm, side, fold, tmp_path, picture):
     assert (b"BatchNormalization" in path.read_bytes()) == (batch_norm and not fold)
     same = tmp_path / "same.safetensors"
     write_safetensors(same, values)
-    np.testing.assert_allclose(scores(path, picture, *UNIT),
-                               scores(same, picture, "--input", side, *UNIT), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(logits(path, noise, *UNIT),
+                               logits(same, noise, "--input", side, *UNIT), rtol=0, atol=1e-5)
 
 
 @pytest.mark.skipif("VGG_TEST_QUICK" in os.environ, reason="VGG_TEST_QUICK: D at full size is slow")
 @pytest.mark.filterwarnings("ignore")
-def test_torchvision_at_full_size(tmp_path, picture):
+def test_torchvision_at_full_size(tmp_path, noise):
     torch = pytest.importorskip("torch", reason="needs PyTorch (python3-torch)")
     models = pytest.importorskip("torchvision.models", reason="needs python3-torchvision")
     torch.manual_seed(2)
@@ -467,6 +467,6 @@ def test_torchvision_at_full_size(tmp_path, picture):
     torch.onnx.export(network, torch.zeros(1, 3, 224, 224), str(path))
     write_safetensors(same, {n: v.numpy() for n, v in network.state_dict().items()})
     preset = ("--preprocess", "torchvision")
-    found = scores(path, picture, *preset)
+    found = logits(path, noise, *preset)
     assert len(found) == 1000
-    np.testing.assert_allclose(found, scores(same, picture, *preset), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found, logits(same, noise, *preset), rtol=0, atol=1e-5)

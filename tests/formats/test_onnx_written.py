@@ -6,7 +6,7 @@ np = pytest.importorskip("numpy", reason="needs numpy (python3-numpy)")
 onnx = pytest.importorskip("onnx", reason="needs the Python package onnx (python3-onnx)")
 from onnx import TensorProto  # noqa: E402
 
-from conftest import scores, vgg, write_safetensors  # noqa: E402
+from conftest import logits, vgg, write_safetensors  # noqa: E402
 
 UNIT = ("--preprocess", "unit")
 
@@ -52,9 +52,9 @@ def converted(tmp_path, name, *options):
     return source, told, out, side
 
 
-def input_of(picture, side, tmp_path):
-    """The picture as the network sees it, and its scores: a picture of the input's size is not
-    resized, but the short side of 256 / 224 of it is cut."""
+def input_of(side, tmp_path):
+    """A picture, and what the network sees of it: with 256 / 224 of the input's sides it is not
+    resized, but cut."""
     short = (side * 256 + 112) // 224
     pixels = np.random.default_rng(5).integers(0, 256, (short, short, 3), dtype=np.uint8)
     path = tmp_path / "input.ppm"
@@ -66,14 +66,14 @@ def input_of(picture, side, tmp_path):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("softmax", [False, True])
-def test_written_files_are_valid(name, softmax, tmp_path, picture):
+def test_written_files_are_valid(name, softmax, tmp_path, noise):
     source, told, out, _ = converted(tmp_path, name, *(["--softmax"] if softmax else []))
     model = onnx.load(str(out))
     onnx.checker.check_model(model, full_check=True)
     assert [i.name for i in model.graph.input] == ["input"]
     assert [o.name for o in model.graph.output] == ["probabilities" if softmax else "logits"]
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
-    found, same = scores(out, picture), scores(source, picture, *told)
+    found, same = logits(out, noise), logits(source, noise, *told)
     assert found == same
     twice = tmp_path / "twice.onnx"
     vgg("convert", out, twice, *(["--softmax"] if softmax else []))
@@ -84,13 +84,13 @@ def test_written_files_are_valid(name, softmax, tmp_path, picture):
         assert data.index(tensor.raw_data) % 4 == 0, tensor.name
 
 
-def test_halves_are_widened(tmp_path, picture):
+def test_halves_are_widened(tmp_path, noise):
     source, told, _, _ = converted(tmp_path, "plain")
     small, out = tmp_path / "small.safetensors", tmp_path / "small.onnx"
     vgg("convert", source, small, "--dtype", "f16", *told)
     vgg("convert", small, out)
     assert all(t.data_type == TensorProto.FLOAT for t in onnx.load(str(out)).graph.initializer)
-    np.testing.assert_allclose(scores(out, picture), scores(small, picture), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(logits(out, noise), logits(small, noise), rtol=0, atol=1e-5)
 
 
 def test_a_pool_that_onnx_has_not(tmp_path):
@@ -102,20 +102,20 @@ def test_a_pool_that_onnx_has_not(tmp_path):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_onnx_runtime(name, tmp_path, picture):
+def test_onnx_runtime(name, tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
     _, _, out, side = converted(tmp_path, name)
-    path, tensor = input_of(picture, side, tmp_path)
+    path, tensor = input_of(side, tmp_path)
     session = runtime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     theirs = session.run(["logits"], {"input": tensor})[0][0]
-    np.testing.assert_allclose(scores(out, path), theirs, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(logits(out, path), theirs, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_opencv(name, tmp_path, picture):
+def test_opencv(name, tmp_path):
     cv2 = pytest.importorskip("cv2", reason="needs OpenCV (python3-opencv)")
     _, _, out, side = converted(tmp_path, name)
-    path, tensor = input_of(picture, side, tmp_path)
+    path, tensor = input_of(side, tmp_path)
     network = cv2.dnn.readNetFromONNX(str(out))
     network.setInput(tensor)
-    np.testing.assert_allclose(scores(out, path), network.forward()[0], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(logits(out, path), network.forward()[0], rtol=0, atol=1e-4)
