@@ -2,7 +2,7 @@
 #ifndef VGG_FORMATS_ONNX_H
 #define VGG_FORMATS_ONNX_H
 
-#include "onnx.pb-c.h"
+#include <onnx.pb-c.h>
 
 #include "base/text.h"
 #include "formats/format.h"
