@@ -446,8 +446,11 @@ static const struct {
 };
 
 vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
-    const char *type = vgg_onnx_text(node->op_type);
+    const char *type = vgg_onnx_text(node->op_type), *domain = vgg_onnx_text(node->domain);
     vgg_status status = VGG_OK;
+    if (domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0)
+        return vgg_onnx_fail_node(walk->onnx, node, error,
+                                  "is an operator of \"%.80s\", expected ONNX's own", domain);
     if (strcmp(type, "Add") != 0)
         status = flush(walk, error);
     if (status == VGG_OK && walk->ended && strcmp(type, "Identity") != 0)

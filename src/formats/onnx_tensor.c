@@ -219,8 +219,12 @@ static vgg_status map_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
                      "tensor \"%.80s\" of %s: its values' file \"%.200s\" is a link that leaves "
                      "the model's folder",
                      vgg_onnx_text(stored->name), onnx->source->path, location);
-    else
+    else {
         status = vgg_tensor_source_map(onnx->source, path, file, error);
+        if (status != VGG_OK)
+            vgg_error_prefix(error, "tensor \"%.80s\" of %s", vgg_onnx_text(stored->name),
+                             onnx->source->path);
+    }
     free(folder);
     free(path);
     return status;

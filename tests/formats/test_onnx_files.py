@@ -273,6 +273,9 @@ def test_external_data_stays_in_the_folder(tmp_path):
         assert "is a link that leaves the model's folder" in line
     for location in ("inside.bin", "inside-link.bin", "./inside.bin"):
         assert "Conv2d" in vgg("summary", external_model(path, location=location))
+    (folder / "below").mkdir()
+    line = refused("summary", external_model(path, location="below"))
+    assert "features.0.weight" in line and "is a folder, expected a file" in line
     line = refused("summary", external_model(path, location="absent.bin"))
     assert "features.0.weight" in line and "absent.bin" in line and "No such file" in line
     line = refused("summary", external_model(path))
@@ -340,6 +343,10 @@ def three_sizes(graph):
     graph.initializers[0].dims[:] = [8, 3, 9]
 
 
+def other_domain(graph):
+    graph.nodes[1].domain = "com.example"
+
+
 def wrong_vector(graph):
     graph.initializers[1].dims[:] = [4]
     graph.initializers[1].raw_data = bytes(16)
@@ -375,6 +382,7 @@ def numbers(graph):
     (insert("Flatten", "GlobalAveragePool"), "pools an input of 3x3"),
     (insert("Relu", "Softmax"), "\"strange\" (Softmax) is not over"),
     (insert("Conv", "Cast", to=TensorProto.INT64), "\"strange\" (Cast) does not give"),
+    (other_domain, "(Relu) is an operator of \"com.example\""),
     (lose_weight, "takes \"features.0.weight\", which is no stored tensor"),
     (dangle, "\"nowhere\" is neither an input nor the output of a node"),
     (circle, "goes round in a circle"),
