@@ -36,6 +36,8 @@ typedef struct vgg_cli_bench_layer {
     char name[VGG_LAYER_NAME], algorithm[VGG_LAYER_NAME];
     double seconds; /* median */
     double gflops, gbps;
+    size_t bytes;          /* weights, input and output */
+    double products, cost; /* multiply-adds: done, and as predicted (vgg_step_info) */
 } vgg_cli_bench_layer;
 
 typedef struct vgg_cli_bench_report {

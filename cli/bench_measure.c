@@ -212,6 +212,9 @@ static void describe_step(const bench_run *run, size_t step, const vgg_step_info
     layer->seconds = quantile(seconds, run->count, 0.5);
     snprintf(layer->name, sizeof layer->name, "%s", info->name);
     snprintf(layer->algorithm, sizeof layer->algorithm, "%s", info->algorithm);
+    layer->bytes = info->bytes;
+    layer->products = (double)info->products;
+    layer->cost = info->cost;
     bool computes = info->multiply_adds > 0 && layer->seconds > 0.0;
     bool linear = strncmp(info->algorithm, "linear", strlen("linear")) == 0;
     layer->gflops = computes

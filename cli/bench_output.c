@@ -57,28 +57,43 @@ static void print_results(const vgg_network *network, const vgg_cli_bench_report
     }
 }
 
-/* A rate that a layer does not have leaves no blanks at the end of its line: GB/s have GFLOP/s. */
-static void print_rate(double rate) {
-    if (isfinite(rate))
-        printf("%10.1f", rate);
+/* The time that so many multiply-adds and bytes take at the machine's own rates, whichever is
+ * longer. */
+static double seconds_at_rates(const vgg_machine *machine, double multiply_adds, size_t bytes) {
+    double computing = 2e-9 * multiply_adds / machine->peak_gflops;
+    double reading = 1e-9 * (double)bytes / machine->read_gbps;
+    return computing > reading ? computing : reading;
+}
+
+static double predicted_seconds(const vgg_cli_bench_report *report,
+                                const vgg_cli_bench_layer *layer) {
+    return seconds_at_rates(&report->machine, layer->cost, layer->bytes);
+}
+
+/* How much of its time a layer would need if nothing but its products, or reading its bytes, took
+ * any. */
+static double share_of_bound(const vgg_cli_bench_report *report, const vgg_cli_bench_layer *layer) {
+    return seconds_at_rates(&report->machine, layer->products, layer->bytes) / layer->seconds;
 }
 
 static void print_layers(const vgg_cli_bench_report *report) {
-    double total = 0.0;
+    double total = 0.0, predicted = 0.0;
     for (size_t i = 0; i < report->layer_count; i++)
         total += report->layers[i].seconds;
-    printf("\n%-16s  %-16s %9s %8s%10s%10s\n", "layer", "algorithm", "ms", "share", "GFLOP/s",
-           "GB/s");
+    printf("\n%-14s%-14s%8s%10s%9s%8s%9s%8s\n", "layer", "algorithm", "MB", "predicted", "ms",
+           "share", "GFLOP/s", "bound");
     for (size_t i = 0; i < report->layer_count; i++) {
         const vgg_cli_bench_layer *layer = &report->layers[i];
-        printf("%-16s  %-16s %9.3f %6.1f %%", layer->name[0] != '\0' ? layer->name : "-",
-               layer->algorithm, 1e3 * layer->seconds,
-               total > 0.0 ? 100.0 * layer->seconds / total : 0.0);
-        print_rate(layer->gflops);
-        print_rate(layer->gbps);
+        predicted += predicted_seconds(report, layer);
+        printf("%-14s%-14s%8.1f%10.3f%9.3f%6.1f %%", layer->name[0] != '\0' ? layer->name : "-",
+               layer->algorithm, megabytes(layer->bytes), 1e3 * predicted_seconds(report, layer),
+               1e3 * layer->seconds, total > 0.0 ? 100.0 * layer->seconds / total : 0.0);
+        if (isfinite(layer->gflops))
+            printf("%9.1f%6.0f %%", layer->gflops, 100.0 * share_of_bound(report, layer));
         putchar('\n');
     }
-    printf("%-34s %9.3f  at batch %zu\n", "all", 1e3 * total, report->results[0].batch);
+    printf("%-36s%10.3f%9.3f  at batch %zu\n", "all", 1e3 * predicted, 1e3 * total,
+           report->results[0].batch);
 }
 
 void vgg_cli_bench_text(const vgg_cli_bench_options *options, const vgg_network *network,
@@ -107,11 +122,16 @@ static json_t *result_json(const vgg_network *network, const vgg_cli_bench_repor
         vgg_cli_json_number(megabytes(r->mapped_bytes)));
 }
 
-static json_t *layer_json(const vgg_cli_bench_layer *layer) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "name", vgg_cli_json_text(layer->name),
-                     "algorithm", vgg_cli_json_text(layer->algorithm), "ms",
+static json_t *layer_json(const vgg_cli_bench_report *report, const vgg_cli_bench_layer *layer) {
+    bool computes = isfinite(layer->gflops);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+                     vgg_cli_json_text(layer->name), "algorithm",
+                     vgg_cli_json_text(layer->algorithm), "ms",
                      vgg_cli_json_number(1e3 * layer->seconds), "gflops",
-                     vgg_cli_json_number(layer->gflops), "gbps", vgg_cli_json_number(layer->gbps));
+                     vgg_cli_json_number(layer->gflops), "gbps", vgg_cli_json_number(layer->gbps),
+                     "mb", vgg_cli_json_number(megabytes(layer->bytes)), "predicted_ms",
+                     vgg_cli_json_number(1e3 * predicted_seconds(report, layer)), "share_of_bound",
+                     vgg_cli_json_number(computes ? share_of_bound(report, layer) : (double)NAN));
 }
 
 bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *report) {
@@ -119,7 +139,7 @@ bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *
     for (size_t i = 0; i < report->result_count; i++)
         json_array_append_new(results, result_json(network, report, &report->results[i]));
     for (size_t i = 0; i < report->layer_count; i++)
-        json_array_append_new(layers, layer_json(&report->layers[i]));
+        json_array_append_new(layers, layer_json(report, &report->layers[i]));
     /* A row that memory ran out for is not in its list. */
     bool whole = json_array_size(results) == report->result_count &&
                  json_array_size(layers) == report->layer_count;

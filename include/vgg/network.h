@@ -218,8 +218,9 @@ VGG_API vgg_mode vgg_plan_mode(const vgg_plan *plan);
 
 /* inputs: (count, channels, height, width) floats, 1 <= count <= batch. logits: (count, classes),
  * the values before softmax. A row of logits is the same bits whatever the other images, the count
- * and the number of threads are (in VGG_MODE_TRAIN: except for batch normalisation and dropout,
- * which depend on the batch by their definition). Allocates nothing. */
+ * and the number of threads are, in plans with the same options (in VGG_MODE_TRAIN: except for
+ * batch normalisation and dropout, which depend on the batch by their definition). Allocates
+ * nothing. */
 VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count,
                                     float *logits, vgg_error *error);
 
@@ -250,7 +251,13 @@ typedef struct vgg_step_info {
     size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
                            * subtracted */
     size_t weight_bytes;  /* read from the network's tensors */
-    double seconds;       /* that the last vgg_plan_forward took for it */
+    /* Of the plan's whole batch: multiply-adds that the algorithm does; the plan's prediction of
+     * its time, in multiply-adds that registers would do meanwhile (0 for steps that move memory
+     * only); bytes of weights, input and output. */
+    size_t products;
+    double cost;
+    size_t bytes;
+    double seconds; /* that the last vgg_plan_forward took for it */
 } vgg_step_info;
 
 VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);

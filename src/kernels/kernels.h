@@ -119,8 +119,16 @@ typedef struct vgg_winograd_partition {
     size_t scratch;                 /* floats per worker */
 } vgg_winograd_partition;
 
-/* Whether F(4x4, 3x3) is the faster way: 3x3, blocked input, and maps and channels large enough. */
+/* The cost rule (conv_cost.c), for the whole batch: how long the direct convolution and F(4x4, 3x3)
+ * take, in multiply-adds that registers would do meanwhile; how many multiply-adds they do; and
+ * whether F(4x4, 3x3) can be used and is the faster way. Small maps change sides with the size of
+ * the batch, for which filters are transformed once. */
+double vgg_conv_cost(const vgg_conv_shape *shape);
+double vgg_winograd_cost(const vgg_conv_shape *shape);
+size_t vgg_conv_products(const vgg_conv_shape *shape);
+size_t vgg_winograd_products(const vgg_conv_shape *shape);
 bool vgg_winograd_pays(const vgg_conv_shape *shape);
+
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape);
 
 /* y = pool?(relu?((conv(x, w) + bias) * scale + shift)), for the tiles of one pass. */

@@ -19,6 +19,8 @@
 /* Inputs per partial dot product: a chunk of every image's row stays in the second-level cache, and
  * the partial products are added in order. */
 #define CHUNK_INPUTS 2048
+/* How far ahead weights are fetched: one core alone otherwise waits for memory a tenth longer. */
+#define PREFETCH_BYTES 2048
 /* Outputs per pass of the backward pass to the input. */
 #define CHUNK_OUTPUTS 64
 
@@ -37,8 +39,13 @@ VGG_INLINE void dot_tile(int images, int outputs, vgg_element element, const flo
     for (int o = 0; o < outputs; o++)
         sums[n][o] = (vf){0};
     size_t i = 0;
+    size_t size = element == VGG_ELEMENT_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
     for (; i + VGG_LANES <= count; i += VGG_LANES) {
         vf weight[TILE_OUTPUTS];
+        VGG_UNROLL
+        for (int o = 0; o < outputs; o++)
+            __builtin_prefetch((const char *)w + (first + (size_t)o * w_stride + i) * size +
+                               PREFETCH_BYTES);
         VGG_UNROLL
         for (int o = 0; o < outputs; o++)
             weight[o] = vf_load_element(element, w, first + (size_t)o * w_stride + i);
@@ -112,9 +119,12 @@ void VGG_TIERED(linear_forward)(void *argument, size_t begin, size_t end, size_t
 void VGG_TIERED(linear_forward)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_linear_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
-        forward_outputs(task, unit * VGG_LINEAR_OUTPUTS,
-                        vgg_size_min((unit + 1) * VGG_LINEAR_OUTPUTS, task->outputs));
+    /* All chunks of a few rows of weights after each other are long runs through memory; but where
+     * there are several images, a chunk of them stays in the cache for all rows of a unit. */
+    size_t step = task->images == 1 ? TILE_OUTPUTS : VGG_LINEAR_OUTPUTS;
+    size_t last = vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs);
+    for (size_t o = begin * VGG_LINEAR_OUTPUTS; o < last; o += step)
+        forward_outputs(task, o, vgg_size_min(o + step, last));
 }
 
 /* ---- sums of rows, for both backward passes

@@ -1,4 +1,4 @@
-/* What is the same for every tier of F(4x4, 3x3): when it pays, and how it is cut into units. */
+/* What is the same for every tier of F(4x4, 3x3): how it is cut into units. */
 #include "kernels/kernels.h"
 
 /* Transformed filters up to this size are stored; they are read once per unit. Larger ones are made
@@ -15,11 +15,6 @@
 /* Input channels whose filters are made at once: for 32 output channels they take half of a
  * second-level cache. */
 #define PASS_CHANNELS 128
-
-bool vgg_winograd_pays(const vgg_conv_shape *shape) {
-    return shape->kernel == 3 && !shape->plain && shape->inputs >= 16 && shape->outputs >= 16 &&
-           shape->height >= 5 && shape->width >= 5;
-}
 
 static size_t filter_groups(const vgg_conv_shape *shape) {
     return (shape->outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;

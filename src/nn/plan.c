@@ -295,6 +295,27 @@ static const char *algorithm_of(const vgg_step *step) {
     return names[step->kind];
 }
 
+static size_t values_in(vgg_extent extent) {
+    return extent.channels * extent.height * extent.width;
+}
+
+static void describe_products(const vgg_plan *plan, const vgg_step *step, vgg_step_info *info) {
+    const vgg_tensor *weight =
+        &plan->network->tensors[plan->network->layers[step->layer].first_tensor];
+    size_t weights = weight->info.count;
+    info->weight_bytes = weights * (weight->halves == NULL ? sizeof(float) : sizeof(uint16_t));
+    if (step->kind == VGG_STEP_LINEAR) {
+        info->multiply_adds = weights;
+        info->products = weights * plan->options.batch;
+        info->cost = (double)info->products;
+        return;
+    }
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
+    info->multiply_adds = weights * step->in.height * step->in.width;
+    info->products = step->winograd ? vgg_winograd_products(&shape) : vgg_conv_products(&shape);
+    info->cost = step->winograd ? vgg_winograd_cost(&shape) : vgg_conv_cost(&shape);
+}
+
 vgg_status vgg_plan_step(const vgg_plan *plan, size_t index, vgg_step_info *info,
                          vgg_error *error) {
     if (index >= plan->step_count)
@@ -305,12 +326,9 @@ vgg_status vgg_plan_step(const vgg_plan *plan, size_t index, vgg_step_info *info
     *info = (vgg_step_info){.algorithm = algorithm_of(step), .seconds = step->seconds};
     if (step->kind != VGG_STEP_BLOCK && step->kind != VGG_STEP_FLATTEN)
         memcpy(info->name, layer->name, sizeof info->name);
-    if (step->kind == VGG_STEP_CONVOLUTION || step->kind == VGG_STEP_LINEAR) {
-        size_t weights = plan->network->tensors[layer->first_tensor].info.count;
-        bool convolution = step->kind == VGG_STEP_CONVOLUTION;
-        info->multiply_adds = weights * (convolution ? step->in.height * step->in.width : 1);
-        const vgg_tensor *tensor = &plan->network->tensors[layer->first_tensor];
-        info->weight_bytes = weights * (tensor->halves == NULL ? sizeof(float) : sizeof(uint16_t));
-    }
+    if (step->kind == VGG_STEP_CONVOLUTION || step->kind == VGG_STEP_LINEAR)
+        describe_products(plan, step, info);
+    info->bytes = info->weight_bytes + plan->options.batch * sizeof(float) *
+                                           (values_in(step->in) + values_in(step->out));
     return VGG_OK;
 }

@@ -50,8 +50,9 @@ def test_rates_count_the_multiply_adds_of_the_layers(report):
 
 
 def test_layers(report):
-    assert all(list(layer) == ["name", "algorithm", "ms", "gflops", "gbps"]
-               for layer in report["layers"])
+    assert all(list(layer) == ["name", "algorithm", "ms", "gflops", "gbps", "mb", "predicted_ms",
+                               "share_of_bound"] for layer in report["layers"])
+    assert all(layer["mb"] > 0 and layer["predicted_ms"] > 0 for layer in report["layers"])
     names = [layer["name"] for layer in report["layers"]]
     assert {"features.0", "features.3", "classifier.0", "classifier.3"} <= set(names)
     linear = [layer for layer in report["layers"] if layer["gbps"] is not None]
@@ -118,7 +119,8 @@ def test_text():
     assert results[0].split()[:3] == ["batch", "runs", "ms"]
     assert [line.split()[0] for line in results[1:]] == ["1", "4"]
     layers = out.split("\n\n")[2].splitlines()
-    assert layers[0].split() == ["layer", "algorithm", "ms", "share", "GFLOP/s", "GB/s"]
+    assert layers[0].split() == ["layer", "algorithm", "MB", "predicted", "ms", "share",
+                                 "GFLOP/s", "bound"]
     assert any(line.startswith("features.0 ") for line in layers)
     assert layers[-1].endswith("at batch 1")
 

@@ -4,13 +4,18 @@
 
 static void test_pays(void **state) {
     (void)state;
-    static const vgg_conv_shape yes = {1, 64, 64, 56, 56, 3, false};
+    static const vgg_conv_shape yes[] = {{1, 64, 64, 224, 224, 3, false},
+                                         {1, 64, 64, 56, 56, 3, false},
+                                         {1, 512, 512, 14, 14, 3, false},
+                                         {128, 512, 512, 2, 2, 3, false},
+                                         {128, 512, 512, 4, 4, 3, false}};
     static const vgg_conv_shape no[] = {
-        {1, 64, 64, 56, 56, 1, false},  {1, 64, 64, 56, 56, 3, true},
-        {1, 3, 64, 56, 56, 3, false},   {1, 64, 3, 56, 56, 3, false},
-        {1, 512, 512, 1, 1, 3, false},  {1, 512, 512, 2, 2, 3, false},
-        {1, 512, 512, 2, 56, 3, false}, {1, 512, 512, 56, 2, 3, false}};
-    assert_true(vgg_winograd_pays(&yes));
+        {1, 64, 64, 56, 56, 1, false},   {1, 64, 64, 56, 56, 3, true},
+        {1, 3, 64, 56, 56, 3, false},    {1, 64, 3, 56, 56, 3, false},
+        {1, 512, 512, 1, 1, 3, false},   {1, 512, 512, 2, 2, 3, false},
+        {1, 512, 512, 4, 4, 3, false},   {1, 512, 512, 5, 5, 3, false}};
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+        assert_true(vgg_winograd_pays(&yes[i]));
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
         assert_false(vgg_winograd_pays(&no[i]));
 }
