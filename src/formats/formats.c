@@ -82,8 +82,9 @@ static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
                         "%s: ends at byte %zu, too short for a weight file (%s)", source->path,
                         source->storage.size, known_formats(known));
     return vgg_fail(error, VGG_ERROR_FORMAT,
-                    "%s: is not a weight file of a known format, expected one of %s", source->path,
-                    known_formats(known));
+                    "%s: is not a weight file of a known format, expected one of %s; a safetensors "
+                    "file has the length of its header in bytes 0 to 7 and '{' in byte 8",
+                    source->path, known_formats(known));
 }
 
 vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error) {
