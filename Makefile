@@ -5,9 +5,10 @@
 #   make build     build/vgg
 #   make sanitize  the tests under ASan and UBSan
 #   make valgrind  the unit tests under valgrind
+#   make fuzz      each fuzzer for a minute
 WERROR ?= OFF
 
-.PHONY: build demo test sanitize thread valgrind clang clean
+.PHONY: build demo test sanitize thread valgrind clang fuzz clean
 
 build:
 	@scripts/packages.sh build
@@ -46,5 +47,11 @@ clang:
 	@cmake --preset clang -DVGG_WERROR=ON >/dev/null
 	@cmake --build build-clang
 
+fuzz:
+	@scripts/packages.sh build clang fuzz
+	@cmake --preset fuzz >/dev/null
+	@cmake --build build-fuzz --target fuzzers
+	@scripts/fuzz.sh build-fuzz
+
 clean:
-	rm -rf build build-clang build-sanitize build-thread
+	rm -rf build build-clang build-sanitize build-thread build-fuzz

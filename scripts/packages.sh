@@ -4,10 +4,11 @@
 set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev
-    zlib1g-dev libarchive-dev libjansson-dev"
+    zlib1g-dev libarchive-dev libjansson-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler"
 test="libcmocka-dev python3 python3-pytest"
 clang="clang libclang-rt-14-dev"
 valgrind="valgrind"
+fuzz="python3"
 
 missing=""
 for purpose in "$@"; do

@@ -58,6 +58,10 @@ static float float_from_half(uint16_t half) {
 
 void vgg_elements_to_float(vgg_element element, const unsigned char *bytes, size_t count,
                            float *values) {
+    if (element == VGG_ELEMENT_FLOAT32) {
+        memcpy(values, bytes, count * sizeof *values);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         uint16_t half;
         double wide;
@@ -75,8 +79,6 @@ void vgg_elements_to_float(vgg_element element, const unsigned char *bytes, size
             values[i] = (float)wide;
             break;
         case VGG_ELEMENT_FLOAT32:
-            memcpy(&values[i], bytes + 4 * i, sizeof values[i]);
-            break;
         case VGG_ELEMENT_INT64:
         case VGG_ELEMENT_OTHER:
             values[i] = 0.0f;

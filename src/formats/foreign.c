@@ -12,10 +12,6 @@ typedef struct signature {
 
 /* The first bytes that each format's own description gives it. */
 static const signature signatures[] = {
-    {"a zip archive, as PyTorch .pth and Keras .keras files are", 0, 4, "PK\x03\x04"},
-    {"a Python pickle, as older PyTorch .pth files are", 0, 2, "\x80\x02"},
-    {"a Python pickle", 0, 2, "\x80\x03"},
-    {"a Python pickle", 0, 2, "\x80\x04"},
     {"an HDF5 file, as Keras .h5 files are", 0, 8, "\x89HDF\r\n\x1a\n"},
     {"a GGUF file", 0, 4, "GGUF"},
     {"a NumPy array", 0, 6, "\x93NUMPY"},
@@ -59,15 +55,10 @@ static const char *text_kind(const unsigned char *bytes, size_t size) {
     return NULL;
 }
 
-/* Protocol buffers have no signature. An ONNX model begins with field 1, ir_version, a small
- * number, and goes on with field 2, the producer's name, or field 8, the operator sets; a Caffe
- * model begins with field 1, its name. */
+/* Protocol buffers have no signature. A Caffe model begins with field 1, its name. */
 static const char *protobuf_kind(const unsigned char *bytes, size_t size) {
     if (size < 16)
         return NULL;
-    if (bytes[0] == 0x08 && bytes[1] > 0 && bytes[1] < 0x20 &&
-        (bytes[2] == 0x12 || bytes[2] == 0x3a || bytes[2] == 0x42))
-        return "an ONNX model";
     if (bytes[0] != 0x0a || bytes[1] == 0 || bytes[1] >= 0x80 || size < (size_t)bytes[1] + 2)
         return NULL;
     for (size_t i = 0; i < bytes[1]; i++)

@@ -26,14 +26,30 @@ typedef struct vgg_stored_tensor {
     const unsigned char *bytes; /* row-major, little-endian, at any alignment; not owned */
 } vgg_stored_tensor;
 
-/* What the bytes of tensors lie in: the mapped file, and memory for values that the file does not
- * have in their final form (compressed, transposed). A model keeps it for its network. */
+/* A file mapped read-only. */
+typedef struct vgg_mapped_file {
+    const unsigned char *map;
+    size_t size;
+} vgg_mapped_file;
+
+/* What the bytes of tensors lie in: the mapped file, others that it refers to, and memory for values
+ * that the files do not have in their final form (compressed, transposed). A model keeps it for its
+ * network. */
 typedef struct vgg_storage {
     const unsigned char *map;
     size_t size;
+    vgg_mapped_file *others;
+    size_t other_count, other_bytes;
     void **blocks;
     size_t block_count, block_bytes;
 } vgg_storage;
+
+/* What a file that holds its network's graph says of the network. Start with {0}. */
+typedef struct vgg_graph_facts {
+    char *arch; /* as vgg_network_options has it; NULL when the file has no graph */
+    vgg_layout layout;
+    size_t height, width; /* of the input; 0 when the file does not say */
+} vgg_graph_facts;
 
 /* What every format comes down to. Start with {0}. */
 typedef struct vgg_tensor_source {
@@ -45,6 +61,7 @@ typedef struct vgg_tensor_source {
     vgg_notes metadata;
     const char *preset; /* the preprocessing that files of this kind expect by convention, such as
                          * "caffe"; NULL where there is no such convention */
+    vgg_graph_facts graph;
     bool softmax;       /* the file's own graph ends in a softmax, which a network here has not */
 } vgg_tensor_source;
 
@@ -70,6 +87,8 @@ struct vgg_format {
 };
 
 extern const vgg_format vgg_format_safetensors;
+extern const vgg_format vgg_format_pth;
+extern const vgg_format vgg_format_onnx;
 
 /* The format with that name, or, for NULL, the one that the path's ending belongs to, else
  * safetensors. Fails for one that does not exist or cannot be written. */
@@ -82,10 +101,14 @@ vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, v
 void vgg_tensor_source_free(vgg_tensor_source *source);
 
 /* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All
- * blocks together may have the file's size and 64 MB more: a header that asks for more is refused,
+ * blocks together may have the size of the files and 64 MB more: a header that asks for more is refused,
  * which is what `what` names. */
 vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
                                     void **memory, vgg_error *error);
+
+/* Maps another file, which stays for as long as the storage. */
+vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
+                                 vgg_error *error);
 
 /* Unmaps and frees; *storage is {0} then. */
 void vgg_storage_free(vgg_storage *storage);

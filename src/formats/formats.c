@@ -12,6 +12,8 @@
 
 static const vgg_format *const formats[] = {
     &vgg_format_safetensors,
+    &vgg_format_pth,
+    &vgg_format_onnx,
 };
 #define FORMATS (sizeof formats / sizeof *formats)
 
@@ -53,25 +55,36 @@ vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_for
     return VGG_OK;
 }
 
+#define KNOWN_TEXT 128
+
+/* "safetensors, pth": what can be read. */
+static const char *known_formats(char buffer[KNOWN_TEXT]) {
+    size_t used = 0;
+    for (size_t i = 0; i < FORMATS && used < KNOWN_TEXT; i++)
+        used += (size_t)snprintf(buffer + used, KNOWN_TEXT - used, "%s%s", i == 0 ? "" : ", ",
+                                 formats[i]->name);
+    return buffer;
+}
+
 static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
     for (size_t i = 0; i < FORMATS; i++)
         if (formats[i]->sniff(source->storage.map, source->storage.size)) {
             source->format = formats[i];
             return formats[i]->load(source, error);
         }
+    char known[KNOWN_TEXT];
     const char *kind = vgg_foreign_kind(source->storage.map, source->storage.size);
     if (kind != NULL)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: is %s, expected a safetensors file",
-                        source->path, kind);
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: is %s, expected a weight file (%s)",
+                        source->path, kind, known_formats(known));
     if (source->storage.size <= 8)
         return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: ends at byte %zu, too short for a safetensors file", source->path,
-                        source->storage.size);
-    return vgg_fail(
-        error, VGG_ERROR_FORMAT,
-        "%s: is not a weight file of a known format; expected a safetensors file, which "
-        "has the length of its header in bytes 0 to 7 and '{' in byte 8",
-        source->path);
+                        "%s: ends at byte %zu, too short for a weight file (%s)", source->path,
+                        source->storage.size, known_formats(known));
+    return vgg_fail(error, VGG_ERROR_FORMAT,
+                    "%s: is not a weight file of a known format, expected one of %s; a safetensors "
+                    "file has the length of its header in bytes 0 to 7 and '{' in byte 8",
+                    source->path, known_formats(known));
 }
 
 vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error) {
@@ -81,9 +94,11 @@ vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, v
     vgg_status status = vgg_file_map(path, &source->storage.map, &source->storage.size, error);
     if (status != VGG_OK)
         return status;
+    char known[KNOWN_TEXT];
     if (source->storage.size == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: is an empty file (0 bytes), expected a safetensors file", path);
+                        "%s: is an empty file (0 bytes), expected a weight file (%s)", path,
+                        known_formats(known));
     return load_any(source, error);
 }
 
@@ -93,11 +108,12 @@ vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, v
 vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
                                     void **memory, vgg_error *error) {
     vgg_storage *storage = &source->storage;
-    size_t left = storage->size + SPARE_BYTES - storage->block_bytes;
+    size_t files = storage->size + storage->other_bytes;
+    size_t left = files + SPARE_BYTES - storage->block_bytes;
     if (bytes > left)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: %s of %zu bytes is more than a file of %zu bytes can need",
-                        source->path, what, bytes, storage->size);
+                        source->path, what, bytes, files);
     void **blocks = realloc(storage->blocks, (storage->block_count + 1) * sizeof *blocks);
     if (blocks == NULL)
         return vgg_fail_memory(error, what, bytes);
@@ -111,8 +127,27 @@ vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, con
     return VGG_OK;
 }
 
+vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
+                                 vgg_error *error) {
+    vgg_storage *storage = &source->storage;
+    vgg_mapped_file *others =
+        realloc(storage->others, (storage->other_count + 1) * sizeof *others);
+    if (others == NULL)
+        return vgg_fail_memory(error, path, (storage->other_count + 1) * sizeof *others);
+    storage->others = others;
+    vgg_status status = vgg_file_map(path, &file->map, &file->size, error);
+    if (status != VGG_OK)
+        return status;
+    others[storage->other_count++] = *file;
+    storage->other_bytes += file->size;
+    return VGG_OK;
+}
+
 void vgg_storage_free(vgg_storage *storage) {
     vgg_file_unmap(storage->map, storage->size);
+    for (size_t i = 0; i < storage->other_count; i++)
+        vgg_file_unmap(storage->others[i].map, storage->others[i].size);
+    free(storage->others);
     for (size_t i = 0; i < storage->block_count; i++)
         free(storage->blocks[i]);
     free(storage->blocks);
@@ -125,6 +160,7 @@ void vgg_tensor_source_free(vgg_tensor_source *source) {
         free(source->tensors[i].name);
     free(source->tensors);
     free(source->path);
+    free(source->graph.arch);
     vgg_notes_free(&source->metadata);
     *source = (vgg_tensor_source){0};
 }

@@ -69,18 +69,26 @@ static vgg_status open_file(loading *l, vgg_error *error) {
     return status;
 }
 
-/* What the caller says goes before what the file says, and that before what its shapes show. */
+/* What the caller says goes before what the file says of itself, that before what its graph shows,
+ * and that before what the shapes of its tensors show. */
 static void choose_network(loading *l) {
     const vgg_model_options *told = &l->options;
     const vgg_description *file = &l->description;
     const vgg_sighting *seen = &l->sighting;
+    const vgg_graph_facts *graph = &l->source.graph;
     vgg_network_options *n = &l->network_options;
     vgg_network_options_init(n, sizeof *n);
     n->layout = VGG_LAYOUT_TORCHVISION;
     n->batch_norm = seen->batch_norm;
     n->channels = seen->convolutions[0].inputs;
     n->classes = seen->linears[seen->linear_count - 1].outputs;
-    n->arch = NULL;
+    n->arch = graph->arch;
+    if (graph->arch != NULL)
+        n->layout = graph->layout;
+    if (graph->height > 0 && graph->width > 0) {
+        n->height = graph->height;
+        n->width = graph->width;
+    }
     if (file->present) {
         n->arch = file->arch;
         n->layout = file->layout;

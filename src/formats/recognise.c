@@ -158,21 +158,27 @@ static vgg_status check_fit(const vgg_sighting *sighting, const vgg_network_opti
     return VGG_OK;
 }
 
-/* Joins the parts; the table's name when it is one of its rows. NULL when memory ran out. */
+char *vgg_recognise_join(const char *convolutions, const char *hidden) {
+    vgg_text text = {0};
+    const vgg_architecture *row = find_row(convolutions);
+    if (row != NULL && strcmp(hidden, "/4096,4096") == 0)
+        vgg_text_add(&text, "%s", row->name);
+    else
+        vgg_text_add(&text, "%s%s", convolutions, hidden);
+    return vgg_text_take(&text);
+}
+
+/* Joins the parts; NULL when memory ran out. */
 static char *join_arch(const char *trunk, const char *end, const char *hidden, bool *in_table) {
     vgg_text text = {0};
     vgg_text_add(&text, "%s%s", trunk, end);
     char *convolutions = vgg_text_take(&text);
     if (convolutions == NULL)
         return NULL;
-    const vgg_architecture *row = find_row(convolutions);
-    *in_table = row != NULL;
-    if (row != NULL && strcmp(hidden, "/4096,4096") == 0)
-        vgg_text_add(&text, "%s", row->name);
-    else
-        vgg_text_add(&text, "%s%s", convolutions, hidden);
+    *in_table = find_row(convolutions) != NULL;
+    char *arch = vgg_recognise_join(convolutions, hidden);
     free(convolutions);
-    return vgg_text_take(&text);
+    return arch;
 }
 
 static vgg_status choose_end(const vgg_sighting *sighting, const char *path,

@@ -42,12 +42,7 @@ static const raw_case raw_cases[] = {
     RAW("<HTML><head>404", "is an HTML page"),
     RAW("<?xml version='1.0'?>", "is an XML text"),
     RAW("{\"weight_map\": {}}", "is a JSON text"),
-    RAW("PK\x03\x04\x14\0\0\0\0\0", "is a zip archive, as PyTorch .pth"),
-    RAW("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9", "is a Python pickle, as older PyTorch .pth"),
     RAW("\x89HDF\r\n\x1a\n\0\0\0\0", "is an HDF5 file, as Keras .h5"),
-    RAW("\x08\x07\x12\x07pytorch\x1a\x03"
-        "1.9\0\0",
-        "is an ONNX model"),
     RAW("\x0a\x0fVGG_ILSVRC_16_l\0\0", "is a Caffe model"),
     RAW("\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0", "is a darknet .weights file"),
     RAW("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),

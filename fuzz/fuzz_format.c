@@ -1,0 +1,81 @@
+/* libFuzzer's entry for the reader FUZZ_FORMAT: first the reader alone, on memory whose end the
+ * address sanitizer guards to the byte, and all values that it found; then, when it took the file,
+ * everything from the file to a model. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <sanitizer/asan_interface.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "formats/format.h"
+#include "vgg/model.h"
+
+#define PAGE ((size_t)4096)
+
+/* A pipe or a broken machine is not what is looked for. */
+static void insist(bool works) {
+    if (!works)
+        abort();
+}
+
+static volatile unsigned char sink;
+
+static void read_values(const vgg_tensor_source *source) {
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        const vgg_stored_tensor *tensor = &source->tensors[i];
+        size_t bytes, end = tensor->count;
+        insist(tensor->name != NULL && tensor->type != NULL);
+        insist(vgg_size_mul(end, tensor->type->bytes, &bytes));
+        for (size_t at = 0; at < bytes; at++)
+            sink ^= tensor->bytes[at];
+    }
+}
+
+/* Whether the reader takes the file. */
+static bool load_alone(const uint8_t *data, size_t size) {
+    size_t whole = vgg_round_up(size, PAGE);
+    unsigned char *map =
+        mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    insist(map != MAP_FAILED);
+    memcpy(map, data, size);
+    ASAN_POISON_MEMORY_REGION(map + size, whole - size);
+    vgg_tensor_source source = {.format = &FUZZ_FORMAT, .path = vgg_text_copy("fuzzed")};
+    source.storage.map = map;
+    source.storage.size = size;
+    vgg_error error = {0};
+    vgg_status status = FUZZ_FORMAT.load(&source, &error);
+    if (status == VGG_OK)
+        read_values(&source);
+    else
+        insist(error.status == status && error.message[0] != '\0');
+    ASAN_UNPOISON_MEMORY_REGION(map, whole);
+    vgg_tensor_source_free(&source);
+    return status == VGG_OK;
+}
+
+static void load_model(const uint8_t *data, size_t size) {
+    char path[64];
+    int file = memfd_create("fuzzed", MFD_CLOEXEC);
+    insist(file >= 0 && write(file, data, size) == (ssize_t)size);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    vgg_model *model;
+    vgg_error error;
+    if (vgg_model_load(path, NULL, &model, &error) == VGG_OK)
+        vgg_model_free(model);
+    close(file);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size == 0 || !FUZZ_FORMAT.sniff(data, size))
+        return 0;
+    if (load_alone(data, size))
+        load_model(data, size);
+    return 0;
+}

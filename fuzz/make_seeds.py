@@ -1,0 +1,63 @@
+#!/usr/bin/python3
+"""Writes small good files for each reader into FOLDER/<reader>/, from which the fuzzers start."""
+
+import pathlib
+import sys
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "faults"))
+
+import model_files  # noqa: E402
+import onnx_bytes  # noqa: E402
+import pth_files  # noqa: E402
+
+
+def safetensors(folder):
+    tensors = [(name, "F32", list(shape), data)
+               for name, _, shape, data in pth_files.network()]
+    model_files.write(folder / "plain", *model_files.lay_out(tensors))
+    described = {"format": "pt", "vgg.format_version": "1", "vgg.arch": "2,M/4",
+                 "vgg.layout": "torchvision", "vgg.batch_norm": "false", "vgg.dropout": "0.5",
+                 "vgg.input": "3x224x224", "vgg.classes": '["a","b","c"]'}
+    model_files.write(folder / "described", *model_files.lay_out(tensors, described))
+
+
+def pth(folder):
+    def wrapped(opcodes):
+        return (b"}(" + pth_files.text("state_dict") + opcodes + pth_files.text("epoch") + b"K\3"
+                + pth_files.text("lr") + b"G" + bytes(8) + b"u")
+
+    notes = [("byteorder", b"little"), ("extra/vgg.json", b'{"vgg.note":"x"}')]
+    (folder / "zip").write_bytes(pth_files.zip_network())
+    (folder / "deflated").write_bytes(pth_files.zip_network(zipfile.ZIP_DEFLATED, wrapped, notes))
+    (folder / "legacy").write_bytes(pth_files.legacy_network())
+    floats = pth_files.storage("FloatStorage", "0", 54, legacy=True)
+    turned = (b"}" + pth_files.text("features.0.weight")
+              + pth_files.tensor(floats, (2, 3, 3, 3), 0, (1, 2, 6, 18)) + b"s")
+    (folder / "turned").write_bytes(pth_files.legacy(pth_files.pickled(turned), [(54, bytes(216))]))
+
+
+def onnx(folder):
+    tensors = [(name, shape, data) for name, _, shape, data in pth_files.network()]
+    (folder / "raw").write_bytes(onnx_bytes.network(tensors))
+    (folder / "floats").write_bytes(onnx_bytes.network(tensors, values=4))
+    (folder / "halves").write_bytes(onnx_bytes.network(
+        [(name, shape, b"\x80\x78" * (len(data) // 4)) for name, shape, data in tensors],
+        values=5, kind=10))
+    (folder / "softmax").write_bytes(onnx_bytes.network(tensors, [("Softmax", "", {"axis": 1})]))
+    packed = [onnx_bytes.tensor(*each) for each in tensors]
+    (folder / "names").write_bytes(onnx_bytes.model([], packed, "none", {"note": "x"}))
+    elsewhere = onnx_bytes.external("features.0.bias", (2,), location="values.bin", offset="0")
+    (folder / "external").write_bytes(onnx_bytes.model([], [elsewhere], "none"))
+
+
+def main():
+    for make in (safetensors, pth, onnx):
+        folder = pathlib.Path(sys.argv[1]) / make.__name__
+        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""300 broken ONNX models: each is read, or refused in one line; nothing crashes, hangs or, in a build with
+the sanitizers, leaks."""
+
+import struct
+
+import model_files
+import mutate
+import pytest
+from conftest import fails, run
+
+# Fields that are messages, by the message they are in.
+INNER = {"model": {7: "graph", 14: "entry"}, "graph": {1: "node", 5: "tensor", 11: "value"},
+         "node": {5: "attribute"}, "attribute": {5: "tensor"}}
+
+
+def number(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 0x80:
+            return value, at
+
+
+def fields(data, at, end, message):
+    """Where the fields of a message, and of those in it, begin."""
+    while at < end:
+        yield at
+        key, at = number(data, at)
+        kind, field = key & 7, key >> 3
+        if kind == 0:
+            _, at = number(data, at)
+        elif kind == 2:
+            size, at = number(data, at)
+            yield at
+            if field in INNER.get(message, {}):
+                yield from fields(data, at, at + size, INNER[message][field])
+            at += size
+        else:
+            at += {1: 8, 5: 4}[kind]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A small network with every kind of layer."""
+    folder = tmp_path_factory.mktemp("onnx")
+    tensors, index, channels = [], 0, 3
+
+    def put(name, *shape):
+        count = 1
+        for size in shape:
+            count *= size
+        tensors.append((name, "F32", list(shape), struct.pack("<f", 0.5) * count))
+
+    for width, layers in ((4, 1), (6, 2)):
+        put(f"features.{index}.weight", width, channels, 3, 3)
+        put(f"features.{index}.bias", width)
+        for field in ("weight", "bias", "running_mean", "running_var"):
+            put(f"features.{index + 1}.{field}", width)
+        index, channels = index + 3 + layers, width
+    put("classifier.0.weight", 5, 6 * 2 * 2)
+    put("classifier.0.bias", 5)
+    source, out = folder / "net.safetensors", folder / "net.onnx"
+    model_files.write(source, *model_files.lay_out(tensors))
+    status, _, err = run("convert", source, out, "--arch", "4,M,6,L,M", "--layout", "paper",
+                         "--input", 8, "--preprocess", "unit", "--softmax")
+    assert status == 0, err
+    return out.read_bytes()
+
+
+def test_mutations(whole, tmp_path):
+    boundaries = list(fields(whole, 0, len(whole), "model"))
+    assert len(boundaries) > 150
+    path, refused = tmp_path / "broken.onnx", 0
+    for name, data in mutate.mutations(whole, boundaries):
+        path.write_bytes(data)
+        status = run("summary", path)[0]
+        assert status in (0, 1), name
+        if status == 1:
+            fails("summary", path, says=[path.name])
+            refused += 1
+    assert refused > 150
+
+
+def test_whole(whole, tmp_path):
+    path = tmp_path / "whole.onnx"
+    path.write_bytes(whole)
+    status, out, err = run("summary", path)
+    assert status == 0 and "LocalResponseNorm" in out, err
