@@ -32,6 +32,11 @@ struct vgg_pool {
     atomic_uint generation;   /* counts the pieces of work; a change wakes the helpers */
     atomic_bool stop;
 
+    /* For threads that have looked long enough. Who waits says so before it looks a last time, and
+     * who changes what it waits for looks here afterwards: one of the two sees the other. So a pool
+     * that is kept busy takes no lock. */
+    atomic_uint sleepers;     /* helpers that wait for work */
+    atomic_bool caller_waits; /* for the helpers to finish */
     pthread_mutex_t mutex;
     pthread_cond_t begun, finished;
 };
@@ -85,8 +90,10 @@ static unsigned await_work(vgg_pool *pool, unsigned seen) {
         relax();
     }
     pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->sleepers, 1);
     while (atomic_load(&pool->generation) == seen)
         pthread_cond_wait(&pool->begun, &pool->mutex);
+    atomic_fetch_sub(&pool->sleepers, 1);
     pthread_mutex_unlock(&pool->mutex);
     return atomic_load(&pool->generation);
 }
@@ -102,7 +109,7 @@ static void *helper_main(void *argument) {
         if (atomic_load(&pool->stop))
             return NULL;
         take_units(pool, self.worker);
-        if (atomic_fetch_sub(&pool->unfinished, 1) == 1) {
+        if (atomic_fetch_sub(&pool->unfinished, 1) == 1 && atomic_load(&pool->caller_waits)) {
             pthread_mutex_lock(&pool->mutex);
             pthread_cond_signal(&pool->finished);
             pthread_mutex_unlock(&pool->mutex);
@@ -111,8 +118,10 @@ static void *helper_main(void *argument) {
 }
 
 static void wake_helpers(vgg_pool *pool) {
-    pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->generation, 1);
+    if (atomic_load(&pool->sleepers) == 0)
+        return;
+    pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->begun);
     pthread_mutex_unlock(&pool->mutex);
 }
@@ -124,8 +133,10 @@ static void await_helpers(vgg_pool *pool) {
         relax();
     }
     pthread_mutex_lock(&pool->mutex);
+    atomic_store(&pool->caller_waits, true);
     while (atomic_load(&pool->unfinished) != 0)
         pthread_cond_wait(&pool->finished, &pool->mutex);
+    atomic_store(&pool->caller_waits, false);
     pthread_mutex_unlock(&pool->mutex);
 }
 
