@@ -193,6 +193,8 @@ typedef struct vgg_plan_options {
                            * half of the rounding error; default false */
     bool input_gradient; /* vgg_plan_backward also computes the gradient of the input, default false
                           */
+    bool softmax; /* vgg_plan_forward writes probabilities instead of logits, default false; not
+                   * with gradients, which start at logits */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);

@@ -43,6 +43,9 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
     if (options->mode != VGG_MODE_EVAL && options->mode != VGG_MODE_TRAIN)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "mode %d, expected eval or train",
                         (int)options->mode);
+    if (options->softmax && options->gradients)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a plan with gradients gives logits, not the probabilities of softmax");
     return VGG_OK;
 }
 
@@ -244,6 +247,8 @@ vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, f
         plan->steps[s].seconds = ended - begun;
         begun = ended;
     }
+    if (plan->options.softmax)
+        vgg_softmax(logits, count, plan->network->options.classes, logits);
     return VGG_OK;
 }
 
