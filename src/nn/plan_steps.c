@@ -125,7 +125,8 @@ static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
                                    .partial = task.partial,
                                    .bias_partial = task.bias_partial,
                                    .dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT),
-                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS)};
+                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS),
+                                   .accumulate = vgg_plan_accumulates(plan)};
     run(plan, vgg_blocks(shape.outputs), vgg_conv_reduce, &reduce);
 }
 
@@ -230,6 +231,7 @@ static void linear_forward(vgg_plan *plan, const vgg_step *step) {
         return;
     vgg_dropout_task dropout = {
         .count = task.images * task.outputs,
+        .first = (uint64_t)plan->done * task.outputs,
         .y = task.y,
         .probability = step->dropout,
         .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, step->layer),
@@ -241,9 +243,13 @@ static void linear_backward(vgg_plan *plan, const vgg_step *step) {
     vgg_linear_task task = linear_task(plan, step);
     task.dy = vgg_plan_buffer(plan, step->dy);
     task.dx = vgg_plan_buffer(plan, step->dx);
-    task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
-    task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
-    run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights, &task);
+    if (!plan->options.defer_linear) {
+        task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
+        task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
+        task.accumulate = vgg_plan_accumulates(plan);
+        run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights,
+            &task);
+    }
     if (step->need_dx && task.dx != NULL)
         run(plan, linear_units(task.inputs, VGG_LINEAR_INPUTS), plan->kernels->linear_input, &task);
 }
