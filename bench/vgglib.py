@@ -33,10 +33,10 @@ class TensorInfo(Structure):
 
 
 class PlanOptions(Structure):
-    """The first fields; vgg_plan_options_init fills in as many as struct_size covers."""
     _fields_ = [("struct_size", c_size_t), ("batch", c_size_t), ("height", c_size_t),
                 ("width", c_size_t), ("threads", c_size_t), ("mode", c_int), ("gradients", c_bool),
-                ("exact", c_bool), ("input_gradient", c_bool)]
+                ("exact", c_bool), ("input_gradient", c_bool), ("softmax", c_bool),
+                ("micro_batches", c_size_t), ("defer_linear", c_bool)]
 
 
 class Image(Structure):
@@ -181,6 +181,7 @@ class Library:
         options.batch = batch
         options.threads = threads
         options.mode = 1 if train else 0
+        options.defer_linear = train
         self.plan_create(network, byref(options), byref(plan))
         return plan
 

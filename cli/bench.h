@@ -73,7 +73,8 @@ typedef struct vgg_cli_bench_report {
     size_t layer_count;
     vgg_cli_bench_layer *layers;
     double packing, update; /* median seconds of a training step at the first batch size: packing
-                             * the weights that the step before changed, and the optimiser */
+                             * the weights that the step before changed, and the update, except
+                             * where it is part of a layer's backward pass */
 } vgg_cli_bench_report;
 
 /* Training steps with a plan on random labels. */
@@ -84,7 +85,7 @@ typedef struct vgg_cli_bench_trainer {
     size_t *classes; /* (batch) */
     float *gradient; /* (batch, class_count) */
     uint64_t steps;
-    double forward_seconds, update_seconds; /* of the last step */
+    double forward_seconds, backward_seconds; /* of the last step, the latter with the update */
 } vgg_cli_bench_trainer;
 
 /* The trainer is to be freed also after a failure. */

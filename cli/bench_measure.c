@@ -150,7 +150,7 @@ static void keep(bench_run *run, size_t column, double seconds) {
 }
 
 static bool keep_parts(bench_run *run) {
-    double forward = 0.0;
+    double forward = 0.0, backward = 0.0;
     for (size_t s = 0; s < run->steps; s++) {
         vgg_step_info info;
         if (!step_info(run, s, &info))
@@ -160,11 +160,12 @@ static bool keep_parts(bench_run *run) {
         for (size_t p = 0; p < passes_of(run); p++)
             keep(run, s * passes_of(run) + p, seconds[p]);
         forward += info.seconds;
+        backward += info.backward_data_seconds + info.backward_weights_seconds;
     }
     if (run->options->train) {
         /* Before its first step a forward pass packs the weights, if they have changed. */
         keep(run, packing_column(run), fmax(0.0, run->trainer.forward_seconds - forward));
-        keep(run, update_column(run), run->trainer.update_seconds);
+        keep(run, update_column(run), fmax(0.0, run->trainer.backward_seconds - backward));
     }
     return true;
 }
@@ -206,6 +207,7 @@ static bool make_plan(bench_run *run, vgg_network *network, size_t *bytes) {
     options.threads = run->options->threads;
     options.exact = run->options->exact;
     options.mode = run->options->train ? VGG_MODE_TRAIN : VGG_MODE_EVAL;
+    options.defer_linear = run->options->train;
     vgg_error error;
     vgg_status status = vgg_plan_create(network, &options, &run->plan, &error);
     if (status == VGG_OK)

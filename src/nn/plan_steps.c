@@ -125,7 +125,8 @@ static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
                                    .partial = task.partial,
                                    .bias_partial = task.bias_partial,
                                    .dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT),
-                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS)};
+                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS),
+                                   .accumulate = vgg_plan_accumulates(plan)};
     run(plan, vgg_blocks(shape.outputs), vgg_conv_reduce, &reduce);
 }
 
@@ -232,6 +233,7 @@ static void linear_forward(vgg_plan *plan, const vgg_step *step) {
         return;
     vgg_dropout_task dropout = {
         .count = task.images * task.outputs,
+        .first = (uint64_t)plan->done * task.outputs,
         .y = task.y,
         .probability = step->dropout,
         .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, step->layer),
@@ -243,11 +245,15 @@ static void linear_backward(vgg_plan *plan, vgg_step *step) {
     vgg_linear_task task = linear_task(plan, step);
     task.dy = vgg_plan_buffer(plan, step->dy);
     task.dx = vgg_plan_buffer(plan, step->dx);
-    task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
-    task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
-    double begun = vgg_plan_now();
-    run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights, &task);
-    step->weights_seconds = vgg_plan_now() - begun;
+    if (!plan->options.defer_linear) {
+        task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
+        task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
+        task.accumulate = vgg_plan_accumulates(plan);
+        double begun = vgg_plan_now();
+        run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights,
+            &task);
+        step->weights_seconds = vgg_plan_now() - begun;
+    }
     if (step->need_dx && task.dx != NULL)
         run(plan, linear_units(task.inputs, VGG_LINEAR_INPUTS), plan->kernels->linear_input, &task);
 }
