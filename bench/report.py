@@ -146,6 +146,7 @@ def document(rows, facts):
     yield ""
     if inference:
         yield from inference_section(inference)
+        yield ""
     if training:
         yield from report_training.section(training)
 

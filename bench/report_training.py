@@ -48,7 +48,6 @@ def summary(rows):
 
 
 def section(rows):
-    yield ""
     yield "## Every row of training"
     yield ""
     yield NOTE
