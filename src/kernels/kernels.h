@@ -178,6 +178,7 @@ typedef struct vgg_conv_reduce_task {
     size_t groups;
     const float *partial, *bias_partial;
     float *dweights, *dbias;
+    bool accumulate; /* adds to dweights and dbias instead of writing them */
 } vgg_conv_reduce_task;
 
 void vgg_conv_reduce(void *task, size_t begin, size_t end, size_t worker);
@@ -197,11 +198,43 @@ typedef struct vgg_linear_task {
     float *y; /* (images, outputs) */
     const float *dy;
     float *dx, *dweights, *dbias;
+    bool accumulate; /* linear_weights adds to dweights and dbias instead of writing them */
 } vgg_linear_task;
 
 /* Outputs per unit of linear_forward and linear_weights; inputs per unit of linear_input. */
 #define VGG_LINEAR_OUTPUTS 16
 #define VGG_LINEAR_INPUTS 512
+
+/* A step of SGD of a linear layer whose gradients are never stored: from dw = dy^T x and db = the
+ * sums of dy over all images, what vgg_sgd_task does, in one pass over the weights. Unit:
+ * VGG_LINEAR_UPDATE outputs. */
+typedef struct vgg_linear_update_task {
+    size_t images, inputs, outputs;
+    const float *x_panels;             /* of VGG_LINEAR_X columns of x (images, inputs) */
+    const float *dy_panels;            /* of VGG_LINEAR_DY columns of dy (images, outputs) */
+    float *weights, *weights_velocity; /* (outputs, inputs) */
+    float *bias, *bias_velocity;       /* (outputs) */
+    float rate, momentum, decay;
+} vgg_linear_update_task;
+
+/* A register tile of linear_update. */
+#define VGG_LINEAR_X 64
+#define VGG_LINEAR_DY 6
+#define VGG_LINEAR_UPDATE (4 * VGG_LINEAR_DY)
+
+/* Rows of a matrix (rows, columns) in panels of `width` columns, [columns / width][rows][width],
+ * zero beyond the last column. Unit: a panel. */
+typedef struct vgg_panel_task {
+    size_t rows, columns, width;
+    const float *from;
+    float *to;
+} vgg_panel_task;
+
+void vgg_panels(void *task, size_t begin, size_t end, size_t worker);
+
+static inline size_t vgg_panel_count(size_t columns, size_t width) {
+    return (columns + width - 1) / width;
+}
 
 /* ---- pooling
  * --------------------------------------------------------------------------------------- */
@@ -292,9 +325,10 @@ typedef struct vgg_block_task {
 } vgg_block_task;
 
 /* Keeps a value with probability 1 - p, divided by 1 - p, else makes it 0, in place. Value i draws
- * number i of the stream (seed, step, layer), so that the mask depends on nothing else. */
+ * number first + i of the stream (seed, step, layer), so that the mask depends on nothing else. */
 typedef struct vgg_dropout_task {
     size_t count;
+    uint64_t first;
     float *y;
     double probability;
     uint64_t seed, stream;
@@ -330,6 +364,7 @@ typedef struct vgg_kernels {
     vgg_pool_work *linear_forward;   /* vgg_linear_task: y = relu?(x w^T + bias) */
     vgg_pool_work *linear_input;     /* dx = dy w */
     vgg_pool_work *linear_weights;   /* dweights = dy^T x, dbias = sums of dy */
+    vgg_pool_work *linear_update;    /* vgg_linear_update_task */
     vgg_pool_work *max_pool;         /* vgg_pool_task */
     vgg_pool_work *max_pool_backward;
     vgg_pool_work *average_pool;

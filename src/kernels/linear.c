@@ -244,8 +244,9 @@ void VGG_TIERED(linear_weights)(void *argument, size_t begin, size_t end, size_t
     size_t last = vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs);
     for (size_t o = begin * VGG_LINEAR_OUTPUTS; o < last; o += VGG_LINEAR_OUTPUTS) {
         size_t outputs = vgg_size_min(VGG_LINEAR_OUTPUTS, last - o);
-        memset(task->dweights + o * task->inputs, 0,
-               outputs * task->inputs * sizeof *task->dweights);
+        if (!task->accumulate)
+            memset(task->dweights + o * task->inputs, 0,
+                   outputs * task->inputs * sizeof *task->dweights);
         row_sums s = {.factor = task->dy + o,
                       .factor_step = task->outputs,
                       .factor_stride = 1,
@@ -256,7 +257,7 @@ void VGG_TIERED(linear_weights)(void *argument, size_t begin, size_t end, size_t
                       .sums_stride = task->inputs};
         add_row_sums(s, outputs, task->inputs);
         for (size_t k = o; k < o + outputs; k++) {
-            float sum = 0;
+            float sum = task->accumulate ? task->dbias[k] : 0;
             for (size_t n = 0; n < task->images; n++)
                 sum += task->dy[n * task->outputs + k];
             task->dbias[k] = sum;

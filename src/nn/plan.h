@@ -1,9 +1,10 @@
 /* A plan: the steps that a network became, and the memory that they share.
  *
  * A step does one or several layers at once (a convolution with its ReLU, say). With S steps there
- * are 2 S moments: step s runs forward at moment s and backward at moment 2 S - 1 - s. A buffer
- * lives from the moment that writes it first to the moment that reads it last, and buffers whose
- * lives do not overlap share bytes of the arena. */
+ * are 2 S moments: step s runs forward at moment s and backward at moment 2 S - 1 - s; moment 2 S
+ * is the update of deferred linear layers. A buffer lives from the moment that writes it first to
+ * the moment that reads it last, and buffers whose lives do not overlap share bytes of the arena.
+ */
 #ifndef VGG_NN_PLAN_H
 #define VGG_NN_PLAN_H
 
@@ -29,6 +30,7 @@ typedef struct vgg_buffer {
     size_t bytes;
     size_t first, last; /* moments */
     size_t offset;      /* in the arena; SIZE_MAX for memory of the caller */
+    size_t row;         /* 0, or bytes of an image in a buffer of all images of a step */
 } vgg_buffer;
 
 typedef struct vgg_step {
@@ -61,7 +63,8 @@ typedef struct vgg_step {
     size_t mean, from_dy, from_x, constant, deviation; /* batch norm */
     size_t sums;                                       /* batch norm: [N][C / 16][2][16] */
 
-    double seconds; /* of the last forward pass */
+    double seconds;                       /* of the last forward pass */
+    double data_seconds, weights_seconds; /* of the last backward pass: vgg_step_info */
 } vgg_step;
 
 struct vgg_plan {
@@ -78,6 +81,8 @@ struct vgg_plan {
     vgg_buffer *buffers;
     size_t buffer_count;
     size_t input, logits, logits_gradient, input_gradient; /* buffers of the caller */
+    size_t kept_gradient;       /* deferred: of the logits, of all images of a step */
+    size_t x_panels, dy_panels; /* deferred: for the update of one linear layer */
 
     size_t arena_bytes, constant_count, gradient_count; /* the latter two in floats */
     char *arena;
@@ -90,6 +95,7 @@ struct vgg_plan {
     bool fresh;            /* whether they were made at all */
     size_t count;          /* images of the last forward pass */
     bool ready;            /* its activations are there for a backward pass */
+    size_t passes, done;   /* backward passes of this step so far, and their images */
 };
 
 /* Turns the network into steps and buffers; takes no memory for running. */
@@ -102,15 +108,38 @@ size_t vgg_arena_place(vgg_buffer *buffers, size_t count);
 vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error);
 
 void vgg_step_forward(vgg_plan *plan, const vgg_step *step);
-void vgg_step_backward(vgg_plan *plan, const vgg_step *step);
+/* Notes the seconds that the weights' gradients took. */
+void vgg_step_backward(vgg_plan *plan, vgg_step *step);
 
-/* Where a buffer lies; NULL for VGG_NO_BUFFER. */
+/* Seconds since some moment in the past. */
+double vgg_plan_now(void);
+
+/* Most images of a step, all its micro-batches taken together. */
+static inline size_t vgg_plan_step_images(const vgg_plan *plan) {
+    return plan->options.batch * plan->options.micro_batches;
+}
+
+/* Whether the backward pass under way adds to the gradients of those before it. */
+static inline bool vgg_plan_accumulates(const vgg_plan *plan) {
+    return plan->passes > 0;
+}
+
+/* Numbers of SGD, as in vgg_sgd_task. */
+typedef struct vgg_sgd_rates {
+    float rate, momentum, decay;
+} vgg_sgd_rates;
+
+/* The step of SGD for the linear layers of a deferred plan, from all images of the step. */
+void vgg_plan_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates);
+
+/* Where a buffer lies, and in one of all images of a step the next image; NULL for VGG_NO_BUFFER.
+ */
 static inline void *vgg_plan_buffer(const vgg_plan *plan, size_t buffer) {
     if (buffer == VGG_NO_BUFFER)
         return NULL;
-    if (plan->buffers[buffer].offset == SIZE_MAX)
-        return plan->caller[buffer];
-    return plan->arena + plan->buffers[buffer].offset;
+    const vgg_buffer *b = &plan->buffers[buffer];
+    return b->offset == SIZE_MAX ? plan->caller[buffer]
+                                 : plan->arena + b->offset + plan->done * b->row;
 }
 
 /* Batch normalisation's, as in PyTorch. */

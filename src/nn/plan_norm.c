@@ -131,7 +131,7 @@ void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {
     float *dbeta = plan->gradients_of + plan->gradient_offsets[first + VGG_TENSOR_BIAS];
     float *constants = plan->constants;
     double count = (double)(task.images * task.pixels);
-    bool batch_statistics = plan->mode == VGG_MODE_TRAIN;
+    bool batch_statistics = plan->mode == VGG_MODE_TRAIN, adds = vgg_plan_accumulates(plan);
     for (size_t c = 0; c < task.channels; c++) {
         double total = 0, product = 0;
         for (size_t n = 0; n < task.images; n++) {
@@ -140,8 +140,8 @@ void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {
         }
         double inverse = (double)constants[step->deviation + c];
         double factor = (double)constants[step->scale + c];
-        dbeta[c] = (float)total;
-        dgamma[c] = (float)(product * inverse);
+        dbeta[c] = (float)total + (adds ? dbeta[c] : 0);
+        dgamma[c] = (float)(product * inverse) + (adds ? dgamma[c] : 0);
         constants[step->from_dy + c] = (float)factor;
         constants[step->from_x + c] =
             batch_statistics ? (float)(-factor * inverse * inverse * product / count) : 0;

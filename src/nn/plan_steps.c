@@ -125,7 +125,8 @@ static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
                                    .partial = task.partial,
                                    .bias_partial = task.bias_partial,
                                    .dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT),
-                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS)};
+                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS),
+                                   .accumulate = vgg_plan_accumulates(plan)};
     run(plan, vgg_blocks(shape.outputs), vgg_conv_reduce, &reduce);
 }
 
@@ -151,8 +152,10 @@ static void direct_backward(vgg_plan *plan, const vgg_step *step) {
     run(plan, task.partition.units, plan->kernels->conv_forward, &task);
 }
 
-static void convolution_backward(vgg_plan *plan, const vgg_step *step) {
+static void convolution_backward(vgg_plan *plan, vgg_step *step) {
+    double begun = vgg_plan_now();
     convolution_weights(plan, step);
+    step->weights_seconds = vgg_plan_now() - begun;
     float *dx = vgg_plan_buffer(plan, step->dx);
     if (!step->need_dx || dx == NULL)
         return;
@@ -230,6 +233,7 @@ static void linear_forward(vgg_plan *plan, const vgg_step *step) {
         return;
     vgg_dropout_task dropout = {
         .count = task.images * task.outputs,
+        .first = (uint64_t)plan->done * task.outputs,
         .y = task.y,
         .probability = step->dropout,
         .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, step->layer),
@@ -237,13 +241,19 @@ static void linear_forward(vgg_plan *plan, const vgg_step *step) {
     run(plan, vgg_chunks(dropout.count), vgg_dropout, &dropout);
 }
 
-static void linear_backward(vgg_plan *plan, const vgg_step *step) {
+static void linear_backward(vgg_plan *plan, vgg_step *step) {
     vgg_linear_task task = linear_task(plan, step);
     task.dy = vgg_plan_buffer(plan, step->dy);
     task.dx = vgg_plan_buffer(plan, step->dx);
-    task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
-    task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
-    run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights, &task);
+    if (!plan->options.defer_linear) {
+        task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
+        task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
+        task.accumulate = vgg_plan_accumulates(plan);
+        double begun = vgg_plan_now();
+        run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights,
+            &task);
+        step->weights_seconds = vgg_plan_now() - begun;
+    }
     if (step->need_dx && task.dx != NULL)
         run(plan, linear_units(task.inputs, VGG_LINEAR_INPUTS), plan->kernels->linear_input, &task);
 }
@@ -295,7 +305,7 @@ static void mask(vgg_plan *plan, const vgg_step *step) {
     run(plan, vgg_chunks(values), plan->kernels->relu_backward, &task);
 }
 
-void vgg_step_backward(vgg_plan *plan, const vgg_step *step) {
+void vgg_step_backward(vgg_plan *plan, vgg_step *step) {
     if (step->mask)
         mask(plan, step);
     const float *dy = vgg_plan_buffer(plan, step->dy);
