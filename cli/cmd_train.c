@@ -84,6 +84,7 @@ static void fill_options(const vgg_cli_train_options *o, vgg_train_options *opti
     options->epochs = o->epochs;
     options->batch = o->batch;
     options->micro_batch = o->micro_batch;
+    options->freeze = o->freeze;
     options->rate = o->rate;
     options->momentum = o->momentum;
     options->weight_decay = o->weight_decay;

@@ -248,6 +248,9 @@ void vgg_cli_train_print_plan(const vgg_cli_training *training) {
            vgg_cli_number_text(text[3],
                                vgg_network_describe(vgg_model_network(training->model))->dropout),
            (unsigned long long)o->seed);
+    if (o->freeze > 0)
+        printf("frozen    the first %zu block%s of convolutions\n", o->freeze,
+               o->freeze == 1 ? "" : "s");
     printf("run       %s%s\n", o->folder, o->resume ? ", continued" : "");
     fflush(stdout);
 }

@@ -146,6 +146,19 @@ VGG_API vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, c
 VGG_API vgg_status vgg_network_initialise(vgg_network *network, const char *scheme, uint64_t seed,
                                           vgg_error *error);
 
+/* Freezes a layer, or trains it again: what belongs to a frozen layer has no gradient and does not
+ * change; its batch normalisation uses the running statistics in either mode, and leaves them
+ * alone. Below the lowest layer that is trained nothing is kept for backward passes, and forward
+ * passes are those of a plan without gradients. Plans and optimisers made from now on see it; it is
+ * not saved. All layers are trained at first. */
+VGG_API vgg_status vgg_network_set_trained(vgg_network *network, size_t layer, bool trained,
+                                           vgg_error *error);
+VGG_API bool vgg_network_trained(const vgg_network *network, size_t layer);
+
+/* Freezes the first `blocks` blocks of convolutions, each of which ends with a max-pool, and trains
+ * all other layers. */
+VGG_API vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *error);
+
 /* Totals of all layers. */
 VGG_API size_t vgg_network_parameters(const vgg_network *network);
 VGG_API size_t vgg_network_multiply_adds(const vgg_network *network);
@@ -246,8 +259,8 @@ VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradien
 VGG_API void vgg_plan_begin_step(vgg_plan *plan);
 
 /* The gradient of a tensor after vgg_plan_backward, in the tensor's shape; NULL for a tensor that
- * is not trained, a plan without gradients and, with defer_linear, the tensors of linear layers.
- * Belongs to the plan. */
+ * is not trained or frozen, a plan without gradients and, with defer_linear, the tensors of linear
+ * layers. Belongs to the plan. */
 VGG_API const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor);
 
 /* Numbers the random choices of dropout; a forward pass in VGG_MODE_TRAIN draws them as a function

@@ -96,6 +96,8 @@ typedef struct vgg_train_options {
                          * a step adds up the gradients of as many parts of its batch as that takes.
                          * Default 0: the whole batch. Except for rounding and the statistics of
                          * batch normalisation the result is the same */
+    size_t freeze; /* default 0: what the network says is trained; n: as vgg_network_freeze(network,
+                    * n) leaves it. A run is resumed with what it froze */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

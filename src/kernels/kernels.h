@@ -202,7 +202,7 @@ typedef struct vgg_linear_task {
 } vgg_linear_task;
 
 /* Outputs per unit of linear_forward and linear_weights; inputs per unit of linear_input. */
-#define VGG_LINEAR_OUTPUTS 16
+#define VGG_LINEAR_OUTPUTS 32
 #define VGG_LINEAR_INPUTS 512
 
 /* A step of SGD of a linear layer whose gradients are never stored: from dw = dy^T x and db = the

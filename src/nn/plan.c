@@ -217,7 +217,8 @@ static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error
         return VGG_OK;
     for (size_t s = 0; s < plan->step_count; s++) {
         const vgg_step *step = &plan->steps[s];
-        if (step->kind == VGG_STEP_BATCH_NORM && step->in.height * step->in.width == 1)
+        if (step->kind == VGG_STEP_BATCH_NORM && vgg_plan_trains(plan, step) &&
+            step->in.height * step->in.width == 1)
             return vgg_fail(
                 error, VGG_ERROR_SHAPE,
                 "%s sees one value per channel in a batch of 1, expected at least two to "
@@ -291,13 +292,13 @@ vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float
                         "this plan was made without the gradient of the input");
     plan->caller[plan->logits_gradient] = (void *)(uintptr_t)logits_gradient;
     plan->caller[plan->input_gradient] = input_gradient;
-    if (plan->options.defer_linear)
+    if (plan->options.defer_linear && plan->buffers[plan->kept_gradient].row > 0)
         memcpy(vgg_plan_buffer(plan, plan->kept_gradient), logits_gradient,
                plan->count * plan->buffers[plan->kept_gradient].row);
     /* Gradients overwrite the activations that are no longer needed. */
     plan->ready = false;
     double begun = vgg_plan_now();
-    for (size_t s = plan->step_count; s-- > 0;) {
+    for (size_t s = plan->step_count; s-- > plan->lowest_step;) {
         vgg_step *step = &plan->steps[s];
         step->weights_seconds = 0;
         vgg_step_backward(plan, step);

@@ -78,6 +78,8 @@ struct vgg_plan {
 
     vgg_step *steps;
     size_t step_count;
+    size_t lowest;      /* the first layer that backward passes reach; none: layer_count */
+    size_t lowest_step; /* the same of the steps */
     vgg_buffer *buffers;
     size_t buffer_count;
     size_t input, logits, logits_gradient, input_gradient; /* buffers of the caller */
@@ -113,6 +115,16 @@ void vgg_step_backward(vgg_plan *plan, vgg_step *step);
 
 /* Seconds since some moment in the past. */
 double vgg_plan_now(void);
+
+/* Whether backward passes reach a layer. */
+static inline bool vgg_plan_reaches(const vgg_plan *plan, size_t layer) {
+    return plan->gradients && layer >= plan->lowest;
+}
+
+/* Whether the tensors of a step are trained. */
+static inline bool vgg_plan_trains(const vgg_plan *plan, const vgg_step *step) {
+    return plan->gradients && !plan->network->layers[step->layer].frozen;
+}
 
 /* Most images of a step, all its micro-batches taken together. */
 static inline size_t vgg_plan_step_images(const vgg_plan *plan) {

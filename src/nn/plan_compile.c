@@ -145,7 +145,8 @@ static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
  * needs: its tiles hold whole windows. Returns the last layer that was taken. */
 static size_t take_pool(plan_compiler *compiler, vgg_step *step, size_t layer) {
     const vgg_plan *plan = compiler->plan;
-    if (!step->winograd || plan->gradients || layer + 1 >= plan->network->layer_count ||
+    if (!step->winograd || layer + 1 >= plan->network->layer_count ||
+        vgg_plan_reaches(plan, layer + 1) ||
         plan->network->layers[layer + 1].type != VGG_LAYER_MAX_POOL)
         return layer;
     step->pool = true;
@@ -174,7 +175,7 @@ static void add_batch_norm(plan_compiler *compiler, size_t layer) {
 static size_t compile_convolution(plan_compiler *compiler, size_t layer) {
     vgg_plan *plan = compiler->plan;
     bool norm = plan->network->layers[layer + 1].type == VGG_LAYER_BATCH_NORM;
-    bool fold = norm && !plan->gradients;
+    bool fold = norm && !vgg_plan_reaches(plan, layer + 1);
     bool plain = compiler->form == FORM_PLAIN;
     vgg_step *step =
         add_step(compiler, VGG_STEP_CONVOLUTION, layer, compiler->extents[layer + 1], FORM_BLOCKED);
@@ -220,7 +221,7 @@ static size_t compile_layer(plan_compiler *compiler, size_t layer) {
     case VGG_LAYER_MAX_POOL:
         ensure_blocked(compiler);
         step = add_step(compiler, VGG_STEP_MAX_POOL, layer, out, FORM_BLOCKED);
-        if (compiler->plan->gradients)
+        if (vgg_plan_reaches(compiler->plan, layer))
             step->chosen =
                 vgg_compiler_add_buffer(compiler, floats_of(compiler, out, FORM_BLOCKED));
         return layer;
@@ -247,9 +248,10 @@ static size_t compile_layer(plan_compiler *compiler, size_t layer) {
  */
 
 /* Whether the step needs its input again in the backward pass. */
-static bool keeps_x(const vgg_step *step) {
-    return step->kind == VGG_STEP_CONVOLUTION || step->kind == VGG_STEP_LINEAR ||
-           step->kind == VGG_STEP_BATCH_NORM || step->kind == VGG_STEP_LRN;
+static bool keeps_x(const vgg_plan *plan, const vgg_step *step) {
+    bool multiplies = step->kind == VGG_STEP_CONVOLUTION || step->kind == VGG_STEP_LINEAR;
+    return (multiplies && vgg_plan_trains(plan, step)) || step->kind == VGG_STEP_BATCH_NORM ||
+           step->kind == VGG_STEP_LRN;
 }
 
 static void use(vgg_plan *plan, size_t buffer, size_t moment) {
@@ -282,7 +284,7 @@ static void find_lives(vgg_plan *plan) {
         use(plan, step->chosen, s);
         use(plan, step->scratch, s);
         use(plan, step->transformed, s);
-        if (!plan->gradients)
+        if (!plan->gradients || s < plan->lowest_step)
             continue;
         size_t back = 2 * plan->step_count - 1 - s;
         const size_t used[] = {step->dy,
@@ -292,7 +294,7 @@ static void find_lives(vgg_plan *plan) {
                                step->partial,
                                step->blocked_dx,
                                step->back_transformed,
-                               keeps_x(step) ? step->x : VGG_NO_BUFFER,
+                               keeps_x(plan, step) ? step->x : VGG_NO_BUFFER,
                                step->mask ? step->y : VGG_NO_BUFFER};
         for (size_t i = 0; i < sizeof used / sizeof *used; i++)
             use(plan, used[i], back);
@@ -319,11 +321,32 @@ static vgg_status allocate_lists(vgg_plan *plan, vgg_error *error) {
     return VGG_OK;
 }
 
+/* The lowest layer that is trained, or all for the gradient of the input. */
+static size_t lowest_layer(const vgg_plan *plan) {
+    const vgg_network *network = plan->network;
+    size_t layer = 0;
+    while (!plan->options.input_gradient && layer < network->layer_count &&
+           (network->layers[layer].frozen || network->layers[layer].tensors == 0))
+        layer++;
+    return layer;
+}
+
+static size_t lowest_step(const vgg_plan *plan) {
+    size_t s = 0;
+    while (!plan->options.input_gradient && s < plan->step_count &&
+           !(plan->steps[s].layer == plan->lowest && plan->steps[s].kind != VGG_STEP_BLOCK &&
+             plan->steps[s].kind != VGG_STEP_FLATTEN))
+        s++;
+    return s;
+}
+
 static vgg_status compile_steps(plan_compiler *compiler, vgg_error *error) {
     vgg_plan *plan = compiler->plan;
+    plan->lowest = lowest_layer(plan);
     plan->input = compiler->current = vgg_compiler_add_caller_buffer(compiler);
     for (size_t layer = 0; layer < plan->network->layer_count; layer++)
         layer = compile_layer(compiler, layer);
+    plan->lowest_step = lowest_step(plan);
     plan->logits = compiler->current;
     plan->buffers[plan->logits].offset = SIZE_MAX;
     if (plan->gradients)

@@ -37,7 +37,7 @@ static void add_gradient_buffers(plan_compiler *compiler, vgg_step *step, size_t
     vgg_plan *plan = compiler->plan;
     bool first = step == plan->steps;
     step->dy = dy;
-    step->need_dx = !first || plan->options.input_gradient;
+    step->need_dx = step > plan->steps + plan->lowest_step || plan->options.input_gradient;
     if (step->kind == VGG_STEP_CONVOLUTION) {
         vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
         size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
@@ -82,7 +82,7 @@ static size_t add_panels(plan_compiler *compiler, size_t columns, size_t width) 
 static void defer_linear(plan_compiler *compiler) {
     vgg_plan *plan = compiler->plan;
     size_t inputs = 0, outputs = 0;
-    for (size_t s = 0; s < plan->step_count; s++) {
+    for (size_t s = plan->lowest_step; s < plan->step_count; s++) {
         const vgg_step *step = &plan->steps[s];
         if (step->kind != VGG_STEP_LINEAR)
             continue;
@@ -95,7 +95,8 @@ static void defer_linear(plan_compiler *compiler) {
     plan->dy_panels = add_panels(compiler, outputs, VGG_LINEAR_DY);
 }
 
-/* Every tensor that is trained has a gradient, but those of deferred linear layers. */
+/* Every tensor that is trained has a gradient, but those of deferred linear layers and of frozen
+ * ones. */
 static void place_gradients(vgg_plan *plan) {
     const vgg_network *network = plan->network;
     for (size_t l = 0; l < network->layer_count; l++) {
@@ -103,7 +104,7 @@ static void place_gradients(vgg_plan *plan) {
         bool deferred = plan->options.defer_linear && layer->type == VGG_LAYER_LINEAR;
         for (size_t t = layer->first_tensor; t < layer->first_tensor + layer->tensors; t++) {
             const vgg_tensor_info *info = &network->tensors[t].info;
-            bool has = info->trained && !deferred;
+            bool has = info->trained && !deferred && !layer->frozen;
             plan->gradient_offsets[t] = has ? plan->gradient_count : SIZE_MAX;
             plan->gradient_count += has ? vgg_round_up(info->count, VGG_BLOCK) : 0;
         }
@@ -118,7 +119,7 @@ void vgg_compile_backward(plan_compiler *compiler) {
     size_t dy = plan->logits_gradient;
     if (plan->options.defer_linear)
         dy = plan->kept_gradient = vgg_compiler_add_buffer(compiler, 0);
-    for (size_t s = plan->step_count; s-- > 0;) {
+    for (size_t s = plan->step_count; s-- > plan->lowest_step;) {
         add_gradient_buffers(compiler, &plan->steps[s], dy);
         dy = plan->steps[s].dx;
     }

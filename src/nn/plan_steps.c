@@ -154,7 +154,8 @@ static void direct_backward(vgg_plan *plan, const vgg_step *step) {
 
 static void convolution_backward(vgg_plan *plan, vgg_step *step) {
     double begun = vgg_plan_now();
-    convolution_weights(plan, step);
+    if (vgg_plan_trains(plan, step))
+        convolution_weights(plan, step);
     step->weights_seconds = vgg_plan_now() - begun;
     float *dx = vgg_plan_buffer(plan, step->dx);
     if (!step->need_dx || dx == NULL)
@@ -245,7 +246,7 @@ static void linear_backward(vgg_plan *plan, vgg_step *step) {
     vgg_linear_task task = linear_task(plan, step);
     task.dy = vgg_plan_buffer(plan, step->dy);
     task.dx = vgg_plan_buffer(plan, step->dx);
-    if (!plan->options.defer_linear) {
+    if (vgg_plan_trains(plan, step) && !plan->options.defer_linear) {
         task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
         task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
         task.accumulate = vgg_plan_accumulates(plan);

@@ -22,12 +22,17 @@ static vgg_status check(double momentum, double weight_decay, vgg_error *error) 
     return VGG_OK;
 }
 
-/* Values of our own, zeros where there were none. */
-static vgg_status own_values(vgg_network *network, vgg_error *error) {
-    for (size_t i = 0; i < network->tensor_count; i++)
-        if (vgg_network_own(network, i) == NULL)
-            return vgg_fail_memory(error, network->tensors[i].info.name,
-                                   network->tensors[i].info.count * sizeof(float));
+/* Values of their own, zeros where there were none, for the layers of `network` that `trained` does
+ * not freeze. */
+static vgg_status own_values(vgg_network *network, const vgg_network *trained, vgg_error *error) {
+    for (size_t l = 0; l < network->layer_count; l++) {
+        const vgg_layer *layer = &network->layers[l];
+        size_t count = trained->layers[l].frozen ? 0 : layer->tensors;
+        for (size_t i = layer->first_tensor; i < layer->first_tensor + count; i++)
+            if (vgg_network_own(network, i) == NULL)
+                return vgg_fail_memory(error, network->tensors[i].info.name,
+                                       network->tensors[i].info.count * sizeof(float));
+    }
     return VGG_OK;
 }
 
@@ -46,9 +51,9 @@ vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan, double mom
         .network = network, .plan = plan, .momentum = momentum, .weight_decay = weight_decay};
     status = vgg_network_create(vgg_network_describe(network), &optimiser->velocity, error);
     if (status == VGG_OK)
-        status = own_values(optimiser->velocity, error);
+        status = own_values(optimiser->velocity, network, error);
     if (status == VGG_OK)
-        status = own_values(network, error);
+        status = own_values(network, network, error);
     if (status != VGG_OK) {
         vgg_optimiser_free(optimiser);
         return status;

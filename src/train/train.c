@@ -356,6 +356,25 @@ static vgg_status create_loader(vgg_run *run, vgg_error *error) {
     return vgg_loader_create(run->train, preprocess, &options, &run->loader, error);
 }
 
+/* Parameters of the layers that are trained. */
+static size_t trained_parameters(const vgg_network *network) {
+    size_t count = 0;
+    vgg_layer_info info;
+    for (size_t l = 0; l < network->layer_count; l++)
+        if (vgg_network_trained(network, l) && vgg_network_layer(network, l, &info, NULL) == VGG_OK)
+            count += info.parameters;
+    return count;
+}
+
+static vgg_status freeze(vgg_run *run, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    if (run->options.freeze > 0)
+        status = vgg_network_freeze(run->network, run->options.freeze, error);
+    if (status == VGG_OK && trained_parameters(run->network) == 0)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT, "every layer is frozen: nothing to train");
+    return status;
+}
+
 /* Bytes of the plan for training, of the one for evaluation after each epoch, of weights and
  * velocities, and of the batches that are read ahead. */
 static vgg_status tell_plan(vgg_run *run, vgg_error *error) {
@@ -374,7 +393,8 @@ static vgg_status tell_plan(vgg_run *run, vgg_error *error) {
     size_t input = network->channels * network->height * network->width * sizeof(float);
     vgg_train_event event = {.type = VGG_EVENT_PLAN,
                              .memory = training + evaluation +
-                                       2 * sizeof(float) * vgg_network_parameters(run->network) +
+                                       sizeof(float) * (vgg_network_parameters(run->network) +
+                                                        trained_parameters(run->network)) +
                                        loader.ahead * run->options.batch * input};
     tell(run, &event);
     return VGG_OK;
@@ -438,6 +458,8 @@ vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_datas
         status = check_classes(model, train, error);
     if (status == VGG_OK)
         status = check_classes(model, validation, error);
+    if (status == VGG_OK)
+        status = freeze(&run, error);
     if (status == VGG_OK)
         status = set_up(&run, error);
     if (status == VGG_OK)

@@ -1,7 +1,9 @@
-/* Training in micro-batches. */
+/* Training in micro-batches, and of some layers only. */
 #include "pictures.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "nets.h"
 
@@ -87,11 +89,95 @@ static void memory_of_micro_batches(void **state) {
     assert_true(memory_for(8) < memory_for(16) && memory_for(16) < memory_for(0));
 }
 
+/* ---- frozen layers -------------------------------------------------------------------------- */
+
+/* Three blocks, of which two end with a max-pool. */
+static vgg_model *blocks_model(void) {
+    return make_model("8,8,M,20,M,20/16", 10, true, 0.2);
+}
+
+/* Whether a tensor of the first block: two convolutions, each with a batch norm. */
+static bool in_first_block(const vgg_network *network, size_t tensor) {
+    return atoi(tensor_info(network, tensor).name + strlen("features.")) < 6 &&
+           strncmp(tensor_info(network, tensor).name, "features.", 9) == 0;
+}
+
+static void frozen_block(void **state) {
+    (void)state;
+    vgg_train_options options = usual_training(in_folder("frozen"));
+    vgg_model *before = blocks_model(), *after = blocks_model();
+    options.freeze = 1;
+    train(after, &options);
+    const vgg_network *old = vgg_model_network(before), *new = vgg_model_network(after);
+    for (size_t t = 0; t < vgg_network_tensor_count(old); t++) {
+        size_t bytes = tensor_info(old, t).count * sizeof(float);
+        bool same = memcmp(vgg_network_values(old, t), vgg_network_values(new, t), bytes) == 0;
+        if (same != in_first_block(old, t))
+            fail_msg("%s %s", tensor_info(old, t).name, same ? "stays" : "changes");
+    }
+    vgg_model_free(before);
+    vgg_model_free(after);
+    for (size_t threads = 2; threads <= 3; threads++) {
+        options = usual_training(in_folder("frozen-too"));
+        options.freeze = 1;
+        options.threads = threads;
+        after = blocks_model();
+        train(after, &options);
+        vgg_model_free(after);
+        assert_same_file(in_folder("frozen/last.safetensors"),
+                         in_folder("frozen-too/last.safetensors"));
+    }
+}
+
+static void resumed_frozen(void **state) {
+    (void)state;
+    vgg_train_options options = usual_training(in_folder("frozen-halves"));
+    vgg_model *model = blocks_model();
+    options.freeze = 1;
+    options.epochs = 1;
+    train(model, &options);
+    vgg_model_free(model);
+    options.epochs = 2;
+    options.resume = true;
+    options.freeze = 2;
+    model = blocks_model();
+    vgg_error error = {0};
+    assert_int_equal(vgg_train(model, train_part, validation_part, &options, NULL, &error),
+                     VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "state.safetensors");
+    assert_contains(error.message, "11110000");
+    assert_contains(error.message, "11111100");
+    options.freeze = 1;
+    train(model, &options);
+    vgg_model_free(model);
+    assert_same_file(in_folder("frozen/last.safetensors"),
+                     in_folder("frozen-halves/last.safetensors"));
+}
+
+static void nothing_to_train(void **state) {
+    (void)state;
+    vgg_train_options options = usual_training(NULL);
+    vgg_model *model = blocks_model();
+    vgg_error error = {0};
+    options.freeze = 3;
+    assert_int_equal(vgg_train(model, train_part, NULL, &options, NULL, &error),
+                     VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "0 to 2");
+    options.freeze = 0;
+    vgg_network *network = vgg_model_network(model);
+    for (size_t l = 0; l < vgg_network_layer_count(network); l++)
+        assert_ok(vgg_network_set_trained(network, l, false, &error), error);
+    assert_int_equal(vgg_train(model, train_part, NULL, &options, NULL, &error),
+                     VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "nothing to train");
+    vgg_model_free(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(micro_batches),
-        cmocka_unit_test(same_bytes_in_micro_batches),
-        cmocka_unit_test(memory_of_micro_batches),
+        cmocka_unit_test(micro_batches),           cmocka_unit_test(same_bytes_in_micro_batches),
+        cmocka_unit_test(memory_of_micro_batches), cmocka_unit_test(frozen_block),
+        cmocka_unit_test(resumed_frozen),          cmocka_unit_test(nothing_to_train),
     };
     return cmocka_run_group_tests(tests, open_pictures, close_pictures);
 }
