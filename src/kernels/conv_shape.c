@@ -124,14 +124,15 @@ void vgg_conv_reduce(void *argument, size_t begin, size_t end, size_t worker) {
         float bias = 0;
         for (size_t group = 0; group < task->groups; group++)
             bias += task->bias_partial[group * bias_part + k];
-        task->dbias[k] = bias;
+        task->dbias[k] = task->accumulate ? task->dbias[k] + bias : bias;
         for (size_t c = 0; c < shape->inputs; c++)
             for (size_t tap = 0; tap < taps; tap++) {
                 const float *from = task->partial + partial_index(shape, k, c, tap);
                 float sum = 0;
                 for (size_t group = 0; group < task->groups; group++)
                     sum += from[group * part];
-                task->dweights[(k * shape->inputs + c) * taps + tap] = sum;
+                float *to = &task->dweights[(k * shape->inputs + c) * taps + tap];
+                *to = task->accumulate ? *to + sum : sum;
             }
     }
 }

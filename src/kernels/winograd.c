@@ -13,6 +13,9 @@
 #define TILE_TILES 6
 #endif
 
+/* Tiles of input that are fetched before they are needed. */
+#define TILES_AHEAD 3
+
 /* ---- input
  * ---------------------------------------------------------------------------------------------- */
 
@@ -57,18 +60,27 @@ VGG_INLINE void input_block(const float *d, size_t row_stride, float *v, size_t 
     }
 }
 
-/* Transforms the tile (tile_row, tile_column) of one channel block of an image. */
-static void input_tile(const vgg_winograd_task *task, size_t image, size_t block, size_t tile_row,
-                       size_t tile_column, float *v, size_t point_stride) {
-    const vgg_conv_shape *shape = &task->shape;
-    const float *plane = task->x + (image * vgg_blocks(shape->inputs) + block) * shape->height *
-                                       shape->width * VGG_BLOCK;
+/* The rows of a tile are streams too short for the processor to foresee. */
+VGG_INLINE void fetch_ahead(const float *tile, size_t row_stride) {
+    for (size_t row = 0; row < SIDE; row++)
+        for (size_t pixel = 0; pixel < VGG_WINOGRAD_TILE; pixel++)
+            __builtin_prefetch(
+                tile + row * row_stride +
+                (TILES_AHEAD * VGG_WINOGRAD_TILE + SIDE - VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
+}
+
+void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
+                                size_t block, size_t tile_row, size_t tile_column, float *v,
+                                size_t point_stride) {
+    const float *plane =
+        x + (image * vgg_blocks(shape->inputs) + block) * shape->height * shape->width * VGG_BLOCK;
     ptrdiff_t top = (ptrdiff_t)(tile_row * VGG_WINOGRAD_TILE) - 1;
     ptrdiff_t left = (ptrdiff_t)(tile_column * VGG_WINOGRAD_TILE) - 1;
     if (top >= 0 && left >= 0 && top + SIDE <= (ptrdiff_t)shape->height &&
         left + SIDE <= (ptrdiff_t)shape->width) {
-        input_block(plane + ((size_t)top * shape->width + (size_t)left) * VGG_BLOCK,
-                    shape->width * VGG_BLOCK, v, point_stride);
+        const float *tile = plane + ((size_t)top * shape->width + (size_t)left) * VGG_BLOCK;
+        fetch_ahead(tile, shape->width * VGG_BLOCK);
+        input_block(tile, shape->width * VGG_BLOCK, v, point_stride);
     } else {
         float tile[SIDE][SIDE][VGG_BLOCK];
         copy_border_tile(shape, plane, top, left, tile);
@@ -90,8 +102,9 @@ void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_
         size_t tile_row = (task->first_row + row) % cut->tile_rows;
         for (size_t column = 0; column < cut->tile_columns; column++) {
             size_t tile = row * cut->tile_columns + column;
-            input_tile(task, image, block, tile_row, column,
-                       task->inputs + tile * cut->row + block * VGG_BLOCK, tiles * cut->row);
+            VGG_TIERED(transform_tile)
+            (&task->shape, task->x, image, block, tile_row, column,
+             task->inputs + tile * cut->row + block * VGG_BLOCK, tiles * cut->row);
         }
     }
 }
@@ -306,9 +319,9 @@ static void fused_unit(const vgg_winograd_task *task, size_t unit, float *scratc
     float *v = scratch, *m = scratch + POINTS * cut->tiles * cut->row;
     for (size_t block = 0; block < vgg_blocks(shape->inputs); block++)
         for (size_t t = 0; t < tiles; t++)
-            input_tile(task, image, block, (first + t) / cut->tile_columns,
-                       (first + t) % cut->tile_columns, v + t * cut->row + block * VGG_BLOCK,
-                       tiles * cut->row);
+            VGG_TIERED(transform_tile)
+    (shape, task->x, image, block, (first + t) / cut->tile_columns, (first + t) % cut->tile_columns,
+     v + t * cut->row + block * VGG_BLOCK, tiles * cut->row);
     for (size_t k = 0; k < shape->outputs; k += GROUP) {
         const float *u = task->filters + k / GROUP * POINTS * cut->filter_point;
         for (size_t point = 0; point < POINTS; point++)

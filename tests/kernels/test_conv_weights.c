@@ -160,6 +160,25 @@ static void check_reduced(const vgg_conv_reduce_task *task) {
     }
 }
 
+/* Adds the same gradients to numbers that were there. */
+static void check_added(const vgg_conv_reduce_task *task, const float *dweights,
+                        const float *dbias) {
+    vgg_conv_reduce_task added = *task;
+    added.accumulate = true;
+    float *arrays[] = {added.dweights, added.dbias};
+    const float *parts[] = {dweights, dbias};
+    float *sums[] = {vgg_guarded_copy(dweights), vgg_guarded_copy(dbias)};
+    for (size_t a = 0; a < 2; a++)
+        for (size_t i = 0; i < vgg_guarded_size(parts[a]) / sizeof(float); i++) {
+            arrays[a][i] = vgg_draw_value();
+            sums[a][i] = arrays[a][i] + parts[a][i];
+        }
+    vgg_conv_reduce(&added, 0, vgg_blocks(task->shape.outputs), 0);
+    vgg_guarded_check();
+    for (size_t a = 0; a < 2; a++)
+        assert_memory_equal(arrays[a], sums[a], vgg_guarded_size(sums[a]));
+}
+
 /* Once over all k blocks and once one by one, from the last: the same bits. */
 static void test_reduce(void **state) {
     (void)state;
@@ -190,6 +209,7 @@ static void test_reduce(void **state) {
         vgg_running(NULL, NULL);
         assert_memory_equal(task.dweights, dweights, weights * sizeof(float));
         assert_memory_equal(task.dbias, dbias, s.outputs * sizeof(float));
+        check_added(&task, dweights, dbias);
         vgg_guarded_free();
     }
 }
