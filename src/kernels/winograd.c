@@ -19,31 +19,21 @@
 /* ---- input
  * ---------------------------------------------------------------------------------------------- */
 
-/* Copies a tile whose border reaches out of the picture, with zeros there. */
-static void copy_border_tile(const vgg_conv_shape *shape, const float *plane, ptrdiff_t top,
-                             ptrdiff_t left, float to[SIDE][SIDE][VGG_BLOCK]) {
-    memset(to, 0, SIDE * sizeof *to);
-    for (ptrdiff_t row = 0; row < SIDE; row++)
-        for (ptrdiff_t column = 0; column < SIDE; column++) {
-            ptrdiff_t y = top + row, x = left + column;
-            if (y >= 0 && x >= 0 && y < (ptrdiff_t)shape->height && x < (ptrdiff_t)shape->width)
-                memcpy(to[row][column], plane + ((size_t)y * shape->width + (size_t)x) * VGG_BLOCK,
-                       sizeof to[row][column]);
-        }
-}
-
-/* d: a tile of one channel block, row_stride floats from row to row; v[point * point_stride]. */
-VGG_INLINE void input_block(const float *d, size_t row_stride, float *v, size_t point_stride) {
+/* d: the rows of a tile of one channel block, from the second column on; only the columns begin ..
+ * end-1 lie in the picture. v[point * point_stride]. */
+VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, float *v,
+                            size_t point_stride) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[SIDE][SIDE];
         VGG_UNROLL
         for (int column = 0; column < SIDE; column++) {
-            vf values[SIDE], out[SIDE];
-            VGG_UNROLL
-            for (int row = 0; row < SIDE; row++)
-                values[row] =
-                    vf_load(d + (size_t)row * row_stride + column * VGG_BLOCK + part * VGG_LANES);
-            transform_input(values, out);
+            vf values[SIDE], out[SIDE] = {{0}};
+            if (column >= begin && column < end) {
+                VGG_UNROLL
+                for (int row = 0; row < SIDE; row++)
+                    values[row] = vf_load(d[row] + (column - 1) * VGG_BLOCK + part * VGG_LANES);
+                transform_input(values, out);
+            }
             VGG_UNROLL
             for (int row = 0; row < SIDE; row++)
                 half[row][column] = out[row];
@@ -61,31 +51,32 @@ VGG_INLINE void input_block(const float *d, size_t row_stride, float *v, size_t 
 }
 
 /* The rows of a tile are streams too short for the processor to foresee. */
-VGG_INLINE void fetch_ahead(const float *tile, size_t row_stride) {
-    for (size_t row = 0; row < SIDE; row++)
-        for (size_t pixel = 0; pixel < VGG_WINOGRAD_TILE; pixel++)
-            __builtin_prefetch(
-                tile + row * row_stride +
-                (TILES_AHEAD * VGG_WINOGRAD_TILE + SIDE - VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
+VGG_INLINE void fetch_ahead(const float *row) {
+    for (size_t pixel = 1; pixel <= VGG_WINOGRAD_TILE; pixel++)
+        __builtin_prefetch(row + (TILES_AHEAD * VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
 }
 
 void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
                                 size_t block, size_t tile_row, size_t tile_column, float *v,
                                 size_t point_stride) {
+    static const float zeros[SIDE * VGG_BLOCK];
     const float *plane =
         x + (image * vgg_blocks(shape->inputs) + block) * shape->height * shape->width * VGG_BLOCK;
-    ptrdiff_t top = (ptrdiff_t)(tile_row * VGG_WINOGRAD_TILE) - 1;
-    ptrdiff_t left = (ptrdiff_t)(tile_column * VGG_WINOGRAD_TILE) - 1;
-    if (top >= 0 && left >= 0 && top + SIDE <= (ptrdiff_t)shape->height &&
-        left + SIDE <= (ptrdiff_t)shape->width) {
-        const float *tile = plane + ((size_t)top * shape->width + (size_t)left) * VGG_BLOCK;
-        fetch_ahead(tile, shape->width * VGG_BLOCK);
-        input_block(tile, shape->width * VGG_BLOCK, v, point_stride);
-    } else {
-        float tile[SIDE][SIDE][VGG_BLOCK];
-        copy_border_tile(shape, plane, top, left, tile);
-        input_block(tile[0][0], SIDE * VGG_BLOCK, v, point_stride);
+    /* The row and column of the picture where the tile's second ones are. */
+    size_t top = tile_row * VGG_WINOGRAD_TILE, left = tile_column * VGG_WINOGRAD_TILE;
+    int begin = left == 0, end = (int)vgg_size_min(SIDE, shape->width + 1 - left);
+    const float *rows[SIDE];
+    for (size_t row = 0; row < SIDE; row++) {
+        size_t y = top + row;
+        bool inside = y > 0 && y <= shape->height;
+        rows[row] =
+            inside ? plane + ((y - 1) * shape->width + left) * VGG_BLOCK : zeros + VGG_BLOCK;
+        fetch_ahead(rows[row]);
     }
+    if (begin == 0 && end == SIDE)
+        input_block(rows, 0, SIDE, v, point_stride);
+    else
+        input_block(rows, begin, end, v, point_stride);
 }
 
 void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_t worker);

@@ -26,21 +26,22 @@
 /* ---- transforms
  * ------------------------------------------------------------------------------------------- */
 
-/* d: a tile of the gradient of one channel block, row_stride floats from row to row; adds its
- * values to sum[16]. */
-VGG_INLINE void gradient_block(const float *d, size_t row_stride, float *to, size_t point_stride,
-                               vf sum[BLOCK_VECTORS]) {
+/* d: the rows of a tile of the gradient of one channel block, of which only the first columns lie
+ * in the picture; adds its values to sum[16]. */
+VGG_INLINE void gradient_block(const float *const d[VGG_WINOGRAD_TILE], int columns, float *to,
+                               size_t point_stride, vf sum[BLOCK_VECTORS]) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[SIDE][VGG_WINOGRAD_TILE];
         VGG_UNROLL
         for (int column = 0; column < VGG_WINOGRAD_TILE; column++) {
-            vf values[VGG_WINOGRAD_TILE], out[SIDE];
-            VGG_UNROLL
-            for (int row = 0; row < VGG_WINOGRAD_TILE; row++)
-                values[row] =
-                    vf_load(d + (size_t)row * row_stride + column * VGG_BLOCK + part * VGG_LANES);
-            sum[part] += (values[0] + values[1]) + (values[2] + values[3]);
-            transform_gradient(values, out);
+            vf values[VGG_WINOGRAD_TILE], out[SIDE] = {{0}};
+            if (column < columns) {
+                VGG_UNROLL
+                for (int row = 0; row < VGG_WINOGRAD_TILE; row++)
+                    values[row] = vf_load(d[row] + column * VGG_BLOCK + part * VGG_LANES);
+                sum[part] += (values[0] + values[1]) + (values[2] + values[3]);
+                transform_gradient(values, out);
+            }
             VGG_UNROLL
             for (int row = 0; row < SIDE; row++)
                 half[row][column] = out[row];
@@ -58,19 +59,9 @@ VGG_INLINE void gradient_block(const float *d, size_t row_stride, float *to, siz
 }
 
 /* The rows of a tile are streams too short for the processor to foresee. */
-VGG_INLINE void fetch_ahead(const float *tile, size_t row_stride) {
-    for (size_t row = 0; row < VGG_WINOGRAD_TILE; row++)
-        for (size_t pixel = 0; pixel < VGG_WINOGRAD_TILE; pixel++)
-            __builtin_prefetch(tile + row * row_stride +
-                               (TILES_AHEAD * VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
-}
-
-/* The part of a tile that lies in the picture, and zeros. */
-static void copy_part(const vgg_conv_shape *shape, const float *from, size_t rows, size_t columns,
-                      float to[VGG_WINOGRAD_TILE][VGG_WINOGRAD_TILE][VGG_BLOCK]) {
-    memset(to, 0, VGG_WINOGRAD_TILE * sizeof *to);
-    for (size_t row = 0; row < rows; row++)
-        memcpy(to[row], from + row * shape->width * VGG_BLOCK, columns * VGG_BLOCK * sizeof(float));
+VGG_INLINE void fetch_ahead(const float *row) {
+    for (size_t pixel = 0; pixel < VGG_WINOGRAD_TILE; pixel++)
+        __builtin_prefetch(row + (TILES_AHEAD * VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
 }
 
 /* What a unit owns. */
@@ -108,19 +99,21 @@ static tile_place place_of(const vgg_winograd_weights_partition *cut, size_t til
 static void gradient_tile(const vgg_conv_shape *shape, const float *dy, tile_place place,
                           size_t block, float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
     size_t top = place.row * VGG_WINOGRAD_TILE, left = place.column * VGG_WINOGRAD_TILE;
-    size_t rows = vgg_size_min(VGG_WINOGRAD_TILE, shape->height - top);
     size_t columns = vgg_size_min(VGG_WINOGRAD_TILE, shape->width - left);
     size_t plane = place.image * vgg_blocks(shape->outputs) + block;
-    const float *d = dy + ((plane * shape->height + top) * shape->width + left) * VGG_BLOCK;
-    size_t row_stride = shape->width * VGG_BLOCK;
-    if (rows < VGG_WINOGRAD_TILE || columns < VGG_WINOGRAD_TILE) {
-        float part[VGG_WINOGRAD_TILE][VGG_WINOGRAD_TILE][VGG_BLOCK];
-        copy_part(shape, d, rows, columns, part);
-        gradient_block(part[0][0], VGG_WINOGRAD_TILE * VGG_BLOCK, to, point_stride, sum);
-    } else {
-        fetch_ahead(d, row_stride);
-        gradient_block(d, row_stride, to, point_stride, sum);
+    static const float zeros[VGG_WINOGRAD_TILE * VGG_BLOCK];
+    const float *rows[VGG_WINOGRAD_TILE];
+    for (size_t row = 0; row < VGG_WINOGRAD_TILE; row++) {
+        size_t y = top + row;
+        rows[row] = y < shape->height
+                        ? dy + ((plane * shape->height + y) * shape->width + left) * VGG_BLOCK
+                        : zeros;
+        fetch_ahead(rows[row]);
     }
+    if (columns == VGG_WINOGRAD_TILE)
+        gradient_block(rows, VGG_WINOGRAD_TILE, to, point_stride, sum);
+    else
+        gradient_block(rows, (int)columns, to, point_stride, sum);
 }
 
 /* Transforms `tiles` tiles of the unit from `first` on: v[36][input_point], a point of which begins
