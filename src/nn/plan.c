@@ -352,7 +352,7 @@ static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_step *st
     if (!plan->gradients)
         return NULL;
     if (step->kind == VGG_STEP_CONVOLUTION)
-        return "direct";
+        return step->weights_winograd ? "winograd" : "direct";
     if (step->kind == VGG_STEP_LINEAR)
         return plan->options.defer_linear ? "linear+update" : "linear";
     return NULL;

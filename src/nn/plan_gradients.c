@@ -33,22 +33,37 @@ static size_t reserve_turned(plan_compiler *compiler, vgg_step *step) {
     return cut.scratch;
 }
 
+/* Memory of the gradient of a convolution's weights; returns floats of scratch per worker. */
+static size_t reserve_weights(plan_compiler *compiler, vgg_step *step) {
+    vgg_plan *plan = compiler->plan;
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
+    step->weights_winograd = !plan->options.exact && vgg_winograd_weights_pays(&shape);
+    size_t floats, scratch;
+    if (step->weights_winograd) {
+        vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(&shape);
+        floats = cut.sums + cut.bias_sums;
+        scratch = cut.scratch;
+    } else {
+        size_t lanes = vgg_round_up(shape.outputs, VGG_BLOCK);
+        floats = vgg_compiler_product(compiler, vgg_conv_weights_partial(&shape) + lanes,
+                                      vgg_conv_weights_groups(&shape));
+        scratch = vgg_conv_weights_scratch(&shape);
+    }
+    step->partial =
+        vgg_compiler_add_buffer(compiler, vgg_compiler_product(compiler, floats, sizeof(float)));
+    return scratch;
+}
+
 static void add_gradient_buffers(plan_compiler *compiler, vgg_step *step, size_t dy) {
     vgg_plan *plan = compiler->plan;
     bool first = step == plan->steps;
     step->dy = dy;
     step->need_dx = step > plan->steps + plan->lowest_step || plan->options.input_gradient;
     if (step->kind == VGG_STEP_CONVOLUTION) {
-        vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
-        size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
-        size_t scratch = vgg_conv_weights_scratch(&shape);
+        size_t scratch = vgg_plan_trains(plan, step) ? reserve_weights(compiler, step) : 0;
         if (step->need_dx)
             scratch = vgg_size_max(scratch, reserve_turned(compiler, step));
         step->back_scratch = vgg_compiler_add_worker_scratch(compiler, scratch);
-        size_t partial = vgg_conv_weights_partial(&shape) + lanes;
-        step->partial = vgg_compiler_add_buffer(
-            compiler, vgg_compiler_product(compiler, partial * sizeof(float),
-                                           vgg_conv_weights_groups(&shape)));
     }
     if (!step->need_dx)
         return;

@@ -106,7 +106,31 @@ static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
     run(plan, task.partition.units, plan->kernels->conv_forward, &task);
 }
 
+static void winograd_weights(vgg_plan *plan, const vgg_step *step) {
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->count);
+    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(&shape);
+    float *sums = vgg_plan_buffer(plan, step->partial);
+    vgg_winograd_weights_task task = {.shape = shape,
+                                      .partition = cut,
+                                      .x = vgg_plan_buffer(plan, step->x),
+                                      .dy = vgg_plan_buffer(plan, step->dy),
+                                      .sums = sums,
+                                      .bias_sums = sums + cut.sums,
+                                      .dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT),
+                                      .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS),
+                                      .accumulate = vgg_plan_accumulates(plan),
+                                      .scratch = vgg_plan_buffer(plan, step->back_scratch)};
+    run(plan, cut.units, plan->kernels->winograd_weights, &task);
+    if (cut.groups > 1)
+        run(plan, vgg_winograd_weights_finish_units(&shape), plan->kernels->winograd_weights_finish,
+            &task);
+}
+
 static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
+    if (step->weights_winograd) {
+        winograd_weights(plan, step);
+        return;
+    }
     vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->count);
     float *partial = vgg_plan_buffer(plan, step->partial);
     size_t groups = vgg_conv_weights_groups(&shape);
