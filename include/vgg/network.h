@@ -286,6 +286,13 @@ typedef struct vgg_step_info {
     double cost;
     size_t bytes;
     double seconds; /* that the last vgg_plan_forward took for it */
+    /* Of a plan with gradients: how the step computes the gradient of its input and those of its
+     * weights, NULL where it does not; and the seconds that the last vgg_plan_backward took for the
+     * latter and for all else. Batch normalisation computes both at once. With defer_linear the
+     * weights of linear layers have the seconds of the last vgg_optimiser_step, their update in
+     * them. */
+    const char *backward_data, *backward_weights;
+    double backward_data_seconds, backward_weights_seconds;
 } vgg_step_info;
 
 VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);

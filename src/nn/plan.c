@@ -228,7 +228,7 @@ static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error
     return VGG_OK;
 }
 
-static double now(void) {
+double vgg_plan_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
@@ -268,10 +268,10 @@ vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, f
     plan->ready = plan->gradients;
     plan->caller[plan->input] = (void *)(uintptr_t)inputs;
     plan->caller[plan->logits] = logits;
-    double begun = now();
+    double begun = vgg_plan_now();
     for (size_t s = 0; s < plan->step_count; s++) {
         vgg_step_forward(plan, &plan->steps[s]);
-        double ended = now();
+        double ended = vgg_plan_now();
         plan->steps[s].seconds = ended - begun;
         begun = ended;
     }
@@ -297,8 +297,15 @@ vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float
                plan->count * plan->buffers[plan->kept_gradient].row);
     /* Gradients overwrite the activations that are no longer needed. */
     plan->ready = false;
-    for (size_t s = plan->step_count; s-- > plan->lowest_step;)
-        vgg_step_backward(plan, &plan->steps[s]);
+    double begun = vgg_plan_now();
+    for (size_t s = plan->step_count; s-- > plan->lowest_step;) {
+        vgg_step *step = &plan->steps[s];
+        step->weights_seconds = 0;
+        vgg_step_backward(plan, step);
+        double ended = vgg_plan_now();
+        step->data_seconds = ended - begun - step->weights_seconds;
+        begun = ended;
+    }
     plan->passes++;
     plan->done += plan->count;
     return VGG_OK;
@@ -333,6 +340,24 @@ static const char *algorithm_of(const vgg_step *step) {
     return names[step->kind];
 }
 
+static const char *data_algorithm_of(const vgg_plan *plan, const vgg_step *step) {
+    if (!plan->gradients || !step->need_dx)
+        return NULL;
+    if (step->kind == VGG_STEP_CONVOLUTION)
+        return step->back_winograd ? "winograd" : "direct";
+    return algorithm_of(step);
+}
+
+static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_step *step) {
+    if (!plan->gradients)
+        return NULL;
+    if (step->kind == VGG_STEP_CONVOLUTION)
+        return "direct";
+    if (step->kind == VGG_STEP_LINEAR)
+        return plan->options.defer_linear ? "linear+update" : "linear";
+    return NULL;
+}
+
 static size_t values_in(vgg_extent extent) {
     return extent.channels * extent.height * extent.width;
 }
@@ -361,7 +386,12 @@ vgg_status vgg_plan_step(const vgg_plan *plan, size_t index, vgg_step_info *info
                         plan->step_count);
     const vgg_step *step = &plan->steps[index];
     const vgg_layer *layer = &plan->network->layers[step->layer];
-    *info = (vgg_step_info){.algorithm = algorithm_of(step), .seconds = step->seconds};
+    *info = (vgg_step_info){.algorithm = algorithm_of(step),
+                            .seconds = step->seconds,
+                            .backward_data = data_algorithm_of(plan, step),
+                            .backward_weights = weights_algorithm_of(plan, step),
+                            .backward_data_seconds = step->data_seconds,
+                            .backward_weights_seconds = step->weights_seconds};
     if (step->kind != VGG_STEP_BLOCK && step->kind != VGG_STEP_FLATTEN)
         memcpy(info->name, layer->name, sizeof info->name);
     if (step->kind == VGG_STEP_CONVOLUTION || step->kind == VGG_STEP_LINEAR)

@@ -63,7 +63,8 @@ typedef struct vgg_step {
     size_t mean, from_dy, from_x, constant, deviation; /* batch norm */
     size_t sums;                                       /* batch norm: [N][C / 16][2][16] */
 
-    double seconds; /* of the last forward pass */
+    double seconds;                       /* of the last forward pass */
+    double data_seconds, weights_seconds; /* of the last backward pass: vgg_step_info */
 } vgg_step;
 
 struct vgg_plan {
@@ -109,7 +110,11 @@ size_t vgg_arena_place(vgg_buffer *buffers, size_t count);
 vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error);
 
 void vgg_step_forward(vgg_plan *plan, const vgg_step *step);
-void vgg_step_backward(vgg_plan *plan, const vgg_step *step);
+/* Notes the seconds that the weights' gradients took. */
+void vgg_step_backward(vgg_plan *plan, vgg_step *step);
+
+/* Seconds since some moment in the past. */
+double vgg_plan_now(void);
 
 /* Whether backward passes reach a layer. */
 static inline bool vgg_plan_reaches(const vgg_plan *plan, size_t layer) {

@@ -152,9 +152,11 @@ static void direct_backward(vgg_plan *plan, const vgg_step *step) {
     run(plan, task.partition.units, plan->kernels->conv_forward, &task);
 }
 
-static void convolution_backward(vgg_plan *plan, const vgg_step *step) {
+static void convolution_backward(vgg_plan *plan, vgg_step *step) {
+    double begun = vgg_plan_now();
     if (vgg_plan_trains(plan, step))
         convolution_weights(plan, step);
+    step->weights_seconds = vgg_plan_now() - begun;
     float *dx = vgg_plan_buffer(plan, step->dx);
     if (!step->need_dx || dx == NULL)
         return;
@@ -241,7 +243,7 @@ static void linear_forward(vgg_plan *plan, const vgg_step *step) {
     run(plan, vgg_chunks(dropout.count), vgg_dropout, &dropout);
 }
 
-static void linear_backward(vgg_plan *plan, const vgg_step *step) {
+static void linear_backward(vgg_plan *plan, vgg_step *step) {
     vgg_linear_task task = linear_task(plan, step);
     task.dy = vgg_plan_buffer(plan, step->dy);
     task.dx = vgg_plan_buffer(plan, step->dx);
@@ -249,8 +251,10 @@ static void linear_backward(vgg_plan *plan, const vgg_step *step) {
         task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
         task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
         task.accumulate = vgg_plan_accumulates(plan);
+        double begun = vgg_plan_now();
         run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights,
             &task);
+        step->weights_seconds = vgg_plan_now() - begun;
     }
     if (step->need_dx && task.dx != NULL)
         run(plan, linear_units(task.inputs, VGG_LINEAR_INPUTS), plan->kernels->linear_input, &task);
@@ -303,7 +307,7 @@ static void mask(vgg_plan *plan, const vgg_step *step) {
     run(plan, vgg_chunks(values), plan->kernels->relu_backward, &task);
 }
 
-void vgg_step_backward(vgg_plan *plan, const vgg_step *step) {
+void vgg_step_backward(vgg_plan *plan, vgg_step *step) {
     if (step->mask && step->kind != VGG_STEP_MAX_POOL)
         mask(plan, step);
     const float *dy = vgg_plan_buffer(plan, step->dy);

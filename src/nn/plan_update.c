@@ -37,7 +37,12 @@ static void update(vgg_plan *plan, const vgg_step *step, const vgg_network *velo
 }
 
 void vgg_plan_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates) {
-    for (size_t s = 0; s < plan->step_count; s++)
-        if (plan->steps[s].kind == VGG_STEP_LINEAR && vgg_plan_trains(plan, &plan->steps[s]))
-            update(plan, &plan->steps[s], velocity, rates);
+    for (size_t s = 0; s < plan->step_count; s++) {
+        vgg_step *step = &plan->steps[s];
+        if (step->kind != VGG_STEP_LINEAR || !vgg_plan_trains(plan, step))
+            continue;
+        double begun = vgg_plan_now();
+        update(plan, step, velocity, rates);
+        step->weights_seconds = vgg_plan_now() - begun;
+    }
 }
