@@ -301,6 +301,7 @@ typedef struct vgg_pool_task {
         *chosen; /* max-pool: 2 * row + column in the window per output value; NULL: not wanted */
     const float *dy;
     float *dx; /* backward writes all of it */
+    bool relu; /* max_pool_backward: dy counts only where y > 0, for a ReLU before the pool */
 } vgg_pool_task;
 
 /* ---- normalisation

@@ -206,6 +206,7 @@ static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_step *step) {
                            .y = vgg_plan_buffer(plan, step->y),
                            .chosen = vgg_plan_buffer(plan, step->chosen),
                            .dy = vgg_plan_buffer(plan, step->dy),
+                           .relu = step->mask,
                            .dx = vgg_plan_buffer(plan, step->dx)};
 }
 
@@ -331,7 +332,7 @@ static void mask(vgg_plan *plan, const vgg_step *step) {
 }
 
 void vgg_step_backward(vgg_plan *plan, vgg_step *step) {
-    if (step->mask)
+    if (step->mask && step->kind != VGG_STEP_MAX_POOL)
         mask(plan, step);
     const float *dy = vgg_plan_buffer(plan, step->dy);
     float *dx = vgg_plan_buffer(plan, step->dx);
