@@ -14,7 +14,7 @@
 #define PLAIN_COST 2.0
 
 /* Winograd: the 36 products of a tile at three quarters of the peak; its transforms, which the
- * channels on the other side share; filters that are not stored, per pass. */
+ * channels on the other side share; filters that are not stored, each time that they are made. */
 #define TILE_COST 48.0
 #define INPUT_COST 2350.0
 #define OUTPUT_COST 1000.0
@@ -61,11 +61,10 @@ static size_t tiles_of(const vgg_conv_shape *shape) {
 }
 
 double vgg_winograd_cost(const vgg_conv_shape *shape) {
-    vgg_winograd_partition cut = vgg_winograd_partition_of(shape);
+    vgg_winograd_partition cut = vgg_winograd_partition_of(shape, 1);
     double tile =
         TILE_COST + INPUT_COST / (double)shape->outputs + OUTPUT_COST / (double)shape->inputs;
-    size_t rows = shape->images * cut.tile_rows;
-    double passes = cut.fused ? 0 : (double)((rows + cut.rows - 1) / cut.rows);
+    double passes = cut.stored ? 0 : (double)cut.tile_units;
     return pairs(shape) * ((double)tiles_of(shape) * tile + passes * FILTER_COST);
 }
 

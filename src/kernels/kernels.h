@@ -102,21 +102,20 @@ typedef struct vgg_conv_forward_task {
 /* Output channels whose products are made together. */
 #define VGG_WINOGRAD_GROUP 32
 
+/* A unit takes some tiles from input to output, for some groups of output channels. It shares
+ * nothing with others: what one core writes and another reads costs more than doing it twice. */
 typedef struct vgg_winograd_partition {
-    bool fused; /* a unit does `tiles` tiles from input to output, with stored filters; else
-                 * the input of some rows of tiles is transformed first, and then a unit does one
-                 * group of output channels, transforming its filters on the way */
+    bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
     size_t tile_rows, tile_columns; /* of an image */
-    size_t rows;                    /* not fused: rows of tiles in a pass, through all images */
-    size_t tiles;                   /* of a fused unit; of a pass otherwise */
-    size_t channels;                /* not fused: input channels whose filters are made at once */
-    size_t units;                   /* of a pass: fused, or groups of output channels */
+    size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
+    size_t groups, group_units;     /* groups of output channels of a unit */
+    size_t units;                   /* tile_units * group_units, those of the same tiles together */
+    size_t channels;                /* not stored: input channels whose filters are made at once */
     size_t row;                     /* floats between two tiles of transformed input */
     size_t filter_point;            /* floats between two points of the filters of a group */
     size_t product_point;           /* floats between two points of the products of a unit */
-    size_t filters;                 /* floats of the stored filters, 0 when not fused */
-    size_t inputs;                  /* floats of the transformed input of a pass, 0 when fused */
-    size_t scratch;                 /* floats per worker */
+    size_t filters;                 /* floats of the stored filters, else 0 */
+    size_t scratch;                 /* floats per worker, for this and any smaller batch */
 } vgg_winograd_partition;
 
 /* The cost rule (conv_cost.c), for the whole batch: how long the direct convolution and F(4x4, 3x3)
@@ -129,20 +128,19 @@ size_t vgg_conv_products(const vgg_conv_shape *shape);
 size_t vgg_winograd_products(const vgg_conv_shape *shape);
 bool vgg_winograd_pays(const vgg_conv_shape *shape);
 
-vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape);
+/* The units depend on the number of threads, too; the results do not. */
+vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t threads);
 
-/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)), for the tiles of one pass. */
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). Unit: as in the partition. */
 typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
-    size_t first_row, rows; /* of tiles, in this pass, counted through all images; when fused all */
     const float *x;
     const void *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
     vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     bool turned;
-    float *filters; /* fused: [K / 32][36][filter_point], a point of which begins with
+    float *filters; /* stored: [K / 32][36][filter_point], a point of which begins with
                      * [C][32]; written by winograd_filters */
-    float *inputs;  /* not fused: [36][tiles of the pass][row]; by winograd_inputs */
     const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
     bool relu;
     bool pool; /* 2x2 max-pool behind it: y is of half the height and width */
@@ -409,7 +407,6 @@ typedef struct vgg_kernels {
     vgg_pool_work *conv_forward;     /* vgg_conv_forward_task */
     vgg_pool_work *conv_weights;     /* vgg_conv_weights_task */
     vgg_pool_work *winograd_filters; /* vgg_winograd_task: unit = group of output channels */
-    vgg_pool_work *winograd_inputs;  /* unit = row of tiles of the pass, channel block */
     vgg_pool_work *winograd;         /* unit as in the partition */
     vgg_pool_work *winograd_weights; /* vgg_winograd_weights_task */
     vgg_pool_work *winograd_weights_finish;

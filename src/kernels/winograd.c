@@ -79,25 +79,17 @@ void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, siz
         input_block(rows, begin, end, v, point_stride);
 }
 
-void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_t worker);
-
-void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_t worker) {
-    (void)worker;
-    const vgg_winograd_task *task = argument;
+/* v: [36][tiles][row], of `tiles` tiles from `first` on, counted through all images. */
+static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, float *v) {
     const vgg_winograd_partition *cut = &task->partition;
-    size_t blocks = vgg_blocks(task->shape.inputs);
-    size_t tiles = task->rows * cut->tile_columns;
-    for (size_t unit = begin; unit < end; unit++) {
-        size_t block = unit % blocks, row = unit / blocks;
-        size_t image = (task->first_row + row) / cut->tile_rows;
-        size_t tile_row = (task->first_row + row) % cut->tile_rows;
-        for (size_t column = 0; column < cut->tile_columns; column++) {
-            size_t tile = row * cut->tile_columns + column;
+    size_t per_image = cut->tile_rows * cut->tile_columns;
+    for (size_t block = 0; block < vgg_blocks(task->shape.inputs); block++)
+        for (size_t t = 0; t < tiles; t++) {
+            size_t image = (first + t) / per_image, tile = (first + t) % per_image;
             VGG_TIERED(transform_tile)
-            (&task->shape, task->x, image, block, tile_row, column,
-             task->inputs + tile * cut->row + block * VGG_BLOCK, tiles * cut->row);
+            (&task->shape, task->x, image, block, tile / cut->tile_columns,
+             tile % cut->tile_columns, v + t * cut->row + block * VGG_BLOCK, tiles * cut->row);
         }
-    }
 }
 
 /* ---- products
@@ -299,27 +291,22 @@ static void output_tiles(const vgg_winograd_task *task, size_t first, size_t til
  * ---------------------------------------------------------------------------------------------------
  */
 
-/* Some tiles of one image, from input to all output channels, with stored filters. */
-static void fused_unit(const vgg_winograd_task *task, size_t unit, float *scratch) {
+/* What a unit works on: its tiles, counted through all images, and its scratch. */
+typedef struct unit_state {
+    size_t first, tiles;
+    float *v; /* transformed input [36][tiles][row] */
+    float *m; /* products of a group [36][product_point] */
+    float *u; /* filters of a group [36][filter_point], where they are not stored */
+} unit_state;
+
+/* The products of one group of output channels with stored filters. */
+static void multiply_stored(const vgg_winograd_task *task, const unit_state *unit, size_t group) {
     const vgg_winograd_partition *cut = &task->partition;
-    const vgg_conv_shape *shape = &task->shape;
-    size_t all = cut->tile_rows * cut->tile_columns;
-    size_t per_image = (all + cut->tiles - 1) / cut->tiles;
-    size_t image = unit / per_image, first = unit % per_image * cut->tiles;
-    size_t tiles = vgg_size_min(cut->tiles, all - first);
-    float *v = scratch, *m = scratch + POINTS * cut->tiles * cut->row;
-    for (size_t block = 0; block < vgg_blocks(shape->inputs); block++)
-        for (size_t t = 0; t < tiles; t++)
-            VGG_TIERED(transform_tile)
-    (shape, task->x, image, block, (first + t) / cut->tile_columns, (first + t) % cut->tile_columns,
-     v + t * cut->row + block * VGG_BLOCK, tiles * cut->row);
-    for (size_t k = 0; k < shape->outputs; k += GROUP) {
-        const float *u = task->filters + k / GROUP * POINTS * cut->filter_point;
-        for (size_t point = 0; point < POINTS; point++)
-            multiply(tiles, v + point * tiles * cut->row, cut->row, u + point * cut->filter_point,
-                     shape->inputs, false, m + point * cut->product_point);
-        output_tiles(task, image * all + first, tiles, k, m);
-    }
+    const float *u = task->filters + group * POINTS * cut->filter_point;
+    for (size_t point = 0; point < POINTS; point++)
+        multiply(unit->tiles, unit->v + point * unit->tiles * cut->row, cut->row,
+                 u + point * cut->filter_point, task->shape.inputs, false,
+                 unit->m + point * cut->product_point);
 }
 
 /* Fetches a 36th, that of `point`, of the weights that make_filters reads next, so that it will not
@@ -340,36 +327,48 @@ static void fetch_weights(const vgg_winograd_task *task, size_t first_k, size_t 
             __builtin_prefetch(from + i * row + at, 0, 2);
 }
 
-/* One group of output channels for all tiles of the pass. Filters are made here for some input
- * channels at a time, so that they stay in the second-level cache until they have been used. */
-static void group_unit(const vgg_winograd_task *task, size_t unit, float *scratch) {
+/* The same with filters made here, for some input channels at a time, so that they stay in the
+ * second-level cache until they have been used. */
+static void multiply_made(const vgg_winograd_task *task, const unit_state *unit, size_t group) {
     const vgg_winograd_partition *cut = &task->partition;
-    size_t inputs = task->shape.inputs, tiles = task->rows * cut->tile_columns;
-    float *u = scratch, *m = scratch + POINTS * cut->filter_point;
+    size_t inputs = task->shape.inputs;
     for (size_t c = 0; c < inputs; c += cut->channels) {
         size_t channels = vgg_size_min(cut->channels, inputs - c);
-        VGG_TIERED(make_filters)(task, unit * GROUP, c, channels, u);
+        VGG_TIERED(make_filters)(task, group * GROUP, c, channels, unit->u);
         size_t next = c + channels < inputs ? c + channels : 0;
-        size_t next_k = (next == 0 ? unit + 1 : unit) * GROUP;
+        size_t next_k = (next == 0 ? group + 1 : group) * GROUP;
         for (size_t point = 0; point < POINTS; point++) {
             fetch_weights(task, next_k, next, vgg_size_min(cut->channels, inputs - next), point);
-            multiply(tiles, task->inputs + point * tiles * cut->row + c, cut->row,
-                     u + point * cut->filter_point, channels, c > 0,
-                     m + point * cut->product_point);
+            multiply(unit->tiles, unit->v + point * unit->tiles * cut->row + c, cut->row,
+                     unit->u + point * cut->filter_point, channels, c > 0,
+                     unit->m + point * cut->product_point);
         }
     }
-    output_tiles(task, task->first_row * cut->tile_columns, tiles, unit * GROUP, m);
+}
+
+static void run_unit(const vgg_winograd_task *task, size_t index, float *scratch) {
+    const vgg_winograd_partition *cut = &task->partition;
+    size_t all = task->shape.images * cut->tile_rows * cut->tile_columns;
+    size_t groups = (task->shape.outputs + GROUP - 1) / GROUP;
+    unit_state unit = {.first = index / cut->group_units * cut->tiles, .v = scratch};
+    unit.tiles = vgg_size_min(cut->tiles, all - unit.first);
+    unit.m = unit.v + POINTS * cut->tiles * cut->row;
+    unit.u = unit.m + POINTS * cut->product_point;
+    transform_tiles(task, unit.first, unit.tiles, unit.v);
+    size_t begin = index % cut->group_units * cut->groups;
+    for (size_t group = begin; group < vgg_size_min(begin + cut->groups, groups); group++) {
+        if (cut->stored)
+            multiply_stored(task, &unit, group);
+        else
+            multiply_made(task, &unit, group);
+        output_tiles(task, unit.first, unit.tiles, group * GROUP, unit.m);
+    }
 }
 
 void VGG_TIERED(winograd)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(winograd)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_winograd_task *task = argument;
-    float *scratch = task->scratch + worker * task->partition.scratch;
-    for (size_t unit = begin; unit < end; unit++) {
-        if (task->partition.fused)
-            fused_unit(task, unit, scratch);
-        else
-            group_unit(task, unit, scratch);
-    }
+    for (size_t unit = begin; unit < end; unit++)
+        run_unit(task, unit, task->scratch + worker * task->partition.scratch);
 }

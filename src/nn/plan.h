@@ -50,13 +50,11 @@ typedef struct vgg_step {
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;
-    size_t chosen;           /* max-pool: which of the four */
-    size_t scratch;          /* convolution forward: per worker */
-    size_t transformed;      /* Winograd: the transformed input of a pass */
-    size_t back_transformed; /* the same of the backward pass */
-    size_t back_scratch;     /* convolution backward: per worker */
-    size_t partial;          /* convolution backward: groups' sums for the weight gradient */
-    size_t blocked_dx;       /* convolution of the caller's input: its gradient, blocked */
+    size_t chosen;       /* max-pool: which of the four */
+    size_t scratch;      /* convolution forward: per worker */
+    size_t back_scratch; /* convolution backward: per worker */
+    size_t partial;      /* convolution backward: groups' sums for the weight gradient */
+    size_t blocked_dx;   /* convolution of the caller's input: its gradient, blocked */
 
     /* Offsets in floats into the plan's constants. */
     size_t packed, packed_turned; /* Winograd: the stored filters, if any, in place of packed */

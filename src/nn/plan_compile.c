@@ -69,8 +69,6 @@ static vgg_step *add_step(plan_compiler *compiler, vgg_step_kind kind, size_t la
                        .dy = VGG_NO_BUFFER,
                        .chosen = VGG_NO_BUFFER,
                        .scratch = VGG_NO_BUFFER,
-                       .transformed = VGG_NO_BUFFER,
-                       .back_transformed = VGG_NO_BUFFER,
                        .back_scratch = VGG_NO_BUFFER,
                        .partial = VGG_NO_BUFFER,
                        .blocked_dx = VGG_NO_BUFFER};
@@ -134,10 +132,8 @@ static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
             vgg_compiler_add_worker_scratch(compiler, vgg_conv_forward_partition(&shape).scratch);
         return;
     }
-    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape);
+    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape, plan->options.threads);
     step->packed = vgg_compiler_add_constants(compiler, cut.filters);
-    step->transformed = vgg_compiler_add_buffer(
-        compiler, vgg_compiler_product(compiler, cut.inputs, sizeof(float)));
     step->scratch = vgg_compiler_add_worker_scratch(compiler, cut.scratch);
 }
 
@@ -283,7 +279,6 @@ static void find_lives(vgg_plan *plan) {
         use(plan, step->y, s);
         use(plan, step->chosen, s);
         use(plan, step->scratch, s);
-        use(plan, step->transformed, s);
         if (!plan->gradients || s < plan->lowest_step)
             continue;
         size_t back = 2 * plan->step_count - 1 - s;
@@ -293,7 +288,6 @@ static void find_lives(vgg_plan *plan) {
                                step->back_scratch,
                                step->partial,
                                step->blocked_dx,
-                               step->back_transformed,
                                keeps_x(plan, step) ? step->x : VGG_NO_BUFFER,
                                step->mask ? step->y : VGG_NO_BUFFER};
         for (size_t i = 0; i < sizeof used / sizeof *used; i++)

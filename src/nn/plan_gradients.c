@@ -26,10 +26,8 @@ static size_t reserve_turned(plan_compiler *compiler, vgg_step *step) {
         step->packed_turned = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
         return vgg_conv_forward_partition(&shape).scratch;
     }
-    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape);
+    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape, plan->options.threads);
     step->packed_turned = vgg_compiler_add_constants(compiler, cut.filters);
-    step->back_transformed = vgg_compiler_add_buffer(
-        compiler, vgg_compiler_product(compiler, cut.inputs, sizeof(float)));
     return cut.scratch;
 }
 

@@ -32,7 +32,6 @@ static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_step *step
     return (vgg_winograd_task){.shape = vgg_step_conv_shape(step, plan->network, images),
                                .x = vgg_plan_buffer(plan, step->x),
                                .filters = plan->constants + step->packed,
-                               .inputs = vgg_plan_buffer(plan, step->transformed),
                                .bias = plan->constants + step->bias,
                                .scale = folded ? plan->constants + step->scale : NULL,
                                .shift = folded ? plan->constants + step->shift : NULL,
@@ -54,7 +53,6 @@ static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_step *step,
                                .x = vgg_plan_buffer(plan, step->dy),
                                .turned = true,
                                .filters = plan->constants + step->packed_turned,
-                               .inputs = vgg_plan_buffer(plan, step->back_transformed),
                                .y = blocked_dx(plan, step),
                                .scratch = vgg_plan_buffer(plan, step->back_scratch)};
 }
@@ -63,7 +61,7 @@ vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *s
                                          size_t images) {
     vgg_winograd_task task =
         turned ? turned_task(plan, step, images) : forward_task(plan, step, images);
-    task.partition = vgg_winograd_partition_of(&task.shape);
+    task.partition = vgg_winograd_partition_of(&task.shape, plan->options.threads);
     vgg_numbers weights = vgg_tensor_numbers(tensor_of(plan, step, VGG_TENSOR_WEIGHT));
     task.weights = weights.at;
     task.element = weights.element;
@@ -72,18 +70,7 @@ vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *s
 
 static void winograd(vgg_plan *plan, const vgg_step *step, bool turned) {
     vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, plan->count);
-    const vgg_winograd_partition *cut = &task.partition;
-    if (cut->fused) {
-        run(plan, cut->units, plan->kernels->winograd, &task);
-        return;
-    }
-    size_t rows = plan->count * cut->tile_rows;
-    for (size_t first = 0; first < rows; first += cut->rows) {
-        task.first_row = first;
-        task.rows = vgg_size_min(cut->rows, rows - first);
-        run(plan, task.rows * vgg_blocks(task.shape.inputs), plan->kernels->winograd_inputs, &task);
-        run(plan, cut->units, plan->kernels->winograd, &task);
-    }
+    run(plan, task.partition.units, plan->kernels->winograd, &task);
 }
 
 static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
