@@ -49,6 +49,12 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .choices = vgg_cli_layouts,
          .help = "paper or torchvision, for a file that does not say",
          .fallback = "torchvision"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "batch-norm",
+         .value = &source->batch_norm,
+         .given = &source->batch_norm_given,
+         .help = "whether a Darknet file, which does not say, has batch normalisation",
+         .fallback = "what the file shows"},
         {.type = VGG_CLI_INPUT,
          .name = "input",
          .argument = "SIZE",
@@ -90,6 +96,7 @@ int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, 
     options.labels = source->labels;
     options.height = source->input.height;
     options.width = source->input.width;
+    options.batch_norm = source->batch_norm_given ? &source->batch_norm : NULL;
     vgg_model *loaded;
     if (vgg_model_load(source->path, &options, &loaded, &error) != VGG_OK) {
         vgg_cli_complain(command, "%s", error.message);

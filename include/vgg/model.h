@@ -44,12 +44,15 @@ typedef struct vgg_model_options {
     const char *labels;     /* a text file with a class name per line, or "imagenet" for the 1,000
                              * names of ILSVRC 2012; default NULL: the file's */
     size_t height, width;   /* of the input, default 0: the file's, or 224 for a file without */
+    const bool *batch_norm; /* for a Darknet file, which does not say; default NULL: what its size
+                             * shows. Any other answer than the file's is an error */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
-/* Opens a safetensors file: one that vgg_model_save wrote, or one with torchvision's or timm's
- * tensor names, whose architecture is read off the shapes. options may be NULL. The file is mapped,
+/* Opens a model file of any format that is read: one that vgg_model_save wrote, or one with
+ * torchvision's or timm's tensor names, whose architecture is read off the shapes, or a file of
+ * Caffe's, Darknet's or ONNX. options may be NULL. The file is mapped,
  * and weights in float32, float16 or bfloat16 are used from the map without copying. The file must
  * not be changed while the model is open.
  *

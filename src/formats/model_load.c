@@ -59,7 +59,7 @@ static vgg_status read_options(const vgg_model_options *options, vgg_model_optio
 }
 
 static vgg_status open_file(loading *l, vgg_error *error) {
-    vgg_status status = vgg_tensor_source_open(l->path, &l->source, error);
+    vgg_status status = vgg_tensor_source_open(l->path, &l->options, &l->source, error);
     if (status == VGG_OK)
         status = vgg_description_read(&l->source.metadata, l->path, &l->description, error);
     if (status == VGG_OK)
@@ -110,10 +110,23 @@ static void choose_network(loading *l) {
         n->width = told->width;
 }
 
+/* What the caller says of batch normalisation only helps with files that do not show it. */
+static vgg_status check_batch_norm(const loading *l, vgg_error *error) {
+    const bool *told = l->options.batch_norm;
+    bool found = l->network_options.batch_norm;
+    if (told == NULL || *told == found)
+        return VGG_OK;
+    return vgg_fail(
+        error, VGG_ERROR_ARGUMENT,
+        "%s: is a network with%s batch normalisation, expected one with%s, as was asked "
+        "for",
+        l->path, found ? "" : "out", found ? "out" : "");
+}
+
 static vgg_status make_network(loading *l, vgg_error *error) {
     choose_network(l);
-    vgg_status status = VGG_OK;
-    if (l->network_options.arch == NULL) {
+    vgg_status status = check_batch_norm(l, error);
+    if (status == VGG_OK && l->network_options.arch == NULL) {
         status = vgg_recognise_arch(&l->sighting, l->path, &l->network_options, &l->arch, error);
         l->network_options.arch = l->arch;
     }
