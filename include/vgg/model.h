@@ -51,10 +51,10 @@ typedef struct vgg_model_options {
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
 /* Opens a model file of any format that is read: one that vgg_model_save wrote, or one with
- * torchvision's or timm's tensor names, whose architecture is read off the shapes, or a file of
- * Caffe's, Darknet's or ONNX. options may be NULL. The file is mapped,
- * and weights in float32, float16 or bfloat16 are used from the map without copying. The file must
- * not be changed while the model is open.
+ * torchvision's or timm's tensor names, whose architecture is read off the shapes, or one of ONNX,
+ * Caffe or Darknet. options may be NULL. The file is mapped, and weights in float32, float16 or
+ * bfloat16 are used from the map without copying where they are aligned. The file must not be
+ * changed while the model is open.
  *
  * Errors say which tensor has which shape or type and which was expected, which tensors are missing
  * or not used, and at which byte a truncated or malformed file ends or goes wrong. */

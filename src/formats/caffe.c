@@ -72,15 +72,17 @@ static bool is_layer(const unsigned char *at, const unsigned char *end, bool old
     while (at < end) {
         uint32_t number;
         unsigned wire;
-        const unsigned char *value, *from = at;
+        const unsigned char *value;
         if (!vgg_protobuf_next(&at, end, &number, &wire, &value))
             return false;
+        /* The oldest kind of layer is a message within the first field. */
+        if (old && number == 1)
+            return wire == BYTES;
         if (number == type_field)
             return old ? wire == VARINT && vgg_protobuf_varint(&value, end) < OLD_TYPES
                        : wire == BYTES && value < at && is_printable(value, at);
-        if (number > last_text || wire != BYTES || at == from || !is_printable(value, at))
-            /* The oldest kind of layer is a message within the first field. */
-            return old && from[0] == 0x0a;
+        if (number > last_text || wire != BYTES || !is_printable(value, at))
+            return false;
     }
     return false;
 }

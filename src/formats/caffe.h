@@ -53,6 +53,14 @@ vgg_status vgg_caffe_layer_read(vgg_caffe_walk *walk, const vgg_caffe_layer *lay
 /* Behind the last layer. */
 vgg_status vgg_caffe_layers_end(vgg_caffe_walk *walk, vgg_error *error);
 
+/* A BatchNorm, whose figures wait for those of a Scale. */
+vgg_status vgg_caffe_batch_norm(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
+                                vgg_error *error);
+vgg_status vgg_caffe_scale(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_error *error);
+/* Appends the batch normalisation that waits, with weights and biases from `scale` unless that is
+ * NULL. */
+vgg_status vgg_caffe_norm_end(vgg_caffe_walk *walk, const vgg_caffe_layer *scale, vgg_error *error);
+
 /* Type, shape and values of a layer's blob; the name is left NULL. */
 vgg_status vgg_caffe_blob(vgg_tensor_source *source, const vgg_caffe_layer *layer, size_t index,
                           vgg_stored_tensor *tensor, vgg_error *error);
