@@ -132,6 +132,24 @@ def test_no_biases(tmp_path, noise):
     check(network, layers, tmp_path, noise)
 
 
+@pytest.mark.parametrize("v1", [False, True], ids=["layer", "v1"])
+def test_local_response_normalisation(v1, tmp_path, noise):
+    """VGG's own, behind the first ReLU: Caffe's alpha is that of all five channels together."""
+    network = small()
+    layers, norm = files.caffe_layers(network, v1), files.Layers(v1)
+    norm.at = "conv1_1"
+    norm.layer_in_place("LRN", "norm1", parameters=onnx_bytes.field(1, 5) + files.floating(2, 5e-4)
+                        + files.floating(3, 0.75) + files.floating(5, 2))
+    layers.made[2:2] = norm.made
+    path, same = tmp_path / "net.caffemodel", tmp_path / "same.safetensors"
+    path.write_bytes(files.caffe_model(layers))
+    tensors = [(name.replace("features.3", "features.4").replace("features.5", "features.6"), *rest)
+               for name, *rest in network.tensors()]
+    model_files.write(same, *model_files.lay_out(tensors))
+    close(logits(path, noise), logits(same, noise, "--arch", "6,L,M,8,9,M/12", "--layout", "paper",
+                                      "--input", network.side, "--preprocess", "caffe"))
+
+
 def test_training_net(tmp_path, noise):
     """What a solver saves: data layers, a Split of the outputs, a loss."""
     network = small()
