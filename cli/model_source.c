@@ -49,6 +49,14 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .choices = vgg_cli_layouts,
          .help = "paper or torchvision, for a file that does not say",
          .fallback = "torchvision"},
+        {.type = VGG_CLI_SIZE,
+         .name = "classes",
+         .argument = "N",
+         .value = &source->classes,
+         .minimum = 1,
+         .maximum = 1e6,
+         .help = "how many classes it must have; a file with another number is refused",
+         .fallback = "any number"},
         {.type = VGG_CLI_SWITCH,
          .name = "batch-norm",
          .value = &source->batch_norm,
@@ -86,8 +94,7 @@ bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model 
     return false;
 }
 
-int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
-    vgg_error error;
+vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source) {
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
     options.arch = source->arch;
@@ -97,6 +104,13 @@ int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, 
     options.height = source->input.height;
     options.width = source->input.width;
     options.batch_norm = source->batch_norm_given ? &source->batch_norm : NULL;
+    options.classes = source->classes;
+    return options;
+}
+
+int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
+    vgg_error error;
+    vgg_model_options options = vgg_cli_model_told(source);
     vgg_model *loaded;
     if (vgg_model_load(source->path, &options, &loaded, &error) != VGG_OK) {
         vgg_cli_complain(command, "%s", error.message);
@@ -129,6 +143,13 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
                          source->path);
         vgg_model_free(loaded);
         return VGG_CLI_FAILURE;
+    }
+    if (vgg_model_preprocess_origin(loaded) == VGG_ORIGIN_CONVENTION) {
+        const char *preset = vgg_model_preprocess(loaded)->name;
+        vgg_cli_complain(command,
+                         "%s: does not say how pictures become its inputs; taken for %s, as is "
+                         "usual for %s files (--preprocess %s takes it as said)",
+                         source->path, preset, vgg_model_format(loaded), preset);
     }
     *model = loaded;
     return VGG_CLI_OK;

@@ -204,14 +204,12 @@ static void read_input(const Vgg__Caffe__Net *net, vgg_caffe_walk *walk) {
         walk->flow = net->input[0];
 }
 
-static vgg_status read_layers(vgg_tensor_source *source, const Vgg__Caffe__Net *net,
-                              vgg_caffe_layer *layers, size_t count, vgg_error *error) {
-    vgg_status status = list_layers(source, net, layers, error);
-    if (status != VGG_OK)
-        return status;
+static vgg_status follow_layers(vgg_tensor_source *source, const Vgg__Caffe__Net *net,
+                                const vgg_caffe_layer *layers, size_t count, vgg_error *error) {
     vgg_caffe_walk walk = {
         .source = source, .bare = is_bare(layers, count), .sequence = vgg_sequence_begin(source)};
     read_input(net, &walk);
+    vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < count; i++)
         status = vgg_caffe_layer_read(&walk, &layers[i], error);
     if (status == VGG_OK)
@@ -224,6 +222,25 @@ static vgg_status read_layers(vgg_tensor_source *source, const Vgg__Caffe__Net *
     if (status == VGG_OK && source->graph.arch == NULL)
         status = vgg_fail_memory(error, "an architecture", count);
     return status;
+}
+
+/* Leaves the tensors of what is no network here, and the reason. */
+static vgg_status read_layers(vgg_tensor_source *source, const Vgg__Caffe__Net *net,
+                              vgg_caffe_layer *layers, size_t count, vgg_error *error) {
+    vgg_error reason;
+    vgg_status status = list_layers(source, net, layers, error);
+    if (status != VGG_OK)
+        return status;
+    status = follow_layers(source, net, layers, count, &reason);
+    if (status == VGG_OK)
+        return VGG_OK;
+    vgg_tensor_source_forget(source);
+    if (status == VGG_ERROR_UNSUPPORTED &&
+        vgg_caffe_read_tensors(source, layers, count, NULL) == VGG_OK) {
+        source->refusal = reason;
+        return VGG_OK;
+    }
+    return vgg_fail(error, status, "%s", reason.message);
 }
 
 static vgg_status read_net(vgg_tensor_source *source, const Vgg__Caffe__Net *net,

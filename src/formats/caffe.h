@@ -69,6 +69,10 @@ vgg_status vgg_caffe_blob(vgg_tensor_source *source, const vgg_caffe_layer *laye
 vgg_status vgg_caffe_vector(vgg_tensor_source *source, const vgg_caffe_layer *layer, size_t index,
                             size_t count, vgg_stored_tensor *tensor, vgg_error *error);
 
+/* All blobs of all layers, as they are stored, under names such as "conv1_1[0]". */
+vgg_status vgg_caffe_read_tensors(vgg_tensor_source *source, const vgg_caffe_layer *layers,
+                                  size_t count, vgg_error *error);
+
 /* Fails with "FILE: layer "NAME" (TYPE) <message>". */
 vgg_status vgg_caffe_fail(const vgg_tensor_source *source, const vgg_caffe_layer *layer,
                           vgg_error *error, const char *format, ...)

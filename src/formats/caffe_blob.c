@@ -130,3 +130,29 @@ vgg_status vgg_caffe_vector(vgg_tensor_source *source, const vgg_caffe_layer *la
     tensor->shape[0] = count;
     return VGG_OK;
 }
+
+static vgg_status name_blob(vgg_stored_tensor *tensor, const char *layer, size_t index,
+                            vgg_error *error) {
+    vgg_text name = {0};
+    vgg_text_add(&name, "%s[%zu]", layer, index);
+    tensor->name = vgg_text_take(&name);
+    return tensor->name != NULL ? VGG_OK : vgg_fail_memory(error, "a tensor's name", strlen(layer));
+}
+
+vgg_status vgg_caffe_read_tensors(vgg_tensor_source *source, const vgg_caffe_layer *layers,
+                                  size_t count, vgg_error *error) {
+    size_t blobs = 0;
+    for (size_t i = 0; i < count; i++)
+        blobs += layers[i].blob_count;
+    vgg_status status = vgg_tensor_source_reserve(source, blobs, error);
+    source->tensor_count = 0;
+    for (size_t i = 0; status == VGG_OK && i < count; i++)
+        for (size_t blob = 0; status == VGG_OK && blob < layers[i].blob_count; blob++) {
+            vgg_stored_tensor *tensor = &source->tensors[source->tensor_count];
+            status = vgg_caffe_blob(source, &layers[i], blob, tensor, error);
+            if (status == VGG_OK)
+                status = name_blob(tensor, layers[i].name, blob, error);
+            source->tensor_count += status == VGG_OK;
+        }
+    return status;
+}

@@ -21,6 +21,7 @@ typedef struct vgg_format vgg_format;
 
 typedef struct vgg_stored_tensor {
     char *name;
+    char *stored_as; /* its name in the file, where the reader gave it another; else NULL */
     const vgg_element_type *type;
     size_t dimensions, shape[VGG_STORED_DIMENSIONS];
     size_t count;               /* of values; 1 for a scalar */
@@ -33,9 +34,9 @@ typedef struct vgg_mapped_file {
     size_t size;
 } vgg_mapped_file;
 
-/* What the bytes of tensors lie in: the mapped file, others that it refers to, and memory for values
- * that the files do not have in their final form (compressed, transposed). A model keeps it for its
- * network. */
+/* What the bytes of tensors lie in: the mapped file, others that it refers to, and memory for
+ * values that the files do not have in their final form (compressed, transposed). A model keeps it
+ * for its network. */
 typedef struct vgg_storage {
     const unsigned char *map;
     size_t size;
@@ -65,7 +66,9 @@ typedef struct vgg_tensor_source {
     const char *preset; /* the preprocessing that files of this kind expect by convention, such as
                          * "caffe"; NULL where there is no such convention */
     vgg_graph_facts graph;
-    bool softmax;       /* the file's own graph ends in a softmax, which a network here has not */
+    bool softmax;      /* the file's own graph ends in a softmax, which a network here has not */
+    vgg_error refusal; /* why the file's graph is no network here, where its tensors could be read
+                        * all the same, under the names that the file gives them; else VGG_OK */
 } vgg_tensor_source;
 
 /* What is written: tensors under torchvision's names, metadata, and the network that they belong
@@ -107,8 +110,8 @@ vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *tol
 void vgg_tensor_source_free(vgg_tensor_source *source);
 
 /* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All
- * blocks together may have the size of the files and 64 MB more: a header that asks for more is refused,
- * which is what `what` names. */
+ * blocks together may have the size of the files and 64 MB more: a header that asks for more is
+ * refused, which is what `what` names. */
 vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
                                     void **memory, vgg_error *error);
 
@@ -122,6 +125,9 @@ vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vg
 
 /* Unmaps and frees; *storage is {0} then. */
 void vgg_storage_free(vgg_storage *storage);
+
+/* Frees the list of tensors, not what their bytes lie in. */
+void vgg_tensor_source_forget(vgg_tensor_source *source);
 
 /* Makes room for `count` tensors, all {0}. */
 vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vgg_error *error);

@@ -175,13 +175,21 @@ void vgg_storage_free(vgg_storage *storage) {
 
 void vgg_tensor_source_free(vgg_tensor_source *source) {
     vgg_storage_free(&source->storage);
-    for (size_t i = 0; i < source->tensor_count; i++)
-        free(source->tensors[i].name);
-    free(source->tensors);
+    vgg_tensor_source_forget(source);
     free(source->path);
     free(source->graph.arch);
     vgg_notes_free(&source->metadata);
     *source = (vgg_tensor_source){0};
+}
+
+void vgg_tensor_source_forget(vgg_tensor_source *source) {
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        free(source->tensors[i].name);
+        free(source->tensors[i].stored_as);
+    }
+    free(source->tensors);
+    source->tensors = NULL;
+    source->tensor_count = 0;
 }
 
 vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vgg_error *error) {

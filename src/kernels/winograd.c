@@ -16,17 +16,26 @@
 /* ---- input
  * ---------------------------------------------------------------------------------------------- */
 
+VGG_INLINE void copy_pixel(const float *from, float *to) {
+    VGG_UNROLL
+    for (int part = 0; part < BLOCK_VECTORS; part++)
+        vf_store(to + part * VGG_LANES,
+                 from == NULL ? (vf){0} : vf_load(from + part * VGG_LANES));
+}
+
 /* Copies a tile whose border reaches out of the picture, with zeros there. */
 static void copy_border_tile(const vgg_conv_shape *shape, const float *plane, ptrdiff_t top,
                              ptrdiff_t left, float to[SIDE][SIDE][VGG_BLOCK]) {
-    memset(to, 0, SIDE * sizeof *to);
-    for (ptrdiff_t row = 0; row < SIDE; row++)
+    for (ptrdiff_t row = 0; row < SIDE; row++) {
+        ptrdiff_t y = top + row, width = (ptrdiff_t)shape->width;
+        bool inside = y >= 0 && y < (ptrdiff_t)shape->height;
+        const float *line = plane + (inside ? y * width : 0) * VGG_BLOCK;
         for (ptrdiff_t column = 0; column < SIDE; column++) {
-            ptrdiff_t y = top + row, x = left + column;
-            if (y >= 0 && x >= 0 && y < (ptrdiff_t)shape->height && x < (ptrdiff_t)shape->width)
-                memcpy(to[row][column], plane + ((size_t)y * shape->width + (size_t)x) * VGG_BLOCK,
-                       sizeof to[row][column]);
+            ptrdiff_t x = left + column;
+            copy_pixel(inside && x >= 0 && x < width ? line + x * VGG_BLOCK : NULL,
+                       to[row][column]);
         }
+    }
 }
 
 /* d: a tile of one channel block, row_stride floats from row to row; v[point * point_stride]. */
@@ -318,6 +327,24 @@ static void fused_unit(const vgg_winograd_task *task, size_t unit, float *scratc
     }
 }
 
+/* Fetches a 36th, that of `point`, of the weights that make_filters reads next, so that it will not
+ * wait for memory: of the group from first_k on, the input channels c to c + channels. */
+static void fetch_weights(const vgg_winograd_task *task, size_t first_k, size_t c, size_t channels,
+                          size_t point) {
+    const vgg_conv_shape *shape = &task->shape;
+    if (first_k + GROUP > shape->outputs)
+        return;
+    size_t size = task->element == VGG_ELEMENT_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+    size_t filter = 9 * size;
+    size_t rows = task->turned ? channels : GROUP, columns = task->turned ? GROUP : channels;
+    size_t row = (task->turned ? shape->outputs : shape->inputs) * filter;
+    const char *from = (const char *)task->weights +
+                       (task->turned ? c * row + first_k * filter : first_k * row + c * filter);
+    for (size_t i = rows * point / POINTS; i < rows * (point + 1) / POINTS; i++)
+        for (size_t at = 0; at < columns * filter; at += 64)
+            __builtin_prefetch(from + i * row + at, 0, 2);
+}
+
 /* One group of output channels for all tiles of the pass. Filters are made here for some input
  * channels at a time, so that they stay in the second-level cache until they have been used. */
 static void group_unit(const vgg_winograd_task *task, size_t unit, float *scratch) {
@@ -327,10 +354,14 @@ static void group_unit(const vgg_winograd_task *task, size_t unit, float *scratc
     for (size_t c = 0; c < inputs; c += cut->channels) {
         size_t channels = vgg_size_min(cut->channels, inputs - c);
         VGG_TIERED(make_filters)(task, unit * GROUP, c, channels, u);
-        for (size_t point = 0; point < POINTS; point++)
+        size_t next = c + channels < inputs ? c + channels : 0;
+        size_t next_k = (next == 0 ? unit + 1 : unit) * GROUP;
+        for (size_t point = 0; point < POINTS; point++) {
+            fetch_weights(task, next_k, next, vgg_size_min(cut->channels, inputs - next), point);
             multiply(tiles, task->inputs + point * tiles * cut->row + c, cut->row,
                      u + point * cut->filter_point, channels, c > 0,
                      m + point * cut->product_point);
+        }
     }
     output_tiles(task, task->first_row * cut->tile_columns, tiles, unit * GROUP, m);
 }
