@@ -103,8 +103,8 @@ extern const vgg_format vgg_format_darknet;
 vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_format **format,
                                vgg_error *error);
 
-/* Maps the file, finds its format and loads it. `told` is kept in the source, and may be NULL. A file
- * of another kind is named for what it is. The caller frees *source whatever the outcome. */
+/* Maps the file, finds its format and loads it. `told` is kept in the source, and may be NULL. A
+ * file of another kind is named for what it is. The caller frees *source whatever the outcome. */
 vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *told,
                                   vgg_tensor_source *source, vgg_error *error);
 void vgg_tensor_source_free(vgg_tensor_source *source);

@@ -19,8 +19,7 @@
 VGG_INLINE void copy_pixel(const float *from, float *to) {
     VGG_UNROLL
     for (int part = 0; part < BLOCK_VECTORS; part++)
-        vf_store(to + part * VGG_LANES,
-                 from == NULL ? (vf){0} : vf_load(from + part * VGG_LANES));
+        vf_store(to + part * VGG_LANES, from == NULL ? (vf){0} : vf_load(from + part * VGG_LANES));
 }
 
 /* Copies a tile whose border reaches out of the picture, with zeros there. */
