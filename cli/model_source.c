@@ -5,7 +5,7 @@
 #include "cli/command.h"
 #include "cli/message.h"
 
-const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", NULL};
+const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", "signed", NULL};
 const char *const vgg_cli_layouts[] = {
     [VGG_LAYOUT_PAPER] = "paper", [VGG_LAYOUT_TORCHVISION] = "torchvision", NULL};
 const char *const vgg_cli_formats[] = {"text", "json", NULL};
@@ -26,8 +26,9 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .argument = "PRESET",
          .value = &source->preprocess,
          .choices = vgg_cli_presets,
-         .help = "how pictures become inputs: torchvision, caffe (also Keras), paper or unit; must "
-                 "be given for a file that does not say",
+         .help =
+             "how pictures become inputs: torchvision, caffe (also Keras), paper, unit (0 to 1) "
+             "or signed (-1 to 1); must be given for a file that does not say",
          .fallback = "the file's"},
         {.type = VGG_CLI_TEXT,
          .name = "labels",
@@ -139,7 +140,7 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
         vgg_cli_complain(command,
                          "%s: does not say how pictures become its inputs; give the preprocessing "
                          "that it was trained with: --preprocess torchvision (or caffe, paper, "
-                         "unit)",
+                         "unit, signed)",
                          source->path);
         vgg_model_free(loaded);
         return VGG_CLI_FAILURE;
