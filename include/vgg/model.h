@@ -24,9 +24,10 @@ typedef enum vgg_origin {
     VGG_ORIGIN_GRAPH = 3,      /* the graph of layers in the file */
     VGG_ORIGIN_SHAPES = 4,     /* the names and shapes of the file's tensors */
     VGG_ORIGIN_CONVENTION = 5, /* not in the file: what files of its format usually mean */
+    VGG_ORIGIN_SIZE = 6,       /* the number of values in the file, which names none of them */
 } vgg_origin;
 
-/* "unknown", "told", "file", "graph", "shapes" or "convention". */
+/* "unknown", "told", "file", "graph", "shapes", "convention" or "size". */
 VGG_API const char *vgg_origin_name(vgg_origin origin);
 
 /* A model around a network, which it then owns and frees. preprocess is copied and may be NULL when

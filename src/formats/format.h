@@ -46,9 +46,11 @@ typedef struct vgg_storage {
     size_t block_count, block_bytes;
 } vgg_storage;
 
-/* What a file that holds its network's graph says of the network. Start with {0}. */
+/* What a file that holds its network's graph, or whose size shows it, says of the network. Start
+ * with {0}. */
 typedef struct vgg_graph_facts {
-    char *arch; /* as vgg_network_options has it; NULL when the file has no graph */
+    char *arch;   /* as vgg_network_options has it; NULL when the file shows none */
+    bool by_size; /* the file has no graph: the number of its values fits this network */
     vgg_layout layout;
     size_t height, width; /* of the input; 0 when the file does not say */
 } vgg_graph_facts;

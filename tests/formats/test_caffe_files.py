@@ -7,7 +7,7 @@ import model_files
 import onnx_bytes
 import pth_files
 import pytest
-from conftest import logits, refused, vgg
+from conftest import inspected, logits, logits_by_convention, refused, vgg
 
 # D with few channels; the biggest power of 2 below which it leaves one value per channel is 32.
 D = ((2, 3), (3, 4), (4, 4, 5), (5, 6, 6), (6, 6, 7))
@@ -15,6 +15,10 @@ D = ((2, 3), (3, 4), (4, 4, 5), (5, 6, 6), (6, 6, 7))
 
 def small(**options):
     return files.Network(((6,), (8, 9)), (12,), 5, 20, **options)
+
+
+def by_convention(path, picture, *arguments):
+    return logits_by_convention("caffe", path, picture, *arguments)
 
 
 def close(found, expected):
@@ -31,7 +35,7 @@ def expected(network, tmp_path, picture, preset="caffe", tensors=None):
 def check(network, layers, tmp_path, picture, inputs=b""):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(files.caffe_model(layers, inputs))
-    close(logits(path, picture), expected(network, tmp_path, picture))
+    close(by_convention(path, picture), expected(network, tmp_path, picture))
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -73,7 +77,7 @@ def test_batch_normalisation(eps, factor, tmp_path, noise):
         gamma = files.rounded([g * s for g, s in zip(norm[0], scale)])
         network.convolutions[i] = (shape, weight, bias, (gamma, *norm[1:]))
     want = expected(network, tmp_path, noise)
-    found = logits(path, noise)
+    found = by_convention(path, noise)
     most = max(abs(w) for w in want)
     close([f / most for f in found], [w / most for w in want])
 
@@ -146,8 +150,9 @@ def test_local_response_normalisation(v1, tmp_path, noise):
     tensors = [(name.replace("features.3", "features.4").replace("features.5", "features.6"), *rest)
                for name, *rest in network.tensors()]
     model_files.write(same, *model_files.lay_out(tensors))
-    close(logits(path, noise), logits(same, noise, "--arch", "6,L,M,8,9,M/12", "--layout", "paper",
-                                      "--input", network.side, "--preprocess", "caffe"))
+    want = logits(same, noise, "--arch", "6,L,M,8,9,M/12", "--layout", "paper", "--input", network.side,
+                  "--preprocess", "caffe")
+    close(by_convention(path, noise), want)
 
 
 def test_training_net(tmp_path, noise):
@@ -185,7 +190,7 @@ def test_first_convolution_takes_bgr(tmp_path, noise):
               for i in range(9)]
     straight = expected(network, tmp_path, noise, "paper")
     network.convolutions[0] = (shape, turned, bias, norm)
-    found = logits(path, noise)
+    found = by_convention(path, noise)
     close(found, expected(network, tmp_path, noise, "paper"))
     assert max(abs(a - b) for a, b in zip(found, straight)) > 0.01
 
@@ -200,6 +205,50 @@ def test_conversion_says_the_preprocessing(tmp_path):
     assert (stored["bgr"], stored["scale"]) == (True, 1)
     assert stored["mean"] == [103.939, 116.779, 123.68]
     assert stored["deviation"] == [1, 1, 1]
+
+
+# ---- inspected ------------------------------------------------------------------------------------
+
+
+def shapes(found):
+    return [(t["stored_name"], t["name"], t["shape"]) for t in found["tensors"]]
+
+
+@pytest.mark.parametrize("v1", [False, True], ids=["layer", "v1"])
+def test_inspected(v1, tmp_path):
+    network = small()
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(files.caffe_model(files.caffe_layers(network, v1, legacy=v1)))
+    found = inspected(path)
+    assert found["format"] == "caffe" and found["graph"] and found["softmax"]
+    assert found["network"] == {"arch": "6,M,8,9,M/12", "layout": "paper", "batch_norm": False,
+                                "classes": 5, "input": [3, 20, 20]}
+    assert (found["network_origin"], found["preprocess_origin"]) == ("graph", "convention")
+    assert found["preprocess"]["name"] == "caffe"
+    assert shapes(found) == [(name, name, shape) for name, _, shape, _ in network.tensors()]
+    bias = network.convolutions[0][2]
+    assert (found["tensors"][1]["min"], found["tensors"][1]["max"]) == pytest.approx((min(bias), max(bias)))
+
+
+def test_inspected_without_a_network(tmp_path):
+    """The blobs of layers that are no VGG network's are listed as they lie; what is wrong with a blob
+    itself is an error."""
+    network = small(batch_norm=True)
+    network.convolutions[0][2][3] = float("nan")
+    layers = files.caffe_layers(network)
+    insert("Eltwise")(network, layers)
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(files.caffe_model(layers))
+    found = inspected(path, status=4)
+    assert found["network"] is None and "\"strange\" (Eltwise) is no layer" in found["network_reason"]
+    assert shapes(found)[:6] == [
+        ("conv1_1[0]", None, [6, 3, 3, 3]), ("conv1_1[1]", None, [6]), ("conv1_1_bn[0]", None, [6]),
+        ("conv1_1_bn[1]", None, [6]), ("conv1_1_bn[2]", None, [1]), ("conv1_1_scale[0]", None, [6])]
+    assert len(found["tensors"]) == 3 * 7 + 2 * 2
+    assert [(p["kind"], p["tensor"]) for p in found["problems"]] == [
+        ("network", None), ("not-finite", "conv1_1[1]")]
+    path.write_bytes(broken(with_blob(0, [files.blob((6, 3, 3, 3), [0.0] * 161)])))
+    assert "has a blob 0 of 644 bytes of values at byte 60" in refused("inspect", path)
 
 
 # ---- told from ONNX ------------------------------------------------------------------------------

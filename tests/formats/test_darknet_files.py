@@ -7,7 +7,7 @@ import caffe_files
 import darknet_files as files
 import model_files
 import pytest
-from conftest import logits, refused, vgg
+from conftest import inspected, logits, logits_by_convention, refused, vgg
 
 D = ((2, 3), (3, 4), (4, 4, 5), (5, 6, 6), (6, 6, 7))
 CLASSES = 5
@@ -19,6 +19,10 @@ def small(**options):
 
 def told(network):
     return ("--arch", network.arch(), "--input", network.side)
+
+
+def by_convention(path, picture, *arguments):
+    return logits_by_convention("unit", path, picture, *arguments)
 
 
 def close(found, expected):
@@ -38,7 +42,7 @@ def test_versions(version, tmp_path, noise):
     network = small()
     path = tmp_path / "net.weights"
     path.write_bytes(files.weights(network, version))
-    found = logits(path, noise, *told(network))
+    found = by_convention(path, noise, *told(network))
     assert len(found) == CLASSES
     close(found, expected(network, tmp_path, noise))
 
@@ -47,7 +51,7 @@ def test_shape_of_d(tmp_path, noise):
     network = caffe_files.Network(D, (12, 11), 10, 32, first=1)
     path = tmp_path / "net.weights"
     path.write_bytes(files.weights(network))
-    close(logits(path, noise, *told(network)), expected(network, tmp_path, noise))
+    close(by_convention(path, noise, *told(network)), expected(network, tmp_path, noise))
 
 
 @pytest.mark.parametrize("small_variances", [False, True])
@@ -61,14 +65,14 @@ def test_batch_normalisation(small_variances, tmp_path, noise):
         network.convolutions[1] = (shape, weight, bias, (gamma, beta, mean, variance))
     path = tmp_path / "net.weights"
     path.write_bytes(files.weights(network))
-    close(logits(path, noise, *told(network)), expected(files.as_torch(network), tmp_path, noise))
+    close(by_convention(path, noise, *told(network)), expected(files.as_torch(network), tmp_path, noise))
 
 
 def test_batch_norm_may_be_told(tmp_path, noise):
     network = small(batch_norm=True)
     path = tmp_path / "net.weights"
     path.write_bytes(files.weights(network))
-    found = logits(path, noise, *told(network), "--batch-norm")
+    found = by_convention(path, noise, *told(network), "--batch-norm")
     close(found, expected(files.as_torch(network), tmp_path, noise))
     line = refused("predict", "--model", path, noise, *told(network), "--no-batch-norm")
     assert "values, expected 3977 (4046 with batch normalisation) and 13 for each class" in line
@@ -83,7 +87,7 @@ def test_two_networks_of_one_size(tmp_path, noise):
     assert ("5,M/4 with 6 classes or, with batch normalisation, 3: say whether it has batch "
             "normalisation") in line
     for switch, classes in (("--batch-norm", 3), ("--no-batch-norm", 6)):
-        assert len(logits(path, noise, *told(network), switch)) == classes
+        assert len(by_convention(path, noise, *told(network), switch)) == classes
         assert "Linear" in vgg("summary", path, *told(network), switch)
 
 
@@ -97,6 +101,37 @@ def test_conversion_says_the_preprocessing(tmp_path):
     stored = json.loads(model_files.read(out)[0]["__metadata__"]["vgg.preprocess"])
     assert (stored["bgr"], stored["mean"], stored["deviation"]) == (False, [0, 0, 0], [1, 1, 1])
     assert abs(stored["scale"] - 1 / 255) < 1e-12
+
+
+def test_signed_inputs(tmp_path, noise):
+    """A [crop] section of the .cfg may turn inputs into -1 to 1, which the file does not say."""
+    network = small()
+    path = tmp_path / "net.weights"
+    path.write_bytes(files.weights(network))
+    found = logits(path, noise, *told(network), "--preprocess", "signed")
+    same = tmp_path / "same.safetensors"
+    model_files.write(same, *model_files.lay_out(network.tensors()))
+    want = logits(same, noise, "--layout", "paper", "--input", network.side, "--preprocess", "signed")
+    close(found, want)
+    by_default = by_convention(path, noise, *told(network))
+    assert max(abs(a - b) for a, b in zip(found, by_default)) > 0.02
+
+
+def test_inspected(tmp_path):
+    network = small()
+    path = tmp_path / "net.weights"
+    path.write_bytes(files.weights(network))
+    found = inspected(path, *told(network))
+    assert found["format"] == "darknet" and not found["graph"] and not found["softmax"]
+    assert found["network"] == {"arch": network.arch(), "layout": "paper", "batch_norm": False,
+                                "classes": CLASSES, "input": [3, 20, 20]}
+    assert (found["network_origin"], found["preprocess_origin"]) == ("told", "convention")
+    assert found["preprocess"]["name"] == "unit"
+    tensors = network.tensors()
+    assert [(t["name"], t["shape"]) for t in found["tensors"]] == [(n, s) for n, _, s, _ in tensors]
+    bias = network.convolutions[0][2]
+    assert (found["tensors"][1]["min"], found["tensors"][1]["max"]) == pytest.approx((min(bias), max(bias)))
+    assert "does not say of which network" in refused("inspect", path)
 
 
 # Parameters of the table's networks at 224 x 224 with 1,000 classes, and values of batch
@@ -119,6 +154,17 @@ def test_known_networks(arch, count, more, batch_norm, tmp_path):
         file.write(bytes(4))
     assert f"has {count + more * batch_norm + 1} values and does not say of which network" in refused(
         "summary", path)
+
+
+def test_inspected_by_size(tmp_path):
+    """Zeros for A at 32 x 32."""
+    path = tmp_path / "net.weights"
+    with open(path, "wb") as file:
+        file.write(struct.pack("<3iq", 0, 2, 0, 0))
+        file.truncate(20 + 4 * (KNOWN[0][1] - 48 * 512 * 4096))
+    found = inspected(path, "--input", 32, status=4)
+    assert (found["network"]["arch"], found["network_origin"], found["graph"]) == ("A", "size", False)
+    assert {p["kind"] for p in found["problems"]} == {"dead"}
 
 
 # ---- refused -------------------------------------------------------------------------------------
