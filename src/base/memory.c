@@ -28,7 +28,8 @@ bool vgg_size_add(size_t a, size_t b, size_t *out) {
 #define LARGE_PAGE ((size_t)2 << 20)
 
 void *vgg_aligned_alloc(size_t bytes) {
-    size_t alignment = bytes < LARGE_PAGE ? VGG_ALIGNMENT : LARGE_PAGE;
+    /* The address space before an aligned block is lost, an eighth of it at most. */
+    size_t alignment = bytes < 8 * LARGE_PAGE ? VGG_ALIGNMENT : LARGE_PAGE;
     if (bytes > SIZE_MAX - alignment)
         return NULL;
     size_t size = vgg_round_up(bytes == 0 ? 1 : bytes, VGG_ALIGNMENT);

@@ -190,4 +190,43 @@ VGG_INLINE float vf_sum(vf value) {
     return lanes[0];
 }
 
+/* The sums of four vectors, each added up as by vf_sum. */
+VGG_INLINE void vf_sum4(const vf v[4], float sums[4]) {
+#if VGG_LANES == 16
+    vf half[2];
+    VGG_UNROLL
+    for (int i = 0; i < 2; i++)
+        half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17,
+                                          18, 19, 20, 21, 22, 23) +
+                  __builtin_shufflevector(v[2 * i], v[2 * i + 1], 8, 9, 10, 11, 12, 13, 14, 15, 24,
+                                          25, 26, 27, 28, 29, 30, 31);
+    vf all = __builtin_shufflevector(half[0], half[1], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24,
+                                     25, 26, 27) +
+             __builtin_shufflevector(half[0], half[1], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23,
+                                     28, 29, 30, 31);
+    all += __builtin_shufflevector(all, all, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    all += __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+    all = __builtin_shufflevector(all, all, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+#elif VGG_LANES == 8
+    vf half[2];
+    VGG_UNROLL
+    for (int i = 0; i < 2; i++)
+        half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 2, 3, 8, 9, 10, 11) +
+                  __builtin_shufflevector(v[2 * i], v[2 * i + 1], 4, 5, 6, 7, 12, 13, 14, 15);
+    vf all = __builtin_shufflevector(half[0], half[1], 0, 1, 4, 5, 8, 9, 12, 13) +
+             __builtin_shufflevector(half[0], half[1], 2, 3, 6, 7, 10, 11, 14, 15);
+    all += __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6);
+    all = __builtin_shufflevector(all, all, 0, 2, 4, 6, 0, 2, 4, 6);
+#else
+    vf half[2];
+    VGG_UNROLL
+    for (int i = 0; i < 2; i++)
+        half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 4, 5) +
+                  __builtin_shufflevector(v[2 * i], v[2 * i + 1], 2, 3, 6, 7);
+    vf all = __builtin_shufflevector(half[0], half[1], 0, 2, 4, 6) +
+             __builtin_shufflevector(half[0], half[1], 1, 3, 5, 7);
+#endif
+    memcpy(sums, &all, 4 * sizeof *sums);
+}
+
 #endif

@@ -13,42 +13,27 @@
 #define TILE_TILES 6
 #endif
 
+/* Tiles of input that are fetched before they are needed. */
+#define TILES_AHEAD 3
+
 /* ---- input
  * ---------------------------------------------------------------------------------------------- */
 
-VGG_INLINE void copy_pixel(const float *from, float *to) {
-    VGG_UNROLL
-    for (int part = 0; part < BLOCK_VECTORS; part++)
-        vf_store(to + part * VGG_LANES, from == NULL ? (vf){0} : vf_load(from + part * VGG_LANES));
-}
-
-/* Copies a tile whose border reaches out of the picture, with zeros there. */
-static void copy_border_tile(const vgg_conv_shape *shape, const float *plane, ptrdiff_t top,
-                             ptrdiff_t left, float to[SIDE][SIDE][VGG_BLOCK]) {
-    for (ptrdiff_t row = 0; row < SIDE; row++) {
-        ptrdiff_t y = top + row, width = (ptrdiff_t)shape->width;
-        bool inside = y >= 0 && y < (ptrdiff_t)shape->height;
-        const float *line = plane + (inside ? y * width : 0) * VGG_BLOCK;
-        for (ptrdiff_t column = 0; column < SIDE; column++) {
-            ptrdiff_t x = left + column;
-            copy_pixel(inside && x >= 0 && x < width ? line + x * VGG_BLOCK : NULL,
-                       to[row][column]);
-        }
-    }
-}
-
-/* d: a tile of one channel block, row_stride floats from row to row; v[point * point_stride]. */
-VGG_INLINE void input_block(const float *d, size_t row_stride, float *v, size_t point_stride) {
+/* d: the rows of a tile of one channel block, from the second column on; only the columns begin ..
+ * end-1 lie in the picture. v[point * point_stride]. */
+VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, float *v,
+                            size_t point_stride) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[SIDE][SIDE];
         VGG_UNROLL
         for (int column = 0; column < SIDE; column++) {
-            vf values[SIDE], out[SIDE];
-            VGG_UNROLL
-            for (int row = 0; row < SIDE; row++)
-                values[row] =
-                    vf_load(d + (size_t)row * row_stride + column * VGG_BLOCK + part * VGG_LANES);
-            transform_input(values, out);
+            vf values[SIDE], out[SIDE] = {{0}};
+            if (column >= begin && column < end) {
+                VGG_UNROLL
+                for (int row = 0; row < SIDE; row++)
+                    values[row] = vf_load(d[row] + (column - 1) * VGG_BLOCK + part * VGG_LANES);
+                transform_input(values, out);
+            }
             VGG_UNROLL
             for (int row = 0; row < SIDE; row++)
                 half[row][column] = out[row];
@@ -65,23 +50,33 @@ VGG_INLINE void input_block(const float *d, size_t row_stride, float *v, size_t 
     }
 }
 
-/* Transforms the tile (tile_row, tile_column) of one channel block of an image. */
-static void input_tile(const vgg_winograd_task *task, size_t image, size_t block, size_t tile_row,
-                       size_t tile_column, float *v, size_t point_stride) {
-    const vgg_conv_shape *shape = &task->shape;
-    const float *plane = task->x + (image * vgg_blocks(shape->inputs) + block) * shape->height *
-                                       shape->width * VGG_BLOCK;
-    ptrdiff_t top = (ptrdiff_t)(tile_row * VGG_WINOGRAD_TILE) - 1;
-    ptrdiff_t left = (ptrdiff_t)(tile_column * VGG_WINOGRAD_TILE) - 1;
-    if (top >= 0 && left >= 0 && top + SIDE <= (ptrdiff_t)shape->height &&
-        left + SIDE <= (ptrdiff_t)shape->width) {
-        input_block(plane + ((size_t)top * shape->width + (size_t)left) * VGG_BLOCK,
-                    shape->width * VGG_BLOCK, v, point_stride);
-    } else {
-        float tile[SIDE][SIDE][VGG_BLOCK];
-        copy_border_tile(shape, plane, top, left, tile);
-        input_block(tile[0][0], SIDE * VGG_BLOCK, v, point_stride);
+/* The rows of a tile are streams too short for the processor to foresee. */
+VGG_INLINE void fetch_ahead(const float *row) {
+    for (size_t pixel = 1; pixel <= VGG_WINOGRAD_TILE; pixel++)
+        __builtin_prefetch(row + (TILES_AHEAD * VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
+}
+
+void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
+                                size_t block, size_t tile_row, size_t tile_column, float *v,
+                                size_t point_stride) {
+    static const float zeros[SIDE * VGG_BLOCK];
+    const float *plane =
+        x + (image * vgg_blocks(shape->inputs) + block) * shape->height * shape->width * VGG_BLOCK;
+    /* The row and column of the picture where the tile's second ones are. */
+    size_t top = tile_row * VGG_WINOGRAD_TILE, left = tile_column * VGG_WINOGRAD_TILE;
+    int begin = left == 0, end = (int)vgg_size_min(SIDE, shape->width + 1 - left);
+    const float *rows[SIDE];
+    for (size_t row = 0; row < SIDE; row++) {
+        size_t y = top + row;
+        bool inside = y > 0 && y <= shape->height;
+        rows[row] =
+            inside ? plane + ((y - 1) * shape->width + left) * VGG_BLOCK : zeros + VGG_BLOCK;
+        fetch_ahead(rows[row]);
     }
+    if (begin == 0 && end == SIDE)
+        input_block(rows, 0, SIDE, v, point_stride);
+    else
+        input_block(rows, begin, end, v, point_stride);
 }
 
 void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_t worker);
@@ -98,8 +93,9 @@ void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_
         size_t tile_row = (task->first_row + row) % cut->tile_rows;
         for (size_t column = 0; column < cut->tile_columns; column++) {
             size_t tile = row * cut->tile_columns + column;
-            input_tile(task, image, block, tile_row, column,
-                       task->inputs + tile * cut->row + block * VGG_BLOCK, tiles * cut->row);
+            VGG_TIERED(transform_tile)
+            (&task->shape, task->x, image, block, tile_row, column,
+             task->inputs + tile * cut->row + block * VGG_BLOCK, tiles * cut->row);
         }
     }
 }
@@ -314,9 +310,9 @@ static void fused_unit(const vgg_winograd_task *task, size_t unit, float *scratc
     float *v = scratch, *m = scratch + POINTS * cut->tiles * cut->row;
     for (size_t block = 0; block < vgg_blocks(shape->inputs); block++)
         for (size_t t = 0; t < tiles; t++)
-            input_tile(task, image, block, (first + t) / cut->tile_columns,
-                       (first + t) % cut->tile_columns, v + t * cut->row + block * VGG_BLOCK,
-                       tiles * cut->row);
+            VGG_TIERED(transform_tile)
+    (shape, task->x, image, block, (first + t) / cut->tile_columns, (first + t) % cut->tile_columns,
+     v + t * cut->row + block * VGG_BLOCK, tiles * cut->row);
     for (size_t k = 0; k < shape->outputs; k += GROUP) {
         const float *u = task->filters + k / GROUP * POINTS * cut->filter_point;
         for (size_t point = 0; point < POINTS; point++)

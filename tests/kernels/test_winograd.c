@@ -393,8 +393,14 @@ static void finish_apart(const vgg_kernels *tier, const vgg_winograd_task *task,
                                 .relu = task->relu,
                                 .y = normed};
     tier->batch_norm(&norm, 0, blocks, 0);
-    vgg_pool_task pool = {s->images, s->outputs, s->height, s->width, s->height / 2, s->width / 2,
-                          normed,    task->y,    NULL,      NULL,     NULL};
+    vgg_pool_task pool = {.images = s->images,
+                          .channels = s->outputs,
+                          .height = s->height,
+                          .width = s->width,
+                          .out_height = s->height / 2,
+                          .out_width = s->width / 2,
+                          .x = normed,
+                          .y = task->y};
     memcpy(task->y, normed, vgg_guarded_size(task->y));
     if (task->pool)
         tier->max_pool(&pool, 0, blocks, 0);

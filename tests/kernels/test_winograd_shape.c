@@ -1,4 +1,4 @@
-/* When F(4x4, 3x3) is chosen, and how it is cut into units and passes. */
+/* When F(4x4, 3x3) and F(3x3, 4x4) are chosen, and how they are cut into units and passes. */
 #include "kernels/kernels.h"
 #include "vgg_test.h"
 
@@ -10,10 +10,9 @@ static void test_pays(void **state) {
                                          {128, 512, 512, 2, 2, 3, false},
                                          {128, 512, 512, 4, 4, 3, false}};
     static const vgg_conv_shape no[] = {
-        {1, 64, 64, 56, 56, 1, false},   {1, 64, 64, 56, 56, 3, true},
-        {1, 3, 64, 56, 56, 3, false},    {1, 64, 3, 56, 56, 3, false},
-        {1, 512, 512, 1, 1, 3, false},   {1, 512, 512, 2, 2, 3, false},
-        {1, 512, 512, 4, 4, 3, false},   {1, 512, 512, 5, 5, 3, false}};
+        {1, 64, 64, 56, 56, 1, false}, {1, 64, 64, 56, 56, 3, true},  {1, 3, 64, 56, 56, 3, false},
+        {1, 64, 3, 56, 56, 3, false},  {1, 512, 512, 1, 1, 3, false}, {1, 512, 512, 2, 2, 3, false},
+        {1, 512, 512, 4, 4, 3, false}, {1, 512, 512, 5, 5, 3, false}};
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
         assert_true(vgg_winograd_pays(&yes[i]));
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
@@ -61,11 +60,53 @@ static void test_smaller_batches(void **state) {
     }
 }
 
+/* ---- gradients of weights -------------------------------------------------------------------- */
+
+static void test_weights_pay(void **state) {
+    (void)state;
+    static const vgg_conv_shape yes[] = {{8, 64, 64, 224, 224, 3, false},
+                                         {1, 512, 512, 14, 14, 3, false},
+                                         {1, 16, 16, 32, 32, 3, false},
+                                         {128, 512, 512, 2, 2, 3, false}};
+    static const vgg_conv_shape no[] = {{8, 64, 64, 56, 56, 1, false},
+                                        {8, 64, 64, 56, 56, 3, true},
+                                        {8, 3, 64, 56, 56, 3, false},
+                                        {8, 64, 3, 56, 56, 3, false},
+                                        {128, 512, 512, 1, 1, 3, false}};
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+        assert_true(vgg_winograd_weights_pays(&yes[i]));
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+        assert_false(vgg_winograd_weights_pays(&no[i]));
+}
+
+/* All channels are in one unit of a group, and a smaller batch needs no more memory. */
+static void test_weights_partition(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+        vgg_conv_shape s = SHAPES[i];
+        vgg_winograd_weights_partition largest = vgg_winograd_weights_partition_of(&s);
+        for (; s.images > 0; s.images--) {
+            vgg_winograd_weights_partition p = vgg_winograd_weights_partition_of(&s);
+            assert_in_range(vgg_blocks(s.inputs), (p.c_units - 1) * p.c_blocks + 1,
+                            p.c_units * p.c_blocks);
+            assert_in_range(vgg_blocks(s.outputs), (p.k_units - 1) * p.k_blocks + 1,
+                            p.k_units * p.k_blocks);
+            assert_in_range(p.groups, 1, s.images * p.tile_rows * p.tile_columns);
+            assert_int_equal(p.units, p.groups * p.c_units * p.k_units);
+            assert_true(p.sums <= largest.sums);
+            assert_true(p.bias_sums <= largest.bias_sums);
+            assert_true(p.scratch <= largest.scratch);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pays),
         cmocka_unit_test(test_partition),
         cmocka_unit_test(test_smaller_batches),
+        cmocka_unit_test(test_weights_pay),
+        cmocka_unit_test(test_weights_partition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
