@@ -25,7 +25,7 @@ static const char description[] =
     "stored_name, name, dtype, shape, values, min, max, mean, rms, zeros, nans, infinities, "
     "first_not_finite) and "
     "problems (a list of kind, tensor, count, message). An origin is unknown, told, file, graph, "
-    "shapes or convention. A kind is network, metadata, missing, unused, shape, type, "
+    "shapes, convention or size. A kind is network, metadata, missing, unused, shape, type, "
     "not-finite, dead or scale.";
 
 static bool parse(inspect_options *o, int argc, char **argv, size_t *operands, int *status) {

@@ -25,6 +25,7 @@ static void print_network(const vgg_inspected_file *file) {
         [VGG_ORIGIN_FILE] = "as the file says",
         [VGG_ORIGIN_GRAPH] = "from the file's graph",
         [VGG_ORIGIN_SHAPES] = "read off names and shapes",
+        [VGG_ORIGIN_SIZE] = "by the number of values, which are those of this network",
     };
     if (file->network != NULL) {
         vgg_cli_print_network(file->network);

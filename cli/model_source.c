@@ -5,7 +5,7 @@
 #include "cli/command.h"
 #include "cli/message.h"
 
-const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", NULL};
+const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", "signed", NULL};
 const char *const vgg_cli_layouts[] = {
     [VGG_LAYOUT_PAPER] = "paper", [VGG_LAYOUT_TORCHVISION] = "torchvision", NULL};
 const char *const vgg_cli_formats[] = {"text", "json", NULL};
@@ -26,8 +26,9 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .argument = "PRESET",
          .value = &source->preprocess,
          .choices = vgg_cli_presets,
-         .help = "how pictures become inputs: torchvision, caffe (also Keras), paper or unit; must "
-                 "be given for a file that does not say",
+         .help =
+             "how pictures become inputs: torchvision, caffe (also Keras), paper, unit (0 to 1) "
+             "or signed (-1 to 1); must be given for a file that does not say",
          .fallback = "the file's"},
         {.type = VGG_CLI_TEXT,
          .name = "labels",
@@ -57,6 +58,12 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .maximum = 1e6,
          .help = "how many classes it must have; a file with another number is refused",
          .fallback = "any number"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "batch-norm",
+         .value = &source->batch_norm,
+         .given = &source->batch_norm_given,
+         .help = "whether a Darknet file, which does not say, has batch normalisation",
+         .fallback = "what the file shows"},
         {.type = VGG_CLI_INPUT,
          .name = "input",
          .argument = "SIZE",
@@ -97,6 +104,7 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source) {
     options.labels = source->labels;
     options.height = source->input.height;
     options.width = source->input.width;
+    options.batch_norm = source->batch_norm_given ? &source->batch_norm : NULL;
     options.classes = source->classes;
     return options;
 }
@@ -132,7 +140,7 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
         vgg_cli_complain(command,
                          "%s: does not say how pictures become its inputs; give the preprocessing "
                          "that it was trained with: --preprocess torchvision (or caffe, paper, "
-                         "unit)",
+                         "unit, signed)",
                          source->path);
         vgg_model_free(loaded);
         return VGG_CLI_FAILURE;

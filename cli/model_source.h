@@ -18,10 +18,11 @@ extern const char vgg_cli_exact_help[];
 typedef struct vgg_cli_model_source {
     const char *path, *preprocess, *labels, *arch, *layout;
     size_t classes;
+    bool batch_norm, batch_norm_given;
     vgg_cli_input input;
 } vgg_cli_model_source;
 
-#define VGG_CLI_MODEL_OPTIONS 7
+#define VGG_CLI_MODEL_OPTIONS 8
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]);
 

@@ -211,7 +211,7 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .argument = "PRESET",
          .value = &o->preprocess,
          .choices = vgg_cli_presets,
-         .help = "how pictures become inputs: torchvision, caffe, paper or unit",
+         .help = "how pictures become inputs: torchvision, caffe, paper, unit or signed",
          .fallback = "torchvision, but unit for grey ones"},
     };
     memcpy(options, table, sizeof table);

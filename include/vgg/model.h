@@ -24,9 +24,10 @@ typedef enum vgg_origin {
     VGG_ORIGIN_GRAPH = 3,      /* the graph of layers in the file */
     VGG_ORIGIN_SHAPES = 4,     /* the names and shapes of the file's tensors */
     VGG_ORIGIN_CONVENTION = 5, /* not in the file: what files of its format usually mean */
+    VGG_ORIGIN_SIZE = 6,       /* the number of values in the file, which names none of them */
 } vgg_origin;
 
-/* "unknown", "told", "file", "graph", "shapes" or "convention". */
+/* "unknown", "told", "file", "graph", "shapes", "convention" or "size". */
 VGG_API const char *vgg_origin_name(vgg_origin origin);
 
 /* A model around a network, which it then owns and frees. preprocess is copied and may be NULL when
@@ -60,14 +61,17 @@ typedef struct vgg_model_options {
     size_t height, width;   /* of the input, default 0: the file's, or 224 for a file without */
     size_t classes; /* how many it must have: a file with another number is refused; default 0: any
                      * number */
+    const bool *batch_norm; /* for a Darknet file, which does not say; default NULL: what its size
+                             * shows. Any other answer than the file's is an error */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
-/* Opens a safetensors file: one that vgg_model_save wrote, or one with torchvision's or timm's
- * tensor names, whose architecture is read off the shapes. options may be NULL. The file is mapped,
- * and weights in float32, float16 or bfloat16 are used from the map without copying. The file must
- * not be changed while the model is open.
+/* Opens a model file of any format that is read: one that vgg_model_save wrote, or one with
+ * torchvision's or timm's tensor names, whose architecture is read off the shapes, or one of ONNX,
+ * Caffe or Darknet. options may be NULL. The file is mapped, and weights in float32, float16 or
+ * bfloat16 are used from the map without copying where they are aligned. The file must not be
+ * changed while the model is open.
  *
  * Errors say which tensor has which shape or type and which was expected, which tensors are missing
  * or not used, and at which byte a truncated or malformed file ends or goes wrong. */

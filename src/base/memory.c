@@ -33,9 +33,11 @@ void *vgg_aligned_alloc(size_t bytes) {
     if (bytes > SIZE_MAX - alignment)
         return NULL;
     size_t size = vgg_round_up(bytes == 0 ? 1 : bytes, VGG_ALIGNMENT);
-    void *block = aligned_alloc(alignment, size);
+    void *block; /* posix_memalign: for aligned_alloc the size would have to be a multiple too */
+    if (posix_memalign(&block, alignment, size) != 0)
+        return NULL;
 #if defined(MADV_HUGEPAGE)
-    if (block != NULL && alignment == LARGE_PAGE)
+    if (alignment == LARGE_PAGE)
         madvise(block, size, MADV_HUGEPAGE); /* a wish: without it all is well but slower */
 #endif
     return block;

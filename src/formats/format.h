@@ -10,6 +10,7 @@
 
 #include "base/elements.h"
 #include "formats/notes.h"
+#include "vgg/model.h"
 #include "vgg/network.h"
 #include "vgg/status.h"
 
@@ -45,9 +46,11 @@ typedef struct vgg_storage {
     size_t block_count, block_bytes;
 } vgg_storage;
 
-/* What a file that holds its network's graph says of the network. Start with {0}. */
+/* What a file that holds its network's graph, or whose size shows it, says of the network. Start
+ * with {0}. */
 typedef struct vgg_graph_facts {
-    char *arch; /* as vgg_network_options has it; NULL when the file has no graph */
+    char *arch;   /* as vgg_network_options has it; NULL when the file shows none */
+    bool by_size; /* the file has no graph: the number of its values fits this network */
     vgg_layout layout;
     size_t height, width; /* of the input; 0 when the file does not say */
 } vgg_graph_facts;
@@ -56,6 +59,8 @@ typedef struct vgg_graph_facts {
 typedef struct vgg_tensor_source {
     char *path;
     const vgg_format *format;
+    const vgg_model_options *told; /* by the caller, of the network: for formats whose files do not
+                                    * hold any shapes; NULL: nothing. Not owned */
     vgg_storage storage;
     vgg_stored_tensor *tensors;
     size_t tensor_count;
@@ -92,15 +97,18 @@ struct vgg_format {
 extern const vgg_format vgg_format_safetensors;
 extern const vgg_format vgg_format_pth;
 extern const vgg_format vgg_format_onnx;
+extern const vgg_format vgg_format_caffe;
+extern const vgg_format vgg_format_darknet;
 
 /* The format with that name, or, for NULL, the one that the path's ending belongs to, else
  * safetensors. Fails for one that does not exist or cannot be written. */
 vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_format **format,
                                vgg_error *error);
 
-/* Maps the file, finds its format and loads it. A file of another kind is named for what it is. The
- * caller frees *source whatever the outcome. */
-vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error);
+/* Maps the file, finds its format and loads it. `told` is kept in the source, and may be NULL. A
+ * file of another kind is named for what it is. The caller frees *source whatever the outcome. */
+vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *told,
+                                  vgg_tensor_source *source, vgg_error *error);
 void vgg_tensor_source_free(vgg_tensor_source *source);
 
 /* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All
@@ -108,6 +116,10 @@ void vgg_tensor_source_free(vgg_tensor_source *source);
  * refused, which is what `what` names. */
 vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
                                     void **memory, vgg_error *error);
+
+/* A vector of float32 that all have one value, such as the bias of a layer that has none. */
+vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, float value,
+                                    const char *what, vgg_stored_tensor *vector, vgg_error *error);
 
 /* Maps another file, which stays for as long as the storage. */
 vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,

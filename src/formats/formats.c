@@ -11,9 +11,9 @@
 #include "formats/format.h"
 
 static const vgg_format *const formats[] = {
-    &vgg_format_safetensors,
-    &vgg_format_pth,
-    &vgg_format_onnx,
+    &vgg_format_safetensors, &vgg_format_pth,     &vgg_format_onnx,
+    &vgg_format_caffe,       &vgg_format_darknet, /* the last: hardly anything tells its files from
+                                                     others */
 };
 #define FORMATS (sizeof formats / sizeof *formats)
 
@@ -87,8 +87,9 @@ static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
                     source->path, known_formats(known));
 }
 
-vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error) {
-    *source = (vgg_tensor_source){.path = vgg_text_copy(path)};
+vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *told,
+                                  vgg_tensor_source *source, vgg_error *error) {
+    *source = (vgg_tensor_source){.path = vgg_text_copy(path), .told = told};
     if (source->path == NULL)
         return vgg_fail_memory(error, path, strlen(path));
     vgg_status status = vgg_file_map(path, &source->storage.map, &source->storage.size, error);
@@ -124,6 +125,25 @@ vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, con
     blocks[storage->block_count++] = block;
     storage->block_bytes += bytes;
     *memory = block;
+    return VGG_OK;
+}
+
+vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, float value,
+                                    const char *what, vgg_stored_tensor *vector, vgg_error *error) {
+    void *memory;
+    size_t bytes;
+    if (!vgg_size_mul(count, sizeof value, &bytes))
+        return vgg_fail_memory(error, what, count);
+    vgg_status status = vgg_tensor_source_memory(source, bytes, what, &memory, error);
+    if (status != VGG_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        ((float *)memory)[i] = value;
+    *vector = (vgg_stored_tensor){.type = vgg_element_type_named("F32"),
+                                  .dimensions = 1,
+                                  .shape = {count},
+                                  .count = count,
+                                  .bytes = memory};
     return VGG_OK;
 }
 

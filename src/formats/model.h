@@ -10,7 +10,7 @@ struct vgg_model {
     vgg_network *network;
     vgg_preprocess preprocess;
     vgg_origin preprocess_origin; /* unknown: there is none */
-    vgg_labels labels; /* empty, or as many as there are classes */
+    vgg_labels labels;            /* empty, or as many as there are classes */
     vgg_notes notes;
     const vgg_format *format; /* that it was loaded from; NULL */
     bool softmax;             /* ends the graph of that file */

@@ -43,7 +43,7 @@ vgg_status vgg_loading_begin(vgg_loading *l, const char *path, const vgg_model_o
 }
 
 vgg_status vgg_loading_open(vgg_loading *l, vgg_error *error) {
-    vgg_status status = vgg_tensor_source_open(l->path, &l->source, error);
+    vgg_status status = vgg_tensor_source_open(l->path, &l->options, &l->source, error);
     if (status == VGG_OK)
         status = vgg_names_read(&l->source, &l->names, error);
     return status;
@@ -70,7 +70,7 @@ static void choose_network(vgg_loading *l) {
     l->origin = VGG_ORIGIN_SHAPES;
     if (graph->arch != NULL) {
         n->layout = graph->layout;
-        l->origin = VGG_ORIGIN_GRAPH;
+        l->origin = graph->by_size ? VGG_ORIGIN_SIZE : VGG_ORIGIN_GRAPH;
     }
     if (graph->height > 0 && graph->width > 0) {
         n->height = graph->height;
@@ -100,6 +100,18 @@ static void choose_network(vgg_loading *l) {
         n->width = told->width;
 }
 
+/* What the caller says of batch normalisation only helps with files that do not show it. */
+static vgg_status check_batch_norm(const vgg_loading *l, vgg_error *error) {
+    const bool *told = l->options.batch_norm;
+    bool found = l->network_options.batch_norm;
+    if (told == NULL || *told == found)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE,
+                    "%s: is a network with%s batch normalisation, expected one with%s, as was "
+                    "asked for",
+                    l->path, found ? "" : "out", found ? "out" : "");
+}
+
 /* The classes that the caller expects are those that the file has. */
 static vgg_status check_classes(const vgg_loading *l, vgg_error *error) {
     const vgg_seen_layer *last = &l->sighting.linears[l->sighting.linear_count - 1];
@@ -119,7 +131,8 @@ vgg_status vgg_loading_network(vgg_loading *l, vgg_error *error) {
     if (status != VGG_OK)
         return status;
     choose_network(l);
-    if (l->network_options.arch == NULL) {
+    status = check_batch_norm(l, error);
+    if (status == VGG_OK && l->network_options.arch == NULL) {
         status = vgg_recognise_arch(&l->sighting, l->path, &l->network_options, &l->arch, error);
         l->network_options.arch = l->arch;
     }

@@ -81,7 +81,7 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
     vgg_protobuf protobuf;
     vgg_status status =
         vgg_protobuf_read(&protobuf, &vgg__onnx__model__descriptor, source->storage.map,
-                          source->storage.size, source->path, error);
+                          source->storage.size, source->path, false, error);
     if (status == VGG_OK)
         status = read_model(source, (const Vgg__Onnx__Model *)protobuf.message, error);
     vgg_protobuf_free(&protobuf);
