@@ -64,8 +64,8 @@ double vgg_winograd_cost(const vgg_conv_shape *shape) {
     vgg_winograd_partition cut = vgg_winograd_partition_of(shape, 1);
     double tile =
         TILE_COST + INPUT_COST / (double)shape->outputs + OUTPUT_COST / (double)shape->inputs;
-    double passes = cut.stored ? 0 : (double)cut.tile_units;
-    return pairs(shape) * ((double)tiles_of(shape) * tile + passes * FILTER_COST);
+    double units = cut.stored ? 0 : (double)cut.tile_units;
+    return pairs(shape) * ((double)tiles_of(shape) * tile + units * FILTER_COST);
 }
 
 size_t vgg_winograd_products(const vgg_conv_shape *shape) {
