@@ -16,13 +16,14 @@ static double layer_seconds(const vgg_cli_bench_layer *layer) {
 /* ---- text --------------------------------------------------------------------------------------
  */
 
-/* How an algorithm differs from the one of the forward pass: what is added, or its letter. */
+/* How an algorithm differs from the one of the forward pass: what is added, or its letter, which is
+ * 2 for the transforms with tiles of 2x2. */
 static char letter_of(const vgg_cli_bench_layer *layer, size_t p) {
     const char *forward = layer->passes[VGG_CLI_FORWARD].algorithm;
     const char *algorithm = layer->passes[p].algorithm;
     size_t length = strlen(forward);
     if (strncmp(forward, algorithm, length) != 0)
-        return algorithm[0];
+        return strcmp(algorithm, "winograd2") == 0 ? '2' : algorithm[0];
     return algorithm[length] != '\0' ? algorithm[length] : ' ';
 }
 
@@ -66,7 +67,7 @@ void vgg_cli_bench_print_training(const vgg_cli_bench_report *report) {
     printf("%-25s%7.2f%16.2f%16.2f\n", "all layers", 1e3 * sums[VGG_CLI_FORWARD],
            1e3 * sums[VGG_CLI_BACKWARD_DATA], 1e3 * sums[VGG_CLI_BACKWARD_WEIGHTS]);
     printf("%-25s%7.2f  at batch %zu\n", "all", 1e3 * total, report->results[0].batch);
-    puts("d, w: directly, by Winograd's transforms, unlike forward; +: with the update");
+    puts("d, w, 2: directly, by winograd, by winograd2, unlike forward; +: with the update");
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------

@@ -275,7 +275,7 @@ VGG_API const char *vgg_cpu_tier(void);
 /* What a plan does, step by step. A step may do several layers at once. */
 typedef struct vgg_step_info {
     char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind */
-    const char *algorithm;     /* "direct", "winograd", "linear", "max-pool", ... */
+    const char *algorithm;     /* "direct", "winograd", "winograd2", "linear", "max-pool", ... */
     size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
                            * subtracted */
     size_t weight_bytes;  /* read from the network's tensors */

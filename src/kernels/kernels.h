@@ -89,22 +89,29 @@ typedef struct vgg_conv_forward_task {
     float *scratch; /* partition.scratch floats per worker */
 } vgg_conv_forward_task;
 
-/* ---- convolution by Winograd's F(4x4, 3x3)
+/* ---- convolution by Winograd's F(4x4, 3x3) and F(2x2, 3x3)
  * ---------------------------------------------------------- */
 
 /* A 3x3 convolution of blocked activations in tiles of 4x4 outputs (Lavin & Gray, "Fast algorithms
  * for convolutional neural networks", CVPR 2016): 36 products per tile and pair of channels instead
  * of 144. With input transform B, filter transform G and output transform A, and the interpolation
  * points 0, +-5/8, +-3/2 and infinity (smaller errors than 0, +-1, +-2: Barabasz, Anderson,
- * Soodhalter, Gregg, "Error analysis and improving the accuracy of Winograd convolution", 2020). */
-#define VGG_WINOGRAD_TILE 4
-#define VGG_WINOGRAD_POINTS 36
+ * Soodhalter, Gregg, "Error analysis and improving the accuracy of Winograd convolution", 2020).
+ *
+ * Maps that would fill few of such tiles take tiles of 2x2 outputs: 16 products instead of 36, and
+ * the points 0, +-1 and infinity. Where a tile size is a number, it is 2 or 4; 0 stands for the
+ * direct convolution. */
+static inline size_t vgg_winograd_points(size_t tile) {
+    return (tile + 2) * (tile + 2);
+}
+
 /* Output channels whose products are made together. */
 #define VGG_WINOGRAD_GROUP 32
 
 /* A unit takes some tiles from input to output, for some groups of output channels. It shares
  * nothing with others: what one core writes and another reads costs more than doing it twice. */
 typedef struct vgg_winograd_partition {
+    size_t tile; /* outputs on a side of a tile: 2 or 4 */
     bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
     size_t tile_rows, tile_columns; /* of an image */
     size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
@@ -118,18 +125,17 @@ typedef struct vgg_winograd_partition {
     size_t scratch;                 /* floats per worker, for this and any smaller batch */
 } vgg_winograd_partition;
 
-/* The cost rule (conv_cost.c), for the whole batch: how long the direct convolution and F(4x4, 3x3)
- * take, in multiply-adds that registers would do meanwhile; how many multiply-adds they do; and
- * whether F(4x4, 3x3) can be used and is the faster way. Small maps change sides with the size of
- * the batch, for which filters are transformed once. */
-double vgg_conv_cost(const vgg_conv_shape *shape);
-double vgg_winograd_cost(const vgg_conv_shape *shape);
-size_t vgg_conv_products(const vgg_conv_shape *shape);
-size_t vgg_winograd_products(const vgg_conv_shape *shape);
-bool vgg_winograd_pays(const vgg_conv_shape *shape);
+/* The cost rule (conv_cost.c), for the whole batch: how long a convolution takes directly (tile 0)
+ * or with tiles of 2 or 4, in multiply-adds that registers would do meanwhile; how many
+ * multiply-adds it does; and which of the three is the fastest that can be used. Small maps change
+ * sides with the size of the batch, for which filters are transformed once. */
+double vgg_conv_cost(const vgg_conv_shape *shape, size_t tile);
+size_t vgg_conv_products(const vgg_conv_shape *shape, size_t tile);
+size_t vgg_conv_fastest_tile(const vgg_conv_shape *shape);
 
 /* The units depend on the number of threads, too; the results do not. */
-vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t threads);
+vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                 size_t threads);
 
 /* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). Unit: as in the partition. */
 typedef struct vgg_winograd_task {
@@ -139,8 +145,8 @@ typedef struct vgg_winograd_task {
     const void *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
     vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     bool turned;
-    float *filters; /* stored: [K / 32][36][filter_point], a point of which begins with
-                     * [C][32]; written by winograd_filters */
+    float *filters; /* stored: [K / 32][points][filter_point], a point of which begins with
+                     * [C][32]; written by the kernel `filters` */
     const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
     bool relu;
     bool pool; /* 2x2 max-pool behind it: y is of half the height and width */
@@ -181,17 +187,20 @@ typedef struct vgg_conv_reduce_task {
 
 void vgg_conv_reduce(void *task, size_t begin, size_t end, size_t worker);
 
-/* ---- gradients of weights by Winograd's F(3x3, 4x4)
+/* ---- gradients of weights by Winograd's F(3x3, 4x4) and F(3x3, 2x2)
  * ------------------------------------------------- */
 
-/* The same gradients with 36 products per tile and pair of channels instead of 144. With forward's
- * transforms, y = A^T ((G w G^T) . (B^T x B)) A per tile, the gradient is dw = G^T (sum over tiles
- * of (B^T x B) . (A dy A^T)) G; what lies outside of the picture counts as zero.
+/* The same gradients with 36 products per tile and pair of channels instead of 144, or 16 instead
+ * of
+ * 36. With forward's transforms, y = A^T ((G w G^T) . (B^T x B)) A per tile, the gradient is dw =
+ * G^T (sum over tiles of (B^T x B) . (A dy A^T)) G; what lies outside of the picture counts as
+ * zero.
  *
  * A unit does some input with some output channels, for one group of neighbouring tiles, counted
  * through all images. It shares nothing with others, even if they make the same transforms again:
  * what one core wrote is slow to read and slower to write for another. */
 typedef struct vgg_winograd_weights_partition {
+    size_t tile;                        /* values of dy on a side of a tile: 2 or 4 */
     size_t tile_rows, tile_columns;     /* of an image */
     size_t groups;                      /* of tiles */
     size_t tiles;                       /* of a group that are transformed at once, at most */
@@ -205,30 +214,30 @@ typedef struct vgg_winograd_weights_partition {
     size_t scratch;                     /* floats per worker */
 } vgg_winograd_weights_partition;
 
-vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape);
+vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape,
+                                                                 size_t tile);
 
-/* With one group, the units of winograd_weights write the gradients. With several they write their
- * sums, which winograd_weights_finish then adds in order. */
+/* With one group, the units of the kernel `weights` write the gradients. With several they write
+ * their sums, which `weights_finish` then adds in order. */
 typedef struct vgg_winograd_weights_task {
     vgg_conv_shape shape; /* kernel 3, not plain */
     vgg_winograd_weights_partition partition;
     const float *x, *dy;     /* blocked */
-    float *sums;             /* [units][36][sum_point] */
+    float *sums;             /* [units][points][sum_point] */
     float *bias_sums;        /* [groups][K / 16][16] */
     bool accumulate;         /* adds to what dweights and dbias hold */
     float *dweights, *dbias; /* (K, C, 3, 3) and (K) */
     float *scratch;
 } vgg_winograd_weights_task;
 
-/* Units of winograd_weights_finish: a block of output and a block of input channels. */
+/* Units of weights_finish: a block of output and a block of input channels. */
 static inline size_t vgg_winograd_weights_finish_units(const vgg_conv_shape *shape) {
     return vgg_blocks(shape->outputs) * vgg_blocks(shape->inputs);
 }
 
 /* The cost rule for it, as above. */
-double vgg_conv_weights_cost(const vgg_conv_shape *shape);
-double vgg_winograd_weights_cost(const vgg_conv_shape *shape);
-bool vgg_winograd_weights_pays(const vgg_conv_shape *shape);
+double vgg_conv_weights_cost(const vgg_conv_shape *shape, size_t tile);
+size_t vgg_conv_weights_fastest_tile(const vgg_conv_shape *shape);
 
 /* ---- linear
  * --------------------------------------------------------------------------------------- */
@@ -402,14 +411,19 @@ typedef struct vgg_machine_task {
 /* ---- the table
  * --------------------------------------------------------------------------------------- */
 
+/* Those of a tile size. */
+typedef struct vgg_winograd_kernels {
+    vgg_pool_work *filters; /* vgg_winograd_task: unit = group of output channels */
+    vgg_pool_work *forward; /* unit as in the partition */
+    vgg_pool_work *weights; /* vgg_winograd_weights_task */
+    vgg_pool_work *weights_finish;
+} vgg_winograd_kernels;
+
 typedef struct vgg_kernels {
     const char *tier;
-    vgg_pool_work *conv_forward;     /* vgg_conv_forward_task */
-    vgg_pool_work *conv_weights;     /* vgg_conv_weights_task */
-    vgg_pool_work *winograd_filters; /* vgg_winograd_task: unit = group of output channels */
-    vgg_pool_work *winograd;         /* unit as in the partition */
-    vgg_pool_work *winograd_weights; /* vgg_winograd_weights_task */
-    vgg_pool_work *winograd_weights_finish;
+    vgg_pool_work *conv_forward; /* vgg_conv_forward_task */
+    vgg_pool_work *conv_weights; /* vgg_conv_weights_task */
+    vgg_winograd_kernels winograd2, winograd4;
     vgg_pool_work *linear_forward; /* vgg_linear_task: y = relu?(x w^T + bias) */
     vgg_pool_work *linear_input;   /* dx = dy w */
     vgg_pool_work *linear_weights; /* dweights = dy^T x, dbias = sums of dy */
@@ -431,6 +445,11 @@ typedef struct vgg_kernels {
     size_t (*machine_operations)(
         void); /* floating-point operations of a unit of machine_multiply */
 } vgg_kernels;
+
+static inline const vgg_winograd_kernels *vgg_winograd_kernels_of(const vgg_kernels *kernels,
+                                                                  size_t tile) {
+    return tile == 2 ? &kernels->winograd2 : &kernels->winograd4;
+}
 
 /* The tiers that this build has and this processor can run, best first; NULL beyond. */
 const vgg_kernels *vgg_kernels_at(size_t index);

@@ -1,5 +1,6 @@
-/* Convolution by F(4x4, 3x3). The 36 products of a tile are 36 small matrix products over the
- * channels, each of [tiles][channels] by [channels][32 output channels], which run from registers.
+/* Convolution by F(4x4, 3x3) or F(2x2, 3x3). The products of a tile at each of its 36 or 16 points
+ * are small matrix products over the channels, each of [tiles][channels] by [channels][32 output
+ * channels], which run from registers.
  */
 #include <string.h>
 
@@ -52,18 +53,18 @@ VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, floa
 
 /* The rows of a tile are streams too short for the processor to foresee. */
 VGG_INLINE void fetch_ahead(const float *row) {
-    for (size_t pixel = 1; pixel <= VGG_WINOGRAD_TILE; pixel++)
-        __builtin_prefetch(row + (TILES_AHEAD * VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
+    for (size_t pixel = 1; pixel <= TILE; pixel++)
+        __builtin_prefetch(row + (TILES_AHEAD * TILE + pixel) * VGG_BLOCK);
 }
 
-void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
-                                size_t block, size_t tile_row, size_t tile_column, float *v,
-                                size_t point_stride) {
+void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
+                               size_t block, size_t tile_row, size_t tile_column, float *v,
+                               size_t point_stride) {
     static const float zeros[SIDE * VGG_BLOCK];
     const float *plane =
         x + (image * vgg_blocks(shape->inputs) + block) * shape->height * shape->width * VGG_BLOCK;
     /* The row and column of the picture where the tile's second ones are. */
-    size_t top = tile_row * VGG_WINOGRAD_TILE, left = tile_column * VGG_WINOGRAD_TILE;
+    size_t top = tile_row * TILE, left = tile_column * TILE;
     int begin = left == 0, end = (int)vgg_size_min(SIDE, shape->width + 1 - left);
     const float *rows[SIDE];
     for (size_t row = 0; row < SIDE; row++) {
@@ -79,14 +80,14 @@ void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, siz
         input_block(rows, begin, end, v, point_stride);
 }
 
-/* v: [36][tiles][row], of `tiles` tiles from `first` on, counted through all images. */
+/* v: [POINTS][tiles][row], of `tiles` tiles from `first` on, counted through all images. */
 static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, float *v) {
     const vgg_winograd_partition *cut = &task->partition;
     size_t per_image = cut->tile_rows * cut->tile_columns;
     for (size_t block = 0; block < vgg_blocks(task->shape.inputs); block++)
         for (size_t t = 0; t < tiles; t++) {
             size_t image = (first + t) / per_image, tile = (first + t) % per_image;
-            VGG_TIERED(transform_tile)
+            VGG_TILED(transform_tile)
             (&task->shape, task->x, image, block, tile / cut->tile_columns,
              tile % cut->tile_columns, v + t * cut->row + block * VGG_BLOCK, tiles * cut->row);
         }
@@ -167,7 +168,7 @@ VGG_INLINE void multiply_some(size_t tiles, const float *v, size_t row, const fl
 #undef TILES
 }
 
-/* One of the 36 matrix products: all tiles of a unit, all 32 output channels. */
+/* The matrix product of a point: all tiles of a unit, all 32 output channels. */
 static void multiply(size_t tiles, const float *v, size_t row, const float *u, size_t channels,
                      bool add, float *m) {
     size_t pieces = (tiles + TILE_TILES - 1) / TILE_TILES;
@@ -212,11 +213,11 @@ VGG_INLINE vf greater(vf a, vf b) {
     return (vf)(((vi)a & take) | ((vi)b & ~take));
 }
 
-/* Stores the part of a 4x4 tile that lies in the picture. plane: the output's, at the vector. */
-VGG_INLINE void store_tile(const vgg_conv_shape *shape, size_t top, size_t left,
-                           vf y[VGG_WINOGRAD_TILE][VGG_WINOGRAD_TILE], float *plane) {
-    size_t rows = vgg_size_min(VGG_WINOGRAD_TILE, shape->height - top);
-    size_t columns = vgg_size_min(VGG_WINOGRAD_TILE, shape->width - left);
+/* Stores the part of a tile that lies in the picture. plane: the output's, at the vector. */
+VGG_INLINE void store_tile(const vgg_conv_shape *shape, size_t top, size_t left, vf y[TILE][TILE],
+                           float *plane) {
+    size_t rows = vgg_size_min(TILE, shape->height - top);
+    size_t columns = vgg_size_min(TILE, shape->width - left);
     for (size_t row = 0; row < rows; row++)
         for (size_t column = 0; column < columns; column++)
             vf_store(plane + ((top + row) * shape->width + left + column) * VGG_BLOCK,
@@ -224,11 +225,11 @@ VGG_INLINE void store_tile(const vgg_conv_shape *shape, size_t top, size_t left,
 }
 
 /* The same after 2x2 max-pooling, for whose windows the tile is aligned. */
-VGG_INLINE void store_pooled(const vgg_conv_shape *shape, size_t top, size_t left,
-                             vf y[VGG_WINOGRAD_TILE][VGG_WINOGRAD_TILE], float *plane) {
+VGG_INLINE void store_pooled(const vgg_conv_shape *shape, size_t top, size_t left, vf y[TILE][TILE],
+                             float *plane) {
     size_t height = shape->height / 2, width = shape->width / 2;
-    for (size_t row = 0; row < 2 && top / 2 + row < height; row++)
-        for (size_t column = 0; column < 2 && left / 2 + column < width; column++) {
+    for (size_t row = 0; row < TILE / 2 && top / 2 + row < height; row++)
+        for (size_t column = 0; column < TILE / 2 && left / 2 + column < width; column++) {
             vf best = greater(greater(y[2 * row][2 * column], y[2 * row][2 * column + 1]),
                               greater(y[2 * row + 1][2 * column], y[2 * row + 1][2 * column + 1]));
             vf_store(plane + ((top / 2 + row) * width + left / 2 + column) * VGG_BLOCK, best);
@@ -238,23 +239,23 @@ VGG_INLINE void store_pooled(const vgg_conv_shape *shape, size_t top, size_t lef
 /* m[point * point_stride]: one vector of the products of a tile. */
 VGG_INLINE void output_vector(const vgg_winograd_task *task, const float *m, size_t point_stride,
                               const epilogue *e, size_t top, size_t left, float *plane) {
-    vf half[VGG_WINOGRAD_TILE][SIDE], y[VGG_WINOGRAD_TILE][VGG_WINOGRAD_TILE];
+    vf half[TILE][SIDE], y[TILE][TILE];
     VGG_UNROLL
     for (int column = 0; column < SIDE; column++) {
-        vf products[SIDE], out[VGG_WINOGRAD_TILE];
+        vf products[SIDE], out[TILE];
         VGG_UNROLL
         for (int row = 0; row < SIDE; row++)
             products[row] = vf_load(m + (size_t)(row * SIDE + column) * point_stride);
         transform_output(products, out);
         VGG_UNROLL
-        for (int row = 0; row < VGG_WINOGRAD_TILE; row++)
+        for (int row = 0; row < TILE; row++)
             half[row][column] = out[row];
     }
     VGG_UNROLL
-    for (int row = 0; row < VGG_WINOGRAD_TILE; row++) {
+    for (int row = 0; row < TILE; row++) {
         transform_output(half[row], y[row]);
         VGG_UNROLL
-        for (int column = 0; column < VGG_WINOGRAD_TILE; column++)
+        for (int column = 0; column < TILE; column++)
             y[row][column] = finish(e, y[row][column]);
     }
     if (task->pool)
@@ -263,8 +264,8 @@ VGG_INLINE void output_vector(const vgg_winograd_task *task, const float *m, siz
         store_tile(&task->shape, top, left, y, plane);
 }
 
-/* m: [36][product_point], the products [32] with the output channels from first_k on, of tiles from
- * `first` on, counted through all images. */
+/* m: [POINTS][product_point], the products [32] with the output channels from first_k on, of tiles
+ * from `first` on, counted through all images. */
 static void output_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, size_t first_k,
                          const float *m) {
     const vgg_winograd_partition *cut = &task->partition;
@@ -281,8 +282,7 @@ static void output_tiles(const vgg_winograd_task *task, size_t first, size_t til
             float *plane = task->y + (image * lanes + channel / VGG_BLOCK * VGG_BLOCK) * pixels +
                            channel % VGG_BLOCK;
             output_vector(task, m + t * GROUP + k, cut->product_point, &e,
-                          tile / cut->tile_columns * VGG_WINOGRAD_TILE,
-                          tile % cut->tile_columns * VGG_WINOGRAD_TILE, plane);
+                          tile / cut->tile_columns * TILE, tile % cut->tile_columns * TILE, plane);
         }
     }
 }
@@ -294,9 +294,9 @@ static void output_tiles(const vgg_winograd_task *task, size_t first, size_t til
 /* What a unit works on: its tiles, counted through all images, and its scratch. */
 typedef struct unit_state {
     size_t first, tiles;
-    float *v; /* transformed input [36][tiles][row] */
-    float *m; /* products of a group [36][product_point] */
-    float *u; /* filters of a group [36][filter_point], where they are not stored */
+    float *v; /* transformed input [POINTS][tiles][row] */
+    float *m; /* products of a group [POINTS][product_point] */
+    float *u; /* filters of a group [POINTS][filter_point], where they are not stored */
 } unit_state;
 
 /* The products of one group of output channels with stored filters. */
@@ -309,7 +309,7 @@ static void multiply_stored(const vgg_winograd_task *task, const unit_state *uni
                  unit->m + point * cut->product_point);
 }
 
-/* Fetches a 36th, that of `point`, of the weights that make_filters reads next, so that it will not
+/* Fetches the share of `point` of the weights that make_filters reads next, so that it will not
  * wait for memory: of the group from first_k on, the input channels c to c + channels. */
 static void fetch_weights(const vgg_winograd_task *task, size_t first_k, size_t c, size_t channels,
                           size_t point) {
@@ -334,7 +334,7 @@ static void multiply_made(const vgg_winograd_task *task, const unit_state *unit,
     size_t inputs = task->shape.inputs;
     for (size_t c = 0; c < inputs; c += cut->channels) {
         size_t channels = vgg_size_min(cut->channels, inputs - c);
-        VGG_TIERED(make_filters)(task, group * GROUP, c, channels, unit->u);
+        VGG_TILED(make_filters)(task, group * GROUP, c, channels, unit->u);
         size_t next = c + channels < inputs ? c + channels : 0;
         size_t next_k = (next == 0 ? group + 1 : group) * GROUP;
         for (size_t point = 0; point < POINTS; point++) {
@@ -365,9 +365,9 @@ static void run_unit(const vgg_winograd_task *task, size_t index, float *scratch
     }
 }
 
-void VGG_TIERED(winograd)(void *argument, size_t begin, size_t end, size_t worker);
+void VGG_TILED(forward)(void *argument, size_t begin, size_t end, size_t worker);
 
-void VGG_TIERED(winograd)(void *argument, size_t begin, size_t end, size_t worker) {
+void VGG_TILED(forward)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_winograd_task *task = argument;
     for (size_t unit = begin; unit < end; unit++)
         run_unit(task, unit, task->scratch + worker * task->partition.scratch);

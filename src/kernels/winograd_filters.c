@@ -1,5 +1,5 @@
-/* The filters of F(4x4, 3x3): from weights as they lie in files to the 36 points of the products.
- */
+/* The filters of F(4x4, 3x3) or F(2x2, 3x3): from weights as they lie in files to the points of the
+ * products. */
 #include <string.h>
 
 #include "kernels/winograd_transforms.h"
@@ -94,8 +94,8 @@ VGG_INLINE void filter_vector(const float *g, float *u, size_t point_stride) {
     }
 }
 
-void VGG_TIERED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
-                              size_t channels, float *u) {
+void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
+                             size_t channels, float *u) {
     float taps[FILTER_CHANNELS * 9][GROUP];
     for (size_t c = 0; c < channels; c += FILTER_CHANNELS) {
         size_t some = vgg_size_min(FILTER_CHANNELS, channels - c);
@@ -107,13 +107,13 @@ void VGG_TIERED(make_filters)(const vgg_winograd_task *task, size_t first_k, siz
     }
 }
 
-void VGG_TIERED(winograd_filters)(void *argument, size_t begin, size_t end, size_t worker);
+void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker);
 
-void VGG_TIERED(winograd_filters)(void *argument, size_t begin, size_t end, size_t worker) {
+void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_winograd_task *task = argument;
     for (size_t group = begin; group < end; group++)
-        VGG_TIERED(make_filters)
+        VGG_TILED(make_filters)
     (task, group * GROUP, 0, task->shape.inputs,
      task->filters + group * POINTS * task->partition.filter_point);
 }

@@ -1,9 +1,9 @@
-/* What is the same for every tier of F(4x4, 3x3): how it is cut into units. */
+/* What is the same for every tier of F(4x4, 3x3) and F(2x2, 3x3): how they are cut into units. */
 #include "kernels/kernels.h"
 
-/* Transformed filters up to this size are stored; they are read once per unit. Larger ones are made
- * again by each unit, which reads a quarter of the memory. */
-#define STORED_FILTERS (36 * 128 * 128)
+/* Transformed filters of up to this many pairs of channels are stored; they are read once per unit.
+ * Those of more are made again by each unit, which reads a quarter of the memory, or half of it. */
+#define STORED_PAIRS ((size_t)128 * 128)
 /* Transformed input of a unit with stored filters: half of a small second-level cache. */
 #define STORED_INPUTS (100 * 1024)
 /* Tiles of a unit, in multiples of the register tile. */
@@ -25,6 +25,10 @@ static size_t ceiling(size_t a, size_t b) {
     return (a + b - 1) / b;
 }
 
+static size_t points_of(const vgg_winograd_partition *cut) {
+    return vgg_winograd_points(cut->tile);
+}
+
 static size_t filter_groups(const vgg_conv_shape *shape) {
     return ceiling(shape->outputs, VGG_WINOGRAD_GROUP);
 }
@@ -41,20 +45,20 @@ static size_t product_point(size_t tiles) {
 
 static void cut_stored(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
     size_t all = all_tiles(shape, cut);
-    size_t fit = STORED_INPUTS / (VGG_WINOGRAD_POINTS * cut->row) / TILE_STEP * TILE_STEP;
+    size_t fit = STORED_INPUTS / (points_of(cut) * cut->row) / TILE_STEP * TILE_STEP;
     cut->tiles = vgg_size_min(vgg_size_max(fit, TILE_STEP), MOST_STORED_TILES);
     cut->tile_units = ceiling(all, cut->tiles);
     cut->groups = filter_groups(shape);
     cut->group_units = 1;
     cut->filter_point = (shape->inputs + 1) * VGG_WINOGRAD_GROUP;
-    cut->filters = cut->groups * VGG_WINOGRAD_POINTS * cut->filter_point;
-    cut->scratch = VGG_WINOGRAD_POINTS * (cut->tiles * cut->row + product_point(cut->tiles));
+    cut->filters = cut->groups * points_of(cut) * cut->filter_point;
+    cut->scratch = points_of(cut) * (cut->tiles * cut->row + product_point(cut->tiles));
 }
 
 /* Most tiles of a unit that makes its filters. */
 static size_t most_tiles(const vgg_winograd_partition *cut, size_t threads) {
     size_t floats = vgg_size_min(MOST_INPUTS, MOST_INPUTS_OF_ALL / threads);
-    return vgg_size_max(floats / (VGG_WINOGRAD_POINTS * cut->row), TILE_STEP);
+    return vgg_size_max(floats / (points_of(cut) * cut->row), TILE_STEP);
 }
 
 /* Units that share tiles make the same input, units that share output channels the same filters:
@@ -80,15 +84,15 @@ static void cut_unstored(const vgg_conv_shape *shape, size_t threads, vgg_winogr
     cut->group_units = ceiling(groups, cut->groups);
     cut->channels = vgg_size_min(MADE_CHANNELS, shape->inputs);
     cut->filter_point = (cut->channels + 1) * VGG_WINOGRAD_GROUP;
-    cut->scratch =
-        VGG_WINOGRAD_POINTS * (most * cut->row + product_point(most) + cut->filter_point);
+    cut->scratch = points_of(cut) * (most * cut->row + product_point(most) + cut->filter_point);
 }
 
-vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t threads) {
-    vgg_winograd_partition cut = {.stored = shape->inputs * shape->outputs <=
-                                            STORED_FILTERS / VGG_WINOGRAD_POINTS,
-                                  .tile_rows = ceiling(shape->height, VGG_WINOGRAD_TILE),
-                                  .tile_columns = ceiling(shape->width, VGG_WINOGRAD_TILE),
+vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                 size_t threads) {
+    vgg_winograd_partition cut = {.tile = tile,
+                                  .stored = shape->inputs * shape->outputs <= STORED_PAIRS,
+                                  .tile_rows = ceiling(shape->height, tile),
+                                  .tile_columns = ceiling(shape->width, tile),
                                   /* A block more than the channels, as in product_point. */
                                   .row = (vgg_blocks(shape->inputs) + 1) * VGG_BLOCK};
     if (cut.stored)

@@ -1,15 +1,26 @@
-/* What the passes of F(4x4, 3x3) share: its sizes, and its transforms in one dimension, which each
- * pass applies to columns and then to rows. */
+/* What the passes of Winograd's convolutions share: their sizes, and their transforms in one
+ * dimension, which each pass applies to columns and then to rows.
+ *
+ * The sources that include this are compiled once per tier and tile size, with VGG_TILE set to 4,
+ * for F(4x4, 3x3), or to 2, for F(2x2, 3x3). What they export is named by VGG_TILED:
+ * winograd4_forward_avx2 and so on. */
 #ifndef VGG_KERNELS_WINOGRAD_TRANSFORMS_H
 #define VGG_KERNELS_WINOGRAD_TRANSFORMS_H
 
 #include "kernels/tier.h"
 
-#define POINTS VGG_WINOGRAD_POINTS
+#define VGG_TILED3(name, tile, tier) vgg_winograd##tile##_##name##_##tier
+#define VGG_TILED2(name, tile, tier) VGG_TILED3(name, tile, tier)
+#define VGG_TILED(name) VGG_TILED2(name, VGG_TILE, VGG_TIER)
+
+#define TILE VGG_TILE
+#define SIDE (TILE + 2) /* of an input tile: the outputs and a border */
+#define POINTS (SIDE * SIDE)
 #define GROUP VGG_WINOGRAD_GROUP
 #define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
 #define GROUP_VECTORS (GROUP / VGG_LANES)
-#define SIDE 6 /* of an input tile: 4 outputs and a border */
+
+#if TILE == 4
 
 /* Interpolation points 0, +-P, +-Q, infinity, and what the transforms make of them. */
 #define P 0.625f
@@ -44,7 +55,7 @@ VGG_INLINE void transform_filter(const vf g[3], vf out[SIDE]) {
 }
 
 /* A^T m: the powers 0 to 3 of the points. */
-VGG_INLINE void transform_output(const vf m[SIDE], vf out[VGG_WINOGRAD_TILE]) {
+VGG_INLINE void transform_output(const vf m[SIDE], vf out[TILE]) {
     vf even_p = m[1] + m[2], odd_p = m[1] - m[2], even_q = m[3] + m[4], odd_q = m[3] - m[4];
     out[0] = m[0] + even_p + even_q;
     out[1] = P * odd_p + Q * odd_q;
@@ -53,7 +64,7 @@ VGG_INLINE void transform_output(const vf m[SIDE], vf out[VGG_WINOGRAD_TILE]) {
 }
 
 /* A dy: the transpose of transform_output, for the gradient of an output tile. */
-VGG_INLINE void transform_gradient(const vf d[VGG_WINOGRAD_TILE], vf out[SIDE]) {
+VGG_INLINE void transform_gradient(const vf d[TILE], vf out[SIDE]) {
     vf even_p = d[0] + P2 * d[2], odd_p = P * d[1] + (P2 * P) * d[3];
     vf even_q = d[0] + Q2 * d[2], odd_q = Q * d[1] + (Q2 * Q) * d[3];
     out[0] = d[0];
@@ -74,15 +85,62 @@ VGG_INLINE void transform_sums(const vf m[SIDE], vf out[3]) {
     out[2] = (at_p * P2) * even_p + (at_q * Q2) * even_q + m[5];
 }
 
+VGG_INLINE vf sum_values(const vf d[TILE]) {
+    return (d[0] + d[1]) + (d[2] + d[3]);
+}
+
+#else
+
+/* The same with the interpolation points 0, +-1 and infinity. */
+VGG_INLINE void transform_input(const vf d[SIDE], vf out[SIDE]) {
+    out[0] = d[0] - d[2];
+    out[1] = d[2] + d[1];
+    out[2] = d[2] - d[1];
+    out[3] = d[3] - d[1];
+}
+
+VGG_INLINE void transform_filter(const vf g[3], vf out[SIDE]) {
+    vf even = 0.5f * (g[0] + g[2]), odd = 0.5f * g[1];
+    out[0] = g[0];
+    out[1] = even + odd;
+    out[2] = even - odd;
+    out[3] = g[2];
+}
+
+VGG_INLINE void transform_output(const vf m[SIDE], vf out[TILE]) {
+    out[0] = m[0] + (m[1] + m[2]);
+    out[1] = (m[1] - m[2]) + m[3];
+}
+
+VGG_INLINE void transform_gradient(const vf d[TILE], vf out[SIDE]) {
+    out[0] = d[0];
+    out[1] = d[0] + d[1];
+    out[2] = d[0] - d[1];
+    out[3] = d[1];
+}
+
+VGG_INLINE void transform_sums(const vf m[SIDE], vf out[3]) {
+    vf even = 0.5f * (m[1] + m[2]);
+    out[0] = m[0] + even;
+    out[1] = 0.5f * (m[1] - m[2]);
+    out[2] = even + m[3];
+}
+
+VGG_INLINE vf sum_values(const vf d[TILE]) {
+    return d[0] + d[1];
+}
+
+#endif
+
 /* Transforms the tile (tile_row, tile_column) of a channel block of an image of x, which is blocked
  * and of shape->inputs channels: v[point * point_stride] of 16 channels each. */
-void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
-                                size_t block, size_t tile_row, size_t tile_column, float *v,
-                                size_t point_stride);
+void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
+                               size_t block, size_t tile_row, size_t tile_column, float *v,
+                               size_t point_stride);
 
-/* u[36][filter_point], a point of which begins with [channels][32]: the transformed filters of the
- * output channels from first_k on, for the input channels first_c .. first_c + channels - 1. */
-void VGG_TIERED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
-                              size_t channels, float *u);
+/* u[POINTS][filter_point], a point of which begins with [channels][32]: the transformed filters of
+ * the output channels from first_k on, for the input channels first_c .. first_c + channels - 1. */
+void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
+                             size_t channels, float *u);
 
 #endif

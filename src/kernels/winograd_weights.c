@@ -1,6 +1,6 @@
-/* Gradients of convolution weights by F(3x3, 4x4). The transformed input and gradient of some tiles
- * make 36 matrix products, each of [input channels][tiles] by [tiles][output channels], which run
- * from registers. */
+/* Gradients of convolution weights by F(3x3, 4x4) or F(3x3, 2x2). The transformed input and
+ * gradient of some tiles make a matrix product at each of 36 or 16 points, of [input
+ * channels][tiles] by [tiles][output channels], which run from registers. */
 #include <string.h>
 
 #include "kernels/winograd_transforms.h"
@@ -28,18 +28,18 @@
 
 /* d: the rows of a tile of the gradient of one channel block, of which only the first columns lie
  * in the picture; adds its values to sum[16]. */
-VGG_INLINE void gradient_block(const float *const d[VGG_WINOGRAD_TILE], int columns, float *to,
+VGG_INLINE void gradient_block(const float *const d[TILE], int columns, float *to,
                                size_t point_stride, vf sum[BLOCK_VECTORS]) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
-        vf half[SIDE][VGG_WINOGRAD_TILE];
+        vf half[SIDE][TILE];
         VGG_UNROLL
-        for (int column = 0; column < VGG_WINOGRAD_TILE; column++) {
-            vf values[VGG_WINOGRAD_TILE], out[SIDE] = {{0}};
+        for (int column = 0; column < TILE; column++) {
+            vf values[TILE], out[SIDE] = {{0}};
             if (column < columns) {
                 VGG_UNROLL
-                for (int row = 0; row < VGG_WINOGRAD_TILE; row++)
+                for (int row = 0; row < TILE; row++)
                     values[row] = vf_load(d[row] + column * VGG_BLOCK + part * VGG_LANES);
-                sum[part] += (values[0] + values[1]) + (values[2] + values[3]);
+                sum[part] += sum_values(values);
                 transform_gradient(values, out);
             }
             VGG_UNROLL
@@ -60,8 +60,8 @@ VGG_INLINE void gradient_block(const float *const d[VGG_WINOGRAD_TILE], int colu
 
 /* The rows of a tile are streams too short for the processor to foresee. */
 VGG_INLINE void fetch_ahead(const float *row) {
-    for (size_t pixel = 0; pixel < VGG_WINOGRAD_TILE; pixel++)
-        __builtin_prefetch(row + (TILES_AHEAD * VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
+    for (size_t pixel = 0; pixel < TILE; pixel++)
+        __builtin_prefetch(row + (TILES_AHEAD * TILE + pixel) * VGG_BLOCK);
 }
 
 /* What a unit owns. */
@@ -98,26 +98,26 @@ static tile_place place_of(const vgg_winograd_weights_partition *cut, size_t til
 
 static void gradient_tile(const vgg_conv_shape *shape, const float *dy, tile_place place,
                           size_t block, float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
-    size_t top = place.row * VGG_WINOGRAD_TILE, left = place.column * VGG_WINOGRAD_TILE;
-    size_t columns = vgg_size_min(VGG_WINOGRAD_TILE, shape->width - left);
+    size_t top = place.row * TILE, left = place.column * TILE;
+    size_t columns = vgg_size_min(TILE, shape->width - left);
     size_t plane = place.image * vgg_blocks(shape->outputs) + block;
-    static const float zeros[VGG_WINOGRAD_TILE * VGG_BLOCK];
-    const float *rows[VGG_WINOGRAD_TILE];
-    for (size_t row = 0; row < VGG_WINOGRAD_TILE; row++) {
+    static const float zeros[TILE * VGG_BLOCK];
+    const float *rows[TILE];
+    for (size_t row = 0; row < TILE; row++) {
         size_t y = top + row;
         rows[row] = y < shape->height
                         ? dy + ((plane * shape->height + y) * shape->width + left) * VGG_BLOCK
                         : zeros;
         fetch_ahead(rows[row]);
     }
-    if (columns == VGG_WINOGRAD_TILE)
-        gradient_block(rows, VGG_WINOGRAD_TILE, to, point_stride, sum);
+    if (columns == TILE)
+        gradient_block(rows, TILE, to, point_stride, sum);
     else
         gradient_block(rows, (int)columns, to, point_stride, sum);
 }
 
-/* Transforms `tiles` tiles of the unit from `first` on: v[36][input_point], a point of which begins
- * with [c_blocks][cut->tiles][16], and d[36][gradient_point] alike; adds dy's values to
+/* Transforms `tiles` tiles of the unit from `first` on: v[POINTS][input_point], a point of which
+ * begins with [c_blocks][cut->tiles][16], and d[POINTS][gradient_point] alike; adds dy's values to
  * bias[k_blocks][16]. */
 static void transform(const vgg_winograd_weights_task *task, const share *own, size_t first,
                       size_t tiles, float *v, float *d, float *bias) {
@@ -125,7 +125,7 @@ static void transform(const vgg_winograd_weights_task *task, const share *own, s
     for (size_t c = 0; c < own->c_blocks; c++)
         for (size_t t = 0; t < tiles; t++) {
             tile_place place = place_of(cut, first + t);
-            VGG_TIERED(transform_tile)
+            VGG_TILED(transform_tile)
             (&task->shape, task->x, place.image, own->first_c + c, place.row, place.column,
              v + (c * cut->tiles + t) * VGG_BLOCK, cut->input_point);
         }
@@ -198,7 +198,7 @@ VGG_INLINE void multiply_block(int vectors, size_t tiles, const float *v, const 
     }
 }
 
-/* All products of `tiles` tiles. sums: [36][sum_point], a point of which begins with
+/* All products of `tiles` tiles. sums: [POINTS][sum_point], a point of which begins with
  * [k_blocks][c_blocks * 16][16]. */
 static void multiply(const vgg_winograd_weights_task *task, const share *own, size_t tiles,
                      const float *v, const float *d, bool add, float *sums) {
@@ -360,17 +360,17 @@ static void weights_unit(const vgg_winograd_weights_task *task, size_t unit, flo
                bias, own.k_blocks * VGG_BLOCK * sizeof *bias);
 }
 
-void VGG_TIERED(winograd_weights)(void *argument, size_t begin, size_t end, size_t worker);
+void VGG_TILED(weights)(void *argument, size_t begin, size_t end, size_t worker);
 
-void VGG_TIERED(winograd_weights)(void *argument, size_t begin, size_t end, size_t worker) {
+void VGG_TILED(weights)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_winograd_weights_task *task = argument;
     for (size_t unit = begin; unit < end; unit++)
         weights_unit(task, unit, task->scratch + worker * task->partition.scratch);
 }
 
-void VGG_TIERED(winograd_weights_finish)(void *argument, size_t begin, size_t end, size_t worker);
+void VGG_TILED(weights_finish)(void *argument, size_t begin, size_t end, size_t worker);
 
-void VGG_TIERED(winograd_weights_finish)(void *argument, size_t begin, size_t end, size_t worker) {
+void VGG_TILED(weights_finish)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_winograd_weights_task *task = argument;
     const vgg_winograd_weights_partition *cut = &task->partition;

@@ -1,4 +1,4 @@
-/* What is the same for every tier of F(3x3, 4x4): how it is cut into units. */
+/* What is the same for every tier of F(3x3, 4x4) and F(3x3, 2x2): how they are cut into units. */
 #include "kernels/kernels.h"
 
 /* Tiles that are transformed at once: their values of some blocks of channels are read again and
@@ -23,11 +23,13 @@ static size_t groups_of(size_t wanted, size_t units, size_t tiles, size_t least)
     return vgg_size_min(quotient_up(wanted, units), tiles / least);
 }
 
-vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape) {
+vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape,
+                                                                 size_t tile) {
     size_t inputs = vgg_blocks(shape->inputs), outputs = vgg_blocks(shape->outputs);
-    vgg_winograd_weights_partition cut = {
-        .tile_rows = quotient_up(shape->height, VGG_WINOGRAD_TILE),
-        .tile_columns = quotient_up(shape->width, VGG_WINOGRAD_TILE)};
+    vgg_winograd_weights_partition cut = {.tile = tile,
+                                          .tile_rows = quotient_up(shape->height, tile),
+                                          .tile_columns = quotient_up(shape->width, tile)};
+    size_t points = vgg_winograd_points(tile);
     cut.c_blocks = quotient_up(inputs, quotient_up(inputs, UNIT_BLOCKS));
     cut.k_blocks = quotient_up(outputs, quotient_up(outputs, UNIT_BLOCKS));
     cut.c_units = quotient_up(inputs, cut.c_blocks);
@@ -44,11 +46,10 @@ vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_
     cut.input_point = (cut.c_blocks * cut.tiles + 1) * VGG_BLOCK;
     cut.gradient_point = (cut.k_blocks * cut.tiles + 1) * VGG_BLOCK;
     cut.sum_point = (cut.k_blocks * cut.c_blocks * VGG_BLOCK + 1) * VGG_BLOCK;
-    size_t sums = VGG_WINOGRAD_POINTS * cut.sum_point;
+    size_t sums = points * cut.sum_point;
     cut.sums = cut.groups > 1 ? cut.units * sums : 0;
     cut.bias_sums = cut.groups > 1 ? cut.groups * outputs * VGG_BLOCK : 0;
     /* With sums, even if they are kept elsewhere: a smaller batch may be of one group. */
-    cut.scratch = VGG_WINOGRAD_POINTS * (cut.input_point + cut.gradient_point) +
-                  cut.k_blocks * VGG_BLOCK + sums;
+    cut.scratch = points * (cut.input_point + cut.gradient_point) + cut.k_blocks * VGG_BLOCK + sums;
     return cut;
 }

@@ -326,17 +326,22 @@ size_t vgg_plan_step_count(const vgg_plan *plan) {
     return plan->step_count;
 }
 
+static const char *convolution_name(size_t tile) {
+    return tile == 0 ? "direct" : tile == 2 ? "winograd2" : "winograd";
+}
+
 static const char *algorithm_of(const vgg_step *step) {
     static const char *const names[] = {[VGG_STEP_BLOCK] = "block",
-                                        [VGG_STEP_CONVOLUTION] = "direct",
                                         [VGG_STEP_BATCH_NORM] = "batch-norm",
                                         [VGG_STEP_MAX_POOL] = "max-pool",
                                         [VGG_STEP_LRN] = "lrn",
                                         [VGG_STEP_AVERAGE_POOL] = "average-pool",
                                         [VGG_STEP_FLATTEN] = "flatten",
                                         [VGG_STEP_LINEAR] = "linear"};
-    if (step->kind == VGG_STEP_CONVOLUTION && step->winograd)
-        return step->pool ? "winograd+pool" : "winograd";
+    if (step->kind == VGG_STEP_CONVOLUTION && step->pool)
+        return step->tile == 2 ? "winograd2+pool" : "winograd+pool";
+    if (step->kind == VGG_STEP_CONVOLUTION)
+        return convolution_name(step->tile);
     return names[step->kind];
 }
 
@@ -344,7 +349,7 @@ static const char *data_algorithm_of(const vgg_plan *plan, const vgg_step *step)
     if (!plan->gradients || !step->need_dx)
         return NULL;
     if (step->kind == VGG_STEP_CONVOLUTION)
-        return step->back_winograd ? "winograd" : "direct";
+        return convolution_name(step->back_tile);
     return algorithm_of(step);
 }
 
@@ -352,7 +357,7 @@ static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_step *st
     if (!plan->gradients)
         return NULL;
     if (step->kind == VGG_STEP_CONVOLUTION)
-        return step->weights_winograd ? "winograd" : "direct";
+        return convolution_name(step->weights_tile);
     if (step->kind == VGG_STEP_LINEAR)
         return plan->options.defer_linear ? "linear+update" : "linear";
     return NULL;
@@ -375,8 +380,8 @@ static void describe_products(const vgg_plan *plan, const vgg_step *step, vgg_st
     }
     vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
     info->multiply_adds = weights * step->in.height * step->in.width;
-    info->products = step->winograd ? vgg_winograd_products(&shape) : vgg_conv_products(&shape);
-    info->cost = step->winograd ? vgg_winograd_cost(&shape) : vgg_conv_cost(&shape);
+    info->products = vgg_conv_products(&shape, step->tile);
+    info->cost = vgg_conv_cost(&shape, step->tile);
 }
 
 vgg_status vgg_plan_step(const vgg_plan *plan, size_t index, vgg_step_info *info,

@@ -35,18 +35,18 @@ typedef struct vgg_buffer {
 
 typedef struct vgg_step {
     vgg_step_kind kind;
-    size_t layer;          /* the convolution, batch norm, pool or linear layer */
-    size_t folded;         /* convolution: the batch norm layer folded into it, or SIZE_MAX */
-    vgg_extent in, out;    /* of one image */
-    bool plain;            /* convolution: reads the caller's plain input */
-    bool winograd;         /* convolution: by F(4x4, 3x3) instead of directly */
-    bool back_winograd;    /* the same of its backward pass to the input */
-    bool weights_winograd; /* and of the gradient of its weights */
-    bool pool;             /* convolution: with the 2x2 max-pool behind it; `out` is pooled */
-    bool relu;             /* a ReLU follows */
-    bool mask;      /* backward starts with the derivative of a ReLU, told by the sign of y */
-    double dropout; /* linear: probability, 0 without */
-    bool need_dx;   /* something below wants the gradient */
+    size_t layer;        /* the convolution, batch norm, pool or linear layer */
+    size_t folded;       /* convolution: the batch norm layer folded into it, or SIZE_MAX */
+    vgg_extent in, out;  /* of one image */
+    bool plain;          /* convolution: reads the caller's plain input */
+    size_t tile;         /* convolution: 2 or 4 by Winograd's transforms, 0 directly */
+    size_t back_tile;    /* the same of its backward pass to the input */
+    size_t weights_tile; /* and of the gradient of its weights */
+    bool pool;           /* convolution: with the 2x2 max-pool behind it; `out` is pooled */
+    bool relu;           /* a ReLU follows */
+    bool mask;           /* backward starts with the derivative of a ReLU, told by the sign of y */
+    double dropout;      /* linear: probability, 0 without */
+    bool need_dx;        /* something below wants the gradient */
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;

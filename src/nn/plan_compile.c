@@ -125,14 +125,15 @@ size_t vgg_compiler_add_worker_scratch(plan_compiler *compiler, size_t floats) {
 static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
-    step->winograd = !plan->options.exact && vgg_winograd_pays(&shape);
-    if (!step->winograd) {
+    step->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(&shape);
+    if (step->tile == 0) {
         step->packed = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
         step->scratch =
             vgg_compiler_add_worker_scratch(compiler, vgg_conv_forward_partition(&shape).scratch);
         return;
     }
-    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape, plan->options.threads);
+    vgg_winograd_partition cut =
+        vgg_winograd_partition_of(&shape, step->tile, plan->options.threads);
     step->packed = vgg_compiler_add_constants(compiler, cut.filters);
     step->scratch = vgg_compiler_add_worker_scratch(compiler, cut.scratch);
 }
@@ -141,7 +142,7 @@ static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
  * needs: its tiles hold whole windows. Returns the last layer that was taken. */
 static size_t take_pool(plan_compiler *compiler, vgg_step *step, size_t layer) {
     const vgg_plan *plan = compiler->plan;
-    if (!step->winograd || layer + 1 >= plan->network->layer_count ||
+    if (step->tile == 0 || layer + 1 >= plan->network->layer_count ||
         vgg_plan_reaches(plan, layer + 1) ||
         plan->network->layers[layer + 1].type != VGG_LAYER_MAX_POOL)
         return layer;

@@ -21,12 +21,13 @@ static void place_masks(vgg_plan *plan) {
 static size_t reserve_turned(plan_compiler *compiler, vgg_step *step) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_step_turned_shape(step, plan->network, plan->options.batch);
-    step->back_winograd = !plan->options.exact && vgg_winograd_pays(&shape);
-    if (!step->back_winograd) {
+    step->back_tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(&shape);
+    if (step->back_tile == 0) {
         step->packed_turned = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
         return vgg_conv_forward_partition(&shape).scratch;
     }
-    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape, plan->options.threads);
+    vgg_winograd_partition cut =
+        vgg_winograd_partition_of(&shape, step->back_tile, plan->options.threads);
     step->packed_turned = vgg_compiler_add_constants(compiler, cut.filters);
     return cut.scratch;
 }
@@ -35,10 +36,11 @@ static size_t reserve_turned(plan_compiler *compiler, vgg_step *step) {
 static size_t reserve_weights(plan_compiler *compiler, vgg_step *step) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
-    step->weights_winograd = !plan->options.exact && vgg_winograd_weights_pays(&shape);
+    step->weights_tile = plan->options.exact ? 0 : vgg_conv_weights_fastest_tile(&shape);
     size_t floats, scratch;
-    if (step->weights_winograd) {
-        vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(&shape);
+    if (step->weights_tile > 0) {
+        vgg_winograd_weights_partition cut =
+            vgg_winograd_weights_partition_of(&shape, step->weights_tile);
         floats = cut.sums + cut.bias_sums;
         scratch = cut.scratch;
     } else {

@@ -28,7 +28,7 @@ static void store_filters(vgg_plan *plan, const vgg_step *step, bool turned) {
     vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, 1);
     if (task.partition.stored)
         vgg_pool_run(plan->pool, (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
-                     plan->kernels->winograd_filters, &task);
+                     vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->filters, &task);
 }
 
 vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
@@ -44,11 +44,11 @@ vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
             continue;
         const vgg_tensor *tensors = network->tensors + network->layers[step->layer].first_tensor;
         vgg_numbers weights = vgg_tensor_numbers(&tensors[VGG_TENSOR_WEIGHT]);
-        if (step->winograd)
+        if (step->tile > 0)
             store_filters(plan, step, false);
         else
             pack(plan, vgg_step_conv_shape(step, network, 1), false, weights, step->packed);
-        if (plan->gradients && step->need_dx && step->back_winograd)
+        if (plan->gradients && step->need_dx && step->back_tile > 0)
             store_filters(plan, step, true);
         else if (plan->gradients && step->need_dx)
             pack(plan, vgg_step_turned_shape(step, network, 1), true, weights, step->packed_turned);

@@ -61,7 +61,8 @@ vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *s
                                          size_t images) {
     vgg_winograd_task task =
         turned ? turned_task(plan, step, images) : forward_task(plan, step, images);
-    task.partition = vgg_winograd_partition_of(&task.shape, plan->options.threads);
+    task.partition = vgg_winograd_partition_of(&task.shape, turned ? step->back_tile : step->tile,
+                                               plan->options.threads);
     vgg_numbers weights = vgg_tensor_numbers(tensor_of(plan, step, VGG_TENSOR_WEIGHT));
     task.weights = weights.at;
     task.element = weights.element;
@@ -70,11 +71,12 @@ vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *s
 
 static void winograd(vgg_plan *plan, const vgg_step *step, bool turned) {
     vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, plan->count);
-    run(plan, task.partition.units, plan->kernels->winograd, &task);
+    run(plan, task.partition.units,
+        vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->forward, &task);
 }
 
 static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
-    if (step->winograd) {
+    if (step->tile > 0) {
         winograd(plan, step, false);
         return;
     }
@@ -95,7 +97,9 @@ static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
 
 static void winograd_weights(vgg_plan *plan, const vgg_step *step) {
     vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->count);
-    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(&shape);
+    vgg_winograd_weights_partition cut =
+        vgg_winograd_weights_partition_of(&shape, step->weights_tile);
+    const vgg_winograd_kernels *kernels = vgg_winograd_kernels_of(plan->kernels, cut.tile);
     float *sums = vgg_plan_buffer(plan, step->partial);
     vgg_winograd_weights_task task = {.shape = shape,
                                       .partition = cut,
@@ -107,14 +111,13 @@ static void winograd_weights(vgg_plan *plan, const vgg_step *step) {
                                       .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS),
                                       .accumulate = vgg_plan_accumulates(plan),
                                       .scratch = vgg_plan_buffer(plan, step->back_scratch)};
-    run(plan, cut.units, plan->kernels->winograd_weights, &task);
+    run(plan, cut.units, kernels->weights, &task);
     if (cut.groups > 1)
-        run(plan, vgg_winograd_weights_finish_units(&shape), plan->kernels->winograd_weights_finish,
-            &task);
+        run(plan, vgg_winograd_weights_finish_units(&shape), kernels->weights_finish, &task);
 }
 
 static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
-    if (step->weights_winograd) {
+    if (step->weights_tile > 0) {
         winograd_weights(plan, step);
         return;
     }
@@ -171,7 +174,7 @@ static void convolution_backward(vgg_plan *plan, vgg_step *step) {
     float *dx = vgg_plan_buffer(plan, step->dx);
     if (!step->need_dx || dx == NULL)
         return;
-    if (step->back_winograd)
+    if (step->back_tile > 0)
         winograd(plan, step, true);
     else
         direct_backward(plan, step);

@@ -64,20 +64,21 @@ static void check_linear(const vgg_kernels *tier, vgg_element element) {
 
 static void run_winograd(const vgg_kernels *tier, vgg_winograd_task *task) {
     size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
+    const vgg_winograd_kernels *kernels = vgg_winograd_kernels_of(tier, task->partition.tile);
     if (task->partition.stored)
-        tier->winograd_filters(task, 0, groups, 0);
-    tier->winograd(task, 0, task->partition.units, 0);
+        kernels->filters(task, 0, groups, 0);
+    kernels->forward(task, 0, task->partition.units, 0);
 }
 
-static void check_winograd(const vgg_kernels *tier, vgg_element element) {
+static void check_winograd(const vgg_kernels *tier, vgg_element element, size_t tile) {
     size_t least = vgg_draw_chance(2) ? 16 : 130;
     vgg_winograd_task task = {.shape = {1, vgg_draw(least, least + 40), vgg_draw(least, least + 40),
                                         vgg_draw(5, 9), vgg_draw(5, 9), 3, false},
                               .turned = vgg_draw_chance(2)};
     const vgg_conv_shape *s = &task.shape;
-    task.partition = vgg_winograd_partition_of(s, 1);
-    vgg_describe("%zu -> %zu channels of %zu x %zu%s", s->inputs, s->outputs, s->height, s->width,
-                 task.turned ? ", turned" : "");
+    task.partition = vgg_winograd_partition_of(s, tile, 1);
+    vgg_describe("tiles of %zu, %zu -> %zu channels of %zu x %zu%s", tile, s->inputs, s->outputs,
+                 s->height, s->width, task.turned ? ", turned" : "");
     weights w = draw_weights(element, s->inputs * s->outputs * 9);
     size_t count = vgg_blocked_size(1, s->outputs, s->height * s->width);
     float *from_halves = vgg_guarded_floats(count), *from_floats = vgg_guarded_floats(count);
@@ -121,7 +122,8 @@ static void test_halves(void **state) {
         for (size_t e = 0; e < sizeof HALVES / sizeof *HALVES; e++)
             for (size_t shape = 0; shape < RANDOM_SHAPES; shape++) {
                 check_linear(tier_at(i), HALVES[e]);
-                check_winograd(tier_at(i), HALVES[e]);
+                check_winograd(tier_at(i), HALVES[e], 2);
+                check_winograd(tier_at(i), HALVES[e], 4);
                 check_pack(HALVES[e]);
                 vgg_guarded_free();
             }

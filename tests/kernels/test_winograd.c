@@ -1,7 +1,6 @@
-/* Convolution by F(4x4, 3x3).
+/* Convolution by F(4x4, 3x3) and F(2x2, 3x3).
  *
- * kernel    bound
- * winograd  ERROR * ((sum |x w| + |bias|) |scale| + |shift|)
+ * bound: error_of(tile) * ((sum |x w| + |bias|) |scale| + |shift|)
  *
  * The sum in parentheses is ref's result for the absolute values of all inputs; a max-pool takes
  * the greatest of a window and moves no numbers apart. How a tier stores filters is its own
@@ -20,14 +19,22 @@
 /* Rounding errors of the transformed values come out multiplied by sums of products of the three
  * transforms' coefficients, and what cancels in an output does not cancel in them. No number of
  * channels makes that more: the errors of n of them grow like the square root of n. The greatest
- * error of some 500 random shapes is 12 roundings, and there is room for three times that; one
- * wrong term of a sum of 4000 is still thirty times the bound, as above vgg_sum_error(). */
-#define ERROR (36 * VGG_ROUNDING)
+ * errors of some 500 random shapes are 12 roundings for tiles of 4x4 and 2.5 for those of 2x2, and
+ * there is room for three times that; one wrong term of a sum of 4000 is still thirty times the
+ * bound, as above vgg_sum_error(). */
+static double error_of(size_t tile) {
+    return (tile == 2 ? 8 : 36) * VGG_ROUNDING;
+}
 
 enum { MOST_IMAGES = 80, MOST_DISTINCT = 3, MOST_RANGES = 5, MOST_THREADS = 5, RANDOM_SHAPES = 12 };
 
 /* Images, channels in and out, height, width, kernel, plain. */
 static const vgg_conv_shape SHAPES[] = {
+    /* Fewer pixels than a tile has. */
+    {3, 17, 16, 1, 1, 3, false},
+    {2, 16, 33, 2, 1, 3, false},
+    {1, 20, 16, 1, 9, 3, false},
+    {70, 140, 130, 2, 2, 3, false},
     /* One tile that is full, and tiles that hang over by all sizes. */
     {1, 16, 16, 4, 4, 3, false},
     {2, 16, 17, 5, 8, 3, false},
@@ -78,7 +85,7 @@ static size_t output_size(const vgg_winograd_task *t) {
 }
 
 static vgg_conv_shape draw_stored_shape(void) {
-    size_t images = vgg_draw(1, 4), height = vgg_draw(5, 23), width = vgg_draw(5, 23);
+    size_t images = vgg_draw(1, 4), height = vgg_draw(2, 23), width = vgg_draw(2, 23);
     return (vgg_conv_shape){images, vgg_draw(16, 70), vgg_draw(16, 70), height, width, 3, false};
 }
 
@@ -86,15 +93,16 @@ static vgg_conv_shape draw_made_shape(void) {
     size_t inputs = vgg_draw(40, 420);
     size_t least = 128 * 128 / inputs + 1;
     size_t images = vgg_draw(1, 8), outputs = vgg_draw(least, least + 40);
-    return (vgg_conv_shape){images, inputs, outputs, vgg_draw(5, 9), vgg_draw(5, 9), 3, false};
+    return (vgg_conv_shape){images, inputs, outputs, vgg_draw(2, 9), vgg_draw(2, 9), 3, false};
 }
 
 static void describe(const vgg_winograd_task *t) {
     const vgg_conv_shape *s = &t->shape;
-    vgg_describe("%zu images, %zu -> %zu channels, %zu x %zu%s%s%s%s%s", s->images, s->inputs,
-                 s->outputs, s->height, s->width, t->partition.stored ? ", stored filters" : "",
-                 t->turned ? ", turned" : "", t->scale != NULL ? ", scaled" : "",
-                 t->relu ? ", ReLU" : "", t->pool ? ", pool" : "");
+    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu%s%s%s%s%s",
+                 t->partition.tile, s->images, s->inputs, s->outputs, s->height, s->width,
+                 t->partition.stored ? ", stored filters" : "", t->turned ? ", turned" : "",
+                 t->scale != NULL ? ", scaled" : "", t->relu ? ", ReLU" : "",
+                 t->pool ? ", pool" : "");
 }
 
 /* The batch's images are copies of those of `few`, each at least once. */
@@ -119,7 +127,8 @@ static const float *draw_vector(size_t channels) {
 static vgg_winograd_task part_of(const vgg_winograd_task *task, size_t first, size_t images) {
     vgg_winograd_task part = *task;
     part.shape.images = images;
-    part.partition = vgg_winograd_partition_of(&part.shape, vgg_draw(1, MOST_THREADS));
+    part.partition =
+        vgg_winograd_partition_of(&part.shape, part.partition.tile, vgg_draw(1, MOST_THREADS));
     part.x += first * input_size(task);
     part.y += first * output_size(task);
     return part;
@@ -135,19 +144,20 @@ static void take_memory(layer *l) {
     l->merged = vgg_guarded_floats(vgg_size_max(y, cut->filters));
 }
 
-static void draw_layer(layer *l, const vgg_conv_shape *s) {
+static void draw_layer(layer *l, const vgg_conv_shape *s, size_t tile) {
     bool scaled = vgg_draw_chance(2);
     float *weights = vgg_draw_floats(s->outputs * s->inputs * 9);
     size_t few = vgg_size_min(s->images, MOST_DISTINCT);
-    *l = (layer){.task = {.shape = *s,
-                          .partition = vgg_winograd_partition_of(s, vgg_draw(1, MOST_THREADS)),
-                          .weights = weights,
-                          .turned = vgg_draw_chance(3),
-                          .bias = vgg_draw_chance(3) ? NULL : draw_vector(s->outputs),
-                          .scale = scaled ? draw_vector(s->outputs) : NULL,
-                          .shift = scaled ? draw_vector(s->outputs) : NULL,
-                          .relu = vgg_draw_chance(2),
-                          .pool = vgg_draw_chance(2)}};
+    *l =
+        (layer){.task = {.shape = *s,
+                         .partition = vgg_winograd_partition_of(s, tile, vgg_draw(1, MOST_THREADS)),
+                         .weights = weights,
+                         .turned = vgg_draw_chance(3),
+                         .bias = vgg_draw_chance(3) ? NULL : draw_vector(s->outputs),
+                         .scale = scaled ? draw_vector(s->outputs) : NULL,
+                         .shift = scaled ? draw_vector(s->outputs) : NULL,
+                         .relu = vgg_draw_chance(2),
+                         .pool = vgg_draw_chance(2)}};
     describe(&l->task);
     vgg_guarded_lock(weights);
     take_memory(l);
@@ -222,8 +232,9 @@ static void run_stage(const stage *s, const vgg_winograd_task *task, float *merg
 static void prepare(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
     const vgg_winograd_partition *cut = &task->partition;
     size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    stage s = {"winograd_filters", tier->tier,  tier->winograd_filters, groups,
-               task->filters,      cut->filters};
+    stage s = {
+        "winograd_filters", tier->tier,  vgg_winograd_kernels_of(tier, cut->tile)->filters, groups,
+        task->filters,      cut->filters};
     if (!cut->stored)
         return;
     vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
@@ -231,9 +242,12 @@ static void prepare(const vgg_kernels *tier, const vgg_winograd_task *task, floa
 }
 
 static void run(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
-    stage s = {"winograd",     tier->tier,
-               tier->winograd, task->partition.units,
-               task->y,        task->shape.images * output_size(task)};
+    stage s = {"winograd",
+               tier->tier,
+               vgg_winograd_kernels_of(tier, task->partition.tile)->forward,
+               task->partition.units,
+               task->y,
+               task->shape.images * output_size(task)};
     vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
     prepare(tier, task, merged);
     run_stage(&s, task, merged);
@@ -262,7 +276,7 @@ static void check_near(const layer *l, const vgg_kernels *tier, const float *exp
     for (size_t i = 0; i < l->task.shape.images * size; i++) {
         size_t at = l->source[i / size] * size + i % size;
         double found = (double)l->task.y[i], wanted = (double)expected[at];
-        double bound = ERROR * (double)magnitude[at];
+        double bound = error_of(l->task.partition.tile) * (double)magnitude[at];
         if (!(fabs(found - wanted) <= bound))
             vgg_kernel_fail("winograd", tier->tier,
                             "value %zu of image %zu is %.9g instead of %.9g +- %.2g", i % size,
@@ -293,9 +307,9 @@ static void check_tier(const layer *l, const vgg_kernels *tier, const float *exp
                    l->few.y + l->source[n] * output_size(&l->few), 1);
 }
 
-static void check_shape(const vgg_conv_shape *shape) {
+static void check_shape(const vgg_conv_shape *shape, size_t tile) {
     layer l;
-    draw_layer(&l, shape);
+    draw_layer(&l, shape, tile);
     run(vgg_reference(), &l.few, NULL);
     const float *expected = vgg_guarded_copy(l.few.y), *magnitude = magnitude_of(&l);
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++)
@@ -305,12 +319,14 @@ static void check_shape(const vgg_conv_shape *shape) {
 
 static void test_shapes(void **state) {
     (void)state;
-    for (size_t i = 0; i < FIXED_SHAPES; i++)
-        check_shape(&SHAPES[i]);
-    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
-        vgg_conv_shape shape = i % 5 == 0 ? draw_made_shape() : draw_stored_shape();
-        assert_int_equal(vgg_winograd_partition_of(&shape, 1).stored, i % 5 != 0);
-        check_shape(&shape);
+    for (size_t tile = 2; tile <= 4; tile += 2) {
+        for (size_t i = 0; i < FIXED_SHAPES; i++)
+            check_shape(&SHAPES[i], tile);
+        for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+            vgg_conv_shape shape = i % 5 == 0 ? draw_made_shape() : draw_stored_shape();
+            assert_int_equal(vgg_winograd_partition_of(&shape, tile, 1).stored, i % 5 != 0);
+            check_shape(&shape, tile);
+        }
     }
 }
 
@@ -333,9 +349,9 @@ static void check_nan_spread(const vgg_winograd_task *t, const char *tier, size_
 }
 
 /* A NaN in one image comes through ReLU and max-pool, and the other images have the same bits. */
-static void check_nan_input(const vgg_conv_shape *s) {
+static void check_nan_input(const vgg_conv_shape *s, size_t tile) {
     layer l;
-    draw_layer(&l, s);
+    draw_layer(&l, s, tile);
     vgg_winograd_task task = l.few;
     float *x = vgg_guarded_copy(task.x);
     size_t n = vgg_draw(0, task.shape.images - 1), c = vgg_draw(0, s->inputs - 1);
@@ -387,9 +403,9 @@ static void finish_apart(const vgg_kernels *tier, const vgg_winograd_task *task,
 }
 
 /* A batch norm and a max-pool behind the convolution and within it give the same bits. */
-static void check_fold(const vgg_conv_shape *shape) {
+static void check_fold(const vgg_conv_shape *shape, size_t tile) {
     layer l;
-    draw_layer(&l, shape);
+    draw_layer(&l, shape, tile);
     vgg_winograd_task task = l.task;
     task.scale = draw_vector(shape->outputs);
     task.shift = draw_vector(shape->outputs);
@@ -409,9 +425,9 @@ static void check_fold(const vgg_conv_shape *shape) {
 }
 
 /* ref without a pool is the convolution of conv_forward, which has tests of its own. */
-static void check_reference(const vgg_conv_shape *s) {
+static void check_reference(const vgg_conv_shape *s, size_t tile) {
     layer l;
-    draw_layer(&l, s);
+    draw_layer(&l, s, tile);
     vgg_winograd_task *task = &l.few;
     task->pool = false;
     task->y = vgg_guarded_floats(task->shape.images * output_size(task));
@@ -438,14 +454,15 @@ static void check_reference(const vgg_conv_shape *s) {
 
 static void test_agreement(void **state) {
     (void)state;
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 16; i++) {
         vgg_conv_shape shape = draw_stored_shape();
-        shape.height = vgg_draw(5, 9);
-        if (i % 4 == 3)
+        size_t tile = i % 2 == 0 ? 2 : 4;
+        shape.height = vgg_draw(2, 9);
+        if (i % 8 >= 6)
             shape = (vgg_conv_shape){3, 140, 120, 5, 6, 3, false};
-        check_reference(&shape);
-        check_nan_input(&shape);
-        check_fold(&shape);
+        check_reference(&shape, tile);
+        check_nan_input(&shape, tile);
+        check_fold(&shape, tile);
     }
 }
 

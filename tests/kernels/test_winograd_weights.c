@@ -1,7 +1,7 @@
-/* Gradients of a convolution's weights by F(3x3, 4x4).
+/* Gradients of a convolution's weights by F(3x3, 4x4) and F(3x3, 2x2).
  *
  * result    bound
- * dweights  ERROR * sum of |x dy| at the middle tap, through all pixels
+ * dweights  error_of(tile) * sum of |x dy| at the middle tap, through all pixels
  * dbias     vgg_sum_error(pixels) * sum of |dy|
  *
  * The sums are ref's results for the absolute values of x and dy. The nine taps come from the same
@@ -20,9 +20,12 @@
 #include "vgg_test.h"
 
 /* As in test_winograd.c: sums of products of the transforms' coefficients multiply the rounding
- * errors. The greatest error of some 3000 random shapes is 21 roundings, and there is room for
- * three times that; one wrong term of the sum of 4000 pixels is still ten times the bound. */
-#define ERROR (60 * VGG_ROUNDING)
+ * errors. The greatest errors of some 3000 random shapes are 21 roundings for tiles of 4x4 and 3.6
+ * for those of 2x2, and there is room for three times that; one wrong term of the sum of 4000
+ * pixels is still ten times the bound. */
+static double error_of(size_t tile) {
+    return (tile == 2 ? 12 : 60) * VGG_ROUNDING;
+}
 
 enum { MOST_RANGES = 5, RANDOM_SHAPES = 25, OUTPUTS = 2 };
 
@@ -67,11 +70,11 @@ static size_t weights_of(const vgg_conv_shape *s) {
     return s->outputs * s->inputs * 9;
 }
 
-static vgg_winograd_weights_task draw_task(const vgg_conv_shape *s) {
+static vgg_winograd_weights_task draw_task(const vgg_conv_shape *s, size_t tile) {
     size_t pixels = s->height * s->width;
-    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(s);
-    vgg_describe("%zu images, %zu -> %zu channels, %zu x %zu, %zu groups", s->images, s->inputs,
-                 s->outputs, s->height, s->width, cut.groups);
+    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(s, tile);
+    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, %zu groups", tile,
+                 s->images, s->inputs, s->outputs, s->height, s->width, cut.groups);
     float *x = vgg_draw_blocked(s->images, s->inputs, pixels);
     float *dy = vgg_draw_blocked(s->images, s->outputs, pixels);
     vgg_guarded_lock(x);
@@ -151,9 +154,10 @@ static void run_ranges(const stage *s, const vgg_winograd_weights_task *task,
 
 static void run(const vgg_kernels *tier, const vgg_winograd_weights_task *task, bool divided) {
     bool several = task->partition.groups > 1;
+    const vgg_winograd_kernels *kernels = vgg_winograd_kernels_of(tier, task->partition.tile);
     const stage stages[] = {
-        {"winograd_weights", tier->tier, tier->winograd_weights, task->partition.units},
-        {"winograd_weights_finish", tier->tier, tier->winograd_weights_finish,
+        {"winograd_weights", tier->tier, kernels->weights, task->partition.units},
+        {"winograd_weights_finish", tier->tier, kernels->weights_finish,
          vgg_winograd_weights_finish_units(&task->shape)}};
     float *const outputs[OUTPUTS] = {task->dweights, task->dbias};
     float *const sums[OUTPUTS] = {task->sums, task->bias_sums};
@@ -200,7 +204,7 @@ static void check_near(const vgg_winograd_weights_task *task, const char *tier,
     const vgg_conv_shape *s = &task->shape;
     for (size_t i = 0; i < weights_of(s); i++)
         check_value(tier, "weight", i, task->dweights[i], expected->weights[i],
-                    ERROR * (double)magnitude->weights[i / 9 * 9 + 4]);
+                    error_of(task->partition.tile) * (double)magnitude->weights[i / 9 * 9 + 4]);
     for (size_t k = 0; k < s->outputs; k++)
         check_value(tier, "bias", k, task->dbias[k], expected->bias[k],
                     vgg_sum_error(s->images * s->height * s->width) * (double)magnitude->bias[k]);
@@ -254,8 +258,8 @@ static void check_nan(const vgg_winograd_weights_task *task, const vgg_kernels *
     }
 }
 
-static void check_shape(const vgg_conv_shape *shape) {
-    vgg_winograd_weights_task task = draw_task(shape);
+static void check_shape(const vgg_conv_shape *shape, size_t tile) {
+    vgg_winograd_weights_task task = draw_task(shape, tile);
     run(vgg_reference(), &task, false);
     gradients expected = copy_of(&task), magnitude = magnitudes_of(&task);
     check_accumulated(&task, vgg_reference(), &expected);
@@ -274,19 +278,21 @@ static void check_shape(const vgg_conv_shape *shape) {
 
 static void test_shapes(void **state) {
     (void)state;
-    for (size_t i = 0; i < FIXED_SHAPES; i++)
-        check_shape(&SHAPES[i]);
-    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
-        vgg_conv_shape shape = draw_shape();
-        check_shape(&shape);
+    for (size_t tile = 2; tile <= 4; tile += 2) {
+        for (size_t i = 0; i < FIXED_SHAPES; i++)
+            check_shape(&SHAPES[i], tile);
+        for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+            vgg_conv_shape shape = draw_shape();
+            check_shape(&shape, tile);
+        }
     }
 }
 
 /* ---- what ref is compared with --------------------------------------------------------------- */
 
 /* ref's gradients are those of conv_weights, which has tests of its own. */
-static void check_reference(const vgg_conv_shape *s) {
-    vgg_winograd_weights_task task = draw_task(s);
+static void check_reference(const vgg_conv_shape *s, size_t tile) {
+    vgg_winograd_weights_task task = draw_task(s, tile);
     run(vgg_reference(), &task, false);
     vgg_conv_weights_task direct = {.shape = *s, .groups = 1, .x = task.x, .dy = task.dy};
     size_t pairs = vgg_blocks(s->outputs) * vgg_blocks(s->inputs);
@@ -307,9 +313,9 @@ static void check_reference(const vgg_conv_shape *s) {
 
 static void test_reference(void **state) {
     (void)state;
-    for (size_t i = 0; i < 8; i++) {
-        vgg_conv_shape shape = i < 4 ? SHAPES[3 * i] : draw_shape();
-        check_reference(&shape);
+    for (size_t i = 0; i < 16; i++) {
+        vgg_conv_shape shape = i < 8 ? SHAPES[i / 2 * 3] : draw_shape();
+        check_reference(&shape, i % 2 == 0 ? 2 : 4);
     }
 }
 

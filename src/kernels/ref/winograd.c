@@ -1,15 +1,19 @@
-/* The reference of F(4x4, 3x3) is the convolution that it computes: the transforms have nothing to
- * do. */
+/* The reference of F(4x4, 3x3) and F(2x2, 3x3) is the convolution that they compute: the transforms
+ * have nothing to do. */
 #include "kernels/ref/ref.h"
 
-void vgg_winograd_filters_ref(void *argument, size_t begin, size_t end, size_t worker);
-void vgg_winograd_ref(void *argument, size_t begin, size_t end, size_t worker);
+vgg_pool_work vgg_winograd2_filters_ref, vgg_winograd4_filters_ref;
+vgg_pool_work vgg_winograd2_forward_ref, vgg_winograd4_forward_ref;
 
-void vgg_winograd_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
+void vgg_winograd2_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)argument;
     (void)begin;
     (void)end;
     (void)worker;
+}
+
+void vgg_winograd4_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_filters_ref(argument, begin, end, worker);
 }
 
 static double convolution(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
@@ -57,7 +61,7 @@ static float pooled_value(const vgg_winograd_task *task, size_t n, size_t k, siz
 static void write_tile(const vgg_winograd_task *task, size_t n, size_t tile, size_t first_k,
                        size_t last_k) {
     const vgg_winograd_partition *cut = &task->partition;
-    size_t divisor = task->pool ? 2 : 1, side = VGG_WINOGRAD_TILE / divisor;
+    size_t divisor = task->pool ? 2 : 1, side = cut->tile / divisor;
     size_t height = task->shape.height / divisor, width = task->shape.width / divisor;
     size_t top = tile / cut->tile_columns * side, left = tile % cut->tile_columns * side;
     for (size_t k = first_k; k < last_k; k++)
@@ -69,9 +73,7 @@ static void write_tile(const vgg_winograd_task *task, size_t n, size_t tile, siz
                                : output_value(task, n, k, row, column);
 }
 
-void vgg_winograd_ref(void *argument, size_t begin, size_t end, size_t worker) {
-    (void)worker;
-    const vgg_winograd_task *task = argument;
+static void forward(const vgg_winograd_task *task, size_t begin, size_t end) {
     const vgg_winograd_partition *cut = &task->partition;
     size_t all = cut->tile_rows * cut->tile_columns;
     size_t lanes = vgg_blocks(task->shape.outputs) * VGG_BLOCK;
@@ -83,4 +85,14 @@ void vgg_winograd_ref(void *argument, size_t begin, size_t end, size_t worker) {
         for (size_t tile = first; tile < last; tile++)
             write_tile(task, tile / all, tile % all, k, last_k);
     }
+}
+
+void vgg_winograd2_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    forward(argument, begin, end);
+}
+
+void vgg_winograd4_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    forward(argument, begin, end);
 }

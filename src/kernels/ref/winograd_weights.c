@@ -1,5 +1,5 @@
-/* The reference of F(3x3, 4x4) is the gradient that it computes: the units of a single
- * group, or those that add the groups, make it from all tiles. */
+/* The reference of F(3x3, 4x4) and F(3x3, 2x2) is the gradient that they compute: the units of a
+ * single group, or those that add the groups, make it from all tiles. */
 #include "kernels/ref/ref.h"
 
 /* dw[k][c][r][s] = sum over n, row, column of dy[n][k][row][column] x[n][c][row + r - 1][...] */
@@ -53,23 +53,38 @@ static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, 
     }
 }
 
-void vgg_winograd_weights_ref(void *argument, size_t begin, size_t end, size_t worker);
-
-void vgg_winograd_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
-    (void)worker;
-    const vgg_winograd_weights_task *task = argument;
+static void sum(const vgg_winograd_weights_task *task, size_t begin, size_t end) {
     const vgg_winograd_weights_partition *cut = &task->partition;
     for (size_t unit = begin; cut->groups == 1 && unit < end; unit++)
         write_blocks(task, unit / cut->c_units * cut->k_blocks, cut->k_blocks,
                      unit % cut->c_units * cut->c_blocks, cut->c_blocks);
 }
 
-void vgg_winograd_weights_finish_ref(void *argument, size_t begin, size_t end, size_t worker);
-
-void vgg_winograd_weights_finish_ref(void *argument, size_t begin, size_t end, size_t worker) {
-    (void)worker;
-    const vgg_winograd_weights_task *task = argument;
+static void finish(const vgg_winograd_weights_task *task, size_t begin, size_t end) {
     size_t c_blocks = vgg_blocks(task->shape.inputs);
     for (size_t unit = begin; unit < end; unit++)
         write_blocks(task, unit / c_blocks, 1, unit % c_blocks, 1);
+}
+
+vgg_pool_work vgg_winograd2_weights_ref, vgg_winograd2_weights_finish_ref;
+vgg_pool_work vgg_winograd4_weights_ref, vgg_winograd4_weights_finish_ref;
+
+void vgg_winograd2_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    sum(argument, begin, end);
+}
+
+void vgg_winograd4_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    sum(argument, begin, end);
+}
+
+void vgg_winograd2_weights_finish_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    finish(argument, begin, end);
+}
+
+void vgg_winograd4_weights_finish_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    finish(argument, begin, end);
 }
