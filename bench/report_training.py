@@ -7,8 +7,9 @@ NOTE = ("A step is forward pass, cross-entropy, backward pass and an update by S
         "images per second: more than 1 means that vgg is faster. \"losses differ by\" is the largest "
         "relative difference from vgg's losses of the first three steps, which begin from the same "
         f"weights; one beyond {TOLERANCE:g} is marked with an exclamation mark. PyTorch runs with the "
-        "faster of two memory layouts and the fastest of the updates that its SGD has. \"peak MB\" is "
-        "the most resident memory of the process, with Python and NumPy in it.")
+        "faster of two memory layouts and the fastest of the updates that its SGD has; layers below "
+        "the last block, where that alone is trained, under no_grad. \"peak MB\" is the most resident "
+        "memory of the process, with Python and NumPy in it.")
 
 
 def images_per_second(row):

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from peers import PyTorch, Weights, executed
+from peers import PyTorch, Weights
 
 MOMENTUM, DECAY = 0.9, 5e-4
 FORMATS = ("contiguous_format", "channels_last")
@@ -22,19 +22,18 @@ def labels_of(job, kind):
     return np.resize(np.array(job["train"]["labels"], kind), job["batch"])
 
 
-def first_trained(layers):
-    """Of the layers: where the last block begins, which is after the last pool but one."""
-    pools = [number for number, layer in enumerate(layers) if layer["type"] == "max_pool"]
-    return pools[-2] + 1 if len(pools) > 1 else 0
+def frozen_blocks(job):
+    """When only the last block is trained, all before the last pool but one."""
+    pools = sum(layer["type"] == "max_pool" for layer in job["layers"])
+    return max(0, pools - 1) if job["train"]["last"] else 0
 
 
 class VggTrainer:
     def __init__(self, job):
         import vgglib
         self.library = vgglib.Library(job["library"])
-        if job["train"]["last"]:
-            raise RuntimeError("this vgg cannot train a part of a network")
         self.network = self.library.load_network(job["model"])
+        self.library.network_freeze(self.network, frozen_blocks(job))
         self.plan = self.library.make_plan(self.network, job["batch"], job["threads"], train=True)
         self.optimiser = self.library.make_optimiser(self.network, self.plan, MOMENTUM, DECAY)
         self.rate = rate_of(job)
@@ -77,17 +76,17 @@ class TorchTrainer(PyTorch):
         self.format = getattr(self.torch, layout)
         self.module = self.build(job["layers"], Weights(job["model"])).train()
         self.module = self.module.to(memory_format=self.format)
-        if job["train"]["last"]:
-            self.freeze(job["layers"])
-        trained = [value for value in self.module.parameters() if value.requires_grad]
-        self.optimiser = self.torch.optim.SGD(trained, rate_of(job), MOMENTUM, weight_decay=DECAY,
-                                              **UPDATES[update])
+        begin = self.first_trained(frozen_blocks(job))
+        self.frozen, self.trained = self.module[:begin], self.module[begin:]
+        self.frozen.requires_grad_(False).eval()
+        self.optimiser = self.torch.optim.SGD(self.trained.parameters(), rate_of(job), MOMENTUM,
+                                              weight_decay=DECAY, **UPDATES[update])
 
-    def freeze(self, layers):
-        modules = [module for module in self.module
-                   if not isinstance(module, self.torch.nn.Flatten)]
-        for module in modules[:first_trained(executed(layers))]:
-            module.requires_grad_(False)
+    def first_trained(self, blocks):
+        """The number of the module behind so many pools."""
+        pools = [number for number, module in enumerate(self.module)
+                 if isinstance(module, self.torch.nn.MaxPool2d)]
+        return pools[blocks - 1] + 1 if blocks else 0
 
     def choose(self, job):
         """The fastest layout, and then the fastest update with it."""
@@ -114,7 +113,9 @@ class TorchTrainer(PyTorch):
     def run(self, x):
         inputs = self.torch.from_numpy(x).contiguous(memory_format=self.format)
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.torch.nn.functional.cross_entropy(self.module(inputs), self.labels)
+        with self.torch.no_grad():
+            inputs = self.frozen(inputs)
+        loss = self.torch.nn.functional.cross_entropy(self.trained(inputs), self.labels)
         loss.backward()
         self.optimiser.step()
         return np.array([loss.item()])

@@ -57,6 +57,7 @@ ARGUMENTS = {
     "vgg_network_layer": [c_void_p, c_size_t, c_void_p, c_void_p],
     "vgg_network_tensor": [c_void_p, c_size_t, c_void_p, c_void_p],
     "vgg_network_multiply_adds": [c_void_p],
+    "vgg_network_freeze": [c_void_p, c_size_t, c_void_p],
     "vgg_model_create": [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_model_save": [c_void_p, c_char_p, c_void_p],
     "vgg_model_load": [c_char_p, c_void_p, c_void_p, c_void_p],

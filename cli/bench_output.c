@@ -41,6 +41,9 @@ static void print_machine(const vgg_cli_bench_options *o, const vgg_cli_bench_re
     if (report->train)
         printf("training  SGD, momentum %g, weight decay %g; random labels\n",
                VGG_CLI_BENCH_MOMENTUM, VGG_CLI_BENCH_WEIGHT_DECAY);
+    if (o->freeze > 0)
+        printf("frozen    the first %zu block%s of convolutions\n", o->freeze,
+               o->freeze == 1 ? "" : "s");
     printf("machine   %.1f GFLOP/s at most, reads %.1f GB/s\n", report->machine.peak_gflops,
            report->machine.read_gbps);
     printf("memory    %s at most, %s of it mapped from files\n",

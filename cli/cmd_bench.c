@@ -27,6 +27,15 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .help = "measure training steps: forward, loss, backward and the update of SGD with "
                  "momentum 0.9 and weight decay 0.0005, on random labels"},
         {.type = VGG_CLI_SIZE,
+         .name = "freeze",
+         .argument = "N",
+         .value = &o->freeze,
+         .minimum = 0,
+         .maximum = 1000,
+         .help = "with --train, leave the first N blocks of convolutions, up to the Nth max-pool, "
+                 "as they are",
+         .fallback = "0"},
+        {.type = VGG_CLI_SIZE,
          .name = "threads",
          .argument = "N",
          .value = &o->threads,
@@ -100,8 +109,9 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
             "pass and the two halves of the backward pass: the gradient of its input and that of "
             "its weights. Each half has as many multiply-adds as the forward pass. Before its "
             "first layer a forward pass packs the weights, which the step before has changed. The "
-            "weights of linear layers are updated while their gradient is computed. The weights "
-            "of a MODEL change in memory only.\n"
+            "weights of linear layers are updated while their gradient is computed. Frozen layers, "
+            "and what lies below all that is trained, have no backward pass. The weights of a "
+            "MODEL change in memory only.\n"
             "Memory is the most that this process has had in RAM: weights, plan, optimiser, input "
             "and program, in MB of 1,048,576 bytes. It never falls from one batch size to the "
             "next. "
@@ -111,6 +121,7 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "vgg bench --arch D --batch 1 --seconds 2\n"
                     "vgg bench --arch A --input 64 --train --batch 8 --runs 5\n"
+                    "vgg bench --arch A --input 64 --train --freeze 4 --batch 8\n"
                     "vgg bench vgg16.safetensors --batch 1,8 --threads 1\n"
                     "vgg bench vgg16.safetensors --exact --format json\n"
                     "vgg bench --arch 32,32,M,64,64,M/256 --input 1x28x28 --runs 100",
@@ -130,11 +141,20 @@ static bool draw_weights(vgg_network *network, vgg_cli_progress *progress) {
     return status == VGG_OK;
 }
 
+static bool freeze(const vgg_cli_bench_options *o, vgg_network *network) {
+    vgg_error error;
+    if (o->freeze == 0 || vgg_network_freeze(network, o->freeze, &error) == VGG_OK)
+        return true;
+    vgg_cli_complain("bench", "--freeze: %s", error.message);
+    return false;
+}
+
 static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) {
     vgg_cli_progress progress = vgg_cli_progress_on(stderr);
     vgg_cli_bench_report report = {.threads = o->threads > 0 ? o->threads : vgg_threads_default(),
                                    .train = o->train};
-    bool done = vgg_cli_bench_machine(report.threads, &progress, &report.machine) &&
+    bool done = freeze(o, opened->network) &&
+                vgg_cli_bench_machine(report.threads, &progress, &report.machine) &&
                 (opened->model != NULL || draw_weights(opened->network, &progress)) &&
                 vgg_cli_bench_network(o, opened->network, &progress, &report) &&
                 vgg_cli_bench_machine(report.threads, &progress, &report.machine);
@@ -152,6 +172,10 @@ int vgg_cli_bench(int argc, char **argv) {
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
+    if (o.freeze > 0 && !o.train) {
+        vgg_cli_complain("bench", "--freeze: a forward pass trains nothing; expected --train too");
+        return VGG_CLI_USAGE;
+    }
     if (operands == 1)
         o.source.path = argv[1];
     if (o.batches.count == 0)

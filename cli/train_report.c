@@ -9,7 +9,7 @@
 
 /* Seconds between lines where there is no terminal to draw on. */
 #define LINE_EVERY 10.0
-/* Share of an epoch spent waiting for pictures that is worth a word. */
+/* Share of an epoch spent waiting for pictures that is more worth its place than the speed. */
 #define WAITED_MUCH 0.1
 
 static volatile sig_atomic_t stop_asked;
@@ -123,19 +123,18 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
     char time[VGG_CLI_TEXT_SIZE];
     vgg_cli_duration_text(time, vgg_cli_now() - report->epoch_started);
     snprintf(parts[TIME], size, "  %.20s", time);
-    if (event->waited > WAITED_MUCH)
-        snprintf(parts[WAITED], size, "  waited for pictures %.0f%%", 100.0 * event->waited);
+    snprintf(parts[WAITED], size, "  waited for pictures %.0f%%", 100.0 * event->waited);
     if (event->best)
         snprintf(parts[BEST], size, "  *best");
 }
 
 /* Leaves out what matters least until the line fits the terminal. */
-static void fit_parts(const vgg_cli_progress *progress, epoch_parts parts) {
-    static const int drop[] = {SPEED, WAITED, VAL_LOSS, TOP5, RATE, TIME};
+static void fit_parts(const vgg_cli_progress *progress, bool waited_much, epoch_parts parts) {
+    static const int drop[] = {WAITED, SPEED, WAITED, VAL_LOSS, TOP5, RATE, TIME};
     size_t length = 0, width = vgg_cli_terminal_width(progress->stream);
     for (size_t i = 0; i < PARTS; i++)
         length += strlen(parts[i]);
-    for (size_t i = 0; i < sizeof drop / sizeof drop[0] && length > width; i++) {
+    for (size_t i = waited_much ? 1 : 0; i < sizeof drop / sizeof drop[0] && length > width; i++) {
         length -= strlen(parts[drop[i]]);
         parts[drop[i]][0] = '\0';
     }
@@ -145,7 +144,7 @@ static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *eve
     epoch_parts parts = {""};
     fill_parts(report, event, parts);
     if (report->progress.live)
-        fit_parts(&report->progress, parts);
+        fit_parts(&report->progress, event->waited > WAITED_MUCH, parts);
     vgg_cli_progress_clear(&report->progress);
     for (size_t i = 0; i < PARTS; i++)
         fputs(parts[i], stdout);

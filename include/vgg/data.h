@@ -84,6 +84,9 @@ VGG_API vgg_status vgg_dataset_describe(const vgg_dataset *dataset, vgg_dataset_
 /* Decodes one picture; the caller releases it with vgg_image_free. */
 VGG_API vgg_status vgg_dataset_read(const vgg_dataset *dataset, size_t item, vgg_image *image,
                                     vgg_error *error);
+/* The same, reduced as vgg_image_decode_reduced does it. */
+VGG_API vgg_status vgg_dataset_read_reduced(const vgg_dataset *dataset, size_t item, size_t least,
+                                            vgg_image *image, vgg_error *error);
 
 /* ---- loader -------------------------------------------------------------------------------- */
 
@@ -103,7 +106,9 @@ typedef struct vgg_loader_options {
     size_t ahead;               /* batches prepared in advance, default 4 */
     bool shuffle;               /* a new order each epoch, default false */
     bool drop_last;             /* leave out a last batch that is not full, default false */
-    const vgg_augment *augment; /* NULL: the centre view, no chance involved */
+    const vgg_augment *augment; /* NULL: the centre view of the whole picture, no chance involved.
+                                 * Otherwise large JPEGs are decoded at a reduced size, no less than
+                                 * twice what is resized to (vgg_image_decode_reduced) */
     uint64_t seed;
     vgg_skip_callback *skipped; /* NULL: pictures that cannot be read are skipped in silence, but
                                  * counted in the batch */

@@ -19,11 +19,12 @@ typedef struct vgg_item {
 } vgg_item;
 
 /* Where the pictures come from. The parts of one data set share a source and count as its owners.
- * Each kind puts this struct first in its own; read must be callable from any thread. */
+ * Each kind puts this struct first in its own; read, which takes what vgg_dataset_read_reduced
+ * does, must be callable from any thread. */
 typedef struct vgg_source {
     atomic_size_t owners;
-    vgg_status (*read)(const struct vgg_source *source, const vgg_item *item, vgg_image *image,
-                       vgg_error *error);
+    vgg_status (*read)(const struct vgg_source *source, const vgg_item *item, size_t least,
+                       vgg_image *image, vgg_error *error);
     void (*free)(struct vgg_source *source);
 } vgg_source;
 

@@ -9,10 +9,10 @@
 #include "base/file.h"
 #include "data/tree.h"
 
-static vgg_status read_picture(const vgg_source *source, const vgg_item *item, vgg_image *image,
-                               vgg_error *error) {
+static vgg_status read_picture(const vgg_source *source, const vgg_item *item, size_t least,
+                               vgg_image *image, vgg_error *error) {
     (void)source;
-    return vgg_image_load(item->name, image, error);
+    return vgg_image_load_reduced(item->name, least, image, error);
 }
 
 static void free_source(vgg_source *source) {

@@ -17,6 +17,9 @@
 #include "base/threads.h"
 #include "vgg/data.h"
 
+/* Times the short side that is resized to: how large a picture for a random view must stay. */
+enum { REDUCED_TO = 2 };
+
 typedef struct ring_place {
     float *inputs;      /* batch x channels x height x width */
     size_t *items;      /* batch item numbers of the data set */
@@ -68,7 +71,8 @@ static size_t pictures_in(const vgg_loader *loader, size_t batch) {
 static vgg_status prepare(const vgg_loader *loader, uint64_t epoch, size_t item, float *input,
                           vgg_error *error) {
     vgg_image image = {0};
-    vgg_status status = vgg_dataset_read(loader->dataset, item, &image, error);
+    size_t least = loader->augmented ? REDUCED_TO * loader->preprocess.resize : 0;
+    vgg_status status = vgg_dataset_read_reduced(loader->dataset, item, least, &image, error);
     if (status != VGG_OK)
         return status;
     if (loader->augmented)

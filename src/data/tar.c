@@ -59,8 +59,8 @@ static vgg_status read_bytes(const tar_source *tar, const vgg_item *item, unsign
     return VGG_OK;
 }
 
-static vgg_status read_picture(const vgg_source *source, const vgg_item *item, vgg_image *image,
-                               vgg_error *error) {
+static vgg_status read_picture(const vgg_source *source, const vgg_item *item, size_t least,
+                               vgg_image *image, vgg_error *error) {
     if (item->offset == 0)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: is a link or a sparse file, which is not followed inside an archive",
@@ -74,7 +74,7 @@ static vgg_status read_picture(const vgg_source *source, const vgg_item *item, v
         return vgg_fail_memory(error, item->name, item->size);
     vgg_status status = read_bytes((const tar_source *)source, item, bytes, error);
     if (status == VGG_OK)
-        status = vgg_image_decode(bytes, item->size, item->name, image, error);
+        status = vgg_image_decode_reduced(bytes, item->size, item->name, least, image, error);
     free(bytes);
     return status;
 }

@@ -20,22 +20,20 @@ static ptrdiff_t random_offset(size_t side, size_t cut, uint64_t key, uint64_t i
 vgg_status vgg_preprocess_augmented(const vgg_preprocess *preprocess, const vgg_augment *augment,
                                     const vgg_image *image, uint64_t seed, uint64_t epoch,
                                     uint64_t index, float *input, vgg_error *error) {
-    vgg_image owned, cut;
-    const vgg_image *view;
-    vgg_status status = vgg_preprocess_resized(preprocess, image, &owned, &view, error);
+    size_t width, height;
+    vgg_status status = vgg_preprocess_size(preprocess, image, &width, &height, error);
     if (status != VGG_OK)
         return status;
     /* A counter that nobody reaches who shuffles with (seed, epoch) and counts from 0. */
     uint64_t key = vgg_random_u64(seed, epoch, UINT64_MAX - 1);
-    size_t width = preprocess->width, height = preprocess->height;
-    ptrdiff_t x = vgg_centre_offset(view->width, width);
-    ptrdiff_t y = vgg_centre_offset(view->height, height);
+    ptrdiff_t x = vgg_centre_offset(width, preprocess->width);
+    ptrdiff_t y = vgg_centre_offset(height, preprocess->height);
     if (augment->crop) {
-        x = random_offset(view->width, width, key, index, DRAW_X);
-        y = random_offset(view->height, height, key, index, DRAW_Y);
+        x = random_offset(width, preprocess->width, key, index, DRAW_X);
+        y = random_offset(height, preprocess->height, key, index, DRAW_Y);
     }
-    status = vgg_image_crop(view, x, y, width, height, &cut, error);
-    vgg_image_free(&owned);
+    vgg_image cut;
+    status = vgg_preprocess_cut(preprocess, image, x, y, &cut, error);
     if (status != VGG_OK)
         return status;
     if (augment->flip && vgg_random_below(2, key, index, DRAW_FLIP) == 1)

@@ -38,9 +38,9 @@ vgg_status vgg_source_make_image(const vgg_source *source, vgg_image *image, siz
     return status;
 }
 
-vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name, vgg_image *image,
-                            vgg_error *error) {
-    vgg_source source = {.bytes = bytes, .size = size, .name = name};
+vgg_status vgg_image_decode_reduced(const void *bytes, size_t size, const char *name, size_t least,
+                                    vgg_image *image, vgg_error *error) {
+    vgg_source source = {.bytes = bytes, .size = size, .name = name, .least = least};
     vgg_decoder *decoder = NULL;
     vgg_status status = vgg_image_sniff(&source, &decoder, error);
     if (status != VGG_OK)
@@ -58,6 +58,11 @@ vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name, vg
     }
     *image = picture;
     return VGG_OK;
+}
+
+vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name, vgg_image *image,
+                            vgg_error *error) {
+    return vgg_image_decode_reduced(bytes, size, name, 0, image, error);
 }
 
 static vgg_status grow(unsigned char **bytes, size_t *capacity, const char *name,
@@ -96,7 +101,8 @@ static vgg_status read_stream(FILE *stream, const char *name, unsigned char **da
     return VGG_OK;
 }
 
-vgg_status vgg_image_load(const char *path, vgg_image *image, vgg_error *error) {
+vgg_status vgg_image_load_reduced(const char *path, size_t least, vgg_image *image,
+                                  vgg_error *error) {
     unsigned char *bytes = NULL;
     size_t size = 0;
     bool standard_input = strcmp(path, "-") == 0;
@@ -105,9 +111,13 @@ vgg_status vgg_image_load(const char *path, vgg_image *image, vgg_error *error) 
                                        : vgg_file_read(path, FILE_LIMIT, &bytes, &size, error);
     if (status != VGG_OK)
         return status;
-    status = vgg_image_decode(bytes, size, name, image, error);
+    status = vgg_image_decode_reduced(bytes, size, name, least, image, error);
     free(bytes);
     return status;
+}
+
+vgg_status vgg_image_load(const char *path, vgg_image *image, vgg_error *error) {
+    return vgg_image_load_reduced(path, 0, image, error);
 }
 
 bool vgg_image_name_is_picture(const char *name) {

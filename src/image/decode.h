@@ -10,11 +10,13 @@
 
 #define VGG_PICTURE_FORMATS "JPEG, PNG, WebP or PNM"
 
-/* An encoded picture in memory, and what messages call it. */
+/* An encoded picture in memory, what messages call it, and the short side down to which a decoder
+ * that can may reduce it (0: not at all). */
 typedef struct vgg_source {
     const unsigned char *bytes;
     size_t size;
     const char *name;
+    size_t least;
 } vgg_source;
 
 /* Decodes the whole picture. *orientation becomes its EXIF orientation, 1..8. On failure nothing is

@@ -7,6 +7,7 @@
 #include <jerror.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "image/decode.h"
 #include "image/picture.h"
 
@@ -104,6 +105,16 @@ static vgg_status choose_colours(jpeg_reader *reader) {
     }
 }
 
+/* Has the decoder transform fewer of each block's coefficients. libjpeg has scales between, but
+ * computes them more slowly than the whole picture. */
+static void reduce(jpeg_reader *reader) {
+    j_decompress_ptr codec = &reader->codec;
+    size_t least = reader->source->least;
+    size_t side = vgg_size_min(codec->image_width, codec->image_height);
+    while (least > 0 && codec->scale_denom < 8 && side / (2 * codec->scale_denom) >= least)
+        codec->scale_denom *= 2;
+}
+
 static vgg_status read_header(jpeg_reader *reader, unsigned *orientation) {
     j_decompress_ptr codec = &reader->codec;
     jpeg_mem_src(codec, reader->source->bytes, (unsigned long)reader->source->size);
@@ -113,6 +124,8 @@ static vgg_status read_header(jpeg_reader *reader, unsigned *orientation) {
                                               codec->image_height, reader->error);
     if (status == VGG_OK)
         status = choose_colours(reader);
+    if (status == VGG_OK)
+        reduce(reader);
     jpeg_saved_marker_ptr marker = codec->marker_list;
     while (marker != NULL && (marker->data_length < 6 || memcmp(marker->data, "Exif\0\0", 6) != 0))
         marker = marker->next;

@@ -24,9 +24,27 @@ vgg_status vgg_image_orient(vgg_image *image, unsigned orientation, vgg_error *e
  * negative when the picture is the smaller one. */
 ptrdiff_t vgg_centre_offset(size_t side, size_t cut);
 
-/* The picture in the number of channels and with the short side of `preprocess`. *out is a copy
- * when something had to be done, else {0} and *view is the picture itself. */
-vgg_status vgg_preprocess_resized(const vgg_preprocess *preprocess, const vgg_image *image,
-                                  vgg_image *out, const vgg_image **view, vgg_error *error);
+/* A rectangle within a picture. */
+typedef struct vgg_part {
+    size_t x, y, width, height;
+} vgg_part;
+
+/* A part of what vgg_image_resize makes, the same bits, without making the rest. */
+vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t height,
+                                 vgg_filter filter, const vgg_part *part, vgg_image *out,
+                                 vgg_error *error);
+
+/* The size that vgg_image_resize_short gives a picture. */
+void vgg_image_short_size(const vgg_image *image, size_t side, size_t *width, size_t *height);
+
+/* Checks both, and tells the size of the picture after the resize of `preprocess`. */
+vgg_status vgg_preprocess_size(const vgg_preprocess *preprocess, const vgg_image *image,
+                               size_t *width, size_t *height, vgg_error *error);
+
+/* The cut-out at column x, row y of the picture in the number of channels and with the short side
+ * of `preprocess`; the picture, which vgg_preprocess_size has checked, has at least a pixel in it.
+ */
+vgg_status vgg_preprocess_cut(const vgg_preprocess *preprocess, const vgg_image *image, ptrdiff_t x,
+                              ptrdiff_t y, vgg_image *cut, vgg_error *error);
 
 #endif

@@ -106,44 +106,68 @@ ptrdiff_t vgg_centre_offset(size_t side, size_t cut) {
     return (ptrdiff_t)(half + (remainder && half % 2 != 0));
 }
 
-vgg_status vgg_preprocess_resized(const vgg_preprocess *preprocess, const vgg_image *image,
-                                  vgg_image *out, const vgg_image **view, vgg_error *error) {
-    *out = (vgg_image){0};
-    *view = image;
+vgg_status vgg_preprocess_size(const vgg_preprocess *preprocess, const vgg_image *image,
+                               size_t *width, size_t *height, vgg_error *error) {
     vgg_status status = vgg_preprocess_check(preprocess, error);
     if (status == VGG_OK)
         status = vgg_image_check(image, error);
     if (status != VGG_OK)
         return status;
-    if (image->channels != preprocess->channels) {
-        status = vgg_image_convert(image, preprocess->channels, out, error);
-        if (status != VGG_OK)
-            return status;
-        *view = out;
-    }
-    if (preprocess->resize == 0 || vgg_size_min(image->width, image->height) == preprocess->resize)
-        return VGG_OK;
-    vgg_image resized;
-    status = vgg_image_resize_short(*view, preprocess->resize, preprocess->filter, &resized, error);
-    vgg_image_free(out);
+    *width = image->width;
+    *height = image->height;
+    if (preprocess->resize > 0)
+        vgg_image_short_size(image, preprocess->resize, width, height);
+    return VGG_OK;
+}
+
+/* What a cut-out of `cut` at `at` has of `side`, which is not nothing. */
+static void clip(ptrdiff_t at, size_t cut, size_t side, size_t *first, size_t *count) {
+    ptrdiff_t end = at + (ptrdiff_t)cut;
+    *first = at > 0 ? (size_t)at : 0;
+    *count = vgg_size_min((size_t)end, side) - *first;
+}
+
+/* The same of a picture that has the channels of `preprocess`. */
+static vgg_status cut_out(const vgg_preprocess *preprocess, const vgg_image *image, ptrdiff_t x,
+                          ptrdiff_t y, vgg_image *cut, vgg_error *error) {
+    size_t width, height;
+    vgg_status status = vgg_preprocess_size(preprocess, image, &width, &height, error);
     if (status != VGG_OK)
         return status;
-    *out = resized;
-    *view = out;
-    return VGG_OK;
+    vgg_part part;
+    clip(x, preprocess->width, width, &part.x, &part.width);
+    clip(y, preprocess->height, height, &part.y, &part.height);
+    status = vgg_image_resize_part(image, width, height, preprocess->filter, &part, cut, error);
+    if (status != VGG_OK || (part.width == preprocess->width && part.height == preprocess->height))
+        return status;
+    vgg_image inner = *cut;
+    status = vgg_image_crop(&inner, x - (ptrdiff_t)part.x, y - (ptrdiff_t)part.y, preprocess->width,
+                            preprocess->height, cut, error);
+    vgg_image_free(&inner);
+    return status;
+}
+
+vgg_status vgg_preprocess_cut(const vgg_preprocess *preprocess, const vgg_image *image, ptrdiff_t x,
+                              ptrdiff_t y, vgg_image *cut, vgg_error *error) {
+    if (image->channels == preprocess->channels)
+        return cut_out(preprocess, image, x, y, cut, error);
+    vgg_image converted;
+    vgg_status status = vgg_image_convert(image, preprocess->channels, &converted, error);
+    if (status != VGG_OK)
+        return status;
+    status = cut_out(preprocess, &converted, x, y, cut, error);
+    vgg_image_free(&converted);
+    return status;
 }
 
 vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const vgg_image *image,
                                 float *input, vgg_error *error) {
-    vgg_image owned, cut;
-    const vgg_image *view;
-    vgg_status status = vgg_preprocess_resized(preprocess, image, &owned, &view, error);
-    if (status != VGG_OK)
-        return status;
-    status = vgg_image_crop(view, vgg_centre_offset(view->width, preprocess->width),
-                            vgg_centre_offset(view->height, preprocess->height), preprocess->width,
-                            preprocess->height, &cut, error);
-    vgg_image_free(&owned);
+    size_t width, height;
+    vgg_image cut;
+    vgg_status status = vgg_preprocess_size(preprocess, image, &width, &height, error);
+    if (status == VGG_OK)
+        status = vgg_preprocess_cut(preprocess, image, vgg_centre_offset(width, preprocess->width),
+                                    vgg_centre_offset(height, preprocess->height), &cut, error);
     if (status != VGG_OK)
         return status;
     status = vgg_preprocess_normalise(preprocess, &cut, input, error);

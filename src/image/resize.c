@@ -74,25 +74,26 @@ static void resampling_free(resampling *plan) {
     free(plan->coefficients);
 }
 
-static vgg_status resampling_make(size_t source, size_t target, vgg_filter filter, resampling *plan,
-                                  vgg_error *error) {
+/* For the places first .. first + count - 1 of `target`. */
+static vgg_status resampling_make(size_t source, size_t target, size_t first, size_t count,
+                                  vgg_filter filter, resampling *plan, vgg_error *error) {
     double scale = (double)source / (double)target;
     double stretch = scale < 1.0 ? 1.0 : scale;
     double support = (filter == VGG_FILTER_BICUBIC ? 2.0 : 1.0) * stretch;
     size_t taps = (size_t)ceil(support) * 2 + 1;
     *plan = (resampling){.taps = taps,
-                         .windows = malloc(target * sizeof *plan->windows),
-                         .coefficients = malloc(target * taps * sizeof *plan->coefficients)};
+                         .windows = malloc(count * sizeof *plan->windows),
+                         .coefficients = malloc(count * taps * sizeof *plan->coefficients)};
     double *weights = malloc(taps * sizeof *weights);
     if (plan->windows == NULL || plan->coefficients == NULL || weights == NULL) {
         resampling_free(plan);
         free(weights);
         return vgg_fail_memory(error, "the filter of a resize",
-                               target * (taps * sizeof(int32_t) + sizeof(window)));
+                               count * (taps * sizeof(int32_t) + sizeof(window)));
     }
-    for (size_t i = 0; i < target; i++)
-        plan->windows[i] = fill_window(((double)i + 0.5) * scale, stretch, support, source, filter,
-                                       weights, plan->coefficients + i * taps);
+    for (size_t i = 0; i < count; i++)
+        plan->windows[i] = fill_window(((double)(first + i) + 0.5) * scale, stretch, support,
+                                       source, filter, weights, plan->coefficients + i * taps);
     free(weights);
     return VGG_OK;
 }
@@ -129,20 +130,26 @@ static void columns_rgb(const uint8_t *row, const resampling *plan, uint8_t *out
     }
 }
 
-static vgg_status resize_columns(const vgg_image *image, size_t width, vgg_filter filter,
-                                 vgg_image *out, vgg_error *error) {
+/* The columns of `part` of a picture of `width`, for the rows of `band` of the source alone. */
+static vgg_status resize_columns(const vgg_image *image, window band, size_t width,
+                                 vgg_filter filter, const vgg_part *part, vgg_image *out,
+                                 vgg_error *error) {
+    if (width == image->width)
+        return vgg_image_crop(image, (ptrdiff_t)part->x, (ptrdiff_t)band.first, part->width,
+                              band.count, out, error);
     resampling plan;
-    vgg_status status = resampling_make(image->width, width, filter, &plan, error);
+    vgg_status status =
+        resampling_make(image->width, width, part->x, part->width, filter, &plan, error);
     if (status != VGG_OK)
         return status;
-    status = vgg_image_make(out, width, image->height, image->channels, error);
-    for (size_t y = 0; status == VGG_OK && y < image->height; y++) {
-        const uint8_t *row = image->pixels + y * image->width * image->channels;
-        uint8_t *to = out->pixels + y * width * image->channels;
+    status = vgg_image_make(out, part->width, band.count, image->channels, error);
+    for (size_t y = 0; status == VGG_OK && y < band.count; y++) {
+        const uint8_t *row = image->pixels + (band.first + y) * image->width * image->channels;
+        uint8_t *to = out->pixels + y * part->width * image->channels;
         if (image->channels == 1)
-            columns_grey(row, &plan, to, width);
+            columns_grey(row, &plan, to, part->width);
         else
-            columns_rgb(row, &plan, to, width);
+            columns_rgb(row, &plan, to, part->width);
     }
     resampling_free(&plan);
     return status;
@@ -167,23 +174,30 @@ static void mix_rows(const uint8_t *rows, size_t count, size_t stride, const int
     }
 }
 
-static vgg_status resize_rows(const vgg_image *image, size_t height, vgg_filter filter,
-                              vgg_image *out, vgg_error *error) {
-    resampling plan;
-    vgg_status status = resampling_make(image->height, height, filter, &plan, error);
+/* Both passes; the first leaves out the rows that the second does not read. */
+static vgg_status resize_both(const vgg_image *image, size_t width, const resampling *rows,
+                              vgg_filter filter, const vgg_part *part, vgg_image *out,
+                              vgg_error *error) {
+    const window *last = &rows->windows[part->height - 1];
+    window band = {.first = rows->windows[0].first};
+    band.count = last->first + last->count - band.first;
+    vgg_image narrowed;
+    vgg_status status = resize_columns(image, band, width, filter, part, &narrowed, error);
     if (status != VGG_OK)
         return status;
-    size_t stride = image->width * image->channels;
-    status = vgg_image_make(out, image->width, height, image->channels, error);
-    for (size_t y = 0; status == VGG_OK && y < height; y++)
-        mix_rows(image->pixels + plan.windows[y].first * stride, plan.windows[y].count, stride,
-                 plan.coefficients + y * plan.taps, out->pixels + y * stride);
-    resampling_free(&plan);
+    size_t stride = part->width * image->channels;
+    status = vgg_image_make(out, part->width, part->height, image->channels, error);
+    for (size_t y = 0; status == VGG_OK && y < part->height; y++)
+        mix_rows(narrowed.pixels + (rows->windows[y].first - band.first) * stride,
+                 rows->windows[y].count, stride, rows->coefficients + y * rows->taps,
+                 out->pixels + y * stride);
+    vgg_image_free(&narrowed);
     return status;
 }
 
-vgg_status vgg_image_resize(const vgg_image *image, size_t width, size_t height, vgg_filter filter,
-                            vgg_image *out, vgg_error *error) {
+vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t height,
+                                 vgg_filter filter, const vgg_part *part, vgg_image *out,
+                                 vgg_error *error) {
     vgg_status status = vgg_image_check(image, error);
     if (status == VGG_OK)
         status = vgg_image_check_size("a resize to a picture", width, height, error);
@@ -193,19 +207,28 @@ vgg_status vgg_image_resize(const vgg_image *image, size_t width, size_t height,
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the filter of a resize is number %d, expected 0 (bilinear) or 1 (bicubic)",
                         (int)filter);
-    if (width == image->width && height == image->height)
-        return vgg_image_convert(image, image->channels, out, error);
     if (height == image->height)
-        return resize_columns(image, width, filter, out, error);
-    if (width == image->width)
-        return resize_rows(image, height, filter, out, error);
-    vgg_image narrowed;
-    status = resize_columns(image, width, filter, &narrowed, error);
+        return resize_columns(image, (window){part->y, part->height}, width, filter, part, out,
+                              error);
+    resampling rows;
+    status = resampling_make(image->height, height, part->y, part->height, filter, &rows, error);
     if (status != VGG_OK)
         return status;
-    status = resize_rows(&narrowed, height, filter, out, error);
-    vgg_image_free(&narrowed);
+    status = resize_both(image, width, &rows, filter, part, out, error);
+    resampling_free(&rows);
     return status;
+}
+
+vgg_status vgg_image_resize(const vgg_image *image, size_t width, size_t height, vgg_filter filter,
+                            vgg_image *out, vgg_error *error) {
+    const vgg_part all = {.width = width, .height = height};
+    return vgg_image_resize_part(image, width, height, filter, &all, out, error);
+}
+
+void vgg_image_short_size(const vgg_image *image, size_t side, size_t *width, size_t *height) {
+    size_t short_side = vgg_size_min(image->width, image->height);
+    *width = side * image->width / short_side;
+    *height = side * image->height / short_side;
 }
 
 vgg_status vgg_image_resize_short(const vgg_image *image, size_t side, vgg_filter filter,
@@ -215,9 +238,7 @@ vgg_status vgg_image_resize_short(const vgg_image *image, size_t side, vgg_filte
         status = vgg_image_check_size("a short side", side, 1, error);
     if (status != VGG_OK)
         return status;
-    size_t width = image->width, height = image->height;
-    size_t short_side = vgg_size_min(width, height);
-    if (width < height)
-        return vgg_image_resize(image, side, side * height / short_side, filter, out, error);
-    return vgg_image_resize(image, side * width / short_side, side, filter, out, error);
+    size_t width, height;
+    vgg_image_short_size(image, side, &width, &height);
+    return vgg_image_resize(image, width, height, filter, out, error);
 }

@@ -354,7 +354,7 @@ static const char *data_algorithm_of(const vgg_plan *plan, const vgg_step *step)
 }
 
 static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_step *step) {
-    if (!plan->gradients)
+    if (!vgg_plan_trains(plan, step))
         return NULL;
     if (step->kind == VGG_STEP_CONVOLUTION)
         return convolution_name(step->weights_tile);

@@ -134,6 +134,40 @@ def test_training_text():
                                                               "all layers", "all"]
 
 
+def test_what_is_frozen_has_no_backward_pass():
+    arguments = (*SMALL, "--train", "--freeze", 1, "--batch", 2, "--runs", 2)
+    data = bench_json(*arguments)
+    layers = {layer["name"]: layer for layer in data["layers"]}
+    present = {name: [layers[name][f"{part}_ms"] is not None for part in PASSES]
+               for name in ("features.0", "features.2", "features.3", "classifier.0")}
+    assert present == {
+        "features.0": [True, False, False], "features.2": [True, False, False],
+        "features.3": [True, False, True],  # nobody wants the gradient of what is frozen
+        "classifier.0": [True, True, True]}
+    lines = vgg("bench", *arguments).out.splitlines()
+    assert lines[4] == "frozen    the first 1 block of convolutions"
+    (line,) = [line for line in lines if line.startswith("features.0 ")]
+    assert line.split()[4:6] == ["-", "-"]
+
+
+def test_what_is_frozen_counts_the_multiply_adds_of_a_forward_pass():
+    data = bench_json(*SMALL, "--train", "--freeze", 1, "--batch", 2, "--runs", 2)
+    passes = {"features.0": 1, "features.3": 2, "classifier.0": 3, "classifier.3": 3}
+    arguments = ("--arch", "4,M,8,M/16", "--input", "3x16x16", "--classes", 10, "--format", "json")
+    listed = {layer["name"]: layer["multiply_adds"]
+              for layer in json.loads(vgg("summary", *arguments).out)["layers"]}
+    (row,) = data["results"]
+    total = sum(count * listed[name] for name, count in passes.items())
+    assert row["gflops"] * row["ms_per_image"] * 1e6 == pytest.approx(2 * total)
+
+
+def test_what_cannot_be_frozen():
+    line = complaint("bench", *SMALL, "--freeze", 1, status=2)
+    assert line == "vgg bench: --freeze: a forward pass trains nothing; expected --train too"
+    line = complaint("bench", *SMALL, "--train", "--freeze", 3)
+    assert line.startswith("vgg bench: --freeze: ") and "2" in line
+
+
 def test_training_leaves_the_model_file_alone(model):
     before = model.read_bytes()
     out = vgg("bench", model, "--train", "--batch", 2, "--runs", 3).out

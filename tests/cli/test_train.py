@@ -44,7 +44,8 @@ def test_plan_lines_and_files(pictograms, tmp_path):
     assert f"run       {run}\n" in out
     epochs = re.findall(
         r"^epoch (\d)/3  loss \d+\.\d{3}  acc \d+\.\d%  val loss \d+\.\d{3}  "
-        r"val top-1 \d+\.\d%  top-5 \d+\.\d%  \d+(?:\.\d)? images/s  \d:\d\d.*$", out, re.M)
+        r"val top-1 \d+\.\d%  top-5 \d+\.\d%  \d+(?:\.\d)? images/s  \d:\d\d  "
+        r"waited for pictures \d+%.*$", out, re.M)
     assert epochs == ["1", "2", "3"]
     assert "  *best\n" in out and "\033" not in out and "\r" not in out
     assert re.search(r"trained in 0:\d\d; best after epoch \d: \d+\.\d % of the validation", out)
@@ -53,7 +54,8 @@ def test_plan_lines_and_files(pictograms, tmp_path):
 
     names = {path.name for path in run.iterdir()}
     assert names == {"best.safetensors", "last.safetensors", "state.safetensors", "log.jsonl"}
-    assert all(json.loads(line) for line in (run / "log.jsonl").read_text().splitlines())
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert len(log) == 3 * 5 + 3 and all(0 <= line["waited"] <= 1 for line in log)
     facts = header(run / "last.safetensors")["__metadata__"]
     assert facts["options.seed"] == "9" and facts["options.lr"] == "0.005"
     assert facts["options.batch"] == "8" and facts["options.weight-decay"] == "0.0005"

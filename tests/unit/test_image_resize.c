@@ -1,6 +1,8 @@
 /* Resize against Pillow's results, and conversion, cut-outs and mirroring. */
 #include "image_golden.h"
 
+#include "image/picture.h"
+
 static const size_t golden_sizes[][2] = {{12, 7}, {61, 40}, {37, 10}, {9, 23},
                                          {1, 1},  {5, 90},  {36, 24}};
 
@@ -28,6 +30,30 @@ static void resize_equals_pillow(void **state) {
                 vgg_image_free(&expected);
                 vgg_image_free(&image);
             }
+}
+
+static void a_part_of_a_resize_is_cut_out_of_it(void **state) {
+    (void)state;
+    vgg_image image = golden_picture("resize_rgb.ppm");
+    vgg_error error = {0};
+    for (size_t i = 0; i < sizeof golden_sizes / sizeof golden_sizes[0]; i++) {
+        size_t width = golden_sizes[i][0], height = golden_sizes[i][1];
+        vgg_image whole = {0}, expected = {0}, found = {0};
+        const vgg_part part = {width / 3, height / 4, (width + 1) / 2, (height + 2) / 3};
+        assert_ok(vgg_image_resize(&image, width, height, VGG_FILTER_BICUBIC, &whole, &error),
+                  error);
+        assert_ok(vgg_image_crop(&whole, (ptrdiff_t)part.x, (ptrdiff_t)part.y, part.width,
+                                 part.height, &expected, &error),
+                  error);
+        assert_ok(
+            vgg_image_resize_part(&image, width, height, VGG_FILTER_BICUBIC, &part, &found, &error),
+            error);
+        assert_same_picture("part", &found, &expected, 0);
+        vgg_image_free(&found);
+        vgg_image_free(&expected);
+        vgg_image_free(&whole);
+    }
+    vgg_image_free(&image);
 }
 
 static void resize_to_the_same_size_is_a_copy(void **state) {
@@ -182,6 +208,7 @@ static void flip_mirrors_left_and_right(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resize_equals_pillow),
+        cmocka_unit_test(a_part_of_a_resize_is_cut_out_of_it),
         cmocka_unit_test(resize_to_the_same_size_is_a_copy),
         cmocka_unit_test(plain_surfaces_stay_plain),
         cmocka_unit_test(short_side_sets_the_long_one),
