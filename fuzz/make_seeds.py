@@ -8,6 +8,7 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "faults"))
 
+import keras_files  # noqa: E402
 import model_files  # noqa: E402
 import onnx_bytes  # noqa: E402
 import pth_files  # noqa: E402
@@ -52,8 +53,20 @@ def onnx(folder):
     (folder / "external").write_bytes(onnx_bytes.model([], [elsewhere], "none"))
 
 
+def keras(folder):
+    net = keras_files.Net([2, "M"], [4], 3, 4)
+    norm = keras_files.Net([2, "M"], [4], 3, 4, batch_norm=True, names="generic")
+    many = keras_files.Net([2] * 60 + ["M"], [4], 3, 4)
+    keras_files.write_old(folder / "old", net)
+    keras_files.write_new(folder / "new", norm, libver="v108")
+    keras_files.write_new(folder / "heap", many, libver="latest")
+    keras_files.write_whole(folder / "whole", norm)
+    keras_files.write_weights_3(folder / "weights-3", net, libver="latest")
+    keras_files.write_keras(folder / "keras", norm)
+
+
 def main():
-    for make in (safetensors, pth, onnx):
+    for make in (safetensors, pth, onnx, keras):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)

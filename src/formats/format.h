@@ -89,6 +89,7 @@ struct vgg_format {
 extern const vgg_format vgg_format_safetensors;
 extern const vgg_format vgg_format_pth;
 extern const vgg_format vgg_format_onnx;
+extern const vgg_format vgg_format_keras;
 
 /* The format with that name, or, for NULL, the one that the path's ending belongs to, else
  * safetensors. Fails for one that does not exist or cannot be written. */

@@ -12,6 +12,7 @@
 
 static const vgg_format *const formats[] = {
     &vgg_format_safetensors,
+    &vgg_format_keras, /* before pth, whose archives are zip files too */
     &vgg_format_pth,
     &vgg_format_onnx,
 };
@@ -130,8 +131,7 @@ vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, con
 vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
                                  vgg_error *error) {
     vgg_storage *storage = &source->storage;
-    vgg_mapped_file *others =
-        realloc(storage->others, (storage->other_count + 1) * sizeof *others);
+    vgg_mapped_file *others = realloc(storage->others, (storage->other_count + 1) * sizeof *others);
     if (others == NULL)
         return vgg_fail_memory(error, path, (storage->other_count + 1) * sizeof *others);
     storage->others = others;

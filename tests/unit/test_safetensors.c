@@ -42,7 +42,7 @@ static const raw_case raw_cases[] = {
     RAW("<HTML><head>404", "is an HTML page"),
     RAW("<?xml version='1.0'?>", "is an XML text"),
     RAW("{\"weight_map\": {}}", "is a JSON text"),
-    RAW("\x89HDF\r\n\x1a\n\0\0\0\0", "is an HDF5 file, as Keras .h5"),
+    RAW("\x89HDF\r\n\x1a\n\0\0\0\0", "is an HDF5 file truncated at byte 12"),
     RAW("\x0a\x0fVGG_ILSVRC_16_l\0\0", "is a Caffe model"),
     RAW("\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0", "is a darknet .weights file"),
     RAW("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
