@@ -43,7 +43,8 @@ class Vgg:
     def __init__(self, job):
         import vgglib
         self.library = vgglib.Library(job["library"])
-        self.plan = self.library.load_plan(job["model"], job["batch"], job["threads"])
+        network = self.library.load_network(job["model"])
+        self.plan = self.library.make_plan(network, job["batch"], job["threads"])
         self.classes = job["layers"][-1]["output"][0]
         self.version = self.library.version().decode()
         self.note = f"{self.library.cpu_tier().decode()} tier"

@@ -1,50 +1,17 @@
-"""The tables and the chart of bench/compare."""
+"""The page of bench/compare, and a row of it as text."""
 import os
 import platform
 import re
-import statistics
 import time
-from xml.sax.saxutils import escape
 
-COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "PyTorch": "#6d5bd0", "ONNX Runtime": "#2f7ed8",
-           "OpenVINO": "#2a9d8f", "ncnn fp16": "#6b8e23", "ncnn fp32": "#a3b86c"}
-OURS = ("vgg", "vgg f16")
-TOLERANCE = 1e-3  # of the largest logit
+import chart
+import report_training
+from figures import (COLOURS, OURS, TOLERANCE, agrees, fastest_peer, heading, markdown_table,
+                     per_image)
+
 BUSY = 0.5  # load average above which the machine has other work
 DISTURBED = ("**Disturbed: the machine was busy with other work. That slows two threads that wait "
              "for each other more than one alone; measure again on a quiet machine.**")
-
-
-def quartiles(values):
-    """(lower, median, upper)."""
-    if len(values) < 2:
-        return values[0], values[0], values[0]
-    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
-    return lower, median, upper
-
-
-def per_image(row):
-    """{program: (lower, median, upper) in ms for one image}."""
-    return {name: tuple(value / row["batch"] for value in quartiles(result["ms"]))
-            for name, result in row["results"].items()}
-
-
-def heading(row):
-    network = f"{row['arch']}, {row['size']}x{row['size']}"
-    threads = f"{row['threads']} thread{'s' if row['threads'] > 1 else ''}"
-    if row["row"] == "process":
-        return f"{network}, whole process, one picture, {threads}"
-    held = ", every program held to AVX2" if row["held"] else ""
-    return f"{network}, batch {row['batch']}, {threads}{held}"
-
-
-def fastest_peer(row):
-    times = {name: t[1] for name, t in per_image(row).items() if name not in OURS}
-    return min(times, key=times.get) if times else None
-
-
-def agrees(result):
-    return result["difference"] <= TOLERANCE
 
 
 def cells(row):
@@ -69,21 +36,16 @@ HEADER = ["program", "ms/image", "quartiles", "vgg / it", "vgg f16 / it", "max d
 
 
 def row_text(row):
-    table = [HEADER, *cells(row)]
+    header, lines = ((report_training.HEADER, report_training.cells(row)) if row["train"]
+                     else (HEADER, cells(row)))
+    table = [header, *lines]
     widths = [max(len(line[i]) for line in table if not line[1].startswith("missing") or i == 0)
-              for i in range(len(HEADER))]
+              for i in range(len(header))]
     text = [heading(row)]
     for line in table:
         padded = [cell.ljust(width) for cell, width in zip(line, widths)]
         text.append(("  " + "  ".join(padded)).rstrip())
     return "\n".join(text)
-
-
-def markdown_table(header, lines):
-    yield "| " + " | ".join(header) + " |"
-    yield "|---|" + "---:|" * (len(header) - 1)
-    for line in lines:
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
 
 
 def summary_lines(rows):
@@ -150,6 +112,8 @@ def program_lines(rows):
 
 
 def document(rows, facts):
+    inference = [row for row in rows if not row["train"]]
+    training = [row for row in rows if row["train"]]
     day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(facts["begun"]))
     yield "# Benchmarks"
     yield ""
@@ -165,9 +129,13 @@ def document(rows, facts):
     yield ""
     yield "![Time for one image, for every row and program](bench-chart.svg)"
     yield ""
-    yield from markdown_table(["", "vgg, ms/image", "fastest peer", "its ms/image", "vgg / peer",
-                               "vgg f16 / peer"], summary_lines(rows))
-    yield ""
+    if inference:
+        yield from markdown_table(["", "vgg, ms/image", "fastest peer", "its ms/image",
+                                   "vgg / peer", "vgg f16 / peer"], summary_lines(inference))
+        yield ""
+    if training:
+        yield from report_training.summary(training)
+        yield ""
     yield "## The machine"
     yield ""
     yield from machine_lines(rows, facts)
@@ -176,7 +144,15 @@ def document(rows, facts):
     yield ""
     yield from program_lines(rows)
     yield ""
-    yield "## Every row"
+    if inference:
+        yield from inference_section(inference)
+        yield ""
+    if training:
+        yield from report_training.section(training)
+
+
+def inference_section(rows):
+    yield "## Every row of inference"
     yield ""
     yield (f"\"max diff\" is max|difference| / max|logit| against vgg with float32 weights; "
            f"one beyond {TOLERANCE:g} is marked with an exclamation mark. \"peak MB\" is the most "
@@ -188,7 +164,7 @@ def document(rows, facts):
         yield ""
         yield from markdown_table(HEADER, cells(row))
         yield ""
-        if row["row"] != "process":
+        if not row["process"]:
             yield (f"vgg's effective rate (operations of the direct convolution, over its time): "
                    f"{rate:.0f} GFLOP/s.")
         else:
@@ -196,36 +172,6 @@ def document(rows, facts):
                    "(`bench/classify_onnx.py`), from start to exit, the files in the page cache.")
 
 
-def chart(rows):
-    """Bars of ms per image, a group for each row. Every group has its own scale."""
-    left, bar, gap, width, most = 130, 18, 44, 860, 600
-    parts, y = [], 64
-    for row in rows:
-        times = {name: t for name, t in per_image(row).items()}
-        scale = most / max(t[1] for t in times.values())
-        parts.append(f'<text x="16" y="{y}" class="h">{escape(heading(row))}</text>')
-        y += 10
-        for name in sorted(times, key=list(COLOURS).index):
-            median = times[name][1]
-            mark = "" if agrees(row["results"][name]) else ", outputs differ"
-            parts.append(
-                f'<text x="{left - 8}" y="{y + 13}" text-anchor="end">{escape(name)}</text>'
-                f'<rect x="{left}" y="{y}" width="{max(1, median * scale):.1f}" height="{bar - 3}" '
-                f'fill="{COLOURS[name]}"/>'
-                f'<text x="{left + median * scale + 6:.1f}" y="{y + 13}">{median:.1f} ms{mark}'
-                f'</text>')
-            y += bar
-        y += gap - 14
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" width="{width}" '
-            f'height="{y}" role="img" aria-label="Time for one image by program">'
-            '<style>text{font:13px sans-serif;fill:#222}.h{font-weight:bold}'
-            '.t{font:bold 17px sans-serif}</style>'
-            f'<rect width="{width}" height="{y}" fill="#fff"/>'
-            '<text x="16" y="26" class="t">Time for one image, ms (shorter is better)</text>'
-            '<text x="16" y="44">Each group has its own scale.</text>')
-    return head + "\n" + "\n".join(parts) + "\n</svg>\n"
-
-
 def write(folder, rows, facts):
     (folder / "benchmarks.md").write_text("\n".join(document(rows, facts)) + "\n")
-    (folder / "bench-chart.svg").write_text(chart(rows))
+    (folder / "bench-chart.svg").write_text(chart.draw(rows))

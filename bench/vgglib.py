@@ -1,9 +1,14 @@
-"""libvgg through ctypes: what bench/compare needs of include/vgg/network.h, model.h and image.h."""
+"""libvgg through ctypes: what bench/compare needs of include/vgg/network.h, model.h, image.h
+and train.h."""
 import ctypes
 from ctypes import (POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_float, c_int,
                     c_size_t, c_uint8, c_uint64, c_void_p, sizeof)
 
 LAYER_TYPES = ("conv", "batch_norm", "relu", "max_pool", "lrn", "average_pool", "linear", "dropout")
+
+
+class Architecture(Structure):
+    _fields_ = [("name", c_char_p), ("common_name", c_char_p), ("convolutions", c_char_p)]
 
 
 class Error(Structure):
@@ -28,10 +33,10 @@ class TensorInfo(Structure):
 
 
 class PlanOptions(Structure):
-    """The first fields; vgg_plan_options_init fills in as many as struct_size covers."""
     _fields_ = [("struct_size", c_size_t), ("batch", c_size_t), ("height", c_size_t),
                 ("width", c_size_t), ("threads", c_size_t), ("mode", c_int), ("gradients", c_bool),
-                ("exact", c_bool), ("input_gradient", c_bool)]
+                ("exact", c_bool), ("input_gradient", c_bool), ("softmax", c_bool),
+                ("micro_batches", c_size_t), ("defer_linear", c_bool)]
 
 
 class Image(Structure):
@@ -44,6 +49,7 @@ class Machine(Structure):
 
 
 ARGUMENTS = {
+    "vgg_architecture_at": [c_size_t],
     "vgg_network_options_init": [c_void_p, c_size_t],
     "vgg_network_create": [c_void_p, c_void_p, c_void_p],
     "vgg_network_initialise": [c_void_p, c_char_p, c_uint64, c_void_p],
@@ -59,6 +65,10 @@ ARGUMENTS = {
     "vgg_plan_options_init": [c_void_p, c_size_t],
     "vgg_plan_create": [c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_plan_forward": [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p],
+    "vgg_plan_backward": [c_void_p, c_void_p, c_void_p, c_void_p],
+    "vgg_cross_entropy": [c_void_p, c_void_p, c_size_t, c_size_t, c_void_p],
+    "vgg_optimiser_create": [c_void_p, c_void_p, c_double, c_double, c_void_p, c_void_p],
+    "vgg_optimiser_step": [c_void_p, c_double, c_void_p],
     "vgg_preprocess_preset": [c_char_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p],
     "vgg_preprocess_image": [c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_image_load": [c_char_p, c_void_p, c_void_p],
@@ -68,6 +78,8 @@ ARGUMENTS = {
     "vgg_version": [],
 }
 RESULTS = {
+    "vgg_architecture_at": POINTER(Architecture),
+    "vgg_cross_entropy": c_double,
     "vgg_network_layer_count": c_size_t,
     "vgg_network_multiply_adds": c_size_t,
     "vgg_model_network": c_void_p,
@@ -101,12 +113,25 @@ class Library:
                 raise RuntimeError(error.message.decode())
         return checked
 
-    def create_model(self, arch, batch_norm, size, torchvision_layout, seed):
-        """A model with random weights, its layers, and the multiply-adds of one image."""
+    def written(self, arch):
+        """"D/" is written out: the convolutions of D without hidden linear layers."""
+        name, slash, hidden = arch.partition("/")
+        row = 0
+        while slash and (found := self.architecture_at(row)):
+            if found.contents.name.decode() == name:
+                return f"{found.contents.convolutions.decode()}/{hidden}"
+            row += 1
+        return arch
+
+    def create_model(self, arch, size, classes, torchvision_layout, seed):
+        """A model with random weights, its layers, and the multiply-adds of one image. An arch that
+        ends in -bn has batch normalisation."""
         options = NetworkOptions()
         self.network_options_init(byref(options), sizeof(options))
-        options.arch = arch.encode()
-        options.batch_norm = batch_norm
+        options.arch = self.written(arch.removesuffix("-bn")).encode()
+        options.batch_norm = arch.endswith("-bn")
+        options.classes = classes
+        options.dropout = 0
         options.height = options.width = size
         options.layout = 1 if torchvision_layout else 0
         network, model = c_void_p(), c_void_p()
@@ -144,15 +169,26 @@ class Library:
             self.image_free(byref(image))
         return values
 
-    def load_plan(self, path, batch, threads):
-        model, plan = c_void_p(), c_void_p()
+    def load_network(self, path):
+        """It lives as long as the process."""
+        model = c_void_p()
         self.model_load(str(path).encode(), None, byref(model))
-        options = PlanOptions()
+        return self.model_network(model)
+
+    def make_plan(self, network, batch, threads, train=False):
+        options, plan = PlanOptions(), c_void_p()
         self.plan_options_init(byref(options), sizeof(options))
         options.batch = batch
         options.threads = threads
-        self.plan_create(self.model_network(model), byref(options), byref(plan))
+        options.mode = 1 if train else 0
+        options.defer_linear = train
+        self.plan_create(network, byref(options), byref(plan))
         return plan
+
+    def make_optimiser(self, network, plan, momentum, decay):
+        optimiser = c_void_p()
+        self.optimiser_create(network, plan, momentum, decay, byref(optimiser))
+        return optimiser
 
     def machine(self, threads):
         machine = Machine()

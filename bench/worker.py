@@ -1,6 +1,8 @@
 """One program with one setting, in a process of its own. The first line of standard input is a job,
-a JSON object: peer, variant, library, model, folder, layers, size, batch, threads, isa, inputs. The
-answer tells version and note, or an error. Further lines are orders, each answered by a line:
+a JSON object: peer, variant, library, model, folder, layers, size, batch, threads, isa, inputs; to
+train also train: {labels, last, choice}. The answer tells version and note, when it trains also the
+losses of the first steps and the choice that it made if it got none; or an error. Further lines are
+orders, each answered by a line:
 
     {"time": {"warm": 1, "runs": 3}}    {"ms": [...]}
     {"logits": PATH}                    {"values": ...}, how many float32 it wrote there
@@ -9,13 +11,14 @@ answer tells version and note, or an error. Further lines are orders, each answe
 """
 import json
 import os
-import resource
 import sys
 import time
 
 import numpy as np
 
 from peers import PEERS
+
+LOSSES = 3  # from a forward pass alone, from a gradient, and with momentum
 
 
 def measure(peer, x, warm, runs):
@@ -29,6 +32,13 @@ def measure(peer, x, warm, runs):
     return {"ms": times}
 
 
+def most_memory():
+    """In MB. Not getrusage's figure, which may be that of the process that started this one."""
+    with open("/proc/self/status") as file:
+        (line,) = [line for line in file if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
+
+
 def obey(order, job, peer, x):
     if "time" in order:
         return measure(peer, x, **order["time"])
@@ -37,8 +47,23 @@ def obey(order, job, peer, x):
         logits.tofile(order["logits"])
         return {"values": logits.size}
     if "memory" in order:
-        return {"rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+        return {"rss_mb": most_memory()}
     return peer.machine(job["threads"])
+
+
+def start(job, x):
+    """(peer, what there is to say of it), after its first runs."""
+    if "train" not in job:
+        peer = PEERS[job["peer"]](job)
+        peer.run(x)
+        return peer, {"version": peer.version, "note": peer.note}
+    from trainers import TRAINERS
+    peer = TRAINERS[job["peer"]](job)
+    facts = {"version": peer.version, "note": peer.note,
+             "losses": [float(peer.run(x)[0]) for _ in range(LOSSES)]}
+    if hasattr(peer, "choice"):
+        facts["choice"] = peer.choice
+    return peer, facts
 
 
 def main():
@@ -53,9 +78,8 @@ def main():
         shape = (-1, 3, job["size"], job["size"])
         x = np.fromfile(job["inputs"], np.float32).reshape(shape)
         x = np.ascontiguousarray(np.resize(x, (job["batch"], *x.shape[1:])))
-        peer = PEERS[job["peer"]](job)
-        peer.run(x)
-        answer({"version": peer.version, "note": peer.note})
+        peer, facts = start(job, x)
+        answer(facts)
         for line in sys.stdin:
             answer(obey(json.loads(line), job, peer, x))
     except Exception as error:  # whatever a peer raises is this row's result

@@ -1,4 +1,4 @@
-/* Running a network again and again, and what that takes. */
+/* Running a network, or a training step, again and again, and what that takes. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,12 +18,31 @@ typedef struct bench_run {
     const vgg_cli_bench_options *options;
     vgg_cli_progress *progress;
     vgg_plan *plan;
+    vgg_cli_bench_trainer trainer; /* with --train */
     size_t batch, steps;
     float *inputs, *logits;
-    size_t most, count;   /* room for runs, and how many there are */
-    double *seconds;      /* (most) */
-    double *step_seconds; /* (steps, most); NULL: not wanted */
+    size_t most, count; /* room for runs, and how many there are */
+    double *seconds;    /* (most) */
+    /* (columns, most), or NULL: not wanted. A column is a pass of a step, then, with --train, the
+     * packing of weights and the update. */
+    double *parts;
 } bench_run;
+
+static size_t passes_of(const bench_run *run) {
+    return run->options->train ? VGG_CLI_PASSES : 1;
+}
+
+static size_t packing_column(const bench_run *run) {
+    return run->steps * passes_of(run);
+}
+
+static size_t update_column(const bench_run *run) {
+    return packing_column(run) + 1;
+}
+
+static size_t columns_of(const bench_run *run) {
+    return run->options->train ? update_column(run) + 1 : packing_column(run);
+}
 
 /* ---- memory ------------------------------------------------------------------------------------
  */
@@ -80,16 +99,21 @@ static void fill_inputs(float *values, size_t count) {
     }
 }
 
+static bool complain(const bench_run *run, const vgg_error *error) {
+    vgg_cli_progress_clear(run->progress);
+    vgg_cli_complain("bench", "%s", error->message);
+    return false;
+}
+
 static bool run_once(bench_run *run, double *seconds) {
     vgg_error error;
     double begun = vgg_cli_now();
-    vgg_status status = vgg_plan_forward(run->plan, run->inputs, run->batch, run->logits, &error);
+    vgg_status status =
+        run->options->train
+            ? vgg_cli_bench_trainer_step(&run->trainer, run->inputs, run->logits, &error)
+            : vgg_plan_forward(run->plan, run->inputs, run->batch, run->logits, &error);
     *seconds = vgg_cli_now() - begun;
-    if (status == VGG_OK)
-        return true;
-    vgg_cli_progress_clear(run->progress);
-    vgg_cli_complain("bench", "%s", error.message);
-    return false;
+    return status == VGG_OK || complain(run, &error);
 }
 
 static void show(bench_run *run, double fraction) {
@@ -116,16 +140,32 @@ static bool warm_up(bench_run *run) {
     return true;
 }
 
-static bool keep_steps(bench_run *run) {
+static bool step_info(const bench_run *run, size_t step, vgg_step_info *info) {
+    vgg_error error;
+    return vgg_plan_step(run->plan, step, info, &error) == VGG_OK || complain(run, &error);
+}
+
+static void keep(bench_run *run, size_t column, double seconds) {
+    run->parts[column * run->most + run->count] = seconds;
+}
+
+static bool keep_parts(bench_run *run) {
+    double forward = 0.0, backward = 0.0;
     for (size_t s = 0; s < run->steps; s++) {
         vgg_step_info info;
-        vgg_error error;
-        if (vgg_plan_step(run->plan, s, &info, &error) != VGG_OK) {
-            vgg_cli_progress_clear(run->progress);
-            vgg_cli_complain("bench", "%s", error.message);
+        if (!step_info(run, s, &info))
             return false;
-        }
-        run->step_seconds[s * run->most + run->count] = info.seconds;
+        const double seconds[VGG_CLI_PASSES] = {info.seconds, info.backward_data_seconds,
+                                                info.backward_weights_seconds};
+        for (size_t p = 0; p < passes_of(run); p++)
+            keep(run, s * passes_of(run) + p, seconds[p]);
+        forward += info.seconds;
+        backward += info.backward_data_seconds + info.backward_weights_seconds;
+    }
+    if (run->options->train) {
+        /* Before its first step a forward pass packs the weights, if they have changed. */
+        keep(run, packing_column(run), fmax(0.0, run->trainer.forward_seconds - forward));
+        keep(run, update_column(run), fmax(0.0, run->trainer.backward_seconds - backward));
     }
     return true;
 }
@@ -144,8 +184,7 @@ static bool repeat(bench_run *run) {
     double begun = vgg_cli_now(), fraction;
     while ((fraction = fraction_done(run, vgg_cli_now() - begun)) < 1.0) {
         show(run, fraction);
-        if (!run_once(run, &run->seconds[run->count]) ||
-            (run->step_seconds != NULL && !keep_steps(run)))
+        if (!run_once(run, &run->seconds[run->count]) || (run->parts != NULL && !keep_parts(run)))
             return false;
         run->count++;
     }
@@ -167,18 +206,19 @@ static bool make_plan(bench_run *run, vgg_network *network, size_t *bytes) {
     options.batch = run->batch;
     options.threads = run->options->threads;
     options.exact = run->options->exact;
+    options.mode = run->options->train ? VGG_MODE_TRAIN : VGG_MODE_EVAL;
+    options.defer_linear = run->options->train;
     vgg_error error;
     vgg_status status = vgg_plan_create(network, &options, &run->plan, &error);
     if (status == VGG_OK)
         status = vgg_plan_memory(network, &options, bytes, &error);
-    if (status == VGG_OK)
-        return true;
-    vgg_cli_progress_clear(run->progress);
-    vgg_cli_complain("bench", "%s", error.message);
-    return false;
+    if (status == VGG_OK && run->options->train)
+        status =
+            vgg_cli_bench_trainer_create(&run->trainer, network, run->plan, run->batch, &error);
+    return status == VGG_OK || complain(run, &error);
 }
 
-static bool prepare(bench_run *run, vgg_network *network, bool wants_steps, size_t *bytes) {
+static bool prepare(bench_run *run, vgg_network *network, bool wants_parts, size_t *bytes) {
     const vgg_network_options *shape = vgg_network_describe(network);
     size_t image = shape->channels * shape->height * shape->width;
     if (!make_plan(run, network, bytes))
@@ -188,56 +228,86 @@ static bool prepare(bench_run *run, vgg_network *network, bool wants_steps, size
     run->inputs = calloc(run->batch, image * sizeof(float));
     run->logits = calloc(run->batch, shape->classes * sizeof(float));
     run->seconds = calloc(run->most, sizeof(double));
-    if (wants_steps)
-        run->step_seconds = calloc(run->most * run->steps, sizeof(double));
+    if (wants_parts)
+        run->parts = calloc(run->most * columns_of(run), sizeof(double));
     if (run->inputs == NULL || run->logits == NULL || run->seconds == NULL ||
-        (wants_steps && run->step_seconds == NULL))
+        (wants_parts && run->parts == NULL))
         return out_of_memory(run);
     fill_inputs(run->inputs, run->batch * image);
     return true;
 }
 
 static void release(bench_run *run) {
+    vgg_cli_bench_trainer_free(&run->trainer);
     vgg_plan_free(run->plan);
     free(run->inputs);
     free(run->logits);
     free(run->seconds);
-    free(run->step_seconds);
+    free(run->parts);
+}
+
+/* The median of a column, which is sorted for it. */
+static double median_of(const bench_run *run, size_t column) {
+    double *seconds = run->parts + column * run->most;
+    qsort(seconds, run->count, sizeof *seconds, compare_numbers);
+    return quantile(seconds, run->count, 0.5);
+}
+
+static void describe_pass(const bench_run *run, size_t column, const char *algorithm,
+                          const vgg_step_info *info, vgg_cli_bench_pass *pass) {
+    *pass = (vgg_cli_bench_pass){.seconds = median_of(run, column), .gflops = (double)NAN};
+    if (algorithm == NULL)
+        return;
+    snprintf(pass->algorithm, sizeof pass->algorithm, "%s", algorithm);
+    if (info->multiply_adds > 0 && pass->seconds > 0.0)
+        pass->gflops = 2e-9 * (double)info->multiply_adds * (double)run->batch / pass->seconds;
 }
 
 static void describe_step(const bench_run *run, size_t step, const vgg_step_info *info,
                           vgg_cli_bench_layer *layer) {
-    double *seconds = run->step_seconds + step * run->most;
-    qsort(seconds, run->count, sizeof *seconds, compare_numbers);
-    layer->seconds = quantile(seconds, run->count, 0.5);
+    const char *const algorithms[VGG_CLI_PASSES] = {info->algorithm, info->backward_data,
+                                                    info->backward_weights};
     snprintf(layer->name, sizeof layer->name, "%s", info->name);
-    snprintf(layer->algorithm, sizeof layer->algorithm, "%s", info->algorithm);
+    for (size_t p = 0; p < passes_of(run); p++)
+        describe_pass(run, step * passes_of(run) + p, algorithms[p], info, &layer->passes[p]);
     layer->bytes = info->bytes;
     layer->products = (double)info->products;
     layer->cost = info->cost;
-    bool computes = info->multiply_adds > 0 && layer->seconds > 0.0;
+    const vgg_cli_bench_pass *forward = &layer->passes[VGG_CLI_FORWARD];
     bool linear = strncmp(info->algorithm, "linear", strlen("linear")) == 0;
-    layer->gflops = computes
-                        ? 2e-9 * (double)info->multiply_adds * (double)run->batch / layer->seconds
-                        : (double)NAN;
-    layer->gbps =
-        computes && linear ? 1e-9 * (double)info->weight_bytes / layer->seconds : (double)NAN;
+    layer->gbps = linear && isfinite(forward->gflops)
+                      ? 1e-9 * (double)info->weight_bytes / forward->seconds
+                      : (double)NAN;
 }
 
-static bool describe_steps(bench_run *run, vgg_cli_bench_report *report) {
+static bool describe_parts(bench_run *run, vgg_cli_bench_report *report) {
     report->layers = calloc(run->steps, sizeof *report->layers);
     if (report->layers == NULL)
         return out_of_memory(run);
     report->layer_count = run->steps;
     for (size_t s = 0; s < run->steps; s++) {
         vgg_step_info info;
-        vgg_error error;
-        if (vgg_plan_step(run->plan, s, &info, &error) != VGG_OK) {
-            vgg_cli_progress_clear(run->progress);
-            vgg_cli_complain("bench", "%s", error.message);
+        if (!step_info(run, s, &info))
             return false;
-        }
         describe_step(run, s, &info, &report->layers[s]);
+    }
+    if (run->options->train) {
+        report->packing = median_of(run, packing_column(run));
+        report->update = median_of(run, update_column(run));
+    }
+    return true;
+}
+
+/* Of a run, as the layers are defined: a backward pass to the input or to the weights has as many
+ * as the forward pass. */
+static bool count_multiply_adds(const bench_run *run, double *count) {
+    *count = 0.0;
+    for (size_t s = 0; s < run->steps; s++) {
+        vgg_step_info info;
+        if (!step_info(run, s, &info))
+            return false;
+        int passes = 1 + (info.backward_data != NULL) + (info.backward_weights != NULL);
+        *count += (double)info.multiply_adds * (double)run->batch * passes;
     }
     return true;
 }
@@ -256,7 +326,8 @@ static bool measure_batch(bench_run *run, vgg_network *network, vgg_cli_bench_re
     result->peak_bytes = peak_bytes();
     result->mapped_bytes = process_bytes("RssFile");
     report->result_count++;
-    return !first || describe_steps(run, report);
+    return count_multiply_adds(run, &result->multiply_adds) &&
+           (!first || describe_parts(run, report));
 }
 
 bool vgg_cli_bench_network(const vgg_cli_bench_options *options, vgg_network *network,

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/bench.h"
+#include "cli/bench_output.h"
 #include "cli/json.h"
 #include "cli/message.h"
 
@@ -14,9 +14,8 @@ static double megabytes(size_t bytes) {
 }
 
 /* Effective: the multiply-adds of the layers as they are defined, whatever an algorithm saves. */
-static double effective_gflops(const vgg_network *network, const vgg_cli_bench_result *result) {
-    double operations = 2.0 * (double)vgg_network_multiply_adds(network) * (double)result->batch;
-    return 1e-9 * operations / result->median;
+static double effective_gflops(const vgg_cli_bench_result *result) {
+    return 2e-9 * result->multiply_adds / result->median;
 }
 
 /* ---- text --------------------------------------------------------------------------------------
@@ -39,6 +38,9 @@ static void print_machine(const vgg_cli_bench_options *o, const vgg_cli_bench_re
     char peak[VGG_CLI_TEXT_SIZE], mapped[VGG_CLI_TEXT_SIZE];
     printf("program   %s, %zu thread%s%s\n", vgg_cpu_tier(), report->threads,
            report->threads == 1 ? "" : "s", o->exact ? ", exact" : "");
+    if (report->train)
+        printf("training  SGD, momentum %g, weight decay %g; random labels\n",
+               VGG_CLI_BENCH_MOMENTUM, VGG_CLI_BENCH_WEIGHT_DECAY);
     printf("machine   %.1f GFLOP/s at most, reads %.1f GB/s\n", report->machine.peak_gflops,
            report->machine.read_gbps);
     printf("memory    %s at most, %s of it mapped from files\n",
@@ -46,11 +48,11 @@ static void print_machine(const vgg_cli_bench_options *o, const vgg_cli_bench_re
            vgg_cli_bytes_text(mapped, last->mapped_bytes));
 }
 
-static void print_results(const vgg_network *network, const vgg_cli_bench_report *report) {
+static void print_results(const vgg_cli_bench_report *report) {
     puts("\nbatch  runs        ms      25 %      75 %  ms/image  images/s  GFLOP/s  of peak");
     for (size_t i = 0; i < report->result_count; i++) {
         const vgg_cli_bench_result *r = &report->results[i];
-        double gflops = effective_gflops(network, r), batch = (double)r->batch;
+        double gflops = effective_gflops(r), batch = (double)r->batch;
         printf("%5zu %5zu %9.2f %9.2f %9.2f %9.2f %9.1f %8.1f %6.0f %%\n", r->batch, r->runs,
                1e3 * r->median, 1e3 * r->p25, 1e3 * r->p75, 1e3 * r->median / batch,
                batch / r->median, gflops, 100.0 * gflops / report->machine.peak_gflops);
@@ -73,23 +75,25 @@ static double predicted_seconds(const vgg_cli_bench_report *report,
 /* How much of its time a layer would need if nothing but its products, or reading its bytes, took
  * any. */
 static double share_of_bound(const vgg_cli_bench_report *report, const vgg_cli_bench_layer *layer) {
-    return seconds_at_rates(&report->machine, layer->products, layer->bytes) / layer->seconds;
+    return seconds_at_rates(&report->machine, layer->products, layer->bytes) /
+           layer->passes[VGG_CLI_FORWARD].seconds;
 }
 
 static void print_layers(const vgg_cli_bench_report *report) {
     double total = 0.0, predicted = 0.0;
     for (size_t i = 0; i < report->layer_count; i++)
-        total += report->layers[i].seconds;
+        total += report->layers[i].passes[VGG_CLI_FORWARD].seconds;
     printf("\n%-14s%-14s%8s%10s%9s%8s%9s%8s\n", "layer", "algorithm", "MB", "predicted", "ms",
            "share", "GFLOP/s", "bound");
     for (size_t i = 0; i < report->layer_count; i++) {
         const vgg_cli_bench_layer *layer = &report->layers[i];
+        const vgg_cli_bench_pass *pass = &layer->passes[VGG_CLI_FORWARD];
         predicted += predicted_seconds(report, layer);
         printf("%-14s%-14s%8.1f%10.3f%9.3f%6.1f %%", layer->name[0] != '\0' ? layer->name : "-",
-               layer->algorithm, megabytes(layer->bytes), 1e3 * predicted_seconds(report, layer),
-               1e3 * layer->seconds, total > 0.0 ? 100.0 * layer->seconds / total : 0.0);
-        if (isfinite(layer->gflops))
-            printf("%9.1f%6.0f %%", layer->gflops, 100.0 * share_of_bound(report, layer));
+               pass->algorithm, megabytes(layer->bytes), 1e3 * predicted_seconds(report, layer),
+               1e3 * pass->seconds, total > 0.0 ? 100.0 * pass->seconds / total : 0.0);
+        if (isfinite(pass->gflops))
+            printf("%9.1f%6.0f %%", pass->gflops, 100.0 * share_of_bound(report, layer));
         putchar('\n');
     }
     printf("%-36s%10.3f%9.3f  at batch %zu\n", "all", 1e3 * predicted, 1e3 * total,
@@ -100,21 +104,24 @@ void vgg_cli_bench_text(const vgg_cli_bench_options *options, const vgg_network 
                         const vgg_cli_bench_report *report) {
     print_network(options, network);
     print_machine(options, report);
-    print_results(network, report);
-    print_layers(report);
+    print_results(report);
+    if (report->train)
+        vgg_cli_bench_print_training(report);
+    else
+        print_layers(report);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------
  */
 
-static json_t *result_json(const vgg_network *network, const vgg_cli_bench_report *report,
-                           const vgg_cli_bench_result *r) {
-    double gflops = effective_gflops(network, r), batch = (double)r->batch;
+static json_t *result_json(const vgg_cli_bench_report *report, const vgg_cli_bench_result *r) {
+    double gflops = effective_gflops(r), batch = (double)r->batch;
     return json_pack(
         "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "batch",
         (json_int_t)r->batch, "ms_median", vgg_cli_json_number(1e3 * r->median), "ms_p25",
         vgg_cli_json_number(1e3 * r->p25), "ms_p75", vgg_cli_json_number(1e3 * r->p75),
-        "ms_per_image", vgg_cli_json_number(1e3 * r->median / batch), "images_per_second",
+        "ms_per_image", vgg_cli_json_number(1e3 * r->median / batch),
+        report->train ? "images_per_s" : "images_per_second",
         vgg_cli_json_number(batch / r->median), "gflops", vgg_cli_json_number(gflops),
         "share_of_peak", vgg_cli_json_number(gflops / report->machine.peak_gflops), "runs",
         (json_int_t)r->runs, "plan_mb", vgg_cli_json_number(megabytes(r->plan_bytes)), "rss_mb",
@@ -123,12 +130,13 @@ static json_t *result_json(const vgg_network *network, const vgg_cli_bench_repor
 }
 
 static json_t *layer_json(const vgg_cli_bench_report *report, const vgg_cli_bench_layer *layer) {
-    bool computes = isfinite(layer->gflops);
+    const vgg_cli_bench_pass *pass = &layer->passes[VGG_CLI_FORWARD];
+    bool computes = isfinite(pass->gflops);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
                      vgg_cli_json_text(layer->name), "algorithm",
-                     vgg_cli_json_text(layer->algorithm), "ms",
-                     vgg_cli_json_number(1e3 * layer->seconds), "gflops",
-                     vgg_cli_json_number(layer->gflops), "gbps", vgg_cli_json_number(layer->gbps),
+                     vgg_cli_json_text(pass->algorithm), "ms",
+                     vgg_cli_json_number(1e3 * pass->seconds), "gflops",
+                     vgg_cli_json_number(pass->gflops), "gbps", vgg_cli_json_number(layer->gbps),
                      "mb", vgg_cli_json_number(megabytes(layer->bytes)), "predicted_ms",
                      vgg_cli_json_number(1e3 * predicted_seconds(report, layer)), "share_of_bound",
                      vgg_cli_json_number(computes ? share_of_bound(report, layer) : (double)NAN));
@@ -137,9 +145,11 @@ static json_t *layer_json(const vgg_cli_bench_report *report, const vgg_cli_benc
 bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *report) {
     json_t *results = json_array(), *layers = json_array();
     for (size_t i = 0; i < report->result_count; i++)
-        json_array_append_new(results, result_json(network, report, &report->results[i]));
+        json_array_append_new(results, result_json(report, &report->results[i]));
     for (size_t i = 0; i < report->layer_count; i++)
-        json_array_append_new(layers, layer_json(report, &report->layers[i]));
+        json_array_append_new(layers, report->train
+                                          ? vgg_cli_bench_training_json(&report->layers[i])
+                                          : layer_json(report, &report->layers[i]));
     /* A row that memory ran out for is not in its list. */
     bool whole = json_array_size(results) == report->result_count &&
                  json_array_size(layers) == report->layer_count;
@@ -151,6 +161,8 @@ bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *
                                vgg_cli_json_number(report->machine.peak_gflops), "read_gbps",
                                vgg_cli_json_number(report->machine.read_gbps), "rss_mb",
                                vgg_cli_json_number(megabytes(peak)), "layers", layers);
+    if (whole && report->train)
+        whole = vgg_cli_bench_add_parts(object, report);
     if (!whole)
         json_decref(object);
     if (!whole || !vgg_cli_json_print(object, true, 0)) {

@@ -20,7 +20,12 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .minimum = 1,
          .maximum = 65536,
          .help = "batch sizes to measure, in this order",
-         .fallback = "1,8,32"},
+         .fallback = "1,8,32; with --train 8,32"},
+        {.type = VGG_CLI_FLAG,
+         .name = "train",
+         .value = &o->train,
+         .help = "measure training steps: forward, loss, backward and the update of SGD with "
+                 "momentum 0.9 and weight decay 0.0005, on random labels"},
         {.type = VGG_CLI_SIZE,
          .name = "threads",
          .argument = "N",
@@ -58,7 +63,13 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
                  "\"gflops\", \"share_of_peak\", \"runs\", \"plan_mb\", \"rss_mb\", "
                  "\"mapped_mb\"}], \"peak_gflops\", \"read_gbps\", \"rss_mb\", \"layers\": "
                  "[{\"name\", \"algorithm\", \"ms\", \"gflops\", \"gbps\"}]}, where a rate that a "
-                 "layer does not have is null",
+                 "layer does not have is null. With --train: images_per_s in place of "
+                 "images_per_second; layers are [{\"name\", \"algorithm\", \"ms\", "
+                 "\"forward_ms\", \"forward_gflops\", \"backward_data_algorithm\", "
+                 "\"backward_data_ms\", \"backward_data_gflops\", "
+                 "\"backward_weights_algorithm\", \"backward_weights_ms\", "
+                 "\"backward_weights_gflops\"}], null for a pass that a layer does not have; "
+                 "then follow \"packing_ms\" and \"update_ms\"",
          .fallback = "text"},
     };
     const vgg_cli_group groups[] = {
@@ -85,13 +96,21 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
             "is the share of its time that its algorithm's multiply-adds would take at the peak, "
             "or its MB at the bandwidth, whichever is longer; beyond 100 % where they are in a "
             "cache.\n"
-            "Memory is the most that this process has had in RAM: weights, plan, input and "
-            "program, in MB of 1,048,576 bytes. It never falls from one batch size to the next. "
+            "With --train a run is a training step, and the table shows for each layer the forward "
+            "pass and the two halves of the backward pass: the gradient of its input and that of "
+            "its weights. Each half has as many multiply-adds as the forward pass. Before its "
+            "first layer a forward pass packs the weights, which the step before has changed. The "
+            "weights of linear layers are updated while their gradient is computed. The weights "
+            "of a MODEL change in memory only.\n"
+            "Memory is the most that this process has had in RAM: weights, plan, optimiser, input "
+            "and program, in MB of 1,048,576 bytes. It never falls from one batch size to the "
+            "next. "
             "The part mapped from files, such as the weights of MODEL, is shared with other "
             "processes that map them.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "vgg bench --arch D --batch 1 --seconds 2\n"
+                    "vgg bench --arch A --input 64 --train --batch 8 --runs 5\n"
                     "vgg bench vgg16.safetensors --batch 1,8 --threads 1\n"
                     "vgg bench vgg16.safetensors --exact --format json\n"
                     "vgg bench --arch 32,32,M,64,64,M/256 --input 1x28x28 --runs 100",
@@ -113,7 +132,8 @@ static bool draw_weights(vgg_network *network, vgg_cli_progress *progress) {
 
 static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) {
     vgg_cli_progress progress = vgg_cli_progress_on(stderr);
-    vgg_cli_bench_report report = {.threads = o->threads > 0 ? o->threads : vgg_threads_default()};
+    vgg_cli_bench_report report = {.threads = o->threads > 0 ? o->threads : vgg_threads_default(),
+                                   .train = o->train};
     bool done = vgg_cli_bench_machine(report.threads, &progress, &report.machine) &&
                 (opened->model != NULL || draw_weights(opened->network, &progress)) &&
                 vgg_cli_bench_network(o, opened->network, &progress, &report) &&
@@ -127,13 +147,15 @@ static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) 
 }
 
 int vgg_cli_bench(int argc, char **argv) {
-    vgg_cli_bench_options o = {.format = "text", .seconds = 5.0, .batches = {3, {1, 8, 32}}};
+    vgg_cli_bench_options o = {.format = "text", .seconds = 5.0};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
     if (operands == 1)
         o.source.path = argv[1];
+    if (o.batches.count == 0)
+        o.batches = o.train ? (vgg_cli_sizes){2, {8, 32}} : (vgg_cli_sizes){3, {1, 8, 32}};
     vgg_cli_network opened;
     status = vgg_cli_network_open("bench", &o.source, &opened);
     if (status != VGG_CLI_OK)

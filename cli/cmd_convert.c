@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/message.h"
+#include "cli/model_facts.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "vgg/vgg.h"
@@ -116,27 +117,24 @@ static const char *linear_dtype(const vgg_network *network) {
 
 static void report(const vgg_model *model, const char *in, const char *out) {
     const vgg_network *network = vgg_model_network(model);
-    const vgg_network_options *described = vgg_network_describe(network);
-    const vgg_preprocess *preprocess = vgg_model_preprocess(model);
     char parameters[VGG_CLI_TEXT_SIZE], bytes[VGG_CLI_TEXT_SIZE];
     struct stat info;
     size_t size = stat(out, &info) == 0 ? (size_t)info.st_size : 0;
     printf("%s (%s) -> %s (%s)\n", in, vgg_model_format(model), out,
            vgg_cli_bytes_text(bytes, size));
-    printf("network   %s%s, %s layout, %zux%zux%zu, %zu classes\n", described->arch,
-           described->batch_norm ? " with batch normalisation" : "",
-           vgg_cli_layouts[described->layout], described->channels, described->height,
-           described->width, described->classes);
+    vgg_cli_print_network(vgg_network_describe(network));
+    putchar('\n');
     const char *first = vgg_network_dtype(network, 0), *linear = linear_dtype(network);
     printf("weights   %s, %s%s%s\n",
            vgg_cli_count_text(parameters, vgg_network_parameters(network)), first,
            strcmp(first, linear) == 0 ? "" : ", linear layers ",
            strcmp(first, linear) == 0 ? "" : linear);
-    printf("pictures  %s\n", preprocess == NULL
-                                 ? "not known: --preprocess says how they become inputs"
-                                 : preprocess->name);
+    vgg_cli_print_pictures(vgg_model_preprocess(model), vgg_model_preprocess_origin(model),
+                           vgg_model_format(model));
     printf("classes   %s\n",
            vgg_model_class_names(model) == NULL ? "no names: --labels gives them" : "named");
+    if (vgg_model_softmax(model))
+        printf("softmax   ends the graph of IN; the network ends before it, in logits\n");
 }
 
 int vgg_cli_convert(int argc, char **argv) {

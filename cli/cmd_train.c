@@ -83,6 +83,8 @@ static void fill_options(const vgg_cli_train_options *o, vgg_train_options *opti
     vgg_train_options_init(options, sizeof *options);
     options->epochs = o->epochs;
     options->batch = o->batch;
+    options->micro_batch = o->micro_batch;
+    options->freeze = o->freeze;
     options->rate = o->rate;
     options->momentum = o->momentum;
     options->weight_decay = o->weight_decay;

@@ -7,6 +7,7 @@ enum {
     VGG_CLI_FAILURE = 1,
     VGG_CLI_USAGE = 2,     /* the command line makes no sense; nothing was done */
     VGG_CLI_SKIPPED = 3,   /* the work is done, but pictures could not be read */
+    VGG_CLI_PROBLEMS = 4,  /* the file could be read, but something is wrong with it */
     VGG_CLI_STOPPED = 130, /* a signal stopped a training, which was saved */
 };
 
@@ -20,6 +21,7 @@ int vgg_cli_train(int argc, char **argv);
 int vgg_cli_eval(int argc, char **argv);
 int vgg_cli_predict(int argc, char **argv);
 int vgg_cli_summary(int argc, char **argv);
+int vgg_cli_inspect(int argc, char **argv);
 int vgg_cli_convert(int argc, char **argv);
 int vgg_cli_bench(int argc, char **argv);
 int vgg_cli_generate(int argc, char **argv);

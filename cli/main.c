@@ -13,6 +13,7 @@ static const vgg_cli_command commands[] = {
     {"eval", "measure a model on labelled pictures", vgg_cli_eval},
     {"predict", "say what is in pictures", vgg_cli_predict},
     {"summary", "list the layers of a network or a model file", vgg_cli_summary},
+    {"inspect", "say what is in a weight file and what is wrong with it", vgg_cli_inspect},
     {"convert", "write a model file in another format or with smaller weights", vgg_cli_convert},
     {"bench", "measure how fast a network runs here", vgg_cli_bench},
     {"generate", "draw a data set of pictograms to try things on", vgg_cli_generate},

@@ -5,7 +5,7 @@
 #include "cli/command.h"
 #include "cli/message.h"
 
-const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", NULL};
+const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", "signed", NULL};
 const char *const vgg_cli_layouts[] = {
     [VGG_LAYOUT_PAPER] = "paper", [VGG_LAYOUT_TORCHVISION] = "torchvision", NULL};
 const char *const vgg_cli_formats[] = {"text", "json", NULL};
@@ -26,8 +26,9 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .argument = "PRESET",
          .value = &source->preprocess,
          .choices = vgg_cli_presets,
-         .help = "how pictures become inputs: torchvision, caffe (also Keras), paper or unit; must "
-                 "be given for a file that does not say",
+         .help =
+             "how pictures become inputs: torchvision, caffe (also Keras), paper, unit (0 to 1) "
+             "or signed (-1 to 1); must be given for a file that does not say",
          .fallback = "the file's"},
         {.type = VGG_CLI_TEXT,
          .name = "labels",
@@ -49,6 +50,20 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .choices = vgg_cli_layouts,
          .help = "paper or torchvision, for a file that does not say",
          .fallback = "torchvision"},
+        {.type = VGG_CLI_SIZE,
+         .name = "classes",
+         .argument = "N",
+         .value = &source->classes,
+         .minimum = 1,
+         .maximum = 1e6,
+         .help = "how many classes it must have; a file with another number is refused",
+         .fallback = "any number"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "batch-norm",
+         .value = &source->batch_norm,
+         .given = &source->batch_norm_given,
+         .help = "whether a Darknet file, which does not say, has batch normalisation",
+         .fallback = "what the file shows"},
         {.type = VGG_CLI_INPUT,
          .name = "input",
          .argument = "SIZE",
@@ -80,8 +95,7 @@ bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model 
     return false;
 }
 
-int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
-    vgg_error error;
+vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source) {
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
     options.arch = source->arch;
@@ -90,6 +104,14 @@ int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, 
     options.labels = source->labels;
     options.height = source->input.height;
     options.width = source->input.width;
+    options.batch_norm = source->batch_norm_given ? &source->batch_norm : NULL;
+    options.classes = source->classes;
+    return options;
+}
+
+int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
+    vgg_error error;
+    vgg_model_options options = vgg_cli_model_told(source);
     vgg_model *loaded;
     if (vgg_model_load(source->path, &options, &loaded, &error) != VGG_OK) {
         vgg_cli_complain(command, "%s", error.message);
@@ -118,10 +140,17 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
         vgg_cli_complain(command,
                          "%s: does not say how pictures become its inputs; give the preprocessing "
                          "that it was trained with: --preprocess torchvision (or caffe, paper, "
-                         "unit)",
+                         "unit, signed)",
                          source->path);
         vgg_model_free(loaded);
         return VGG_CLI_FAILURE;
+    }
+    if (vgg_model_preprocess_origin(loaded) == VGG_ORIGIN_CONVENTION) {
+        const char *preset = vgg_model_preprocess(loaded)->name;
+        vgg_cli_complain(command,
+                         "%s: does not say how pictures become its inputs; taken for %s, as is "
+                         "usual for %s files (--preprocess %s takes it as said)",
+                         source->path, preset, vgg_model_format(loaded), preset);
     }
     *model = loaded;
     return VGG_CLI_OK;

@@ -1,4 +1,5 @@
-/* Where a model comes from: the options that `vgg eval` and `vgg predict` share. */
+/* Where a model comes from: the options that `vgg eval`, `vgg predict`, `vgg convert` and
+ * `vgg inspect` share. */
 #ifndef VGG_CLI_MODEL_SOURCE_H
 #define VGG_CLI_MODEL_SOURCE_H
 
@@ -16,10 +17,12 @@ extern const char vgg_cli_exact_help[];
 
 typedef struct vgg_cli_model_source {
     const char *path, *preprocess, *labels, *arch, *layout;
+    size_t classes;
+    bool batch_norm, batch_norm_given;
     vgg_cli_input input;
 } vgg_cli_model_source;
 
-#define VGG_CLI_MODEL_OPTIONS 6
+#define VGG_CLI_MODEL_OPTIONS 8
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]);
 
@@ -30,6 +33,9 @@ bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_mo
 /* False, which is complained about, when the model takes other channels than `input` says. */
 bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
                          const vgg_cli_input *input);
+
+/* What the library is told of the file. */
+vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source);
 
 /* Opens the model of source->path. Returns the exit status; anything but VGG_CLI_OK has been
  * complained about. */

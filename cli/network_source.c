@@ -93,9 +93,9 @@ static bool check_line(const char *command, const vgg_cli_network_source *source
                          source->path);
         return false;
     }
-    if (source->batch_norm_given || source->classes_given) {
-        vgg_cli_complain(command, "--%s: cannot be chosen for %s, which has its own",
-                         source->classes_given ? "classes" : "batch-norm", source->path);
+    if (source->classes_given) {
+        vgg_cli_complain(command, "--classes: cannot be chosen for %s, which has its own",
+                         source->path);
         return false;
     }
     return true;
@@ -111,6 +111,7 @@ static int load_model(const char *command, const vgg_cli_network_source *source,
     options.layout = source->layout;
     options.height = source->input.height;
     options.width = source->input.width;
+    options.batch_norm = source->batch_norm_given ? &source->batch_norm : NULL;
     vgg_model *model;
     vgg_error error;
     if (vgg_model_load(source->path, &options, &model, &error) != VGG_OK) {

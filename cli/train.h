@@ -18,13 +18,13 @@ typedef struct vgg_cli_train_options {
     bool batch_norm, augment, crop, flip, shuffle;
     bool strict, resume, overwrite, quiet;
     double dropout, rate, momentum, weight_decay, gamma, validation_split;
-    size_t epochs, batch, step_epochs, threads, workers;
+    size_t epochs, batch, micro_batch, freeze, step_epochs, threads, workers;
     uint64_t seed;
     vgg_cli_input input;
     struct {
         bool layout, batch_norm, dropout;
-        bool epochs, batch, rate, momentum, weight_decay, schedule, step_epochs, gamma, init, seed,
-            augment, crop, flip, shuffle, validation_split;
+        bool epochs, batch, micro_batch, freeze, rate, momentum, weight_decay, schedule,
+            step_epochs, gamma, init, seed, augment, crop, flip, shuffle, validation_split;
     } given;
 } vgg_cli_train_options;
 
@@ -44,7 +44,7 @@ typedef struct vgg_cli_training {
 
 /* The options that decide, with the data and the network, what is learnt. They travel with the
  * model as notes "options.<name>", and a resumed run takes them from there. */
-#define VGG_CLI_LEARNING_OPTIONS 15
+#define VGG_CLI_LEARNING_OPTIONS 17
 void vgg_cli_learning_options(vgg_cli_train_options *o,
                               vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS]);
 

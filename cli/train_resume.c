@@ -107,7 +107,8 @@ int vgg_cli_train_note_options(vgg_cli_training *training) {
 
 /* Options that the place where a run stopped depends on. */
 static bool is_fixed(const char *name) {
-    static const char *const fixed[] = {"batch", "seed", "shuffle", "init", "validation-split"};
+    static const char *const fixed[] = {"batch", "seed", "shuffle", "init", "validation-split",
+                                        "freeze"};
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         if (strcmp(fixed[i], name) == 0)
             return true;

@@ -235,8 +235,11 @@ void vgg_cli_train_print_plan(const vgg_cli_training *training) {
     print_data(training);
     print_network(training);
     printf("views     %s, %s order\n", views_text(o), o->shuffle ? "random" : "fixed");
-    printf("training  %zu epoch%s in batches of %zu, learning rate %s", o->epochs,
-           o->epochs == 1 ? "" : "s", o->batch, vgg_cli_number_text(text[0], o->rate));
+    printf("training  %zu epoch%s in batches of %zu", o->epochs, o->epochs == 1 ? "" : "s",
+           o->batch);
+    if (o->micro_batch > 0 && o->micro_batch < o->batch)
+        printf(" (%zu at once)", o->micro_batch);
+    printf(", learning rate %s", vgg_cli_number_text(text[0], o->rate));
     if (strcmp(o->schedule, "step") == 0)
         printf(" (times %s every %zu epoch%s)", vgg_cli_number_text(text[1], o->gamma),
                o->step_epochs, o->step_epochs == 1 ? "" : "s");
@@ -245,6 +248,9 @@ void vgg_cli_train_print_plan(const vgg_cli_training *training) {
            vgg_cli_number_text(text[3],
                                vgg_network_describe(vgg_model_network(training->model))->dropout),
            (unsigned long long)o->seed);
+    if (o->freeze > 0)
+        printf("frozen    the first %zu block%s of convolutions\n", o->freeze,
+               o->freeze == 1 ? "" : "s");
     printf("run       %s%s\n", o->folder, o->resume ? ", continued" : "");
     fflush(stdout);
 }

@@ -17,6 +17,17 @@
 
 #define PAGE ((size_t)4096)
 
+/* What is told of the network of a file that does not show it. */
+#ifndef FUZZ_ARCH
+#define FUZZ_ARCH NULL
+#define FUZZ_SIDE 0
+#endif
+
+static const vgg_model_options told = {.struct_size = sizeof(vgg_model_options),
+                                       .arch = FUZZ_ARCH,
+                                       .height = FUZZ_SIDE,
+                                       .width = FUZZ_SIDE};
+
 /* A pipe or a broken machine is not what is looked for. */
 static void insist(bool works) {
     if (!works)
@@ -44,7 +55,8 @@ static bool load_alone(const uint8_t *data, size_t size) {
     insist(map != MAP_FAILED);
     memcpy(map, data, size);
     ASAN_POISON_MEMORY_REGION(map + size, whole - size);
-    vgg_tensor_source source = {.format = &FUZZ_FORMAT, .path = vgg_text_copy("fuzzed")};
+    vgg_tensor_source source = {
+        .format = &FUZZ_FORMAT, .told = &told, .path = vgg_text_copy("fuzzed")};
     source.storage.map = map;
     source.storage.size = size;
     vgg_error error = {0};
@@ -65,7 +77,7 @@ static void load_model(const uint8_t *data, size_t size) {
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     vgg_model *model;
     vgg_error error;
-    if (vgg_model_load(path, NULL, &model, &error) == VGG_OK)
+    if (vgg_model_load(path, &told, &model, &error) == VGG_OK)
         vgg_model_free(model);
     close(file);
 }

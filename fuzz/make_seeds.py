@@ -8,6 +8,8 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "faults"))
 
+import caffe_files  # noqa: E402
+import darknet_files  # noqa: E402
 import keras_files  # noqa: E402
 import model_files  # noqa: E402
 import onnx_bytes  # noqa: E402
@@ -65,8 +67,28 @@ def keras(folder):
     keras_files.write_keras(folder / "keras", norm)
 
 
+def caffe(folder):
+    def model(name, inputs=b"", batch_norm=False, **options):
+        network = caffe_files.Network(((2,), (3,)), (4,), 3, 4, batch_norm=batch_norm)
+        layers = caffe_files.caffe_layers(network, **options)
+        (folder / name).write_bytes(caffe_files.caffe_model(layers, inputs))
+
+    model("v1", caffe_files.input_dims(4), v1=True, legacy=True)
+    model("layer", batch_norm=True, eps=1e-3, factor=3.0)
+    model("pieces", store=caffe_files.in_two, double=True)
+    model("bare", v1=True, bare=True)
+
+
+def darknet(folder):
+    """Of the network that fuzz_darknet is told."""
+    for name, version, batch_norm in (("wide", (0, 2, 0), False), ("narrow", (0, 1, 0), False),
+                                      ("bn", (0, 2, 5), True)):
+        network = caffe_files.Network(((2,), (3,)), (4,), 3, 4, batch_norm=batch_norm)
+        (folder / name).write_bytes(darknet_files.weights(network, version))
+
+
 def main():
-    for make in (safetensors, pth, onnx, keras):
+    for make in (safetensors, pth, onnx, keras, caffe, darknet):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)

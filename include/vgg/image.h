@@ -96,7 +96,8 @@ typedef struct vgg_preprocess {
  *   "torchvision"  RGB, 1/255, mean (0.485, 0.456, 0.406), deviation (0.229, 0.224, 0.225)
  *   "caffe"        BGR, mean (103.939, 116.779, 123.68) of 0..255; Keras's VGG models use it too
  *   "paper"        RGB, mean (123.68, 116.779, 103.939) of 0..255
- *   "unit"         RGB, 1/255, no mean
+ *   "unit"         RGB, 1/255, no mean: 0 to 1
+ *   "signed"       RGB, 1/255, mean and deviation 0.5: -1 to 1
  * With 1 channel the means and deviations become their average over the three. The short side is
  * resized to round(min(height, width) * 256 / 224) with the bilinear filter (Simonyan & Zisserman,
  * section 3.2: S = 256 for 224). VGG_ERROR_NOT_FOUND, naming the presets, for another name. */

@@ -16,6 +16,20 @@ extern "C" {
 
 typedef struct vgg_model vgg_model;
 
+/* Where something that is known of a model comes from. The values are pinned. */
+typedef enum vgg_origin {
+    VGG_ORIGIN_UNKNOWN = 0,    /* it is not known */
+    VGG_ORIGIN_TOLD = 1,       /* the caller said it */
+    VGG_ORIGIN_FILE = 2,       /* the file's own description */
+    VGG_ORIGIN_GRAPH = 3,      /* the graph of layers in the file */
+    VGG_ORIGIN_SHAPES = 4,     /* the names and shapes of the file's tensors */
+    VGG_ORIGIN_CONVENTION = 5, /* not in the file: what files of its format usually mean */
+    VGG_ORIGIN_SIZE = 6,       /* the number of values in the file, which names none of them */
+} vgg_origin;
+
+/* "unknown", "told", "file", "graph", "shapes", "convention" or "size". */
+VGG_API const char *vgg_origin_name(vgg_origin origin);
+
 /* A model around a network, which it then owns and frees. preprocess is copied and may be NULL when
  * it is not known; class names are copied: either NULL, or as many as the network has classes. */
 VGG_API vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preprocess,
@@ -26,7 +40,8 @@ VGG_API void vgg_model_free(vgg_model *model);
 /* All of these belong to the model. */
 VGG_API vgg_network *vgg_model_network(const vgg_model *model);
 VGG_API const vgg_preprocess *vgg_model_preprocess(const vgg_model *model); /* NULL: not known */
-VGG_API const char *const *vgg_model_class_names(const vgg_model *model);   /* NULL: not known */
+VGG_API vgg_origin vgg_model_preprocess_origin(const vgg_model *model);
+VGG_API const char *const *vgg_model_class_names(const vgg_model *model); /* NULL: not known */
 
 /* Free text that travels with the model, such as training facts: value of a key, NULL when it has
  * none. Keys that the format itself uses ("format", "vgg.…") cannot be set. */
@@ -44,14 +59,19 @@ typedef struct vgg_model_options {
     const char *labels;     /* a text file with a class name per line, or "imagenet" for the 1,000
                              * names of ILSVRC 2012; default NULL: the file's */
     size_t height, width;   /* of the input, default 0: the file's, or 224 for a file without */
+    size_t classes; /* how many it must have: a file with another number is refused; default 0: any
+                     * number */
+    const bool *batch_norm; /* for a Darknet file, which does not say; default NULL: what its size
+                             * shows. Any other answer than the file's is an error */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
-/* Opens a safetensors file: one that vgg_model_save wrote, or one with torchvision's or timm's
- * tensor names, whose architecture is read off the shapes. options may be NULL. The file is mapped,
- * and weights in float32, float16 or bfloat16 are used from the map without copying. The file must
- * not be changed while the model is open.
+/* Opens a model file of any format that is read: one that vgg_model_save wrote, or one with
+ * torchvision's or timm's tensor names, whose architecture is read off the shapes, or one of ONNX,
+ * Caffe or Darknet. options may be NULL. The file is mapped, and weights in float32, float16 or
+ * bfloat16 are used from the map without copying where they are aligned. The file must not be
+ * changed while the model is open.
  *
  * Errors say which tensor has which shape or type and which was expected, which tensors are missing
  * or not used, and at which byte a truncated or malformed file ends or goes wrong. */
@@ -81,6 +101,10 @@ VGG_API vgg_status vgg_model_save_as(const vgg_model *model, const char *path,
 
 /* The format that a model was loaded from, such as "safetensors"; NULL for one that was not. */
 VGG_API const char *vgg_model_format(const vgg_model *model);
+
+/* Whether the graph of the file that it was loaded from ends in a softmax. The network ends before
+ * it, in logits, so that it is applied once by whatever asks for probabilities. */
+VGG_API bool vgg_model_softmax(const vgg_model *model);
 
 /* The 1,000 class names of ILSVRC 2012, in the usual order of its outputs (sorted by WordNet id),
  * each the first name of its synset. */

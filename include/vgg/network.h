@@ -146,6 +146,19 @@ VGG_API vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, c
 VGG_API vgg_status vgg_network_initialise(vgg_network *network, const char *scheme, uint64_t seed,
                                           vgg_error *error);
 
+/* Freezes a layer, or trains it again: what belongs to a frozen layer has no gradient and does not
+ * change; its batch normalisation uses the running statistics in either mode, and leaves them
+ * alone. Below the lowest layer that is trained nothing is kept for backward passes, and forward
+ * passes are those of a plan without gradients. Plans and optimisers made from now on see it; it is
+ * not saved. All layers are trained at first. */
+VGG_API vgg_status vgg_network_set_trained(vgg_network *network, size_t layer, bool trained,
+                                           vgg_error *error);
+VGG_API bool vgg_network_trained(const vgg_network *network, size_t layer);
+
+/* Freezes the first `blocks` blocks of convolutions, each of which ends with a max-pool, and trains
+ * all other layers. */
+VGG_API vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *error);
+
 /* Totals of all layers. */
 VGG_API size_t vgg_network_parameters(const vgg_network *network);
 VGG_API size_t vgg_network_multiply_adds(const vgg_network *network);
@@ -195,6 +208,11 @@ typedef struct vgg_plan_options {
                           */
     bool softmax; /* vgg_plan_forward writes probabilities instead of logits, default false; not
                    * with gradients, which start at logits */
+    size_t micro_batches; /* backward passes whose gradients are added up to those of one step, see
+                           * vgg_plan_begin_step; default 0: one, whose gradients stand alone */
+    bool defer_linear;    /* vgg_plan_backward leaves out the gradients of the weights and biases of
+                           * linear layers, nearly all of a VGG's; it keeps what they follow from,
+                           * and vgg_optimiser_step computes them on the way. Default false */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
@@ -233,12 +251,20 @@ VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t 
 VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient,
                                      float *input_gradient, vgg_error *error);
 
+/* A step in several batches: in a plan with micro_batches of n > 1, the gradients of up to n pairs
+ * of vgg_plan_forward and vgg_plan_backward are added up, from the first after the plan was made,
+ * this function or vgg_optimiser_step was called. They are those of one batch of all the images, to
+ * rounding, when the losses add up too (vgg_cross_entropy_part). Dropout drops what it would drop
+ * in that batch; only batch normalisation in VGG_MODE_TRAIN sees each micro-batch alone. */
+VGG_API void vgg_plan_begin_step(vgg_plan *plan);
+
 /* The gradient of a tensor after vgg_plan_backward, in the tensor's shape; NULL for a tensor that
- * is not trained or a plan without gradients. Belongs to the plan. */
+ * is not trained or frozen, a plan without gradients and, with defer_linear, the tensors of linear
+ * layers. Belongs to the plan. */
 VGG_API const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor);
 
 /* Numbers the random choices of dropout; a forward pass in VGG_MODE_TRAIN draws them as a function
- * of (seed, step). Default 0, 0. */
+ * of (seed, step) and of the image's place among those of the step. Default 0, 0. */
 VGG_API void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step);
 
 /* The instruction tier that plans use on this processor: "avx512", "avx2", "portable" or "ref". It
@@ -260,6 +286,13 @@ typedef struct vgg_step_info {
     double cost;
     size_t bytes;
     double seconds; /* that the last vgg_plan_forward took for it */
+    /* Of a plan with gradients: how the step computes the gradient of its input and those of its
+     * weights, NULL where it does not; and the seconds that the last vgg_plan_backward took for the
+     * latter and for all else. Batch normalisation computes both at once. With defer_linear the
+     * weights of linear layers have the seconds of the last vgg_optimiser_step, their update in
+     * them. */
+    const char *backward_data, *backward_weights;
+    double backward_data_seconds, backward_weights_seconds;
 } vgg_step_info;
 
 VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);
@@ -288,6 +321,11 @@ VGG_API void vgg_softmax(const float *logits, size_t count, size_t classes, floa
  * if not NULL, receives (softmax - one-hot) / count, the derivative with respect to the logits. */
 VGG_API double vgg_cross_entropy(const float *logits, const size_t *classes, size_t count,
                                  size_t class_count, float *gradient);
+
+/* The share of `count` images in the loss of `whole` images, of which they are a part: their sum
+ * and gradients are divided by `whole`, so that the shares of all parts add up. */
+VGG_API double vgg_cross_entropy_part(const float *logits, const size_t *classes, size_t count,
+                                      size_t class_count, size_t whole, float *gradient);
 
 #ifdef __cplusplus
 }

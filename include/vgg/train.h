@@ -27,7 +27,9 @@ VGG_API vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan, do
                                         vgg_error *error);
 VGG_API void vgg_optimiser_free(vgg_optimiser *optimiser);
 
-/* One step with the gradients of the plan's last vgg_plan_backward. */
+/* One step with the gradients of the plan's last vgg_plan_backward, or of all since the last step
+ * in a plan with micro_batches. The next backward pass begins the next step. A plan with
+ * defer_linear needs at least one backward pass per step. */
 VGG_API vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error);
 
 /* ---- the training loop
@@ -73,7 +75,7 @@ typedef bool vgg_train_callback(void *user, const vgg_train_event *event);
 typedef struct vgg_train_options {
     size_t struct_size;    /* set by vgg_train_options_init */
     size_t epochs;         /* default 10 */
-    size_t batch;          /* default 32 */
+    size_t batch;          /* pictures per step, default 32 */
     double rate;           /* learning rate, default 0.005 */
     double momentum;       /* default 0.9 */
     double weight_decay;   /* default 5e-4 */
@@ -90,6 +92,12 @@ typedef struct vgg_train_options {
                          * go; NULL: nothing is written */
     vgg_train_callback *callback; /* default NULL */
     void *user;
+    size_t micro_batch; /* most pictures that are computed at once, which is what memory grows with;
+                         * a step adds up the gradients of as many parts of its batch as that takes.
+                         * Default 0: the whole batch. Except for rounding and the statistics of
+                         * batch normalisation the result is the same */
+    size_t freeze; /* default 0: what the network says is trained; n: as vgg_network_freeze(network,
+                    * n) leaves it. A run is resumed with what it froze */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

@@ -5,6 +5,7 @@
 #include "vgg/data.h"
 #include "vgg/eval.h"
 #include "vgg/image.h"
+#include "vgg/inspect.h"
 #include "vgg/model.h"
 #include "vgg/network.h"
 #include "vgg/status.h"

@@ -74,7 +74,7 @@ static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
     if (vgg_model_preprocess(model) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the model does not say how its input is preprocessed; name a preset "
-                        "(torchvision, caffe, paper or unit) when loading it");
+                        "(torchvision, caffe, paper, unit or signed) when loading it");
     return VGG_OK;
 }
 

@@ -54,7 +54,7 @@ vgg_status vgg_predictor_create(const vgg_model *model, const vgg_predictor_opti
     if (preprocess == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the model does not say how its input is preprocessed; name a preset "
-                        "(torchvision, caffe, paper or unit) when loading it");
+                        "(torchvision, caffe, paper, unit or signed) when loading it");
     vgg_predictor *predictor = calloc(1, sizeof *predictor);
     if (predictor == NULL)
         return vgg_fail_memory(error, "a predictor", sizeof *predictor);

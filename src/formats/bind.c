@@ -38,9 +38,7 @@ static vgg_status finish_names(shown_names *shown, const char *path, const char 
     return VGG_ERROR_FORMAT;
 }
 
-/* A linear layer may be stored as a convolution that sees all of its input: the values are in the
- * same order. */
-static bool same_shape(const vgg_tensor_info *info, const vgg_stored_tensor *stored) {
+bool vgg_bind_fits(const vgg_tensor_info *info, const vgg_stored_tensor *stored) {
     if (info->dimensions == 2 && stored->dimensions == 4)
         return stored->shape[0] == info->shape[0] && stored->count == info->count;
     return stored->dimensions == info->dimensions &&
@@ -49,7 +47,7 @@ static bool same_shape(const vgg_tensor_info *info, const vgg_stored_tensor *sto
 
 static vgg_status check_tensor(const vgg_tensor_info *info, const vgg_stored_tensor *stored,
                                const char *path, vgg_error *error) {
-    if (!same_shape(info, stored)) {
+    if (!vgg_bind_fits(info, stored)) {
         char found[VGG_SHAPE_TEXT], expected[VGG_SHAPE_TEXT];
         return vgg_fail(error, VGG_ERROR_SHAPE, "tensor \"%s\" of %s has shape %s, expected %s",
                         stored->name, path,
@@ -90,6 +88,10 @@ static bool ends_with(const char *text, const char *ending) {
     return length >= tail && strcmp(text + length - tail, ending) == 0;
 }
 
+bool vgg_bind_passes_over(const char *name) {
+    return ends_with(name, ".num_batches_tracked");
+}
+
 /* Finds the stored tensor of every tensor of the network: matches[i] for tensor i. */
 static vgg_status match_tensors(const vgg_network *network, vgg_named_tensors *names,
                                 const char *path, const vgg_stored_tensor **matches,
@@ -117,7 +119,7 @@ static vgg_status check_unused(const vgg_network *network, const vgg_named_tenso
                                const char *path, vgg_error *error) {
     shown_names unused = {0};
     for (size_t i = 0; i < names->count; i++)
-        if (!names->items[i].used && !ends_with(names->items[i].name, ".num_batches_tracked"))
+        if (!names->items[i].used && !vgg_bind_passes_over(names->items[i].name))
             show_name(&unused, names->items[i].stored->name);
     return finish_names(&unused, path, "has tensors that do not belong to", network, error);
 }

@@ -28,9 +28,6 @@ static const signature signatures[] = {
     {"a program", 0, 4,
      "\x7f"
      "ELF"},
-    {"a darknet .weights file", 0, 12, "\0\0\0\0\x01\0\0\0\0\0\0\0"},
-    {"a darknet .weights file", 0, 12, "\0\0\0\0\x02\0\0\0\0\0\0\0"},
-    {"a darknet .weights file", 0, 12, "\0\0\0\0\x02\0\0\0\x05\0\0\0"},
 };
 
 static bool is_space(unsigned char c) {
@@ -54,24 +51,11 @@ static const char *text_kind(const unsigned char *bytes, size_t size) {
     return NULL;
 }
 
-/* Protocol buffers have no signature. A Caffe model begins with field 1, its name. */
-static const char *protobuf_kind(const unsigned char *bytes, size_t size) {
-    if (size < 16)
-        return NULL;
-    if (bytes[0] != 0x0a || bytes[1] == 0 || bytes[1] >= 0x80 || size < (size_t)bytes[1] + 2)
-        return NULL;
-    for (size_t i = 0; i < bytes[1]; i++)
-        if (bytes[2 + i] < 0x20 || bytes[2 + i] > 0x7e)
-            return NULL;
-    return "a Caffe model";
-}
-
 const char *vgg_foreign_kind(const unsigned char *bytes, size_t size) {
     for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++) {
         const signature *s = &signatures[i];
         if (size >= s->offset + s->length && memcmp(bytes + s->offset, s->bytes, s->length) == 0)
             return s->kind;
     }
-    const char *kind = text_kind(bytes, size);
-    return kind != NULL ? kind : protobuf_kind(bytes, size);
+    return text_kind(bytes, size);
 }

@@ -10,6 +10,7 @@
 
 #include "base/elements.h"
 #include "formats/notes.h"
+#include "vgg/model.h"
 #include "vgg/network.h"
 #include "vgg/status.h"
 
@@ -20,6 +21,7 @@ typedef struct vgg_format vgg_format;
 
 typedef struct vgg_stored_tensor {
     char *name;
+    char *stored_as; /* its name in the file, where the reader gave it another; else NULL */
     const vgg_element_type *type;
     size_t dimensions, shape[VGG_STORED_DIMENSIONS];
     size_t count;               /* of values; 1 for a scalar */
@@ -32,9 +34,9 @@ typedef struct vgg_mapped_file {
     size_t size;
 } vgg_mapped_file;
 
-/* What the bytes of tensors lie in: the mapped file, others that it refers to, and memory for values
- * that the files do not have in their final form (compressed, transposed). A model keeps it for its
- * network. */
+/* What the bytes of tensors lie in: the mapped file, others that it refers to, and memory for
+ * values that the files do not have in their final form (compressed, transposed). A model keeps it
+ * for its network. */
 typedef struct vgg_storage {
     const unsigned char *map;
     size_t size;
@@ -44,9 +46,11 @@ typedef struct vgg_storage {
     size_t block_count, block_bytes;
 } vgg_storage;
 
-/* What a file that holds its network's graph says of the network. Start with {0}. */
+/* What a file that holds its network's graph, or whose size shows it, says of the network. Start
+ * with {0}. */
 typedef struct vgg_graph_facts {
-    char *arch; /* as vgg_network_options has it; NULL when the file has no graph */
+    char *arch;   /* as vgg_network_options has it; NULL when the file shows none */
+    bool by_size; /* the file has no graph: the number of its values fits this network */
     vgg_layout layout;
     size_t height, width; /* of the input; 0 when the file does not say */
 } vgg_graph_facts;
@@ -55,6 +59,8 @@ typedef struct vgg_graph_facts {
 typedef struct vgg_tensor_source {
     char *path;
     const vgg_format *format;
+    const vgg_model_options *told; /* by the caller, of the network: for formats whose files do not
+                                    * hold any shapes; NULL: nothing. Not owned */
     vgg_storage storage;
     vgg_stored_tensor *tensors;
     size_t tensor_count;
@@ -62,7 +68,9 @@ typedef struct vgg_tensor_source {
     const char *preset; /* the preprocessing that files of this kind expect by convention, such as
                          * "caffe"; NULL where there is no such convention */
     vgg_graph_facts graph;
-    bool softmax;       /* the file's own graph ends in a softmax, which a network here has not */
+    bool softmax;      /* the file's own graph ends in a softmax, which a network here has not */
+    vgg_error refusal; /* why the file's graph is no network here, where its tensors could be read
+                        * all the same, under the names that the file gives them; else VGG_OK */
 } vgg_tensor_source;
 
 /* What is written: tensors under torchvision's names, metadata, and the network that they belong
@@ -90,22 +98,29 @@ extern const vgg_format vgg_format_safetensors;
 extern const vgg_format vgg_format_pth;
 extern const vgg_format vgg_format_onnx;
 extern const vgg_format vgg_format_keras;
+extern const vgg_format vgg_format_caffe;
+extern const vgg_format vgg_format_darknet;
 
 /* The format with that name, or, for NULL, the one that the path's ending belongs to, else
  * safetensors. Fails for one that does not exist or cannot be written. */
 vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_format **format,
                                vgg_error *error);
 
-/* Maps the file, finds its format and loads it. A file of another kind is named for what it is. The
- * caller frees *source whatever the outcome. */
-vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error);
+/* Maps the file, finds its format and loads it. `told` is kept in the source, and may be NULL. A
+ * file of another kind is named for what it is. The caller frees *source whatever the outcome. */
+vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *told,
+                                  vgg_tensor_source *source, vgg_error *error);
 void vgg_tensor_source_free(vgg_tensor_source *source);
 
 /* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All
- * blocks together may have the size of the files and 64 MB more: a header that asks for more is refused,
- * which is what `what` names. */
+ * blocks together may have the size of the files and 64 MB more: a header that asks for more is
+ * refused, which is what `what` names. */
 vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
                                     void **memory, vgg_error *error);
+
+/* A vector of float32 that all have one value, such as the bias of a layer that has none. */
+vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, float value,
+                                    const char *what, vgg_stored_tensor *vector, vgg_error *error);
 
 /* Maps another file, which stays for as long as the storage. */
 vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
@@ -113,6 +128,9 @@ vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vg
 
 /* Unmaps and frees; *storage is {0} then. */
 void vgg_storage_free(vgg_storage *storage);
+
+/* Frees the list of tensors, not what their bytes lie in. */
+void vgg_tensor_source_forget(vgg_tensor_source *source);
 
 /* Makes room for `count` tensors, all {0}. */
 vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vgg_error *error);

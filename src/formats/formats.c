@@ -11,10 +11,9 @@
 #include "formats/format.h"
 
 static const vgg_format *const formats[] = {
-    &vgg_format_safetensors,
-    &vgg_format_keras, /* before pth, whose archives are zip files too */
-    &vgg_format_pth,
-    &vgg_format_onnx,
+    &vgg_format_safetensors, &vgg_format_keras, /* before pth, whose archives are zip files too */
+    &vgg_format_pth,         &vgg_format_onnx,  &vgg_format_caffe,
+    &vgg_format_darknet, /* the last: hardly anything tells its files from others */
 };
 #define FORMATS (sizeof formats / sizeof *formats)
 
@@ -88,8 +87,9 @@ static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
                     source->path, known_formats(known));
 }
 
-vgg_status vgg_tensor_source_open(const char *path, vgg_tensor_source *source, vgg_error *error) {
-    *source = (vgg_tensor_source){.path = vgg_text_copy(path)};
+vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *told,
+                                  vgg_tensor_source *source, vgg_error *error) {
+    *source = (vgg_tensor_source){.path = vgg_text_copy(path), .told = told};
     if (source->path == NULL)
         return vgg_fail_memory(error, path, strlen(path));
     vgg_status status = vgg_file_map(path, &source->storage.map, &source->storage.size, error);
@@ -128,6 +128,25 @@ vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, con
     return VGG_OK;
 }
 
+vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, float value,
+                                    const char *what, vgg_stored_tensor *vector, vgg_error *error) {
+    void *memory;
+    size_t bytes;
+    if (!vgg_size_mul(count, sizeof value, &bytes))
+        return vgg_fail_memory(error, what, count);
+    vgg_status status = vgg_tensor_source_memory(source, bytes, what, &memory, error);
+    if (status != VGG_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        ((float *)memory)[i] = value;
+    *vector = (vgg_stored_tensor){.type = vgg_element_type_named("F32"),
+                                  .dimensions = 1,
+                                  .shape = {count},
+                                  .count = count,
+                                  .bytes = memory};
+    return VGG_OK;
+}
+
 vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
                                  vgg_error *error) {
     vgg_storage *storage = &source->storage;
@@ -156,13 +175,21 @@ void vgg_storage_free(vgg_storage *storage) {
 
 void vgg_tensor_source_free(vgg_tensor_source *source) {
     vgg_storage_free(&source->storage);
-    for (size_t i = 0; i < source->tensor_count; i++)
-        free(source->tensors[i].name);
-    free(source->tensors);
+    vgg_tensor_source_forget(source);
     free(source->path);
     free(source->graph.arch);
     vgg_notes_free(&source->metadata);
     *source = (vgg_tensor_source){0};
+}
+
+void vgg_tensor_source_forget(vgg_tensor_source *source) {
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        free(source->tensors[i].name);
+        free(source->tensors[i].stored_as);
+    }
+    free(source->tensors);
+    source->tensors = NULL;
+    source->tensor_count = 0;
 }
 
 vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vgg_error *error) {

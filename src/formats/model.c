@@ -53,7 +53,7 @@ vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preproce
         free(made);
         return vgg_fail_memory(error, "the class names", options->classes * sizeof(char *));
     }
-    made->has_preprocess = preprocess != NULL;
+    made->preprocess_origin = preprocess != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_UNKNOWN;
     if (preprocess != NULL)
         made->preprocess = *preprocess;
     made->network = network;
@@ -76,7 +76,11 @@ vgg_network *vgg_model_network(const vgg_model *model) {
 }
 
 const vgg_preprocess *vgg_model_preprocess(const vgg_model *model) {
-    return model->has_preprocess ? &model->preprocess : NULL;
+    return model->preprocess_origin != VGG_ORIGIN_UNKNOWN ? &model->preprocess : NULL;
+}
+
+vgg_origin vgg_model_preprocess_origin(const vgg_model *model) {
+    return model->preprocess_origin;
 }
 
 const char *const *vgg_model_class_names(const vgg_model *model) {
@@ -102,6 +106,21 @@ vgg_status vgg_model_set_note(vgg_model *model, const char *key, const char *val
     if (!vgg_notes_set(&model->notes, key, value))
         return vgg_fail_memory(error, "a note", strlen(key) + strlen(value));
     return VGG_OK;
+}
+
+bool vgg_model_softmax(const vgg_model *model) {
+    return model->softmax;
+}
+
+const char *vgg_origin_name(vgg_origin origin) {
+    static const char *const names[] = {
+        [VGG_ORIGIN_UNKNOWN] = "unknown", [VGG_ORIGIN_TOLD] = "told",
+        [VGG_ORIGIN_FILE] = "file",       [VGG_ORIGIN_GRAPH] = "graph",
+        [VGG_ORIGIN_SHAPES] = "shapes",   [VGG_ORIGIN_CONVENTION] = "convention",
+        [VGG_ORIGIN_SIZE] = "size",
+    };
+    size_t count = sizeof names / sizeof *names;
+    return (size_t)origin < count ? names[origin] : names[VGG_ORIGIN_UNKNOWN];
 }
 
 const char *vgg_model_format(const vgg_model *model) {

@@ -8,11 +8,12 @@
 
 struct vgg_model {
     vgg_network *network;
-    bool has_preprocess;
     vgg_preprocess preprocess;
-    vgg_labels labels; /* empty, or as many as there are classes */
+    vgg_origin preprocess_origin; /* unknown: there is none */
+    vgg_labels labels;            /* empty, or as many as there are classes */
     vgg_notes notes;
     const vgg_format *format; /* that it was loaded from; NULL */
+    bool softmax;             /* ends the graph of that file */
     vgg_storage storage;      /* what values of the network lie in */
 };
 

@@ -1,3 +1,5 @@
+#include "formats/model_load.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,10 +8,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "formats/bind.h"
-#include "formats/description.h"
-#include "formats/format.h"
 #include "formats/model.h"
-#include "formats/recognise.h"
 
 static const vgg_model_options defaults = {.struct_size = sizeof(vgg_model_options)};
 
@@ -17,23 +16,7 @@ void vgg_model_options_init(vgg_model_options *options, size_t size) {
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
-/* A model file on its way to a model. */
-typedef struct loading {
-    const char *path;
-    vgg_model_options options;
-    vgg_tensor_source source;
-    vgg_description description;
-    vgg_named_tensors names;
-    vgg_sighting sighting;
-    vgg_network_options network_options;
-    char *arch; /* read off the shapes; NULL when it was told */
-    vgg_preprocess preprocess;
-    bool has_preprocess;
-    vgg_labels labels;
-    vgg_network *network; /* until the model owns it */
-} loading;
-
-static void free_loading(loading *l) {
+void vgg_loading_free(vgg_loading *l) {
     vgg_network_free(l->network);
     vgg_labels_free(&l->labels);
     free(l->arch);
@@ -44,9 +27,10 @@ static void free_loading(loading *l) {
 }
 
 /* The options of a caller that was compiled with an older or newer header. */
-static vgg_status read_options(const vgg_model_options *options, vgg_model_options *out,
-                               vgg_error *error) {
-    *out = defaults;
+vgg_status vgg_loading_begin(vgg_loading *l, const char *path, const vgg_model_options *options,
+                             vgg_error *error) {
+    *l = (vgg_loading){.path = path, .options = defaults};
+    vgg_model_options *out = &l->options;
     vgg_status status = vgg_options_read(out, sizeof *out, options, "vgg_model_options", error);
     if (status != VGG_OK)
         return status;
@@ -58,20 +42,20 @@ static vgg_status read_options(const vgg_model_options *options, vgg_model_optio
     return VGG_OK;
 }
 
-static vgg_status open_file(loading *l, vgg_error *error) {
-    vgg_status status = vgg_tensor_source_open(l->path, &l->source, error);
-    if (status == VGG_OK)
-        status = vgg_description_read(&l->source.metadata, l->path, &l->description, error);
+vgg_status vgg_loading_open(vgg_loading *l, vgg_error *error) {
+    vgg_status status = vgg_tensor_source_open(l->path, &l->options, &l->source, error);
     if (status == VGG_OK)
         status = vgg_names_read(&l->source, &l->names, error);
-    if (status == VGG_OK)
-        status = vgg_sighting_read(&l->names, l->path, &l->sighting, error);
     return status;
+}
+
+vgg_status vgg_loading_description(vgg_loading *l, vgg_error *error) {
+    return vgg_description_read(&l->source.metadata, l->path, &l->description, error);
 }
 
 /* What the caller says goes before what the file says of itself, that before what its graph shows,
  * and that before what the shapes of its tensors show. */
-static void choose_network(loading *l) {
+static void choose_network(vgg_loading *l) {
     const vgg_model_options *told = &l->options;
     const vgg_description *file = &l->description;
     const vgg_sighting *seen = &l->sighting;
@@ -83,13 +67,17 @@ static void choose_network(loading *l) {
     n->channels = seen->convolutions[0].inputs;
     n->classes = seen->linears[seen->linear_count - 1].outputs;
     n->arch = graph->arch;
-    if (graph->arch != NULL)
+    l->origin = VGG_ORIGIN_SHAPES;
+    if (graph->arch != NULL) {
         n->layout = graph->layout;
+        l->origin = graph->by_size ? VGG_ORIGIN_SIZE : VGG_ORIGIN_GRAPH;
+    }
     if (graph->height > 0 && graph->width > 0) {
         n->height = graph->height;
         n->width = graph->width;
     }
     if (file->present) {
+        l->origin = VGG_ORIGIN_FILE;
         n->arch = file->arch;
         n->layout = file->layout;
         n->batch_norm = file->batch_norm;
@@ -100,8 +88,10 @@ static void choose_network(loading *l) {
         if (file->labels.count > 0)
             n->classes = file->labels.count;
     }
-    if (told->arch != NULL)
+    if (told->arch != NULL) {
         n->arch = told->arch;
+        l->origin = VGG_ORIGIN_TOLD;
+    }
     if (told->layout != NULL)
         vgg_layout_named(told->layout, &n->layout);
     if (told->height > 0)
@@ -110,10 +100,39 @@ static void choose_network(loading *l) {
         n->width = told->width;
 }
 
-static vgg_status make_network(loading *l, vgg_error *error) {
+/* What the caller says of batch normalisation only helps with files that do not show it. */
+static vgg_status check_batch_norm(const vgg_loading *l, vgg_error *error) {
+    const bool *told = l->options.batch_norm;
+    bool found = l->network_options.batch_norm;
+    if (told == NULL || *told == found)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE,
+                    "%s: is a network with%s batch normalisation, expected one with%s, as was "
+                    "asked for",
+                    l->path, found ? "" : "out", found ? "out" : "");
+}
+
+/* The classes that the caller expects are those that the file has. */
+static vgg_status check_classes(const vgg_loading *l, vgg_error *error) {
+    const vgg_seen_layer *last = &l->sighting.linears[l->sighting.linear_count - 1];
+    if (l->options.classes == 0 || l->options.classes == last->outputs)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE,
+                    "%s: has %zu classes, by its tensor \"%.80s\", expected %zu", l->path,
+                    last->outputs, last->weight->name, l->options.classes);
+}
+
+vgg_status vgg_loading_network(vgg_loading *l, vgg_error *error) {
+    if (l->source.refusal.status != VGG_OK)
+        return vgg_fail(error, l->source.refusal.status, "%s", l->source.refusal.message);
+    vgg_status status = vgg_sighting_read(&l->names, l->path, &l->sighting, error);
+    if (status == VGG_OK)
+        status = check_classes(l, error);
+    if (status != VGG_OK)
+        return status;
     choose_network(l);
-    vgg_status status = VGG_OK;
-    if (l->network_options.arch == NULL) {
+    status = check_batch_norm(l, error);
+    if (status == VGG_OK && l->network_options.arch == NULL) {
         status = vgg_recognise_arch(&l->sighting, l->path, &l->network_options, &l->arch, error);
         l->network_options.arch = l->arch;
     }
@@ -124,10 +143,7 @@ static vgg_status make_network(loading *l, vgg_error *error) {
         vgg_error_prefix(error, "%s", l->path);
         return status;
     }
-    status = vgg_names_shift_classifier(&l->names, l->network, error);
-    if (status == VGG_OK)
-        status = vgg_bind_tensors(l->network, &l->names, l->path, error);
-    return status;
+    return vgg_names_shift_classifier(&l->names, l->network, error);
 }
 
 /* The file's own preprocessing for an input of another size: the short side of a picture keeps its
@@ -141,13 +157,16 @@ static void scale_preprocess(vgg_preprocess *preprocess, size_t height, size_t w
     preprocess->width = width;
 }
 
-static vgg_status choose_preprocess(loading *l, vgg_error *error) {
+vgg_status vgg_loading_preprocess(vgg_loading *l, vgg_error *error) {
     const vgg_network_options *n = &l->network_options;
     const char *preset = l->options.preprocess;
-    if (preset == NULL && !l->description.has_preprocess)
+    vgg_origin origin = VGG_ORIGIN_TOLD;
+    if (preset == NULL && !l->description.has_preprocess) {
         preset = l->source.preset;
+        origin = VGG_ORIGIN_CONVENTION;
+    }
     if (preset != NULL) {
-        l->has_preprocess = true;
+        l->preprocess_origin = origin;
         return vgg_preprocess_preset(preset, n->channels, n->height, n->width, &l->preprocess,
                                      error);
     }
@@ -161,13 +180,13 @@ static vgg_status choose_preprocess(loading *l, vgg_error *error) {
                         "\"vgg.input\" is %zux%zux%zu",
                         l->path, stored->channels, stored->height, stored->width,
                         l->description.channels, l->description.height, l->description.width);
-    l->has_preprocess = true;
+    l->preprocess_origin = VGG_ORIGIN_FILE;
     l->preprocess = *stored;
     scale_preprocess(&l->preprocess, n->height, n->width);
     return VGG_OK;
 }
 
-static vgg_status choose_labels(loading *l, vgg_error *error) {
+vgg_status vgg_loading_labels(vgg_loading *l, vgg_error *error) {
     if (l->options.labels != NULL)
         return vgg_labels_read(l->options.labels, l->network_options.classes, &l->labels, error);
     l->labels = l->description.labels;
@@ -185,10 +204,11 @@ static vgg_status take_notes(const vgg_notes *metadata, vgg_model *model, vgg_er
     return VGG_OK;
 }
 
-static vgg_status make_model(loading *l, vgg_model **model, vgg_error *error) {
+static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error) {
     const char *const *names = (const char *const *)l->labels.names;
-    vgg_status status = vgg_model_create(l->network, l->has_preprocess ? &l->preprocess : NULL,
-                                         names, model, error);
+    bool known = l->preprocess_origin != VGG_ORIGIN_UNKNOWN;
+    vgg_status status =
+        vgg_model_create(l->network, known ? &l->preprocess : NULL, names, model, error);
     if (status != VGG_OK) {
         vgg_error_prefix(error, "%s", l->path);
         return status;
@@ -197,6 +217,8 @@ static vgg_status make_model(loading *l, vgg_model **model, vgg_error *error) {
     (*model)->storage = l->source.storage;
     l->source.storage = (vgg_storage){0};
     (*model)->format = l->source.format;
+    (*model)->preprocess_origin = l->preprocess_origin;
+    (*model)->softmax = l->source.softmax;
     status = take_notes(&l->source.metadata, *model, error);
     if (status != VGG_OK)
         vgg_model_free(*model);
@@ -205,20 +227,24 @@ static vgg_status make_model(loading *l, vgg_model **model, vgg_error *error) {
 
 vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vgg_model **model,
                           vgg_error *error) {
-    loading l = {.path = path};
+    vgg_loading l;
     vgg_model *made = NULL;
-    vgg_status status = read_options(options, &l.options, error);
+    vgg_status status = vgg_loading_begin(&l, path, options, error);
     if (status == VGG_OK)
-        status = open_file(&l, error);
+        status = vgg_loading_open(&l, error);
     if (status == VGG_OK)
-        status = make_network(&l, error);
+        status = vgg_loading_description(&l, error);
     if (status == VGG_OK)
-        status = choose_preprocess(&l, error);
+        status = vgg_loading_network(&l, error);
     if (status == VGG_OK)
-        status = choose_labels(&l, error);
+        status = vgg_bind_tensors(l.network, &l.names, path, error);
+    if (status == VGG_OK)
+        status = vgg_loading_preprocess(&l, error);
+    if (status == VGG_OK)
+        status = vgg_loading_labels(&l, error);
     if (status == VGG_OK)
         status = make_model(&l, &made, error);
-    free_loading(&l);
+    vgg_loading_free(&l);
     if (status == VGG_OK)
         *model = made;
     return status;

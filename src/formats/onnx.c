@@ -39,6 +39,21 @@ static vgg_status check_count(const vgg_tensor_source *source, const char *what,
                     source->path, count, what, VGG_ONNX_MOST);
 }
 
+/* Leaves the tensors of what is no network here, and the reason. */
+static vgg_status read_tensors(vgg_onnx *onnx, vgg_error *error) {
+    vgg_error reason;
+    vgg_status status = onnx->graph->n_node > 0 ? vgg_onnx_read_graph(onnx, &reason)
+                                                : vgg_onnx_read_names(onnx, &reason);
+    if (status == VGG_OK)
+        return VGG_OK;
+    vgg_tensor_source_forget(onnx->source);
+    if (status == VGG_ERROR_UNSUPPORTED && vgg_onnx_read_tensors(onnx, NULL) == VGG_OK) {
+        onnx->source->refusal = reason;
+        return VGG_OK;
+    }
+    return vgg_fail(error, status, "%s", reason.message);
+}
+
 static vgg_status read_model(vgg_tensor_source *source, const Vgg__Onnx__Model *model,
                              vgg_error *error) {
     const Vgg__Onnx__Graph *graph = model->graph;
@@ -57,8 +72,7 @@ static vgg_status read_model(vgg_tensor_source *source, const Vgg__Onnx__Model *
     if (status != VGG_OK)
         return status;
     vgg_onnx onnx = {.source = source, .graph = graph};
-    status =
-        graph->n_node > 0 ? vgg_onnx_read_graph(&onnx, error) : vgg_onnx_read_names(&onnx, error);
+    status = read_tensors(&onnx, error);
     vgg_onnx_free(&onnx);
     return status;
 }
@@ -67,7 +81,7 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
     vgg_protobuf protobuf;
     vgg_status status =
         vgg_protobuf_read(&protobuf, &vgg__onnx__model__descriptor, source->storage.map,
-                          source->storage.size, source->path, error);
+                          source->storage.size, source->path, false, error);
     if (status == VGG_OK)
         status = read_model(source, (const Vgg__Onnx__Model *)protobuf.message, error);
     vgg_protobuf_free(&protobuf);

@@ -27,7 +27,7 @@ typedef struct vgg_onnx {
     size_t external_count;
 } vgg_onnx;
 
-/* Type, shape and values of a stored tensor; the name is left NULL. */
+/* Type, shape and values of a stored tensor; the name is the stored one's own. */
 vgg_status vgg_onnx_tensor(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
                            vgg_stored_tensor *tensor, vgg_error *error);
 void vgg_onnx_free(vgg_onnx *onnx);
@@ -37,6 +37,9 @@ vgg_status vgg_onnx_read_graph(vgg_onnx *onnx, vgg_error *error);
 
 /* The same for a file that has tensors but no nodes, by the tensors' names. */
 vgg_status vgg_onnx_read_names(vgg_onnx *onnx, vgg_error *error);
+
+/* Appends all stored tensors under their own names; types that no weight has are passed over. */
+vgg_status vgg_onnx_read_tensors(vgg_onnx *onnx, vgg_error *error);
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 

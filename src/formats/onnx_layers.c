@@ -45,23 +45,6 @@ static vgg_status take_vector(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
     return VGG_OK;
 }
 
-/* For a layer without a bias. */
-static vgg_status make_zeros(vgg_onnx_walk *walk, size_t count, vgg_stored_tensor *zeros,
-                             vgg_error *error) {
-    void *memory;
-    vgg_status status = vgg_tensor_source_memory(walk->onnx->source, count * sizeof(float),
-                                                 "a bias of zeros", &memory, error);
-    if (status != VGG_OK)
-        return status;
-    memset(memory, 0, count * sizeof(float));
-    *zeros = (vgg_stored_tensor){.type = vgg_element_type_named("F32"),
-                                 .dimensions = 1,
-                                 .shape = {count},
-                                 .count = count,
-                                 .bytes = memory};
-    return VGG_OK;
-}
-
 #define TILE 32
 
 /* (in, out) -> (out, in); in tiles, of which both sides stay in the cache. */
@@ -102,7 +85,8 @@ static vgg_status flush(vgg_onnx_walk *walk, vgg_error *error) {
     size_t outputs = walk->weight.shape[0];
     vgg_status status = VGG_OK;
     if (!walk->biased)
-        status = make_zeros(walk, outputs, &walk->bias, error);
+        status = vgg_tensor_source_vector(walk->onnx->source, outputs, 0, "a bias of zeros",
+                                          &walk->bias, error);
     if (status != VGG_OK)
         return status;
     if (kind == VGG_ONNX_LINEAR) {

@@ -194,7 +194,8 @@ static bool ends_with(const char *text, const char *ending) {
     return length >= tail && strcmp(text + length - tail, ending) == 0;
 }
 
-static vgg_status keep_names(vgg_onnx *onnx, vgg_error *error) {
+/* Without types that no weight has, when they may be passed over. */
+static vgg_status keep_names(vgg_onnx *onnx, bool pass_over, vgg_error *error) {
     const Vgg__Onnx__Graph *graph = onnx->graph;
     vgg_tensor_source *source = onnx->source;
     vgg_status status = vgg_tensor_source_reserve(source, graph->n_initializer, error);
@@ -205,6 +206,10 @@ static vgg_status keep_names(vgg_onnx *onnx, vgg_error *error) {
             continue;
         vgg_stored_tensor *tensor = &source->tensors[source->tensor_count];
         status = vgg_onnx_tensor(onnx, graph->initializer[i], tensor, error);
+        if (status == VGG_ERROR_UNSUPPORTED && pass_over) {
+            status = VGG_OK;
+            continue;
+        }
         if (status != VGG_OK)
             break;
         tensor->name = vgg_text_copy(name);
@@ -215,6 +220,12 @@ static vgg_status keep_names(vgg_onnx *onnx, vgg_error *error) {
     return status;
 }
 
+vgg_status vgg_onnx_read_tensors(vgg_onnx *onnx, vgg_error *error) {
+    vgg_error reason;
+    vgg_status status = keep_names(onnx, true, &reason);
+    return status == VGG_OK ? VGG_OK : vgg_fail(error, status, "%s", reason.message);
+}
+
 vgg_status vgg_onnx_read_names(vgg_onnx *onnx, vgg_error *error) {
     names n = {.onnx = onnx};
     if (find(&n, "conv1_1_w_0") != NULL)
@@ -222,7 +233,7 @@ vgg_status vgg_onnx_read_names(vgg_onnx *onnx, vgg_error *error) {
     else if (find_prefix(&n))
         read_mxnet(&n);
     else
-        return keep_names(onnx, error);
+        return keep_names(onnx, false, error);
     bool placed;
     vgg_status status = place_by_table(&n, &placed, error);
     if (status == VGG_OK && !placed)

@@ -288,7 +288,7 @@ static vgg_status read_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
 
 vgg_status vgg_onnx_tensor(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
                            vgg_stored_tensor *tensor, vgg_error *error) {
-    *tensor = (vgg_stored_tensor){0};
+    *tensor = (vgg_stored_tensor){.name = stored->name};
     vgg_status status = read_type(onnx, stored, tensor, error);
     if (status == VGG_OK)
         status = read_shape(onnx, stored, tensor, error);

@@ -20,14 +20,18 @@ enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
  * hold numbers below 2^35. */
 #define LENGTH_BYTES 5
 
+/* Where the value of a field lies, or those of several fields that hold a number each, one behind
+ * the other, with a key before each: their widths and how far they are apart. */
 typedef struct place {
     uint64_t offset, size;
+    uint32_t width, step; /* 0 and 0: all bytes are the value */
 } place;
 
 typedef struct outline {
     const unsigned char *map;
     size_t size;
     const char *path;
+    bool unpacked;
     vgg_text text;
     size_t most; /* bytes of the text */
 } outline;
@@ -122,10 +126,21 @@ static vgg_status add(outline *o, const unsigned char *bytes, size_t count, vgg_
                           : VGG_OK;
 }
 
-static vgg_status add_place(outline *o, const field *f, vgg_error *error) {
-    unsigned char key[VGG_PROTOBUF_VARINT + 1 + sizeof(place)];
+/* Moves the field's end behind the last of the fields that follow with the same key, which is a
+ * number of fixed width as this one is. */
+static place take_run(const outline *o, field *f, const unsigned char *end) {
+    size_t key = (size_t)(f->value - f->key), width = (size_t)(f->end - f->value), count = 1;
+    while ((size_t)(end - f->end) >= key + width && memcmp(f->end, f->key, key) == 0) {
+        f->end += key + width;
+        count++;
+    }
+    return (place){(uint64_t)(f->value - o->map), count * width, (uint32_t)width,
+                   (uint32_t)(key + width)};
+}
+
+static vgg_status add_place(outline *o, const field *f, place where, vgg_error *error) {
+    unsigned char key[VGG_PROTOBUF_VARINT + 1 + sizeof where];
     size_t used = vgg_protobuf_put_varint(key, (uint64_t)f->number << 3 | WIRE_BYTES);
-    place where = {(uint64_t)(f->value - o->map), (uint64_t)(f->end - f->value)};
     key[used] = sizeof where;
     memcpy(key + used + 1, &where, sizeof where);
     return add(o, key, used + 1 + sizeof where, error);
@@ -164,20 +179,25 @@ static vgg_status add_message(outline *o, const unsigned char *at, const unsigne
         status = read_field(o, at, end, message, &f, error);
         if (status != VGG_OK)
             return status;
-        at = f.end;
         const ProtobufCFieldDescriptor *known =
             protobuf_c_message_descriptor_get_field(message, f.number);
+        place where = {(uint64_t)(f.value - o->map), (uint64_t)(f.end - f.value), 0, 0};
+        bool number = f.wire == WIRE_32 || f.wire == WIRE_64;
+        bool run = o->unpacked && number && known != NULL && known->type == PROTOBUF_C_TYPE_BYTES;
+        if (run)
+            where = take_run(o, &f, end);
+        at = f.end;
         if (known == NULL)
             continue;
         bool whole = known->type == PROTOBUF_C_TYPE_BYTES || known->type == PROTOBUF_C_TYPE_MESSAGE;
-        if (whole && f.wire != WIRE_BYTES)
+        if (whole && !run && f.wire != WIRE_BYTES)
             return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                             "%s: goes wrong at byte %zu: \"%s\" of %s has wire type %u, expected "
                             "%d (a length)",
                             o->path, (size_t)(f.key - o->map), known->name, message->short_name,
                             f.wire, WIRE_BYTES);
         if (known->type == PROTOBUF_C_TYPE_BYTES)
-            status = add_place(o, &f, error);
+            status = add_place(o, &f, where, error);
         else if (known->type == PROTOBUF_C_TYPE_MESSAGE)
             status = add_inner(o, &f, known->descriptor, depth, error);
         else
@@ -202,12 +222,13 @@ static void give_back(void *context, void *memory) {
 }
 
 vgg_status vgg_protobuf_read(vgg_protobuf *protobuf, const ProtobufCMessageDescriptor *descriptor,
-                             const unsigned char *map, size_t size, const char *path,
+                             const unsigned char *map, size_t size, const char *path, bool unpacked,
                              vgg_error *error) {
     *protobuf = (vgg_protobuf){.allocator = {take, give_back, protobuf}, .left = SPARE_BYTES};
     if (!vgg_size_add(size, SPARE_BYTES, &protobuf->left))
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: has %zu bytes, too many", path, size);
-    outline o = {.map = map, .size = size, .path = path, .most = protobuf->left};
+    outline o = {
+        .map = map, .size = size, .path = path, .unpacked = unpacked, .most = protobuf->left};
     vgg_status status = add_message(&o, map, map + size, descriptor, 0, error);
     if (status == VGG_OK) {
         protobuf->left -= o.text.length;
@@ -233,8 +254,27 @@ void vgg_protobuf_free(vgg_protobuf *protobuf) {
 
 const unsigned char *vgg_protobuf_bytes(const unsigned char *map, const ProtobufCBinaryData *bytes,
                                         size_t *size) {
+    vgg_protobuf_run run = vgg_protobuf_numbers(map, bytes);
+    *size = run.size;
+    return run.at;
+}
+
+vgg_protobuf_run vgg_protobuf_numbers(const unsigned char *map, const ProtobufCBinaryData *bytes) {
     place where;
     memcpy(&where, bytes->data, sizeof where);
-    *size = (size_t)where.size;
-    return map + where.offset;
+    return (vgg_protobuf_run){map + where.offset, (size_t)where.size, where.width, where.step};
+}
+
+bool vgg_protobuf_next(const unsigned char **at, const unsigned char *end, uint32_t *number,
+                       unsigned *wire, const unsigned char **value) {
+    const outline o = {.map = *at, .size = (size_t)(end - *at), .path = ""};
+    const ProtobufCMessageDescriptor message = {.short_name = ""};
+    field f;
+    if (read_field(&o, *at, end, &message, &f, NULL) != VGG_OK)
+        return false;
+    *number = f.number;
+    *wire = f.wire;
+    *value = f.value;
+    *at = f.end;
+    return true;
 }

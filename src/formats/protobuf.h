@@ -4,6 +4,7 @@
 #ifndef VGG_FORMATS_PROTOBUF_H
 #define VGG_FORMATS_PROTOBUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,15 +21,32 @@ typedef struct vgg_protobuf {
 } vgg_protobuf;
 
 /* Reads a message of the kind that `descriptor` gives; fields that it does not declare are passed
- * over. *protobuf must stay where it is until it is freed, whatever the outcome. */
+ * over. `unpacked`: numbers of fixed width that the .proto file declares as bytes may also come
+ * each with a key of its own, and are read with vgg_protobuf_numbers. *protobuf must stay where it
+ * is until it is freed, whatever the outcome. */
 vgg_status vgg_protobuf_read(vgg_protobuf *protobuf, const ProtobufCMessageDescriptor *descriptor,
-                             const unsigned char *map, size_t size, const char *path,
+                             const unsigned char *map, size_t size, const char *path, bool unpacked,
                              vgg_error *error);
 void vgg_protobuf_free(vgg_protobuf *protobuf);
 
 /* Where the value of a field of type `bytes` lies in the map. */
 const unsigned char *vgg_protobuf_bytes(const unsigned char *map, const ProtobufCBinaryData *bytes,
                                         size_t *size);
+
+/* Numbers in the map. width: bytes of each when they are not packed, and lie `step` bytes apart
+ * from `at` on; else 0. size: of all numbers without what is between them. */
+typedef struct vgg_protobuf_run {
+    const unsigned char *at;
+    size_t size, width, step;
+} vgg_protobuf_run;
+
+/* The same for numbers of a message that was read with `unpacked`. */
+vgg_protobuf_run vgg_protobuf_numbers(const unsigned char *map, const ProtobufCBinaryData *bytes);
+
+/* For a look at bytes that may be a message: reads the field at *at, which is before `end`, and
+ * moves *at behind it; false when there is none. */
+bool vgg_protobuf_next(const unsigned char **at, const unsigned char *end, uint32_t *number,
+                       unsigned *wire, const unsigned char **value);
 
 /* Reads a base-128 number at *at, and moves *at behind it; NULL is left there when it does not end
  * before `end` or within ten bytes. */

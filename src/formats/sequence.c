@@ -31,9 +31,11 @@ static vgg_status append(vgg_sequence *sequence, const char *module, size_t inde
     vgg_stored_tensor *to = &source->tensors[source->tensor_count];
     *to = *tensor;
     to->name = vgg_text_copy(name);
-    if (to->name == NULL)
-        return vgg_fail_memory(error, "a tensor's name", sizeof name);
+    bool named = tensor->name != NULL && tensor->name[0] != '\0';
+    to->stored_as = named ? vgg_text_copy(tensor->name) : NULL;
     source->tensor_count++;
+    if (to->name == NULL || (named && to->stored_as == NULL))
+        return vgg_fail_memory(error, "a tensor's name", sizeof name);
     return VGG_OK;
 }
 

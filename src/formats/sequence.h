@@ -20,8 +20,8 @@ typedef struct vgg_sequence {
 /* Begins with an empty list of tensors. */
 vgg_sequence vgg_sequence_begin(vgg_tensor_source *source);
 
-/* Each appends tensors, whose `name` is replaced and whose other members are taken as they are.
- * Weights are already in PyTorch's layout. */
+/* Each appends tensors, whose `name`, the file's or NULL, stays the caller's and is kept as
+ * `stored_as`; other members are taken as they are. Weights are already in PyTorch's layout. */
 vgg_status vgg_sequence_convolution(vgg_sequence *sequence, const vgg_stored_tensor *weight,
                                     const vgg_stored_tensor *bias, vgg_error *error);
 /* Behind the last convolution: weight (gamma), bias (beta), running mean and variance. */

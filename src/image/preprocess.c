@@ -20,6 +20,7 @@ static const preset presets[] = {
     {"caffe", true, 1, {103.939, 116.779, 123.68}, {1, 1, 1}},
     {"paper", false, 1, {123.68, 116.779, 103.939}, {1, 1, 1}},
     {"unit", false, 1.0 / 255, {0, 0, 0}, {1, 1, 1}},
+    {"signed", false, 1.0 / 255, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}},
 };
 enum { PRESETS = sizeof presets / sizeof presets[0] };
 
@@ -31,8 +32,8 @@ vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t heigh
     if (found == PRESETS)
         return vgg_fail(
             error, VGG_ERROR_NOT_FOUND,
-            "there is no preprocessing \"%s\"; the presets are torchvision, caffe, paper "
-            "and unit",
+            "there is no preprocessing \"%s\"; the presets are torchvision, caffe, paper, "
+            "unit and signed",
             name);
     const preset *from = &presets[found];
     vgg_preprocess result = {.channels = channels,

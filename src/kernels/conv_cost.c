@@ -14,11 +14,23 @@
 #define PLAIN_COST 2.0
 
 /* Winograd: the 36 products of a tile at three quarters of the peak; its transforms, which the
- * channels on the other side share; filters that are not stored, per pass. */
+ * channels on the other side share; filters that are not stored, each time that they are made. */
 #define TILE_COST 48.0
 #define INPUT_COST 2350.0
 #define OUTPUT_COST 1000.0
 #define FILTER_COST 550.0
+
+/* The gradient of weights, measured the same way. Direct: per image, per pixel, and once. */
+#define WEIGHTS_IMAGE_COST 35.0
+#define WEIGHTS_PIXEL_COST 11.5
+#define WEIGHTS_COST 1050.0
+/* Winograd: the 36 products of a tile and its transforms, which the channels of a unit on the other
+ * side share; the sums of a group, if there are several; what is made of them. */
+#define WEIGHTS_TILE_COST 48.0
+#define WEIGHTS_INPUT_COST 550.0
+#define WEIGHTS_GRADIENT_COST 350.0
+#define WEIGHTS_GROUP_COST 1300.0
+#define WEIGHTS_SUM_COST 400.0
 
 /* Fewer channels than this would fill no block. */
 #define LEAST_CHANNELS VGG_BLOCK
@@ -49,19 +61,44 @@ static size_t tiles_of(const vgg_conv_shape *shape) {
 }
 
 double vgg_winograd_cost(const vgg_conv_shape *shape) {
-    vgg_winograd_partition cut = vgg_winograd_partition_of(shape);
+    vgg_winograd_partition cut = vgg_winograd_partition_of(shape, 1);
     double tile =
         TILE_COST + INPUT_COST / (double)shape->outputs + OUTPUT_COST / (double)shape->inputs;
-    size_t rows = shape->images * cut.tile_rows;
-    double passes = cut.fused ? 0 : (double)((rows + cut.rows - 1) / cut.rows);
-    return pairs(shape) * ((double)tiles_of(shape) * tile + passes * FILTER_COST);
+    double units = cut.stored ? 0 : (double)cut.tile_units;
+    return pairs(shape) * ((double)tiles_of(shape) * tile + units * FILTER_COST);
 }
 
 size_t vgg_winograd_products(const vgg_conv_shape *shape) {
     return tiles_of(shape) * VGG_WINOGRAD_POINTS * shape->inputs * shape->outputs;
 }
 
-bool vgg_winograd_pays(const vgg_conv_shape *shape) {
+static bool can_be_winograd(const vgg_conv_shape *shape) {
     return shape->kernel == 3 && !shape->plain && shape->inputs >= LEAST_CHANNELS &&
-           shape->outputs >= LEAST_CHANNELS && vgg_winograd_cost(shape) < vgg_conv_cost(shape);
+           shape->outputs >= LEAST_CHANNELS;
+}
+
+bool vgg_winograd_pays(const vgg_conv_shape *shape) {
+    return can_be_winograd(shape) && vgg_winograd_cost(shape) < vgg_conv_cost(shape);
+}
+
+double vgg_conv_weights_cost(const vgg_conv_shape *shape) {
+    if (shape->plain)
+        return PLAIN_COST * (double)vgg_conv_products(shape);
+    double pixels = (double)(shape->height * shape->width);
+    double image = WEIGHTS_IMAGE_COST + WEIGHTS_PIXEL_COST * pixels;
+    double taps = (double)(shape->kernel * shape->kernel);
+    return pairs(shape) * ((double)shape->images * image + WEIGHTS_COST) * taps / VGG_MOST_TAPS;
+}
+
+double vgg_winograd_weights_cost(const vgg_conv_shape *shape) {
+    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(shape);
+    double tile = WEIGHTS_TILE_COST + WEIGHTS_INPUT_COST / (double)(cut.k_blocks * VGG_BLOCK) +
+                  WEIGHTS_GRADIENT_COST / (double)(cut.c_blocks * VGG_BLOCK);
+    double sums = cut.groups > 1 ? WEIGHTS_GROUP_COST * (double)cut.groups : 0;
+    return pairs(shape) * ((double)tiles_of(shape) * tile + sums + WEIGHTS_SUM_COST);
+}
+
+bool vgg_winograd_weights_pays(const vgg_conv_shape *shape) {
+    return can_be_winograd(shape) &&
+           vgg_winograd_weights_cost(shape) < vgg_conv_weights_cost(shape);
 }

@@ -121,17 +121,18 @@ void vgg_conv_reduce(void *argument, size_t begin, size_t end, size_t worker) {
     size_t part = vgg_conv_weights_partial(shape);
     size_t bias_part = vgg_blocks(shape->outputs) * VGG_BLOCK;
     for (size_t k = begin * VGG_BLOCK; k < vgg_size_min(end * VGG_BLOCK, shape->outputs); k++) {
-        float bias = 0;
+        float bias = task->accumulate ? task->dbias[k] : 0;
         for (size_t group = 0; group < task->groups; group++)
             bias += task->bias_partial[group * bias_part + k];
         task->dbias[k] = bias;
         for (size_t c = 0; c < shape->inputs; c++)
             for (size_t tap = 0; tap < taps; tap++) {
                 const float *from = task->partial + partial_index(shape, k, c, tap);
-                float sum = 0;
+                float *to = task->dweights + (k * shape->inputs + c) * taps + tap;
+                float sum = task->accumulate ? *to : 0;
                 for (size_t group = 0; group < task->groups; group++)
                     sum += from[group * part];
-                task->dweights[(k * shape->inputs + c) * taps + tap] = sum;
+                *to = sum;
             }
     }
 }

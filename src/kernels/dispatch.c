@@ -10,9 +10,10 @@
 /* Declares the kernels of a tier and defines its table. */
 #define TIER(name)                                                                                 \
     vgg_pool_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_winograd_filters_##name,   \
-        vgg_winograd_inputs_##name, vgg_winograd_##name, vgg_linear_forward_##name,                \
-        vgg_linear_input_##name, vgg_linear_weights_##name, vgg_max_pool_##name,                   \
-        vgg_max_pool_backward_##name, vgg_average_pool_##name, vgg_average_pool_backward_##name,   \
+        vgg_winograd_##name, vgg_winograd_weights_finish_##name, vgg_winograd_weights_##name,      \
+        vgg_linear_forward_##name, vgg_linear_input_##name, vgg_linear_weights_##name,             \
+        vgg_linear_update_##name, vgg_max_pool_##name, vgg_max_pool_backward_##name,               \
+        vgg_average_pool_##name, vgg_average_pool_backward_##name,                                 \
         vgg_batch_norm_statistics_##name, vgg_batch_norm_##name, vgg_batch_norm_sums_##name,       \
         vgg_batch_norm_backward_##name, vgg_lrn_##name, vgg_lrn_backward_##name,                   \
         vgg_relu_backward_##name, vgg_sgd_##name, vgg_machine_multiply_##name,                     \
@@ -23,11 +24,13 @@
         .conv_forward = vgg_conv_forward_##name,                                                   \
         .conv_weights = vgg_conv_weights_##name,                                                   \
         .winograd_filters = vgg_winograd_filters_##name,                                           \
-        .winograd_inputs = vgg_winograd_inputs_##name,                                             \
         .winograd = vgg_winograd_##name,                                                           \
+        .winograd_weights_finish = vgg_winograd_weights_finish_##name,                             \
+        .winograd_weights = vgg_winograd_weights_##name,                                           \
         .linear_forward = vgg_linear_forward_##name,                                               \
         .linear_input = vgg_linear_input_##name,                                                   \
         .linear_weights = vgg_linear_weights_##name,                                               \
+        .linear_update = vgg_linear_update_##name,                                                 \
         .max_pool = vgg_max_pool_##name,                                                           \
         .max_pool_backward = vgg_max_pool_backward_##name,                                         \
         .average_pool = vgg_average_pool_##name,                                                   \

@@ -6,9 +6,13 @@ void VGG_TIERED(relu_backward)(void *argument, size_t begin, size_t end, size_t 
 void VGG_TIERED(relu_backward)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_relu_task *task = argument;
-    size_t last = vgg_size_min(end * VGG_CHUNK, task->count);
-    for (size_t i = begin * VGG_CHUNK; i < last; i++)
-        task->dy[i] = task->y[i] > 0 ? task->dy[i] * task->factor : 0;
+    const float *y = task->y;
+    float *dy = task->dy, factor = task->factor;
+    size_t i = begin * VGG_CHUNK, last = vgg_size_min(end * VGG_CHUNK, task->count);
+    for (; i + VGG_LANES <= last; i += VGG_LANES)
+        vf_store(dy + i, vf_where_positive(vf_load(y + i), vf_load(dy + i) * factor));
+    for (; i < last; i++)
+        dy[i] = y[i] > 0 ? dy[i] * factor : 0;
 }
 
 void VGG_TIERED(sgd)(void *argument, size_t begin, size_t end, size_t worker);
@@ -16,11 +20,14 @@ void VGG_TIERED(sgd)(void *argument, size_t begin, size_t end, size_t worker);
 void VGG_TIERED(sgd)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_sgd_task *task = argument;
+    const float *restrict from = task->gradient;
+    float *restrict values = task->values, *restrict velocities = task->velocity;
+    float rate = task->rate, momentum = task->momentum, decay = task->decay;
     size_t last = vgg_size_min(end * VGG_CHUNK, task->count);
     for (size_t i = begin * VGG_CHUNK; i < last; i++) {
-        float gradient = task->gradient[i] + task->decay * task->values[i];
-        float velocity = task->momentum * task->velocity[i] + gradient;
-        task->velocity[i] = velocity;
-        task->values[i] -= task->rate * velocity;
+        float gradient = from[i] + decay * values[i];
+        float velocity = momentum * velocities[i] + gradient;
+        velocities[i] = velocity;
+        values[i] -= rate * velocity;
     }
 }

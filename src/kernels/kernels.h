@@ -102,21 +102,20 @@ typedef struct vgg_conv_forward_task {
 /* Output channels whose products are made together. */
 #define VGG_WINOGRAD_GROUP 32
 
+/* A unit takes some tiles from input to output, for some groups of output channels. It shares
+ * nothing with others: what one core writes and another reads costs more than doing it twice. */
 typedef struct vgg_winograd_partition {
-    bool fused; /* a unit does `tiles` tiles from input to output, with stored filters; else
-                 * the input of some rows of tiles is transformed first, and then a unit does one
-                 * group of output channels, transforming its filters on the way */
+    bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
     size_t tile_rows, tile_columns; /* of an image */
-    size_t rows;                    /* not fused: rows of tiles in a pass, through all images */
-    size_t tiles;                   /* of a fused unit; of a pass otherwise */
-    size_t channels;                /* not fused: input channels whose filters are made at once */
-    size_t units;                   /* of a pass: fused, or groups of output channels */
+    size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
+    size_t groups, group_units;     /* groups of output channels of a unit */
+    size_t units;                   /* tile_units * group_units, those of the same tiles together */
+    size_t channels;                /* not stored: input channels whose filters are made at once */
     size_t row;                     /* floats between two tiles of transformed input */
     size_t filter_point;            /* floats between two points of the filters of a group */
     size_t product_point;           /* floats between two points of the products of a unit */
-    size_t filters;                 /* floats of the stored filters, 0 when not fused */
-    size_t inputs;                  /* floats of the transformed input of a pass, 0 when fused */
-    size_t scratch;                 /* floats per worker */
+    size_t filters;                 /* floats of the stored filters, else 0 */
+    size_t scratch;                 /* floats per worker, for this and any smaller batch */
 } vgg_winograd_partition;
 
 /* The cost rule (conv_cost.c), for the whole batch: how long the direct convolution and F(4x4, 3x3)
@@ -129,20 +128,19 @@ size_t vgg_conv_products(const vgg_conv_shape *shape);
 size_t vgg_winograd_products(const vgg_conv_shape *shape);
 bool vgg_winograd_pays(const vgg_conv_shape *shape);
 
-vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape);
+/* The units depend on the number of threads, too; the results do not. */
+vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t threads);
 
-/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)), for the tiles of one pass. */
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). Unit: as in the partition. */
 typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
-    size_t first_row, rows; /* of tiles, in this pass, counted through all images; when fused all */
     const float *x;
     const void *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
     vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     bool turned;
-    float *filters; /* fused: [K / 32][36][filter_point], a point of which begins with
+    float *filters; /* stored: [K / 32][36][filter_point], a point of which begins with
                      * [C][32]; written by winograd_filters */
-    float *inputs;  /* not fused: [36][tiles of the pass][row]; by winograd_inputs */
     const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
     bool relu;
     bool pool; /* 2x2 max-pool behind it: y is of half the height and width */
@@ -178,9 +176,59 @@ typedef struct vgg_conv_reduce_task {
     size_t groups;
     const float *partial, *bias_partial;
     float *dweights, *dbias;
+    bool accumulate; /* adds to what dweights and dbias hold */
 } vgg_conv_reduce_task;
 
 void vgg_conv_reduce(void *task, size_t begin, size_t end, size_t worker);
+
+/* ---- gradients of weights by Winograd's F(3x3, 4x4)
+ * ------------------------------------------------- */
+
+/* The same gradients with 36 products per tile and pair of channels instead of 144. With forward's
+ * transforms, y = A^T ((G w G^T) . (B^T x B)) A per tile, the gradient is dw = G^T (sum over tiles
+ * of (B^T x B) . (A dy A^T)) G; what lies outside of the picture counts as zero.
+ *
+ * A unit does some input with some output channels, for one group of neighbouring tiles, counted
+ * through all images. It shares nothing with others, even if they make the same transforms again:
+ * what one core wrote is slow to read and slower to write for another. */
+typedef struct vgg_winograd_weights_partition {
+    size_t tile_rows, tile_columns;     /* of an image */
+    size_t groups;                      /* of tiles */
+    size_t tiles;                       /* of a group that are transformed at once, at most */
+    size_t c_blocks, k_blocks;          /* channel blocks of a unit, at most */
+    size_t c_units, k_units;            /* into which the channels are cut */
+    size_t units;                       /* groups * k_units * c_units, the latter fastest */
+    size_t input_point, gradient_point; /* floats between two points of the transformed x and dy */
+    size_t sum_point;                   /* the same of a unit's sums */
+    size_t sums;                        /* floats of all units' sums; 0 for one group */
+    size_t bias_sums;                   /* floats of all groups' sums of dy; 0 for one group */
+    size_t scratch;                     /* floats per worker */
+} vgg_winograd_weights_partition;
+
+vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape);
+
+/* With one group, the units of winograd_weights write the gradients. With several they write their
+ * sums, which winograd_weights_finish then adds in order. */
+typedef struct vgg_winograd_weights_task {
+    vgg_conv_shape shape; /* kernel 3, not plain */
+    vgg_winograd_weights_partition partition;
+    const float *x, *dy;     /* blocked */
+    float *sums;             /* [units][36][sum_point] */
+    float *bias_sums;        /* [groups][K / 16][16] */
+    bool accumulate;         /* adds to what dweights and dbias hold */
+    float *dweights, *dbias; /* (K, C, 3, 3) and (K) */
+    float *scratch;
+} vgg_winograd_weights_task;
+
+/* Units of winograd_weights_finish: a block of output and a block of input channels. */
+static inline size_t vgg_winograd_weights_finish_units(const vgg_conv_shape *shape) {
+    return vgg_blocks(shape->outputs) * vgg_blocks(shape->inputs);
+}
+
+/* The cost rule for it, as above. */
+double vgg_conv_weights_cost(const vgg_conv_shape *shape);
+double vgg_winograd_weights_cost(const vgg_conv_shape *shape);
+bool vgg_winograd_weights_pays(const vgg_conv_shape *shape);
 
 /* ---- linear
  * --------------------------------------------------------------------------------------- */
@@ -197,11 +245,43 @@ typedef struct vgg_linear_task {
     float *y; /* (images, outputs) */
     const float *dy;
     float *dx, *dweights, *dbias;
+    bool accumulate; /* linear_weights adds to dweights and dbias instead of writing them */
 } vgg_linear_task;
 
 /* Outputs per unit of linear_forward and linear_weights; inputs per unit of linear_input. */
-#define VGG_LINEAR_OUTPUTS 16
+#define VGG_LINEAR_OUTPUTS 32
 #define VGG_LINEAR_INPUTS 512
+
+/* A step of SGD of a linear layer whose gradients are never stored: from dw = dy^T x and db = the
+ * sums of dy over all images, what vgg_sgd_task does, in one pass over the weights. Unit:
+ * VGG_LINEAR_UPDATE outputs. */
+typedef struct vgg_linear_update_task {
+    size_t images, inputs, outputs;
+    const float *x_panels;             /* of VGG_LINEAR_X columns of x (images, inputs) */
+    const float *dy_panels;            /* of VGG_LINEAR_DY columns of dy (images, outputs) */
+    float *weights, *weights_velocity; /* (outputs, inputs) */
+    float *bias, *bias_velocity;       /* (outputs) */
+    float rate, momentum, decay;
+} vgg_linear_update_task;
+
+/* A register tile of linear_update. */
+#define VGG_LINEAR_X 64
+#define VGG_LINEAR_DY 6
+#define VGG_LINEAR_UPDATE (4 * VGG_LINEAR_DY)
+
+/* Rows of a matrix (rows, columns) in panels of `width` columns, [columns / width][rows][width],
+ * zero beyond the last column. Unit: a panel. */
+typedef struct vgg_panel_task {
+    size_t rows, columns, width;
+    const float *from;
+    float *to;
+} vgg_panel_task;
+
+void vgg_panels(void *task, size_t begin, size_t end, size_t worker);
+
+static inline size_t vgg_panel_count(size_t columns, size_t width) {
+    return (columns + width - 1) / width;
+}
 
 /* ---- pooling
  * --------------------------------------------------------------------------------------- */
@@ -219,6 +299,7 @@ typedef struct vgg_pool_task {
         *chosen; /* max-pool: 2 * row + column in the window per output value; NULL: not wanted */
     const float *dy;
     float *dx; /* backward writes all of it */
+    bool relu; /* max_pool_backward: dy counts only where y > 0, for a ReLU before the pool */
 } vgg_pool_task;
 
 /* ---- normalisation
@@ -292,9 +373,10 @@ typedef struct vgg_block_task {
 } vgg_block_task;
 
 /* Keeps a value with probability 1 - p, divided by 1 - p, else makes it 0, in place. Value i draws
- * number i of the stream (seed, step, layer), so that the mask depends on nothing else. */
+ * number first + i of the stream (seed, step, layer), so that the mask depends on nothing else. */
 typedef struct vgg_dropout_task {
     size_t count;
+    uint64_t first;
     float *y;
     double probability;
     uint64_t seed, stream;
@@ -325,12 +407,14 @@ typedef struct vgg_kernels {
     vgg_pool_work *conv_forward;     /* vgg_conv_forward_task */
     vgg_pool_work *conv_weights;     /* vgg_conv_weights_task */
     vgg_pool_work *winograd_filters; /* vgg_winograd_task: unit = group of output channels */
-    vgg_pool_work *winograd_inputs;  /* unit = row of tiles of the pass, channel block */
     vgg_pool_work *winograd;         /* unit as in the partition */
-    vgg_pool_work *linear_forward;   /* vgg_linear_task: y = relu?(x w^T + bias) */
-    vgg_pool_work *linear_input;     /* dx = dy w */
-    vgg_pool_work *linear_weights;   /* dweights = dy^T x, dbias = sums of dy */
-    vgg_pool_work *max_pool;         /* vgg_pool_task */
+    vgg_pool_work *winograd_weights; /* vgg_winograd_weights_task */
+    vgg_pool_work *winograd_weights_finish;
+    vgg_pool_work *linear_forward; /* vgg_linear_task: y = relu?(x w^T + bias) */
+    vgg_pool_work *linear_input;   /* dx = dy w */
+    vgg_pool_work *linear_weights; /* dweights = dy^T x, dbias = sums of dy */
+    vgg_pool_work *linear_update;  /* vgg_linear_update_task */
+    vgg_pool_work *max_pool;       /* vgg_pool_task */
     vgg_pool_work *max_pool_backward;
     vgg_pool_work *average_pool;
     vgg_pool_work *average_pool_backward;

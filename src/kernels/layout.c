@@ -1,5 +1,7 @@
-/* Between plain and blocked activations, and dropout: kernels that only move or drop values and are
- * the same for every tier. */
+/* Between plain and blocked activations, panels, and dropout: kernels that only move or drop values
+ * and are the same for every tier. */
+#include <string.h>
+
 #include "base/random.h"
 #include "kernels/kernels.h"
 
@@ -33,13 +35,27 @@ void vgg_unblock(void *argument, size_t begin, size_t end, size_t worker) {
     }
 }
 
+void vgg_panels(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_panel_task *task = argument;
+    for (size_t panel = begin; panel < end; panel++) {
+        size_t first = panel * task->width;
+        size_t count = vgg_size_min(task->width, task->columns - first);
+        for (size_t row = 0; row < task->rows; row++) {
+            float *to = task->to + (panel * task->rows + row) * task->width;
+            memcpy(to, task->from + row * task->columns + first, count * sizeof *to);
+            memset(to + count, 0, (task->width - count) * sizeof *to);
+        }
+    }
+}
+
 void vgg_dropout(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_dropout_task *task = argument;
     size_t last = vgg_size_min(end * VGG_CHUNK, task->count);
     float factor = (float)(1.0 / (1.0 - task->probability));
     for (size_t i = begin * VGG_CHUNK; i < last; i++) {
-        bool kept = vgg_random_unit(task->seed, task->stream, i) >= task->probability;
+        bool kept = vgg_random_unit(task->seed, task->stream, task->first + i) >= task->probability;
         task->y[i] = kept ? task->y[i] * factor : 0;
     }
 }

@@ -8,7 +8,7 @@
 #define TILE_OUTPUTS 4
 #if VGG_LANES == 16
 #define TILE_IMAGES 6
-#define TILE_ROWS 4
+#define TILE_ROWS 6
 #else
 #define TILE_IMAGES 2
 #define TILE_ROWS 2
@@ -16,11 +16,13 @@
 #define TILE_VECTORS 4
 #define TILE_WIDTH (TILE_VECTORS * VGG_LANES)
 
-/* Inputs per partial dot product: a chunk of every image's row stays in the second-level cache, and
- * the partial products are added in order. */
-#define CHUNK_INPUTS 2048
+/* Inputs per partial dot product: a chunk of the rows of a register tile stays in the first-level
+ * cache, and the partial products are added in order. */
+#define CHUNK_INPUTS 1024
 /* How far ahead weights are fetched: one core alone otherwise waits for memory a tenth longer. */
 #define PREFETCH_BYTES 2048
+/* Tiles of rows from which on it pays to copy the terms that they share. */
+#define GATHER_PIECES 5
 /* Outputs per pass of the backward pass to the input. */
 #define CHUNK_OUTPUTS 64
 
@@ -63,34 +65,56 @@ VGG_INLINE void dot_tile(int images, int outputs, vgg_element element, const flo
                 sums[n][o] +=
                     vf_load_some(VGG_ELEMENT_FLOAT32, x, (size_t)n * x_stride + i, count - i) *
                     vf_load_some(element, w, first + (size_t)o * w_stride + i, count - i);
-    for (int n = 0; n < images; n++)
+    VGG_UNROLL
+    for (int n = 0; n < images; n++) {
+        float found[TILE_OUTPUTS];
+        if (outputs == TILE_OUTPUTS)
+            vf_sum4(sums[n], found);
+        else
+            found[0] = vf_sum(sums[n][0]);
         for (int o = 0; o < outputs; o++)
-            y[(size_t)n * y_stride + (size_t)o] += vf_sum(sums[n][o]);
+            y[(size_t)n * y_stride + (size_t)o] += found[o];
+    }
 }
 
-/* All images against `outputs` neighbouring outputs. */
-VGG_INLINE void dot_images(const vgg_linear_task *task, vgg_element element, int outputs,
-                           size_t output, size_t from, size_t count) {
-    size_t inputs = task->inputs, first = output * inputs + from;
-    const float *x = task->x + from;
-    float *y = task->y + output;
-    size_t n = 0;
-    for (; n + TILE_IMAGES <= task->images; n += TILE_IMAGES)
-        dot_tile(TILE_IMAGES, outputs, element, x + n * inputs, inputs, task->weights, first,
-                 inputs, count, y + n * task->outputs, task->outputs);
-    for (; n < task->images; n++)
-        dot_tile(1, outputs, element, x + n * inputs, inputs, task->weights, first, inputs, count,
-                 y + n * task->outputs, task->outputs);
+/* Some images against all outputs of a chunk of their inputs, in tiles of several and single ones.
+ */
+VGG_INLINE void dot_images(const vgg_linear_task *task, int images, vgg_element element, size_t n,
+                           size_t begin, size_t end, size_t from, size_t count) {
+    size_t inputs = task->inputs;
+    const float *x = task->x + n * inputs + from;
+    float *y = task->y + n * task->outputs;
+    size_t o = begin;
+    for (; o + TILE_OUTPUTS <= end; o += TILE_OUTPUTS)
+        dot_tile(images, TILE_OUTPUTS, element, x, inputs, task->weights, o * inputs + from, inputs,
+                 count, y + o, task->outputs);
+    for (; o < end; o++)
+        dot_tile(images, 1, element, x, inputs, task->weights, o * inputs + from, inputs, count,
+                 y + o, task->outputs);
 }
 
 /* A chunk of all images' inputs against some outputs. */
 VGG_INLINE void dot_chunk(const vgg_linear_task *task, vgg_element element, size_t begin,
                           size_t end, size_t from, size_t count) {
-    size_t o = begin;
-    for (; o + TILE_OUTPUTS <= end; o += TILE_OUTPUTS)
-        dot_images(task, element, TILE_OUTPUTS, o, from, count);
-    for (; o < end; o++)
-        dot_images(task, element, 1, o, from, count);
+#define IMAGES(most)                                                                               \
+    case most:                                                                                     \
+        dot_images(task, most, element, n, begin, end, from, count);                               \
+        break;
+    size_t pieces = (task->images + TILE_IMAGES - 1) / TILE_IMAGES;
+    for (size_t piece = 0; piece < pieces; piece++) {
+        size_t n = task->images * piece / pieces;
+        switch (task->images * (piece + 1) / pieces - n) {
+            IMAGES(1)
+            IMAGES(2)
+#if TILE_IMAGES == 6
+            IMAGES(3)
+            IMAGES(4)
+            IMAGES(5)
+            IMAGES(6)
+#endif
+        }
+    }
+#undef IMAGES
 }
 
 static void forward_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
@@ -142,7 +166,8 @@ typedef struct row_sums {
     size_t sums_stride;
 } row_sums;
 
-VGG_INLINE void add_rows(const row_sums *s, int rows) {
+/* fetch: the terms of the next columns, which lie in as many rows and are not foreseen. */
+VGG_INLINE void add_rows(const row_sums *s, int rows, bool fetch) {
     vf sums[TILE_ROWS][TILE_VECTORS];
     VGG_UNROLL
     for (int r = 0; r < rows; r++)
@@ -154,6 +179,9 @@ VGG_INLINE void add_rows(const row_sums *s, int rows) {
         VGG_UNROLL
         for (int v = 0; v < TILE_VECTORS; v++)
             term[v] = vf_load(s->terms + t * s->terms_stride + v * VGG_LANES);
+        VGG_UNROLL
+        for (int v = 0; fetch && v < TILE_WIDTH; v += VGG_ALIGNMENT / (int)sizeof(float))
+            __builtin_prefetch(s->terms + t * s->terms_stride + TILE_WIDTH + v);
         VGG_UNROLL
         for (int r = 0; r < rows; r++) {
             vf factor = vf_splat(s->factor[t * s->factor_step + (size_t)r * s->factor_stride]);
@@ -180,20 +208,51 @@ static void add_column(const row_sums *s, size_t rows) {
     }
 }
 
+/* The same for any number of rows up to TILE_ROWS. */
+static void add_some_rows(const row_sums *s, size_t rows, bool fetch) {
+#define ROWS(n)                                                                                    \
+    case n:                                                                                        \
+        fetch ? add_rows(s, n, true) : add_rows(s, n, false);                                      \
+        break;
+    switch (rows) {
+        ROWS(1)
+        ROWS(2)
+#if TILE_ROWS == 6
+        ROWS(3)
+        ROWS(4)
+        ROWS(5)
+        ROWS(6)
+#endif
+    }
+#undef ROWS
+}
+
+/* Terms next to each other, for several tiles of rows: lines of rows that are a power of two apart
+ * share a few places of the first-level cache. */
+static void gather_terms(row_sums *s, float terms[CHUNK_OUTPUTS][TILE_WIDTH]) {
+    for (size_t t = 0; t < s->count; t++) {
+        const float *from = s->terms + t * s->terms_stride;
+        for (size_t v = 0; v < TILE_WIDTH; v += VGG_ALIGNMENT / sizeof(float))
+            __builtin_prefetch(from + TILE_WIDTH + v);
+        memcpy(terms[t], from, sizeof terms[t]);
+    }
+    s->terms = terms[0];
+    s->terms_stride = TILE_WIDTH;
+}
+
 static void add_row_sums(row_sums s, size_t rows, size_t width) {
-    size_t column = 0;
+    float terms[CHUNK_OUTPUTS][TILE_WIDTH];
+    size_t column = 0, pieces = (rows + TILE_ROWS - 1) / TILE_ROWS;
     for (; column + TILE_WIDTH <= width; column += TILE_WIDTH) {
         row_sums tile = s;
-        size_t r = 0;
-        for (; r + TILE_ROWS <= rows; r += TILE_ROWS) {
-            add_rows(&tile, TILE_ROWS);
-            tile.factor += TILE_ROWS * s.factor_stride;
-            tile.sums += TILE_ROWS * s.sums_stride;
-        }
-        for (; r < rows; r++) {
-            add_rows(&tile, 1);
-            tile.factor += s.factor_stride;
-            tile.sums += s.sums_stride;
+        bool gathered = pieces >= GATHER_PIECES && s.count <= CHUNK_OUTPUTS;
+        if (gathered)
+            gather_terms(&tile, terms);
+        for (size_t piece = 0; piece < pieces; piece++) {
+            size_t begin = rows * piece / pieces, end = rows * (piece + 1) / pieces;
+            tile.factor = s.factor + begin * s.factor_stride;
+            tile.sums = s.sums + begin * s.sums_stride;
+            add_some_rows(&tile, end - begin, piece == 0 && !gathered);
         }
         s.terms += TILE_WIDTH;
         s.sums += TILE_WIDTH;
@@ -244,8 +303,9 @@ void VGG_TIERED(linear_weights)(void *argument, size_t begin, size_t end, size_t
     size_t last = vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs);
     for (size_t o = begin * VGG_LINEAR_OUTPUTS; o < last; o += VGG_LINEAR_OUTPUTS) {
         size_t outputs = vgg_size_min(VGG_LINEAR_OUTPUTS, last - o);
-        memset(task->dweights + o * task->inputs, 0,
-               outputs * task->inputs * sizeof *task->dweights);
+        if (!task->accumulate)
+            memset(task->dweights + o * task->inputs, 0,
+                   outputs * task->inputs * sizeof *task->dweights);
         row_sums s = {.factor = task->dy + o,
                       .factor_step = task->outputs,
                       .factor_stride = 1,
@@ -256,7 +316,7 @@ void VGG_TIERED(linear_weights)(void *argument, size_t begin, size_t end, size_t
                       .sums_stride = task->inputs};
         add_row_sums(s, outputs, task->inputs);
         for (size_t k = o; k < o + outputs; k++) {
-            float sum = 0;
+            float sum = task->accumulate ? task->dbias[k] : 0;
             for (size_t n = 0; n < task->images; n++)
                 sum += task->dy[n * task->outputs + k];
             task->dbias[k] = sum;

@@ -17,27 +17,42 @@ static const float *pixels_of(const vgg_batch_norm_task *task, const float *x, s
     return x + unit * task->pixels * VGG_BLOCK;
 }
 
-/* The mean of each channel, then the sum of squared distances from it (which, unlike E[x^2] -
- * E[x]^2, loses no digits when the mean is large). */
+/* sums[0] += sum of x - origin, sums[1] += sum of its squares. */
+VGG_INLINE void add_distances(const float *x, size_t pixels, vf origin, vf sums[2]) {
+    vf distances[2] = {{0}, {0}}, squares[2] = {{0}, {0}};
+    size_t p = 0;
+    for (; p + 2 <= pixels; p += 2)
+        VGG_UNROLL
+    for (size_t i = 0; i < 2; i++) {
+        vf distance = vf_load(x + (p + i) * VGG_BLOCK) - origin;
+        distances[i] += distance;
+        squares[i] += distance * distance;
+    }
+    if (p < pixels) {
+        vf distance = vf_load(x + p * VGG_BLOCK) - origin;
+        distances[0] += distance;
+        squares[0] += distance * distance;
+    }
+    sums[0] += distances[0] + distances[1];
+    sums[1] += squares[0] + squares[1];
+}
+
+/* The mean of each channel, and the sum of squared distances from it, in one pass: distances are
+ * taken from the mean of the first chunk, since E[x^2] - E[x]^2 loses the digits of a mean that is
+ * large beside the deviation, and the first chunk's mean is at most sqrt(pixels / CHUNK_PIXELS)
+ * deviations away. */
 static void statistics_of(const float *x, size_t pixels, float *mean_out, float *square_out) {
-    vf mean = {0}, square = {0};
-    for (size_t from = 0; from < pixels; from += CHUNK_PIXELS) {
-        vf sum = {0};
-        for (size_t p = from; p < vgg_size_min(from + CHUNK_PIXELS, pixels); p++)
-            sum += vf_load(x + p * VGG_BLOCK);
-        mean += sum;
-    }
-    mean /= vf_splat((float)pixels);
-    for (size_t from = 0; from < pixels; from += CHUNK_PIXELS) {
-        vf sum = {0};
-        for (size_t p = from; p < vgg_size_min(from + CHUNK_PIXELS, pixels); p++) {
-            vf distance = vf_load(x + p * VGG_BLOCK) - mean;
-            sum += distance * distance;
-        }
-        square += sum;
-    }
-    vf_store(mean_out, mean);
-    vf_store(square_out, square);
+    vf first[2] = {{0}, {0}}, sums[2] = {{0}, {0}}, count = vf_splat((float)pixels);
+    size_t least = vgg_size_min(CHUNK_PIXELS, pixels);
+    vf origin = vf_load(x);
+    add_distances(x, least, origin, first);
+    origin += first[0] / vf_splat((float)least);
+    for (size_t from = 0; from < pixels; from += CHUNK_PIXELS)
+        add_distances(x + from * VGG_BLOCK, vgg_size_min(CHUNK_PIXELS, pixels - from), origin,
+                      sums);
+    vf distance = sums[0] / count;
+    vf_store(mean_out, origin + distance);
+    vf_store(square_out, sums[1] - sums[0] * distance);
 }
 
 void VGG_TIERED(batch_norm_statistics)(void *argument, size_t begin, size_t end, size_t worker);

@@ -71,11 +71,14 @@ void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worke
         }
 }
 
-static void scatter_row(const float *dy, const uint8_t *chosen, size_t width, float *top,
-                        float *bottom) {
+/* y: where not NULL, dy counts only where it is positive. */
+VGG_INLINE void scatter_row(const float *dy, const float *y, const uint8_t *chosen, size_t width,
+                            float *top, float *bottom) {
     for (size_t column = 0; column < width; column++)
         for (size_t c = 0; c < VGG_BLOCK; c++) {
             float gradient = dy[column * VGG_BLOCK + c];
+            if (y != NULL)
+                gradient = y[column * VGG_BLOCK + c] > 0 ? gradient : 0;
             uint8_t which = chosen[column * VGG_BLOCK + c];
             size_t at = column * 2 * VGG_BLOCK + c;
             top[at] = which == 0 ? gradient : 0;
@@ -97,7 +100,12 @@ void VGG_TIERED(max_pool_backward)(void *argument, size_t begin, size_t end, siz
         for (size_t row = 0; row < task->out_height; row++) {
             float *top = plane + 2 * row * in_row;
             size_t from = out_plane(task, unit) + row * out_row;
-            scatter_row(task->dy + from, task->chosen + from, task->out_width, top, top + in_row);
+            if (task->relu)
+                scatter_row(task->dy + from, task->y + from, task->chosen + from, task->out_width,
+                            top, top + in_row);
+            else
+                scatter_row(task->dy + from, NULL, task->chosen + from, task->out_width, top,
+                            top + in_row);
             memset(top + covered, 0, (in_row - covered) * sizeof *top);
             memset(top + in_row + covered, 0, (in_row - covered) * sizeof *top);
         }

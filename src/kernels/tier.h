@@ -117,32 +117,67 @@ VGG_INLINE vf vf_sqrt(vf value) {
 #endif
 }
 
-/* rows[i][k] becomes rows[k][i]. Each round interleaves the upper half of the rows with the lower
- * one (a perfect shuffle), which moves one bit of the row's number into the lane's. */
-VGG_INLINE void vf_transpose(vf rows[VGG_LANES]) {
-    VGG_UNROLL
-    for (int round = VGG_LANES; round > 1; round /= 2) {
-        vf out[VGG_LANES];
-        VGG_UNROLL
-        for (int i = 0; i < VGG_LANES / 2; i++) {
-            vf a = rows[i], b = rows[i + VGG_LANES / 2];
+/* Parts of two vectors, 128 bits of both at a time: single lanes or pairs of them interleaved, or
+ * every other quarter. */
 #if VGG_LANES == 16
-            out[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6,
-                                                 22, 7, 23);
-            out[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
-                                                     29, 14, 30, 15, 31);
+#define VGG_LOW_LANES(a, b)                                                                        \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define VGG_HIGH_LANES(a, b)                                                                       \
+    __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define VGG_LOW_PAIRS(a, b)                                                                        \
+    __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define VGG_HIGH_PAIRS(a, b)                                                                       \
+    __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define VGG_EVEN_QUARTERS(a, b)                                                                    \
+    __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define VGG_ODD_QUARTERS(a, b)                                                                     \
+    __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
 #elif VGG_LANES == 8
-            out[2 * i] = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-            out[2 * i + 1] = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#define VGG_LOW_LANES(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define VGG_HIGH_LANES(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define VGG_LOW_PAIRS(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define VGG_HIGH_PAIRS(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define VGG_EVEN_QUARTERS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define VGG_ODD_QUARTERS(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
 #else
-            out[2 * i] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-            out[2 * i + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#define VGG_LOW_LANES(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define VGG_HIGH_LANES(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define VGG_LOW_PAIRS(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
+#define VGG_HIGH_PAIRS(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
 #endif
-        }
-        VGG_UNROLL
-        for (int i = 0; i < VGG_LANES; i++)
-            rows[i] = out[i];
+
+/* rows[i][k] becomes rows[k][i]: 4x4 blocks are transposed within their 128 bits, then the blocks
+ * are brought to their places. Shuffles across 128 bits cost twice as much as those within. */
+VGG_INLINE void vf_transpose(vf rows[VGG_LANES]) {
+    vf blocks[VGG_LANES];
+    VGG_UNROLL
+    for (int i = 0; i < VGG_LANES; i += 4) {
+        vf low01 = VGG_LOW_LANES(rows[i], rows[i + 1]);
+        vf high01 = VGG_HIGH_LANES(rows[i], rows[i + 1]);
+        vf low23 = VGG_LOW_LANES(rows[i + 2], rows[i + 3]);
+        vf high23 = VGG_HIGH_LANES(rows[i + 2], rows[i + 3]);
+        blocks[i] = VGG_LOW_PAIRS(low01, low23);
+        blocks[i + 1] = VGG_HIGH_PAIRS(low01, low23);
+        blocks[i + 2] = VGG_LOW_PAIRS(high01, high23);
+        blocks[i + 3] = VGG_HIGH_PAIRS(high01, high23);
     }
+#if VGG_LANES > 4
+    /* The bit of a block's row number that counts `apart` rows of blocks becomes a bit of its
+     * place within a vector. */
+    VGG_UNROLL
+    for (int apart = 4; apart < VGG_LANES; apart *= 2) {
+        VGG_UNROLL
+        for (int pair = 0; pair < VGG_LANES / 2; pair++) {
+            int i = pair / apart * 2 * apart + pair % apart;
+            vf even = VGG_EVEN_QUARTERS(blocks[i], blocks[i + apart]);
+            blocks[i + apart] = VGG_ODD_QUARTERS(blocks[i], blocks[i + apart]);
+            blocks[i] = even;
+        }
+    }
+#endif
+    VGG_UNROLL
+    for (int i = 0; i < VGG_LANES; i++)
+        rows[i] = blocks[i];
 }
 
 /* The sum of the lanes, halves added pairwise. */
@@ -153,6 +188,45 @@ VGG_INLINE float vf_sum(vf value) {
         for (int i = 0; i < half; i++)
             lanes[i] += lanes[i + half];
     return lanes[0];
+}
+
+/* The sums of four vectors, each added up as by vf_sum. */
+VGG_INLINE void vf_sum4(const vf v[4], float sums[4]) {
+#if VGG_LANES == 16
+    vf half[2];
+    VGG_UNROLL
+    for (int i = 0; i < 2; i++)
+        half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17,
+                                          18, 19, 20, 21, 22, 23) +
+                  __builtin_shufflevector(v[2 * i], v[2 * i + 1], 8, 9, 10, 11, 12, 13, 14, 15, 24,
+                                          25, 26, 27, 28, 29, 30, 31);
+    vf all = __builtin_shufflevector(half[0], half[1], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24,
+                                     25, 26, 27) +
+             __builtin_shufflevector(half[0], half[1], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23,
+                                     28, 29, 30, 31);
+    all += __builtin_shufflevector(all, all, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    all += __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+    all = __builtin_shufflevector(all, all, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+#elif VGG_LANES == 8
+    vf half[2];
+    VGG_UNROLL
+    for (int i = 0; i < 2; i++)
+        half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 2, 3, 8, 9, 10, 11) +
+                  __builtin_shufflevector(v[2 * i], v[2 * i + 1], 4, 5, 6, 7, 12, 13, 14, 15);
+    vf all = __builtin_shufflevector(half[0], half[1], 0, 1, 4, 5, 8, 9, 12, 13) +
+             __builtin_shufflevector(half[0], half[1], 2, 3, 6, 7, 10, 11, 14, 15);
+    all += __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6);
+    all = __builtin_shufflevector(all, all, 0, 2, 4, 6, 0, 2, 4, 6);
+#else
+    vf half[2];
+    VGG_UNROLL
+    for (int i = 0; i < 2; i++)
+        half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 4, 5) +
+                  __builtin_shufflevector(v[2 * i], v[2 * i + 1], 2, 3, 6, 7);
+    vf all = __builtin_shufflevector(half[0], half[1], 0, 2, 4, 6) +
+             __builtin_shufflevector(half[0], half[1], 1, 3, 5, 7);
+#endif
+    memcpy(sums, &all, 4 * sizeof *sums);
 }
 
 #endif

@@ -13,34 +13,27 @@
 #define TILE_TILES 6
 #endif
 
+/* Tiles of input that are fetched before they are needed. */
+#define TILES_AHEAD 3
+
 /* ---- input
  * ---------------------------------------------------------------------------------------------- */
 
-/* Copies a tile whose border reaches out of the picture, with zeros there. */
-static void copy_border_tile(const vgg_conv_shape *shape, const float *plane, ptrdiff_t top,
-                             ptrdiff_t left, float to[SIDE][SIDE][VGG_BLOCK]) {
-    memset(to, 0, SIDE * sizeof *to);
-    for (ptrdiff_t row = 0; row < SIDE; row++)
-        for (ptrdiff_t column = 0; column < SIDE; column++) {
-            ptrdiff_t y = top + row, x = left + column;
-            if (y >= 0 && x >= 0 && y < (ptrdiff_t)shape->height && x < (ptrdiff_t)shape->width)
-                memcpy(to[row][column], plane + ((size_t)y * shape->width + (size_t)x) * VGG_BLOCK,
-                       sizeof to[row][column]);
-        }
-}
-
-/* d: a tile of one channel block, row_stride floats from row to row; v[point * point_stride]. */
-VGG_INLINE void input_block(const float *d, size_t row_stride, float *v, size_t point_stride) {
+/* d: the rows of a tile of one channel block, from the second column on; only the columns begin ..
+ * end-1 lie in the picture. v[point * point_stride]. */
+VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, float *v,
+                            size_t point_stride) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[SIDE][SIDE];
         VGG_UNROLL
         for (int column = 0; column < SIDE; column++) {
-            vf values[SIDE], out[SIDE];
-            VGG_UNROLL
-            for (int row = 0; row < SIDE; row++)
-                values[row] =
-                    vf_load(d + (size_t)row * row_stride + column * VGG_BLOCK + part * VGG_LANES);
-            transform_input(values, out);
+            vf values[SIDE], out[SIDE] = {{0}};
+            if (column >= begin && column < end) {
+                VGG_UNROLL
+                for (int row = 0; row < SIDE; row++)
+                    values[row] = vf_load(d[row] + (column - 1) * VGG_BLOCK + part * VGG_LANES);
+                transform_input(values, out);
+            }
             VGG_UNROLL
             for (int row = 0; row < SIDE; row++)
                 half[row][column] = out[row];
@@ -57,43 +50,46 @@ VGG_INLINE void input_block(const float *d, size_t row_stride, float *v, size_t 
     }
 }
 
-/* Transforms the tile (tile_row, tile_column) of one channel block of an image. */
-static void input_tile(const vgg_winograd_task *task, size_t image, size_t block, size_t tile_row,
-                       size_t tile_column, float *v, size_t point_stride) {
-    const vgg_conv_shape *shape = &task->shape;
-    const float *plane = task->x + (image * vgg_blocks(shape->inputs) + block) * shape->height *
-                                       shape->width * VGG_BLOCK;
-    ptrdiff_t top = (ptrdiff_t)(tile_row * VGG_WINOGRAD_TILE) - 1;
-    ptrdiff_t left = (ptrdiff_t)(tile_column * VGG_WINOGRAD_TILE) - 1;
-    if (top >= 0 && left >= 0 && top + SIDE <= (ptrdiff_t)shape->height &&
-        left + SIDE <= (ptrdiff_t)shape->width) {
-        input_block(plane + ((size_t)top * shape->width + (size_t)left) * VGG_BLOCK,
-                    shape->width * VGG_BLOCK, v, point_stride);
-    } else {
-        float tile[SIDE][SIDE][VGG_BLOCK];
-        copy_border_tile(shape, plane, top, left, tile);
-        input_block(tile[0][0], SIDE * VGG_BLOCK, v, point_stride);
-    }
+/* The rows of a tile are streams too short for the processor to foresee. */
+VGG_INLINE void fetch_ahead(const float *row) {
+    for (size_t pixel = 1; pixel <= VGG_WINOGRAD_TILE; pixel++)
+        __builtin_prefetch(row + (TILES_AHEAD * VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
 }
 
-void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_t worker);
-
-void VGG_TIERED(winograd_inputs)(void *argument, size_t begin, size_t end, size_t worker) {
-    (void)worker;
-    const vgg_winograd_task *task = argument;
-    const vgg_winograd_partition *cut = &task->partition;
-    size_t blocks = vgg_blocks(task->shape.inputs);
-    size_t tiles = task->rows * cut->tile_columns;
-    for (size_t unit = begin; unit < end; unit++) {
-        size_t block = unit % blocks, row = unit / blocks;
-        size_t image = (task->first_row + row) / cut->tile_rows;
-        size_t tile_row = (task->first_row + row) % cut->tile_rows;
-        for (size_t column = 0; column < cut->tile_columns; column++) {
-            size_t tile = row * cut->tile_columns + column;
-            input_tile(task, image, block, tile_row, column,
-                       task->inputs + tile * cut->row + block * VGG_BLOCK, tiles * cut->row);
-        }
+void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
+                                size_t block, size_t tile_row, size_t tile_column, float *v,
+                                size_t point_stride) {
+    static const float zeros[SIDE * VGG_BLOCK];
+    const float *plane =
+        x + (image * vgg_blocks(shape->inputs) + block) * shape->height * shape->width * VGG_BLOCK;
+    /* The row and column of the picture where the tile's second ones are. */
+    size_t top = tile_row * VGG_WINOGRAD_TILE, left = tile_column * VGG_WINOGRAD_TILE;
+    int begin = left == 0, end = (int)vgg_size_min(SIDE, shape->width + 1 - left);
+    const float *rows[SIDE];
+    for (size_t row = 0; row < SIDE; row++) {
+        size_t y = top + row;
+        bool inside = y > 0 && y <= shape->height;
+        rows[row] =
+            inside ? plane + ((y - 1) * shape->width + left) * VGG_BLOCK : zeros + VGG_BLOCK;
+        fetch_ahead(rows[row]);
     }
+    if (begin == 0 && end == SIDE)
+        input_block(rows, 0, SIDE, v, point_stride);
+    else
+        input_block(rows, begin, end, v, point_stride);
+}
+
+/* v: [36][tiles][row], of `tiles` tiles from `first` on, counted through all images. */
+static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, float *v) {
+    const vgg_winograd_partition *cut = &task->partition;
+    size_t per_image = cut->tile_rows * cut->tile_columns;
+    for (size_t block = 0; block < vgg_blocks(task->shape.inputs); block++)
+        for (size_t t = 0; t < tiles; t++) {
+            size_t image = (first + t) / per_image, tile = (first + t) % per_image;
+            VGG_TIERED(transform_tile)
+            (&task->shape, task->x, image, block, tile / cut->tile_columns,
+             tile % cut->tile_columns, v + t * cut->row + block * VGG_BLOCK, tiles * cut->row);
+        }
 }
 
 /* ---- products
@@ -295,55 +291,84 @@ static void output_tiles(const vgg_winograd_task *task, size_t first, size_t til
  * ---------------------------------------------------------------------------------------------------
  */
 
-/* Some tiles of one image, from input to all output channels, with stored filters. */
-static void fused_unit(const vgg_winograd_task *task, size_t unit, float *scratch) {
+/* What a unit works on: its tiles, counted through all images, and its scratch. */
+typedef struct unit_state {
+    size_t first, tiles;
+    float *v; /* transformed input [36][tiles][row] */
+    float *m; /* products of a group [36][product_point] */
+    float *u; /* filters of a group [36][filter_point], where they are not stored */
+} unit_state;
+
+/* The products of one group of output channels with stored filters. */
+static void multiply_stored(const vgg_winograd_task *task, const unit_state *unit, size_t group) {
     const vgg_winograd_partition *cut = &task->partition;
+    const float *u = task->filters + group * POINTS * cut->filter_point;
+    for (size_t point = 0; point < POINTS; point++)
+        multiply(unit->tiles, unit->v + point * unit->tiles * cut->row, cut->row,
+                 u + point * cut->filter_point, task->shape.inputs, false,
+                 unit->m + point * cut->product_point);
+}
+
+/* Fetches a 36th, that of `point`, of the weights that make_filters reads next, so that it will not
+ * wait for memory: of the group from first_k on, the input channels c to c + channels. */
+static void fetch_weights(const vgg_winograd_task *task, size_t first_k, size_t c, size_t channels,
+                          size_t point) {
     const vgg_conv_shape *shape = &task->shape;
-    size_t all = cut->tile_rows * cut->tile_columns;
-    size_t per_image = (all + cut->tiles - 1) / cut->tiles;
-    size_t image = unit / per_image, first = unit % per_image * cut->tiles;
-    size_t tiles = vgg_size_min(cut->tiles, all - first);
-    float *v = scratch, *m = scratch + POINTS * cut->tiles * cut->row;
-    for (size_t block = 0; block < vgg_blocks(shape->inputs); block++)
-        for (size_t t = 0; t < tiles; t++)
-            input_tile(task, image, block, (first + t) / cut->tile_columns,
-                       (first + t) % cut->tile_columns, v + t * cut->row + block * VGG_BLOCK,
-                       tiles * cut->row);
-    for (size_t k = 0; k < shape->outputs; k += GROUP) {
-        const float *u = task->filters + k / GROUP * POINTS * cut->filter_point;
-        for (size_t point = 0; point < POINTS; point++)
-            multiply(tiles, v + point * tiles * cut->row, cut->row, u + point * cut->filter_point,
-                     shape->inputs, false, m + point * cut->product_point);
-        output_tiles(task, image * all + first, tiles, k, m);
+    if (first_k + GROUP > shape->outputs)
+        return;
+    size_t size = task->element == VGG_ELEMENT_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+    size_t filter = 9 * size;
+    size_t rows = task->turned ? channels : GROUP, columns = task->turned ? GROUP : channels;
+    size_t row = (task->turned ? shape->outputs : shape->inputs) * filter;
+    const char *from = (const char *)task->weights +
+                       (task->turned ? c * row + first_k * filter : first_k * row + c * filter);
+    for (size_t i = rows * point / POINTS; i < rows * (point + 1) / POINTS; i++)
+        for (size_t at = 0; at < columns * filter; at += 64)
+            __builtin_prefetch(from + i * row + at, 0, 2);
+}
+
+/* The same with filters made here, for some input channels at a time, so that they stay in the
+ * second-level cache until they have been used. */
+static void multiply_made(const vgg_winograd_task *task, const unit_state *unit, size_t group) {
+    const vgg_winograd_partition *cut = &task->partition;
+    size_t inputs = task->shape.inputs;
+    for (size_t c = 0; c < inputs; c += cut->channels) {
+        size_t channels = vgg_size_min(cut->channels, inputs - c);
+        VGG_TIERED(make_filters)(task, group * GROUP, c, channels, unit->u);
+        size_t next = c + channels < inputs ? c + channels : 0;
+        size_t next_k = (next == 0 ? group + 1 : group) * GROUP;
+        for (size_t point = 0; point < POINTS; point++) {
+            fetch_weights(task, next_k, next, vgg_size_min(cut->channels, inputs - next), point);
+            multiply(unit->tiles, unit->v + point * unit->tiles * cut->row + c, cut->row,
+                     unit->u + point * cut->filter_point, channels, c > 0,
+                     unit->m + point * cut->product_point);
+        }
     }
 }
 
-/* One group of output channels for all tiles of the pass. Filters are made here for some input
- * channels at a time, so that they stay in the second-level cache until they have been used. */
-static void group_unit(const vgg_winograd_task *task, size_t unit, float *scratch) {
+static void run_unit(const vgg_winograd_task *task, size_t index, float *scratch) {
     const vgg_winograd_partition *cut = &task->partition;
-    size_t inputs = task->shape.inputs, tiles = task->rows * cut->tile_columns;
-    float *u = scratch, *m = scratch + POINTS * cut->filter_point;
-    for (size_t c = 0; c < inputs; c += cut->channels) {
-        size_t channels = vgg_size_min(cut->channels, inputs - c);
-        VGG_TIERED(make_filters)(task, unit * GROUP, c, channels, u);
-        for (size_t point = 0; point < POINTS; point++)
-            multiply(tiles, task->inputs + point * tiles * cut->row + c, cut->row,
-                     u + point * cut->filter_point, channels, c > 0,
-                     m + point * cut->product_point);
+    size_t all = task->shape.images * cut->tile_rows * cut->tile_columns;
+    size_t groups = (task->shape.outputs + GROUP - 1) / GROUP;
+    unit_state unit = {.first = index / cut->group_units * cut->tiles, .v = scratch};
+    unit.tiles = vgg_size_min(cut->tiles, all - unit.first);
+    unit.m = unit.v + POINTS * cut->tiles * cut->row;
+    unit.u = unit.m + POINTS * cut->product_point;
+    transform_tiles(task, unit.first, unit.tiles, unit.v);
+    size_t begin = index % cut->group_units * cut->groups;
+    for (size_t group = begin; group < vgg_size_min(begin + cut->groups, groups); group++) {
+        if (cut->stored)
+            multiply_stored(task, &unit, group);
+        else
+            multiply_made(task, &unit, group);
+        output_tiles(task, unit.first, unit.tiles, group * GROUP, unit.m);
     }
-    output_tiles(task, task->first_row * cut->tile_columns, tiles, unit * GROUP, m);
 }
 
 void VGG_TIERED(winograd)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(winograd)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_winograd_task *task = argument;
-    float *scratch = task->scratch + worker * task->partition.scratch;
-    for (size_t unit = begin; unit < end; unit++) {
-        if (task->partition.fused)
-            fused_unit(task, unit, scratch);
-        else
-            group_unit(task, unit, scratch);
-    }
+    for (size_t unit = begin; unit < end; unit++)
+        run_unit(task, unit, task->scratch + worker * task->partition.scratch);
 }

@@ -2,64 +2,101 @@
 #include "kernels/kernels.h"
 
 /* Transformed filters up to this size are stored; they are read once per unit. Larger ones are made
- * again for each group of output channels, which reads a quarter of the memory. */
+ * again by each unit, which reads a quarter of the memory. */
 #define STORED_FILTERS (36 * 128 * 128)
-/* Transformed input of a fused unit: half of a small second-level cache. */
-#define FUSED_INPUTS (100 * 1024)
+/* Transformed input of a unit with stored filters: half of a small second-level cache. */
+#define STORED_INPUTS (100 * 1024)
 /* Tiles of a unit, in multiples of the register tile. */
 #define TILE_STEP 14
-#define MOST_FUSED_TILES 56
-/* Tiles of a pass at most, unless one row has more: its transformed input stays in a third-level
- * cache. */
-#define PASS_TILES 256
+#define MOST_STORED_TILES 56
+/* Transformed input of a unit that makes its filters, in a third-level cache; of all threads
+ * together. */
+#define MOST_INPUTS ((size_t)2 << 20)
+#define MOST_INPUTS_OF_ALL ((size_t)16 << 20)
 /* Input channels whose filters are made at once: for 32 output channels they take half of a
  * second-level cache. */
-#define PASS_CHANNELS 128
+#define MADE_CHANNELS 128
+/* The time of transforms beside the products of one tile and one group: of a tile's input, and of a
+ * group's filters. */
+#define INPUT_TIME 0.4
+#define FILTER_TIME 6.5
 
-static size_t filter_groups(const vgg_conv_shape *shape) {
-    return (shape->outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
+static size_t ceiling(size_t a, size_t b) {
+    return (a + b - 1) / b;
 }
 
+static size_t filter_groups(const vgg_conv_shape *shape) {
+    return ceiling(shape->outputs, VGG_WINOGRAD_GROUP);
+}
+
+static size_t all_tiles(const vgg_conv_shape *shape, const vgg_winograd_partition *cut) {
+    return shape->images * cut->tile_rows * cut->tile_columns;
+}
+
+/* Floats between two points of the products of some tiles; a block more than they take, since what
+ * is a power of two apart shares cache sets. */
 static size_t product_point(size_t tiles) {
     return tiles * VGG_WINOGRAD_GROUP + VGG_BLOCK;
 }
 
-static void cut_fused(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
-    size_t all = cut->tile_rows * cut->tile_columns;
-    size_t fit = FUSED_INPUTS / (VGG_WINOGRAD_POINTS * cut->row) / TILE_STEP * TILE_STEP;
-    cut->tiles = vgg_size_min(vgg_size_max(fit, TILE_STEP), MOST_FUSED_TILES);
-    cut->tiles = vgg_size_min(cut->tiles, all);
-    cut->units = shape->images * ((all + cut->tiles - 1) / cut->tiles);
-    cut->filters = filter_groups(shape) * VGG_WINOGRAD_POINTS * cut->filter_point;
-    cut->product_point = product_point(cut->tiles);
-    cut->scratch = VGG_WINOGRAD_POINTS * (cut->tiles * cut->row + cut->product_point);
+static void cut_stored(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
+    size_t all = all_tiles(shape, cut);
+    size_t fit = STORED_INPUTS / (VGG_WINOGRAD_POINTS * cut->row) / TILE_STEP * TILE_STEP;
+    cut->tiles = vgg_size_min(vgg_size_max(fit, TILE_STEP), MOST_STORED_TILES);
+    cut->tile_units = ceiling(all, cut->tiles);
+    cut->groups = filter_groups(shape);
+    cut->group_units = 1;
+    cut->filter_point = (shape->inputs + 1) * VGG_WINOGRAD_GROUP;
+    cut->filters = cut->groups * VGG_WINOGRAD_POINTS * cut->filter_point;
+    cut->scratch = VGG_WINOGRAD_POINTS * (cut->tiles * cut->row + product_point(cut->tiles));
 }
 
-static void cut_split(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
-    cut->rows = vgg_size_min(vgg_size_max(PASS_TILES / cut->tile_columns, 1),
-                             shape->images * cut->tile_rows);
-    cut->tiles = cut->rows * cut->tile_columns;
-    cut->channels = vgg_size_min(PASS_CHANNELS, shape->inputs);
+/* Most tiles of a unit that makes its filters. */
+static size_t most_tiles(const vgg_winograd_partition *cut, size_t threads) {
+    size_t floats = vgg_size_min(MOST_INPUTS, MOST_INPUTS_OF_ALL / threads);
+    return vgg_size_max(floats / (VGG_WINOGRAD_POINTS * cut->row), TILE_STEP);
+}
+
+/* Units that share tiles make the same input, units that share output channels the same filters:
+ * takes the cut that ends first. */
+static void cut_unstored(const vgg_conv_shape *shape, size_t threads, vgg_winograd_partition *cut) {
+    size_t all = all_tiles(shape, cut), groups = filter_groups(shape);
+    size_t most = vgg_size_min(most_tiles(cut, threads), all), least_units = ceiling(all, most);
+    double best = 0;
+    for (size_t i = least_units; i < least_units + threads && i <= all; i++)
+        for (size_t j = 1; j <= vgg_size_min(groups, threads); j++) {
+            double tiles = (double)ceiling(all, i), part = (double)ceiling(groups, j);
+            double time = (double)ceiling(i * j, threads) *
+                          (tiles * part + INPUT_TIME * tiles + FILTER_TIME * part);
+            if (best > 0 && time >= best)
+                continue;
+            best = time;
+            cut->tile_units = i;
+            cut->group_units = j;
+        }
+    cut->tiles = ceiling(all, cut->tile_units);
+    cut->tile_units = ceiling(all, cut->tiles);
+    cut->groups = ceiling(groups, cut->group_units);
+    cut->group_units = ceiling(groups, cut->groups);
+    cut->channels = vgg_size_min(MADE_CHANNELS, shape->inputs);
     cut->filter_point = (cut->channels + 1) * VGG_WINOGRAD_GROUP;
-    cut->units = filter_groups(shape);
-    cut->inputs = VGG_WINOGRAD_POINTS * cut->tiles * cut->row;
-    cut->product_point = product_point(cut->tiles);
-    cut->scratch = VGG_WINOGRAD_POINTS * (cut->product_point + cut->filter_point);
+    cut->scratch =
+        VGG_WINOGRAD_POINTS * (most * cut->row + product_point(most) + cut->filter_point);
 }
 
-vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape) {
-    vgg_winograd_partition cut = {
-        .fused = shape->inputs * shape->outputs <= STORED_FILTERS / VGG_WINOGRAD_POINTS,
-        .tile_rows = (shape->height + VGG_WINOGRAD_TILE - 1) / VGG_WINOGRAD_TILE,
-        .tile_columns = (shape->width + VGG_WINOGRAD_TILE - 1) / VGG_WINOGRAD_TILE,
-        /* A block more than the channels: what is a power of two apart shares cache sets. The same
-         * holds for the points of filters and products. */
-        .row = (vgg_blocks(shape->inputs) + 1) * VGG_BLOCK,
-        .filter_point = (shape->inputs + 1) * VGG_WINOGRAD_GROUP};
-    if (cut.fused)
-        cut_fused(shape, &cut);
+vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t threads) {
+    vgg_winograd_partition cut = {.stored = shape->inputs * shape->outputs <=
+                                            STORED_FILTERS / VGG_WINOGRAD_POINTS,
+                                  .tile_rows = ceiling(shape->height, VGG_WINOGRAD_TILE),
+                                  .tile_columns = ceiling(shape->width, VGG_WINOGRAD_TILE),
+                                  /* A block more than the channels, as in product_point. */
+                                  .row = (vgg_blocks(shape->inputs) + 1) * VGG_BLOCK};
+    if (cut.stored)
+        cut_stored(shape, &cut);
     else
-        cut_split(shape, &cut);
+        cut_unstored(shape, threads, &cut);
+    cut.units = cut.tile_units * cut.group_units;
+    cut.product_point = product_point(cut.tiles);
     cut.scratch = vgg_round_up(cut.scratch, VGG_BLOCK);
     return cut;
 }

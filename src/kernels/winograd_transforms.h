@@ -52,6 +52,34 @@ VGG_INLINE void transform_output(const vf m[SIDE], vf out[VGG_WINOGRAD_TILE]) {
     out[3] = (P2 * P) * odd_p + (Q2 * Q) * odd_q + m[5];
 }
 
+/* A dy: the transpose of transform_output, for the gradient of an output tile. */
+VGG_INLINE void transform_gradient(const vf d[VGG_WINOGRAD_TILE], vf out[SIDE]) {
+    vf even_p = d[0] + P2 * d[2], odd_p = P * d[1] + (P2 * P) * d[3];
+    vf even_q = d[0] + Q2 * d[2], odd_q = Q * d[1] + (Q2 * Q) * d[3];
+    out[0] = d[0];
+    out[1] = even_p + odd_p;
+    out[2] = even_p - odd_p;
+    out[3] = even_q + odd_q;
+    out[4] = even_q - odd_q;
+    out[5] = d[3];
+}
+
+/* G^T m: the transpose of transform_filter, for the gradient of a filter. */
+VGG_INLINE void transform_sums(const vf m[SIDE], vf out[3]) {
+    const float at_zero = 1.0f / (P2 * Q2);
+    const float at_p = 1.0f / (2 * P2 * (P2 - Q2)), at_q = 1.0f / (2 * Q2 * (Q2 - P2));
+    vf even_p = m[1] + m[2], odd_p = m[1] - m[2], even_q = m[3] + m[4], odd_q = m[3] - m[4];
+    out[0] = at_zero * m[0] + at_p * even_p + at_q * even_q;
+    out[1] = (at_p * P) * odd_p + (at_q * Q) * odd_q;
+    out[2] = (at_p * P2) * even_p + (at_q * Q2) * even_q + m[5];
+}
+
+/* Transforms the tile (tile_row, tile_column) of a channel block of an image of x, which is blocked
+ * and of shape->inputs channels: v[point * point_stride] of 16 channels each. */
+void VGG_TIERED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
+                                size_t block, size_t tile_row, size_t tile_column, float *v,
+                                size_t point_stride);
+
 /* u[36][filter_point], a point of which begins with [channels][32]: the transformed filters of the
  * output channels from first_k on, for the input channels first_c .. first_c + channels - 1. */
 void VGG_TIERED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,

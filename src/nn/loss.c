@@ -27,8 +27,8 @@ void vgg_softmax(const float *logits, size_t count, size_t classes, float *proba
     }
 }
 
-double vgg_cross_entropy(const float *logits, const size_t *labels, size_t count, size_t classes,
-                         float *gradient) {
+double vgg_cross_entropy_part(const float *logits, const size_t *labels, size_t count,
+                              size_t classes, size_t whole, float *gradient) {
     double loss = 0;
     for (size_t n = 0; n < count; n++) {
         const float *row = logits + n * classes;
@@ -37,8 +37,13 @@ double vgg_cross_entropy(const float *logits, const size_t *labels, size_t count
         for (size_t c = 0; gradient != NULL && c < classes; c++) {
             double hit = c == labels[n] ? 1 : 0;
             gradient[n * classes + c] =
-                (float)((exp((double)row[c] - total) - hit) / (double)count);
+                (float)((exp((double)row[c] - total) - hit) / (double)whole);
         }
     }
-    return loss / (double)count;
+    return loss / (double)whole;
+}
+
+double vgg_cross_entropy(const float *logits, const size_t *labels, size_t count, size_t classes,
+                         float *gradient) {
+    return vgg_cross_entropy_part(logits, labels, count, classes, count, gradient);
 }

@@ -18,6 +18,7 @@ typedef struct vgg_layer {
     bool flattens;            /* the layer sees its input as one row of features per image */
     double dropout;
     size_t first_tensor, tensors;
+    bool frozen; /* not trained */
 } vgg_layer;
 
 /* The numbers of a tensor lie in memory of its own or of somebody else, as floats or, for weights

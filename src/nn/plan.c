@@ -26,14 +26,20 @@ static void complete_options(const vgg_network *network, vgg_plan_options *optio
         options->width = network->options.width;
     if (options->threads == 0)
         options->threads = vgg_threads_default();
+    if (options->micro_batches == 0)
+        options->micro_batches = 1;
     if (options->mode == VGG_MODE_TRAIN || options->input_gradient)
         options->gradients = true;
+    options->defer_linear = options->defer_linear && options->gradients;
 }
 
 static vgg_status check_options(const vgg_plan_options *options, vgg_error *error) {
     if (options->batch == 0 || options->batch > 65536)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "batch of %zu, expected 1 to 65536",
                         options->batch);
+    if (options->micro_batches > 65536)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu micro-batches, expected 1 to 65536",
+                        options->micro_batches);
     if (options->height > 65536 || options->width > 65536)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "input %zux%zu, expected sides of 1 to 65536",
                         options->height, options->width);
@@ -97,11 +103,12 @@ static vgg_status fail_memory(const vgg_plan *plan, size_t available, vgg_error 
     return vgg_fail(
         error, VGG_ERROR_MEMORY,
         "out of memory: %zux%zux%zu in batches of %zu needs %s (activations %s, packed "
-        "weights %s, gradients %s) and %s are left; a smaller batch or input needs less",
+        "weights %s, gradients %s) and %s are left; %s needs less",
         plan->network->options.channels, plan->options.height, plan->options.width,
         plan->options.batch, vgg_size_text(total, total_bytes(plan)),
         vgg_size_text(arena, plan->arena_bytes), vgg_size_text(constants, constant_bytes(plan)),
-        vgg_size_text(gradients, gradient_bytes(plan)), vgg_size_text(left, available));
+        vgg_size_text(gradients, gradient_bytes(plan)), vgg_size_text(left, available),
+        plan->gradients ? "a smaller batch, micro-batch or input" : "a smaller batch or input");
 }
 
 static vgg_status take_memory(vgg_plan *plan, vgg_error *error) {
@@ -210,7 +217,8 @@ static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error
         return VGG_OK;
     for (size_t s = 0; s < plan->step_count; s++) {
         const vgg_step *step = &plan->steps[s];
-        if (step->kind == VGG_STEP_BATCH_NORM && step->in.height * step->in.width == 1)
+        if (step->kind == VGG_STEP_BATCH_NORM && vgg_plan_trains(plan, step) &&
+            step->in.height * step->in.width == 1)
             return vgg_fail(
                 error, VGG_ERROR_SHAPE,
                 "%s sees one value per channel in a batch of 1, expected at least two to "
@@ -220,10 +228,28 @@ static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error
     return VGG_OK;
 }
 
-static double now(void) {
+double vgg_plan_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+void vgg_plan_begin_step(vgg_plan *plan) {
+    plan->passes = 0;
+    plan->done = 0;
+    plan->ready = false;
+}
+
+/* A step of one pass begins with it; one of several is begun by the caller. */
+static vgg_status continue_step(vgg_plan *plan, vgg_error *error) {
+    if (plan->options.micro_batches == 1)
+        vgg_plan_begin_step(plan);
+    if (plan->passes == plan->options.micro_batches)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "the %zu micro-batches of this step are done; expected "
+                        "vgg_optimiser_step or vgg_plan_begin_step",
+                        plan->passes);
+    return VGG_OK;
 }
 
 vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, float *logits,
@@ -234,16 +260,18 @@ vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, f
     vgg_status status = check_statistics(plan, count, error);
     if (status == VGG_OK)
         status = vgg_plan_refresh(plan, error);
+    if (status == VGG_OK)
+        status = continue_step(plan, error);
     if (status != VGG_OK)
         return status;
     plan->count = count;
     plan->ready = plan->gradients;
     plan->caller[plan->input] = (void *)(uintptr_t)inputs;
     plan->caller[plan->logits] = logits;
-    double begun = now();
+    double begun = vgg_plan_now();
     for (size_t s = 0; s < plan->step_count; s++) {
         vgg_step_forward(plan, &plan->steps[s]);
-        double ended = now();
+        double ended = vgg_plan_now();
         plan->steps[s].seconds = ended - begun;
         begun = ended;
     }
@@ -264,10 +292,22 @@ vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float
                         "this plan was made without the gradient of the input");
     plan->caller[plan->logits_gradient] = (void *)(uintptr_t)logits_gradient;
     plan->caller[plan->input_gradient] = input_gradient;
+    if (plan->options.defer_linear && plan->buffers[plan->kept_gradient].row > 0)
+        memcpy(vgg_plan_buffer(plan, plan->kept_gradient), logits_gradient,
+               plan->count * plan->buffers[plan->kept_gradient].row);
     /* Gradients overwrite the activations that are no longer needed. */
     plan->ready = false;
-    for (size_t s = plan->step_count; s-- > 0;)
-        vgg_step_backward(plan, &plan->steps[s]);
+    double begun = vgg_plan_now();
+    for (size_t s = plan->step_count; s-- > plan->lowest_step;) {
+        vgg_step *step = &plan->steps[s];
+        step->weights_seconds = 0;
+        vgg_step_backward(plan, step);
+        double ended = vgg_plan_now();
+        step->data_seconds = ended - begun - step->weights_seconds;
+        begun = ended;
+    }
+    plan->passes++;
+    plan->done += plan->count;
     return VGG_OK;
 }
 
@@ -300,6 +340,24 @@ static const char *algorithm_of(const vgg_step *step) {
     return names[step->kind];
 }
 
+static const char *data_algorithm_of(const vgg_plan *plan, const vgg_step *step) {
+    if (!plan->gradients || !step->need_dx)
+        return NULL;
+    if (step->kind == VGG_STEP_CONVOLUTION)
+        return step->back_winograd ? "winograd" : "direct";
+    return algorithm_of(step);
+}
+
+static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_step *step) {
+    if (!plan->gradients)
+        return NULL;
+    if (step->kind == VGG_STEP_CONVOLUTION)
+        return step->weights_winograd ? "winograd" : "direct";
+    if (step->kind == VGG_STEP_LINEAR)
+        return plan->options.defer_linear ? "linear+update" : "linear";
+    return NULL;
+}
+
 static size_t values_in(vgg_extent extent) {
     return extent.channels * extent.height * extent.width;
 }
@@ -328,7 +386,12 @@ vgg_status vgg_plan_step(const vgg_plan *plan, size_t index, vgg_step_info *info
                         plan->step_count);
     const vgg_step *step = &plan->steps[index];
     const vgg_layer *layer = &plan->network->layers[step->layer];
-    *info = (vgg_step_info){.algorithm = algorithm_of(step), .seconds = step->seconds};
+    *info = (vgg_step_info){.algorithm = algorithm_of(step),
+                            .seconds = step->seconds,
+                            .backward_data = data_algorithm_of(plan, step),
+                            .backward_weights = weights_algorithm_of(plan, step),
+                            .backward_data_seconds = step->data_seconds,
+                            .backward_weights_seconds = step->weights_seconds};
     if (step->kind != VGG_STEP_BLOCK && step->kind != VGG_STEP_FLATTEN)
         memcpy(info->name, layer->name, sizeof info->name);
     if (step->kind == VGG_STEP_CONVOLUTION || step->kind == VGG_STEP_LINEAR)

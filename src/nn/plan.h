@@ -1,9 +1,10 @@
 /* A plan: the steps that a network became, and the memory that they share.
  *
  * A step does one or several layers at once (a convolution with its ReLU, say). With S steps there
- * are 2 S moments: step s runs forward at moment s and backward at moment 2 S - 1 - s. A buffer
- * lives from the moment that writes it first to the moment that reads it last, and buffers whose
- * lives do not overlap share bytes of the arena. */
+ * are 2 S moments: step s runs forward at moment s and backward at moment 2 S - 1 - s; moment 2 S
+ * is the update of deferred linear layers. A buffer lives from the moment that writes it first to
+ * the moment that reads it last, and buffers whose lives do not overlap share bytes of the arena.
+ */
 #ifndef VGG_NN_PLAN_H
 #define VGG_NN_PLAN_H
 
@@ -29,31 +30,31 @@ typedef struct vgg_buffer {
     size_t bytes;
     size_t first, last; /* moments */
     size_t offset;      /* in the arena; SIZE_MAX for memory of the caller */
+    size_t row;         /* 0, or bytes of an image in a buffer of all images of a step */
 } vgg_buffer;
 
 typedef struct vgg_step {
     vgg_step_kind kind;
-    size_t layer;       /* the convolution, batch norm, pool or linear layer */
-    size_t folded;      /* convolution: the batch norm layer folded into it, or SIZE_MAX */
-    vgg_extent in, out; /* of one image */
-    bool plain;         /* convolution: reads the caller's plain input */
-    bool winograd;      /* convolution: by F(4x4, 3x3) instead of directly */
-    bool back_winograd; /* the same of its backward pass to the input */
-    bool pool;          /* convolution: with the 2x2 max-pool behind it; `out` is pooled */
-    bool relu;          /* a ReLU follows */
-    bool mask;          /* backward starts with the derivative of a ReLU, told by the sign of y */
-    double dropout;     /* linear: probability, 0 without */
-    bool need_dx;       /* something below wants the gradient */
+    size_t layer;          /* the convolution, batch norm, pool or linear layer */
+    size_t folded;         /* convolution: the batch norm layer folded into it, or SIZE_MAX */
+    vgg_extent in, out;    /* of one image */
+    bool plain;            /* convolution: reads the caller's plain input */
+    bool winograd;         /* convolution: by F(4x4, 3x3) instead of directly */
+    bool back_winograd;    /* the same of its backward pass to the input */
+    bool weights_winograd; /* and of the gradient of its weights */
+    bool pool;             /* convolution: with the 2x2 max-pool behind it; `out` is pooled */
+    bool relu;             /* a ReLU follows */
+    bool mask;      /* backward starts with the derivative of a ReLU, told by the sign of y */
+    double dropout; /* linear: probability, 0 without */
+    bool need_dx;   /* something below wants the gradient */
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;
-    size_t chosen;           /* max-pool: which of the four */
-    size_t scratch;          /* convolution forward: per worker */
-    size_t transformed;      /* Winograd: the transformed input of a pass */
-    size_t back_transformed; /* the same of the backward pass */
-    size_t back_scratch;     /* convolution backward: per worker */
-    size_t partial;          /* convolution backward: groups of the weight gradient */
-    size_t blocked_dx;       /* convolution of the caller's input: its gradient, blocked */
+    size_t chosen;       /* max-pool: which of the four */
+    size_t scratch;      /* convolution forward: per worker */
+    size_t back_scratch; /* convolution backward: per worker */
+    size_t partial;      /* convolution backward: groups' sums for the weight gradient */
+    size_t blocked_dx;   /* convolution of the caller's input: its gradient, blocked */
 
     /* Offsets in floats into the plan's constants. */
     size_t packed, packed_turned; /* Winograd: the stored filters, if any, in place of packed */
@@ -61,7 +62,8 @@ typedef struct vgg_step {
     size_t mean, from_dy, from_x, constant, deviation; /* batch norm */
     size_t sums;                                       /* batch norm: [N][C / 16][2][16] */
 
-    double seconds; /* of the last forward pass */
+    double seconds;                       /* of the last forward pass */
+    double data_seconds, weights_seconds; /* of the last backward pass: vgg_step_info */
 } vgg_step;
 
 struct vgg_plan {
@@ -75,9 +77,13 @@ struct vgg_plan {
 
     vgg_step *steps;
     size_t step_count;
+    size_t lowest;      /* the first layer that backward passes reach; none: layer_count */
+    size_t lowest_step; /* the same of the steps */
     vgg_buffer *buffers;
     size_t buffer_count;
     size_t input, logits, logits_gradient, input_gradient; /* buffers of the caller */
+    size_t kept_gradient;       /* deferred: of the logits, of all images of a step */
+    size_t x_panels, dy_panels; /* deferred: for the update of one linear layer */
 
     size_t arena_bytes, constant_count, gradient_count; /* the latter two in floats */
     char *arena;
@@ -90,6 +96,7 @@ struct vgg_plan {
     bool fresh;            /* whether they were made at all */
     size_t count;          /* images of the last forward pass */
     bool ready;            /* its activations are there for a backward pass */
+    size_t passes, done;   /* backward passes of this step so far, and their images */
 };
 
 /* Turns the network into steps and buffers; takes no memory for running. */
@@ -102,15 +109,48 @@ size_t vgg_arena_place(vgg_buffer *buffers, size_t count);
 vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error);
 
 void vgg_step_forward(vgg_plan *plan, const vgg_step *step);
-void vgg_step_backward(vgg_plan *plan, const vgg_step *step);
+/* Notes the seconds that the weights' gradients took. */
+void vgg_step_backward(vgg_plan *plan, vgg_step *step);
 
-/* Where a buffer lies; NULL for VGG_NO_BUFFER. */
+/* Seconds since some moment in the past. */
+double vgg_plan_now(void);
+
+/* Whether backward passes reach a layer. */
+static inline bool vgg_plan_reaches(const vgg_plan *plan, size_t layer) {
+    return plan->gradients && layer >= plan->lowest;
+}
+
+/* Whether the tensors of a step are trained. */
+static inline bool vgg_plan_trains(const vgg_plan *plan, const vgg_step *step) {
+    return plan->gradients && !plan->network->layers[step->layer].frozen;
+}
+
+/* Most images of a step, all its micro-batches taken together. */
+static inline size_t vgg_plan_step_images(const vgg_plan *plan) {
+    return plan->options.batch * plan->options.micro_batches;
+}
+
+/* Whether the backward pass under way adds to the gradients of those before it. */
+static inline bool vgg_plan_accumulates(const vgg_plan *plan) {
+    return plan->passes > 0;
+}
+
+/* Numbers of SGD, as in vgg_sgd_task. */
+typedef struct vgg_sgd_rates {
+    float rate, momentum, decay;
+} vgg_sgd_rates;
+
+/* The step of SGD for the linear layers of a deferred plan, from all images of the step. */
+void vgg_plan_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates);
+
+/* Where a buffer lies, and in one of all images of a step the next image; NULL for VGG_NO_BUFFER.
+ */
 static inline void *vgg_plan_buffer(const vgg_plan *plan, size_t buffer) {
     if (buffer == VGG_NO_BUFFER)
         return NULL;
-    if (plan->buffers[buffer].offset == SIZE_MAX)
-        return plan->caller[buffer];
-    return plan->arena + plan->buffers[buffer].offset;
+    const vgg_buffer *b = &plan->buffers[buffer];
+    return b->offset == SIZE_MAX ? plan->caller[buffer]
+                                 : plan->arena + b->offset + plan->done * b->row;
 }
 
 /* Batch normalisation's, as in PyTorch. */

@@ -108,7 +108,7 @@ static void use_running_statistics(vgg_plan *plan, const vgg_step *step,
 
 void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
     vgg_batch_norm_task task = task_of(plan, step);
-    if (plan->mode == VGG_MODE_TRAIN) {
+    if (plan->mode == VGG_MODE_TRAIN && vgg_plan_trains(plan, step)) {
         vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_statistics, &task);
         use_batch_statistics(plan, step, &task);
     } else
@@ -125,23 +125,30 @@ void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
  * (Ioffe & Szegedy 2015). With running statistics only the first term of dx is left. */
 void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {
     vgg_batch_norm_task task = task_of(plan, step);
-    vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_sums, &task);
+    bool trains = vgg_plan_trains(plan, step), adds = vgg_plan_accumulates(plan);
+    bool batch_statistics = trains && plan->mode == VGG_MODE_TRAIN;
+    if (trains)
+        vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_sums, &task);
     size_t first = plan->network->layers[step->layer].first_tensor;
-    float *dgamma = plan->gradients_of + plan->gradient_offsets[first + VGG_TENSOR_WEIGHT];
-    float *dbeta = plan->gradients_of + plan->gradient_offsets[first + VGG_TENSOR_BIAS];
+    float *dgamma = NULL, *dbeta = NULL;
+    if (trains) {
+        dgamma = plan->gradients_of + plan->gradient_offsets[first + VGG_TENSOR_WEIGHT];
+        dbeta = plan->gradients_of + plan->gradient_offsets[first + VGG_TENSOR_BIAS];
+    }
     float *constants = plan->constants;
     double count = (double)(task.images * task.pixels);
-    bool batch_statistics = plan->mode == VGG_MODE_TRAIN;
     for (size_t c = 0; c < task.channels; c++) {
         double total = 0, product = 0;
-        for (size_t n = 0; n < task.images; n++) {
+        for (size_t n = 0; trains && n < task.images; n++) {
             total += sum_at(&task, n, c, 0);
             product += sum_at(&task, n, c, 1);
         }
         double inverse = (double)constants[step->deviation + c];
         double factor = (double)constants[step->scale + c];
-        dbeta[c] = (float)total;
-        dgamma[c] = (float)(product * inverse);
+        if (trains) {
+            dbeta[c] = (float)total + (adds ? dbeta[c] : 0);
+            dgamma[c] = (float)(product * inverse) + (adds ? dgamma[c] : 0);
+        }
         constants[step->from_dy + c] = (float)factor;
         constants[step->from_x + c] =
             batch_statistics ? (float)(-factor * inverse * inverse * product / count) : 0;

@@ -26,7 +26,7 @@ static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers 
 
 static void store_filters(vgg_plan *plan, const vgg_step *step, bool turned) {
     vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, 1);
-    if (task.partition.fused)
+    if (task.partition.stored)
         vgg_pool_run(plan->pool, (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
                      plan->kernels->winograd_filters, &task);
 }

@@ -32,7 +32,6 @@ static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_step *step
     return (vgg_winograd_task){.shape = vgg_step_conv_shape(step, plan->network, images),
                                .x = vgg_plan_buffer(plan, step->x),
                                .filters = plan->constants + step->packed,
-                               .inputs = vgg_plan_buffer(plan, step->transformed),
                                .bias = plan->constants + step->bias,
                                .scale = folded ? plan->constants + step->scale : NULL,
                                .shift = folded ? plan->constants + step->shift : NULL,
@@ -54,7 +53,6 @@ static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_step *step,
                                .x = vgg_plan_buffer(plan, step->dy),
                                .turned = true,
                                .filters = plan->constants + step->packed_turned,
-                               .inputs = vgg_plan_buffer(plan, step->back_transformed),
                                .y = blocked_dx(plan, step),
                                .scratch = vgg_plan_buffer(plan, step->back_scratch)};
 }
@@ -63,7 +61,7 @@ vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *s
                                          size_t images) {
     vgg_winograd_task task =
         turned ? turned_task(plan, step, images) : forward_task(plan, step, images);
-    task.partition = vgg_winograd_partition_of(&task.shape);
+    task.partition = vgg_winograd_partition_of(&task.shape, plan->options.threads);
     vgg_numbers weights = vgg_tensor_numbers(tensor_of(plan, step, VGG_TENSOR_WEIGHT));
     task.weights = weights.at;
     task.element = weights.element;
@@ -72,18 +70,7 @@ vgg_winograd_task vgg_step_winograd_task(const vgg_plan *plan, const vgg_step *s
 
 static void winograd(vgg_plan *plan, const vgg_step *step, bool turned) {
     vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, plan->count);
-    const vgg_winograd_partition *cut = &task.partition;
-    if (cut->fused) {
-        run(plan, cut->units, plan->kernels->winograd, &task);
-        return;
-    }
-    size_t rows = plan->count * cut->tile_rows;
-    for (size_t first = 0; first < rows; first += cut->rows) {
-        task.first_row = first;
-        task.rows = vgg_size_min(cut->rows, rows - first);
-        run(plan, task.rows * vgg_blocks(task.shape.inputs), plan->kernels->winograd_inputs, &task);
-        run(plan, cut->units, plan->kernels->winograd, &task);
-    }
+    run(plan, task.partition.units, plan->kernels->winograd, &task);
 }
 
 static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
@@ -106,7 +93,31 @@ static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
     run(plan, task.partition.units, plan->kernels->conv_forward, &task);
 }
 
+static void winograd_weights(vgg_plan *plan, const vgg_step *step) {
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->count);
+    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(&shape);
+    float *sums = vgg_plan_buffer(plan, step->partial);
+    vgg_winograd_weights_task task = {.shape = shape,
+                                      .partition = cut,
+                                      .x = vgg_plan_buffer(plan, step->x),
+                                      .dy = vgg_plan_buffer(plan, step->dy),
+                                      .sums = sums,
+                                      .bias_sums = sums + cut.sums,
+                                      .dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT),
+                                      .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS),
+                                      .accumulate = vgg_plan_accumulates(plan),
+                                      .scratch = vgg_plan_buffer(plan, step->back_scratch)};
+    run(plan, cut.units, plan->kernels->winograd_weights, &task);
+    if (cut.groups > 1)
+        run(plan, vgg_winograd_weights_finish_units(&shape), plan->kernels->winograd_weights_finish,
+            &task);
+}
+
 static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
+    if (step->weights_winograd) {
+        winograd_weights(plan, step);
+        return;
+    }
     vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->count);
     float *partial = vgg_plan_buffer(plan, step->partial);
     size_t groups = vgg_conv_weights_groups(&shape);
@@ -125,7 +136,8 @@ static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
                                    .partial = task.partial,
                                    .bias_partial = task.bias_partial,
                                    .dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT),
-                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS)};
+                                   .dbias = gradient_of(plan, step, VGG_TENSOR_BIAS),
+                                   .accumulate = vgg_plan_accumulates(plan)};
     run(plan, vgg_blocks(shape.outputs), vgg_conv_reduce, &reduce);
 }
 
@@ -151,8 +163,11 @@ static void direct_backward(vgg_plan *plan, const vgg_step *step) {
     run(plan, task.partition.units, plan->kernels->conv_forward, &task);
 }
 
-static void convolution_backward(vgg_plan *plan, const vgg_step *step) {
-    convolution_weights(plan, step);
+static void convolution_backward(vgg_plan *plan, vgg_step *step) {
+    double begun = vgg_plan_now();
+    if (vgg_plan_trains(plan, step))
+        convolution_weights(plan, step);
+    step->weights_seconds = vgg_plan_now() - begun;
     float *dx = vgg_plan_buffer(plan, step->dx);
     if (!step->need_dx || dx == NULL)
         return;
@@ -178,6 +193,7 @@ static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_step *step) {
                            .y = vgg_plan_buffer(plan, step->y),
                            .chosen = vgg_plan_buffer(plan, step->chosen),
                            .dy = vgg_plan_buffer(plan, step->dy),
+                           .relu = step->mask,
                            .dx = vgg_plan_buffer(plan, step->dx)};
 }
 
@@ -230,6 +246,7 @@ static void linear_forward(vgg_plan *plan, const vgg_step *step) {
         return;
     vgg_dropout_task dropout = {
         .count = task.images * task.outputs,
+        .first = (uint64_t)plan->done * task.outputs,
         .y = task.y,
         .probability = step->dropout,
         .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, step->layer),
@@ -237,13 +254,19 @@ static void linear_forward(vgg_plan *plan, const vgg_step *step) {
     run(plan, vgg_chunks(dropout.count), vgg_dropout, &dropout);
 }
 
-static void linear_backward(vgg_plan *plan, const vgg_step *step) {
+static void linear_backward(vgg_plan *plan, vgg_step *step) {
     vgg_linear_task task = linear_task(plan, step);
     task.dy = vgg_plan_buffer(plan, step->dy);
     task.dx = vgg_plan_buffer(plan, step->dx);
-    task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
-    task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
-    run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights, &task);
+    if (vgg_plan_trains(plan, step) && !plan->options.defer_linear) {
+        task.dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT);
+        task.dbias = gradient_of(plan, step, VGG_TENSOR_BIAS);
+        task.accumulate = vgg_plan_accumulates(plan);
+        double begun = vgg_plan_now();
+        run(plan, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), plan->kernels->linear_weights,
+            &task);
+        step->weights_seconds = vgg_plan_now() - begun;
+    }
     if (step->need_dx && task.dx != NULL)
         run(plan, linear_units(task.inputs, VGG_LINEAR_INPUTS), plan->kernels->linear_input, &task);
 }
@@ -295,8 +318,8 @@ static void mask(vgg_plan *plan, const vgg_step *step) {
     run(plan, vgg_chunks(values), plan->kernels->relu_backward, &task);
 }
 
-void vgg_step_backward(vgg_plan *plan, const vgg_step *step) {
-    if (step->mask)
+void vgg_step_backward(vgg_plan *plan, vgg_step *step) {
+    if (step->mask && step->kind != VGG_STEP_MAX_POOL)
         mask(plan, step);
     const float *dy = vgg_plan_buffer(plan, step->dy);
     float *dx = vgg_plan_buffer(plan, step->dx);

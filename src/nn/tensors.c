@@ -56,6 +56,37 @@ vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer
     return VGG_OK;
 }
 
+/* ---- what is trained
+ * ---------------------------------------------------------------------------------------- */
+
+vgg_status vgg_network_set_trained(vgg_network *network, size_t layer, bool trained,
+                                   vgg_error *error) {
+    if (layer >= network->layer_count)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "layer %zu of a network with %zu", layer,
+                        network->layer_count);
+    network->layers[layer].frozen = !trained;
+    return VGG_OK;
+}
+
+bool vgg_network_trained(const vgg_network *network, size_t layer) {
+    return layer < network->layer_count && !network->layers[layer].frozen;
+}
+
+vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *error) {
+    size_t found = 0;
+    for (size_t l = 0; l < network->layer_count; l++)
+        found += network->layers[l].type == VGG_LAYER_MAX_POOL;
+    if (blocks > found)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu blocks to freeze, expected 0 to %zu",
+                        blocks, found);
+    size_t passed = 0;
+    for (size_t l = 0; l < network->layer_count; l++) {
+        network->layers[l].frozen = passed < blocks;
+        passed += network->layers[l].type == VGG_LAYER_MAX_POOL;
+    }
+    return VGG_OK;
+}
+
 size_t vgg_network_parameters(const vgg_network *network) {
     size_t count = 0;
     for (size_t i = 0; i < network->layer_count; i++)

@@ -54,6 +54,40 @@ static vgg_status read_real(const vgg_model *model, const char *key, double *val
 
 /* ---- saving --------------------------------------------------------------------------------------------------- */
 
+/* Which layers that have tensors are frozen, as a digit for each; freed by the caller. */
+static char *frozen_text(const vgg_network *network) {
+    char *text = calloc(network->layer_count + 1, 1);
+    for (size_t l = 0, at = 0; text != NULL && l < network->layer_count; l++)
+        if (network->layers[l].tensors > 0)
+            text[at++] = network->layers[l].frozen ? '1' : '0';
+    return text;
+}
+
+static vgg_status note_frozen(const vgg_network *network, vgg_model *model, vgg_error *error) {
+    char *text = frozen_text(network);
+    if (text == NULL)
+        return vgg_fail_memory(error, "the note \"state.frozen\"", network->layer_count);
+    vgg_status status = vgg_model_set_note(model, "state.frozen", text, error);
+    free(text);
+    return status;
+}
+
+/* The same layers must be frozen as in the run that is continued. */
+static vgg_status check_frozen(const vgg_network *network, const vgg_model *model,
+                               vgg_error *error) {
+    const char *note = vgg_model_note(model, "state.frozen");
+    char *text = frozen_text(network);
+    if (text == NULL)
+        return vgg_fail_memory(error, "the note \"state.frozen\"", network->layer_count);
+    vgg_status status = VGG_OK;
+    if (note == NULL || strcmp(note, text) != 0)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT,
+                          "the run froze the layers marked in %s, expected %s",
+                          note == NULL ? "(no note)" : note, text);
+    free(text);
+    return status;
+}
+
 static vgg_status describe_progress(vgg_model *model, const vgg_progress *progress,
                                     vgg_error *error) {
     const struct {
@@ -75,17 +109,26 @@ static vgg_status describe_progress(vgg_model *model, const vgg_progress *progre
     return status;
 }
 
-/* A network with the velocities' values, which stay where they are. */
+/* A network with the velocities' values, which stay where they are; zeros for frozen layers. */
 static vgg_status borrow_velocity(const vgg_network *velocity, vgg_network **out,
                                   vgg_error *error) {
     vgg_status status = vgg_network_create(vgg_network_describe(velocity), out, error);
-    for (size_t i = 0; status == VGG_OK && i < velocity->tensor_count; i++)
-        vgg_network_borrow(*out, i, velocity->tensors[i].values);
+    for (size_t i = 0; status == VGG_OK && i < velocity->tensor_count; i++) {
+        const vgg_tensor *tensor = &velocity->tensors[i];
+        if (tensor->values != NULL)
+            vgg_network_borrow(*out, i, tensor->values);
+        else if (vgg_network_own(*out, i) == NULL)
+            status = vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof(float));
+    }
+    if (status != VGG_OK) {
+        vgg_network_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
 static vgg_status save_state(const vgg_run *run, const char *path, vgg_error *error) {
-    vgg_network *network;
+    vgg_network *network = NULL;
     vgg_model *model;
     vgg_status status = borrow_velocity(vgg_optimiser_velocity(run->optimiser), &network, error);
     if (status != VGG_OK)
@@ -96,6 +139,8 @@ static vgg_status save_state(const vgg_run *run, const char *path, vgg_error *er
         return status;
     }
     status = describe_progress(model, &run->progress, error);
+    if (status == VGG_OK)
+        status = note_frozen(run->network, model, error);
     if (status == VGG_OK)
         status = vgg_model_save(model, path, error);
     vgg_model_free(model);
@@ -209,6 +254,8 @@ static vgg_status copy_values(const vgg_network *from, vgg_network *to, vgg_erro
                         to->tensor_count);
     for (size_t i = 0; i < to->tensor_count; i++) {
         const vgg_tensor *tensor = &from->tensors[i];
+        if (to->tensors[i].values == NULL)
+            continue; /* the velocity of a frozen layer */
         vgg_status status =
             vgg_network_set_values(to, i, tensor->values, tensor->info.count, error);
         if (status != VGG_OK)
@@ -217,9 +264,10 @@ static vgg_status copy_values(const vgg_network *from, vgg_network *to, vgg_erro
     return VGG_OK;
 }
 
-/* Loads one of the two files into `network`; progress, unless NULL, from its notes. */
-static vgg_status load_into(const char *path, vgg_network *network, vgg_progress *progress,
-                            uint64_t *updates, vgg_error *error) {
+/* Loads one of the two files into `network`; progress, unless NULL, from its notes, which must say
+ * that the layers are frozen that are in `trained`. */
+static vgg_status load_into(const char *path, vgg_network *network, const vgg_network *trained,
+                            vgg_progress *progress, uint64_t *updates, vgg_error *error) {
     vgg_model *model;
     vgg_status status = vgg_model_load(path, NULL, &model, error);
     if (status != VGG_OK)
@@ -227,6 +275,8 @@ static vgg_status load_into(const char *path, vgg_network *network, vgg_progress
     status = copy_values(vgg_model_network(model), network, error);
     if (status == VGG_OK && progress != NULL)
         status = read_progress(model, progress, error);
+    if (status == VGG_OK && progress != NULL)
+        status = check_frozen(trained, model, error);
     if (status == VGG_OK && updates != NULL)
         status = read_count(model, "training.steps", updates, error);
     vgg_model_free(model);
@@ -242,9 +292,10 @@ vgg_status vgg_run_resume(vgg_run *run, vgg_error *error) {
         return status;
     vgg_progress progress = {0};
     uint64_t updates = 0;
-    status = load_into(names.state, vgg_optimiser_velocity(run->optimiser), &progress, NULL, error);
+    status = load_into(names.state, vgg_optimiser_velocity(run->optimiser), run->network,
+                       &progress, NULL, error);
     if (status == VGG_OK)
-        status = load_into(names.last, run->network, NULL, &updates, error);
+        status = load_into(names.last, run->network, run->network, NULL, &updates, error);
     if (status == VGG_OK && updates != progress.updates)
         status = vgg_fail(error, VGG_ERROR_FORMAT,
                           "%s is of step %" PRIu64 " and %s of step %" PRIu64

@@ -28,7 +28,7 @@ typedef struct vgg_run {
     vgg_plan *plan;
     vgg_optimiser *optimiser;
     vgg_loader *loader;
-    float *logits, *gradient; /* (batch, classes) */
+    float *logits, *gradient; /* (micro-batch, classes) */
     FILE *log;                /* NULL: no folder */
 
     vgg_progress progress;

@@ -111,34 +111,52 @@ static vgg_status fail_not_finite(const vgg_run *run, const char *what, vgg_erro
                     rate_of(&run->options, run->progress.epoch));
 }
 
-/* A batch norm cannot learn from one picture alone; such a last batch is left out. */
-static bool too_small(const vgg_run *run, size_t count) {
-    return count == 0 || (count == 1 && run->network->options.batch_norm && run->options.batch > 1);
+/* The pictures of a batch that are learnt from. A batch norm cannot learn from one picture alone,
+ * such as the last of an epoch, or of a batch whose parts have two: it is left out. */
+static size_t learnt(const vgg_run *run, size_t count) {
+    size_t most = run->options.micro_batch;
+    if (!run->network->options.batch_norm || most == 1)
+        return count;
+    return count == 1 || (most == 2 && count % 2 == 1) ? count - 1 : count;
 }
 
-static vgg_status learn(vgg_run *run, const vgg_batch *batch, vgg_error *error) {
+/* Adds what `count` pictures of a step of `whole` say to its gradients and to the progress. */
+static vgg_status learn_part(vgg_run *run, const float *inputs, const size_t *labels, size_t count,
+                             size_t whole, vgg_error *error) {
     vgg_progress *progress = &run->progress;
     size_t classes = run->network->options.classes;
-    if (too_small(run, batch->count))
-        return VGG_OK;
-    vgg_plan_set_dropout(run->plan, run->options.seed, progress->updates);
-    vgg_status status =
-        vgg_plan_forward(run->plan, batch->inputs, batch->count, run->logits, error);
+    vgg_status status = vgg_plan_forward(run->plan, inputs, count, run->logits, error);
     if (status != VGG_OK)
         return status;
-    double loss =
-        vgg_cross_entropy(run->logits, batch->classes, batch->count, classes, run->gradient);
-    double rate = rate_of(&run->options, progress->epoch);
+    double loss = vgg_cross_entropy_part(run->logits, labels, count, classes, whole, run->gradient);
     if (!isfinite(loss))
         return fail_not_finite(run, "the loss is", error);
-    progress->loss += loss * (double)batch->count;
-    progress->hits += count_hits(run->logits, batch->classes, batch->count, classes);
-    progress->images += batch->count;
-    status = vgg_plan_backward(run->plan, run->gradient, NULL, error);
-    if (status == VGG_OK)
-        status = vgg_optimiser_step(run->optimiser, rate, error);
+    progress->loss += loss * (double)whole;
+    progress->hits += count_hits(run->logits, labels, count, classes);
+    return vgg_plan_backward(run->plan, run->gradient, NULL, error);
+}
+
+/* One step of the optimiser, from parts of the batch that differ by at most one picture. */
+static vgg_status learn(vgg_run *run, const vgg_batch *batch, vgg_error *error) {
+    vgg_progress *progress = &run->progress;
+    const vgg_network_options *network = &run->network->options;
+    size_t image = network->channels * network->height * network->width;
+    size_t count = learnt(run, batch->count), most = run->options.micro_batch;
+    if (count == 0)
+        return VGG_OK;
+    size_t parts = (count + most - 1) / most;
+    vgg_plan_set_dropout(run->plan, run->options.seed, progress->updates);
+    vgg_status status = VGG_OK;
+    for (size_t part = 0; status == VGG_OK && part < parts; part++) {
+        size_t begin = count * part / parts, end = count * (part + 1) / parts;
+        status = learn_part(run, batch->inputs + begin * image, batch->classes + begin, end - begin,
+                            count, error);
+    }
+    if (status != VGG_OK)
+        return status;
+    progress->images += count;
     progress->updates++;
-    return status;
+    return vgg_optimiser_step(run->optimiser, rate_of(&run->options, progress->epoch), error);
 }
 
 /* ---- one epoch
@@ -190,7 +208,7 @@ static vgg_status validate(vgg_run *run, vgg_train_event *event, vgg_error *erro
         return VGG_OK;
     vgg_eval_options options;
     vgg_eval_options_init(&options, sizeof options);
-    options.batch = run->options.batch;
+    options.batch = run->options.micro_batch;
     options.threads = run->options.threads;
     options.workers = run->options.workers;
     options.skipped = picture_skipped;
@@ -312,7 +330,10 @@ static vgg_status check_classes(const vgg_model *model, const vgg_dataset *datas
 static vgg_plan_options plan_options(const vgg_run *run) {
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
-    options.batch = run->options.batch;
+    options.batch = run->options.micro_batch;
+    options.micro_batches =
+        (run->options.batch + run->options.micro_batch - 1) / run->options.micro_batch;
+    options.defer_linear = true;
     options.threads = run->options.threads;
     options.mode = VGG_MODE_TRAIN;
     return options;
@@ -335,6 +356,25 @@ static vgg_status create_loader(vgg_run *run, vgg_error *error) {
     return vgg_loader_create(run->train, preprocess, &options, &run->loader, error);
 }
 
+/* Parameters of the layers that are trained. */
+static size_t trained_parameters(const vgg_network *network) {
+    size_t count = 0;
+    vgg_layer_info info;
+    for (size_t l = 0; l < network->layer_count; l++)
+        if (vgg_network_trained(network, l) && vgg_network_layer(network, l, &info, NULL) == VGG_OK)
+            count += info.parameters;
+    return count;
+}
+
+static vgg_status freeze(vgg_run *run, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    if (run->options.freeze > 0)
+        status = vgg_network_freeze(run->network, run->options.freeze, error);
+    if (status == VGG_OK && trained_parameters(run->network) == 0)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT, "every layer is frozen: nothing to train");
+    return status;
+}
+
 /* Bytes of the plan for training, of the one for evaluation after each epoch, of weights and
  * velocities, and of the batches that are read ahead. */
 static vgg_status tell_plan(vgg_run *run, vgg_error *error) {
@@ -353,7 +393,8 @@ static vgg_status tell_plan(vgg_run *run, vgg_error *error) {
     size_t input = network->channels * network->height * network->width * sizeof(float);
     vgg_train_event event = {.type = VGG_EVENT_PLAN,
                              .memory = training + evaluation +
-                                       2 * sizeof(float) * vgg_network_parameters(run->network) +
+                                       sizeof(float) * (vgg_network_parameters(run->network) +
+                                                        trained_parameters(run->network)) +
                                        loader.ahead * run->options.batch * input};
     tell(run, &event);
     return VGG_OK;
@@ -361,7 +402,7 @@ static vgg_status tell_plan(vgg_run *run, vgg_error *error) {
 
 static vgg_status set_up(vgg_run *run, vgg_error *error) {
     vgg_plan_options options = plan_options(run);
-    size_t values = run->options.batch * run->network->options.classes;
+    size_t values = run->options.micro_batch * run->network->options.classes;
     run->logits = malloc(values * sizeof *run->logits);
     run->gradient = malloc(values * sizeof *run->gradient);
     vgg_status status = VGG_OK;
@@ -406,6 +447,8 @@ vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_datas
         vgg_options_read(&run.options, sizeof run.options, given, "vgg_train_options", error);
     if (run.options.step_epochs == 0)
         run.options.step_epochs = (run.options.epochs + 2) / 3;
+    if (run.options.micro_batch == 0 || run.options.micro_batch > run.options.batch)
+        run.options.micro_batch = run.options.batch;
     run.progress.seed = run.options.seed;
 
     double started = now();
@@ -415,6 +458,8 @@ vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_datas
         status = check_classes(model, train, error);
     if (status == VGG_OK)
         status = check_classes(model, validation, error);
+    if (status == VGG_OK)
+        status = freeze(&run, error);
     if (status == VGG_OK)
         status = set_up(&run, error);
     if (status == VGG_OK)

@@ -64,6 +64,88 @@ def test_layers(report):
     assert all(layer["ms"] >= 0 for layer in report["layers"])
 
 
+PASSES = ("forward", "backward_data", "backward_weights")
+
+
+@pytest.fixture(scope="module")
+def training():
+    return bench_json(*SMALL, "--train", "--batch", "2,5", "--threads", 2)
+
+
+def test_training_json_has_just_these_members(training):
+    assert list(training) == ["arch", "tier", "threads", "results", "peak_gflops", "read_gbps",
+                              "rss_mb", "layers", "packing_ms", "update_ms"]
+    assert training["packing_ms"] >= 0 and training["update_ms"] > 0
+
+
+def test_training_results(training):
+    assert [row["batch"] for row in training["results"]] == [2, 5]
+    for row in training["results"]:
+        assert 0 < row["ms_p25"] <= row["ms_median"] <= row["ms_p75"]
+        assert row["images_per_s"] == pytest.approx(1000 * row["batch"] / row["ms_median"])
+        assert "images_per_second" not in row
+        assert row["rss_mb"] > 0 and row["plan_mb"] > 0
+
+
+def test_training_layers_have_the_passes_that_they_need(training):
+    layers = {layer["name"]: layer for layer in training["layers"]}
+    for layer in layers.values():
+        assert list(layer)[:3] == ["name", "algorithm", "ms"]
+        known = [layer[f"{name}_ms"] for name in PASSES if layer[f"{name}_ms"] is not None]
+        assert layer["forward_ms"] is not None and layer["ms"] == pytest.approx(sum(known), abs=0.01)
+    present = {name: [layers[name][f"{part}_ms"] is not None for part in PASSES]
+               for name in ("features.0", "features.2", "features.3", "classifier.0")}
+    assert present == {
+        "features.0": [True, False, True],  # nobody wants the gradient of the picture
+        "features.2": [True, True, False],  # a pool has no weights
+        "features.3": [True, True, True], "classifier.0": [True, True, True]}
+    assert layers["features.0"]["backward_data_algorithm"] is None
+    assert layers["features.3"]["backward_weights_algorithm"] is not None
+
+
+def test_each_pass_of_training_counts_the_multiply_adds_of_its_layer(training):
+    arguments = ("--arch", "4,M,8,M/16", "--input", "3x16x16", "--classes", 10, "--format", "json")
+    listed = json.loads(vgg("summary", *arguments).out)["layers"]
+    adds = {layer["name"]: layer["multiply_adds"] for layer in listed}
+    total = 0
+    for layer in training["layers"]:
+        for name in PASSES:
+            if layer[f"{name}_gflops"] is not None:
+                done = layer[f"{name}_gflops"] * layer[f"{name}_ms"] * 1e6
+                assert done == pytest.approx(2 * adds[layer["name"]] * 2)  # at batch 2, the first
+                total += adds[layer["name"]]
+    for row in training["results"]:
+        assert row["gflops"] * row["ms_per_image"] * 1e6 == pytest.approx(2 * total)
+
+
+def test_training_text():
+    out = vgg("bench", *SMALL, "--train", "--batch", "2,4", "--batch-norm").out
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:6]] == ["network", "weights", "program", "training",
+                                                       "machine", "memory"]
+    assert lines[3] == "training  SGD, momentum 0.9, weight decay 0.0005; random labels"
+    assert max(map(len, lines)) <= 80 and all(line == line.rstrip() for line in lines)
+    assert [line.split()[0] for line in out.split("\n\n")[1].splitlines()] == ["batch", "2", "4"]
+    table = out.split("\n\n")[2].splitlines()
+    assert table[0].split() == ["forward", "backward,", "data", "and", "weights"]
+    assert table[1].split() == ["layer", "algorithm", *["ms", "GFLOP/s"] * 3, "share"]
+    assert any(line.startswith("features.1   batch-norm ") for line in table)
+    assert [line.split("  ")[0] for line in table[-5:-1]] == ["packing of weights", "update",
+                                                              "all layers", "all"]
+
+
+def test_training_leaves_the_model_file_alone(model):
+    before = model.read_bytes()
+    out = vgg("bench", model, "--train", "--batch", 2, "--runs", 3).out
+    assert f"\nweights   {model}\n" in out
+    assert model.read_bytes() == before
+
+
+def test_training_runs_at_two_batch_sizes_unless_told():
+    rows = bench_json(*SMALL, "--train", "--runs", 1)["results"]
+    assert [row["batch"] for row in rows] == [8, 32]
+
+
 def test_memory_leaves_the_measurement_of_the_machine_out(report):
     """That alone takes 256 MB."""
     assert report["rss_mb"] == report["results"][-1]["rss_mb"]

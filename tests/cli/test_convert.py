@@ -92,3 +92,13 @@ def test_complaints(model, tmp_path):
     nowhere = complaint("convert", model, tmp_path / "no" / "out.safetensors")
     assert str(tmp_path / "no") in nowhere
     assert not out.exists()
+
+
+def test_classes_are_counted(model, tmp_path):
+    out = tmp_path / "out.safetensors"
+    line = complaint("convert", model, out, "--classes", 1000)
+    assert line == (f'vgg convert: {model}: has 10 classes, by its tensor "classifier.3.weight", '
+                    "expected 1000")
+    assert not out.exists()
+    assert "network   4,M/8, paper layout, 3x16x16, 10 classes" in vgg(
+        "convert", model, out, "--classes", 10).out

@@ -169,7 +169,7 @@ def bare(pictograms, tmp_path_factory):
 
 def test_preprocessing_must_be_given(bare, picture):
     line = complaint("predict", "--model", bare / "bare.safetensors", picture, "--input", 16)
-    assert "--preprocess torchvision (or caffe, paper, unit)" in line
+    assert "--preprocess torchvision (or caffe, paper, unit, signed)" in line
     assert str(bare / "bare.safetensors") in line
 
 

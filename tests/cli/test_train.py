@@ -207,6 +207,28 @@ def test_resumed_run_ends_in_the_same_bytes(pictograms, tmp_path):
     assert whole == parts
 
 
+def test_micro_batches_are_the_run_s_until_told_otherwise(pictograms, tmp_path):
+    run = tmp_path / "run"
+    out = vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1, "--micro-batch", 3).out
+    assert "training  1 epoch in batches of 8 (3 at once), learning rate" in out
+    assert header(run / "last.safetensors")["__metadata__"]["options.micro-batch"] == "3"
+    out = vgg("train", pictograms, "-o", run, "--resume", "--epochs", 2).out
+    assert "batches of 8 (3 at once)," in out
+    out = vgg("train", pictograms, "-o", run, "--resume", "--epochs", 3, "--micro-batch", 0).out
+    assert "batches of 8, " in out
+
+
+def test_frozen_blocks(pictograms, tmp_path):
+    run = tmp_path / "run"
+    out = vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1, "--freeze", 1).out
+    assert "frozen    the first 1 block of convolutions\n" in out
+    assert "frozen    " in vgg("train", pictograms, "-o", run, "--resume", "--epochs", 2).out
+    line = complaint("train", pictograms, "-o", run, "--resume", "--freeze", 0)
+    assert line.startswith("vgg train: --freeze: found 0") and "cannot change" in line
+    line = complaint("train", pictograms, "-o", tmp_path / "other", *TINY, "--freeze", 9)
+    assert line == "vgg train: 9 blocks to freeze, expected 0 to 1"
+
+
 @pytest.mark.parametrize("option,value", [("arch", "8,M/8"), ("batch", "4"), ("seed", "5"),
                                           ("input", "8"), ("layout", "torchvision"),
                                           ("dropout", "0.1"), ("preprocess", "unit")])

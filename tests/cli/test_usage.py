@@ -5,7 +5,7 @@ from conftest import PROGRAM, complaint, environment, vgg
 
 import subprocess
 
-COMMANDS = ["train", "eval", "predict", "summary", "bench", "generate"]
+COMMANDS = ["train", "eval", "predict", "summary", "inspect", "convert", "bench", "generate"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -80,6 +80,7 @@ def test_command_like_no_other():
         ("predict", "--logit", "--logits"),
         ("summary", "--clases", "--classes"),
         ("predict", "--exakt", "--exact"),
+        ("inspect", "--fromat", "--format"),
         ("bench", "--secnds", "--seconds"),
         ("generate", "--sede", "--seed"),
     ],
@@ -115,7 +116,7 @@ def test_option_like_no_other():
         (("train", "x", "--input", "1x2x3x4"), "such as 3x224x224"),
         (("train", "x", "--schedule", "cosine"), "expected constant or step"),
         (("train", "x", "--layout", "tv"), "expected paper or torchvision"),
-        (("train", "x", "--preprocess", "tv"), "expected torchvision, caffe, paper or unit"),
+        (("train", "x", "--preprocess", "tv"), "expected torchvision, caffe, paper, unit or signed"),
         (("train", "x", "--init", "he"), "expected kaiming, glorot or paper"),
         (("train", "x", "--strict=yes"), '--strict: takes no value, found "yes"'),
         (("train", "x", "--arch", ""), '--arch: found "", expected ARCH'),
@@ -151,6 +152,8 @@ def test_option_like_no_other():
         (("bench", "--exact=yes"), '--exact: takes no value, found "yes"'),
         (("bench", "--format", "csv"), "expected text or json"),
         (("bench", "x", "y"), 'unexpected argument "y"'),
+        (("inspect",), "FILE is missing"),
+        (("inspect", "x", "y"), 'unexpected argument "y"'),
         (("bench", ""), 'MODEL: found "", expected vgg bench'),
         (("generate",), "FOLDER is missing"),
         (("generate", "x", "--size", "4"), '--size: found "4", expected a whole number from 16'),

@@ -25,6 +25,36 @@ def fields(*pairs):
     return b"".join(field(number, value) for number, value in pairs)
 
 
+def number(data, at):
+    """The number of base 128 at `at`, and where it ends."""
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 0x80:
+            return value, at
+
+
+def boundaries(data, inner, message, at=0, end=None):
+    """Where the fields of a message, and of those in it, begin. `inner` names the fields that are
+    messages, by the message they are in."""
+    end = len(data) if end is None else end
+    while at < end:
+        yield at
+        key, at = number(data, at)
+        kind, field_number = key & 7, key >> 3
+        if kind == 0:
+            _, at = number(data, at)
+        elif kind == 2:
+            size, at = number(data, at)
+            yield at
+            if field_number in inner.get(message, {}):
+                yield from boundaries(data, inner, inner[message][field_number], at, at + size)
+            at += size
+        else:
+            at += {1: 8, 5: 4}[kind]
+
+
 def tensor(name, shape, data, values=9, kind=FLOAT):
     """`values` is the field that holds the values: 9 for raw_data, 4 for float_data."""
     return fields(*((1, size) for size in shape), (2, kind), (8, name), (values, data))

@@ -5,39 +5,13 @@ import struct
 
 import model_files
 import mutate
+import onnx_bytes
 import pytest
 from conftest import fails, run
 
 # Fields that are messages, by the message they are in.
 INNER = {"model": {7: "graph", 14: "entry"}, "graph": {1: "node", 5: "tensor", 11: "value"},
          "node": {5: "attribute"}, "attribute": {5: "tensor"}}
-
-
-def number(data, at):
-    value = shift = 0
-    while True:
-        value |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if data[at - 1] < 0x80:
-            return value, at
-
-
-def fields(data, at, end, message):
-    """Where the fields of a message, and of those in it, begin."""
-    while at < end:
-        yield at
-        key, at = number(data, at)
-        kind, field = key & 7, key >> 3
-        if kind == 0:
-            _, at = number(data, at)
-        elif kind == 2:
-            size, at = number(data, at)
-            yield at
-            if field in INNER.get(message, {}):
-                yield from fields(data, at, at + size, INNER[message][field])
-            at += size
-        else:
-            at += {1: 8, 5: 4}[kind]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +43,7 @@ def whole(tmp_path_factory):
 
 
 def test_mutations(whole, tmp_path):
-    boundaries = list(fields(whole, 0, len(whole), "model"))
+    boundaries = list(onnx_bytes.boundaries(whole, INNER, "model"))
     assert len(boundaries) > 150
     path, refused = tmp_path / "broken.onnx", 0
     for name, data in mutate.mutations(whole, boundaries):

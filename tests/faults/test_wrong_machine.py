@@ -287,7 +287,7 @@ def test_batch_beyond_all_memory(pictograms, tmp_path):
     """It says how much is needed and how much there is, before it starts anything."""
     fails("train", pictograms, "-o", tmp_path / "run", *ENDLESS, silent=False,
           says=["out of memory", "3x224x224", "batches of 65536", "needs", "GB", "left",
-                "smaller batch"])
+                "smaller batch, micro-batch or input"])
     assert names(tmp_path) == []
 
 

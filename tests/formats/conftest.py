@@ -25,6 +25,14 @@ def vgg(*arguments):
     return done.stdout
 
 
+def inspected(*arguments, status=0):
+    """What vgg inspect finds; the status is 4 where it finds problems."""
+    done = subprocess.run([PROGRAM, "inspect", "--format", "json", *map(str, arguments)],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (status, ""), done
+    return json.loads(done.stdout)
+
+
 def refused(*arguments):
     """The one line of a command that must fail."""
     done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
@@ -34,12 +42,26 @@ def refused(*arguments):
     return done.stderr
 
 
-def logits(model, picture, *arguments):
-    """What vgg predict gives for all classes before the softmax, in order."""
-    text = vgg("predict", "--model", model, "--format", "json", "--logits", "--top", 100000,
-               *arguments, picture)
+LOGITS = ("predict", "--format", "json", "--logits", "--top", 100000, "--model")
+
+
+def in_order(text):
     predictions = json.loads(text)[0]["predictions"]
     return [p["logit"] for p in sorted(predictions, key=lambda p: p["index"])]
+
+
+def logits(model, picture, *arguments):
+    """What vgg predict gives for all classes before the softmax, in order."""
+    return in_order(vgg(*LOGITS, model, *arguments, picture))
+
+
+def logits_by_convention(preset, model, picture, *arguments):
+    """The same for a file of a kind that is preprocessed by convention, which is said."""
+    done = subprocess.run([PROGRAM, *map(str, (*LOGITS, model, *arguments, picture))],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done
+    assert len(done.stderr.splitlines()) == 1 and f"taken for {preset}, as is usual" in done.stderr
+    return in_order(done.stdout)
 
 
 def write_safetensors(path, tensors):

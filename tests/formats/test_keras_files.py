@@ -11,7 +11,8 @@ np = pytest.importorskip("numpy")
 h5py = pytest.importorskip("h5py")
 
 import keras_files as made  # noqa: E402
-from conftest import PROGRAM, logits, refused, vgg, write_safetensors  # noqa: E402
+from conftest import (PROGRAM, inspected, logits, logits_by_convention, refused, vgg,
+                      write_safetensors)  # noqa: E402
 
 D = [8, 8, "M", 12, 12, "M", 16, 16, 16, "M", 24, 24, 24, "M", 24, 24, 24, "M"]
 
@@ -47,7 +48,8 @@ def compare(path, net, noise, tmp_path, *options):
     write_safetensors(same, net.state)
     arch = ",".join(str(w) for w in trunk_of(net))
     expected = logits(same, noise, *CAFFE, "--input", net.side, "--layout", "paper", "--arch", arch)
-    found = logits(path, noise, *options)
+    found = (logits(path, noise, *options) if options else
+             logits_by_convention("caffe", path, noise))
     assert max(expected) - min(expected) > 0.1
     if any(kind == "BatchNormalization" for kind, *_ in net.layers):
         # The variances, with the difference of the epsilons added, may be rounded otherwise.
@@ -151,7 +153,7 @@ def test_order_of_fc1(noise, tmp_path):
 def test_preset(picture, tmp_path):
     """One colour in, (B - 103.939, G - 116.779, R - 123.68) to the first convolution."""
     made.write_new(tmp_path / "model.h5", like_d())
-    own = logits(tmp_path / "model.h5", picture)
+    own = logits_by_convention("caffe", tmp_path / "model.h5", picture)
     assert own == logits(tmp_path / "model.h5", picture, *CAFFE)
     for other in ("paper", "torchvision", "unit"):
         different = logits(tmp_path / "model.h5", picture, "--preprocess", other)

@@ -219,6 +219,7 @@ def make_inputs():
         "caffe": cut[:, :, ::-1] - [103.939, 116.779, 123.68],
         "paper": cut - [123.68, 116.779, 103.939],
         "unit": cut / 255,
+        "signed": cut / 127.5 - 1,
     }
     for name, values in presets.items():
         planes = values.transpose(2, 0, 1).astype("<f4")

@@ -25,7 +25,7 @@ PUBLIC = {
     "nn": {"status.h", "network.h"},
     "image": {"status.h", "image.h"},
     "data": {"status.h", "image.h", "data.h"},
-    "formats": {"status.h", "image.h", "network.h", "model.h"},
+    "formats": {"status.h", "image.h", "network.h", "model.h", "inspect.h"},
     "train": {"status.h", "image.h", "network.h", "model.h", "data.h", "train.h", "eval.h"},
     "eval": {"status.h", "image.h", "network.h", "model.h", "data.h", "eval.h"},
 }

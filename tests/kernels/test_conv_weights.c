@@ -160,6 +160,25 @@ static void check_reduced(const vgg_conv_reduce_task *task) {
     }
 }
 
+/* A reduction that adds to an earlier one: twice the sums, to rounding. */
+static void check_accumulated(vgg_conv_reduce_task *task, const float *dweights,
+                              const float *dbias) {
+    const vgg_conv_shape *s = &task->shape;
+    size_t weights = s->outputs * s->inputs * s->kernel * s->kernel;
+    double error = 2 * vgg_sum_error(task->groups) * (double)task->groups;
+    task->accumulate = true;
+    vgg_conv_reduce(task, 0, vgg_blocks(s->outputs), 0);
+    vgg_guarded_check();
+    for (size_t i = 0; i < weights; i++)
+        if (!(fabs((double)task->dweights[i] - 2 * (double)dweights[i]) <= error))
+            vgg_kernel_fail("conv_reduce", "all", "%g is added to make %g", (double)dweights[i],
+                            (double)task->dweights[i]);
+    for (size_t k = 0; k < s->outputs; k++)
+        if (!(fabs((double)task->dbias[k] - 2 * (double)dbias[k]) <= error))
+            vgg_kernel_fail("conv_reduce", "all", "%g is added to make %g", (double)dbias[k],
+                            (double)task->dbias[k]);
+}
+
 /* Once over all k blocks and once one by one, from the last: the same bits. */
 static void test_reduce(void **state) {
     (void)state;
@@ -190,6 +209,7 @@ static void test_reduce(void **state) {
         vgg_running(NULL, NULL);
         assert_memory_equal(task.dweights, dweights, weights * sizeof(float));
         assert_memory_equal(task.dbias, dbias, s.outputs * sizeof(float));
+        check_accumulated(&task, dweights, dbias);
         vgg_guarded_free();
     }
 }

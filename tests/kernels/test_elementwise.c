@@ -219,6 +219,17 @@ static void test_dropout_mask(void **state) {
     assert_in_range(differences(y, y + VGG_CHUNK, VGG_CHUNK), VGG_CHUNK * 9 / 20,
                     VGG_CHUNK * 11 / 20);
     assert_memory_equal(before, drop(before, count, 0, 7, 5, false), count * sizeof *before);
+    /* The rest of an array, told where it begins, is dropped as in the whole. */
+    float *rest = vgg_guarded_floats(count - 1000);
+    memcpy(rest, before + 1000, (count - 1000) * sizeof *rest);
+    vgg_dropout_task task = {.count = count - 1000,
+                             .first = 1000,
+                             .y = rest,
+                             .probability = 0.5,
+                             .seed = 7,
+                             .stream = 5};
+    vgg_dropout(&task, 0, vgg_chunks(task.count), 0);
+    assert_memory_equal(rest, y + 1000, task.count * sizeof *rest);
 }
 
 int main(void) {

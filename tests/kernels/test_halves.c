@@ -64,22 +64,18 @@ static void check_linear(const vgg_kernels *tier, vgg_element element) {
 
 static void run_winograd(const vgg_kernels *tier, vgg_winograd_task *task) {
     size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    if (task->partition.fused)
+    if (task->partition.stored)
         tier->winograd_filters(task, 0, groups, 0);
-    else
-        tier->winograd_inputs(task, 0, task->rows * vgg_blocks(task->shape.inputs), 0);
     tier->winograd(task, 0, task->partition.units, 0);
 }
 
-/* One pass: few tiles. */
 static void check_winograd(const vgg_kernels *tier, vgg_element element) {
     size_t least = vgg_draw_chance(2) ? 16 : 130;
     vgg_winograd_task task = {.shape = {1, vgg_draw(least, least + 40), vgg_draw(least, least + 40),
                                         vgg_draw(5, 9), vgg_draw(5, 9), 3, false},
                               .turned = vgg_draw_chance(2)};
     const vgg_conv_shape *s = &task.shape;
-    task.partition = vgg_winograd_partition_of(s);
-    task.rows = task.partition.tile_rows;
+    task.partition = vgg_winograd_partition_of(s, 1);
     vgg_describe("%zu -> %zu channels of %zu x %zu%s", s->inputs, s->outputs, s->height, s->width,
                  task.turned ? ", turned" : "");
     weights w = draw_weights(element, s->inputs * s->outputs * 9);
@@ -87,7 +83,6 @@ static void check_winograd(const vgg_kernels *tier, vgg_element element) {
     float *from_halves = vgg_guarded_floats(count), *from_floats = vgg_guarded_floats(count);
     task.x = vgg_draw_blocked(1, s->inputs, s->height * s->width);
     task.filters = vgg_guarded_floats(vgg_size_max(task.partition.filters, 1));
-    task.inputs = vgg_guarded_floats(vgg_size_max(task.partition.inputs, 1));
     task.scratch = vgg_guarded_floats(task.partition.scratch);
     task.weights = w.halves;
     task.element = element;

@@ -176,12 +176,41 @@ static void test_choice(void **state) {
     assert_ptr_equal(again, chosen);
 }
 
+/* ---- panels
+ * ------------------------------------------------------------------------------- */
+
+static void test_panels(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        vgg_panel_task task = {
+            .rows = vgg_draw(1, 20), .columns = vgg_draw(1, 200), .width = vgg_draw(1, 70)};
+        size_t panels = vgg_panel_count(task.columns, task.width);
+        vgg_describe("%zu x %zu in panels of %zu", task.rows, task.columns, task.width);
+        task.from = vgg_draw_floats(task.rows * task.columns);
+        vgg_guarded_lock(task.from);
+        task.to = vgg_guarded_floats(panels * task.rows * task.width);
+        for (size_t panel = panels; panel-- > 0;)
+            vgg_panels(&task, panel, panel + 1, 0);
+        vgg_guarded_check();
+        for (size_t at = 0; at < panels * task.rows * task.width; at++) {
+            size_t row = at / task.width % task.rows;
+            size_t column = at / task.width / task.rows * task.width + at % task.width;
+            float wanted = column < task.columns ? task.from[row * task.columns + column] : 0;
+            if (task.to[at] != wanted)
+                vgg_kernel_fail("panels", "all", "value %zu is %g instead of %g", at,
+                                (double)task.to[at], (double)wanted);
+        }
+        vgg_guarded_free();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_table, vgg_teardown),
         cmocka_unit_test_teardown(test_choice, vgg_teardown),
         cmocka_unit_test_teardown(test_pack, vgg_teardown),
         cmocka_unit_test_teardown(test_block, vgg_teardown),
+        cmocka_unit_test_teardown(test_panels, vgg_teardown),
     };
     vgg_draw_start();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
  * linear_weights: dweights   images    vgg_sum_error(images) * sum |dy x|
  * linear_weights: dbias      images    vgg_sum_error(images) * sum |dy|
  *
+ * Where linear_weights adds to what is there, that is one term more.
+ *
  * The sums of absolute values are ref's results for the absolute values of the inputs. */
 #include <math.h>
 
@@ -133,11 +135,18 @@ static void check_weights(vgg_linear_task *task) {
     task->dy = draw_locked(task->images * task->outputs);
     task->dweights = vgg_guarded_floats(task->outputs * task->inputs);
     task->dbias = vgg_guarded_floats(task->outputs);
+    float *before[2] = {NULL, NULL};
+    if (task->accumulate) {
+        before[0] = vgg_draw_floats(task->outputs * task->inputs);
+        before[1] = vgg_draw_floats(task->outputs);
+        memcpy(task->dweights, before[0], vgg_guarded_size(before[0]));
+        memcpy(task->dbias, before[1], vgg_guarded_size(before[1]));
+    }
     vgg_linear_task absolute = *task;
     absolute.x = vgg_guarded_absolute(task->x);
     absolute.dy = vgg_guarded_absolute(task->dy);
-    absolute.dweights = vgg_guarded_copy(task->dweights);
-    absolute.dbias = vgg_guarded_copy(task->dbias);
+    absolute.dweights = vgg_guarded_absolute(task->dweights);
+    absolute.dbias = vgg_guarded_absolute(task->dbias);
     vgg_reference()->linear_weights(&absolute, 0, units, 0);
     vgg_kernel_case item = {
         VGG_KERNEL(linear_weights),
@@ -147,6 +156,8 @@ static void check_weights(vgg_linear_task *task) {
         .output_count = 2,
         .outputs = {output("dweights", task->dweights, absolute.dweights, task->images),
                     output("dbias", task->dbias, absolute.dbias, task->images)}};
+    item.outputs[0].initial = before[0];
+    item.outputs[1].initial = before[1];
     vgg_case_check(&item);
 }
 
@@ -155,6 +166,7 @@ static void test_weights(void **state) {
     for (size_t i = 0; i < FIXED_SIZES + RANDOM_SIZES; i++) {
         vgg_linear_task task;
         draw_task(&task, i);
+        task.accumulate = vgg_draw_chance(3);
         check_weights(&task);
         vgg_guarded_free();
     }
@@ -187,6 +199,12 @@ static void test_definition(void **state) {
     vgg_reference()->linear_weights(&task, 0, 1, 0);
     assert_memory_equal(found, dw, sizeof dw);
     assert_memory_equal(dbias, db, sizeof db);
+    task.accumulate = true;
+    vgg_reference()->linear_weights(&task, 0, 1, 0);
+    for (size_t i = 0; i < 6; i++)
+        assert_true(found[i] == 2 * dw[i]);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(dbias[i] == 2 * db[i]);
 }
 
 int main(void) {

@@ -28,9 +28,10 @@ static size_t image_size(const vgg_pool_task *t, bool out) {
 static size_t one_image(void *task, size_t image) {
     vgg_pool_task *t = task;
     t->images = 1;
-    if (t->y != NULL) {
-        t->x += image * image_size(t, false);
+    if (t->y != NULL)
         t->y += image * image_size(t, true);
+    if (t->dx == NULL) {
+        t->x += image * image_size(t, false);
     } else {
         t->dx += image * image_size(t, false);
         t->dy += image * image_size(t, true);
@@ -115,6 +116,30 @@ static void test_max(void **state) {
     }
 }
 
+/* With a ReLU before the pool: what the same gives with the values of dy that do not count set to 0
+ * beforehand. */
+static void check_masked(vgg_kernel_case *item, vgg_pool_task *task, size_t count) {
+    const float *dy = task->dy;
+    float *masked = vgg_guarded_copy(dy);
+    task->y = draw_ties(&(vgg_pool_task){.images = task->images,
+                                         .channels = task->channels,
+                                         .height = task->out_height,
+                                         .width = task->out_width},
+                        true);
+    vgg_guarded_lock(task->y);
+    for (size_t v = 0; v < count; v++)
+        masked[v] = task->y[v] > 0 ? masked[v] : 0;
+    task->dy = masked;
+    vgg_case_run(item, vgg_reference());
+    float *expected = vgg_guarded_copy(task->dx);
+    task->dy = dy;
+    task->relu = true;
+    vgg_case_run(item, vgg_reference());
+    vgg_case_same(item, vgg_reference(), "with a ReLU", task->dx, expected,
+                  vgg_guarded_size(expected), sizeof(float));
+    vgg_case_check(item);
+}
+
 static void test_max_backward(void **state) {
     (void)state;
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
@@ -132,6 +157,8 @@ static void test_max_backward(void **state) {
         item.kernel = offsetof(vgg_kernels, max_pool_backward);
         item.outputs[0] = backward_output(&task);
         vgg_case_check(&item);
+        if (i % 2)
+            check_masked(&item, &task, count);
         vgg_guarded_free();
     }
 }

@@ -4,11 +4,11 @@
  * winograd  ERROR * ((sum |x w| + |bias|) |scale| + |shift|)
  *
  * The sum in parentheses is ref's result for the absolute values of all inputs; a max-pool takes
- * the greatest of a window and moves no numbers apart. What the first two kernels write is a tier's
- * own business, so that the three are run as a plan runs them, and only what comes out is compared:
+ * the greatest of a window and moves no numbers apart. How a tier stores filters is its own
+ * business, so that both kernels are run as a plan runs them, and only what comes out is compared:
  * - with ref, and with zero beyond the channels;
- * - bit by bit, when the images are in other passes and the units in random ranges by random
- * workers, of which no two may write the same value;
+ * - bit by bit, when the units are cut for another number of threads and done in random ranges by
+ *   random workers, of which no two may write the same value;
  * - bit by bit, when an image is alone.
  * All memory that is written begins as poison, and everything else is read-only or checked. */
 #include <math.h>
@@ -24,7 +24,7 @@
  * wrong term of a sum of 4000 is still thirty times the bound, as above vgg_sum_error(). */
 #define ERROR (36 * VGG_ROUNDING)
 
-enum { MOST_IMAGES = 80, MOST_DISTINCT = 3, MOST_RANGES = 5, RANDOM_SHAPES = 12 };
+enum { MOST_IMAGES = 80, MOST_DISTINCT = 3, MOST_RANGES = 5, MOST_THREADS = 5, RANDOM_SHAPES = 12 };
 
 /* Images, channels in and out, height, width, kernel, plain. */
 static const vgg_conv_shape SHAPES[] = {
@@ -32,13 +32,13 @@ static const vgg_conv_shape SHAPES[] = {
     {1, 16, 16, 4, 4, 3, false},
     {2, 16, 17, 5, 8, 3, false},
     {1, 31, 33, 6, 7, 3, false},
-    /* Fused units of some tiles of an image. */
+    /* Units of some tiles of an image. */
     {2, 70, 20, 23, 22, 3, false},
     {1, 16, 16, 9, 97, 3, false},
-    /* Just fused, and just not. */
+    /* Filters just stored, and just not. */
     {2, 128, 128, 5, 5, 3, false},
     {2, 129, 128, 5, 5, 3, false},
-    /* Several passes that end within an image, and input channels made at several times. */
+    /* Units that end within an image, and filters made for some input channels at a time. */
     {65, 144, 130, 5, 5, 3, false},
     {30, 420, 40, 9, 9, 3, false},
 };
@@ -77,12 +77,12 @@ static size_t output_size(const vgg_winograd_task *t) {
     return vgg_blocked_size(1, t->shape.outputs, output_pixels(t));
 }
 
-static vgg_conv_shape draw_fused_shape(void) {
+static vgg_conv_shape draw_stored_shape(void) {
     size_t images = vgg_draw(1, 4), height = vgg_draw(5, 23), width = vgg_draw(5, 23);
     return (vgg_conv_shape){images, vgg_draw(16, 70), vgg_draw(16, 70), height, width, 3, false};
 }
 
-static vgg_conv_shape draw_split_shape(void) {
+static vgg_conv_shape draw_made_shape(void) {
     size_t inputs = vgg_draw(40, 420);
     size_t least = 128 * 128 / inputs + 1;
     size_t images = vgg_draw(1, 8), outputs = vgg_draw(least, least + 40);
@@ -92,7 +92,7 @@ static vgg_conv_shape draw_split_shape(void) {
 static void describe(const vgg_winograd_task *t) {
     const vgg_conv_shape *s = &t->shape;
     vgg_describe("%zu images, %zu -> %zu channels, %zu x %zu%s%s%s%s%s", s->images, s->inputs,
-                 s->outputs, s->height, s->width, t->partition.fused ? ", fused" : "",
+                 s->outputs, s->height, s->width, t->partition.stored ? ", stored filters" : "",
                  t->turned ? ", turned" : "", t->scale != NULL ? ", scaled" : "",
                  t->relu ? ", ReLU" : "", t->pool ? ", pool" : "");
 }
@@ -115,17 +115,11 @@ static const float *draw_vector(size_t channels) {
     return values;
 }
 
-/* Rows of tiles of all images. */
-static size_t all_rows(const vgg_winograd_task *t) {
-    return t->shape.images * t->partition.tile_rows;
-}
-
 /* Some images of a task, in a batch of their own. */
 static vgg_winograd_task part_of(const vgg_winograd_task *task, size_t first, size_t images) {
     vgg_winograd_task part = *task;
     part.shape.images = images;
-    part.partition = vgg_winograd_partition_of(&part.shape);
-    part.rows = all_rows(&part);
+    part.partition = vgg_winograd_partition_of(&part.shape, vgg_draw(1, MOST_THREADS));
     part.x += first * input_size(task);
     part.y += first * output_size(task);
     return part;
@@ -135,11 +129,10 @@ static void take_memory(layer *l) {
     vgg_winograd_task *t = &l->task;
     const vgg_winograd_partition *cut = &t->partition;
     size_t y = t->shape.images * output_size(t);
-    t->filters = cut->fused ? vgg_guarded_floats(cut->filters) : NULL;
-    t->inputs = cut->fused ? NULL : vgg_guarded_floats(cut->inputs);
+    t->filters = cut->stored ? vgg_guarded_floats(cut->filters) : NULL;
     t->scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * cut->scratch);
     t->y = vgg_guarded_floats(y);
-    l->merged = vgg_guarded_floats(vgg_size_max(y, vgg_size_max(cut->filters, cut->inputs)));
+    l->merged = vgg_guarded_floats(vgg_size_max(y, cut->filters));
 }
 
 static void draw_layer(layer *l, const vgg_conv_shape *s) {
@@ -147,7 +140,7 @@ static void draw_layer(layer *l, const vgg_conv_shape *s) {
     float *weights = vgg_draw_floats(s->outputs * s->inputs * 9);
     size_t few = vgg_size_min(s->images, MOST_DISTINCT);
     *l = (layer){.task = {.shape = *s,
-                          .partition = vgg_winograd_partition_of(s),
+                          .partition = vgg_winograd_partition_of(s, vgg_draw(1, MOST_THREADS)),
                           .weights = weights,
                           .turned = vgg_draw_chance(3),
                           .bias = vgg_draw_chance(3) ? NULL : draw_vector(s->outputs),
@@ -155,7 +148,6 @@ static void draw_layer(layer *l, const vgg_conv_shape *s) {
                           .shift = scaled ? draw_vector(s->outputs) : NULL,
                           .relu = vgg_draw_chance(2),
                           .pool = vgg_draw_chance(2)}};
-    l->task.rows = all_rows(&l->task);
     describe(&l->task);
     vgg_guarded_lock(weights);
     take_memory(l);
@@ -182,8 +174,7 @@ static void call(const stage *s, const vgg_winograd_task *task, size_t begin, si
         if (i / size != worker && !vgg_poisoned(scratch + i, sizeof *scratch))
             vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
                             i / size);
-    if (argument.x != task->x || argument.y != task->y || argument.filters != task->filters ||
-        argument.inputs != task->inputs || argument.first_row != task->first_row)
+    if (argument.x != task->x || argument.y != task->y || argument.filters != task->filters)
         vgg_kernel_fail(s->name, s->tier, "the task is changed");
 }
 
@@ -227,36 +218,25 @@ static void run_stage(const stage *s, const vgg_winograd_task *task, float *merg
     memcpy(s->output, merged, s->count * sizeof *merged);
 }
 
-/* Makes the filters, or the transformed input of a pass, where there was poison. */
+/* Makes the filters where there was poison. */
 static void prepare(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
     const vgg_winograd_partition *cut = &task->partition;
     size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    stage filters = {"winograd_filters", tier->tier,  tier->winograd_filters, groups,
-                     task->filters,      cut->filters};
-    size_t rows = task->rows * vgg_blocks(task->shape.inputs);
-    stage inputs = {"winograd_inputs", tier->tier, tier->winograd_inputs, rows,
-                    task->inputs,      cut->inputs};
-    const stage *s = cut->fused ? &filters : &inputs;
-    vgg_poison(s->output, s->count * sizeof(float), sizeof(float));
-    run_stage(s, task, merged);
+    stage s = {"winograd_filters", tier->tier,  tier->winograd_filters, groups,
+               task->filters,      cut->filters};
+    if (!cut->stored)
+        return;
+    vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
+    run_stage(&s, task, merged);
 }
 
-/* All passes, as large as they may be, or of random sizes where the units are divided, too. */
-static void run(const vgg_kernels *tier, const vgg_winograd_task *all, float *merged) {
-    bool fused = all->partition.fused;
-    size_t rows = all_rows(all), most = fused ? rows : all->partition.rows, count = 0;
-    stage s = {"winograd",           tier->tier, tier->winograd,
-               all->partition.units, all->y,     all->shape.images * output_size(all)};
+static void run(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
+    stage s = {"winograd",     tier->tier,
+               tier->winograd, task->partition.units,
+               task->y,        task->shape.images * output_size(task)};
     vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
-    vgg_winograd_task task = *all;
-    for (size_t first = 0; first < rows; first += count) {
-        bool any = merged != NULL && !fused;
-        count = vgg_size_min(any ? vgg_draw((most + 1) / 2, most) : most, rows - first);
-        task.first_row = first;
-        task.rows = count;
-        prepare(tier, &task, merged);
-        run_stage(&s, &task, merged);
-    }
+    prepare(tier, task, merged);
+    run_stage(&s, task, merged);
 }
 
 /* ---- comparisons ----------------------------------------------------------------------------- */
@@ -328,8 +308,8 @@ static void test_shapes(void **state) {
     for (size_t i = 0; i < FIXED_SHAPES; i++)
         check_shape(&SHAPES[i]);
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
-        vgg_conv_shape shape = i % 5 == 0 ? draw_split_shape() : draw_fused_shape();
-        assert_int_equal(vgg_winograd_partition_of(&shape).fused, i % 5 != 0);
+        vgg_conv_shape shape = i % 5 == 0 ? draw_made_shape() : draw_stored_shape();
+        assert_int_equal(vgg_winograd_partition_of(&shape, 1).stored, i % 5 != 0);
         check_shape(&shape);
     }
 }
@@ -393,8 +373,14 @@ static void finish_apart(const vgg_kernels *tier, const vgg_winograd_task *task,
                                 .relu = task->relu,
                                 .y = normed};
     tier->batch_norm(&norm, 0, blocks, 0);
-    vgg_pool_task pool = {s->images, s->outputs, s->height, s->width, s->height / 2, s->width / 2,
-                          normed,    task->y,    NULL,      NULL,     NULL};
+    vgg_pool_task pool = {.images = s->images,
+                          .channels = s->outputs,
+                          .height = s->height,
+                          .width = s->width,
+                          .out_height = s->height / 2,
+                          .out_width = s->width / 2,
+                          .x = normed,
+                          .y = task->y};
     memcpy(task->y, normed, vgg_guarded_size(task->y));
     if (task->pool)
         tier->max_pool(&pool, 0, blocks, 0);
@@ -453,7 +439,7 @@ static void check_reference(const vgg_conv_shape *s) {
 static void test_agreement(void **state) {
     (void)state;
     for (size_t i = 0; i < 8; i++) {
-        vgg_conv_shape shape = draw_fused_shape();
+        vgg_conv_shape shape = draw_stored_shape();
         shape.height = vgg_draw(5, 9);
         if (i % 4 == 3)
             shape = (vgg_conv_shape){3, 140, 120, 5, 6, 3, false};

@@ -40,7 +40,7 @@ typedef struct vgg_kernel_output {
     const void *initial; /* what it holds before, where the kernel works in place; NULL: poison */
 } vgg_kernel_output;
 
-enum { VGG_KERNEL_OUTPUTS = 2, VGG_KERNEL_WORKERS = 3 };
+enum { VGG_KERNEL_OUTPUTS = 4, VGG_KERNEL_WORKERS = 3 };
 
 typedef struct vgg_kernel_case {
     const char *name;

@@ -41,7 +41,7 @@ static void unusable_figures_are_named(void **state) {
     vgg_error error = {0};
     assert_int_equal(vgg_preprocess_preset("keras", 3, 224, 224, &p, &error), VGG_ERROR_NOT_FOUND);
     assert_contains(error.message, "\"keras\"");
-    assert_contains(error.message, "torchvision, caffe, paper and unit");
+    assert_contains(error.message, "torchvision, caffe, paper, unit and signed");
     assert_int_equal(vgg_preprocess_preset("unit", 2, 224, 224, &p, &error), VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "channels is 2");
     kept = preset("torchvision", 3, 224);
@@ -65,9 +65,9 @@ static void unusable_figures_are_named(void **state) {
 
 static void inputs_equal_the_goldens(void **state) {
     (void)state;
-    static const char *const names[] = {"torchvision", "caffe", "paper", "unit"};
+    static const char *const names[] = {"torchvision", "caffe", "paper", "unit", "signed"};
     vgg_image image = golden_picture("resize_rgb.ppm");
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         char file[64];
         snprintf(file, sizeof file, "input_%s.f32", names[i]);
         size_t size;

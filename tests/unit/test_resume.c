@@ -20,6 +20,7 @@ static vgg_train_options training(const char *folder) {
     vgg_train_options options = usual_training(folder);
     options.epochs = 3;
     options.batch = 16;
+    options.micro_batch = 6;
     return options;
 }
 

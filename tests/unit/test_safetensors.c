@@ -43,8 +43,11 @@ static const raw_case raw_cases[] = {
     RAW("<?xml version='1.0'?>", "is an XML text"),
     RAW("{\"weight_map\": {}}", "is a JSON text"),
     RAW("\x89HDF\r\n\x1a\n\0\0\0\0", "is an HDF5 file truncated at byte 12"),
-    RAW("\x0a\x0fVGG_ILSVRC_16_l\0\0", "is a Caffe model"),
-    RAW("\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0", "is a darknet .weights file"),
+    RAW("\x0a\x0fVGG_ILSVRC_16_l\0\0", "is not a weight file of a known format"),
+    RAW("\x0a\x03net\x12\x40\x12\x04"
+        "data\x1a\x01x\x22\x01y\x28\x04",
+        "is truncated at byte 21, expected 71 bytes"),
+    RAW("\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0", "is truncated at byte 16"),
     RAW("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
     RAW("\x1f\x8b\x08\0\0\0\0\0\0\0", "is gzip-compressed"),
     RAW("\xff\xd8\xff\xe0\0\x10JFIF", "is a JPEG picture"),

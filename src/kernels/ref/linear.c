@@ -3,6 +3,7 @@
 void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_linear_input_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_linear_weights_ref(void *argument, size_t begin, size_t end, size_t worker);
+void vgg_linear_update_ref(void *argument, size_t begin, size_t end, size_t worker);
 
 /* y[n][o] = sum over i of x[n][i] w[o][i], + bias[o] */
 void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
@@ -40,16 +41,52 @@ void vgg_linear_weights_ref(void *argument, size_t begin, size_t end, size_t wor
     const vgg_linear_task *task = argument;
     for (size_t o = begin * VGG_LINEAR_OUTPUTS;
          o < vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs); o++) {
-        double bias = 0;
+        double bias = task->accumulate ? (double)task->dbias[o] : 0;
         for (size_t n = 0; n < task->images; n++)
             bias += (double)task->dy[n * task->outputs + o];
         task->dbias[o] = (float)bias;
         for (size_t i = 0; i < task->inputs; i++) {
-            double sum = 0;
+            float *dw = task->dweights + o * task->inputs + i;
+            double sum = task->accumulate ? (double)*dw : 0;
             for (size_t n = 0; n < task->images; n++)
                 sum +=
                     (double)task->dy[n * task->outputs + o] * (double)task->x[n * task->inputs + i];
-            task->dweights[o * task->inputs + i] = (float)sum;
+            *dw = (float)sum;
+        }
+    }
+}
+
+/* Value (row, column) of a matrix in panels. */
+static double panel_value(const float *panels, size_t rows, size_t width, size_t row,
+                          size_t column) {
+    return (double)panels[(column / width * rows + row) * width + column % width];
+}
+
+static void update(const vgg_linear_update_task *task, double gradient, float *value,
+                   float *velocity) {
+    double v = (double)task->momentum * (double)*velocity + gradient +
+               (double)task->decay * (double)*value;
+    *velocity = (float)v;
+    *value = (float)((double)*value - (double)task->rate * v);
+}
+
+/* dw[o][i] and db[o] as above, then g += decay w, v = momentum v + g, w -= rate v */
+void vgg_linear_update_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_linear_update_task *task = argument;
+    for (size_t o = begin * VGG_LINEAR_UPDATE;
+         o < vgg_size_min(end * VGG_LINEAR_UPDATE, task->outputs); o++) {
+        double bias = 0;
+        for (size_t n = 0; n < task->images; n++)
+            bias += panel_value(task->dy_panels, task->images, VGG_LINEAR_DY, n, o);
+        update(task, bias, task->bias + o, task->bias_velocity + o);
+        for (size_t i = 0; i < task->inputs; i++) {
+            double sum = 0;
+            for (size_t n = 0; n < task->images; n++)
+                sum += panel_value(task->dy_panels, task->images, VGG_LINEAR_DY, n, o) *
+                       panel_value(task->x_panels, task->images, VGG_LINEAR_X, n, i);
+            size_t at = o * task->inputs + i;
+            update(task, sum, task->weights + at, task->weights_velocity + at);
         }
     }
 }

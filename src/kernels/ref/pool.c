@@ -49,7 +49,8 @@ void vgg_max_pool_backward_ref(void *argument, size_t begin, size_t end, size_t 
                     float gradient = 0;
                     if (row / 2 < task->out_height && column / 2 < task->out_width) {
                         size_t out = out_at(task, unit, row / 2, column / 2, c);
-                        if (task->chosen[out] == 2 * (row % 2) + column % 2)
+                        bool counts = !task->relu || task->y[out] > 0;
+                        if (counts && task->chosen[out] == 2 * (row % 2) + column % 2)
                             gradient = task->dy[out];
                     }
                     task->dx[in_at(task, unit, row, column, c)] = gradient;

@@ -3,17 +3,9 @@
 #include "kernels/ref/ref.h"
 
 void vgg_winograd_filters_ref(void *argument, size_t begin, size_t end, size_t worker);
-void vgg_winograd_inputs_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_winograd_ref(void *argument, size_t begin, size_t end, size_t worker);
 
 void vgg_winograd_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
-    (void)argument;
-    (void)begin;
-    (void)end;
-    (void)worker;
-}
-
-void vgg_winograd_inputs_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)argument;
     (void)begin;
     (void)end;
@@ -84,17 +76,11 @@ void vgg_winograd_ref(void *argument, size_t begin, size_t end, size_t worker) {
     size_t all = cut->tile_rows * cut->tile_columns;
     size_t lanes = vgg_blocks(task->shape.outputs) * VGG_BLOCK;
     for (size_t unit = begin; unit < end; unit++) {
-        if (cut->fused) {
-            size_t per_image = (all + cut->tiles - 1) / cut->tiles;
-            size_t first = unit % per_image * cut->tiles;
-            for (size_t tile = first; tile < vgg_size_min(first + cut->tiles, all); tile++)
-                write_tile(task, unit / per_image, tile, 0, lanes);
-        } else {
-            size_t k = unit * VGG_WINOGRAD_GROUP;
-            size_t first = task->first_row * cut->tile_columns;
-            for (size_t tile = first; tile < first + task->rows * cut->tile_columns; tile++)
-                write_tile(task, tile / all, tile % all, k,
-                           vgg_size_min(k + VGG_WINOGRAD_GROUP, lanes));
-        }
+        size_t first = unit / cut->group_units * cut->tiles;
+        size_t last = vgg_size_min(first + cut->tiles, task->shape.images * all);
+        size_t k = unit % cut->group_units * cut->groups * VGG_WINOGRAD_GROUP;
+        size_t last_k = vgg_size_min(k + cut->groups * VGG_WINOGRAD_GROUP, lanes);
+        for (size_t tile = first; tile < last; tile++)
+            write_tile(task, tile / all, tile % all, k, last_k);
     }
 }

@@ -1,0 +1,123 @@
+"""Training in the programs that can: SGD on the cross-entropy of one batch. Each class takes a job
+(see worker.py) and has run(x) -> the loss of a step as an array, before its update."""
+import time
+
+import numpy as np
+
+from peers import PyTorch, Weights, executed
+
+MOMENTUM, DECAY = 0.9, 5e-4
+FORMATS = ("contiguous_format", "channels_last")
+UPDATES = {"foreach": {"foreach": True}, "fused": {"fused": True}, "plain": {"foreach": False}}
+
+
+def rate_of(job):
+    """Batch normalisation over few values makes much of small differences: at ten times this rate
+    PyTorch's two memory layouts differ by a hundredth in the third loss."""
+    normalised = any(layer["type"] == "batch_norm" for layer in job["layers"])
+    return 0.0005 if normalised else 0.005
+
+
+def labels_of(job, kind):
+    return np.resize(np.array(job["train"]["labels"], kind), job["batch"])
+
+
+def first_trained(layers):
+    """Of the layers: where the last block begins, which is after the last pool but one."""
+    pools = [number for number, layer in enumerate(layers) if layer["type"] == "max_pool"]
+    return pools[-2] + 1 if len(pools) > 1 else 0
+
+
+class VggTrainer:
+    def __init__(self, job):
+        import vgglib
+        self.library = vgglib.Library(job["library"])
+        if job["train"]["last"]:
+            raise RuntimeError("this vgg cannot train a part of a network")
+        self.network = self.library.load_network(job["model"])
+        self.plan = self.library.make_plan(self.network, job["batch"], job["threads"], train=True)
+        self.optimiser = self.library.make_optimiser(self.network, self.plan, MOMENTUM, DECAY)
+        self.rate = rate_of(job)
+        self.classes = job["layers"][-1]["output"][0]
+        self.labels = labels_of(job, np.uintp)
+        self.logits = np.empty((job["batch"], self.classes), np.float32)
+        self.gradient = np.empty_like(self.logits)
+        self.version = self.library.version().decode()
+        self.note = f"{self.library.cpu_tier().decode()} tier"
+
+    def run(self, x):
+        logits, gradient = self.logits.ctypes.data, self.gradient.ctypes.data
+        self.library.plan_forward(self.plan, x.ctypes.data, len(x), logits)
+        loss = self.library.cross_entropy(logits, self.labels.ctypes.data, len(x), self.classes,
+                                          gradient)
+        self.library.plan_backward(self.plan, gradient, None)
+        self.library.optimiser_step(self.optimiser, self.rate)
+        return np.array([loss])
+
+    def machine(self, threads):
+        return self.library.machine(threads)
+
+
+class TorchTrainer(PyTorch):
+    """job["train"]["choice"] is what choose() found in another process, whose memory is its own."""
+
+    def __init__(self, job):
+        import torch
+        self.torch = torch
+        torch.set_num_threads(job["threads"])
+        self.labels = torch.from_numpy(labels_of(job, np.int64))
+        self.version = torch.__version__
+        self.choice = job["train"].get("choice") or self.choose(job)
+        self.prepare(job, *self.choice)
+        build = "built with CUDA" if torch.version.cuda else "CPU build"
+        self.note = (f"{build}, eager, {self.choice[0]} and SGD's {self.choice[1]} update "
+                     "(the fastest of those there are)")
+
+    def prepare(self, job, layout, update):
+        self.format = getattr(self.torch, layout)
+        self.module = self.build(job["layers"], Weights(job["model"])).train()
+        self.module = self.module.to(memory_format=self.format)
+        if job["train"]["last"]:
+            self.freeze(job["layers"])
+        trained = [value for value in self.module.parameters() if value.requires_grad]
+        self.optimiser = self.torch.optim.SGD(trained, rate_of(job), MOMENTUM, weight_decay=DECAY,
+                                              **UPDATES[update])
+
+    def freeze(self, layers):
+        modules = [module for module in self.module
+                   if not isinstance(module, self.torch.nn.Flatten)]
+        for module in modules[:first_trained(executed(layers))]:
+            module.requires_grad_(False)
+
+    def choose(self, job):
+        """The fastest layout, and then the fastest update with it."""
+        x = np.zeros((job["batch"], 3, job["size"], job["size"]), np.float32)
+        layouts = {name: self.time_step(job, x, name, "foreach") for name in FORMATS}
+        layout = min(layouts, key=layouts.get)
+        updates = {"foreach": layouts[layout]}
+        for name in ("fused", "plain"):
+            try:
+                updates[name] = self.time_step(job, x, layout, name)
+            except (TypeError, RuntimeError):
+                pass  # older versions cannot fuse on a CPU
+        return [layout, min(updates, key=updates.get)]
+
+    def time_step(self, job, x, layout, update):
+        self.prepare(job, layout, update)
+        times = []
+        for _ in range(4):  # the first two are slower: memory is taken
+            begun = time.perf_counter()
+            self.run(x)
+            times.append(time.perf_counter() - begun)
+        return min(times)
+
+    def run(self, x):
+        inputs = self.torch.from_numpy(x).contiguous(memory_format=self.format)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.torch.nn.functional.cross_entropy(self.module(inputs), self.labels)
+        loss.backward()
+        self.optimiser.step()
+        return np.array([loss.item()])
+
+
+TRAINERS = {"vgg": VggTrainer, "PyTorch": TorchTrainer}

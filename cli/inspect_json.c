@@ -1,0 +1,132 @@
+/* An inspection as one JSON object. */
+#include <stdio.h>
+
+#include "cli/inspect.h"
+#include "cli/json.h"
+#include "cli/model_source.h"
+
+/* Every value that memory ran out for is NULL, which makes a pack that takes it NULL as well, and
+ * an append fail. */
+
+static json_t *network_object(const vgg_network_options *network) {
+    if (network == NULL)
+        return json_null();
+    return json_pack("{s:o, s:s, s:b, s:I, s:[I,I,I]}", "arch", vgg_cli_json_text(network->arch),
+                     "layout", vgg_cli_layouts[network->layout], "batch_norm", network->batch_norm,
+                     "classes", (json_int_t)network->classes, "input",
+                     (json_int_t)network->channels, (json_int_t)network->height,
+                     (json_int_t)network->width);
+}
+
+static json_t *numbers(const double *values, size_t count) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_real(values[i]));
+    return list;
+}
+
+static json_t *preprocess_object(const vgg_preprocess *p) {
+    if (p == NULL)
+        return json_null();
+    return json_pack(
+        "{s:o, s:I, s:I, s:I, s:I, s:s, s:b, s:f, s:o, s:o}", "name", vgg_cli_json_text(p->name),
+        "channels", (json_int_t)p->channels, "width", (json_int_t)p->width, "height",
+        (json_int_t)p->height, "resize", (json_int_t)p->resize, "filter",
+        p->filter == VGG_FILTER_BICUBIC ? "bicubic" : "bilinear", "bgr", p->bgr, "scale", p->scale,
+        "mean", numbers(p->mean, p->channels), "deviation", numbers(p->deviation, p->channels));
+}
+
+static json_t *class_list(const vgg_inspected_file *file) {
+    if (file->class_names == NULL)
+        return json_null();
+    json_t *list = json_array();
+    for (size_t i = 0; i < file->class_count; i++)
+        json_array_append_new(list, vgg_cli_json_text(file->class_names[i]));
+    return list;
+}
+
+static json_t *metadata_object(const vgg_inspection *inspection) {
+    json_t *object = json_object();
+    const char *key, *value;
+    for (size_t i = 0; vgg_inspection_note(inspection, i, &key, &value); i++)
+        json_object_set_new(object, key, vgg_cli_json_text(value));
+    return object;
+}
+
+/* Figures are null where there are none. */
+static json_t *tensor_object(const vgg_inspected_tensor *t) {
+    json_t *shape = json_array();
+    for (size_t i = 0; i < t->dimensions; i++)
+        json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
+    json_t *object =
+        json_pack("{s:o, s:o, s:s, s:o, s:I}", "stored_name", vgg_cli_json_text(t->stored_name),
+                  "name", vgg_cli_json_text(t->name), "dtype", t->dtype, "shape", shape, "values",
+                  (json_int_t)t->count);
+    if (object == NULL || !t->measured)
+        return object;
+    bool finite = t->nans + t->infinities == 0;
+    json_t *first = finite ? json_null() : json_integer((json_int_t)t->first_not_finite);
+    json_t *figures = json_pack(
+        "{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "min", vgg_cli_json_number(t->least), "max",
+        vgg_cli_json_number(t->most), "mean", vgg_cli_json_number(t->mean), "rms",
+        vgg_cli_json_number(t->rms), "zeros", (json_int_t)t->zeros, "nans", (json_int_t)t->nans,
+        "infinities", (json_int_t)t->infinities, "first_not_finite", first);
+    if (figures == NULL || json_object_update(object, figures) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(figures);
+    return object;
+}
+
+static json_t *tensor_list(const vgg_inspection *inspection) {
+    json_t *list = json_array();
+    const vgg_inspected_tensor *tensor;
+    for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++)
+        json_array_append_new(list, tensor_object(tensor));
+    return list;
+}
+
+static json_t *problem_list(const vgg_inspection *inspection) {
+    json_t *list = json_array();
+    const vgg_problem *problem;
+    for (size_t i = 0; (problem = vgg_inspection_problem(inspection, i)) != NULL; i++)
+        json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:o}", "kind",
+                                              vgg_problem_name(problem->kind), "tensor",
+                                              vgg_cli_json_text(problem->tensor), "count",
+                                              (json_int_t)problem->count, "message",
+                                              vgg_cli_json_text(problem->message)));
+    return list;
+}
+
+/* Whether no entry of a list got lost because memory ran out. */
+static bool is_whole(const vgg_inspection *inspection, const json_t *object) {
+    const vgg_inspected_file *file = vgg_inspection_file(inspection);
+    return json_array_size(json_object_get(object, "tensors")) == file->tensors &&
+           json_array_size(json_object_get(object, "classes")) == file->class_count &&
+           json_array_size(json_object_get(object, "problems")) ==
+               vgg_inspection_problem_count(inspection) &&
+           json_object_size(json_object_get(object, "metadata")) == file->notes;
+}
+
+bool vgg_cli_inspect_json(const char *path, const vgg_inspection *inspection) {
+    const vgg_inspected_file *file = vgg_inspection_file(inspection);
+    json_t *object = json_pack(
+        "{s:o, s:s, s:I, s:I, s:o, s:s, s:o, s:b, s:b, s:o, s:s, s:o, s:s, s:o, s:o, s:o}", "file",
+        vgg_cli_json_text(path), "format", file->format, "bytes", (json_int_t)file->bytes, "values",
+        (json_int_t)file->values, "network", network_object(file->network), "network_origin",
+        vgg_origin_name(file->network_origin), "network_reason",
+        vgg_cli_json_text(file->network_reason), "graph", file->graph, "softmax", file->softmax,
+        "preprocess", preprocess_object(file->preprocess), "preprocess_origin",
+        vgg_origin_name(file->preprocess_origin), "classes", class_list(file), "classes_origin",
+        vgg_origin_name(file->class_names_origin), "metadata", metadata_object(inspection),
+        "tensors", tensor_list(inspection), "problems", problem_list(inspection));
+    if (object == NULL || !is_whole(inspection, object)) {
+        json_decref(object);
+        return false;
+    }
+    if (!vgg_cli_json_print(object, true, 0))
+        return false;
+    putchar('\n');
+    return true;
+}

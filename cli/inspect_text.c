@@ -1,0 +1,228 @@
+/* An inspection for people, at most 100 columns wide. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/inspect.h"
+#include "cli/message.h"
+#include "cli/model_facts.h"
+#include "cli/options.h"
+
+#define WIDTH 100
+#define LINE (WIDTH + 1)
+/* Where the facts stand behind their titles, and the messages behind the kinds of problem. */
+#define FACT_COLUMN 10
+#define PROBLEM_COLUMN 14
+/* Of one kind; a file of another network may have hundreds. */
+#define PROBLEMS_SHOWN 20
+/* Names and dtypes of others may be long. */
+#define NAME_SIZE 512
+
+/* ---- facts ----------------------------------------------------------------------------------- */
+
+static void print_network(const vgg_inspected_file *file) {
+    static const char *const origins[] = {
+        [VGG_ORIGIN_TOLD] = "as told",
+        [VGG_ORIGIN_FILE] = "as the file says",
+        [VGG_ORIGIN_GRAPH] = "from the file's graph",
+        [VGG_ORIGIN_SHAPES] = "read off names and shapes",
+        [VGG_ORIGIN_SIZE] = "by the number of values, which are those of this network",
+    };
+    if (file->network != NULL) {
+        vgg_cli_print_network(file->network);
+        printf("\n%*s%s\n", FACT_COLUMN, "", origins[file->network_origin]);
+        return;
+    }
+    char reason[VGG_ERROR_TEXT];
+    printf("network   ");
+    vgg_cli_clean_text(reason, sizeof reason, file->network_reason);
+    char line[VGG_ERROR_TEXT + 32];
+    snprintf(line, sizeof line, "none recognised: %s", reason);
+    vgg_cli_print_wrapped(line, FACT_COLUMN, FACT_COLUMN);
+}
+
+/* Whether a tensor before this one has its type. */
+static bool is_known_type(const vgg_inspection *inspection, size_t tensor) {
+    const char *type = vgg_inspection_tensor(inspection, tensor)->dtype;
+    for (size_t i = 0; i < tensor; i++)
+        if (strcmp(vgg_inspection_tensor(inspection, i)->dtype, type) == 0)
+            return true;
+    return false;
+}
+
+static void print_weights(const vgg_inspection *inspection, const vgg_inspected_file *file) {
+    char values[VGG_CLI_TEXT_SIZE], tensors[VGG_CLI_TEXT_SIZE];
+    printf("weights   %s values in %s tensors", vgg_cli_count_text(values, file->values),
+           vgg_cli_count_text(tensors, file->tensors));
+    for (size_t i = 0; i < file->tensors; i++)
+        if (!is_known_type(inspection, i))
+            printf(", %s", vgg_inspection_tensor(inspection, i)->dtype);
+    putchar('\n');
+}
+
+static void print_classes(const vgg_inspected_file *file) {
+    if (file->class_names == NULL) {
+        printf("classes   no names: --labels gives them\n");
+        return;
+    }
+    char line[LINE], list[4 * LINE];
+    int used = snprintf(list, sizeof list, "classes   %zu names: ", file->class_count);
+    for (size_t i = 0; i < file->class_count && used < WIDTH; i++)
+        used += snprintf(list + used, sizeof list - (size_t)used, "%s%.*s", i == 0 ? "" : ", ",
+                         WIDTH, file->class_names[i]);
+    puts(vgg_cli_clean_text(line, sizeof line, list));
+}
+
+static void print_softmax(const vgg_inspected_file *file) {
+    printf("softmax   %s\n",
+           file->softmax
+               ? "the file's graph ends in one; the network here ends before it, in logits"
+           : file->graph ? "none: the file's graph ends in logits"
+                         : "not said: the file has no graph; its outputs are taken for logits");
+}
+
+static void print_notes(const vgg_inspection *inspection) {
+    const char *key, *value, *title = "notes";
+    for (size_t i = 0; vgg_inspection_note(inspection, i, &key, &value); i++) {
+        if (strcmp(key, "format") == 0 || strncmp(key, "vgg.", 4) == 0)
+            continue;
+        char line[LINE], whole[3 * LINE];
+        snprintf(whole, sizeof whole, "%-10s%.*s = %.*s", title, WIDTH, key, WIDTH, value);
+        puts(vgg_cli_clean_text(line, sizeof line, whole));
+        title = "";
+    }
+}
+
+/* ---- tensors --------------------------------------------------------------------------------- */
+
+/* The widths of the columns, with the two blanks behind each. */
+typedef struct columns {
+    size_t stored, name, type, shape;
+} columns;
+
+#define FIGURES 4
+#define FIGURE_WIDTH 10 /* "-1.23e-05" and a blank */
+
+static const char *shape_text(char buffer[NAME_SIZE], const vgg_inspected_tensor *tensor) {
+    size_t used = 0;
+    snprintf(buffer, NAME_SIZE, "scalar");
+    for (size_t i = 0; i < tensor->dimensions; i++)
+        used += (size_t)snprintf(buffer + used, NAME_SIZE - used, "%s%zu", i == 0 ? "" : "x",
+                                 tensor->shape[i]);
+    return buffer;
+}
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* The column of torchvision's names is there when one is another than in the file. */
+static columns measure(const vgg_inspection *inspection) {
+    columns c = {.stored = strlen("tensor"), .type = strlen("dtype"), .shape = strlen("shape")};
+    const vgg_inspected_tensor *tensor;
+    bool renamed = false;
+    for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++) {
+        char shape[NAME_SIZE];
+        c.stored = larger(c.stored, strlen(tensor->stored_name));
+        c.type = larger(c.type, strlen(tensor->dtype));
+        c.shape = larger(c.shape, strlen(shape_text(shape, tensor)));
+        if (tensor->name == NULL)
+            continue;
+        c.name = larger(c.name, strlen(tensor->name));
+        renamed |= strcmp(tensor->name, tensor->stored_name) != 0;
+    }
+    c.name = renamed ? larger(c.name, strlen("torchvision")) + 2 : 0;
+    c.stored += 2;
+    c.type += 2;
+    c.shape += 1;
+    size_t others = c.name + c.type + c.shape + FIGURES * FIGURE_WIDTH;
+    size_t left = others < WIDTH ? WIDTH - others : 0;
+    if (c.stored > left)
+        c.stored = larger(left, strlen("tensor") + 2);
+    return c;
+}
+
+/* A name that is too long for its column has a line to itself. */
+static void print_names(const columns *c, const vgg_inspected_tensor *tensor) {
+    char stored[NAME_SIZE];
+    vgg_cli_clean_text(stored, sizeof stored, tensor->stored_name);
+    if (strlen(stored) + 2 > c->stored)
+        printf("%s\n%*s", stored, (int)c->stored, "");
+    else
+        printf("%-*s", (int)c->stored, stored);
+    if (c->name > 0)
+        printf("%-*s", (int)c->name, tensor->name != NULL ? tensor->name : "-");
+}
+
+static void print_tensor(const columns *c, const vgg_inspected_tensor *tensor) {
+    char shape[NAME_SIZE];
+    print_names(c, tensor);
+    printf("%-*s%-*s", (int)c->type, tensor->dtype, (int)c->shape, shape_text(shape, tensor));
+    const double figures[FIGURES] = {tensor->least, tensor->most, tensor->mean, tensor->rms};
+    for (size_t i = 0; i < FIGURES; i++) {
+        char text[VGG_CLI_TEXT_SIZE] = "-";
+        if (tensor->measured && figures[i] == figures[i])
+            snprintf(text, sizeof text, "%.3g", figures[i]);
+        printf("%*s", FIGURE_WIDTH, text);
+    }
+    putchar('\n');
+}
+
+static void print_tensors(const vgg_inspection *inspection) {
+    columns c = measure(inspection);
+    const vgg_inspected_tensor *tensor;
+    if (vgg_inspection_tensor(inspection, 0) == NULL)
+        return;
+    printf("\n%-*s", (int)c.stored, "tensor");
+    if (c.name > 0)
+        printf("%-*s", (int)c.name, "torchvision");
+    printf("%-*s%-*s%*s%*s%*s%*s\n", (int)c.type, "dtype", (int)c.shape, "shape", FIGURE_WIDTH,
+           "min", FIGURE_WIDTH, "max", FIGURE_WIDTH, "mean", FIGURE_WIDTH, "rms");
+    for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++)
+        print_tensor(&c, tensor);
+}
+
+/* ---- problems -------------------------------------------------------------------------------- */
+
+static void print_problem(const vgg_problem *problem) {
+    char message[VGG_ERROR_TEXT];
+    printf("  %-*s", PROBLEM_COLUMN - 2, vgg_problem_name(problem->kind));
+    vgg_cli_clean_text(message, sizeof message, problem->message);
+    vgg_cli_print_wrapped(message, PROBLEM_COLUMN, PROBLEM_COLUMN);
+}
+
+static void print_more(vgg_problem_kind kind, size_t seen) {
+    if (seen > PROBLEMS_SHOWN)
+        printf("  %-*sand %zu more, which --format json lists\n", PROBLEM_COLUMN - 2,
+               vgg_problem_name(kind), seen - PROBLEMS_SHOWN);
+}
+
+static void print_problems(const vgg_inspection *inspection) {
+    size_t count = vgg_inspection_problem_count(inspection);
+    if (count == 0) {
+        printf("\nproblems  none\n");
+        return;
+    }
+    printf("\nproblems  %zu\n", count);
+    for (vgg_problem_kind kind = VGG_PROBLEM_NETWORK; kind <= VGG_PROBLEM_SCALE; kind++) {
+        const vgg_problem *problem;
+        size_t seen = 0;
+        for (size_t i = 0; (problem = vgg_inspection_problem(inspection, i)) != NULL; i++)
+            if (problem->kind == kind && seen++ < PROBLEMS_SHOWN)
+                print_problem(problem);
+        print_more(kind, seen);
+    }
+}
+
+void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
+    const vgg_inspected_file *file = vgg_inspection_file(inspection);
+    char bytes[VGG_CLI_TEXT_SIZE];
+    printf("%s (%s, %s bytes)\n", path, file->format, vgg_cli_count_text(bytes, file->bytes));
+    print_network(file);
+    print_weights(inspection, file);
+    vgg_cli_print_pictures(file->preprocess, file->preprocess_origin, file->format);
+    print_classes(file);
+    print_softmax(file);
+    print_notes(inspection);
+    print_tensors(inspection);
+    print_problems(inspection);
+}

@@ -1,0 +1,75 @@
+/* The reference of F(3x3, 4x4) is the gradient that it computes: the units of a single
+ * group, or those that add the groups, make it from all tiles. */
+#include "kernels/ref/ref.h"
+
+/* dw[k][c][r][s] = sum over n, row, column of dy[n][k][row][column] x[n][c][row + r - 1][...] */
+static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, size_t c,
+                              size_t tap) {
+    const vgg_conv_shape *shape = &task->shape;
+    size_t pixels = shape->height * shape->width;
+    double sum = 0;
+    for (size_t n = 0; n < shape->images; n++)
+        for (size_t row = 0; row < shape->height; row++)
+            for (size_t column = 0; column < shape->width; column++) {
+                size_t y = row + tap / 3, x = column + tap % 3; /* one more than the input's */
+                if (y == 0 || x == 0 || y > shape->height || x > shape->width)
+                    continue;
+                size_t at =
+                    vgg_blocked_at(n, c, (y - 1) * shape->width + x - 1, shape->inputs, pixels);
+                size_t gradient =
+                    vgg_blocked_at(n, k, row * shape->width + column, shape->outputs, pixels);
+                sum += (double)task->dy[gradient] * (double)task->x[at];
+            }
+    return sum;
+}
+
+static double bias_gradient(const vgg_winograd_weights_task *task, size_t k) {
+    size_t pixels = task->shape.height * task->shape.width;
+    double sum = 0;
+    for (size_t n = 0; n < task->shape.images; n++)
+        for (size_t pixel = 0; pixel < pixels; pixel++)
+            sum += (double)task->dy[vgg_blocked_at(n, k, pixel, task->shape.outputs, pixels)];
+    return sum;
+}
+
+static void write(const vgg_winograd_weights_task *task, float *to, double value) {
+    float rounded = (float)value;
+    *to = task->accumulate ? *to + rounded : rounded;
+}
+
+/* The gradients of some blocks of output and input channels. */
+static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, size_t k_blocks,
+                         size_t first_c, size_t c_blocks) {
+    const vgg_conv_shape *shape = &task->shape;
+    size_t end_k = vgg_size_min((first_k + k_blocks) * VGG_BLOCK, shape->outputs);
+    size_t end_c = vgg_size_min((first_c + c_blocks) * VGG_BLOCK, shape->inputs);
+    for (size_t k = first_k * VGG_BLOCK; k < end_k; k++) {
+        for (size_t c = first_c * VGG_BLOCK; c < end_c; c++)
+            for (size_t tap = 0; tap < 9; tap++)
+                write(task, &task->dweights[(k * shape->inputs + c) * 9 + tap],
+                      weight_gradient(task, k, c, tap));
+        if (first_c == 0)
+            write(task, &task->dbias[k], bias_gradient(task, k));
+    }
+}
+
+void vgg_winograd_weights_ref(void *argument, size_t begin, size_t end, size_t worker);
+
+void vgg_winograd_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_winograd_weights_task *task = argument;
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    for (size_t unit = begin; cut->groups == 1 && unit < end; unit++)
+        write_blocks(task, unit / cut->c_units * cut->k_blocks, cut->k_blocks,
+                     unit % cut->c_units * cut->c_blocks, cut->c_blocks);
+}
+
+void vgg_winograd_weights_finish_ref(void *argument, size_t begin, size_t end, size_t worker);
+
+void vgg_winograd_weights_finish_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_winograd_weights_task *task = argument;
+    size_t c_blocks = vgg_blocks(task->shape.inputs);
+    for (size_t unit = begin; unit < end; unit++)
+        write_blocks(task, unit / c_blocks, 1, unit % c_blocks, 1);
+}

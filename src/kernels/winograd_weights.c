@@ -1,0 +1,389 @@
+/* Gradients of convolution weights by F(3x3, 4x4). The transformed input and gradient of some tiles
+ * make 36 matrix products, each of [input channels][tiles] by [tiles][output channels], which run
+ * from registers. */
+#include <string.h>
+
+#include "kernels/winograd_transforms.h"
+
+/* A register tile of the products: input channels times vectors of output channels. The channels
+ * are parts of a block: 8 + 8, 6 + 5 + 5 or 4 times 4. */
+#define TILE_VECTORS 2
+#if VGG_LANES == 16
+#define BLOCK_PARTS 2
+#elif VGG_LANES == 8
+#define BLOCK_PARTS 3
+#else
+#define BLOCK_PARTS 4
+#endif
+#define TILE_CHANNELS ((VGG_BLOCK + BLOCK_PARTS - 1) / BLOCK_PARTS)
+
+#define TAPS 9
+/* Pairs of channels of two blocks. */
+#define SQUARE (VGG_BLOCK * VGG_BLOCK)
+/* Tiles of the gradient that are fetched before they are needed. */
+#define TILES_AHEAD 3
+
+/* ---- transforms
+ * ------------------------------------------------------------------------------------------- */
+
+/* d: the rows of a tile of the gradient of one channel block, of which only the first columns lie
+ * in the picture; adds its values to sum[16]. */
+VGG_INLINE void gradient_block(const float *const d[VGG_WINOGRAD_TILE], int columns, float *to,
+                               size_t point_stride, vf sum[BLOCK_VECTORS]) {
+    for (int part = 0; part < BLOCK_VECTORS; part++) {
+        vf half[SIDE][VGG_WINOGRAD_TILE];
+        VGG_UNROLL
+        for (int column = 0; column < VGG_WINOGRAD_TILE; column++) {
+            vf values[VGG_WINOGRAD_TILE], out[SIDE] = {{0}};
+            if (column < columns) {
+                VGG_UNROLL
+                for (int row = 0; row < VGG_WINOGRAD_TILE; row++)
+                    values[row] = vf_load(d[row] + column * VGG_BLOCK + part * VGG_LANES);
+                sum[part] += (values[0] + values[1]) + (values[2] + values[3]);
+                transform_gradient(values, out);
+            }
+            VGG_UNROLL
+            for (int row = 0; row < SIDE; row++)
+                half[row][column] = out[row];
+        }
+        VGG_UNROLL
+        for (int row = 0; row < SIDE; row++) {
+            vf out[SIDE];
+            transform_gradient(half[row], out);
+            VGG_UNROLL
+            for (int column = 0; column < SIDE; column++)
+                vf_store(to + (size_t)(row * SIDE + column) * point_stride + part * VGG_LANES,
+                         out[column]);
+        }
+    }
+}
+
+/* The rows of a tile are streams too short for the processor to foresee. */
+VGG_INLINE void fetch_ahead(const float *row) {
+    for (size_t pixel = 0; pixel < VGG_WINOGRAD_TILE; pixel++)
+        __builtin_prefetch(row + (TILES_AHEAD * VGG_WINOGRAD_TILE + pixel) * VGG_BLOCK);
+}
+
+/* What a unit owns. */
+typedef struct share {
+    size_t group, first_tile, tiles;
+    size_t first_c, c_blocks, first_k, k_blocks; /* in blocks */
+} share;
+
+static share share_of(const vgg_winograd_weights_task *task, size_t unit) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    size_t c = unit % cut->c_units * cut->c_blocks;
+    size_t k = unit / cut->c_units % cut->k_units * cut->k_blocks;
+    size_t group = unit / cut->c_units / cut->k_units;
+    size_t all = task->shape.images * cut->tile_rows * cut->tile_columns;
+    size_t begin = all * group / cut->groups, end = all * (group + 1) / cut->groups;
+    return (share){.group = group,
+                   .first_tile = begin,
+                   .tiles = end - begin,
+                   .first_c = c,
+                   .c_blocks = vgg_size_min(cut->c_blocks, vgg_blocks(task->shape.inputs) - c),
+                   .first_k = k,
+                   .k_blocks = vgg_size_min(cut->k_blocks, vgg_blocks(task->shape.outputs) - k)};
+}
+
+/* A place in a batch. */
+typedef struct tile_place {
+    size_t image, row, column;
+} tile_place;
+
+static tile_place place_of(const vgg_winograd_weights_partition *cut, size_t tile) {
+    size_t row = tile / cut->tile_columns;
+    return (tile_place){row / cut->tile_rows, row % cut->tile_rows, tile % cut->tile_columns};
+}
+
+static void gradient_tile(const vgg_conv_shape *shape, const float *dy, tile_place place,
+                          size_t block, float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
+    size_t top = place.row * VGG_WINOGRAD_TILE, left = place.column * VGG_WINOGRAD_TILE;
+    size_t columns = vgg_size_min(VGG_WINOGRAD_TILE, shape->width - left);
+    size_t plane = place.image * vgg_blocks(shape->outputs) + block;
+    static const float zeros[VGG_WINOGRAD_TILE * VGG_BLOCK];
+    const float *rows[VGG_WINOGRAD_TILE];
+    for (size_t row = 0; row < VGG_WINOGRAD_TILE; row++) {
+        size_t y = top + row;
+        rows[row] = y < shape->height
+                        ? dy + ((plane * shape->height + y) * shape->width + left) * VGG_BLOCK
+                        : zeros;
+        fetch_ahead(rows[row]);
+    }
+    if (columns == VGG_WINOGRAD_TILE)
+        gradient_block(rows, VGG_WINOGRAD_TILE, to, point_stride, sum);
+    else
+        gradient_block(rows, (int)columns, to, point_stride, sum);
+}
+
+/* Transforms `tiles` tiles of the unit from `first` on: v[36][input_point], a point of which begins
+ * with [c_blocks][cut->tiles][16], and d[36][gradient_point] alike; adds dy's values to
+ * bias[k_blocks][16]. */
+static void transform(const vgg_winograd_weights_task *task, const share *own, size_t first,
+                      size_t tiles, float *v, float *d, float *bias) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    for (size_t c = 0; c < own->c_blocks; c++)
+        for (size_t t = 0; t < tiles; t++) {
+            tile_place place = place_of(cut, first + t);
+            VGG_TIERED(transform_tile)
+            (&task->shape, task->x, place.image, own->first_c + c, place.row, place.column,
+             v + (c * cut->tiles + t) * VGG_BLOCK, cut->input_point);
+        }
+    for (size_t k = 0; k < own->k_blocks; k++) {
+        vf sum[BLOCK_VECTORS] = {{0}};
+        for (size_t t = 0; t < tiles; t++)
+            gradient_tile(&task->shape, task->dy, place_of(cut, first + t), own->first_k + k,
+                          d + (k * cut->tiles + t) * VGG_BLOCK, cut->gradient_point, sum);
+        for (int part = 0; part < BLOCK_VECTORS; part++) {
+            float *to = bias + k * VGG_BLOCK + part * VGG_LANES;
+            vf_store(to, vf_load(to) + sum[part]);
+        }
+    }
+}
+
+/* ---- products
+ * --------------------------------------------------------------------------------------------- */
+
+/* Where vector i of neighbouring blocks lies, which are `block` floats apart. */
+VGG_INLINE size_t vector_at(int i, size_t block) {
+    return (size_t)(i / BLOCK_VECTORS) * block + (size_t)(i % BLOCK_VECTORS) * VGG_LANES;
+}
+
+/* sums[c][k] = sum over tiles of v[tile][c] d[tile][k], or, when `add`, that sum is added, for some
+ * channels c of a block and some vectors of k. v: [tiles][16]; d: the same, blocks d_block floats
+ * apart; sums: [16][16], blocks sum_block floats apart. */
+VGG_INLINE void multiply_tile(int channels, int vectors, size_t tiles, const float *v,
+                              const float *d, size_t d_block, bool add, float *sums,
+                              size_t sum_block) {
+    vf totals[TILE_CHANNELS][TILE_VECTORS];
+    VGG_UNROLL
+    for (int c = 0; c < channels; c++)
+        VGG_UNROLL
+    for (int k = 0; k < vectors; k++) {
+        __builtin_prefetch(sums + c * VGG_BLOCK + vector_at(k, sum_block), 1);
+        totals[c][k] = (vf){0};
+    }
+    for (size_t t = 0; t < tiles; t++) {
+        vf gradient[TILE_VECTORS];
+        __builtin_prefetch(v + (tiles + t) * VGG_BLOCK);
+        VGG_UNROLL
+        for (int k = 0; k < vectors; k++)
+            gradient[k] = vf_load(d + t * VGG_BLOCK + vector_at(k, d_block));
+        VGG_UNROLL
+        for (int c = 0; c < channels; c++) {
+            vf value = vf_splat(v[t * VGG_BLOCK + (size_t)c]);
+            VGG_UNROLL
+            for (int k = 0; k < vectors; k++)
+                totals[c][k] += value * gradient[k];
+        }
+    }
+    VGG_UNROLL
+    for (int c = 0; c < channels; c++)
+        VGG_UNROLL
+    for (int k = 0; k < vectors; k++) {
+        float *to = sums + c * VGG_BLOCK + vector_at(k, sum_block);
+        vf_store(to, add ? vf_load(to) + totals[c][k] : totals[c][k]);
+    }
+}
+
+/* A block of input channels with some vectors of output channels. */
+VGG_INLINE void multiply_block(int vectors, size_t tiles, const float *v, const float *d,
+                               size_t d_block, bool add, float *sums, size_t sum_block) {
+    VGG_UNROLL
+    for (int part = 0; part < BLOCK_PARTS; part++) {
+        int begin = (VGG_BLOCK * part + BLOCK_PARTS - 1) / BLOCK_PARTS;
+        int end = (VGG_BLOCK * (part + 1) + BLOCK_PARTS - 1) / BLOCK_PARTS;
+        multiply_tile(end - begin, vectors, tiles, v + begin, d, d_block, add,
+                      sums + begin * VGG_BLOCK, sum_block);
+    }
+}
+
+/* All products of `tiles` tiles. sums: [36][sum_point], a point of which begins with
+ * [k_blocks][c_blocks * 16][16]. */
+static void multiply(const vgg_winograd_weights_task *task, const share *own, size_t tiles,
+                     const float *v, const float *d, bool add, float *sums) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    size_t block = cut->tiles * VGG_BLOCK;
+    size_t sum_block = own->c_blocks * SQUARE;
+    int vectors = (int)own->k_blocks * BLOCK_VECTORS;
+    for (size_t point = 0; point < POINTS; point++)
+        for (int k = 0; k < vectors; k += TILE_VECTORS)
+            for (size_t c = 0; c < own->c_blocks; c++) {
+                const float *from = v + point * cut->input_point + c * block;
+                const float *gradient = d + point * cut->gradient_point + vector_at(k, block);
+                float *to = sums + point * cut->sum_point + c * SQUARE + vector_at(k, sum_block);
+                if (vectors - k >= TILE_VECTORS)
+                    multiply_block(TILE_VECTORS, tiles, from, gradient, block, add, to, sum_block);
+                else
+                    multiply_block(1, tiles, from, gradient, block, add, to, sum_block);
+            }
+}
+
+/* ---- gradients
+ * -------------------------------------------------------------------------------------------- */
+
+/* taps[9][VGG_LANES] of one vector of output channels from sums[point * stride]. */
+VGG_INLINE void filter_gradient(const float *sums, size_t stride, float *taps) {
+    vf half[3][SIDE];
+    VGG_UNROLL
+    for (int column = 0; column < SIDE; column++) {
+        vf values[SIDE], out[3];
+        VGG_UNROLL
+        for (int row = 0; row < SIDE; row++)
+            values[row] = vf_load(sums + (size_t)(row * SIDE + column) * stride);
+        transform_sums(values, out);
+        VGG_UNROLL
+        for (int row = 0; row < 3; row++)
+            half[row][column] = out[row];
+    }
+    VGG_UNROLL
+    for (int row = 0; row < 3; row++) {
+        vf out[3];
+        transform_sums(half[row], out);
+        VGG_UNROLL
+        for (int column = 0; column < 3; column++)
+            vf_store(taps + (row * 3 + column) * VGG_LANES, out[column]);
+    }
+}
+
+/* to[i] = or += from[i] for the first `count` of a vector. */
+VGG_INLINE void write_some(float *to, vf from, size_t count, bool accumulate) {
+    if (count >= VGG_LANES) {
+        vf_store(to, accumulate ? vf_load(to) + from : from);
+        return;
+    }
+    float values[VGG_LANES];
+    vf_store(values, from);
+    for (size_t i = 0; i < count; i++)
+        to[i] = accumulate ? to[i] + values[i] : values[i];
+}
+
+/* Writes `count` neighbouring gradients of each of `rows` output channels, which are `stride`
+ * floats apart, from taps[count][VGG_LANES]. */
+static void write_rows(const float *taps, size_t count, size_t rows, bool accumulate, float *to,
+                       size_t stride) {
+    for (size_t i = 0; i < count; i += VGG_LANES) {
+        vf lines[VGG_LANES];
+        VGG_UNROLL
+        for (size_t k = 0; k < VGG_LANES; k++)
+            lines[k] = vf_load(taps + (i + k) * VGG_LANES);
+        vf_transpose(lines);
+        for (size_t k = 0; k < rows; k++)
+            write_some(to + k * stride + i, lines[k], count - i, accumulate);
+    }
+}
+
+/* dweights of a block of output and a block of input channels; sums: theirs, [16 c][16 k] in each
+ * point, `stride` floats apart. */
+static void write_square(const vgg_winograd_weights_task *task, const float *sums, size_t stride,
+                         size_t k_block, size_t c_block) {
+    const vgg_conv_shape *shape = &task->shape;
+    size_t c = c_block * VGG_BLOCK, count = vgg_size_min(VGG_BLOCK, shape->inputs - c) * TAPS;
+    size_t end = vgg_size_min((k_block + 1) * VGG_BLOCK, shape->outputs);
+    for (size_t k = k_block * VGG_BLOCK; k < end; k += VGG_LANES) {
+        float taps[VGG_BLOCK * TAPS * VGG_LANES];
+        for (size_t i = 0; i < VGG_BLOCK; i++)
+            filter_gradient(sums + i * VGG_BLOCK + k % VGG_BLOCK, stride,
+                            taps + i * TAPS * VGG_LANES);
+        write_rows(taps, count, vgg_size_min(VGG_LANES, end - k), task->accumulate,
+                   task->dweights + (k * shape->inputs + c) * TAPS, shape->inputs * TAPS);
+    }
+}
+
+/* dbias of a block of output channels from the groups' sums of it, `stride` floats apart. */
+static void write_bias(const vgg_winograd_weights_task *task, const float *sums, size_t stride,
+                       size_t k_block) {
+    size_t first = k_block * VGG_BLOCK, end = vgg_size_min(first + VGG_BLOCK, task->shape.outputs);
+    for (size_t k = first; k < end; k++) {
+        float total = 0;
+        for (size_t group = 0; group < task->partition.groups; group++)
+            total += sums[group * stride + k - first];
+        task->dbias[k] = task->accumulate ? task->dbias[k] + total : total;
+    }
+}
+
+/* ---- units
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+/* The gradients of a unit that has all tiles. */
+static void write_unit(const vgg_winograd_weights_task *task, const share *own, const float *sums,
+                       const float *bias) {
+    for (size_t k = 0; k < own->k_blocks; k++) {
+        for (size_t c = 0; c < own->c_blocks; c++)
+            write_square(task, sums + (k * own->c_blocks + c) * SQUARE, task->partition.sum_point,
+                         own->first_k + k, own->first_c + c);
+        if (own->first_c == 0)
+            write_bias(task, bias + k * VGG_BLOCK, 0, own->first_k + k);
+    }
+}
+
+/* Adds the sums of all groups for two blocks of channels, `first` being those of the first group.
+ */
+static void add_groups(const vgg_winograd_weights_task *task, const float *first,
+                       float sums[POINTS * SQUARE]) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    size_t stride = cut->k_units * cut->c_units * POINTS * cut->sum_point;
+    for (size_t point = 0; point < POINTS; point++)
+        memcpy(sums + point * SQUARE, first + point * cut->sum_point, SQUARE * sizeof *sums);
+    for (size_t group = 1; group < cut->groups; group++)
+        for (size_t point = 0; point < POINTS; point++) {
+            const float *from = first + group * stride + point * cut->sum_point;
+            float *to = sums + point * SQUARE;
+            for (size_t i = 0; i < SQUARE; i += VGG_LANES) {
+                __builtin_prefetch(from + cut->sum_point + i);
+                vf_store(to + i, vf_load(to + i) + vf_load(from + i));
+            }
+        }
+}
+
+/* The sums go on from piece to piece of the tiles. */
+static void weights_unit(const vgg_winograd_weights_task *task, size_t unit, float *scratch) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    share own = share_of(task, unit);
+    float *v = scratch, *d = v + POINTS * cut->input_point;
+    float *bias = d + POINTS * cut->gradient_point;
+    float *sums = cut->groups > 1 ? task->sums + unit * POINTS * cut->sum_point
+                                  : bias + cut->k_blocks * VGG_BLOCK;
+    memset(bias, 0, own.k_blocks * VGG_BLOCK * sizeof *bias);
+    size_t pieces = (own.tiles + cut->tiles - 1) / cut->tiles;
+    for (size_t piece = 0; piece < pieces; piece++) {
+        size_t begin = own.tiles * piece / pieces, end = own.tiles * (piece + 1) / pieces;
+        transform(task, &own, own.first_tile + begin, end - begin, v, d, bias);
+        multiply(task, &own, end - begin, v, d, piece > 0, sums);
+    }
+    if (cut->groups == 1)
+        write_unit(task, &own, sums, bias);
+    else if (own.first_c == 0)
+        memcpy(task->bias_sums +
+                   (own.group * vgg_blocks(task->shape.outputs) + own.first_k) * VGG_BLOCK,
+               bias, own.k_blocks * VGG_BLOCK * sizeof *bias);
+}
+
+void VGG_TIERED(winograd_weights)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(winograd_weights)(void *argument, size_t begin, size_t end, size_t worker) {
+    const vgg_winograd_weights_task *task = argument;
+    for (size_t unit = begin; unit < end; unit++)
+        weights_unit(task, unit, task->scratch + worker * task->partition.scratch);
+}
+
+void VGG_TIERED(winograd_weights_finish)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(winograd_weights_finish)(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_winograd_weights_task *task = argument;
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    size_t c_blocks = vgg_blocks(task->shape.inputs), k_blocks = vgg_blocks(task->shape.outputs);
+    for (size_t unit = begin; unit < end; unit++) {
+        size_t c = unit % c_blocks, k = unit / c_blocks;
+        size_t owner = k / cut->k_blocks * cut->c_units + c / cut->c_blocks;
+        share own = share_of(task, owner);
+        size_t square = (k - own.first_k) * own.c_blocks + c - own.first_c;
+        float sums[POINTS * SQUARE];
+        add_groups(task, task->sums + owner * POINTS * cut->sum_point + square * SQUARE, sums);
+        write_square(task, sums, SQUARE, k, c);
+        if (c == 0)
+            write_bias(task, task->bias_sums + k * VGG_BLOCK, k_blocks * VGG_BLOCK, k);
+    }
+}

@@ -1,0 +1,34 @@
+/* A plan while its steps are made: plan_compile.c, and plan_gradients.c for the backward pass. */
+#ifndef VGG_NN_COMPILER_H
+#define VGG_NN_COMPILER_H
+
+#include "nn/plan.h"
+
+/* How the values that flow at a place of the network lie in memory. */
+typedef enum value_form { FORM_PLAIN, FORM_BLOCKED, FORM_ROWS } value_form;
+
+typedef struct plan_compiler {
+    vgg_plan *plan;
+    const vgg_extent *extents; /* of the plan's input and every layer's output */
+    vgg_extent extent;         /* what flows now */
+    value_form form;
+    size_t current; /* its buffer */
+    bool overflow;  /* some size did not fit */
+} plan_compiler;
+
+/* A product of sizes, noting when it does not fit. */
+size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b);
+
+size_t vgg_compiler_add_buffer(plan_compiler *compiler, size_t bytes);
+size_t vgg_compiler_add_caller_buffer(plan_compiler *compiler);
+/* For the plan's batch of an extent in a form. */
+size_t vgg_compiler_add_values(plan_compiler *compiler, vgg_extent extent, value_form form);
+/* That many floats for each worker. */
+size_t vgg_compiler_add_worker_scratch(plan_compiler *compiler, size_t floats);
+/* Floats of the plan's constants; returns where they begin. */
+size_t vgg_compiler_add_constants(plan_compiler *compiler, size_t count);
+
+/* Gives the steps what they need for the backward pass. */
+void vgg_compile_backward(plan_compiler *compiler);
+
+#endif

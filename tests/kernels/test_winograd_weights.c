@@ -1,0 +1,323 @@
+/* Gradients of a convolution's weights by F(3x3, 4x4).
+ *
+ * result    bound
+ * dweights  ERROR * sum of |x dy| at the middle tap, through all pixels
+ * dbias     vgg_sum_error(pixels) * sum of |dy|
+ *
+ * The sums are ref's results for the absolute values of x and dy. The nine taps come from the same
+ * transformed sums and share their rounding errors; the middle one has the most terms. What the
+ * groups write is a tier's own business, so that the two kernels are run as a plan runs them, and
+ * only the gradients are compared:
+ * - with ref;
+ * - bit by bit, when the units are done in random ranges by random workers, of which no two may
+ *   write the same value;
+ * - bit by bit with a sum, when they are added to what was there.
+ * All memory that is written begins as poison, and everything else is read-only or checked. */
+#include <math.h>
+
+#include "buffers.h"
+#include "tiers.h"
+#include "vgg_test.h"
+
+/* As in test_winograd.c: sums of products of the transforms' coefficients multiply the rounding
+ * errors. The greatest error of some 3000 random shapes is 21 roundings, and there is room for
+ * three times that; one wrong term of the sum of 4000 pixels is still ten times the bound. */
+#define ERROR (60 * VGG_ROUNDING)
+
+enum { MOST_RANGES = 5, RANDOM_SHAPES = 25, OUTPUTS = 2 };
+
+/* Images, channels in and out, height, width, kernel, plain. */
+static const vgg_conv_shape SHAPES[] = {
+    /* One pixel, one tile, and tiles that hang over by all sizes. */
+    {1, 1, 1, 1, 1, 3, false},
+    {1, 16, 16, 4, 4, 3, false},
+    {2, 16, 17, 5, 8, 3, false},
+    {1, 31, 33, 6, 7, 3, false},
+    /* Tiles of several images in several pieces. */
+    {3, 18, 20, 23, 23, 3, false},
+    /* Several groups, the last ones with pieces of their own. */
+    {1, 17, 16, 9, 171, 3, false},
+    {150, 16, 3, 1, 1, 3, false},
+    {9, 16, 16, 26, 25, 3, false},
+    /* Several units on either side, with one and with two groups. */
+    {2, 130, 20, 5, 6, 3, false},
+    {1, 20, 145, 3, 3, 3, false},
+    {2, 129, 130, 3, 3, 3, false},
+    {130, 132, 20, 2, 1, 3, false},
+};
+
+enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
+
+/* One of the two kernels at work. */
+typedef struct stage {
+    const char *name, *tier;
+    vgg_pool_work *work;
+    size_t units;
+} stage;
+
+/* ---- tasks ----------------------------------------------------------------------------------- */
+
+static vgg_conv_shape draw_shape(void) {
+    size_t images = vgg_draw(1, 5), height = vgg_draw(1, 13), width = vgg_draw(1, 13);
+    return (vgg_conv_shape){images, vgg_draw_channels(), vgg_draw_channels(), height, width, 3,
+                            false};
+}
+
+static size_t weights_of(const vgg_conv_shape *s) {
+    return s->outputs * s->inputs * 9;
+}
+
+static vgg_winograd_weights_task draw_task(const vgg_conv_shape *s) {
+    size_t pixels = s->height * s->width;
+    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(s);
+    vgg_describe("%zu images, %zu -> %zu channels, %zu x %zu, %zu groups", s->images, s->inputs,
+                 s->outputs, s->height, s->width, cut.groups);
+    float *x = vgg_draw_blocked(s->images, s->inputs, pixels);
+    float *dy = vgg_draw_blocked(s->images, s->outputs, pixels);
+    vgg_guarded_lock(x);
+    vgg_guarded_lock(dy);
+    return (vgg_winograd_weights_task){
+        .shape = *s,
+        .partition = cut,
+        .x = x,
+        .dy = dy,
+        .sums = cut.groups > 1 ? vgg_guarded_floats(cut.sums) : NULL,
+        .bias_sums = cut.groups > 1 ? vgg_guarded_floats(cut.bias_sums) : NULL,
+        .dweights = vgg_guarded_floats(weights_of(s)),
+        .dbias = vgg_guarded_floats(s->outputs),
+        .scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * cut.scratch)};
+}
+
+static void poison(float *values) {
+    if (values != NULL)
+        vgg_poison(values, vgg_guarded_size(values), sizeof *values);
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* One call, with all that must not change checked afterwards. */
+static void call(const stage *s, const vgg_winograd_weights_task *task, size_t begin, size_t end,
+                 size_t worker) {
+    vgg_winograd_weights_task argument = *task;
+    size_t size = task->partition.scratch;
+    poison(task->scratch);
+    vgg_running(s->name, s->tier);
+    s->work(&argument, begin, end, worker);
+    vgg_guarded_check();
+    vgg_running(NULL, NULL);
+    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++)
+        if (i / size != worker && !vgg_poisoned(task->scratch + i, sizeof(float)))
+            vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
+                            i / size);
+}
+
+/* Moves what a call wrote to `merged`. */
+static void collect(const stage *s, float *data, float *merged) {
+    for (size_t i = 0; i < vgg_guarded_size(data) / sizeof *data; i++) {
+        if (vgg_poisoned(data + i, sizeof *data))
+            continue;
+        if (!vgg_poisoned(merged + i, sizeof *data))
+            vgg_kernel_fail(s->name, s->tier, "value %zu is written by two units", i);
+        merged[i] = data[i];
+    }
+    poison(data);
+}
+
+/* All units in ranges in random order by random workers; data: what they write. */
+static void run_ranges(const stage *s, const vgg_winograd_weights_task *task,
+                       float *const data[OUTPUTS]) {
+    size_t bounds[MOST_RANGES + 1], order[MOST_RANGES] = {0};
+    size_t ranges = vgg_size_min(s->units, MOST_RANGES);
+    bounds[0] = 0;
+    bounds[ranges] = s->units;
+    for (size_t r = 1; r < ranges; r++)
+        bounds[r] = vgg_draw(bounds[r - 1] + 1, s->units - (ranges - r));
+    for (size_t r = 0; r < ranges; r++) {
+        size_t other = vgg_draw(0, r);
+        order[r] = order[other];
+        order[other] = r;
+    }
+    float *merged[OUTPUTS];
+    for (size_t o = 0; o < OUTPUTS; o++)
+        merged[o] = vgg_guarded_copy(data[o]);
+    for (size_t r = 0; r < ranges; r++) {
+        call(s, task, bounds[order[r]], bounds[order[r] + 1], vgg_draw(0, VGG_KERNEL_WORKERS - 1));
+        for (size_t o = 0; o < OUTPUTS; o++)
+            collect(s, data[o], merged[o]);
+    }
+    for (size_t o = 0; o < OUTPUTS; o++)
+        memcpy(data[o], merged[o], vgg_guarded_size(data[o]));
+}
+
+static void run(const vgg_kernels *tier, const vgg_winograd_weights_task *task, bool divided) {
+    bool several = task->partition.groups > 1;
+    const stage stages[] = {
+        {"winograd_weights", tier->tier, tier->winograd_weights, task->partition.units},
+        {"winograd_weights_finish", tier->tier, tier->winograd_weights_finish,
+         vgg_winograd_weights_finish_units(&task->shape)}};
+    float *const outputs[OUTPUTS] = {task->dweights, task->dbias};
+    float *const sums[OUTPUTS] = {task->sums, task->bias_sums};
+    poison(task->sums);
+    poison(task->bias_sums);
+    for (size_t o = 0; o < OUTPUTS && !task->accumulate; o++)
+        poison(outputs[o]);
+    for (size_t i = 0; i < (several ? 2 : 1); i++) {
+        if (divided)
+            run_ranges(&stages[i], task, several && i == 0 ? sums : outputs);
+        else
+            call(&stages[i], task, 0, stages[i].units, 0);
+    }
+}
+
+/* ---- comparisons ----------------------------------------------------------------------------- */
+
+/* Gradients, or their magnitudes. */
+typedef struct gradients {
+    const float *weights, *bias;
+} gradients;
+
+static gradients copy_of(const vgg_winograd_weights_task *task) {
+    return (gradients){vgg_guarded_copy(task->dweights), vgg_guarded_copy(task->dbias)};
+}
+
+static gradients magnitudes_of(const vgg_winograd_weights_task *task) {
+    vgg_winograd_weights_task absolute = *task;
+    absolute.x = vgg_guarded_absolute(task->x);
+    absolute.dy = vgg_guarded_absolute(task->dy);
+    run(vgg_reference(), &absolute, false);
+    return copy_of(task);
+}
+
+static void check_value(const char *tier, const char *name, size_t at, float found, float expected,
+                        double bound) {
+    if (!(fabs((double)found - (double)expected) <= bound))
+        vgg_kernel_fail("winograd_weights", tier, "%s %zu is %.9g instead of %.9g +- %.2g", name,
+                        at, (double)found, (double)expected, bound);
+}
+
+static void check_near(const vgg_winograd_weights_task *task, const char *tier,
+                       const gradients *expected, const gradients *magnitude) {
+    const vgg_conv_shape *s = &task->shape;
+    for (size_t i = 0; i < weights_of(s); i++)
+        check_value(tier, "weight", i, task->dweights[i], expected->weights[i],
+                    ERROR * (double)magnitude->weights[i / 9 * 9 + 4]);
+    for (size_t k = 0; k < s->outputs; k++)
+        check_value(tier, "bias", k, task->dbias[k], expected->bias[k],
+                    vgg_sum_error(s->images * s->height * s->width) * (double)magnitude->bias[k]);
+}
+
+static const vgg_kernel_case NAMED = {.name = "winograd_weights"};
+
+static void check_same(const vgg_winograd_weights_task *task, const vgg_kernels *tier,
+                       const char *when, const gradients *expected) {
+    vgg_case_same(&NAMED, tier, when, task->dweights, expected->weights,
+                  vgg_guarded_size(task->dweights), sizeof(float));
+    vgg_case_same(&NAMED, tier, when, task->dbias, expected->bias, vgg_guarded_size(task->dbias),
+                  sizeof(float));
+}
+
+/* Adds the gradients to numbers of their own size. */
+static void check_accumulated(const vgg_winograd_weights_task *task, const vgg_kernels *tier,
+                              const gradients *whole) {
+    vgg_winograd_weights_task added = *task;
+    float *weights = vgg_guarded_copy(whole->weights), *bias = vgg_guarded_copy(whole->bias);
+    added.accumulate = true;
+    for (size_t i = 0; i < weights_of(&task->shape); i++) {
+        added.dweights[i] = vgg_draw_value();
+        weights[i] += added.dweights[i];
+    }
+    for (size_t k = 0; k < task->shape.outputs; k++) {
+        added.dbias[k] = vgg_draw_value();
+        bias[k] += added.dbias[k];
+    }
+    run(tier, &added, false);
+    check_same(&added, tier, "when added to what was there", &(gradients){weights, bias});
+}
+
+/* A NaN in one input channel makes its own gradients NaN, and all others have the same bits. */
+static void check_nan(const vgg_winograd_weights_task *task, const vgg_kernels *tier,
+                      const gradients *whole) {
+    const vgg_conv_shape *s = &task->shape;
+    size_t pixels = s->height * s->width, c = vgg_draw(0, s->inputs - 1);
+    size_t image = vgg_draw(0, s->images - 1), pixel = vgg_draw(0, pixels - 1);
+    float *x = vgg_guarded_copy(task->x);
+    x[vgg_blocked_at(s->inputs, pixels, image, c, pixel)] = (float)NAN;
+    vgg_winograd_weights_task spoilt = *task;
+    spoilt.x = x;
+    run(tier, &spoilt, false);
+    for (size_t i = 0; i < weights_of(s); i++) {
+        bool own = i / 9 % s->inputs == c;
+        if (own ? i % 9 == 4 && !isnan(task->dweights[i])
+                : memcmp(task->dweights + i, whole->weights + i, sizeof(float)) != 0)
+            vgg_kernel_fail("winograd_weights", tier->tier, "weight %zu is %g with NaN in %zu", i,
+                            (double)task->dweights[i], c);
+    }
+}
+
+static void check_shape(const vgg_conv_shape *shape) {
+    vgg_winograd_weights_task task = draw_task(shape);
+    run(vgg_reference(), &task, false);
+    gradients expected = copy_of(&task), magnitude = magnitudes_of(&task);
+    check_accumulated(&task, vgg_reference(), &expected);
+    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
+        const vgg_kernels *tier = vgg_kernels_at(i);
+        run(tier, &task, false);
+        check_near(&task, tier->tier, &expected, &magnitude);
+        gradients whole = copy_of(&task);
+        run(tier, &task, true);
+        check_same(&task, tier, "when the units are divided", &whole);
+        check_accumulated(&task, tier, &whole);
+        check_nan(&task, tier, &whole);
+    }
+    vgg_guarded_free();
+}
+
+static void test_shapes(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FIXED_SHAPES; i++)
+        check_shape(&SHAPES[i]);
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        vgg_conv_shape shape = draw_shape();
+        check_shape(&shape);
+    }
+}
+
+/* ---- what ref is compared with --------------------------------------------------------------- */
+
+/* ref's gradients are those of conv_weights, which has tests of its own. */
+static void check_reference(const vgg_conv_shape *s) {
+    vgg_winograd_weights_task task = draw_task(s);
+    run(vgg_reference(), &task, false);
+    vgg_conv_weights_task direct = {.shape = *s, .groups = 1, .x = task.x, .dy = task.dy};
+    size_t pairs = vgg_blocks(s->outputs) * vgg_blocks(s->inputs);
+    direct.partial = vgg_guarded_floats(vgg_conv_weights_partial(s));
+    direct.bias_partial = vgg_guarded_floats(vgg_blocks(s->outputs) * VGG_BLOCK);
+    vgg_reference()->conv_weights(&direct, 0, pairs, 0);
+    vgg_conv_reduce_task reduce = {.shape = *s,
+                                   .groups = 1,
+                                   .partial = direct.partial,
+                                   .bias_partial = direct.bias_partial,
+                                   .dweights = vgg_guarded_floats(weights_of(s)),
+                                   .dbias = vgg_guarded_floats(s->outputs)};
+    vgg_conv_reduce(&reduce, 0, vgg_blocks(s->outputs), 0);
+    check_same(&task, vgg_reference(), "in the direct reference",
+               &(gradients){reduce.dweights, reduce.dbias});
+    vgg_guarded_free();
+}
+
+static void test_reference(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        vgg_conv_shape shape = i < 4 ? SHAPES[3 * i] : draw_shape();
+        check_reference(&shape);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_shapes, vgg_teardown),
+        cmocka_unit_test_teardown(test_reference, vgg_teardown),
+    };
+    vgg_draw_start();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
