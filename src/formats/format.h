@@ -49,8 +49,9 @@ typedef struct vgg_storage {
 /* What a file that holds its network's graph, or whose size shows it, says of the network. Start
  * with {0}. */
 typedef struct vgg_graph_facts {
-    char *arch;   /* as vgg_network_options has it; NULL when the file shows none */
-    bool by_size; /* the file has no graph: the number of its values fits this network */
+    char *arch;        /* as vgg_network_options has it; NULL when the file shows none */
+    vgg_origin origin; /* of arch: the graph, or, where the file has none, VGG_ORIGIN_SHAPES or
+                        * VGG_ORIGIN_SIZE */
     vgg_layout layout;
     size_t height, width; /* of the input; 0 when the file does not say */
 } vgg_graph_facts;

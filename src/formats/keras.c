@@ -64,20 +64,47 @@ static vgg_status read_attribute(vgg_keras *k, json_t **config, vgg_error *error
 
 /* keras.applications has these names, and its networks want pictures as Caffe's do. */
 static void choose_preset(const vgg_keras *k) {
-    for (size_t i = 0; i < k->layer_count; i++)
-        if (strcmp(k->layers[i].name, "block1_conv1") == 0)
+    for (size_t i = 0; i < k->group_count; i++)
+        if (strcmp(k->groups[i].name, "block1_conv1") == 0)
             k->source->preset = "caffe";
 }
 
 static void free_keras(vgg_keras *k) {
-    for (size_t i = 0; i < k->layer_count; i++) {
-        free(k->layers[i].name);
-        free(k->layers[i].place);
+    for (size_t i = 0; i < k->tensor_count; i++)
+        free(k->tensors[i].name);
+    for (size_t i = 0; i < k->group_count; i++) {
+        free(k->groups[i].name);
+        free(k->groups[i].place);
     }
     for (size_t i = 0; i < k->step_count; i++)
         free(k->steps[i].name);
+    free(k->tensors);
+    free(k->groups);
     free(k->layers);
     free(k->steps);
+}
+
+/* The network, with the description or, when that is NULL, the order of names. */
+static vgg_status follow(vgg_keras *k, const json_t *config, vgg_error *error) {
+    vgg_status status = vgg_keras_read_layers(k, error);
+    if (status == VGG_OK)
+        status = config != NULL ? vgg_keras_read_config(k, config, error)
+                                : vgg_keras_read_names(k, error);
+    return status == VGG_OK ? vgg_keras_place(k, error) : status;
+}
+
+/* Leaves the tensors of what is no network here, and the reason. */
+static vgg_status follow_or_list(vgg_keras *k, const json_t *config, vgg_error *error) {
+    vgg_error reason;
+    vgg_status status = follow(k, config, &reason);
+    if (status == VGG_OK)
+        return VGG_OK;
+    vgg_tensor_source_forget(k->source);
+    if (status == VGG_ERROR_UNSUPPORTED && vgg_keras_list(k, NULL) == VGG_OK) {
+        k->source->refusal = reason;
+        return VGG_OK;
+    }
+    return vgg_fail(error, status, "%s", reason.message);
 }
 
 /* Reads weights that lie in the bytes, with the description or, when that is NULL, the one beside
@@ -91,16 +118,11 @@ static vgg_status read_weights(vgg_tensor_source *source, const char *path,
     if (status == VGG_OK && config == NULL)
         status = read_attribute(&k, &own, error);
     if (status == VGG_OK)
-        status = vgg_keras_read_layers(&k, error);
-    if (config == NULL)
-        config = own;
-    if (status == VGG_OK)
-        status = config != NULL ? vgg_keras_read_config(&k, config, error)
-                                : vgg_keras_read_names(&k, error);
-    if (status == VGG_OK)
-        status = vgg_keras_place(&k, error);
-    if (status == VGG_OK)
+        status = vgg_keras_read_tree(&k, error);
+    if (status == VGG_OK) {
         choose_preset(&k);
+        status = follow_or_list(&k, config != NULL ? config : own, error);
+    }
     json_decref(own);
     free_keras(&k);
     return status;

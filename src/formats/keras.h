@@ -25,13 +25,23 @@ enum {
     VGG_KERAS_TENSORS,
 };
 
-/* A layer as its tensors show it. */
+typedef struct vgg_keras_tensor {
+    char *name;   /* with all groups: "model_weights/fc1/fc1/kernel:0" */
+    size_t group; /* index of the group that it lies in */
+    vgg_hdf5_array array;
+} vgg_keras_tensor;
+
+/* A group that has tensors. */
+typedef struct vgg_keras_group {
+    char *name, *place; /* Keras's name of the layer; "model_weights/fc1/fc1" */
+} vgg_keras_group;
+
+/* A layer as the tensors of a group show it. */
 typedef struct vgg_keras_layer {
-    char *name, *place; /* Keras's name; the group of the tensors: "model_weights/fc1/fc1" */
+    const char *name, *place; /* the group's */
     vgg_keras_kind kind;
-    bool has[VGG_KERAS_TENSORS];
-    vgg_hdf5_array tensors[VGG_KERAS_TENSORS];
-    bool used; /* by a step */
+    const vgg_keras_tensor *tensors[VGG_KERAS_TENSORS]; /* NULL: it has none of that kind */
+    bool used;                                          /* by a step */
 } vgg_keras_layer;
 
 /* A layer in the order in which data flows. */
@@ -45,22 +55,30 @@ typedef struct vgg_keras_step {
 typedef struct vgg_keras {
     vgg_tensor_source *source;
     vgg_hdf5 file;
-    vgg_keras_layer *layers; /* sorted by place, numbers in it as numbers */
-    size_t layer_count, layer_capacity;
+    vgg_keras_tensor *tensors;
+    vgg_keras_group *groups;
+    size_t tensor_count, tensor_capacity, group_count, group_capacity;
+    vgg_keras_layer *layers; /* one of each group, sorted by place, numbers in it as numbers */
+    size_t layer_count;
     vgg_keras_step *steps;
     size_t step_count, step_capacity;
     size_t height, width; /* of the input, 0 when the file does not say */
 } vgg_keras;
 
-/* Keras's own epsilon where a file does not say it, and that of the networks here. */
+/* Where a file does not say it. */
 #define VGG_KERAS_EPSILON 1e-3
-#define VGG_KERAS_OUR_EPSILON 1e-5
 
 /* Appends a step; layer may be NULL. */
 vgg_status vgg_keras_add_step(vgg_keras *k, vgg_keras_kind kind, const char *name,
                               vgg_keras_layer *layer, double epsilon, vgg_error *error);
 
-/* Finds all layers that have tensors (keras_tree.c). */
+/* Lists all tensors and the groups that they lie in (keras_tree.c). */
+vgg_status vgg_keras_read_tree(vgg_keras *k, vgg_error *error);
+
+/* What a name or place has behind its last slash. */
+const char *vgg_keras_leaf(const char *place);
+
+/* Makes layers of the groups (keras_groups.c). */
 vgg_status vgg_keras_read_layers(vgg_keras *k, vgg_error *error);
 
 /* The steps and the input's size from the description of the model (keras_config.c). */
@@ -68,6 +86,9 @@ vgg_status vgg_keras_read_config(vgg_keras *k, const json_t *config, vgg_error *
 
 /* The steps from the order of names (keras_names.c). */
 vgg_status vgg_keras_read_names(vgg_keras *k, vgg_error *error);
+
+/* Gives the source the tensors as they lie in the file, under the names that they have there. */
+vgg_status vgg_keras_list(vgg_keras *k, vgg_error *error);
 
 /* Gives the source the tensors and the architecture of the steps (keras_layers.c). */
 vgg_status vgg_keras_place(vgg_keras *k, vgg_error *error);

@@ -293,5 +293,6 @@ static vgg_status read_layers(chain *c, const json_t *config, vgg_error *error) 
 
 vgg_status vgg_keras_read_config(vgg_keras *k, const json_t *config, vgg_error *error) {
     chain c = {.k = k};
+    k->source->graph.origin = VGG_ORIGIN_GRAPH;
     return read_layers(&c, json_object_get(config, "config"), error);
 }

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/keras.h"
+#include "formats/norm_fold.h"
 #include "formats/recognise.h"
 #include "formats/sequence.h"
 
@@ -78,27 +79,29 @@ static vgg_status fail_layer(const placing *p, const vgg_keras_step *step, size_
                     step->name, inputs, expected, number);
 }
 
-/* A tensor's values as they are. */
-static vgg_stored_tensor stored(const vgg_hdf5_array *array) {
-    vgg_stored_tensor tensor = {.type = array->type,
-                                .dimensions = array->dimensions,
-                                .count = array->count,
-                                .bytes = array->bytes};
-    memcpy(tensor.shape, array->shape, sizeof tensor.shape);
-    return tensor;
+/* A tensor as it lies in the file. */
+static vgg_stored_tensor stored(const vgg_keras_tensor *tensor) {
+    const vgg_hdf5_array *array = &tensor->array;
+    vgg_stored_tensor as_is = {.name = tensor->name,
+                               .type = array->type,
+                               .dimensions = array->dimensions,
+                               .count = array->count,
+                               .bytes = array->bytes};
+    memcpy(as_is.shape, array->shape, sizeof as_is.shape);
+    return as_is;
 }
 
 static vgg_status take_kernel(const placing *p, const vgg_keras_step *step, size_t positions,
                               size_t channels, size_t outputs, vgg_stored_tensor *tensor,
                               vgg_error *error) {
-    const vgg_hdf5_array *array = &step->layer->tensors[VGG_KERAS_KERNEL];
+    const vgg_hdf5_array *array = &step->layer->tensors[VGG_KERAS_KERNEL]->array;
     void *memory;
     vgg_status status = vgg_tensor_source_memory(p->k->source, array->count * array->item,
                                                  "a transposed tensor", &memory, error);
     if (status != VGG_OK)
         return status;
     vgg_keras_transpose(array->bytes, positions, channels, outputs, array->item, memory);
-    *tensor = stored(array);
+    *tensor = stored(step->layer->tensors[VGG_KERAS_KERNEL]);
     tensor->bytes = memory;
     return VGG_OK;
 }
@@ -106,26 +109,15 @@ static vgg_status take_kernel(const placing *p, const vgg_keras_step *step, size
 /* The bias, or zeros for a layer without. */
 static vgg_status take_bias(const placing *p, const vgg_keras_step *step, size_t outputs,
                             vgg_stored_tensor *tensor, vgg_error *error) {
-    if (step->layer->has[VGG_KERAS_BIAS]) {
-        *tensor = stored(&step->layer->tensors[VGG_KERAS_BIAS]);
-        return VGG_OK;
-    }
-    void *memory;
-    size_t bytes = outputs * sizeof(float);
-    vgg_status status = vgg_tensor_source_memory(p->k->source, bytes, "a bias", &memory, error);
-    if (status != VGG_OK)
-        return status;
-    memset(memory, 0, bytes);
-    *tensor = (vgg_stored_tensor){.type = vgg_element_type_named("F32"),
-                                  .dimensions = 1,
-                                  .shape = {outputs},
-                                  .count = outputs,
-                                  .bytes = memory};
+    const vgg_keras_tensor *bias = step->layer->tensors[VGG_KERAS_BIAS];
+    if (bias == NULL)
+        return vgg_tensor_source_vector(p->k->source, outputs, 0, "a bias of zeros", tensor, error);
+    *tensor = stored(bias);
     return VGG_OK;
 }
 
 static vgg_status place_convolution(placing *p, const vgg_keras_step *step, vgg_error *error) {
-    const size_t *shape = step->layer->tensors[VGG_KERAS_KERNEL].shape;
+    const size_t *shape = step->layer->tensors[VGG_KERAS_KERNEL]->array.shape;
     vgg_stored_tensor weight, bias;
     if (shape[0] != shape[1] || (shape[0] != 3 && shape[0] != 1))
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
@@ -151,29 +143,22 @@ static vgg_status place_convolution(placing *p, const vgg_keras_step *step, vgg_
     return vgg_sequence_convolution(&p->sequence, &weight, &bias, error);
 }
 
-/* Keras adds another epsilon to the variance: the difference is added to the variance itself. */
 static vgg_status place_batch_norm(placing *p, const vgg_keras_step *step, vgg_error *error) {
-    const vgg_hdf5_array *arrays = step->layer->tensors;
-    const vgg_hdf5_array *variance = &arrays[VGG_KERAS_VARIANCE];
+    const vgg_norm_rule rule = {.scale = 1, .inside = step->epsilon};
     vgg_stored_tensor figures[4];
     if (p->channels == 0 || p->features > 0)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: its batch normalisation \"%.80s\" does not follow a convolution",
                         p->k->source->path, step->name);
-    for (size_t i = 0; i < 4; i++)
-        figures[i] = stored(&arrays[VGG_KERAS_GAMMA + i]);
-    void *memory;
-    vgg_status status = vgg_tensor_source_memory(p->k->source, variance->count * sizeof(float),
-                                                 "a variance", &memory, error);
-    if (status != VGG_OK)
-        return status;
-    float *values = memory;
-    vgg_elements_to_float(variance->type->element, variance->bytes, variance->count, values);
-    for (size_t i = 0; i < variance->count; i++)
-        values[i] = (float)((double)values[i] + (step->epsilon - VGG_KERAS_OUR_EPSILON));
-    figures[3].type = vgg_element_type_named("F32");
-    figures[3].bytes = memory;
-    return vgg_sequence_batch_norm(&p->sequence, figures, error);
+    for (size_t i = 0; i < 4; i++) {
+        figures[i] = stored(step->layer->tensors[VGG_KERAS_GAMMA + i]);
+        if (figures[i].dimensions != 1 || figures[i].count != p->channels)
+            return vgg_fail(error, VGG_ERROR_SHAPE,
+                            "tensor \"%.160s\" of %s has %zu values, expected %zu", figures[i].name,
+                            p->k->source->path, figures[i].count, p->channels);
+    }
+    vgg_status status = vgg_norm_fold(p->k->source, step->name, &rule, figures, error);
+    return status == VGG_OK ? vgg_sequence_batch_norm(&p->sequence, figures, error) : status;
 }
 
 static size_t square_root(size_t square) {
@@ -184,7 +169,7 @@ static size_t square_root(size_t square) {
 }
 
 static vgg_status place_linear(placing *p, const vgg_keras_step *step, vgg_error *error) {
-    const size_t *shape = step->layer->tensors[VGG_KERAS_KERNEL].shape;
+    const size_t *shape = step->layer->tensors[VGG_KERAS_KERNEL]->array.shape;
     size_t inputs = shape[0], outputs = shape[1], positions = 1;
     vgg_stored_tensor weight, bias;
     if (p->features > 0 && inputs != p->features)
@@ -287,5 +272,22 @@ vgg_status vgg_keras_place(vgg_keras *k, vgg_error *error) {
         status = take_facts(&p, error);
     vgg_text_free(&p.trunk);
     vgg_text_free(&p.hidden);
+    return status;
+}
+
+vgg_status vgg_keras_list(vgg_keras *k, vgg_error *error) {
+    vgg_tensor_source *source = k->source;
+    vgg_status status = vgg_tensor_source_reserve(source, k->tensor_count, error);
+    source->tensor_count = 0;
+    for (size_t i = 0; status == VGG_OK && i < k->tensor_count; i++) {
+        if (k->tensors[i].array.type == NULL)
+            continue;
+        vgg_stored_tensor *tensor = &source->tensors[source->tensor_count];
+        *tensor = stored(&k->tensors[i]);
+        tensor->name = vgg_text_copy(k->tensors[i].name);
+        if (tensor->name == NULL)
+            return vgg_fail_memory(error, "a tensor's name", strlen(k->tensors[i].name));
+        source->tensor_count++;
+    }
     return status;
 }

@@ -140,7 +140,7 @@ static bool has_widths(const vgg_keras *k, const vgg_arch_list *list) {
             continue;
         while (token < list->token_count && list->tokens[token].type != VGG_LAYER_CONVOLUTION)
             token++;
-        const size_t *shape = k->steps[i].layer->tensors[VGG_KERAS_KERNEL].shape;
+        const size_t *shape = k->steps[i].layer->tensors[VGG_KERAS_KERNEL]->array.shape;
         if (token == list->token_count || list->tokens[token].channels != shape[3] ||
             list->tokens[token].kernel != shape[0])
             return false;
@@ -253,15 +253,11 @@ static vgg_status find_pools(vgg_keras *k, vgg_error *error) {
 
 vgg_status vgg_keras_read_names(vgg_keras *k, vgg_error *error) {
     bool listed = false;
+    k->source->graph.origin = VGG_ORIGIN_SHAPES;
     vgg_status status = read_listed(k, &listed, error);
     if (status == VGG_OK && !listed)
         status = read_numbered(k, error);
     if (status == VGG_OK)
         status = find_pools(k, error);
-    for (size_t i = k->step_count; status == VGG_OK && i-- > 0;)
-        if (k->steps[i].kind == VGG_KERAS_LINEAR) {
-            k->source->softmax = strcmp(k->steps[i].name, "predictions") == 0;
-            break;
-        }
     return status;
 }

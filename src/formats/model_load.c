@@ -70,7 +70,7 @@ static void choose_network(vgg_loading *l) {
     l->origin = VGG_ORIGIN_SHAPES;
     if (graph->arch != NULL) {
         n->layout = graph->layout;
-        l->origin = graph->by_size ? VGG_ORIGIN_SIZE : VGG_ORIGIN_GRAPH;
+        l->origin = graph->origin;
     }
     if (graph->height > 0 && graph->width > 0) {
         n->height = graph->height;

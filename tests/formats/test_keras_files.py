@@ -225,6 +225,38 @@ def test_other_layers(kind, tmp_path):
     assert kind in line and "no layer of a VGG network" in line
 
 
+def test_inspect(tmp_path):
+    """Each tensor under both names."""
+    made.write_old(tmp_path / "model.h5", like_d())
+    found = inspected(tmp_path / "model.h5")
+    assert (found["format"], found["preprocess_origin"]) == ("keras", "convention")
+    assert (found["graph"], found["network_origin"]) == (False, "shapes")
+    assert found["softmax"] is False and found["problems"] == []
+    names = {t["stored_name"]: t["name"] for t in found["tensors"]}
+    assert len(names) == 32 and names["fc1/fc1_W_1:0"] == "classifier.0.weight"
+    made.write_whole(tmp_path / "model.h5", like_d())
+    found = inspected(tmp_path / "model.h5")
+    assert (found["graph"], found["network_origin"], found["softmax"]) == (True, "graph", True)
+
+
+def test_inspect_refused(tmp_path):
+    """What is no VGG network is listed as it lies in the file, whether or not it is described."""
+    net = like_d()
+    described = made.config(net)
+    described["config"]["layers"].insert(5, {"class_name": "Add", "config": {"name": "x"}})
+    made.write_keras(tmp_path / "add.keras", net, described)
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["lstm/recurrent"] = np.ones((2, 5), "f4")
+        file["lstm/steps"] = np.arange(3)
+    for name, says, count in (("add.keras", '"x" (Add)', 32), ("other.h5", "lstm/recurrent", 1)):
+        found = inspected(tmp_path / name, status=4)
+        assert found["network"] is None and says in found["network_reason"]
+        assert len(found["tensors"]) == count
+        assert [p["kind"] for p in found["problems"]] == ["network"]
+    assert found["tensors"][0]["shape"] == [2, 5] and found["tensors"][0]["mean"] == 1
+    assert "lstm/recurrent" in refused("summary", tmp_path / "other.h5")
+
+
 def test_not_written(tmp_path):
     made.write_new(tmp_path / "model.h5", like_d())
     assert '"keras"' in refused("convert", tmp_path / "model.h5", tmp_path / "out.h5")
