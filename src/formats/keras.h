@@ -93,9 +93,4 @@ vgg_status vgg_keras_list(vgg_keras *k, vgg_error *error);
 /* Gives the source the tensors and the architecture of the steps (keras_layers.c). */
 vgg_status vgg_keras_place(vgg_keras *k, vgg_error *error);
 
-/* Copies a kernel of Keras's, (positions, channels, outputs), to (outputs, channels, positions);
- * items have 2, 4 or 8 bytes. */
-void vgg_keras_transpose(const unsigned char *from, size_t positions, size_t channels,
-                         size_t outputs, size_t item, unsigned char *to);
-
 #endif

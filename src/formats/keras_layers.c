@@ -14,32 +14,7 @@
 #include "formats/norm_fold.h"
 #include "formats/recognise.h"
 #include "formats/sequence.h"
-
-/* Outputs copied at a time: each row of them is a few cache lines. */
-#define OUTPUTS 32
-
-/* Inlined for each size of an item, so that the copies are single moves. */
-static inline void transpose(const unsigned char *from, size_t positions, size_t channels,
-                             size_t outputs, size_t item, unsigned char *to) {
-    for (size_t first = 0; first < outputs; first += OUTPUTS) {
-        size_t end = vgg_size_min(first + OUTPUTS, outputs);
-        for (size_t c = 0; c < channels; c++)
-            for (size_t p = 0; p < positions; p++)
-                for (size_t o = first; o < end; o++)
-                    memcpy(to + ((o * channels + c) * positions + p) * item,
-                           from + ((p * channels + c) * outputs + o) * item, item);
-    }
-}
-
-void vgg_keras_transpose(const unsigned char *from, size_t positions, size_t channels,
-                         size_t outputs, size_t item, unsigned char *to) {
-    if (item == 2)
-        transpose(from, positions, channels, outputs, 2, to);
-    else if (item == 4)
-        transpose(from, positions, channels, outputs, 4, to);
-    else
-        transpose(from, positions, channels, outputs, 8, to);
-}
+#include "formats/transpose.h"
 
 vgg_status vgg_keras_add_step(vgg_keras *k, vgg_keras_kind kind, const char *name,
                               vgg_keras_layer *layer, double epsilon, vgg_error *error) {
@@ -95,15 +70,9 @@ static vgg_status take_kernel(const placing *p, const vgg_keras_step *step, size
                               size_t channels, size_t outputs, vgg_stored_tensor *tensor,
                               vgg_error *error) {
     const vgg_hdf5_array *array = &step->layer->tensors[VGG_KERAS_KERNEL]->array;
-    void *memory;
-    vgg_status status = vgg_tensor_source_memory(p->k->source, array->count * array->item,
-                                                 "a transposed tensor", &memory, error);
-    if (status != VGG_OK)
-        return status;
-    vgg_keras_transpose(array->bytes, positions, channels, outputs, array->item, memory);
+    const vgg_kernel_sizes sizes = {positions, channels, outputs, array->item};
     *tensor = stored(step->layer->tensors[VGG_KERAS_KERNEL]);
-    tensor->bytes = memory;
-    return VGG_OK;
+    return vgg_transpose(p->k->source, &sizes, array->bytes, &tensor->bytes, error);
 }
 
 /* The bias, or zeros for a layer without. */
