@@ -39,7 +39,7 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
          .name = "format",
          .argument = "FORMAT",
          .value = &o->format,
-         .help = "the format of OUT",
+         .help = "the format of OUT: safetensors, pth or onnx",
          .fallback = "by its ending, or safetensors"},
         {.type = VGG_CLI_FLAG,
          .name = "softmax",
@@ -62,13 +62,17 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
         .description = "Reads the model IN and writes it to OUT, with its preprocessing and the "
                        "names of its classes, which may be given here for a file that does not say "
                        "them.\n"
+                       "IN, as the model of any command, may be safetensors, PyTorch (.pth), "
+                       "ONNX, Keras (.h5, .keras), Caffe (.caffemodel) or Darknet (.weights); its "
+                       "first bytes say which. OUT is safetensors, pth or onnx.\n"
                        "With --dtype f16 the file is half as large, and large linear layers, "
                        "which wait for memory, take half the time.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "vgg convert run/best.safetensors small.safetensors --dtype f16\n"
                     "vgg convert vgg16.safetensors vgg16-f16.safetensors --dtype f16 \\\n"
-                    "    --preprocess torchvision --labels imagenet",
+                    "    --preprocess torchvision --labels imagenet\n"
+                    "vgg convert VGG_ILSVRC_16_layers.caffemodel vgg16.onnx",
         .operand = "IN or OUT",
         .operands_least = 2,
         .operands_most = 2,

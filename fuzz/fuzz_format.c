@@ -47,13 +47,12 @@ static void read_values(const vgg_tensor_source *source) {
     }
 }
 
-/* Whether the reader takes the file. */
-static bool load_alone(const uint8_t *data, size_t size) {
+/* Whether the reader takes the file, mapped as files are: a reader may drop pages that it copied.
+ */
+static bool load_alone(int file, size_t size) {
     size_t whole = vgg_round_up(size, PAGE);
-    unsigned char *map =
-        mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *map = mmap(NULL, whole, PROT_READ, MAP_PRIVATE, file, 0);
     insist(map != MAP_FAILED);
-    memcpy(map, data, size);
     ASAN_POISON_MEMORY_REGION(map + size, whole - size);
     vgg_tensor_source source = {
         .format = &FUZZ_FORMAT, .told = &told, .path = vgg_text_copy("fuzzed")};
@@ -70,16 +69,13 @@ static bool load_alone(const uint8_t *data, size_t size) {
     return status == VGG_OK;
 }
 
-static void load_model(const uint8_t *data, size_t size) {
+static void load_model(int file) {
     char path[64];
-    int file = memfd_create("fuzzed", MFD_CLOEXEC);
-    insist(file >= 0 && write(file, data, size) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     vgg_model *model;
     vgg_error error;
     if (vgg_model_load(path, &told, &model, &error) == VGG_OK)
         vgg_model_free(model);
-    close(file);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -87,7 +83,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0 || !FUZZ_FORMAT.sniff(data, size))
         return 0;
-    if (load_alone(data, size))
-        load_model(data, size);
+    int file = memfd_create("fuzzed", MFD_CLOEXEC);
+    insist(file >= 0 && write(file, data, size) == (ssize_t)size);
+    if (load_alone(file, size))
+        load_model(file);
+    close(file);
     return 0;
 }

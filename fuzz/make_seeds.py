@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT / "tests" / "faults"))
 
 import caffe_files  # noqa: E402
 import darknet_files  # noqa: E402
+import keras_files  # noqa: E402
 import model_files  # noqa: E402
 import onnx_bytes  # noqa: E402
 import pth_files  # noqa: E402
@@ -54,6 +55,18 @@ def onnx(folder):
     (folder / "external").write_bytes(onnx_bytes.model([], [elsewhere], "none"))
 
 
+def keras(folder):
+    net = keras_files.Net([2, "M"], [4], 3, 4)
+    norm = keras_files.Net([2, "M"], [4], 3, 4, batch_norm=True, names="generic")
+    many = keras_files.Net([2] * 60 + ["M"], [4], 3, 4)
+    keras_files.write_old(folder / "old", net)
+    keras_files.write_new(folder / "new", norm, libver="v108")
+    keras_files.write_new(folder / "heap", many, libver="latest")
+    keras_files.write_whole(folder / "whole", norm)
+    keras_files.write_weights_3(folder / "weights-3", net, libver="latest")
+    keras_files.write_keras(folder / "keras", norm)
+
+
 def caffe(folder):
     def model(name, inputs=b"", batch_norm=False, **options):
         network = caffe_files.Network(((2,), (3,)), (4,), 3, 4, batch_norm=batch_norm)
@@ -75,7 +88,7 @@ def darknet(folder):
 
 
 def main():
-    for make in (safetensors, pth, onnx, caffe, darknet):
+    for make in (safetensors, pth, onnx, keras, caffe, darknet):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)

@@ -8,7 +8,7 @@ build="gcc libc6-dev cmake ninja-build pkg-config libjpeg62-turbo-dev libpng-dev
 test="libcmocka-dev python3 python3-pytest"
 clang="clang libclang-rt-14-dev"
 valgrind="valgrind"
-fuzz="python3"
+fuzz="python3 python3-h5py"
 
 missing=""
 for purpose in "$@"; do

@@ -107,6 +107,16 @@ void vgg_file_unmap(const unsigned char *data, size_t size) {
         munmap((void *)(uintptr_t)data, size);
 }
 
+void vgg_file_drop(const unsigned char *data, size_t size) {
+    long page_size = sysconf(_SC_PAGESIZE);
+    if (page_size <= 0)
+        return;
+    uintptr_t page = (uintptr_t)page_size, at = (uintptr_t)data;
+    uintptr_t first = (at + page - 1) / page * page, end = (at + size) / page * page;
+    if (first < end) /* a wish, as far as the caller goes: the values are the same */
+        madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error *error) {
     *writer = (vgg_file_writer){.path = vgg_text_copy(path)};
     vgg_text name = {0};

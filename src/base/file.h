@@ -16,6 +16,8 @@ vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, s
 vgg_status vgg_file_map(const char *path, const unsigned char **data, size_t *size,
                         vgg_error *error);
 void vgg_file_unmap(const unsigned char *data, size_t size);
+/* Takes the whole pages within bytes of a map out of memory; reading them brings them back. */
+void vgg_file_drop(const unsigned char *data, size_t size);
 
 /* A file that appears under its name only when it is complete: bytes go to a temporary file in the
  * same folder, which vgg_file_commit flushes to disk and renames. After a failed write or commit,

@@ -5,10 +5,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 /* Names in a list, of which a message shows the first few. */
 #define NAMES_SHOWN 3
+
+/* Values that are converted before their pages are given back. */
+#define VALUES_AT_ONCE ((size_t)4 << 20)
 
 typedef struct shown_names {
     vgg_text text;
@@ -62,7 +66,7 @@ static vgg_status check_tensor(const vgg_tensor_info *info, const vgg_stored_ten
 }
 
 static vgg_status take_values(vgg_network *network, size_t tensor, const vgg_stored_tensor *stored,
-                              vgg_error *error) {
+                              const vgg_storage *storage, vgg_error *error) {
     if (stored->type->element == VGG_ELEMENT_FLOAT32 &&
         (uintptr_t)stored->bytes % _Alignof(float) == 0) {
         vgg_network_borrow(network, tensor, (const float *)(const void *)stored->bytes);
@@ -78,7 +82,12 @@ static vgg_status take_values(vgg_network *network, size_t tensor, const vgg_sto
     float *values = vgg_network_own(network, tensor);
     if (values == NULL)
         return vgg_fail_memory(error, stored->name, stored->count * sizeof *values);
-    vgg_elements_to_float(stored->type->element, stored->bytes, stored->count, values);
+    for (size_t done = 0, step; done < stored->count; done += step) {
+        step = vgg_size_min(stored->count - done, VALUES_AT_ONCE);
+        const unsigned char *from = stored->bytes + done * stored->type->bytes;
+        vgg_elements_to_float(stored->type->element, from, step, values + done);
+        vgg_storage_drop(storage, stored->bytes, (done + step) * stored->type->bytes);
+    }
     network->version++;
     return VGG_OK;
 }
@@ -124,16 +133,16 @@ static vgg_status check_unused(const vgg_network *network, const vgg_named_tenso
     return finish_names(&unused, path, "has tensors that do not belong to", network, error);
 }
 
-vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names, const char *path,
-                            vgg_error *error) {
+vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names,
+                            const vgg_tensor_source *source, vgg_error *error) {
     const vgg_stored_tensor **matches = calloc(network->tensor_count + 1, sizeof *matches);
     if (matches == NULL)
         return vgg_fail_memory(error, "a list of tensors", network->tensor_count * sizeof *matches);
-    vgg_status status = match_tensors(network, names, path, matches, error);
+    vgg_status status = match_tensors(network, names, source->path, matches, error);
     if (status == VGG_OK)
-        status = check_unused(network, names, path, error);
+        status = check_unused(network, names, source->path, error);
     for (size_t i = 0; status == VGG_OK && i < network->tensor_count; i++)
-        status = take_values(network, i, matches[i], error);
+        status = take_values(network, i, matches[i], &source->storage, error);
     free(matches);
     return status;
 }

@@ -14,9 +14,9 @@ bool vgg_bind_passes_over(const char *name);
 
 /* Every tensor of the network gets the stored one with its name and shape; float32 values, and
  * weights of 16 bits, that are aligned are borrowed from the source's storage, others are converted
- * into memory of the network.
+ * into memory of the network, and what was read of a mapped file for it is given back.
  * Stored tensors that the network does not have are an error, except for num_batches_tracked. */
-vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names, const char *path,
-                            vgg_error *error);
+vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names,
+                            const vgg_tensor_source *source, vgg_error *error);
 
 #endif

@@ -253,6 +253,7 @@ static vgg_status read_net(vgg_tensor_source *source, const Vgg__Caffe__Net *net
     if (layers == NULL)
         return vgg_fail_memory(error, "the list of layers", count * sizeof *layers);
     source->preset = "caffe";
+    source->graph.origin = VGG_ORIGIN_GRAPH;
     source->graph.layout = VGG_LAYOUT_PAPER;
     vgg_status status = read_layers(source, net, layers, count, error);
     free(layers);

@@ -58,6 +58,7 @@ static vgg_status join_pieces(vgg_tensor_source *source, const ProtobufCBinaryDa
         if (run.width == 0) {
             memcpy(to, run.at, run.size);
             to += run.size;
+            vgg_storage_drop(&source->storage, run.at, run.size);
             continue;
         }
         for (size_t done = 0; done < run.size; done += width, to += width, run.at += run.step)

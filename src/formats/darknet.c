@@ -234,7 +234,7 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
         return status;
     source->preset = "unit";
     source->graph = (vgg_graph_facts){.arch = vgg_text_copy(found.arch),
-                                      .by_size = true,
+                                      .origin = VGG_ORIGIN_SIZE,
                                       .layout = network->options.layout,
                                       .height = network->options.height,
                                       .width = network->options.width};

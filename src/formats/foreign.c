@@ -12,7 +12,6 @@ typedef struct signature {
 
 /* The first bytes that each format's own description gives it. */
 static const signature signatures[] = {
-    {"an HDF5 file, as Keras .h5 files are", 0, 8, "\x89HDF\r\n\x1a\n"},
     {"a GGUF file", 0, 4, "GGUF"},
     {"a NumPy array", 0, 6, "\x93NUMPY"},
     {"a Git LFS pointer, which stands for a file that was not downloaded", 0, 26,

@@ -49,8 +49,9 @@ typedef struct vgg_storage {
 /* What a file that holds its network's graph, or whose size shows it, says of the network. Start
  * with {0}. */
 typedef struct vgg_graph_facts {
-    char *arch;   /* as vgg_network_options has it; NULL when the file shows none */
-    bool by_size; /* the file has no graph: the number of its values fits this network */
+    char *arch;        /* as vgg_network_options has it; NULL when the file shows none */
+    vgg_origin origin; /* of arch: the graph, or, where the file has none, VGG_ORIGIN_SHAPES or
+                        * VGG_ORIGIN_SIZE */
     vgg_layout layout;
     size_t height, width; /* of the input; 0 when the file does not say */
 } vgg_graph_facts;
@@ -97,6 +98,7 @@ struct vgg_format {
 extern const vgg_format vgg_format_safetensors;
 extern const vgg_format vgg_format_pth;
 extern const vgg_format vgg_format_onnx;
+extern const vgg_format vgg_format_keras;
 extern const vgg_format vgg_format_caffe;
 extern const vgg_format vgg_format_darknet;
 
@@ -124,6 +126,10 @@ vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, flo
 /* Maps another file, which stays for as long as the storage. */
 vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
                                  vgg_error *error);
+
+/* Gives back the memory of mapped pages within the bytes, which were copied; they may be read again.
+ * Bytes that lie in memory of the storage stay. */
+void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size);
 
 /* Unmaps and frees; *storage is {0} then. */
 void vgg_storage_free(vgg_storage *storage);

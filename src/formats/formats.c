@@ -1,3 +1,4 @@
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,9 @@
 #include "formats/format.h"
 
 static const vgg_format *const formats[] = {
-    &vgg_format_safetensors, &vgg_format_pth,     &vgg_format_onnx,
-    &vgg_format_caffe,       &vgg_format_darknet, /* the last: hardly anything tells its files from
-                                                     others */
+    &vgg_format_safetensors, &vgg_format_keras, /* before pth, whose archives are zip files too */
+    &vgg_format_pth,         &vgg_format_onnx,  &vgg_format_caffe,
+    &vgg_format_darknet, /* the last: hardly anything tells its files from others */
 };
 #define FORMATS (sizeof formats / sizeof *formats)
 
@@ -160,6 +161,20 @@ vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vg
     others[storage->other_count++] = *file;
     storage->other_bytes += file->size;
     return VGG_OK;
+}
+
+static bool is_within(const unsigned char *map, size_t map_size, const unsigned char *bytes,
+                      size_t size) {
+    uintptr_t first = (uintptr_t)map, at = (uintptr_t)bytes;
+    return map != NULL && at >= first && at - first <= map_size && size <= map_size - (at - first);
+}
+
+void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size) {
+    bool mapped = is_within(storage->map, storage->size, bytes, size);
+    for (size_t i = 0; !mapped && i < storage->other_count; i++)
+        mapped = is_within(storage->others[i].map, storage->others[i].size, bytes, size);
+    if (mapped)
+        vgg_file_drop(bytes, size);
 }
 
 void vgg_storage_free(vgg_storage *storage) {

@@ -142,8 +142,7 @@ static void state_facts(vgg_inspection *in) {
     if (l->labels.count > 0)
         file->class_names_origin =
             l->network != NULL && l->options.labels != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_FILE;
-    file->graph = (source->graph.arch != NULL && !source->graph.by_size) ||
-                  source->refusal.status != VGG_OK || source->softmax;
+    file->graph = source->graph.origin == VGG_ORIGIN_GRAPH;
     file->softmax = source->softmax;
     file->notes = source->metadata.count;
 }

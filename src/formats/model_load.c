@@ -70,7 +70,7 @@ static void choose_network(vgg_loading *l) {
     l->origin = VGG_ORIGIN_SHAPES;
     if (graph->arch != NULL) {
         n->layout = graph->layout;
-        l->origin = graph->by_size ? VGG_ORIGIN_SIZE : VGG_ORIGIN_GRAPH;
+        l->origin = graph->origin;
     }
     if (graph->height > 0 && graph->width > 0) {
         n->height = graph->height;
@@ -237,7 +237,7 @@ vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vg
     if (status == VGG_OK)
         status = vgg_loading_network(&l, error);
     if (status == VGG_OK)
-        status = vgg_bind_tensors(l.network, &l.names, path, error);
+        status = vgg_bind_tensors(l.network, &l.names, &l.source, error);
     if (status == VGG_OK)
         status = vgg_loading_preprocess(&l, error);
     if (status == VGG_OK)

@@ -220,6 +220,7 @@ static vgg_status read_chain(vgg_onnx *onnx, const Vgg__Onnx__Node **chain, vgg_
 }
 
 vgg_status vgg_onnx_read_graph(vgg_onnx *onnx, vgg_error *error) {
+    onnx->source->graph.origin = VGG_ORIGIN_GRAPH;
     const Vgg__Onnx__Node **chain = calloc(onnx->graph->n_node, sizeof *chain);
     if (chain == NULL)
         return vgg_fail_memory(error, "the list of nodes", onnx->graph->n_node * sizeof *chain);

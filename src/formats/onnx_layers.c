@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "formats/onnx.h"
+#include "formats/transpose.h"
 #include "kernels/kernels.h"
 #include "nn/plan.h"
 
@@ -45,31 +46,13 @@ static vgg_status take_vector(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
     return VGG_OK;
 }
 
-#define TILE 32
-
-/* (in, out) -> (out, in); in tiles, of which both sides stay in the cache. */
-static void swap_sizes(const unsigned char *from, size_t rows, size_t columns, size_t bytes,
-                       unsigned char *to) {
-    for (size_t r = 0; r < rows; r += TILE)
-        for (size_t c = 0; c < columns; c += TILE)
-            for (size_t j = c; j < c + TILE && j < columns; j++)
-                for (size_t i = r; i < r + TILE && i < rows; i++)
-                    memcpy(to + (j * rows + i) * bytes, from + (i * columns + j) * bytes, bytes);
-}
-
+/* (in, out) -> (out, in) */
 static vgg_status transpose(vgg_onnx_walk *walk, vgg_stored_tensor *matrix, vgg_error *error) {
-    void *memory;
-    vgg_status status =
-        vgg_tensor_source_memory(walk->onnx->source, matrix->count * matrix->type->bytes,
-                                 "a transposed matrix", &memory, error);
-    if (status != VGG_OK)
-        return status;
     size_t rows = matrix->shape[0], columns = matrix->shape[1];
-    swap_sizes(matrix->bytes, rows, columns, matrix->type->bytes, memory);
-    matrix->bytes = memory;
+    const vgg_kernel_sizes sizes = {1, rows, columns, matrix->type->bytes};
     matrix->shape[0] = columns;
     matrix->shape[1] = rows;
-    return VGG_OK;
+    return vgg_transpose(walk->onnx->source, &sizes, matrix->bytes, &matrix->bytes, error);
 }
 
 /* ---- the order of layers --------------------------------------------------------------------- */

@@ -100,6 +100,7 @@ static vgg_status join_pieces(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored, c
     for (size_t i = 0, done = 0; i < count; i++, done += size) {
         const unsigned char *piece = vgg_protobuf_bytes(map, &pieces[i], &size);
         memcpy((unsigned char *)memory + done, piece, size);
+        vgg_storage_drop(&onnx->source->storage, piece, size);
     }
     return VGG_OK;
 }

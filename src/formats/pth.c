@@ -68,9 +68,6 @@ static vgg_status fail_other(const vgg_tensor_source *source, const char *what, 
 /* What the archive is when it is not torch.save's. */
 static vgg_status check_kind(const zip_loading *l, size_t *pickle, vgg_error *error) {
     size_t record;
-    if (vgg_archive_find(l->archive, "config.json", &record) &&
-        vgg_archive_find(l->archive, "model.weights.h5", &record))
-        return fail_other(l->source, "a Keras .keras file", error);
     bool found = find_by_tail(l->archive, "data.pkl", pickle);
     if (find_by_tail(l->archive, "constants.pkl", &record))
         return fail_other(l->source, "a TorchScript archive (it holds code)", error);

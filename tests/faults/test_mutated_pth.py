@@ -240,8 +240,6 @@ def with_record(archive, name, packed, crc, size):
 
 
 ARCHIVES = {
-    "keras": ({"config.json": b"{}", "model.weights.h5": b"\x89HDF", "metadata.json": b"{}"},
-              ["Keras .keras"]),
     "script": ({"a/data.pkl": made.pickled(b"}"), "a/constants.pkl": b"", "a/code/a.py": b""},
                ["TorchScript"]),
     "pictures": ({"a/1.png": b"", "a/2.png": b""}, ["zip archive without data.pkl"]),

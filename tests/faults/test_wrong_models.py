@@ -39,7 +39,7 @@ FILES = {
     "empty": (lambda good: b"", ["empty", "0 bytes", "safetensors"]),
     "seven": (lambda good: good[:7], ["byte 7", "too short", "safetensors"]),
     "page": (lambda good: b"<!DOCTYPE html><html>not found</html>" * 9, ["HTML", "safetensors"]),
-    "hdf5": (lambda good: b"\x89HDF\r\n\x1a\n" + bytes(200), ["expected a weight file"]),
+    "hdf5": (lambda good: b"\x89HDF\r\n\x1a\n" + bytes(200), ["HDF5", "expected 8 and 8"]),
     "picture": (lambda good: b"\x89PNG\r\n\x1a\n" + bytes(200), ["expected a weight file"]),
     "git-lfs": (lambda good: b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n",
                 ["expected a weight file"]),

@@ -6,7 +6,7 @@ import subprocess
 
 import model_files
 import pytest
-from conftest import COLOUR, PROGRAM, vgg
+from conftest import COLOUR, PROGRAM, logits, vgg
 
 torch = pytest.importorskip("torch")
 torchvision_vgg = pytest.importorskip("torchvision.models.vgg")
@@ -154,6 +154,21 @@ def test_written(kind, batch_norm, tmp_path):
     for name, values in net.state_dict().items():
         assert found[name].dtype == values.dtype and torch.equal(found[name], values), name
         assert torch.equal(other.state_dict()[name], values), name
+
+
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+def test_logits_of_what_is_written(batch_norm, picture, tmp_path):
+    """PyTorch computes the same from a file of ours."""
+    safetensors_of(network(batch_norm).state_dict(), tmp_path / "in.safetensors")
+    vgg("convert", tmp_path / "in.safetensors", tmp_path / "out.pth", *UNIT)
+    net = network(batch_norm, seed=2)
+    net.load_state_dict(torch.load(tmp_path / "out.pth", weights_only=True), strict=True)
+    input = torch.tensor(COLOUR).view(1, 3, 1, 1).expand(1, 3, SIDE, SIDE) / 255
+    with torch.no_grad():
+        expected = net(input)[0]
+    found = torch.tensor(logits(tmp_path / "out.pth", picture))
+    assert expected.max() - expected.min() > 0.1
+    assert (found - expected).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("dtype,expected", [("f16", torch.float16), ("bf16", torch.bfloat16)])

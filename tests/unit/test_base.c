@@ -186,6 +186,48 @@ static void test_files(void **state) {
     free(deep);
 }
 
+/* Bytes of a mapping that are in memory, as the system counts them. */
+static size_t resident(const void *map) {
+    FILE *file = fopen("/proc/self/smaps", "re");
+    assert_non_null(file);
+    char line[512];
+    size_t kilobytes = 0;
+    bool found = false, done = false;
+    while (!done && fgets(line, sizeof line, file) != NULL) {
+        if (strtoull(line, NULL, 16) == (uintptr_t)map)
+            found = true;
+        done = found && sscanf(line, "Rss: %zu", &kilobytes) == 1;
+    }
+    fclose(file);
+    assert_true(done);
+    return kilobytes * 1024;
+}
+
+static void test_dropped_pages(void **state) {
+    enum { SIZE = 1 << 20, EDGE = 3 };
+    static unsigned char data[SIZE];
+    char *path = vgg_path_join(*state, "dropped");
+    vgg_error error;
+    vgg_file_writer writer;
+    for (size_t i = 0; i < SIZE; i++)
+        data[i] = (unsigned char)(i * 31 >> 3);
+    assert_ok(vgg_file_create(&writer, path, &error), error);
+    assert_ok(vgg_file_write(&writer, data, SIZE, &error), error);
+    assert_ok(vgg_file_commit(&writer, &error), error);
+    const unsigned char *map;
+    size_t size;
+    assert_ok(vgg_file_map(path, &map, &size, &error), error);
+    assert_memory_equal(map, data, SIZE);
+    assert_int_equal(resident(map), SIZE);
+    vgg_file_drop(map + EDGE, 1); /* no whole page */
+    assert_int_equal(resident(map), SIZE);
+    vgg_file_drop(map + EDGE, SIZE - 2 * EDGE); /* all but the first and the last page */
+    assert_true(resident(map) > 0 && resident(map) <= 2 * (size_t)sysconf(_SC_PAGESIZE));
+    assert_memory_equal(map, data, SIZE);
+    vgg_file_unmap(map, size);
+    free(path);
+}
+
 static void test_files_that_cannot_be_read(void **state) {
     vgg_error error;
     unsigned char *data;
@@ -285,6 +327,7 @@ int main(void) {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_permutation),
         cmocka_unit_test_setup_teardown(test_files, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_dropped_pages, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_files_that_cannot_be_read, make_folder, remove_folder),
         cmocka_unit_test(test_pool),
         cmocka_unit_test(test_pools_side_by_side),

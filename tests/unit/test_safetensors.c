@@ -42,7 +42,7 @@ static const raw_case raw_cases[] = {
     RAW("<HTML><head>404", "is an HTML page"),
     RAW("<?xml version='1.0'?>", "is an XML text"),
     RAW("{\"weight_map\": {}}", "is a JSON text"),
-    RAW("\x89HDF\r\n\x1a\n\0\0\0\0", "is an HDF5 file, as Keras .h5"),
+    RAW("\x89HDF\r\n\x1a\n\0\0\0\0", "is an HDF5 file truncated at byte 12"),
     RAW("\x0a\x0fVGG_ILSVRC_16_l\0\0", "is not a weight file of a known format"),
     RAW("\x0a\x03net\x12\x40\x12\x04"
         "data\x1a\x01x\x22\x01y\x28\x04",
