@@ -69,8 +69,8 @@ VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
 /* Opens a model file of any format that is read: one that vgg_model_save wrote, or one with
  * torchvision's or timm's tensor names, whose architecture is read off the shapes, or one of ONNX,
- * Caffe or Darknet. options may be NULL. The file is mapped, and weights in float32, float16 or
- * bfloat16 are used from the map without copying where they are aligned. The file must not be
+ * Caffe or Darknet. options may be NULL. The file is mapped, and weights in float32, float16,
+ * bfloat16 or the int8 of vgg_model_save are used from the map without copying where they are aligned. The file must not be
  * changed while the model is open.
  *
  * Errors say which tensor has which shape or type and which was expected, which tensors are missing
@@ -81,7 +81,8 @@ VGG_API vgg_status vgg_model_load(const char *path, const vgg_model_options *opt
 /* Writes the model, whole or not at all. Tensors are stored as the network has them
  * (vgg_network_dtype), under torchvision's names;
  * __metadata__ holds "format" ("pt"), "vgg.format_version" ("1"), "vgg.arch", "vgg.layout",
- * "vgg.batch_norm", "vgg.classes" (a JSON array of names), "vgg.input", "vgg.preprocess" (a JSON
+ * "vgg.batch_norm", "vgg.int8" ("per-output", with weights of I8, which have a tensor
+ * "classifier.0.weight_scale" and so on beside them), "vgg.classes" (a JSON array of names), "vgg.input", "vgg.preprocess" (a JSON
  * object), "vgg.dropout" and the notes. The same model gives the same bytes. */
 VGG_API vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error);
 
@@ -95,7 +96,7 @@ typedef struct vgg_save_options {
 VGG_API void vgg_save_options_init(vgg_save_options *options, size_t size);
 
 /* vgg_model_save for other formats. options may be NULL. VGG_ERROR_UNSUPPORTED for a format that is
- * not written, naming those that are. */
+ * not written, naming those that are, and for weights of I8 in another than safetensors. */
 VGG_API vgg_status vgg_model_save_as(const vgg_model *model, const char *path,
                                      const vgg_save_options *options, vgg_error *error);
 

@@ -115,21 +115,23 @@ VGG_API vgg_status vgg_network_tensor(const vgg_network *network, size_t tensor,
 VGG_API size_t vgg_network_find_tensor(const vgg_network *network, const char *name);
 
 /* The values in row-major order, read-only; NULL while the tensor has none, and for one that is
- * stored in 16 bits. */
+ * stored in 16 or 8 bits. */
 VGG_API const float *vgg_network_values(const vgg_network *network, size_t tensor);
 
-/* How a tensor is stored: "F32", "F16" (IEEE 754 binary16), "BF16" (the upper half of a float);
- * NULL while it has no values. */
+/* How a tensor is stored: "F32", "F16" (IEEE 754 binary16), "BF16" (the upper half of a float), "I8"
+ * (whole numbers times a float per output); NULL while it has no values. */
 VGG_API const char *vgg_network_dtype(const vgg_network *network, size_t tensor);
 
 /* Copies the values out as floats, however they are stored; `count` must be the tensor's count. */
 VGG_API vgg_status vgg_network_copy_values(const vgg_network *network, size_t tensor, float *values,
                                            size_t count, vgg_error *error);
 
-/* Stores the weights of linear layers, which are nearly all that a VGG has, as "F16" or "BF16",
- * rounded to nearest, ties to even; or everything as "F32". Plans compute from 16 bits with the
- * arithmetic of 32 and read half the memory: large linear layers, which wait for memory, take half
- * the time. Training widens them again. No plan of this network may be running. */
+/* Stores the weights of linear layers, which are nearly all that a VGG has, as "F16", "BF16" or
+ * "I8", rounded to nearest, ties to even; or everything as "F32". I8: from -127 to 127, times the
+ * 127th of the largest absolute weight of the output; VGG_ERROR_NUMERIC for weights that are not
+ * finite. Plans compute from them with the arithmetic of 32 bits and read a half or a quarter of
+ * the memory, for which large linear layers wait. Training widens them again. No plan of this
+ * network may be running. */
 VGG_API vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error);
 
 /* Copies `count` values in, which must be the tensor's count. No plan of this network may be

@@ -1,5 +1,6 @@
 #include "base/elements.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ static const vgg_element_type types[] = {
     {"I64", 8, VGG_ELEMENT_INT64},     {"U64", 8, VGG_ELEMENT_OTHER},
     {"I32", 4, VGG_ELEMENT_OTHER},     {"U32", 4, VGG_ELEMENT_OTHER},
     {"I16", 2, VGG_ELEMENT_OTHER},     {"U16", 2, VGG_ELEMENT_OTHER},
-    {"I8", 1, VGG_ELEMENT_OTHER},      {"U8", 1, VGG_ELEMENT_OTHER},
+    {"I8", 1, VGG_ELEMENT_INT8},       {"U8", 1, VGG_ELEMENT_OTHER},
     {"BOOL", 1, VGG_ELEMENT_OTHER},    {"F8_E4M3", 1, VGG_ELEMENT_OTHER},
     {"F8_E5M2", 1, VGG_ELEMENT_OTHER}, {"C64", 8, VGG_ELEMENT_OTHER},
 };
@@ -78,6 +79,9 @@ void vgg_elements_to_float(vgg_element element, const unsigned char *bytes, size
             memcpy(&wide, bytes + 8 * i, sizeof wide);
             values[i] = (float)wide;
             break;
+        case VGG_ELEMENT_INT8:
+            values[i] = (float)(signed char)bytes[i];
+            break;
         case VGG_ELEMENT_FLOAT32:
         case VGG_ELEMENT_INT64:
         case VGG_ELEMENT_OTHER:
@@ -132,4 +136,18 @@ void vgg_elements_from_float(vgg_element element, const float *values, size_t co
                                                        : bfloat_from_float(values[i]);
         memcpy(bytes + 2 * i, &half, sizeof half);
     }
+}
+
+float vgg_elements_to_int8(const float *values, size_t count, signed char *numbers) {
+    float most = 0;
+    for (size_t i = 0; i < count; i++)
+        most = fabsf(values[i]) > most || values[i] != values[i] ? fabsf(values[i]) : most;
+    float scale = most / VGG_INT8_MOST;
+    for (size_t i = 0; i < count; i++) {
+        double number = scale > 0 && isfinite(scale) ? rint((double)values[i] / (double)scale) : 0;
+        /* Below the smallest normal number a scale can be rounded so far down that more would come
+         * out. */
+        numbers[i] = (signed char)fmax(-VGG_INT8_MOST, fmin(number, VGG_INT8_MOST));
+    }
+    return scale;
 }

@@ -98,6 +98,10 @@ vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
                         "%s: is a model file of format version \"%.20s\", expected \"%s\"", path,
                         version, VGG_MODEL_FORMAT_VERSION);
     status = read_network(metadata, path, description, error);
+    const char *int8 = vgg_notes_find(metadata, VGG_MODEL_INT8);
+    description->int8 = int8 != NULL;
+    if (status == VGG_OK && int8 != NULL && strcmp(int8, VGG_MODEL_INT8_SCALES) != 0)
+        status = fail_value(path, VGG_MODEL_INT8, int8, "\"" VGG_MODEL_INT8_SCALES "\"", error);
     const char *preprocess = vgg_notes_find(metadata, "vgg.preprocess");
     if (status == VGG_OK && preprocess != NULL) {
         status = vgg_json_to_preprocess(path, "vgg.preprocess", preprocess,

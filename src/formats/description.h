@@ -11,6 +11,11 @@
 
 #define VGG_MODEL_FORMAT_VERSION "1"
 
+/* The key that a file with weights of int8 has, and what it says: there is a scale for each output
+ * of a linear layer. */
+#define VGG_MODEL_INT8 "vgg.int8"
+#define VGG_MODEL_INT8_SCALES "per-output"
+
 /* Start with {0}. */
 typedef struct vgg_description {
     bool present;     /* false: the file is from elsewhere, and the rest is unknown */
@@ -19,6 +24,7 @@ typedef struct vgg_description {
     bool batch_norm;
     double dropout;
     size_t channels, height, width;
+    bool int8; /* weights of int8 are such as are written here */
     bool has_preprocess;
     vgg_preprocess preprocess;
     vgg_labels labels; /* empty when the file names no classes */

@@ -93,6 +93,7 @@ struct vgg_format {
     vgg_status (*load)(vgg_tensor_source *source, vgg_error *error);
     /* Writes tensors and metadata, whole or not at all; NULL when it is only read. */
     vgg_status (*save)(const vgg_saving *saving, const char *path, vgg_error *error);
+    bool int8; /* weights of int8, with their scales, are written */
 };
 
 extern const vgg_format vgg_format_safetensors;

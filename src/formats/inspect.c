@@ -188,7 +188,8 @@ static vgg_status measure(vgg_inspection *in, vgg_error *error) {
     if (status != VGG_OK)
         return status;
     for (size_t i = 0; i < in->loading.source.tensor_count; i++)
-        vgg_inspect_values(&in->loading.source.tensors[i], in->zero_rows[i], &in->tensors[i]);
+        vgg_inspect_values(&in->loading.source.tensors[i], in->loading.names.items[i].scale,
+                           in->zero_rows[i], &in->tensors[i]);
     vgg_inspect_health(in);
     return VGG_OK;
 }

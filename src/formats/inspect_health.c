@@ -28,9 +28,9 @@ static void check_finite(vgg_inspection *in, const vgg_inspected_tensor *t) {
                        t->first_not_finite);
 }
 
-static bool is_variance(const vgg_inspection *in, size_t tensor) {
+static bool is_field(const vgg_inspection *in, size_t tensor, const char *field) {
     const char *dot = strrchr(in->loading.names.items[tensor].name, '.');
-    return dot != NULL && strcmp(dot, ".running_var") == 0;
+    return dot != NULL && strcmp(dot + 1, field) == 0;
 }
 
 static void check_scale(vgg_inspection *in, size_t tensor) {
@@ -46,10 +46,11 @@ static void check_scale(vgg_inspection *in, size_t tensor) {
         vgg_inspection_add(in, VGG_PROBLEM_SCALE, t->stored_name, 0,
                            "\"%.80s\" has values from %.3g to %.3g", t->stored_name, t->least,
                            t->most);
-    if (is_variance(in, tensor) && t->least < 0)
+    bool variance = is_field(in, tensor, "running_var");
+    if (t->least < 0 && (variance || is_field(in, tensor, "weight_scale")))
         vgg_inspection_add(in, VGG_PROBLEM_SCALE, t->stored_name, 0,
-                           "\"%.80s\" has negative variances, the least is %.3g", t->stored_name,
-                           t->least);
+                           "\"%.80s\" has negative %s, the least is %.3g", t->stored_name,
+                           variance ? "variances" : "scales", t->least);
 }
 
 /* Weights of which none is left. */

@@ -80,28 +80,33 @@ static void add_finite(tally *t, const float *values, size_t count) {
     }
 }
 
-static void add_values(tally *t, vgg_element element, const unsigned char *bytes, size_t size,
-                       size_t count) {
+static void add_values(tally *t, vgg_element element, float scale, const unsigned char *bytes,
+                       size_t size, size_t count) {
     float block[BLOCK];
     for (size_t done = 0, part; done < count; done += part) {
         part = vgg_size_min(count - done, BLOCK);
         vgg_elements_to_float(element, bytes + done * size, part, block);
+        for (size_t i = 0; element == VGG_ELEMENT_INT8 && i < part; i++)
+            block[i] *= scale;
         size_t kept = all_finite(block, part) ? part : set_aside(t, block, part);
         add_finite(t, block, kept);
         t->seen += part;
     }
 }
 
-void vgg_inspect_values(const vgg_stored_tensor *stored, bool *zero_rows,
-                        vgg_inspected_tensor *tensor) {
-    if (!vgg_element_is_weight(stored->type->element))
+void vgg_inspect_values(const vgg_stored_tensor *stored, const vgg_stored_tensor *scale,
+                        bool *zero_rows, vgg_inspected_tensor *tensor) {
+    if (scale == NULL && !vgg_element_is_weight(stored->type->element))
         return;
     tally t = {.least = INFINITY, .most = -INFINITY};
     size_t rows = zero_rows != NULL ? stored->shape[0] : 1;
     size_t row = rows > 0 ? stored->count / rows : 0, size = stored->type->bytes;
     for (size_t i = 0; i < rows; i++) {
         size_t zeros = t.zeros;
-        add_values(&t, stored->type->element, stored->bytes + i * row * size, size, row);
+        float factor = 1;
+        if (scale != NULL)
+            memcpy(&factor, scale->bytes + i * sizeof factor, sizeof factor);
+        add_values(&t, stored->type->element, factor, stored->bytes + i * row * size, size, row);
         if (zero_rows != NULL)
             zero_rows[i] = t.zeros - zeros == row;
     }

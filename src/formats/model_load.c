@@ -237,7 +237,7 @@ vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vg
     if (status == VGG_OK)
         status = vgg_loading_network(&l, error);
     if (status == VGG_OK)
-        status = vgg_bind_tensors(l.network, &l.names, &l.source, error);
+        status = vgg_bind_tensors(l.network, &l.names, &l.source, l.description.int8, error);
     if (status == VGG_OK)
         status = vgg_loading_preprocess(&l, error);
     if (status == VGG_OK)

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "formats/bind.h"
 #include "formats/description.h"
 #include "formats/format.h"
 #include "formats/model.h"
@@ -45,20 +46,54 @@ static vgg_status add_counts(const vgg_network *network, vgg_tensor_source *sour
     return VGG_OK;
 }
 
-static vgg_status add_values(const vgg_network *network, vgg_tensor_source *source,
-                             vgg_error *error) {
+/* The tensors with weights of int8, or all others, and the scales among them. */
+static vgg_status add_some(const vgg_network *network, bool int8, vgg_tensor_source *source,
+                           vgg_error *error) {
     for (size_t i = 0; i < network->tensor_count; i++) {
-        const vgg_tensor *tensor = &network->tensors[i];
-        vgg_numbers numbers = vgg_tensor_numbers(tensor);
+        const vgg_tensor_info *info = &network->tensors[i].info;
+        vgg_numbers numbers = vgg_tensor_numbers(&network->tensors[i]);
         if (numbers.at == NULL)
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "the model cannot be saved: its tensor \"%s\" has no values",
-                            tensor->info.name);
-        if (!add_tensor(source, tensor->info.name, vgg_element_name(numbers.element),
-                        tensor->info.shape, tensor->info.dimensions, numbers.at))
+                            info->name);
+        vgg_tensor_info scale = vgg_bind_scale_info(info);
+        bool added = true;
+        if (int8 == (numbers.scales != NULL))
+            added = add_tensor(source, info->name, vgg_element_name(numbers.element), info->shape,
+                               info->dimensions, numbers.at);
+        else if (numbers.scales != NULL)
+            added = add_tensor(source, scale.name, "F32", scale.shape, 1, numbers.scales);
+        if (!added)
             return vgg_fail_memory(error, "a tensor's name", VGG_TENSOR_NAME);
     }
     return VGG_OK;
+}
+
+/* int8 comes last, so that floats lie at multiples of their size. */
+static vgg_status add_values(const vgg_network *network, vgg_tensor_source *source,
+                             vgg_error *error) {
+    vgg_status status = add_some(network, false, source, error);
+    return status == VGG_OK ? add_some(network, true, source, error) : status;
+}
+
+/* The first tensor of int8; tensor_count when there is none. */
+static size_t first_int8(const vgg_network *network) {
+    size_t i = 0;
+    while (i < network->tensor_count && network->tensors[i].narrow.scales == NULL)
+        i++;
+    return i;
+}
+
+static vgg_status check_int8(const vgg_network *network, const vgg_format *format, const char *path,
+                             vgg_error *error) {
+    size_t found = first_int8(network);
+    if (format->int8 || found == network->tensor_count)
+        return VGG_OK;
+    return vgg_fail(
+        error, VGG_ERROR_UNSUPPORTED,
+        "%s cannot be written: tensor \"%s\" has type I8, which %s files are not written "
+        "with, expected F32, F16 or BF16",
+        path, network->tensors[found].info.name, format->name);
 }
 
 static vgg_status add_metadata(const vgg_model *model, vgg_tensor_source *source,
@@ -67,6 +102,8 @@ static vgg_status add_metadata(const vgg_model *model, vgg_tensor_source *source
     bool complete =
         vgg_description_write(vgg_network_describe(model->network), vgg_model_preprocess(model),
                               &model->labels, &source->metadata);
+    if (complete && first_int8(model->network) < model->network->tensor_count)
+        complete = vgg_notes_set(&source->metadata, VGG_MODEL_INT8, VGG_MODEL_INT8_SCALES);
     for (size_t i = 0; complete && i < notes->count; i++)
         complete = vgg_notes_set(&source->metadata, notes->items[i].key, notes->items[i].value);
     return complete ? VGG_OK : vgg_fail(error, VGG_ERROR_MEMORY, "no memory for the metadata");
@@ -87,10 +124,12 @@ vgg_status vgg_model_save_as(const vgg_model *model, const char *path, const vgg
     vgg_status status = vgg_options_read(&options, sizeof options, told, "vgg_save_options", error);
     if (status == VGG_OK)
         status = vgg_format_to_write(options.format, path, &format, error);
+    if (status == VGG_OK)
+        status = check_int8(network, format, path, error);
     if (status != VGG_OK)
         return status;
     status =
-        vgg_tensor_source_reserve(&source, network->layer_count + network->tensor_count, error);
+        vgg_tensor_source_reserve(&source, network->layer_count + 2 * network->tensor_count, error);
     if (status != VGG_OK)
         return status;
     source.tensor_count = 0;

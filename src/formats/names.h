@@ -12,6 +12,7 @@
 typedef struct vgg_named_tensor {
     char name[VGG_TENSOR_NAME];
     const vgg_stored_tensor *stored;
+    const vgg_stored_tensor *scale; /* of weights of int8: found by vgg_bind_scale; else NULL */
     bool used;
 } vgg_named_tensor;
 

@@ -300,4 +300,5 @@ const vgg_format vgg_format_safetensors = {
     .sniff = sniff,
     .load = load,
     .save = vgg_safetensors_save,
+    .int8 = true,
 };

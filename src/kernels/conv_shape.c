@@ -66,7 +66,7 @@ void vgg_conv_pack(void *argument, size_t begin, size_t end, size_t worker) {
         for (size_t c = 0; c < shape->inputs; c++) {
             float from[VGG_MOST_TAPS];
             size_t first = k * out_stride + c * in_stride;
-            size_t size = task->element == VGG_ELEMENT_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+            size_t size = vgg_element_bytes(task->element);
             vgg_elements_to_float(task->element,
                                   (const unsigned char *)task->weights + first * size, taps, from);
             float *to = task->packed + packed_index(shape, k, c, 0);

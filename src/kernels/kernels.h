@@ -247,8 +247,9 @@ typedef struct vgg_linear_task {
     size_t images, inputs, outputs;
     const float *x; /* (images, inputs) */
     const void *weights;
-    vgg_element element; /* of the weights: float32, and for linear_forward also float16 and
-                          * bfloat16, which are widened on the way */
+    vgg_element element; /* of the weights: float32, and for linear_forward also float16, bfloat16
+                          * and int8, which are widened on the way */
+    const float *scales; /* (outputs): what the int8 numbers of a row are times; else NULL */
     const float *bias;   /* (outputs) */
     bool relu;
     float *y; /* (images, outputs) */
@@ -424,7 +425,7 @@ typedef struct vgg_kernels {
     vgg_pool_work *conv_forward; /* vgg_conv_forward_task */
     vgg_pool_work *conv_weights; /* vgg_conv_weights_task */
     vgg_winograd_kernels winograd2, winograd4;
-    vgg_pool_work *linear_forward; /* vgg_linear_task: y = relu?(x w^T + bias) */
+    vgg_pool_work *linear_forward; /* vgg_linear_task: y = relu?(scales? x w^T + bias) */
     vgg_pool_work *linear_input;   /* dx = dy w */
     vgg_pool_work *linear_weights; /* dweights = dy^T x, dbias = sums of dy */
     vgg_pool_work *linear_update;  /* vgg_linear_update_task */

@@ -41,7 +41,7 @@ VGG_INLINE void dot_tile(int images, int outputs, vgg_element element, const flo
     for (int o = 0; o < outputs; o++)
         sums[n][o] = (vf){0};
     size_t i = 0;
-    size_t size = element == VGG_ELEMENT_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+    size_t size = vgg_element_bytes(element);
     for (; i + VGG_LANES <= count; i += VGG_LANES) {
         vf weight[TILE_OUTPUTS];
         VGG_UNROLL
@@ -117,25 +117,43 @@ VGG_INLINE void dot_chunk(const vgg_linear_task *task, vgg_element element, size
 #undef IMAGES
 }
 
-static void forward_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
+/* The sums of some outputs begin with the bias, but with 0 where they are multiplied in the end. */
+static void begin_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
+    for (size_t n = 0; n < task->images; n++) {
+        float *y = task->y + n * task->outputs + begin;
+        if (task->scales != NULL)
+            memset(y, 0, (end - begin) * sizeof *y);
+        else
+            memcpy(y, task->bias + begin, (end - begin) * sizeof *y);
+    }
+}
+
+static void end_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
+    if (task->scales == NULL && !task->relu)
+        return;
     for (size_t n = 0; n < task->images; n++)
-        memcpy(task->y + n * task->outputs + begin, task->bias + begin,
-               (end - begin) * sizeof *task->y);
+        for (size_t o = begin; o < end; o++) {
+            float *y = task->y + n * task->outputs + o;
+            if (task->scales != NULL)
+                *y = *y * task->scales[o] + task->bias[o];
+            *y = task->relu && *y < 0 ? 0 : *y;
+        }
+}
+
+static void forward_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
+    begin_outputs(task, begin, end);
     for (size_t from = 0; from < task->inputs; from += CHUNK_INPUTS) {
         size_t count = vgg_size_min(CHUNK_INPUTS, task->inputs - from);
         if (task->element == VGG_ELEMENT_FLOAT16)
             dot_chunk(task, VGG_ELEMENT_FLOAT16, begin, end, from, count);
         else if (task->element == VGG_ELEMENT_BFLOAT16)
             dot_chunk(task, VGG_ELEMENT_BFLOAT16, begin, end, from, count);
+        else if (task->element == VGG_ELEMENT_INT8)
+            dot_chunk(task, VGG_ELEMENT_INT8, begin, end, from, count);
         else
             dot_chunk(task, VGG_ELEMENT_FLOAT32, begin, end, from, count);
     }
-    if (task->relu)
-        for (size_t n = 0; n < task->images; n++)
-            for (size_t o = begin; o < end; o++) {
-                float *y = task->y + n * task->outputs + o;
-                *y = *y < 0 ? 0 : *y;
-            }
+    end_outputs(task, begin, end);
 }
 
 void VGG_TIERED(linear_forward)(void *argument, size_t begin, size_t end, size_t worker);

@@ -48,12 +48,29 @@ VGG_INLINE void vf_store(float *to, vf value) {
     *(vf_any *)to = value;
 }
 
-/* Numbers of a weight type, from[index] on, as floats. */
+VGG_INLINE vf vf_load_int8(const int8_t *from) {
+#if VGG_LANES == 16
+    __m128i numbers = _mm_loadu_si128((const __m128i *)(const void *)from);
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(numbers));
+#elif VGG_LANES == 8
+    __m128i numbers = _mm_loadl_epi64((const __m128i *)(const void *)from);
+    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(numbers));
+#else
+    vf value;
+    for (int i = 0; i < VGG_LANES; i++)
+        value[i] = (float)from[i];
+    return value;
+#endif
+}
+
+/* Numbers of a weight type or int8, from[index] on, as floats. */
 VGG_INLINE vf vf_load_element(vgg_element element, const void *from, size_t index) {
     typedef uint16_t halves __attribute__((vector_size(VGG_LANES * 2)));
     typedef uint32_t words __attribute__((vector_size(VGG_LANES * 4)));
     if (element == VGG_ELEMENT_FLOAT32)
         return vf_load((const float *)from + index);
+    if (element == VGG_ELEMENT_INT8)
+        return vf_load_int8((const int8_t *)from + index);
     halves bits;
     memcpy(&bits, (const uint16_t *)from + index, sizeof bits);
     if (element == VGG_ELEMENT_BFLOAT16)
@@ -71,7 +88,7 @@ VGG_INLINE vf vf_load_element(vgg_element element, const void *from, size_t inde
 
 /* The first `count` of them, and zeros; nothing beyond is read. */
 VGG_INLINE vf vf_load_some(vgg_element element, const void *from, size_t index, size_t count) {
-    size_t bytes = element == VGG_ELEMENT_FLOAT32 ? 4 : 2;
+    size_t bytes = vgg_element_bytes(element);
     unsigned char copy[VGG_LANES * 4] = {0};
     memcpy(copy, (const unsigned char *)from + index * bytes, count * bytes);
     return vf_load_element(element, copy, 0);

@@ -316,8 +316,7 @@ static void fetch_weights(const vgg_winograd_task *task, size_t first_k, size_t 
     const vgg_conv_shape *shape = &task->shape;
     if (first_k + GROUP > shape->outputs)
         return;
-    size_t size = task->element == VGG_ELEMENT_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
-    size_t filter = 9 * size;
+    size_t filter = 9 * vgg_element_bytes(task->element);
     size_t rows = task->turned ? channels : GROUP, columns = task->turned ? GROUP : channels;
     size_t row = (task->turned ? shape->outputs : shape->inputs) * filter;
     const char *from = (const char *)task->weights +

@@ -21,26 +21,26 @@ typedef struct vgg_layer {
     bool frozen; /* not trained */
 } vgg_layer;
 
-/* The numbers of a tensor lie in memory of its own or of somebody else, as floats or, for weights
- * that a plan widens on the way, in 16 bits. */
-typedef struct vgg_tensor {
-    vgg_tensor_info info;
-    const float *values; /* NULL while there are none, and for 16 bits */
-    const void *halves;  /* NULL, or the numbers in 16 bits */
-    vgg_element element; /* of the halves: float16 or bfloat16 */
-    void *owned;         /* NULL, or the memory that values or halves are in */
-} vgg_tensor;
-
-/* Where a tensor's numbers are, whichever they are, and what they are. */
+/* Where a tensor's numbers are, and what they are. */
 typedef struct vgg_numbers {
     const void *at; /* NULL while there are none */
     vgg_element element;
+    const float *scales; /* of int8: (shape[0]), what the numbers of a row are times; else NULL */
 } vgg_numbers;
 
+/* The numbers of a tensor lie in memory of its own or of somebody else, as floats or, for weights
+ * that a plan widens on the way, in 16 or 8 bits. */
+typedef struct vgg_tensor {
+    vgg_tensor_info info;
+    const float *values; /* NULL while there are none, and for narrow numbers */
+    vgg_numbers narrow;  /* float16, bfloat16 or int8; narrow.at is NULL for floats */
+    void *owned;         /* NULL, or the memory that numbers or scales are in */
+} vgg_tensor;
+
 static inline vgg_numbers vgg_tensor_numbers(const vgg_tensor *tensor) {
-    if (tensor->halves != NULL)
-        return (vgg_numbers){tensor->halves, tensor->element};
-    return (vgg_numbers){tensor->values, VGG_ELEMENT_FLOAT32};
+    if (tensor->narrow.at != NULL)
+        return tensor->narrow;
+    return (vgg_numbers){tensor->values, VGG_ELEMENT_FLOAT32, NULL};
 }
 
 struct vgg_network {
@@ -56,7 +56,7 @@ struct vgg_network {
 enum { VGG_TENSOR_WEIGHT = 0, VGG_TENSOR_BIAS = 1, VGG_TENSOR_MEAN = 2, VGG_TENSOR_VARIANCE = 3 };
 
 /* The values for writing, as floats; takes the memory (cleared, or copied from what was borrowed or
- * stored in 16 bits) when there is none yet. NULL when memory ran out. The caller counts
+ * stored in fewer bits) when there is none yet. NULL when memory ran out. The caller counts
  * network->version up after writing. */
 float *vgg_network_own(vgg_network *network, size_t tensor);
 
@@ -64,9 +64,8 @@ float *vgg_network_own(vgg_network *network, size_t tensor);
  * must be aligned to 4 bytes. */
 void vgg_network_borrow(vgg_network *network, size_t tensor, const float *values);
 
-/* The same of numbers of 16 bits, aligned to 2 bytes, for weights only. */
-void vgg_network_borrow_halves(vgg_network *network, size_t tensor, vgg_element element,
-                               const void *halves);
+/* The same of weights of 16 or 8 bits, aligned to their size. */
+void vgg_network_borrow_narrow(vgg_network *network, size_t tensor, vgg_numbers numbers);
 
 /* Extents of every layer's output for another input size: extents[0] is the input, extents[i + 1]
  * the output of layer i. Fails when a pool has nothing left to pool or a linear layer would see

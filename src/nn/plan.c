@@ -133,7 +133,7 @@ static vgg_status own_values(vgg_plan *plan, vgg_error *error) {
     for (size_t i = 0; plan->gradients && i < network->tensor_count; i++) {
         const vgg_tensor *tensor = &network->tensors[i];
         bool statistics = !tensor->info.trained && tensor->values != NULL;
-        if (!statistics && tensor->halves == NULL)
+        if (!statistics && tensor->narrow.at == NULL)
             continue;
         if (vgg_network_own(network, i) == NULL)
             return vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof(float));
@@ -371,7 +371,9 @@ static void describe_products(const vgg_plan *plan, const vgg_step *step, vgg_st
     const vgg_tensor *weight =
         &plan->network->tensors[plan->network->layers[step->layer].first_tensor];
     size_t weights = weight->info.count;
-    info->weight_bytes = weights * (weight->halves == NULL ? sizeof(float) : sizeof(uint16_t));
+    vgg_numbers numbers = vgg_tensor_numbers(weight);
+    info->weight_bytes = weights * vgg_element_bytes(numbers.element) +
+                         (numbers.scales != NULL ? weight->info.shape[0] * sizeof(float) : 0);
     if (step->kind == VGG_STEP_LINEAR) {
         info->multiply_adds = weights;
         info->products = weights * plan->options.batch;

@@ -229,6 +229,7 @@ static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_step *step) {
                              .x = vgg_plan_buffer(plan, step->x),
                              .weights = weights.at,
                              .element = weights.element,
+                             .scales = weights.scales,
                              .bias = tensor_of(plan, step, VGG_TENSOR_BIAS)->values,
                              .relu = step->relu,
                              .y = vgg_plan_buffer(plan, step->y)};

@@ -141,11 +141,14 @@ static void widen(const vgg_tensor *tensor, float *values) {
         memset(values, 0, tensor->info.count * sizeof *values);
     else
         vgg_elements_to_float(numbers.element, numbers.at, tensor->info.count, values);
+    for (size_t o = 0; numbers.scales != NULL && o < tensor->info.shape[0]; o++)
+        for (size_t i = 0; i < tensor->info.shape[1]; i++)
+            values[o * tensor->info.shape[1] + i] *= numbers.scales[o];
 }
 
 float *vgg_network_own(vgg_network *network, size_t index) {
     vgg_tensor *tensor = &network->tensors[index];
-    if (tensor->owned == NULL || tensor->halves != NULL) {
+    if (tensor->owned == NULL || tensor->narrow.at != NULL) {
         float *values = vgg_aligned_alloc(tensor->info.count * sizeof *values);
         if (values == NULL)
             return NULL;
@@ -153,7 +156,7 @@ float *vgg_network_own(vgg_network *network, size_t index) {
         free(tensor->owned);
         tensor->owned = values;
         tensor->values = values;
-        tensor->halves = NULL;
+        tensor->narrow = (vgg_numbers){0};
     }
     return tensor->owned;
 }
@@ -163,15 +166,13 @@ void vgg_network_borrow(vgg_network *network, size_t index, const float *values)
     free(tensor->owned);
     tensor->owned = NULL;
     tensor->values = values;
-    tensor->halves = NULL;
+    tensor->narrow = (vgg_numbers){0};
     network->version++;
 }
 
-void vgg_network_borrow_halves(vgg_network *network, size_t index, vgg_element element,
-                               const void *halves) {
+void vgg_network_borrow_narrow(vgg_network *network, size_t index, vgg_numbers numbers) {
     vgg_network_borrow(network, index, NULL);
-    network->tensors[index].halves = halves;
-    network->tensors[index].element = element;
+    network->tensors[index].narrow = numbers;
 }
 
 const char *vgg_network_dtype(const vgg_network *network, size_t index) {
@@ -192,52 +193,6 @@ vgg_status vgg_network_copy_values(const vgg_network *network, size_t index, flo
                         tensor->info.name,
                         vgg_tensor_numbers(tensor).at == NULL ? 0 : tensor->info.count, count);
     widen(tensor, values);
-    return VGG_OK;
-}
-
-/* The weights of linear layers are nearly all of a VGG's memory and are read once per batch. Those
- * of convolutions would save a tenth more, and no time, for twice the error. */
-static bool pays_in_halves(const vgg_tensor_info *info) {
-    return info->dimensions == 2;
-}
-
-static vgg_status narrow(vgg_network *network, size_t index, vgg_element element,
-                         vgg_error *error) {
-    vgg_tensor *tensor = &network->tensors[index];
-    float *values = vgg_network_own(network, index);
-    void *halves = vgg_aligned_alloc(tensor->info.count * sizeof(uint16_t));
-    if (values == NULL || halves == NULL) {
-        free(halves);
-        return vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof *values);
-    }
-    vgg_elements_from_float(element, values, tensor->info.count, halves);
-    vgg_network_borrow_halves(network, index, element, halves);
-    tensor->owned = halves;
-    return VGG_OK;
-}
-
-vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error) {
-    const vgg_element_type *type = vgg_element_type_named(dtype);
-    if (type == NULL || type->element == VGG_ELEMENT_FLOAT64 ||
-        !vgg_element_is_weight(type->element))
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "weights cannot be stored as \"%.80s\", expected F32, F16 or BF16", dtype);
-    for (size_t i = 0; i < network->tensor_count; i++) {
-        const vgg_tensor *tensor = &network->tensors[i];
-        vgg_numbers numbers = vgg_tensor_numbers(tensor);
-        bool widens = type->element == VGG_ELEMENT_FLOAT32;
-        if (numbers.at == NULL || numbers.element == type->element ||
-            (!widens && !pays_in_halves(&tensor->info)))
-            continue;
-        vgg_status status = VGG_OK;
-        if (!widens)
-            status = narrow(network, i, type->element, error);
-        else if (vgg_network_own(network, i) == NULL)
-            status = vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof(float));
-        if (status != VGG_OK)
-            return status;
-    }
-    network->version++;
     return VGG_OK;
 }
 

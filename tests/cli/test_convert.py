@@ -1,4 +1,4 @@
-"""vgg convert: a model in another file, with weights of 16 bits."""
+"""vgg convert: a model in another file, with weights of 16 or 8 bits."""
 
 import json
 import struct
@@ -56,6 +56,99 @@ def test_halves_become_floats_again(model, tmp_path):
     assert again.read_bytes() == small.read_bytes()
 
 
+def values(path, name):
+    """The numbers of a tensor of F32 or I8."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    entry = header(path)[name]
+    begin, end = (8 + length + offset for offset in entry["data_offsets"])
+    letter = {"F32": "f", "I8": "b"}[entry["dtype"]]
+    return [v for (v,) in struct.iter_unpack(f"<{letter}", data[begin:end])]
+
+
+def test_int8_is_a_scale_and_whole_numbers_per_output(model, picture, tmp_path):
+    small = tmp_path / "small.safetensors"
+    out = vgg("convert", model, small, "--dtype", "int8").out
+    assert "F32, linear layers I8" in out
+    entries = header(small)
+    metadata = entries.pop("__metadata__")
+    assert metadata.pop("vgg.int8") == "per-output"
+    assert metadata == header(model)["__metadata__"]
+    assert set(entries) - set(header(model)) == {
+        "classifier.0.weight_scale", "classifier.3.weight_scale"}
+    for name in ("classifier.0.weight", "classifier.3.weight"):
+        outputs, inputs = entries[name]["shape"]
+        assert entries[name]["dtype"] == "I8"
+        assert entries[f"{name}_scale"]["dtype"] == "F32"
+        assert entries[f"{name}_scale"]["shape"] == [outputs]
+        floats, whole, scales = (values(model, name), values(small, name),
+                                 values(small, f"{name}_scale"))
+        for o in range(outputs):
+            row = slice(o * inputs, (o + 1) * inputs)
+            assert max(map(abs, whole[row])) == 127
+            assert scales[o] == pytest.approx(max(map(abs, floats[row])) / 127, rel=1e-6)
+            for w, q in zip(floats[row], whole[row], strict=True):
+                assert abs(w - scales[o] * q) <= 0.5001 * scales[o]
+    before, after = scores(model, picture), scores(small, picture)
+    for a, b in zip(before["predictions"], after["predictions"], strict=True):
+        assert a["index"] == b["index"]
+        assert a["probability"] == pytest.approx(b["probability"], abs=0.02)
+
+
+def test_int8_works_everywhere(model, pictograms, tmp_path):
+    small, wide = tmp_path / "small.safetensors", tmp_path / "wide.safetensors"
+    vgg("convert", model, small, "--dtype", "int8")
+    copy = tmp_path / "copy.safetensors"
+    vgg("convert", small, copy)
+    assert copy.read_bytes() == small.read_bytes()
+    vgg("convert", small, wide, "--dtype", "f32")
+    assert "vgg.int8" not in header(wide)["__metadata__"]
+    whole, scales = (values(small, f"classifier.3.weight{end}") for end in ("", "_scale"))
+    assert values(wide, "classifier.3.weight") == pytest.approx(
+        [scales[i // 8] * q for i, q in enumerate(whole)], rel=1e-7)
+    assert vgg("summary", small).out == vgg("summary", model).out
+    found = json.loads(vgg("inspect", small, "--format", "json").out)
+    assert found["problems"] == []
+    (of_weight,) = (t for t in found["tensors"] if t["name"] == "classifier.3.weight")
+    (of_floats,) = (t for t in json.loads(vgg("inspect", wide, "--format", "json").out)["tensors"]
+                    if t["name"] == "classifier.3.weight")
+    assert of_weight.pop("dtype") == "I8" and of_floats.pop("dtype") == "F32"
+    assert of_weight == of_floats
+    assert vgg("eval", "--model", small, pictograms).out.startswith("images")
+    assert "classifier.0" in vgg("bench", small, "--batch", 1, "--seconds", "0.01").out
+
+
+def test_int8_predicts_the_same_classes(pictograms, tmp_path):
+    """After some training, probabilities move by less than a hundredth. So the first class of every
+    picture stays, and so do the first five, but for classes within two hundredths of the fifth."""
+    before, after = tmp_path / "run" / "last.safetensors", tmp_path / "int8.safetensors"
+    vgg("train", pictograms, "-o", tmp_path / "run", "--arch", "8,M,16,M/64,32", "--batch-norm",
+        "--epochs", 12, "--batch", 8, "--lr", 0.01, "--seed", 2)
+    vgg("convert", before, after, "--dtype", "int8")
+    pictures = sorted(pictograms.glob("*/*/*.png"))
+    assert len(pictures) == 60
+    found = [json.loads(vgg("predict", "--model", m, *pictures, "--top", 10, "--format", "json").out)
+             for m in (before, after)]
+    for a, b in zip(*found, strict=True):
+        ranks = [[p["index"] for p in x["predictions"]] for x in (a, b)]
+        assert ranks[0][0] == ranks[1][0]
+        fifth = a["predictions"][4]["probability"]
+        of_a, of_b = ({p["index"]: p["probability"] for p in x["predictions"]} for x in (a, b))
+        assert all(abs(of_a[c] - of_b[c]) <= 0.01 for c in of_a)
+        moved = set(ranks[0][:5]) ^ set(ranks[1][:5])
+        assert all(abs(of_a[c] - fifth) <= 0.02 for c in moved)
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.onnx"])
+def test_other_formats_have_no_int8(model, tmp_path, name):
+    small, out = tmp_path / "small.safetensors", tmp_path / name
+    vgg("convert", model, small, "--dtype", "int8")
+    line = complaint("convert", small, out)
+    assert str(out) in line and '"classifier.0.weight" has type I8' in line
+    assert "expected F32, F16 or BF16" in line and not out.exists()
+    vgg("convert", small, out, "--dtype", "f16")
+
+
 def test_what_the_file_does_not_say_can_be_told(model, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("".join(f"thing {i}\n" for i in range(10)))
@@ -85,7 +178,7 @@ def test_a_model_may_replace_itself(model, tmp_path):
 
 def test_complaints(model, tmp_path):
     out = tmp_path / "out.safetensors"
-    assert "expected f32, f16 or bf16" in complaint("convert", model, out, "--dtype", "f8", status=2)
+    assert "expected f32, f16, bf16 or int8" in complaint("convert", model, out, "--dtype", "f8", status=2)
     assert "safetensors" in complaint("convert", model, out, "--format", "gguf")
     assert "cannot open" in complaint("convert", tmp_path / "none.safetensors", out)
     assert "IN or OUT is missing" in complaint("convert", model, status=2)

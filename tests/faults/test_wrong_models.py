@@ -163,6 +163,86 @@ def test_eval_of_weights_that_are_no_numbers(model, pictograms, tmp_path):
     fails("eval", "--model", path, pictograms, says=["finite"])
 
 
+# ---- weights of int8 and their scales: (change of the tensors, what predict says, what inspect
+# calls it)
+SCALE = "classifier.0.weight_scale"  # 8
+
+
+def scales(value, at=3):
+    data = [0.5] * 8
+    data[at] = value
+    return struct.pack("<8f", *data)
+
+
+INT8 = {
+    "missing": (lambda t: [x for x in t if x[0] != SCALE], [SCALE, "lacks tensors"], "missing"),
+    "shape": (lambda t: changed(t, SCALE, shape=[4], data=zeros(4)),
+              [SCALE, "has shape 4, expected 8"], "shape"),
+    "dimensions": (lambda t: changed(t, SCALE, shape=[8, 1]),
+                   [SCALE, "has shape 8x1, expected 8"], "shape"),
+    "type": (lambda t: changed(t, SCALE, "F64", data=zeros(8, size=8)),
+             [SCALE, "has type F64, expected F32"], "type"),
+    "nan": (lambda t: changed(t, SCALE, data=scales(float("nan"))),
+            [SCALE, "scale 3 is nan, expected a finite number from 0"], "not-finite"),
+    "infinite": (lambda t: changed(t, SCALE, data=scales(float("inf"), 7)),
+                 [SCALE, "scale 7 is inf, expected a finite number"], "not-finite"),
+    "negative": (lambda t: changed(t, SCALE, data=scales(-0.5)),
+                 [SCALE, "scale 3 is -0.5, expected a finite number from 0"], "scale"),
+    "of-no-weight": (lambda t: [*t, ("features.0.weight_scale", "F32", [4], zeros(4))],
+                     ["features.0.weight_scale", "do not belong"], "unused"),
+    "of-floats": (lambda t: changed(t, SHAPED, "F32", data=zeros(8, 256)),
+                  [SCALE, "do not belong"], "unused"),
+    "convolution": (lambda t: changed(t, "features.0.weight", "I8", data=zeros(4, 3, 3, 3, size=1)),
+                    ["features.0.weight", "has type I8, expected F32"], "type"),
+    "bias": (lambda t: changed(t, "classifier.0.bias", "I8", data=zeros(8, size=1)),
+             ["classifier.0.bias", "has type I8, expected F32"], "type"),
+    "turned": (lambda t: changed(t, SHAPED, shape=[256, 8]),
+               [SHAPED, "has shape 256x8, expected 8x256"], "shape"),
+}
+
+
+@pytest.fixture(scope="session")
+def int8(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("int8") / "int8.safetensors"
+    assert run("convert", model, path, "--dtype", "int8")[0] == 0
+    return path
+
+
+@pytest.mark.parametrize("name", INT8)
+def test_int8(name, int8, picture, tmp_path):
+    path = tmp_path / "model.safetensors"
+    metadata, tensors = taken_apart(int8)
+    change, says, kind = INT8[name]
+    put_together(path, metadata, change(tensors))
+    fails("predict", "--model", path, picture, says=[path, *says])
+    status, out, _ = run("inspect", path, "--format", "json")
+    assert status == 4 and kind in {p["kind"] for p in json.loads(out)["problems"]}
+
+
+@pytest.mark.parametrize("value,says", [
+    (None, [SHAPED, "has type I8, expected F32, F16, BF16 or F64"]),
+    ("per-tensor", ["vgg.int8", "per-tensor", 'expected "per-output"']),
+])
+def test_int8_of_other_programs(value, says, int8, picture, tmp_path):
+    path = tmp_path / "model.safetensors"
+    metadata, tensors = taken_apart(int8)
+    metadata = {k: v for k, v in metadata.items() if k != "vgg.int8"}
+    if value is not None:
+        metadata["vgg.int8"] = value
+    put_together(path, metadata, tensors)
+    fails("predict", "--model", path, picture, says=[path, *says])
+    assert run("inspect", path)[0] == 4
+
+
+def test_weights_that_int8_cannot_hold(model, tmp_path):
+    path, out = tmp_path / "model.safetensors", tmp_path / "int8.safetensors"
+    metadata, tensors = taken_apart(model)
+    data = zeros(4 * 256) + struct.pack("<f", float("nan")) * (4 * 256)
+    put_together(path, metadata, changed(tensors, SHAPED, data=data))
+    fails("convert", path, out, "--dtype", "int8", says=[SHAPED, "I8", "row 4", "finite"])
+    assert not out.exists()
+
+
 # ---- metadata: (key, value or None to leave it out, what is said)
 METADATA = [
     ("vgg.format_version", "2", ['"2"', '"1"']),

@@ -56,18 +56,25 @@ static void test_errors(void **state) {
     skip_when_quick();
     vgg_network *network = make_network();
     float *inputs = draw_pictures();
-    static float exact[PICTURES * CLASSES], winograd[PICTURES * CLASSES], f16[PICTURES * CLASSES];
+    static float exact[PICTURES * CLASSES], winograd[PICTURES * CLASSES], f16[PICTURES * CLASSES],
+        int8[PICTURES * CLASSES];
     vgg_error error;
     run(network, 0, true, inputs, PICTURES, exact);
     run(network, 0, false, inputs, PICTURES, winograd);
     assert_ok(vgg_network_set_dtype(network, "F16", &error), error);
     run(network, 0, false, inputs, PICTURES, f16);
+    assert_ok(vgg_network_initialise(network, "kaiming", 7, &error), error);
+    assert_ok(vgg_network_set_dtype(network, "I8", &error), error);
+    run(network, 0, false, inputs, PICTURES, int8);
     double size = vgg_golden_size(exact, PICTURES * CLASSES);
     double of_winograd = vgg_golden_distance(winograd, exact, PICTURES * CLASSES) / size;
     double of_f16 = vgg_golden_distance(f16, exact, PICTURES * CLASSES) / size;
-    print_message("from exact: winograd %.1e, f16 %.1e of max|logit|\n", of_winograd, of_f16);
+    double of_int8 = vgg_golden_distance(int8, exact, PICTURES * CLASSES) / size;
+    print_message("from exact: winograd %.1e, f16 %.1e, int8 %.1e of max|logit|\n", of_winograd,
+                  of_f16, of_int8);
     assert_true(of_winograd <= 2e-5);
     assert_true(of_f16 <= 1e-3);
+    assert_true(of_int8 <= 2e-2);
     free(inputs);
     vgg_network_free(network);
 }
