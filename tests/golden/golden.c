@@ -118,7 +118,7 @@ const float *vgg_golden_values(const vgg_golden_set *set, const vgg_golden_case 
 /* ---- formulas -------------------------------------------------------------------------------- */
 
 /* FNV-1a of "seed/what", the key of a stream. */
-static uint64_t stream_key(const char *seed, const char *what) {
+uint64_t vgg_golden_key(const char *seed, const char *what) {
     char key[128];
     snprintf(key, sizeof key, "%s/%s", seed, what);
     uint64_t state = 0xcbf29ce484222325u;
@@ -127,22 +127,23 @@ static uint64_t stream_key(const char *seed, const char *what) {
     return state;
 }
 
-static uint32_t stream_bits(uint64_t key, size_t number) {
+uint32_t vgg_golden_bits(uint64_t key, size_t number) {
     return (uint32_t)(vgg_random_mix(key + 0x9e3779b97f4a7c15u * ((uint64_t)number + 1)) >> 40);
 }
 
 /* u(number), in [-1, 1). Products with powers of two are exact, so that a compiler which fuses a
  * product with the following sum changes nothing. */
 static float stream_value(uint64_t key, size_t number) {
-    return (float)(int32_t)stream_bits(key, number) * 0x1p-23f - 1.0f;
+    return (float)(int32_t)vgg_golden_bits(key, number) * 0x1p-23f - 1.0f;
 }
 
-static void fill_weights(float *values, const vgg_tensor_info *info, uint64_t key, float divisor) {
-    size_t fan_in = info->count / info->shape[0];
+/* `count` weights of neurons with `fan_in` inputs, from number `first` of the stream on. */
+static void fill_weights(float *values, size_t count, size_t fan_in, uint64_t key, size_t first,
+                         float divisor) {
     float scale = (float)sqrt(6.0 / (double)fan_in);
-    float last = stream_value(key, 0);
-    for (size_t i = 0; i < info->count; i++) {
-        float next = stream_value(key, i + 1);
+    float last = stream_value(key, first);
+    for (size_t i = 0; i < count; i++) {
+        float next = stream_value(key, first + i + 1);
         values[i] = (next - 0.125f * last) * scale / divisor;
         last = next;
     }
@@ -183,16 +184,50 @@ vgg_network *vgg_golden_network(const vgg_golden_case *item) {
         vgg_tensor_info info;
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         float *values = vgg_golden_alloc(info.count, sizeof *values);
-        uint64_t key = stream_key(item->seed, info.name);
+        uint64_t key = vgg_golden_key(item->seed, info.name);
         /* The last linear layer owns the last two tensors: its weight and its bias. */
         if (info.dimensions > 1)
-            fill_weights(values, &info, key, t + 2 == tensors ? (float)item->gain : 1);
+            fill_weights(values, info.count, info.count / info.shape[0], key, 0,
+                         t + 2 == tensors ? (float)item->gain : 1);
         else
             fill_vector(values, &info, key);
         assert_ok(vgg_network_set_values(network, t, values, info.count, &error), error);
         free(values);
     }
     return network;
+}
+
+/* Replaces the filters whose version is not 0. */
+static void choose_filters(float *values, const vgg_tensor_info *info, uint64_t key,
+                           const float *versions) {
+    size_t fan_in = info->count / info->shape[0];
+    for (size_t k = 0; k < info->shape[0]; k++)
+        if (versions[k] != 0)
+            fill_weights(values + k * fan_in, fan_in, fan_in, key,
+                         (size_t)versions[k] * info->count + k * fan_in, 1);
+}
+
+void vgg_golden_fit(const vgg_golden_set *set, const vgg_golden_case *item, vgg_network *network) {
+    static const char prefix[] = "chosen/";
+    for (size_t a = item->first_array; a < item->first_array + item->arrays; a++) {
+        const vgg_golden_array *array = &set->arrays[a];
+        if (strncmp(array->name, prefix, sizeof prefix - 1) != 0)
+            continue;
+        const char *name = array->name + sizeof prefix - 1;
+        size_t t = vgg_network_find_tensor(network, name);
+        vgg_tensor_info info;
+        vgg_error error;
+        assert_ok(vgg_network_tensor(network, t, &info, &error), error);
+        assert_int_equal(array->count, info.shape[0]);
+        float *values = vgg_golden_alloc(info.count, sizeof *values);
+        assert_ok(vgg_network_copy_values(network, t, values, info.count, &error), error);
+        if (info.dimensions > 1)
+            choose_filters(values, &info, vgg_golden_key(item->seed, name), array->values);
+        else
+            memcpy(values, array->values, info.count * sizeof *values);
+        assert_ok(vgg_network_set_values(network, t, values, info.count, &error), error);
+        free(values);
+    }
 }
 
 vgg_plan *vgg_golden_plan(vgg_network *network, const vgg_golden_case *item, size_t threads,
@@ -212,9 +247,9 @@ vgg_plan *vgg_golden_plan(vgg_network *network, const vgg_golden_case *item, siz
 
 size_t *vgg_golden_classes(const vgg_golden_case *item, size_t step) {
     size_t *classes = vgg_golden_alloc(item->batch, sizeof *classes);
-    uint64_t key = stream_key(item->seed, "class");
+    uint64_t key = vgg_golden_key(item->seed, "class");
     for (size_t n = 0; n < item->batch; n++)
-        classes[n] = stream_bits(key, step * item->batch + n) % item->classes;
+        classes[n] = vgg_golden_bits(key, step * item->batch + n) % item->classes;
     return classes;
 }
 
@@ -222,8 +257,8 @@ float *vgg_golden_pictures(const vgg_golden_case *item, size_t step) {
     size_t pixels = item->channels * item->height * item->width;
     float *pictures = vgg_golden_alloc(item->batch * pixels, sizeof *pictures);
     size_t *classes = vgg_golden_classes(item, step);
-    uint64_t prototype = stream_key(item->seed, "prototype");
-    uint64_t noise = stream_key(item->seed, "noise");
+    uint64_t prototype = vgg_golden_key(item->seed, "prototype");
+    uint64_t noise = vgg_golden_key(item->seed, "noise");
     for (size_t n = 0; n < item->batch; n++)
         for (size_t i = 0; i < pixels; i++)
             pictures[n * pixels + i] =

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "vgg/network.h"
 
@@ -46,6 +47,13 @@ const float *vgg_golden_values(const vgg_golden_set *set, const vgg_golden_case 
 
 /* The network of the case with all its values. */
 vgg_network *vgg_golden_network(const vgg_golden_case *item);
+
+/* Replaces what the case chose to keep away from branches of ReLUs and pools. */
+void vgg_golden_fit(const vgg_golden_set *set, const vgg_golden_case *item, vgg_network *network);
+
+/* The stream of hashes that the formulas take their values from: its key, and 24 bits of it. */
+uint64_t vgg_golden_key(const char *seed, const char *what);
+uint32_t vgg_golden_bits(uint64_t key, size_t number);
 
 /* A plan for the case's batch and mode; gradients: also those of the input. */
 vgg_plan *vgg_golden_plan(vgg_network *network, const vgg_golden_case *item, size_t threads,

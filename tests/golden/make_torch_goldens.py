@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Makes the goldens of tests/golden from PyTorch in float64 (Debian: python3-torch, python3-numpy).
 
-    tests/golden/make_torch_goldens.py [SET...]      sets: logits, logits-full, gradients, steps
+    tests/golden/make_torch_goldens.py [SET...]
 
-Run again it writes the same bytes; logits-full takes about five minutes and 4 GB of memory.
+The sets: logits, logits-full, gradients, gradients-full, steps. Run again it writes the same bytes;
+logits-full takes about five minutes, gradients-full four, and both 4 GB of memory.
 
 A set is two files in data/torch. SET.bin holds little-endian float32 values. SET.txt describes it,
 a line per case, followed by a line per array of that case with the count of its values and the
@@ -30,6 +31,15 @@ gain * (u of "prototype" at class * pixels + i, plus u/2 of "noise" at n * pixel
 training uses pictures s * batch and following. A gain other than 1 makes the activations large, so
 that local response normalisation has something to do; the last linear layer's weights are divided
 by it.
+
+In gradients-full, where no seed would keep millions of activations away from every branch (see
+Watch), the network is fitted to its pictures. The array "chosen/LAYER.bias" replaces that tensor.
+"chosen/LAYER.weight" has a version v for each filter: filter k of a tensor of n values starts at
+number v * n + k * fan in of the tensor's stream. What PyTorch computed is not stored whole but as
+an array of digest() per tensor: its RMS, then PROJECTIONS sums of all its values, each with a sign,
+which is minus where bit p of the stream "TENSOR/signs" at the value's number is set in sum p, then
+SAMPLES values, the s-th of which is at number h(2s) * 2^24 + h(2s + 1) modulo the count; h is the
+stream "TENSOR/samples", as integers of 24 bits.
 """
 import collections
 import math
@@ -113,6 +123,11 @@ def gradient_cases():
                "train")
 
 
+def full_gradient_cases():
+    yield case("D-gradients", "D", "paper", 0, 1000, (3, 224, 224), 2, "train")
+    yield case("D-bn-gradients", "D", "torchvision", 1, 1000, (3, 224, 224), 2, "train")
+
+
 def step_cases():
     for norm, name, layout in ((0, "plain", "paper"), (1, "bn", "torchvision")):
         yield case(name, "12,M,20,20,M/32", layout, norm, 5, (3, 16, 16), 8, "train", steps=20,
@@ -141,13 +156,16 @@ def uniform(key, first, count, chunk=1 << 20):
     return values
 
 
+def weight_values(key, name, first, count, fan_in):
+    u = uniform(f"{key}/{name}", first, count + 1)
+    return (u[1:] - np.float32(0.125) * u[:-1]) * np.float32(math.sqrt(6 / fan_in))
+
+
 def tensor_values(key, name, shape):
     count = math.prod(shape)
-    u = uniform(f"{key}/{name}", 0, count + 1)
     if len(shape) > 1:
-        scale = np.float32(math.sqrt(6 / math.prod(shape[1:])))
-        return (u[1:] - np.float32(0.125) * u[:-1]) * scale
-    u = u[:count]
+        return weight_values(key, name, 0, count, math.prod(shape[1:]))
+    u = uniform(f"{key}/{name}", 0, count)
     kind = name.rpartition(".")[2]
     if kind == "running_var" or kind == "weight":
         return np.float32(1) + u * np.float32(0.5 if kind == "running_var" else 0.25)
@@ -247,6 +265,77 @@ class Watch:
         self.margin = min(self.margin, (gaps.min() / x.max()).item())
 
 
+def pool_gaps(z):
+    """z: (N, C, H, W). Per channel the least difference of the two largest values of a window."""
+    n, channels, height, width = z.shape
+    windows = z.reshape(n, channels, height // 2, 2, width // 2, 2).transpose(3, 4)
+    best = windows.reshape(n, channels, -1, 4).topk(2, dim=3).values
+    return (best[..., 0] - best[..., 1]).amin((0, 2)), n * best.shape[2]
+
+
+def widest_gap(values, reach):
+    """The middle of the widest gap between values within reach of zero."""
+    near = torch.cat((values[values.abs() < reach], torch.tensor([-reach, reach]))).sort().values
+    gap = near.diff().argmax()
+    return (near[gap] + near[gap + 1]).item() / 2
+
+
+class Fit:
+    """Moves a network away from its branches for one batch, layer by layer: takes another version
+    of filters whose pools tie, and biases that put zero into the widest gap of a ReLU's inputs."""
+
+    def __init__(self, c, network):
+        self.c, self.chosen = c, {}
+        modules = [(name, module) for name, module in network.named_modules()
+                   if not list(module.children())]
+        x, _ = pictures(c)
+        with torch.no_grad():
+            for at, (name, module) in enumerate(modules):
+                follow = [type(after) for _, after in modules[at + 1:at + 4]]
+                if isinstance(module, torch.nn.Conv2d):
+                    last = modules[at + 1] if c.batch_norm else (name, module)
+                    if torch.nn.MaxPool2d in follow[:2 + c.batch_norm]:
+                        self.part_pools(name, module, last[1], x)
+                    x = self.part_relu(*last, self.filtered(module, last[1], x, slice(None)))
+                elif isinstance(module, torch.nn.Linear) and torch.nn.ReLU in follow:
+                    x = self.part_relu(name, module, x @ module.weight.T)
+                elif isinstance(module, torch.nn.MaxPool2d):
+                    x = module(x)
+                    if x.shape[2] == 7:
+                        x = x.flatten(1)
+
+    def filtered(self, convolution, last, x, rows):
+        """Some channels of a convolution, and of the batch normalisation after it if `last` is one,
+        before the bias that part_relu chooses."""
+        z = torch.nn.functional.conv2d(x, convolution.weight[rows], padding=1)
+        if last is convolution:
+            return z
+        return torch.nn.functional.batch_norm(z, None, None, last.weight[rows], training=True)
+
+    def part_pools(self, name, convolution, last, x):
+        weight = convolution.weight
+        versions, rows = torch.zeros(len(weight)), torch.arange(len(weight))
+        while len(rows):
+            z = self.filtered(convolution, last, x, rows)
+            gaps, windows = pool_gaps(z)
+            rows = rows[gaps * windows < z.std((0, 2, 3))]
+            versions[rows] += 1
+            for k in rows.tolist():
+                fan_in = weight[k].numel()
+                first = int(versions[k]) * weight.numel() + k * fan_in
+                values = weight_values(self.c.seed, f"{name}.weight", first, fan_in, fan_in)
+                weight[k] = torch.from_numpy(values).reshape(weight[k].shape)
+        self.chosen[f"chosen/{name}.weight"] = versions
+
+    def part_relu(self, name, module, z):
+        """z: (N, C, ...). Sets the bias and returns what is behind the ReLU."""
+        reach = z.std().item() / 4
+        for k in range(z.shape[1]):
+            module.bias[k] = float(np.float32(-widest_gap(z[:, k].flatten(), reach)))
+        self.chosen[f"chosen/{name}.bias"] = module.bias.detach().clone()
+        return (z + module.bias.reshape([-1] + [1] * (z.dim() - 2))).relu()
+
+
 # ---- goldens ------------------------------------------------------------------------------------
 
 def logits(c):
@@ -263,7 +352,10 @@ def logits(c):
 
 
 def gradients(c):
-    network = make_network(c)
+    yield from network_gradients(c, make_network(c))
+
+
+def network_gradients(c, network):
     watch = Watch(network)
     x, classes = pictures(c)
     x.requires_grad_()
@@ -281,6 +373,32 @@ def gradients(c):
     for name, tensor in network.named_buffers():
         if not name.endswith("num_batches_tracked"):
             yield name, tensor
+
+
+PROJECTIONS, SAMPLES = 16, 256
+
+
+def digest(key, name, tensor):
+    values = tensor.detach().numpy().ravel()
+    bins = np.zeros(1 << PROJECTIONS) # sums of the values with the same signs
+    for start in range(0, values.size, 1 << 20):
+        part = values[start:start + (1 << 20)]
+        bits = hashes(f"{key}/{name}/signs", start, part.size) % np.uint64(bins.size)
+        bins += np.bincount(bits.astype(np.int64), weights=part, minlength=bins.size)
+    order = np.arange(bins.size)
+    sums = [(bins * (1 - 2 * (order >> p & 1))).sum() for p in range(PROJECTIONS)]
+    bits = hashes(f"{key}/{name}/samples", 0, 2 * SAMPLES)
+    places = (bits[::2] * np.uint64(2**24) + bits[1::2]) % np.uint64(values.size)
+    rms = math.sqrt(np.square(values).mean())
+    return torch.from_numpy(np.concatenate(([rms], sums, values[places.astype(np.int64)])))
+
+
+def full_gradients(c):
+    network = make_network(c)
+    yield from Fit(c, network).chosen.items()
+    for name, tensor in network_gradients(c, network):
+        whole = name in ("logits", "loss")
+        yield name, tensor if whole else digest(c.seed, name, tensor)
 
 
 def steps(c):
@@ -303,6 +421,7 @@ SETS = {
     "logits": (small_cases, logits),
     "logits-full": (full_cases, logits),
     "gradients": (gradient_cases, gradients),
+    "gradients-full": (full_gradient_cases, full_gradients),
     "steps": (step_cases, steps),
 }
 

@@ -51,4 +51,20 @@ static inline void initialise(vgg_network *network, const char *scheme, uint64_t
     assert_ok(vgg_network_initialise(network, scheme, seed, &error), error);
 }
 
+/* Whether a plan with gradients has a convolution that is Winograd's forward and in both gradients.
+ */
+static inline bool uses_winograd(const vgg_plan *plan) {
+    bool found = false;
+    for (size_t s = 0; s < vgg_plan_step_count(plan); s++) {
+        vgg_step_info info;
+        vgg_error error;
+        assert_ok(vgg_plan_step(plan, s, &info, &error), error);
+        found = found ||
+                (strcmp(info.algorithm, "winograd") == 0 && info.backward_data != NULL &&
+                 strcmp(info.backward_data, "winograd") == 0 && info.backward_weights != NULL &&
+                 strcmp(info.backward_weights, "winograd") == 0);
+    }
+    return found;
+}
+
 #endif

@@ -40,33 +40,6 @@ static void expect_failure(vgg_model *model, const vgg_train_options *options, v
     assert_contains(error.message, text);
 }
 
-/* ---- the same bytes ------------------------------------------------------------------------- */
-
-static void same_bytes(void **state) {
-    (void)state;
-    static const size_t threads[] = {1, 2, 3, 0, 1, 3}, workers[] = {1, 4, 1, 0, 4, 4};
-    for (int batch_norm = 0; batch_norm < 2; batch_norm++) {
-        char first[32], other[32], file[64];
-        snprintf(first, sizeof first, "same-%d", batch_norm);
-        vgg_train_options options = usual_training(in_folder(first));
-        vgg_train_result expected = train_usual(batch_norm, &options);
-        for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
-            snprintf(other, sizeof other, "same-%d-%zu", batch_norm, i);
-            options = usual_training(in_folder(other));
-            options.threads = threads[i];
-            options.workers = workers[i];
-            vgg_train_result result = train_usual(batch_norm, &options);
-            assert_near(result.best_top1, expected.best_top1, 0);
-            snprintf(file, sizeof file, "%s/last.safetensors", first);
-            assert_same_file(in_folder(file), in_folder(strcat(other, "/last.safetensors")));
-            snprintf(file, sizeof file, "%s/best.safetensors", first);
-            strcpy(strrchr(other, '/'), "/best");
-            strcat(other, ".safetensors");
-            assert_same_file(in_folder(file), in_folder(other));
-        }
-    }
-}
-
 /* ---- events and the log --------------------------------------------------------------------- */
 
 /* What a run told. */
@@ -425,13 +398,19 @@ static void folder_in_the_way(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_bytes),          cmocka_unit_test(events_and_log),
-        cmocka_unit_test(saved_model),         cmocka_unit_test(schedules),
-        cmocka_unit_test(order_of_pictures),   cmocka_unit_test(loss_falls),
-        cmocka_unit_test(without_validation),  cmocka_unit_test(nothing_written),
-        cmocka_unit_test(not_finite),          cmocka_unit_test(not_finite_when_validated),
-        cmocka_unit_test(unreadable_pictures), cmocka_unit_test(bad_options),
-        cmocka_unit_test(unknown_schedule),    cmocka_unit_test(other_classes),
+        cmocka_unit_test(events_and_log),
+        cmocka_unit_test(saved_model),
+        cmocka_unit_test(schedules),
+        cmocka_unit_test(order_of_pictures),
+        cmocka_unit_test(loss_falls),
+        cmocka_unit_test(without_validation),
+        cmocka_unit_test(nothing_written),
+        cmocka_unit_test(not_finite),
+        cmocka_unit_test(not_finite_when_validated),
+        cmocka_unit_test(unreadable_pictures),
+        cmocka_unit_test(bad_options),
+        cmocka_unit_test(unknown_schedule),
+        cmocka_unit_test(other_classes),
         cmocka_unit_test(folder_in_the_way),
     };
     return cmocka_run_group_tests(tests, open_pictures, close_pictures);
