@@ -44,26 +44,37 @@ static size_t units_of(const vgg_batch_norm_task *task) {
     return task->images * vgg_blocks(task->channels);
 }
 
-/* The kernel's figure `which` (0 or 1) of a channel in an image. */
-static double sum_at(const vgg_batch_norm_task *task, size_t image, size_t c, size_t which) {
-    size_t unit = image * vgg_blocks(task->channels) + c / VGG_BLOCK;
-    return (double)task->sums[(unit * 2 + which) * VGG_BLOCK + c % VGG_BLOCK];
+/* What is done per channel between two kernels. Unit: a block of channels. */
+typedef struct channels_work {
+    vgg_plan *plan;
+    const vgg_step *step;
+    const vgg_batch_norm_task *task;
+} channels_work;
+
+/* The kernel's figure `which` (0 or 1) of the channels of a block in an image. */
+static const float *sums_at(const vgg_batch_norm_task *task, size_t image, size_t block,
+                            size_t which) {
+    return task->sums + ((image * vgg_blocks(task->channels) + block) * 2 + which) * VGG_BLOCK;
 }
 
 /* ---- forward
  * ---------------------------------------------------------------------------------------------- */
 
 /* Mean and sum of squared distances over all images, from those of each (Chan, Golub, LeVeque
- * 1983). */
-static void combine(const vgg_batch_norm_task *task, size_t c, double *mean, double *square) {
-    *mean = 0;
-    *square = 0;
+ * 1983), of the channels of a block. */
+static void combine(const vgg_batch_norm_task *task, size_t block, double mean[VGG_BLOCK],
+                    double square[VGG_BLOCK]) {
+    for (size_t i = 0; i < VGG_BLOCK; i++)
+        mean[i] = square[i] = 0;
     for (size_t n = 0; n < task->images; n++)
-        *mean += sum_at(task, n, c, 0) / (double)task->images;
-    for (size_t n = 0; n < task->images; n++) {
-        double distance = sum_at(task, n, c, 0) - *mean;
-        *square += sum_at(task, n, c, 1) + (double)task->pixels * distance * distance;
-    }
+        for (size_t i = 0; i < VGG_BLOCK; i++)
+            mean[i] += (double)sums_at(task, n, block, 0)[i] / (double)task->images;
+    for (size_t n = 0; n < task->images; n++)
+        for (size_t i = 0; i < VGG_BLOCK; i++) {
+            double distance = (double)sums_at(task, n, block, 0)[i] - mean[i];
+            square[i] +=
+                (double)sums_at(task, n, block, 1)[i] + (double)task->pixels * distance * distance;
+        }
 }
 
 static void update_running(float *running, double value) {
@@ -72,14 +83,19 @@ static void update_running(float *running, double value) {
 }
 
 /* Scale and shift from the statistics of the batch; they also move the running ones. */
-static void use_batch_statistics(vgg_plan *plan, const vgg_step *step,
-                                 const vgg_batch_norm_task *task) {
-    const vgg_tensor *tensors = tensors_of(plan, step->layer);
-    float *constants = plan->constants;
+static void use_batch_statistics(void *context, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const channels_work *work = context;
+    const vgg_batch_norm_task *task = work->task;
+    const vgg_step *step = work->step;
+    const vgg_tensor *tensors = tensors_of(work->plan, step->layer);
+    float *constants = work->plan->constants;
     double count = (double)(task->images * task->pixels);
-    for (size_t c = 0; c < task->channels; c++) {
-        double mean, square;
-        combine(task, c, &mean, &square);
+    double means[VGG_BLOCK], squares[VGG_BLOCK];
+    for (size_t c = begin * VGG_BLOCK; c < vgg_size_min(end * VGG_BLOCK, task->channels); c++) {
+        if (c % VGG_BLOCK == 0)
+            combine(task, c / VGG_BLOCK, means, squares);
+        double mean = means[c % VGG_BLOCK], square = squares[c % VGG_BLOCK];
         double inverse = 1 / sqrt(square / count + VGG_BATCH_NORM_EPSILON);
         double factor = (double)tensors[VGG_TENSOR_WEIGHT].values[c] * inverse;
         constants[step->mean + c] = (float)mean;
@@ -110,7 +126,8 @@ void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
     vgg_batch_norm_task task = task_of(plan, step);
     if (plan->mode == VGG_MODE_TRAIN && vgg_plan_trains(plan, step)) {
         vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_statistics, &task);
-        use_batch_statistics(plan, step, &task);
+        channels_work work = {plan, step, &task};
+        vgg_pool_run(plan->pool, vgg_blocks(task.channels), use_batch_statistics, &work);
     } else
         use_running_statistics(plan, step, &task);
     vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm, &task);
@@ -119,41 +136,63 @@ void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
 /* ---- backward
  * --------------------------------------------------------------------------------------------- */
 
+/* The sums of dy and dy (x - mean) over all images of the channels of a block. */
+static void add_images(const vgg_batch_norm_task *task, size_t block, double totals[VGG_BLOCK],
+                       double products[VGG_BLOCK]) {
+    for (size_t n = 0; n < task->images; n++)
+        for (size_t i = 0; i < VGG_BLOCK; i++) {
+            totals[i] += (double)sums_at(task, n, block, 0)[i];
+            products[i] += (double)sums_at(task, n, block, 1)[i];
+        }
+}
+
 /* With M values per channel, deviation s and g = gamma / s, and sums over those values:
  *   dbeta = sum dy;  dgamma = sum dy (x - mean) / s
  *   dx = g dy - g (sum dy) / M - g (x - mean) / s^2 (sum dy (x - mean)) / M
  * (Ioffe & Szegedy 2015). With running statistics only the first term of dx is left. */
-void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {
-    vgg_batch_norm_task task = task_of(plan, step);
+static void use_sums(const channels_work *work, size_t block) {
+    const vgg_plan *plan = work->plan;
+    const vgg_step *step = work->step;
+    const vgg_batch_norm_task *task = work->task;
     bool trains = vgg_plan_trains(plan, step), adds = vgg_plan_accumulates(plan);
     bool batch_statistics = trains && plan->mode == VGG_MODE_TRAIN;
-    if (trains)
-        vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_sums, &task);
     size_t first = plan->network->layers[step->layer].first_tensor;
-    float *dgamma = NULL, *dbeta = NULL;
-    if (trains) {
-        dgamma = plan->gradients_of + plan->gradient_offsets[first + VGG_TENSOR_WEIGHT];
-        dbeta = plan->gradients_of + plan->gradient_offsets[first + VGG_TENSOR_BIAS];
-    }
     float *constants = plan->constants;
-    double count = (double)(task.images * task.pixels);
-    for (size_t c = 0; c < task.channels; c++) {
-        double total = 0, product = 0;
-        for (size_t n = 0; trains && n < task.images; n++) {
-            total += sum_at(&task, n, c, 0);
-            product += sum_at(&task, n, c, 1);
-        }
+    double count = (double)(task->images * task->pixels);
+    double totals[VGG_BLOCK] = {0}, products[VGG_BLOCK] = {0};
+    if (trains)
+        add_images(task, block, totals, products);
+    size_t end = vgg_size_min((block + 1) * VGG_BLOCK, task->channels);
+    for (size_t c = block * VGG_BLOCK; c < end; c++) {
+        double total = totals[c % VGG_BLOCK], product = products[c % VGG_BLOCK];
         double inverse = (double)constants[step->deviation + c];
         double factor = (double)constants[step->scale + c];
         if (trains) {
-            dbeta[c] = (float)total + (adds ? dbeta[c] : 0);
-            dgamma[c] = (float)(product * inverse) + (adds ? dgamma[c] : 0);
+            float *gradients = plan->gradients_of + c;
+            float *dgamma = gradients + plan->gradient_offsets[first + VGG_TENSOR_WEIGHT];
+            float *dbeta = gradients + plan->gradient_offsets[first + VGG_TENSOR_BIAS];
+            *dbeta = (float)total + (adds ? *dbeta : 0);
+            *dgamma = (float)(product * inverse) + (adds ? *dgamma : 0);
         }
         constants[step->from_dy + c] = (float)factor;
         constants[step->from_x + c] =
             batch_statistics ? (float)(-factor * inverse * inverse * product / count) : 0;
         constants[step->constant + c] = batch_statistics ? (float)(-factor * total / count) : 0;
     }
+}
+
+static void use_sums_of_blocks(void *context, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    for (size_t block = begin; block < end; block++)
+        use_sums(context, block);
+}
+
+void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {
+    vgg_batch_norm_task task = task_of(plan, step);
+    channels_work work = {plan, step, &task};
+    if (vgg_plan_trains(plan, step))
+        vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_sums, &task);
+    vgg_pool_run(plan->pool, vgg_blocks(task.channels), use_sums_of_blocks, &work);
     if (step->need_dx)
         vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_backward, &task);
 }
