@@ -1,36 +1,11 @@
 /* Plans: what they take and what they refuse, unusual networks and sizes. */
-#include "nets.h"
+#include "plans.h"
 
 #include <malloc.h>
 #include <math.h>
 
-#include "base/random.h"
 #include "base/text.h"
 #include "nn/plan.h"
-
-static vgg_plan_options plan_options(size_t batch, size_t threads) {
-    vgg_plan_options options;
-    vgg_plan_options_init(&options, sizeof options);
-    options.batch = batch;
-    options.threads = threads;
-    return options;
-}
-
-static vgg_plan *make_plan(vgg_network *network, const vgg_plan_options *options) {
-    vgg_plan *plan = NULL;
-    vgg_error error;
-    assert_ok(vgg_plan_create(network, options, &plan, &error), error);
-    return plan;
-}
-
-/* Values in [-1, 1). */
-static float *random_floats(size_t count, uint64_t seed) {
-    float *values = malloc(count * sizeof *values);
-    assert_non_null(values);
-    for (size_t i = 0; i < count; i++)
-        values[i] = (float)(2 * vgg_random_unit(seed, 0, i) - 1);
-    return values;
-}
 
 static void set_values(vgg_network *network, const char *name, const float *values, size_t count) {
     vgg_error error;
