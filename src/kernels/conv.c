@@ -20,7 +20,6 @@
 #define TILE_PIXELS 3
 #define TILE_BLOCKS 1
 #endif
-#define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
 
 /* ---- patches
  * --------------------------------------------------------------------------------------- */

@@ -25,9 +25,10 @@
         vgg_linear_weights_##name, vgg_linear_update_##name, vgg_max_pool_##name,                  \
         vgg_max_pool_backward_##name, vgg_average_pool_##name, vgg_average_pool_backward_##name,   \
         vgg_batch_norm_statistics_##name, vgg_batch_norm_##name, vgg_batch_norm_sums_##name,       \
-        vgg_batch_norm_backward_##name, vgg_lrn_##name, vgg_lrn_backward_##name,                   \
-        vgg_relu_backward_##name, vgg_sgd_##name, vgg_machine_multiply_##name,                     \
-        vgg_machine_read_##name;                                                                   \
+        vgg_batch_norm_backward_##name, vgg_batch_norm_pool_##name,                                \
+        vgg_batch_norm_pool_sums_##name, vgg_batch_norm_pool_backward_##name, vgg_lrn_##name,      \
+        vgg_lrn_backward_##name, vgg_relu_backward_##name, vgg_sgd_##name,                         \
+        vgg_machine_multiply_##name, vgg_machine_read_##name;                                      \
     size_t vgg_machine_operations_##name(void);                                                    \
     static const vgg_kernels name##_kernels = {                                                    \
         .tier = #name,                                                                             \
@@ -47,6 +48,9 @@
         .batch_norm = vgg_batch_norm_##name,                                                       \
         .batch_norm_sums = vgg_batch_norm_sums_##name,                                             \
         .batch_norm_backward = vgg_batch_norm_backward_##name,                                     \
+        .batch_norm_pool = vgg_batch_norm_pool_##name,                                             \
+        .batch_norm_pool_sums = vgg_batch_norm_pool_sums_##name,                                   \
+        .batch_norm_pool_backward = vgg_batch_norm_pool_backward_##name,                           \
         .lrn = vgg_lrn_##name,                                                                     \
         .lrn_backward = vgg_lrn_backward_##name,                                                   \
         .relu_backward = vgg_relu_backward_##name,                                                 \

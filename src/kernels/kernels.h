@@ -34,6 +34,12 @@ static inline size_t vgg_blocked_size(size_t images, size_t channels, size_t pix
     return images * vgg_blocks(channels) * pixels * VGG_BLOCK;
 }
 
+/* Which of each 2x2 window a max-pool took, for a block of channels at one place: bit c says the
+ * column and the row within the window for channel c. */
+typedef struct vgg_choice {
+    uint16_t columns, rows;
+} vgg_choice;
+
 /* ---- convolution
  * --------------------------------------------------------------------------------- */
 
@@ -149,7 +155,12 @@ typedef struct vgg_winograd_task {
                      * [C][32]; written by the kernel `filters` */
     const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
     bool relu;
-    bool pool; /* 2x2 max-pool behind it: y is of half the height and width */
+    bool pool;                /* 2x2 max-pool behind it: y is of half the height and width */
+    vgg_choice *chosen;       /* pool: what it took, per block of y; NULL: not wanted */
+    const vgg_choice *spread; /* x is the gradient of what a 2x2 max-pool gave, and has half the
+                               * height and width: its values belong where these say; else NULL */
+    const float *gate; /* shaped as y, which becomes 0 where this is not > 0: the ReLU that gave it;
+                        * not with pool; NULL: none */
     float *y;
     float *scratch;
 } vgg_winograd_task;
@@ -222,11 +233,12 @@ vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_
 typedef struct vgg_winograd_weights_task {
     vgg_conv_shape shape; /* kernel 3, not plain */
     vgg_winograd_weights_partition partition;
-    const float *x, *dy;     /* blocked */
-    float *sums;             /* [units][points][sum_point] */
-    float *bias_sums;        /* [groups][K / 16][16] */
-    bool accumulate;         /* adds to what dweights and dbias hold */
-    float *dweights, *dbias; /* (K, C, 3, 3) and (K) */
+    const float *x, *dy;      /* blocked */
+    const vgg_choice *spread; /* dy is that of a 2x2 max-pool's output, as in vgg_winograd_task */
+    float *sums;              /* [units][points][sum_point] */
+    float *bias_sums;         /* [groups][K / 16][16] */
+    bool accumulate;          /* adds to what dweights and dbias hold */
+    float *dweights, *dbias;  /* (K, C, 3, 3) and (K) */
     float *scratch;
 } vgg_winograd_weights_task;
 
@@ -305,8 +317,7 @@ typedef struct vgg_pool_task {
     size_t out_height, out_width;
     const float *x;
     float *y;
-    uint8_t
-        *chosen; /* max-pool: 2 * row + column in the window per output value; NULL: not wanted */
+    vgg_choice *chosen; /* max-pool: per block of y; NULL: not wanted */
     const float *dy;
     float *dx; /* backward writes all of it */
     bool relu; /* max_pool_backward: dy counts only where y > 0, for a ReLU before the pool */
@@ -318,6 +329,8 @@ typedef struct vgg_pool_task {
 /* Batch normalisation of blocked activations. Unit: one channel block of one image. */
 typedef struct vgg_batch_norm_task {
     size_t images, channels, pixels;
+    size_t width; /* _pool_: pixels in a row of x; y and dy are of half the height and width */
+    vgg_choice *chosen; /* _pool_: what was taken, per block of y */
     const float *x;     /* the input, which is the convolution's output */
     const float *scale; /* gamma / sqrt(variance + eps), per channel, zero beyond C */
     const float *shift; /* beta - mean * scale */
@@ -330,7 +343,7 @@ typedef struct vgg_batch_norm_task {
     const float *from_dy; /* dx = dy * from_dy + (x - mean) * from_x + constant, per channel */
     const float *from_x;
     const float *constant;
-    float *dx; /* may be dy */
+    float *dx; /* may be dy, but not in batch_norm_pool_backward */
 } vgg_batch_norm_task;
 
 /* y = x / (2 + 1e-4 * sum of x^2 over 5 neighbouring channels)^0.75 (Krizhevsky et al. 2012,
@@ -437,7 +450,10 @@ typedef struct vgg_kernels {
     vgg_pool_work *batch_norm;            /* x -> y */
     vgg_pool_work *batch_norm_sums;       /* x, dy -> sums */
     vgg_pool_work *batch_norm_backward;   /* x, dy -> dx */
-    vgg_pool_work *lrn;                   /* vgg_lrn_task */
+    vgg_pool_work *batch_norm_pool; /* the same with a 2x2 max-pool behind it: x -> y, chosen */
+    vgg_pool_work *batch_norm_pool_sums;
+    vgg_pool_work *batch_norm_pool_backward;
+    vgg_pool_work *lrn; /* vgg_lrn_task */
     vgg_pool_work *lrn_backward;
     vgg_pool_work *relu_backward;    /* vgg_relu_task */
     vgg_pool_work *sgd;              /* vgg_sgd_task */

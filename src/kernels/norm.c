@@ -1,8 +1,6 @@
 /* Batch normalisation and local response normalisation of blocked activations. */
 #include "kernels/tier.h"
 
-#define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
-
 /* Sums over this many pixels are added up on their own, and then as a second level. */
 #define CHUNK_PIXELS 256
 

@@ -1,7 +1,7 @@
 /* Max-pooling and adaptive average pooling of blocked activations. */
 #include <string.h>
 
-#include "kernels/tier.h"
+#include "kernels/choice.h"
 
 /* Where the planes of a unit begin. */
 static const float *in_plane(const vgg_pool_task *task, const float *x, size_t unit) {
@@ -16,41 +16,17 @@ static size_t out_plane(const vgg_pool_task *task, size_t unit) {
  * ------------------------------------------------------------------------------------------------
  */
 
-/* The greater of two as PyTorch chooses: the later one only when it is greater or NaN. */
-static inline int takes_over(float later, float best) {
-    return later > best || later != later;
-}
-
-static void max_row(const float *top, const float *bottom, size_t width, float *y) {
+/* A row of windows; chosen: which of the four was taken, or NULL. */
+VGG_INLINE void max_row(const float *top, const float *bottom, size_t width, float *y,
+                        vgg_choice *chosen) {
     for (size_t column = 0; column < width; column++)
-        for (size_t c = 0; c < VGG_BLOCK; c++) {
-            const float *a = top + column * 2 * VGG_BLOCK + c,
-                        *b = bottom + column * 2 * VGG_BLOCK + c;
-            float best = a[0];
-            best = takes_over(a[VGG_BLOCK], best) ? a[VGG_BLOCK] : best;
-            best = takes_over(b[0], best) ? b[0] : best;
-            best = takes_over(b[VGG_BLOCK], best) ? b[VGG_BLOCK] : best;
-            y[column * VGG_BLOCK + c] = best;
-        }
-}
-
-/* The same, noting which of the four was chosen. */
-static void max_row_chosen(const float *top, const float *bottom, size_t width, float *y,
-                           uint8_t *chosen) {
-    for (size_t column = 0; column < width; column++)
-        for (size_t c = 0; c < VGG_BLOCK; c++) {
-            const float *a = top + column * 2 * VGG_BLOCK + c,
-                        *b = bottom + column * 2 * VGG_BLOCK + c;
-            float best = a[0];
-            int which = 0;
-            which = takes_over(a[VGG_BLOCK], best) ? 1 : which;
-            best = takes_over(a[VGG_BLOCK], best) ? a[VGG_BLOCK] : best;
-            which = takes_over(b[0], best) ? 2 : which;
-            best = takes_over(b[0], best) ? b[0] : best;
-            which = takes_over(b[VGG_BLOCK], best) ? 3 : which;
-            best = takes_over(b[VGG_BLOCK], best) ? b[VGG_BLOCK] : best;
-            y[column * VGG_BLOCK + c] = best;
-            chosen[column * VGG_BLOCK + c] = (uint8_t)which;
+        for (int v = 0; v < BLOCK_VECTORS; v++) {
+            const float *a = top + 2 * column * VGG_BLOCK + v * VGG_LANES;
+            const float *c = bottom + 2 * column * VGG_BLOCK + v * VGG_LANES;
+            vgg_choice unused;
+            vf best = choose(vf_load(a), vf_load(a + VGG_BLOCK), vf_load(c), vf_load(c + VGG_BLOCK),
+                             v, chosen == NULL ? &unused : &chosen[column]);
+            vf_store(y + column * VGG_BLOCK + v * VGG_LANES, best);
         }
 }
 
@@ -65,26 +41,28 @@ void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worke
             const float *top = in_plane(task, task->x, unit) + 2 * row * in_row;
             size_t to = out_plane(task, unit) + row * out_row;
             if (task->chosen == NULL)
-                max_row(top, top + in_row, task->out_width, task->y + to);
+                max_row(top, top + in_row, task->out_width, task->y + to, NULL);
             else
-                max_row_chosen(top, top + in_row, task->out_width, task->y + to, task->chosen + to);
+                max_row(top, top + in_row, task->out_width, task->y + to,
+                        task->chosen + to / VGG_BLOCK);
         }
 }
 
 /* y: where not NULL, dy counts only where it is positive. */
-VGG_INLINE void scatter_row(const float *dy, const float *y, const uint8_t *chosen, size_t width,
+VGG_INLINE void scatter_row(const float *dy, const float *y, const vgg_choice *chosen, size_t width,
                             float *top, float *bottom) {
     for (size_t column = 0; column < width; column++)
-        for (size_t c = 0; c < VGG_BLOCK; c++) {
-            float gradient = dy[column * VGG_BLOCK + c];
+        for (int v = 0; v < BLOCK_VECTORS; v++) {
+            size_t from = column * VGG_BLOCK + (size_t)v * VGG_LANES;
+            size_t to = from + column * VGG_BLOCK;
+            vf gradient = vf_load(dy + from);
             if (y != NULL)
-                gradient = y[column * VGG_BLOCK + c] > 0 ? gradient : 0;
-            uint8_t which = chosen[column * VGG_BLOCK + c];
-            size_t at = column * 2 * VGG_BLOCK + c;
-            top[at] = which == 0 ? gradient : 0;
-            top[at + VGG_BLOCK] = which == 1 ? gradient : 0;
-            bottom[at] = which == 2 ? gradient : 0;
-            bottom[at + VGG_BLOCK] = which == 3 ? gradient : 0;
+                gradient = vf_where_positive(vf_load(y + from), gradient);
+            const vgg_choice *choice = &chosen[column];
+            vf_store(top + to, unpool(gradient, choice, v, 0, 0));
+            vf_store(top + to + VGG_BLOCK, unpool(gradient, choice, v, 0, 1));
+            vf_store(bottom + to, unpool(gradient, choice, v, 1, 0));
+            vf_store(bottom + to + VGG_BLOCK, unpool(gradient, choice, v, 1, 1));
         }
 }
 
@@ -100,12 +78,12 @@ void VGG_TIERED(max_pool_backward)(void *argument, size_t begin, size_t end, siz
         for (size_t row = 0; row < task->out_height; row++) {
             float *top = plane + 2 * row * in_row;
             size_t from = out_plane(task, unit) + row * out_row;
+            const vgg_choice *chosen = task->chosen + from / VGG_BLOCK;
             if (task->relu)
-                scatter_row(task->dy + from, task->y + from, task->chosen + from, task->out_width,
-                            top, top + in_row);
-            else
-                scatter_row(task->dy + from, NULL, task->chosen + from, task->out_width, top,
+                scatter_row(task->dy + from, task->y + from, chosen, task->out_width, top,
                             top + in_row);
+            else
+                scatter_row(task->dy + from, NULL, chosen, task->out_width, top, top + in_row);
             memset(top + covered, 0, (in_row - covered) * sizeof *top);
             memset(top + in_row + covered, 0, (in_row - covered) * sizeof *top);
         }

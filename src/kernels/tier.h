@@ -25,6 +25,9 @@
 #endif
 #endif
 
+/* Vectors of a block of channels. */
+#define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
+
 #define VGG_PASTE2(name, tier) vgg_##name##_##tier
 #define VGG_PASTE(name, tier) VGG_PASTE2(name, tier)
 #define VGG_TIERED(name) VGG_PASTE(name, VGG_TIER)

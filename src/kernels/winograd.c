@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "kernels/choice.h"
 #include "kernels/winograd_transforms.h"
 
 /* A register tile of the products: vectors of output channels times tiles. */
@@ -19,6 +20,18 @@
 
 /* ---- input
  * ---------------------------------------------------------------------------------------------- */
+
+/* v[point * point_stride] of one vector of a tile whose columns are transformed already. */
+VGG_INLINE void input_rows(vf half[SIDE][SIDE], float *v, size_t point_stride) {
+    VGG_UNROLL
+    for (int row = 0; row < SIDE; row++) {
+        vf out[SIDE];
+        transform_input(half[row], out);
+        VGG_UNROLL
+        for (int column = 0; column < SIDE; column++)
+            vf_store(v + (size_t)(row * SIDE + column) * point_stride, out[column]);
+    }
+}
 
 /* d: the rows of a tile of one channel block, from the second column on; only the columns begin ..
  * end-1 lie in the picture. v[point * point_stride]. */
@@ -39,15 +52,7 @@ VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, floa
             for (int row = 0; row < SIDE; row++)
                 half[row][column] = out[row];
         }
-        VGG_UNROLL
-        for (int row = 0; row < SIDE; row++) {
-            vf out[SIDE];
-            transform_input(half[row], out);
-            VGG_UNROLL
-            for (int column = 0; column < SIDE; column++)
-                vf_store(v + (size_t)(row * SIDE + column) * point_stride + part * VGG_LANES,
-                         out[column]);
-        }
+        input_rows(half, v + part * VGG_LANES, point_stride);
     }
 }
 
@@ -80,6 +85,69 @@ void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size
         input_block(rows, begin, end, v, point_stride);
 }
 
+/* ---- input that a max-pool's gradient is
+ * -------------------------------------------------------------------------------------------- */
+
+/* Rows and columns of windows that a tile touches: its second row and column begin a window. */
+#define WINDOWS (TILE / 2 + 2)
+
+/* The same as input_block from the gradients d of windows and what they chose, from the second
+ * column of windows on. */
+VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *const chosen[WINDOWS],
+                             int begin, int end, float *v, size_t point_stride) {
+    for (int part = 0; part < BLOCK_VECTORS; part++) {
+        vf half[SIDE][SIDE];
+        VGG_UNROLL
+        for (int column = 0; column < SIDE; column++) {
+            vf values[SIDE], out[SIDE] = {{0}};
+            int at = (column + 1) / 2 - 1;
+            if (column >= begin && column < end) {
+                VGG_UNROLL
+                for (int row = 0; row < SIDE; row++) {
+                    int window = (row + 1) / 2;
+                    values[row] =
+                        unpool(vf_load(d[window] + at * VGG_BLOCK + part * VGG_LANES),
+                               &chosen[window][at], part, (row + 1) % 2, (column + 1) % 2);
+                }
+                transform_input(values, out);
+            }
+            VGG_UNROLL
+            for (int row = 0; row < SIDE; row++)
+                half[row][column] = out[row];
+        }
+        input_rows(half, v + part * VGG_LANES, point_stride);
+    }
+}
+
+/* transform_tile for a task with `spread`. */
+static void transform_spread_tile(const vgg_winograd_task *task, size_t image, size_t block,
+                                  size_t tile_row, size_t tile_column, float *v,
+                                  size_t point_stride) {
+    static const float zeros[WINDOWS * VGG_BLOCK];
+    static const vgg_choice none[WINDOWS];
+    size_t height = task->shape.height / 2, width = task->shape.width / 2; /* in windows */
+    size_t plane = (image * vgg_blocks(task->shape.inputs) + block) * height * width;
+    size_t top = tile_row * (TILE / 2), left = tile_column * (TILE / 2);
+    const float *rows[WINDOWS];
+    const vgg_choice *chosen[WINDOWS];
+    for (size_t row = 0; row < WINDOWS; row++) {
+        size_t y = top + row; /* one more than the window's */
+        bool inside = y > 0 && y <= height;
+        size_t at = inside ? plane + (y - 1) * width + left : 0;
+        rows[row] = inside ? task->x + at * VGG_BLOCK : zeros + VGG_BLOCK;
+        chosen[row] = inside ? task->spread + at : none + 1;
+    }
+    int begin = left == 0;
+    int end = (int)vgg_size_min(SIDE, 2 * (width - left) + 1);
+    if (begin == 0 && end == SIDE)
+        spread_block(rows, chosen, 0, SIDE, v, point_stride);
+    else
+        spread_block(rows, chosen, begin, end, v, point_stride);
+}
+
+/* ---- input of a unit
+ * -------------------------------------------------------------------------------------------- */
+
 /* v: [POINTS][tiles][row], of `tiles` tiles from `first` on, counted through all images. */
 static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, float *v) {
     const vgg_winograd_partition *cut = &task->partition;
@@ -87,9 +155,13 @@ static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t 
     for (size_t block = 0; block < vgg_blocks(task->shape.inputs); block++)
         for (size_t t = 0; t < tiles; t++) {
             size_t image = (first + t) / per_image, tile = (first + t) % per_image;
-            VGG_TILED(transform_tile)
-            (&task->shape, task->x, image, block, tile / cut->tile_columns,
-             tile % cut->tile_columns, v + t * cut->row + block * VGG_BLOCK, tiles * cut->row);
+            size_t row = tile / cut->tile_columns, column = tile % cut->tile_columns;
+            float *to = v + t * cut->row + block * VGG_BLOCK;
+            if (task->spread != NULL)
+                transform_spread_tile(task, image, block, row, column, to, tiles * cut->row);
+            else
+                VGG_TILED(transform_tile)
+            (&task->shape, task->x, image, block, row, column, to, tiles * cut->row);
         }
 }
 
@@ -213,33 +285,58 @@ VGG_INLINE vf greater(vf a, vf b) {
     return (vf)(((vi)a & take) | ((vi)b & ~take));
 }
 
-/* Stores the part of a tile that lies in the picture. plane: the output's, at the vector. */
-VGG_INLINE void store_tile(const vgg_conv_shape *shape, size_t top, size_t left, vf y[TILE][TILE],
-                           float *plane) {
-    size_t rows = vgg_size_min(TILE, shape->height - top);
-    size_t columns = vgg_size_min(TILE, shape->width - left);
-    for (size_t row = 0; row < rows; row++)
-        for (size_t column = 0; column < columns; column++)
-            vf_store(plane + ((top + row) * shape->width + left + column) * VGG_BLOCK,
-                     y[row][column]);
+/* Where a vector of output channels of an image goes: the planes at it; gate and chosen may be
+ * NULL.
+ */
+typedef struct output_planes {
+    float *y;
+    const float *gate;
+    vgg_choice *chosen;
+    int part; /* of the block */
+} output_planes;
+
+/* Stores two rows of a tile: all of them when `full`, else what lies in the picture. */
+VGG_INLINE void store_rows(const vgg_conv_shape *shape, bool full, size_t top, size_t left,
+                           vf y[2][TILE], const output_planes *to) {
+    VGG_UNROLL
+    for (size_t row = 0; row < 2; row++)
+        VGG_UNROLL
+    for (size_t column = 0; column < TILE; column++) {
+        if (!full && (top + row >= shape->height || left + column >= shape->width))
+            continue;
+        size_t at = ((top + row) * shape->width + left + column) * VGG_BLOCK;
+        vf value = y[row][column];
+        if (to->gate != NULL)
+            value = vf_where_positive(vf_load(to->gate + at), value);
+        vf_store(to->y + at, value);
+    }
 }
 
 /* The same after 2x2 max-pooling, for whose windows the tile is aligned. */
-VGG_INLINE void store_pooled(const vgg_conv_shape *shape, size_t top, size_t left, vf y[TILE][TILE],
-                             float *plane) {
-    size_t height = shape->height / 2, width = shape->width / 2;
-    for (size_t row = 0; row < TILE / 2 && top / 2 + row < height; row++)
-        for (size_t column = 0; column < TILE / 2 && left / 2 + column < width; column++) {
-            vf best = greater(greater(y[2 * row][2 * column], y[2 * row][2 * column + 1]),
-                              greater(y[2 * row + 1][2 * column], y[2 * row + 1][2 * column + 1]));
-            vf_store(plane + ((top / 2 + row) * width + left / 2 + column) * VGG_BLOCK, best);
-        }
+VGG_INLINE void store_windows(const vgg_conv_shape *shape, bool full, size_t top, size_t left,
+                              vf y[2][TILE], const output_planes *to) {
+    size_t width = shape->width / 2;
+    if (!full && top / 2 >= shape->height / 2)
+        return;
+    VGG_UNROLL
+    for (size_t column = 0; column < TILE / 2; column++) {
+        if (!full && left / 2 + column >= width)
+            continue;
+        const vf *upper = &y[0][2 * column], *lower = &y[1][2 * column];
+        size_t at = top / 2 * width + left / 2 + column;
+        vf best = to->chosen != NULL
+                      ? choose(upper[0], upper[1], lower[0], lower[1], to->part, to->chosen + at)
+                      : greater(greater(upper[0], upper[1]), greater(lower[0], lower[1]));
+        vf_store(to->y + at * VGG_BLOCK, best);
+    }
 }
 
-/* m[point * point_stride]: one vector of the products of a tile. */
-VGG_INLINE void output_vector(const vgg_winograd_task *task, const float *m, size_t point_stride,
-                              const epilogue *e, size_t top, size_t left, float *plane) {
-    vf half[TILE][SIDE], y[TILE][TILE];
+/* m[point * point_stride]: one vector of the products of a tile, all of which lies in the picture
+ * when `full`. */
+VGG_INLINE void output_vector(const vgg_winograd_task *task, bool full, const float *m,
+                              size_t point_stride, const epilogue *e, size_t top, size_t left,
+                              const output_planes *to) {
+    vf half[TILE][SIDE];
     VGG_UNROLL
     for (int column = 0; column < SIDE; column++) {
         vf products[SIDE], out[TILE];
@@ -252,16 +349,30 @@ VGG_INLINE void output_vector(const vgg_winograd_task *task, const float *m, siz
             half[row][column] = out[row];
     }
     VGG_UNROLL
-    for (int row = 0; row < TILE; row++) {
-        transform_output(half[row], y[row]);
+    for (size_t row = 0; row < TILE; row += 2) {
+        vf y[2][TILE];
         VGG_UNROLL
-        for (int column = 0; column < TILE; column++)
-            y[row][column] = finish(e, y[row][column]);
+        for (size_t i = 0; i < 2; i++) {
+            transform_output(half[row + i], y[i]);
+            VGG_UNROLL
+            for (int column = 0; column < TILE; column++)
+                y[i][column] = finish(e, y[i][column]);
+        }
+        if (task->pool)
+            store_windows(&task->shape, full, top + row, left, y, to);
+        else
+            store_rows(&task->shape, full, top + row, left, y, to);
     }
-    if (task->pool)
-        store_pooled(&task->shape, top, left, y, plane);
-    else
-        store_tile(&task->shape, top, left, y, plane);
+}
+
+/* first: the plane's first pixel, counted through all planes. */
+static output_planes planes_at(const vgg_winograd_task *task, size_t first, size_t channel) {
+    size_t lane = channel % VGG_BLOCK;
+    return (output_planes){.y = task->y + first * VGG_BLOCK + lane,
+                           .gate =
+                               task->gate == NULL ? NULL : task->gate + first * VGG_BLOCK + lane,
+                           .chosen = task->chosen == NULL ? NULL : task->chosen + first,
+                           .part = (int)(lane / VGG_LANES)};
 }
 
 /* m: [POINTS][product_point], the products [32] with the output channels from first_k on, of tiles
@@ -279,10 +390,14 @@ static void output_tiles(const vgg_winograd_task *task, size_t first, size_t til
         epilogue e = epilogue_of(task, channel);
         for (size_t t = 0; t < tiles; t++) {
             size_t image = (first + t) / per_image, tile = (first + t) % per_image;
-            float *plane = task->y + (image * lanes + channel / VGG_BLOCK * VGG_BLOCK) * pixels +
-                           channel % VGG_BLOCK;
-            output_vector(task, m + t * GROUP + k, cut->product_point, &e,
-                          tile / cut->tile_columns * TILE, tile % cut->tile_columns * TILE, plane);
+            output_planes to = planes_at(
+                task, (image * lanes / VGG_BLOCK + channel / VGG_BLOCK) * pixels, channel);
+            size_t top = tile / cut->tile_columns * TILE, left = tile % cut->tile_columns * TILE;
+            const float *from = m + t * GROUP + k;
+            if (top + TILE <= shape->height && left + TILE <= shape->width)
+                output_vector(task, true, from, cut->product_point, &e, top, left, &to);
+            else
+                output_vector(task, false, from, cut->product_point, &e, top, left, &to);
         }
     }
 }

@@ -17,7 +17,6 @@
 #define SIDE (TILE + 2) /* of an input tile: the outputs and a border */
 #define POINTS (SIDE * SIDE)
 #define GROUP VGG_WINOGRAD_GROUP
-#define BLOCK_VECTORS (VGG_BLOCK / VGG_LANES)
 #define GROUP_VECTORS (GROUP / VGG_LANES)
 
 #if TILE == 4

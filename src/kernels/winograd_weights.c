@@ -3,6 +3,7 @@
  * channels][tiles] by [tiles][output channels], which run from registers. */
 #include <string.h>
 
+#include "kernels/choice.h"
 #include "kernels/winograd_transforms.h"
 
 /* A register tile of the products: input channels times vectors of output channels. The channels
@@ -26,10 +27,24 @@
 /* ---- transforms
  * ------------------------------------------------------------------------------------------- */
 
-/* d: the rows of a tile of the gradient of one channel block, of which only the first columns lie
- * in the picture; adds its values to sum[16]. */
-VGG_INLINE void gradient_block(const float *const d[TILE], int columns, float *to,
-                               size_t point_stride, vf sum[BLOCK_VECTORS]) {
+/* to[point * point_stride] of one vector of a tile whose columns are transformed already. */
+VGG_INLINE void gradient_rows(vf half[SIDE][TILE], float *to, size_t point_stride) {
+    VGG_UNROLL
+    for (int row = 0; row < SIDE; row++) {
+        vf out[SIDE];
+        transform_gradient(half[row], out);
+        VGG_UNROLL
+        for (int column = 0; column < SIDE; column++)
+            vf_store(to + (size_t)(row * SIDE + column) * point_stride, out[column]);
+    }
+}
+
+/* d: the TILE rows of a tile of the gradient of one channel block, of which only the first columns
+ * lie in the picture; adds its values to sum[16]. With `chosen`, d are half as many rows of
+ * gradients of windows. */
+VGG_INLINE void gradient_block(const float *const *d, const vgg_choice *const *chosen, int columns,
+                               float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
+    int window = chosen != NULL ? 2 : 1;
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[SIDE][TILE];
         VGG_UNROLL
@@ -37,8 +52,13 @@ VGG_INLINE void gradient_block(const float *const d[TILE], int columns, float *t
             vf values[TILE], out[SIDE] = {{0}};
             if (column < columns) {
                 VGG_UNROLL
-                for (int row = 0; row < TILE; row++)
-                    values[row] = vf_load(d[row] + column * VGG_BLOCK + part * VGG_LANES);
+                for (int row = 0; row < TILE; row++) {
+                    int at = column / window;
+                    values[row] = vf_load(d[row / window] + at * VGG_BLOCK + part * VGG_LANES);
+                    if (chosen != NULL)
+                        values[row] = unpool(values[row], &chosen[row / window][at], part, row % 2,
+                                             column % 2);
+                }
                 sum[part] += sum_values(values);
                 transform_gradient(values, out);
             }
@@ -46,15 +66,7 @@ VGG_INLINE void gradient_block(const float *const d[TILE], int columns, float *t
             for (int row = 0; row < SIDE; row++)
                 half[row][column] = out[row];
         }
-        VGG_UNROLL
-        for (int row = 0; row < SIDE; row++) {
-            vf out[SIDE];
-            transform_gradient(half[row], out);
-            VGG_UNROLL
-            for (int column = 0; column < SIDE; column++)
-                vf_store(to + (size_t)(row * SIDE + column) * point_stride + part * VGG_LANES,
-                         out[column]);
-        }
+        gradient_rows(half, to + part * VGG_LANES, point_stride);
     }
 }
 
@@ -96,8 +108,9 @@ static tile_place place_of(const vgg_winograd_weights_partition *cut, size_t til
     return (tile_place){row / cut->tile_rows, row % cut->tile_rows, tile % cut->tile_columns};
 }
 
-static void gradient_tile(const vgg_conv_shape *shape, const float *dy, tile_place place,
-                          size_t block, float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
+static void gradient_tile(const vgg_winograd_weights_task *task, tile_place place, size_t block,
+                          float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
+    const vgg_conv_shape *shape = &task->shape;
     size_t top = place.row * TILE, left = place.column * TILE;
     size_t columns = vgg_size_min(TILE, shape->width - left);
     size_t plane = place.image * vgg_blocks(shape->outputs) + block;
@@ -106,14 +119,37 @@ static void gradient_tile(const vgg_conv_shape *shape, const float *dy, tile_pla
     for (size_t row = 0; row < TILE; row++) {
         size_t y = top + row;
         rows[row] = y < shape->height
-                        ? dy + ((plane * shape->height + y) * shape->width + left) * VGG_BLOCK
+                        ? task->dy + ((plane * shape->height + y) * shape->width + left) * VGG_BLOCK
                         : zeros;
         fetch_ahead(rows[row]);
     }
     if (columns == TILE)
-        gradient_block(rows, TILE, to, point_stride, sum);
+        gradient_block(rows, NULL, TILE, to, point_stride, sum);
     else
-        gradient_block(rows, (int)columns, to, point_stride, sum);
+        gradient_block(rows, NULL, (int)columns, to, point_stride, sum);
+}
+
+/* The same for a task with `spread`. */
+static void spread_tile(const vgg_winograd_weights_task *task, tile_place place, size_t block,
+                        float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
+    static const float zeros[TILE / 2 * VGG_BLOCK];
+    static const vgg_choice none[TILE / 2];
+    size_t height = task->shape.height / 2, width = task->shape.width / 2; /* in windows */
+    size_t plane = (place.image * vgg_blocks(task->shape.outputs) + block) * height * width;
+    size_t top = place.row * (TILE / 2), left = place.column * (TILE / 2);
+    const float *rows[TILE / 2];
+    const vgg_choice *chosen[TILE / 2];
+    for (size_t row = 0; row < TILE / 2; row++) {
+        bool inside = top + row < height;
+        size_t at = inside ? plane + (top + row) * width + left : 0;
+        rows[row] = inside ? task->dy + at * VGG_BLOCK : zeros;
+        chosen[row] = inside ? task->spread + at : none;
+    }
+    size_t columns = vgg_size_min(TILE, 2 * (width - left));
+    if (columns == TILE)
+        gradient_block(rows, chosen, TILE, to, point_stride, sum);
+    else
+        gradient_block(rows, chosen, (int)columns, to, point_stride, sum);
 }
 
 /* Transforms `tiles` tiles of the unit from `first` on: v[POINTS][input_point], a point of which
@@ -131,9 +167,14 @@ static void transform(const vgg_winograd_weights_task *task, const share *own, s
         }
     for (size_t k = 0; k < own->k_blocks; k++) {
         vf sum[BLOCK_VECTORS] = {{0}};
-        for (size_t t = 0; t < tiles; t++)
-            gradient_tile(&task->shape, task->dy, place_of(cut, first + t), own->first_k + k,
-                          d + (k * cut->tiles + t) * VGG_BLOCK, cut->gradient_point, sum);
+        for (size_t t = 0; t < tiles; t++) {
+            tile_place place = place_of(cut, first + t);
+            float *to = d + (k * cut->tiles + t) * VGG_BLOCK;
+            if (task->spread != NULL)
+                spread_tile(task, place, own->first_k + k, to, cut->gradient_point, sum);
+            else
+                gradient_tile(task, place, own->first_k + k, to, cut->gradient_point, sum);
+        }
         for (int part = 0; part < BLOCK_VECTORS; part++) {
             float *to = bias + k * VGG_BLOCK + part * VGG_LANES;
             vf_store(to, vf_load(to) + sum[part]);

@@ -342,6 +342,8 @@ static const char *algorithm_of(const vgg_step *step) {
         return step->tile == 2 ? "winograd2+pool" : "winograd+pool";
     if (step->kind == VGG_STEP_CONVOLUTION)
         return convolution_name(step->tile);
+    if (step->kind == VGG_STEP_BATCH_NORM && step->pool)
+        return "norm+pool";
     return names[step->kind];
 }
 

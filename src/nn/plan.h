@@ -42,15 +42,17 @@ typedef struct vgg_step {
     size_t tile;         /* convolution: 2 or 4 by Winograd's transforms, 0 directly */
     size_t back_tile;    /* the same of its backward pass to the input */
     size_t weights_tile; /* and of the gradient of its weights */
-    bool pool;           /* convolution: with the 2x2 max-pool behind it; `out` is pooled */
+    bool pool;           /* convolution, batch norm: with the 2x2 max-pool behind it; `out` and the
+                          * gradient of it are pooled */
     bool relu;           /* a ReLU follows */
     bool mask;           /* backward starts with the derivative of a ReLU, told by the sign of y */
+    bool gate;           /* backward ends with that of the ReLU below, told by the sign of x */
     double dropout;      /* linear: probability, 0 without */
     bool need_dx;        /* something below wants the gradient */
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;
-    size_t chosen;       /* max-pool: which of the four */
+    size_t chosen;       /* with a max-pool: which of the four */
     size_t scratch;      /* convolution forward: per worker */
     size_t back_scratch; /* convolution backward: per worker */
     size_t partial;      /* convolution backward: groups' sums for the weight gradient */

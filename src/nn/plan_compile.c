@@ -138,23 +138,43 @@ static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
     step->scratch = vgg_compiler_add_worker_scratch(compiler, cut.scratch);
 }
 
-/* Takes a max-pool that follows at once into a Winograd convolution whose unpooled output nobody
- * needs: its tiles hold whole windows. Returns the last layer that was taken. */
+/* What a max-pool notes for the backward pass. */
+static size_t add_choices(plan_compiler *compiler, vgg_extent pooled) {
+    size_t blocks = floats_of(compiler, pooled, FORM_BLOCKED) / VGG_BLOCK;
+    return vgg_compiler_add_buffer(compiler,
+                                   vgg_compiler_product(compiler, blocks, sizeof(vgg_choice)));
+}
+
+/* Whether a step's kernels can do the max-pool behind it, and what its backward pass starts with.
+ * Batch norm's can; Winograd's can, whose tiles hold whole windows. */
+static bool can_pool(const vgg_plan *plan, const vgg_step *step, bool backward) {
+    if (step->kind == VGG_STEP_BATCH_NORM || step->tile == 0 || !backward)
+        return step->kind == VGG_STEP_BATCH_NORM || step->tile > 0;
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
+    vgg_conv_shape turned = vgg_step_turned_shape(step, plan->network, plan->options.batch);
+    return vgg_conv_fastest_tile(&turned) > 0 && vgg_conv_weights_fastest_tile(&shape) > 0;
+}
+
+/* Takes a max-pool that follows at once into a step; nobody needs what lies between. Returns the
+ * last layer that was taken. */
 static size_t take_pool(plan_compiler *compiler, vgg_step *step, size_t layer) {
     const vgg_plan *plan = compiler->plan;
-    if (step->tile == 0 || layer + 1 >= plan->network->layer_count ||
-        vgg_plan_reaches(plan, layer + 1) ||
-        plan->network->layers[layer + 1].type != VGG_LAYER_MAX_POOL)
+    bool backward = vgg_plan_reaches(plan, layer + 1);
+    if (layer + 1 >= plan->network->layer_count ||
+        plan->network->layers[layer + 1].type != VGG_LAYER_MAX_POOL ||
+        !can_pool(plan, step, backward))
         return layer;
     step->pool = true;
     step->out = compiler->extents[layer + 2];
     compiler->extent = step->out;
     compiler->plan->buffers[step->y].bytes =
         vgg_compiler_product(compiler, floats_of(compiler, step->out, FORM_BLOCKED), sizeof(float));
+    if (backward)
+        step->chosen = add_choices(compiler, step->out);
     return layer + 1;
 }
 
-static void add_batch_norm(plan_compiler *compiler, size_t layer) {
+static vgg_step *add_batch_norm(plan_compiler *compiler, size_t layer) {
     vgg_step *step =
         add_step(compiler, VGG_STEP_BATCH_NORM, layer, compiler->extents[layer + 1], FORM_BLOCKED);
     size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
@@ -165,6 +185,7 @@ static void add_batch_norm(plan_compiler *compiler, size_t layer) {
     step->sums = vgg_compiler_add_constants(
         compiler, vgg_compiler_product(compiler, 2 * lanes, compiler->plan->options.batch));
     step->relu = true;
+    return step;
 }
 
 /* A convolution with the batch norm, ReLU and perhaps the max-pool behind it; returns the last
@@ -185,7 +206,7 @@ static size_t compile_convolution(plan_compiler *compiler, size_t layer) {
     step->shift = vgg_compiler_add_constants(compiler, fold ? lanes : 0);
     reserve_convolution(compiler, step);
     if (norm && !fold)
-        add_batch_norm(compiler, layer + 1);
+        step = add_batch_norm(compiler, layer + 1);
     return take_pool(compiler, step, layer + (norm ? 2 : 1));
 }
 
@@ -219,8 +240,7 @@ static size_t compile_layer(plan_compiler *compiler, size_t layer) {
         ensure_blocked(compiler);
         step = add_step(compiler, VGG_STEP_MAX_POOL, layer, out, FORM_BLOCKED);
         if (vgg_plan_reaches(compiler->plan, layer))
-            step->chosen =
-                vgg_compiler_add_buffer(compiler, floats_of(compiler, out, FORM_BLOCKED));
+            step->chosen = add_choices(compiler, out);
         return layer;
     case VGG_LAYER_LOCAL_RESPONSE_NORM:
         ensure_blocked(compiler);
@@ -247,8 +267,8 @@ static size_t compile_layer(plan_compiler *compiler, size_t layer) {
 /* Whether the step needs its input again in the backward pass. */
 static bool keeps_x(const vgg_plan *plan, const vgg_step *step) {
     bool multiplies = step->kind == VGG_STEP_CONVOLUTION || step->kind == VGG_STEP_LINEAR;
-    return (multiplies && vgg_plan_trains(plan, step)) || step->kind == VGG_STEP_BATCH_NORM ||
-           step->kind == VGG_STEP_LRN;
+    return (multiplies && vgg_plan_trains(plan, step)) || step->gate ||
+           step->kind == VGG_STEP_BATCH_NORM || step->kind == VGG_STEP_LRN;
 }
 
 static void use(vgg_plan *plan, size_t buffer, size_t moment) {

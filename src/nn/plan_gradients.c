@@ -2,18 +2,22 @@
 #include "base/memory.h"
 #include "nn/compiler.h"
 
-/* Where the sign of a ReLU's output is looked up: at the ReLU, or, when a max-pool follows, at the
- * pooled values, since the gradient is zero everywhere else. Batch norm finds it from its input. */
+/* Where the derivative of each ReLU is taken: by the convolution above it while it writes the
+ * gradient of its input, which is what the ReLU gave; where there is none that can, in a pass over
+ * that gradient. A max-pool in between passes signs on, and the gradient is zero where it did not
+ * choose. Batch norm finds the sign from its input. */
 static void place_masks(vgg_plan *plan) {
-    for (size_t s = 0; s < plan->step_count; s++) {
+    for (size_t s = plan->lowest_step; s < plan->step_count; s++) {
         vgg_step *step = &plan->steps[s];
-        bool pooled = s + 1 < plan->step_count && plan->steps[s + 1].kind == VGG_STEP_MAX_POOL;
         if (!step->relu || step->kind == VGG_STEP_BATCH_NORM)
             continue;
-        if (pooled)
-            plan->steps[s + 1].mask = true;
+        bool pooled = s + 1 < plan->step_count && step[1].kind == VGG_STEP_MAX_POOL;
+        vgg_step *last = pooled ? step + 1 : step, *above = last + 1;
+        if (above < plan->steps + plan->step_count && above->kind == VGG_STEP_CONVOLUTION &&
+            above->back_tile > 0)
+            above->gate = true;
         else
-            step->mask = true;
+            last->mask = true;
     }
 }
 
@@ -71,7 +75,7 @@ static void add_gradient_buffers(plan_compiler *compiler, vgg_step *step, size_t
         step->dx = plan->input_gradient;
         if (step->kind == VGG_STEP_CONVOLUTION)
             step->blocked_dx = vgg_compiler_add_values(compiler, step->in, FORM_BLOCKED);
-    } else if (step->kind == VGG_STEP_BATCH_NORM) {
+    } else if (step->kind == VGG_STEP_BATCH_NORM && !step->pool) {
         step->dx = dy; /* in place */
     } else {
         bool rows = step->kind == VGG_STEP_LINEAR;
@@ -128,7 +132,6 @@ static void place_gradients(vgg_plan *plan) {
 
 void vgg_compile_backward(plan_compiler *compiler) {
     vgg_plan *plan = compiler->plan;
-    place_masks(plan);
     plan->logits_gradient = vgg_compiler_add_caller_buffer(compiler);
     plan->input_gradient = vgg_compiler_add_caller_buffer(compiler);
     size_t dy = plan->logits_gradient;
@@ -138,6 +141,7 @@ void vgg_compile_backward(plan_compiler *compiler) {
         add_gradient_buffers(compiler, &plan->steps[s], dy);
         dy = plan->steps[s].dx;
     }
+    place_masks(plan);
     if (plan->options.defer_linear)
         defer_linear(compiler);
     place_gradients(plan);

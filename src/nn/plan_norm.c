@@ -26,6 +26,8 @@ static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_step *step) {
     return (vgg_batch_norm_task){.images = plan->count,
                                  .channels = step->in.channels,
                                  .pixels = step->in.height * step->in.width,
+                                 .width = step->in.width,
+                                 .chosen = vgg_plan_buffer(plan, step->chosen),
                                  .x = vgg_plan_buffer(plan, step->x),
                                  .scale = constants + step->scale,
                                  .shift = constants + step->shift,
@@ -130,7 +132,9 @@ void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
         vgg_pool_run(plan->pool, vgg_blocks(task.channels), use_batch_statistics, &work);
     } else
         use_running_statistics(plan, step, &task);
-    vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm, &task);
+    const vgg_kernels *kernels = plan->kernels;
+    vgg_pool_run(plan->pool, units_of(&task),
+                 step->pool ? kernels->batch_norm_pool : kernels->batch_norm, &task);
 }
 
 /* ---- backward
@@ -190,9 +194,13 @@ static void use_sums_of_blocks(void *context, size_t begin, size_t end, size_t w
 void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {
     vgg_batch_norm_task task = task_of(plan, step);
     channels_work work = {plan, step, &task};
+    const vgg_kernels *kernels = plan->kernels;
+    vgg_pool_work *sums = step->pool ? kernels->batch_norm_pool_sums : kernels->batch_norm_sums;
+    vgg_pool_work *backward =
+        step->pool ? kernels->batch_norm_pool_backward : kernels->batch_norm_backward;
     if (vgg_plan_trains(plan, step))
-        vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_sums, &task);
+        vgg_pool_run(plan->pool, units_of(&task), sums, &task);
     vgg_pool_run(plan->pool, vgg_blocks(task.channels), use_sums_of_blocks, &work);
     if (step->need_dx)
-        vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_backward, &task);
+        vgg_pool_run(plan->pool, units_of(&task), backward, &task);
 }

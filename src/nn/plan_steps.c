@@ -37,6 +37,7 @@ static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_step *step
                                .shift = folded ? plan->constants + step->shift : NULL,
                                .relu = step->relu,
                                .pool = step->pool,
+                               .chosen = vgg_plan_buffer(plan, step->chosen),
                                .y = vgg_plan_buffer(plan, step->y),
                                .scratch = vgg_plan_buffer(plan, step->scratch)};
 }
@@ -52,6 +53,8 @@ static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_step *step,
     return (vgg_winograd_task){.shape = vgg_step_turned_shape(step, plan->network, images),
                                .x = vgg_plan_buffer(plan, step->dy),
                                .turned = true,
+                               .spread = vgg_plan_buffer(plan, step->chosen),
+                               .gate = step->gate ? vgg_plan_buffer(plan, step->x) : NULL,
                                .filters = plan->constants + step->packed_turned,
                                .y = blocked_dx(plan, step),
                                .scratch = vgg_plan_buffer(plan, step->back_scratch)};
@@ -105,6 +108,7 @@ static void winograd_weights(vgg_plan *plan, const vgg_step *step) {
                                       .partition = cut,
                                       .x = vgg_plan_buffer(plan, step->x),
                                       .dy = vgg_plan_buffer(plan, step->dy),
+                                      .spread = vgg_plan_buffer(plan, step->chosen),
                                       .sums = sums,
                                       .bias_sums = sums + cut.sums,
                                       .dweights = gradient_of(plan, step, VGG_TENSOR_WEIGHT),

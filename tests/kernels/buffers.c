@@ -87,6 +87,10 @@ uint8_t *vgg_guarded_bytes(size_t count) {
     return values;
 }
 
+vgg_choice *vgg_guarded_choices(size_t count) {
+    return (vgg_choice *)(void *)vgg_guarded_floats(count);
+}
+
 void *vgg_guarded_copy(const void *data) {
     if (data == NULL)
         return NULL;
@@ -240,4 +244,16 @@ float *vgg_draw_blocked(size_t images, size_t channels, size_t pixels) {
 size_t vgg_blocked_at(size_t channels, size_t pixels, size_t image, size_t channel, size_t pixel) {
     size_t block = image * vgg_blocks(channels) + channel / VGG_BLOCK;
     return (block * pixels + pixel) * VGG_BLOCK + channel % VGG_BLOCK;
+}
+
+vgg_choice *vgg_draw_choices(size_t images, size_t channels, size_t pixels) {
+    size_t blocks = vgg_blocks(channels), count = images * blocks * pixels;
+    vgg_choice *choices = vgg_guarded_choices(count);
+    for (size_t i = 0; i < count; i++) {
+        size_t lanes = vgg_size_min(VGG_BLOCK, channels - i / pixels % blocks * VGG_BLOCK);
+        unsigned kept = (1u << lanes) - 1;
+        choices[i] = (vgg_choice){.columns = (uint16_t)(vgg_draw(0, 0xffff) & kept),
+                                  .rows = (uint16_t)(vgg_draw(0, 0xffff) & kept)};
+    }
+    return choices;
 }

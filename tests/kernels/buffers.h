@@ -11,11 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/kernels.h"
+
 /* ---- guarded buffers ------------------------------------------------------------------------- */
 
 /* Filled with poison: for floats a NaN with bits of its own, for bytes a value above 3. */
 float *vgg_guarded_floats(size_t count);
 uint8_t *vgg_guarded_bytes(size_t count);
+
+vgg_choice *vgg_guarded_choices(size_t count);
 
 /* A guarded copy, and one of absolute values, of a whole guarded buffer; NULL of NULL. */
 void *vgg_guarded_copy(const void *data);
@@ -70,6 +74,9 @@ float vgg_draw_value(void);
 /* Guarded arrays of such values: plain; blocked, with zeros beyond the channels. */
 float *vgg_draw_floats(size_t count);
 float *vgg_draw_blocked(size_t images, size_t channels, size_t pixels);
+
+/* What a max-pool to that many pixels may have chosen: zeros beyond the channels. */
+vgg_choice *vgg_draw_choices(size_t images, size_t channels, size_t pixels);
 
 /* Where (image, channel, pixel) is in a blocked activation. */
 size_t vgg_blocked_at(size_t channels, size_t pixels, size_t image, size_t channel, size_t pixel);

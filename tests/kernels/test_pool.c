@@ -37,7 +37,7 @@ static size_t one_image(void *task, size_t image) {
         t->dy += image * image_size(t, true);
     }
     if (t->chosen != NULL)
-        t->chosen += image * image_size(t, true);
+        t->chosen += image * image_size(t, true) / VGG_BLOCK;
     return vgg_blocks(t->channels);
 }
 
@@ -108,9 +108,10 @@ static void test_max(void **state) {
         item.kernel = offsetof(vgg_kernels, max_pool);
         item.outputs[0] = forward_output(&task);
         vgg_case_check(&item);
-        task.chosen = vgg_guarded_bytes(task.images * image_size(&task, true));
+        task.chosen = vgg_guarded_choices(task.images * image_size(&task, true) / VGG_BLOCK);
         item.output_count = 2;
-        item.outputs[1] = (vgg_kernel_output){.name = "chosen", .data = task.chosen, .size = 1};
+        item.outputs[1] = (vgg_kernel_output){
+            .name = "chosen", .data = task.chosen, .size = sizeof *task.chosen, .bits = true};
         vgg_case_check(&item);
         vgg_guarded_free();
     }
@@ -145,9 +146,8 @@ static void test_max_backward(void **state) {
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
         vgg_pool_task task = draw_max();
         size_t count = task.images * image_size(&task, true);
-        task.chosen = vgg_guarded_bytes(count);
-        for (size_t v = 0; v < count; v++)
-            task.chosen[v] = (uint8_t)vgg_draw(0, 3);
+        task.chosen =
+            vgg_draw_choices(task.images, task.channels, task.out_height * task.out_width);
         vgg_guarded_lock(task.chosen);
         task.dy = vgg_draw_blocked(task.images, task.channels, task.out_height * task.out_width);
         vgg_guarded_lock(task.dy);
@@ -169,7 +169,7 @@ static void test_max_backward(void **state) {
 /* Windows by hand, one per lane, and the value that wins. */
 static const struct {
     float values[4];
-    uint8_t chosen;
+    size_t chosen;
 } WINDOWS[] = {
     {{1, 2, 3, 4}, 3},
     {{4, 3, 2, 1}, 0},
@@ -191,8 +191,9 @@ static void check_window(const vgg_pool_task *task, const char *tier, size_t lan
     size_t wanted = WINDOWS[lane].chosen, at = wanted / 2 * 3 + wanted % 2;
     float value = WINDOWS[lane].values[wanted], found = task->y[lane];
     vgg_describe("window %zu by hand", lane);
-    if (task->chosen[lane] != wanted)
-        vgg_kernel_fail("max_pool", tier, "chose %d instead of %zu", task->chosen[lane], wanted);
+    size_t row = task->chosen->rows >> lane & 1u, column = task->chosen->columns >> lane & 1u;
+    if (2 * row + column != wanted)
+        vgg_kernel_fail("max_pool", tier, "chose %zu instead of %zu", 2 * row + column, wanted);
     if (!(isnan(value) ? isnan(found) : found == value))
         vgg_kernel_fail("max_pool", tier, "found %g instead of %g", (double)found, (double)value);
     for (size_t p = 0; p < 9; p++)
@@ -217,7 +218,7 @@ static void test_max_definition(void **state) {
                           .out_width = 1,
                           .x = x,
                           .y = vgg_guarded_floats(VGG_BLOCK),
-                          .chosen = vgg_guarded_bytes(VGG_BLOCK),
+                          .chosen = vgg_guarded_choices(1),
                           .dy = vgg_draw_blocked(1, WINDOW_COUNT, 1),
                           .dx = vgg_guarded_floats((size_t)9 * VGG_BLOCK)};
     for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {

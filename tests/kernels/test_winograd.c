@@ -15,6 +15,7 @@
 #include "buffers.h"
 #include "tiers.h"
 #include "vgg_test.h"
+#include "winograd_layers.h"
 
 /* Rounding errors of the transformed values come out multiplied by sums of products of the three
  * transforms' coefficients, and what cancels in an output does not cancel in them. No number of
@@ -26,7 +27,7 @@ static double error_of(size_t tile) {
     return (tile == 2 ? 8 : 36) * VGG_ROUNDING;
 }
 
-enum { MOST_IMAGES = 80, MOST_DISTINCT = 3, MOST_RANGES = 5, MOST_THREADS = 5, RANDOM_SHAPES = 12 };
+enum { RANDOM_SHAPES = 12 };
 
 /* Images, channels in and out, height, width, kernel, plain. */
 static const vgg_conv_shape SHAPES[] = {
@@ -52,213 +53,12 @@ static const vgg_conv_shape SHAPES[] = {
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
 
-/* A batch, in which some images are there several times, and `few`, which has each once: ref is
- * slow. */
-typedef struct layer {
-    vgg_winograd_task task, few;
-    size_t source[MOST_IMAGES]; /* the image of `few` */
-    float *merged;              /* memory for what ranges of units write */
-} layer;
-
-/* One of the three kernels at work. */
-typedef struct stage {
-    const char *name, *tier;
-    vgg_pool_work *work;
-    size_t units;
-    float *output;
-    size_t count; /* floats of output */
-} stage;
-
-/* ---- layers ---------------------------------------------------------------------------------- */
-
-static size_t input_size(const vgg_winograd_task *t) {
-    return vgg_blocked_size(1, t->shape.inputs, t->shape.height * t->shape.width);
-}
-
-static size_t output_pixels(const vgg_winograd_task *t) {
-    size_t divisor = t->pool ? 2 : 1;
-    return (t->shape.height / divisor) * (t->shape.width / divisor);
-}
-
-static size_t output_size(const vgg_winograd_task *t) {
-    return vgg_blocked_size(1, t->shape.outputs, output_pixels(t));
-}
-
-static vgg_conv_shape draw_stored_shape(void) {
-    size_t images = vgg_draw(1, 4), height = vgg_draw(2, 23), width = vgg_draw(2, 23);
-    return (vgg_conv_shape){images, vgg_draw(16, 70), vgg_draw(16, 70), height, width, 3, false};
-}
-
-static vgg_conv_shape draw_made_shape(void) {
-    size_t inputs = vgg_draw(40, 420);
-    size_t least = 128 * 128 / inputs + 1;
-    size_t images = vgg_draw(1, 8), outputs = vgg_draw(least, least + 40);
-    return (vgg_conv_shape){images, inputs, outputs, vgg_draw(2, 9), vgg_draw(2, 9), 3, false};
-}
-
-static void describe(const vgg_winograd_task *t) {
-    const vgg_conv_shape *s = &t->shape;
-    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu%s%s%s%s%s",
-                 t->partition.tile, s->images, s->inputs, s->outputs, s->height, s->width,
-                 t->partition.stored ? ", stored filters" : "", t->turned ? ", turned" : "",
-                 t->scale != NULL ? ", scaled" : "", t->relu ? ", ReLU" : "",
-                 t->pool ? ", pool" : "");
-}
-
-/* The batch's images are copies of those of `few`, each at least once. */
-static void repeat_images(layer *l) {
-    size_t images = l->task.shape.images, size = input_size(&l->task);
-    float *x = vgg_guarded_floats(images * size);
-    for (size_t n = 0; n < images; n++) {
-        l->source[n] = n < l->few.shape.images ? n : vgg_draw(0, l->few.shape.images - 1);
-        memcpy(x + n * size, l->few.x + l->source[n] * size, size * sizeof *x);
-    }
-    l->task.x = x;
-    vgg_guarded_lock(x);
-}
-
-static const float *draw_vector(size_t channels) {
-    float *values = vgg_draw_blocked(1, channels, 1);
-    vgg_guarded_lock(values);
-    return values;
-}
-
-/* Some images of a task, in a batch of their own. */
-static vgg_winograd_task part_of(const vgg_winograd_task *task, size_t first, size_t images) {
-    vgg_winograd_task part = *task;
-    part.shape.images = images;
-    part.partition =
-        vgg_winograd_partition_of(&part.shape, part.partition.tile, vgg_draw(1, MOST_THREADS));
-    part.x += first * input_size(task);
-    part.y += first * output_size(task);
-    return part;
-}
-
-static void take_memory(layer *l) {
-    vgg_winograd_task *t = &l->task;
-    const vgg_winograd_partition *cut = &t->partition;
-    size_t y = t->shape.images * output_size(t);
-    t->filters = cut->stored ? vgg_guarded_floats(cut->filters) : NULL;
-    t->scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * cut->scratch);
-    t->y = vgg_guarded_floats(y);
-    l->merged = vgg_guarded_floats(vgg_size_max(y, cut->filters));
-}
-
-static void draw_layer(layer *l, const vgg_conv_shape *s, size_t tile) {
-    bool scaled = vgg_draw_chance(2);
-    float *weights = vgg_draw_floats(s->outputs * s->inputs * 9);
-    size_t few = vgg_size_min(s->images, MOST_DISTINCT);
-    *l =
-        (layer){.task = {.shape = *s,
-                         .partition = vgg_winograd_partition_of(s, tile, vgg_draw(1, MOST_THREADS)),
-                         .weights = weights,
-                         .turned = vgg_draw_chance(3),
-                         .bias = vgg_draw_chance(3) ? NULL : draw_vector(s->outputs),
-                         .scale = scaled ? draw_vector(s->outputs) : NULL,
-                         .shift = scaled ? draw_vector(s->outputs) : NULL,
-                         .relu = vgg_draw_chance(2),
-                         .pool = vgg_draw_chance(2)}};
-    describe(&l->task);
-    vgg_guarded_lock(weights);
-    take_memory(l);
-    l->few = part_of(&l->task, 0, few);
-    l->few.x = vgg_draw_blocked(few, s->inputs, s->height * s->width);
-    l->few.y = vgg_guarded_floats(few * output_size(&l->few));
-    repeat_images(l);
-}
-
-/* ---- running --------------------------------------------------------------------------------- */
-
-/* One call, with all that must not change checked afterwards. */
-static void call(const stage *s, const vgg_winograd_task *task, size_t begin, size_t end,
-                 size_t worker) {
-    vgg_winograd_task argument = *task;
-    float *scratch = task->scratch;
-    size_t size = task->partition.scratch;
-    vgg_poison(scratch, VGG_KERNEL_WORKERS * size * sizeof *scratch, sizeof *scratch);
-    vgg_running(s->name, s->tier);
-    s->work(&argument, begin, end, worker);
-    vgg_guarded_check();
-    vgg_running(NULL, NULL);
-    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++)
-        if (i / size != worker && !vgg_poisoned(scratch + i, sizeof *scratch))
-            vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
-                            i / size);
-    if (argument.x != task->x || argument.y != task->y || argument.filters != task->filters)
-        vgg_kernel_fail(s->name, s->tier, "the task is changed");
-}
-
-/* Moves what a call wrote to `merged`. */
-static void collect(const stage *s, float *merged) {
-    for (size_t i = 0; i < s->count; i++) {
-        if (vgg_poisoned(s->output + i, sizeof *merged))
-            continue;
-        if (!vgg_poisoned(merged + i, sizeof *merged))
-            vgg_kernel_fail(s->name, s->tier, "value %zu is written by two units", i);
-        merged[i] = s->output[i];
-    }
-    vgg_poison(s->output, s->count * sizeof *merged, sizeof *merged);
-}
-
-/* All units by one worker, or, with memory for what they write, in ranges in random order. What the
- * output held before has to stay. */
-static void run_stage(const stage *s, const vgg_winograd_task *task, float *merged) {
-    if (merged == NULL) {
-        call(s, task, 0, s->units, 0);
-        return;
-    }
-    size_t bounds[MOST_RANGES + 1], order[MOST_RANGES] = {0};
-    size_t ranges = vgg_size_min(s->units, MOST_RANGES);
-    bounds[0] = 0;
-    bounds[ranges] = s->units;
-    for (size_t r = 1; r < ranges; r++)
-        bounds[r] = vgg_draw(bounds[r - 1] + 1, s->units - (ranges - r));
-    for (size_t r = 0; r < ranges; r++) {
-        size_t other = vgg_draw(0, r);
-        order[r] = order[other];
-        order[other] = r;
-    }
-    memcpy(merged, s->output, s->count * sizeof *merged);
-    vgg_poison(s->output, s->count * sizeof *merged, sizeof *merged);
-    for (size_t r = 0; r < ranges; r++) {
-        size_t first = bounds[order[r]], end = bounds[order[r] + 1];
-        call(s, task, first, end, vgg_draw(0, VGG_KERNEL_WORKERS - 1));
-        collect(s, merged);
-    }
-    memcpy(s->output, merged, s->count * sizeof *merged);
-}
-
-/* Makes the filters where there was poison. */
-static void prepare(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
-    const vgg_winograd_partition *cut = &task->partition;
-    size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    stage s = {
-        "winograd_filters", tier->tier,  vgg_winograd_kernels_of(tier, cut->tile)->filters, groups,
-        task->filters,      cut->filters};
-    if (!cut->stored)
-        return;
-    vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
-    run_stage(&s, task, merged);
-}
-
-static void run(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
-    stage s = {"winograd",
-               tier->tier,
-               vgg_winograd_kernels_of(tier, task->partition.tile)->forward,
-               task->partition.units,
-               task->y,
-               task->shape.images * output_size(task)};
-    vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
-    prepare(tier, task, merged);
-    run_stage(&s, task, merged);
-}
-
 /* ---- comparisons ----------------------------------------------------------------------------- */
 
 static const vgg_kernel_case NAMED = {.name = "winograd"};
 
 /* What ref makes of the absolute values. */
-static const float *magnitude_of(const layer *l) {
+static const float *magnitude_of(const vgg_winograd_layer *l) {
     vgg_winograd_task absolute = l->few;
     absolute.x = vgg_guarded_absolute(l->few.x);
     absolute.weights = vgg_guarded_absolute(l->few.weights);
@@ -266,13 +66,13 @@ static const float *magnitude_of(const layer *l) {
     absolute.scale = vgg_guarded_absolute(l->few.scale);
     absolute.shift = vgg_guarded_absolute(l->few.shift);
     absolute.y = vgg_guarded_copy(l->few.y);
-    run(vgg_reference(), &absolute, NULL);
+    vgg_layer_run(vgg_reference(), &absolute, NULL);
     return absolute.y;
 }
 
-static void check_near(const layer *l, const vgg_kernels *tier, const float *expected,
+static void check_near(const vgg_winograd_layer *l, const vgg_kernels *tier, const float *expected,
                        const float *magnitude) {
-    size_t size = output_size(&l->task);
+    size_t size = vgg_layer_output(&l->task);
     for (size_t i = 0; i < l->task.shape.images * size; i++) {
         size_t at = l->source[i / size] * size + i % size;
         double found = (double)l->task.y[i], wanted = (double)expected[at];
@@ -284,33 +84,33 @@ static void check_near(const layer *l, const vgg_kernels *tier, const float *exp
     }
 }
 
-static void check_same(const layer *l, const vgg_kernels *tier, const char *when, size_t image,
-                       const float *expected, size_t images) {
-    size_t size = output_size(&l->task);
+static void check_same(const vgg_winograd_layer *l, const vgg_kernels *tier, const char *when,
+                       size_t image, const float *expected, size_t images) {
+    size_t size = vgg_layer_output(&l->task);
     vgg_case_same(&NAMED, tier, when, l->task.y + image * size, expected,
                   images * size * sizeof *expected, sizeof *expected);
 }
 
-static void check_tier(const layer *l, const vgg_kernels *tier, const float *expected,
+static void check_tier(const vgg_winograd_layer *l, const vgg_kernels *tier, const float *expected,
                        const float *magnitude) {
-    run(tier, &l->task, NULL);
+    vgg_layer_run(tier, &l->task, NULL);
     check_near(l, tier, expected, magnitude);
     const float *whole = vgg_guarded_copy(l->task.y);
-    run(tier, &l->task, l->merged);
+    vgg_layer_run(tier, &l->task, l->merged);
     check_same(l, tier, "when the units are divided", 0, whole, l->task.shape.images);
     for (size_t n = 0; n < l->few.shape.images; n++) {
-        vgg_winograd_task alone = part_of(&l->few, n, 1);
-        run(tier, &alone, NULL);
+        vgg_winograd_task alone = vgg_layer_part(&l->few, n, 1);
+        vgg_layer_run(tier, &alone, NULL);
     }
     for (size_t n = 0; n < l->task.shape.images; n++)
         check_same(l, tier, "when each image is alone", n,
-                   l->few.y + l->source[n] * output_size(&l->few), 1);
+                   l->few.y + l->source[n] * vgg_layer_output(&l->few), 1);
 }
 
 static void check_shape(const vgg_conv_shape *shape, size_t tile) {
-    layer l;
-    draw_layer(&l, shape, tile);
-    run(vgg_reference(), &l.few, NULL);
+    vgg_winograd_layer l;
+    vgg_draw_layer(&l, shape, tile);
+    vgg_layer_run(vgg_reference(), &l.few, NULL);
     const float *expected = vgg_guarded_copy(l.few.y), *magnitude = magnitude_of(&l);
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++)
         check_tier(&l, vgg_kernels_at(i), expected, magnitude);
@@ -323,7 +123,7 @@ static void test_shapes(void **state) {
         for (size_t i = 0; i < FIXED_SHAPES; i++)
             check_shape(&SHAPES[i], tile);
         for (size_t i = 0; i < RANDOM_SHAPES; i++) {
-            vgg_conv_shape shape = i % 5 == 0 ? draw_made_shape() : draw_stored_shape();
+            vgg_conv_shape shape = i % 5 == 0 ? vgg_draw_made_shape() : vgg_draw_stored_shape();
             assert_int_equal(vgg_winograd_partition_of(&shape, tile, 1).stored, i % 5 != 0);
             check_shape(&shape, tile);
         }
@@ -335,7 +135,7 @@ static void test_shapes(void **state) {
 /* Fails unless all that has the input (row, column) of image n in reach is NaN. */
 static void check_nan_spread(const vgg_winograd_task *t, const char *tier, size_t n, size_t row,
                              size_t column) {
-    size_t side = t->pool ? 2 : 1, pixels = output_pixels(t);
+    size_t side = t->pool ? 2 : 1, pixels = vgg_layer_pixels(t);
     size_t height = t->shape.height / side, width = t->shape.width / side;
     for (size_t k = 0; k < t->shape.outputs; k++)
         for (size_t i = 0; i < 9; i++) {
@@ -350,8 +150,8 @@ static void check_nan_spread(const vgg_winograd_task *t, const char *tier, size_
 
 /* A NaN in one image comes through ReLU and max-pool, and the other images have the same bits. */
 static void check_nan_input(const vgg_conv_shape *s, size_t tile) {
-    layer l;
-    draw_layer(&l, s, tile);
+    vgg_winograd_layer l;
+    vgg_draw_layer(&l, s, tile);
     vgg_winograd_task task = l.few;
     float *x = vgg_guarded_copy(task.x);
     size_t n = vgg_draw(0, task.shape.images - 1), c = vgg_draw(0, s->inputs - 1);
@@ -360,12 +160,12 @@ static void check_nan_input(const vgg_conv_shape *s, size_t tile) {
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
         const vgg_kernels *tier = vgg_kernels_at(i);
         task.x = l.few.x;
-        run(tier, &task, NULL);
+        vgg_layer_run(tier, &task, NULL);
         const float *finite = vgg_guarded_copy(task.y);
         task.x = x;
-        run(tier, &task, NULL);
+        vgg_layer_run(tier, &task, NULL);
         check_nan_spread(&task, tier->tier, n, row, column);
-        for (size_t image = 0, size = output_size(&task); image < task.shape.images; image++)
+        for (size_t image = 0, size = vgg_layer_output(&task); image < task.shape.images; image++)
             if (image != n)
                 vgg_case_same(&NAMED, tier, "with a NaN in another image", task.y + image * size,
                               finite + image * size, size * sizeof *x, sizeof *x);
@@ -374,6 +174,15 @@ static void check_nan_input(const vgg_conv_shape *s, size_t tile) {
 }
 
 /* ---- what it has to agree with --------------------------------------------------------------- */
+
+static vgg_pool_task pool_task(const vgg_conv_shape *s, size_t channels) {
+    return (vgg_pool_task){.images = s->images,
+                           .channels = channels,
+                           .height = s->height,
+                           .width = s->width,
+                           .out_height = s->height / 2,
+                           .out_width = s->width / 2};
+}
 
 /* conv's result in task's place: normalised and pooled by kernels of their own. */
 static void finish_apart(const vgg_kernels *tier, const vgg_winograd_task *task, float *conv) {
@@ -389,49 +198,114 @@ static void finish_apart(const vgg_kernels *tier, const vgg_winograd_task *task,
                                 .relu = task->relu,
                                 .y = normed};
     tier->batch_norm(&norm, 0, blocks, 0);
-    vgg_pool_task pool = {.images = s->images,
-                          .channels = s->outputs,
-                          .height = s->height,
-                          .width = s->width,
-                          .out_height = s->height / 2,
-                          .out_width = s->width / 2,
-                          .x = normed,
-                          .y = task->y};
+    vgg_pool_task pool = pool_task(s, s->outputs);
+    pool.x = normed;
+    pool.y = task->y;
+    pool.chosen = task->chosen;
     memcpy(task->y, normed, vgg_guarded_size(task->y));
     if (task->pool)
         tier->max_pool(&pool, 0, blocks, 0);
 }
 
-/* A batch norm and a max-pool behind the convolution and within it give the same bits. */
+/* A batch norm and a max-pool behind the convolution and within it give the same bits, and the
+ * max-pool chooses the same. */
 static void check_fold(const vgg_conv_shape *shape, size_t tile) {
-    layer l;
-    draw_layer(&l, shape, tile);
+    vgg_winograd_layer l;
+    vgg_draw_layer(&l, shape, tile);
     vgg_winograd_task task = l.task;
-    task.scale = draw_vector(shape->outputs);
-    task.shift = draw_vector(shape->outputs);
+    task.scale = vgg_draw_vector(shape->outputs);
+    task.shift = vgg_draw_vector(shape->outputs);
+    if (task.pool)
+        task.chosen = vgg_guarded_choices(task.shape.images * vgg_layer_output(&task) / VGG_BLOCK);
     for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {
         const vgg_kernels *tier = vgg_kernels_at(i);
-        run(tier, &task, NULL);
+        vgg_layer_run(tier, &task, NULL);
         const float *folded = vgg_guarded_copy(task.y);
+        const vgg_choice *chosen = vgg_guarded_copy(task.chosen);
         vgg_winograd_task bare = task;
         bare.scale = bare.shift = NULL;
         bare.relu = bare.pool = false;
-        bare.y = vgg_guarded_floats(bare.shape.images * output_size(&bare));
-        run(tier, &bare, NULL);
+        bare.y = vgg_guarded_floats(bare.shape.images * vgg_layer_output(&bare));
+        vgg_layer_run(tier, &bare, NULL);
         finish_apart(tier, &task, bare.y);
         check_same(&l, tier, "with what follows on its own", 0, folded, task.shape.images);
+        if (task.pool && memcmp(chosen, task.chosen, vgg_guarded_size(chosen)) != 0)
+            vgg_kernel_fail("winograd", tier->tier, "the max-pool chose otherwise");
+    }
+    vgg_guarded_free();
+}
+
+/* A task as backward passes have them: x is the gradient of a max-pool's output, and behind the
+ * convolution is the derivative of a ReLU. */
+static vgg_winograd_task draw_backward(const vgg_winograd_layer *l) {
+    const vgg_conv_shape *s = &l->few.shape;
+    size_t windows = (s->height / 2) * (s->width / 2), pixels = s->height * s->width;
+    vgg_winograd_task task = l->few;
+    float *gate = vgg_draw_blocked(s->images, s->outputs, pixels);
+    gate[vgg_draw(0, VGG_BLOCK - 1)] = (float)NAN;
+    vgg_guarded_lock(gate);
+    task.bias = task.scale = task.shift = NULL;
+    task.relu = task.pool = false;
+    task.x = vgg_draw_blocked(s->images, s->inputs, windows);
+    task.spread = vgg_draw_choices(s->images, s->inputs, windows);
+    task.gate = gate;
+    task.y = vgg_guarded_floats(s->images * vgg_layer_output(&task));
+    vgg_guarded_lock(task.x);
+    vgg_guarded_lock(task.spread);
+    return task;
+}
+
+/* In ref: the same bits as with the max-pool and the ReLU on their own. */
+static void check_backward_reference(const vgg_winograd_task *task) {
+    vgg_winograd_task apart = *task;
+    vgg_pool_task pool = pool_task(&task->shape, task->shape.inputs);
+    pool.chosen = (vgg_choice *)task->spread;
+    pool.dy = task->x;
+    pool.dx = vgg_guarded_floats(task->shape.images * vgg_layer_input(task));
+    vgg_reference()->max_pool_backward(&pool, 0, pool.images * vgg_blocks(pool.channels), 0);
+    apart.x = pool.dx;
+    apart.spread = NULL;
+    apart.gate = NULL;
+    apart.y = vgg_guarded_copy(task->y);
+    vgg_layer_run(vgg_reference(), &apart, NULL);
+    for (size_t v = 0; v < vgg_guarded_size(apart.y) / sizeof *apart.y; v++)
+        apart.y[v] = task->gate[v] > 0 ? apart.y[v] : 0;
+    vgg_case_same(&NAMED, vgg_reference(), "with the max-pool and the ReLU on their own", task->y,
+                  apart.y, vgg_guarded_size(apart.y), sizeof *apart.y);
+}
+
+static void check_backward(const vgg_conv_shape *shape, size_t tile) {
+    vgg_winograd_layer l;
+    vgg_draw_layer(&l, shape, tile);
+    vgg_winograd_task task = draw_backward(&l), absolute = task;
+    vgg_layer_run(vgg_reference(), &task, NULL);
+    const float *expected = vgg_guarded_copy(task.y);
+    check_backward_reference(&task);
+    absolute.x = vgg_guarded_absolute(task.x);
+    absolute.weights = vgg_guarded_absolute(task.weights);
+    vgg_layer_run(vgg_reference(), &absolute, NULL);
+    const float *magnitude = vgg_guarded_copy(task.y);
+    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
+        vgg_layer_run(vgg_kernels_at(i), &task, NULL);
+        for (size_t v = 0; v < vgg_guarded_size(expected) / sizeof *expected; v++) {
+            double bound = error_of(tile) * (double)magnitude[v];
+            if (!(fabs((double)task.y[v] - (double)expected[v]) <= bound))
+                vgg_kernel_fail("winograd", vgg_kernels_at(i)->tier,
+                                "backward value %zu is %.9g instead of %.9g +- %.2g", v,
+                                (double)task.y[v], (double)expected[v], bound);
+        }
     }
     vgg_guarded_free();
 }
 
 /* ref without a pool is the convolution of conv_forward, which has tests of its own. */
 static void check_reference(const vgg_conv_shape *s, size_t tile) {
-    layer l;
-    draw_layer(&l, s, tile);
+    vgg_winograd_layer l;
+    vgg_draw_layer(&l, s, tile);
     vgg_winograd_task *task = &l.few;
     task->pool = false;
-    task->y = vgg_guarded_floats(task->shape.images * output_size(task));
-    run(vgg_reference(), task, NULL);
+    task->y = vgg_guarded_floats(task->shape.images * vgg_layer_output(task));
+    vgg_layer_run(vgg_reference(), task, NULL);
     vgg_conv_forward_task direct = {.shape = task->shape, .x = task->x, .relu = task->relu};
     direct.partition = vgg_conv_forward_partition(&direct.shape);
     float *packed = vgg_guarded_floats(vgg_conv_packed_size(s));
@@ -445,7 +319,7 @@ static void check_reference(const vgg_conv_shape *s, size_t tile) {
     direct.y = vgg_guarded_copy(task->y);
     direct.scratch = vgg_guarded_floats(direct.partition.scratch);
     vgg_reference()->conv_forward(&direct, 0, direct.partition.units, 0);
-    for (size_t i = 0; i < task->shape.images * output_size(task); i++)
+    for (size_t i = 0; i < task->shape.images * vgg_layer_output(task); i++)
         if (!(fabsf(task->y[i] - direct.y[i]) <= 1e-5F * fmaxf(1, fabsf(direct.y[i]))))
             vgg_kernel_fail("winograd", "ref", "value %zu is %g instead of %g", i,
                             (double)task->y[i], (double)direct.y[i]);
@@ -455,7 +329,7 @@ static void check_reference(const vgg_conv_shape *s, size_t tile) {
 static void test_agreement(void **state) {
     (void)state;
     for (size_t i = 0; i < 16; i++) {
-        vgg_conv_shape shape = draw_stored_shape();
+        vgg_conv_shape shape = vgg_draw_stored_shape();
         size_t tile = i % 2 == 0 ? 2 : 4;
         shape.height = vgg_draw(2, 9);
         if (i % 8 >= 6)
@@ -463,6 +337,7 @@ static void test_agreement(void **state) {
         check_reference(&shape, tile);
         check_nan_input(&shape, tile);
         check_fold(&shape, tile);
+        check_backward(&shape, tile);
     }
 }
 

@@ -311,6 +311,47 @@ static void check_reference(const vgg_conv_shape *s, size_t tile) {
     vgg_guarded_free();
 }
 
+/* From the gradient of a max-pool's output: near ref, which gives the same bits as from that of its
+ * input. */
+static void check_spread(const vgg_conv_shape *s, size_t tile) {
+    vgg_winograd_weights_task task = draw_task(s, tile);
+    vgg_pool_task pool = {.images = s->images,
+                          .channels = s->outputs,
+                          .height = s->height,
+                          .width = s->width,
+                          .out_height = s->height / 2,
+                          .out_width = s->width / 2};
+    size_t windows = pool.out_height * pool.out_width;
+    pool.chosen = vgg_draw_choices(s->images, s->outputs, windows);
+    pool.dy = vgg_draw_blocked(s->images, s->outputs, windows);
+    pool.dx = vgg_guarded_copy(task.dy);
+    vgg_guarded_lock(pool.chosen);
+    vgg_guarded_lock(pool.dy);
+    vgg_reference()->max_pool_backward(&pool, 0, s->images * vgg_blocks(s->outputs), 0);
+    task.dy = pool.dx;
+    run(vgg_reference(), &task, false);
+    gradients expected = copy_of(&task), magnitude = magnitudes_of(&task);
+    task.dy = pool.dy;
+    task.spread = pool.chosen;
+    run(vgg_reference(), &task, false);
+    check_same(&task, vgg_reference(), "with the max-pool on its own", &expected);
+    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
+        run(vgg_kernels_at(i), &task, false);
+        check_near(&task, vgg_kernels_at(i)->tier, &expected, &magnitude);
+    }
+    vgg_guarded_free();
+}
+
+static void test_spread(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 16; i++) {
+        vgg_conv_shape shape = i < 4 ? SHAPES[i + 2] : draw_shape();
+        shape.height = vgg_size_max(shape.height, 2);
+        shape.width = vgg_size_max(shape.width, 2);
+        check_spread(&shape, i % 2 == 0 ? 2 : 4);
+    }
+}
+
 static void test_reference(void **state) {
     (void)state;
     for (size_t i = 0; i < 16; i++) {
@@ -323,6 +364,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_shapes, vgg_teardown),
         cmocka_unit_test_teardown(test_reference, vgg_teardown),
+        cmocka_unit_test_teardown(test_spread, vgg_teardown),
     };
     vgg_draw_start();
     return cmocka_run_group_tests(tests, NULL, NULL);

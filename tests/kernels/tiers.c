@@ -83,6 +83,8 @@ void vgg_case_run(const vgg_kernel_case *item, const vgg_kernels *tier) {
 /* ---- comparisons ----------------------------------------------------------------------------- */
 
 static double number(const vgg_kernel_output *output, const void *values, size_t i) {
+    if (output->bits)
+        return ((const uint32_t *)values)[i];
     return output->size == 1 ? ((const uint8_t *)values)[i] : (double)((const float *)values)[i];
 }
 
@@ -145,6 +147,9 @@ static void check_same(const trial *t, const char *when) {
         const vgg_kernel_output *output = &t->item->outputs[o];
         vgg_case_same(t->item, t->tier, when, output->data, t->whole[o],
                       vgg_guarded_size(output->data), output->size);
+        if (output->bits && memcmp(output->data, t->whole[o], vgg_guarded_size(output->data)) != 0)
+            vgg_kernel_fail(t->item->name, t->tier->tier, "%s has other bits %s", output->name,
+                            when);
     }
 }
 

@@ -33,6 +33,7 @@ typedef struct vgg_kernel_output {
     const char *name;
     void *data;  /* a guarded buffer */
     size_t size; /* bytes of a value: 4 for float, 1 */
+    bool bits;   /* of 4 bytes, and no float: a vgg_choice */
     /* |found - ref's| <= error * magnitude, per value; NULL: equal. NaN is equal to NaN. */
     const float *magnitude;
     double error;

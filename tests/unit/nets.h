@@ -59,10 +59,12 @@ static inline bool uses_winograd(const vgg_plan *plan) {
         vgg_step_info info;
         vgg_error error;
         assert_ok(vgg_plan_step(plan, s, &info, &error), error);
-        found = found ||
-                (strcmp(info.algorithm, "winograd") == 0 && info.backward_data != NULL &&
-                 strcmp(info.backward_data, "winograd") == 0 && info.backward_weights != NULL &&
-                 strcmp(info.backward_weights, "winograd") == 0);
+        bool forward =
+            strcmp(info.algorithm, "winograd") == 0 || strcmp(info.algorithm, "winograd+pool") == 0;
+        found =
+            found ||
+            (forward && info.backward_data != NULL && strcmp(info.backward_data, "winograd") == 0 &&
+             info.backward_weights != NULL && strcmp(info.backward_weights, "winograd") == 0);
     }
     return found;
 }

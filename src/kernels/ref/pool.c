@@ -35,7 +35,7 @@ void vgg_max_pool_ref(void *argument, size_t begin, size_t end, size_t worker) {
                     }
                     task->y[out_at(task, unit, row, column, c)] = best;
                     if (task->chosen != NULL)
-                        task->chosen[out_at(task, unit, row, column, c)] = which;
+                        vgg_choice_set(task->chosen, out_at(task, unit, row, column, c), which);
                 }
 }
 
@@ -50,7 +50,7 @@ void vgg_max_pool_backward_ref(void *argument, size_t begin, size_t end, size_t 
                     if (row / 2 < task->out_height && column / 2 < task->out_width) {
                         size_t out = out_at(task, unit, row / 2, column / 2, c);
                         bool counts = !task->relu || task->y[out] > 0;
-                        if (counts && task->chosen[out] == 2 * (row % 2) + column % 2)
+                        if (counts && vgg_choice_is(task->chosen, out, row % 2 * 2 + column % 2))
                             gradient = task->dy[out];
                     }
                     task->dx[in_at(task, unit, row, column, c)] = gradient;

@@ -12,4 +12,30 @@ static inline size_t vgg_blocked_at(size_t image, size_t channel, size_t pixel, 
            channel % VGG_BLOCK;
 }
 
+/* Notes that a max-pool took value 2 * row + column of the window at `at` in y, and asks whether it
+ * did. */
+static inline void vgg_choice_set(vgg_choice *chosen, size_t at, size_t which) {
+    unsigned bit = 1u << at % VGG_BLOCK;
+    vgg_choice *choice = &chosen[at / VGG_BLOCK];
+    choice->columns = (uint16_t)(which % 2 ? choice->columns | bit : choice->columns & ~bit);
+    choice->rows = (uint16_t)(which / 2 ? choice->rows | bit : choice->rows & ~bit);
+}
+
+static inline bool vgg_choice_is(const vgg_choice *chosen, size_t at, size_t which) {
+    const vgg_choice *choice = &chosen[at / VGG_BLOCK];
+    return (choice->columns >> at % VGG_BLOCK & 1u) == which % 2 &&
+           (choice->rows >> at % VGG_BLOCK & 1u) == which / 2;
+}
+
+/* The gradient of value (row, column) of a plane from that of a 2x2 max-pool's output. */
+static inline float vgg_spread_value(const float *dy, const vgg_choice *chosen, size_t image,
+                                     size_t channel, size_t row, size_t column, size_t channels,
+                                     size_t height, size_t width) {
+    if (row / 2 >= height / 2 || column / 2 >= width / 2)
+        return 0;
+    size_t pixel = row / 2 * (width / 2) + column / 2;
+    size_t at = vgg_blocked_at(image, channel, pixel, channels, (height / 2) * (width / 2));
+    return vgg_choice_is(chosen, at, row % 2 * 2 + column % 2) ? dy[at] : 0;
+}
+
 #endif

@@ -16,6 +16,16 @@ void vgg_winograd4_filters_ref(void *argument, size_t begin, size_t end, size_t 
     vgg_winograd2_filters_ref(argument, begin, end, worker);
 }
 
+static double input_value(const vgg_winograd_task *task, size_t n, size_t c, size_t row,
+                          size_t column) {
+    const vgg_conv_shape *shape = &task->shape;
+    if (task->spread != NULL)
+        return (double)vgg_spread_value(task->x, task->spread, n, c, row, column, shape->inputs,
+                                        shape->height, shape->width);
+    return (double)task->x[vgg_blocked_at(n, c, row * shape->width + column, shape->inputs,
+                                          shape->height * shape->width)];
+}
+
 static double convolution(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
                           size_t column) {
     const vgg_conv_shape *shape = &task->shape;
@@ -25,11 +35,10 @@ static double convolution(const vgg_winograd_task *task, size_t n, size_t k, siz
             size_t y = row + tap / 3, x = column + tap % 3; /* one more than the input's */
             if (y == 0 || x == 0 || y > shape->height || x > shape->width)
                 continue;
-            size_t at = vgg_blocked_at(n, c, (y - 1) * shape->width + x - 1, shape->inputs,
-                                       shape->height * shape->width);
             size_t weight = task->turned ? (c * shape->outputs + k) * 9 + 8 - tap
                                          : (k * shape->inputs + c) * 9 + tap;
-            sum += (double)((const float *)task->weights)[weight] * (double)task->x[at];
+            sum += (double)((const float *)task->weights)[weight] *
+                   input_value(task, n, c, y - 1, x - 1);
         }
     return sum;
 }
@@ -46,15 +55,33 @@ static float output_value(const vgg_winograd_task *task, size_t n, size_t k, siz
     return (float)(task->relu && value < 0 ? 0 : value);
 }
 
+/* The greatest value of a window, and which it is. */
 static float pooled_value(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
-                          size_t column) {
+                          size_t column, size_t *which) {
     float best = output_value(task, n, k, 2 * row, 2 * column);
+    *which = 0;
     for (size_t i = 1; i < 4; i++) {
         float value = output_value(task, n, k, 2 * row + i / 2, 2 * column + i % 2);
-        if (value > best || value != value)
-            best = value;
+        if (!(value > best || value != value))
+            continue;
+        best = value;
+        *which = i;
     }
     return best;
+}
+
+/* Value `at` of y, at a row and column of it. */
+static void write_value(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
+                        size_t column, size_t at) {
+    size_t which;
+    if (task->pool) {
+        task->y[at] = pooled_value(task, n, k, row, column, &which);
+        if (task->chosen != NULL)
+            vgg_choice_set(task->chosen, at, which);
+        return;
+    }
+    bool open = task->gate == NULL || task->gate[at] > 0;
+    task->y[at] = open ? output_value(task, n, k, row, column) : 0;
 }
 
 /* Channels first_k .. last_k - 1 of what one tile of an image puts out. */
@@ -67,10 +94,9 @@ static void write_tile(const vgg_winograd_task *task, size_t n, size_t tile, siz
     for (size_t k = first_k; k < last_k; k++)
         for (size_t row = top; row < vgg_size_min(top + side, height); row++)
             for (size_t column = left; column < vgg_size_min(left + side, width); column++)
-                task->y[vgg_blocked_at(n, k, row * width + column, task->shape.outputs,
-                                       height * width)] =
-                    task->pool ? pooled_value(task, n, k, row, column)
-                               : output_value(task, n, k, row, column);
+                write_value(task, n, k, row, column,
+                            vgg_blocked_at(n, k, row * width + column, task->shape.outputs,
+                                           height * width));
 }
 
 static void forward(const vgg_winograd_task *task, size_t begin, size_t end) {

@@ -2,6 +2,16 @@
  * single group, or those that add the groups, make it from all tiles. */
 #include "kernels/ref/ref.h"
 
+static double gradient_at(const vgg_winograd_weights_task *task, size_t n, size_t k, size_t row,
+                          size_t column) {
+    const vgg_conv_shape *shape = &task->shape;
+    if (task->spread != NULL)
+        return (double)vgg_spread_value(task->dy, task->spread, n, k, row, column, shape->outputs,
+                                        shape->height, shape->width);
+    return (double)task->dy[vgg_blocked_at(n, k, row * shape->width + column, shape->outputs,
+                                           shape->height * shape->width)];
+}
+
 /* dw[k][c][r][s] = sum over n, row, column of dy[n][k][row][column] x[n][c][row + r - 1][...] */
 static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, size_t c,
                               size_t tap) {
@@ -16,19 +26,17 @@ static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, s
                     continue;
                 size_t at =
                     vgg_blocked_at(n, c, (y - 1) * shape->width + x - 1, shape->inputs, pixels);
-                size_t gradient =
-                    vgg_blocked_at(n, k, row * shape->width + column, shape->outputs, pixels);
-                sum += (double)task->dy[gradient] * (double)task->x[at];
+                sum += gradient_at(task, n, k, row, column) * (double)task->x[at];
             }
     return sum;
 }
 
 static double bias_gradient(const vgg_winograd_weights_task *task, size_t k) {
-    size_t pixels = task->shape.height * task->shape.width;
     double sum = 0;
     for (size_t n = 0; n < task->shape.images; n++)
-        for (size_t pixel = 0; pixel < pixels; pixel++)
-            sum += (double)task->dy[vgg_blocked_at(n, k, pixel, task->shape.outputs, pixels)];
+        for (size_t row = 0; row < task->shape.height; row++)
+            for (size_t column = 0; column < task->shape.width; column++)
+                sum += gradient_at(task, n, k, row, column);
     return sum;
 }
 

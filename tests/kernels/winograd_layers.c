@@ -1,0 +1,199 @@
+#include "winograd_layers.h"
+
+#include "buffers.h"
+#include "tiers.h"
+#include "vgg_test.h"
+
+enum { MOST_DISTINCT = 3, MOST_RANGES = 5 };
+
+/* One of the three kernels at work. */
+typedef struct stage {
+    const char *name, *tier;
+    vgg_pool_work *work;
+    size_t units;
+    float *output;
+    size_t count; /* floats of output */
+} stage;
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+size_t vgg_layer_input(const vgg_winograd_task *t) {
+    return vgg_blocked_size(1, t->shape.inputs, t->shape.height * t->shape.width);
+}
+
+size_t vgg_layer_pixels(const vgg_winograd_task *t) {
+    size_t divisor = t->pool ? 2 : 1;
+    return (t->shape.height / divisor) * (t->shape.width / divisor);
+}
+
+size_t vgg_layer_output(const vgg_winograd_task *t) {
+    return vgg_blocked_size(1, t->shape.outputs, vgg_layer_pixels(t));
+}
+
+vgg_conv_shape vgg_draw_stored_shape(void) {
+    size_t images = vgg_draw(1, 4), height = vgg_draw(2, 23), width = vgg_draw(2, 23);
+    return (vgg_conv_shape){images, vgg_draw(16, 70), vgg_draw(16, 70), height, width, 3, false};
+}
+
+vgg_conv_shape vgg_draw_made_shape(void) {
+    size_t inputs = vgg_draw(40, 420);
+    size_t least = 128 * 128 / inputs + 1;
+    size_t images = vgg_draw(1, 8), outputs = vgg_draw(least, least + 40);
+    return (vgg_conv_shape){images, inputs, outputs, vgg_draw(2, 9), vgg_draw(2, 9), 3, false};
+}
+
+static void describe(const vgg_winograd_task *t) {
+    const vgg_conv_shape *s = &t->shape;
+    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu%s%s%s%s%s",
+                 t->partition.tile, s->images, s->inputs, s->outputs, s->height, s->width,
+                 t->partition.stored ? ", stored filters" : "", t->turned ? ", turned" : "",
+                 t->scale != NULL ? ", scaled" : "", t->relu ? ", ReLU" : "",
+                 t->pool ? ", pool" : "");
+}
+
+/* The batch's images are copies of those of `few`, each at least once. */
+static void repeat_images(vgg_winograd_layer *l) {
+    size_t images = l->task.shape.images, size = vgg_layer_input(&l->task);
+    float *x = vgg_guarded_floats(images * size);
+    for (size_t n = 0; n < images; n++) {
+        l->source[n] = n < l->few.shape.images ? n : vgg_draw(0, l->few.shape.images - 1);
+        memcpy(x + n * size, l->few.x + l->source[n] * size, size * sizeof *x);
+    }
+    l->task.x = x;
+    vgg_guarded_lock(x);
+}
+
+const float *vgg_draw_vector(size_t channels) {
+    float *values = vgg_draw_blocked(1, channels, 1);
+    vgg_guarded_lock(values);
+    return values;
+}
+
+vgg_winograd_task vgg_layer_part(const vgg_winograd_task *task, size_t first, size_t images) {
+    vgg_winograd_task part = *task;
+    part.shape.images = images;
+    part.partition =
+        vgg_winograd_partition_of(&part.shape, part.partition.tile, vgg_draw(1, VGG_LAYER_THREADS));
+    part.x += first * vgg_layer_input(task);
+    part.y += first * vgg_layer_output(task);
+    return part;
+}
+
+static void take_memory(vgg_winograd_layer *l) {
+    vgg_winograd_task *t = &l->task;
+    const vgg_winograd_partition *cut = &t->partition;
+    size_t y = t->shape.images * vgg_layer_output(t);
+    t->filters = cut->stored ? vgg_guarded_floats(cut->filters) : NULL;
+    t->scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * cut->scratch);
+    t->y = vgg_guarded_floats(y);
+    l->merged = vgg_guarded_floats(vgg_size_max(y, cut->filters));
+}
+
+void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
+    bool scaled = vgg_draw_chance(2);
+    float *weights = vgg_draw_floats(s->outputs * s->inputs * 9);
+    size_t few = vgg_size_min(s->images, MOST_DISTINCT);
+    *l = (vgg_winograd_layer){
+        .task = {.shape = *s,
+                 .partition = vgg_winograd_partition_of(s, tile, vgg_draw(1, VGG_LAYER_THREADS)),
+                 .weights = weights,
+                 .turned = vgg_draw_chance(3),
+                 .bias = vgg_draw_chance(3) ? NULL : vgg_draw_vector(s->outputs),
+                 .scale = scaled ? vgg_draw_vector(s->outputs) : NULL,
+                 .shift = scaled ? vgg_draw_vector(s->outputs) : NULL,
+                 .relu = vgg_draw_chance(2),
+                 .pool = vgg_draw_chance(2)}};
+    describe(&l->task);
+    vgg_guarded_lock(weights);
+    take_memory(l);
+    l->few = vgg_layer_part(&l->task, 0, few);
+    l->few.x = vgg_draw_blocked(few, s->inputs, s->height * s->width);
+    l->few.y = vgg_guarded_floats(few * vgg_layer_output(&l->few));
+    repeat_images(l);
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* One call, with all that must not change checked afterwards. */
+static void call(const stage *s, const vgg_winograd_task *task, size_t begin, size_t end,
+                 size_t worker) {
+    vgg_winograd_task argument = *task;
+    float *scratch = task->scratch;
+    size_t size = task->partition.scratch;
+    vgg_poison(scratch, VGG_KERNEL_WORKERS * size * sizeof *scratch, sizeof *scratch);
+    vgg_running(s->name, s->tier);
+    s->work(&argument, begin, end, worker);
+    vgg_guarded_check();
+    vgg_running(NULL, NULL);
+    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++)
+        if (i / size != worker && !vgg_poisoned(scratch + i, sizeof *scratch))
+            vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
+                            i / size);
+    if (argument.x != task->x || argument.y != task->y || argument.filters != task->filters)
+        vgg_kernel_fail(s->name, s->tier, "the task is changed");
+}
+
+/* Moves what a call wrote to `merged`. */
+static void collect(const stage *s, float *merged) {
+    for (size_t i = 0; i < s->count; i++) {
+        if (vgg_poisoned(s->output + i, sizeof *merged))
+            continue;
+        if (!vgg_poisoned(merged + i, sizeof *merged))
+            vgg_kernel_fail(s->name, s->tier, "value %zu is written by two units", i);
+        merged[i] = s->output[i];
+    }
+    vgg_poison(s->output, s->count * sizeof *merged, sizeof *merged);
+}
+
+/* All units by one worker, or, with memory for what they write, in ranges in random order. What the
+ * output held before has to stay. */
+static void run_stage(const stage *s, const vgg_winograd_task *task, float *merged) {
+    if (merged == NULL) {
+        call(s, task, 0, s->units, 0);
+        return;
+    }
+    size_t bounds[MOST_RANGES + 1], order[MOST_RANGES] = {0};
+    size_t ranges = vgg_size_min(s->units, MOST_RANGES);
+    bounds[0] = 0;
+    bounds[ranges] = s->units;
+    for (size_t r = 1; r < ranges; r++)
+        bounds[r] = vgg_draw(bounds[r - 1] + 1, s->units - (ranges - r));
+    for (size_t r = 0; r < ranges; r++) {
+        size_t other = vgg_draw(0, r);
+        order[r] = order[other];
+        order[other] = r;
+    }
+    memcpy(merged, s->output, s->count * sizeof *merged);
+    vgg_poison(s->output, s->count * sizeof *merged, sizeof *merged);
+    for (size_t r = 0; r < ranges; r++) {
+        size_t first = bounds[order[r]], end = bounds[order[r] + 1];
+        call(s, task, first, end, vgg_draw(0, VGG_KERNEL_WORKERS - 1));
+        collect(s, merged);
+    }
+    memcpy(s->output, merged, s->count * sizeof *merged);
+}
+
+/* Makes the filters where there was poison. */
+static void prepare(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
+    const vgg_winograd_partition *cut = &task->partition;
+    size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
+    stage s = {
+        "winograd_filters", tier->tier,  vgg_winograd_kernels_of(tier, cut->tile)->filters, groups,
+        task->filters,      cut->filters};
+    if (!cut->stored)
+        return;
+    vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
+    run_stage(&s, task, merged);
+}
+
+void vgg_layer_run(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
+    stage s = {"winograd",
+               tier->tier,
+               vgg_winograd_kernels_of(tier, task->partition.tile)->forward,
+               task->partition.units,
+               task->y,
+               task->shape.images * vgg_layer_output(task)};
+    vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
+    prepare(tier, task, merged);
+    run_stage(&s, task, merged);
+}
