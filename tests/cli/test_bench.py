@@ -129,7 +129,7 @@ def test_training_text():
     table = out.split("\n\n")[2].splitlines()
     assert table[0].split() == ["forward", "backward,", "data", "and", "weights"]
     assert table[1].split() == ["layer", "algorithm", *["ms", "GFLOP/s"] * 3, "share"]
-    assert any(line.startswith("features.1   batch-norm ") for line in table)
+    assert any(line.startswith("features.1   norm+pool ") for line in table)
     assert [line.split("  ")[0] for line in table[-5:-1]] == ["packing of weights", "update",
                                                               "all layers", "all"]
 
