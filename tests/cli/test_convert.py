@@ -106,7 +106,6 @@ def test_int8_works_everywhere(model, pictograms, tmp_path):
     whole, scales = (values(small, f"classifier.3.weight{end}") for end in ("", "_scale"))
     assert values(wide, "classifier.3.weight") == pytest.approx(
         [scales[i // 8] * q for i, q in enumerate(whole)], rel=1e-7)
-    assert vgg("summary", small).out == vgg("summary", model).out
     found = json.loads(vgg("inspect", small, "--format", "json").out)
     assert found["problems"] == []
     (of_weight,) = (t for t in found["tensors"] if t["name"] == "classifier.3.weight")
