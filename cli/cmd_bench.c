@@ -32,8 +32,8 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .value = &o->freeze,
          .minimum = 0,
          .maximum = 1000,
-         .help = "with --train, leave the first N blocks of convolutions, up to the Nth max-pool, "
-                 "as they are",
+         .help = "with --train, freeze the first N blocks of convolutions: every layer before the "
+                 "Nth max-pool, batch normalisation with its running statistics too",
          .fallback = "0"},
         {.type = VGG_CLI_SIZE,
          .name = "threads",
