@@ -1,9 +1,10 @@
 """What the numbers of a measured row amount to, for tables and chart."""
 import statistics
 
-COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "PyTorch": "#6d5bd0", "ONNX Runtime": "#2f7ed8",
-           "OpenVINO": "#2a9d8f", "ncnn fp16": "#6b8e23", "ncnn fp32": "#a3b86c"}
-OURS = ("vgg", "vgg f16")
+COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "vgg int8": "#f5bd94", "PyTorch": "#6d5bd0",
+           "ONNX Runtime": "#2f7ed8", "OpenVINO": "#2a9d8f", "ncnn fp16": "#6b8e23",
+           "ncnn fp32": "#a3b86c"}
+OURS = ("vgg", "vgg f16", "vgg int8")
 TOLERANCE = 1e-3  # of the largest logit, or of the loss
 
 

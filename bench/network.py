@@ -8,6 +8,7 @@ from vgglib import Library
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PICTURES = 40
+NARROW = ("f16", "int8")  # what vgg's variants store the weights of linear layers in
 SEED = 1
 
 
@@ -21,7 +22,7 @@ class Network:
         self.folder = ROOT / "out/bench" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model, self.inputs = self.folder / "model.safetensors", self.folder / "inputs.f32"
-        self.half = self.folder / "model-f16.safetensors"
+        self.narrow = {dtype: self.folder / f"model-{dtype}.safetensors" for dtype in NARROW}
         self.library = options.library
         library = Library(options.library)
         self.draw_pictures(options.vgg, library)
@@ -47,18 +48,23 @@ class Network:
                 file.write(library.picture(picture, self.size))
 
     def convert(self, vgg):
-        """Weights in 16 bits, when this vgg has `convert`."""
-        self.half.unlink(missing_ok=True)
-        subprocess.run([vgg, "convert", self.model, self.half, "--dtype", "f16"],
-                       capture_output=True)
+        """Weights in 16 and in 8 bits, as far as this vgg can."""
+        for dtype, path in self.narrow.items():
+            path.unlink(missing_ok=True)
+            subprocess.run([vgg, "convert", self.model, path, "--dtype", dtype],
+                           capture_output=True)
+
+    def model_of(self, peer, variant):
+        """The file of weights."""
+        return self.narrow[variant] if peer == "vgg" and variant else self.model
 
     def job(self, peer, variant, row):
         """An order for bench/worker.py."""
-        model = self.half if (peer, variant) == ("vgg", "f16") else self.model
         job = {"peer": peer, "variant": variant, "library": str(self.library),
-               "model": str(model), "folder": str(self.folder), "layers": self.layers,
-               "size": self.size, "batch": row.batch, "threads": row.threads,
-               "isa": "avx2" if row.held else "", "inputs": str(self.inputs)}
+               "model": str(self.model_of(peer, variant)), "folder": str(self.folder),
+               "layers": self.layers, "size": self.size, "batch": row.batch,
+               "threads": row.threads, "isa": "avx2" if row.held else "",
+               "inputs": str(self.inputs)}
         if row.train:
             job["train"] = {"labels": self.labels, "last": row.last}
         return job

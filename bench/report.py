@@ -28,11 +28,12 @@ def cells(row):
         lines.append([name, f"{median:.1f}", f"{lower:.1f} - {upper:.1f}", *ratios,
                       difference + mark, memory])
     for name, why in row["missing"].items():
-        lines.append([name, "missing: " + why, "", "", "", "", ""])
+        lines.append([name, "missing: " + why, *[""] * (len(HEADER) - 2)])
     return lines
 
 
-HEADER = ["program", "ms/image", "quartiles", "vgg / it", "vgg f16 / it", "max diff", "peak MB"]
+HEADER = ["program", "ms/image", "quartiles", *(f"{our} / it" for our in OURS), "max diff",
+          "peak MB"]
 
 
 def row_text(row):
@@ -131,7 +132,10 @@ def document(rows, facts):
     yield ""
     if inference:
         yield from markdown_table(["", "vgg, ms/image", "fastest peer", "its ms/image",
-                                   "vgg / peer", "vgg f16 / peer"], summary_lines(inference))
+                                   *(f"{our} / peer" for our in OURS)],
+                                  summary_lines(inference))
+        yield ""
+        yield variants_text(inference)
         yield ""
     if training:
         yield from report_training.summary(training)
@@ -149,6 +153,17 @@ def document(rows, facts):
         yield ""
     if training:
         yield from report_training.section(training)
+
+
+def variants_text(rows):
+    """What the narrow weights of our variants cost."""
+    sentences = []
+    for name, bits in zip(OURS[1:], (16, 8)):
+        differ = [row["results"][name]["difference"] for row in rows if name in row["results"]]
+        if differ:
+            sentences.append(f"{name} stores the weights of linear layers in {bits} bits: its outputs "
+                             f"differ from vgg's by {max(differ):.1e} of the largest logit at most.")
+    return " ".join(sentences)
 
 
 def inference_section(rows):

@@ -32,8 +32,8 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .value = &o->freeze,
          .minimum = 0,
          .maximum = 1000,
-         .help = "with --train, leave the first N blocks of convolutions, up to the Nth max-pool, "
-                 "as they are",
+         .help = "with --train, freeze the first N blocks of convolutions: every layer before the "
+                 "Nth max-pool, batch normalisation with its running statistics too",
          .fallback = "0"},
         {.type = VGG_CLI_SIZE,
          .name = "threads",
@@ -68,13 +68,12 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .value = &o->format,
          .choices = vgg_cli_formats,
          .help = "text, or json: {\"arch\", \"tier\", \"threads\", \"results\": [{\"batch\", "
-                 "\"ms_median\", \"ms_p25\", \"ms_p75\", \"ms_per_image\", \"images_per_second\", "
+                 "\"ms_median\", \"ms_p25\", \"ms_p75\", \"ms_per_image\", \"images_per_s\", "
                  "\"gflops\", \"share_of_peak\", \"runs\", \"plan_mb\", \"rss_mb\", "
                  "\"mapped_mb\"}], \"peak_gflops\", \"read_gbps\", \"rss_mb\", \"layers\": "
                  "[{\"name\", \"algorithm\", \"ms\", \"gflops\", \"gbps\"}]}, where a rate that a "
-                 "layer does not have is null. With --train: images_per_s in place of "
-                 "images_per_second; layers are [{\"name\", \"algorithm\", \"ms\", "
-                 "\"forward_ms\", \"forward_gflops\", \"backward_data_algorithm\", "
+                 "layer does not have is null. With --train: layers are [{\"name\", \"algorithm\", "
+                 "\"ms\", \"forward_ms\", \"forward_gflops\", \"backward_data_algorithm\", "
                  "\"backward_data_ms\", \"backward_data_gflops\", "
                  "\"backward_weights_algorithm\", \"backward_weights_ms\", "
                  "\"backward_weights_gflops\"}], null for a pass that a layer does not have; "

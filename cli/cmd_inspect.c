@@ -20,12 +20,12 @@ static const char description[] =
     "infinite values, dead layers and outputs, tensors that are missing, not used or of another "
     "shape, and weights of absurd scale. A file that holds no VGG network is listed too.\n"
     "With --format json the same is an object: file, format, bytes, values, network (an object "
-    "or null), network_origin, network_reason, graph, softmax, preprocess (an object or null), "
-    "preprocess_origin, classes (a list or null), classes_origin, metadata, tensors (a list of "
-    "stored_name, name, dtype, shape, values, min, max, mean, rms, zeros, nans, infinities, "
-    "first_not_finite) and "
-    "problems (a list of kind, tensor, count, message). An origin is unknown, told, file, graph, "
-    "shapes, convention or size. A kind is network, metadata, missing, unused, shape, type, "
+    "or null), network_origin, network_reason, graph, softmax (null when the graph was "
+    "refused), preprocess (an object or null), preprocess_origin, classes (a list or null), "
+    "classes_origin, metadata, tensors (a list of stored_name, name, dtype, shape, values, min, "
+    "max, mean, rms, zeros, nans, infinities, first_not_finite) and problems (a list of kind, "
+    "tensor, count, message). An origin is unknown, told, file, graph, shapes, convention or size. "
+    "A kind is network, metadata, missing, unused, shape, type, "
     "not-finite, dead or scale.";
 
 static bool parse(inspect_options *o, int argc, char **argv, size_t *operands, int *status) {

@@ -44,7 +44,9 @@ static bool parse(summary_options *o, int argc, char **argv, size_t *operands, i
         .summary = "list the layers of a network or a model file",
         .synopsis = "vgg summary [--arch ARCH | MODEL] [options]",
         .description = "Prints a row per layer, with the shape of its output and its parameters, "
-                       "and the memory that one input takes. With the name of a safetensors file, "
+                       "and the memory that one input takes. Weights of 16 or 8 bits count as they "
+                       "are stored, and the line of the parameters' size then says how many are of "
+                       "which type. With the name of a safetensors file, "
                        "MODEL, its network is listed; --arch, --layout and --input then serve for "
                        "a file that does not say.",
         .groups = groups,

@@ -99,6 +99,11 @@ static json_t *problem_list(const vgg_inspection *inspection) {
     return list;
 }
 
+/* null where it is not known. */
+static json_t *softmax_value(const vgg_inspected_file *file) {
+    return file->graph_refused ? json_null() : json_boolean(file->softmax);
+}
+
 /* Whether no entry of a list got lost because memory ran out. */
 static bool is_whole(const vgg_inspection *inspection, const json_t *object) {
     const vgg_inspected_file *file = vgg_inspection_file(inspection);
@@ -112,12 +117,12 @@ static bool is_whole(const vgg_inspection *inspection, const json_t *object) {
 bool vgg_cli_inspect_json(const char *path, const vgg_inspection *inspection) {
     const vgg_inspected_file *file = vgg_inspection_file(inspection);
     json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:I, s:o, s:s, s:o, s:b, s:b, s:o, s:s, s:o, s:s, s:o, s:o, s:o}", "file",
+        "{s:o, s:s, s:I, s:I, s:o, s:s, s:o, s:b, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o}", "file",
         vgg_cli_json_text(path), "format", file->format, "bytes", (json_int_t)file->bytes, "values",
         (json_int_t)file->values, "network", network_object(file->network), "network_origin",
         vgg_origin_name(file->network_origin), "network_reason",
-        vgg_cli_json_text(file->network_reason), "graph", file->graph, "softmax", file->softmax,
-        "preprocess", preprocess_object(file->preprocess), "preprocess_origin",
+        vgg_cli_json_text(file->network_reason), "graph", file->graph, "softmax",
+        softmax_value(file), "preprocess", preprocess_object(file->preprocess), "preprocess_origin",
         vgg_origin_name(file->preprocess_origin), "classes", class_list(file), "classes_origin",
         vgg_origin_name(file->class_names_origin), "metadata", metadata_object(inspection),
         "tensors", tensor_list(inspection), "problems", problem_list(inspection));

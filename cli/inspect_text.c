@@ -72,12 +72,14 @@ static void print_classes(const vgg_inspected_file *file) {
     puts(vgg_cli_clean_text(line, sizeof line, list));
 }
 
-static void print_softmax(const vgg_inspected_file *file) {
-    printf("softmax   %s\n",
-           file->softmax
+static const char *softmax_text(const vgg_inspected_file *file) {
+    if (file->graph_refused)
+        return "not known: the file's graph was refused";
+    if (!file->graph)
+        return "not said: the file has no graph; its outputs are taken for logits";
+    return file->softmax
                ? "the file's graph ends in one; the network here ends before it, in logits"
-           : file->graph ? "none: the file's graph ends in logits"
-                         : "not said: the file has no graph; its outputs are taken for logits");
+               : "none: the file's graph ends in logits";
 }
 
 static void print_notes(const vgg_inspection *inspection) {
@@ -221,7 +223,7 @@ void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
     print_weights(inspection, file);
     vgg_cli_print_pictures(file->preprocess, file->preprocess_origin, file->format);
     print_classes(file);
-    print_softmax(file);
+    printf("softmax   %s\n", softmax_text(file));
     print_notes(inspection);
     print_tensors(inspection);
     print_problems(inspection);

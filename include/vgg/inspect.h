@@ -46,6 +46,8 @@ typedef struct vgg_inspected_file {
     bool graph;   /* the file says how its tensors are used */
     bool softmax; /* ... and this ends in a softmax. A network here ends in logits, before it */
     size_t notes; /* keys of its metadata */
+    bool graph_refused; /* the graph is none of a network here: whether it ends in a softmax is not
+                         * known, and softmax false */
 } vgg_inspected_file;
 
 VGG_API const vgg_inspected_file *vgg_inspection_file(const vgg_inspection *inspection);

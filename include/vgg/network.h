@@ -118,8 +118,8 @@ VGG_API size_t vgg_network_find_tensor(const vgg_network *network, const char *n
  * stored in 16 or 8 bits. */
 VGG_API const float *vgg_network_values(const vgg_network *network, size_t tensor);
 
-/* How a tensor is stored: "F32", "F16" (IEEE 754 binary16), "BF16" (the upper half of a float), "I8"
- * (whole numbers times a float per output); NULL while it has no values. */
+/* How a tensor is stored: "F32", "F16" (IEEE 754 binary16), "BF16" (the upper half of a float),
+ * "I8" (whole numbers times a float per output); NULL while it has no values. */
 VGG_API const char *vgg_network_dtype(const vgg_network *network, size_t tensor);
 
 /* Copies the values out as floats, however they are stored; `count` must be the tensor's count. */
@@ -166,14 +166,15 @@ VGG_API size_t vgg_network_parameters(const vgg_network *network);
 VGG_API size_t vgg_network_multiply_adds(const vgg_network *network);
 
 /* torchsummary 1.5.1's table as text; batch 0 prints -1 for the batch, as torchsummary does by
- * default. The caller frees *text with free(). */
+ * default. Parameters take the bytes that they are stored in, and where not all are float32 the
+ * line of their size says how many are of which type. The caller frees *text with free(). */
 VGG_API vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **text,
                                        vgg_error *error);
 
 /* The same as JSON: {"arch", "layout", "batch_norm", "input", "classes", "batch", "layers":
  * [{"name", "type", "output_shape", "parameters", "multiply_adds"}], "parameters",
- * "trainable_parameters", "multiply_adds", "input_mb", "forward_backward_mb", "parameters_mb",
- * "total_mb"}. */
+ * "trainable_parameters", "multiply_adds", "parameters_by_type": {"F32": ...}, "input_mb",
+ * "forward_backward_mb", "parameters_mb", "total_mb"}. */
 VGG_API vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, char **text,
                                             vgg_error *error);
 

@@ -143,7 +143,8 @@ static void state_facts(vgg_inspection *in) {
         file->class_names_origin =
             l->network != NULL && l->options.labels != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_FILE;
     file->graph = source->graph.origin == VGG_ORIGIN_GRAPH;
-    file->softmax = source->softmax;
+    file->graph_refused = file->graph && source->refusal.status != VGG_OK;
+    file->softmax = source->softmax && !file->graph_refused;
     file->notes = source->metadata.count;
 }
 

@@ -7,14 +7,26 @@
 #include "base/text.h"
 #include "nn/network.h"
 
-/* What torchsummary estimates, in MB of 1024^2 bytes, and what it counts. */
+#define MB (1024.0 * 1024.0)
+
+/* What torchsummary estimates, in MB of 1024^2 bytes, and what it counts. Parameters are counted
+ * with the bytes that they are stored in, and those of int8 with their scales. */
 typedef struct estimate {
     size_t parameters, multiply_adds;
+    size_t of_type[VGG_ELEMENT_OTHER]; /* parameters, by vgg_element */
     double input_mb, forward_backward_mb, parameters_mb;
 } estimate;
 
+static void add_parameters(estimate *totals, const vgg_tensor *tensor) {
+    vgg_numbers numbers = vgg_tensor_numbers(tensor);
+    size_t bytes = tensor->info.count * vgg_element_bytes(numbers.element);
+    if (numbers.scales != NULL)
+        bytes += tensor->info.shape[0] * sizeof(float);
+    totals->of_type[numbers.element] += tensor->info.count;
+    totals->parameters_mb += (double)bytes / MB;
+}
+
 static estimate add_up(const vgg_network *network, size_t batch) {
-    const double mb = 1024.0 * 1024.0;
     double images = batch == 0 ? 1 : (double)batch;
     const vgg_network_options *options = &network->options;
     double outputs = 0;
@@ -25,9 +37,11 @@ static estimate add_up(const vgg_network *network, size_t batch) {
     estimate totals = {.parameters = vgg_network_parameters(network),
                        .multiply_adds = vgg_network_multiply_adds(network)};
     totals.input_mb =
-        (double)(options->channels * options->height * options->width) * images * 4 / mb;
-    totals.forward_backward_mb = 2 * outputs * images * 4 / mb;
-    totals.parameters_mb = (double)totals.parameters * 4 / mb;
+        (double)(options->channels * options->height * options->width) * images * 4 / MB;
+    totals.forward_backward_mb = 2 * outputs * images * 4 / MB;
+    for (size_t i = 0; i < network->tensor_count; i++)
+        if (network->tensors[i].info.trained)
+            add_parameters(&totals, &network->tensors[i]);
     return totals;
 }
 
@@ -62,6 +76,22 @@ static void add_row(vgg_text *text, const vgg_layer_info *info, size_t row, size
     vgg_text_add(text, "%20s  %25s %15s\n", name, shape, with_commas(info->parameters, parameters));
 }
 
+/* " (2,258 F32, 1,920 I8)" where not all are float32, which torchsummary takes for granted. */
+static void add_types(vgg_text *text, const estimate *totals) {
+    char number[32];
+    const char *before = " (";
+    if (totals->of_type[VGG_ELEMENT_FLOAT32] == totals->parameters)
+        return;
+    for (vgg_element element = 0; element < VGG_ELEMENT_OTHER; element++) {
+        if (totals->of_type[element] == 0)
+            continue;
+        vgg_text_add(text, "%s%s %s", before, with_commas(totals->of_type[element], number),
+                     vgg_element_name(element));
+        before = ", ";
+    }
+    vgg_text_add(text, ")");
+}
+
 vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **out,
                                vgg_error *error) {
     static const char thin[] = "----------------------------------------------------------------\n";
@@ -82,8 +112,9 @@ vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **
                  thick, number, number, thin);
     vgg_text_add(&text, "Input size (MB): %0.2f\n", totals.input_mb);
     vgg_text_add(&text, "Forward/backward pass size (MB): %0.2f\n", totals.forward_backward_mb);
-    vgg_text_add(&text, "Params size (MB): %0.2f\n", totals.parameters_mb);
-    vgg_text_add(&text, "Estimated Total Size (MB): %0.2f\n%s", total_mb(&totals), thin);
+    vgg_text_add(&text, "Params size (MB): %0.2f", totals.parameters_mb);
+    add_types(&text, &totals);
+    vgg_text_add(&text, "\nEstimated Total Size (MB): %0.2f\n%s", total_mb(&totals), thin);
     char *result = vgg_text_take(&text);
     if (result == NULL)
         return vgg_fail_memory(error, "the summary", network->layer_count * 64);
@@ -102,6 +133,15 @@ static json_t *layer_json(const vgg_layer_info *info, size_t batch) {
                      (json_int_t)info->multiply_adds);
 }
 
+static json_t *types_json(const estimate *totals) {
+    json_t *types = json_object();
+    for (vgg_element element = 0; element < VGG_ELEMENT_OTHER; element++)
+        if (totals->of_type[element] > 0)
+            json_object_set_new(types, vgg_element_name(element),
+                                json_integer((json_int_t)totals->of_type[element]));
+    return types;
+}
+
 vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, char **out,
                                     vgg_error *error) {
     const vgg_network_options *options = &network->options;
@@ -113,15 +153,16 @@ vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, ch
         json_array_append_new(layers, layer_json(&info, batch));
     }
     json_t *root = json_pack(
-        "{s:s, s:s, s:b, s:[I,I,I], s:I, s:I, s:o, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "arch",
+        "{s:s, s:s, s:b, s:[I,I,I], s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f}", "arch",
         options->arch, "layout", options->layout == VGG_LAYOUT_PAPER ? "paper" : "torchvision",
         "batch_norm", (int)options->batch_norm, "input", (json_int_t)options->channels,
         (json_int_t)options->height, (json_int_t)options->width, "classes",
         (json_int_t)options->classes, "batch", batch == 0 ? (json_int_t)-1 : (json_int_t)batch,
         "layers", layers, "parameters", (json_int_t)totals.parameters, "trainable_parameters",
         (json_int_t)totals.parameters, "multiply_adds", (json_int_t)totals.multiply_adds,
-        "input_mb", totals.input_mb, "forward_backward_mb", totals.forward_backward_mb,
-        "parameters_mb", totals.parameters_mb, "total_mb", total_mb(&totals));
+        "parameters_by_type", types_json(&totals), "input_mb", totals.input_mb,
+        "forward_backward_mb", totals.forward_backward_mb, "parameters_mb", totals.parameters_mb,
+        "total_mb", total_mb(&totals));
     char *result = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(root);
     if (result == NULL)

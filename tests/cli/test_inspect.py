@@ -152,6 +152,18 @@ def test_softmax_at_the_end_of_a_graph(model, pictograms, tmp_path):
         assert a["index"] == b["index"] and a["probability"] == pytest.approx(b["probability"])
 
 
+@pytest.mark.parametrize("softmax", [(), ("--softmax",)])
+def test_the_end_of_a_refused_graph_is_not_known(model, tmp_path, softmax):
+    path = tmp_path / "net.onnx"
+    vgg("convert", model, path, *softmax)
+    path.write_bytes(path.read_bytes().replace(b"Relu", b"Tanh", 1))
+    found = inspect(path, status=4)
+    assert found["network"] is None and "Tanh" in found["network_reason"]
+    assert found["graph"] is True and found["softmax"] is None
+    text = vgg("inspect", path, status=4).out
+    assert "\nsoftmax   not known: the file's graph was refused\n" in text and "logits" not in text
+
+
 def renamed(tensors, *pairs):
     for old, new in pairs:
         tensors = {name.replace(old, new): tensor for name, tensor in tensors.items()}

@@ -81,6 +81,28 @@ def test_model_file(model):
     assert text == vgg("summary", "--arch", "4,M/8", "--input", "3x16x16", "--classes", 10).out
 
 
+@pytest.mark.parametrize("dtype,kind,size", [("f16", "F16", 2 * 2128), ("bf16", "BF16", 2 * 2128),
+                                             ("int8", "I8", 2128 + 18 * 4)])
+def test_narrow_weights_count_as_they_are_stored(model, tmp_path, dtype, kind, size):
+    """2,128 weights of linear layers with 8 and 10 outputs, which have a scale each where they are
+    int8, and 130 other parameters."""
+    path = tmp_path / "narrow.safetensors"
+    vgg("convert", model, path, "--dtype", dtype)
+    wide, narrow = (json.loads(vgg("summary", m, "--format", "json").out) for m in (model, path))
+    assert wide.pop("parameters_by_type") == {"F32": 2258}
+    assert narrow.pop("parameters_by_type") == {"F32": 130, kind: 2128}
+    assert wide["parameters_mb"] == pytest.approx(2258 * 4 / 2**20, rel=1e-8)
+    assert narrow["parameters_mb"] == pytest.approx((130 * 4 + size) / 2**20, rel=1e-8)
+    for data in (wide, narrow):
+        parts = (data.pop(f"{part}_mb") for part in ("input", "forward_backward", "parameters"))
+        assert data.pop("total_mb") == pytest.approx(sum(parts), rel=1e-8)
+    assert wide == narrow
+    text = vgg("summary", path).out
+    assert f" (130 F32, 2,128 {kind})\nEstimated Total Size" in text
+    without = [line for line in text.splitlines() if not line.startswith(("Params", "Estimated"))]
+    assert set(without) <= set(vgg("summary", model).out.splitlines())
+
+
 def test_a_file_has_its_own_classes(model):
     line = complaint("summary", model, "--classes", 3, status=2)
     assert line.startswith("vgg summary: --classes:") and str(model) in line
