@@ -128,12 +128,14 @@ static vgg_status visit_group(walk *w, const char *name, uint64_t address, vgg_e
     if (length < 0 || (size_t)length >= sizeof w->place - before || w->depth == DEPTH_MAX)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: has groups nested too deeply, %.80s...",
                         w->k->source->path, w->place);
+    char *outer = w->given;
+    w->given = NULL;
     w->depth++;
     vgg_status status = strcmp(name, "vars") == 0 ? read_given_name(w, address, error) : VGG_OK;
     if (status == VGG_OK)
         status = vgg_hdf5_links(&w->k->file, address, visit, w, error);
     free(w->given);
-    w->given = NULL;
+    w->given = outer;
     w->depth--;
     w->place[before] = '\0';
     return status;

@@ -219,6 +219,19 @@ def test_description(name, tmp_path):
     fails("summary", path, says=[path, *says])
 
 
+def test_named_groups_in_named_groups(tmp_path):
+    """Each has the name of a layer only for itself; under AddressSanitizer none is lost."""
+    path = tmp_path / "model.weights.h5"
+    made.write_weights_3(path, tiny())
+    with h5py.File(path, "r+") as file:
+        group = file["layers/conv2d/vars"]
+        for name in ("inner", "innermost"):
+            group = group.create_group("vars")
+            group.attrs["name"] = name
+            group.create_dataset("9", data=np.zeros(3, "f4"))
+    fails("summary", path, says=[path, "layers/conv2d/vars/vars/9"])
+
+
 def test_models_in_models(tmp_path):
     described = {"layers": []}
     for _ in range(100):
