@@ -146,7 +146,7 @@ VGG_INLINE void tile(const tile_setting *setting, int pixels, int blocks, size_t
             vf value = sums[v][p] + bias;
             if (task->scale != NULL)
                 value = value * scale + shift;
-            vf_store(to + p * VGG_BLOCK, task->relu ? vf_relu(value) : value);
+            vf_put(task->stream, to + p * VGG_BLOCK, task->relu ? vf_relu(value) : value);
         }
     }
 }
@@ -246,6 +246,7 @@ void VGG_TIERED(conv_forward)(void *argument, size_t begin, size_t end, size_t w
         else
             forward_unit(task, unit, worker, VGG_BLOCK);
     }
+    vf_put_end(task->stream);
 }
 
 /* ---- gradients of the weights

@@ -91,6 +91,7 @@ typedef struct vgg_conv_forward_task {
     const float *bias;          /* K rounded up to a block; NULL for 0 */
     const float *scale, *shift; /* the same; both NULL for 1 and 0 */
     bool relu;
+    bool stream;    /* y is too large for the caches */
     float *y;       /* blocked */
     float *scratch; /* partition.scratch floats per worker */
 } vgg_conv_forward_task;
@@ -161,6 +162,7 @@ typedef struct vgg_winograd_task {
                                * height and width: its values belong where these say; else NULL */
     const float *gate; /* shaped as y, which becomes 0 where this is not > 0: the ReLU that gave it;
                         * not with pool; NULL: none */
+    bool stream;       /* y is too large for the caches */
     float *y;
     float *scratch;
 } vgg_winograd_task;
@@ -335,6 +337,7 @@ typedef struct vgg_batch_norm_task {
     const float *scale; /* gamma / sqrt(variance + eps), per channel, zero beyond C */
     const float *shift; /* beta - mean * scale */
     bool relu;
+    bool stream; /* batch_norm's y, batch_norm_pool_backward's dx is too large for the caches */
     float *y;
     float *sums; /* statistics: [N][C / 16][2][16]: mean and sum of squared distances from it
                   * gradient sums: the same with sum of dy and sum of dy * (x - mean) */

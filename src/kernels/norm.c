@@ -84,9 +84,10 @@ void VGG_TIERED(batch_norm)(void *argument, size_t begin, size_t end, size_t wor
             float *y = task->y + (x - task->x);
             for (size_t p = 0; p < task->pixels; p++) {
                 vf value = normalised(vf_load(x + p * VGG_BLOCK), scale, shift);
-                vf_store(y + p * VGG_BLOCK, task->relu ? vf_relu(value) : value);
+                vf_put(task->stream, y + p * VGG_BLOCK, task->relu ? vf_relu(value) : value);
             }
         }
+    vf_put_end(task->stream);
 }
 
 /* dy, or 0 where the ReLU that follows let nothing pass. */

@@ -136,7 +136,7 @@ VGG_INLINE void spread_row(const norm_plane *p, const norm_terms *terms, size_t 
             size_t pixel = (2 * column + (size_t)i) * VGG_BLOCK;
             vf value = vf_load(x + pixel);
             vf dy = window_gradient(p, at, inner, i, value);
-            vf_store(dx + pixel, input_gradient(terms, value, dy));
+            vf_put(p->task->stream, dx + pixel, input_gradient(terms, value, dy));
         }
     }
 }
@@ -173,4 +173,5 @@ void VGG_TIERED(batch_norm_pool_backward)(void *argument, size_t begin, size_t e
                                 .constant = vf_load(task->constant + plane.channel)};
             spread_plane(&plane, &terms);
         }
+    vf_put_end(task->stream);
 }

@@ -51,6 +51,30 @@ VGG_INLINE void vf_store(float *to, vf value) {
     *(vf_any *)to = value;
 }
 
+/* Stores a whole vector; with `stream`, past the caches where vectors are as long as their lines:
+ * nobody reads it soon, and its old value need not be read from memory first. */
+VGG_INLINE void vf_put(bool stream, float *to, vf value) {
+#if VGG_LANES == 16
+    if (stream) {
+        _mm512_stream_ps(to, (__m512)value);
+        return;
+    }
+#else
+    (void)stream;
+#endif
+    vf_store(to, value);
+}
+
+/* After the last vf_put of a kernel: other threads see what was stored. */
+VGG_INLINE void vf_put_end(bool stream) {
+#if VGG_LANES == 16
+    if (stream)
+        _mm_sfence();
+#else
+    (void)stream;
+#endif
+}
+
 VGG_INLINE vf vf_load_int8(const int8_t *from) {
 #if VGG_LANES == 16
     __m128i numbers = _mm_loadu_si128((const __m128i *)(const void *)from);

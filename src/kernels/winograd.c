@@ -293,6 +293,7 @@ typedef struct output_planes {
     const float *gate;
     vgg_choice *chosen;
     int part; /* of the block */
+    bool stream;
 } output_planes;
 
 /* Stores two rows of a tile: all of them when `full`, else what lies in the picture. */
@@ -308,7 +309,7 @@ VGG_INLINE void store_rows(const vgg_conv_shape *shape, bool full, size_t top, s
         vf value = y[row][column];
         if (to->gate != NULL)
             value = vf_where_positive(vf_load(to->gate + at), value);
-        vf_store(to->y + at, value);
+        vf_put(to->stream, to->y + at, value);
     }
 }
 
@@ -327,7 +328,7 @@ VGG_INLINE void store_windows(const vgg_conv_shape *shape, bool full, size_t top
         vf best = to->chosen != NULL
                       ? choose(upper[0], upper[1], lower[0], lower[1], to->part, to->chosen + at)
                       : greater(greater(upper[0], upper[1]), greater(lower[0], lower[1]));
-        vf_store(to->y + at * VGG_BLOCK, best);
+        vf_put(to->stream, to->y + at * VGG_BLOCK, best);
     }
 }
 
@@ -372,7 +373,8 @@ static output_planes planes_at(const vgg_winograd_task *task, size_t first, size
                            .gate =
                                task->gate == NULL ? NULL : task->gate + first * VGG_BLOCK + lane,
                            .chosen = task->chosen == NULL ? NULL : task->chosen + first,
-                           .part = (int)(lane / VGG_LANES)};
+                           .part = (int)(lane / VGG_LANES),
+                           .stream = task->stream};
 }
 
 /* m: [POINTS][product_point], the products [32] with the output channels from first_k on, of tiles
@@ -485,4 +487,5 @@ void VGG_TILED(forward)(void *argument, size_t begin, size_t end, size_t worker)
     const vgg_winograd_task *task = argument;
     for (size_t unit = begin; unit < end; unit++)
         run_unit(task, unit, task->scratch + worker * task->partition.scratch);
+    vf_put_end(task->stream);
 }

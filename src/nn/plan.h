@@ -155,6 +155,13 @@ static inline void *vgg_plan_buffer(const vgg_plan *plan, size_t buffer) {
                                  : plan->arena + b->offset + plan->done * b->row;
 }
 
+/* Activations that would push everything else out of a third-level cache, and themselves too. */
+#define VGG_STREAM_BYTES ((size_t)24 << 20)
+
+static inline bool vgg_plan_streams(const vgg_plan *plan, size_t buffer) {
+    return buffer != VGG_NO_BUFFER && plan->buffers[buffer].bytes > VGG_STREAM_BYTES;
+}
+
 /* Batch normalisation's, as in PyTorch. */
 #define VGG_BATCH_NORM_EPSILON 1e-5
 #define VGG_BATCH_NORM_MOMENTUM 0.1

@@ -32,6 +32,7 @@ static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_step *step) {
                                  .scale = constants + step->scale,
                                  .shift = constants + step->shift,
                                  .relu = step->relu,
+                                 .stream = vgg_plan_streams(plan, step->x),
                                  .y = vgg_plan_buffer(plan, step->y),
                                  .sums = constants + step->sums,
                                  .mean = constants + step->mean,

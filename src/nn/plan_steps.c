@@ -38,6 +38,7 @@ static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_step *step
                                .relu = step->relu,
                                .pool = step->pool,
                                .chosen = vgg_plan_buffer(plan, step->chosen),
+                               .stream = vgg_plan_streams(plan, step->y),
                                .y = vgg_plan_buffer(plan, step->y),
                                .scratch = vgg_plan_buffer(plan, step->scratch)};
 }
@@ -56,6 +57,7 @@ static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_step *step,
                                .spread = vgg_plan_buffer(plan, step->chosen),
                                .gate = step->gate ? vgg_plan_buffer(plan, step->x) : NULL,
                                .filters = plan->constants + step->packed_turned,
+                               .stream = vgg_plan_streams(plan, step->dx),
                                .y = blocked_dx(plan, step),
                                .scratch = vgg_plan_buffer(plan, step->back_scratch)};
 }
@@ -93,6 +95,7 @@ static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
                                   .scale = folded ? plan->constants + step->scale : NULL,
                                   .shift = folded ? plan->constants + step->shift : NULL,
                                   .relu = step->relu,
+                                  .stream = vgg_plan_streams(plan, step->y),
                                   .y = vgg_plan_buffer(plan, step->y),
                                   .scratch = vgg_plan_buffer(plan, step->scratch)};
     run(plan, task.partition.units, plan->kernels->conv_forward, &task);

@@ -136,6 +136,7 @@ static void check_forward(const vgg_conv_shape *shape) {
         task.shift = l.shift;
     }
     task.relu = vgg_draw_chance(2);
+    task.stream = vgg_draw_chance(2);
     vgg_kernel_case item = forward_case(&task);
     item.outputs[0].magnitude = magnitude(&task);
     item.outputs[0].error = vgg_sum_error(shape->inputs * shape->kernel * shape->kernel);

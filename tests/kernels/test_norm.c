@@ -210,6 +210,7 @@ static void test_forward(void **state) {
         absolute.y = vgg_guarded_copy(task.y);
         vgg_reference()->batch_norm(&absolute, 0, units(&l), 0);
         task.relu = vgg_draw_chance(2);
+        task.stream = vgg_draw_chance(2);
         vgg_kernel_case item = norm_case(&l, &task);
         item.name = "batch_norm";
         item.kernel = offsetof(vgg_kernels, batch_norm);

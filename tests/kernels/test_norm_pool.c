@@ -47,6 +47,7 @@ static layer draw_layer(void) {
                                    .scale = draw_vector(channels),
                                    .shift = draw_vector(channels),
                                    .relu = vgg_draw_chance(2),
+                                   .stream = vgg_draw_chance(2),
                                    .y = vgg_guarded_floats(l.blocks * windows * VGG_BLOCK),
                                    .chosen = vgg_guarded_choices(l.blocks * windows),
                                    .sums = vgg_guarded_floats(l.blocks * 2 * VGG_BLOCK),

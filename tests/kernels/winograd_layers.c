@@ -102,6 +102,7 @@ void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile)
                  .scale = scaled ? vgg_draw_vector(s->outputs) : NULL,
                  .shift = scaled ? vgg_draw_vector(s->outputs) : NULL,
                  .relu = vgg_draw_chance(2),
+                 .stream = vgg_draw_chance(2),
                  .pool = vgg_draw_chance(2)}};
     describe(&l->task);
     vgg_guarded_lock(weights);
