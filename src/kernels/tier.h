@@ -115,6 +115,12 @@ VGG_INLINE vf vf_load_element(vgg_element element, const void *from, size_t inde
 
 /* The first `count` of them, and zeros; nothing beyond is read. */
 VGG_INLINE vf vf_load_some(vgg_element element, const void *from, size_t index, size_t count) {
+#if VGG_LANES == 16
+    if (element == VGG_ELEMENT_FLOAT32) {
+        __mmask16 lanes = (__mmask16)((1u << count) - 1);
+        return (vf)_mm512_maskz_loadu_ps(lanes, (const float *)from + index);
+    }
+#endif
     size_t bytes = vgg_element_bytes(element);
     unsigned char copy[VGG_LANES * 4] = {0};
     memcpy(copy, (const unsigned char *)from + index * bytes, count * bytes);
