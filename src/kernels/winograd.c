@@ -206,13 +206,6 @@ VGG_INLINE vf finish(const epilogue *e, vf value) {
     return e->relu ? vf_relu(value) : value;
 }
 
-/* The greater of two; a NaN of either stays. */
-VGG_INLINE vf greater(vf a, vf b) {
-    typedef int32_t vi __attribute__((vector_size(VGG_LANES * 4)));
-    vi take = (a > b) | (a != a);
-    return (vf)(((vi)a & take) | ((vi)b & ~take));
-}
-
 /* Stores the part of a tile that lies in the picture. plane: the output's, at the vector. */
 VGG_INLINE void store_tile(const vgg_conv_shape *shape, size_t top, size_t left, vf y[TILE][TILE],
                            float *plane) {
@@ -230,8 +223,8 @@ VGG_INLINE void store_pooled(const vgg_conv_shape *shape, size_t top, size_t lef
     size_t height = shape->height / 2, width = shape->width / 2;
     for (size_t row = 0; row < TILE / 2 && top / 2 + row < height; row++)
         for (size_t column = 0; column < TILE / 2 && left / 2 + column < width; column++) {
-            vf best = greater(greater(y[2 * row][2 * column], y[2 * row][2 * column + 1]),
-                              greater(y[2 * row + 1][2 * column], y[2 * row + 1][2 * column + 1]));
+            vf best = vf_pool(y[2 * row][2 * column], y[2 * row][2 * column + 1],
+                              y[2 * row + 1][2 * column], y[2 * row + 1][2 * column + 1]);
             vf_store(plane + ((top / 2 + row) * width + left / 2 + column) * VGG_BLOCK, best);
         }
 }

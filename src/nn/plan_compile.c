@@ -138,12 +138,11 @@ static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
     step->scratch = vgg_compiler_add_worker_scratch(compiler, cut.scratch);
 }
 
-/* Takes a max-pool that follows at once into a Winograd convolution whose unpooled output nobody
- * needs: its tiles hold whole windows. Returns the last layer that was taken. */
+/* Takes a max-pool that follows at once into a convolution whose unpooled output nobody needs.
+ * Returns the last layer that was taken. */
 static size_t take_pool(plan_compiler *compiler, vgg_step *step, size_t layer) {
     const vgg_plan *plan = compiler->plan;
-    if (step->tile == 0 || layer + 1 >= plan->network->layer_count ||
-        vgg_plan_reaches(plan, layer + 1) ||
+    if (layer + 1 >= plan->network->layer_count || vgg_plan_reaches(plan, layer + 1) ||
         plan->network->layers[layer + 1].type != VGG_LAYER_MAX_POOL)
         return layer;
     step->pool = true;

@@ -90,6 +90,7 @@ static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
                                   .scale = folded ? plan->constants + step->scale : NULL,
                                   .shift = folded ? plan->constants + step->shift : NULL,
                                   .relu = step->relu,
+                                  .pool = step->pool,
                                   .y = vgg_plan_buffer(plan, step->y),
                                   .scratch = vgg_plan_buffer(plan, step->scratch)};
     run(plan, task.partition.units, plan->kernels->conv_forward, &task);
