@@ -64,7 +64,7 @@ typedef struct tile_setting {
     size_t outer;        /* planes of channel blocks, 1 for plain input */
     size_t inputs;       /* real input channels */
     size_t weight_block; /* floats between the weights of two output blocks */
-    size_t output_block; /* floats between two output blocks of y */
+    size_t output_block; /* floats between two output blocks of what a tile writes */
 } tile_setting;
 
 /* Adds what one plane contributes to a tile: a channel block, or all channels of a plain input. x:
@@ -103,13 +103,13 @@ VGG_INLINE void accumulate(const tile_setting *setting, int pixels, int blocks, 
                            vf totals[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS]) {
     size_t inner = step == 1 ? setting->inputs : VGG_BLOCK;
     size_t plane = step == 1 ? 0 : setting->patch->rows * setting->patch->width * step;
-    size_t taps = setting->kernel * setting->kernel;
+    size_t taps = setting->kernel * setting->kernel, planes = step == 1 ? 1 : setting->outer;
     VGG_UNROLL
     for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
         VGG_UNROLL
     for (int p = 0; p < pixels; p++)
         totals[v][p] = (vf){0};
-    for (size_t outer = 0; outer < setting->outer; outer++) {
+    for (size_t outer = 0; outer < planes; outer++) {
         vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS];
         VGG_UNROLL
         for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
@@ -146,7 +146,8 @@ VGG_INLINE void tile(const tile_setting *setting, int pixels, int blocks, size_t
             vf value = sums[v][p] + bias;
             if (task->scale != NULL)
                 value = value * scale + shift;
-            vf_put(task->stream, to + p * VGG_BLOCK, task->relu ? vf_relu(value) : value);
+            vf_put(task->stream && !task->pool, to + p * VGG_BLOCK,
+                   task->relu ? vf_relu(value) : value);
         }
     }
 }
@@ -181,21 +182,49 @@ VGG_INLINE void tile_of(size_t pixels, const tile_setting *setting, int blocks, 
 #undef WIDTH
 }
 
-/* All rows of a unit for `blocks` neighbouring output blocks; k is the first of them. */
+/* Two rows of a tile that will be pooled. */
+typedef float pool_window[2][TILE_PIXELS][VGG_BLOCK];
+
+/* y: the first of `width` pooled values, plane: floats between two output blocks. */
+static void pool_tile(const pool_window *windows, int blocks, size_t width, size_t plane, float *y,
+                      bool stream) {
+    for (int block = 0; block < blocks; block++)
+        for (size_t column = 0; column < width; column++)
+            for (int v = 0; v < VGG_BLOCK; v += VGG_LANES) {
+                const float *top = windows[block][0][2 * column] + v;
+                const float *bottom = windows[block][1][2 * column] + v;
+                vf_put(stream, y + (size_t)block * plane + column * VGG_BLOCK + v,
+                       vf_pool(vf_load(top), vf_load(top + VGG_BLOCK), vf_load(bottom),
+                               vf_load(bottom + VGG_BLOCK)));
+            }
+}
+
+/* All rows of a unit for `blocks` neighbouring output blocks; k is the first of them. With a pool,
+ * the tiles of two rows are computed one after the other. */
 VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, const tile_setting *setting,
                                size_t image, size_t first_row, size_t rows, size_t k, int blocks,
                                size_t step) {
-    size_t width = task->shape.width, height = task->shape.height;
-    size_t tiles = (width + TILE_PIXELS - 1) / TILE_PIXELS;
+    pool_window windows[TILE_BLOCKS];
+    size_t side = task->pool ? 2 : 1;
+    size_t width = task->shape.width / side, height = task->shape.height / side;
+    size_t tiles = (width + TILE_PIXELS / side - 1) / (TILE_PIXELS / side);
     const float *w = task->packed + k * setting->weight_block;
-    float *y = task->y + ((image * vgg_blocks(task->shape.outputs) + k) * height + first_row) *
-                             width * VGG_BLOCK;
-    for (size_t row = 0; row < rows; row++)
+    float *y =
+        task->y + ((image * vgg_blocks(task->shape.outputs) + k) * height) * width * VGG_BLOCK;
+    for (size_t row = first_row / side; row < (first_row + rows) / side; row++)
         for (size_t i = 0; i < tiles; i++) {
             size_t begin = width * i / tiles, end = width * (i + 1) / tiles;
-            const float *x = setting->patch->data + (row * setting->patch->width + begin) * step;
-            tile_of(end - begin, setting, blocks, step, x, w, k * VGG_BLOCK,
-                    y + (row * width + begin) * VGG_BLOCK);
+            float *to = y + (row * width + begin) * VGG_BLOCK;
+            for (size_t r = 0; r < side; r++) {
+                size_t patch_row = row * side + r - first_row;
+                const float *x = setting->patch->data +
+                                 (patch_row * setting->patch->width + begin * side) * step;
+                tile_of((end - begin) * side, setting, blocks, step, x, w, k * VGG_BLOCK,
+                        task->pool ? windows[0][r][0] : to);
+            }
+            if (task->pool)
+                pool_tile((const pool_window *)windows, blocks, end - begin,
+                          height * width * VGG_BLOCK, to, task->stream);
         }
 }
 
@@ -227,7 +256,8 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
                             .inputs = shape->inputs,
                             .weight_block = (step == 1 ? 1 : planes) * inner * shape->kernel *
                                             shape->kernel * VGG_BLOCK,
-                            .output_block = shape->height * shape->width * VGG_BLOCK};
+                            .output_block = task->pool ? sizeof(pool_window) / sizeof(float)
+                                                       : shape->height * shape->width * VGG_BLOCK};
     size_t k = block_unit * partition->blocks;
     size_t end = vgg_size_min(k + partition->blocks, vgg_blocks(shape->outputs));
     for (; k + TILE_BLOCKS <= end; k += TILE_BLOCKS)

@@ -25,7 +25,9 @@ vgg_conv_partition vgg_conv_forward_partition(const vgg_conv_shape *shape) {
     rows = vgg_size_min(rows, (shape->height + UNITS_PER_IMAGE - 1) / UNITS_PER_IMAGE + LEAST_ROWS);
     rows = vgg_size_min(rows, shape->height);
     vgg_conv_partition partition = {.row_units = (shape->height + rows - 1) / rows};
-    partition.rows = (shape->height + partition.row_units - 1) / partition.row_units;
+    partition.rows =
+        vgg_round_up((shape->height + partition.row_units - 1) / partition.row_units, 2);
+    partition.rows = vgg_size_min(partition.rows, shape->height);
     partition.row_units = (shape->height + partition.rows - 1) / partition.rows;
 
     size_t blocks = vgg_blocks(shape->outputs);

@@ -52,8 +52,9 @@ typedef struct vgg_conv_shape {
     bool plain; /* the input is plain (N, C, H, W): the first layer of a network */
 } vgg_conv_shape;
 
-/* How a convolution is cut into units: a unit is `rows` output rows of one image and `blocks`
- * output channel blocks. It depends on the shape alone. */
+/* How a convolution is cut into units: a unit is `rows` output rows of one image, an even number
+ * for the windows of a max-pool, and `blocks` output channel blocks. It depends on the shape alone.
+ */
 typedef struct vgg_conv_partition {
     size_t rows, row_units;
     size_t blocks, block_units;
@@ -80,9 +81,9 @@ typedef struct vgg_conv_pack_task {
 
 void vgg_conv_pack(void *task, size_t begin, size_t end, size_t worker);
 
-/* y = relu?((conv(x, w) + bias) * scale + shift). The sum with the bias is rounded before it is
- * scaled, so that a batch norm behind a convolution gives the same bits on its own and folded into
- * it. Unit: as in the partition. */
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). The sum with the bias is rounded before it
+ * is scaled, so that a batch norm behind a convolution gives the same bits on its own and folded
+ * into it. Unit: as in the partition. */
 typedef struct vgg_conv_forward_task {
     vgg_conv_shape shape;
     vgg_conv_partition partition;
@@ -92,6 +93,7 @@ typedef struct vgg_conv_forward_task {
     const float *scale, *shift; /* the same; both NULL for 1 and 0 */
     bool relu;
     bool stream;    /* y is too large for the caches */
+    bool pool;      /* 2x2 max-pool behind it: y is of half the height and width */
     float *y;       /* blocked */
     float *scratch; /* partition.scratch floats per worker */
 } vgg_conv_forward_task;

@@ -15,12 +15,19 @@
 #endif
 #define TILE_VECTORS 4
 #define TILE_WIDTH (TILE_VECTORS * VGG_LANES)
+/* The same in lines of cache. */
+#define LINE_FLOATS (VGG_ALIGNMENT / (int)sizeof(float))
+#define TILE_LINES (TILE_WIDTH / LINE_FLOATS)
 
 /* Inputs per partial dot product: a chunk of the rows of a register tile stays in the first-level
  * cache, and the partial products are added in order. */
 #define CHUNK_INPUTS 1024
 /* How far ahead weights are fetched: one core alone otherwise waits for memory a tenth longer. */
 #define PREFETCH_BYTES 2048
+/* Images from which on tiles of weights are fetched for the next chunk: TILE_OUTPUTS tiles of them;
+ * and outputs for which a tile of them is copied once. */
+#define MANY_IMAGES ((TILE_OUTPUTS - 1) * TILE_IMAGES + 1)
+#define MANY_OUTPUTS 64
 /* Tiles of rows from which on it pays to copy the terms that they share. */
 #define GATHER_PIECES 5
 /* Outputs per pass of the backward pass to the input. */
@@ -29,11 +36,20 @@
 /* ---- forward: y = x w^T + b
  * --------------------------------------------------------------------------- */
 
-/* y[image][output] += x[image] . w[output] over `count` inputs, where the first weight is w[first];
- * strides are in numbers. */
-VGG_INLINE void dot_tile(int images, int outputs, vgg_element element, const float *x,
-                         size_t x_stride, const void *w, size_t first, size_t w_stride,
-                         size_t count, float *y, size_t y_stride) {
+/* Dot products of a tile: `count` numbers of rows of x and of the weights. */
+typedef struct dots {
+    const float *x; /* rows x_stride apart, vectors of a row VGG_LANES * x_step */
+    size_t x_stride, x_step;
+    const void *w; /* the first number is w[first]; rows w_stride apart */
+    size_t first, w_stride;
+    size_t count;
+    const char *fetched; /* the first of `fetches` rows that will be wanted, w_stride apart */
+    int fetches;
+} dots;
+
+/* y[image][output] += x[image] . w[output] */
+VGG_INLINE void dot_tile(const dots *d, int images, int outputs, vgg_element element, float *y,
+                         size_t y_stride) {
     vf sums[TILE_IMAGES][TILE_OUTPUTS];
     VGG_UNROLL
     for (int n = 0; n < images; n++)
@@ -42,29 +58,30 @@ VGG_INLINE void dot_tile(int images, int outputs, vgg_element element, const flo
         sums[n][o] = (vf){0};
     size_t i = 0;
     size_t size = vgg_element_bytes(element);
-    for (; i + VGG_LANES <= count; i += VGG_LANES) {
+    for (; i + VGG_LANES <= d->count; i += VGG_LANES) {
         vf weight[TILE_OUTPUTS];
         VGG_UNROLL
-        for (int o = 0; o < outputs; o++)
-            __builtin_prefetch((const char *)w + (first + (size_t)o * w_stride + i) * size +
-                               PREFETCH_BYTES);
+        for (int o = 0; o < d->fetches; o++)
+            __builtin_prefetch(d->fetched + ((size_t)o * d->w_stride + i) * size);
         VGG_UNROLL
         for (int o = 0; o < outputs; o++)
-            weight[o] = vf_load_element(element, w, first + (size_t)o * w_stride + i);
+            weight[o] = vf_load_element(element, d->w, d->first + (size_t)o * d->w_stride + i);
         VGG_UNROLL
         for (int n = 0; n < images; n++) {
-            vf value = vf_load(x + (size_t)n * x_stride + i);
+            vf value = vf_load(d->x + (size_t)n * d->x_stride + i * d->x_step);
             VGG_UNROLL
             for (int o = 0; o < outputs; o++)
                 sums[n][o] += value * weight[o];
         }
     }
-    if (i < count)
+    size_t rest = d->count - i;
+    if (rest > 0)
         for (int n = 0; n < images; n++)
             for (int o = 0; o < outputs; o++)
                 sums[n][o] +=
-                    vf_load_some(VGG_ELEMENT_FLOAT32, x, (size_t)n * x_stride + i, count - i) *
-                    vf_load_some(element, w, first + (size_t)o * w_stride + i, count - i);
+                    vf_load_some(VGG_ELEMENT_FLOAT32, d->x, (size_t)n * d->x_stride + i * d->x_step,
+                                 rest) *
+                    vf_load_some(element, d->w, d->first + (size_t)o * d->w_stride + i, rest);
     VGG_UNROLL
     for (int n = 0; n < images; n++) {
         float found[TILE_OUTPUTS];
@@ -77,33 +94,94 @@ VGG_INLINE void dot_tile(int images, int outputs, vgg_element element, const flo
     }
 }
 
-/* Some images against all outputs of a chunk of their inputs, in tiles of several and single ones.
- */
-VGG_INLINE void dot_images(const vgg_linear_task *task, int images, vgg_element element, size_t n,
-                           size_t begin, size_t end, size_t from, size_t count) {
-    size_t inputs = task->inputs;
-    const float *x = task->x + n * inputs + from;
+/* A chunk of all images' inputs against some outputs. */
+typedef struct dot_chunk {
+    const vgg_linear_task *task;
+    size_t begin, end;  /* outputs */
+    size_t from, count; /* inputs */
+    size_t next;        /* the weight that the next chunk begins with */
+} dot_chunk;
+
+/* Some images from n on against all outputs of a chunk, in tiles of several and single ones. */
+VGG_INLINE void dot_images(const dot_chunk *chunk, int images, vgg_element element, size_t n) {
+    const vgg_linear_task *task = chunk->task;
+    size_t inputs = task->inputs, size = vgg_element_bytes(element);
     float *y = task->y + n * task->outputs;
-    size_t o = begin;
-    for (; o + TILE_OUTPUTS <= end; o += TILE_OUTPUTS)
-        dot_tile(images, TILE_OUTPUTS, element, x, inputs, task->weights, o * inputs + from, inputs,
-                 count, y + o, task->outputs);
-    for (; o < end; o++)
-        dot_tile(images, 1, element, x, inputs, task->weights, o * inputs + from, inputs, count,
-                 y + o, task->outputs);
+    dots d = {.x = task->x + n * inputs + chunk->from,
+              .x_stride = inputs,
+              .x_step = 1,
+              .w = task->weights,
+              .w_stride = inputs,
+              .count = chunk->count};
+    size_t o = chunk->begin;
+    for (; o + TILE_OUTPUTS <= chunk->end; o += TILE_OUTPUTS) {
+        d.first = o * inputs + chunk->from;
+        d.fetched = (const char *)task->weights + d.first * size + PREFETCH_BYTES;
+        d.fetches = TILE_OUTPUTS;
+        dot_tile(&d, images, TILE_OUTPUTS, element, y + o, task->outputs);
+    }
+    for (; o < chunk->end; o++) {
+        d.first = o * inputs + chunk->from;
+        d.fetched = (const char *)task->weights + d.first * size + PREFETCH_BYTES;
+        d.fetches = 1;
+        dot_tile(&d, images, 1, element, y + o, task->outputs);
+    }
 }
 
-/* A chunk of all images' inputs against some outputs. */
-VGG_INLINE void dot_chunk(const vgg_linear_task *task, vgg_element element, size_t begin,
-                          size_t end, size_t from, size_t count) {
+/* A row as vectors `apart` from each other. */
+VGG_INLINE void copy_row(const float *from, size_t count, float *to, size_t apart) {
+    size_t i = 0;
+    for (; i + VGG_LANES <= count; i += VGG_LANES, to += apart)
+        vf_store(to, vf_load(from + i));
+    memcpy(to, from + i, (count - i) * sizeof *to);
+}
+
+/* The same where others before and after work with the same weights. The inputs are copied, so that
+ * they are one run through the first-level cache; and each tile fetches one row of those that its
+ * place will want in the next chunk, so that memory never waits for the multiplications. */
+VGG_INLINE void dot_many(const dot_chunk *chunk, int images, vgg_element element, size_t n,
+                         size_t piece) {
+    const vgg_linear_task *task = chunk->task;
+    size_t inputs = task->inputs, size = vgg_element_bytes(element);
+    _Alignas(VGG_ALIGNMENT) float x[CHUNK_INPUTS * TILE_IMAGES];
+    for (int r = 0; r < images; r++)
+        copy_row(task->x + (n + (size_t)r) * inputs + chunk->from, chunk->count, x + r * VGG_LANES,
+                 (size_t)images * VGG_LANES);
+    float *y = task->y + n * task->outputs;
+    dots d = {.x = x,
+              .x_stride = VGG_LANES,
+              .x_step = (size_t)images,
+              .w = task->weights,
+              .w_stride = inputs,
+              .count = chunk->count,
+              .fetches = 1};
+    const char *next = (const char *)task->weights + chunk->next * size;
+    size_t o = chunk->begin;
+    for (; o + TILE_OUTPUTS <= chunk->end; o += TILE_OUTPUTS) {
+        d.first = o * inputs + chunk->from;
+        d.fetched = next + (o - chunk->begin + piece % TILE_OUTPUTS) * inputs * size;
+        dot_tile(&d, images, TILE_OUTPUTS, element, y + o, task->outputs);
+    }
+    for (; o < chunk->end; o++) {
+        d.first = o * inputs + chunk->from;
+        d.fetched = next + (o - chunk->begin) * inputs * size;
+        dot_tile(&d, images, 1, element, y + o, task->outputs);
+    }
+}
+
+VGG_INLINE void dot_all(const dot_chunk *chunk, vgg_element element) {
 #define IMAGES(most)                                                                               \
     case most:                                                                                     \
-        dot_images(task, most, element, n, begin, end, from, count);                               \
+        if (many)                                                                                  \
+            dot_many(chunk, most, element, n, piece);                                              \
+        else                                                                                       \
+            dot_images(chunk, most, element, n);                                                   \
         break;
-    size_t pieces = (task->images + TILE_IMAGES - 1) / TILE_IMAGES;
+    size_t images = chunk->task->images, pieces = (images + TILE_IMAGES - 1) / TILE_IMAGES;
+    bool many = images >= MANY_IMAGES;
     for (size_t piece = 0; piece < pieces; piece++) {
-        size_t n = task->images * piece / pieces;
-        switch (task->images * (piece + 1) / pieces - n) {
+        size_t n = images * piece / pieces;
+        switch (images * (piece + 1) / pieces - n) {
             IMAGES(1)
             IMAGES(2)
 #if TILE_IMAGES == 6
@@ -143,15 +221,22 @@ static void end_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
 static void forward_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
     begin_outputs(task, begin, end);
     for (size_t from = 0; from < task->inputs; from += CHUNK_INPUTS) {
-        size_t count = vgg_size_min(CHUNK_INPUTS, task->inputs - from);
+        size_t to = vgg_size_min(from + CHUNK_INPUTS, task->inputs);
+        dot_chunk chunk = {.task = task,
+                           .begin = begin,
+                           .end = end,
+                           .from = from,
+                           .count = to - from,
+                           .next = to < task->inputs ? begin * task->inputs + to
+                                                     : end % task->outputs * task->inputs};
         if (task->element == VGG_ELEMENT_FLOAT16)
-            dot_chunk(task, VGG_ELEMENT_FLOAT16, begin, end, from, count);
+            dot_all(&chunk, VGG_ELEMENT_FLOAT16);
         else if (task->element == VGG_ELEMENT_BFLOAT16)
-            dot_chunk(task, VGG_ELEMENT_BFLOAT16, begin, end, from, count);
+            dot_all(&chunk, VGG_ELEMENT_BFLOAT16);
         else if (task->element == VGG_ELEMENT_INT8)
-            dot_chunk(task, VGG_ELEMENT_INT8, begin, end, from, count);
+            dot_all(&chunk, VGG_ELEMENT_INT8);
         else
-            dot_chunk(task, VGG_ELEMENT_FLOAT32, begin, end, from, count);
+            dot_all(&chunk, VGG_ELEMENT_FLOAT32);
     }
     end_outputs(task, begin, end);
 }
@@ -162,8 +247,11 @@ void VGG_TIERED(linear_forward)(void *argument, size_t begin, size_t end, size_t
     (void)worker;
     const vgg_linear_task *task = argument;
     /* All chunks of a few rows of weights after each other are long runs through memory; but where
-     * there are several images, a chunk of them stays in the cache for all rows of a unit. */
-    size_t step = task->images == 1 ? TILE_OUTPUTS : VGG_LINEAR_OUTPUTS;
+     * there are several images, a chunk of them stays in the cache for all rows of a unit, or of
+     * neighbouring ones. */
+    size_t step = task->images == 1             ? TILE_OUTPUTS
+                  : task->images >= MANY_IMAGES ? MANY_OUTPUTS
+                                                : VGG_LINEAR_OUTPUTS;
     size_t last = vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs);
     for (size_t o = begin * VGG_LINEAR_OUTPUTS; o < last; o += step)
         forward_outputs(task, o, vgg_size_min(o + step, last));
@@ -182,10 +270,13 @@ typedef struct row_sums {
     size_t terms_stride, count;
     float *sums;
     size_t sums_stride;
+    const float *fetched; /* terms that will be wanted, fetched_stride apart */
+    size_t fetched_stride;
 } row_sums;
 
-/* fetch: the terms of the next columns, which lie in as many rows and are not foreseen. */
-VGG_INLINE void add_rows(const row_sums *s, int rows, bool fetch) {
+/* Fetches `lines` lines of cache per term: those of the next columns lie in as many rows and are
+ * not foreseen. */
+VGG_INLINE void add_rows(const row_sums *s, int rows, int lines) {
     vf sums[TILE_ROWS][TILE_VECTORS];
     VGG_UNROLL
     for (int r = 0; r < rows; r++)
@@ -198,8 +289,8 @@ VGG_INLINE void add_rows(const row_sums *s, int rows, bool fetch) {
         for (int v = 0; v < TILE_VECTORS; v++)
             term[v] = vf_load(s->terms + t * s->terms_stride + v * VGG_LANES);
         VGG_UNROLL
-        for (int v = 0; fetch && v < TILE_WIDTH; v += VGG_ALIGNMENT / (int)sizeof(float))
-            __builtin_prefetch(s->terms + t * s->terms_stride + TILE_WIDTH + v);
+        for (int line = 0; line < lines; line++)
+            __builtin_prefetch(s->fetched + t * s->fetched_stride + line * LINE_FLOATS);
         VGG_UNROLL
         for (int r = 0; r < rows; r++) {
             vf factor = vf_splat(s->factor[t * s->factor_step + (size_t)r * s->factor_stride]);
@@ -227,10 +318,15 @@ static void add_column(const row_sums *s, size_t rows) {
 }
 
 /* The same for any number of rows up to TILE_ROWS. */
-static void add_some_rows(const row_sums *s, size_t rows, bool fetch) {
+static void add_some_rows(const row_sums *s, size_t rows, size_t lines) {
 #define ROWS(n)                                                                                    \
     case n:                                                                                        \
-        fetch ? add_rows(s, n, true) : add_rows(s, n, false);                                      \
+        if (lines == 0)                                                                            \
+            add_rows(s, n, 0);                                                                     \
+        else if (lines == 1)                                                                       \
+            add_rows(s, n, 1);                                                                     \
+        else                                                                                       \
+            add_rows(s, n, TILE_LINES);                                                            \
         break;
     switch (rows) {
         ROWS(1)
@@ -248,29 +344,30 @@ static void add_some_rows(const row_sums *s, size_t rows, bool fetch) {
 /* Terms next to each other, for several tiles of rows: lines of rows that are a power of two apart
  * share a few places of the first-level cache. */
 static void gather_terms(row_sums *s, float terms[CHUNK_OUTPUTS][TILE_WIDTH]) {
-    for (size_t t = 0; t < s->count; t++) {
-        const float *from = s->terms + t * s->terms_stride;
-        for (size_t v = 0; v < TILE_WIDTH; v += VGG_ALIGNMENT / sizeof(float))
-            __builtin_prefetch(from + TILE_WIDTH + v);
-        memcpy(terms[t], from, sizeof terms[t]);
-    }
+    for (size_t t = 0; t < s->count; t++)
+        memcpy(terms[t], s->terms + t * s->terms_stride, sizeof terms[t]);
     s->terms = terms[0];
     s->terms_stride = TILE_WIDTH;
 }
 
-static void add_row_sums(row_sums s, size_t rows, size_t width) {
-    float terms[CHUNK_OUTPUTS][TILE_WIDTH];
+/* next: the terms that the next call begins with. */
+static void add_row_sums(row_sums s, size_t rows, size_t width, const float *next) {
+    _Alignas(VGG_ALIGNMENT) float terms[CHUNK_OUTPUTS][TILE_WIDTH];
     size_t column = 0, pieces = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    bool gathered = pieces >= GATHER_PIECES && s.count <= CHUNK_OUTPUTS;
     for (; column + TILE_WIDTH <= width; column += TILE_WIDTH) {
+        const float *fetched = column + 2 * TILE_WIDTH <= width ? s.terms + TILE_WIDTH : next;
         row_sums tile = s;
-        bool gathered = pieces >= GATHER_PIECES && s.count <= CHUNK_OUTPUTS;
+        tile.fetched_stride = s.terms_stride;
         if (gathered)
             gather_terms(&tile, terms);
         for (size_t piece = 0; piece < pieces; piece++) {
             size_t begin = rows * piece / pieces, end = rows * (piece + 1) / pieces;
+            size_t first = piece == 0 ? TILE_LINES : 0; /* not gathered: all with the first rows */
             tile.factor = s.factor + begin * s.factor_stride;
             tile.sums = s.sums + begin * s.sums_stride;
-            add_some_rows(&tile, end - begin, piece == 0 && !gathered);
+            tile.fetched = fetched + (gathered ? piece % TILE_LINES * LINE_FLOATS : 0);
+            add_some_rows(&tile, end - begin, gathered ? 1 : first);
         }
         s.terms += TILE_WIDTH;
         s.sums += TILE_WIDTH;
@@ -305,7 +402,9 @@ void VGG_TIERED(linear_input)(void *argument, size_t begin, size_t end, size_t w
                           .count = vgg_size_min(CHUNK_OUTPUTS, task->outputs - o),
                           .sums = task->dx + i,
                           .sums_stride = task->inputs};
-            add_row_sums(s, task->images, width);
+            bool more = o + CHUNK_OUTPUTS < task->outputs;
+            add_row_sums(s, task->images, width,
+                         more ? s.terms + CHUNK_OUTPUTS * task->inputs : s.terms);
         }
     }
 }
@@ -332,7 +431,7 @@ void VGG_TIERED(linear_weights)(void *argument, size_t begin, size_t end, size_t
                       .count = task->images,
                       .sums = task->dweights + o * task->inputs,
                       .sums_stride = task->inputs};
-        add_row_sums(s, outputs, task->inputs);
+        add_row_sums(s, outputs, task->inputs, s.terms);
         for (size_t k = o; k < o + outputs; k++) {
             float sum = task->accumulate ? task->dbias[k] : 0;
             for (size_t n = 0; n < task->images; n++)

@@ -153,6 +153,30 @@ VGG_INLINE vf vf_where_positive(vf sign, vf value) {
     return (vf)((vi)value & mask);
 }
 
+/* `later` where it is greater or NaN, else `best`: instructions for a maximum return their second
+ * operand where one is NaN. */
+VGG_INLINE vf vf_take_over(vf later, vf best) {
+#if VGG_LANES == 16
+    __m512 greater = _mm512_max_ps((__m512)later, (__m512)best);
+    __mmask16 nan = _mm512_cmp_ps_mask((__m512)later, (__m512)later, _CMP_UNORD_Q);
+    return (vf)_mm512_mask_mov_ps(greater, nan, (__m512)later);
+#elif VGG_LANES == 8
+    __m256 greater = _mm256_max_ps((__m256)later, (__m256)best);
+    __m256 nan = _mm256_cmp_ps((__m256)later, (__m256)later, _CMP_UNORD_Q);
+    return (vf)_mm256_blendv_ps(greater, (__m256)later, nan);
+#else
+    typedef int32_t vi __attribute__((vector_size(VGG_LANES * 4)));
+    vi take = (later > best) | (later != later);
+    return (vf)(((vi)later & take) | ((vi)best & ~take));
+#endif
+}
+
+/* The greatest in a window of max-pooling, as in vgg_pool_task. */
+VGG_INLINE vf vf_pool(vf top_left, vf top_right, vf bottom_left, vf bottom_right) {
+    vf top = vf_take_over(top_right, top_left);
+    return vf_take_over(bottom_right, vf_take_over(bottom_left, top));
+}
+
 VGG_INLINE vf vf_sqrt(vf value) {
 #if VGG_LANES == 16
     return (vf)_mm512_sqrt_ps((__m512)value);

@@ -278,13 +278,6 @@ VGG_INLINE vf finish(const epilogue *e, vf value) {
     return e->relu ? vf_relu(value) : value;
 }
 
-/* The greater of two; a NaN of either stays. */
-VGG_INLINE vf greater(vf a, vf b) {
-    typedef int32_t vi __attribute__((vector_size(VGG_LANES * 4)));
-    vi take = (a > b) | (a != a);
-    return (vf)(((vi)a & take) | ((vi)b & ~take));
-}
-
 /* Where a vector of output channels of an image goes: the planes at it; gate and chosen may be
  * NULL.
  */
@@ -327,7 +320,7 @@ VGG_INLINE void store_windows(const vgg_conv_shape *shape, bool full, size_t top
         size_t at = top / 2 * width + left / 2 + column;
         vf best = to->chosen != NULL
                       ? choose(upper[0], upper[1], lower[0], lower[1], to->part, to->chosen + at)
-                      : greater(greater(upper[0], upper[1]), greater(lower[0], lower[1]));
+                      : vf_pool(upper[0], upper[1], lower[0], lower[1]);
         vf_put(to->stream, to->y + at * VGG_BLOCK, best);
     }
 }

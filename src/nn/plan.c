@@ -330,6 +330,10 @@ static const char *convolution_name(size_t tile) {
     return tile == 0 ? "direct" : tile == 2 ? "winograd2" : "winograd";
 }
 
+static const char *pooled_name(size_t tile) {
+    return tile == 0 ? "direct+pool" : tile == 2 ? "winograd2+pool" : "winograd+pool";
+}
+
 static const char *algorithm_of(const vgg_step *step) {
     static const char *const names[] = {[VGG_STEP_BLOCK] = "block",
                                         [VGG_STEP_BATCH_NORM] = "batch-norm",
@@ -339,7 +343,7 @@ static const char *algorithm_of(const vgg_step *step) {
                                         [VGG_STEP_FLATTEN] = "flatten",
                                         [VGG_STEP_LINEAR] = "linear"};
     if (step->kind == VGG_STEP_CONVOLUTION && step->pool)
-        return step->tile == 2 ? "winograd2+pool" : "winograd+pool";
+        return pooled_name(step->tile);
     if (step->kind == VGG_STEP_CONVOLUTION)
         return convolution_name(step->tile);
     if (step->kind == VGG_STEP_BATCH_NORM && step->pool)

@@ -145,14 +145,15 @@ static size_t add_choices(plan_compiler *compiler, vgg_extent pooled) {
                                    vgg_compiler_product(compiler, blocks, sizeof(vgg_choice)));
 }
 
-/* Whether a step's kernels can do the max-pool behind it, and what its backward pass starts with.
- * Batch norm's can; Winograd's can, whose tiles hold whole windows. */
+/* Whether a step's kernels can do the max-pool behind it, and what its backward pass starts with:
+ * batch norm's and Winograd's can; the direct convolution's only what needs no backward pass. */
 static bool can_pool(const vgg_plan *plan, const vgg_step *step, bool backward) {
-    if (step->kind == VGG_STEP_BATCH_NORM || step->tile == 0 || !backward)
-        return step->kind == VGG_STEP_BATCH_NORM || step->tile > 0;
+    if (step->kind == VGG_STEP_BATCH_NORM || !backward)
+        return true;
     vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
     vgg_conv_shape turned = vgg_step_turned_shape(step, plan->network, plan->options.batch);
-    return vgg_conv_fastest_tile(&turned) > 0 && vgg_conv_weights_fastest_tile(&shape) > 0;
+    return step->tile > 0 && vgg_conv_fastest_tile(&turned) > 0 &&
+           vgg_conv_weights_fastest_tile(&shape) > 0;
 }
 
 /* Takes a max-pool that follows at once into a step; nobody needs what lies between. Returns the

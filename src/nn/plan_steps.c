@@ -96,6 +96,7 @@ static void convolution_forward(vgg_plan *plan, const vgg_step *step) {
                                   .shift = folded ? plan->constants + step->shift : NULL,
                                   .relu = step->relu,
                                   .stream = vgg_plan_streams(plan, step->y),
+                                  .pool = step->pool,
                                   .y = vgg_plan_buffer(plan, step->y),
                                   .scratch = vgg_plan_buffer(plan, step->scratch)};
     run(plan, task.partition.units, plan->kernels->conv_forward, &task);

@@ -3,8 +3,9 @@
  * kernel        sums             bound
  * conv_forward  C * kernel^2     vgg_sum_error(terms) * ((sum |x w| + |bias|) |scale| + |shift|)
  *
- * The sum in parentheses is ref's result for the absolute values of all inputs. ReLU brings no
- * error of its own: it does not move numbers apart. */
+ * The sum in parentheses is ref's result for the absolute values of all inputs; a max-pool takes
+ * its maximum as well. ReLU and max-pool bring no error of their own: they do not move numbers
+ * apart. */
 #include <math.h>
 
 #include "buffers.h"
@@ -59,8 +60,13 @@ static size_t input_size(const vgg_conv_shape *s) {
     return s->plain ? s->inputs * pixels : vgg_blocked_size(1, s->inputs, pixels);
 }
 
-static size_t output_size(const vgg_conv_shape *s) {
-    return vgg_blocked_size(1, s->outputs, s->height * s->width);
+static size_t output_pixels(const vgg_conv_forward_task *t) {
+    size_t divisor = t->pool ? 2 : 1;
+    return (t->shape.height / divisor) * (t->shape.width / divisor);
+}
+
+static size_t output_size(const vgg_conv_forward_task *t) {
+    return vgg_blocked_size(1, t->shape.outputs, output_pixels(t));
 }
 
 static void draw_layer(layer *l, const vgg_conv_shape *s) {
@@ -79,13 +85,14 @@ static void draw_layer(layer *l, const vgg_conv_shape *s) {
         vgg_guarded_lock(inputs[i]);
 }
 
-static vgg_conv_forward_task forward_task(const layer *l) {
+static vgg_conv_forward_task forward_task(const layer *l, bool pool) {
     const vgg_conv_shape *s = &l->shape;
     vgg_conv_forward_task task = {.shape = *s,
                                   .partition = vgg_conv_forward_partition(s),
                                   .x = l->x,
                                   .packed = l->packed,
-                                  .y = vgg_guarded_floats(s->images * output_size(s))};
+                                  .pool = pool};
+    task.y = vgg_guarded_floats(s->images * output_size(&task));
     task.scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * task.partition.scratch);
     return task;
 }
@@ -93,7 +100,7 @@ static vgg_conv_forward_task forward_task(const layer *l) {
 static size_t one_image(void *task, size_t image) {
     vgg_conv_forward_task *t = task;
     t->x += image * input_size(&t->shape);
-    t->y += image * output_size(&t->shape);
+    t->y += image * output_size(t);
     t->shape.images = 1;
     t->partition = vgg_conv_forward_partition(&t->shape);
     return t->partition.units;
@@ -109,7 +116,7 @@ static vgg_kernel_case forward_case(vgg_conv_forward_task *task) {
                                           .data = task->y,
                                           .size = sizeof(float),
                                           .channels = task->shape.outputs,
-                                          .pixels = task->shape.height * task->shape.width};
+                                          .pixels = output_pixels(task)};
     return item;
 }
 
@@ -125,11 +132,11 @@ static float *magnitude(const vgg_conv_forward_task *task) {
     return absolute.y;
 }
 
-static void check_forward(const vgg_conv_shape *shape) {
+static void check_forward(const vgg_conv_shape *shape, bool pool) {
     layer l;
     describe(shape);
     draw_layer(&l, shape);
-    vgg_conv_forward_task task = forward_task(&l);
+    vgg_conv_forward_task task = forward_task(&l, pool);
     task.bias = vgg_draw_chance(3) ? NULL : l.bias;
     if (vgg_draw_chance(2)) {
         task.scale = l.scale;
@@ -147,10 +154,29 @@ static void check_forward(const vgg_conv_shape *shape) {
 static void test_forward(void **state) {
     (void)state;
     for (size_t i = 0; i < FIXED_SHAPES; i++)
-        check_forward(&SHAPES[i]);
+        check_forward(&SHAPES[i], false);
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
         vgg_conv_shape shape = draw_shape();
-        check_forward(&shape);
+        check_forward(&shape, false);
+    }
+}
+
+/* A shape that has a window. */
+static vgg_conv_shape draw_pooled_shape(void) {
+    vgg_conv_shape shape = draw_shape();
+    shape.height = vgg_size_max(shape.height, 2);
+    shape.width = vgg_size_max(shape.width, 2);
+    return shape;
+}
+
+static void test_pool(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FIXED_SHAPES; i++)
+        if (SHAPES[i].height > 1 && SHAPES[i].width > 1)
+            check_forward(&SHAPES[i], true);
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        vgg_conv_shape shape = draw_pooled_shape();
+        check_forward(&shape, true);
     }
 }
 
@@ -159,10 +185,10 @@ static void test_nan_bias(void **state) {
     (void)state;
     for (size_t i = 0; i < 8; i++) {
         layer l;
-        vgg_conv_shape shape = draw_shape();
+        vgg_conv_shape shape = draw_pooled_shape();
         describe(&shape);
         draw_layer(&l, &shape);
-        vgg_conv_forward_task task = forward_task(&l);
+        vgg_conv_forward_task task = forward_task(&l, i % 4 < 2);
         float *bias = vgg_guarded_copy(l.bias);
         bias[vgg_draw(0, shape.outputs - 1)] = (float)NAN;
         task.bias = bias;
@@ -175,18 +201,19 @@ static void test_nan_bias(void **state) {
     }
 }
 
-/* Fails unless y is NaN where the pixel (row, column) of image n is in reach, and nowhere else.
+/* Fails unless y is NaN where the pixel (row, column) of image n is in reach, or in that of a
+ * pixel's window, and nowhere else.
  * Lanes beyond the channels are not asked: there it is NaN times a weight of 0. */
 static void check_nan_spread(const vgg_conv_forward_task *t, const char *tier, size_t n, size_t row,
                              size_t column) {
     const vgg_conv_shape *s = &t->shape;
-    size_t reach = s->kernel / 2, pixels = s->height * s->width;
+    size_t side = t->pool ? 2 : 1, reach = s->kernel / 2, pixels = output_pixels(t);
     for (size_t image = 0; image < s->images; image++)
         for (size_t k = 0; k < s->outputs; k++)
             for (size_t p = 0; p < pixels; p++) {
-                size_t y = p / s->width, x = p % s->width;
-                bool wanted = image == n && y + reach >= row && y <= row + reach &&
-                              x + reach >= column && x <= column + reach;
+                size_t y = p / (s->width / side) * side, x = p % (s->width / side) * side;
+                bool wanted = image == n && y + side - 1 + reach >= row && y <= row + reach &&
+                              x + side - 1 + reach >= column && x <= column + reach;
                 bool found = isnan(t->y[vgg_blocked_at(s->outputs, pixels, image, k, p)]);
                 if (found != wanted)
                     vgg_kernel_fail("conv_forward", tier, "(%zu, %zu, %zu, %zu) is%s NaN", image, k,
@@ -194,15 +221,15 @@ static void check_nan_spread(const vgg_conv_forward_task *t, const char *tier, s
             }
 }
 
-/* A NaN of the input comes through ReLU too. */
+/* A NaN of the input comes through ReLU and max-pool too. */
 static void test_nan_input(void **state) {
     (void)state;
     for (size_t i = 0; i < 8; i++) {
         layer l;
-        vgg_conv_shape s = draw_shape();
+        vgg_conv_shape s = draw_pooled_shape();
         describe(&s);
         draw_layer(&l, &s);
-        vgg_conv_forward_task task = forward_task(&l);
+        vgg_conv_forward_task task = forward_task(&l, i % 4 < 2);
         size_t n = vgg_draw(0, s.images - 1), c = vgg_draw(0, s.inputs - 1);
         size_t row = vgg_draw(0, s.height - 1), column = vgg_draw(0, s.width - 1);
         size_t pixels = s.height * s.width, pixel = row * s.width + column;
@@ -220,44 +247,60 @@ static void test_nan_input(void **state) {
     }
 }
 
-/* A batch norm behind the convolution and folded into it give the same bits. */
-static void check_fold(const vgg_conv_shape *shape) {
+/* conv's result normalised and, for a pool, pooled by kernels of their own. */
+static const float *finish_apart(const vgg_kernels *tier, const vgg_conv_forward_task *task,
+                                 const float *conv) {
+    const vgg_conv_shape *s = &task->shape;
+    size_t pixels = s->height * s->width, blocks = s->images * vgg_blocks(s->outputs);
+    vgg_batch_norm_task norm = {.images = s->images,
+                                .channels = s->outputs,
+                                .pixels = pixels,
+                                .x = conv,
+                                .scale = task->scale,
+                                .shift = task->shift,
+                                .relu = task->relu,
+                                .y = vgg_guarded_floats(blocks * pixels * VGG_BLOCK)};
+    tier->batch_norm(&norm, 0, blocks, 0);
+    if (!task->pool)
+        return norm.y;
+    vgg_pool_task pool = {.images = s->images,
+                          .channels = s->outputs,
+                          .height = s->height,
+                          .width = s->width,
+                          .out_height = s->height / 2,
+                          .out_width = s->width / 2,
+                          .x = norm.y,
+                          .y = vgg_guarded_floats(s->images * output_size(task))};
+    tier->max_pool(&pool, 0, blocks, 0);
+    return pool.y;
+}
+
+/* A batch norm and a max-pool behind the convolution and within it give the same bits. */
+static void check_fold(const vgg_conv_shape *shape, bool pool) {
     layer l;
     describe(shape);
     draw_layer(&l, shape);
-    vgg_conv_forward_task task = forward_task(&l);
-    vgg_kernel_case item = forward_case(&task);
-    bool relu = vgg_draw_chance(2);
-    task.bias = vgg_draw_chance(2) ? l.bias : NULL;
-    vgg_batch_norm_task norm = {.images = shape->images,
-                                .channels = shape->outputs,
-                                .pixels = shape->height * shape->width,
-                                .scale = l.scale,
-                                .shift = l.shift,
-                                .relu = relu};
+    vgg_conv_forward_task task = forward_task(&l, pool), bare = forward_task(&l, false);
+    task.bias = bare.bias = vgg_draw_chance(2) ? l.bias : NULL;
+    task.scale = l.scale;
+    task.shift = l.shift;
+    task.relu = vgg_draw_chance(2);
+    vgg_kernel_case item = forward_case(&task), apart = forward_case(&bare);
     for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {
         const vgg_kernels *tier = vgg_kernels_at(i);
-        task.scale = task.shift = NULL;
-        task.relu = false;
+        vgg_case_run(&apart, tier);
         vgg_case_run(&item, tier);
-        norm.x = vgg_guarded_copy(task.y);
-        norm.y = vgg_guarded_floats(shape->images * output_size(shape));
-        tier->batch_norm(&norm, 0, shape->images * vgg_blocks(shape->outputs), 0);
-        task.scale = l.scale;
-        task.shift = l.shift;
-        task.relu = relu;
-        vgg_case_run(&item, tier);
-        vgg_case_same(&item, tier, "with batch norm folded", task.y, norm.y,
-                      vgg_guarded_size(norm.y), sizeof(float));
+        vgg_case_same(&item, tier, "with what follows on its own", task.y,
+                      finish_apart(tier, &task, bare.y), vgg_guarded_size(task.y), sizeof(float));
     }
     vgg_guarded_free();
 }
 
 static void test_fold(void **state) {
     (void)state;
-    for (size_t i = 0; i < FIXED_SHAPES + 10; i++) {
+    for (size_t i = 0; i < FIXED_SHAPES + 20; i++) {
         vgg_conv_shape shape = i < FIXED_SHAPES ? SHAPES[i] : draw_shape();
-        check_fold(&shape);
+        check_fold(&shape, shape.height > 1 && shape.width > 1 && vgg_draw_chance(2));
     }
 }
 
@@ -294,7 +337,7 @@ static void test_definition(void **state) {
         vgg_conv_shape s = draw_shape();
         describe(&s);
         draw_layer(&l, &s);
-        vgg_conv_forward_task task = forward_task(&l);
+        vgg_conv_forward_task task = forward_task(&l, false);
         task.bias = l.bias;
         task.scale = l.scale;
         task.shift = l.shift;
@@ -327,6 +370,8 @@ static void test_partition(void **state) {
         describe(&s);
         if (p.rows * p.row_units < s.height || p.rows * (p.row_units - 1) >= s.height)
             vgg_kernel_fail("conv_forward", "all", "%zu x %zu rows", p.row_units, p.rows);
+        if (p.row_units > 1 && p.rows % 2 != 0)
+            vgg_kernel_fail("conv_forward", "all", "units of %zu rows cut windows", p.rows);
         size_t blocks = vgg_blocks(s.outputs);
         if (p.blocks * p.block_units < blocks || p.blocks * (p.block_units - 1) >= blocks)
             vgg_kernel_fail("conv_forward", "all", "%zu x %zu blocks", p.block_units, p.blocks);
@@ -347,6 +392,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_definition, vgg_teardown),
         cmocka_unit_test_teardown(test_partition, vgg_teardown),
         cmocka_unit_test_teardown(test_forward, vgg_teardown),
+        cmocka_unit_test_teardown(test_pool, vgg_teardown),
         cmocka_unit_test_teardown(test_nan_bias, vgg_teardown),
         cmocka_unit_test_teardown(test_nan_input, vgg_teardown),
         cmocka_unit_test_teardown(test_fold, vgg_teardown),

@@ -40,7 +40,7 @@ static const vgg_kernels *tier_at(size_t index) {
 }
 
 static void check_linear(const vgg_kernels *tier, vgg_element element) {
-    vgg_linear_task task = {.images = vgg_draw(1, 8),
+    vgg_linear_task task = {.images = vgg_draw(1, 24),
                             .inputs = vgg_draw(1, 5000),
                             .outputs = vgg_draw(1, 40),
                             .relu = vgg_draw_chance(2)};

@@ -29,6 +29,8 @@ static double packed_at(const vgg_conv_shape *shape, const float *packed, size_t
 static float output_value(const vgg_conv_forward_task *task, size_t n, size_t k, size_t row,
                           size_t column) {
     const vgg_conv_shape *shape = &task->shape;
+    if (k >= shape->outputs)
+        return 0;
     ptrdiff_t border = (ptrdiff_t)shape->kernel / 2;
     double sum = 0;
     for (size_t c = 0; c < shape->inputs; c++)
@@ -44,6 +46,17 @@ static float output_value(const vgg_conv_forward_task *task, size_t n, size_t k,
     return (float)(task->relu && value < 0 ? 0 : value);
 }
 
+static float pooled_value(const vgg_conv_forward_task *task, size_t n, size_t k, size_t row,
+                          size_t column) {
+    float best = output_value(task, n, k, 2 * row, 2 * column);
+    for (size_t i = 1; i < 4; i++) {
+        float value = output_value(task, n, k, 2 * row + i / 2, 2 * column + i % 2);
+        if (value > best || value != value)
+            best = value;
+    }
+    return best;
+}
+
 void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worker);
 
 void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
@@ -51,21 +64,21 @@ void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worke
     const vgg_conv_forward_task *task = argument;
     const vgg_conv_shape *shape = &task->shape;
     const vgg_conv_partition *cut = &task->partition;
+    size_t side = task->pool ? 2 : 1, height = shape->height / side, width = shape->width / side;
     for (size_t unit = begin; unit < end; unit++) {
         size_t n = unit / cut->block_units / cut->row_units;
-        size_t first_row = unit / cut->block_units % cut->row_units * cut->rows;
+        size_t first_row = unit / cut->block_units % cut->row_units * cut->rows / side;
         size_t first_k = unit % cut->block_units * cut->blocks * VGG_BLOCK;
-        size_t last_row = vgg_size_min(first_row + cut->rows, shape->height);
+        size_t last_row = vgg_size_min(first_row + cut->rows / side, height);
         size_t last_k =
             vgg_size_min(first_k + cut->blocks * VGG_BLOCK, vgg_blocks(shape->outputs) * VGG_BLOCK);
         for (size_t k = first_k; k < last_k; k++)
             for (size_t row = first_row; row < last_row; row++)
-                for (size_t column = 0; column < shape->width; column++) {
-                    size_t pixel = row * shape->width + column;
-                    size_t at =
-                        vgg_blocked_at(n, k, pixel, shape->outputs, shape->height * shape->width);
-                    task->y[at] = k < shape->outputs ? output_value(task, n, k, row, column) : 0;
-                }
+                for (size_t column = 0; column < width; column++)
+                    task->y[vgg_blocked_at(n, k, row * width + column, shape->outputs,
+                                           height * width)] =
+                        task->pool ? pooled_value(task, n, k, row, column)
+                                   : output_value(task, n, k, row, column);
     }
 }
 
