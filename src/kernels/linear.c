@@ -43,8 +43,8 @@ typedef struct dots {
     const void *w; /* the first number is w[first]; rows w_stride apart */
     size_t first, w_stride;
     size_t count;
-    const char *fetched; /* the first of `fetches` rows that will be wanted, w_stride apart */
-    int fetches;
+    int fetches;     /* rows of which is fetched what will be wanted: it lies */
+    ptrdiff_t ahead; /* bytes behind what is multiplied */
 } dots;
 
 /* y[image][output] += x[image] . w[output] */
@@ -62,7 +62,8 @@ VGG_INLINE void dot_tile(const dots *d, int images, int outputs, vgg_element ele
         vf weight[TILE_OUTPUTS];
         VGG_UNROLL
         for (int o = 0; o < d->fetches; o++)
-            __builtin_prefetch(d->fetched + ((size_t)o * d->w_stride + i) * size);
+            __builtin_prefetch((const char *)d->w +
+                               (d->first + (size_t)o * d->w_stride + i) * size + d->ahead);
         VGG_UNROLL
         for (int o = 0; o < outputs; o++)
             weight[o] = vf_load_element(element, d->w, d->first + (size_t)o * d->w_stride + i);
@@ -105,24 +106,23 @@ typedef struct dot_chunk {
 /* Some images from n on against all outputs of a chunk, in tiles of several and single ones. */
 VGG_INLINE void dot_images(const dot_chunk *chunk, int images, vgg_element element, size_t n) {
     const vgg_linear_task *task = chunk->task;
-    size_t inputs = task->inputs, size = vgg_element_bytes(element);
+    size_t inputs = task->inputs;
     float *y = task->y + n * task->outputs;
     dots d = {.x = task->x + n * inputs + chunk->from,
               .x_stride = inputs,
               .x_step = 1,
               .w = task->weights,
               .w_stride = inputs,
-              .count = chunk->count};
+              .count = chunk->count,
+              .ahead = PREFETCH_BYTES};
     size_t o = chunk->begin;
     for (; o + TILE_OUTPUTS <= chunk->end; o += TILE_OUTPUTS) {
         d.first = o * inputs + chunk->from;
-        d.fetched = (const char *)task->weights + d.first * size + PREFETCH_BYTES;
         d.fetches = TILE_OUTPUTS;
         dot_tile(&d, images, TILE_OUTPUTS, element, y + o, task->outputs);
     }
     for (; o < chunk->end; o++) {
         d.first = o * inputs + chunk->from;
-        d.fetched = (const char *)task->weights + d.first * size + PREFETCH_BYTES;
         d.fetches = 1;
         dot_tile(&d, images, 1, element, y + o, task->outputs);
     }
@@ -142,7 +142,8 @@ VGG_INLINE void copy_row(const float *from, size_t count, float *to, size_t apar
 VGG_INLINE void dot_many(const dot_chunk *chunk, int images, vgg_element element, size_t n,
                          size_t piece) {
     const vgg_linear_task *task = chunk->task;
-    size_t inputs = task->inputs, size = vgg_element_bytes(element);
+    size_t inputs = task->inputs;
+    ptrdiff_t size = (ptrdiff_t)vgg_element_bytes(element);
     _Alignas(VGG_ALIGNMENT) float x[CHUNK_INPUTS * TILE_IMAGES];
     for (int r = 0; r < images; r++)
         copy_row(task->x + (n + (size_t)r) * inputs + chunk->from, chunk->count, x + r * VGG_LANES,
@@ -155,21 +156,22 @@ VGG_INLINE void dot_many(const dot_chunk *chunk, int images, vgg_element element
               .w_stride = inputs,
               .count = chunk->count,
               .fetches = 1};
-    const char *next = (const char *)task->weights + chunk->next * size;
+    size_t next = chunk->next + piece % TILE_OUTPUTS * inputs;
     size_t o = chunk->begin;
     for (; o + TILE_OUTPUTS <= chunk->end; o += TILE_OUTPUTS) {
         d.first = o * inputs + chunk->from;
-        d.fetched = next + (o - chunk->begin + piece % TILE_OUTPUTS) * inputs * size;
+        d.ahead = ((ptrdiff_t)(next + (o - chunk->begin) * inputs) - (ptrdiff_t)d.first) * size;
         dot_tile(&d, images, TILE_OUTPUTS, element, y + o, task->outputs);
     }
     for (; o < chunk->end; o++) {
         d.first = o * inputs + chunk->from;
-        d.fetched = next + (o - chunk->begin) * inputs * size;
+        d.ahead =
+            ((ptrdiff_t)(chunk->next + (o - chunk->begin) * inputs) - (ptrdiff_t)d.first) * size;
         dot_tile(&d, images, 1, element, y + o, task->outputs);
     }
 }
 
-VGG_INLINE void dot_all(const dot_chunk *chunk, vgg_element element) {
+VGG_INLINE void dot_pieces(const dot_chunk *chunk, vgg_element element, bool many) {
 #define IMAGES(most)                                                                               \
     case most:                                                                                     \
         if (many)                                                                                  \
@@ -178,7 +180,6 @@ VGG_INLINE void dot_all(const dot_chunk *chunk, vgg_element element) {
             dot_images(chunk, most, element, n);                                                   \
         break;
     size_t images = chunk->task->images, pieces = (images + TILE_IMAGES - 1) / TILE_IMAGES;
-    bool many = images >= MANY_IMAGES;
     for (size_t piece = 0; piece < pieces; piece++) {
         size_t n = images * piece / pieces;
         switch (images * (piece + 1) / pieces - n) {
@@ -193,6 +194,27 @@ VGG_INLINE void dot_all(const dot_chunk *chunk, vgg_element element) {
         }
     }
 #undef IMAGES
+}
+
+VGG_INLINE void dot_all(const dot_chunk *chunk, bool many) {
+    vgg_element element = chunk->task->element;
+    if (element == VGG_ELEMENT_FLOAT16)
+        dot_pieces(chunk, VGG_ELEMENT_FLOAT16, many);
+    else if (element == VGG_ELEMENT_BFLOAT16)
+        dot_pieces(chunk, VGG_ELEMENT_BFLOAT16, many);
+    else if (element == VGG_ELEMENT_INT8)
+        dot_pieces(chunk, VGG_ELEMENT_INT8, many);
+    else
+        dot_pieces(chunk, VGG_ELEMENT_FLOAT32, many);
+}
+
+/* Functions of their own: together they would want more registers for addresses than there are. */
+static __attribute__((noinline)) void dot_few_images(const dot_chunk *chunk) {
+    dot_all(chunk, false);
+}
+
+static __attribute__((noinline)) void dot_many_images(const dot_chunk *chunk) {
+    dot_all(chunk, true);
 }
 
 /* The sums of some outputs begin with the bias, but with 0 where they are multiplied in the end. */
@@ -229,14 +251,10 @@ static void forward_outputs(const vgg_linear_task *task, size_t begin, size_t en
                            .count = to - from,
                            .next = to < task->inputs ? begin * task->inputs + to
                                                      : end % task->outputs * task->inputs};
-        if (task->element == VGG_ELEMENT_FLOAT16)
-            dot_all(&chunk, VGG_ELEMENT_FLOAT16);
-        else if (task->element == VGG_ELEMENT_BFLOAT16)
-            dot_all(&chunk, VGG_ELEMENT_BFLOAT16);
-        else if (task->element == VGG_ELEMENT_INT8)
-            dot_all(&chunk, VGG_ELEMENT_INT8);
+        if (task->images >= MANY_IMAGES)
+            dot_many_images(&chunk);
         else
-            dot_all(&chunk, VGG_ELEMENT_FLOAT32);
+            dot_few_images(&chunk);
     }
     end_outputs(task, begin, end);
 }
