@@ -10,7 +10,7 @@ shift
 mkdir -p "$build/found"
 failed=""
 for program in "$@"; do
-    [ -x "$program" ] || continue
+    [ -x "$program" ] || { echo "there is no fuzzer $program" >&2; exit 1; }
     reader="${program##*/fuzz_}"
     mkdir -p "$build/corpus/$reader" "$build/seeds/$reader"
     echo "fuzz_$reader for ${FUZZ_SECONDS:-60} s"
