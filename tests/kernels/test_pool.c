@@ -191,7 +191,8 @@ static void check_window(const vgg_pool_task *task, const char *tier, size_t lan
     size_t wanted = WINDOWS[lane].chosen, at = wanted / 2 * 3 + wanted % 2;
     float value = WINDOWS[lane].values[wanted], found = task->y[lane];
     vgg_describe("window %zu by hand", lane);
-    size_t row = task->chosen->rows >> lane & 1u, column = task->chosen->columns >> lane & 1u;
+    size_t row = (unsigned)task->chosen->rows >> lane & 1u,
+           column = (unsigned)task->chosen->columns >> lane & 1u;
     if (2 * row + column != wanted)
         vgg_kernel_fail("max_pool", tier, "chose %zu instead of %zu", 2 * row + column, wanted);
     if (!(isnan(value) ? isnan(found) : found == value))
