@@ -45,8 +45,9 @@ static bool measure_apart(size_t threads, measurement *result) {
             received = read(ends[0], result, sizeof *result);
         } while (received < 0 && errno == EINTR);
         failure = received < 0 ? errno : 0;
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
             continue;
+        }
     }
     close(ends[0]);
     errno = failure;

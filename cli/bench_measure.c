@@ -44,8 +44,7 @@ static size_t columns_of(const bench_run *run) {
     return run->options->train ? update_column(run) + 1 : packing_column(run);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 /* A size from the kernel's account of this process, such as "VmHWM"; 0 when it has none. */
 static size_t process_bytes(const char *key) {
@@ -71,8 +70,7 @@ static size_t peak_bytes(void) {
     return peak;
 }
 
-/* ---- order -------------------------------------------------------------------------------------
- */
+/* ---- order ---- */
 
 static int compare_numbers(const void *left, const void *right) {
     double a = *(const double *)left, b = *(const double *)right;
@@ -86,8 +84,7 @@ static double quantile(const double *sorted, size_t count, double share) {
     return sorted[low] + (place - (double)low) * (sorted[high] - sorted[low]);
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 /* Numbers of the spread that normalised pictures have, the same in every process. */
 static void fill_inputs(float *values, size_t count) {
@@ -157,8 +154,9 @@ static bool keep_parts(bench_run *run) {
             return false;
         const double seconds[VGG_CLI_PASSES] = {info.seconds, info.backward_data_seconds,
                                                 info.backward_weights_seconds};
-        for (size_t p = 0; p < passes_of(run); p++)
+        for (size_t p = 0; p < passes_of(run); p++) {
             keep(run, s * passes_of(run) + p, seconds[p]);
+        }
         forward += info.seconds;
         backward += info.backward_data_seconds + info.backward_weights_seconds;
     }
@@ -191,8 +189,7 @@ static bool repeat(bench_run *run) {
     return true;
 }
 
-/* ---- one batch size ----------------------------------------------------------------------------
- */
+/* ---- one batch size ---- */
 
 static bool out_of_memory(bench_run *run) {
     vgg_cli_progress_clear(run->progress);
@@ -268,8 +265,9 @@ static void describe_step(const bench_run *run, size_t step, const vgg_step_info
     const char *const algorithms[VGG_CLI_PASSES] = {info->algorithm, info->backward_data,
                                                     info->backward_weights};
     snprintf(layer->name, sizeof layer->name, "%s", info->name);
-    for (size_t p = 0; p < passes_of(run); p++)
+    for (size_t p = 0; p < passes_of(run); p++) {
         describe_pass(run, step * passes_of(run) + p, algorithms[p], info, &layer->passes[p]);
+    }
     layer->bytes = info->bytes;
     layer->products = (double)info->products;
     layer->cost = info->cost;

@@ -18,8 +18,7 @@ static double effective_gflops(const vgg_cli_bench_result *result) {
     return 2e-9 * result->multiply_adds / result->median;
 }
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 static void print_network(const vgg_cli_bench_options *o, const vgg_network *network) {
     const vgg_network_options *shape = vgg_network_describe(network);
@@ -84,8 +83,9 @@ static double share_of_bound(const vgg_cli_bench_report *report, const vgg_cli_b
 
 static void print_layers(const vgg_cli_bench_report *report) {
     double total = 0.0, predicted = 0.0;
-    for (size_t i = 0; i < report->layer_count; i++)
+    for (size_t i = 0; i < report->layer_count; i++) {
         total += report->layers[i].passes[VGG_CLI_FORWARD].seconds;
+    }
     printf("\n%-14s%-14s%8s%10s%9s%8s%9s%8s\n", "layer", "algorithm", "MB", "predicted", "ms",
            "share", "GFLOP/s", "bound");
     for (size_t i = 0; i < report->layer_count; i++) {
@@ -114,8 +114,7 @@ void vgg_cli_bench_text(const vgg_cli_bench_options *options, const vgg_network 
         print_layers(report);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static json_t *result_json(const vgg_cli_bench_report *report, const vgg_cli_bench_result *r) {
     double gflops = effective_gflops(r), batch = (double)r->batch;
@@ -146,12 +145,14 @@ static json_t *layer_json(const vgg_cli_bench_report *report, const vgg_cli_benc
 
 bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *report) {
     json_t *results = json_array(), *layers = json_array();
-    for (size_t i = 0; i < report->result_count; i++)
+    for (size_t i = 0; i < report->result_count; i++) {
         json_array_append_new(results, result_json(report, &report->results[i]));
-    for (size_t i = 0; i < report->layer_count; i++)
+    }
+    for (size_t i = 0; i < report->layer_count; i++) {
         json_array_append_new(layers, report->train
                                           ? vgg_cli_bench_training_json(&report->layers[i])
                                           : layer_json(report, &report->layers[i]));
+    }
     /* A row that memory ran out for is not in its list. */
     bool whole = json_array_size(results) == report->result_count &&
                  json_array_size(layers) == report->layer_count;

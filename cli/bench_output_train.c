@@ -8,13 +8,13 @@
 
 static double layer_seconds(const vgg_cli_bench_layer *layer) {
     double seconds = 0.0;
-    for (size_t p = 0; p < VGG_CLI_PASSES; p++)
+    for (size_t p = 0; p < VGG_CLI_PASSES; p++) {
         seconds += layer->passes[p].seconds;
+    }
     return seconds;
 }
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 /* How an algorithm differs from the one of the forward pass: what is added, or its letter, which is
  * 2 for the transforms with tiles of 2x2. */
@@ -48,8 +48,9 @@ void vgg_cli_bench_print_training(const vgg_cli_bench_report *report) {
     double total = report->packing + report->update, sums[VGG_CLI_PASSES] = {0.0};
     for (size_t i = 0; i < report->layer_count; i++) {
         total += layer_seconds(&report->layers[i]);
-        for (size_t p = 0; p < VGG_CLI_PASSES; p++)
+        for (size_t p = 0; p < VGG_CLI_PASSES; p++) {
             sums[p] += report->layers[i].passes[p].seconds;
+        }
     }
     printf("\n%32s%21s%14s\n", "forward", "backward, data", "and weights");
     printf("%-13s%-12s%7s%9s%7s%9s%7s%9s%7s\n", "layer", "algorithm", "ms", "GFLOP/s ", "ms",
@@ -58,8 +59,9 @@ void vgg_cli_bench_print_training(const vgg_cli_bench_report *report) {
         const vgg_cli_bench_layer *layer = &report->layers[i];
         printf("%-13s%-12s", layer->name[0] != '\0' ? layer->name : "-",
                layer->passes[VGG_CLI_FORWARD].algorithm);
-        for (size_t p = 0; p < VGG_CLI_PASSES; p++)
+        for (size_t p = 0; p < VGG_CLI_PASSES; p++) {
             print_pass(layer, p);
+        }
         printf("%5.1f %%\n", 100.0 * layer_seconds(layer) / total);
     }
     print_other("packing of weights", report->packing, total);
@@ -70,8 +72,7 @@ void vgg_cli_bench_print_training(const vgg_cli_bench_report *report) {
     puts("d, w, 2: directly, by winograd, by winograd2, unlike forward; +: with the update");
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static double milliseconds(const vgg_cli_bench_pass *pass) {
     return pass->algorithm[0] != '\0' ? 1e3 * pass->seconds : (double)NAN;

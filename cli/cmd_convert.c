@@ -91,9 +91,10 @@ static bool may_write(const convert_options *o, const char *out) {
 }
 
 static const char *stored_dtype(const char *dtype) {
-    for (size_t i = 0; dtypes[i] != NULL; i++)
+    for (size_t i = 0; dtypes[i] != NULL; i++) {
         if (dtype != NULL && strcmp(dtype, dtypes[i]) == 0)
             return stored_dtypes[i];
+    }
     return NULL;
 }
 
@@ -115,9 +116,10 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
 /* Of the first linear layer's weights. */
 static const char *linear_dtype(const vgg_network *network) {
     vgg_tensor_info info;
-    for (size_t i = 0; vgg_network_tensor(network, i, &info, NULL) == VGG_OK; i++)
+    for (size_t i = 0; vgg_network_tensor(network, i, &info, NULL) == VGG_OK; i++) {
         if (info.dimensions == 2)
             return vgg_network_dtype(network, i);
+    }
     return vgg_network_dtype(network, 0);
 }
 

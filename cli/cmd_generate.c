@@ -82,8 +82,9 @@ static bool is_free(const char *folder) {
     }
     const struct dirent *entry;
     bool empty = true;
-    while (empty && (entry = readdir(open)) != NULL)
+    while (empty && (entry = readdir(open)) != NULL) {
         empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    }
     closedir(open);
     if (!empty)
         vgg_cli_complain("generate", "%s: is not empty, expected a new or empty folder", folder);

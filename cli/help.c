@@ -66,8 +66,9 @@ void vgg_cli_print_help(const vgg_cli_usage *usage) {
     vgg_cli_print_wrapped(usage->description, 2, 2);
     for (size_t g = 0; g < usage->group_count; g++) {
         printf("\n%s\n", usage->groups[g].title);
-        for (size_t i = 0; i < usage->groups[g].count; i++)
+        for (size_t i = 0; i < usage->groups[g].count; i++) {
             print_option(&usage->groups[g].options[i]);
+        }
     }
     printf("\n  %-*sprint this manual\n\nEXIT STATUS\n", HELP_COLUMN - 2, "-h, --help");
     print_lines("0    success\n"

@@ -20,8 +20,9 @@ static json_t *network_object(const vgg_network_options *network) {
 
 static json_t *numbers(const double *values, size_t count) {
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         json_array_append_new(list, json_real(values[i]));
+    }
     return list;
 }
 
@@ -40,24 +41,27 @@ static json_t *class_list(const vgg_inspected_file *file) {
     if (file->class_names == NULL)
         return json_null();
     json_t *list = json_array();
-    for (size_t i = 0; i < file->class_count; i++)
+    for (size_t i = 0; i < file->class_count; i++) {
         json_array_append_new(list, vgg_cli_json_text(file->class_names[i]));
+    }
     return list;
 }
 
 static json_t *metadata_object(const vgg_inspection *inspection) {
     json_t *object = json_object();
     const char *key, *value;
-    for (size_t i = 0; vgg_inspection_note(inspection, i, &key, &value); i++)
+    for (size_t i = 0; vgg_inspection_note(inspection, i, &key, &value); i++) {
         json_object_set_new(object, key, vgg_cli_json_text(value));
+    }
     return object;
 }
 
 /* Figures are null where there are none. */
 static json_t *tensor_object(const vgg_inspected_tensor *t) {
     json_t *shape = json_array();
-    for (size_t i = 0; i < t->dimensions; i++)
+    for (size_t i = 0; i < t->dimensions; i++) {
         json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
+    }
     json_t *object =
         json_pack("{s:o, s:o, s:s, s:o, s:I}", "stored_name", vgg_cli_json_text(t->stored_name),
                   "name", vgg_cli_json_text(t->name), "dtype", t->dtype, "shape", shape, "values",
@@ -82,20 +86,22 @@ static json_t *tensor_object(const vgg_inspected_tensor *t) {
 static json_t *tensor_list(const vgg_inspection *inspection) {
     json_t *list = json_array();
     const vgg_inspected_tensor *tensor;
-    for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++)
+    for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++) {
         json_array_append_new(list, tensor_object(tensor));
+    }
     return list;
 }
 
 static json_t *problem_list(const vgg_inspection *inspection) {
     json_t *list = json_array();
     const vgg_problem *problem;
-    for (size_t i = 0; (problem = vgg_inspection_problem(inspection, i)) != NULL; i++)
+    for (size_t i = 0; (problem = vgg_inspection_problem(inspection, i)) != NULL; i++) {
         json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:o}", "kind",
                                               vgg_problem_name(problem->kind), "tensor",
                                               vgg_cli_json_text(problem->tensor), "count",
                                               (json_int_t)problem->count, "message",
                                               vgg_cli_json_text(problem->message)));
+    }
     return list;
 }
 

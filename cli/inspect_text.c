@@ -17,7 +17,7 @@
 /* Names and dtypes of others may be long. */
 #define NAME_SIZE 512
 
-/* ---- facts ----------------------------------------------------------------------------------- */
+/* ---- facts ---- */
 
 static void print_network(const vgg_inspected_file *file) {
     static const char *const origins[] = {
@@ -43,9 +43,10 @@ static void print_network(const vgg_inspected_file *file) {
 /* Whether a tensor before this one has its type. */
 static bool is_known_type(const vgg_inspection *inspection, size_t tensor) {
     const char *type = vgg_inspection_tensor(inspection, tensor)->dtype;
-    for (size_t i = 0; i < tensor; i++)
+    for (size_t i = 0; i < tensor; i++) {
         if (strcmp(vgg_inspection_tensor(inspection, i)->dtype, type) == 0)
             return true;
+    }
     return false;
 }
 
@@ -53,9 +54,10 @@ static void print_weights(const vgg_inspection *inspection, const vgg_inspected_
     char values[VGG_CLI_TEXT_SIZE], tensors[VGG_CLI_TEXT_SIZE];
     printf("weights   %s values in %s tensors", vgg_cli_count_text(values, file->values),
            vgg_cli_count_text(tensors, file->tensors));
-    for (size_t i = 0; i < file->tensors; i++)
+    for (size_t i = 0; i < file->tensors; i++) {
         if (!is_known_type(inspection, i))
             printf(", %s", vgg_inspection_tensor(inspection, i)->dtype);
+    }
     putchar('\n');
 }
 
@@ -66,9 +68,10 @@ static void print_classes(const vgg_inspected_file *file) {
     }
     char line[LINE], list[4 * LINE];
     int used = snprintf(list, sizeof list, "classes   %zu names: ", file->class_count);
-    for (size_t i = 0; i < file->class_count && used < WIDTH; i++)
+    for (size_t i = 0; i < file->class_count && used < WIDTH; i++) {
         used += snprintf(list + used, sizeof list - (size_t)used, "%s%.*s", i == 0 ? "" : ", ",
                          WIDTH, file->class_names[i]);
+    }
     puts(vgg_cli_clean_text(line, sizeof line, list));
 }
 
@@ -94,7 +97,7 @@ static void print_notes(const vgg_inspection *inspection) {
     }
 }
 
-/* ---- tensors --------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 /* The widths of the columns, with the two blanks behind each. */
 typedef struct columns {
@@ -107,9 +110,10 @@ typedef struct columns {
 static const char *shape_text(char buffer[NAME_SIZE], const vgg_inspected_tensor *tensor) {
     size_t used = 0;
     snprintf(buffer, NAME_SIZE, "scalar");
-    for (size_t i = 0; i < tensor->dimensions; i++)
+    for (size_t i = 0; i < tensor->dimensions; i++) {
         used += (size_t)snprintf(buffer + used, NAME_SIZE - used, "%s%zu", i == 0 ? "" : "x",
                                  tensor->shape[i]);
+    }
     return buffer;
 }
 
@@ -179,11 +183,12 @@ static void print_tensors(const vgg_inspection *inspection) {
         printf("%-*s", (int)c.name, "torchvision");
     printf("%-*s%-*s%*s%*s%*s%*s\n", (int)c.type, "dtype", (int)c.shape, "shape", FIGURE_WIDTH,
            "min", FIGURE_WIDTH, "max", FIGURE_WIDTH, "mean", FIGURE_WIDTH, "rms");
-    for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++)
+    for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++) {
         print_tensor(&c, tensor);
+    }
 }
 
-/* ---- problems -------------------------------------------------------------------------------- */
+/* ---- problems ---- */
 
 static void print_problem(const vgg_problem *problem) {
     char message[VGG_ERROR_TEXT];
@@ -208,9 +213,10 @@ static void print_problems(const vgg_inspection *inspection) {
     for (vgg_problem_kind kind = VGG_PROBLEM_NETWORK; kind <= VGG_PROBLEM_SCALE; kind++) {
         const vgg_problem *problem;
         size_t seen = 0;
-        for (size_t i = 0; (problem = vgg_inspection_problem(inspection, i)) != NULL; i++)
+        for (size_t i = 0; (problem = vgg_inspection_problem(inspection, i)) != NULL; i++) {
             if (problem->kind == kind && seen++ < PROBLEMS_SHOWN)
                 print_problem(problem);
+        }
         print_more(kind, seen);
     }
 }

@@ -55,8 +55,9 @@ static void print_commands(FILE *stream) {
                     "  vgg COMMAND [options]\n"
                     "\n"
                     "COMMANDS\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
         fprintf(stream, "  %-10s%s\n", commands[i].name, commands[i].summary);
+    }
     fprintf(stream, "\n"
                     "  vgg COMMAND --help says all about one; vgg --version says which this is.\n"
                     "\n"

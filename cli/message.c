@@ -21,10 +21,12 @@ static bool is_inside_letter(char byte) {
 /* Takes the middle out of a text of `length` bytes, between two letters of UTF-8. */
 static void shorten(char *text, size_t length) {
     size_t half = (MESSAGE_MOST - strlen(GAP)) / 2, head = half, tail = length - half;
-    while (head > 0 && is_inside_letter(text[head]))
+    while (head > 0 && is_inside_letter(text[head])) {
         head--;
-    while (tail < length && is_inside_letter(text[tail]))
+    }
+    while (tail < length && is_inside_letter(text[tail])) {
         tail++;
+    }
     memcpy(text + head, GAP, strlen(GAP));
     memmove(text + head + strlen(GAP), text + tail, length - tail + 1);
 }

@@ -30,8 +30,9 @@ const char *vgg_cli_clean_text(char *buffer, size_t size, const char *text) {
     bool cut = length >= size;
     if (cut) {
         length = size - 4;
-        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) {
             length--;
+        }
     }
     for (size_t i = 0; i < length; i++) {
         unsigned char letter = (unsigned char)text[i];

@@ -39,8 +39,7 @@ typedef struct vgg_cli_training {
     vgg_model *model;
 } vgg_cli_training;
 
-/* ---- train_options.c
- * ----------------------------------------------------------------------------- */
+/* ---- train_options.c ---- */
 
 /* The options that decide, with the data and the network, what is learnt. They travel with the
  * model as notes "options.<name>", and a resumed run takes them from there. */
@@ -55,8 +54,7 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
 /* Each of the following returns an exit status; when it is not VGG_CLI_OK that was complained
  * about. */
 
-/* ---- train_setup.c: choices
- * ---------------------------------------------------------------------- */
+/* ---- train_setup.c: choices ---- */
 
 int vgg_cli_train_open_data(vgg_cli_training *training);
 /* Chooses the options that were not given by looking at the data. */
@@ -66,8 +64,7 @@ int vgg_cli_train_make_model(vgg_cli_training *training);
 /* Says what will be trained on what. */
 void vgg_cli_train_print_plan(const vgg_cli_training *training);
 
-/* ---- train_resume.c: the run's folder
- * -------------------------------------------------------------- */
+/* ---- train_resume.c: the run's folder ---- */
 
 /* Chooses the folder, and refuses one that holds a model which would be lost. */
 int vgg_cli_train_choose_folder(vgg_cli_training *training);
@@ -78,8 +75,7 @@ int vgg_cli_train_open_run(vgg_cli_training *training);
 /* Writes the options into the model's notes. */
 int vgg_cli_train_note_options(vgg_cli_training *training);
 
-/* ---- train_report.c: while it runs
- * ------------------------------------------------------------------ */
+/* ---- train_report.c: while it runs ---- */
 
 typedef struct vgg_cli_train_report {
     const vgg_cli_training *training;

@@ -132,8 +132,9 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
 static void fit_parts(const vgg_cli_progress *progress, bool waited_much, epoch_parts parts) {
     static const int drop[] = {WAITED, SPEED, WAITED, VAL_LOSS, TOP5, RATE, TIME};
     size_t length = 0, width = vgg_cli_terminal_width(progress->stream);
-    for (size_t i = 0; i < PARTS; i++)
+    for (size_t i = 0; i < PARTS; i++) {
         length += strlen(parts[i]);
+    }
     for (size_t i = waited_much ? 1 : 0; i < sizeof drop / sizeof drop[0] && length > width; i++) {
         length -= strlen(parts[drop[i]]);
         parts[drop[i]][0] = '\0';
@@ -146,8 +147,9 @@ static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *eve
     if (report->progress.live)
         fit_parts(&report->progress, event->waited > WAITED_MUCH, parts);
     vgg_cli_progress_clear(&report->progress);
-    for (size_t i = 0; i < PARTS; i++)
+    for (size_t i = 0; i < PARTS; i++) {
         fputs(parts[i], stdout);
+    }
     putchar('\n');
     advise(report, event);
     fflush(stdout);

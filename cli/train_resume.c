@@ -23,8 +23,9 @@ static void choose_default(vgg_cli_training *training) {
     char *name = training->default_folder;
     size_t size = sizeof training->default_folder;
     snprintf(name, size, "vgg-run");
-    for (unsigned number = 2; access(name, F_OK) == 0; number++)
+    for (unsigned number = 2; access(name, F_OK) == 0; number++) {
         snprintf(name, size, "vgg-run-%u", number);
+    }
     training->options.folder = name;
 }
 
@@ -194,7 +195,8 @@ int vgg_cli_train_open_run(vgg_cli_training *training) {
     vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
     vgg_cli_learning_options(&training->options, options);
     int status = check_network(training);
-    for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS && status == VGG_CLI_OK; i++)
+    for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS && status == VGG_CLI_OK; i++) {
         status = take_note(training, &options[i]);
+    }
     return status;
 }

@@ -138,8 +138,9 @@ static vgg_status make_network(const vgg_cli_training *training, vgg_network **n
 static const char **class_names(const vgg_dataset *dataset) {
     size_t count = vgg_dataset_class_count(dataset);
     const char **names = calloc(count, sizeof *names);
-    for (size_t i = 0; names != NULL && i < count; i++)
+    for (size_t i = 0; names != NULL && i < count; i++) {
         names[i] = vgg_dataset_class_name(dataset, i);
+    }
     return names;
 }
 
@@ -184,8 +185,9 @@ static void print_data(const vgg_cli_training *training) {
     if (counts == NULL)
         return;
     size_t least = pictures, most = 0;
-    for (size_t i = 0; i < pictures; i++)
+    for (size_t i = 0; i < pictures; i++) {
         counts[vgg_dataset_item_class(train, i)]++;
+    }
     for (size_t c = 0; c < classes; c++) {
         least = counts[c] < least ? counts[c] : least;
         most = counts[c] > most ? counts[c] : most;

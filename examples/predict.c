@@ -20,8 +20,9 @@ int main(int argc, char **argv) {
         status = vgg_predictor_create(model, NULL, &predictor, &error);
     if (status == VGG_OK)
         status = vgg_predict_file(predictor, argv[2], 5, best, &found, &error);
-    for (size_t i = 0; i < found; i++)
+    for (size_t i = 0; i < found; i++) {
         printf("%5.1f %%  %s\n", 100 * best[i].probability, best[i].label);
+    }
     if (status != VGG_OK)
         fprintf(stderr, "predict: %s\n", error.message);
     vgg_predictor_free(predictor);

@@ -42,8 +42,9 @@ static void read_values(const vgg_tensor_source *source) {
         size_t bytes, end = tensor->count;
         insist(tensor->name != NULL && tensor->type != NULL);
         insist(vgg_size_mul(end, tensor->type->bytes, &bytes));
-        for (size_t at = 0; at < bytes; at++)
+        for (size_t at = 0; at < bytes; at++) {
             sink ^= tensor->bytes[at];
+        }
     }
 }
 

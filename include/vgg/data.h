@@ -88,7 +88,7 @@ VGG_API vgg_status vgg_dataset_read(const vgg_dataset *dataset, size_t item, vgg
 VGG_API vgg_status vgg_dataset_read_reduced(const vgg_dataset *dataset, size_t item, size_t least,
                                             vgg_image *image, vgg_error *error);
 
-/* ---- loader -------------------------------------------------------------------------------- */
+/* ---- loader ---- */
 
 /* Walks through a data set once per epoch and hands out batches of inputs, decoded and preprocessed
  * by worker threads ahead of time. The batches are a function of the data, the options and the
@@ -151,7 +151,7 @@ typedef struct vgg_batch {
 VGG_API vgg_status vgg_loader_next(vgg_loader *loader, vgg_batch *batch, bool *more,
                                    vgg_error *error);
 
-/* ---- pictograms ------------------------------------------------------------------------------ */
+/* ---- pictograms ---- */
 
 /* A data set that needs no download: ten kinds of pictogram (circle, square, triangle, ring, cross,
  * star, heart, arrow, moon, house) under random colour, place, size, rotation, clutter and noise.

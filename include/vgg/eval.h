@@ -13,8 +13,7 @@
 extern "C" {
 #endif
 
-/* ---- predicting
- * ----------------------------------------------------------------------------------- */
+/* ---- predicting ---- */
 
 /* A model made ready to classify pictures one after another. It is always in VGG_MODE_EVAL. One
  * thread at a time may use a predictor; several predictors may share a model. */
@@ -51,8 +50,7 @@ VGG_API vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *
 VGG_API vgg_status vgg_predict_file(vgg_predictor *predictor, const char *path, size_t top,
                                     vgg_prediction *best, size_t *found, vgg_error *error);
 
-/* ---- measuring
- * -------------------------------------------------------------------------------------- */
+/* ---- measuring ---- */
 
 typedef struct vgg_eval_options {
     size_t struct_size;         /* set by vgg_eval_options_init */

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* ---- architectures --------------------------------------------------------------------------- */
+/* ---- architectures ---- */
 
 /* A configuration of the paper (Simonyan & Zisserman, arXiv 1409.1556v6, table 1). `convolutions`
  * is written as in `--arch`: output channels of 3x3 convolutions, "1x1:N" for 1x1 ones, M for a 2x2
@@ -40,8 +40,8 @@ typedef enum vgg_layout {
 typedef struct vgg_network_options {
     size_t struct_size; /* set by vgg_network_options_init */
     const char *arch;   /* a name of the table, or written: "32,32,M,64,64,M/256". After the slash
-                         * come   the widths of the hidden linear layers; none may be given ("64,M/"),
-                         * and   without a slash there are none. Default "D" */
+                         * come the widths of the hidden linear layers; none may be given ("64,M/"),
+                         * and without a slash there are none. Default "D" */
     vgg_layout layout;  /* default VGG_LAYOUT_PAPER */
     bool batch_norm;    /* a batch normalisation after every convolution, default false */
     size_t classes;     /* default 1000 */
@@ -62,8 +62,7 @@ VGG_API void vgg_network_free(vgg_network *network);
 /* The options it was built with; the strings belong to the network. */
 VGG_API const vgg_network_options *vgg_network_describe(const vgg_network *network);
 
-/* ---- layers and tensors
- * -------------------------------------------------------------------------- */
+/* ---- layers and tensors ---- */
 
 typedef enum vgg_layer_type {
     VGG_LAYER_CONVOLUTION = 0,
@@ -185,8 +184,7 @@ VGG_API vgg_status vgg_network_summary_json(const vgg_network *network, size_t b
 VGG_API vgg_status vgg_flatten_shape(const size_t *shape, size_t dimensions, size_t start_dim,
                                      size_t *out, size_t *out_dimensions, vgg_error *error);
 
-/* ---- plans ------------------------------------------------------------------------------------
- */
+/* ---- plans ---- */
 
 /* What dropout and batch normalisation do. In VGG_MODE_EVAL dropout passes everything and batch
  * normalisation uses the running statistics; in VGG_MODE_TRAIN dropout drops and rescales the rest
@@ -302,7 +300,7 @@ VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);
 VGG_API vgg_status vgg_plan_step(const vgg_plan *plan, size_t step, vgg_step_info *info,
                                  vgg_error *error);
 
-/* ---- the machine ----------------------------------------------------------------------------- */
+/* ---- the machine ---- */
 
 /* The most that this processor does with `threads` threads (0: vgg_threads_default) in the tier in
  * use: float32 multiply-adds in registers, counted as two operations each, and reading memory that
@@ -313,8 +311,7 @@ typedef struct vgg_machine {
 
 VGG_API vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *error);
 
-/* ---- loss --------------------------------------------------------------------------------------
- */
+/* ---- loss ---- */
 
 /* Probabilities from logits, (count, classes) each; may be in place. Stable for any finite logits.
  */

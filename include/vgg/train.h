@@ -14,8 +14,7 @@
 extern "C" {
 #endif
 
-/* ---- optimiser ----------------------------------------------------------------------------------
- */
+/* ---- optimiser ---- */
 
 /* SGD with momentum and weight decay as PyTorch defines it: g += decay * w; v = momentum * v + g (v
  * = g the first time); w -= rate * v. Weight decay applies to every trained tensor. */
@@ -32,8 +31,7 @@ VGG_API void vgg_optimiser_free(vgg_optimiser *optimiser);
  * defer_linear needs at least one backward pass per step. */
 VGG_API vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error);
 
-/* ---- the training loop
- * --------------------------------------------------------------------------- */
+/* ---- the training loop ---- */
 
 typedef enum vgg_schedule {
     VGG_SCHEDULE_CONSTANT = 0,

@@ -19,16 +19,18 @@ static const vgg_element_type types[] = {
 };
 
 const vgg_element_type *vgg_element_type_named(const char *name) {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(types[i].name, name) == 0)
             return &types[i];
+    }
     return NULL;
 }
 
 const char *vgg_element_name(vgg_element element) {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (types[i].element == element && element != VGG_ELEMENT_OTHER)
             return types[i].name;
+    }
     return "other";
 }
 
@@ -140,8 +142,9 @@ void vgg_elements_from_float(vgg_element element, const float *values, size_t co
 
 float vgg_elements_to_int8(const float *values, size_t count, signed char *numbers) {
     float most = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         most = fabsf(values[i]) > most || values[i] != values[i] ? fabsf(values[i]) : most;
+    }
     float scale = most / VGG_INT8_MOST;
     for (size_t i = 0; i < count; i++) {
         double number = scale > 0 && isfinite(scale) ? rint((double)values[i] / (double)scale) : 0;

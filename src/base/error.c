@@ -65,9 +65,10 @@ vgg_status vgg_fail(vgg_error *error, vgg_status status, const char *format, ...
         va_end(arguments);
         error->status = status;
         /* One line, whatever bytes a file name or a file's content brought in. */
-        for (char *c = error->message; *c != '\0'; c++)
+        for (char *c = error->message; *c != '\0'; c++) {
             if ((unsigned char)*c < 0x20 || *c == 0x7f)
                 *c = '?';
+        }
     }
     return status;
 }

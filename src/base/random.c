@@ -10,8 +10,9 @@ double vgg_random_normal(uint64_t seed, uint64_t stream, uint64_t counter) {
 }
 
 void vgg_random_permutation(size_t *order, size_t count, uint64_t seed, uint64_t stream) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         order[i] = i;
+    }
     for (size_t i = count; i > 1; i--) {
         size_t j = (size_t)vgg_random_below(i, seed, stream, i);
         size_t other = order[j];

@@ -12,8 +12,9 @@ static bool grow(vgg_text *text, size_t extra) {
     if (needed <= text->capacity)
         return true;
     size_t capacity = text->capacity < 64 ? 64 : text->capacity;
-    while (capacity < needed)
+    while (capacity < needed) {
         capacity *= 2;
+    }
     char *data = realloc(text->data, capacity);
     if (data == NULL) {
         text->failed = true;
@@ -86,8 +87,9 @@ const char *vgg_size_text(char buffer[VGG_SIZE_TEXT], size_t bytes) {
 static size_t edit_distance(const char *a, const char *b) {
     size_t row[LONGEST_WORD + 1];
     size_t length = strlen(b);
-    for (size_t j = 0; j <= length; j++)
+    for (size_t j = 0; j <= length; j++) {
         row[j] = j;
+    }
     for (size_t i = 1; *a != '\0'; i++, a++) {
         size_t diagonal = row[0];
         row[0] = i;

@@ -91,8 +91,9 @@ static void take_from(const vgg_pool *pool, share *from, size_t worker) {
 
 static void take_units(vgg_pool *pool, size_t worker) {
     size_t threads = pool->started + 1;
-    for (size_t i = 0; i < threads; i++)
+    for (size_t i = 0; i < threads; i++) {
         take_from(pool, &pool->shares[(worker + i) % threads], worker);
+    }
 }
 
 static void share_out(vgg_pool *pool, size_t units) {
@@ -116,8 +117,9 @@ static unsigned await_work(vgg_pool *pool, unsigned seen) {
     }
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->sleepers, 1);
-    while (atomic_load(&pool->generation) == seen)
+    while (atomic_load(&pool->generation) == seen) {
         pthread_cond_wait(&pool->begun, &pool->mutex);
+    }
     atomic_fetch_sub(&pool->sleepers, 1);
     pthread_mutex_unlock(&pool->mutex);
     return atomic_load(&pool->generation);
@@ -159,8 +161,9 @@ static void await_helpers(vgg_pool *pool) {
     }
     pthread_mutex_lock(&pool->mutex);
     atomic_store(&pool->caller_waits, true);
-    while (atomic_load(&pool->unfinished) != 0)
+    while (atomic_load(&pool->unfinished) != 0) {
         pthread_cond_wait(&pool->finished, &pool->mutex);
+    }
     atomic_store(&pool->caller_waits, false);
     pthread_mutex_unlock(&pool->mutex);
 }
@@ -231,8 +234,9 @@ void vgg_pool_free(vgg_pool *pool) {
         return;
     atomic_store(&pool->stop, true);
     wake_helpers(pool);
-    for (size_t i = 0; i < pool->started; i++)
+    for (size_t i = 0; i < pool->started; i++) {
         pthread_join(pool->handles[i], NULL);
+    }
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->begun);
     pthread_mutex_destroy(&pool->mutex);

@@ -72,9 +72,11 @@ static void unmap_file(batch_file *file) {
 
 /* Plane after plane becomes sample beside sample. */
 static void interleave(const unsigned char *planes, uint8_t *picture) {
-    for (size_t i = 0; i < PLANE; i++)
-        for (size_t c = 0; c < 3; c++)
+    for (size_t i = 0; i < PLANE; i++) {
+        for (size_t c = 0; c < 3; c++) {
             picture[3 * i + c] = planes[c * PLANE + i];
+        }
+    }
 }
 
 static vgg_status add_records(const cifar_kind *kind, const batch_file *file, size_t first,
@@ -109,8 +111,9 @@ static vgg_status name_from_file(const cifar_kind *kind, const char *path, vgg_d
     if (lines == NULL)
         return vgg_fail_memory(error, path, size);
     for (char *line = strtok_r(lines, "\r\n", &rest); status == VGG_OK && line != NULL;
-         line = strtok_r(NULL, "\r\n", &rest))
+         line = strtok_r(NULL, "\r\n", &rest)) {
         status = vgg_dataset_add_class(part, line, error);
+    }
     free(lines);
     if (status == VGG_OK && part->class_count != kind->classes)
         status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: has %zu names; expected %zu", path,
@@ -132,8 +135,9 @@ static vgg_status name_classes(const cifar_kind *kind, const char *folder, vgg_d
 static vgg_status fill_part(const cifar_kind *kind, const char *folder, const batch_file *files,
                             size_t count, vgg_dataset **part, vgg_error *error) {
     size_t records = 0, first = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         records += files[i].size / record_size(kind);
+    }
     vgg_pixels *pixels = NULL;
     vgg_status status = vgg_pixels_create(folder, records, SIDE, SIDE, 3, &pixels, error);
     if (status != VGG_OK)
@@ -153,12 +157,14 @@ static vgg_status load_part(const cifar_kind *kind, const char *folder, const ch
                             size_t count, vgg_dataset **part, vgg_error *error) {
     batch_file files[FILES_MAX] = {{0}};
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < count; i++)
+    for (size_t i = 0; status == VGG_OK && i < count; i++) {
         status = map_file(kind, folder, names[i], &files[i], error);
+    }
     if (status == VGG_OK)
         status = fill_part(kind, folder, files, count, part, error);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         unmap_file(&files[i]);
+    }
     return status;
 }
 
@@ -170,12 +176,14 @@ static bool is_there(int folder, const char *name) {
 static vgg_status open_kind(const cifar_kind *kind, const char *folder, int open_folder,
                             vgg_parts *parts, bool *found, vgg_error *error) {
     size_t files = 0;
-    while (files < FILES_MAX && is_there(open_folder, kind->train[files]))
+    while (files < FILES_MAX && is_there(open_folder, kind->train[files])) {
         files++;
-    for (size_t i = files; i < FILES_MAX; i++)
+    }
+    for (size_t i = files; i < FILES_MAX; i++) {
         if (is_there(open_folder, kind->train[i]))
             return vgg_fail(error, VGG_ERROR_NOT_FOUND, "%s: has no %s beside %s", folder,
                             kind->train[files], kind->train[i]);
+    }
     bool test = is_there(open_folder, kind->test);
     vgg_status status = VGG_OK;
     if (files > 0)
@@ -191,8 +199,9 @@ vgg_status vgg_cifar_open(const char *folder, vgg_parts *parts, bool *found, vgg
     if (open_folder < 0)
         return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", folder, strerror(errno));
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && !*found && i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; status == VGG_OK && !*found && i < sizeof kinds / sizeof *kinds; i++) {
         status = open_kind(&kinds[i], folder, open_folder, parts, found, error);
+    }
     close(open_folder);
     return status;
 }

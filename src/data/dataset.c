@@ -36,10 +36,12 @@ vgg_status vgg_dataset_create(vgg_source *source, const char *kind, const char *
 void vgg_dataset_free(vgg_dataset *dataset) {
     if (dataset == NULL)
         return;
-    for (size_t i = 0; i < dataset->class_count; i++)
+    for (size_t i = 0; i < dataset->class_count; i++) {
         free(dataset->classes[i]);
-    for (size_t i = 0; i < dataset->count; i++)
+    }
+    for (size_t i = 0; i < dataset->count; i++) {
         free(dataset->items[i].name);
+    }
     free(dataset->classes);
     free(dataset->items);
     free(dataset->name);
@@ -107,8 +109,9 @@ static vgg_status fail_unknown_class(const vgg_dataset *dataset, const char *cla
 
 static size_t find_name(const char *const *names, size_t count, const char *name) {
     size_t i = 0;
-    while (i < count && strcmp(names[i], name) != 0)
+    while (i < count && strcmp(names[i], name) != 0) {
         i++;
+    }
     return i;
 }
 
@@ -118,14 +121,16 @@ static vgg_status replace_classes(vgg_dataset *dataset, const char *const *names
     for (size_t i = 0; i < count; i++) {
         vgg_status status = vgg_dataset_add_class(&named, names[i], error);
         if (status != VGG_OK) {
-            for (size_t j = 0; j < named.class_count; j++)
+            for (size_t j = 0; j < named.class_count; j++) {
                 free(named.classes[j]);
+            }
             free(named.classes);
             return status;
         }
     }
-    for (size_t i = 0; i < dataset->class_count; i++)
+    for (size_t i = 0; i < dataset->class_count; i++) {
         free(dataset->classes[i]);
+    }
     free(dataset->classes);
     dataset->classes = named.classes;
     dataset->class_count = named.class_count;
@@ -146,8 +151,9 @@ vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *name
     }
     if (status == VGG_OK)
         status = replace_classes(dataset, names, count, error);
-    for (size_t i = 0; status == VGG_OK && i < dataset->count; i++)
+    for (size_t i = 0; status == VGG_OK && i < dataset->count; i++) {
         dataset->items[i].class_index = number[dataset->items[i].class_index];
+    }
     free(number);
     return status;
 }

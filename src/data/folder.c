@@ -58,12 +58,13 @@ static vgg_status list_folder(vgg_node *folder, const char *where, vgg_error *er
 
 /* The binary version has other names; people fetch this one by accident. */
 static vgg_status check_python_cifar(const char *path, const vgg_node *root, vgg_error *error) {
-    for (size_t i = 0; i < root->count; i++)
+    for (size_t i = 0; i < root->count; i++) {
         if (strcmp(root->children[i].name, "data_batch_1") == 0)
             return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                             "%s: holds the Python version of CIFAR (data_batch_1); expected the "
                             "binary version (data_batch_1.bin)",
                             path);
+    }
     return VGG_OK;
 }
 

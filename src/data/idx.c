@@ -105,11 +105,12 @@ static vgg_status check_picture_sizes(const idx_file *file, const size_t sizes[3
     if (sizes[0] == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: holds 0 pictures; expected at least 1",
                         file->path);
-    for (size_t i = 1; i < 3; i++)
+    for (size_t i = 1; i < 3; i++) {
         if (sizes[i] == 0 || sizes[i] > VGG_IMAGE_MAX_SIDE)
             return vgg_fail(error, VGG_ERROR_FORMAT,
                             "%s: has pictures of %zu x %zu; expected sides from 1 to %d",
                             file->path, sizes[2], sizes[1], VGG_IMAGE_MAX_SIDE);
+    }
     size_t bytes;
     if (!vgg_size_mul(sizes[0], sizes[1] * sizes[2], &bytes) || bytes > file->bound)
         return vgg_fail(error, VGG_ERROR_FORMAT,

@@ -275,8 +275,9 @@ void vgg_loader_free(vgg_loader *loader) {
     loader->stop = true;
     pthread_cond_broadcast(&loader->work);
     pthread_mutex_unlock(&loader->mutex);
-    for (size_t i = 0; i < loader->started; i++)
+    for (size_t i = 0; i < loader->started; i++) {
         pthread_join(loader->workers[i], NULL);
+    }
     if (loader->ring != NULL)
         free_ring(loader);
     free(loader->workers);
@@ -292,8 +293,9 @@ void vgg_loader_free(vgg_loader *loader) {
 /* Called with the mutex held: no worker takes a picture afterwards, and none has one in hand. */
 static void halt(vgg_loader *loader) {
     loader->running = false;
-    while (loader->busy > 0)
+    while (loader->busy > 0) {
         pthread_cond_wait(&loader->changed, &loader->mutex);
+    }
 }
 
 vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t first_batch,
@@ -309,10 +311,12 @@ vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t first_bat
     if (loader->options.shuffle)
         vgg_random_permutation(loader->order, count, loader->options.seed, epoch);
     else
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             loader->order[i] = i;
-    for (size_t i = 0; i < loader->places; i++)
+        }
+    for (size_t i = 0; i < loader->places; i++) {
         loader->ring[i].done = 0;
+    }
     loader->epoch = epoch;
     loader->next_batch = first_batch;
     loader->take_batch = first_batch;
@@ -339,8 +343,9 @@ static double await_batch(vgg_loader *loader, ring_place **ready, size_t *pictur
     pthread_mutex_lock(&loader->mutex);
     ring_place *place = &loader->ring[loader->next_batch % loader->places];
     *pictures = pictures_in(loader, loader->next_batch);
-    while (place->done < *pictures)
+    while (place->done < *pictures) {
         pthread_cond_wait(&loader->changed, &loader->mutex);
+    }
     place->done = 0; /* of the batch that will be made here after this one */
     loader->next_batch++;
     pthread_cond_broadcast(&loader->work);

@@ -24,12 +24,14 @@ static vgg_status check_options(const vgg_dataset_options *options, vgg_error *e
         return VGG_OK;
     if (options->class_count == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "a list of 0 class names, expected at least 1");
-    for (size_t i = 0; i < options->class_count; i++)
-        for (size_t j = 0; j < i; j++)
+    for (size_t i = 0; i < options->class_count; i++) {
+        for (size_t j = 0; j < i; j++) {
             if (strcmp(options->classes[i], options->classes[j]) == 0)
                 return vgg_fail(error, VGG_ERROR_ARGUMENT,
                                 "the class name \"%s\" is given twice (%zu and %zu)",
                                 options->classes[i], j, i);
+        }
+    }
     return VGG_OK;
 }
 
@@ -68,8 +70,9 @@ static const char *guess(const unsigned char *start, size_t length) {
             return m->looks;
     }
     size_t printable = 0;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++) {
         printable += start[i] >= 0x20 ? start[i] != 0x7f : strchr("\t\n\r", start[i]) != NULL;
+    }
     if (length == 0)
         return "an empty file";
     return printable == length ? "a text" : "no kind of file that is known here";
@@ -94,10 +97,11 @@ static vgg_status open_file(const char *path, vgg_parts *parts, vgg_error *error
     fclose(file);
     if (failed)
         return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
-    for (size_t i = 0; i < sizeof compressed / sizeof *compressed; i++)
+    for (size_t i = 0; i < sizeof compressed / sizeof *compressed; i++) {
         if (length >= compressed[i].length &&
             memcmp(start, compressed[i].bytes, compressed[i].length) == 0)
             return vgg_tar_open(path, compressed[i].looks, parts, error);
+    }
     if (length == sizeof start && vgg_is_tar_header(start))
         return vgg_tar_open(path, NULL, parts, error);
     return vgg_fail(error, VGG_ERROR_FORMAT,
@@ -142,10 +146,11 @@ static vgg_status agree_on_classes(const vgg_dataset_options *options, vgg_parts
     if (options->classes == NULL)
         return status;
     vgg_dataset *each[] = {parts->train, parts->validation};
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         if (status == VGG_OK && each[i] != NULL)
             status = vgg_dataset_use_classes(each[i], options->classes, options->class_count,
                                              "the given list of classes", error);
+    }
     return status;
 }
 

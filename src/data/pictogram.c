@@ -51,15 +51,17 @@ static colour from_hsv(double hue, double saturation, double value) {
 }
 
 static colour between(colour a, colour b, double share) {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         a.part[i] += (b.part[i] - a.part[i]) * share;
+    }
     return a;
 }
 
 static void blend(struct canvas *canvas, size_t x, size_t y, colour c, double share) {
     double *part = canvas->part + (y * canvas->size + x) * 3;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         part[i] += (c.part[i] - part[i]) * share;
+    }
 }
 
 /* ---- colours ---- */
@@ -106,17 +108,19 @@ static void draw_background(struct canvas *canvas, const struct palette *palette
     double depth = roll(dice, 0.0, 1.0) < 0.5 ? roll(dice, 0.02, 0.08) : 0.0;
     double frequency = roll(dice, 2.0, 7.0) * TURN, phase = roll(dice, 0.0, TURN);
     double side = (double)canvas->size;
-    for (size_t y = 0; y < canvas->size; y++)
+    for (size_t y = 0; y < canvas->size; y++) {
         for (size_t x = 0; x < canvas->size; x++) {
             double u = ((double)x + 0.5) / side - 0.5, v = ((double)y + 0.5) / side - 0.5;
             double share = 0.5 + 0.7 * (u * cos(angle) + v * sin(angle));
             double wave = depth * sin(phase + frequency * (u * cos(other) + v * sin(other)));
             colour c = between(palette->background[0], palette->background[1],
                                fmin(fmax(share, 0.0), 1.0));
-            for (int i = 0; i < 3; i++)
+            for (int i = 0; i < 3; i++) {
                 c.part[i] += wave;
+            }
             blend(canvas, x, y, c, 1.0);
         }
+    }
 }
 
 /* Something to draw: its place, its colours, and whether a point of the picture is in it. */
@@ -171,8 +175,9 @@ static void draw_figure(struct canvas *canvas, const figure *f, double opacity) 
     for (size_t y = first_y; y < end_y; y++) {
         double share = (((double)y + 0.5) / side - top) / (bottom - top);
         colour c = between(f->colour[0], f->colour[1], fmin(fmax(share, 0.0), 1.0));
-        for (size_t x = first_x; x < end_x; x++)
+        for (size_t x = first_x; x < end_x; x++) {
             blend(canvas, x, y, c, opacity * coverage(f, x, y, side));
+        }
     }
 }
 
@@ -195,8 +200,9 @@ static void draw_dot_or_line(struct canvas *canvas, struct dice *dice, bool dot)
 static void draw_clutter(struct canvas *canvas, struct dice *dice, double dots_below,
                          double lines_below) {
     int dots = (int)roll(dice, 0.0, dots_below), lines = (int)roll(dice, 0.0, lines_below);
-    for (int i = 0; i < dots + lines; i++)
+    for (int i = 0; i < dots + lines; i++) {
         draw_dot_or_line(canvas, dice, i < dots);
+    }
 }
 
 /* 35 to 80 % of the picture, turned by up to 35 degrees: an arrow still points to the right. */

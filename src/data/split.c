@@ -19,18 +19,22 @@ static size_t pictures_aside(size_t count, double share) {
  * one zero per class and one more. */
 static void choose(const vgg_dataset *all, double share, uint64_t seed, size_t *members,
                    size_t *order, size_t *starts, bool *aside) {
-    for (size_t i = 0; i < all->count; i++)
+    for (size_t i = 0; i < all->count; i++) {
         starts[all->items[i].class_index + 1]++;
-    for (size_t c = 0; c < all->class_count; c++)
+    }
+    for (size_t c = 0; c < all->class_count; c++) {
         starts[c + 1] += starts[c];
+    }
     /* Filling a class's stretch moves its start to its end, which is the start of the next. */
-    for (size_t i = 0; i < all->count; i++)
+    for (size_t i = 0; i < all->count; i++) {
         members[starts[all->items[i].class_index]++] = i;
+    }
     for (size_t c = 0; c < all->class_count; c++) {
         size_t begin = c == 0 ? 0 : starts[c - 1], count = starts[c] - begin;
         vgg_random_permutation(order, count, seed, c);
-        for (size_t i = 0; i < pictures_aside(count, share); i++)
+        for (size_t i = 0; i < pictures_aside(count, share); i++) {
             aside[members[begin + order[i]]] = true;
+        }
     }
 }
 
@@ -57,8 +61,9 @@ static vgg_status split_off(vgg_parts *parts, const bool *aside, vgg_error *erro
     part->channels = all->channels;
     part->width = all->width;
     part->height = all->height;
-    for (size_t i = 0; status == VGG_OK && i < all->class_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < all->class_count; i++) {
         status = vgg_dataset_add_class(part, all->classes[i], error);
+    }
     if (status == VGG_OK)
         status = move_items(all, part, aside, error);
     if (status == VGG_OK && part->count > 0)

@@ -29,8 +29,9 @@ vgg_node *vgg_node_add(vgg_node *folder, const char *name, size_t length) {
 }
 
 void vgg_node_clear(vgg_node *node) {
-    for (size_t i = 0; i < node->count; i++)
+    for (size_t i = 0; i < node->count; i++) {
         vgg_node_clear(&node->children[i]);
+    }
     free(node->children);
     free(node->name);
     *node = (vgg_node){0};
@@ -59,8 +60,9 @@ static vgg_status list(const vgg_tree *tree, vgg_node *folder, const char *where
 
 static size_t count_folders(const vgg_node *folder) {
     size_t folders = 0;
-    for (size_t i = 0; i < folder->count; i++)
+    for (size_t i = 0; i < folder->count; i++) {
         folders += folder->children[i].folder;
+    }
     return folders;
 }
 
@@ -69,9 +71,10 @@ static bool is_picture(const vgg_node *node) {
 }
 
 static bool has_pictures(const vgg_node *folder) {
-    for (size_t i = 0; i < folder->count; i++)
+    for (size_t i = 0; i < folder->count; i++) {
         if (is_picture(&folder->children[i]))
             return true;
+    }
     return false;
 }
 
@@ -134,9 +137,10 @@ static const char *const part_names[] = {"train", "val", "validation", "test"};
 #define PART_NAMES (sizeof part_names / sizeof *part_names)
 
 static bool is_part_name(const char *name) {
-    for (size_t i = 0; i < PART_NAMES; i++)
+    for (size_t i = 0; i < PART_NAMES; i++) {
         if (strcmp(name, part_names[i]) == 0)
             return true;
+    }
     return false;
 }
 
@@ -193,9 +197,10 @@ static vgg_status make_parts(const vgg_tree *tree, const vgg_node *folder, const
 /* The only folder of a folder without pictures, such as the top folder of most archives. */
 static vgg_node *only_folder(const vgg_node *folder) {
     vgg_node *only = NULL;
-    for (size_t i = 0; i < folder->count; i++)
+    for (size_t i = 0; i < folder->count; i++) {
         if (folder->children[i].folder)
             only = &folder->children[i];
+    }
     return count_folders(folder) == 1 && !has_pictures(folder) ? only : NULL;
 }
 

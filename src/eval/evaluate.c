@@ -21,8 +21,9 @@ typedef struct eval_tally {
 /* How many classes come before the right one, equal ones in the order of their numbers. */
 static size_t rank_of(const float *logits, size_t classes, size_t right) {
     size_t before = 0;
-    for (size_t c = 0; c < classes; c++)
+    for (size_t c = 0; c < classes; c++) {
         before += logits[c] > logits[right] || (c < right && logits[c] >= logits[right]);
+    }
     return before;
 }
 

@@ -111,12 +111,13 @@ static void rank(const vgg_predictor *predictor, size_t top, vgg_prediction *bes
 
 /* Weights that are NaN or infinite, or so large that they overflow, leave nothing to rank. */
 static vgg_status check_finite(const vgg_predictor *predictor, vgg_error *error) {
-    for (size_t c = 0; c < predictor->classes; c++)
+    for (size_t c = 0; c < predictor->classes; c++) {
         if (!isfinite(predictor->logits[c]))
             return vgg_fail(error, VGG_ERROR_NUMERIC,
                             "the model's result for class %zu is not a finite number; its weights "
                             "may be damaged",
                             c);
+    }
     return VGG_OK;
 }
 

@@ -154,7 +154,7 @@ bool vgg_archive_find(const vgg_archive *archive, const char *name, size_t *reco
     return true;
 }
 
-/* ---- records --------------------------------------------------------------------------------- */
+/* ---- records ---- */
 
 static vgg_status fail_record(const vgg_archive *archive, size_t record, const char *what,
                               vgg_error *error) {

@@ -76,7 +76,7 @@ static vgg_status check_tensor(const vgg_tensor_info *info, const vgg_stored_ten
     return status;
 }
 
-/* ---- weights of int8 ------------------------------------------------------------------------- */
+/* ---- weights of int8 ---- */
 
 vgg_tensor_info vgg_bind_scale_info(const vgg_tensor_info *weight) {
     vgg_tensor_info scale = {.dimensions = 1, .count = weight->shape[0]};
@@ -145,7 +145,7 @@ static vgg_status take_int8(vgg_network *network, size_t tensor, const vgg_store
     return VGG_OK;
 }
 
-/* ---- all tensors ----------------------------------------------------------------------------- */
+/* ---- all tensors ---- */
 
 static vgg_status take_values(vgg_network *network, size_t tensor, const vgg_named_tensor *match,
                               const vgg_storage *storage, vgg_error *error) {
@@ -227,9 +227,10 @@ static vgg_status match_tensors(const vgg_network *network, vgg_named_tensors *n
 static vgg_status check_unused(const vgg_network *network, const vgg_named_tensors *names,
                                const char *path, vgg_error *error) {
     shown_names unused = {0};
-    for (size_t i = 0; i < names->count; i++)
+    for (size_t i = 0; i < names->count; i++) {
         if (!names->items[i].used && !vgg_bind_passes_over(names->items[i].name))
             show_name(&unused, names->items[i].stored->name);
+    }
     return finish_names(&unused, path, "has tensors that do not belong to", network, error);
 }
 
@@ -241,8 +242,9 @@ vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names,
     vgg_status status = match_tensors(network, names, source->path, int8, matches, error);
     if (status == VGG_OK)
         status = check_unused(network, names, source->path, error);
-    for (size_t i = 0; status == VGG_OK && i < network->tensor_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < network->tensor_count; i++) {
         status = take_values(network, i, matches[i], &source->storage, error);
+    }
     free(matches);
     return status;
 }

@@ -56,12 +56,13 @@ static const char *const old_types[] = {"None",
                                         "Deconvolution"};
 enum { OLD_TYPES = sizeof old_types / sizeof old_types[0] };
 
-/* ---- sniffing -------------------------------------------------------------------------------- */
+/* ---- sniffing ---- */
 
 static bool is_printable(const unsigned char *bytes, const unsigned char *end) {
-    for (; bytes < end; bytes++)
+    for (; bytes < end; bytes++) {
         if (*bytes < 0x20 || *bytes == 0x7f)
             return false;
+    }
     return true;
 }
 
@@ -114,7 +115,7 @@ static bool sniff(const unsigned char *bytes, size_t size) {
     return false;
 }
 
-/* ---- layers ---------------------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 static const char *text(const char *string) {
     return string != NULL ? string : "";
@@ -173,16 +174,18 @@ static vgg_status list_layers(const vgg_tensor_source *source, const Vgg__Caffe_
                             source->path, i);
         layers[i] = old_layer(net->layers[i]);
     }
-    for (size_t i = 0; i < net->n_layer; i++)
+    for (size_t i = 0; i < net->n_layer; i++) {
         layers[i] = new_layer(net->layer[i]);
+    }
     return VGG_OK;
 }
 
 /* Without any ReLU or pool: a file that keeps only the layers that have weights. */
 static bool is_bare(const vgg_caffe_layer *layers, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (strcmp(layers[i].type, "ReLU") == 0 || strcmp(layers[i].type, "Pooling") == 0)
             return false;
+    }
     return true;
 }
 
@@ -210,8 +213,9 @@ static vgg_status follow_layers(vgg_tensor_source *source, const Vgg__Caffe__Net
         .source = source, .bare = is_bare(layers, count), .sequence = vgg_sequence_begin(source)};
     read_input(net, &walk);
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < count; i++)
+    for (size_t i = 0; status == VGG_OK && i < count; i++) {
         status = vgg_caffe_layer_read(&walk, &layers[i], error);
+    }
     if (status == VGG_OK)
         status = vgg_caffe_layers_end(&walk, error);
     char *trunk = vgg_text_take(&walk.trunk), *hidden = vgg_text_take(&walk.hidden);

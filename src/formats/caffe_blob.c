@@ -61,8 +61,9 @@ static vgg_status join_pieces(vgg_tensor_source *source, const ProtobufCBinaryDa
             vgg_storage_drop(&source->storage, run.at, run.size);
             continue;
         }
-        for (size_t done = 0; done < run.size; done += width, to += width, run.at += run.step)
+        for (size_t done = 0; done < run.size; done += width, to += width, run.at += run.step) {
             memcpy(to, run.at, width);
+        }
     }
     return VGG_OK;
 }
@@ -143,11 +144,12 @@ static vgg_status name_blob(vgg_stored_tensor *tensor, const char *layer, size_t
 vgg_status vgg_caffe_read_tensors(vgg_tensor_source *source, const vgg_caffe_layer *layers,
                                   size_t count, vgg_error *error) {
     size_t blobs = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         blobs += layers[i].blob_count;
+    }
     vgg_status status = vgg_tensor_source_reserve(source, blobs, error);
     source->tensor_count = 0;
-    for (size_t i = 0; status == VGG_OK && i < count; i++)
+    for (size_t i = 0; status == VGG_OK && i < count; i++) {
         for (size_t blob = 0; status == VGG_OK && blob < layers[i].blob_count; blob++) {
             vgg_stored_tensor *tensor = &source->tensors[source->tensor_count];
             status = vgg_caffe_blob(source, &layers[i], blob, tensor, error);
@@ -155,5 +157,6 @@ vgg_status vgg_caffe_read_tensors(vgg_tensor_source *source, const vgg_caffe_lay
                 status = name_blob(tensor, layers[i].name, blob, error);
             source->tensor_count += status == VGG_OK;
         }
+    }
     return status;
 }

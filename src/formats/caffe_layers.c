@@ -22,7 +22,7 @@ static bool is_type(const vgg_caffe_layer *layer, const char *type) {
     return strcmp(layer->type, type) == 0;
 }
 
-/* ---- the order of layers --------------------------------------------------------------------- */
+/* ---- the order of layers ---- */
 
 /* That the layer may come now: every layer with weights but the last has its ReLU. */
 static vgg_status check_order(const vgg_caffe_walk *walk, const vgg_caffe_layer *layer, bool linear,
@@ -43,9 +43,10 @@ static vgg_status check_order(const vgg_caffe_walk *walk, const vgg_caffe_layer 
 static bool is_flow(const vgg_caffe_walk *walk, const char *name) {
     if (strcmp(walk->flow, name) == 0)
         return true;
-    for (size_t i = 0; walk->split != NULL && i < walk->split->top_count; i++)
+    for (size_t i = 0; walk->split != NULL && i < walk->split->top_count; i++) {
         if (strcmp(walk->split->tops[i], name) == 0)
             return true;
+    }
     return false;
 }
 
@@ -87,7 +88,7 @@ static vgg_status take_bias(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, 
     return vgg_caffe_vector(walk->source, layer, 1, outputs, bias, error);
 }
 
-/* ---- linear layers --------------------------------------------------------------------------- */
+/* ---- linear layers ---- */
 
 /* The input's size, which the file does not say: the one that pools halve evenly down to what the
  * first linear layer takes. */
@@ -153,8 +154,9 @@ static vgg_status inner_product(vgg_caffe_walk *walk, const vgg_caffe_layer *lay
         return status;
     /* Older files: 1 x 1 x out x in. */
     size_t ones = 0;
-    while (weight.dimensions - ones > 2 && weight.shape[ones] == 1)
+    while (weight.dimensions - ones > 2 && weight.shape[ones] == 1) {
         ones++;
+    }
     if (weight.dimensions - ones != 2)
         return vgg_caffe_fail(walk->source, layer, error,
                               "has a weight of shape %s, expected two sizes, or four of which the "
@@ -166,16 +168,18 @@ static vgg_status inner_product(vgg_caffe_walk *walk, const vgg_caffe_layer *lay
     return add_linear(walk, layer, &weight, error);
 }
 
-/* ---- convolutions ---------------------------------------------------------------------------- */
+/* ---- convolutions ---- */
 
 /* Whether all numbers that a parameter may be given by, for both axes, are `expected`. */
 static bool all_are(size_t expected, size_t fallback, const uint32_t *list, size_t count,
                     const protobuf_c_boolean has[2], const uint32_t each[2]) {
     bool good = count > 0 || (has[0] && has[1]) || expected == fallback;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         good = good && list[i] == expected;
-    for (size_t i = 0; i < 2; i++)
+    }
+    for (size_t i = 0; i < 2; i++) {
         good = good && (!has[i] || each[i] == expected);
+    }
     return good;
 }
 
@@ -290,7 +294,7 @@ static vgg_status convolution(vgg_caffe_walk *walk, const vgg_caffe_layer *layer
     return add_linear(walk, layer, &weight, error);
 }
 
-/* ---- layers without weights ------------------------------------------------------------------ */
+/* ---- layers without weights ---- */
 
 static vgg_status relu(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_error *error) {
     if (layer->relu != NULL && layer->relu->negative_slope != 0)
@@ -370,7 +374,7 @@ static vgg_status pass(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_e
     return VGG_OK;
 }
 
-/* ---- the table ------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 typedef enum kind {
     FLOWS = 0, /* takes what flows, and gives what flows on */
@@ -426,8 +430,9 @@ static void begin(vgg_caffe_walk *walk, const vgg_caffe_layer *layer) {
 vgg_status vgg_caffe_layer_read(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
                                 vgg_error *error) {
     size_t row = 0, rows = sizeof types / sizeof *types;
-    while (row < rows && !is_type(layer, types[row].type))
+    while (row < rows && !is_type(layer, types[row].type)) {
         row++;
+    }
     if (row == rows)
         return vgg_caffe_fail(walk->source, layer, error, "is no layer of a VGG network");
     if (types[row].kind == BEGINS)

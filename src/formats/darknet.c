@@ -59,7 +59,7 @@ static vgg_status read_header(const vgg_tensor_source *source, size_t *header, s
     return VGG_OK;
 }
 
-/* ---- which network --------------------------------------------------------------------------- */
+/* ---- which network ---- */
 
 /* Darknet flattens what the last pool gives; its pools keep what VGG's do for even sizes. */
 static vgg_status make_network(const vgg_tensor_source *source, const fit *of, size_t classes,
@@ -90,12 +90,14 @@ static vgg_status find_classes(const vgg_tensor_source *source, fit *of, size_t 
     vgg_status status = make_network(source, of, 1, &network, error);
     if (status != VGG_OK)
         return status;
-    for (size_t i = 0; i < network->tensor_count; i++)
+    for (size_t i = 0; i < network->tensor_count; i++) {
         of->fixed += network->tensors[i].info.count;
+    }
     /* What is normalised has no bias of its own in the file. */
-    for (size_t i = 0; of->batch_norm && i < network->layer_count; i++)
+    for (size_t i = 0; of->batch_norm && i < network->layer_count; i++) {
         if (network->layers[i].type == VGG_LAYER_CONVOLUTION)
             of->fixed -= network->layers[i].output.channels;
+    }
     /* With one class the last two tensors are a row of the weight and a bias. */
     of->each = network->tensors[network->tensor_count - 2].info.count + 1;
     of->fixed -= of->each;
@@ -138,7 +140,7 @@ static vgg_status fit_table(const vgg_tensor_source *source, size_t count, fit *
                             vgg_error *error) {
     const vgg_architecture *row;
     const bool *told = source->told != NULL ? source->told->batch_norm : NULL;
-    for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++)
+    for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++) {
         for (int norm = 0; norm < 2; norm++) {
             if (told != NULL && *told != (norm == 1))
                 continue;
@@ -147,6 +149,7 @@ static vgg_status fit_table(const vgg_tensor_source *source, size_t count, fit *
             if (status != VGG_OK || found->classes == TABLE_CLASSES)
                 return status;
         }
+    }
     return vgg_fail(
         error, VGG_ERROR_UNSUPPORTED,
         "%s: has %zu values and does not say of which network; they are those of none "
@@ -155,7 +158,7 @@ static vgg_status fit_table(const vgg_tensor_source *source, size_t count, fit *
         source->path, count, TABLE_CLASSES);
 }
 
-/* ---- its tensors ----------------------------------------------------------------------------- */
+/* ---- its tensors ---- */
 
 typedef struct placing {
     vgg_tensor_source *source;

@@ -13,18 +13,20 @@ static const char *const layout_names[] = {
 };
 
 bool vgg_layout_named(const char *name, vgg_layout *layout) {
-    for (size_t i = 0; i < sizeof layout_names / sizeof *layout_names; i++)
+    for (size_t i = 0; i < sizeof layout_names / sizeof *layout_names; i++) {
         if (strcmp(name, layout_names[i]) == 0) {
             *layout = (vgg_layout)i;
             return true;
         }
+    }
     return false;
 }
 
 static bool is_described(const vgg_notes *metadata) {
-    for (size_t i = 0; i < metadata->count; i++)
+    for (size_t i = 0; i < metadata->count; i++) {
         if (strncmp(metadata->items[i].key, "vgg.", 4) == 0)
             return true;
+    }
     return false;
 }
 
@@ -47,8 +49,9 @@ static bool read_input(const char *text, vgg_description *description) {
     size_t *const sizes[] = {&description->channels, &description->height, &description->width};
     for (size_t i = 0; i < 3; i++) {
         size_t digits = 0, value = 0;
-        for (; text[digits] >= '0' && text[digits] <= '9' && digits < 9; digits++)
+        for (; text[digits] >= '0' && text[digits] <= '9' && digits < 9; digits++) {
             value = 10 * value + (size_t)(text[digits] - '0');
+        }
         if (value == 0 || text[digits] != (i < 2 ? 'x' : '\0'))
             return false;
         *sizes[i] = value;

@@ -37,8 +37,9 @@ static bool is_space(unsigned char c) {
 /* Text formats may begin with a byte order mark and blanks, and do not mind upper case. */
 static const char *text_kind(const unsigned char *bytes, size_t size) {
     size_t start = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    while (start < size && start < 1024 && is_space(bytes[start]))
+    while (start < size && start < 1024 && is_space(bytes[start])) {
         start++;
+    }
     const char *text = (const char *)bytes + start;
     size_t left = size - start;
     if ((left >= 9 && strncasecmp(text, "<!doctype", 9) == 0) ||

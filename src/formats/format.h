@@ -128,8 +128,8 @@ vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, flo
 vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
                                  vgg_error *error);
 
-/* Gives back the memory of mapped pages within the bytes, which were copied; they may be read again.
- * Bytes that lie in memory of the storage stay. */
+/* Gives back the memory of mapped pages within the bytes, which were copied; they may be read
+ * again. Bytes that lie in memory of the storage stay. */
 void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size);
 
 /* Unmaps and frees; *storage is {0} then. */

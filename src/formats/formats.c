@@ -32,9 +32,10 @@ static bool has_ending(const char *path, const char *endings) {
 
 static vgg_status fail_format(const char *name, vgg_error *error) {
     vgg_text names = {0};
-    for (size_t i = 0; i < FORMATS; i++)
+    for (size_t i = 0; i < FORMATS; i++) {
         if (formats[i]->save != NULL)
             vgg_text_add(&names, "%s%s", names.length == 0 ? "" : ", ", formats[i]->name);
+    }
     char *list = vgg_text_take(&names);
     vgg_fail(error, VGG_ERROR_UNSUPPORTED, "models cannot be written as \"%.80s\", expected %s",
              name, list == NULL ? "safetensors" : list);
@@ -45,10 +46,11 @@ static vgg_status fail_format(const char *name, vgg_error *error) {
 vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_format **format,
                                vgg_error *error) {
     *format = NULL;
-    for (size_t i = 0; i < FORMATS; i++)
+    for (size_t i = 0; i < FORMATS; i++) {
         if (name != NULL ? strcmp(formats[i]->name, name) == 0
                          : has_ending(path, formats[i]->endings))
             *format = formats[i];
+    }
     if (*format == NULL && name == NULL)
         *format = &vgg_format_safetensors;
     if (*format == NULL || (*format)->save == NULL)
@@ -61,18 +63,20 @@ vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_for
 /* "safetensors, pth": what can be read. */
 static const char *known_formats(char buffer[KNOWN_TEXT]) {
     size_t used = 0;
-    for (size_t i = 0; i < FORMATS && used < KNOWN_TEXT; i++)
+    for (size_t i = 0; i < FORMATS && used < KNOWN_TEXT; i++) {
         used += (size_t)snprintf(buffer + used, KNOWN_TEXT - used, "%s%s", i == 0 ? "" : ", ",
                                  formats[i]->name);
+    }
     return buffer;
 }
 
 static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
-    for (size_t i = 0; i < FORMATS; i++)
+    for (size_t i = 0; i < FORMATS; i++) {
         if (formats[i]->sniff(source->storage.map, source->storage.size)) {
             source->format = formats[i];
             return formats[i]->load(source, error);
         }
+    }
     char known[KNOWN_TEXT];
     const char *kind = vgg_foreign_kind(source->storage.map, source->storage.size);
     if (kind != NULL)
@@ -138,8 +142,9 @@ vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, flo
     vgg_status status = vgg_tensor_source_memory(source, bytes, what, &memory, error);
     if (status != VGG_OK)
         return status;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         ((float *)memory)[i] = value;
+    }
     *vector = (vgg_stored_tensor){.type = vgg_element_type_named("F32"),
                                   .dimensions = 1,
                                   .shape = {count},
@@ -171,19 +176,22 @@ static bool is_within(const unsigned char *map, size_t map_size, const unsigned 
 
 void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size) {
     bool mapped = is_within(storage->map, storage->size, bytes, size);
-    for (size_t i = 0; !mapped && i < storage->other_count; i++)
+    for (size_t i = 0; !mapped && i < storage->other_count; i++) {
         mapped = is_within(storage->others[i].map, storage->others[i].size, bytes, size);
+    }
     if (mapped)
         vgg_file_drop(bytes, size);
 }
 
 void vgg_storage_free(vgg_storage *storage) {
     vgg_file_unmap(storage->map, storage->size);
-    for (size_t i = 0; i < storage->other_count; i++)
+    for (size_t i = 0; i < storage->other_count; i++) {
         vgg_file_unmap(storage->others[i].map, storage->others[i].size);
+    }
     free(storage->others);
-    for (size_t i = 0; i < storage->block_count; i++)
+    for (size_t i = 0; i < storage->block_count; i++) {
         free(storage->blocks[i]);
+    }
     free(storage->blocks);
     *storage = (vgg_storage){0};
 }
@@ -218,8 +226,9 @@ vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vg
 const char *vgg_shape_text(char buffer[VGG_SHAPE_TEXT], const size_t *shape, size_t dimensions) {
     snprintf(buffer, VGG_SHAPE_TEXT, "scalar");
     size_t used = 0;
-    for (size_t i = 0; i < dimensions && used < VGG_SHAPE_TEXT; i++)
+    for (size_t i = 0; i < dimensions && used < VGG_SHAPE_TEXT; i++) {
         used += (size_t)snprintf(buffer + used, VGG_SHAPE_TEXT - used, "%s%zu", i == 0 ? "" : "x",
                                  shape[i]);
+    }
     return buffer;
 }

@@ -12,8 +12,9 @@
 
 uint64_t vgg_hdf5_number(const unsigned char *bytes, size_t width) {
     uint64_t number = 0;
-    for (size_t i = width; i-- > 0;)
+    for (size_t i = width; i-- > 0;) {
         number = number << 8 | bytes[i];
+    }
     return number;
 }
 
@@ -33,7 +34,7 @@ vgg_status vgg_hdf5_count_part(vgg_hdf5 *file, vgg_error *error) {
                     file->path, PARTS_MAX);
 }
 
-/* ---- the superblock -------------------------------------------------------------------------- */
+/* ---- the superblock ---- */
 
 bool vgg_hdf5_sniff(const unsigned char *bytes, size_t size) {
     return size >= 8 && memcmp(bytes, VGG_HDF5_SIGNATURE, 8) == 0;
@@ -82,7 +83,7 @@ vgg_status vgg_hdf5_open(vgg_hdf5 *file, const char *path, const unsigned char *
     return VGG_OK;
 }
 
-/* ---- headers of objects ---------------------------------------------------------------------- */
+/* ---- headers of objects ---- */
 
 /* A header on its way: its messages lie in blocks, each of which may name others. */
 typedef struct header {
@@ -181,12 +182,13 @@ vgg_status vgg_hdf5_messages(vgg_hdf5 *file, uint64_t address, vgg_hdf5_visit_me
         status = begin_old(&h, address, bytes, error);
     else
         status = vgg_hdf5_fail(file, address, "has no object where one is expected", error);
-    for (size_t i = 0; status == VGG_OK && i < h.count; i++)
+    for (size_t i = 0; status == VGG_OK && i < h.count; i++) {
         status = visit_block(&h, i, error);
+    }
     return status;
 }
 
-/* ---- data sets ------------------------------------------------------------------------------- */
+/* ---- data sets ---- */
 
 typedef struct object_reading {
     vgg_hdf5 *file;

@@ -16,8 +16,9 @@ typedef struct fractal_heap {
 
 static size_t bytes_for(uint64_t most) {
     size_t width = 1;
-    while (width < 8 && most >> 8 * width != 0)
+    while (width < 8 && most >> 8 * width != 0) {
         width++;
+    }
     return width;
 }
 
@@ -82,7 +83,7 @@ static const unsigned char *find_object(const fractal_heap *heap, const unsigned
     return bytes + offset;
 }
 
-/* ---- the tree -------------------------------------------------------------------------------- */
+/* ---- the tree ---- */
 
 /* III.A.2: each record is a hash and the ID of a link in the heap. */
 typedef struct name_tree {
@@ -125,9 +126,10 @@ static vgg_status visit_node(const name_tree *tree, uint64_t address, uint64_t c
     size_t at = NODE_HEAD + tree->record * (size_t)count;
     if (depth > 0 && (count + 1) * (8 + width) > tree->node - at)
         return vgg_hdf5_fail(file, address, "has a group with a broken tree", error);
-    for (size_t i = 0; status == VGG_OK && depth > 0 && i <= count; i++, at += 8 + width)
+    for (size_t i = 0; status == VGG_OK && depth > 0 && i <= count; i++, at += 8 + width) {
         status = visit_node(tree, vgg_hdf5_number(node + at, 8),
                             vgg_hdf5_number(node + at + 8, width), depth - 1, error);
+    }
     return status;
 }
 

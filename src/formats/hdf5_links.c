@@ -32,7 +32,7 @@ static vgg_status fail_soft(const vgg_hdf5 *file, const unsigned char *name, siz
                     file->path, length < 80 ? (int)length : 80, (const char *)name);
 }
 
-/* ---- link messages (IV.A.2.g) ---------------------------------------------------------------- */
+/* ---- link messages (IV.A.2.g) ---- */
 
 vgg_status vgg_hdf5_read_link(const vgg_hdf5 *file, const unsigned char *bytes, size_t size,
                               vgg_hdf5_visit visit, void *context, vgg_error *error) {
@@ -59,7 +59,7 @@ vgg_status vgg_hdf5_read_link(const vgg_hdf5 *file, const unsigned char *bytes, 
                 context, error);
 }
 
-/* ---- symbol tables --------------------------------------------------------------------------- */
+/* ---- symbol tables ---- */
 
 /* III.C: an entry of a node is the place of a name in the heap, the object and 24 bytes more, the
  * first of which say whether it is a soft link. */

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "formats/hdf5_parts.h"
 
-/* ---- types and shapes ------------------------------------------------------------------------ */
+/* ---- types and shapes ---- */
 
 enum { CLASS_FLOAT = 1, CLASS_STRING = 3, CLASS_VARIABLE = 9 };
 
@@ -25,13 +25,14 @@ static const struct {
 
 static const vgg_element_type *find_float(const unsigned char *bytes) {
     const unsigned char *p = bytes + 8;
-    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
         if ((bytes[1] & 0x71u) == 0x20 && bytes[2] == floats[i].sign &&
             vgg_hdf5_number(bytes + 4, 4) == floats[i].size && vgg_hdf5_number(p, 2) == 0 &&
             vgg_hdf5_number(p + 2, 2) == 8u * floats[i].size && p[4] == floats[i].exponent_at &&
             p[5] == floats[i].exponent && p[6] == 0 && p[7] == floats[i].mantissa &&
             vgg_hdf5_number(p + 8, 4) == floats[i].bias)
             return vgg_element_type_named(floats[i].name);
+    }
     return NULL;
 }
 
@@ -68,7 +69,7 @@ bool vgg_hdf5_read_dataspace(const unsigned char *bytes, size_t size, vgg_hdf5_a
     return true;
 }
 
-/* ---- attributes ------------------------------------------------------------------------------ */
+/* ---- attributes ---- */
 
 typedef struct attribute_search {
     vgg_hdf5 *file;
@@ -118,7 +119,7 @@ vgg_status vgg_hdf5_attribute(vgg_hdf5 *file, uint64_t address, const char *name
     return vgg_hdf5_messages(file, address, see_attribute, &search, error);
 }
 
-/* ---- texts ----------------------------------------------------------------------------------- */
+/* ---- texts ---- */
 
 /* III.E: the global heap's collections keep objects one behind the other, each with a number. NULL
  * when there is none of the number. */

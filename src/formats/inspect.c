@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "nn/network.h"
 
-/* ---- problems -------------------------------------------------------------------------------- */
+/* ---- problems ---- */
 
 static bool has_room(vgg_inspection *in) {
     if (in->problem_count < in->problem_capacity)
@@ -55,7 +55,7 @@ static void add_reason(vgg_inspection *in, vgg_problem_kind kind, const vgg_erro
     vgg_inspection_add(in, kind, NULL, 0, "%s", without_path(in, reason->message));
 }
 
-/* ---- what is known --------------------------------------------------------------------------- */
+/* ---- what is known ---- */
 
 static vgg_status pass_on(const vgg_error *reason, vgg_error *error) {
     return vgg_fail(error, reason->status, "%s", reason->message);
@@ -128,8 +128,9 @@ static void state_facts(vgg_inspection *in) {
     file->format = source->format->name;
     file->bytes = source->storage.size + source->storage.other_bytes;
     file->tensors = source->tensor_count;
-    for (size_t i = 0; i < source->tensor_count; i++)
+    for (size_t i = 0; i < source->tensor_count; i++) {
         file->values += source->tensors[i].count;
+    }
     if (l->network != NULL) {
         file->network = &l->network->options;
         file->network_origin = l->origin;
@@ -148,7 +149,7 @@ static void state_facts(vgg_inspection *in) {
     file->notes = source->metadata.count;
 }
 
-/* ---- tensors --------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static vgg_status list_tensors(vgg_inspection *in, vgg_error *error) {
     const vgg_tensor_source *source = &in->loading.source;
@@ -188,14 +189,15 @@ static vgg_status measure(vgg_inspection *in, vgg_error *error) {
     vgg_status status = reserve_rows(in, error);
     if (status != VGG_OK)
         return status;
-    for (size_t i = 0; i < in->loading.source.tensor_count; i++)
+    for (size_t i = 0; i < in->loading.source.tensor_count; i++) {
         vgg_inspect_values(&in->loading.source.tensors[i], in->loading.names.items[i].scale,
                            in->zero_rows[i], &in->tensors[i]);
+    }
     vgg_inspect_health(in);
     return VGG_OK;
 }
 
-/* ---- the inspection -------------------------------------------------------------------------- */
+/* ---- the inspection ---- */
 
 _Static_assert(VGG_INSPECTED_DIMENSIONS == VGG_STORED_DIMENSIONS, "shapes are copied whole");
 
@@ -248,8 +250,9 @@ void vgg_inspection_free(vgg_inspection *in) {
         free(in->problems[i].tensor);
     }
     free(in->problems);
-    for (size_t i = 0; in->zero_rows != NULL && i < in->loading.source.tensor_count; i++)
+    for (size_t i = 0; in->zero_rows != NULL && i < in->loading.source.tensor_count; i++) {
         free(in->zero_rows[i]);
+    }
     free(in->zero_rows);
     free(in->tensors);
     free(in->matches);

@@ -71,7 +71,7 @@ static void check_tensor(vgg_inspection *in, size_t tensor) {
         check_scale(in, tensor);
 }
 
-/* ---- layers ---------------------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 /* The stored tensor of a tensor of the network; NULL when the file has none that fits. */
 static const vgg_stored_tensor *stored_of(const vgg_inspection *in, size_t tensor) {
@@ -137,11 +137,12 @@ static void check_outputs(vgg_inspection *in, size_t layer, size_t last) {
         return;
     const vgg_inspected_tensor *weight = &in->tensors[out.weight - in->loading.source.tensors];
     size_t dead = 0, first = 0;
-    for (size_t k = weight->shape[0]; k-- > 0;)
+    for (size_t k = weight->shape[0]; k-- > 0;) {
         if (is_dead(&out, k)) {
             dead++;
             first = k;
         }
+    }
     if (dead > 0 && !is_empty(weight))
         vgg_inspection_add(
             in, VGG_PROBLEM_DEAD, weight->stored_name, dead,
@@ -156,16 +157,19 @@ static bool has_weights(const vgg_layer *layer) {
 }
 
 void vgg_inspect_health(vgg_inspection *in) {
-    for (size_t i = 0; i < in->loading.source.tensor_count; i++)
+    for (size_t i = 0; i < in->loading.source.tensor_count; i++) {
         check_tensor(in, i);
+    }
     const vgg_network *network = in->loading.network;
     if (network == NULL)
         return;
     size_t last = 0;
-    for (size_t i = 0; i < network->layer_count; i++)
+    for (size_t i = 0; i < network->layer_count; i++) {
         if (has_weights(&network->layers[i]))
             last = i;
-    for (size_t i = 0; i < network->layer_count; i++)
+    }
+    for (size_t i = 0; i < network->layer_count; i++) {
         if (has_weights(&network->layers[i]))
             check_outputs(in, i, last);
+    }
 }

@@ -54,7 +54,7 @@ static void add_finite(tally *t, const float *values, size_t count) {
         most[lane] = t->most;
     }
     size_t whole = count - count % LANES;
-    for (size_t i = 0; i < whole; i += LANES)
+    for (size_t i = 0; i < whole; i += LANES) {
         for (size_t lane = 0; lane < LANES; lane++) {
             float value = values[i + lane];
             least[lane] = value < least[lane] ? value : least[lane];
@@ -63,6 +63,7 @@ static void add_finite(tally *t, const float *values, size_t count) {
             sums[lane] += (double)value;
             squares[lane] += (double)value * (double)value;
         }
+    }
     for (size_t i = whole; i < count; i++) {
         float value = values[i];
         least[0] = value < least[0] ? value : least[0];
@@ -86,8 +87,9 @@ static void add_values(tally *t, vgg_element element, float scale, const unsigne
     for (size_t done = 0, part; done < count; done += part) {
         part = vgg_size_min(count - done, BLOCK);
         vgg_elements_to_float(element, bytes + done * size, part, block);
-        for (size_t i = 0; element == VGG_ELEMENT_INT8 && i < part; i++)
+        for (size_t i = 0; element == VGG_ELEMENT_INT8 && i < part; i++) {
             block[i] *= scale;
+        }
         size_t kept = all_finite(block, part) ? part : set_aside(t, block, part);
         add_finite(t, block, kept);
         t->seen += part;

@@ -17,7 +17,7 @@ static const char *const filter_names[] = {
 };
 enum { FILTERS = sizeof filter_names / sizeof *filter_names };
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* Takes over the value, which may be NULL. */
 static char *write_json(json_t *value) {
@@ -32,11 +32,12 @@ char *vgg_json_from_number(double number) {
 
 static json_t *real_array(const double *values, size_t count) {
     json_t *array = json_array();
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (json_array_append_new(array, json_real(values[i])) != 0) {
             json_decref(array);
             return NULL;
         }
+    }
     return array;
 }
 
@@ -64,15 +65,16 @@ char *vgg_json_from_preprocess(const vgg_preprocess *preprocess) {
 
 char *vgg_json_from_labels(const vgg_labels *labels) {
     json_t *array = json_array();
-    for (size_t i = 0; i < labels->count; i++)
+    for (size_t i = 0; i < labels->count; i++) {
         if (json_array_append_new(array, json_string(labels->names[i])) != 0) {
             json_decref(array);
             return NULL;
         }
+    }
     return write_json(array);
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* What is being read, for messages. */
 typedef struct place {
@@ -163,8 +165,9 @@ static vgg_status read_manner(const place *at, const json_t *object, vgg_preproc
     const json_t *filter = json_object_get(object, "filter");
     size_t found = 0;
     while (json_is_string(filter) && found < FILTERS &&
-           strcmp(json_string_value(filter), filter_names[found]) != 0)
+           strcmp(json_string_value(filter), filter_names[found]) != 0) {
         found++;
+    }
     if (!json_is_string(filter) || found == FILTERS)
         return fail_member(at, "filter", filter, "\"bilinear\" or \"bicubic\"");
     p->filter = (vgg_filter)found;

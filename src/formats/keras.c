@@ -20,10 +20,11 @@ static bool is_archive(const unsigned char *bytes, size_t size) {
     if (size < NAME_AT || memcmp(bytes, "PK\x03\x04", 4) != 0)
         return false;
     size_t length = bytes[LENGTH_AT] + 256u * bytes[LENGTH_AT + 1];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (length == strlen(names[i]) && length <= size - NAME_AT &&
             memcmp(bytes + NAME_AT, names[i], length) == 0)
             return true;
+    }
     return false;
 }
 
@@ -31,7 +32,7 @@ static bool sniff(const unsigned char *bytes, size_t size) {
     return vgg_hdf5_sniff(bytes, size) || is_archive(bytes, size);
 }
 
-/* ---- the description of the model ------------------------------------------------------------ */
+/* ---- the description of the model ---- */
 
 static vgg_status parse_config(const vgg_tensor_source *source, const char *text, size_t size,
                                json_t **config, vgg_error *error) {
@@ -60,24 +61,27 @@ static vgg_status read_attribute(vgg_keras *k, json_t **config, vgg_error *error
     return status;
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* keras.applications has these names, and its networks want pictures as Caffe's do. */
 static void choose_preset(const vgg_keras *k) {
-    for (size_t i = 0; i < k->group_count; i++)
+    for (size_t i = 0; i < k->group_count; i++) {
         if (strcmp(k->groups[i].name, "block1_conv1") == 0)
             k->source->preset = "caffe";
+    }
 }
 
 static void free_keras(vgg_keras *k) {
-    for (size_t i = 0; i < k->tensor_count; i++)
+    for (size_t i = 0; i < k->tensor_count; i++) {
         free(k->tensors[i].name);
+    }
     for (size_t i = 0; i < k->group_count; i++) {
         free(k->groups[i].name);
         free(k->groups[i].place);
     }
-    for (size_t i = 0; i < k->step_count; i++)
+    for (size_t i = 0; i < k->step_count; i++) {
         free(k->steps[i].name);
+    }
     free(k->tensors);
     free(k->groups);
     free(k->layers);

@@ -39,7 +39,7 @@ static vgg_status fail_layer(const chain *c, const described *d, vgg_error *erro
                     c->k->source->path, d->name, d->type, what);
 }
 
-/* ---- parameters ------------------------------------------------------------------------------ */
+/* ---- parameters ---- */
 
 /* A text, or the class name of an object; "" for nothing. */
 static const char *text_of(const json_t *value) {
@@ -87,7 +87,7 @@ static void read_input_shape(chain *c, const described *d) {
     }
 }
 
-/* ---- layers ---------------------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 /* Every layer but the last ends in a ReLU. */
 static vgg_status expect_relu(const chain *c, const described *d, vgg_error *error) {
@@ -273,9 +273,10 @@ static vgg_status read_layer(chain *c, const json_t *layer, vgg_error *error) {
     if (d.name[0] == '\0')
         d.name = text_of(json_object_get(layer, "name"));
     read_input_shape(c, &d);
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(d.type, types[i].type) == 0)
             return types[i].read(c, &d, error);
+    }
     return fail_layer(c, &d, error, "is no layer of a VGG network");
 }
 
@@ -286,8 +287,9 @@ static vgg_status read_layers(chain *c, const json_t *config, vgg_error *error) 
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: its description of the model has no layers",
                         c->k->source->path);
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < json_array_size(layers); i++)
+    for (size_t i = 0; status == VGG_OK && i < json_array_size(layers); i++) {
         status = read_layer(c, json_array_get(layers, i), error);
+    }
     return status;
 }
 

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "formats/keras.h"
 
-/* ---- tensors --------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static bool is_digits(const char *text) {
     return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
@@ -73,7 +73,7 @@ static vgg_status add_tensor(const vgg_keras *k, const vgg_keras_tensor *tensor,
     return VGG_OK;
 }
 
-/* ---- kinds and order ------------------------------------------------------------------------- */
+/* ---- kinds and order ---- */
 
 /* The numbers "vars/0" to "vars/3" stand for kernel and bias, or for gamma, beta, mean, variance.
  */
@@ -90,8 +90,9 @@ static void name_numbers(vgg_keras_layer *layer) {
 static vgg_status find_kind(const vgg_keras *k, vgg_keras_layer *layer, vgg_error *error) {
     name_numbers(layer);
     size_t figures = 0;
-    for (size_t i = VGG_KERAS_GAMMA; i <= VGG_KERAS_VARIANCE; i++)
+    for (size_t i = VGG_KERAS_GAMMA; i <= VGG_KERAS_VARIANCE; i++) {
         figures += layer->tensors[i] != NULL;
+    }
     const vgg_keras_tensor *kernel = layer->tensors[VGG_KERAS_KERNEL];
     if (kernel != NULL && figures == 0 && kernel->array.dimensions == 4)
         layer->kind = VGG_KERAS_CONVOLUTION;
@@ -134,10 +135,12 @@ vgg_status vgg_keras_read_layers(vgg_keras *k, vgg_error *error) {
         k->layers[i].place = k->groups[i].place;
     }
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < k->tensor_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < k->tensor_count; i++) {
         status = add_tensor(k, &k->tensors[i], &k->layers[k->tensors[i].group], error);
-    for (size_t i = 0; status == VGG_OK && i < k->layer_count; i++)
+    }
+    for (size_t i = 0; status == VGG_OK && i < k->layer_count; i++) {
         status = find_kind(k, &k->layers[i], error);
+    }
     if (status == VGG_OK)
         qsort(k->layers, k->layer_count, sizeof *k->layers, compare_places);
     return status;

@@ -34,7 +34,7 @@ vgg_status vgg_keras_add_step(vgg_keras *k, vgg_keras_kind kind, const char *nam
     return VGG_OK;
 }
 
-/* ---- placing --------------------------------------------------------------------------------- */
+/* ---- placing ---- */
 
 /* What has been placed so far. */
 typedef struct placing {
@@ -132,8 +132,9 @@ static vgg_status place_batch_norm(placing *p, const vgg_keras_step *step, vgg_e
 
 static size_t square_root(size_t square) {
     size_t side = 0;
-    while ((side + 1) * (side + 1) <= square && side < 4096)
+    while ((side + 1) * (side + 1) <= square && side < 4096) {
         side++;
+    }
     return side * side == square ? side : 0;
 }
 
@@ -174,7 +175,7 @@ static vgg_status place_pool(placing *p, const vgg_keras_step *step, vgg_error *
     return VGG_OK;
 }
 
-/* ---- the network ----------------------------------------------------------------------------- */
+/* ---- the network ---- */
 
 static vgg_status take_facts(placing *p, vgg_error *error) {
     vgg_keras *k = p->k;
@@ -233,8 +234,9 @@ static vgg_status place(placing *p, const vgg_keras_step *step, vgg_error *error
 vgg_status vgg_keras_place(vgg_keras *k, vgg_error *error) {
     placing p = {.k = k, .sequence = vgg_sequence_begin(k->source)};
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < k->step_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < k->step_count; i++) {
         status = place(&p, &k->steps[i], error);
+    }
     if (status == VGG_OK)
         status = check_complete(&p, error);
     if (status == VGG_OK)

@@ -14,7 +14,7 @@ static vgg_status use(vgg_keras *k, vgg_keras_layer *layer, vgg_error *error) {
     return vgg_keras_add_step(k, layer->kind, layer->name, layer, VGG_KERAS_EPSILON, error);
 }
 
-/* ---- listed names ---------------------------------------------------------------------------- */
+/* ---- listed names ---- */
 
 /* The group that the list stands in. */
 typedef struct listing {
@@ -50,9 +50,10 @@ static vgg_status use_tensor(listing *l, const char *group, const char *tensor, 
         return vgg_fail_memory(error, "a tensor's name", strlen(tensor));
     *strrchr(place, '/') = '\0';
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < l->k->layer_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < l->k->layer_count; i++) {
         if (!l->k->layers[i].used && strcmp(l->k->layers[i].place, place) == 0)
             status = use(l->k, &l->k->layers[i], error);
+    }
     free(place);
     return status;
 }
@@ -98,12 +99,13 @@ static vgg_status read_listed(vgg_keras *k, bool *listed, vgg_error *error) {
     return status;
 }
 
-/* ---- numbered names -------------------------------------------------------------------------- */
+/* ---- numbered names ---- */
 
 static vgg_keras_layer *nth(vgg_keras *k, vgg_keras_kind kind, size_t n) {
-    for (size_t i = 0; i < k->layer_count; i++)
+    for (size_t i = 0; i < k->layer_count; i++) {
         if (k->layers[i].kind == kind && n-- == 0)
             return &k->layers[i];
+    }
     return NULL;
 }
 
@@ -119,12 +121,13 @@ static vgg_status read_numbered(vgg_keras *k, vgg_error *error) {
         if (status == VGG_OK && norm != NULL)
             status = use(k, norm, error);
     }
-    for (size_t i = 0; status == VGG_OK && (layer = nth(k, VGG_KERAS_LINEAR, i)) != NULL; i++)
+    for (size_t i = 0; status == VGG_OK && (layer = nth(k, VGG_KERAS_LINEAR, i)) != NULL; i++) {
         status = use(k, layer, error);
+    }
     return status;
 }
 
-/* ---- max-pools ------------------------------------------------------------------------------- */
+/* ---- max-pools ---- */
 
 /* The 3 of "block3_conv1"; 0 for other names. */
 static int block_of(const char *name) {
@@ -138,17 +141,19 @@ static bool has_widths(const vgg_keras *k, const vgg_arch_list *list) {
     for (size_t i = 0; i < k->step_count; i++) {
         if (k->steps[i].kind != VGG_KERAS_CONVOLUTION)
             continue;
-        while (token < list->token_count && list->tokens[token].type != VGG_LAYER_CONVOLUTION)
+        while (token < list->token_count && list->tokens[token].type != VGG_LAYER_CONVOLUTION) {
             token++;
+        }
         const size_t *shape = k->steps[i].layer->tensors[VGG_KERAS_KERNEL]->array.shape;
         if (token == list->token_count || list->tokens[token].channels != shape[3] ||
             list->tokens[token].kernel != shape[0])
             return false;
         token++;
     }
-    for (; token < list->token_count; token++)
+    for (; token < list->token_count; token++) {
         if (list->tokens[token].type == VGG_LAYER_CONVOLUTION)
             return false;
+    }
     return true;
 }
 

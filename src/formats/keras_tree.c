@@ -27,9 +27,10 @@ typedef struct walk {
 static bool is_passed_over(const char *name, size_t depth) {
     static const char *const tops[] = {"optimizer_weights", "optimizer", "metrics",
                                        "compile_metrics", "loss_tracker"};
-    for (size_t i = 0; depth == 0 && i < sizeof tops / sizeof *tops; i++)
+    for (size_t i = 0; depth == 0 && i < sizeof tops / sizeof *tops; i++) {
         if (strcmp(name, tops[i]) == 0)
             return true;
+    }
     return strcmp(name, "seed_generator") == 0;
 }
 
@@ -38,7 +39,7 @@ const char *vgg_keras_leaf(const char *place) {
     return slash == NULL ? place : slash + 1;
 }
 
-/* ---- one tensor ------------------------------------------------------------------------------ */
+/* ---- one tensor ---- */
 
 /* Makes room for one item more. */
 static void *grow(void *items, size_t count, size_t *capacity, size_t size) {
@@ -67,9 +68,10 @@ static char *name_group(const walk *w) {
 /* Finds the group that was walked to, or adds it. */
 static vgg_status find_group(const walk *w, size_t *group, vgg_error *error) {
     vgg_keras *k = w->k;
-    for (*group = k->group_count; *group > 0;)
+    for (*group = k->group_count; *group > 0;) {
         if (strcmp(k->groups[--*group].place, w->place) == 0)
             return VGG_OK;
+    }
     *group = k->group_count;
     vgg_keras_group *groups =
         grow(k->groups, k->group_count, &k->group_capacity, sizeof *k->groups);
@@ -107,7 +109,7 @@ static vgg_status add_tensor(const walk *w, const char *name, const vgg_hdf5_arr
     return VGG_OK;
 }
 
-/* ---- the tree -------------------------------------------------------------------------------- */
+/* ---- the tree ---- */
 
 static vgg_status visit(void *context, const char *name, uint64_t address, vgg_error *error);
 

@@ -30,8 +30,9 @@ bool vgg_labels_copy(vgg_labels *labels, const char *const *names, size_t count)
 }
 
 void vgg_labels_free(vgg_labels *labels) {
-    for (size_t i = 0; i < labels->count; i++)
+    for (size_t i = 0; i < labels->count; i++) {
         free(labels->names[i]);
+    }
     free(labels->names);
     *labels = (vgg_labels){0};
 }
@@ -56,8 +57,9 @@ static size_t cut_lines(char *text, size_t size, const char **lines) {
         lines[count++] = line;
         line = next;
     }
-    while (count > 0 && strspn(lines[count - 1], " \t\r") == strlen(lines[count - 1]))
+    while (count > 0 && strspn(lines[count - 1], " \t\r") == strlen(lines[count - 1])) {
         count--;
+    }
     return count;
 }
 
@@ -82,8 +84,9 @@ static vgg_status read_lines(const char *path, char *text, size_t size, size_t c
                         "labels %s: byte %zu is zero, expected a text file", path, strlen(text));
     size_t skip = strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     size_t most = 1;
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         most += text[i] == '\n';
+    }
     const char **lines = calloc(most, sizeof *lines);
     if (lines == NULL)
         return vgg_fail_memory(error, "the lines of the labels", most * sizeof *lines);

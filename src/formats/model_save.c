@@ -79,8 +79,9 @@ static vgg_status add_values(const vgg_network *network, vgg_tensor_source *sour
 /* The first tensor of int8; tensor_count when there is none. */
 static size_t first_int8(const vgg_network *network) {
     size_t i = 0;
-    while (i < network->tensor_count && network->tensors[i].narrow.scales == NULL)
+    while (i < network->tensor_count && network->tensors[i].narrow.scales == NULL) {
         i++;
+    }
     return i;
 }
 
@@ -104,8 +105,9 @@ static vgg_status add_metadata(const vgg_model *model, vgg_tensor_source *source
                               &model->labels, &source->metadata);
     if (complete && first_int8(model->network) < model->network->tensor_count)
         complete = vgg_notes_set(&source->metadata, VGG_MODEL_INT8, VGG_MODEL_INT8_SCALES);
-    for (size_t i = 0; complete && i < notes->count; i++)
+    for (size_t i = 0; complete && i < notes->count; i++) {
         complete = vgg_notes_set(&source->metadata, notes->items[i].key, notes->items[i].value);
+    }
     return complete ? VGG_OK : vgg_fail(error, VGG_ERROR_MEMORY, "no memory for the metadata");
 }
 

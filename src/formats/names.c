@@ -22,20 +22,22 @@ static bool begins_with(const char *text, const char *prefix) {
 }
 
 static bool all_begin_with(const vgg_tensor_source *source, const char *prefix) {
-    for (size_t i = 0; i < source->tensor_count; i++)
+    for (size_t i = 0; i < source->tensor_count; i++) {
         if (!begins_with(source->tensors[i].name, prefix))
             return false;
+    }
     return true;
 }
 
 static void translate(const char *name, char ours[VGG_TENSOR_NAME]) {
     const char *prefix = "";
-    for (size_t i = 0; i < sizeof timm_modules / sizeof *timm_modules; i++)
+    for (size_t i = 0; i < sizeof timm_modules / sizeof *timm_modules; i++) {
         if (begins_with(name, timm_modules[i].theirs)) {
             prefix = timm_modules[i].ours;
             name += strlen(timm_modules[i].theirs);
             break;
         }
+    }
     int length = snprintf(ours, VGG_TENSOR_NAME, "%s%s", prefix, name);
     if (length < 0 || length >= VGG_TENSOR_NAME)
         ours[0] = '\0';
@@ -62,9 +64,10 @@ void vgg_names_free(vgg_named_tensors *names) {
 }
 
 vgg_named_tensor *vgg_names_find(const vgg_named_tensors *names, const char *name) {
-    for (size_t i = 0; i < names->count; i++)
+    for (size_t i = 0; i < names->count; i++) {
         if (!names->items[i].used && strcmp(names->items[i].name, name) == 0)
             return &names->items[i];
+    }
     return NULL;
 }
 
@@ -144,8 +147,9 @@ vgg_status vgg_names_shift_classifier(vgg_named_tensors *names, const vgg_networ
     bool as_many =
         count > 0 && linear_name(network, count - 1, name) && !linear_name(network, count, name);
     if (as_many)
-        for (size_t i = 0; i < names->count; i++)
+        for (size_t i = 0; i < names->count; i++) {
             rename_linear(&names->items[i], network, indices, count);
+        }
     free(indices);
     return VGG_OK;
 }

@@ -41,7 +41,7 @@ vgg_status vgg_onnx_read_names(vgg_onnx *onnx, vgg_error *error);
 /* Appends all stored tensors under their own names; types that no weight has are passed over. */
 vgg_status vgg_onnx_read_tensors(vgg_onnx *onnx, vgg_error *error);
 
-/* ---- nodes ----------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 /* "" for a text that the file leaves out. */
 static inline const char *vgg_onnx_text(const char *text) {
@@ -75,7 +75,7 @@ vgg_status vgg_onnx_fail_node(const vgg_onnx *onnx, const Vgg__Onnx__Node *node,
 const Vgg__Onnx__Tensor *vgg_onnx_find_tensor(const vgg_onnx *onnx, const char *name,
                                               bool *transposed);
 
-/* ---- layers ---------------------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 typedef enum vgg_onnx_pending {
     VGG_ONNX_NOTHING = 0,
@@ -104,7 +104,7 @@ vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_
 /* Behind the last node. */
 vgg_status vgg_onnx_layers_end(vgg_onnx_walk *walk, vgg_error *error);
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 vgg_status vgg_onnx_save(const vgg_saving *saving, const char *path, vgg_error *error);
 

@@ -12,12 +12,13 @@
 /* Nodes between an initialiser and its use. */
 #define MOST_ALIASES 8
 
-/* ---- nodes ----------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 static const Vgg__Onnx__Attribute *find_attribute(const Vgg__Onnx__Node *node, const char *name) {
-    for (size_t i = 0; i < node->n_attribute; i++)
+    for (size_t i = 0; i < node->n_attribute; i++) {
         if (strcmp(vgg_onnx_text(node->attribute[i]->name), name) == 0)
             return node->attribute[i];
+    }
     return NULL;
 }
 
@@ -41,9 +42,10 @@ bool vgg_onnx_all(const Vgg__Onnx__Node *node, const char *name, size_t count, i
     const Vgg__Onnx__Attribute *attribute = find_attribute(node, name);
     if (attribute == NULL)
         return absent;
-    for (size_t i = 0; i < attribute->n_ints; i++)
+    for (size_t i = 0; i < attribute->n_ints; i++) {
         if (attribute->ints[i] != value)
             return false;
+    }
     return attribute->n_ints == count;
 }
 
@@ -84,12 +86,13 @@ static const Vgg__Onnx__Node *find_producer(const Vgg__Onnx__Graph *graph, const
     return NULL;
 }
 
-/* ---- tensors --------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static const Vgg__Onnx__Tensor *find_initializer(const Vgg__Onnx__Graph *graph, const char *name) {
-    for (size_t i = 0; i < graph->n_initializer; i++)
+    for (size_t i = 0; i < graph->n_initializer; i++) {
         if (strcmp(vgg_onnx_text(graph->initializer[i]->name), name) == 0)
             return graph->initializer[i];
+    }
     return NULL;
 }
 
@@ -121,7 +124,7 @@ const Vgg__Onnx__Tensor *vgg_onnx_find_tensor(const vgg_onnx *onnx, const char *
     return NULL;
 }
 
-/* ---- the chain ------------------------------------------------------------------------------- */
+/* ---- the chain ---- */
 
 /* The node's input that comes from the network's own. */
 static const char *data_input(const vgg_onnx *onnx, const Vgg__Onnx__Node *node) {
@@ -132,9 +135,10 @@ static const char *data_input(const vgg_onnx *onnx, const Vgg__Onnx__Node *node)
 }
 
 static const Vgg__Onnx__Value *find_input(const Vgg__Onnx__Graph *graph, const char *name) {
-    for (size_t i = 0; i < graph->n_input; i++)
+    for (size_t i = 0; i < graph->n_input; i++) {
         if (strcmp(vgg_onnx_text(graph->input[i]->name), name) == 0)
             return graph->input[i];
+    }
     return NULL;
 }
 
@@ -208,8 +212,9 @@ static vgg_status read_chain(vgg_onnx *onnx, const Vgg__Onnx__Node **chain, vgg_
                           .sequence = vgg_sequence_begin(onnx->source),
                           .height = facts->height,
                           .width = facts->width};
-    for (size_t i = 0; status == VGG_OK && i < count; i++)
+    for (size_t i = 0; status == VGG_OK && i < count; i++) {
         status = vgg_onnx_layer(&walk, chain[i], error);
+    }
     if (status == VGG_OK)
         status = vgg_onnx_layers_end(&walk, error);
     if (status == VGG_OK)

@@ -17,7 +17,7 @@ static bool close_to(double found, double expected) {
     return fabs(found - expected) <= 1e-6 * expected;
 }
 
-/* ---- tensors of a node ----------------------------------------------------------------------- */
+/* ---- tensors of a node ---- */
 
 static vgg_status take_tensor(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, const char *name,
                               vgg_stored_tensor *tensor, bool *transposed, vgg_error *error) {
@@ -55,7 +55,7 @@ static vgg_status transpose(vgg_onnx_walk *walk, vgg_stored_tensor *matrix, vgg_
     return vgg_transpose(walk->onnx->source, &sizes, matrix->bytes, &matrix->bytes, error);
 }
 
-/* ---- the order of layers --------------------------------------------------------------------- */
+/* ---- the order of layers ---- */
 
 /* Appends the layer whose bias was waited for. */
 static vgg_status flush(vgg_onnx_walk *walk, vgg_error *error) {
@@ -97,7 +97,7 @@ static vgg_status check_order(const vgg_onnx_walk *walk, const Vgg__Onnx__Node *
     return VGG_OK;
 }
 
-/* ---- convolutions ---------------------------------------------------------------------------- */
+/* ---- convolutions ---- */
 
 /* Whether the edges are padded so that a kernel of that size keeps the picture's size. */
 static bool keeps_size(const Vgg__Onnx__Node *node, size_t kernel) {
@@ -173,9 +173,10 @@ static vgg_status batch_norm(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, v
                                   "per channel");
     vgg_stored_tensor figures[4];
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < 4; i++)
+    for (size_t i = 0; status == VGG_OK && i < 4; i++) {
         status = take_vector(walk, node, vgg_onnx_input(node, i + 1), walk->channels, &figures[i],
                              error);
+    }
     walk->normalised = true;
     return status == VGG_OK ? vgg_sequence_batch_norm(&walk->sequence, figures, error) : status;
 }
@@ -212,7 +213,7 @@ static vgg_status local_response_norm(vgg_onnx_walk *walk, const Vgg__Onnx__Node
     return VGG_OK;
 }
 
-/* ---- pools ----------------------------------------------------------------------------------- */
+/* ---- pools ---- */
 
 static vgg_status max_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
     vgg_status status = check_order(walk, node, false, error);
@@ -271,7 +272,7 @@ static vgg_status last_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bo
     return VGG_OK;
 }
 
-/* ---- linear layers --------------------------------------------------------------------------- */
+/* ---- linear layers ---- */
 
 static vgg_status flatten(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
     int64_t axis = vgg_onnx_int(node, "axis", 1);
@@ -341,7 +342,7 @@ static vgg_status add(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_erro
     return take_vector(walk, node, name, walk->weight.shape[0], &walk->bias, error);
 }
 
-/* ---- the table ------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static vgg_status average_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
     return last_pool(walk, node, false, error);
@@ -423,9 +424,10 @@ vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_
     if (status == VGG_OK && walk->ended && strcmp(type, "Identity") != 0)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "follows the Softmax, expected nothing behind it");
-    for (size_t i = 0; status == VGG_OK && i < sizeof operators / sizeof *operators; i++)
+    for (size_t i = 0; status == VGG_OK && i < sizeof operators / sizeof *operators; i++) {
         if (strcmp(type, operators[i].type) == 0)
             return operators[i].read(walk, node, error);
+    }
     if (status == VGG_OK)
         status = vgg_onnx_fail_node(walk->onnx, node, error, "is no layer of a VGG network");
     return status;

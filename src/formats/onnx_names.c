@@ -26,7 +26,7 @@ static const Vgg__Onnx__Tensor *find(const names *n, const char *name) {
     return vgg_onnx_find_tensor(n->onnx, name, &transposed);
 }
 
-/* ---- finding --------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 static const Vgg__Onnx__Tensor *find_mxnet(const names *n, const char *layer, size_t index,
                                            const char *field) {
@@ -58,8 +58,9 @@ static void read_mxnet(names *n) {
         if (n->convolutions[i] == NULL)
             break;
         n->convolution_biases[i] = find_mxnet(n, "conv", i, "bias");
-        for (size_t f = 0; f < 4; f++)
+        for (size_t f = 0; f < 4; f++) {
             n->figures[i][f] = find_mxnet(n, "batchnorm", i, figures[f]);
+        }
     }
     n->convolution_count = i;
     for (i = 0; i < MOST_LAYERS; i++) {
@@ -86,9 +87,10 @@ static bool read_caffe2_convolution(names *n, size_t block, size_t index) {
 }
 
 static void read_caffe2(names *n) {
-    for (size_t block = 1; block < MOST_LAYERS; block++)
-        for (size_t index = 1; read_caffe2_convolution(n, block, index); index++)
-            ;
+    for (size_t block = 1; block < MOST_LAYERS; block++) {
+        for (size_t index = 1; read_caffe2_convolution(n, block, index); index++) {
+        }
+    }
     for (size_t i = 0; i < MOST_LAYERS; i++) {
         char weight[NAME], bias[NAME];
         snprintf(weight, sizeof weight, "fc%zu_w_0", i);
@@ -100,7 +102,7 @@ static void read_caffe2(names *n) {
     }
 }
 
-/* ---- placing --------------------------------------------------------------------------------- */
+/* ---- placing ---- */
 
 static bool has_size(const Vgg__Onnx__Tensor *tensor, size_t at, size_t size) {
     return tensor->n_dims == 4 && tensor->dims[at] == (int64_t)size;
@@ -124,12 +126,13 @@ static bool fits(const names *n, const vgg_arch_list *list) {
 static vgg_status take(names *n, const Vgg__Onnx__Tensor *const tensors[], size_t count,
                        vgg_stored_tensor *taken, vgg_error *error) {
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < count; i++)
+    for (size_t i = 0; status == VGG_OK && i < count; i++) {
         status = tensors[i] != NULL
                      ? vgg_onnx_tensor(n->onnx, tensors[i], &taken[i], error)
                      : vgg_fail(error, VGG_ERROR_FORMAT,
                                 "%s: has no nodes, and a tensor is missing beside \"%.80s\"",
                                 n->onnx->source->path, vgg_onnx_text(tensors[0]->name));
+    }
     return status;
 }
 
@@ -187,7 +190,7 @@ static vgg_status place_by_table(names *n, bool *placed, vgg_error *error) {
     return VGG_OK;
 }
 
-/* ---- PyTorch's names ------------------------------------------------------------------------- */
+/* ---- PyTorch's names ---- */
 
 static bool ends_with(const char *text, const char *ending) {
     size_t length = strlen(text), tail = strlen(ending);

@@ -39,7 +39,7 @@ static char *text(const char *constant) {
     return (char *)(uintptr_t)constant;
 }
 
-/* ---- nodes ----------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 static vgg_onnx_made_node *add_node(vgg_onnx_nodes *nodes, const char *type, const char *name,
                                     const char *input) {
@@ -92,12 +92,13 @@ static void add_sizes(vgg_onnx_made_node *made, const char *name, size_t pairs, 
 
 static void add_tensors(vgg_onnx_made_node *made, const vgg_network *network,
                         const vgg_layer *layer) {
-    for (size_t i = 0; i < layer->tensors; i++)
+    for (size_t i = 0; i < layer->tensors; i++) {
         made->input[made->node.n_input++] =
             text(network->tensors[layer->first_tensor + i].info.name);
+    }
 }
 
-/* ---- layers ---------------------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 /* torchvision's pool to 7 x 7 as one of equal windows. It is left out where it changes nothing; *at
  * is what the next node takes. */
@@ -187,8 +188,9 @@ static vgg_status add_layers(vgg_onnx_nodes *nodes, const vgg_saving *saving, co
     const char *at = "input";
     bool flat = false;
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++) {
         status = add_layer(nodes, network, &network->layers[i], &flat, &at, path, error);
+    }
     if (status != VGG_OK)
         return status;
     nodes->made[nodes->begin.n_node - 1].output[0] = text("logits");
@@ -200,7 +202,7 @@ static vgg_status add_layers(vgg_onnx_nodes *nodes, const vgg_saving *saving, co
     return VGG_OK;
 }
 
-/* ---- inputs and outputs ---------------------------------------------------------------------- */
+/* ---- inputs and outputs ---- */
 
 /* Floats of shape (N, sizes...), for any N. */
 static void make_value(made_value *made, const char *name, const size_t *sizes, size_t count) {

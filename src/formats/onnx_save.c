@@ -59,7 +59,7 @@ static vgg_status pack(const ProtobufCMessage *message, piece *part, vgg_error *
     return VGG_OK;
 }
 
-/* ---- the model around the graph -------------------------------------------------------------- */
+/* ---- the model around the graph ---- */
 
 static vgg_status pack_begin(onnx_file *f, vgg_error *error) {
     char name[] = "libvgg", version[] = VGG_VERSION;
@@ -103,7 +103,7 @@ static vgg_status pack_rest(onnx_file *f, vgg_error *error) {
     return status;
 }
 
-/* ---- tensors --------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static vgg_status find_values(onnx_file *f, const vgg_tensor_info *info, initializer *made,
                               vgg_error *error) {
@@ -132,8 +132,9 @@ static vgg_status collect_values(onnx_file *f, vgg_error *error) {
         return vgg_fail_memory(error, "the list of tensors",
                                network->tensor_count * sizeof *f->initializers);
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < network->tensor_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < network->tensor_count; i++) {
         status = find_values(f, &network->tensors[i].info, &f->initializers[i], error);
+    }
     return status;
 }
 
@@ -143,8 +144,9 @@ static vgg_status pack_header(const initializer *made, piece *header, vgg_error 
     char name[VGG_TENSOR_NAME], blanks[] = "        ";
     memcpy(name, made->info->name, sizeof name);
     int64_t dims[4];
-    for (size_t i = 0; i < made->info->dimensions; i++)
+    for (size_t i = 0; i < made->info->dimensions; i++) {
         dims[i] = (int64_t)made->info->shape[i];
+    }
     Vgg__Onnx__Tensor tensor = VGG__ONNX__TENSOR__INIT;
     tensor.n_dims = made->info->dimensions;
     tensor.dims = dims;
@@ -179,8 +181,9 @@ static vgg_status place_values(onnx_file *f, size_t length_bytes, vgg_error *err
         free(header.bytes);
         /* One byte alone is no field. */
         size_t padding = 0, values;
-        while ((values = measure(made, header.size, padding, position)) % ALIGNMENT != 0)
+        while ((values = measure(made, header.size, padding, position)) % ALIGNMENT != 0) {
             padding = padding == 0 ? 2 : padding + 1;
+        }
         if (values > MOST_BYTES || made->info->count > (MOST_BYTES - values) / sizeof(float))
             return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                             "%s cannot be written: an ONNX file has at most %zu bytes", f->path,
@@ -200,7 +203,7 @@ static vgg_status lay_out(onnx_file *f, vgg_error *error) {
     return VGG_OK;
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static vgg_status write_piece(onnx_file *f, const piece *part, vgg_error *error) {
     return vgg_file_write(&f->writer, part->bytes, part->size, error);
@@ -252,8 +255,9 @@ static vgg_status write_file(onnx_file *f, vgg_error *error) {
         status = write_key(f, GRAPH_KEY, f->graph_size, error);
     if (status == VGG_OK)
         status = write_piece(f, &f->nodes, error);
-    for (size_t i = 0; status == VGG_OK && i < f->saving->network->tensor_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < f->saving->network->tensor_count; i++) {
         status = write_initializer(f, &f->initializers[i], error);
+    }
     if (status == VGG_OK)
         status = write_piece(f, &f->ends, error);
     if (status == VGG_OK)

@@ -77,7 +77,7 @@ static vgg_status check_bytes(const vgg_onnx *onnx, const Vgg__Onnx__Tensor *sto
         vgg_shape_text(shape, tensor->shape, tensor->dimensions));
 }
 
-/* ---- in the file ----------------------------------------------------------------------------- */
+/* ---- in the file ---- */
 
 /* Values in one piece stay where they are; several pieces are put together. */
 static vgg_status join_pieces(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored, const char *field,
@@ -151,12 +151,13 @@ static vgg_status read_here(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
     }
 }
 
-/* ---- in another file ------------------------------------------------------------------------- */
+/* ---- in another file ---- */
 
 static const char *external_entry(const Vgg__Onnx__Tensor *stored, const char *key) {
-    for (size_t i = 0; i < stored->n_external_data; i++)
+    for (size_t i = 0; i < stored->n_external_data; i++) {
         if (strcmp(vgg_onnx_text(stored->external_data[i]->key), key) == 0)
             return vgg_onnx_text(stored->external_data[i]->value);
+    }
     return NULL;
 }
 
@@ -233,11 +234,12 @@ static vgg_status map_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
 
 static vgg_status open_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
                                 const char *location, vgg_mapped_file *file, vgg_error *error) {
-    for (size_t i = 0; i < onnx->external_count; i++)
+    for (size_t i = 0; i < onnx->external_count; i++) {
         if (strcmp(onnx->externals[i].location, location) == 0) {
             *file = onnx->externals[i].file;
             return VGG_OK;
         }
+    }
     vgg_onnx_external *externals =
         realloc(onnx->externals, (onnx->external_count + 1) * sizeof *externals);
     if (externals == NULL)
@@ -300,8 +302,9 @@ vgg_status vgg_onnx_tensor(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
 }
 
 void vgg_onnx_free(vgg_onnx *onnx) {
-    for (size_t i = 0; i < onnx->external_count; i++)
+    for (size_t i = 0; i < onnx->external_count; i++) {
         free(onnx->externals[i].location);
+    }
     free(onnx->externals);
     *onnx = (vgg_onnx){0};
 }

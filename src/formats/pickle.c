@@ -10,7 +10,7 @@ static vgg_pickle_kind kind_of(const vgg_machine *m, uint32_t value) {
     return m->pickle->values[value].kind;
 }
 
-/* ---- bytes ---------------------------------------------------------------------------------- */
+/* ---- bytes ---- */
 
 static bool take(vgg_machine *m, size_t count, const unsigned char **bytes) {
     if (count > m->input->size - m->at) {
@@ -56,7 +56,7 @@ static bool take_line(vgg_machine *m, const char **text, size_t *length) {
     return true;
 }
 
-/* ---- opcodes: plain values ------------------------------------------------------------------ */
+/* ---- opcodes: plain values ---- */
 
 static bool do_proto(vgg_machine *m) {
     uint64_t protocol;
@@ -130,7 +130,7 @@ static bool do_text(vgg_machine *m) {
     return take_number(m, widths[m->opcode], &length) && push_text(m, length);
 }
 
-/* ---- opcodes: containers -------------------------------------------------------------------- */
+/* ---- opcodes: containers ---- */
 
 static bool do_empty(vgg_machine *m) {
     return vgg_machine_push_container(m, m->opcode == ']'    ? VGG_PICKLE_LIST
@@ -151,9 +151,10 @@ static bool add_items(vgg_machine *m, uint32_t container, vgg_pickle_kind expect
     if (expected == VGG_PICKLE_DICT && count % 2 != 0)
         return vgg_machine_fail(m, VGG_ERROR_FORMAT,
                                 "its pickle puts a key without a value into a dict");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!vgg_machine_append(m, container, m->stack[first + i]))
             return false;
+    }
     return true;
 }
 
@@ -186,9 +187,10 @@ static bool push_items(vgg_machine *m, vgg_pickle_kind kind, size_t first, size_
     if (!vgg_machine_push_container(m, kind))
         return false;
     uint32_t made = m->stack[--m->stack_count];
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!vgg_machine_append(m, made, m->stack[first + i]))
             return false;
+    }
     m->stack_count = below;
     return vgg_machine_push(m, made);
 }
@@ -213,7 +215,7 @@ static bool do_frozen_set(vgg_machine *m) {
            vgg_machine_push_container(m, VGG_PICKLE_OPAQUE);
 }
 
-/* ---- opcodes: stack and memo ---------------------------------------------------------------- */
+/* ---- opcodes: stack and memo ---- */
 
 static bool do_mark(vgg_machine *m) {
     return vgg_machine_push_mark(m);
@@ -256,7 +258,7 @@ static bool do_get(vgg_machine *m) {
     return vgg_machine_push(m, m->memo[place]);
 }
 
-/* ---- opcodes: names and calls --------------------------------------------------------------- */
+/* ---- opcodes: names and calls ---- */
 
 static bool push_global(vgg_machine *m, const char *module, size_t module_length, const char *name,
                         size_t name_length) {
@@ -392,7 +394,7 @@ static bool do_persistent(vgg_machine *m) {
     return vgg_machine_push_new(m, value);
 }
 
-/* ---- running -------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 static bool (*const actions[256])(vgg_machine *) = {
     [0x80] = do_proto,        [0x95] = do_frame,     ['.'] = do_stop,        ['N'] = do_constant,
@@ -425,8 +427,8 @@ static bool step(vgg_machine *m) {
 
 vgg_status vgg_pickle_read(const vgg_pickle_input *input, vgg_pickle *pickle, vgg_error *error) {
     vgg_machine m = {.input = input, .pickle = pickle, .at = input->start, .error = error};
-    while (!m.stopped && step(&m))
-        ;
+    while (!m.stopped && step(&m)) {
+    }
     free(m.stack);
     free(m.memo);
     return m.status;
@@ -442,8 +444,9 @@ size_t vgg_pickle_items(const vgg_pickle *pickle, const vgg_pickle_value *contai
                         const vgg_pickle_value **items, size_t count) {
     size_t found = 0;
     for (uint32_t c = container->items.first; c != VGG_PICKLE_END && found < count;
-         c = pickle->cells[c].next)
+         c = pickle->cells[c].next) {
         items[found++] = &pickle->values[pickle->cells[c].value];
+    }
     return found;
 }
 

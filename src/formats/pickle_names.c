@@ -87,27 +87,30 @@ static bool same(const char *text, size_t length, const char *known) {
 
 const vgg_pickle_global *vgg_pickle_find_global(const char *module, size_t module_length,
                                                 const char *name, size_t name_length) {
-    for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
+    for (size_t i = 0; i < sizeof globals / sizeof *globals; i++) {
         if (same(name, name_length, globals[i].name) &&
             same(module, module_length, globals[i].module))
             return &globals[i];
+    }
     return NULL;
 }
 
 const char *vgg_pickle_storage_name(const char *type) {
-    for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
+    for (size_t i = 0; i < sizeof globals / sizeof *globals; i++) {
         if (globals[i].role == VGG_PICKLE_IS_TYPE && strcmp(globals[i].module, "torch") == 0 &&
             strstr(globals[i].name, "Storage") != NULL && strcmp(globals[i].type, type) == 0)
             return globals[i].name;
+    }
     return NULL;
 }
 
 bool vgg_pickle_is_network(const char *module, size_t module_length) {
     static const char *const places[] = {"torch.nn.", "torchvision.models.", "timm.models.",
                                          "__torch__."};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (module_length >= strlen(places[i]) && memcmp(module, places[i], strlen(places[i])) == 0)
             return true;
+    }
     return same(module, module_length, "__main__");
 }
 

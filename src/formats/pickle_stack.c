@@ -26,7 +26,7 @@ bool vgg_machine_fail(vgg_machine *m, vgg_status status, const char *format, ...
     return false;
 }
 
-/* ---- growing lists -------------------------------------------------------------------------- */
+/* ---- growing lists ---- */
 
 static bool make_room(vgg_machine *m, void *list, size_t count, size_t *capacity, size_t item,
                       const char *what) {
@@ -91,7 +91,7 @@ bool vgg_machine_append(vgg_machine *m, uint32_t container, uint32_t item) {
     return true;
 }
 
-/* ---- the stack ------------------------------------------------------------------------------ */
+/* ---- the stack ---- */
 
 bool vgg_machine_pop(vgg_machine *m, uint32_t *value) {
     if (m->stack_count == 0 || m->stack[m->stack_count - 1] == MARK)
@@ -103,8 +103,9 @@ bool vgg_machine_pop(vgg_machine *m, uint32_t *value) {
 
 bool vgg_machine_pop_to_mark(vgg_machine *m, size_t *first, size_t *count) {
     size_t i = m->stack_count;
-    while (i > 0 && m->stack[i - 1] != MARK)
+    while (i > 0 && m->stack[i - 1] != MARK) {
         i--;
+    }
     if (i == 0)
         return vgg_machine_fail(m, VGG_ERROR_FORMAT,
                                 "its pickle goes back to a mark that was not set");

@@ -58,8 +58,9 @@ uint64_t vgg_protobuf_varint(const unsigned char **at, const unsigned char *end)
 
 size_t vgg_protobuf_put_varint(unsigned char *to, uint64_t value) {
     size_t count = 0;
-    for (; value >= 0x80; value >>= 7)
+    for (; value >= 0x80; value >>= 7) {
         to[count++] = (unsigned char)(value | 0x80);
+    }
     to[count++] = (unsigned char)value;
     return count;
 }
@@ -162,9 +163,10 @@ static vgg_status add_inner(outline *o, const field *f, const ProtobufCMessageDe
     if (status != VGG_OK)
         return status;
     size_t length = o->text.length - begin;
-    for (size_t i = 0; i < LENGTH_BYTES; i++, length >>= 7)
+    for (size_t i = 0; i < LENGTH_BYTES; i++, length >>= 7) {
         o->text.data[begin - LENGTH_BYTES + i] =
             (char)((length & 0x7f) | (i + 1 < LENGTH_BYTES ? 0x80 : 0));
+    }
     return VGG_OK;
 }
 
@@ -206,7 +208,7 @@ static vgg_status add_message(outline *o, const unsigned char *at, const unsigne
     return status;
 }
 
-/* ---- memory for protobuf-c ------------------------------------------------------------------- */
+/* ---- memory for protobuf-c ---- */
 
 static void *take(void *context, size_t bytes) {
     vgg_protobuf *protobuf = context;

@@ -101,7 +101,7 @@ static vgg_status check_byte_order(const zip_loading *l, vgg_error *error) {
     return status;
 }
 
-/* ---- metadata -------------------------------------------------------------------------------- */
+/* ---- metadata ---- */
 
 static vgg_status take_metadata(vgg_tensor_source *source, json_t *notes, vgg_error *error) {
     const char *key;
@@ -141,7 +141,7 @@ static vgg_status read_metadata(const zip_loading *l, vgg_error *error) {
     return status;
 }
 
-/* ---- tensors --------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static vgg_status find_storage(void *context, const vgg_pth_storage *storage,
                                const unsigned char **bytes, vgg_error *error) {

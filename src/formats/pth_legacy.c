@@ -94,7 +94,7 @@ static vgg_status read_prologue(legacy_loading *l, vgg_error *error) {
     return status;
 }
 
-/* ---- storages -------------------------------------------------------------------------------- */
+/* ---- storages ---- */
 
 static int compare_keys(const void *a, const void *b) {
     const vgg_pth_storage *x = a, *y = b;
@@ -112,23 +112,26 @@ static placed_storage *find_key(const legacy_loading *l, const char *key, size_t
 static vgg_status list_storages(legacy_loading *l, vgg_error *error) {
     const vgg_pickle *pickle = &l->state;
     size_t count = 0;
-    for (size_t i = 0; i < pickle->value_count; i++)
+    for (size_t i = 0; i < pickle->value_count; i++) {
         count += pickle->values[i].kind == VGG_PICKLE_STORAGE;
+    }
     l->storages = calloc(count + 1, sizeof *l->storages);
     if (l->storages == NULL)
         return vgg_fail_memory(error, "the list of storages", count * sizeof *l->storages);
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < pickle->value_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < pickle->value_count; i++) {
         if (pickle->values[i].kind == VGG_PICKLE_STORAGE)
             status = vgg_pth_storage_read(l->source, pickle, &pickle->values[i],
                                           &l->storages[l->count++].storage, error);
+    }
     if (status != VGG_OK)
         return status;
     qsort(l->storages, count, sizeof *l->storages, compare_keys);
     l->count = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (l->count == 0 || compare_keys(&l->storages[l->count - 1], &l->storages[i]) != 0)
             l->storages[l->count++] = l->storages[i];
+    }
     return VGG_OK;
 }
 
@@ -173,8 +176,9 @@ static vgg_status place_storages(legacy_loading *l, vgg_error *error) {
                         l->source->path, l->keys.end);
     vgg_status status = VGG_OK;
     for (uint32_t c = root->items.first; status == VGG_OK && c != VGG_PICKLE_END;
-         c = l->keys.cells[c].next)
+         c = l->keys.cells[c].next) {
         status = place_storage(l, &l->keys.values[l->keys.cells[c].value], error);
+    }
     if (status == VGG_OK && l->at < l->source->storage.size)
         status = vgg_fail(error, VGG_ERROR_FORMAT,
                           "%s: has %zu bytes, expected %zu: %zu bytes follow the last storage",

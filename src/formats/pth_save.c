@@ -39,7 +39,7 @@ typedef struct zip_writing {
     size_t pickle_size;
 } zip_writing;
 
-/* ---- numbers and texts of a growing block of bytes ------------------------------------------- */
+/* ---- numbers and texts of a growing block of bytes ---- */
 
 static void add_number(vgg_text *text, uint64_t number, size_t width) {
     char bytes[8];
@@ -69,12 +69,13 @@ static void pickle_integer(vgg_text *text, size_t number) {
 
 static void pickle_sizes(vgg_text *text, const size_t *sizes, size_t count) {
     add_string(text, "("); /* MARK ... TUPLE */
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         pickle_integer(text, sizes[i]);
+    }
     add_string(text, "t");
 }
 
-/* ---- the pickle ------------------------------------------------------------------------------ */
+/* ---- the pickle ---- */
 
 #define NEW_DICT "ccollections\nOrderedDict\n)R" /* GLOBAL, EMPTY_TUPLE, REDUCE */
 
@@ -122,15 +123,16 @@ static vgg_status make_pickle(zip_writing *w, const vgg_tensor_source *source, v
 static vgg_status make_metadata(zip_writing *w, const vgg_notes *notes, vgg_error *error) {
     json_t *object = json_object();
     bool complete = object != NULL;
-    for (size_t i = 0; complete && i < notes->count; i++)
+    for (size_t i = 0; complete && i < notes->count; i++) {
         complete = json_object_set_new(object, notes->items[i].key,
                                        json_string(notes->items[i].value)) == 0;
+    }
     w->metadata = complete ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return w->metadata != NULL ? VGG_OK : vgg_fail_memory(error, "the metadata", notes->count);
 }
 
-/* ---- the zip --------------------------------------------------------------------------------- */
+/* ---- the zip ---- */
 
 static void add_record(zip_writing *w, const char *name, const void *bytes, size_t size) {
     record *r = &w->records[w->count++];
@@ -215,8 +217,9 @@ static vgg_status write_record(zip_writing *w, record *r, vgg_error *error) {
     }
     add_number(&text, PADDING_ID, 2);
     add_number(&text, padding, 2);
-    for (size_t i = 0; i < padding; i++)
+    for (size_t i = 0; i < padding; i++) {
         add_number(&text, 0, 1);
+    }
     vgg_status status = write_text(w, &text, error);
     return status == VGG_OK ? write_bytes(w, r->bytes, r->size, error) : status;
 }
@@ -273,13 +276,15 @@ static void add_ends(vgg_text *text, size_t count, size_t list, size_t list_size
 /* After a failed write the writer has cleaned up behind itself. */
 static vgg_status write_all(zip_writing *w, vgg_error *error) {
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < w->count; i++)
+    for (size_t i = 0; status == VGG_OK && i < w->count; i++) {
         status = write_record(w, &w->records[i], error);
+    }
     if (status != VGG_OK)
         return status;
     vgg_text list = {0};
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->count; i++) {
         list_record(&list, &w->records[i]);
+    }
     add_ends(&list, w->count, w->position, list.length);
     return write_text(w, &list, error);
 }

@@ -64,7 +64,7 @@ vgg_status vgg_pth_storage_read(const vgg_tensor_source *source, const vgg_pickl
     return VGG_OK;
 }
 
-/* ---- one tensor ------------------------------------------------------------------------------ */
+/* ---- one tensor ---- */
 
 static vgg_status fail_tensor(const vgg_tensor_source *source, const vgg_stored_tensor *tensor,
                               const char *what, vgg_error *error) {
@@ -106,9 +106,10 @@ static vgg_status check_reach(const vgg_tensor_source *source, const vgg_stored_
                               const view *v, vgg_error *error) {
     size_t last = v->offset, step;
     bool fits = true;
-    for (size_t i = 0; i < v->dimensions && v->count > 0; i++)
+    for (size_t i = 0; i < v->dimensions && v->count > 0; i++) {
         fits = fits && vgg_size_mul(v->shape[i] - 1, v->strides[i], &step) &&
                vgg_size_add(last, step, &last);
+    }
     size_t available = values_in_view(v);
     if (fits && (v->count > 0 ? last < available : last <= available))
         return VGG_OK;
@@ -156,24 +157,28 @@ static bool is_contiguous(const view *v) {
     return true;
 }
 
-#define COPY_RUN(width)                                                                            \
-    for (size_t i = 0; i < count; i++)                                                             \
-    memcpy(to + i * (width), from + i * stride * (width), width)
+/* Inlined with a width that is a number, so that each copy is one move. */
+static inline void copy_values(unsigned char *to, const unsigned char *from, size_t count,
+                               size_t stride, size_t width) {
+    for (size_t i = 0; i < count; i++) {
+        memcpy(to + i * width, from + i * stride * width, width);
+    }
+}
 
 static void copy_run(unsigned char *to, const unsigned char *from, size_t count, size_t stride,
                      size_t width) {
     switch (width) {
     case 1:
-        COPY_RUN(1);
+        copy_values(to, from, count, stride, 1);
         break;
     case 2:
-        COPY_RUN(2);
+        copy_values(to, from, count, stride, 2);
         break;
     case 4:
-        COPY_RUN(4);
+        copy_values(to, from, count, stride, 4);
         break;
     default:
-        COPY_RUN(8);
+        copy_values(to, from, count, stride, 8);
         break;
     }
 }
@@ -185,11 +190,13 @@ static void gather(const view *v, const unsigned char *from, unsigned char *to) 
     size_t at[VGG_STORED_DIMENSIONS] = {0};
     for (size_t done = 0; done < v->count; done += run) {
         size_t place = 0;
-        for (size_t i = 0; i < last; i++)
+        for (size_t i = 0; i < last; i++) {
             place += at[i] * v->strides[i];
+        }
         copy_run(to + done * width, from + place * width, run, v->strides[last], width);
-        for (size_t i = last; i-- > 0 && ++at[i] == v->shape[i];)
+        for (size_t i = last; i-- > 0 && ++at[i] == v->shape[i];) {
             at[i] = 0;
+        }
     }
 }
 
@@ -222,7 +229,7 @@ static vgg_status take_tensor(vgg_tensor_source *source, const vgg_pickle *pickl
     return VGG_OK;
 }
 
-/* ---- the state dict -------------------------------------------------------------------------- */
+/* ---- the state dict ---- */
 
 /* Walks over a dict: true with the next key and value. */
 static bool next_entry(const vgg_pickle *pickle, uint32_t *cell, const vgg_pickle_value **key,
@@ -243,8 +250,9 @@ static bool is_tensor_entry(const vgg_pickle_value *key, const vgg_pickle_value 
 static size_t count_tensors(const vgg_pickle *pickle, const vgg_pickle_value *dict) {
     const vgg_pickle_value *key, *value;
     size_t count = 0;
-    for (uint32_t cell = dict->items.first; next_entry(pickle, &cell, &key, &value);)
+    for (uint32_t cell = dict->items.first; next_entry(pickle, &cell, &key, &value);) {
         count += is_tensor_entry(key, value);
+    }
     return count;
 }
 
@@ -252,9 +260,10 @@ static size_t count_tensors(const vgg_pickle *pickle, const vgg_pickle_value *di
 static const vgg_pickle_value *find_dict(const vgg_pickle *pickle, const vgg_pickle_value *dict,
                                          const char *name) {
     const vgg_pickle_value *key, *value, *found = NULL;
-    for (uint32_t cell = dict->items.first; next_entry(pickle, &cell, &key, &value);)
+    for (uint32_t cell = dict->items.first; next_entry(pickle, &cell, &key, &value);) {
         if (value->kind == VGG_PICKLE_DICT && vgg_pickle_is_text(key, name))
             found = value;
+    }
     return found;
 }
 
@@ -283,10 +292,11 @@ static vgg_status fail_no_state(const vgg_tensor_source *source, const vgg_pickl
     vgg_text text = {0};
     const vgg_pickle_value *key, *value;
     size_t shown = 0;
-    for (uint32_t cell = root->items.first; shown < 4 && next_entry(pickle, &cell, &key, &value);)
+    for (uint32_t cell = root->items.first; shown < 4 && next_entry(pickle, &cell, &key, &value);) {
         if (key->kind == VGG_PICKLE_TEXT)
             vgg_text_add(&text, "%s\"%.*s\"", shown++ == 0 ? "" : ", ",
                          (int)vgg_size_min(key->text.length, 40), key->text.bytes);
+    }
     char *keys = vgg_text_take(&text);
     vgg_fail(
         error, VGG_ERROR_FORMAT,
@@ -318,14 +328,16 @@ static vgg_status check_names(const vgg_tensor_source *source, vgg_error *error)
     const char **names = calloc(source->tensor_count + 1, sizeof *names);
     if (names == NULL)
         return vgg_fail_memory(error, "the names of tensors", source->tensor_count);
-    for (size_t i = 0; i < source->tensor_count; i++)
+    for (size_t i = 0; i < source->tensor_count; i++) {
         names[i] = source->tensors[i].name;
+    }
     qsort(names, source->tensor_count, sizeof *names, compare_names);
     vgg_status status = VGG_OK;
-    for (size_t i = 1; status == VGG_OK && i < source->tensor_count; i++)
+    for (size_t i = 1; status == VGG_OK && i < source->tensor_count; i++) {
         if (strcmp(names[i - 1], names[i]) == 0)
             status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: has two tensors \"%.80s\"",
                               source->path, names[i]);
+    }
     free(names);
     return status;
 }

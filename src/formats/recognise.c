@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* ---- seeing ---------------------------------------------------------------------------------- */
+/* ---- seeing ---- */
 
 /* Fills in the layer when the tensor is the weight of a module of that name with that many
  * dimensions at least. timm keeps linear layers as 1x1 and 7x7 convolutions. */
@@ -77,13 +77,14 @@ void vgg_sighting_free(vgg_sighting *sighting) {
     *sighting = (vgg_sighting){0};
 }
 
-/* ---- recognising ----------------------------------------------------------------------------- */
+/* ---- recognising ---- */
 
 static const vgg_architecture *find_row(const char *convolutions) {
     const vgg_architecture *row;
-    for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++)
+    for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++) {
         if (strcmp(row->convolutions, convolutions) == 0)
             return row;
+    }
     return NULL;
 }
 
@@ -124,8 +125,9 @@ static vgg_status write_trunk(const vgg_sighting *sighting, const char *path, vg
 
 /* "/4096,4096": the widths of all linear layers but the last, which gives the classes. */
 static void write_hidden(const vgg_sighting *sighting, vgg_text *hidden) {
-    for (size_t i = 0; i + 1 < sighting->linear_count; i++)
+    for (size_t i = 0; i + 1 < sighting->linear_count; i++) {
         vgg_text_add(hidden, i == 0 ? "/%zu" : ",%zu", sighting->linears[i].outputs);
+    }
 }
 
 /* The values of the network's first linear weight. */

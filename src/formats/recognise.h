@@ -39,8 +39,8 @@ void vgg_sighting_free(vgg_sighting *sighting);
 vgg_status vgg_recognise_arch(const vgg_sighting *sighting, const char *path,
                               const vgg_network_options *options, char **arch, vgg_error *error);
 
-/* An architecture as vgg_network_options has it, from its convolutions, "64,M,128", and the widths of
- * its hidden layers, "/4096,4096" or "": the table's name when it is one of its rows. The caller
+/* An architecture as vgg_network_options has it, from its convolutions, "64,M,128", and the widths
+ * of its hidden layers, "/4096,4096" or "": the table's name when it is one of its rows. The caller
  * frees it; NULL when memory ran out. */
 char *vgg_recognise_join(const char *convolutions, const char *hidden);
 

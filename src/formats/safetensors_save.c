@@ -12,23 +12,25 @@
 
 static json_t *describe_tensor(const vgg_stored_tensor *tensor, size_t begin, size_t end) {
     json_t *shape = json_array();
-    for (size_t i = 0; i < tensor->dimensions; i++)
+    for (size_t i = 0; i < tensor->dimensions; i++) {
         if (json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i])) != 0) {
             json_decref(shape);
             return NULL;
         }
+    }
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->type->name, "shape", shape,
                      "data_offsets", (json_int_t)begin, (json_int_t)end);
 }
 
 static json_t *describe_metadata(const vgg_notes *notes) {
     json_t *metadata = json_object();
-    for (size_t i = 0; i < notes->count; i++)
+    for (size_t i = 0; i < notes->count; i++) {
         if (json_object_set_new(metadata, notes->items[i].key,
                                 json_string(notes->items[i].value)) != 0) {
             json_decref(metadata);
             return NULL;
         }
+    }
     return metadata;
 }
 

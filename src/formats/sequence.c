@@ -55,9 +55,10 @@ vgg_status vgg_sequence_batch_norm(vgg_sequence *sequence, const vgg_stored_tens
     static const char *const fields[] = {"weight", "bias", "running_mean", "running_var"};
     sequence->feature++;
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < 4; i++)
+    for (size_t i = 0; status == VGG_OK && i < 4; i++) {
         status =
             append(sequence, "features", sequence->convolution + 1, fields[i], &figures[i], error);
+    }
     return status;
 }
 

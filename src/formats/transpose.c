@@ -17,11 +17,14 @@ static inline void copy_channels(const vgg_kernel_sizes *s, size_t begin, size_t
                                  const unsigned char *from, unsigned char *to) {
     for (size_t first = 0; first < s->outputs; first += OUTPUTS) {
         size_t last = vgg_size_min(first + OUTPUTS, s->outputs);
-        for (size_t c = begin; c < end; c++)
-            for (size_t p = 0; p < s->positions; p++)
-                for (size_t o = first; o < last; o++)
+        for (size_t c = begin; c < end; c++) {
+            for (size_t p = 0; p < s->positions; p++) {
+                for (size_t o = first; o < last; o++) {
                     memcpy(to + ((o * s->channels + c) * s->positions + p) * item,
                            from + ((p * s->channels + c) * s->outputs + o) * item, item);
+                }
+            }
+        }
     }
 }
 
@@ -48,9 +51,10 @@ vgg_status vgg_transpose(vgg_tensor_source *source, const vgg_kernel_sizes *size
     for (size_t begin = 0, end; begin < s->channels; begin = end) {
         end = vgg_size_min(begin + step, s->channels);
         copy_slice(s, begin, end, from, memory);
-        for (size_t p = 0; p < s->positions; p++)
+        for (size_t p = 0; p < s->positions; p++) {
             vgg_storage_drop(&source->storage, from + (p * s->channels + begin) * row,
                              (end - begin) * row);
+        }
     }
     vgg_storage_drop(&source->storage, from, s->channels * channel);
     *to = memory;

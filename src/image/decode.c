@@ -124,8 +124,9 @@ bool vgg_image_name_is_picture(const char *name) {
     static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".png", ".webp",
                                           ".pnm", ".pbm",  ".pgm", ".ppm"};
     const char *ending = strrchr(name, '.');
-    for (size_t i = 0; ending != NULL && i < sizeof endings / sizeof endings[0]; i++)
+    for (size_t i = 0; ending != NULL && i < sizeof endings / sizeof endings[0]; i++) {
         if (strcasecmp(ending, endings[i]) == 0)
             return true;
+    }
     return false;
 }

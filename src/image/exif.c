@@ -13,8 +13,9 @@ typedef struct tiff {
 /* The unsigned number of `width` bytes at `at`; the caller has checked that it lies inside. */
 static uint32_t number_at(const tiff *file, size_t at, size_t width) {
     uint32_t value = 0;
-    for (size_t i = 0; i < width; i++)
+    for (size_t i = 0; i < width; i++) {
         value = value << 8 | file->bytes[file->big_endian ? at + i : at + width - 1 - i];
+    }
     return value;
 }
 

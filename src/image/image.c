@@ -77,8 +77,9 @@ vgg_status vgg_image_convert(const vgg_image *image, size_t channels, vgg_image 
     else if (channels == 1)
         to_grey(image->pixels, result.pixels, count);
     else
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             memset(result.pixels + 3 * i, image->pixels[i], 3);
+        }
     *out = result;
     return VGG_OK;
 }
@@ -111,10 +112,11 @@ vgg_status vgg_image_crop(const vgg_image *image, ptrdiff_t x, ptrdiff_t y, size
     size_t channels = image->channels;
     if (columns.count < width || rows.count < height)
         memset(result.pixels, 0, width * height * channels);
-    for (size_t row = 0; columns.count > 0 && row < rows.count; row++)
+    for (size_t row = 0; columns.count > 0 && row < rows.count; row++) {
         memcpy(result.pixels + ((rows.to + row) * width + columns.to) * channels,
                image->pixels + ((rows.from + row) * image->width + columns.from) * channels,
                columns.count * channels);
+    }
     *out = result;
     return VGG_OK;
 }
@@ -124,12 +126,13 @@ void vgg_image_flip(vgg_image *image) {
     for (size_t y = 0; y < image->height; y++) {
         uint8_t *left = image->pixels + y * image->width * channels;
         uint8_t *right = left + (image->width - 1) * channels;
-        for (; left < right; left += channels, right -= channels)
+        for (; left < right; left += channels, right -= channels) {
             for (size_t c = 0; c < channels; c++) {
                 uint8_t kept = left[c];
                 left[c] = right[c];
                 right[c] = kept;
             }
+        }
     }
 }
 
@@ -140,9 +143,11 @@ static void walk(const uint8_t *source, ptrdiff_t across, ptrdiff_t down, vgg_im
     uint8_t *pixel = out->pixels;
     for (size_t y = 0; y < out->height; y++) {
         const uint8_t *from = source + (ptrdiff_t)y * down;
-        for (size_t x = 0; x < out->width; x++, from += across)
-            for (size_t c = 0; c < out->channels; c++)
+        for (size_t x = 0; x < out->width; x++, from += across) {
+            for (size_t c = 0; c < out->channels; c++) {
                 *pixel++ = from[c];
+            }
+        }
     }
 }
 

@@ -111,8 +111,9 @@ static void reduce(jpeg_reader *reader) {
     j_decompress_ptr codec = &reader->codec;
     size_t least = reader->source->least;
     size_t side = vgg_size_min(codec->image_width, codec->image_height);
-    while (least > 0 && codec->scale_denom < 8 && side / (2 * codec->scale_denom) >= least)
+    while (least > 0 && codec->scale_denom < 8 && side / (2 * codec->scale_denom) >= least) {
         codec->scale_denom *= 2;
+    }
 }
 
 static vgg_status read_header(jpeg_reader *reader, unsigned *orientation) {
@@ -127,8 +128,10 @@ static vgg_status read_header(jpeg_reader *reader, unsigned *orientation) {
     if (status == VGG_OK)
         reduce(reader);
     jpeg_saved_marker_ptr marker = codec->marker_list;
-    while (marker != NULL && (marker->data_length < 6 || memcmp(marker->data, "Exif\0\0", 6) != 0))
+    while (marker != NULL &&
+           (marker->data_length < 6 || memcmp(marker->data, "Exif\0\0", 6) != 0)) {
         marker = marker->next;
+    }
     if (marker != NULL)
         *orientation = vgg_exif_orientation(marker->data, marker->data_length);
     return status;

@@ -99,8 +99,9 @@ static vgg_status read_pixels(png_reader *reader) {
     reader->lines = malloc(reader->height * sizeof *reader->lines);
     if (reader->pixels == NULL || reader->lines == NULL)
         return vgg_fail_memory(reader->error, reader->source->name, stride * reader->height);
-    for (size_t y = 0; y < reader->height; y++)
+    for (size_t y = 0; y < reader->height; y++) {
         reader->lines[y] = reader->pixels + y * stride;
+    }
     png_read_image(reader->codec, reader->lines);
     png_read_end(reader->codec, reader->info);
     return VGG_OK;
@@ -142,9 +143,11 @@ static void lay_over_white(png_reader *reader) {
     size_t colours = reader->samples - 1, count = reader->width * reader->height;
     const uint8_t *from = reader->pixels;
     uint8_t *to = reader->image.pixels;
-    for (size_t i = 0; i < count; i++, from += colours + 1, to += colours)
-        for (size_t c = 0; c < colours; c++)
+    for (size_t i = 0; i < count; i++, from += colours + 1, to += colours) {
+        for (size_t c = 0; c < colours; c++) {
             to[c] = vgg_over_white(from[c], from[colours]);
+        }
+    }
 }
 
 /* Turns what libpng gave into grey or RGB. */

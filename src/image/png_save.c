@@ -52,8 +52,9 @@ static vgg_status write_picture(png_writer *writer) {
                  8, colours, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
     png_write_info(writer->codec, writer->info);
-    for (size_t y = 0; y < image->height; y++)
+    for (size_t y = 0; y < image->height; y++) {
         png_write_row(writer->codec, image->pixels + y * image->width * image->channels);
+    }
     png_write_end(writer->codec, writer->info);
     return VGG_OK;
 }

@@ -54,9 +54,10 @@ static vgg_status read_number(pnm_reader *reader, const char *what, uint32_t mos
         return fail_short(reader, what);
     size_t begin = reader->at;
     uint64_t number = 0;
-    for (; reader->at < source->size && is_digit(source->bytes[reader->at]); reader->at++)
+    for (; reader->at < source->size && is_digit(source->bytes[reader->at]); reader->at++) {
         if (number <= UINT32_MAX)
             number = number * 10 + (source->bytes[reader->at] - '0');
+    }
     bool ended = reader->at == source->size || is_space(source->bytes[reader->at]) ||
                  source->bytes[reader->at] == '#';
     if (reader->at == begin || !ended)
@@ -130,11 +131,12 @@ static vgg_status read_plain_bits(pnm_reader *reader, uint8_t *pixels, size_t co
 /* Rows of bits, the highest first, each row filled up to whole bytes. */
 static void read_raw_bits(const pnm_reader *reader, const unsigned char *from, uint8_t *pixels) {
     size_t stride = (reader->width + 7) / 8;
-    for (size_t y = 0; y < reader->height; y++)
+    for (size_t y = 0; y < reader->height; y++) {
         for (size_t x = 0; x < reader->width; x++) {
             unsigned bit = from[y * stride + x / 8] >> (7 - x % 8) & 1;
             pixels[y * reader->width + x] = bit == 1 ? 0 : 255;
         }
+    }
 }
 
 /* Samples of one byte, or of two with the high one first when maxval needs them. */

@@ -27,8 +27,9 @@ enum { PRESETS = sizeof presets / sizeof presets[0] };
 vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t height, size_t width,
                                  vgg_preprocess *preprocess, vgg_error *error) {
     size_t found = 0;
-    while (found < PRESETS && strcmp(presets[found].name, name) != 0)
+    while (found < PRESETS && strcmp(presets[found].name, name) != 0) {
         found++;
+    }
     if (found == PRESETS)
         return vgg_fail(
             error, VGG_ERROR_NOT_FOUND,
@@ -192,13 +193,15 @@ vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess, const vgg_
     for (size_t c = 0; c < channels; c++) {
         /* There are only 256 samples: each is worked out once, in double. */
         float table[256];
-        for (int sample = 0; sample < 256; sample++)
+        for (int sample = 0; sample < 256; sample++) {
             table[sample] = (float)((sample * preprocess->scale - preprocess->mean[c]) /
                                     preprocess->deviation[c]);
+        }
         size_t from = preprocess->bgr ? channels - 1 - c : c;
         const uint8_t *samples = image->pixels + from;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             input[c * count + i] = table[samples[i * channels]];
+        }
     }
     return VGG_OK;
 }

@@ -64,8 +64,9 @@ static window fill_window(double centre, double stretch, double support, size_t 
         weights[i] = filter == VGG_FILTER_BICUBIC ? cubic(x) : triangle(x);
         sum += weights[i];
     }
-    for (size_t i = 0; i < range.count; i++)
+    for (size_t i = 0; i < range.count; i++) {
         coefficients[i] = fixed_point(sum != 0.0 ? weights[i] / sum : weights[i]);
+    }
     return range;
 }
 
@@ -91,9 +92,10 @@ static vgg_status resampling_make(size_t source, size_t target, size_t first, si
         return vgg_fail_memory(error, "the filter of a resize",
                                count * (taps * sizeof(int32_t) + sizeof(window)));
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         plan->windows[i] = fill_window(((double)(first + i) + 0.5) * scale, stretch, support,
                                        source, filter, weights, plan->coefficients + i * taps);
+    }
     free(weights);
     return VGG_OK;
 }
@@ -108,8 +110,9 @@ static void columns_grey(const uint8_t *row, const resampling *plan, uint8_t *ou
         const uint8_t *samples = row + plan->windows[x].first;
         const int32_t *k = plan->coefficients + x * plan->taps;
         int32_t sum = HALF;
-        for (size_t i = 0; i < plan->windows[x].count; i++)
+        for (size_t i = 0; i < plan->windows[x].count; i++) {
             sum += samples[i] * k[i];
+        }
         out[x] = to_sample(sum);
     }
 }
@@ -161,16 +164,19 @@ static void mix_rows(const uint8_t *rows, size_t count, size_t stride, const int
     int32_t sums[BLOCK];
     for (size_t begin = 0; begin < stride; begin += BLOCK) {
         size_t length = vgg_size_min(BLOCK, stride - begin);
-        for (size_t x = 0; x < length; x++)
+        for (size_t x = 0; x < length; x++) {
             sums[x] = HALF;
+        }
         for (size_t i = 0; i < count; i++) {
             const uint8_t *samples = rows + i * stride + begin;
             int32_t weight = k[i];
-            for (size_t x = 0; x < length; x++)
+            for (size_t x = 0; x < length; x++) {
                 sums[x] += samples[x] * weight;
+            }
         }
-        for (size_t x = 0; x < length; x++)
+        for (size_t x = 0; x < length; x++) {
             out[begin + x] = to_sample(sums[x]);
+        }
     }
 }
 
@@ -187,10 +193,11 @@ static vgg_status resize_both(const vgg_image *image, size_t width, const resamp
         return status;
     size_t stride = part->width * image->channels;
     status = vgg_image_make(out, part->width, part->height, image->channels, error);
-    for (size_t y = 0; status == VGG_OK && y < part->height; y++)
+    for (size_t y = 0; status == VGG_OK && y < part->height; y++) {
         mix_rows(narrowed.pixels + (rows->windows[y].first - band.first) * stride,
                  rows->windows[y].count, stride, rows->coefficients + y * rows->taps,
                  out->pixels + y * stride);
+    }
     vgg_image_free(&narrowed);
     return status;
 }

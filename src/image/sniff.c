@@ -65,9 +65,10 @@ static bool is_pnm(const vgg_source *source) {
 
 /* "<name>" in either case within the first kilobyte. */
 static bool has_tag(const char *text, const char *name) {
-    for (const char *open = strchr(text, '<'); open != NULL; open = strchr(open + 1, '<'))
+    for (const char *open = strchr(text, '<'); open != NULL; open = strchr(open + 1, '<')) {
         if (strncasecmp(open + 1, name, strlen(name)) == 0)
             return true;
+    }
     return false;
 }
 
@@ -75,8 +76,9 @@ static bool has_tag(const char *text, const char *name) {
 static const char *markup(const vgg_source *source) {
     char text[1025];
     size_t start = source->size >= 3 && memcmp(source->bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    while (start < source->size && isspace(source->bytes[start]))
+    while (start < source->size && isspace(source->bytes[start])) {
         start++;
+    }
     size_t length = vgg_size_min(source->size - start, sizeof text - 1);
     memcpy(text, source->bytes + start, length);
     text[length] = '\0';
@@ -110,12 +112,13 @@ vgg_status vgg_image_sniff(const vgg_source *source, vgg_decoder **decoder, vgg_
                         "%s: is empty (0 bytes); expected " VGG_PICTURE_FORMATS, source->name);
     const char *what = NULL;
     *decoder = NULL;
-    for (size_t i = 0; i < SIGNATURES; i++)
+    for (size_t i = 0; i < SIGNATURES; i++) {
         if (fits(source, &signatures[i])) {
             what = signatures[i].what;
             *decoder = signatures[i].decoder;
             break;
         }
+    }
     if (what == NULL && *decoder == NULL)
         *decoder = is_webp(source) ? vgg_webp_decode : is_pnm(source) ? vgg_pnm_decode : NULL;
     if (*decoder != NULL)

@@ -74,9 +74,11 @@ static vgg_status decode_transparent(const vgg_source *source, vgg_image *image,
     if (rgba == NULL)
         return vgg_fail_memory(error, source->name, 4 * count);
     VP8StatusCode code = decode_into(source, MODE_RGBA, rgba, 4 * image->width, 4 * count);
-    for (size_t i = 0; code == VP8_STATUS_OK && i < count; i++)
-        for (size_t c = 0; c < 3; c++)
+    for (size_t i = 0; code == VP8_STATUS_OK && i < count; i++) {
+        for (size_t c = 0; c < 3; c++) {
             image->pixels[3 * i + c] = vgg_over_white(rgba[4 * i + c], rgba[4 * i + 3]);
+        }
+    }
     free(rgba);
     return code == VP8_STATUS_OK ? VGG_OK : fail_webp(source, code, error);
 }

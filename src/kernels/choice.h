@@ -46,8 +46,9 @@ VGG_INLINE void store_bits(vf_bits bits, int part, uint16_t *to) {
     *to = (uint16_t)(part == 0 ? found : *to | found);
 #else
     unsigned found = 0;
-    for (int i = 0; i < VGG_LANES; i++)
+    for (int i = 0; i < VGG_LANES; i++) {
         found |= ((unsigned)bits[i] & 1) << (VGG_LANES * part + i);
+    }
     *to = (uint16_t)(part == 0 ? found : *to | found);
 #endif
 }

@@ -21,8 +21,7 @@
 #define TILE_BLOCKS 1
 #endif
 
-/* ---- patches
- * --------------------------------------------------------------------------------------- */
+/* ---- patches ---- */
 
 /* Input rows with a border of zeros: [planes][rows][width][step], where a plane is a channel block
  * and step 16, or a plain channel and step 1. */
@@ -41,7 +40,7 @@ static void fill_row(float *to, const float *from, size_t border, size_t width, 
 static void fill_patch(const input_patch *patch, const float *x, size_t first_row, size_t height,
                        size_t width, size_t border) {
     size_t row_floats = patch->width * patch->step;
-    for (size_t plane = 0; plane < patch->planes; plane++)
+    for (size_t plane = 0; plane < patch->planes; plane++) {
         for (size_t row = 0; row < patch->rows; row++) {
             float *to = patch->data + (plane * patch->rows + row) * row_floats;
             size_t from_row = first_row + row; /* counted from -border */
@@ -51,10 +50,10 @@ static void fill_patch(const input_patch *patch, const float *x, size_t first_ro
                 fill_row(to, x + (plane * height + from_row - border) * width * patch->step, border,
                          width, patch->step);
         }
+    }
 }
 
-/* ---- forward
- * ------------------------------------------------------------------------------------------ */
+/* ---- forward ---- */
 
 /* What a tile needs to know besides its place. */
 typedef struct tile_setting {
@@ -75,25 +74,28 @@ VGG_INLINE void add_plane(const tile_setting *setting, int pixels, int blocks, s
     const input_patch *patch = setting->patch;
     size_t row = patch->width * step;
     size_t channel = step == 1 ? patch->rows * row : 1;
-    for (size_t tap_row = 0; tap_row < setting->kernel; tap_row++)
+    for (size_t tap_row = 0; tap_row < setting->kernel; tap_row++) {
         for (size_t tap = 0; tap < setting->kernel; tap++) {
             const float *at = x + tap_row * row + tap * step;
             for (size_t c = 0; c < channels; c++) {
                 vf weight[TILE_BLOCKS * BLOCK_VECTORS];
                 VGG_UNROLL
-                for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+                for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
                     weight[v] = vf_load(w + (size_t)(v / BLOCK_VECTORS) * setting->weight_block +
                                         c * VGG_BLOCK + v % BLOCK_VECTORS * VGG_LANES);
+                }
                 VGG_UNROLL
                 for (int p = 0; p < pixels; p++) {
                     vf value = vf_splat(at[c * channel + (size_t)p * step]);
                     VGG_UNROLL
-                    for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+                    for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
                         sums[v][p] += weight[v] * value;
+                    }
                 }
             }
             w += (step == 1 ? channels : VGG_BLOCK) * VGG_BLOCK;
         }
+    }
 }
 
 /* The sums of all planes, each summed on its own in registers first: adding up two levels of short
@@ -105,25 +107,31 @@ VGG_INLINE void accumulate(const tile_setting *setting, int pixels, int blocks, 
     size_t plane = step == 1 ? 0 : setting->patch->rows * setting->patch->width * step;
     size_t taps = setting->kernel * setting->kernel, planes = step == 1 ? 1 : setting->outer;
     VGG_UNROLL
-    for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+    for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
         VGG_UNROLL
-    for (int p = 0; p < pixels; p++)
-        totals[v][p] = (vf){0};
+        for (int p = 0; p < pixels; p++) {
+            totals[v][p] = (vf){0};
+        }
+    }
     for (size_t outer = 0; outer < planes; outer++) {
         vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS];
         VGG_UNROLL
-        for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+        for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
             VGG_UNROLL
-        for (int p = 0; p < pixels; p++)
-            sums[v][p] = (vf){0};
+            for (int p = 0; p < pixels; p++) {
+                sums[v][p] = (vf){0};
+            }
+        }
         add_plane(setting, pixels, blocks, step, x + outer * plane,
                   w + outer * taps * inner * VGG_BLOCK,
                   vgg_size_min(inner, setting->inputs - outer * inner), sums);
         VGG_UNROLL
-        for (int v = 0; v < blocks * BLOCK_VECTORS; v++)
+        for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
             VGG_UNROLL
-        for (int p = 0; p < pixels; p++)
-            totals[v][p] += sums[v][p];
+            for (int p = 0; p < pixels; p++) {
+                totals[v][p] += sums[v][p];
+            }
+        }
     }
 }
 
@@ -188,8 +196,8 @@ typedef float pool_window[2][TILE_PIXELS][VGG_BLOCK];
 /* y: the first of `width` pooled values, plane: floats between two output blocks. */
 static void pool_tile(const pool_window *windows, int blocks, size_t width, size_t plane, float *y,
                       bool stream) {
-    for (int block = 0; block < blocks; block++)
-        for (size_t column = 0; column < width; column++)
+    for (int block = 0; block < blocks; block++) {
+        for (size_t column = 0; column < width; column++) {
             for (int v = 0; v < VGG_BLOCK; v += VGG_LANES) {
                 const float *top = windows[block][0][2 * column] + v;
                 const float *bottom = windows[block][1][2 * column] + v;
@@ -197,6 +205,8 @@ static void pool_tile(const pool_window *windows, int blocks, size_t width, size
                        vf_pool(vf_load(top), vf_load(top + VGG_BLOCK), vf_load(bottom),
                                vf_load(bottom + VGG_BLOCK)));
             }
+        }
+    }
 }
 
 /* All rows of a unit for `blocks` neighbouring output blocks; k is the first of them. With a pool,
@@ -211,7 +221,7 @@ VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, const tile_set
     const float *w = task->packed + k * setting->weight_block;
     float *y =
         task->y + ((image * vgg_blocks(task->shape.outputs) + k) * height) * width * VGG_BLOCK;
-    for (size_t row = first_row / side; row < (first_row + rows) / side; row++)
+    for (size_t row = first_row / side; row < (first_row + rows) / side; row++) {
         for (size_t i = 0; i < tiles; i++) {
             size_t begin = width * i / tiles, end = width * (i + 1) / tiles;
             float *to = y + (row * width + begin) * VGG_BLOCK;
@@ -226,6 +236,7 @@ VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, const tile_set
                 pool_tile((const pool_window *)windows, blocks, end - begin,
                           height * width * VGG_BLOCK, to, task->stream);
         }
+    }
 }
 
 VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, size_t worker,
@@ -260,10 +271,12 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
                                                        : shape->height * shape->width * VGG_BLOCK};
     size_t k = block_unit * partition->blocks;
     size_t end = vgg_size_min(k + partition->blocks, vgg_blocks(shape->outputs));
-    for (; k + TILE_BLOCKS <= end; k += TILE_BLOCKS)
+    for (; k + TILE_BLOCKS <= end; k += TILE_BLOCKS) {
         forward_blocks(task, &setting, image, first_row, rows, k, TILE_BLOCKS, step);
-    for (; k < end; k++)
+    }
+    for (; k < end; k++) {
         forward_blocks(task, &setting, image, first_row, rows, k, 1, step);
+    }
 }
 
 void VGG_TIERED(conv_forward)(void *argument, size_t begin, size_t end, size_t worker);
@@ -279,8 +292,7 @@ void VGG_TIERED(conv_forward)(void *argument, size_t begin, size_t end, size_t w
     vf_put_end(task->stream);
 }
 
-/* ---- gradients of the weights
- * -------------------------------------------------------------------------- */
+/* ---- gradients of the weights ---- */
 
 /* Input channels in a register tile of the weights' gradient. */
 #if VGG_LANES == 16
@@ -300,29 +312,36 @@ VGG_INLINE void add_channels(const float *x, size_t x_row, const float *dy, size
                              size_t width, float *sums) {
     vf tile_sums[TILE_CHANNELS][BLOCK_VECTORS];
     VGG_UNROLL
-    for (int c = 0; c < TILE_CHANNELS; c++)
+    for (int c = 0; c < TILE_CHANNELS; c++) {
         VGG_UNROLL
-    for (int v = 0; v < BLOCK_VECTORS; v++)
-        tile_sums[c][v] = (vf){0};
-    for (size_t row = 0; row < rows; row++)
+        for (int v = 0; v < BLOCK_VECTORS; v++) {
+            tile_sums[c][v] = (vf){0};
+        }
+    }
+    for (size_t row = 0; row < rows; row++) {
         for (size_t p = 0; p < width; p++) {
             const float *from = x + row * x_row + p * VGG_BLOCK;
             vf gradient[BLOCK_VECTORS];
             VGG_UNROLL
-            for (int v = 0; v < BLOCK_VECTORS; v++)
+            for (int v = 0; v < BLOCK_VECTORS; v++) {
                 gradient[v] = vf_load(dy + (row * width + p) * VGG_BLOCK + v * VGG_LANES);
+            }
             VGG_UNROLL
-            for (int c = 0; c < TILE_CHANNELS; c++)
+            for (int c = 0; c < TILE_CHANNELS; c++) {
                 VGG_UNROLL
-            for (int v = 0; v < BLOCK_VECTORS; v++)
-                tile_sums[c][v] += gradient[v] * from[c];
+                for (int v = 0; v < BLOCK_VECTORS; v++) {
+                    tile_sums[c][v] += gradient[v] * from[c];
+                }
+            }
         }
+    }
     VGG_UNROLL
-    for (int c = 0; c < TILE_CHANNELS; c++)
+    for (int c = 0; c < TILE_CHANNELS; c++) {
         VGG_UNROLL
-    for (int v = 0; v < BLOCK_VECTORS; v++) {
-        float *to = sums + c * VGG_BLOCK + v * VGG_LANES;
-        vf_store(to, vf_load(to) + tile_sums[c][v]);
+        for (int v = 0; v < BLOCK_VECTORS; v++) {
+            float *to = sums + c * VGG_BLOCK + v * VGG_LANES;
+            vf_store(to, vf_load(to) + tile_sums[c][v]);
+        }
     }
 }
 
@@ -332,17 +351,20 @@ VGG_INLINE void add_taps(const float *x, size_t x_row, const float *dy, size_t r
     for (int v = 0; v < BLOCK_VECTORS; v++) {
         vf tap_sums[9];
         VGG_UNROLL
-        for (int tap = 0; tap < kernel * kernel; tap++)
+        for (int tap = 0; tap < kernel * kernel; tap++) {
             tap_sums[tap] = (vf){0};
-        for (size_t row = 0; row < rows; row++)
+        }
+        for (size_t row = 0; row < rows; row++) {
             for (size_t p = 0; p < width; p++) {
                 vf gradient = vf_load(dy + (row * width + p) * VGG_BLOCK + v * VGG_LANES);
                 VGG_UNROLL
-                for (int tap = 0; tap < kernel * kernel; tap++)
+                for (int tap = 0; tap < kernel * kernel; tap++) {
                     tap_sums[tap] +=
                         gradient *
                         x[(row + (size_t)(tap / kernel)) * x_row + p + (size_t)(tap % kernel)];
+                }
             }
+        }
         VGG_UNROLL
         for (int tap = 0; tap < kernel * kernel; tap++) {
             float *to = sums + tap * VGG_BLOCK + v * VGG_LANES;
@@ -354,8 +376,9 @@ VGG_INLINE void add_taps(const float *x, size_t x_row, const float *dy, size_t r
 static void add_bias(const float *dy, size_t pixels, float *sums) {
     for (int v = 0; v < BLOCK_VECTORS; v++) {
         vf sum = {0};
-        for (size_t p = 0; p < pixels; p++)
+        for (size_t p = 0; p < pixels; p++) {
             sum += vf_load(dy + p * VGG_BLOCK + v * VGG_LANES);
+        }
         float *to = sums + v * VGG_LANES;
         vf_store(to, vf_load(to) + sum);
     }
@@ -372,10 +395,12 @@ static void add_rows(const input_patch *patch, const float *x, const float *dy, 
             add_taps(x, x_row, dy, rows, width, 1, sums);
         return;
     }
-    for (size_t tap = 0; tap < kernel * kernel; tap++)
-        for (size_t c = 0; c < VGG_BLOCK; c += TILE_CHANNELS)
+    for (size_t tap = 0; tap < kernel * kernel; tap++) {
+        for (size_t c = 0; c < VGG_BLOCK; c += TILE_CHANNELS) {
             add_channels(x + tap / kernel * x_row + tap % kernel * VGG_BLOCK + c, x_row, dy, rows,
                          width, sums + (tap * VGG_BLOCK + c) * VGG_BLOCK);
+        }
+    }
 }
 
 static void weights_unit(const vgg_conv_weights_task *task, size_t unit, size_t worker) {
@@ -417,6 +442,7 @@ static void weights_unit(const vgg_conv_weights_task *task, size_t unit, size_t 
 void VGG_TIERED(conv_weights)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(conv_weights)(void *argument, size_t begin, size_t end, size_t worker) {
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         weights_unit(argument, unit, worker);
+    }
 }

@@ -100,9 +100,10 @@ static size_t fastest_tile(const vgg_conv_shape *shape,
     size_t best = 0;
     bool can_be_winograd = shape->kernel == 3 && !shape->plain && shape->inputs >= LEAST_CHANNELS &&
                            shape->outputs >= LEAST_CHANNELS;
-    for (size_t tile = 4; can_be_winograd && tile >= 2; tile -= 2)
+    for (size_t tile = 4; can_be_winograd && tile >= 2; tile -= 2) {
         if (cost(shape, tile) < cost(shape, best))
             best = tile;
+    }
     return best;
 }
 

@@ -64,7 +64,7 @@ void vgg_conv_pack(void *argument, size_t begin, size_t end, size_t worker) {
     size_t out_stride = task->turned ? taps : shape->inputs * taps;
     size_t in_stride = task->turned ? shape->outputs * taps : taps;
     size_t last = vgg_size_min(end * VGG_BLOCK, shape->outputs);
-    for (size_t k = begin * VGG_BLOCK; k < last; k++)
+    for (size_t k = begin * VGG_BLOCK; k < last; k++) {
         for (size_t c = 0; c < shape->inputs; c++) {
             float from[VGG_MOST_TAPS];
             size_t first = k * out_stride + c * in_stride;
@@ -73,13 +73,14 @@ void vgg_conv_pack(void *argument, size_t begin, size_t end, size_t worker) {
                                   (const unsigned char *)task->weights + first * size, taps, from);
             float *to = task->packed + packed_index(shape, k, c, 0);
             size_t tap_stride = packed_index(shape, k, c, 1) - packed_index(shape, k, c, 0);
-            for (size_t tap = 0; tap < taps; tap++)
+            for (size_t tap = 0; tap < taps; tap++) {
                 to[tap * tap_stride] = from[task->turned ? taps - 1 - tap : tap];
+            }
         }
+    }
 }
 
-/* ---- gradients of the weights
- * -------------------------------------------------------------------- */
+/* ---- gradients of the weights ---- */
 
 /* Units that a batch should at least be cut into. */
 #define WEIGHT_UNITS 32
@@ -124,17 +125,20 @@ void vgg_conv_reduce(void *argument, size_t begin, size_t end, size_t worker) {
     size_t bias_part = vgg_blocks(shape->outputs) * VGG_BLOCK;
     for (size_t k = begin * VGG_BLOCK; k < vgg_size_min(end * VGG_BLOCK, shape->outputs); k++) {
         float bias = task->accumulate ? task->dbias[k] : 0;
-        for (size_t group = 0; group < task->groups; group++)
+        for (size_t group = 0; group < task->groups; group++) {
             bias += task->bias_partial[group * bias_part + k];
+        }
         task->dbias[k] = bias;
-        for (size_t c = 0; c < shape->inputs; c++)
+        for (size_t c = 0; c < shape->inputs; c++) {
             for (size_t tap = 0; tap < taps; tap++) {
                 const float *from = task->partial + partial_index(shape, k, c, tap);
                 float *to = task->dweights + (k * shape->inputs + c) * taps + tap;
                 float sum = task->accumulate ? *to : 0;
-                for (size_t group = 0; group < task->groups; group++)
+                for (size_t group = 0; group < task->groups; group++) {
                     sum += from[group * part];
+                }
                 *to = sum;
             }
+        }
     }
 }

@@ -95,9 +95,10 @@ static const struct tier {
 #define TIERS (sizeof tiers / sizeof *tiers)
 
 const vgg_kernels *vgg_kernels_at(size_t index) {
-    for (size_t i = 0; i < TIERS; i++)
+    for (size_t i = 0; i < TIERS; i++) {
         if (tiers[i].runs() && index-- == 0)
             return tiers[i].kernels;
+    }
     return NULL;
 }
 

@@ -9,10 +9,12 @@ void VGG_TIERED(relu_backward)(void *argument, size_t begin, size_t end, size_t 
     const float *y = task->y;
     float *dy = task->dy, factor = task->factor;
     size_t i = begin * VGG_CHUNK, last = vgg_size_min(end * VGG_CHUNK, task->count);
-    for (; i + VGG_LANES <= last; i += VGG_LANES)
+    for (; i + VGG_LANES <= last; i += VGG_LANES) {
         vf_store(dy + i, vf_where_positive(vf_load(y + i), vf_load(dy + i) * factor));
-    for (; i < last; i++)
+    }
+    for (; i < last; i++) {
         dy[i] = y[i] > 0 ? dy[i] * factor : 0;
+    }
 }
 
 void VGG_TIERED(sgd)(void *argument, size_t begin, size_t end, size_t worker);

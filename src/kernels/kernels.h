@@ -40,8 +40,7 @@ typedef struct vgg_choice {
     uint16_t columns, rows;
 } vgg_choice;
 
-/* ---- convolution
- * --------------------------------------------------------------------------------- */
+/* ---- convolution ---- */
 
 #define VGG_MOST_TAPS 9
 
@@ -98,8 +97,7 @@ typedef struct vgg_conv_forward_task {
     float *scratch; /* partition.scratch floats per worker */
 } vgg_conv_forward_task;
 
-/* ---- convolution by Winograd's F(4x4, 3x3) and F(2x2, 3x3)
- * ---------------------------------------------------------- */
+/* ---- convolution by Winograd's F(4x4, 3x3) and F(2x2, 3x3) ---- */
 
 /* A 3x3 convolution of blocked activations in tiles of 4x4 outputs (Lavin & Gray, "Fast algorithms
  * for convolutional neural networks", CVPR 2016): 36 products per tile and pair of channels instead
@@ -202,8 +200,7 @@ typedef struct vgg_conv_reduce_task {
 
 void vgg_conv_reduce(void *task, size_t begin, size_t end, size_t worker);
 
-/* ---- gradients of weights by Winograd's F(3x3, 4x4) and F(3x3, 2x2)
- * ------------------------------------------------- */
+/* ---- gradients of weights by Winograd's F(3x3, 4x4) and F(3x3, 2x2) ---- */
 
 /* The same gradients with 36 products per tile and pair of channels instead of 144, or 16 instead
  * of
@@ -255,8 +252,7 @@ static inline size_t vgg_winograd_weights_finish_units(const vgg_conv_shape *sha
 double vgg_conv_weights_cost(const vgg_conv_shape *shape, size_t tile);
 size_t vgg_conv_weights_fastest_tile(const vgg_conv_shape *shape);
 
-/* ---- linear
- * --------------------------------------------------------------------------------------- */
+/* ---- linear ---- */
 
 /* Weights are row-major (outputs, inputs) as they are in files. */
 typedef struct vgg_linear_task {
@@ -309,8 +305,7 @@ static inline size_t vgg_panel_count(size_t columns, size_t width) {
     return (columns + width - 1) / width;
 }
 
-/* ---- pooling
- * --------------------------------------------------------------------------------------- */
+/* ---- pooling ---- */
 
 /* Blocked in and out; unit: one channel block of one image. Max-pooling is 2x2 with stride 2, the
  * last row or column of an odd size left out; ties go to the first in reading order, and NaN wins,
@@ -327,8 +322,7 @@ typedef struct vgg_pool_task {
     bool relu; /* max_pool_backward: dy counts only where y > 0, for a ReLU before the pool */
 } vgg_pool_task;
 
-/* ---- normalisation
- * --------------------------------------------------------------------------------- */
+/* ---- normalisation ---- */
 
 /* Batch normalisation of blocked activations. Unit: one channel block of one image. */
 typedef struct vgg_batch_norm_task {
@@ -367,8 +361,7 @@ typedef struct vgg_lrn_task {
 #define VGG_LRN_BETA 0.75
 #define VGG_LRN_REACH 2 /* channels on either side */
 
-/* ---- elementwise
- * ------------------------------------------------------------------------------------ */
+/* ---- elementwise ---- */
 
 /* Units of VGG_CHUNK values of an array, the last one shorter. */
 #define VGG_CHUNK 16384
@@ -414,8 +407,7 @@ void vgg_block_forward(void *task, size_t begin, size_t end, size_t worker);
 void vgg_unblock(void *task, size_t begin, size_t end, size_t worker);
 void vgg_dropout(void *task, size_t begin, size_t end, size_t worker);
 
-/* ---- the machine
- * ------------------------------------------------------------------------------------- */
+/* ---- the machine ---- */
 
 /* Measures rates: machine_multiply does VGG_MACHINE_ROUNDS rounds of multiply-adds in registers per
  * unit, machine_read reads VGG_MACHINE_FLOATS values per unit. */
@@ -427,8 +419,7 @@ typedef struct vgg_machine_task {
     float *results; /* per unit, so that no work can be left out */
 } vgg_machine_task;
 
-/* ---- the table
- * --------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 /* Those of a tile size. */
 typedef struct vgg_winograd_kernels {

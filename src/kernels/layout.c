@@ -14,9 +14,11 @@ void vgg_block_forward(void *argument, size_t begin, size_t end, size_t worker) 
         size_t channels = vgg_size_min(VGG_BLOCK, task->channels - first);
         const float *from = task->x + (image * task->channels + first) * task->pixels;
         float *to = task->y + unit * task->pixels * VGG_BLOCK;
-        for (size_t p = 0; p < task->pixels; p++)
-            for (size_t c = 0; c < VGG_BLOCK; c++)
+        for (size_t p = 0; p < task->pixels; p++) {
+            for (size_t c = 0; c < VGG_BLOCK; c++) {
                 to[p * VGG_BLOCK + c] = c < channels ? from[c * task->pixels + p] : 0;
+            }
+        }
     }
 }
 
@@ -29,9 +31,11 @@ void vgg_unblock(void *argument, size_t begin, size_t end, size_t worker) {
         size_t channels = vgg_size_min(VGG_BLOCK, task->channels - first);
         const float *from = task->x + unit * task->pixels * VGG_BLOCK;
         float *to = task->y + (image * task->channels + first) * task->pixels;
-        for (size_t c = 0; c < channels; c++)
-            for (size_t p = 0; p < task->pixels; p++)
+        for (size_t c = 0; c < channels; c++) {
+            for (size_t p = 0; p < task->pixels; p++) {
                 to[c * task->pixels + p] = from[p * VGG_BLOCK + c];
+            }
+        }
     }
 }
 

@@ -33,8 +33,7 @@
 /* Outputs per pass of the backward pass to the input. */
 #define CHUNK_OUTPUTS 64
 
-/* ---- forward: y = x w^T + b
- * --------------------------------------------------------------------------- */
+/* ---- forward: y = x w^T + b ---- */
 
 /* Dot products of a tile: `count` numbers of rows of x and of the weights. */
 typedef struct dots {
@@ -52,37 +51,44 @@ VGG_INLINE void dot_tile(const dots *d, int images, int outputs, vgg_element ele
                          size_t y_stride) {
     vf sums[TILE_IMAGES][TILE_OUTPUTS];
     VGG_UNROLL
-    for (int n = 0; n < images; n++)
+    for (int n = 0; n < images; n++) {
         VGG_UNROLL
-    for (int o = 0; o < outputs; o++)
-        sums[n][o] = (vf){0};
+        for (int o = 0; o < outputs; o++) {
+            sums[n][o] = (vf){0};
+        }
+    }
     size_t i = 0;
     size_t size = vgg_element_bytes(element);
     for (; i + VGG_LANES <= d->count; i += VGG_LANES) {
         vf weight[TILE_OUTPUTS];
         VGG_UNROLL
-        for (int o = 0; o < d->fetches; o++)
+        for (int o = 0; o < d->fetches; o++) {
             __builtin_prefetch((const char *)d->w +
                                (d->first + (size_t)o * d->w_stride + i) * size + d->ahead);
+        }
         VGG_UNROLL
-        for (int o = 0; o < outputs; o++)
+        for (int o = 0; o < outputs; o++) {
             weight[o] = vf_load_element(element, d->w, d->first + (size_t)o * d->w_stride + i);
+        }
         VGG_UNROLL
         for (int n = 0; n < images; n++) {
             vf value = vf_load(d->x + (size_t)n * d->x_stride + i * d->x_step);
             VGG_UNROLL
-            for (int o = 0; o < outputs; o++)
+            for (int o = 0; o < outputs; o++) {
                 sums[n][o] += value * weight[o];
+            }
         }
     }
     size_t rest = d->count - i;
     if (rest > 0)
-        for (int n = 0; n < images; n++)
-            for (int o = 0; o < outputs; o++)
+        for (int n = 0; n < images; n++) {
+            for (int o = 0; o < outputs; o++) {
                 sums[n][o] +=
                     vf_load_some(VGG_ELEMENT_FLOAT32, d->x, (size_t)n * d->x_stride + i * d->x_step,
                                  rest) *
                     vf_load_some(element, d->w, d->first + (size_t)o * d->w_stride + i, rest);
+            }
+        }
     VGG_UNROLL
     for (int n = 0; n < images; n++) {
         float found[TILE_OUTPUTS];
@@ -90,8 +96,9 @@ VGG_INLINE void dot_tile(const dots *d, int images, int outputs, vgg_element ele
             vf_sum4(sums[n], found);
         else
             found[0] = vf_sum(sums[n][0]);
-        for (int o = 0; o < outputs; o++)
+        for (int o = 0; o < outputs; o++) {
             y[(size_t)n * y_stride + (size_t)o] += found[o];
+        }
     }
 }
 
@@ -131,8 +138,9 @@ VGG_INLINE void dot_images(const dot_chunk *chunk, int images, vgg_element eleme
 /* A row as vectors `apart` from each other. */
 VGG_INLINE void copy_row(const float *from, size_t count, float *to, size_t apart) {
     size_t i = 0;
-    for (; i + VGG_LANES <= count; i += VGG_LANES, to += apart)
+    for (; i + VGG_LANES <= count; i += VGG_LANES, to += apart) {
         vf_store(to, vf_load(from + i));
+    }
     memcpy(to, from + i, (count - i) * sizeof *to);
 }
 
@@ -145,9 +153,10 @@ VGG_INLINE void dot_many(const dot_chunk *chunk, int images, vgg_element element
     size_t inputs = task->inputs;
     ptrdiff_t size = (ptrdiff_t)vgg_element_bytes(element);
     _Alignas(VGG_ALIGNMENT) float x[CHUNK_INPUTS * TILE_IMAGES];
-    for (int r = 0; r < images; r++)
+    for (int r = 0; r < images; r++) {
         copy_row(task->x + (n + (size_t)r) * inputs + chunk->from, chunk->count, x + r * VGG_LANES,
                  (size_t)images * VGG_LANES);
+    }
     float *y = task->y + n * task->outputs;
     dots d = {.x = x,
               .x_stride = VGG_LANES,
@@ -231,13 +240,14 @@ static void begin_outputs(const vgg_linear_task *task, size_t begin, size_t end)
 static void end_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
     if (task->scales == NULL && !task->relu)
         return;
-    for (size_t n = 0; n < task->images; n++)
+    for (size_t n = 0; n < task->images; n++) {
         for (size_t o = begin; o < end; o++) {
             float *y = task->y + n * task->outputs + o;
             if (task->scales != NULL)
                 *y = *y * task->scales[o] + task->bias[o];
             *y = task->relu && *y < 0 ? 0 : *y;
         }
+    }
 }
 
 static void forward_outputs(const vgg_linear_task *task, size_t begin, size_t end) {
@@ -271,12 +281,12 @@ void VGG_TIERED(linear_forward)(void *argument, size_t begin, size_t end, size_t
                   : task->images >= MANY_IMAGES ? MANY_OUTPUTS
                                                 : VGG_LINEAR_OUTPUTS;
     size_t last = vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs);
-    for (size_t o = begin * VGG_LINEAR_OUTPUTS; o < last; o += step)
+    for (size_t o = begin * VGG_LINEAR_OUTPUTS; o < last; o += step) {
         forward_outputs(task, o, vgg_size_min(o + step, last));
+    }
 }
 
-/* ---- sums of rows, for both backward passes
- * ------------------------------------------------------------- */
+/* ---- sums of rows, for both backward passes ---- */
 
 /* sums[r][0..width) += over t of factor[t * factor_step + r * factor_stride] * terms[t *
  * terms_stride ..]. dx is rows = images, terms = rows of w; dweights is rows = outputs, terms =
@@ -297,40 +307,48 @@ typedef struct row_sums {
 VGG_INLINE void add_rows(const row_sums *s, int rows, int lines) {
     vf sums[TILE_ROWS][TILE_VECTORS];
     VGG_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         VGG_UNROLL
-    for (int v = 0; v < TILE_VECTORS; v++)
-        sums[r][v] = vf_load(s->sums + (size_t)r * s->sums_stride + v * VGG_LANES);
+        for (int v = 0; v < TILE_VECTORS; v++) {
+            sums[r][v] = vf_load(s->sums + (size_t)r * s->sums_stride + v * VGG_LANES);
+        }
+    }
     for (size_t t = 0; t < s->count; t++) {
         vf term[TILE_VECTORS];
         VGG_UNROLL
-        for (int v = 0; v < TILE_VECTORS; v++)
+        for (int v = 0; v < TILE_VECTORS; v++) {
             term[v] = vf_load(s->terms + t * s->terms_stride + v * VGG_LANES);
+        }
         VGG_UNROLL
-        for (int line = 0; line < lines; line++)
+        for (int line = 0; line < lines; line++) {
             __builtin_prefetch(s->fetched + t * s->fetched_stride + line * LINE_FLOATS);
+        }
         VGG_UNROLL
         for (int r = 0; r < rows; r++) {
             vf factor = vf_splat(s->factor[t * s->factor_step + (size_t)r * s->factor_stride]);
             VGG_UNROLL
-            for (int v = 0; v < TILE_VECTORS; v++)
+            for (int v = 0; v < TILE_VECTORS; v++) {
                 sums[r][v] += factor * term[v];
+            }
         }
     }
     VGG_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         VGG_UNROLL
-    for (int v = 0; v < TILE_VECTORS; v++)
-        vf_store(s->sums + (size_t)r * s->sums_stride + v * VGG_LANES, sums[r][v]);
+        for (int v = 0; v < TILE_VECTORS; v++) {
+            vf_store(s->sums + (size_t)r * s->sums_stride + v * VGG_LANES, sums[r][v]);
+        }
+    }
 }
 
 /* One column, for the rest of a width that is no multiple of TILE_WIDTH. */
 static void add_column(const row_sums *s, size_t rows) {
     for (size_t r = 0; r < rows; r++) {
         float sum = s->sums[r * s->sums_stride];
-        for (size_t t = 0; t < s->count; t++)
+        for (size_t t = 0; t < s->count; t++) {
             sum += s->factor[t * s->factor_step + r * s->factor_stride] *
                    s->terms[t * s->terms_stride];
+        }
         s->sums[r * s->sums_stride] = sum;
     }
 }
@@ -362,8 +380,9 @@ static void add_some_rows(const row_sums *s, size_t rows, size_t lines) {
 /* Terms next to each other, for several tiles of rows: lines of rows that are a power of two apart
  * share a few places of the first-level cache. */
 static void gather_terms(row_sums *s, float terms[CHUNK_OUTPUTS][TILE_WIDTH]) {
-    for (size_t t = 0; t < s->count; t++)
+    for (size_t t = 0; t < s->count; t++) {
         memcpy(terms[t], s->terms + t * s->terms_stride, sizeof terms[t]);
+    }
     s->terms = terms[0];
     s->terms_stride = TILE_WIDTH;
 }
@@ -397,8 +416,7 @@ static void add_row_sums(row_sums s, size_t rows, size_t width, const float *nex
     }
 }
 
-/* ---- backward: dx = dy w
- * --------------------------------------------------------------------------------- */
+/* ---- backward: dx = dy w ---- */
 
 void VGG_TIERED(linear_input)(void *argument, size_t begin, size_t end, size_t worker);
 
@@ -409,8 +427,9 @@ void VGG_TIERED(linear_input)(void *argument, size_t begin, size_t end, size_t w
     size_t last = vgg_size_min(end * VGG_LINEAR_INPUTS, task->inputs);
     for (size_t i = first; i < last; i += VGG_LINEAR_INPUTS) {
         size_t width = vgg_size_min(VGG_LINEAR_INPUTS, last - i);
-        for (size_t n = 0; n < task->images; n++)
+        for (size_t n = 0; n < task->images; n++) {
             memset(task->dx + n * task->inputs + i, 0, width * sizeof *task->dx);
+        }
         for (size_t o = 0; o < task->outputs; o += CHUNK_OUTPUTS) {
             row_sums s = {.factor = task->dy + o,
                           .factor_step = 1,
@@ -427,8 +446,7 @@ void VGG_TIERED(linear_input)(void *argument, size_t begin, size_t end, size_t w
     }
 }
 
-/* ---- backward: dw = dy^T x, db = sums of dy
- * ---------------------------------------------------------------- */
+/* ---- backward: dw = dy^T x, db = sums of dy ---- */
 
 void VGG_TIERED(linear_weights)(void *argument, size_t begin, size_t end, size_t worker);
 
@@ -452,8 +470,9 @@ void VGG_TIERED(linear_weights)(void *argument, size_t begin, size_t end, size_t
         add_row_sums(s, outputs, task->inputs, s.terms);
         for (size_t k = o; k < o + outputs; k++) {
             float sum = task->accumulate ? task->dbias[k] : 0;
-            for (size_t n = 0; n < task->images; n++)
+            for (size_t n = 0; n < task->images; n++) {
                 sum += task->dy[n * task->outputs + k];
+            }
             task->dbias[k] = sum;
         }
     }

@@ -23,21 +23,25 @@ typedef vf tile[TILE_OUTPUTS][TILE_VECTORS];
  * first TILE_WIDTH columns are used. */
 VGG_INLINE void sum_tile(size_t images, const float *dy, const float *x, tile sums) {
     VGG_UNROLL
-    for (int o = 0; o < TILE_OUTPUTS; o++)
+    for (int o = 0; o < TILE_OUTPUTS; o++) {
         VGG_UNROLL
-    for (int v = 0; v < TILE_VECTORS; v++)
-        sums[o][v] = (vf){0};
+        for (int v = 0; v < TILE_VECTORS; v++) {
+            sums[o][v] = (vf){0};
+        }
+    }
     for (size_t n = 0; n < images; n++) {
         vf term[TILE_VECTORS];
         VGG_UNROLL
-        for (int v = 0; v < TILE_VECTORS; v++)
+        for (int v = 0; v < TILE_VECTORS; v++) {
             term[v] = vf_load(x + n * VGG_LINEAR_X + v * VGG_LANES);
+        }
         VGG_UNROLL
         for (int o = 0; o < TILE_OUTPUTS; o++) {
             vf factor = vf_splat(dy[n * TILE_OUTPUTS + (size_t)o]);
             VGG_UNROLL
-            for (int v = 0; v < TILE_VECTORS; v++)
+            for (int v = 0; v < TILE_VECTORS; v++) {
                 sums[o][v] += factor * term[v];
+            }
         }
     }
 }
@@ -74,11 +78,13 @@ static void apply_part(const vgg_linear_update_task *task, size_t outputs, size_
                        float *weights, float *velocity) {
     for (size_t o = 0; o < outputs; o++) {
         float gradient[TILE_WIDTH];
-        for (int v = 0; v < TILE_VECTORS; v++)
+        for (int v = 0; v < TILE_VECTORS; v++) {
             vf_store(gradient + v * VGG_LANES, sums[o][v]);
-        for (size_t i = 0; i < width; i++)
+        }
+        for (size_t i = 0; i < width; i++) {
             apply_value(task, gradient[i], weights + o * task->inputs + i,
                         velocity + o * task->inputs + i);
+        }
     }
 }
 
@@ -92,12 +98,13 @@ static void update_panel(const vgg_linear_update_task *task, size_t output, size
         float *weights = task->weights + output * task->inputs + i;
         float *velocity = task->weights_velocity + output * task->inputs + i;
         VGG_UNROLL
-        for (int o = 0; o < TILE_OUTPUTS; o++)
+        for (int o = 0; o < TILE_OUTPUTS; o++) {
             VGG_UNROLL
-        for (int f = 0; f < TILE_WIDTH; f += VGG_ALIGNMENT / (int)sizeof(float)) {
-            size_t ahead = (size_t)o * task->inputs + (size_t)f + PREFETCH_FLOATS;
-            __builtin_prefetch(weights + ahead, 1);
-            __builtin_prefetch(velocity + ahead, 1);
+            for (int f = 0; f < TILE_WIDTH; f += VGG_ALIGNMENT / (int)sizeof(float)) {
+                size_t ahead = (size_t)o * task->inputs + (size_t)f + PREFETCH_FLOATS;
+                __builtin_prefetch(weights + ahead, 1);
+                __builtin_prefetch(velocity + ahead, 1);
+            }
         }
         tile sums;
         sum_tile(task->images, dy, x + (i - input), sums);
@@ -111,8 +118,9 @@ static void update_panel(const vgg_linear_update_task *task, size_t output, size
 static void update_bias(const vgg_linear_update_task *task, size_t output) {
     const float *dy = task->dy_panels + output / TILE_OUTPUTS * TILE_OUTPUTS * task->images;
     float sum = 0;
-    for (size_t n = 0; n < task->images; n++)
+    for (size_t n = 0; n < task->images; n++) {
         sum += dy[n * TILE_OUTPUTS + output % TILE_OUTPUTS];
+    }
     apply_value(task, sum, task->bias + output, task->bias_velocity + output);
 }
 
@@ -125,12 +133,16 @@ void VGG_TIERED(linear_update)(void *argument, size_t begin, size_t end, size_t 
     for (size_t unit = begin; unit < end; unit++) {
         size_t first = unit * VGG_LINEAR_UPDATE;
         size_t last = vgg_size_min(first + VGG_LINEAR_UPDATE, task->outputs);
-        for (size_t from = 0; from < task->inputs; from += chunk)
-            for (size_t o = first; o < last; o += TILE_OUTPUTS)
+        for (size_t from = 0; from < task->inputs; from += chunk) {
+            for (size_t o = first; o < last; o += TILE_OUTPUTS) {
                 for (size_t i = from; i < vgg_size_min(from + chunk, task->inputs);
-                     i += VGG_LINEAR_X)
+                     i += VGG_LINEAR_X) {
                     update_panel(task, o, i);
-        for (size_t o = first; o < last; o++)
+                }
+            }
+        }
+        for (size_t o = first; o < last; o++) {
             update_bias(task, o);
+        }
     }
 }

@@ -19,18 +19,21 @@ void VGG_TIERED(machine_multiply)(void *argument, size_t begin, size_t end, size
     const vgg_machine_task *task = argument;
     vf sums[CHAINS];
     VGG_UNROLL
-    for (int i = 0; i < CHAINS; i++)
+    for (int i = 0; i < CHAINS; i++) {
         sums[i] = vf_splat((float)i);
+    }
     vf factor = vf_load(task->values), term = vf_load(task->values + VGG_LANES);
     for (size_t round = 0; round < (end - begin) * VGG_MACHINE_ROUNDS; round++) {
         VGG_UNROLL
-        for (int i = 0; i < CHAINS; i++)
+        for (int i = 0; i < CHAINS; i++) {
             sums[i] = sums[i] * factor + term;
+        }
     }
     vf total = {0};
     VGG_UNROLL
-    for (int i = 0; i < CHAINS; i++)
+    for (int i = 0; i < CHAINS; i++) {
         total += sums[i];
+    }
     task->results[begin] = vf_sum(total);
 }
 
@@ -52,8 +55,9 @@ void VGG_TIERED(machine_read)(void *argument, size_t begin, size_t end, size_t w
         }
     }
     vf total = {0};
-    for (int k = 0; k < STREAMS; k++)
+    for (int k = 0; k < STREAMS; k++) {
         total += sums[k];
+    }
     task->results[begin] = vf_sum(total);
 }
 

@@ -4,8 +4,7 @@
 /* Sums over this many pixels are added up on their own, and then as a second level. */
 #define CHUNK_PIXELS 256
 
-/* ---- batch normalisation
- * ------------------------------------------------------------------------------------ */
+/* ---- batch normalisation ---- */
 
 static size_t block_of(const vgg_batch_norm_task *task, size_t unit) {
     return unit % vgg_blocks(task->channels) * VGG_BLOCK;
@@ -19,12 +18,13 @@ static const float *pixels_of(const vgg_batch_norm_task *task, const float *x, s
 VGG_INLINE void add_distances(const float *x, size_t pixels, vf origin, vf sums[2]) {
     vf distances[2] = {{0}, {0}}, squares[2] = {{0}, {0}};
     size_t p = 0;
-    for (; p + 2 <= pixels; p += 2)
+    for (; p + 2 <= pixels; p += 2) {
         VGG_UNROLL
-    for (size_t i = 0; i < 2; i++) {
-        vf distance = vf_load(x + (p + i) * VGG_BLOCK) - origin;
-        distances[i] += distance;
-        squares[i] += distance * distance;
+        for (size_t i = 0; i < 2; i++) {
+            vf distance = vf_load(x + (p + i) * VGG_BLOCK) - origin;
+            distances[i] += distance;
+            squares[i] += distance * distance;
+        }
     }
     if (p < pixels) {
         vf distance = vf_load(x + p * VGG_BLOCK) - origin;
@@ -45,9 +45,10 @@ static void statistics_of(const float *x, size_t pixels, float *mean_out, float 
     vf origin = vf_load(x);
     add_distances(x, least, origin, first);
     origin += first[0] / vf_splat((float)least);
-    for (size_t from = 0; from < pixels; from += CHUNK_PIXELS)
+    for (size_t from = 0; from < pixels; from += CHUNK_PIXELS) {
         add_distances(x + from * VGG_BLOCK, vgg_size_min(CHUNK_PIXELS, pixels - from), origin,
                       sums);
+    }
     vf distance = sums[0] / count;
     vf_store(mean_out, origin + distance);
     vf_store(square_out, sums[1] - sums[0] * distance);
@@ -58,12 +59,13 @@ void VGG_TIERED(batch_norm_statistics)(void *argument, size_t begin, size_t end,
 void VGG_TIERED(batch_norm_statistics)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (int v = 0; v < BLOCK_VECTORS; v++) {
             float *sums = task->sums + unit * 2 * VGG_BLOCK + v * VGG_LANES;
             statistics_of(pixels_of(task, task->x, unit) + v * VGG_LANES, task->pixels, sums,
                           sums + VGG_BLOCK);
         }
+    }
 }
 
 /* Shared by both passes, so that the backward pass sees the sign that the forward pass saw. */
@@ -76,7 +78,7 @@ void VGG_TIERED(batch_norm)(void *argument, size_t begin, size_t end, size_t wor
 void VGG_TIERED(batch_norm)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (int v = 0; v < BLOCK_VECTORS; v++) {
             size_t channel = block_of(task, unit) + (size_t)v * VGG_LANES;
             vf scale = vf_load(task->scale + channel), shift = vf_load(task->shift + channel);
@@ -87,6 +89,7 @@ void VGG_TIERED(batch_norm)(void *argument, size_t begin, size_t end, size_t wor
                 vf_put(task->stream, y + p * VGG_BLOCK, task->relu ? vf_relu(value) : value);
             }
         }
+    }
     vf_put_end(task->stream);
 }
 
@@ -100,7 +103,7 @@ void VGG_TIERED(batch_norm_sums)(void *argument, size_t begin, size_t end, size_
 void VGG_TIERED(batch_norm_sums)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (int v = 0; v < BLOCK_VECTORS; v++) {
             size_t channel = block_of(task, unit) + (size_t)v * VGG_LANES;
             vf scale = vf_load(task->scale + channel), shift = vf_load(task->shift + channel);
@@ -122,6 +125,7 @@ void VGG_TIERED(batch_norm_sums)(void *argument, size_t begin, size_t end, size_
             vf_store(sums, total);
             vf_store(sums + VGG_BLOCK, product);
         }
+    }
 }
 
 void VGG_TIERED(batch_norm_backward)(void *argument, size_t begin, size_t end, size_t worker);
@@ -129,7 +133,7 @@ void VGG_TIERED(batch_norm_backward)(void *argument, size_t begin, size_t end, s
 void VGG_TIERED(batch_norm_backward)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (int v = 0; v < BLOCK_VECTORS; v++) {
             size_t channel = block_of(task, unit) + (size_t)v * VGG_LANES;
             vf scale = vf_load(task->scale + channel), shift = vf_load(task->shift + channel);
@@ -145,10 +149,10 @@ void VGG_TIERED(batch_norm_backward)(void *argument, size_t begin, size_t end, s
                          gradient * from_dy + ((value - mean) * from_x + constant));
             }
         }
+    }
 }
 
-/* ---- local response normalisation
- * ----------------------------------------------------------------------------- */
+/* ---- local response normalisation ---- */
 
 /* Channels of a block with those that its windows reach on either side, as an array. */
 #define REACHED (VGG_BLOCK + 4 * VGG_LRN_REACH)
@@ -169,8 +173,9 @@ static void gather(const float *x, size_t pixels, ptrdiff_t blocks, ptrdiff_t fi
 static void window_sums(const float *values, size_t count, float *sums) {
     for (size_t i = 0; i < count; i++) {
         float sum = 0;
-        for (size_t j = 0; j <= 2 * VGG_LRN_REACH; j++)
+        for (size_t j = 0; j <= 2 * VGG_LRN_REACH; j++) {
             sum += values[i + j];
+        }
         sums[i] = sum;
     }
 }
@@ -184,11 +189,13 @@ static inline float power(float base) {
 /* For the channels first - reach ... of a gathered pixel: base = k + alpha * sum of squares. */
 static void bases(const float values[REACHED], float base[REACHED]) {
     float squares[REACHED];
-    for (size_t i = 0; i < REACHED; i++)
+    for (size_t i = 0; i < REACHED; i++) {
         squares[i] = values[i] * values[i];
+    }
     window_sums(squares, REACHED - 2 * VGG_LRN_REACH, base);
-    for (size_t i = 0; i < REACHED - 2 * VGG_LRN_REACH; i++)
+    for (size_t i = 0; i < REACHED - 2 * VGG_LRN_REACH; i++) {
         base[i] = (float)VGG_LRN_K + (float)VGG_LRN_ALPHA * base[i];
+    }
 }
 
 static void lrn_pixel(const float *x, size_t pixels, size_t blocks, float *y) {
@@ -197,8 +204,9 @@ static void lrn_pixel(const float *x, size_t pixels, size_t blocks, float *y) {
         gather(x, pixels, (ptrdiff_t)blocks, (ptrdiff_t)(block * VGG_BLOCK), values);
         bases(values, base);
         float *to = y + block * pixels * VGG_BLOCK;
-        for (size_t i = 0; i < VGG_BLOCK; i++)
+        for (size_t i = 0; i < VGG_BLOCK; i++) {
             to[i] = values[i + 2 * VGG_LRN_REACH] * power(base[i + VGG_LRN_REACH]);
+        }
     }
 }
 
@@ -211,15 +219,17 @@ static void lrn_backward_pixel(const float *x, const float *dy, size_t pixels, s
         gather(x, pixels, (ptrdiff_t)blocks, first, values);
         gather(dy, pixels, (ptrdiff_t)blocks, first, gradients);
         bases(values, base);
-        for (size_t i = 0; i < VGG_BLOCK + 2 * VGG_LRN_REACH; i++)
+        for (size_t i = 0; i < VGG_BLOCK + 2 * VGG_LRN_REACH; i++) {
             terms[i] =
                 gradients[i + VGG_LRN_REACH] * values[i + VGG_LRN_REACH] * power(base[i]) / base[i];
+        }
         window_sums(terms, VGG_BLOCK, sums);
         float *to = dx + block * pixels * VGG_BLOCK;
-        for (size_t i = 0; i < VGG_BLOCK; i++)
+        for (size_t i = 0; i < VGG_BLOCK; i++) {
             to[i] =
                 gradients[i + 2 * VGG_LRN_REACH] * power(base[i + VGG_LRN_REACH]) -
                 (float)(2 * VGG_LRN_ALPHA * VGG_LRN_BETA) * values[i + 2 * VGG_LRN_REACH] * sums[i];
+        }
     }
 }
 
@@ -235,12 +245,13 @@ void VGG_TIERED(lrn)(void *argument, size_t begin, size_t end, size_t worker);
 void VGG_TIERED(lrn)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_lrn_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (size_t p = 0; p < task->width; p++) {
             size_t at = lrn_offset(task, unit, p);
             lrn_pixel(task->x + at, task->height * task->width, vgg_blocks(task->channels),
                       task->y + at);
         }
+    }
 }
 
 void VGG_TIERED(lrn_backward)(void *argument, size_t begin, size_t end, size_t worker);
@@ -248,10 +259,11 @@ void VGG_TIERED(lrn_backward)(void *argument, size_t begin, size_t end, size_t w
 void VGG_TIERED(lrn_backward)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_lrn_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (size_t p = 0; p < task->width; p++) {
             size_t at = lrn_offset(task, unit, p);
             lrn_backward_pixel(task->x + at, task->dy + at, task->height * task->width,
                                vgg_blocks(task->channels), task->dx + at);
         }
+    }
 }

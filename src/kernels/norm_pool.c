@@ -41,11 +41,10 @@ VGG_INLINE vf activated(const norm_plane *p, const float *x) {
     return p->task->relu ? vf_relu(value) : value;
 }
 
-/* ---- forward
- * ---------------------------------------------------------------------------------------------- */
+/* ---- forward ---- */
 
 static void pool_plane(const norm_plane *p) {
-    for (size_t row = 0; row < p->window_rows; row++)
+    for (size_t row = 0; row < p->window_rows; row++) {
         for (size_t column = 0; column < p->windows; column++) {
             const float *x = p->task->x + p->first + (2 * row * p->width + 2 * column) * VGG_BLOCK;
             const float *below = x + p->width * VGG_BLOCK;
@@ -55,21 +54,22 @@ static void pool_plane(const norm_plane *p) {
                        activated(p, below + VGG_BLOCK), p->part, p->task->chosen + at / VGG_BLOCK);
             vf_store(p->task->y + at, best);
         }
+    }
 }
 
 void VGG_TIERED(batch_norm_pool)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(batch_norm_pool)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (int part = 0; part < BLOCK_VECTORS; part++) {
             norm_plane plane = plane_of(argument, unit, part);
             pool_plane(&plane);
         }
+    }
 }
 
-/* ---- backward
- * ---------------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 /* The gradient of what was normalised, at a row and column of the window whose values are at `at`;
  * x: the value there. */
@@ -104,7 +104,7 @@ void VGG_TIERED(batch_norm_pool_sums)(void *argument, size_t begin, size_t end, 
 void VGG_TIERED(batch_norm_pool_sums)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (int part = 0; part < BLOCK_VECTORS; part++) {
             norm_plane plane = plane_of(task, unit, part);
             vf total = {0}, product = {0};
@@ -113,6 +113,7 @@ void VGG_TIERED(batch_norm_pool_sums)(void *argument, size_t begin, size_t end, 
             vf_store(sums, total);
             vf_store(sums + VGG_BLOCK, product);
         }
+    }
 }
 
 /* What the gradient of an input is made of, besides that of the output. */
@@ -155,8 +156,9 @@ static void spread_plane(const norm_plane *p, const norm_terms *terms) {
         spread_row(p, terms, row, 0);
         spread_row(p, terms, row, 1);
     }
-    for (size_t row = 0; row < p->height; row++)
+    for (size_t row = 0; row < p->height; row++) {
         finish_row(p, terms, row, row < 2 * p->window_rows ? 2 * p->windows : 0);
+    }
 }
 
 void VGG_TIERED(batch_norm_pool_backward)(void *argument, size_t begin, size_t end, size_t worker);
@@ -164,7 +166,7 @@ void VGG_TIERED(batch_norm_pool_backward)(void *argument, size_t begin, size_t e
 void VGG_TIERED(batch_norm_pool_backward)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (int part = 0; part < BLOCK_VECTORS; part++) {
             norm_plane plane = plane_of(task, unit, part);
             norm_terms terms = {.mean = vf_load(task->mean + plane.channel),
@@ -173,5 +175,6 @@ void VGG_TIERED(batch_norm_pool_backward)(void *argument, size_t begin, size_t e
                                 .constant = vf_load(task->constant + plane.channel)};
             spread_plane(&plane, &terms);
         }
+    }
     vf_put_end(task->stream);
 }

@@ -12,14 +12,12 @@ static size_t out_plane(const vgg_pool_task *task, size_t unit) {
     return unit * task->out_height * task->out_width * VGG_BLOCK;
 }
 
-/* ---- max
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- max ---- */
 
 /* A row of windows; chosen: which of the four was taken, or NULL. */
 VGG_INLINE void max_row(const float *top, const float *bottom, size_t width, float *y,
                         vgg_choice *chosen) {
-    for (size_t column = 0; column < width; column++)
+    for (size_t column = 0; column < width; column++) {
         for (int v = 0; v < BLOCK_VECTORS; v++) {
             const float *a = top + 2 * column * VGG_BLOCK + v * VGG_LANES;
             const float *c = bottom + 2 * column * VGG_BLOCK + v * VGG_LANES;
@@ -28,6 +26,7 @@ VGG_INLINE void max_row(const float *top, const float *bottom, size_t width, flo
                              v, chosen == NULL ? &unused : &chosen[column]);
             vf_store(y + column * VGG_BLOCK + v * VGG_LANES, best);
         }
+    }
 }
 
 void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worker);
@@ -36,7 +35,7 @@ void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worke
     (void)worker;
     const vgg_pool_task *task = argument;
     size_t in_row = task->width * VGG_BLOCK, out_row = task->out_width * VGG_BLOCK;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (size_t row = 0; row < task->out_height; row++) {
             const float *top = in_plane(task, task->x, unit) + 2 * row * in_row;
             size_t to = out_plane(task, unit) + row * out_row;
@@ -46,12 +45,13 @@ void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worke
                 max_row(top, top + in_row, task->out_width, task->y + to,
                         task->chosen + to / VGG_BLOCK);
         }
+    }
 }
 
 /* y: where not NULL, dy counts only where it is positive. */
 VGG_INLINE void scatter_row(const float *dy, const float *y, const vgg_choice *chosen, size_t width,
                             float *top, float *bottom) {
-    for (size_t column = 0; column < width; column++)
+    for (size_t column = 0; column < width; column++) {
         for (int v = 0; v < BLOCK_VECTORS; v++) {
             size_t from = column * VGG_BLOCK + (size_t)v * VGG_LANES;
             size_t to = from + column * VGG_BLOCK;
@@ -64,6 +64,7 @@ VGG_INLINE void scatter_row(const float *dy, const float *y, const vgg_choice *c
             vf_store(bottom + to, unpool(gradient, choice, v, 1, 0));
             vf_store(bottom + to + VGG_BLOCK, unpool(gradient, choice, v, 1, 1));
         }
+    }
 }
 
 void VGG_TIERED(max_pool_backward)(void *argument, size_t begin, size_t end, size_t worker);
@@ -92,8 +93,7 @@ void VGG_TIERED(max_pool_backward)(void *argument, size_t begin, size_t end, siz
     }
 }
 
-/* ---- average
- * ---------------------------------------------------------------------------------------------- */
+/* ---- average ---- */
 
 /* PyTorch's adaptive window i of `out` over `in` values. */
 static size_t window_begin(size_t i, size_t in, size_t out) {
@@ -107,26 +107,33 @@ static size_t window_end(size_t i, size_t in, size_t out) {
 static void average_window(const float *x, size_t row_floats, size_t rows, size_t columns,
                            float *y) {
     float sums[VGG_BLOCK] = {0};
-    for (size_t row = 0; row < rows; row++)
-        for (size_t column = 0; column < columns; column++)
-            for (size_t c = 0; c < VGG_BLOCK; c++)
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t column = 0; column < columns; column++) {
+            for (size_t c = 0; c < VGG_BLOCK; c++) {
                 sums[c] += x[row * row_floats + column * VGG_BLOCK + c];
-    for (size_t c = 0; c < VGG_BLOCK; c++)
+            }
+        }
+    }
+    for (size_t c = 0; c < VGG_BLOCK; c++) {
         y[c] = sums[c] / (float)(rows * columns);
+    }
 }
 
 static void spread_window(const float *dy, size_t row_floats, size_t rows, size_t columns,
                           float *dx) {
-    for (size_t row = 0; row < rows; row++)
-        for (size_t column = 0; column < columns; column++)
-            for (size_t c = 0; c < VGG_BLOCK; c++)
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t column = 0; column < columns; column++) {
+            for (size_t c = 0; c < VGG_BLOCK; c++) {
                 dx[row * row_floats + column * VGG_BLOCK + c] += dy[c] / (float)(rows * columns);
+            }
+        }
+    }
 }
 
 /* Calls average_window or spread_window for every window of a unit. */
 static void each_window(const vgg_pool_task *task, size_t unit, bool backward) {
     size_t row_floats = task->width * VGG_BLOCK;
-    for (size_t i = 0; i < task->out_height; i++)
+    for (size_t i = 0; i < task->out_height; i++) {
         for (size_t j = 0; j < task->out_width; j++) {
             size_t top = window_begin(i, task->height, task->out_height);
             size_t left = window_begin(j, task->width, task->out_width);
@@ -139,14 +146,16 @@ static void each_window(const vgg_pool_task *task, size_t unit, bool backward) {
             else
                 average_window(task->x + in, row_floats, rows, columns, task->y + out);
         }
+    }
 }
 
 void VGG_TIERED(average_pool)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(average_pool)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         each_window(argument, unit, false);
+    }
 }
 
 void VGG_TIERED(average_pool_backward)(void *argument, size_t begin, size_t end, size_t worker);

@@ -84,8 +84,9 @@ VGG_INLINE vf vf_load_int8(const int8_t *from) {
     return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(numbers));
 #else
     vf value;
-    for (int i = 0; i < VGG_LANES; i++)
+    for (int i = 0; i < VGG_LANES; i++) {
         value[i] = (float)from[i];
+    }
     return value;
 #endif
 }
@@ -140,8 +141,9 @@ VGG_INLINE vf vf_relu(vf value) {
 #elif defined(__SSE__)
     return (vf)_mm_max_ps(_mm_setzero_ps(), (__m128)value);
 #else
-    for (int i = 0; i < VGG_LANES; i++)
+    for (int i = 0; i < VGG_LANES; i++) {
         value[i] = value[i] < 0 ? 0 : value[i];
+    }
     return value;
 #endif
 }
@@ -185,8 +187,9 @@ VGG_INLINE vf vf_sqrt(vf value) {
 #elif defined(__SSE__)
     return (vf)_mm_sqrt_ps((__m128)value);
 #else
-    for (int i = 0; i < VGG_LANES; i++)
+    for (int i = 0; i < VGG_LANES; i++) {
         value[i] = __builtin_sqrtf(value[i]);
+    }
     return value;
 #endif
 }
@@ -250,17 +253,20 @@ VGG_INLINE void vf_transpose(vf rows[VGG_LANES]) {
     }
 #endif
     VGG_UNROLL
-    for (int i = 0; i < VGG_LANES; i++)
+    for (int i = 0; i < VGG_LANES; i++) {
         rows[i] = blocks[i];
+    }
 }
 
 /* The sum of the lanes, halves added pairwise. */
 VGG_INLINE float vf_sum(vf value) {
     float lanes[VGG_LANES];
     vf_store(lanes, value);
-    for (int half = VGG_LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
+    for (int half = VGG_LANES / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; i++) {
             lanes[i] += lanes[i + half];
+        }
+    }
     return lanes[0];
 }
 
@@ -269,11 +275,12 @@ VGG_INLINE void vf_sum4(const vf v[4], float sums[4]) {
 #if VGG_LANES == 16
     vf half[2];
     VGG_UNROLL
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17,
                                           18, 19, 20, 21, 22, 23) +
                   __builtin_shufflevector(v[2 * i], v[2 * i + 1], 8, 9, 10, 11, 12, 13, 14, 15, 24,
                                           25, 26, 27, 28, 29, 30, 31);
+    }
     vf all = __builtin_shufflevector(half[0], half[1], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24,
                                      25, 26, 27) +
              __builtin_shufflevector(half[0], half[1], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23,
@@ -284,9 +291,10 @@ VGG_INLINE void vf_sum4(const vf v[4], float sums[4]) {
 #elif VGG_LANES == 8
     vf half[2];
     VGG_UNROLL
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 2, 3, 8, 9, 10, 11) +
                   __builtin_shufflevector(v[2 * i], v[2 * i + 1], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
     vf all = __builtin_shufflevector(half[0], half[1], 0, 1, 4, 5, 8, 9, 12, 13) +
              __builtin_shufflevector(half[0], half[1], 2, 3, 6, 7, 10, 11, 14, 15);
     all += __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6);
@@ -294,9 +302,10 @@ VGG_INLINE void vf_sum4(const vf v[4], float sums[4]) {
 #else
     vf half[2];
     VGG_UNROLL
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], 0, 1, 4, 5) +
                   __builtin_shufflevector(v[2 * i], v[2 * i + 1], 2, 3, 6, 7);
+    }
     vf all = __builtin_shufflevector(half[0], half[1], 0, 2, 4, 6) +
              __builtin_shufflevector(half[0], half[1], 1, 3, 5, 7);
 #endif

@@ -18,8 +18,7 @@
 /* Tiles of input that are fetched before they are needed. */
 #define TILES_AHEAD 3
 
-/* ---- input
- * ---------------------------------------------------------------------------------------------- */
+/* ---- input ---- */
 
 /* v[point * point_stride] of one vector of a tile whose columns are transformed already. */
 VGG_INLINE void input_rows(vf half[SIDE][SIDE], float *v, size_t point_stride) {
@@ -28,8 +27,9 @@ VGG_INLINE void input_rows(vf half[SIDE][SIDE], float *v, size_t point_stride) {
         vf out[SIDE];
         transform_input(half[row], out);
         VGG_UNROLL
-        for (int column = 0; column < SIDE; column++)
+        for (int column = 0; column < SIDE; column++) {
             vf_store(v + (size_t)(row * SIDE + column) * point_stride, out[column]);
+        }
     }
 }
 
@@ -44,13 +44,15 @@ VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, floa
             vf values[SIDE], out[SIDE] = {{0}};
             if (column >= begin && column < end) {
                 VGG_UNROLL
-                for (int row = 0; row < SIDE; row++)
+                for (int row = 0; row < SIDE; row++) {
                     values[row] = vf_load(d[row] + (column - 1) * VGG_BLOCK + part * VGG_LANES);
+                }
                 transform_input(values, out);
             }
             VGG_UNROLL
-            for (int row = 0; row < SIDE; row++)
+            for (int row = 0; row < SIDE; row++) {
                 half[row][column] = out[row];
+            }
         }
         input_rows(half, v + part * VGG_LANES, point_stride);
     }
@@ -58,8 +60,9 @@ VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, floa
 
 /* The rows of a tile are streams too short for the processor to foresee. */
 VGG_INLINE void fetch_ahead(const float *row) {
-    for (size_t pixel = 1; pixel <= TILE; pixel++)
+    for (size_t pixel = 1; pixel <= TILE; pixel++) {
         __builtin_prefetch(row + (TILES_AHEAD * TILE + pixel) * VGG_BLOCK);
+    }
 }
 
 void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
@@ -85,8 +88,7 @@ void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size
         input_block(rows, begin, end, v, point_stride);
 }
 
-/* ---- input that a max-pool's gradient is
- * -------------------------------------------------------------------------------------------- */
+/* ---- input that a max-pool's gradient is ---- */
 
 /* Rows and columns of windows that a tile touches: its second row and column begin a window. */
 #define WINDOWS (TILE / 2 + 2)
@@ -112,8 +114,9 @@ VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *co
                 transform_input(values, out);
             }
             VGG_UNROLL
-            for (int row = 0; row < SIDE; row++)
+            for (int row = 0; row < SIDE; row++) {
                 half[row][column] = out[row];
+            }
         }
         input_rows(half, v + part * VGG_LANES, point_stride);
     }
@@ -145,14 +148,13 @@ static void transform_spread_tile(const vgg_winograd_task *task, size_t image, s
         spread_block(rows, chosen, begin, end, v, point_stride);
 }
 
-/* ---- input of a unit
- * -------------------------------------------------------------------------------------------- */
+/* ---- input of a unit ---- */
 
 /* v: [POINTS][tiles][row], of `tiles` tiles from `first` on, counted through all images. */
 static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, float *v) {
     const vgg_winograd_partition *cut = &task->partition;
     size_t per_image = cut->tile_rows * cut->tile_columns;
-    for (size_t block = 0; block < vgg_blocks(task->shape.inputs); block++)
+    for (size_t block = 0; block < vgg_blocks(task->shape.inputs); block++) {
         for (size_t t = 0; t < tiles; t++) {
             size_t image = (first + t) / per_image, tile = (first + t) % per_image;
             size_t row = tile / cut->tile_columns, column = tile % cut->tile_columns;
@@ -163,24 +165,26 @@ static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t 
                 VGG_TILED(transform_tile)
             (&task->shape, task->x, image, block, row, column, to, tiles * cut->row);
         }
+    }
 }
 
-/* ---- products
- * --------------------------------------------------------------------------------------------- */
+/* ---- products ---- */
 
 /* One channel's share of multiply_tile. */
 VGG_INLINE void multiply_channel(int tiles, const float *v, size_t row, const float *u,
                                  vf sums[TILE_TILES][TILE_VECTORS]) {
     vf filter[TILE_VECTORS];
     VGG_UNROLL
-    for (int k = 0; k < TILE_VECTORS; k++)
+    for (int k = 0; k < TILE_VECTORS; k++) {
         filter[k] = vf_load(u + k * VGG_LANES);
+    }
     VGG_UNROLL
     for (int t = 0; t < tiles; t++) {
         vf value = vf_splat(v[(size_t)t * row]);
         VGG_UNROLL
-        for (int k = 0; k < TILE_VECTORS; k++)
+        for (int k = 0; k < TILE_VECTORS; k++) {
             sums[t][k] += value * filter[k];
+        }
     }
 }
 
@@ -190,25 +194,30 @@ VGG_INLINE void multiply_tile(int tiles, const float *v, size_t row, const float
                               size_t channels, bool add, float *m) {
     vf sums[TILE_TILES][TILE_VECTORS];
     VGG_UNROLL
-    for (int t = 0; t < tiles; t++)
+    for (int t = 0; t < tiles; t++) {
         VGG_UNROLL
-    for (int k = 0; k < TILE_VECTORS; k++)
-        sums[t][k] = (vf){0};
+        for (int k = 0; k < TILE_VECTORS; k++) {
+            sums[t][k] = (vf){0};
+        }
+    }
     for (size_t begin = 0; begin < channels; begin += VGG_BLOCK) {
         /* The rows of the next piece, whose many streams the processor does not foresee. */
         VGG_UNROLL
-        for (int t = 0; t < tiles; t++)
+        for (int t = 0; t < tiles; t++) {
             __builtin_prefetch(v + (size_t)(tiles + t) * row + begin);
+        }
         size_t end = vgg_size_min(begin + VGG_BLOCK, channels);
-        for (size_t c = begin; c < end; c++)
+        for (size_t c = begin; c < end; c++) {
             multiply_channel(tiles, v + c, row, u + c * GROUP, sums);
+        }
     }
     VGG_UNROLL
-    for (int t = 0; t < tiles; t++)
+    for (int t = 0; t < tiles; t++) {
         VGG_UNROLL
-    for (int k = 0; k < TILE_VECTORS; k++) {
-        float *to = m + t * GROUP + k * VGG_LANES;
-        vf_store(to, add ? vf_load(to) + sums[t][k] : sums[t][k]);
+        for (int k = 0; k < TILE_VECTORS; k++) {
+            float *to = m + t * GROUP + k * VGG_LANES;
+            vf_store(to, add ? vf_load(to) + sums[t][k] : sums[t][k]);
+        }
     }
 }
 
@@ -246,15 +255,14 @@ static void multiply(size_t tiles, const float *v, size_t row, const float *u, s
     size_t pieces = (tiles + TILE_TILES - 1) / TILE_TILES;
     for (size_t piece = 0; piece < pieces; piece++) {
         size_t begin = tiles * piece / pieces, end = tiles * (piece + 1) / pieces;
-        for (size_t k = 0; k < GROUP; k += TILE_VECTORS * VGG_LANES)
+        for (size_t k = 0; k < GROUP; k += TILE_VECTORS * VGG_LANES) {
             multiply_some(end - begin, v + begin * row, row, u + k, channels, add,
                           m + begin * GROUP + k);
+        }
     }
 }
 
-/* ---- output
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- output ---- */
 
 /* Bias, batch norm and ReLU of one vector of output channels. */
 typedef struct epilogue {
@@ -293,16 +301,17 @@ typedef struct output_planes {
 VGG_INLINE void store_rows(const vgg_conv_shape *shape, bool full, size_t top, size_t left,
                            vf y[2][TILE], const output_planes *to) {
     VGG_UNROLL
-    for (size_t row = 0; row < 2; row++)
+    for (size_t row = 0; row < 2; row++) {
         VGG_UNROLL
-    for (size_t column = 0; column < TILE; column++) {
-        if (!full && (top + row >= shape->height || left + column >= shape->width))
-            continue;
-        size_t at = ((top + row) * shape->width + left + column) * VGG_BLOCK;
-        vf value = y[row][column];
-        if (to->gate != NULL)
-            value = vf_where_positive(vf_load(to->gate + at), value);
-        vf_put(to->stream, to->y + at, value);
+        for (size_t column = 0; column < TILE; column++) {
+            if (!full && (top + row >= shape->height || left + column >= shape->width))
+                continue;
+            size_t at = ((top + row) * shape->width + left + column) * VGG_BLOCK;
+            vf value = y[row][column];
+            if (to->gate != NULL)
+                value = vf_where_positive(vf_load(to->gate + at), value);
+            vf_put(to->stream, to->y + at, value);
+        }
     }
 }
 
@@ -335,12 +344,14 @@ VGG_INLINE void output_vector(const vgg_winograd_task *task, bool full, const fl
     for (int column = 0; column < SIDE; column++) {
         vf products[SIDE], out[TILE];
         VGG_UNROLL
-        for (int row = 0; row < SIDE; row++)
+        for (int row = 0; row < SIDE; row++) {
             products[row] = vf_load(m + (size_t)(row * SIDE + column) * point_stride);
+        }
         transform_output(products, out);
         VGG_UNROLL
-        for (int row = 0; row < TILE; row++)
+        for (int row = 0; row < TILE; row++) {
             half[row][column] = out[row];
+        }
     }
     VGG_UNROLL
     for (size_t row = 0; row < TILE; row += 2) {
@@ -349,8 +360,9 @@ VGG_INLINE void output_vector(const vgg_winograd_task *task, bool full, const fl
         for (size_t i = 0; i < 2; i++) {
             transform_output(half[row + i], y[i]);
             VGG_UNROLL
-            for (int column = 0; column < TILE; column++)
+            for (int column = 0; column < TILE; column++) {
                 y[i][column] = finish(e, y[i][column]);
+            }
         }
         if (task->pool)
             store_windows(&task->shape, full, top + row, left, y, to);
@@ -397,9 +409,7 @@ static void output_tiles(const vgg_winograd_task *task, size_t first, size_t til
     }
 }
 
-/* ---- units
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- units ---- */
 
 /* What a unit works on: its tiles, counted through all images, and its scratch. */
 typedef struct unit_state {
@@ -413,10 +423,11 @@ typedef struct unit_state {
 static void multiply_stored(const vgg_winograd_task *task, const unit_state *unit, size_t group) {
     const vgg_winograd_partition *cut = &task->partition;
     const float *u = task->filters + group * POINTS * cut->filter_point;
-    for (size_t point = 0; point < POINTS; point++)
+    for (size_t point = 0; point < POINTS; point++) {
         multiply(unit->tiles, unit->v + point * unit->tiles * cut->row, cut->row,
                  u + point * cut->filter_point, task->shape.inputs, false,
                  unit->m + point * cut->product_point);
+    }
 }
 
 /* Fetches the share of `point` of the weights that make_filters reads next, so that it will not
@@ -431,9 +442,11 @@ static void fetch_weights(const vgg_winograd_task *task, size_t first_k, size_t 
     size_t row = (task->turned ? shape->outputs : shape->inputs) * filter;
     const char *from = (const char *)task->weights +
                        (task->turned ? c * row + first_k * filter : first_k * row + c * filter);
-    for (size_t i = rows * point / POINTS; i < rows * (point + 1) / POINTS; i++)
-        for (size_t at = 0; at < columns * filter; at += 64)
+    for (size_t i = rows * point / POINTS; i < rows * (point + 1) / POINTS; i++) {
+        for (size_t at = 0; at < columns * filter; at += 64) {
             __builtin_prefetch(from + i * row + at, 0, 2);
+        }
+    }
 }
 
 /* The same with filters made here, for some input channels at a time, so that they stay in the
@@ -478,7 +491,8 @@ void VGG_TILED(forward)(void *argument, size_t begin, size_t end, size_t worker)
 
 void VGG_TILED(forward)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_winograd_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         run_unit(task, unit, task->scratch + worker * task->partition.scratch);
+    }
     vf_put_end(task->stream);
 }

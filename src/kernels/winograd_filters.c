@@ -12,11 +12,13 @@
 VGG_INLINE void transpose_part(vgg_element element, const void *from, size_t first, size_t stride,
                                size_t rows, size_t count, float (*taps)[GROUP]) {
     vf lines[VGG_LANES];
-    for (size_t k = 0; k < VGG_LANES; k++)
+    for (size_t k = 0; k < VGG_LANES; k++) {
         lines[k] = k < rows ? vf_load_some(element, from, first + k * stride, count) : (vf){0};
+    }
     vf_transpose(lines);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         vf_store(taps[i], lines[i]);
+    }
 }
 
 /* The same for any count, from `first` on. */
@@ -26,16 +28,19 @@ VGG_INLINE void transpose(vgg_element element, const void *from, size_t first, s
     for (; rows == VGG_LANES && i + VGG_LANES <= count; i += VGG_LANES) {
         vf lines[VGG_LANES];
         VGG_UNROLL
-        for (size_t k = 0; k < VGG_LANES; k++)
+        for (size_t k = 0; k < VGG_LANES; k++) {
             lines[k] = vf_load_element(element, from, first + k * stride + i);
+        }
         vf_transpose(lines);
         VGG_UNROLL
-        for (size_t k = 0; k < VGG_LANES; k++)
+        for (size_t k = 0; k < VGG_LANES; k++) {
             vf_store(taps[i + k], lines[k]);
+        }
     }
-    for (; i < count; i += VGG_LANES)
+    for (; i < count; i += VGG_LANES) {
         transpose_part(element, from, first + i, stride, rows, vgg_size_min(VGG_LANES, count - i),
                        taps + i);
+    }
 }
 
 /* to[c * 9 + tap][GROUP] from the weights, for some channels from c on; zero beyond K. */
@@ -54,8 +59,9 @@ VGG_INLINE void gather(const vgg_winograd_task *task, vgg_element element, size_
             float taps[9][GROUP];
             transpose(element, task->weights, ((c + i) * shape->outputs + first_k + k) * 9, 9, rows,
                       9, taps);
-            for (size_t tap = 0; tap < 9; tap++)
+            for (size_t tap = 0; tap < 9; tap++) {
                 memcpy(&to[i * 9 + tap][k], taps[8 - tap], VGG_LANES * sizeof(float));
+            }
         }
     }
 }
@@ -77,20 +83,23 @@ VGG_INLINE void filter_vector(const float *g, float *u, size_t point_stride) {
     for (int column = 0; column < 3; column++) {
         vf taps[3], out[SIDE];
         VGG_UNROLL
-        for (int row = 0; row < 3; row++)
+        for (int row = 0; row < 3; row++) {
             taps[row] = vf_load(g + (row * 3 + column) * GROUP);
+        }
         transform_filter(taps, out);
         VGG_UNROLL
-        for (int row = 0; row < SIDE; row++)
+        for (int row = 0; row < SIDE; row++) {
             half[row][column] = out[row];
+        }
     }
     VGG_UNROLL
     for (int row = 0; row < SIDE; row++) {
         vf out[SIDE];
         transform_filter(half[row], out);
         VGG_UNROLL
-        for (int column = 0; column < SIDE; column++)
+        for (int column = 0; column < SIDE; column++) {
             vf_store(u + (size_t)(row * SIDE + column) * point_stride, out[column]);
+        }
     }
 }
 
@@ -100,10 +109,12 @@ void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size
     for (size_t c = 0; c < channels; c += FILTER_CHANNELS) {
         size_t some = vgg_size_min(FILTER_CHANNELS, channels - c);
         gather_filters(task, first_k, first_c + c, some, taps);
-        for (size_t i = 0; i < some; i++)
-            for (int v = 0; v < GROUP_VECTORS; v++)
+        for (size_t i = 0; i < some; i++) {
+            for (int v = 0; v < GROUP_VECTORS; v++) {
                 filter_vector(taps[i * 9] + v * VGG_LANES, u + (c + i) * GROUP + v * VGG_LANES,
                               task->partition.filter_point);
+            }
+        }
     }
 }
 
@@ -112,8 +123,9 @@ void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker)
 void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_winograd_task *task = argument;
-    for (size_t group = begin; group < end; group++)
+    for (size_t group = begin; group < end; group++) {
         VGG_TILED(make_filters)
-    (task, group * GROUP, 0, task->shape.inputs,
-     task->filters + group * POINTS * task->partition.filter_point);
+        (task, group * GROUP, 0, task->shape.inputs,
+         task->filters + group * POINTS * task->partition.filter_point);
+    }
 }

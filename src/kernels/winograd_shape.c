@@ -67,7 +67,7 @@ static void cut_unstored(const vgg_conv_shape *shape, size_t threads, vgg_winogr
     size_t all = all_tiles(shape, cut), groups = filter_groups(shape);
     size_t most = vgg_size_min(most_tiles(cut, threads), all), least_units = ceiling(all, most);
     double best = 0;
-    for (size_t i = least_units; i < least_units + threads && i <= all; i++)
+    for (size_t i = least_units; i < least_units + threads && i <= all; i++) {
         for (size_t j = 1; j <= vgg_size_min(groups, threads); j++) {
             double tiles = (double)ceiling(all, i), part = (double)ceiling(groups, j);
             double time = (double)ceiling(i * j, threads) *
@@ -78,6 +78,7 @@ static void cut_unstored(const vgg_conv_shape *shape, size_t threads, vgg_winogr
             cut->tile_units = i;
             cut->group_units = j;
         }
+    }
     cut->tiles = ceiling(all, cut->tile_units);
     cut->tile_units = ceiling(all, cut->tiles);
     cut->groups = ceiling(groups, cut->group_units);

@@ -24,8 +24,7 @@
 /* Tiles of the gradient that are fetched before they are needed. */
 #define TILES_AHEAD 3
 
-/* ---- transforms
- * ------------------------------------------------------------------------------------------- */
+/* ---- transforms ---- */
 
 /* to[point * point_stride] of one vector of a tile whose columns are transformed already. */
 VGG_INLINE void gradient_rows(vf half[SIDE][TILE], float *to, size_t point_stride) {
@@ -34,8 +33,9 @@ VGG_INLINE void gradient_rows(vf half[SIDE][TILE], float *to, size_t point_strid
         vf out[SIDE];
         transform_gradient(half[row], out);
         VGG_UNROLL
-        for (int column = 0; column < SIDE; column++)
+        for (int column = 0; column < SIDE; column++) {
             vf_store(to + (size_t)(row * SIDE + column) * point_stride, out[column]);
+        }
     }
 }
 
@@ -63,8 +63,9 @@ VGG_INLINE void gradient_block(const float *const *d, const vgg_choice *const *c
                 transform_gradient(values, out);
             }
             VGG_UNROLL
-            for (int row = 0; row < SIDE; row++)
+            for (int row = 0; row < SIDE; row++) {
                 half[row][column] = out[row];
+            }
         }
         gradient_rows(half, to + part * VGG_LANES, point_stride);
     }
@@ -72,8 +73,9 @@ VGG_INLINE void gradient_block(const float *const *d, const vgg_choice *const *c
 
 /* The rows of a tile are streams too short for the processor to foresee. */
 VGG_INLINE void fetch_ahead(const float *row) {
-    for (size_t pixel = 0; pixel < TILE; pixel++)
+    for (size_t pixel = 0; pixel < TILE; pixel++) {
         __builtin_prefetch(row + (TILES_AHEAD * TILE + pixel) * VGG_BLOCK);
+    }
 }
 
 /* What a unit owns. */
@@ -158,13 +160,14 @@ static void spread_tile(const vgg_winograd_weights_task *task, tile_place place,
 static void transform(const vgg_winograd_weights_task *task, const share *own, size_t first,
                       size_t tiles, float *v, float *d, float *bias) {
     const vgg_winograd_weights_partition *cut = &task->partition;
-    for (size_t c = 0; c < own->c_blocks; c++)
+    for (size_t c = 0; c < own->c_blocks; c++) {
         for (size_t t = 0; t < tiles; t++) {
             tile_place place = place_of(cut, first + t);
             VGG_TILED(transform_tile)
             (&task->shape, task->x, place.image, own->first_c + c, place.row, place.column,
              v + (c * cut->tiles + t) * VGG_BLOCK, cut->input_point);
         }
+    }
     for (size_t k = 0; k < own->k_blocks; k++) {
         vf sum[BLOCK_VECTORS] = {{0}};
         for (size_t t = 0; t < tiles; t++) {
@@ -182,8 +185,7 @@ static void transform(const vgg_winograd_weights_task *task, const share *own, s
     }
 }
 
-/* ---- products
- * --------------------------------------------------------------------------------------------- */
+/* ---- products ---- */
 
 /* Where vector i of neighbouring blocks lies, which are `block` floats apart. */
 VGG_INLINE size_t vector_at(int i, size_t block) {
@@ -198,32 +200,36 @@ VGG_INLINE void multiply_tile(int channels, int vectors, size_t tiles, const flo
                               size_t sum_block) {
     vf totals[TILE_CHANNELS][TILE_VECTORS];
     VGG_UNROLL
-    for (int c = 0; c < channels; c++)
+    for (int c = 0; c < channels; c++) {
         VGG_UNROLL
-    for (int k = 0; k < vectors; k++) {
-        __builtin_prefetch(sums + c * VGG_BLOCK + vector_at(k, sum_block), 1);
-        totals[c][k] = (vf){0};
+        for (int k = 0; k < vectors; k++) {
+            __builtin_prefetch(sums + c * VGG_BLOCK + vector_at(k, sum_block), 1);
+            totals[c][k] = (vf){0};
+        }
     }
     for (size_t t = 0; t < tiles; t++) {
         vf gradient[TILE_VECTORS];
         __builtin_prefetch(v + (tiles + t) * VGG_BLOCK);
         VGG_UNROLL
-        for (int k = 0; k < vectors; k++)
+        for (int k = 0; k < vectors; k++) {
             gradient[k] = vf_load(d + t * VGG_BLOCK + vector_at(k, d_block));
+        }
         VGG_UNROLL
         for (int c = 0; c < channels; c++) {
             vf value = vf_splat(v[t * VGG_BLOCK + (size_t)c]);
             VGG_UNROLL
-            for (int k = 0; k < vectors; k++)
+            for (int k = 0; k < vectors; k++) {
                 totals[c][k] += value * gradient[k];
+            }
         }
     }
     VGG_UNROLL
-    for (int c = 0; c < channels; c++)
+    for (int c = 0; c < channels; c++) {
         VGG_UNROLL
-    for (int k = 0; k < vectors; k++) {
-        float *to = sums + c * VGG_BLOCK + vector_at(k, sum_block);
-        vf_store(to, add ? vf_load(to) + totals[c][k] : totals[c][k]);
+        for (int k = 0; k < vectors; k++) {
+            float *to = sums + c * VGG_BLOCK + vector_at(k, sum_block);
+            vf_store(to, add ? vf_load(to) + totals[c][k] : totals[c][k]);
+        }
     }
 }
 
@@ -247,8 +253,8 @@ static void multiply(const vgg_winograd_weights_task *task, const share *own, si
     size_t block = cut->tiles * VGG_BLOCK;
     size_t sum_block = own->c_blocks * SQUARE;
     int vectors = (int)own->k_blocks * BLOCK_VECTORS;
-    for (size_t point = 0; point < POINTS; point++)
-        for (int k = 0; k < vectors; k += TILE_VECTORS)
+    for (size_t point = 0; point < POINTS; point++) {
+        for (int k = 0; k < vectors; k += TILE_VECTORS) {
             for (size_t c = 0; c < own->c_blocks; c++) {
                 const float *from = v + point * cut->input_point + c * block;
                 const float *gradient = d + point * cut->gradient_point + vector_at(k, block);
@@ -258,10 +264,11 @@ static void multiply(const vgg_winograd_weights_task *task, const share *own, si
                 else
                     multiply_block(1, tiles, from, gradient, block, add, to, sum_block);
             }
+        }
+    }
 }
 
-/* ---- gradients
- * -------------------------------------------------------------------------------------------- */
+/* ---- gradients ---- */
 
 /* taps[9][VGG_LANES] of one vector of output channels from sums[point * stride]. */
 VGG_INLINE void filter_gradient(const float *sums, size_t stride, float *taps) {
@@ -270,20 +277,23 @@ VGG_INLINE void filter_gradient(const float *sums, size_t stride, float *taps) {
     for (int column = 0; column < SIDE; column++) {
         vf values[SIDE], out[3];
         VGG_UNROLL
-        for (int row = 0; row < SIDE; row++)
+        for (int row = 0; row < SIDE; row++) {
             values[row] = vf_load(sums + (size_t)(row * SIDE + column) * stride);
+        }
         transform_sums(values, out);
         VGG_UNROLL
-        for (int row = 0; row < 3; row++)
+        for (int row = 0; row < 3; row++) {
             half[row][column] = out[row];
+        }
     }
     VGG_UNROLL
     for (int row = 0; row < 3; row++) {
         vf out[3];
         transform_sums(half[row], out);
         VGG_UNROLL
-        for (int column = 0; column < 3; column++)
+        for (int column = 0; column < 3; column++) {
             vf_store(taps + (row * 3 + column) * VGG_LANES, out[column]);
+        }
     }
 }
 
@@ -295,8 +305,9 @@ VGG_INLINE void write_some(float *to, vf from, size_t count, bool accumulate) {
     }
     float values[VGG_LANES];
     vf_store(values, from);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         to[i] = accumulate ? to[i] + values[i] : values[i];
+    }
 }
 
 /* Writes `count` neighbouring gradients of each of `rows` output channels, which are `stride`
@@ -306,11 +317,13 @@ static void write_rows(const float *taps, size_t count, size_t rows, bool accumu
     for (size_t i = 0; i < count; i += VGG_LANES) {
         vf lines[VGG_LANES];
         VGG_UNROLL
-        for (size_t k = 0; k < VGG_LANES; k++)
+        for (size_t k = 0; k < VGG_LANES; k++) {
             lines[k] = vf_load(taps + (i + k) * VGG_LANES);
+        }
         vf_transpose(lines);
-        for (size_t k = 0; k < rows; k++)
+        for (size_t k = 0; k < rows; k++) {
             write_some(to + k * stride + i, lines[k], count - i, accumulate);
+        }
     }
 }
 
@@ -323,9 +336,10 @@ static void write_square(const vgg_winograd_weights_task *task, const float *sum
     size_t end = vgg_size_min((k_block + 1) * VGG_BLOCK, shape->outputs);
     for (size_t k = k_block * VGG_BLOCK; k < end; k += VGG_LANES) {
         float taps[VGG_BLOCK * TAPS * VGG_LANES];
-        for (size_t i = 0; i < VGG_BLOCK; i++)
+        for (size_t i = 0; i < VGG_BLOCK; i++) {
             filter_gradient(sums + i * VGG_BLOCK + k % VGG_BLOCK, stride,
                             taps + i * TAPS * VGG_LANES);
+        }
         write_rows(taps, count, vgg_size_min(VGG_LANES, end - k), task->accumulate,
                    task->dweights + (k * shape->inputs + c) * TAPS, shape->inputs * TAPS);
     }
@@ -337,23 +351,23 @@ static void write_bias(const vgg_winograd_weights_task *task, const float *sums,
     size_t first = k_block * VGG_BLOCK, end = vgg_size_min(first + VGG_BLOCK, task->shape.outputs);
     for (size_t k = first; k < end; k++) {
         float total = 0;
-        for (size_t group = 0; group < task->partition.groups; group++)
+        for (size_t group = 0; group < task->partition.groups; group++) {
             total += sums[group * stride + k - first];
+        }
         task->dbias[k] = task->accumulate ? task->dbias[k] + total : total;
     }
 }
 
-/* ---- units
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- units ---- */
 
 /* The gradients of a unit that has all tiles. */
 static void write_unit(const vgg_winograd_weights_task *task, const share *own, const float *sums,
                        const float *bias) {
     for (size_t k = 0; k < own->k_blocks; k++) {
-        for (size_t c = 0; c < own->c_blocks; c++)
+        for (size_t c = 0; c < own->c_blocks; c++) {
             write_square(task, sums + (k * own->c_blocks + c) * SQUARE, task->partition.sum_point,
                          own->first_k + k, own->first_c + c);
+        }
         if (own->first_c == 0)
             write_bias(task, bias + k * VGG_BLOCK, 0, own->first_k + k);
     }
@@ -365,9 +379,10 @@ static void add_groups(const vgg_winograd_weights_task *task, const float *first
                        float sums[POINTS * SQUARE]) {
     const vgg_winograd_weights_partition *cut = &task->partition;
     size_t stride = cut->k_units * cut->c_units * POINTS * cut->sum_point;
-    for (size_t point = 0; point < POINTS; point++)
+    for (size_t point = 0; point < POINTS; point++) {
         memcpy(sums + point * SQUARE, first + point * cut->sum_point, SQUARE * sizeof *sums);
-    for (size_t group = 1; group < cut->groups; group++)
+    }
+    for (size_t group = 1; group < cut->groups; group++) {
         for (size_t point = 0; point < POINTS; point++) {
             const float *from = first + group * stride + point * cut->sum_point;
             float *to = sums + point * SQUARE;
@@ -376,6 +391,7 @@ static void add_groups(const vgg_winograd_weights_task *task, const float *first
                 vf_store(to + i, vf_load(to + i) + vf_load(from + i));
             }
         }
+    }
 }
 
 /* The sums go on from piece to piece of the tiles. */
@@ -405,8 +421,9 @@ void VGG_TILED(weights)(void *argument, size_t begin, size_t end, size_t worker)
 
 void VGG_TILED(weights)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_winograd_weights_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         weights_unit(task, unit, task->scratch + worker * task->partition.scratch);
+    }
 }
 
 void VGG_TILED(weights_finish)(void *argument, size_t begin, size_t end, size_t worker);

@@ -30,9 +30,10 @@ const vgg_architecture *vgg_architecture_at(size_t row) {
 }
 
 const vgg_architecture *vgg_arch_find(const char *arch) {
-    for (size_t row = 0; row < ROWS; row++)
+    for (size_t row = 0; row < ROWS; row++) {
         if (strcasecmp(arch, table[row].name) == 0 || strcasecmp(arch, table[row].common_name) == 0)
             return &table[row];
+    }
     return NULL;
 }
 
@@ -55,8 +56,9 @@ static bool next_word(word_list *reader, char stop, char *word, size_t size) {
         at++;
         length--;
     }
-    while (length > 0 && isspace((unsigned char)at[length - 1]))
+    while (length > 0 && isspace((unsigned char)at[length - 1])) {
         length--;
+    }
     length = length < size - 1 ? length : size - 1;
     memcpy(word, at, length);
     word[length] = '\0';

@@ -34,10 +34,11 @@ size_t vgg_arena_place(vgg_buffer *buffers, size_t count) {
     size_t total = 0;
     for (;;) {
         size_t largest = count;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             if (!placed[i] && buffers[i].offset != SIZE_MAX &&
                 (largest == count || buffers[i].bytes > buffers[largest].bytes))
                 largest = i;
+        }
         if (largest == count)
             break;
         vgg_buffer *buffer = &buffers[largest];

@@ -5,16 +5,18 @@
 
 static double maximum(const float *values, size_t count) {
     double most = (double)values[0];
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = 1; i < count; i++) {
         most = (double)values[i] > most ? (double)values[i] : most;
+    }
     return most;
 }
 
 /* log(sum(exp(values))), shifted by the maximum so that nothing overflows. */
 static double log_sum_exp(const float *values, size_t count) {
     double most = maximum(values, count), sum = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         sum += exp((double)values[i] - most);
+    }
     return most + log(sum);
 }
 
@@ -22,8 +24,9 @@ void vgg_softmax(const float *logits, size_t count, size_t classes, float *proba
     for (size_t n = 0; n < count; n++) {
         const float *row = logits + n * classes;
         double total = log_sum_exp(row, classes);
-        for (size_t c = 0; c < classes; c++)
+        for (size_t c = 0; c < classes; c++) {
             probabilities[n * classes + c] = (float)exp((double)row[c] - total);
+        }
     }
 }
 

@@ -43,8 +43,9 @@ vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *
     else
         status = vgg_pool_create(threads, &pool, error);
     if (status == VGG_OK) {
-        for (size_t i = 0; i < floats; i++)
+        for (size_t i = 0; i < floats; i++) {
             task.values[i] = 0.5f;
+        }
         double seconds = fastest(pool, MULTIPLY_UNITS, kernels->machine_multiply, &task);
         machine->peak_gflops =
             (double)(kernels->machine_operations() * MULTIPLY_UNITS) / seconds * 1e-9;

@@ -26,8 +26,7 @@ void vgg_network_options_init(vgg_network_options *options, size_t size) {
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
-/* ---- building
- * ------------------------------------------------------------------------------------------ */
+/* ---- building ---- */
 
 /* A network while its layers are appended. */
 typedef struct layer_builder {
@@ -108,9 +107,7 @@ static size_t most_layers(const vgg_arch_list *list) {
     return 3 * list->token_count + 3 * list->hidden_count + 2;
 }
 
-/* ---- shapes
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 /* The extent that leaves a layer; a linear layer's own width is in layer->output.channels. */
 static vgg_extent output_extent(const vgg_layer *layer, vgg_extent in) {
@@ -134,8 +131,9 @@ static vgg_extent output_extent(const vgg_layer *layer, vgg_extent in) {
 
 static size_t count_pools(const vgg_network *network) {
     size_t pools = 0;
-    for (size_t i = 0; i < network->layer_count; i++)
+    for (size_t i = 0; i < network->layer_count; i++) {
         pools += network->layers[i].type == VGG_LAYER_MAX_POOL;
+    }
     return pools;
 }
 
@@ -178,9 +176,7 @@ vgg_status vgg_network_extents(const vgg_network *network, size_t height, size_t
     return VGG_OK;
 }
 
-/* ---- tensors
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- tensors ---- */
 
 static vgg_status add_tensor(vgg_network *network, const vgg_layer *layer, size_t which,
                              const char *role, size_t dimensions, const size_t *shape, bool trained,
@@ -220,9 +216,7 @@ static vgg_status add_tensors(vgg_network *network, const vgg_layer *layer, vgg_
     return status;
 }
 
-/* ---- creating
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- creating ---- */
 
 static vgg_status check_options(const vgg_network_options *options, vgg_error *error) {
     if (options->arch == NULL)
@@ -315,8 +309,9 @@ vgg_status vgg_network_create(const vgg_network_options *given, vgg_network **ou
 void vgg_network_free(vgg_network *network) {
     if (network == NULL)
         return;
-    for (size_t i = 0; network->tensors != NULL && i < network->tensor_count; i++)
+    for (size_t i = 0; network->tensors != NULL && i < network->tensor_count; i++) {
         free(network->tensors[i].owned);
+    }
     free(network->tensors);
     free(network->layers);
     free((char *)(uintptr_t)network->options.arch);

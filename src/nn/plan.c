@@ -14,9 +14,7 @@ void vgg_plan_options_init(vgg_plan_options *options, size_t size) {
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
-/* ---- making
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- making ---- */
 
 /* Fills in what an option of 0 stands for. */
 static void complete_options(const vgg_network *network, vgg_plan_options *options) {
@@ -185,9 +183,7 @@ vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options
     return VGG_OK;
 }
 
-/* ---- using
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- using ---- */
 
 vgg_status vgg_plan_set_mode(vgg_plan *plan, vgg_mode mode, vgg_error *error) {
     if (mode == VGG_MODE_TRAIN && !plan->gradients)
@@ -318,9 +314,7 @@ const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {
     return plan->gradients_of + plan->gradient_offsets[tensor];
 }
 
-/* ---- looking at it
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- looking at it ---- */
 
 size_t vgg_plan_step_count(const vgg_plan *plan) {
     return plan->step_count;

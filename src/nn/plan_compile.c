@@ -6,8 +6,7 @@
 #include "base/memory.h"
 #include "nn/compiler.h"
 
-/* ---- buffers
- * -------------------------------------------------------------------------------------------- */
+/* ---- buffers ---- */
 
 size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b) {
     size_t result = 0;
@@ -50,8 +49,7 @@ size_t vgg_compiler_add_constants(plan_compiler *compiler, size_t count) {
     return offset;
 }
 
-/* ---- steps
- * ---------------------------------------------------------------------------------------------- */
+/* ---- steps ---- */
 
 /* Appends a step that reads what flows and writes `out`. */
 static vgg_step *add_step(plan_compiler *compiler, vgg_step_kind kind, size_t layer, vgg_extent out,
@@ -181,8 +179,9 @@ static vgg_step *add_batch_norm(plan_compiler *compiler, size_t layer) {
     size_t lanes = vgg_round_up(step->out.channels, VGG_BLOCK);
     size_t *const figures[] = {&step->scale,  &step->shift,    &step->mean,     &step->from_dy,
                                &step->from_x, &step->constant, &step->deviation};
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
         *figures[i] = vgg_compiler_add_constants(compiler, lanes);
+    }
     step->sums = vgg_compiler_add_constants(
         compiler, vgg_compiler_product(compiler, 2 * lanes, compiler->plan->options.batch));
     step->relu = true;
@@ -261,9 +260,7 @@ static size_t compile_layer(plan_compiler *compiler, size_t layer) {
     return layer;
 }
 
-/* ---- lives
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- lives ---- */
 
 /* Whether the step needs its input again in the backward pass. */
 static bool keeps_x(const vgg_plan *plan, const vgg_step *step) {
@@ -312,16 +309,15 @@ static void find_lives(vgg_plan *plan) {
                                step->blocked_dx,
                                keeps_x(plan, step) ? step->x : VGG_NO_BUFFER,
                                step->mask ? step->y : VGG_NO_BUFFER};
-        for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        for (size_t i = 0; i < sizeof used / sizeof *used; i++) {
             use(plan, used[i], back);
+        }
     }
     if (plan->options.defer_linear)
         find_kept_lives(plan);
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static vgg_status allocate_lists(vgg_plan *plan, vgg_error *error) {
     /* A layer becomes at most two steps, with one more in front of the first and of the first
@@ -342,8 +338,9 @@ static size_t lowest_layer(const vgg_plan *plan) {
     const vgg_network *network = plan->network;
     size_t layer = 0;
     while (!plan->options.input_gradient && layer < network->layer_count &&
-           (network->layers[layer].frozen || network->layers[layer].tensors == 0))
+           (network->layers[layer].frozen || network->layers[layer].tensors == 0)) {
         layer++;
+    }
     return layer;
 }
 
@@ -351,8 +348,9 @@ static size_t lowest_step(const vgg_plan *plan) {
     size_t s = 0;
     while (!plan->options.input_gradient && s < plan->step_count &&
            !(plan->steps[s].layer == plan->lowest && plan->steps[s].kind != VGG_STEP_BLOCK &&
-             plan->steps[s].kind != VGG_STEP_FLATTEN))
+             plan->steps[s].kind != VGG_STEP_FLATTEN)) {
         s++;
+    }
     return s;
 }
 
@@ -360,8 +358,9 @@ static vgg_status compile_steps(plan_compiler *compiler, vgg_error *error) {
     vgg_plan *plan = compiler->plan;
     plan->lowest = lowest_layer(plan);
     plan->input = compiler->current = vgg_compiler_add_caller_buffer(compiler);
-    for (size_t layer = 0; layer < plan->network->layer_count; layer++)
+    for (size_t layer = 0; layer < plan->network->layer_count; layer++) {
         layer = compile_layer(compiler, layer);
+    }
     plan->lowest_step = lowest_step(plan);
     plan->logits = compiler->current;
     plan->buffers[plan->logits].offset = SIZE_MAX;
@@ -369,9 +368,10 @@ static vgg_status compile_steps(plan_compiler *compiler, vgg_error *error) {
         vgg_compile_backward(compiler);
     find_lives(plan);
     size_t sum = 0;
-    for (size_t i = 0; i < plan->buffer_count; i++)
+    for (size_t i = 0; i < plan->buffer_count; i++) {
         if (!vgg_size_add(sum, plan->buffers[i].bytes, &sum))
             compiler->overflow = true;
+    }
     plan->arena_bytes =
         compiler->overflow ? SIZE_MAX : vgg_arena_place(plan->buffers, plan->buffer_count);
     if (plan->arena_bytes == SIZE_MAX)

@@ -60,24 +60,27 @@ static const float *sums_at(const vgg_batch_norm_task *task, size_t image, size_
     return task->sums + ((image * vgg_blocks(task->channels) + block) * 2 + which) * VGG_BLOCK;
 }
 
-/* ---- forward
- * ---------------------------------------------------------------------------------------------- */
+/* ---- forward ---- */
 
 /* Mean and sum of squared distances over all images, from those of each (Chan, Golub, LeVeque
  * 1983), of the channels of a block. */
 static void combine(const vgg_batch_norm_task *task, size_t block, double mean[VGG_BLOCK],
                     double square[VGG_BLOCK]) {
-    for (size_t i = 0; i < VGG_BLOCK; i++)
+    for (size_t i = 0; i < VGG_BLOCK; i++) {
         mean[i] = square[i] = 0;
-    for (size_t n = 0; n < task->images; n++)
-        for (size_t i = 0; i < VGG_BLOCK; i++)
+    }
+    for (size_t n = 0; n < task->images; n++) {
+        for (size_t i = 0; i < VGG_BLOCK; i++) {
             mean[i] += (double)sums_at(task, n, block, 0)[i] / (double)task->images;
-    for (size_t n = 0; n < task->images; n++)
+        }
+    }
+    for (size_t n = 0; n < task->images; n++) {
         for (size_t i = 0; i < VGG_BLOCK; i++) {
             double distance = (double)sums_at(task, n, block, 0)[i] - mean[i];
             square[i] +=
                 (double)sums_at(task, n, block, 1)[i] + (double)task->pixels * distance * distance;
         }
+    }
 }
 
 static void update_running(float *running, double value) {
@@ -138,17 +141,17 @@ void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
                  step->pool ? kernels->batch_norm_pool : kernels->batch_norm, &task);
 }
 
-/* ---- backward
- * --------------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 /* The sums of dy and dy (x - mean) over all images of the channels of a block. */
 static void add_images(const vgg_batch_norm_task *task, size_t block, double totals[VGG_BLOCK],
                        double products[VGG_BLOCK]) {
-    for (size_t n = 0; n < task->images; n++)
+    for (size_t n = 0; n < task->images; n++) {
         for (size_t i = 0; i < VGG_BLOCK; i++) {
             totals[i] += (double)sums_at(task, n, block, 0)[i];
             products[i] += (double)sums_at(task, n, block, 1)[i];
         }
+    }
 }
 
 /* With M values per channel, deviation s and g = gamma / s, and sums over those values:
@@ -188,8 +191,9 @@ static void use_sums(const channels_work *work, size_t block) {
 
 static void use_sums_of_blocks(void *context, size_t begin, size_t end, size_t worker) {
     (void)worker;
-    for (size_t block = begin; block < end; block++)
+    for (size_t block = begin; block < end; block++) {
         use_sums(context, block);
+    }
 }
 
 void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {

@@ -6,11 +6,12 @@
 #include "nn/plan.h"
 
 static vgg_status check_values(const vgg_network *network, vgg_error *error) {
-    for (size_t i = 0; i < network->tensor_count; i++)
+    for (size_t i = 0; i < network->tensor_count; i++) {
         if (vgg_tensor_numbers(&network->tensors[i]).at == NULL)
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "tensor %s has no values: initialise the network or load a model",
                             network->tensors[i].info.name);
+    }
     return VGG_OK;
 }
 

@@ -24,8 +24,7 @@ static const vgg_tensor *tensor_of(const vgg_plan *plan, const vgg_step *step, s
     return &plan->network->tensors[plan->network->layers[step->layer].first_tensor + which];
 }
 
-/* ---- convolution
- * -------------------------------------------------------------------------------------------- */
+/* ---- convolution ---- */
 
 static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_step *step, size_t images) {
     bool folded = step->folded != SIZE_MAX;
@@ -190,8 +189,7 @@ static void convolution_backward(vgg_plan *plan, vgg_step *step) {
         move(plan, step->in, vgg_unblock, blocked_dx(plan, step), dx);
 }
 
-/* ---- pools and LRN
- * -------------------------------------------------------------------------------------------- */
+/* ---- pools and LRN ---- */
 
 static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_step *step) {
     return (vgg_pool_task){.images = plan->count,
@@ -225,9 +223,7 @@ static void lrn(const vgg_plan *plan, const vgg_step *step, vgg_pool_work *kerne
     run(plan, task.images * task.height, kernel, &task);
 }
 
-/* ---- linear
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- linear ---- */
 
 static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_step *step) {
     vgg_numbers weights = vgg_tensor_numbers(tensor_of(plan, step, VGG_TENSOR_WEIGHT));
@@ -283,9 +279,7 @@ static void linear_backward(vgg_plan *plan, vgg_step *step) {
         run(plan, linear_units(task.inputs, VGG_LINEAR_INPUTS), plan->kernels->linear_input, &task);
 }
 
-/* ---- all
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- all ---- */
 
 void vgg_step_forward(vgg_plan *plan, const vgg_step *step) {
     const float *x = vgg_plan_buffer(plan, step->x);

@@ -39,9 +39,10 @@ static estimate add_up(const vgg_network *network, size_t batch) {
     totals.input_mb =
         (double)(options->channels * options->height * options->width) * images * 4 / MB;
     totals.forward_backward_mb = 2 * outputs * images * 4 / MB;
-    for (size_t i = 0; i < network->tensor_count; i++)
+    for (size_t i = 0; i < network->tensor_count; i++) {
         if (network->tensors[i].info.trained)
             add_parameters(&totals, &network->tensors[i]);
+    }
     return totals;
 }
 
@@ -125,8 +126,9 @@ vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **
 static json_t *layer_json(const vgg_layer_info *info, size_t batch) {
     json_t *shape = json_array();
     json_array_append_new(shape, json_integer(batch == 0 ? -1 : (json_int_t)batch));
-    for (size_t i = 0; i < info->dimensions; i++)
+    for (size_t i = 0; i < info->dimensions; i++) {
         json_array_append_new(shape, json_integer((json_int_t)info->output[i]));
+    }
     return json_pack("{s:s, s:s, s:o, s:I, s:I}", "name", info->name, "type",
                      vgg_layer_type_name(info->type), "output_shape", shape, "parameters",
                      (json_int_t)info->parameters, "multiply_adds",
@@ -135,10 +137,11 @@ static json_t *layer_json(const vgg_layer_info *info, size_t batch) {
 
 static json_t *types_json(const estimate *totals) {
     json_t *types = json_object();
-    for (vgg_element element = 0; element < VGG_ELEMENT_OTHER; element++)
+    for (vgg_element element = 0; element < VGG_ELEMENT_OTHER; element++) {
         if (totals->of_type[element] > 0)
             json_object_set_new(types, vgg_element_name(element),
                                 json_integer((json_int_t)totals->of_type[element]));
+    }
     return types;
 }
 

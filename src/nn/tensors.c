@@ -56,8 +56,7 @@ vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer
     return VGG_OK;
 }
 
-/* ---- what is trained
- * ---------------------------------------------------------------------------------------- */
+/* ---- what is trained ---- */
 
 vgg_status vgg_network_set_trained(vgg_network *network, size_t layer, bool trained,
                                    vgg_error *error) {
@@ -74,8 +73,9 @@ bool vgg_network_trained(const vgg_network *network, size_t layer) {
 
 vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *error) {
     size_t found = 0;
-    for (size_t l = 0; l < network->layer_count; l++)
+    for (size_t l = 0; l < network->layer_count; l++) {
         found += network->layers[l].type == VGG_LAYER_MAX_POOL;
+    }
     if (blocks > found)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu blocks to freeze, expected 0 to %zu",
                         blocks, found);
@@ -89,15 +89,17 @@ vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *er
 
 size_t vgg_network_parameters(const vgg_network *network) {
     size_t count = 0;
-    for (size_t i = 0; i < network->layer_count; i++)
+    for (size_t i = 0; i < network->layer_count; i++) {
         count += trained_values(network, &network->layers[i]);
+    }
     return count;
 }
 
 size_t vgg_network_multiply_adds(const vgg_network *network) {
     size_t count = 0;
-    for (size_t i = 0; i < network->layer_count; i++)
+    for (size_t i = 0; i < network->layer_count; i++) {
         count += multiply_adds(network, &network->layers[i]);
+    }
     return count;
 }
 
@@ -122,13 +124,14 @@ vgg_status vgg_network_tensor(const vgg_network *network, size_t tensor, vgg_ten
 
 size_t vgg_network_find_tensor(const vgg_network *network, const char *name) {
     size_t tensor = 0;
-    while (tensor < network->tensor_count && strcmp(network->tensors[tensor].info.name, name) != 0)
+    while (tensor < network->tensor_count &&
+           strcmp(network->tensors[tensor].info.name, name) != 0) {
         tensor++;
+    }
     return tensor;
 }
 
-/* ---- values
- * --------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 const float *vgg_network_values(const vgg_network *network, size_t tensor) {
     return tensor < network->tensor_count ? network->tensors[tensor].values : NULL;
@@ -141,9 +144,11 @@ static void widen(const vgg_tensor *tensor, float *values) {
         memset(values, 0, tensor->info.count * sizeof *values);
     else
         vgg_elements_to_float(numbers.element, numbers.at, tensor->info.count, values);
-    for (size_t o = 0; numbers.scales != NULL && o < tensor->info.shape[0]; o++)
-        for (size_t i = 0; i < tensor->info.shape[1]; i++)
+    for (size_t o = 0; numbers.scales != NULL && o < tensor->info.shape[0]; o++) {
+        for (size_t i = 0; i < tensor->info.shape[1]; i++) {
             values[o * tensor->info.shape[1] + i] *= numbers.scales[o];
+        }
+    }
 }
 
 float *vgg_network_own(vgg_network *network, size_t index) {
@@ -217,8 +222,7 @@ vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, const flo
     return VGG_OK;
 }
 
-/* ---- initialisation
- * --------------------------------------------------------------------------------------- */
+/* ---- initialisation ---- */
 
 typedef struct init_scheme {
     const char *name;
@@ -259,9 +263,10 @@ static const init_scheme schemes[] = {
 };
 
 static const init_scheme *find_scheme(const char *name) {
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         if (strcmp(schemes[i].name, name) == 0)
             return &schemes[i];
+    }
     return NULL;
 }
 
@@ -276,8 +281,9 @@ static void fill_weight(const vgg_layer *layer, const init_scheme *scheme, uint6
 }
 
 static void fill(float *values, size_t count, float value) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         values[i] = value;
+    }
 }
 
 static vgg_status initialise_layer(vgg_network *network, const vgg_layer *layer,
@@ -299,8 +305,9 @@ static vgg_status initialise_layer(vgg_network *network, const vgg_layer *layer,
 /* Says so before memory is taken when all tensors together would not fit. */
 static vgg_status check_memory(const vgg_network *network, vgg_error *error) {
     size_t values = 0, available = vgg_memory_available();
-    for (size_t i = 0; i < network->tensor_count; i++)
+    for (size_t i = 0; i < network->tensor_count; i++) {
         values += network->tensors[i].owned == NULL ? network->tensors[i].info.count : 0;
+    }
     if (values <= available / sizeof(float))
         return VGG_OK;
     char needed[VGG_SIZE_TEXT], left[VGG_SIZE_TEXT];
@@ -317,15 +324,14 @@ vgg_status vgg_network_initialise(vgg_network *network, const char *name, uint64
         return vgg_fail(error, VGG_ERROR_NOT_FOUND,
                         "initialisation \"%s\", expected kaiming, glorot or paper", name);
     vgg_status status = check_memory(network, error);
-    for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++)
+    for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++) {
         status = initialise_layer(network, &network->layers[i], scheme, seed, error);
+    }
     network->version++;
     return status;
 }
 
-/* ---- shapes
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 vgg_status vgg_flatten_shape(const size_t *shape, size_t dimensions, size_t start_dim, size_t *out,
                              size_t *out_dimensions, vgg_error *error) {
@@ -334,10 +340,11 @@ vgg_status vgg_flatten_shape(const size_t *shape, size_t dimensions, size_t star
                         "flatten from dimension %zu of %zu, expected 0 to %zu", start_dim,
                         dimensions, dimensions == 0 ? 0 : dimensions - 1);
     size_t product = 1;
-    for (size_t i = start_dim; i < dimensions; i++)
+    for (size_t i = start_dim; i < dimensions; i++) {
         if (!vgg_size_mul(product, shape[i], &product))
             return vgg_fail(error, VGG_ERROR_SHAPE, "flattening from dimension %zu overflows",
                             start_dim);
+    }
     memcpy(out, shape, start_dim * sizeof *out);
     out[start_dim] = product;
     *out_dimensions = start_dim + 1;

@@ -1,6 +1,6 @@
-/* Saving a run, and continuing one. The velocities are saved as a model whose notes say how far the run
- * has come. The two files of a checkpoint are written under other names first and then renamed together,
- * so that they belong to the same step. */
+/* Saving a run, and continuing one. The velocities are saved as a model whose notes say how far the
+ * run has come. The two files of a checkpoint are written under other names first and then renamed
+ * together, so that they belong to the same step. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -13,7 +13,7 @@
 #include "nn/network.h"
 #include "train/run.h"
 
-/* ---- numbers in notes --------------------------------------------------------------------------------------- */
+/* ---- numbers in notes ---- */
 
 static vgg_status note_count(vgg_model *model, const char *key, uint64_t value, vgg_error *error) {
     char text[32];
@@ -52,14 +52,15 @@ static vgg_status read_real(const vgg_model *model, const char *key, double *val
     return *end == '\0' ? VGG_OK : fail_note(key, error);
 }
 
-/* ---- saving --------------------------------------------------------------------------------------------------- */
+/* ---- saving ---- */
 
 /* Which layers that have tensors are frozen, as a digit for each; freed by the caller. */
 static char *frozen_text(const vgg_network *network) {
     char *text = calloc(network->layer_count + 1, 1);
-    for (size_t l = 0, at = 0; text != NULL && l < network->layer_count; l++)
+    for (size_t l = 0, at = 0; text != NULL && l < network->layer_count; l++) {
         if (network->layers[l].tensors > 0)
             text[at++] = network->layers[l].frozen ? '1' : '0';
+    }
     return text;
 }
 
@@ -94,14 +95,18 @@ static vgg_status describe_progress(vgg_model *model, const vgg_progress *progre
         const char *key;
         uint64_t value;
     } counts[] = {
-        {"state.seed", progress->seed},       {"state.epoch", progress->epoch},
-        {"state.step", progress->step},       {"state.updates", progress->updates},
-        {"state.images", progress->images},   {"state.hits", progress->hits},
+        {"state.seed", progress->seed},
+        {"state.epoch", progress->epoch},
+        {"state.step", progress->step},
+        {"state.updates", progress->updates},
+        {"state.images", progress->images},
+        {"state.hits", progress->hits},
         {"state.best_epoch", progress->best_epoch},
     };
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < sizeof counts / sizeof *counts; i++)
+    for (size_t i = 0; status == VGG_OK && i < sizeof counts / sizeof *counts; i++) {
         status = note_count(model, counts[i].key, counts[i].value, error);
+    }
     if (status == VGG_OK)
         status = note_real(model, "state.loss", progress->loss, error);
     if (status == VGG_OK)
@@ -189,7 +194,8 @@ static vgg_status make_names(const char *folder, checkpoint_names *names, vgg_er
     return vgg_fail_memory(error, "file names", strlen(folder));
 }
 
-static vgg_status save_files(const vgg_run *run, const checkpoint_names *names, bool best, vgg_error *error) {
+static vgg_status save_files(const vgg_run *run, const checkpoint_names *names, bool best,
+                             vgg_error *error) {
     vgg_status status = describe_training(run, error);
     if (status == VGG_OK && best)
         status = vgg_model_save(run->model, names->best, error);
@@ -220,7 +226,7 @@ vgg_status vgg_run_save(const vgg_run *run, bool best, vgg_error *error) {
     return status;
 }
 
-/* ---- resuming --------------------------------------------------------------------------------------------------- */
+/* ---- resuming ---- */
 
 static vgg_status read_progress(const vgg_model *model, vgg_progress *progress, vgg_error *error) {
     uint64_t epoch, step, images, hits, best_epoch;
@@ -228,9 +234,8 @@ static vgg_status read_progress(const vgg_model *model, vgg_progress *progress, 
         const char *key;
         uint64_t *value;
     } counts[] = {
-        {"state.seed", &progress->seed},       {"state.epoch", &epoch},
-        {"state.step", &step},                 {"state.updates", &progress->updates},
-        {"state.images", &images},             {"state.hits", &hits},
+        {"state.seed", &progress->seed},       {"state.epoch", &epoch},   {"state.step", &step},
+        {"state.updates", &progress->updates}, {"state.images", &images}, {"state.hits", &hits},
         {"state.best_epoch", &best_epoch},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -292,8 +297,8 @@ vgg_status vgg_run_resume(vgg_run *run, vgg_error *error) {
         return status;
     vgg_progress progress = {0};
     uint64_t updates = 0;
-    status = load_into(names.state, vgg_optimiser_velocity(run->optimiser), run->network,
-                       &progress, NULL, error);
+    status = load_into(names.state, vgg_optimiser_velocity(run->optimiser), run->network, &progress,
+                       NULL, error);
     if (status == VGG_OK)
         status = load_into(names.last, run->network, run->network, NULL, &updates, error);
     if (status == VGG_OK && updates != progress.updates)
@@ -303,8 +308,8 @@ vgg_status vgg_run_resume(vgg_run *run, vgg_error *error) {
                           names.state, progress.updates, names.last, updates);
     if (status == VGG_OK && progress.seed != run->options.seed)
         status = vgg_fail(error, VGG_ERROR_ARGUMENT,
-                          "%s was made with seed %" PRIu64 ", and %" PRIu64 " is given", names.state,
-                          progress.seed, run->options.seed);
+                          "%s was made with seed %" PRIu64 ", and %" PRIu64 " is given",
+                          names.state, progress.seed, run->options.seed);
     if (status == VGG_OK)
         run->progress = progress;
     free_names(&names);

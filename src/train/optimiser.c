@@ -28,10 +28,11 @@ static vgg_status own_values(vgg_network *network, const vgg_network *trained, v
     for (size_t l = 0; l < network->layer_count; l++) {
         const vgg_layer *layer = &network->layers[l];
         size_t count = trained->layers[l].frozen ? 0 : layer->tensors;
-        for (size_t i = layer->first_tensor; i < layer->first_tensor + count; i++)
+        for (size_t i = layer->first_tensor; i < layer->first_tensor + count; i++) {
             if (vgg_network_own(network, i) == NULL)
                 return vgg_fail_memory(error, network->tensors[i].info.name,
                                        network->tensors[i].info.count * sizeof(float));
+        }
     }
     return VGG_OK;
 }

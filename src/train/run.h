@@ -6,8 +6,8 @@
 
 #include "train/optimiser.h"
 
-/* How far a run has come: what is saved beside the weights and velocities, and nothing else is needed
- * to go on. */
+/* How far a run has come: what is saved beside the weights and velocities, and nothing else is
+ * needed to go on. */
 typedef struct vgg_progress {
     uint64_t seed;
     size_t epoch;     /* the epoch under way, from 0 */
@@ -36,8 +36,8 @@ typedef struct vgg_run {
     double fraction_before;        /* of the whole run that was done when it was resumed */
     double waited;                 /* seconds of this epoch that the network waited for data */
     size_t skipped;
-    bool report_skipped;  /* the first pass over the data names unreadable pictures */
-    bool stop_asked;      /* the callback returned false */
+    bool report_skipped; /* the first pass over the data names unreadable pictures */
+    bool stop_asked;     /* the callback returned false */
 } vgg_run;
 
 /* Writes last.safetensors and state.safetensors, and best.safetensors when `best`. */

@@ -32,9 +32,7 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-/* ---- events
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static void tell(vgg_run *run, const vgg_train_event *event) {
     if (run->options.callback != NULL && !run->options.callback(run->options.user, event))
@@ -86,18 +84,17 @@ static bool picture_skipped(void *user, const char *name, const vgg_error *why) 
     return run->options.callback == NULL || run->options.callback(run->options.user, &event);
 }
 
-/* ---- one step
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- one step ---- */
 
 static size_t count_hits(const float *logits, const size_t *classes, size_t count,
                          size_t class_count) {
     size_t hits = 0;
     for (size_t n = 0; n < count; n++) {
         size_t best = 0;
-        for (size_t c = 1; c < class_count; c++)
+        for (size_t c = 1; c < class_count; c++) {
             if (logits[n * class_count + c] > logits[n * class_count + best])
                 best = c;
+        }
         hits += best == classes[n];
     }
     return hits;
@@ -159,9 +156,7 @@ static vgg_status learn(vgg_run *run, const vgg_batch *batch, vgg_error *error) 
     return vgg_optimiser_step(run->optimiser, rate_of(&run->options, progress->epoch), error);
 }
 
-/* ---- one epoch
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- one epoch ---- */
 
 static vgg_status train_epoch(vgg_run *run, vgg_error *error) {
     vgg_progress *progress = &run->progress;
@@ -233,9 +228,10 @@ static vgg_status validate(vgg_run *run, vgg_train_event *event, vgg_error *erro
 static vgg_status check_weights(const vgg_run *run, vgg_error *error) {
     for (size_t i = 0; i < run->network->tensor_count; i++) {
         const vgg_tensor *tensor = &run->network->tensors[i];
-        for (size_t j = 0; j < tensor->info.count; j++)
+        for (size_t j = 0; j < tensor->info.count; j++) {
             if (!isfinite(tensor->values[j]))
                 return fail_not_finite(run, "a weight is", error);
+        }
     }
     return VGG_OK;
 }
@@ -295,9 +291,7 @@ static vgg_status train_epochs(vgg_run *run, vgg_error *error) {
     return VGG_OK;
 }
 
-/* ---- setting up
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- setting up ---- */
 
 static vgg_status check_options(const vgg_train_options *options, vgg_error *error) {
     if (options->epochs == 0 || options->batch == 0 || options->batch > 65536)
@@ -360,9 +354,10 @@ static vgg_status create_loader(vgg_run *run, vgg_error *error) {
 static size_t trained_parameters(const vgg_network *network) {
     size_t count = 0;
     vgg_layer_info info;
-    for (size_t l = 0; l < network->layer_count; l++)
+    for (size_t l = 0; l < network->layer_count; l++) {
         if (vgg_network_trained(network, l) && vgg_network_layer(network, l, &info, NULL) == VGG_OK)
             count += info.parameters;
+    }
     return count;
 }
 

@@ -15,7 +15,7 @@ void *vgg_golden_alloc(size_t count, size_t size) {
     return block;
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static unsigned char *read_part(const char *name, const char *suffix, size_t *size) {
     char path[4096];
@@ -78,8 +78,9 @@ void vgg_golden_open(vgg_golden_set *set, const char *name) {
     size_t size, lines = 0;
     char *text = (char *)read_part(name, "txt", &size);
     text[size > 0 ? size - 1 : 0] = '\0'; /* in place of the last newline */
-    for (const char *at = text; at != NULL; at = strchr(at + 1, '\n'))
+    for (const char *at = text; at != NULL; at = strchr(at + 1, '\n')) {
         lines++;
+    }
     set->cases = vgg_golden_alloc(lines, sizeof *set->cases);
     set->arrays = vgg_golden_alloc(lines, sizeof *set->arrays);
     char *rest = text;
@@ -115,15 +116,16 @@ const float *vgg_golden_values(const vgg_golden_set *set, const vgg_golden_case 
     return NULL;
 }
 
-/* ---- formulas -------------------------------------------------------------------------------- */
+/* ---- formulas ---- */
 
 /* FNV-1a of "seed/what", the key of a stream. */
 uint64_t vgg_golden_key(const char *seed, const char *what) {
     char key[128];
     snprintf(key, sizeof key, "%s/%s", seed, what);
     uint64_t state = 0xcbf29ce484222325u;
-    for (const char *byte = key; *byte != '\0'; byte++)
+    for (const char *byte = key; *byte != '\0'; byte++) {
         state = (state ^ (unsigned char)*byte) * 0x100000001b3u;
+    }
     return state;
 }
 
@@ -161,8 +163,9 @@ static void fill_vector(float *values, const vgg_tensor_info *info, uint64_t key
         centre = 1;
         reach = 0.5f;
     }
-    for (size_t i = 0; i < info->count; i++)
+    for (size_t i = 0; i < info->count; i++) {
         values[i] = centre + reach * stream_value(key, i);
+    }
 }
 
 vgg_network *vgg_golden_network(const vgg_golden_case *item) {
@@ -201,10 +204,11 @@ vgg_network *vgg_golden_network(const vgg_golden_case *item) {
 static void choose_filters(float *values, const vgg_tensor_info *info, uint64_t key,
                            const float *versions) {
     size_t fan_in = info->count / info->shape[0];
-    for (size_t k = 0; k < info->shape[0]; k++)
+    for (size_t k = 0; k < info->shape[0]; k++) {
         if (versions[k] != 0)
             fill_weights(values + k * fan_in, fan_in, fan_in, key,
                          (size_t)versions[k] * info->count + k * fan_in, 1);
+    }
 }
 
 void vgg_golden_fit(const vgg_golden_set *set, const vgg_golden_case *item, vgg_network *network) {
@@ -248,8 +252,9 @@ vgg_plan *vgg_golden_plan(vgg_network *network, const vgg_golden_case *item, siz
 size_t *vgg_golden_classes(const vgg_golden_case *item, size_t step) {
     size_t *classes = vgg_golden_alloc(item->batch, sizeof *classes);
     uint64_t key = vgg_golden_key(item->seed, "class");
-    for (size_t n = 0; n < item->batch; n++)
+    for (size_t n = 0; n < item->batch; n++) {
         classes[n] = vgg_golden_bits(key, step * item->batch + n) % item->classes;
+    }
     return classes;
 }
 
@@ -259,22 +264,25 @@ float *vgg_golden_pictures(const vgg_golden_case *item, size_t step) {
     size_t *classes = vgg_golden_classes(item, step);
     uint64_t prototype = vgg_golden_key(item->seed, "prototype");
     uint64_t noise = vgg_golden_key(item->seed, "noise");
-    for (size_t n = 0; n < item->batch; n++)
-        for (size_t i = 0; i < pixels; i++)
+    for (size_t n = 0; n < item->batch; n++) {
+        for (size_t i = 0; i < pixels; i++) {
             pictures[n * pixels + i] =
                 (float)item->gain *
                 (stream_value(prototype, classes[n] * pixels + i) +
                  0.5f * stream_value(noise, (step * item->batch + n) * pixels + i));
+        }
+    }
     free(classes);
     return pictures;
 }
 
-/* ---- comparison ------------------------------------------------------------------------------ */
+/* ---- comparison ---- */
 
 double vgg_golden_size(const float *values, size_t count) {
     double size = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         size = fmax(size, fabs((double)values[i]));
+    }
     return size;
 }
 

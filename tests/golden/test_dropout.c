@@ -59,8 +59,9 @@ static void open_fixture(fixture *f, vgg_layout layout, double dropout, size_t t
     f->plan = vgg_golden_plan(f->network, &f->item, threads, true);
     f->pictures = vgg_golden_pictures(&f->item, 0);
     run(f, VGG_MODE_EVAL, f->hidden);
-    for (size_t i = 0; i < VALUES; i++)
+    for (size_t i = 0; i < VALUES; i++) {
         assert_true(f->hidden[i] > 50);
+    }
 }
 
 static void close_fixture(fixture *f) {
@@ -71,8 +72,9 @@ static void close_fixture(fixture *f) {
 
 static size_t differences(const float *a, const float *b, size_t count) {
     size_t different = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         different += (a[i] > 0) != (b[i] > 0);
+    }
     return different;
 }
 
@@ -121,8 +123,9 @@ static void test_mask(void **state) {
     vgg_plan_set_dropout(f.plan, 7, 5);
     run(&f, VGG_MODE_TRAIN, again);
     assert_memory_equal(first, again, sizeof first);
-    for (size_t n = 1; n < BATCH; n++)
+    for (size_t n = 1; n < BATCH; n++) {
         assert_true(differences(first, first + n * HIDDEN, HIDDEN) > HIDDEN / 3);
+    }
     close_fixture(&f);
 
     open_fixture(&f, VGG_LAYOUT_PAPER, 0.5, 3);
@@ -143,8 +146,9 @@ static void test_backward(void **state) {
         fixture f;
         open_fixture(&f, layouts[l], 0.25, 2);
         float logits[VALUES], ones[VALUES];
-        for (size_t i = 0; i < VALUES; i++)
+        for (size_t i = 0; i < VALUES; i++) {
             ones[i] = 1;
+        }
         vgg_plan_set_dropout(f.plan, 2, 9);
         run(&f, VGG_MODE_TRAIN, logits);
         assert_ok(vgg_plan_backward(f.plan, ones, NULL, &error), error);
@@ -153,8 +157,9 @@ static void test_backward(void **state) {
         size_t dropped = 0;
         for (size_t h = 0; h < HIDDEN; h++) {
             double expected = 0;
-            for (size_t n = 0; n < BATCH; n++)
+            for (size_t n = 0; n < BATCH; n++) {
                 expected += logits[n * HIDDEN + h] > 0 ? 1 / 0.75 : 0;
+            }
             dropped += expected < 7.9;
             assert_true(fabs((double)found[h] - expected) < 1e-5);
         }

@@ -59,7 +59,7 @@ static float *forward(vgg_plan *plan, const vgg_golden_case *item, size_t first,
     return logits;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 /* Runs all pictures in parts of at most `part` and compares each row with `expected`. */
 static void compare_parts(vgg_network *network, const vgg_golden_case *item, size_t part,
@@ -115,7 +115,7 @@ static void test_rows_of_a_larger_plan(void **state) {
     vgg_network_free(network);
 }
 
-/* ---- threads --------------------------------------------------------------------------------- */
+/* ---- threads ---- */
 
 static void append(float **end, const float *values, size_t count) {
     memcpy(*end, values, count * sizeof *values);
@@ -213,7 +213,7 @@ static void test_backward_again(void **state) {
     }
 }
 
-/* ---- switching ------------------------------------------------------------------------------- */
+/* ---- switching ---- */
 
 static void test_switch_to_eval(void **state) {
     (void)state;
@@ -273,8 +273,9 @@ static void test_running_statistics(void **state) {
     assert_ok(vgg_plan_set_mode(plan, VGG_MODE_TRAIN, &error), error);
     free(forward(plan, &item, 0, item.batch));
     read_statistics(network, after);
-    for (size_t i = 0; i < STATISTICS; i++)
+    for (size_t i = 0; i < STATISTICS; i++) {
         assert_true(before[i] < after[i] || before[i] > after[i]);
+    }
 
     /* and the next eval uses the new ones */
     assert_ok(vgg_plan_set_mode(plan, VGG_MODE_EVAL, &error), error);
@@ -338,7 +339,7 @@ static void test_refusals(void **state) {
     vgg_network_free(network);
 }
 
-/* ---- flatten --------------------------------------------------------------------------------- */
+/* ---- flatten ---- */
 
 static void test_flatten_shape(void **state) {
     (void)state;

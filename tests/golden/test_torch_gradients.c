@@ -94,8 +94,9 @@ static void test_gradients(void **state) {
     vgg_golden_open(&set, "gradients");
     assert_true(set.case_count >= 10);
     size_t failures = 0;
-    for (size_t i = 0; i < set.case_count; i++)
+    for (size_t i = 0; i < set.case_count; i++) {
         failures += !compare_case(&set, &set.cases[i]);
+    }
     vgg_golden_close(&set);
     if (failures > 0)
         fail_msg("%zu networks differ from PyTorch by more than %g", failures, GRADIENT_BOUND);

@@ -29,12 +29,14 @@ static void project(const vgg_golden_case *item, const char *name, const float *
     snprintf(what, sizeof what, "%s/signs", name);
     uint64_t key = vgg_golden_key(item->seed, what);
     double *bins = vgg_golden_alloc((size_t)1 << PROJECTIONS, sizeof *bins);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         bins[vgg_golden_bits(key, i) & ((1u << PROJECTIONS) - 1)] += (double)values[i];
+    }
     for (size_t p = 0; p < PROJECTIONS; p++) {
         sums[p] = 0;
-        for (size_t signs = 0; signs >> PROJECTIONS == 0; signs++)
+        for (size_t signs = 0; signs >> PROJECTIONS == 0; signs++) {
             sums[p] += (signs >> p & 1) != 0 ? -bins[signs] : bins[signs];
+        }
     }
     free(bins);
 }
@@ -50,8 +52,9 @@ static double sampled_value(const vgg_golden_case *item, const char *name, const
 
 static double root_mean_square(const float *values, size_t count) {
     double squares = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         squares += (double)values[i] * (double)values[i];
+    }
     return sqrt(squares / (double)count);
 }
 
@@ -63,13 +66,15 @@ static double digest_distance(const vgg_golden_case *item, const char *name, con
     double of_rms = fabs(root_mean_square(values, count) - (double)digest[0]);
     double sums[PROJECTIONS], of_sums = 0, of_samples = 0;
     project(item, name, values, count, sums);
-    for (size_t p = 0; p < PROJECTIONS; p++)
+    for (size_t p = 0; p < PROJECTIONS; p++) {
         of_sums += pow(sums[p] - (double)digest[1 + p], 2) / (double)(PROJECTIONS * count);
-    for (size_t s = 0; s < SAMPLES; s++)
+    }
+    for (size_t s = 0; s < SAMPLES; s++) {
         of_samples +=
             pow(sampled_value(item, name, values, count, s) - (double)digest[1 + PROJECTIONS + s],
                 2) /
             (double)SAMPLES;
+    }
     double distance = fmax(of_rms, sqrt(fmax(of_sums, of_samples)));
     return isfinite(of_rms + of_sums + of_samples) ? distance : INFINITY;
 }
@@ -182,8 +187,9 @@ static void test_full(void **state) {
     vgg_golden_open(&set, "gradients-full");
     assert_int_equal(set.case_count, 2);
     size_t failures = 0;
-    for (size_t i = 0; i < 2 * set.case_count; i++)
+    for (size_t i = 0; i < 2 * set.case_count; i++) {
         failures += !compare_case(&set, &set.cases[i / 2], i % 2);
+    }
     vgg_golden_close(&set);
     if (failures > 0)
         fail_msg("%zu results differ from PyTorch by more than their bounds", failures);

@@ -61,8 +61,9 @@ static void compare_set(const char *name, size_t least_cases, bool small) {
     vgg_golden_open(&set, name);
     assert_true(set.case_count >= least_cases);
     size_t failures = 0;
-    for (size_t i = 0; i < set.case_count; i++)
+    for (size_t i = 0; i < set.case_count; i++) {
         failures += compare_case(&set, &set.cases[i], small);
+    }
     vgg_golden_close(&set);
     if (failures > 0)
         fail_msg("%zu results of \"%s\" differ from PyTorch by more than their bounds", failures,

@@ -102,8 +102,9 @@ static void test_steps(void **state) {
     vgg_golden_set set;
     vgg_golden_open(&set, "steps");
     size_t failures = 0;
-    for (size_t i = 0; i < set.case_count; i++)
+    for (size_t i = 0; i < set.case_count; i++) {
         failures += compare_case(&set, &set.cases[i]);
+    }
     vgg_golden_close(&set);
     if (failures > 0)
         fail_msg("%zu trainings differ from PyTorch's by more than %g", failures, LOSS_BOUND);

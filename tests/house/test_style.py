@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def code():
-    return sorted(p for folder in ("include", "src", "cli", "examples", "tests")
+    return sorted(p for folder in ("include", "src", "cli", "examples", "tests", "fuzz")
                   for p in (ROOT / folder).rglob("*") if p.suffix in (".c", ".h"))
 
 
@@ -33,3 +33,34 @@ def test_no_large_files():
     large = [name for name in out.split("\0")
              if name and (ROOT / name).is_file() and (ROOT / name).stat().st_size > 6 << 20]
     assert not large
+
+
+def test_code_is_formatted():
+    """By Debian's clang-format-16, whose version is fixed because each has a taste of its own."""
+    program = shutil.which("clang-format-16")
+    assert program, "clang-format-16 is not installed; scripts/packages.sh test installs it"
+    out = subprocess.run([program, "--dry-run", "-Werror", *map(str, code())],
+                         capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+
+
+def open_loops(text):
+    """Lines where a loop begins whose body has no braces; the code is formatted already."""
+    text = re.sub(r"'[()]'", "'x'", text)
+    for match in re.finditer(r"^ *(?:for|while) \(", text, re.MULTILINE):
+        at, depth = match.end(), 1
+        while depth > 0:
+            depth += {"(": 1, ")": -1}.get(text[at], 0)
+            at += 1
+        if not text[at:].startswith((" {", ";")):
+            yield text.count("\n", 0, match.start()) + 1
+
+
+def test_loops_have_braces():
+    assert not [f"{p.relative_to(ROOT)}:{line}" for p in code()
+                for line in open_loops(p.read_text())]
+
+
+def test_no_line_is_over_100_characters():
+    assert not [f"{p.relative_to(ROOT)}:{n}" for p in code()
+                for n, line in enumerate(p.read_text().splitlines(), 1) if len(line) > 100]

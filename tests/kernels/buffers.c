@@ -34,12 +34,13 @@ static const char *running_kernel, *running_tier;
 
 static uint64_t draw_seed, draw_count;
 
-/* ---- guarded buffers ------------------------------------------------------------------------- */
+/* ---- guarded buffers ---- */
 
 static const guarded *find(const void *data) {
-    for (size_t i = 0; i < buffer_count; i++)
+    for (size_t i = 0; i < buffer_count; i++) {
         if (buffers[i].data == data)
             return &buffers[i];
+    }
     fail_msg("not a guarded buffer: %p", data);
     return NULL;
 }
@@ -100,8 +101,9 @@ void *vgg_guarded_copy(const void *data) {
 
 float *vgg_guarded_absolute(const float *values) {
     float *copy = vgg_guarded_copy(values);
-    for (size_t i = 0; copy != NULL && i < vgg_guarded_size(values) / sizeof *copy; i++)
+    for (size_t i = 0; copy != NULL && i < vgg_guarded_size(values) / sizeof *copy; i++) {
         copy[i] = fabsf(copy[i]);
+    }
     return copy;
 }
 
@@ -120,8 +122,9 @@ void vgg_poison(void *data, size_t bytes, size_t size) {
         memset(data, POISON_BYTE, bytes);
         return;
     }
-    for (size_t i = 0; i < bytes; i += sizeof POISON_FLOAT)
+    for (size_t i = 0; i < bytes; i += sizeof POISON_FLOAT) {
         memcpy((unsigned char *)data + i, &POISON_FLOAT, sizeof POISON_FLOAT);
+    }
 }
 
 bool vgg_poisoned(const void *value, size_t size) {
@@ -131,10 +134,11 @@ bool vgg_poisoned(const void *value, size_t size) {
 }
 
 static void check_gap(const guarded *b, const unsigned char *gap, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++)
+    for (size_t i = 0; i < bytes; i++) {
         if (gap[i] != CANARY)
             vgg_kernel_fail(running_kernel, running_tier, "wrote byte %td of a buffer of %zu bytes",
                             gap + i - b->data, b->bytes);
+    }
 }
 
 void vgg_guarded_check(void) {
@@ -154,7 +158,7 @@ void vgg_guarded_free(void) {
     }
 }
 
-/* ---- the test that runs ---------------------------------------------------------------------- */
+/* ---- the test that runs ---- */
 
 void vgg_describe(const char *format, ...) {
     va_list arguments;
@@ -190,8 +194,7 @@ int vgg_teardown(void **state) {
     return 0;
 }
 
-/* ---- random numbers
- * ------------------------------------------------------------------------------ */
+/* ---- random numbers ---- */
 
 void vgg_draw_start(void) {
     const char *text = getenv("VGG_TEST_SEED");
@@ -225,8 +228,9 @@ float vgg_draw_value(void) {
 
 float *vgg_draw_floats(size_t count) {
     float *values = vgg_guarded_floats(count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         values[i] = vgg_draw_value();
+    }
     return values;
 }
 
@@ -234,10 +238,13 @@ float *vgg_draw_blocked(size_t images, size_t channels, size_t pixels) {
     size_t count = vgg_blocked_size(images, channels, pixels);
     float *values = vgg_guarded_floats(count);
     memset(values, 0, count * sizeof *values);
-    for (size_t n = 0; n < images; n++)
-        for (size_t c = 0; c < channels; c++)
-            for (size_t p = 0; p < pixels; p++)
+    for (size_t n = 0; n < images; n++) {
+        for (size_t c = 0; c < channels; c++) {
+            for (size_t p = 0; p < pixels; p++) {
                 values[vgg_blocked_at(channels, pixels, n, c, p)] = vgg_draw_value();
+            }
+        }
+    }
     return values;
 }
 

@@ -13,7 +13,7 @@
 
 #include "kernels/kernels.h"
 
-/* ---- guarded buffers ------------------------------------------------------------------------- */
+/* ---- guarded buffers ---- */
 
 /* Filled with poison: for floats a NaN with bits of its own, for bytes a value above 3. */
 float *vgg_guarded_floats(size_t count);
@@ -39,7 +39,7 @@ void vgg_guarded_check(void);
 
 void vgg_guarded_free(void);
 
-/* ---- the test that runs ---------------------------------------------------------------------- */
+/* ---- the test that runs ---- */
 
 /* What the test tries, as in "3 -> 17 channels of 5 x 7", for the messages. */
 __attribute__((format(printf, 1, 2))) void vgg_describe(const char *format, ...);
@@ -54,8 +54,7 @@ vgg_kernel_fail(const char *kernel, const char *tier, const char *format, ...);
 /* Ends each cmocka test: reports a crash and frees the buffers. */
 int vgg_teardown(void **state);
 
-/* ---- random numbers
- * ------------------------------------------------------------------------------ */
+/* ---- random numbers ---- */
 
 /* Takes the seed from VGG_TEST_SEED, or a fixed one, and prints it. */
 void vgg_draw_start(void);

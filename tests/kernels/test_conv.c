@@ -81,8 +81,9 @@ static void draw_layer(layer *l, const vgg_conv_shape *s) {
     l->scale = vgg_draw_blocked(1, s->outputs, 1);
     l->shift = vgg_draw_blocked(1, s->outputs, 1);
     const float *inputs[] = {l->x, l->weights, l->packed, l->bias, l->scale, l->shift};
-    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         vgg_guarded_lock(inputs[i]);
+    }
 }
 
 static vgg_conv_forward_task forward_task(const layer *l, bool pool) {
@@ -153,8 +154,9 @@ static void check_forward(const vgg_conv_shape *shape, bool pool) {
 
 static void test_forward(void **state) {
     (void)state;
-    for (size_t i = 0; i < FIXED_SHAPES; i++)
+    for (size_t i = 0; i < FIXED_SHAPES; i++) {
         check_forward(&SHAPES[i], false);
+    }
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
         vgg_conv_shape shape = draw_shape();
         check_forward(&shape, false);
@@ -171,9 +173,10 @@ static vgg_conv_shape draw_pooled_shape(void) {
 
 static void test_pool(void **state) {
     (void)state;
-    for (size_t i = 0; i < FIXED_SHAPES; i++)
+    for (size_t i = 0; i < FIXED_SHAPES; i++) {
         if (SHAPES[i].height > 1 && SHAPES[i].width > 1)
             check_forward(&SHAPES[i], true);
+    }
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
         vgg_conv_shape shape = draw_pooled_shape();
         check_forward(&shape, true);
@@ -208,8 +211,8 @@ static void check_nan_spread(const vgg_conv_forward_task *t, const char *tier, s
                              size_t column) {
     const vgg_conv_shape *s = &t->shape;
     size_t side = t->pool ? 2 : 1, reach = s->kernel / 2, pixels = output_pixels(t);
-    for (size_t image = 0; image < s->images; image++)
-        for (size_t k = 0; k < s->outputs; k++)
+    for (size_t image = 0; image < s->images; image++) {
+        for (size_t k = 0; k < s->outputs; k++) {
             for (size_t p = 0; p < pixels; p++) {
                 size_t y = p / (s->width / side) * side, x = p % (s->width / side) * side;
                 bool wanted = image == n && y + side - 1 + reach >= row && y <= row + reach &&
@@ -219,6 +222,8 @@ static void check_nan_spread(const vgg_conv_forward_task *t, const char *tier, s
                     vgg_kernel_fail("conv_forward", tier, "(%zu, %zu, %zu, %zu) is%s NaN", image, k,
                                     y, x, found ? "" : " not");
             }
+        }
+    }
 }
 
 /* A NaN of the input comes through ReLU and max-pool too. */
@@ -304,7 +309,7 @@ static void test_fold(void **state) {
     }
 }
 
-/* ---- what ref is compared with --------------------------------------------------------------- */
+/* ---- what ref is compared with ---- */
 
 static double input_at(const layer *l, size_t n, size_t c, size_t row, size_t column) {
     const vgg_conv_shape *s = &l->shape;
@@ -319,7 +324,7 @@ static double defined(const layer *l, size_t n, size_t k, size_t row, size_t col
     const vgg_conv_shape *s = &l->shape;
     size_t reach = s->kernel / 2;
     double sum = 0;
-    for (size_t c = 0; c < s->inputs; c++)
+    for (size_t c = 0; c < s->inputs; c++) {
         for (size_t i = 0; i < s->kernel * s->kernel; i++) {
             size_t y = row + i / s->kernel, x = column + i % s->kernel;
             if (y < reach || y - reach >= s->height || x < reach || x - reach >= s->width)
@@ -327,6 +332,7 @@ static double defined(const layer *l, size_t n, size_t k, size_t row, size_t col
             double weight = (double)l->weights[(k * s->inputs + c) * s->kernel * s->kernel + i];
             sum += input_at(l, n, c, y - reach, x - reach) * weight;
         }
+    }
     return sum;
 }
 

@@ -90,8 +90,9 @@ static void set_bounds(vgg_kernel_case *item, const vgg_conv_weights_task *task)
     item->outputs[0].magnitude = absolute.partial;
     item->outputs[1].magnitude = absolute.bias_partial;
     const vgg_conv_shape *s = &task->shape;
-    for (size_t o = 0; o < item->output_count; o++)
+    for (size_t o = 0; o < item->output_count; o++) {
         item->outputs[o].error = vgg_sum_error(s->images * s->height * s->width);
+    }
 }
 
 static void check_sizes(const vgg_conv_weights_task *task) {
@@ -122,8 +123,7 @@ static void test_weights(void **state) {
     assert_true(several_groups > 0);
 }
 
-/* ---- reduce
- * -------------------------------------------------------------------------------------- */
+/* ---- reduce ---- */
 
 /* Where the header's layout has the weight from channel c to k at a tap. */
 static size_t partial_at(const vgg_conv_shape *s, size_t k, size_t c, size_t tap) {
@@ -153,10 +153,12 @@ static void check_reduced(const vgg_conv_reduce_task *task) {
     size_t bias_part = vgg_blocks(s->outputs) * VGG_BLOCK;
     for (size_t k = 0; k < s->outputs; k++) {
         check_sum(task->bias_partial, bias_part, task->groups, k, task->dbias[k]);
-        for (size_t c = 0; c < s->inputs; c++)
-            for (size_t tap = 0; tap < taps; tap++)
+        for (size_t c = 0; c < s->inputs; c++) {
+            for (size_t tap = 0; tap < taps; tap++) {
                 check_sum(task->partial, part, task->groups, partial_at(s, k, c, tap),
                           task->dweights[(k * s->inputs + c) * taps + tap]);
+            }
+        }
     }
 }
 
@@ -169,14 +171,16 @@ static void check_accumulated(vgg_conv_reduce_task *task, const float *dweights,
     task->accumulate = true;
     vgg_conv_reduce(task, 0, vgg_blocks(s->outputs), 0);
     vgg_guarded_check();
-    for (size_t i = 0; i < weights; i++)
+    for (size_t i = 0; i < weights; i++) {
         if (!(fabs((double)task->dweights[i] - 2 * (double)dweights[i]) <= error))
             vgg_kernel_fail("conv_reduce", "all", "%g is added to make %g", (double)dweights[i],
                             (double)task->dweights[i]);
-    for (size_t k = 0; k < s->outputs; k++)
+    }
+    for (size_t k = 0; k < s->outputs; k++) {
         if (!(fabs((double)task->dbias[k] - 2 * (double)dbias[k]) <= error))
             vgg_kernel_fail("conv_reduce", "all", "%g is added to make %g", (double)dbias[k],
                             (double)task->dbias[k]);
+    }
 }
 
 /* Once over all k blocks and once one by one, from the last: the same bits. */
@@ -203,8 +207,9 @@ static void test_reduce(void **state) {
         float *dweights = vgg_guarded_copy(task.dweights), *dbias = vgg_guarded_copy(task.dbias);
         vgg_poison(task.dweights, weights * sizeof(float), sizeof(float));
         vgg_poison(task.dbias, s.outputs * sizeof(float), sizeof(float));
-        for (size_t block = blocks; block-- > 0;)
+        for (size_t block = blocks; block-- > 0;) {
             vgg_conv_reduce(&task, block, block + 1, block % 3);
+        }
         vgg_guarded_check();
         vgg_running(NULL, NULL);
         assert_memory_equal(task.dweights, dweights, weights * sizeof(float));
@@ -214,7 +219,7 @@ static void test_reduce(void **state) {
     }
 }
 
-/* ---- what ref is compared with --------------------------------------------------------------- */
+/* ---- what ref is compared with ---- */
 
 static double input_at(const vgg_conv_weights_task *t, size_t n, size_t c, size_t pixel) {
     const vgg_conv_shape *s = &t->shape;
@@ -228,7 +233,7 @@ static double defined(const vgg_conv_weights_task *t, size_t k, size_t c, size_t
     const vgg_conv_shape *s = &t->shape;
     size_t reach = s->kernel / 2, pixels = s->height * s->width;
     double sum = 0;
-    for (size_t n = 0; n < s->images; n++)
+    for (size_t n = 0; n < s->images; n++) {
         for (size_t pixel = 0; pixel < pixels; pixel++) {
             size_t row = pixel / s->width + tap / s->kernel;
             size_t column = pixel % s->width + tap % s->kernel;
@@ -238,15 +243,18 @@ static double defined(const vgg_conv_weights_task *t, size_t k, size_t c, size_t
             double dy = (double)t->dy[vgg_blocked_at(s->outputs, pixels, n, k, pixel)];
             sum += dy * input_at(t, n, c, (row - reach) * s->width + column - reach);
         }
+    }
     return sum;
 }
 
 static double defined_bias(const vgg_conv_weights_task *t, size_t k) {
     size_t pixels = t->shape.height * t->shape.width;
     double sum = 0;
-    for (size_t n = 0; n < t->shape.images; n++)
-        for (size_t p = 0; p < pixels; p++)
+    for (size_t n = 0; n < t->shape.images; n++) {
+        for (size_t p = 0; p < pixels; p++) {
             sum += (double)t->dy[vgg_blocked_at(t->shape.outputs, pixels, n, k, p)];
+        }
+    }
     return sum;
 }
 

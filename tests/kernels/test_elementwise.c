@@ -31,16 +31,16 @@ static size_t draw_count(size_t i) {
     return count;
 }
 
-/* ---- relu
- * ----------------------------------------------------------------------------------------- */
+/* ---- relu ---- */
 
 /* Some values are zeros of both signs, infinite and NaN. */
 static float *draw_special(size_t count) {
     static const float special[] = {0, -0.0f, (float)NAN, (float)INFINITY, -(float)INFINITY};
     float *values = vgg_draw_floats(count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (vgg_draw_chance(8))
             values[i] = special[vgg_draw(0, sizeof special / sizeof special[0] - 1)];
+    }
     return values;
 }
 
@@ -74,8 +74,7 @@ static void test_relu(void **state) {
     }
 }
 
-/* ---- sgd
- * ------------------------------------------------------------------------------------------- */
+/* ---- sgd ---- */
 
 /* The bounds' magnitudes; fails when ref's step is not the definition's. */
 static void check_step(const vgg_sgd_task *task, const float *values, const float *velocity,
@@ -141,8 +140,7 @@ static void test_sgd(void **state) {
     }
 }
 
-/* ---- dropout
- * --------------------------------------------------------------------------------------- */
+/* ---- dropout ---- */
 
 /* In ranges of chunks from the last to the first when `backwards`. */
 static float *drop(const float *before, size_t count, double probability, uint64_t seed,
@@ -154,8 +152,9 @@ static float *drop(const float *before, size_t count, double probability, uint64
     vgg_running("dropout", "all");
     if (!backwards)
         vgg_dropout(&task, 0, vgg_chunks(count), 0);
-    for (size_t chunk = backwards ? vgg_chunks(count) : 0; chunk-- > 0;)
+    for (size_t chunk = backwards ? vgg_chunks(count) : 0; chunk-- > 0;) {
         vgg_dropout(&task, chunk, chunk + 1, chunk % 3);
+    }
     vgg_guarded_check();
     vgg_running(NULL, NULL);
     return y;
@@ -163,8 +162,9 @@ static float *drop(const float *before, size_t count, double probability, uint64
 
 static size_t differences(const float *a, const float *b, size_t count) {
     size_t different = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         different += (a[i] != 0) != (b[i] != 0);
+    }
     return different;
 }
 
@@ -190,10 +190,11 @@ static void test_dropout(void **state) {
         double spread = sqrt((double)count * p * (1 - p));
         if (fabs((double)kept - (double)count * (1 - p)) > 5.5 * spread + 1)
             vgg_kernel_fail("dropout", "all", "keeps %zu at %g", kept, p);
-        for (size_t lane = 0; lane < VGG_BLOCK; lane++)
+        for (size_t lane = 0; lane < VGG_BLOCK; lane++) {
             if (fabs((double)lanes[lane] - (double)count / 16 * (1 - p)) > 5.5 * spread / 4 + 2)
                 vgg_kernel_fail("dropout", "all", "keeps %zu of lane %zu at %g", lanes[lane], lane,
                                 p);
+        }
         vgg_guarded_free();
     }
 }
@@ -209,8 +210,9 @@ static void test_dropout_mask(void **state) {
     const float *y = drop(before, count, 0.5, 7, 5, false);
     assert_memory_equal(y, drop(before, count, 0.5, 7, 5, true), count * sizeof *y);
     assert_int_equal(differences(y, drop(others, count, 0.5, 7, 5, false), count), 0);
-    for (size_t i = 0; i < FIXED_COUNTS; i++)
+    for (size_t i = 0; i < FIXED_COUNTS; i++) {
         assert_memory_equal(y, drop(before, COUNTS[i], 0.5, 7, 5, false), COUNTS[i] * sizeof *y);
+    }
     static const uint64_t streams[][2] = {{8, 5}, {7, 6}, {5, 7}, {0, 0}};
     for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
         const float *z = drop(before, count, 0.5, streams[i][0], streams[i][1], false);

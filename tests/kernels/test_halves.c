@@ -27,10 +27,11 @@ static weights draw_weights(vgg_element element, size_t count) {
 static void check_same(const char *kernel, const char *tier, const float *a, const float *b,
                        size_t count) {
     vgg_guarded_check();
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (memcmp(&a[i], &b[i], sizeof *a) != 0)
             vgg_kernel_fail(kernel, tier, "value %zu of %zu is %g with halves, %g with floats", i,
                             count, (double)a[i], (double)b[i]);
+    }
 }
 
 /* The reference knows floats only. */
@@ -118,8 +119,8 @@ static void check_pack(vgg_element element) {
 
 static void test_halves(void **state) {
     (void)state;
-    for (size_t i = 0; tier_at(i) != NULL; i++)
-        for (size_t e = 0; e < sizeof HALVES / sizeof *HALVES; e++)
+    for (size_t i = 0; tier_at(i) != NULL; i++) {
+        for (size_t e = 0; e < sizeof HALVES / sizeof *HALVES; e++) {
             for (size_t shape = 0; shape < RANDOM_SHAPES; shape++) {
                 check_linear(tier_at(i), HALVES[e]);
                 check_winograd(tier_at(i), HALVES[e], 2);
@@ -127,12 +128,14 @@ static void test_halves(void **state) {
                 check_pack(HALVES[e]);
                 vgg_guarded_free();
             }
+        }
+    }
 }
 
 /* Every 16-bit number survives widening and narrowing, NaN as some NaN. */
 static void test_every_half(void **state) {
     (void)state;
-    for (size_t e = 0; e < sizeof HALVES / sizeof *HALVES; e++)
+    for (size_t e = 0; e < sizeof HALVES / sizeof *HALVES; e++) {
         for (uint32_t bits = 0; bits <= UINT16_MAX; bits++) {
             uint16_t before = (uint16_t)bits, after;
             float value;
@@ -143,6 +146,7 @@ static void test_every_half(void **state) {
             else
                 assert_int_equal(after & (e == 0 ? 0x7c00 : 0x7f80), e == 0 ? 0x7c00 : 0x7f80);
         }
+    }
 }
 
 static uint16_t narrow(vgg_element element, float value) {
@@ -162,8 +166,9 @@ static void test_rounding(void **state) {
                  {0x1p-24f, 0x0001},        {0x1p-25f, 0x0000},        {0x1.8p-25f, 0x0001},
                  {0x1.ff8p-15f, 0x03ff},    {0x1.ffep-15f, 0x0400},    {-0x1p-30f, 0x8000},
                  {0x1.ffffp-1f, 0x3c00}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(narrow(VGG_ELEMENT_FLOAT16, cases[i].value), cases[i].half);
+    }
     assert_int_equal(narrow(VGG_ELEMENT_BFLOAT16, 1.0f + 0x1p-8f), 0x3f80);
     assert_int_equal(narrow(VGG_ELEMENT_BFLOAT16, 1.0f + 0x3p-8f), 0x3f82);
     assert_int_equal(narrow(VGG_ELEMENT_BFLOAT16, 3.4e38f), 0x7f80);

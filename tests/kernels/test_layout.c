@@ -6,8 +6,7 @@
 
 enum { RANDOM_SHAPES = 80 };
 
-/* ---- packed weights
- * ------------------------------------------------------------------------------- */
+/* ---- packed weights ---- */
 
 static vgg_conv_shape draw_shape(void) {
     vgg_conv_shape shape = {.images = vgg_draw(1, 3),
@@ -43,10 +42,11 @@ static float packed_weight(const vgg_conv_pack_task *task, size_t at) {
 }
 
 static void check_packed(const vgg_conv_pack_task *task, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (task->packed[i] != packed_weight(task, i))
             vgg_kernel_fail("conv_pack", "all", "value %zu of %zu is %g instead of %g", i, count,
                             (double)task->packed[i], (double)packed_weight(task, i));
+    }
 }
 
 static void test_pack(void **state) {
@@ -68,8 +68,9 @@ static void test_pack(void **state) {
         vgg_guarded_check();
         check_packed(&task, count);
         vgg_poison(task.packed, count * sizeof(float), sizeof(float));
-        for (size_t block = blocks; block-- > 0;)
+        for (size_t block = blocks; block-- > 0;) {
             vgg_conv_pack(&task, block, block + 1, block % 3);
+        }
         vgg_guarded_check();
         vgg_running(NULL, NULL);
         check_packed(&task, count);
@@ -77,8 +78,7 @@ static void test_pack(void **state) {
     }
 }
 
-/* ---- blocked activations
- * -------------------------------------------------------------------------- */
+/* ---- blocked activations ---- */
 
 static void check_blocked(const vgg_block_task *task) {
     size_t blocks = vgg_blocks(task->channels);
@@ -105,8 +105,9 @@ static void check_round_trip(vgg_block_task *forth, vgg_block_task *back, bool a
         vgg_running(way == 0 ? "block_forward" : "unblock", "all");
         if (at_once)
             work[way](tasks[way], 0, units, 0);
-        for (size_t unit = at_once ? 0 : units; unit-- > 0;)
+        for (size_t unit = at_once ? 0 : units; unit-- > 0;) {
             work[way](tasks[way], unit, unit + 1, unit % 3);
+        }
         vgg_guarded_check();
         vgg_running(NULL, NULL);
     }
@@ -135,23 +136,24 @@ static void test_block(void **state) {
     }
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 /* Every tier has every kernel and a name of its own, and ref is the last. */
 static void test_table(void **state) {
     (void)state;
     size_t count = 0;
-    while (vgg_kernels_at(count) != NULL)
+    while (vgg_kernels_at(count) != NULL) {
         count++;
+    }
     assert_true(count >= 2);
     assert_null(vgg_kernels_at(count + 1));
     assert_string_equal(vgg_reference()->tier, "ref");
     for (size_t i = 0; i < count; i++) {
         const vgg_kernels *tier = vgg_kernels_at(i);
         print_message("tier %zu: %s\n", i, tier->tier);
-        for (size_t other = 0; other < i; other++)
+        for (size_t other = 0; other < i; other++) {
             assert_string_not_equal(tier->tier, vgg_kernels_at(other)->tier);
+        }
         for (size_t at = offsetof(vgg_kernels, conv_forward); at < sizeof *tier;
              at += sizeof(vgg_pool_work *)) {
             vgg_pool_work *work;
@@ -176,8 +178,7 @@ static void test_choice(void **state) {
     assert_ptr_equal(again, chosen);
 }
 
-/* ---- panels
- * ------------------------------------------------------------------------------- */
+/* ---- panels ---- */
 
 static void test_panels(void **state) {
     (void)state;
@@ -189,8 +190,9 @@ static void test_panels(void **state) {
         task.from = vgg_draw_floats(task.rows * task.columns);
         vgg_guarded_lock(task.from);
         task.to = vgg_guarded_floats(panels * task.rows * task.width);
-        for (size_t panel = panels; panel-- > 0;)
+        for (size_t panel = panels; panel-- > 0;) {
             vgg_panels(&task, panel, panel + 1, 0);
+        }
         vgg_guarded_check();
         for (size_t at = 0; at < panels * task.rows * task.width; at++) {
             size_t row = at / task.width % task.rows;

@@ -187,8 +187,9 @@ static void test_definition(void **state) {
     assert_memory_equal(found, y, sizeof y);
     task.relu = true;
     vgg_reference()->linear_forward(&task, 0, 1, 0);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++) {
         assert_true(found[i] == relu[i]);
+    }
     task.dy = dy;
     task.dx = found;
     vgg_reference()->linear_input(&task, 0, 1, 0);
@@ -201,10 +202,12 @@ static void test_definition(void **state) {
     assert_memory_equal(dbias, db, sizeof db);
     task.accumulate = true;
     vgg_reference()->linear_weights(&task, 0, 1, 0);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 6; i++) {
         assert_true(found[i] == 2 * dw[i]);
-    for (size_t i = 0; i < 2; i++)
+    }
+    for (size_t i = 0; i < 2; i++) {
         assert_true(dbias[i] == 2 * db[i]);
+    }
 }
 
 int main(void) {

@@ -38,8 +38,9 @@ static signed char *draw_numbers(size_t count) {
 
 static float *draw_scales(size_t count) {
     float *scales = vgg_guarded_floats(count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         scales[i] = (float)vgg_draw_real(0x1p-7, 0x1p-6);
+    }
     vgg_guarded_lock(scales);
     return scales;
 }
@@ -64,8 +65,9 @@ static void draw_task(vgg_linear_task *task, size_t i) {
 static const float *magnitudes(const vgg_linear_task *task) {
     vgg_linear_task absolute = *task;
     signed char *numbers = vgg_guarded_copy(task->weights);
-    for (size_t i = 0; i < task->outputs * task->inputs; i++)
+    for (size_t i = 0; i < task->outputs * task->inputs; i++) {
         numbers[i] = (signed char)abs(numbers[i]);
+    }
     absolute.x = vgg_guarded_absolute(task->x);
     absolute.weights = numbers;
     absolute.bias = vgg_guarded_absolute(task->bias);
@@ -105,8 +107,9 @@ static void check_floats(const vgg_kernels *tier, vgg_linear_task *task, const f
     size_t count = task->images * task->outputs;
     float *weights = vgg_guarded_floats(task->outputs * task->inputs);
     vgg_elements_to_float(VGG_ELEMENT_INT8, task->weights, task->outputs * task->inputs, weights);
-    for (size_t i = 0; i < task->outputs * task->inputs; i++)
+    for (size_t i = 0; i < task->outputs * task->inputs; i++) {
         weights[i] *= task->scales[i / task->inputs];
+    }
     tier->linear_forward(task, 0, units_of(task), 0);
     vgg_linear_task floats = *task;
     floats.weights = weights;
@@ -115,10 +118,11 @@ static void check_floats(const vgg_kernels *tier, vgg_linear_task *task, const f
     floats.y = vgg_guarded_floats(count);
     tier->linear_forward(&floats, 0, units_of(task), 0);
     double error = 2 * vgg_sum_error(task->inputs) + VGG_ROUNDING;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!(fabs((double)task->y[i] - (double)floats.y[i]) <= error * (double)magnitude[i]))
             vgg_kernel_fail("linear_forward", tier->tier, "value %zu of %zu is %g, with floats %g",
                             i, count, (double)task->y[i], (double)floats.y[i]);
+    }
 }
 
 static void test_against_floats(void **state) {
@@ -127,21 +131,23 @@ static void test_against_floats(void **state) {
         vgg_linear_task task;
         draw_task(&task, i);
         const float *magnitude = magnitudes(&task);
-        for (size_t t = 0; vgg_kernels_at(t) != NULL; t++)
+        for (size_t t = 0; vgg_kernels_at(t) != NULL; t++) {
             check_floats(vgg_kernels_at(t), &task, magnitude);
+        }
         vgg_guarded_free();
     }
 }
 
-/* ---- rounding -------------------------------------------------------------------------------- */
+/* ---- rounding ---- */
 
 static void test_every_weight_is_near(void **state) {
     (void)state;
     for (size_t round = 0; round < 100; round++) {
         size_t count = vgg_draw(1, 500);
         float *values = vgg_guarded_floats(count), size = ldexpf(1, (int)vgg_draw(0, 200) - 100);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             values[i] = (float)vgg_draw_real(-1, 1) * size;
+        }
         signed char *numbers = (signed char *)vgg_guarded_bytes(count);
         float scale = vgg_elements_to_int8(values, count, numbers);
         int most = 0;
@@ -175,7 +181,7 @@ static void test_rounding(void **state) {
 static void test_what_is_not_finite(void **state) {
     (void)state;
     const float values[] = {NAN, INFINITY, -INFINITY};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         for (size_t at = 0; at < 3; at++) {
             float row[3] = {1, 2, 3};
             signed char numbers[3];
@@ -184,6 +190,7 @@ static void test_what_is_not_finite(void **state) {
             assert_true(scale != scale || scale == (float)INFINITY);
             assert_memory_equal(numbers, "\0\0\0", 3);
         }
+    }
 }
 
 /* What ref is compared with: 2 inputs, 2 outputs, by hand. */

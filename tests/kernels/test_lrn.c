@@ -27,8 +27,9 @@ static vgg_lrn_task draw_task(void) {
     vgg_describe("%zu images, %zu channels, %zu x %zu, values up to %g", task.images, task.channels,
                  task.height, task.width, (double)size);
     float *x = vgg_draw_blocked(task.images, task.channels, task.height * task.width);
-    for (size_t i = 0; i < vgg_guarded_size(x) / sizeof *x; i++)
+    for (size_t i = 0; i < vgg_guarded_size(x) / sizeof *x; i++) {
         x[i] *= size;
+    }
     vgg_guarded_lock(x);
     task.x = x;
     return task;
@@ -100,8 +101,8 @@ static void test_forward(void **state) {
         vgg_case_run(&item, vgg_reference());
         item.outputs[0].magnitude = vgg_guarded_copy(task.y);
         item.outputs[0].error = 12 * VGG_ROUNDING;
-        for (size_t n = 0; n < task.images; n++)
-            for (size_t c = 0; c < task.channels; c++)
+        for (size_t n = 0; n < task.images; n++) {
+            for (size_t c = 0; c < task.channels; c++) {
                 for (size_t p = 0; p < task.height * task.width; p++) {
                     size_t at = place(&task, n, c, p);
                     double y = (double)task.x[at] * pow(norm(&task, n, c, p), -0.75);
@@ -109,6 +110,8 @@ static void test_forward(void **state) {
                         vgg_kernel_fail("lrn", "ref", "(%zu, %zu, %zu) is %g instead of %g", n, c,
                                         p, (double)task.y[at], y);
                 }
+            }
+        }
         vgg_case_check(&item);
         vgg_guarded_free();
     }
@@ -118,8 +121,8 @@ static void test_forward(void **state) {
 static float *backward_magnitude(const vgg_lrn_task *task) {
     float *magnitude = vgg_guarded_copy(task->dx);
     memset(magnitude, 0, vgg_guarded_size(magnitude));
-    for (size_t n = 0; n < task->images; n++)
-        for (size_t c = 0; c < task->channels; c++)
+    for (size_t n = 0; n < task->images; n++) {
+        for (size_t c = 0; c < task->channels; c++) {
             for (size_t p = 0; p < task->height * task->width; p++) {
                 size_t at = place(task, n, c, p);
                 double dx = derivative(task, n, c, p, false), found = (double)task->dx[at];
@@ -129,6 +132,8 @@ static float *backward_magnitude(const vgg_lrn_task *task) {
                     vgg_kernel_fail("lrn_backward", "ref", "(%zu, %zu, %zu) is %g instead of %g", n,
                                     c, p, found, dx);
             }
+        }
+    }
     return magnitude;
 }
 

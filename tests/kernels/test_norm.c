@@ -38,14 +38,16 @@ static size_t units(const layer *l) {
 
 /* x = mean +- 1/2..1, or mean - beta / scale, where scale * (x - mean) + beta is 0. */
 static void place_inputs(const layer *l, const float *beta, bool zeros) {
-    for (size_t n = 0; n < l->images; n++)
-        for (size_t c = 0; c < l->channels; c++)
+    for (size_t n = 0; n < l->images; n++) {
+        for (size_t c = 0; c < l->channels; c++) {
             for (size_t p = 0; p < l->pixels; p++) {
                 float *x = &l->x[vgg_blocked_at(l->channels, l->pixels, n, c, p)];
                 *x += l->mean[c];
                 if (zeros && beta[c] == 0 && vgg_draw_chance(4))
                     *x = l->mean[c];
             }
+        }
+    }
 }
 
 static void draw_layer(layer *l, double size) {
@@ -57,8 +59,9 @@ static void draw_layer(layer *l, double size) {
     l->x = vgg_draw_blocked(l->images, l->channels, l->pixels);
     l->dy = vgg_draw_blocked(l->images, l->channels, l->pixels);
     float **vectors[] = {&l->scale, &l->shift, &l->mean, &l->from_dy, &l->from_x, &l->constant};
-    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
         *vectors[i] = vgg_draw_blocked(1, l->channels, 1);
+    }
     float *beta = vgg_draw_blocked(1, l->channels, 1);
     /* Powers of two for scales and whole numbers for means: a 0 is a 0 however it is rounded. */
     bool zeros = vgg_draw_chance(2);
@@ -72,8 +75,9 @@ static void draw_layer(layer *l, double size) {
     place_inputs(l, beta, zeros);
     const float *inputs[] = {l->x,    l->dy,      l->scale,  l->shift,
                              l->mean, l->from_dy, l->from_x, l->constant};
-    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         vgg_guarded_lock(inputs[i]);
+    }
 }
 
 /* Of the random layers every third has means near 0, every third some near 30, or near 1000. */
@@ -130,8 +134,7 @@ static vgg_kernel_output sums_output(const layer *l, float *data) {
                                .pixels = 2};
 }
 
-/* ---- statistics
- * ----------------------------------------------------------------------------------- */
+/* ---- statistics ---- */
 
 /* The bounds of mean and squares of a channel of an image, from their definition; fails when ref's
  * are outside. */
@@ -174,17 +177,18 @@ static void test_statistics(void **state) {
         item.kernel = offsetof(vgg_kernels, batch_norm_statistics);
         item.outputs[0] = sums_output(&l, task.sums);
         vgg_case_run(&item, vgg_reference());
-        for (size_t n = 0; n < l.images; n++)
-            for (size_t c = 0; c < l.channels; c++)
+        for (size_t n = 0; n < l.images; n++) {
+            for (size_t c = 0; c < l.channels; c++) {
                 bound_statistics(&l, n, c, task.sums, bounds);
+            }
+        }
         item.outputs[0].magnitude = bounds;
         vgg_case_check(&item);
         vgg_guarded_free();
     }
 }
 
-/* ---- forward
- * --------------------------------------------------------------------------------------- */
+/* ---- forward ---- */
 
 static void test_forward(void **state) {
     (void)state;
@@ -194,10 +198,11 @@ static void test_forward(void **state) {
         vgg_batch_norm_task task = norm_task(&l);
         if (i % 4 == 0) {
             l.x = vgg_guarded_copy(l.x);
-            for (size_t spot = 0; spot < 5; spot++)
+            for (size_t spot = 0; spot < 5; spot++) {
                 l.x[vgg_blocked_at(l.channels, l.pixels, vgg_draw(0, l.images - 1),
                                    vgg_draw(0, l.channels - 1), vgg_draw(0, l.pixels - 1))] =
                     (float)NAN;
+            }
         }
         task.x = l.x;
         task.scale = l.scale;
@@ -221,8 +226,7 @@ static void test_forward(void **state) {
     }
 }
 
-/* ---- backward
- * -------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 static bool counts(const layer *l, bool relu, size_t at, size_t c) {
     return !relu || l->x[at] * l->scale[c] + l->shift[c] > 0;
@@ -273,9 +277,11 @@ static void test_sums(void **state) {
         item.kernel = offsetof(vgg_kernels, batch_norm_sums);
         item.outputs[0] = sums_output(&l, task.sums);
         vgg_case_run(&item, vgg_reference());
-        for (size_t n = 0; n < l.images; n++)
-            for (size_t c = 0; c < l.channels; c++)
+        for (size_t n = 0; n < l.images; n++) {
+            for (size_t c = 0; c < l.channels; c++) {
                 bound_sums(&l, task.relu, n, c, task.sums, bounds);
+            }
+        }
         item.outputs[0].magnitude = bounds;
         vgg_case_check(&item);
         vgg_guarded_free();
@@ -286,8 +292,8 @@ static void test_sums(void **state) {
 static float *backward_magnitude(const layer *l, bool relu, const float *dx) {
     float *magnitude = vgg_guarded_copy(dx);
     memset(magnitude, 0, vgg_guarded_size(dx));
-    for (size_t n = 0; n < l->images; n++)
-        for (size_t c = 0; c < l->channels; c++)
+    for (size_t n = 0; n < l->images; n++) {
+        for (size_t c = 0; c < l->channels; c++) {
             for (size_t p = 0; p < l->pixels; p++) {
                 size_t at = vgg_blocked_at(l->channels, l->pixels, n, c, p);
                 double first = counts(l, relu, at, c) ? (double)l->dy[at] : 0;
@@ -301,6 +307,8 @@ static float *backward_magnitude(const layer *l, bool relu, const float *dx) {
                     vgg_kernel_fail("batch_norm_backward", "ref", "(%zu, %zu, %zu): %g, not %g", n,
                                     c, p, (double)dx[at], sum);
             }
+        }
+    }
     return magnitude;
 }
 

@@ -101,7 +101,7 @@ static vgg_kernel_case case_of(layer *l, const char *name, size_t kernel,
     return item;
 }
 
-/* ---- forward --------------------------------------------------------------------------------- */
+/* ---- forward ---- */
 
 /* |x scale| + |shift|, the greatest of each window. */
 static const float *magnitude_of(const layer *l) {
@@ -144,17 +144,18 @@ static void check_forward(layer *l) {
     }
 }
 
-/* ---- backward -------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 /* sums of |dy| and |dy (x - mean)|, by ref. */
 static const float *sums_magnitude(const layer *l, const vgg_batch_norm_task *apart) {
     vgg_batch_norm_task absolute = *apart;
     float *x = vgg_guarded_copy(l->norm.x), *mean = vgg_guarded_copy(l->norm.mean);
     size_t blocks = vgg_blocks(l->norm.channels);
-    for (size_t i = 0; i < vgg_guarded_size(x) / sizeof *x; i++)
+    for (size_t i = 0; i < vgg_guarded_size(x) / sizeof *x; i++) {
         x[i] = fabsf(
             x[i] -
             l->norm.mean[i / VGG_BLOCK / l->norm.pixels % blocks * VGG_BLOCK + i % VGG_BLOCK]);
+    }
     memset(mean, 0, vgg_guarded_size(mean));
     absolute.relu = false; /* an upper bound */
     absolute.x = x;
@@ -205,8 +206,9 @@ static void test_all(void **state) {
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
         layer l = draw_layer();
         check_forward(&l);
-        for (size_t t = 0; vgg_kernels_at(t) != NULL; t++)
+        for (size_t t = 0; vgg_kernels_at(t) != NULL; t++) {
             check_backward(&l, vgg_kernels_at(t));
+        }
         vgg_guarded_free();
     }
 }

@@ -67,8 +67,7 @@ static vgg_kernel_output backward_output(const vgg_pool_task *task) {
                                .pixels = task->height * task->width};
 }
 
-/* ---- max
- * ------------------------------------------------------------------------------------------ */
+/* ---- max ---- */
 
 static vgg_pool_task draw_max(void) {
     vgg_pool_task task = {.images = vgg_draw(1, 4),
@@ -128,8 +127,9 @@ static void check_masked(vgg_kernel_case *item, vgg_pool_task *task, size_t coun
                                          .width = task->out_width},
                         true);
     vgg_guarded_lock(task->y);
-    for (size_t v = 0; v < count; v++)
+    for (size_t v = 0; v < count; v++) {
         masked[v] = task->y[v] > 0 ? masked[v] : 0;
+    }
     task->dy = masked;
     vgg_case_run(item, vgg_reference());
     float *expected = vgg_guarded_copy(task->dx);
@@ -197,20 +197,23 @@ static void check_window(const vgg_pool_task *task, const char *tier, size_t lan
         vgg_kernel_fail("max_pool", tier, "chose %zu instead of %zu", 2 * row + column, wanted);
     if (!(isnan(value) ? isnan(found) : found == value))
         vgg_kernel_fail("max_pool", tier, "found %g instead of %g", (double)found, (double)value);
-    for (size_t p = 0; p < 9; p++)
+    for (size_t p = 0; p < 9; p++) {
         if (task->dx[p * VGG_BLOCK + lane] != (p == at ? task->dy[lane] : 0))
             vgg_kernel_fail("max_pool_backward", tier, "pixel %zu is %g", p,
                             (double)task->dx[p * VGG_BLOCK + lane]);
+    }
 }
 
 /* Each window is the corner of a 3 x 3 image whose last row and column are left out. */
 static void test_max_definition(void **state) {
     (void)state;
     float *x = vgg_draw_blocked(1, WINDOW_COUNT, 9);
-    for (size_t lane = 0; lane < WINDOW_COUNT; lane++)
-        for (size_t p = 0; p < 9; p++)
+    for (size_t lane = 0; lane < WINDOW_COUNT; lane++) {
+        for (size_t p = 0; p < 9; p++) {
             x[p * VGG_BLOCK + lane] =
                 p < 6 && p % 3 < 2 ? WINDOWS[lane].values[p / 3 * 2 + p % 3] : 1e6f;
+        }
+    }
     vgg_pool_task task = {.images = 1,
                           .channels = WINDOW_COUNT,
                           .height = 3,
@@ -226,13 +229,13 @@ static void test_max_definition(void **state) {
         const vgg_kernels *tier = vgg_kernels_at(i);
         tier->max_pool(&task, 0, 1, 0);
         tier->max_pool_backward(&task, 0, 1, 0);
-        for (size_t lane = 0; lane < WINDOW_COUNT; lane++)
+        for (size_t lane = 0; lane < WINDOW_COUNT; lane++) {
             check_window(&task, tier->tier, lane);
+        }
     }
 }
 
-/* ---- average
- * -------------------------------------------------------------------------------------- */
+/* ---- average ---- */
 
 static vgg_pool_task draw_average(void) {
     vgg_pool_task task = {.images = vgg_draw(1, 4),
@@ -296,8 +299,9 @@ static void test_average_definition(void **state) {
     static const double down[] = {5, 70.0 / 3, 55}, values[] = {0, 10, 20, 40, 70};
     static const double up[] = {6, 7, 8}, two[] = {6, 8};
     float *x = vgg_draw_blocked(1, 1, 5), *y = vgg_guarded_floats(3 * VGG_BLOCK);
-    for (size_t p = 0; p < 5; p++)
+    for (size_t p = 0; p < 5; p++) {
         x[p * VGG_BLOCK] = (float)values[p];
+    }
     vgg_pool_task task = {.images = 1,
                           .channels = 1,
                           .height = 5,
@@ -307,19 +311,23 @@ static void test_average_definition(void **state) {
                           .x = x,
                           .y = y};
     vgg_reference()->average_pool(&task, 0, 1, 0);
-    for (size_t p = 0; p < 3; p++)
+    for (size_t p = 0; p < 3; p++) {
         assert_true(fabs((double)y[p * VGG_BLOCK] - down[p]) < 1e-5);
-    for (size_t p = 0; p < 2; p++)
+    }
+    for (size_t p = 0; p < 2; p++) {
         x[p * VGG_BLOCK] = (float)two[p];
+    }
     task.height = task.out_height = 1;
     task.width = 2;
     task.out_width = 3;
     vgg_reference()->average_pool(&task, 0, 1, 0);
-    for (size_t p = 0; p < 3; p++)
+    for (size_t p = 0; p < 3; p++) {
         assert_true(fabs((double)y[p * VGG_BLOCK] - up[p]) < 1e-5);
+    }
     float *dy = vgg_draw_blocked(1, 1, 3), *dx = vgg_guarded_floats(2 * VGG_BLOCK);
-    for (size_t p = 0; p < 3; p++)
+    for (size_t p = 0; p < 3; p++) {
         dy[p * VGG_BLOCK] = (float)up[p];
+    }
     task.dy = dy;
     task.dx = dx;
     vgg_reference()->average_pool_backward(&task, 0, 1, 0);

@@ -53,7 +53,7 @@ static const vgg_conv_shape SHAPES[] = {
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
 
-/* ---- comparisons ----------------------------------------------------------------------------- */
+/* ---- comparisons ---- */
 
 static const vgg_kernel_case NAMED = {.name = "winograd"};
 
@@ -102,9 +102,10 @@ static void check_tier(const vgg_winograd_layer *l, const vgg_kernels *tier, con
         vgg_winograd_task alone = vgg_layer_part(&l->few, n, 1);
         vgg_layer_run(tier, &alone, NULL);
     }
-    for (size_t n = 0; n < l->task.shape.images; n++)
+    for (size_t n = 0; n < l->task.shape.images; n++) {
         check_same(l, tier, "when each image is alone", n,
                    l->few.y + l->source[n] * vgg_layer_output(&l->few), 1);
+    }
 }
 
 static void check_shape(const vgg_conv_shape *shape, size_t tile) {
@@ -112,16 +113,18 @@ static void check_shape(const vgg_conv_shape *shape, size_t tile) {
     vgg_draw_layer(&l, shape, tile);
     vgg_layer_run(vgg_reference(), &l.few, NULL);
     const float *expected = vgg_guarded_copy(l.few.y), *magnitude = magnitude_of(&l);
-    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++)
+    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
         check_tier(&l, vgg_kernels_at(i), expected, magnitude);
+    }
     vgg_guarded_free();
 }
 
 static void test_shapes(void **state) {
     (void)state;
     for (size_t tile = 2; tile <= 4; tile += 2) {
-        for (size_t i = 0; i < FIXED_SHAPES; i++)
+        for (size_t i = 0; i < FIXED_SHAPES; i++) {
             check_shape(&SHAPES[i], tile);
+        }
         for (size_t i = 0; i < RANDOM_SHAPES; i++) {
             vgg_conv_shape shape = i % 5 == 0 ? vgg_draw_made_shape() : vgg_draw_stored_shape();
             assert_int_equal(vgg_winograd_partition_of(&shape, tile, 1).stored, i % 5 != 0);
@@ -130,14 +133,14 @@ static void test_shapes(void **state) {
     }
 }
 
-/* ---- NaN ------------------------------------------------------------------------------------- */
+/* ---- NaN ---- */
 
 /* Fails unless all that has the input (row, column) of image n in reach is NaN. */
 static void check_nan_spread(const vgg_winograd_task *t, const char *tier, size_t n, size_t row,
                              size_t column) {
     size_t side = t->pool ? 2 : 1, pixels = vgg_layer_pixels(t);
     size_t height = t->shape.height / side, width = t->shape.width / side;
-    for (size_t k = 0; k < t->shape.outputs; k++)
+    for (size_t k = 0; k < t->shape.outputs; k++) {
         for (size_t i = 0; i < 9; i++) {
             size_t y = row + i / 3, x = column + i % 3; /* one more than the output's */
             if (y == 0 || x == 0 || (y - 1) / side >= height || (x - 1) / side >= width)
@@ -146,6 +149,7 @@ static void check_nan_spread(const vgg_winograd_task *t, const char *tier, size_
             if (!isnan(t->y[vgg_blocked_at(t->shape.outputs, pixels, n, k, pixel)]))
                 vgg_kernel_fail("winograd", tier, "(%zu, %zu, %zu) is not NaN", n, k, pixel);
         }
+    }
 }
 
 /* A NaN in one image comes through ReLU and max-pool, and the other images have the same bits. */
@@ -165,15 +169,16 @@ static void check_nan_input(const vgg_conv_shape *s, size_t tile) {
         task.x = x;
         vgg_layer_run(tier, &task, NULL);
         check_nan_spread(&task, tier->tier, n, row, column);
-        for (size_t image = 0, size = vgg_layer_output(&task); image < task.shape.images; image++)
+        for (size_t image = 0, size = vgg_layer_output(&task); image < task.shape.images; image++) {
             if (image != n)
                 vgg_case_same(&NAMED, tier, "with a NaN in another image", task.y + image * size,
                               finite + image * size, size * sizeof *x, sizeof *x);
+        }
     }
     vgg_guarded_free();
 }
 
-/* ---- what it has to agree with --------------------------------------------------------------- */
+/* ---- what it has to agree with ---- */
 
 static vgg_pool_task pool_task(const vgg_conv_shape *s, size_t channels) {
     return (vgg_pool_task){.images = s->images,
@@ -268,8 +273,9 @@ static void check_backward_reference(const vgg_winograd_task *task) {
     apart.gate = NULL;
     apart.y = vgg_guarded_copy(task->y);
     vgg_layer_run(vgg_reference(), &apart, NULL);
-    for (size_t v = 0; v < vgg_guarded_size(apart.y) / sizeof *apart.y; v++)
+    for (size_t v = 0; v < vgg_guarded_size(apart.y) / sizeof *apart.y; v++) {
         apart.y[v] = task->gate[v] > 0 ? apart.y[v] : 0;
+    }
     vgg_case_same(&NAMED, vgg_reference(), "with the max-pool and the ReLU on their own", task->y,
                   apart.y, vgg_guarded_size(apart.y), sizeof *apart.y);
 }
@@ -319,10 +325,11 @@ static void check_reference(const vgg_conv_shape *s, size_t tile) {
     direct.y = vgg_guarded_copy(task->y);
     direct.scratch = vgg_guarded_floats(direct.partition.scratch);
     vgg_reference()->conv_forward(&direct, 0, direct.partition.units, 0);
-    for (size_t i = 0; i < task->shape.images * vgg_layer_output(task); i++)
+    for (size_t i = 0; i < task->shape.images * vgg_layer_output(task); i++) {
         if (!(fabsf(task->y[i] - direct.y[i]) <= 1e-5F * fmaxf(1, fabsf(direct.y[i]))))
             vgg_kernel_fail("winograd", "ref", "value %zu is %g instead of %g", i,
                             (double)task->y[i], (double)direct.y[i]);
+    }
     vgg_guarded_free();
 }
 

@@ -22,8 +22,9 @@ static void test_choice(void **state) {
         {{1, 64, 64, 56, 56, 1, false}, 0},   {{1, 64, 64, 56, 56, 3, true}, 0},
         {{1, 3, 64, 56, 56, 3, false}, 0},    {{1, 64, 3, 56, 56, 3, false}, 0},
     };
-    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
         assert_int_equal(vgg_conv_fastest_tile(&choices[i].shape), choices[i].tile);
+    }
 }
 
 /* Images, channels in and out, height, width, kernel, plain: those of the kernel's own test and
@@ -61,10 +62,13 @@ static void check_partition(const vgg_conv_shape *s, size_t tile, size_t threads
 
 static void test_partition(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
-        for (size_t j = 0; j < THREAD_COUNTS; j++)
-            for (size_t tile = 2; tile <= 4; tile += 2)
+    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+        for (size_t j = 0; j < THREAD_COUNTS; j++) {
+            for (size_t tile = 2; tile <= 4; tile += 2) {
                 check_partition(&SHAPES[i], tile, THREADS[j]);
+            }
+        }
+    }
 }
 
 /* As many threads as there are units to share out have something to do. */
@@ -89,13 +93,16 @@ static void check_smaller_batches(vgg_conv_shape s, size_t tile, size_t threads)
 /* A plan takes memory for its largest batch and runs smaller ones in it. */
 static void test_smaller_batches(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
-        for (size_t j = 0; j < THREAD_COUNTS; j++)
-            for (size_t tile = 2; tile <= 4; tile += 2)
+    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+        for (size_t j = 0; j < THREAD_COUNTS; j++) {
+            for (size_t tile = 2; tile <= 4; tile += 2) {
                 check_smaller_batches(SHAPES[i], tile, THREADS[j]);
+            }
+        }
+    }
 }
 
-/* ---- gradients of weights -------------------------------------------------------------------- */
+/* ---- gradients of weights ---- */
 
 static void test_weights_choice(void **state) {
     (void)state;
@@ -107,8 +114,9 @@ static void test_weights_choice(void **state) {
         {{8, 64, 64, 56, 56, 3, true}, 0},    {{8, 3, 64, 56, 56, 3, false}, 0},
         {{8, 64, 3, 56, 56, 3, false}, 0},
     };
-    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
         assert_int_equal(vgg_conv_weights_fastest_tile(&choices[i].shape), choices[i].tile);
+    }
 }
 
 /* All channels are in one unit of a group, and a smaller batch needs no more memory. */
@@ -131,9 +139,11 @@ static void check_weights_partition(vgg_conv_shape s, size_t tile) {
 
 static void test_weights_partition(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
-        for (size_t tile = 2; tile <= 4; tile += 2)
+    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+        for (size_t tile = 2; tile <= 4; tile += 2) {
             check_weights_partition(SHAPES[i], tile);
+        }
+    }
 }
 
 int main(void) {

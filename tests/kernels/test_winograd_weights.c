@@ -58,7 +58,7 @@ typedef struct stage {
     size_t units;
 } stage;
 
-/* ---- tasks ----------------------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 static vgg_conv_shape draw_shape(void) {
     size_t images = vgg_draw(1, 5), height = vgg_draw(1, 13), width = vgg_draw(1, 13);
@@ -96,7 +96,7 @@ static void poison(float *values) {
         vgg_poison(values, vgg_guarded_size(values), sizeof *values);
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* One call, with all that must not change checked afterwards. */
 static void call(const stage *s, const vgg_winograd_weights_task *task, size_t begin, size_t end,
@@ -108,10 +108,11 @@ static void call(const stage *s, const vgg_winograd_weights_task *task, size_t b
     s->work(&argument, begin, end, worker);
     vgg_guarded_check();
     vgg_running(NULL, NULL);
-    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++)
+    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++) {
         if (i / size != worker && !vgg_poisoned(task->scratch + i, sizeof(float)))
             vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
                             i / size);
+    }
 }
 
 /* Moves what a call wrote to `merged`. */
@@ -133,23 +134,27 @@ static void run_ranges(const stage *s, const vgg_winograd_weights_task *task,
     size_t ranges = vgg_size_min(s->units, MOST_RANGES);
     bounds[0] = 0;
     bounds[ranges] = s->units;
-    for (size_t r = 1; r < ranges; r++)
+    for (size_t r = 1; r < ranges; r++) {
         bounds[r] = vgg_draw(bounds[r - 1] + 1, s->units - (ranges - r));
+    }
     for (size_t r = 0; r < ranges; r++) {
         size_t other = vgg_draw(0, r);
         order[r] = order[other];
         order[other] = r;
     }
     float *merged[OUTPUTS];
-    for (size_t o = 0; o < OUTPUTS; o++)
+    for (size_t o = 0; o < OUTPUTS; o++) {
         merged[o] = vgg_guarded_copy(data[o]);
+    }
     for (size_t r = 0; r < ranges; r++) {
         call(s, task, bounds[order[r]], bounds[order[r] + 1], vgg_draw(0, VGG_KERNEL_WORKERS - 1));
-        for (size_t o = 0; o < OUTPUTS; o++)
+        for (size_t o = 0; o < OUTPUTS; o++) {
             collect(s, data[o], merged[o]);
+        }
     }
-    for (size_t o = 0; o < OUTPUTS; o++)
+    for (size_t o = 0; o < OUTPUTS; o++) {
         memcpy(data[o], merged[o], vgg_guarded_size(data[o]));
+    }
 }
 
 static void run(const vgg_kernels *tier, const vgg_winograd_weights_task *task, bool divided) {
@@ -163,8 +168,9 @@ static void run(const vgg_kernels *tier, const vgg_winograd_weights_task *task, 
     float *const sums[OUTPUTS] = {task->sums, task->bias_sums};
     poison(task->sums);
     poison(task->bias_sums);
-    for (size_t o = 0; o < OUTPUTS && !task->accumulate; o++)
+    for (size_t o = 0; o < OUTPUTS && !task->accumulate; o++) {
         poison(outputs[o]);
+    }
     for (size_t i = 0; i < (several ? 2 : 1); i++) {
         if (divided)
             run_ranges(&stages[i], task, several && i == 0 ? sums : outputs);
@@ -173,7 +179,7 @@ static void run(const vgg_kernels *tier, const vgg_winograd_weights_task *task, 
     }
 }
 
-/* ---- comparisons ----------------------------------------------------------------------------- */
+/* ---- comparisons ---- */
 
 /* Gradients, or their magnitudes. */
 typedef struct gradients {
@@ -202,12 +208,14 @@ static void check_value(const char *tier, const char *name, size_t at, float fou
 static void check_near(const vgg_winograd_weights_task *task, const char *tier,
                        const gradients *expected, const gradients *magnitude) {
     const vgg_conv_shape *s = &task->shape;
-    for (size_t i = 0; i < weights_of(s); i++)
+    for (size_t i = 0; i < weights_of(s); i++) {
         check_value(tier, "weight", i, task->dweights[i], expected->weights[i],
                     error_of(task->partition.tile) * (double)magnitude->weights[i / 9 * 9 + 4]);
-    for (size_t k = 0; k < s->outputs; k++)
+    }
+    for (size_t k = 0; k < s->outputs; k++) {
         check_value(tier, "bias", k, task->dbias[k], expected->bias[k],
                     vgg_sum_error(s->images * s->height * s->width) * (double)magnitude->bias[k]);
+    }
 }
 
 static const vgg_kernel_case NAMED = {.name = "winograd_weights"};
@@ -279,8 +287,9 @@ static void check_shape(const vgg_conv_shape *shape, size_t tile) {
 static void test_shapes(void **state) {
     (void)state;
     for (size_t tile = 2; tile <= 4; tile += 2) {
-        for (size_t i = 0; i < FIXED_SHAPES; i++)
+        for (size_t i = 0; i < FIXED_SHAPES; i++) {
             check_shape(&SHAPES[i], tile);
+        }
         for (size_t i = 0; i < RANDOM_SHAPES; i++) {
             vgg_conv_shape shape = draw_shape();
             check_shape(&shape, tile);
@@ -288,7 +297,7 @@ static void test_shapes(void **state) {
     }
 }
 
-/* ---- what ref is compared with --------------------------------------------------------------- */
+/* ---- what ref is compared with ---- */
 
 /* ref's gradients are those of conv_weights, which has tests of its own. */
 static void check_reference(const vgg_conv_shape *s, size_t tile) {

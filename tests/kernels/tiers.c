@@ -21,8 +21,9 @@ double vgg_sum_error(size_t terms) {
 
 const vgg_kernels *vgg_reference(void) {
     size_t last = 0;
-    while (vgg_kernels_at(last + 1) != NULL)
+    while (vgg_kernels_at(last + 1) != NULL) {
         last++;
+    }
     return vgg_kernels_at(last);
 }
 
@@ -41,10 +42,11 @@ static void reset(const vgg_kernel_output *output) {
 }
 
 static void check_scratch(const vgg_kernel_case *item, const vgg_kernels *tier, size_t worker) {
-    for (size_t i = 0; i < VGG_KERNEL_WORKERS * item->scratch_size; i++)
+    for (size_t i = 0; i < VGG_KERNEL_WORKERS * item->scratch_size; i++) {
         if (i / item->scratch_size != worker && !vgg_poisoned(item->scratch + i, sizeof(float)))
             vgg_kernel_fail(item->name, tier->tier, "worker %zu wrote the scratch of worker %zu",
                             worker, i / item->scratch_size);
+    }
 }
 
 /* The task in memory of its own, which may be written or not. */
@@ -75,12 +77,13 @@ static void call(const vgg_kernel_case *item, const vgg_kernels *tier, const voi
 }
 
 void vgg_case_run(const vgg_kernel_case *item, const vgg_kernels *tier) {
-    for (size_t o = 0; o < item->output_count; o++)
+    for (size_t o = 0; o < item->output_count; o++) {
         reset(&item->outputs[o]);
+    }
     call(item, tier, item->task, 0, item->units, 0);
 }
 
-/* ---- comparisons ----------------------------------------------------------------------------- */
+/* ---- comparisons ---- */
 
 static double number(const vgg_kernel_output *output, const void *values, size_t i) {
     if (output->bits)
@@ -135,11 +138,12 @@ static bool same_value(const void *a, const void *b, size_t size) {
 
 void vgg_case_same(const vgg_kernel_case *item, const vgg_kernels *tier, const char *when,
                    const void *found, const void *expected, size_t bytes, size_t size) {
-    for (size_t i = 0; i < bytes; i += size)
+    for (size_t i = 0; i < bytes; i += size) {
         if (!same_value((const unsigned char *)found + i, (const unsigned char *)expected + i,
                         size))
             vgg_kernel_fail(item->name, tier->tier, "value %zu of %zu has other bits %s", i / size,
                             bytes / size, when);
+    }
 }
 
 static void check_same(const trial *t, const char *when) {
@@ -153,7 +157,7 @@ static void check_same(const trial *t, const char *when) {
     }
 }
 
-/* ---- ranges and images ----------------------------------------------------------------------- */
+/* ---- ranges and images ---- */
 
 /* Moves what a call wrote to `merged`, and leaves poison. */
 static void collect(const trial *t, const vgg_kernel_output *output, unsigned char *merged) {
@@ -180,13 +184,15 @@ static void run_ranges(const trial *t, const size_t *bounds, const size_t *order
     for (size_t r = 0; r < ranges; r++) {
         size_t worker = vgg_draw(0, VGG_KERNEL_WORKERS - 1);
         call(item, t->tier, item->task, bounds[order[r]], bounds[order[r] + 1], worker);
-        for (size_t o = 0; o < item->output_count; o++)
+        for (size_t o = 0; o < item->output_count; o++) {
             if (item->outputs[o].initial == NULL)
                 collect(t, &item->outputs[o], merged[o]);
+        }
     }
-    for (size_t o = 0; o < item->output_count; o++)
+    for (size_t o = 0; o < item->output_count; o++) {
         if (item->outputs[o].initial == NULL)
             memcpy(item->outputs[o].data, merged[o], vgg_guarded_size(merged[o]));
+    }
     check_same(t, "when the units are divided");
 }
 
@@ -195,12 +201,15 @@ static void check_ranges(const trial *t, size_t most) {
     enum { RANGES = 16 };
     size_t bounds[RANGES + 1], order[RANGES], units = t->item->units;
     size_t ranges = vgg_size_min(units, vgg_size_min(most, RANGES));
-    for (size_t r = 0; r <= ranges; r++)
+    for (size_t r = 0; r <= ranges; r++) {
         bounds[r] = units * r / ranges;
-    for (size_t r = 1; r < ranges; r++)
+    }
+    for (size_t r = 1; r < ranges; r++) {
         bounds[r] = vgg_draw(bounds[r - 1] + 1, units - (ranges - r));
-    for (size_t r = 0; r < ranges; r++)
+    }
+    for (size_t r = 0; r < ranges; r++) {
         order[r] = r;
+    }
     for (size_t r = ranges; r > 1; r--) {
         size_t other = vgg_draw(0, r - 1), last = order[r - 1];
         order[r - 1] = order[other];
@@ -212,8 +221,9 @@ static void check_ranges(const trial *t, size_t most) {
 static void check_images(const trial *t) {
     const vgg_kernel_case *item = t->item;
     _Alignas(max_align_t) unsigned char task[TASK_SIZE];
-    for (size_t o = 0; o < item->output_count; o++)
+    for (size_t o = 0; o < item->output_count; o++) {
         reset(&item->outputs[o]);
+    }
     for (size_t n = 0; n < item->images; n++) {
         memcpy(task, item->task, item->task_size);
         size_t units = item->one_image(task, n);
@@ -225,8 +235,9 @@ static void check_images(const trial *t) {
 void vgg_case_check(const vgg_kernel_case *item) {
     void *expected[VGG_KERNEL_OUTPUTS] = {NULL};
     vgg_case_run(item, vgg_reference());
-    for (size_t o = 0; o < item->output_count; o++)
+    for (size_t o = 0; o < item->output_count; o++) {
         expected[o] = vgg_guarded_copy(item->outputs[o].data);
+    }
     for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {
         trial t = {.item = item, .tier = vgg_kernels_at(i)};
         vgg_case_run(item, t.tier);

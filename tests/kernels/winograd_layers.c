@@ -15,7 +15,7 @@ typedef struct stage {
     size_t count; /* floats of output */
 } stage;
 
-/* ---- layers ---------------------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 size_t vgg_layer_input(const vgg_winograd_task *t) {
     return vgg_blocked_size(1, t->shape.inputs, t->shape.height * t->shape.width);
@@ -113,7 +113,7 @@ void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile)
     repeat_images(l);
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* One call, with all that must not change checked afterwards. */
 static void call(const stage *s, const vgg_winograd_task *task, size_t begin, size_t end,
@@ -126,10 +126,11 @@ static void call(const stage *s, const vgg_winograd_task *task, size_t begin, si
     s->work(&argument, begin, end, worker);
     vgg_guarded_check();
     vgg_running(NULL, NULL);
-    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++)
+    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++) {
         if (i / size != worker && !vgg_poisoned(scratch + i, sizeof *scratch))
             vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
                             i / size);
+    }
     if (argument.x != task->x || argument.y != task->y || argument.filters != task->filters)
         vgg_kernel_fail(s->name, s->tier, "the task is changed");
 }
@@ -157,8 +158,9 @@ static void run_stage(const stage *s, const vgg_winograd_task *task, float *merg
     size_t ranges = vgg_size_min(s->units, MOST_RANGES);
     bounds[0] = 0;
     bounds[ranges] = s->units;
-    for (size_t r = 1; r < ranges; r++)
+    for (size_t r = 1; r < ranges; r++) {
         bounds[r] = vgg_draw(bounds[r - 1] + 1, s->units - (ranges - r));
+    }
     for (size_t r = 0; r < ranges; r++) {
         size_t other = vgg_draw(0, r);
         order[r] = order[other];

@@ -48,10 +48,11 @@ static inline void assert_same_picture(const char *name, const vgg_image *found,
         fail_msg("%s: is %zu x %zu x %zu, expected %zu x %zu x %zu", name, found->width,
                  found->height, found->channels, expected->width, expected->height,
                  expected->channels);
-    for (size_t i = 0; i < found->width * found->height * found->channels; i++)
+    for (size_t i = 0; i < found->width * found->height * found->channels; i++) {
         if (abs(found->pixels[i] - expected->pixels[i]) > tolerance)
             fail_msg("%s: sample %zu is %d, expected %d", name, i, found->pixels[i],
                      expected->pixels[i]);
+    }
 }
 
 #endif

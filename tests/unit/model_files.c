@@ -81,8 +81,9 @@ void header_tensor(header_text *header, const char *name, const char *type, size
 
 void header_write(header_text *header, const char *path) {
     add(header, "}");
-    while (header->length % 8 != 0)
+    while (header->length % 8 != 0) {
         add(header, " ");
+    }
     write_safetensors(path, header->text, NULL, header->data_size);
     free(header->text);
 }

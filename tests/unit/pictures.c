@@ -42,7 +42,7 @@ const char *in_folder(const char *name) {
     return buffer;
 }
 
-/* ---- files ---------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 void assert_exists(const char *path, bool missing) {
     if ((access(path, F_OK) != 0) != missing)
@@ -88,8 +88,9 @@ size_t count_entries(const char *path) {
     DIR *entries = opendir(path);
     assert_non_null(entries);
     size_t count = 0;
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
         count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
     closedir(entries);
     return count;
 }
@@ -99,7 +100,7 @@ void open_parts(const char *path, vgg_dataset **train, vgg_dataset **validation)
     assert_ok(vgg_dataset_open(path, NULL, train, validation, &error), error);
 }
 
-/* ---- models --------------------------------------------------------------------------------- */
+/* ---- models ---- */
 
 vgg_model *make_model(const char *arch, size_t classes, bool batch_norm, double dropout) {
     vgg_network_options options = net_options(arch, classes, 3, SIDE);
@@ -125,8 +126,9 @@ void fill_tensor(vgg_model *model, const char *name, float value) {
     size_t count = tensor_info(network, tensor).count;
     float *values = malloc(count * sizeof *values);
     assert_non_null(values);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         values[i] = value;
+    }
     vgg_error error;
     assert_ok(vgg_network_set_values(network, tensor, values, count, &error), error);
     free(values);

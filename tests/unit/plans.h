@@ -26,8 +26,9 @@ static inline vgg_plan *make_plan(vgg_network *network, const vgg_plan_options *
 static inline float *random_floats(size_t count, uint64_t seed) {
     float *values = malloc(count * sizeof *values);
     assert_non_null(values);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         values[i] = (float)(2 * vgg_random_unit(seed, 0, i) - 1);
+    }
     return values;
 }
 

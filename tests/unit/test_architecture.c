@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- the table ---- */
 
 /* Table 1 of arXiv 1409.1556v6, and how many convolutions each column has. */
 static const struct {
@@ -21,8 +21,9 @@ static const struct {
 
 static size_t count_layers(const vgg_network *network, vgg_layer_type type) {
     size_t count = 0;
-    for (size_t i = 0; i < vgg_network_layer_count(network); i++)
+    for (size_t i = 0; i < vgg_network_layer_count(network); i++) {
         count += layer_info(network, i).type == type;
+    }
     return count;
 }
 
@@ -87,7 +88,7 @@ static void written(void **state) {
     vgg_network_free(network);
 }
 
-/* ---- what may not be built ------------------------------------------------------------------ */
+/* ---- what may not be built ---- */
 
 static void expect_no_net(const vgg_network_options *options, vgg_status status, const char *text) {
     vgg_network *network = NULL;
@@ -138,8 +139,9 @@ static void too_many_words(void **state) {
     enum { WORDS = 20000 };
     char *arch = calloc(1, 2 * WORDS + 2);
     assert_non_null(arch);
-    for (size_t i = 0; i < WORDS; i++)
+    for (size_t i = 0; i < WORDS; i++) {
         memcpy(arch + 2 * i, "8,", 2);
+    }
     arch[2 * WORDS - 1] = '\0';
     vgg_network_options options = net_options(arch, 10, 3, 32);
     expect_no_net(&options, VGG_ERROR_ARGUMENT, "words");
@@ -183,8 +185,9 @@ static void input_too_small(void **state) {
     expect_no_net(&options, VGG_ERROR_SHAPE, "at least 32");
     vgg_network_free(small_net("D", 10, 3, 32));
     char arch[2 * 80 + 1] = "";
-    for (size_t i = 0; i < 80; i++)
+    for (size_t i = 0; i < 80; i++) {
         strcat(arch, "M,");
+    }
     EXPECT_REFUSED(arch = arch, VGG_ERROR_SHAPE, "too small");
 }
 

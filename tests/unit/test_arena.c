@@ -39,10 +39,11 @@ static size_t peak(const vgg_buffer *buffers, size_t count) {
     size_t most = 0;
     for (size_t moment = 0; moment < MOMENTS; moment++) {
         size_t live = 0;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             if (buffers[i].offset != SIZE_MAX && buffers[i].first <= moment &&
                 moment <= buffers[i].last)
                 live += buffers[i].bytes;
+        }
         most = vgg_size_max(most, live);
     }
     return most;
@@ -79,12 +80,14 @@ static void random_lives(void **state) {
 static void shares_after_death(void **state) {
     (void)state;
     vgg_buffer chain[10];
-    for (size_t i = 0; i < 10; i++)
+    for (size_t i = 0; i < 10; i++) {
         chain[i] = (vgg_buffer){.bytes = 6400, .first = i, .last = i + 1};
+    }
     assert_int_equal(vgg_arena_place(chain, 10), 2 * 6400);
     check_places(chain, 10, 2 * 6400);
-    for (size_t i = 0; i < 10; i++)
+    for (size_t i = 0; i < 10; i++) {
         chain[i] = (vgg_buffer){.bytes = 6400, .first = 0, .last = 9};
+    }
     assert_int_equal(vgg_arena_place(chain, 10), 10 * 6400);
 }
 

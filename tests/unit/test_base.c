@@ -13,8 +13,7 @@
 #include "base/threads.h"
 #include "vgg_test.h"
 
-/* ---- errors and text
- * ------------------------------------------------------------------------------------- */
+/* ---- errors and text ---- */
 
 static void test_fail(void **state) {
     (void)state;
@@ -54,8 +53,9 @@ static void test_status_names(void **state) {
 static void test_text(void **state) {
     (void)state;
     vgg_text text = {0};
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         vgg_text_add(&text, "%d,", i);
+    }
     vgg_text_add_bytes(&text, "end", 3);
     char *whole = vgg_text_take(&text);
     assert_int_equal(strlen(whole), 10 * 2 + 90 * 3 + 3);
@@ -74,8 +74,7 @@ static void test_nearest(void **state) {
     assert_null(vgg_text_nearest("zzzzzz", names, 3));
 }
 
-/* ---- memory and random numbers
- * ------------------------------------------------------------------------------ */
+/* ---- memory and random numbers ---- */
 
 static void test_sizes(void **state) {
     (void)state;
@@ -127,9 +126,7 @@ static void test_permutation(void **state) {
     assert_true(fixed < 10);
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 static int make_folder(void **state) {
     char name[] = "/tmp/vgg-base-XXXXXX";
@@ -209,8 +206,9 @@ static void test_dropped_pages(void **state) {
     char *path = vgg_path_join(*state, "dropped");
     vgg_error error;
     vgg_file_writer writer;
-    for (size_t i = 0; i < SIZE; i++)
+    for (size_t i = 0; i < SIZE; i++) {
         data[i] = (unsigned char)(i * 31 >> 3);
+    }
     assert_ok(vgg_file_create(&writer, path, &error), error);
     assert_ok(vgg_file_write(&writer, data, SIZE, &error), error);
     assert_ok(vgg_file_commit(&writer, &error), error);
@@ -246,9 +244,7 @@ static void test_files_that_cannot_be_read(void **state) {
     free(none);
 }
 
-/* ---- threads
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- threads ---- */
 
 typedef struct count_task {
     atomic_int visits[1000];
@@ -257,8 +253,9 @@ typedef struct count_task {
 
 static void count_units(void *context, size_t begin, size_t end, size_t worker) {
     count_task *task = context;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         atomic_fetch_add(&task->visits[unit], 1);
+    }
     if (worker > atomic_load(&task->most_worker))
         atomic_store(&task->most_worker, worker);
 }
@@ -273,8 +270,9 @@ static void test_pool(void **state) {
         for (size_t units = 0; units <= 1000; units += 37) {
             count_task task = {0};
             vgg_pool_run(pool, units, count_units, &task);
-            for (size_t unit = 0; unit < 1000; unit++)
+            for (size_t unit = 0; unit < 1000; unit++) {
                 assert_int_equal(task.visits[unit], unit < units ? 1 : 0);
+            }
             assert_true(task.most_worker < threads);
         }
         vgg_pool_free(pool);
@@ -291,8 +289,9 @@ static void *use_a_pool(void *unused) {
     for (int i = 0; i < 50; i++) {
         count_task task = {0};
         vgg_pool_run(pool, 1000, count_units, &task);
-        for (size_t unit = 0; unit < 1000; unit++)
+        for (size_t unit = 0; unit < 1000; unit++) {
             assert_int_equal(task.visits[unit], 1);
+        }
     }
     vgg_pool_free(pool);
     return NULL;

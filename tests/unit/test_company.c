@@ -28,9 +28,10 @@ static void check_rows(vgg_network *network, bool exact) {
         vgg_plan_options options = plan_options(IMAGES, threads[t]);
         options.exact = exact;
         vgg_plan *plan = make_plan(network, &options);
-        for (size_t n = 0; t == 0 && n < IMAGES; n++)
+        for (size_t n = 0; t == 0 && n < IMAGES; n++) {
             assert_ok(vgg_plan_forward(plan, inputs + n * IMAGE, 1, alone + n * CLASSES, &error),
                       error);
+        }
         for (size_t count = 1; count <= IMAGES; count++) {
             const float *first = inputs + (IMAGES - count) * IMAGE;
             assert_ok(vgg_plan_forward(plan, first, count, logits, &error), error);
@@ -88,8 +89,9 @@ static void two_at_once(void **state) {
         jobs[i] = (runner){make_plan(network, &options), inputs[i], expected[i], 0};
     }
     vgg_plan_free(alone);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, run_often, &jobs[i]), 0);
+    }
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_int_equal(jobs[i].wrong, 0);

@@ -179,16 +179,18 @@ static void a_split_is_per_class(void **state) {
     assert_int_equal(vgg_dataset_count(train), 7 + 7 + 1 + 1);
     assert_int_equal(vgg_dataset_count(validation), 3 + 3 + 1);
     int seen[256] = {0};
-    for (size_t i = 0; i < vgg_dataset_count(train); i++)
+    for (size_t i = 0; i < vgg_dataset_count(train); i++) {
         seen[first_sample(train, i)]++;
+    }
     for (size_t i = 0; i < vgg_dataset_count(validation); i++) {
         seen[first_sample(validation, i)]++;
         if (i > 0)
             assert_true(strcmp(vgg_dataset_item_name(validation, i - 1),
                                vgg_dataset_item_name(validation, i)) < 0);
     }
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         assert_true(seen[i] == 1 && seen[100 + i] == 1);
+    }
     /* A part outlives the other. */
     vgg_dataset_free(train);
     assert_true(first_sample(validation, 0) < 10);
@@ -201,9 +203,10 @@ static int count_differing(const vgg_dataset *validation, const vgg_dataset_opti
     open_ok(at("again"), options, &train, &other);
     assert_int_equal(vgg_dataset_count(validation), vgg_dataset_count(other));
     int differing = 0;
-    for (size_t i = 0; i < vgg_dataset_count(other); i++)
+    for (size_t i = 0; i < vgg_dataset_count(other); i++) {
         differing +=
             strcmp(vgg_dataset_item_name(validation, i), vgg_dataset_item_name(other, i)) != 0;
+    }
     vgg_dataset_free(train);
     vgg_dataset_free(other);
     return differing;
@@ -220,8 +223,9 @@ static void a_split_is_a_function_of_the_seed(void **state) {
     options.class_count = 4;
     assert_int_equal(count_differing(validation, &options), 0);
     int differing = 0;
-    for (options.seed = 6; options.seed < 10; options.seed++)
+    for (options.seed = 6; options.seed < 10; options.seed++) {
         differing += count_differing(validation, &options);
+    }
     assert_true(differing > 0);
     vgg_dataset_free(validation);
 }

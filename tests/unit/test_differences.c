@@ -64,8 +64,9 @@ typedef struct line {
 } line;
 
 static void move(probe *p, const line *l, double t) {
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count; i++) {
         l->moved[i] = (float)((double)l->start[i] + t * l->direction[i]);
+    }
     vgg_error error;
     if (l->tensor == vgg_network_tensor_count(p->network))
         memcpy(p->inputs, l->moved, l->count * sizeof *p->inputs);
@@ -99,14 +100,16 @@ static double follow(probe *p, const line *l) {
 static void choose_direction(probe *p, line *l, uint64_t number) {
     double squares = 0;
     const float *gradient = gradient_of(p, l->tensor);
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count; i++) {
         squares += (double)gradient[i] * (double)gradient[i];
+    }
     double size = sqrt(squares / (double)l->count);
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count; i++) {
         if (number == DIRECTIONS)
             l->direction[i] = size > 0 ? (double)gradient[i] / size : 0;
         else
             l->direction[i] = vgg_random_below(2, 6 + number, l->tensor, i) == 0 ? 1 : -1;
+    }
 }
 
 static double check_tensor(probe *p, size_t tensor, const char *name, size_t count,
@@ -132,7 +135,7 @@ static double check_tensor(probe *p, size_t tensor, const char *name, size_t cou
     return worst;
 }
 
-/* ---- networks ------------------------------------------------------------------------------- */
+/* ---- networks ---- */
 
 static void open_probe(probe *p, const vgg_network_options *network, vgg_mode mode, bool exact) {
     p->network = make_net(network);
@@ -151,8 +154,9 @@ static void open_probe(probe *p, const vgg_network_options *network, vgg_mode mo
     p->inputs = malloc(INPUTS * sizeof *p->inputs);
     p->input_gradient = malloc(INPUTS * sizeof *p->input_gradient);
     assert_true(p->inputs != NULL && p->input_gradient != NULL);
-    for (size_t i = 0; i < INPUTS; i++)
+    for (size_t i = 0; i < INPUTS; i++) {
         p->inputs[i] = (float)(2 * vgg_random_unit(9, 0, i) - 1);
+    }
 }
 
 static void close_probe(probe *p) {

@@ -87,7 +87,7 @@ static vgg_eval_result predict_all(const vgg_model *model, const vgg_dataset *da
     return result;
 }
 
-/* ---- measuring ------------------------------------------------------------------------------ */
+/* ---- measuring ---- */
 
 static void as_predicted(void **state) {
     (void)state;
@@ -205,7 +205,7 @@ static void few_classes(void **state) {
     vgg_dataset_free(dataset);
 }
 
-/* ---- predicting ----------------------------------------------------------------------------- */
+/* ---- predicting ---- */
 
 static vgg_image draw(void) {
     vgg_image image = {0};
@@ -220,10 +220,11 @@ static vgg_model *constant_model(const float *logits, const char *const *names) 
     fill_tensor(inner, "classifier.3.weight", 0);
     vgg_network *network = vgg_model_network(inner), *copy = small_net("8,M,12,M/16", 10, 3, SIDE);
     vgg_error error;
-    for (size_t t = 0; t < vgg_network_tensor_count(network); t++)
+    for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
         assert_ok(vgg_network_set_values(copy, t, vgg_network_values(network, t),
                                          tensor_info(network, t).count, &error),
                   error);
+    }
     assert_ok(vgg_network_set_values(copy, vgg_network_find_tensor(copy, "classifier.3.bias"),
                                      logits, 10, &error),
               error);
@@ -252,8 +253,9 @@ static void equal_logits(void **state) {
             assert_string_equal(best[k].label, names[order[k]]);
             assert_near(best[k].logit, (double)logits[order[k]], 0);
         }
-        for (size_t i = 0; i < sizeof(vgg_prediction) * (12 - count); i++)
+        for (size_t i = 0; i < sizeof(vgg_prediction) * (12 - count); i++) {
             assert_int_equal(((unsigned char *)&best[count])[i], 0xa5);
+        }
     }
     double sum = 3 * exp(1) + 3 * exp(3) + 2 * exp(-2) + 2;
     assert_near(best[0].probability, exp(3) / sum, 1e-7);
@@ -312,7 +314,7 @@ static void from_a_file(void **state) {
     vgg_model_free(model);
 }
 
-/* ---- what goes wrong ------------------------------------------------------------------------ */
+/* ---- what goes wrong ---- */
 
 static void expect_no_result(const vgg_model *model, vgg_status status, const char *text) {
     vgg_eval_options options = eval_options(8);

@@ -33,8 +33,9 @@ static vgg_plan_options plan_options(vgg_mode mode) {
 static vgg_plan *run(vgg_network *network, const vgg_plan_options *options, float *logits) {
     float inputs[IMAGES * IMAGE], gradient[IMAGES * CLASSES];
     static const size_t labels[IMAGES] = {0, 3, 1, 4};
-    for (size_t i = 0; i < IMAGES * IMAGE; i++)
+    for (size_t i = 0; i < IMAGES * IMAGE; i++) {
         inputs[i] = (float)(2 * vgg_random_unit(9, 0, i) - 1);
+    }
     vgg_plan *plan = NULL;
     vgg_error error;
     assert_ok(vgg_plan_create(network, options, &plan, &error), error);
@@ -76,15 +77,17 @@ static void gradients_of_the_rest(void **state) {
         vgg_plan *all = run(network, &options, before);
         vgg_error error;
         size_t layers = vgg_network_layer_count(network);
-        for (size_t l = 0; l < layers; l++)
+        for (size_t l = 0; l < layers; l++) {
             assert_ok(vgg_network_set_trained(network, l,
                                               trial < 32 ? vgg_random_below(3, trial, 1, l) == 0
                                                          : l >= layers * (trial - 32) / 7,
                                               &error),
                       error);
+        }
         vgg_plan *some = run(network, &options, after);
-        for (size_t i = 0; i < IMAGES * CLASSES; i++)
+        for (size_t i = 0; i < IMAGES * CLASSES; i++) {
             assert_true(fabsf(before[i] - after[i]) <= 1e-5f);
+        }
         compare(network, all, some);
         vgg_plan_free(some);
         vgg_plan_free(all);
@@ -100,16 +103,18 @@ static void frozen_statistics(void **state) {
     vgg_plan_options options = plan_options(VGG_MODE_EVAL);
     vgg_plan_free(run(network, &options, eval));
     vgg_error error;
-    for (size_t l = 0; l < vgg_network_layer_count(network); l++)
+    for (size_t l = 0; l < vgg_network_layer_count(network); l++) {
         if (layer_info(network, l).type == VGG_LAYER_BATCH_NORM)
             assert_ok(vgg_network_set_trained(network, l, false, &error), error);
+    }
     options.mode = VGG_MODE_TRAIN;
     vgg_plan_free(run(network, &options, train));
     assert_memory_equal(train, eval, sizeof eval);
     const float *mean =
         vgg_network_values(network, vgg_network_find_tensor(network, "features.1.running_mean"));
-    for (size_t c = 0; c < 16; c++)
+    for (size_t c = 0; c < 16; c++) {
         assert_true(mean[c] == 0);
+    }
     vgg_network_free(network);
 }
 

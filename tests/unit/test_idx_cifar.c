@@ -6,9 +6,11 @@
 /* ---- IDX ---- */
 
 static size_t put_numbers(uint8_t *to, const uint32_t *numbers, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        for (size_t b = 0; b < 4; b++)
+    for (size_t i = 0; i < count; i++) {
+        for (size_t b = 0; b < 4; b++) {
             to[4 * i + b] = (uint8_t)(numbers[i] >> (24 - 8 * b));
+        }
+    }
     return 4 * count;
 }
 
@@ -16,16 +18,19 @@ static size_t put_numbers(uint8_t *to, const uint32_t *numbers, size_t count) {
  * bytes more or fewer than the header says. */
 static size_t make_pictures(uint8_t *bytes, uint32_t count, int extra) {
     size_t size = put_numbers(bytes, (uint32_t[]){0x803, count, 3, 2}, 4);
-    for (uint32_t i = 0; i < count; i++)
-        for (uint32_t j = 0; j < 6; j++)
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t j = 0; j < 6; j++) {
             bytes[size++] = (uint8_t)(i + j);
+        }
+    }
     return (size_t)((int)size + extra);
 }
 
 static size_t make_labels(uint8_t *bytes, uint32_t count, uint32_t classes, int extra) {
     size_t size = put_numbers(bytes, (uint32_t[]){0x801, count}, 2);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         bytes[size++] = (uint8_t)(i % classes);
+    }
     return (size_t)((int)size + extra);
 }
 
@@ -63,8 +68,9 @@ static void check_mnist(const char *folder) {
     vgg_image image = {0};
     assert_ok(vgg_dataset_read(train, 17, &image, &error), error);
     assert_true(image.width == 2 && image.height == 3 && image.channels == 1);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         assert_int_equal(image.pixels[i], 17 + i);
+    }
     vgg_image_free(&image);
     vgg_dataset_free(train);
     vgg_dataset_free(validation);
@@ -171,9 +177,10 @@ static void write_cifar(const char *name, size_t labels, size_t records, size_t 
     assert_non_null(bytes);
     for (size_t i = 0; i < records; i++) {
         bytes[i * record + labels - 1] = (uint8_t)(i % classes);
-        for (int c = 0; c < 3; c++)
+        for (int c = 0; c < 3; c++) {
             memset(bytes + i * record + labels + (size_t)c * PLANE, c == 0 ? (int)i : 50 * c,
                    PLANE);
+        }
     }
     write_bytes(name, bytes, (size_t)((int)(records * record) + extra));
     free(bytes);
@@ -198,9 +205,10 @@ static void cifar_10(void **state) {
     assert_true(info.channels == 3 && info.width == 32 && info.height == 32);
     vgg_image image = {0};
     assert_ok(vgg_dataset_read(train, 11, &image, &error), error);
-    for (size_t i = 0; i < PLANE; i++)
+    for (size_t i = 0; i < PLANE; i++) {
         assert_true(image.pixels[3 * i] == 11 && image.pixels[3 * i + 1] == 50 &&
                     image.pixels[3 * i + 2] == 100);
+    }
     vgg_image_free(&image);
     vgg_dataset_free(train);
     vgg_dataset_free(validation);

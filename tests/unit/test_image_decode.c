@@ -164,10 +164,12 @@ static void endings_of_pictures(void **state) {
     static const char *const yes[] = {"a.jpg", "b/c.JPEG", "x.jpe", ".png", "a.b.WebP",
                                       "a.pnm", "a.pbm",    "a.pgm", "a.PPM"};
     static const char *const no[] = {"a.gif", "jpg", "a.jpg.txt", "", "a.", "a.jpgx", "a.tiff"};
-    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
         assert_true(vgg_image_name_is_picture(yes[i]));
-    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+    }
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
         assert_false(vgg_image_name_is_picture(no[i]));
+    }
 }
 
 static void saved_png_loads_again(void **state) {

@@ -30,8 +30,9 @@ typedef struct refusal {
 #define BYTES(text) text, sizeof text - 1
 
 static void assert_all_refused(const refusal *cases, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         assert_refused(cases[i].bytes, cases[i].size, cases[i].status, cases[i].part);
+    }
 }
 
 #define ASSERT_ALL_REFUSED(cases) assert_all_refused(cases, sizeof cases / sizeof cases[0])
@@ -98,14 +99,15 @@ static void damaged_pnm(void **state) {
     ASSERT_ALL_REFUSED(cases);
 }
 
-/* ---- PNG ------------------------------------------------------------------------------------- */
+/* ---- PNG ---- */
 
 static uint32_t crc(const unsigned char *bytes, size_t size) {
     uint32_t value = 0xffffffff;
     for (size_t i = 0; i < size; i++) {
         value ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++)
+        for (int bit = 0; bit < 8; bit++) {
             value = value >> 1 ^ (value & 1 ? 0xedb88320 : 0);
+        }
     }
     return ~value;
 }
@@ -121,8 +123,9 @@ static void seal(unsigned char *png, size_t size) {
         if (length > size - at - 12)
             return;
         uint32_t sum = crc(png + at + 4, length + 4);
-        for (size_t i = 0; i < 4; i++)
+        for (size_t i = 0; i < 4; i++) {
             png[at + 8 + length + i] = (unsigned char)(sum >> (24 - 8 * i));
+        }
         at += length + 12;
     }
 }
@@ -170,9 +173,10 @@ static void damaged_png(void **state) {
         {"rgb8.png", "\x89PNG", 0, BYTES("\n"), VGG_ERROR_FORMAT, "cannot decode this PNG"},
         {"palette4.png", "IHDR", 9, BYTES("\2"), VGG_ERROR_FORMAT, "Invalid IHDR"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_patched_refused(cases[i].name, cases[i].marker, cases[i].at, cases[i].patch,
                                cases[i].count, cases[i].status, cases[i].part);
+    }
 }
 
 static void wrong_png_checksum(void **state) {
@@ -220,7 +224,7 @@ static void png_texts_are_passed_over(void **state) {
     free(bytes);
 }
 
-/* ---- JPEG and WebP --------------------------------------------------------------------------- */
+/* ---- JPEG and WebP ---- */
 
 static void damaged_jpeg(void **state) {
     (void)state;
@@ -275,7 +279,7 @@ static void damaged_webp(void **state) {
     assert_refused(BYTES("RIFF\4\0\0\0WEBP"), VGG_ERROR_FORMAT, "cannot decode this WebP");
 }
 
-/* ---- every format ---------------------------------------------------------------------------- */
+/* ---- every format ---- */
 
 /* No beginning of a file may pass for the whole, whatever its length. */
 static void every_truncation_is_refused(void **state) {

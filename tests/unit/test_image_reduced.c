@@ -92,8 +92,9 @@ static double mean_difference(const vgg_image *a, const vgg_image *b) {
     size_t count = a->width * a->height * a->channels;
     assert_int_equal(count, b->width * b->height * b->channels);
     double sum = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         sum += abs(a->pixels[i] - b->pixels[i]);
+    }
     return sum / (double)count;
 }
 

@@ -10,8 +10,8 @@ static void resize_equals_pillow(void **state) {
     (void)state;
     static const char *const filters[] = {"bilinear", "bicubic"};
     static const char *const kinds[] = {"grey", "rgb"};
-    for (int filter = 0; filter < 2; filter++)
-        for (int kind = 0; kind < 2; kind++)
+    for (int filter = 0; filter < 2; filter++) {
+        for (int kind = 0; kind < 2; kind++) {
             for (size_t i = 0; i < sizeof golden_sizes / sizeof golden_sizes[0]; i++) {
                 const char *ending = kind == 0 ? "pgm" : "ppm";
                 size_t width = golden_sizes[i][0], height = golden_sizes[i][1];
@@ -30,6 +30,8 @@ static void resize_equals_pillow(void **state) {
                 vgg_image_free(&expected);
                 vgg_image_free(&image);
             }
+        }
+    }
 }
 
 static void a_part_of_a_resize_is_cut_out_of_it(void **state) {
@@ -73,16 +75,18 @@ static void plain_surfaces_stay_plain(void **state) {
     static const uint8_t levels[] = {0, 1, 127, 254, 255};
     uint8_t pixels[31 * 17];
     vgg_image image = {.width = 31, .height = 17, .channels = 1, .pixels = pixels};
-    for (size_t level = 0; level < sizeof levels; level++)
+    for (size_t level = 0; level < sizeof levels; level++) {
         for (int filter = 0; filter < 2; filter++) {
             memset(pixels, levels[level], sizeof pixels);
             vgg_image found = {0};
             vgg_error error = {0};
             assert_ok(vgg_image_resize(&image, 600, 5, (vgg_filter)filter, &found, &error), error);
-            for (size_t i = 0; i < 600 * 5; i++)
+            for (size_t i = 0; i < 600 * 5; i++) {
                 assert_int_equal(found.pixels[i], levels[level]);
+            }
             vgg_image_free(&found);
         }
+    }
 }
 
 static void short_side_sets_the_long_one(void **state) {
@@ -142,8 +146,9 @@ static void grey_from_colour_equals_pillow(void **state) {
     assert_same_picture("grey", &grey, &expected, 0);
     assert_ok(vgg_image_convert(&grey, 3, &colour, &error), error);
     assert_int_equal(colour.channels, 3);
-    for (size_t i = 0; i < 37 * 23 * 3; i++)
+    for (size_t i = 0; i < 37 * 23 * 3; i++) {
         assert_int_equal(colour.pixels[i], grey.pixels[i / 3]);
+    }
     assert_int_equal(vgg_image_convert(&image, 2, &colour, &error), VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "2 channels");
     vgg_image_free(&image);
@@ -160,7 +165,7 @@ static void assert_crop(const vgg_image *image, ptrdiff_t x, ptrdiff_t y, size_t
     assert_ok(vgg_image_crop(image, x, y, width, height, &cut, &error), error);
     assert_int_equal(cut.width, width);
     assert_int_equal(cut.height, height);
-    for (size_t row = 0; row < height; row++)
+    for (size_t row = 0; row < height; row++) {
         for (size_t i = 0; i < width * 3; i++) {
             ptrdiff_t from_x = x + (ptrdiff_t)(i / 3), from_y = y + (ptrdiff_t)row;
             bool inside = from_x >= 0 && from_y >= 0 && from_x < (ptrdiff_t)image->width &&
@@ -171,6 +176,7 @@ static void assert_crop(const vgg_image *image, ptrdiff_t x, ptrdiff_t y, size_t
                     image->pixels[((size_t)from_y * image->width + (size_t)from_x) * 3 + i % 3];
             assert_int_equal(cut.pixels[row * width * 3 + i], expected);
         }
+    }
     vgg_image_free(&cut);
 }
 
@@ -180,13 +186,15 @@ static void crop_is_black_outside(void **state) {
     static const ptrdiff_t places[][4] = {
         {0, 0, 37, 23}, {5, 6, 7, 8},  {-3, -4, 10, 10}, {30, 20, 20, 9}, {-5, -5, 50, 40},
         {37, 0, 4, 4},  {-4, 0, 4, 4}, {0, 23, 3, 3},    {36, 22, 1, 1},  {0, -9, 3, 9}};
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         assert_crop(&image, places[i][0], places[i][1], (size_t)places[i][2], (size_t)places[i][3]);
+    }
     vgg_image cut = {0};
     vgg_error error = {0};
     assert_ok(vgg_image_crop(&image, PTRDIFF_MAX, PTRDIFF_MIN, 2, 2, &cut, &error), error);
-    for (size_t i = 0; i < 12; i++)
+    for (size_t i = 0; i < 12; i++) {
         assert_int_equal(cut.pixels[i], 0);
+    }
     vgg_image_free(&cut);
     vgg_image_free(&image);
 }
@@ -195,10 +203,12 @@ static void flip_mirrors_left_and_right(void **state) {
     (void)state;
     vgg_image image = golden_picture("resize_rgb.ppm"), kept = golden_picture("resize_rgb.ppm");
     vgg_image_flip(&image);
-    for (size_t y = 0; y < 23; y++)
-        for (size_t x = 0; x < 37; x++)
+    for (size_t y = 0; y < 23; y++) {
+        for (size_t x = 0; x < 37; x++) {
             assert_memory_equal(image.pixels + (y * 37 + x) * 3,
                                 kept.pixels + (y * 37 + 36 - x) * 3, 3);
+        }
+    }
     vgg_image_flip(&image);
     assert_same_picture("flipped twice", &image, &kept, 0);
     vgg_image_free(&image);

@@ -13,7 +13,7 @@ static bool ends_in(const char *name, const char *end) {
     return strlen(name) >= strlen(end) && strcmp(name + strlen(name) - strlen(end), end) == 0;
 }
 
-/* ---- distributions -------------------------------------------------------------------------- */
+/* ---- distributions ---- */
 
 /* What a scheme says about a weight: the variance, and whether it is uniform. */
 static double expected_variance(const char *scheme, const vgg_tensor_info *info) {
@@ -61,8 +61,9 @@ static void check_scheme(const char *scheme, uint64_t seed) {
             continue;
         }
         bool one = ends_in(info.name, ".weight") || ends_in(info.name, ".running_var");
-        for (size_t i = 0; i < info.count; i++)
+        for (size_t i = 0; i < info.count; i++) {
             assert_near((double)values[i], one ? 1 : 0, 0);
+        }
     }
     vgg_network_free(network);
 }
@@ -70,12 +71,14 @@ static void check_scheme(const char *scheme, uint64_t seed) {
 static void moments(void **state) {
     (void)state;
     static const char *const schemes[] = {"kaiming", "glorot", "paper"};
-    for (size_t i = 0; i < 3; i++)
-        for (uint64_t seed = 0; seed < 3; seed++)
+    for (size_t i = 0; i < 3; i++) {
+        for (uint64_t seed = 0; seed < 3; seed++) {
             check_scheme(schemes[i], seed == 2 ? UINT64_MAX : seed);
+        }
+    }
 }
 
-/* ---- seeds ---------------------------------------------------------------------------------- */
+/* ---- seeds ---- */
 
 static void function_of_the_seed(void **state) {
     (void)state;
@@ -83,18 +86,20 @@ static void function_of_the_seed(void **state) {
     initialise(one, "kaiming", 5);
     initialise(two, "glorot", 6);
     initialise(two, "kaiming", 5);
-    for (size_t t = 0; t < vgg_network_tensor_count(one); t++)
+    for (size_t t = 0; t < vgg_network_tensor_count(one); t++) {
         assert_memory_equal(vgg_network_values(one, t), vgg_network_values(two, t),
                             tensor_info(one, t).count * sizeof(float));
+    }
     initialise(two, "kaiming", 6);
     for (size_t t = 0; t < vgg_network_tensor_count(one); t++) {
         vgg_tensor_info info = tensor_info(one, t);
         if (info.dimensions == 1)
             continue;
         size_t same = 0;
-        for (size_t i = 0; i < info.count; i++)
+        for (size_t i = 0; i < info.count; i++) {
             same += memcmp(vgg_network_values(one, t) + i, vgg_network_values(two, t) + i,
                            sizeof(float)) == 0;
+        }
         assert_int_equal(same, 0);
     }
     vgg_network_free(one);
@@ -114,7 +119,7 @@ static void unknown_scheme(void **state) {
     vgg_network_free(network);
 }
 
-/* ---- flattening ----------------------------------------------------------------------------- */
+/* ---- flattening ---- */
 
 static void flatten(void **state) {
     (void)state;
@@ -136,7 +141,7 @@ static void flatten(void **state) {
     assert_int_equal(dimensions, 2);
 }
 
-/* ---- softmax and cross-entropy -------------------------------------------------------------- */
+/* ---- softmax and cross-entropy ---- */
 
 static void softmax(void **state) {
     (void)state;
@@ -180,8 +185,9 @@ static double reference_loss(const double *logits, const size_t *classes, size_t
     double loss = 0;
     for (size_t n = 0; n < count; n++) {
         double sum = 0;
-        for (size_t c = 0; c < width; c++)
+        for (size_t c = 0; c < width; c++) {
             sum += exp(logits[n * width + c]);
+        }
         loss += log(sum) - logits[n * width + classes[n]];
     }
     return loss / (double)count;
@@ -193,8 +199,9 @@ static void gradient_by_differences(void **state) {
     const size_t classes[N] = {2, 0, 3};
     float logits[N * C], gradient[N * C];
     double exact[N * C];
-    for (int i = 0; i < N * C; i++)
+    for (int i = 0; i < N * C; i++) {
         exact[i] = (double)(logits[i] = (float)(i * 37 % 11) / 4 - 1);
+    }
     double loss = vgg_cross_entropy(logits, classes, N, C, gradient);
     assert_near(loss, reference_loss(exact, classes, N, C), 1e-12);
     for (int i = 0; i < N * C; i++) {

@@ -128,8 +128,9 @@ static void test_every_place_in_a_block(void **state) {
     const char *path = in_folder("blocks.safetensors");
     static const size_t places[] = {0, 1, 7, 8, 1023, 1024, 2047, 2048, 2060};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        for (size_t v = 0; v < VALUES; v++)
+        for (size_t v = 0; v < VALUES; v++) {
             values[v] = 1;
+        }
         values[places[i]] = NAN;
         values[VALUES - 2] = -3;
         write_safetensors(path, header, values, sizeof values);

@@ -44,8 +44,9 @@ static void run(vgg_network *network, bool gradients, float logits[CLASSES]) {
     options.gradients = gradients;
     vgg_plan *plan;
     float inputs[INPUT];
-    for (size_t i = 0; i < INPUT; i++)
+    for (size_t i = 0; i < INPUT; i++) {
         inputs[i] = (float)(i % 7) - 3;
+    }
     assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
     assert_ok(vgg_plan_forward(plan, inputs, 1, logits, &error), error);
     vgg_plan_free(plan);
@@ -77,10 +78,12 @@ static void test_values(void **state) {
         for (size_t o = 0; linear && o < info->shape[0]; o++) {
             const float *row = before + o * info->shape[1];
             float most = 0;
-            for (size_t i = 0; i < info->shape[1]; i++)
+            for (size_t i = 0; i < info->shape[1]; i++) {
                 most = fmaxf(most, fabsf(row[i]));
-            for (size_t i = 0; i < info->shape[1]; i++)
+            }
+            for (size_t i = 0; i < info->shape[1]; i++) {
                 assert_true(fabsf(row[i] - after[o * info->shape[1] + i]) <= most * 0.501f / 127);
+            }
         }
         free(before);
         free(after);
@@ -96,9 +99,10 @@ static void test_other_types(void **state) {
     static const char *const dtypes[] = {"F16", "I8", "F32", "I8", "BF16", "I8"};
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
         set_dtype(network, dtypes[i]);
-        for (size_t t = 0; t < network->tensor_count; t++)
+        for (size_t t = 0; t < network->tensor_count; t++) {
             if (is_linear(network, t))
                 assert_string_equal(vgg_network_dtype(network, t), dtypes[i]);
+        }
     }
     size_t weight = vgg_network_find_tensor(network, "classifier.0.weight");
     size_t count = network->tensors[weight].info.count;
@@ -146,8 +150,9 @@ static void test_gradients_widen(void **state) {
     assert_string_equal(vgg_network_dtype(network, weight), "F32");
     assert_memory_equal(before, vgg_network_values(network, weight),
                         network->tensors[weight].info.count * sizeof *before);
-    for (size_t i = 0; i < CLASSES; i++)
+    for (size_t i = 0; i < CLASSES; i++) {
         assert_true(fabsf(int8[i] - floats[i]) <= 1e-5f * fabsf(floats[i]) + 1e-6f);
+    }
     free(before);
     vgg_network_free(network);
 }

@@ -112,8 +112,9 @@ static void batches_in_order(void **state) {
     for (size_t i = 0; i < PICTURES; i++) {
         assert_int_equal(seen->items[i], i);
         assert_int_equal(seen->classes[i], i >= 12);
-        for (size_t k = 0; k < INPUT; k++)
+        for (size_t k = 0; k < INPUT; k++) {
             assert_true(fabsf(seen->inputs[i * INPUT + k] - (float)i * 10.0f / 255.0f) < 1e-5f);
+        }
     }
     free(seen);
     vgg_loader_free(loader);
@@ -189,10 +190,12 @@ static void the_order_is_a_function_of_seed_and_epoch(void **state) {
     assert_memory_not_equal(a->items, next->items, sizeof a->items);
     assert_memory_not_equal(a->items, other->items, sizeof a->items);
     size_t times[PICTURES] = {0};
-    for (size_t i = 0; i < PICTURES; i++)
+    for (size_t i = 0; i < PICTURES; i++) {
         times[next->items[i]]++;
-    for (size_t i = 0; i < PICTURES; i++)
+    }
+    for (size_t i = 0; i < PICTURES; i++) {
         assert_int_equal(times[i], 1);
+    }
     free(a);
     free(again);
     free(next);
@@ -259,8 +262,9 @@ static void unreadable_pictures_are_skipped_in_order(void **state) {
     assert_int_equal(all->sizes[0], 5);
     assert_int_equal(all->sizes[1], 5);
     assert_int_equal(all->items[5], 6);
-    for (size_t i = 0; i < all->count; i++)
+    for (size_t i = 0; i < all->count; i++) {
         assert_true(fabsf(all->inputs[i * INPUT] - (float)all->items[i] * 10.0f / 255.0f) < 1e-5f);
+    }
     free(all);
     vgg_loader_free(loader);
 }

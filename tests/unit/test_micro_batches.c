@@ -17,8 +17,9 @@
 static float *random_floats(size_t count, uint64_t seed) {
     float *values = malloc(count * sizeof *values);
     assert_non_null(values);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         values[i] = (float)(2 * vgg_random_unit(seed, 0, i) - 1);
+    }
     return values;
 }
 
@@ -59,8 +60,9 @@ static double pass(vgg_plan *plan, const manner *how, const float *inputs) {
     size_t labels[IMAGES];
     float logits[IMAGES * CLASSES], gradient[IMAGES * CLASSES];
     double loss = 0;
-    for (size_t n = 0; n < IMAGES; n++)
+    for (size_t n = 0; n < IMAGES; n++) {
         labels[n] = n * 5 % CLASSES;
+    }
     for (size_t part = 0; part < how->parts; part++) {
         size_t begin = IMAGES * part / how->parts;
         size_t count = IMAGES * (part + 1) / how->parts - begin;
@@ -255,12 +257,14 @@ static void loss_in_parts(void **state) {
     float *logits = random_floats(IMAGES * CLASSES, 3);
     float whole[IMAGES * CLASSES], parts[IMAGES * CLASSES];
     size_t labels[IMAGES];
-    for (size_t n = 0; n < IMAGES; n++)
+    for (size_t n = 0; n < IMAGES; n++) {
         labels[n] = n % CLASSES;
+    }
     double expected = vgg_cross_entropy(logits, labels, IMAGES, CLASSES, whole), found = 0;
-    for (size_t n = 0; n < IMAGES; n += 4)
+    for (size_t n = 0; n < IMAGES; n += 4) {
         found += vgg_cross_entropy_part(logits + n * CLASSES, labels + n, 4, CLASSES, IMAGES,
                                         parts + n * CLASSES);
+    }
     assert_true(fabs(found - expected) <= 1e-12);
     assert_memory_equal(parts, whole, sizeof whole);
     free(logits);

@@ -69,8 +69,9 @@ static void assert_same_models(const vgg_model *a, const vgg_model *b) {
     assert_true(s->scale == t->scale);
     assert_memory_equal(s->mean, t->mean, sizeof s->mean);
     assert_memory_equal(s->deviation, t->deviation, sizeof s->deviation);
-    for (size_t i = 0; i < p->classes; i++)
+    for (size_t i = 0; i < p->classes; i++) {
         assert_string_equal(vgg_model_class_names(a)[i], vgg_model_class_names(b)[i]);
+    }
     assert_string_equal(vgg_model_note(a, "train.seed"), vgg_model_note(b, "train.seed"));
     assert_string_equal(vgg_model_note(a, "data"), vgg_model_note(b, "data"));
 }
@@ -130,8 +131,9 @@ static void test_file(void **state) {
         {"data", "pictograms"},
         {"vgg.classes", "[\"ant\",\"b\303\251e\",\"cat \\\"quoted\\\"\"]"},
     };
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         assert_string_equal(json_string_value(json_object_get(metadata, keys[i][0])), keys[i][1]);
+    }
     static const char *const tensors[] = {"features.1.num_batches_tracked",
                                           "features.0.weight",
                                           "features.0.bias",
@@ -208,7 +210,7 @@ static void test_create(void **state) {
     vgg_model_free(NULL);
 }
 
-/* ---- metadata that is wrong ------------------------------------------------------------------ */
+/* ---- metadata that is wrong ---- */
 
 #define PREPROCESS(sizes, figures)                                                                 \
     "{\"name\":\"unit\"," sizes ",\"resize\":0,\"filter\":\"bilinear\",\"bgr\":false,"             \
@@ -329,7 +331,7 @@ static void test_without_names(void **state) {
     unlink(path);
 }
 
-/* ---- options --------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static void test_options(void **state) {
     (void)state;
@@ -429,8 +431,9 @@ static void test_labels(void **state) {
 static void test_imagenet(void **state) {
     (void)state;
     const char *const *classes = vgg_imagenet_class_names();
-    for (size_t i = 0; i < VGG_IMAGENET_CLASSES; i++)
+    for (size_t i = 0; i < VGG_IMAGENET_CLASSES; i++) {
         assert_true(classes[i] != NULL && strlen(classes[i]) > 1);
+    }
     assert_string_equal(classes[0], "tench");
     assert_string_equal(classes[207], "golden retriever");
     assert_string_equal(classes[281], "tabby");

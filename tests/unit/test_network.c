@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 
-/* ---- layers and names ----------------------------------------------------------------------- */
+/* ---- layers and names ---- */
 
 /* The places of torchvision's modules in vgg16 and vgg16_bn; A with an LRN after the first ReLU. */
 static const struct {
@@ -38,7 +38,7 @@ static void check_convolutions(const vgg_network *network, size_t row) {
 
 static void module_names(void **state) {
     (void)state;
-    for (size_t row = 0; row < sizeof modules / sizeof *modules; row++)
+    for (size_t row = 0; row < sizeof modules / sizeof *modules; row++) {
         for (int layout = 0; layout < 2; layout++) {
             vgg_network_options options = net_options(modules[row].arch, 1000, 3, 224);
             options.batch_norm = modules[row].batch_norm;
@@ -58,12 +58,14 @@ static void module_names(void **state) {
                                  vgg_network_tensor_count(network));
             vgg_network_free(network);
         }
+    }
 }
 
 static void check_types(const vgg_network *network, const vgg_layer_type *types, size_t count) {
     assert_int_equal(vgg_network_layer_count(network), count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         assert_int_equal(layer_info(network, i).type, types[i]);
+    }
 }
 
 static void order_of_layers(void **state) {
@@ -103,11 +105,12 @@ static void type_names(void **state) {
     static const char *const names[] = {
         "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "LocalResponseNorm", "AdaptiveAvgPool2d",
         "Linear", "Dropout"};
-    for (int type = 0; type < 8; type++)
+    for (int type = 0; type < 8; type++) {
         assert_string_equal(vgg_layer_type_name((vgg_layer_type)type), names[type]);
+    }
 }
 
-/* ---- tensors -------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 /* The tensors of a layer: names, shapes, and what training changes. Returns how many there are. */
 static size_t check_tensors(const vgg_network *network, const vgg_layer_info *layer) {
@@ -122,8 +125,9 @@ static size_t check_tensors(const vgg_network *network, const vgg_layer_info *la
         assert_int_equal(info.shape[0], layer->output[0]);
         assert_int_equal(info.trained, i < 2);
         size_t count = 1;
-        for (size_t d = 0; d < info.dimensions; d++)
+        for (size_t d = 0; d < info.dimensions; d++) {
             count *= info.shape[d];
+        }
         assert_int_equal(info.count, count);
         trained += info.trained ? count : 0;
         if (i > 0 || layer->type == VGG_LAYER_BATCH_NORM)
@@ -150,7 +154,7 @@ static size_t expected_tensors(vgg_layer_type type) {
 
 static void tensors_follow_layers(void **state) {
     (void)state;
-    for (size_t row = 0; vgg_architecture_at(row) != NULL; row++)
+    for (size_t row = 0; vgg_architecture_at(row) != NULL; row++) {
         for (int kind = 0; kind < 4; kind++) {
             vgg_network_options options = net_options(vgg_architecture_at(row)->name, 1000, 3, 224);
             options.batch_norm = kind & 1;
@@ -171,14 +175,16 @@ static void tensors_follow_layers(void **state) {
             assert_int_equal(multiply_adds, vgg_network_multiply_adds(network));
             vgg_network_free(network);
         }
+    }
 }
 
 static void values(void **state) {
     (void)state;
     vgg_network *network = small_net("2,M", 3, 1, 4);
     size_t tensors = vgg_network_tensor_count(network), bias;
-    for (size_t i = 0; i < tensors; i++)
+    for (size_t i = 0; i < tensors; i++) {
         assert_null(vgg_network_values(network, i));
+    }
     assert_int_equal(vgg_network_find_tensor(network, "features.0"), tensors);
     assert_int_equal(vgg_network_find_tensor(network, ""), tensors);
     bias = vgg_network_find_tensor(network, "features.0.bias");
@@ -201,7 +207,7 @@ static void values(void **state) {
     vgg_network_free(NULL);
 }
 
-/* ---- counts and summary --------------------------------------------------------------------- */
+/* ---- counts and summary ---- */
 
 /* The published networks at 3 x 224 x 224 with 1000 classes, in torchvision's layout. */
 static const struct {

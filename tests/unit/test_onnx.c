@@ -108,7 +108,7 @@ static void test_folder_that_is_not_there(void **state) {
     vgg_model_free(model);
 }
 
-/* ---- wrong bytes ----------------------------------------------------------------------------- */
+/* ---- wrong bytes ---- */
 
 static void assert_refused(const char *path, const char *part) {
     vgg_model *model = NULL;
@@ -205,10 +205,12 @@ static void test_memory_is_bounded(void **state) {
     assert_non_null(bytes);
     memcpy(bytes, HEAD "\x3a", 5);
     size_t length = 2 * count;
-    for (size_t i = 0; i < 5; i++, length >>= 7)
+    for (size_t i = 0; i < 5; i++, length >>= 7) {
         bytes[5 + i] = (unsigned char)((length & 0x7f) | (i < 4 ? 0x80 : 0));
-    for (size_t i = 0; i < count; i++)
+    }
+    for (size_t i = 0; i < count; i++) {
         memcpy(bytes + 10 + 2 * i, "\x2a", 2);
+    }
     const char *path = in_folder("many.onnx");
     write_bytes(path, bytes, size);
     free(bytes);

@@ -29,7 +29,7 @@ static void a_picture_is_a_function_of_its_numbers(void **state) {
 /* The ground and the shape differ, so that samples spread; no picture is of one colour. */
 static void every_shape_stands_out(void **state) {
     (void)state;
-    for (size_t c = 0; c < VGG_PICTOGRAM_CLASSES; c++)
+    for (size_t c = 0; c < VGG_PICTOGRAM_CLASSES; c++) {
         for (uint64_t i = 0; i < 10; i++) {
             vgg_image image = draw(c, 48, 1, i);
             double sum = 0.0, squares = 0.0, n = 48 * 48 * 3;
@@ -40,6 +40,7 @@ static void every_shape_stands_out(void **state) {
             assert_true(squares / n - (sum / n) * (sum / n) > 8.0 * 8.0);
             vgg_image_free(&image);
         }
+    }
 }
 
 static void names_and_wrong_numbers(void **state) {

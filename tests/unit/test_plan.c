@@ -20,7 +20,7 @@ static void set_values(vgg_network *network, const char *name, const float *valu
             fail_msg("%s is %.9g, expected %.9g", #found, (double)(found), (double)(expected));    \
     } while (0)
 
-/* ---- memory --------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static size_t memory_of(vgg_network *network, const vgg_plan_options *options) {
     size_t bytes = 0;
@@ -31,9 +31,10 @@ static size_t memory_of(vgg_network *network, const vgg_plan_options *options) {
 
 static size_t weights_of(const vgg_network *network, size_t dimensions) {
     size_t count = 0;
-    for (size_t t = 0; t < vgg_network_tensor_count(network); t++)
+    for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
         if (tensor_info(network, t).dimensions == dimensions)
             count += tensor_info(network, t).count;
+    }
     return count;
 }
 
@@ -41,7 +42,7 @@ static void memory(void **state) {
     (void)state;
     vgg_network *network = small_net("16,32,M,64,M/64", 10, 3, 32);
     size_t before[2] = {0};
-    for (size_t batch = 1; batch <= 16; batch *= 4)
+    for (size_t batch = 1; batch <= 16; batch *= 4) {
         for (int gradients = 0; gradients < 2; gradients++) {
             vgg_plan_options options = plan_options(batch, 2);
             options.gradients = gradients;
@@ -59,6 +60,7 @@ static void memory(void **state) {
             assert_true(taken >= bytes && taken <= bytes + bytes / 50 + 4096);
             vgg_plan_free(plan);
         }
+    }
     vgg_network_free(network);
     vgg_plan_free(NULL);
 }
@@ -104,7 +106,7 @@ static void bad_options(void **state) {
     vgg_network_free(network);
 }
 
-/* ---- wrong use ------------------------------------------------------------------------------ */
+/* ---- wrong use ---- */
 
 static void without_values(void **state) {
     (void)state;
@@ -123,8 +125,9 @@ static void without_values(void **state) {
     assert_near(logits[0], 5, 0);
     initialise(network, "glorot", 1);
     assert_ok(vgg_plan_forward(plan, input, 1, logits, &error), error);
-    for (int c = 0; c < 4; c++)
+    for (int c = 0; c < 4; c++) {
         assert_near(logits[c], 0, 0);
+    }
     vgg_plan_free(plan);
     vgg_network_free(network);
 }
@@ -178,21 +181,23 @@ static void backward_once(void **state) {
     }
     const float *bias =
         vgg_plan_gradient(plan, vgg_network_find_tensor(network, "classifier.0.bias"));
-    for (int c = 0; c < 4; c++)
+    for (int c = 0; c < 4; c++) {
         assert_near(bias[c], gradient[c] + gradient[4 + c], 0);
+    }
     vgg_plan_free(plan);
     vgg_network_free(network);
 }
 
-/* ---- unusual networks ----------------------------------------------------------------------- */
+/* ---- unusual networks ---- */
 
 /* A last linear layer that passes its `count` inputs on. */
 static void pass_on(vgg_network *network, size_t count) {
     float *identity = calloc(count * count + count, sizeof *identity);
     assert_non_null(identity);
     set_values(network, "classifier.0.bias", identity, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         identity[i * count + i] = 1;
+    }
     set_values(network, "classifier.0.weight", identity, count * count);
     free(identity);
 }
@@ -207,8 +212,9 @@ static void pool_alone(void **state) {
     float *input = random_floats(2 * 75, 3), logits[24], gradient[24], of_input[150];
     vgg_error error;
     assert_ok(vgg_plan_forward(plan, input, 2, logits, &error), error);
-    for (int i = 0; i < 24; i++)
+    for (int i = 0; i < 24; i++) {
         gradient[i] = (float)(i + 1);
+    }
     assert_ok(vgg_plan_backward(plan, gradient, of_input, &error), error);
     for (size_t i = 0; i < 24; i++) {
         size_t corner = i / 4 * 25 + i / 2 % 2 * 10 + i % 2 * 2, most = corner;
@@ -220,8 +226,9 @@ static void pool_alone(void **state) {
         assert_near(of_input[most], gradient[i], 0);
         of_input[most] = 0;
     }
-    for (size_t i = 0; i < 150; i++)
+    for (size_t i = 0; i < 150; i++) {
         assert_near(of_input[i], 0, 0);
+    }
     free(input);
     vgg_plan_free(plan);
     vgg_network_free(network);
@@ -235,14 +242,16 @@ static void local_response_norm_alone(void **state) {
     vgg_plan_options options = plan_options(1, 1);
     vgg_plan *plan = make_plan(network, &options);
     float *input = random_floats(12, 4), logits[12];
-    for (size_t i = 0; i < 12; i++)
+    for (size_t i = 0; i < 12; i++) {
         input[i] *= 300;
+    }
     vgg_error error;
     assert_ok(vgg_plan_forward(plan, input, 1, logits, &error), error);
     for (size_t i = 0; i < 12; i++) {
         double sum = 0;
-        for (size_t c = 0; c < 3; c++)
+        for (size_t c = 0; c < 3; c++) {
             sum += (double)input[c * 4 + i % 4] * (double)input[c * 4 + i % 4];
+        }
         double expected = (double)input[i] / pow(2 + 1e-4 * sum, 0.75);
         assert_near(logits[i], expected, 1e-5 * fabs(expected));
     }
@@ -263,19 +272,21 @@ static void one_by_one_first(void **state) {
     float *input = random_floats(27, 5), logits[18];
     vgg_error error;
     assert_ok(vgg_plan_forward(plan, input, 1, logits, &error), error);
-    for (size_t k = 0; k < 2; k++)
+    for (size_t k = 0; k < 2; k++) {
         for (size_t p = 0; p < 9; p++) {
             double sum = (double)bias[k];
-            for (size_t c = 0; c < 3; c++)
+            for (size_t c = 0; c < 3; c++) {
                 sum += (double)weights[k * 3 + c] * (double)input[c * 9 + p];
+            }
             assert_near(logits[k * 9 + p], fmax(sum, 0), 1e-6);
         }
+    }
     free(input);
     vgg_plan_free(plan);
     vgg_network_free(network);
 }
 
-/* ---- other input sizes ---------------------------------------------------------------------- */
+/* ---- other input sizes ---- */
 
 static void other_sizes(void **state) {
     (void)state;
@@ -292,8 +303,9 @@ static void other_sizes(void **state) {
         float *input = random_floats(3 * sizes[i][0] * sizes[i][1], 6), logits[5];
         vgg_error error;
         assert_ok(vgg_plan_forward(plan, input, 1, logits, &error), error);
-        for (int c = 0; c < 5; c++)
+        for (int c = 0; c < 5; c++) {
             assert_true(isfinite(logits[c]));
+        }
         free(input);
         vgg_plan_free(plan);
     }
@@ -326,7 +338,7 @@ static void other_features(void **state) {
     vgg_network_free(network);
 }
 
-/* ---- new values ----------------------------------------------------------------------------- */
+/* ---- new values ---- */
 
 static void new_values_are_seen(void **state) {
     (void)state;

@@ -79,10 +79,11 @@ static void inputs_equal_the_goldens(void **state) {
         vgg_preprocess p = preset(names[i], 3, 16);
         vgg_error error = {0};
         assert_ok(vgg_preprocess_image(&p, &image, found, &error), error);
-        for (size_t k = 0; k < 3 * 16 * 16; k++)
+        for (size_t k = 0; k < 3 * 16 * 16; k++) {
             if (fabsf(found[k] - expected[k]) > 1e-6f * fmaxf(1, fabsf(expected[k])))
                 fail_msg("%s: input %zu is %g, expected %g", file, k, (double)found[k],
                          (double)expected[k]);
+        }
     }
     vgg_image_free(&image);
 }
@@ -92,16 +93,18 @@ static vgg_image ramp(size_t width, size_t height) {
     vgg_image image = {.width = width, .height = height, .channels = 1};
     image.pixels = malloc(width * height);
     assert_non_null(image.pixels);
-    for (size_t i = 0; i < width * height; i++)
+    for (size_t i = 0; i < width * height; i++) {
         image.pixels[i] = (uint8_t)(1 + i % width + 16 * (i / width));
+    }
     return image;
 }
 
 /* Samples as they are, no resize. */
 static vgg_preprocess plain(size_t channels, size_t width, size_t height) {
     vgg_preprocess p = {.channels = channels, .width = width, .height = height, .scale = 1};
-    for (size_t c = 0; c < 3; c++)
+    for (size_t c = 0; c < 3; c++) {
         p.deviation[c] = 1;
+    }
     return p;
 }
 
@@ -145,8 +148,9 @@ static void pictures_take_the_channels_of_the_input(void **state) {
     float input[48];
     vgg_error error = {0};
     assert_ok(vgg_preprocess_image(&p, &grey, input, &error), error);
-    for (size_t i = 0; i < 48; i++)
+    for (size_t i = 0; i < 48; i++) {
         assert_true(input[i] == (float)grey.pixels[i % 16]);
+    }
     uint8_t rgb[] = {10, 20, 30};
     vgg_image pixel = {.width = 1, .height = 1, .channels = 3, .pixels = rgb};
     p = plain(3, 1, 1);
@@ -204,8 +208,9 @@ static void views_are_windows_of_the_picture(void **state) {
         seen[flipped][y][x] = true;
         flips += flipped;
     }
-    for (size_t i = 0; i < 12; i++)
+    for (size_t i = 0; i < 12; i++) {
         assert_true(seen[i / 6][i / 3 % 2][i % 3]);
+    }
     assert_in_range(flips, 160, 240);
     vgg_image_free(&image);
 }
@@ -229,8 +234,9 @@ static void a_picture_without_choice_gets_a_black_margin(void **state) {
         }
         seen[y + 1][x + 1] = true;
     }
-    for (size_t i = 0; i < 9; i++)
+    for (size_t i = 0; i < 9; i++) {
         assert_true(seen[i / 3][i % 3]);
+    }
     vgg_image_free(&image);
 }
 
@@ -253,8 +259,9 @@ static void views_follow_from_three_numbers(void **state) {
         augmented(&image, augment, 5, 6, i + 1, again);
         differences[2] += memcmp(first, again, sizeof first) != 0;
     }
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         assert_true(differences[i] > 40);
+    }
     vgg_image_free(&image);
 }
 

@@ -8,7 +8,7 @@
 
 #define GOLDEN(name) VGG_TEST_DATA "/torch_files/" name
 
-/* ---- pickles -------------------------------------------------------------------------------- */
+/* ---- pickles ---- */
 
 typedef struct pickle_case {
     const char *bytes;
@@ -119,7 +119,7 @@ static void test_pickles(void **state) {
 /* Every pickle cut short is refused, at each length. */
 static void test_cut_pickles(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof pickle_cases / sizeof *pickle_cases; i++)
+    for (size_t i = 0; i < sizeof pickle_cases / sizeof *pickle_cases; i++) {
         for (size_t size = 0; size < pickle_cases[i].size; size++) {
             unsigned char *bytes = malloc(size + 1); /* for the sanitizer to see its end */
             assert_non_null(bytes);
@@ -133,6 +133,7 @@ static void test_cut_pickles(void **state) {
             vgg_pickle_free(&pickle);
             free(bytes);
         }
+    }
 }
 
 static void test_number(void **state) {
@@ -147,7 +148,7 @@ static void test_number(void **state) {
     vgg_pickle_free(&pickle);
 }
 
-/* ---- files of torch ------------------------------------------------------------------------- */
+/* ---- files of torch ---- */
 
 /* What tests/golden/make_torch_files.py writes. */
 typedef struct golden_tensor {
@@ -208,7 +209,7 @@ static void test_files_of_torch(void **state) {
     }
 }
 
-/* ---- the older kind -------------------------------------------------------------------------- */
+/* ---- the older kind ---- */
 
 #define PROLOGUE                                                                                   \
     "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."                                    \
@@ -262,7 +263,7 @@ static void test_legacy(void **state) {
     unlink(path);
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void read_all(const char *path, unsigned char **bytes, size_t *size) {
     FILE *file = fopen(path, "rb");

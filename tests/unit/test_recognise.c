@@ -80,8 +80,9 @@ static void assert_recognised(const vgg_network *network, naming style,
     assert_null(vgg_model_class_names(model));
     size_t count = vgg_network_tensor_count(network);
     assert_int_equal(vgg_network_tensor_count(vgg_model_network(model)), count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         assert_non_null(vgg_network_values(vgg_model_network(model), i));
+    }
     vgg_model_free(model);
 }
 
@@ -89,14 +90,16 @@ static void test_table(void **state) {
     (void)state;
     const vgg_architecture *row;
     size_t rows = 0;
-    for (; (row = vgg_architecture_at(rows)) != NULL; rows++)
-        for (naming style = TORCHVISION; style <= SHIFTED; style++)
+    for (; (row = vgg_architecture_at(rows)) != NULL; rows++) {
+        for (naming style = TORCHVISION; style <= SHIFTED; style++) {
             for (int batch_norm = 0; batch_norm < 2; batch_norm++) {
                 vgg_network *network =
                     make_network(row->name, VGG_LAYOUT_TORCHVISION, batch_norm != 0, 1000, 3, 224);
                 assert_recognised(network, style, NULL, row->name);
                 vgg_network_free(network);
             }
+        }
+    }
     assert_int_equal(rows, 6);
 }
 
@@ -158,7 +161,7 @@ static void test_written(void **state) {
     assert_written("A", VGG_LAYOUT_PAPER, true, 64, "A");
 }
 
-/* ---- what cannot be read off, or does not fit ------------------------------------------------ */
+/* ---- what cannot be read off, or does not fit ---- */
 
 /* A file of network `made`, in which the tensor `name` has another first size (0: is left out), and
  * to which the tensor `extra` is added; opened with an architecture or without. */

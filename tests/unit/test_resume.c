@@ -35,8 +35,9 @@ static vgg_status run(bool batch_norm, const vgg_train_options *options, vgg_tra
 static size_t count_lines(const char *path) {
     char *text = read_text(path);
     size_t lines = 0;
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++) {
         lines++;
+    }
     free(text);
     return lines;
 }
@@ -144,7 +145,7 @@ static void more_epochs(void **state) {
     assert_same_result(&result, &expected);
 }
 
-/* ---- what cannot be resumed ----------------------------------------------------------------- */
+/* ---- what cannot be resumed ---- */
 
 static void expect_no_resume(vgg_model *model, const vgg_train_options *options, const char *first,
                              const char *second) {

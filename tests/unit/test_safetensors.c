@@ -17,7 +17,7 @@ static void assert_refused(const char *path, const char *part) {
     assert_null(strchr(error.message, '\n'));
 }
 
-/* ---- bytes that are no safetensors file ----------------------------------------------------- */
+/* ---- bytes that are no safetensors file ---- */
 
 typedef struct raw_case {
     const char *bytes;
@@ -69,7 +69,7 @@ static void test_no_file(void **state) {
     assert_refused(in_folder("."), "is a folder, expected a file");
 }
 
-/* ---- headers that are wrong ------------------------------------------------------------------ */
+/* ---- headers that are wrong ---- */
 
 typedef struct header_case {
     const char *header;
@@ -148,8 +148,7 @@ static void test_too_many_tensors(void **state) {
     unlink(path);
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------
- */
+/* ---- numbers ---- */
 
 /* A file of arch "1" for inputs of 1x1x1: nine weights and a bias, one linear layer with one class.
  * The data begin `pad` bytes, 0 to 7, after a multiple of 8. */
@@ -163,8 +162,9 @@ static void write_smallest(const char *path, const char *type, size_t bytes, con
     char header[1024];
     int length = snprintf(header, sizeof header, format, type, 9 * bytes, type, 9 * bytes,
                           10 * bytes, type, 10 * bytes, 11 * bytes, type, 11 * bytes, 12 * bytes);
-    while ((size_t)length % 8 != pad)
+    while ((size_t)length % 8 != pad) {
         header[length++] = ' ';
+    }
     header[length] = '\0';
     write_safetensors(path, header, data, 12 * bytes);
 }
@@ -212,8 +212,9 @@ static void test_float32(void **state) {
 static void test_float64(void **state) {
     (void)state;
     double wide[12];
-    for (size_t i = 0; i < 12; i++)
+    for (size_t i = 0; i < 12; i++) {
         wide[i] = (double)numbers[i];
+    }
     write_smallest(in_folder("f64.safetensors"), "F64", 8, wide, 0);
     assert_numbers(in_folder("f64.safetensors"));
 }

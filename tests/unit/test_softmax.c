@@ -21,8 +21,9 @@ static void test_probabilities(void **state) {
     initialise(network, "glorot", 8);
     float inputs[IMAGES * IMAGE], logits[IMAGES * CLASSES], expected[IMAGES * CLASSES];
     float found[IMAGES * CLASSES];
-    for (size_t i = 0; i < IMAGES * IMAGE; i++)
+    for (size_t i = 0; i < IMAGES * IMAGE; i++) {
         inputs[i] = (float)(i % 17) / 8 - 1;
+    }
     run(network, false, inputs, logits);
     run(network, true, inputs, found);
     vgg_softmax(logits, IMAGES, CLASSES, expected);

@@ -241,8 +241,9 @@ static void write_compressed(const char *name, const void *bytes, size_t size, s
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_entry_set_pathname(entry, "raw");
     assert_int_equal(archive_write_header(archive, entry), ARCHIVE_OK);
-    for (size_t i = 0; i < times; i++)
+    for (size_t i = 0; i < times; i++) {
         assert_int_equal(archive_write_data(archive, bytes, size), size);
+    }
     archive_entry_free(entry);
     assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
     archive_write_free(archive);

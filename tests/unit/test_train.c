@@ -40,7 +40,7 @@ static void expect_failure(vgg_model *model, const vgg_train_options *options, v
     assert_contains(error.message, text);
 }
 
-/* ---- events and the log --------------------------------------------------------------------- */
+/* ---- events and the log ---- */
 
 /* What a run told. */
 typedef struct story {
@@ -136,9 +136,10 @@ static void saved_model(void **state) {
     vgg_error error;
     assert_ok(vgg_model_load(in_folder("saved/last.safetensors"), NULL, &loaded, &error), error);
     vgg_network *kept = vgg_model_network(model), *read = vgg_model_network(loaded);
-    for (size_t t = 0; t < vgg_network_tensor_count(kept); t++)
+    for (size_t t = 0; t < vgg_network_tensor_count(kept); t++) {
         assert_memory_equal(vgg_network_values(kept, t), vgg_network_values(read, t),
                             tensor_info(kept, t).count * sizeof(float));
+    }
     assert_non_null(vgg_model_preprocess(loaded));
     vgg_model_free(loaded);
     vgg_model_free(model);
@@ -166,8 +167,9 @@ static void schedules(void **state) {
         options.gamma = 0.5;
         train_usual(false, &options);
         assert_int_equal(told.epochs, 5);
-        for (size_t e = 0; e < 5; e++)
+        for (size_t e = 0; e < 5; e++) {
             assert_near(told.rates[e], 0.005 * cases[i].rates[e], 1e-12);
+        }
     }
 }
 
@@ -183,9 +185,10 @@ static double loss_of_first(vgg_model *model, size_t count) {
         size_t found = 0;
         assert_ok(vgg_dataset_read(train_part, i, &image, &error), error);
         assert_ok(vgg_predict_image(predictor, &image, 10, best, &found, &error), error);
-        for (size_t k = 0; k < found; k++)
+        for (size_t k = 0; k < found; k++) {
             if (best[k].index == vgg_dataset_item_class(train_part, i))
                 loss -= log(best[k].probability) / (double)count;
+        }
         vgg_image_free(&image);
     }
     vgg_predictor_free(predictor);
@@ -203,8 +206,9 @@ static void order_of_pictures(void **state) {
     double expected = loss_of_first(model, 5);
     train(model, &options);
     assert_near(plain.step_losses[0], expected, 1e-5);
-    for (size_t i = 0; i < 12; i++)
+    for (size_t i = 0; i < 12; i++) {
         assert_near(plain.step_losses[12 + i], plain.step_losses[i], 1e-9);
+    }
     options.shuffle = true;
     options.user = &shuffled;
     train(model, &options);
@@ -261,7 +265,7 @@ static void nothing_written(void **state) {
     assert_int_equal(count_entries(in_folder(".")), before);
 }
 
-/* ---- what goes wrong ------------------------------------------------------------------------ */
+/* ---- what goes wrong ---- */
 
 static void not_finite(void **state) {
     (void)state;

@@ -18,14 +18,16 @@ static void train_usual(bool batch_norm, const vgg_train_options *options) {
     vgg_model_free(model);
 }
 
-/* ---- micro-batches -------------------------------------------------------------------------- */
+/* ---- micro-batches ---- */
 
 static double greatest_difference(const vgg_network *a, const vgg_network *b) {
     double most = 0;
-    for (size_t t = 0; t < vgg_network_tensor_count(a); t++)
-        for (size_t i = 0; i < tensor_info(a, t).count; i++)
+    for (size_t t = 0; t < vgg_network_tensor_count(a); t++) {
+        for (size_t i = 0; i < tensor_info(a, t).count; i++) {
             most = fmax(most, fabs((double)vgg_network_values(a, t)[i] -
                                    (double)vgg_network_values(b, t)[i]));
+        }
+    }
     return most;
 }
 
@@ -89,7 +91,7 @@ static void memory_of_micro_batches(void **state) {
     assert_true(memory_for(8) < memory_for(16) && memory_for(16) < memory_for(0));
 }
 
-/* ---- frozen layers -------------------------------------------------------------------------- */
+/* ---- frozen layers ---- */
 
 /* Three blocks, of which two end with a max-pool. */
 static vgg_model *blocks_model(void) {
@@ -165,8 +167,9 @@ static void nothing_to_train(void **state) {
     assert_contains(error.message, "0 to 2");
     options.freeze = 0;
     vgg_network *network = vgg_model_network(model);
-    for (size_t l = 0; l < vgg_network_layer_count(network); l++)
+    for (size_t l = 0; l < vgg_network_layer_count(network); l++) {
         assert_ok(vgg_network_set_trained(network, l, false, &error), error);
+    }
     assert_int_equal(vgg_train(model, train_part, NULL, &options, NULL, &error),
                      VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "nothing to train");

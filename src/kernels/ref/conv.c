@@ -33,12 +33,15 @@ static float output_value(const vgg_conv_forward_task *task, size_t n, size_t k,
         return 0;
     ptrdiff_t border = (ptrdiff_t)shape->kernel / 2;
     double sum = 0;
-    for (size_t c = 0; c < shape->inputs; c++)
-        for (size_t r = 0; r < shape->kernel; r++)
-            for (size_t s = 0; s < shape->kernel; s++)
+    for (size_t c = 0; c < shape->inputs; c++) {
+        for (size_t r = 0; r < shape->kernel; r++) {
+            for (size_t s = 0; s < shape->kernel; s++) {
                 sum += packed_at(shape, task->packed, k, c, r * shape->kernel + s) *
                        input_at(shape, task->x, n, c, (ptrdiff_t)(row + r) - border,
                                 (ptrdiff_t)(column + s) - border);
+            }
+        }
+    }
     /* Rounded where another kernel might carry on from memory. */
     double value = (double)(float)(sum + (task->bias == NULL ? 0 : (double)task->bias[k]));
     if (task->scale != NULL)
@@ -72,13 +75,16 @@ void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worke
         size_t last_row = vgg_size_min(first_row + cut->rows / side, height);
         size_t last_k =
             vgg_size_min(first_k + cut->blocks * VGG_BLOCK, vgg_blocks(shape->outputs) * VGG_BLOCK);
-        for (size_t k = first_k; k < last_k; k++)
-            for (size_t row = first_row; row < last_row; row++)
-                for (size_t column = 0; column < width; column++)
+        for (size_t k = first_k; k < last_k; k++) {
+            for (size_t row = first_row; row < last_row; row++) {
+                for (size_t column = 0; column < width; column++) {
                     task->y[vgg_blocked_at(n, k, row * width + column, shape->outputs,
                                            height * width)] =
                         task->pool ? pooled_value(task, n, k, row, column)
                                    : output_value(task, n, k, row, column);
+                }
+            }
+        }
     }
 }
 
@@ -89,8 +95,8 @@ static double weight_gradient(const vgg_conv_weights_task *task, size_t group, s
     ptrdiff_t border = (ptrdiff_t)shape->kernel / 2;
     double sum = 0;
     for (size_t n = shape->images * group / task->groups;
-         n < shape->images * (group + 1) / task->groups; n++)
-        for (size_t row = 0; row < shape->height; row++)
+         n < shape->images * (group + 1) / task->groups; n++) {
+        for (size_t row = 0; row < shape->height; row++) {
             for (size_t column = 0; column < shape->width; column++) {
                 size_t pixel = row * shape->width + column;
                 size_t at =
@@ -100,6 +106,8 @@ static double weight_gradient(const vgg_conv_weights_task *task, size_t group, s
                     input_at(shape, task->x, n, c, (ptrdiff_t)(row + tap / shape->kernel) - border,
                              (ptrdiff_t)(column + tap % shape->kernel) - border);
             }
+        }
+    }
     return sum;
 }
 
@@ -108,9 +116,11 @@ static double bias_gradient(const vgg_conv_weights_task *task, size_t group, siz
     size_t pixels = shape->height * shape->width;
     double sum = 0;
     for (size_t n = shape->images * group / task->groups;
-         n < shape->images * (group + 1) / task->groups; n++)
-        for (size_t pixel = 0; pixel < pixels; pixel++)
+         n < shape->images * (group + 1) / task->groups; n++) {
+        for (size_t pixel = 0; pixel < pixels; pixel++) {
             sum += (double)task->dy[vgg_blocked_at(n, k, pixel, shape->outputs, pixels)];
+        }
+    }
     return sum;
 }
 
@@ -128,14 +138,16 @@ void vgg_conv_weights_ref(void *argument, size_t begin, size_t end, size_t worke
         size_t plane = unit % planes, block = unit / planes % blocks;
         size_t group = unit / planes / blocks;
         float *to = task->partial + unit * taps * inner * VGG_BLOCK;
-        for (size_t tap = 0; tap < taps; tap++)
-            for (size_t i = 0; i < inner; i++)
+        for (size_t tap = 0; tap < taps; tap++) {
+            for (size_t i = 0; i < inner; i++) {
                 for (size_t j = 0; j < VGG_BLOCK; j++) {
                     size_t c = plane * inner + i, k = block * VGG_BLOCK + j;
                     bool real = c < shape->inputs && k < shape->outputs;
                     to[(tap * inner + i) * VGG_BLOCK + j] =
                         real ? (float)weight_gradient(task, group, k, c, tap) : 0;
                 }
+            }
+        }
         for (size_t j = 0; plane == 0 && j < VGG_BLOCK; j++) {
             size_t k = block * VGG_BLOCK + j;
             task->bias_partial[group * blocks * VGG_BLOCK + k] =

@@ -6,8 +6,9 @@ void vgg_sgd_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_relu_backward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_relu_task *task = argument;
-    for (size_t i = begin * VGG_CHUNK; i < vgg_size_min(end * VGG_CHUNK, task->count); i++)
+    for (size_t i = begin * VGG_CHUNK; i < vgg_size_min(end * VGG_CHUNK, task->count); i++) {
         task->dy[i] = task->y[i] > 0 ? task->dy[i] * task->factor : 0;
+    }
 }
 
 void vgg_sgd_ref(void *argument, size_t begin, size_t end, size_t worker) {

@@ -16,15 +16,17 @@ void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t wor
     (void)worker;
     const vgg_linear_task *task = argument;
     for (size_t o = begin * VGG_LINEAR_OUTPUTS;
-         o < vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs); o++)
+         o < vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs); o++) {
         for (size_t n = 0; n < task->images; n++) {
             double sum = 0;
-            for (size_t i = 0; i < task->inputs; i++)
+            for (size_t i = 0; i < task->inputs; i++) {
                 sum += (double)task->x[n * task->inputs + i] * weight_of(task, o, i);
+            }
             sum =
                 sum * (task->scales != NULL ? (double)task->scales[o] : 1) + (double)task->bias[o];
             task->y[n * task->outputs + o] = (float)(task->relu && sum < 0 ? 0 : sum);
         }
+    }
 }
 
 /* dx[n][i] = sum over o of dy[n][o] w[o][i] */
@@ -32,14 +34,16 @@ void vgg_linear_input_ref(void *argument, size_t begin, size_t end, size_t worke
     (void)worker;
     const vgg_linear_task *task = argument;
     for (size_t i = begin * VGG_LINEAR_INPUTS;
-         i < vgg_size_min(end * VGG_LINEAR_INPUTS, task->inputs); i++)
+         i < vgg_size_min(end * VGG_LINEAR_INPUTS, task->inputs); i++) {
         for (size_t n = 0; n < task->images; n++) {
             double sum = 0;
-            for (size_t o = 0; o < task->outputs; o++)
+            for (size_t o = 0; o < task->outputs; o++) {
                 sum += (double)task->dy[n * task->outputs + o] *
                        (double)((const float *)task->weights)[o * task->inputs + i];
+            }
             task->dx[n * task->inputs + i] = (float)sum;
         }
+    }
 }
 
 /* dw[o][i] = sum over n of dy[n][o] x[n][i], db[o] = sum over n of dy[n][o] */
@@ -49,15 +53,17 @@ void vgg_linear_weights_ref(void *argument, size_t begin, size_t end, size_t wor
     for (size_t o = begin * VGG_LINEAR_OUTPUTS;
          o < vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs); o++) {
         double bias = task->accumulate ? (double)task->dbias[o] : 0;
-        for (size_t n = 0; n < task->images; n++)
+        for (size_t n = 0; n < task->images; n++) {
             bias += (double)task->dy[n * task->outputs + o];
+        }
         task->dbias[o] = (float)bias;
         for (size_t i = 0; i < task->inputs; i++) {
             float *dw = task->dweights + o * task->inputs + i;
             double sum = task->accumulate ? (double)*dw : 0;
-            for (size_t n = 0; n < task->images; n++)
+            for (size_t n = 0; n < task->images; n++) {
                 sum +=
                     (double)task->dy[n * task->outputs + o] * (double)task->x[n * task->inputs + i];
+            }
             *dw = (float)sum;
         }
     }
@@ -84,14 +90,16 @@ void vgg_linear_update_ref(void *argument, size_t begin, size_t end, size_t work
     for (size_t o = begin * VGG_LINEAR_UPDATE;
          o < vgg_size_min(end * VGG_LINEAR_UPDATE, task->outputs); o++) {
         double bias = 0;
-        for (size_t n = 0; n < task->images; n++)
+        for (size_t n = 0; n < task->images; n++) {
             bias += panel_value(task->dy_panels, task->images, VGG_LINEAR_DY, n, o);
+        }
         update(task, bias, task->bias + o, task->bias_velocity + o);
         for (size_t i = 0; i < task->inputs; i++) {
             double sum = 0;
-            for (size_t n = 0; n < task->images; n++)
+            for (size_t n = 0; n < task->images; n++) {
                 sum += panel_value(task->dy_panels, task->images, VGG_LINEAR_DY, n, o) *
                        panel_value(task->x_panels, task->images, VGG_LINEAR_X, n, i);
+            }
             size_t at = o * task->inputs + i;
             update(task, sum, task->weights + at, task->weights_velocity + at);
         }

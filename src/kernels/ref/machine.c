@@ -9,8 +9,9 @@ void vgg_machine_multiply_ref(void *argument, size_t begin, size_t end, size_t w
     (void)worker;
     const vgg_machine_task *task = argument;
     double sum = 0;
-    for (size_t round = 0; round < (end - begin) * VGG_MACHINE_ROUNDS; round++)
+    for (size_t round = 0; round < (end - begin) * VGG_MACHINE_ROUNDS; round++) {
         sum = sum * (double)task->values[0] + (double)task->values[1];
+    }
     task->results[begin] = (float)sum;
 }
 
@@ -18,8 +19,9 @@ void vgg_machine_read_ref(void *argument, size_t begin, size_t end, size_t worke
     (void)worker;
     const vgg_machine_task *task = argument;
     double sum = 0;
-    for (size_t i = begin * VGG_MACHINE_FLOATS; i < end * VGG_MACHINE_FLOATS; i++)
+    for (size_t i = begin * VGG_MACHINE_FLOATS; i < end * VGG_MACHINE_FLOATS; i++) {
         sum += (double)task->values[i];
+    }
     task->results[begin] = (float)sum;
 }
 

@@ -9,23 +9,25 @@ void vgg_batch_norm_backward_ref(void *argument, size_t begin, size_t end, size_
 void vgg_lrn_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_lrn_backward_ref(void *argument, size_t begin, size_t end, size_t worker);
 
-/* ---- batch normalisation
- * ------------------------------------------------------------------------------------ */
+/* ---- batch normalisation ---- */
 
 void vgg_batch_norm_statistics_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (size_t c = 0; c < VGG_BLOCK; c++) {
             const float *x = task->x + unit * task->pixels * VGG_BLOCK + c;
             double mean = 0, square = 0;
-            for (size_t p = 0; p < task->pixels; p++)
+            for (size_t p = 0; p < task->pixels; p++) {
                 mean += (double)x[p * VGG_BLOCK] / (double)task->pixels;
-            for (size_t p = 0; p < task->pixels; p++)
+            }
+            for (size_t p = 0; p < task->pixels; p++) {
                 square += pow((double)x[p * VGG_BLOCK] - mean, 2);
+            }
             task->sums[unit * 2 * VGG_BLOCK + c] = (float)mean;
             task->sums[(unit * 2 + 1) * VGG_BLOCK + c] = (float)square;
         }
+    }
 }
 
 /* Channel number of lane c of a unit. */
@@ -40,13 +42,15 @@ static double normalised(const vgg_batch_norm_task *task, size_t at, size_t chan
 void vgg_batch_norm_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
-        for (size_t p = 0; p < task->pixels; p++)
+    for (size_t unit = begin; unit < end; unit++) {
+        for (size_t p = 0; p < task->pixels; p++) {
             for (size_t c = 0; c < VGG_BLOCK; c++) {
                 size_t at = (unit * task->pixels + p) * VGG_BLOCK + c;
                 double value = normalised(task, at, channel_of(task, unit, c));
                 task->y[at] = (float)(task->relu && value < 0 ? 0 : value);
             }
+        }
+    }
 }
 
 /* dy where the ReLU let the value pass. */
@@ -58,7 +62,7 @@ static double passed(const vgg_batch_norm_task *task, size_t at, size_t channel)
 void vgg_batch_norm_sums_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (size_t c = 0; c < VGG_BLOCK; c++) {
             size_t channel = channel_of(task, unit, c);
             double total = 0, product = 0;
@@ -71,13 +75,14 @@ void vgg_batch_norm_sums_ref(void *argument, size_t begin, size_t end, size_t wo
             task->sums[unit * 2 * VGG_BLOCK + c] = (float)total;
             task->sums[(unit * 2 + 1) * VGG_BLOCK + c] = (float)product;
         }
+    }
 }
 
 void vgg_batch_norm_backward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
-        for (size_t p = 0; p < task->pixels; p++)
+    for (size_t unit = begin; unit < end; unit++) {
+        for (size_t p = 0; p < task->pixels; p++) {
             for (size_t c = 0; c < VGG_BLOCK; c++) {
                 size_t channel = channel_of(task, unit, c);
                 size_t at = (unit * task->pixels + p) * VGG_BLOCK + c;
@@ -86,10 +91,11 @@ void vgg_batch_norm_backward_ref(void *argument, size_t begin, size_t end, size_
                                        distance * (double)task->from_x[channel] +
                                        (double)task->constant[channel]);
             }
+        }
+    }
 }
 
-/* ---- local response normalisation
- * ----------------------------------------------------------------------------- */
+/* ---- local response normalisation ---- */
 
 static double value_at(const vgg_lrn_task *task, const float *x, size_t n, ptrdiff_t c,
                        size_t pixel) {
@@ -101,8 +107,9 @@ static double value_at(const vgg_lrn_task *task, const float *x, size_t n, ptrdi
 
 static double base_at(const vgg_lrn_task *task, size_t n, ptrdiff_t c, size_t pixel) {
     double squares = 0;
-    for (ptrdiff_t i = c - VGG_LRN_REACH; i <= c + VGG_LRN_REACH; i++)
+    for (ptrdiff_t i = c - VGG_LRN_REACH; i <= c + VGG_LRN_REACH; i++) {
         squares += pow(value_at(task, task->x, n, i, pixel), 2);
+    }
     return VGG_LRN_K + VGG_LRN_ALPHA * squares;
 }
 
@@ -110,8 +117,8 @@ void vgg_lrn_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_lrn_task *task = argument;
     size_t lanes = vgg_blocks(task->channels) * VGG_BLOCK, pixels = task->height * task->width;
-    for (size_t unit = begin; unit < end; unit++)
-        for (size_t column = 0; column < task->width; column++)
+    for (size_t unit = begin; unit < end; unit++) {
+        for (size_t column = 0; column < task->width; column++) {
             for (size_t c = 0; c < lanes; c++) {
                 size_t n = unit / task->height;
                 size_t pixel = unit % task->height * task->width + column;
@@ -119,15 +126,18 @@ void vgg_lrn_ref(void *argument, size_t begin, size_t end, size_t worker) {
                                pow(base_at(task, n, (ptrdiff_t)c, pixel), -VGG_LRN_BETA);
                 task->y[vgg_blocked_at(n, c, pixel, task->channels, pixels)] = (float)value;
             }
+        }
+    }
 }
 
 static double lrn_gradient(const vgg_lrn_task *task, size_t n, ptrdiff_t c, size_t pixel) {
     double direct =
         value_at(task, task->dy, n, c, pixel) * pow(base_at(task, n, c, pixel), -VGG_LRN_BETA);
     double sum = 0;
-    for (ptrdiff_t i = c - VGG_LRN_REACH; i <= c + VGG_LRN_REACH; i++)
+    for (ptrdiff_t i = c - VGG_LRN_REACH; i <= c + VGG_LRN_REACH; i++) {
         sum += value_at(task, task->dy, n, i, pixel) * value_at(task, task->x, n, i, pixel) *
                pow(base_at(task, n, i, pixel), -VGG_LRN_BETA - 1);
+    }
     return direct - 2 * VGG_LRN_ALPHA * VGG_LRN_BETA * value_at(task, task->x, n, c, pixel) * sum;
 }
 
@@ -135,12 +145,14 @@ void vgg_lrn_backward_ref(void *argument, size_t begin, size_t end, size_t worke
     (void)worker;
     const vgg_lrn_task *task = argument;
     size_t lanes = vgg_blocks(task->channels) * VGG_BLOCK, pixels = task->height * task->width;
-    for (size_t unit = begin; unit < end; unit++)
-        for (size_t column = 0; column < task->width; column++)
+    for (size_t unit = begin; unit < end; unit++) {
+        for (size_t column = 0; column < task->width; column++) {
             for (size_t c = 0; c < lanes; c++) {
                 size_t n = unit / task->height;
                 size_t pixel = unit % task->height * task->width + column;
                 task->dx[vgg_blocked_at(n, c, pixel, task->channels, pixels)] =
                     c < task->channels ? (float)lrn_gradient(task, n, (ptrdiff_t)c, pixel) : 0;
             }
+        }
+    }
 }

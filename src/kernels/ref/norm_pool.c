@@ -33,8 +33,8 @@ static double normalised(const vgg_batch_norm_task *task, const place *p) {
 void vgg_batch_norm_pool_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
-        for (size_t pixel = 0; pixel < task->pixels; pixel++)
+    for (size_t unit = begin; unit < end; unit++) {
+        for (size_t pixel = 0; pixel < task->pixels; pixel++) {
             for (size_t c = 0; c < VGG_BLOCK; c++) {
                 place p = place_of(task, unit, pixel, c);
                 double value = normalised(task, &p);
@@ -44,6 +44,8 @@ void vgg_batch_norm_pool_ref(void *argument, size_t begin, size_t end, size_t wo
                 task->y[p.window] = y;
                 vgg_choice_set(task->chosen, p.window, p.which);
             }
+        }
+    }
 }
 
 /* The gradient of the normalised value. */
@@ -56,7 +58,7 @@ static double gradient_of(const vgg_batch_norm_task *task, const place *p) {
 void vgg_batch_norm_pool_sums_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         for (size_t c = 0; c < VGG_BLOCK; c++) {
             double total = 0, product = 0;
             for (size_t pixel = 0; pixel < task->pixels; pixel++) {
@@ -68,13 +70,14 @@ void vgg_batch_norm_pool_sums_ref(void *argument, size_t begin, size_t end, size
             task->sums[unit * 2 * VGG_BLOCK + c] = (float)total;
             task->sums[(unit * 2 + 1) * VGG_BLOCK + c] = (float)product;
         }
+    }
 }
 
 void vgg_batch_norm_pool_backward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
-        for (size_t pixel = 0; pixel < task->pixels; pixel++)
+    for (size_t unit = begin; unit < end; unit++) {
+        for (size_t pixel = 0; pixel < task->pixels; pixel++) {
             for (size_t c = 0; c < VGG_BLOCK; c++) {
                 place p = place_of(task, unit, pixel, c);
                 double distance = (double)task->x[p.at] - (double)task->mean[p.channel];
@@ -82,4 +85,6 @@ void vgg_batch_norm_pool_backward_ref(void *argument, size_t begin, size_t end, 
                                          distance * (double)task->from_x[p.channel] +
                                          (double)task->constant[p.channel]);
             }
+        }
+    }
 }

@@ -19,9 +19,9 @@ static size_t out_at(const vgg_pool_task *task, size_t unit, size_t row, size_t 
 void vgg_max_pool_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_pool_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
-        for (size_t row = 0; row < task->out_height; row++)
-            for (size_t column = 0; column < task->out_width; column++)
+    for (size_t unit = begin; unit < end; unit++) {
+        for (size_t row = 0; row < task->out_height; row++) {
+            for (size_t column = 0; column < task->out_width; column++) {
                 for (size_t c = 0; c < VGG_BLOCK; c++) {
                     float best = task->x[in_at(task, unit, 2 * row, 2 * column, c)];
                     uint8_t which = 0;
@@ -37,14 +37,17 @@ void vgg_max_pool_ref(void *argument, size_t begin, size_t end, size_t worker) {
                     if (task->chosen != NULL)
                         vgg_choice_set(task->chosen, out_at(task, unit, row, column, c), which);
                 }
+            }
+        }
+    }
 }
 
 void vgg_max_pool_backward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_pool_task *task = argument;
-    for (size_t unit = begin; unit < end; unit++)
-        for (size_t row = 0; row < task->height; row++)
-            for (size_t column = 0; column < task->width; column++)
+    for (size_t unit = begin; unit < end; unit++) {
+        for (size_t row = 0; row < task->height; row++) {
+            for (size_t column = 0; column < task->width; column++) {
                 for (size_t c = 0; c < VGG_BLOCK; c++) {
                     float gradient = 0;
                     if (row / 2 < task->out_height && column / 2 < task->out_width) {
@@ -55,6 +58,9 @@ void vgg_max_pool_backward_ref(void *argument, size_t begin, size_t end, size_t 
                     }
                     task->dx[in_at(task, unit, row, column, c)] = gradient;
                 }
+            }
+        }
+    }
 }
 
 /* Whether value `at` of `in` lies in window i of `out`, and how many values the window has. */
@@ -67,11 +73,11 @@ static bool in_window(size_t at, size_t i, size_t in, size_t out, size_t *count)
 
 /* Forward sums every window, backward spreads dy over it. */
 static void each_window(const vgg_pool_task *task, size_t unit, bool backward) {
-    for (size_t i = 0; i < task->out_height; i++)
-        for (size_t j = 0; j < task->out_width; j++)
+    for (size_t i = 0; i < task->out_height; i++) {
+        for (size_t j = 0; j < task->out_width; j++) {
             for (size_t c = 0; c < VGG_BLOCK; c++) {
                 double sum = 0;
-                for (size_t row = 0; row < task->height; row++)
+                for (size_t row = 0; row < task->height; row++) {
                     for (size_t column = 0; column < task->width; column++) {
                         size_t rows, columns;
                         if (!in_window(row, i, task->height, task->out_height, &rows) ||
@@ -85,23 +91,28 @@ static void each_window(const vgg_pool_task *task, size_t unit, bool backward) {
                         else
                             sum += share * (double)task->x[in];
                     }
+                }
                 if (!backward)
                     task->y[out_at(task, unit, i, j, c)] = (float)sum;
             }
+        }
+    }
 }
 
 void vgg_average_pool_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         each_window(argument, unit, false);
+    }
 }
 
 void vgg_average_pool_backward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_pool_task *task = argument;
     for (size_t unit = begin; unit < end; unit++) {
-        for (size_t i = 0; i < task->height * task->width * VGG_BLOCK; i++)
+        for (size_t i = 0; i < task->height * task->width * VGG_BLOCK; i++) {
             task->dx[in_at(task, unit, 0, 0, 0) + i] = 0;
+        }
         each_window(task, unit, true);
     }
 }

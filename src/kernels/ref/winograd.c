@@ -30,7 +30,7 @@ static double convolution(const vgg_winograd_task *task, size_t n, size_t k, siz
                           size_t column) {
     const vgg_conv_shape *shape = &task->shape;
     double sum = 0;
-    for (size_t c = 0; c < shape->inputs; c++)
+    for (size_t c = 0; c < shape->inputs; c++) {
         for (size_t tap = 0; tap < 9; tap++) {
             size_t y = row + tap / 3, x = column + tap % 3; /* one more than the input's */
             if (y == 0 || x == 0 || y > shape->height || x > shape->width)
@@ -40,6 +40,7 @@ static double convolution(const vgg_winograd_task *task, size_t n, size_t k, siz
             sum += (double)((const float *)task->weights)[weight] *
                    input_value(task, n, c, y - 1, x - 1);
         }
+    }
     return sum;
 }
 
@@ -91,12 +92,15 @@ static void write_tile(const vgg_winograd_task *task, size_t n, size_t tile, siz
     size_t divisor = task->pool ? 2 : 1, side = cut->tile / divisor;
     size_t height = task->shape.height / divisor, width = task->shape.width / divisor;
     size_t top = tile / cut->tile_columns * side, left = tile % cut->tile_columns * side;
-    for (size_t k = first_k; k < last_k; k++)
-        for (size_t row = top; row < vgg_size_min(top + side, height); row++)
-            for (size_t column = left; column < vgg_size_min(left + side, width); column++)
+    for (size_t k = first_k; k < last_k; k++) {
+        for (size_t row = top; row < vgg_size_min(top + side, height); row++) {
+            for (size_t column = left; column < vgg_size_min(left + side, width); column++) {
                 write_value(task, n, k, row, column,
                             vgg_blocked_at(n, k, row * width + column, task->shape.outputs,
                                            height * width));
+            }
+        }
+    }
 }
 
 static void forward(const vgg_winograd_task *task, size_t begin, size_t end) {
@@ -108,8 +112,9 @@ static void forward(const vgg_winograd_task *task, size_t begin, size_t end) {
         size_t last = vgg_size_min(first + cut->tiles, task->shape.images * all);
         size_t k = unit % cut->group_units * cut->groups * VGG_WINOGRAD_GROUP;
         size_t last_k = vgg_size_min(k + cut->groups * VGG_WINOGRAD_GROUP, lanes);
-        for (size_t tile = first; tile < last; tile++)
+        for (size_t tile = first; tile < last; tile++) {
             write_tile(task, tile / all, tile % all, k, last_k);
+        }
     }
 }
 

@@ -18,8 +18,8 @@ static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, s
     const vgg_conv_shape *shape = &task->shape;
     size_t pixels = shape->height * shape->width;
     double sum = 0;
-    for (size_t n = 0; n < shape->images; n++)
-        for (size_t row = 0; row < shape->height; row++)
+    for (size_t n = 0; n < shape->images; n++) {
+        for (size_t row = 0; row < shape->height; row++) {
             for (size_t column = 0; column < shape->width; column++) {
                 size_t y = row + tap / 3, x = column + tap % 3; /* one more than the input's */
                 if (y == 0 || x == 0 || y > shape->height || x > shape->width)
@@ -28,15 +28,20 @@ static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, s
                     vgg_blocked_at(n, c, (y - 1) * shape->width + x - 1, shape->inputs, pixels);
                 sum += gradient_at(task, n, k, row, column) * (double)task->x[at];
             }
+        }
+    }
     return sum;
 }
 
 static double bias_gradient(const vgg_winograd_weights_task *task, size_t k) {
     double sum = 0;
-    for (size_t n = 0; n < task->shape.images; n++)
-        for (size_t row = 0; row < task->shape.height; row++)
-            for (size_t column = 0; column < task->shape.width; column++)
+    for (size_t n = 0; n < task->shape.images; n++) {
+        for (size_t row = 0; row < task->shape.height; row++) {
+            for (size_t column = 0; column < task->shape.width; column++) {
                 sum += gradient_at(task, n, k, row, column);
+            }
+        }
+    }
     return sum;
 }
 
@@ -52,10 +57,12 @@ static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, 
     size_t end_k = vgg_size_min((first_k + k_blocks) * VGG_BLOCK, shape->outputs);
     size_t end_c = vgg_size_min((first_c + c_blocks) * VGG_BLOCK, shape->inputs);
     for (size_t k = first_k * VGG_BLOCK; k < end_k; k++) {
-        for (size_t c = first_c * VGG_BLOCK; c < end_c; c++)
-            for (size_t tap = 0; tap < 9; tap++)
+        for (size_t c = first_c * VGG_BLOCK; c < end_c; c++) {
+            for (size_t tap = 0; tap < 9; tap++) {
                 write(task, &task->dweights[(k * shape->inputs + c) * 9 + tap],
                       weight_gradient(task, k, c, tap));
+            }
+        }
         if (first_c == 0)
             write(task, &task->dbias[k], bias_gradient(task, k));
     }
@@ -63,15 +70,17 @@ static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, 
 
 static void sum(const vgg_winograd_weights_task *task, size_t begin, size_t end) {
     const vgg_winograd_weights_partition *cut = &task->partition;
-    for (size_t unit = begin; cut->groups == 1 && unit < end; unit++)
+    for (size_t unit = begin; cut->groups == 1 && unit < end; unit++) {
         write_blocks(task, unit / cut->c_units * cut->k_blocks, cut->k_blocks,
                      unit % cut->c_units * cut->c_blocks, cut->c_blocks);
+    }
 }
 
 static void finish(const vgg_winograd_weights_task *task, size_t begin, size_t end) {
     size_t c_blocks = vgg_blocks(task->shape.inputs);
-    for (size_t unit = begin; unit < end; unit++)
+    for (size_t unit = begin; unit < end; unit++) {
         write_blocks(task, unit / c_blocks, 1, unit % c_blocks, 1);
+    }
 }
 
 vgg_pool_work vgg_winograd2_weights_ref, vgg_winograd2_weights_finish_ref;
