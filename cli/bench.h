@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "vgg/network.h"
+#include "vgg/plan.h"
 #include "vgg/train.h"
 
 /* The runs of a batch size whose times are kept; more would not move the quartiles. */

@@ -8,6 +8,7 @@
 
 #include "cli/bench.h"
 #include "cli/message.h"
+#include "vgg/plan.h"
 
 /* What the process sends back. Less than PIPE_BUF, so that it comes in one piece. */
 typedef struct measurement {

@@ -8,6 +8,7 @@
 
 #include "cli/bench.h"
 #include "cli/message.h"
+#include "vgg/plan.h"
 
 #define WARM_UP_RUNS 2
 /* Of the seconds per batch size: processors change their clock some time after work begins. */

@@ -6,6 +6,7 @@
 #include "cli/bench_output.h"
 #include "cli/json.h"
 #include "cli/message.h"
+#include "vgg/plan.h"
 
 #define LABEL_COLUMN 10
 
@@ -24,9 +25,8 @@ static void print_network(const vgg_cli_bench_options *o, const vgg_network *net
     const vgg_network_options *shape = vgg_network_describe(network);
     char text[1024];
     snprintf(text, sizeof text, "%s%s, %s layout, %zux%zux%zu, %zu classes", shape->arch,
-             shape->batch_norm ? " with batch norm" : "",
-             shape->layout == VGG_LAYOUT_TORCHVISION ? "torchvision" : "paper", shape->channels,
-             shape->height, shape->width, shape->classes);
+             shape->batch_norm ? " with batch norm" : "", vgg_layout_name(shape->layout),
+             shape->channels, shape->height, shape->width, shape->classes);
     printf("network   ");
     vgg_cli_print_wrapped(text, LABEL_COLUMN, LABEL_COLUMN);
     printf("weights   %s\n", o->source.path != NULL ? o->source.path : "random (kaiming, seed 0)");

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "cli/bench.h"
+#include "vgg/loss.h"
+#include "vgg/plan.h"
 
 /* Any that are spread over the classes and the same in every process. */
 static void draw_labels(vgg_cli_bench_trainer *trainer) {

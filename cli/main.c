@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/message.h"
 #include "vgg/network.h"
+#include "vgg/plan.h"
 #include "vgg/status.h"
 
 static const vgg_cli_command commands[] = {

@@ -8,7 +8,7 @@
 
 void vgg_cli_print_network(const vgg_network_options *network) {
     printf("network   %s%s, %s layout, %zux%zux%zu, %zu classes", network->arch,
-           network->batch_norm ? " with batch normalisation" : "", vgg_cli_layouts[network->layout],
+           network->batch_norm ? " with batch normalisation" : "", vgg_layout_name(network->layout),
            network->channels, network->height, network->width, network->classes);
 }
 

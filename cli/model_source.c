@@ -6,8 +6,7 @@
 #include "cli/message.h"
 
 const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", "signed", NULL};
-const char *const vgg_cli_layouts[] = {
-    [VGG_LAYOUT_PAPER] = "paper", [VGG_LAYOUT_TORCHVISION] = "torchvision", NULL};
+const char *const vgg_cli_layouts[] = {"paper", "torchvision", NULL};
 const char *const vgg_cli_formats[] = {"text", "json", NULL};
 const char vgg_cli_exact_help[] =
     "convolve directly, without Winograd's transforms: slower, and about a third of the rounding "
@@ -99,12 +98,14 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source) {
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
     options.arch = source->arch;
-    options.layout = source->layout;
+    if (source->layout != NULL)
+        options.layout = vgg_layout_named(source->layout);
     options.preprocess = source->preprocess;
     options.labels = source->labels;
     options.height = source->input.height;
     options.width = source->input.width;
-    options.batch_norm = source->batch_norm_given ? &source->batch_norm : NULL;
+    if (source->batch_norm_given)
+        options.batch_norm = source->batch_norm ? VGG_ANSWER_YES : VGG_ANSWER_NO;
     options.classes = source->classes;
     return options;
 }

@@ -8,7 +8,7 @@
 
 /* The names of the presets, NULL at the end. */
 extern const char *const vgg_cli_presets[];
-/* The names of the layouts by their number, NULL at the end. */
+/* The names of the layouts, NULL at the end. */
 extern const char *const vgg_cli_layouts[];
 /* "text" and "json". */
 extern const char *const vgg_cli_formats[];

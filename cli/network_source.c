@@ -58,8 +58,8 @@ static int create_network(const char *command, const vgg_cli_network_source *sou
     vgg_network_options_init(&options, sizeof options);
     if (source->arch != NULL)
         options.arch = source->arch;
-    if (source->layout != NULL && strcmp(source->layout, "torchvision") == 0)
-        options.layout = VGG_LAYOUT_TORCHVISION;
+    if (source->layout != NULL)
+        options.layout = vgg_layout_named(source->layout);
     options.batch_norm = source->batch_norm;
     options.classes = source->classes;
     if (source->input.height != 0) {
@@ -108,10 +108,12 @@ static int load_model(const char *command, const vgg_cli_network_source *source,
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
     options.arch = source->arch;
-    options.layout = source->layout;
+    if (source->layout != NULL)
+        options.layout = vgg_layout_named(source->layout);
     options.height = source->input.height;
     options.width = source->input.width;
-    options.batch_norm = source->batch_norm_given ? &source->batch_norm : NULL;
+    if (source->batch_norm_given)
+        options.batch_norm = source->batch_norm ? VGG_ANSWER_YES : VGG_ANSWER_NO;
     vgg_model *model;
     vgg_error error;
     if (vgg_model_load(source->path, &options, &model, &error) != VGG_OK) {

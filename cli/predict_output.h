@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "vgg/eval.h"
+#include "vgg/predict.h"
 
 typedef enum vgg_cli_predict_format {
     VGG_CLI_PREDICT_TEXT,

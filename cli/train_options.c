@@ -265,7 +265,7 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
 
 void vgg_cli_train_defaults(vgg_cli_train_options *o) {
     *o = (vgg_cli_train_options){
-        .layout = vgg_cli_layouts[VGG_LAYOUT_PAPER],
+        .layout = vgg_layout_name(VGG_LAYOUT_PAPER),
         .init = schemes[0],
         .schedule = schedules[VGG_SCHEDULE_CONSTANT],
         .augment = true,

@@ -6,6 +6,7 @@
 
 #include "cli/message.h"
 #include "cli/train.h"
+#include "vgg/plan.h"
 
 /* Seconds between lines where there is no terminal to draw on. */
 #define LINE_EVERY 10.0

@@ -164,8 +164,7 @@ static int check_network(const vgg_cli_training *training) {
     const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
     if (o->arch != NULL && strcmp(o->arch, own->arch) != 0)
         return refuse_change(training, "arch");
-    if (o->given.layout &&
-        (strcmp(o->layout, "torchvision") == 0) != (own->layout == VGG_LAYOUT_TORCHVISION))
+    if (o->given.layout && vgg_layout_named(o->layout) != own->layout)
         return refuse_change(training, "layout");
     if (o->given.batch_norm && o->batch_norm != own->batch_norm)
         return refuse_change(training, "batch-norm");

@@ -123,8 +123,7 @@ static vgg_status make_network(const vgg_cli_training *training, vgg_network **n
     vgg_network_options options;
     vgg_network_options_init(&options, sizeof options);
     options.arch = o->arch;
-    options.layout =
-        strcmp(o->layout, "torchvision") == 0 ? VGG_LAYOUT_TORCHVISION : VGG_LAYOUT_PAPER;
+    options.layout = vgg_layout_named(o->layout);
     options.batch_norm = o->batch_norm;
     options.classes = vgg_dataset_class_count(training->train);
     options.channels = o->input.channels;
@@ -206,8 +205,7 @@ static void print_network(const vgg_cli_training *training) {
     const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
     char count[VGG_CLI_TEXT_SIZE];
     printf("network   %s\n          %s batch normalisation, layout %s\n", options->arch,
-           options->batch_norm ? "with" : "without",
-           options->layout == VGG_LAYOUT_TORCHVISION ? "torchvision" : "paper");
+           options->batch_norm ? "with" : "without", vgg_layout_name(options->layout));
     /* A multiply-add is two floating-point operations. */
     double operations = 2.0 * (double)vgg_network_multiply_adds(network);
     bool giga = operations >= 1e8;

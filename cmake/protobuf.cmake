@@ -8,9 +8,10 @@ function(vgg_protobuf target)
   file(MAKE_DIRECTORY ${folder})
   foreach(proto ${ARGN})
     get_filename_component(name ${proto} NAME_WE)
+    get_filename_component(place ${proto} DIRECTORY)
     set(source ${folder}/${name}.pb-c.c)
     add_custom_command(OUTPUT ${source} ${folder}/${name}.pb-c.h
-      COMMAND ${PROTOC_C} --c_out=${folder} --proto_path=${CMAKE_CURRENT_SOURCE_DIR} ${name}.proto
+      COMMAND ${PROTOC_C} --c_out=${folder} --proto_path=${CMAKE_CURRENT_SOURCE_DIR}/${place} ${name}.proto
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto} VERBATIM)
     set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -w COMPILE_DEFINITIONS NDEBUG)
     target_sources(${target} PRIVATE ${source} ${folder}/${name}.pb-c.h)

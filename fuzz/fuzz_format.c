@@ -23,10 +23,7 @@
 #define FUZZ_SIDE 0
 #endif
 
-static const vgg_model_options told = {.struct_size = sizeof(vgg_model_options),
-                                       .arch = FUZZ_ARCH,
-                                       .height = FUZZ_SIDE,
-                                       .width = FUZZ_SIDE};
+static const vgg_hints told = {.arch = FUZZ_ARCH, .height = FUZZ_SIDE, .width = FUZZ_SIDE};
 
 /* A pipe or a broken machine is not what is looked for. */
 static void insist(bool works) {
@@ -75,7 +72,12 @@ static void load_model(int file) {
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     vgg_model *model;
     vgg_error error;
-    if (vgg_model_load(path, &told, &model, &error) == VGG_OK)
+    vgg_model_options options;
+    vgg_model_options_init(&options, sizeof options);
+    options.arch = told.arch;
+    options.height = told.height;
+    options.width = told.width;
+    if (vgg_model_load(path, &options, &model, &error) == VGG_OK)
         vgg_model_free(model);
 }
 

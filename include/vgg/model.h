@@ -16,20 +16,6 @@ extern "C" {
 
 typedef struct vgg_model vgg_model;
 
-/* Where something that is known of a model comes from. The values are pinned. */
-typedef enum vgg_origin {
-    VGG_ORIGIN_UNKNOWN = 0,    /* it is not known */
-    VGG_ORIGIN_TOLD = 1,       /* the caller said it */
-    VGG_ORIGIN_FILE = 2,       /* the file's own description */
-    VGG_ORIGIN_GRAPH = 3,      /* the graph of layers in the file */
-    VGG_ORIGIN_SHAPES = 4,     /* the names and shapes of the file's tensors */
-    VGG_ORIGIN_CONVENTION = 5, /* not in the file: what files of its format usually mean */
-    VGG_ORIGIN_SIZE = 6,       /* the number of values in the file, which names none of them */
-} vgg_origin;
-
-/* "unknown", "told", "file", "graph", "shapes", "convention" or "size". */
-VGG_API const char *vgg_origin_name(vgg_origin origin);
-
 /* A model around a network, which it then owns and frees. preprocess is copied and may be NULL when
  * it is not known; class names are copied: either NULL, or as many as the network has classes. */
 VGG_API vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preprocess,
@@ -50,10 +36,10 @@ VGG_API vgg_status vgg_model_set_note(vgg_model *model, const char *key, const c
                                       vgg_error *error);
 
 typedef struct vgg_model_options {
-    size_t struct_size; /* set by vgg_model_options_init */
-    const char *arch;   /* default NULL: from the file's description, or read off its shapes */
-    const char *layout; /* "paper" or "torchvision"; default NULL: the file's, or "torchvision" for
-                         * a file without a description */
+    size_t struct_size;     /* set by vgg_model_options_init */
+    const char *arch;       /* default NULL: from the file's description, or read off its shapes */
+    vgg_layout layout;      /* default unsaid: the file's, or torchvision's for a file without a
+                             * description */
     const char *preprocess; /* a preset, for a file that carries none, or instead of the one it
                              * carries; default NULL: the file's */
     const char *labels;     /* a text file with a class name per line, or "imagenet" for the 1,000
@@ -61,8 +47,8 @@ typedef struct vgg_model_options {
     size_t height, width;   /* of the input, default 0: the file's, or 224 for a file without */
     size_t classes; /* how many it must have: a file with another number is refused; default 0: any
                      * number */
-    const bool *batch_norm; /* for a Darknet file, which does not say; default NULL: what its size
-                             * shows. Any other answer than the file's is an error */
+    vgg_answer batch_norm; /* for a Darknet file, which does not say; default unsaid: what its size
+                            * shows. Any other answer than the file's is an error */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);

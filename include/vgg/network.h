@@ -1,9 +1,7 @@
-/* VGG networks: architectures, layers, tensors, and plans that run them.
+/* VGG networks: architectures, layers and tensors.
  *
- * A network is a list of layers and the tensors that they own. It says what is computed. A plan is
- * a network compiled for one input size, one batch size and one purpose; it owns all the memory
- * that running needs. Many plans may share one network, also from several threads, as long as
- * nobody changes the tensors meanwhile; one plan is used by one thread at a time. */
+ * A network is a list of layers and the tensors that they own. It says what is computed; plan.h has
+ * what computes it. Any number of threads may read one network as long as nobody changes it. */
 #ifndef VGG_NETWORK_H
 #define VGG_NETWORK_H
 
@@ -33,9 +31,36 @@ VGG_API const vgg_architecture *vgg_architecture_at(size_t row);
 
 /* How the convolutions are joined to the linear layers. */
 typedef enum vgg_layout {
-    VGG_LAYOUT_PAPER = 0,       /* flatten; then Linear, Dropout, ReLU */
-    VGG_LAYOUT_TORCHVISION = 1, /* average-pool to 7x7, flatten; then Linear, ReLU, Dropout */
+    VGG_LAYOUT_UNSAID = 0,      /* in options: what the function then takes, it says */
+    VGG_LAYOUT_PAPER = 1,       /* flatten; then Linear, Dropout, ReLU */
+    VGG_LAYOUT_TORCHVISION = 2, /* average-pool to 7x7, flatten; then Linear, ReLU, Dropout */
 } vgg_layout;
+
+/* "paper" or "torchvision"; NULL for any other value. */
+VGG_API const char *vgg_layout_name(vgg_layout layout);
+/* The layout of that name; VGG_LAYOUT_UNSAID when there is none. */
+VGG_API vgg_layout vgg_layout_named(const char *name);
+
+/* In options: what the caller says of something that it may leave open. */
+typedef enum vgg_answer {
+    VGG_ANSWER_UNSAID = 0,
+    VGG_ANSWER_YES = 1,
+    VGG_ANSWER_NO = 2,
+} vgg_answer;
+
+/* Where something that is known of a network or a model comes from. The values are pinned. */
+typedef enum vgg_origin {
+    VGG_ORIGIN_UNKNOWN = 0,    /* it is not known */
+    VGG_ORIGIN_TOLD = 1,       /* the caller said it */
+    VGG_ORIGIN_FILE = 2,       /* the file's own description */
+    VGG_ORIGIN_GRAPH = 3,      /* the graph of layers in the file */
+    VGG_ORIGIN_SHAPES = 4,     /* the names and shapes of the file's tensors */
+    VGG_ORIGIN_CONVENTION = 5, /* not in the file: what files of its format usually mean */
+    VGG_ORIGIN_SIZE = 6,       /* the number of values in the file, which names none of them */
+} vgg_origin;
+
+/* "unknown", "told", "file", "graph", "shapes", "convention" or "size". */
+VGG_API const char *vgg_origin_name(vgg_origin origin);
 
 typedef struct vgg_network_options {
     size_t struct_size; /* set by vgg_network_options_init */
@@ -183,149 +208,6 @@ VGG_API vgg_status vgg_network_summary_json(const vgg_network *network, size_t b
  * are. */
 VGG_API vgg_status vgg_flatten_shape(const size_t *shape, size_t dimensions, size_t start_dim,
                                      size_t *out, size_t *out_dimensions, vgg_error *error);
-
-/* ---- plans ---- */
-
-/* What dropout and batch normalisation do. In VGG_MODE_EVAL dropout passes everything and batch
- * normalisation uses the running statistics; in VGG_MODE_TRAIN dropout drops and rescales the rest
- * by 1 / (1 - p), and batch normalisation uses the batch's statistics and updates the running ones
- * (momentum 0.1, unbiased variance). */
-typedef enum vgg_mode {
-    VGG_MODE_EVAL = 0,
-    VGG_MODE_TRAIN = 1,
-} vgg_mode;
-
-typedef struct vgg_plan_options {
-    size_t struct_size;   /* set by vgg_plan_options_init */
-    size_t batch;         /* most images at once, default 1 */
-    size_t height, width; /* of the input; default 0: the network's own */
-    size_t threads;       /* default 0: as many as the machine leaves to this process */
-    vgg_mode mode;        /* default VGG_MODE_EVAL */
-    bool gradients;       /* keep what vgg_plan_backward needs, default false; a plan made for
-                           * VGG_MODE_TRAIN always does */
-    bool exact;           /* convolve directly, without Winograd's transforms: slower, and less than
-                           * half of the rounding error; default false */
-    bool input_gradient; /* vgg_plan_backward also computes the gradient of the input, default false
-                          */
-    bool softmax; /* vgg_plan_forward writes probabilities instead of logits, default false; not
-                   * with gradients, which start at logits */
-    size_t micro_batches; /* backward passes whose gradients are added up to those of one step, see
-                           * vgg_plan_begin_step; default 0: one, whose gradients stand alone */
-    bool defer_linear;    /* vgg_plan_backward leaves out the gradients of the weights and biases of
-                           * linear layers, nearly all of a VGG's; it keeps what they follow from,
-                           * and vgg_optimiser_step computes them on the way. Default false */
-} vgg_plan_options;
-
-VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
-
-typedef struct vgg_plan vgg_plan;
-
-/* Compiles the network. All memory that the plan will ever use is taken here; when the machine has
- * less than that, the error says how much is needed for what, and how much there is. The network
- * must outlive the plan. When its tensors change, the next run of the plan sees the new values.
- * Running in VGG_MODE_TRAIN changes the network's running statistics; nothing else does. */
-VGG_API vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options,
-                                   vgg_plan **plan, vgg_error *error);
-VGG_API void vgg_plan_free(vgg_plan *plan);
-
-/* Bytes that a plan with these options takes, without making it. */
-VGG_API vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options,
-                                   size_t *bytes, vgg_error *error);
-
-/* Switches between train and eval, like PyTorch's model.train() and model.eval(). Switching to
- * VGG_MODE_TRAIN needs a plan that keeps gradients. */
-VGG_API vgg_status vgg_plan_set_mode(vgg_plan *plan, vgg_mode mode, vgg_error *error);
-VGG_API vgg_mode vgg_plan_mode(const vgg_plan *plan);
-
-/* inputs: (count, channels, height, width) floats, 1 <= count <= batch. logits: (count, classes),
- * the values before softmax. A row of logits is the same bits whatever the other images, the count
- * and the number of threads are, in plans with the same options (in VGG_MODE_TRAIN: except for
- * batch normalisation and dropout, which depend on the batch by their definition). Allocates
- * nothing. */
-VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count,
-                                    float *logits, vgg_error *error);
-
-/* After vgg_plan_forward, once for each: from the gradient of a loss with respect to the logits,
- * (count, classes), the gradients of every trained tensor (read them with vgg_plan_gradient) and,
- * when the plan was made for it and input_gradient is not NULL, of the input, (count, channels,
- * height, width). */
-VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient,
-                                     float *input_gradient, vgg_error *error);
-
-/* A step in several batches: in a plan with micro_batches of n > 1, the gradients of up to n pairs
- * of vgg_plan_forward and vgg_plan_backward are added up, from the first after the plan was made,
- * this function or vgg_optimiser_step was called. They are those of one batch of all the images, to
- * rounding, when the losses add up too (vgg_cross_entropy_part). Dropout drops what it would drop
- * in that batch; only batch normalisation in VGG_MODE_TRAIN sees each micro-batch alone. */
-VGG_API void vgg_plan_begin_step(vgg_plan *plan);
-
-/* The gradient of a tensor after vgg_plan_backward, in the tensor's shape; NULL for a tensor that
- * is not trained or frozen, a plan without gradients and, with defer_linear, the tensors of linear
- * layers. Belongs to the plan. */
-VGG_API const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor);
-
-/* Numbers the random choices of dropout; a forward pass in VGG_MODE_TRAIN draws them as a function
- * of (seed, step) and of the image's place among those of the step. Default 0, 0. */
-VGG_API void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step);
-
-/* The instruction tier that plans use on this processor: "avx512", "avx2", "portable" or "ref". It
- * is chosen once, at the first plan, and can be forced with the environment variable VGG_CPU; a
- * value that is unknown or that the processor cannot run is an error of vgg_plan_create. */
-VGG_API const char *vgg_cpu_tier(void);
-
-/* What a plan does, step by step. A step may do several layers at once. */
-typedef struct vgg_step_info {
-    char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind */
-    const char *algorithm;     /* "direct", "winograd", "winograd2", "linear", "max-pool", ... */
-    size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
-                           * subtracted */
-    size_t weight_bytes;  /* read from the network's tensors */
-    /* Of the plan's whole batch: multiply-adds that the algorithm does; the plan's prediction of
-     * its time, in multiply-adds that registers would do meanwhile (0 for steps that move memory
-     * only); bytes of weights, input and output. */
-    size_t products;
-    double cost;
-    size_t bytes;
-    double seconds; /* that the last vgg_plan_forward took for it */
-    /* Of a plan with gradients: how the step computes the gradient of its input and those of its
-     * weights, NULL where it does not; and the seconds that the last vgg_plan_backward took for the
-     * latter and for all else. Batch normalisation computes both at once. With defer_linear the
-     * weights of linear layers have the seconds of the last vgg_optimiser_step, their update in
-     * them. */
-    const char *backward_data, *backward_weights;
-    double backward_data_seconds, backward_weights_seconds;
-} vgg_step_info;
-
-VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);
-VGG_API vgg_status vgg_plan_step(const vgg_plan *plan, size_t step, vgg_step_info *info,
-                                 vgg_error *error);
-
-/* ---- the machine ---- */
-
-/* The most that this processor does with `threads` threads (0: vgg_threads_default) in the tier in
- * use: float32 multiply-adds in registers, counted as two operations each, and reading memory that
- * no cache holds. Takes about a second and 256 MB. */
-typedef struct vgg_machine {
-    double peak_gflops, read_gbps;
-} vgg_machine;
-
-VGG_API vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *error);
-
-/* ---- loss ---- */
-
-/* Probabilities from logits, (count, classes) each; may be in place. Stable for any finite logits.
- */
-VGG_API void vgg_softmax(const float *logits, size_t count, size_t classes, float *probabilities);
-
-/* Cross-entropy of the softmax of logits with class numbers, averaged over count images. gradient,
- * if not NULL, receives (softmax - one-hot) / count, the derivative with respect to the logits. */
-VGG_API double vgg_cross_entropy(const float *logits, const size_t *classes, size_t count,
-                                 size_t class_count, float *gradient);
-
-/* The share of `count` images in the loss of `whole` images, of which they are a part: their sum
- * and gradients are divided by `whole`, so that the shares of all parts add up. */
-VGG_API double vgg_cross_entropy_part(const float *logits, const size_t *classes, size_t count,
-                                      size_t class_count, size_t whole, float *gradient);
 
 #ifdef __cplusplus
 }

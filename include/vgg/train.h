@@ -8,6 +8,7 @@
 
 #include "vgg/data.h"
 #include "vgg/model.h"
+#include "vgg/plan.h"
 #include "vgg/status.h"
 
 #ifdef __cplusplus

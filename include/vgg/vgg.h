@@ -3,11 +3,13 @@
 #define VGG_VGG_H
 
 #include "vgg/data.h"
-#include "vgg/eval.h"
 #include "vgg/image.h"
 #include "vgg/inspect.h"
+#include "vgg/loss.h"
 #include "vgg/model.h"
 #include "vgg/network.h"
+#include "vgg/plan.h"
+#include "vgg/predict.h"
 #include "vgg/status.h"
 #include "vgg/train.h"
 

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "vgg/eval.h"
+#include "vgg/loss.h"
+#include "vgg/plan.h"
+#include "vgg/predict.h"
 
 void vgg_eval_options_init(vgg_eval_options *options, size_t size) {
     const vgg_eval_options defaults = {.struct_size = size, .batch = 32};

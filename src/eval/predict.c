@@ -6,7 +6,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "vgg/eval.h"
+#include "vgg/loss.h"
+#include "vgg/plan.h"
+#include "vgg/predict.h"
 
 struct vgg_predictor {
     const vgg_model *model;

@@ -8,11 +8,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "formats/description.h"
 #include "formats/format.h"
 #include "formats/norm_fold.h"
 #include "nn/network.h"
-#include "vgg/model.h"
 
 /* What Darknet adds to the square root of the variance. */
 #define DARKNET_EPSILON 1e-6
@@ -64,15 +62,15 @@ static vgg_status read_header(const vgg_tensor_source *source, size_t *header, s
 /* Darknet flattens what the last pool gives; its pools keep what VGG's do for even sizes. */
 static vgg_status make_network(const vgg_tensor_source *source, const fit *of, size_t classes,
                                vgg_network **network, vgg_error *error) {
-    const vgg_model_options *told = source->told;
+    const vgg_hints *told = source->told;
     vgg_network_options options;
     vgg_network_options_init(&options, sizeof options);
     options.arch = of->arch;
     options.batch_norm = of->batch_norm;
     options.classes = classes;
     options.layout = VGG_LAYOUT_PAPER;
-    if (told != NULL && told->layout != NULL)
-        vgg_layout_named(told->layout, &options.layout);
+    if (told != NULL && told->layout != VGG_LAYOUT_UNSAID)
+        options.layout = told->layout;
     if (told != NULL && told->height > 0 && told->width > 0) {
         options.height = told->height;
         options.width = told->width;
@@ -110,7 +108,7 @@ static vgg_status find_classes(const vgg_tensor_source *source, fit *of, size_t 
 /* The architecture was told. */
 static vgg_status fit_told(const vgg_tensor_source *source, size_t count, fit *found,
                            vgg_error *error) {
-    const vgg_model_options *told = source->told;
+    const vgg_hints *told = source->told;
     fit fits[2] = {{.arch = told->arch, .batch_norm = false},
                    {.arch = told->arch, .batch_norm = true}};
     vgg_status status = find_classes(source, &fits[0], count, error);
@@ -118,8 +116,8 @@ static vgg_status fit_told(const vgg_tensor_source *source, size_t count, fit *f
         status = find_classes(source, &fits[1], count, error);
     if (status != VGG_OK)
         return status;
-    if (told->batch_norm != NULL)
-        fits[!*told->batch_norm].classes = 0;
+    if (told->batch_norm != VGG_ANSWER_UNSAID)
+        fits[told->batch_norm == VGG_ANSWER_NO].classes = 0;
     if (fits[0].classes > 0 && fits[1].classes > 0)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: has %zu values, which are those of %.100s with %zu classes or, with "
@@ -139,10 +137,10 @@ static vgg_status fit_told(const vgg_tensor_source *source, size_t count, fit *f
 static vgg_status fit_table(const vgg_tensor_source *source, size_t count, fit *found,
                             vgg_error *error) {
     const vgg_architecture *row;
-    const bool *told = source->told != NULL ? source->told->batch_norm : NULL;
+    vgg_answer told = source->told != NULL ? source->told->batch_norm : VGG_ANSWER_UNSAID;
     for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++) {
         for (int norm = 0; norm < 2; norm++) {
-            if (told != NULL && *told != (norm == 1))
+            if (told != VGG_ANSWER_UNSAID && (told == VGG_ANSWER_YES) != (norm == 1))
                 continue;
             *found = (fit){.arch = row->name, .batch_norm = norm == 1};
             vgg_status status = find_classes(source, found, count, error);

@@ -10,11 +10,10 @@
 
 #include "base/elements.h"
 #include "formats/notes.h"
-#include "vgg/model.h"
+#include "formats/storage.h"
 #include "vgg/network.h"
 #include "vgg/status.h"
 
-#define VGG_STORED_DIMENSIONS 8
 #define VGG_SHAPE_TEXT 192 /* eight sizes of twenty digits and the crosses between them */
 
 typedef struct vgg_format vgg_format;
@@ -28,24 +27,6 @@ typedef struct vgg_stored_tensor {
     const unsigned char *bytes; /* row-major, little-endian, at any alignment; not owned */
 } vgg_stored_tensor;
 
-/* A file mapped read-only. */
-typedef struct vgg_mapped_file {
-    const unsigned char *map;
-    size_t size;
-} vgg_mapped_file;
-
-/* What the bytes of tensors lie in: the mapped file, others that it refers to, and memory for
- * values that the files do not have in their final form (compressed, transposed). A model keeps it
- * for its network. */
-typedef struct vgg_storage {
-    const unsigned char *map;
-    size_t size;
-    vgg_mapped_file *others;
-    size_t other_count, other_bytes;
-    void **blocks;
-    size_t block_count, block_bytes;
-} vgg_storage;
-
 /* What a file that holds its network's graph, or whose size shows it, says of the network. Start
  * with {0}. */
 typedef struct vgg_graph_facts {
@@ -56,12 +37,20 @@ typedef struct vgg_graph_facts {
     size_t height, width; /* of the input; 0 when the file does not say */
 } vgg_graph_facts;
 
+/* What the caller says of the network, for formats whose files do not hold any shapes. {0}:
+ * nothing. */
+typedef struct vgg_hints {
+    const char *arch; /* as vgg_network_options has it; NULL: not said */
+    vgg_layout layout;
+    size_t height, width; /* of the input; 0: not said */
+    vgg_answer batch_norm;
+} vgg_hints;
+
 /* What every format comes down to. Start with {0}. */
 typedef struct vgg_tensor_source {
     char *path;
     const vgg_format *format;
-    const vgg_model_options *told; /* by the caller, of the network: for formats whose files do not
-                                    * hold any shapes; NULL: nothing. Not owned */
+    const vgg_hints *told; /* NULL: nothing. Not owned */
     vgg_storage storage;
     vgg_stored_tensor *tensors;
     size_t tensor_count;
@@ -110,30 +99,17 @@ vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_for
 
 /* Maps the file, finds its format and loads it. `told` is kept in the source, and may be NULL. A
  * file of another kind is named for what it is. The caller frees *source whatever the outcome. */
-vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *told,
+vgg_status vgg_tensor_source_open(const char *path, const vgg_hints *told,
                                   vgg_tensor_source *source, vgg_error *error);
 void vgg_tensor_source_free(vgg_tensor_source *source);
 
-/* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All
- * blocks together may have the size of the files and 64 MB more: a header that asks for more is
- * refused, which is what `what` names. */
+/* vgg_storage_memory for the source's storage. */
 vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
                                     void **memory, vgg_error *error);
 
 /* A vector of float32 that all have one value, such as the bias of a layer that has none. */
 vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, float value,
                                     const char *what, vgg_stored_tensor *vector, vgg_error *error);
-
-/* Maps another file, which stays for as long as the storage. */
-vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
-                                 vgg_error *error);
-
-/* Gives back the memory of mapped pages within the bytes, which were copied; they may be read
- * again. Bytes that lie in memory of the storage stay. */
-void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size);
-
-/* Unmaps and frees; *storage is {0} then. */
-void vgg_storage_free(vgg_storage *storage);
 
 /* Frees the list of tensors, not what their bytes lie in. */
 void vgg_tensor_source_forget(vgg_tensor_source *source);

@@ -1,4 +1,3 @@
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +91,7 @@ static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
                     source->path, known_formats(known));
 }
 
-vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *told,
+vgg_status vgg_tensor_source_open(const char *path, const vgg_hints *told,
                                   vgg_tensor_source *source, vgg_error *error) {
     *source = (vgg_tensor_source){.path = vgg_text_copy(path), .told = told};
     if (source->path == NULL)
@@ -108,29 +107,9 @@ vgg_status vgg_tensor_source_open(const char *path, const vgg_model_options *tol
     return load_any(source, error);
 }
 
-/* Beyond the file's size. */
-#define SPARE_BYTES ((size_t)64 << 20)
-
 vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
                                     void **memory, vgg_error *error) {
-    vgg_storage *storage = &source->storage;
-    size_t files = storage->size + storage->other_bytes;
-    size_t left = files + SPARE_BYTES - storage->block_bytes;
-    if (bytes > left)
-        return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: %s of %zu bytes is more than a file of %zu bytes can need",
-                        source->path, what, bytes, files);
-    void **blocks = realloc(storage->blocks, (storage->block_count + 1) * sizeof *blocks);
-    if (blocks == NULL)
-        return vgg_fail_memory(error, what, bytes);
-    storage->blocks = blocks;
-    void *block = vgg_aligned_alloc(bytes);
-    if (block == NULL)
-        return vgg_fail_memory(error, what, bytes);
-    blocks[storage->block_count++] = block;
-    storage->block_bytes += bytes;
-    *memory = block;
-    return VGG_OK;
+    return vgg_storage_memory(&source->storage, source->path, bytes, what, memory, error);
 }
 
 vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, float value,
@@ -151,49 +130,6 @@ vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, flo
                                   .count = count,
                                   .bytes = memory};
     return VGG_OK;
-}
-
-vgg_status vgg_tensor_source_map(vgg_tensor_source *source, const char *path, vgg_mapped_file *file,
-                                 vgg_error *error) {
-    vgg_storage *storage = &source->storage;
-    vgg_mapped_file *others = realloc(storage->others, (storage->other_count + 1) * sizeof *others);
-    if (others == NULL)
-        return vgg_fail_memory(error, path, (storage->other_count + 1) * sizeof *others);
-    storage->others = others;
-    vgg_status status = vgg_file_map(path, &file->map, &file->size, error);
-    if (status != VGG_OK)
-        return status;
-    others[storage->other_count++] = *file;
-    storage->other_bytes += file->size;
-    return VGG_OK;
-}
-
-static bool is_within(const unsigned char *map, size_t map_size, const unsigned char *bytes,
-                      size_t size) {
-    uintptr_t first = (uintptr_t)map, at = (uintptr_t)bytes;
-    return map != NULL && at >= first && at - first <= map_size && size <= map_size - (at - first);
-}
-
-void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size) {
-    bool mapped = is_within(storage->map, storage->size, bytes, size);
-    for (size_t i = 0; !mapped && i < storage->other_count; i++) {
-        mapped = is_within(storage->others[i].map, storage->others[i].size, bytes, size);
-    }
-    if (mapped)
-        vgg_file_drop(bytes, size);
-}
-
-void vgg_storage_free(vgg_storage *storage) {
-    vgg_file_unmap(storage->map, storage->size);
-    for (size_t i = 0; i < storage->other_count; i++) {
-        vgg_file_unmap(storage->others[i].map, storage->others[i].size);
-    }
-    free(storage->others);
-    for (size_t i = 0; i < storage->block_count; i++) {
-        free(storage->blocks[i]);
-    }
-    free(storage->blocks);
-    *storage = (vgg_storage){0};
 }
 
 void vgg_tensor_source_free(vgg_tensor_source *source) {

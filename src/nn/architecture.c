@@ -160,3 +160,53 @@ vgg_status vgg_arch_parse(const char *arch, vgg_arch_list *out, vgg_error *error
     *out = list;
     return VGG_OK;
 }
+
+const vgg_architecture *vgg_arch_row_of(const char *convolutions) {
+    const vgg_architecture *row;
+    for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++) {
+        if (strcmp(row->convolutions, convolutions) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+char *vgg_arch_join(const char *convolutions, const char *hidden) {
+    vgg_text text = {0};
+    const vgg_architecture *row = vgg_arch_row_of(convolutions);
+    if (row != NULL && strcmp(hidden, "/4096,4096") == 0)
+        vgg_text_add(&text, "%s", row->name);
+    else
+        vgg_text_add(&text, "%s%s", convolutions, hidden);
+    return vgg_text_take(&text);
+}
+
+/* ---- names ---- */
+
+static const char *const layout_names[] = {
+    [VGG_LAYOUT_PAPER] = "paper",
+    [VGG_LAYOUT_TORCHVISION] = "torchvision",
+};
+#define LAYOUTS (sizeof layout_names / sizeof *layout_names)
+
+const char *vgg_layout_name(vgg_layout layout) {
+    return (size_t)layout < LAYOUTS ? layout_names[layout] : NULL;
+}
+
+vgg_layout vgg_layout_named(const char *name) {
+    for (size_t i = 0; i < LAYOUTS; i++) {
+        if (layout_names[i] != NULL && strcmp(name, layout_names[i]) == 0)
+            return (vgg_layout)i;
+    }
+    return VGG_LAYOUT_UNSAID;
+}
+
+const char *vgg_origin_name(vgg_origin origin) {
+    static const char *const names[] = {
+        [VGG_ORIGIN_UNKNOWN] = "unknown", [VGG_ORIGIN_TOLD] = "told",
+        [VGG_ORIGIN_FILE] = "file",       [VGG_ORIGIN_GRAPH] = "graph",
+        [VGG_ORIGIN_SHAPES] = "shapes",   [VGG_ORIGIN_CONVENTION] = "convention",
+        [VGG_ORIGIN_SIZE] = "size",
+    };
+    size_t count = sizeof names / sizeof *names;
+    return (size_t)origin < count ? names[origin] : names[VGG_ORIGIN_UNKNOWN];
+}

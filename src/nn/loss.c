@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "nn/network.h"
+#include "vgg/loss.h"
 
 static double maximum(const float *values, size_t count) {
     double most = (double)values[0];

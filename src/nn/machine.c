@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 #include "vgg/network.h"
+#include "vgg/plan.h"
 
 /* More than any cache holds. */
 #define READ_BYTES ((size_t)256 << 20)

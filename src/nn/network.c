@@ -278,6 +278,8 @@ vgg_status vgg_network_create(const vgg_network_options *given, vgg_network **ou
     vgg_status status =
         vgg_options_read(&options, sizeof options, given, "vgg_network_options", error);
     options.struct_size = sizeof options;
+    if (options.layout == VGG_LAYOUT_UNSAID)
+        options.layout = VGG_LAYOUT_PAPER;
     if (status == VGG_OK)
         status = check_options(&options, error);
     vgg_arch_list list;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "vgg/loss.h"
 
 void vgg_plan_options_init(vgg_plan_options *options, size_t size) {
     const vgg_plan_options defaults = {.struct_size = size, .batch = 1};

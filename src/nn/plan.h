@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "nn/network.h"
+#include "vgg/plan.h"
 
 typedef enum vgg_step_kind {
     VGG_STEP_BLOCK,       /* plain to blocked */

@@ -157,8 +157,8 @@ vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, ch
     }
     json_t *root = json_pack(
         "{s:s, s:s, s:b, s:[I,I,I], s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f}", "arch",
-        options->arch, "layout", options->layout == VGG_LAYOUT_PAPER ? "paper" : "torchvision",
-        "batch_norm", (int)options->batch_norm, "input", (json_int_t)options->channels,
+        options->arch, "layout", vgg_layout_name(options->layout), "batch_norm",
+        (int)options->batch_norm, "input", (json_int_t)options->channels,
         (json_int_t)options->height, (json_int_t)options->width, "classes",
         (json_int_t)options->classes, "batch", batch == 0 ? (json_int_t)-1 : (json_int_t)batch,
         "layers", layers, "parameters", (json_int_t)totals.parameters, "trainable_parameters",

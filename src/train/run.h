@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "train/optimiser.h"
+#include "vgg/plan.h"
 
 /* How far a run has come: what is saved beside the weights and velocities, and nothing else is
  * needed to go on. */

@@ -11,7 +11,9 @@
 #include "base/options.h"
 #include "nn/network.h"
 #include "train/run.h"
-#include "vgg/eval.h"
+#include "vgg/loss.h"
+#include "vgg/plan.h"
+#include "vgg/predict.h"
 
 void vgg_train_options_init(vgg_train_options *options, size_t size) {
     const vgg_train_options defaults = {.struct_size = size,

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "vgg/plan.h"
 #include "vgg_test.h"
 
 #define GOLDEN_LIMIT ((size_t)4 << 20)

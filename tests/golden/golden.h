@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "vgg/network.h"
+#include "vgg/plan.h"
 
 typedef struct vgg_golden_case {
     char name[48], seed[48], arch[96];

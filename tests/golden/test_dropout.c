@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "golden.h"
+#include "vgg/plan.h"
 #include "vgg_test.h"
 
 enum { HIDDEN = 300, BATCH = 6, VALUES = BATCH * HIDDEN };

@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "golden.h"
+#include "vgg/loss.h"
+#include "vgg/plan.h"
 #include "vgg_test.h"
 
 static const vgg_golden_case NETWORKS[] = {

@@ -3,6 +3,7 @@
 #include "golden.h"
 #include "vgg/data.h"
 #include "vgg/image.h"
+#include "vgg/plan.h"
 #include "vgg_test.h"
 
 enum { PICTURES = 3, SIDE = 224, INPUT = 3 * SIDE * SIDE, CLASSES = 1000 };

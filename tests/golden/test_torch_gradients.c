@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "golden.h"
+#include "vgg/loss.h"
+#include "vgg/plan.h"
 #include "vgg_test.h"
 
 #define GRADIENT_BOUND 1e-4 /* of the largest gradient of the tensor */

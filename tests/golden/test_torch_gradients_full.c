@@ -4,6 +4,8 @@
 #include <math.h>
 
 #include "golden.h"
+#include "vgg/loss.h"
+#include "vgg/plan.h"
 #include "vgg_test.h"
 
 #define PROJECTIONS ((size_t)16)

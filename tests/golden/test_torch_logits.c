@@ -1,5 +1,6 @@
 /* Logits against PyTorch in float64: all eleven variants, small and at 3 x 224 x 224. */
 #include "golden.h"
+#include "vgg/plan.h"
 #include "vgg_test.h"
 
 /* Ways to compute, and how far from float64 they may end, as a share of the largest logit. */

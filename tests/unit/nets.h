@@ -5,6 +5,7 @@
 #include "vgg_test.h"
 
 #include "vgg/network.h"
+#include "vgg/plan.h"
 
 static inline vgg_network_options net_options(const char *arch, size_t classes, size_t channels,
                                               size_t side) {

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "nets.h"
+#include "vgg/plan.h"
 
 static inline vgg_plan_options plan_options(size_t batch, size_t threads) {
     vgg_plan_options options;

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "nn/plan.h"
+#include "vgg/loss.h"
 
 #define IMAGES ((size_t)3)
 #define SIDE ((size_t)8)

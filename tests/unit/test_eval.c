@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "nets.h"
-#include "vgg/eval.h"
+#include "vgg/predict.h"
 
 #define assert_near(found, expected, bound)                                                        \
     do {                                                                                           \

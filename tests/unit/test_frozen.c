@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "nn/plan.h"
+#include "vgg/loss.h"
 
 #define SIDE ((size_t)16)
 #define IMAGE (3 * SIDE * SIDE)

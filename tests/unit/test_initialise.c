@@ -1,5 +1,6 @@
 /* The schemes that give a network its first values, flattening, softmax and cross-entropy. */
 #include "nets.h"
+#include "vgg/loss.h"
 
 #include <math.h>
 

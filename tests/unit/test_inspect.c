@@ -26,7 +26,7 @@ static const char *write_net(const float *values) {
 static vgg_model_options told(void) {
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
-    options.layout = "paper";
+    options.layout = VGG_LAYOUT_PAPER;
     options.height = options.width = 1;
     return options;
 }

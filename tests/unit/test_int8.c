@@ -4,8 +4,9 @@
 
 #include "model_files.h"
 
-#include "formats/model.h"
+#include "model/model.h"
 #include "nn/network.h"
+#include "vgg/plan.h"
 
 /* An odd number of weights per layer, so that what lies behind them is not aligned by itself. */
 enum { SIDE = 6, INPUT = SIDE * SIDE, CLASSES = 3 };

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "nn/plan.h"
+#include "vgg/loss.h"
 #include "vgg/train.h"
 
 #define SIDE ((size_t)12)

@@ -2,8 +2,8 @@
  * written. tests/faults/test_mutated_pth.py has the files that are wrong. */
 #include <unistd.h>
 
-#include "formats/pickle.h"
-#include "formats/pth.h"
+#include "formats/containers/pickle.h"
+#include "formats/pth/pth.h"
 #include "model_files.h"
 
 #define GOLDEN(name) VGG_TEST_DATA "/torch_files/" name

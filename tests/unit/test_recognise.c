@@ -142,7 +142,7 @@ static void assert_written(const char *made, vgg_layout layout, bool batch_norm,
                            const char *recognised) {
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
-    options.layout = layout == VGG_LAYOUT_PAPER ? "paper" : "torchvision";
+    options.layout = layout;
     options.height = options.width = side;
     vgg_network *network = make_network(made, layout, batch_norm, 10, 1, side);
     assert_recognised(network, TORCHVISION, &options, recognised);

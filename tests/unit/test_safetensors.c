@@ -172,7 +172,7 @@ static void write_smallest(const char *path, const char *type, size_t bytes, con
 static vgg_model *load_smallest(const char *path) {
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
-    options.layout = "paper";
+    options.layout = VGG_LAYOUT_PAPER;
     options.height = options.width = 1;
     vgg_model *model;
     vgg_error error;
@@ -256,7 +256,7 @@ static void test_integer_weights(void **state) {
     write_smallest(path, "I32", 4, integers, 0);
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
-    options.layout = "paper";
+    options.layout = VGG_LAYOUT_PAPER;
     options.height = options.width = 1;
     vgg_model *model = NULL;
     vgg_error error;

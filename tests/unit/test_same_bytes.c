@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include "nets.h"
+#include "vgg/plan.h"
 
 #define STEPS_PER_EPOCH 5
 #define EPOCHS 10

@@ -1,5 +1,7 @@
 /* A plan with softmax: probabilities of the same logits. */
 #include "nets.h"
+#include "vgg/loss.h"
+#include "vgg/plan.h"
 
 enum { IMAGES = 3, CLASSES = 5, CHANNELS = 3, SIDE = 8, IMAGE = CHANNELS * SIDE * SIDE };
 

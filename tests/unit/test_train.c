@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "nets.h"
-#include "vgg/eval.h"
+#include "vgg/predict.h"
 
 #define assert_near(found, expected, bound)                                                        \
     do {                                                                                           \

@@ -1,0 +1,30 @@
+/* Losses: from logits to a number that training makes smaller, and its gradient. */
+#ifndef VGG_LOSS_H
+#define VGG_LOSS_H
+
+#include <stddef.h>
+
+#include "vgg/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Probabilities from logits, (count, classes) each; may be in place. Stable for any finite logits.
+ */
+VGG_API void vgg_softmax(const float *logits, size_t count, size_t classes, float *probabilities);
+
+/* Cross-entropy of the softmax of logits with class numbers, averaged over count images. gradient,
+ * if not NULL, receives (softmax - one-hot) / count, the derivative with respect to the logits. */
+VGG_API double vgg_cross_entropy(const float *logits, const size_t *classes, size_t count,
+                                 size_t class_count, float *gradient);
+
+/* The share of `count` images in the loss of `whole` images, of which they are a part: their sum
+ * and gradients are divided by `whole`, so that the shares of all parts add up. */
+VGG_API double vgg_cross_entropy_part(const float *logits, const size_t *classes, size_t count,
+                                      size_t class_count, size_t whole, float *gradient);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

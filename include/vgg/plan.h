@@ -1,0 +1,148 @@
+/* Plans: what runs a network.
+ *
+ * A plan is a network compiled for one input size, one batch size and one purpose; it owns all the
+ * memory that running needs. Many plans may share one network, also from several threads, as long
+ * as nobody changes the tensors meanwhile; one plan is used by one thread at a time. */
+#ifndef VGG_PLAN_H
+#define VGG_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgg/network.h"
+#include "vgg/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What dropout and batch normalisation do. In VGG_MODE_EVAL dropout passes everything and batch
+ * normalisation uses the running statistics; in VGG_MODE_TRAIN dropout drops and rescales the rest
+ * by 1 / (1 - p), and batch normalisation uses the batch's statistics and updates the running ones
+ * (momentum 0.1, unbiased variance). */
+typedef enum vgg_mode {
+    VGG_MODE_EVAL = 0,
+    VGG_MODE_TRAIN = 1,
+} vgg_mode;
+
+typedef struct vgg_plan_options {
+    size_t struct_size;   /* set by vgg_plan_options_init */
+    size_t batch;         /* most images at once, default 1 */
+    size_t height, width; /* of the input; default 0: the network's own */
+    size_t threads;       /* default 0: as many as the machine leaves to this process */
+    vgg_mode mode;        /* default VGG_MODE_EVAL */
+    bool gradients;       /* keep what vgg_plan_backward needs, default false; a plan made for
+                           * VGG_MODE_TRAIN always does */
+    bool exact;           /* convolve directly, without Winograd's transforms: slower, and less than
+                           * half of the rounding error; default false */
+    bool input_gradient; /* vgg_plan_backward also computes the gradient of the input, default false
+                          */
+    bool softmax; /* vgg_plan_forward writes probabilities instead of logits, default false; not
+                   * with gradients, which start at logits */
+    size_t micro_batches; /* backward passes whose gradients are added up to those of one step, see
+                           * vgg_plan_begin_step; default 0: one, whose gradients stand alone */
+    bool defer_linear;    /* vgg_plan_backward leaves out the gradients of the weights and biases of
+                           * linear layers, nearly all of a VGG's; it keeps what they follow from,
+                           * and vgg_optimiser_step computes them on the way. Default false */
+} vgg_plan_options;
+
+VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
+
+typedef struct vgg_plan vgg_plan;
+
+/* Compiles the network. All memory that the plan will ever use is taken here; when the machine has
+ * less than that, the error says how much is needed for what, and how much there is. The network
+ * must outlive the plan. When its tensors change, the next run of the plan sees the new values.
+ * Running in VGG_MODE_TRAIN changes the network's running statistics; nothing else does. */
+VGG_API vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options,
+                                   vgg_plan **plan, vgg_error *error);
+VGG_API void vgg_plan_free(vgg_plan *plan);
+
+/* Bytes that a plan with these options takes, without making it. */
+VGG_API vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options,
+                                   size_t *bytes, vgg_error *error);
+
+/* Switches between train and eval, like PyTorch's model.train() and model.eval(). Switching to
+ * VGG_MODE_TRAIN needs a plan that keeps gradients. */
+VGG_API vgg_status vgg_plan_set_mode(vgg_plan *plan, vgg_mode mode, vgg_error *error);
+VGG_API vgg_mode vgg_plan_mode(const vgg_plan *plan);
+
+/* inputs: (count, channels, height, width) floats, 1 <= count <= batch. logits: (count, classes),
+ * the values before softmax. A row of logits is the same bits whatever the other images, the count
+ * and the number of threads are, in plans with the same options (in VGG_MODE_TRAIN: except for
+ * batch normalisation and dropout, which depend on the batch by their definition). Allocates
+ * nothing. */
+VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count,
+                                    float *logits, vgg_error *error);
+
+/* After vgg_plan_forward, once for each: from the gradient of a loss with respect to the logits,
+ * (count, classes), the gradients of every trained tensor (read them with vgg_plan_gradient) and,
+ * when the plan was made for it and input_gradient is not NULL, of the input, (count, channels,
+ * height, width). */
+VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient,
+                                     float *input_gradient, vgg_error *error);
+
+/* A step in several batches: in a plan with micro_batches of n > 1, the gradients of up to n pairs
+ * of vgg_plan_forward and vgg_plan_backward are added up, from the first after the plan was made,
+ * this function or vgg_optimiser_step was called. They are those of one batch of all the images, to
+ * rounding, when the losses add up too (vgg_cross_entropy_part). Dropout drops what it would drop
+ * in that batch; only batch normalisation in VGG_MODE_TRAIN sees each micro-batch alone. */
+VGG_API void vgg_plan_begin_step(vgg_plan *plan);
+
+/* The gradient of a tensor after vgg_plan_backward, in the tensor's shape; NULL for a tensor that
+ * is not trained or frozen, a plan without gradients and, with defer_linear, the tensors of linear
+ * layers. Belongs to the plan. */
+VGG_API const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor);
+
+/* Numbers the random choices of dropout; a forward pass in VGG_MODE_TRAIN draws them as a function
+ * of (seed, step) and of the image's place among those of the step. Default 0, 0. */
+VGG_API void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step);
+
+/* The instruction tier that plans use on this processor: "avx512", "avx2", "portable" or "ref". It
+ * is chosen once, at the first plan, and can be forced with the environment variable VGG_CPU; a
+ * value that is unknown or that the processor cannot run is an error of vgg_plan_create. */
+VGG_API const char *vgg_cpu_tier(void);
+
+/* What a plan does, step by step. A step may do several layers at once. */
+typedef struct vgg_step_info {
+    char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind */
+    const char *algorithm;     /* "direct", "winograd", "winograd2", "linear", "max-pool", ... */
+    size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
+                           * subtracted */
+    size_t weight_bytes;  /* read from the network's tensors */
+    /* Of the plan's whole batch: multiply-adds that the algorithm does; the plan's prediction of
+     * its time, in multiply-adds that registers would do meanwhile (0 for steps that move memory
+     * only); bytes of weights, input and output. */
+    size_t products;
+    double cost;
+    size_t bytes;
+    double seconds; /* that the last vgg_plan_forward took for it */
+    /* Of a plan with gradients: how the step computes the gradient of its input and those of its
+     * weights, NULL where it does not; and the seconds that the last vgg_plan_backward took for the
+     * latter and for all else. Batch normalisation computes both at once. With defer_linear the
+     * weights of linear layers have the seconds of the last vgg_optimiser_step, their update in
+     * them. */
+    const char *backward_data, *backward_weights;
+    double backward_data_seconds, backward_weights_seconds;
+} vgg_step_info;
+
+VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);
+VGG_API vgg_status vgg_plan_step(const vgg_plan *plan, size_t step, vgg_step_info *info,
+                                 vgg_error *error);
+
+/* ---- the machine ---- */
+
+/* The most that this processor does with `threads` threads (0: vgg_threads_default) in the tier in
+ * use: float32 multiply-adds in registers, counted as two operations each, and reading memory that
+ * no cache holds. Takes about a second and 256 MB. */
+typedef struct vgg_machine {
+    double peak_gflops, read_gbps;
+} vgg_machine;
+
+VGG_API vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,84 @@
+/* Using a model: predicting the classes of pictures, and measuring it on a data set. */
+#ifndef VGG_PREDICT_H
+#define VGG_PREDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vgg/data.h"
+#include "vgg/model.h"
+#include "vgg/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- predicting ---- */
+
+/* A model made ready to classify pictures one after another. It is always in VGG_MODE_EVAL. One
+ * thread at a time may use a predictor; several predictors may share a model. */
+typedef struct vgg_predictor vgg_predictor;
+
+typedef struct vgg_predictor_options {
+    size_t struct_size; /* set by vgg_predictor_options_init */
+    size_t threads;     /* default 0: as many as the machine leaves to this process */
+    bool exact;         /* as in vgg_plan_options, default false */
+} vgg_predictor_options;
+
+VGG_API void vgg_predictor_options_init(vgg_predictor_options *options, size_t size);
+
+/* options may be NULL. The model must outlive the predictor and must have its preprocessing;
+ * without it the error says how to give one. */
+VGG_API vgg_status vgg_predictor_create(const vgg_model *model,
+                                        const vgg_predictor_options *options,
+                                        vgg_predictor **predictor, vgg_error *error);
+VGG_API void vgg_predictor_free(vgg_predictor *predictor);
+
+typedef struct vgg_prediction {
+    size_t index;      /* number of the class */
+    const char *label; /* its name; NULL when the model has none. Belongs to the model */
+    double probability;
+    double logit;
+} vgg_prediction;
+
+/* Classifies one decoded picture. best receives the min(top, classes) likeliest classes, most
+ * likely first, equal ones in the order of their numbers; *found is how many. */
+VGG_API vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *image, size_t top,
+                                     vgg_prediction *best, size_t *found, vgg_error *error);
+
+/* The same for a file, or standard input as "-". */
+VGG_API vgg_status vgg_predict_file(vgg_predictor *predictor, const char *path, size_t top,
+                                    vgg_prediction *best, size_t *found, vgg_error *error);
+
+/* ---- measuring ---- */
+
+typedef struct vgg_eval_options {
+    size_t struct_size;         /* set by vgg_eval_options_init */
+    size_t batch;               /* default 32 */
+    size_t threads;             /* default 0: as many as the machine leaves to this process */
+    size_t workers;             /* threads that read pictures, default 0: likewise */
+    bool exact;                 /* as in vgg_plan_options, default false */
+    vgg_skip_callback *skipped; /* as in vgg_loader_options, default NULL */
+    /* Called after each batch, may be NULL; false stops with VGG_ERROR_STOPPED. */
+    bool (*progress)(void *user, size_t done, size_t total);
+    void *user;
+} vgg_eval_options;
+
+VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
+
+typedef struct vgg_eval_result {
+    size_t images, skipped;
+    double top1, top5; /* fractions of images; with fewer than five classes top5 is 1 */
+    double loss;       /* mean cross-entropy */
+} vgg_eval_result;
+
+/* Evaluates in VGG_MODE_EVAL. The data set must have the classes of the model, in its order: open
+ * it with the model's class names in vgg_dataset_options. */
+VGG_API vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
+                                const vgg_eval_options *options, vgg_eval_result *result,
+                                vgg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,59 @@
+/* Protocol buffers from files that are not to be believed, read with protobuf-c but without a copy
+ * of the weights: fields of type `bytes` stay where they are, in the map, and the message holds
+ * only their places. Packed numbers that a .proto file declares as bytes are read in place too. */
+#ifndef VGG_FORMATS_CONTAINERS_PROTOBUF_H
+#define VGG_FORMATS_CONTAINERS_PROTOBUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "vgg/status.h"
+
+/* A message and all that hangs on it. All memory for it together may have the file's size and 64 MB
+ * more. */
+typedef struct vgg_protobuf {
+    ProtobufCMessage *message;
+    ProtobufCAllocator allocator;
+    size_t left; /* bytes that may still be taken */
+} vgg_protobuf;
+
+/* Reads a message of the kind that `descriptor` gives; fields that it does not declare are passed
+ * over. `unpacked`: numbers of fixed width that the .proto file declares as bytes may also come
+ * each with a key of its own, and are read with vgg_protobuf_numbers. *protobuf must stay where it
+ * is until it is freed, whatever the outcome. */
+vgg_status vgg_protobuf_read(vgg_protobuf *protobuf, const ProtobufCMessageDescriptor *descriptor,
+                             const unsigned char *map, size_t size, const char *path, bool unpacked,
+                             vgg_error *error);
+void vgg_protobuf_free(vgg_protobuf *protobuf);
+
+/* Where the value of a field of type `bytes` lies in the map. */
+const unsigned char *vgg_protobuf_bytes(const unsigned char *map, const ProtobufCBinaryData *bytes,
+                                        size_t *size);
+
+/* Numbers in the map. width: bytes of each when they are not packed, and lie `step` bytes apart
+ * from `at` on; else 0. size: of all numbers without what is between them. */
+typedef struct vgg_protobuf_run {
+    const unsigned char *at;
+    size_t size, width, step;
+} vgg_protobuf_run;
+
+/* The same for numbers of a message that was read with `unpacked`. */
+vgg_protobuf_run vgg_protobuf_numbers(const unsigned char *map, const ProtobufCBinaryData *bytes);
+
+/* For a look at bytes that may be a message: reads the field at *at, which is before `end`, and
+ * moves *at behind it; false when there is none. */
+bool vgg_protobuf_next(const unsigned char **at, const unsigned char *end, uint32_t *number,
+                       unsigned *wire, const unsigned char **value);
+
+/* Reads a base-128 number at *at, and moves *at behind it; NULL is left there when it does not end
+ * before `end` or within ten bytes. */
+uint64_t vgg_protobuf_varint(const unsigned char **at, const unsigned char *end);
+
+/* Writes such a number into at most ten bytes; returns how many. */
+#define VGG_PROTOBUF_VARINT 10
+size_t vgg_protobuf_put_varint(unsigned char *to, uint64_t value);
+
+#endif

@@ -1,0 +1,189 @@
+/* Reading Keras's files: weights or whole models in HDF5, and the .keras archives of Keras 3, which
+ * are a zip of config.json and model.weights.h5. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "formats/containers/archive.h"
+#include "formats/keras/keras.h"
+
+#define CONFIG_BYTES_MAX ((size_t)16 << 20)
+
+static const char config_record[] = "config.json";
+static const char weights_record[] = "model.weights.h5";
+
+/* The first record of a zip archive says whose it is. */
+static bool is_archive(const unsigned char *bytes, size_t size) {
+    static const char *const names[] = {"metadata.json", config_record, weights_record};
+    enum { LENGTH_AT = 26, NAME_AT = 30 };
+    if (size < NAME_AT || memcmp(bytes, "PK\x03\x04", 4) != 0)
+        return false;
+    size_t length = bytes[LENGTH_AT] + 256u * bytes[LENGTH_AT + 1];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (length == strlen(names[i]) && length <= size - NAME_AT &&
+            memcmp(bytes + NAME_AT, names[i], length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool sniff(const unsigned char *bytes, size_t size) {
+    return vgg_hdf5_sniff(bytes, size) || is_archive(bytes, size);
+}
+
+/* ---- the description of the model ---- */
+
+static vgg_status parse_config(const vgg_tensor_source *source, const char *text, size_t size,
+                               json_t **config, vgg_error *error) {
+    json_error_t fault;
+    *config = json_loadb(text, size, 0, &fault);
+    if (*config == NULL)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: its description of the model goes wrong at byte %d: %s", source->path,
+                        fault.position, fault.text);
+    return VGG_OK;
+}
+
+/* A whole model has the description as an attribute; weights alone have none. */
+static vgg_status read_attribute(vgg_keras *k, json_t **config, vgg_error *error) {
+    bool found;
+    vgg_hdf5_array array;
+    char *text = NULL;
+    vgg_status status =
+        vgg_hdf5_attribute(&k->file, k->file.root, "model_config", &found, &array, error);
+    if (status != VGG_OK || !found || !array.text || array.count != 1)
+        return status;
+    status = vgg_hdf5_text(&k->file, &array, 0, &text, error);
+    if (status == VGG_OK)
+        status = parse_config(k->source, text, strlen(text), config, error);
+    free(text);
+    return status;
+}
+
+/* ---- reading ---- */
+
+/* keras.applications has these names, and its networks want pictures as Caffe's do. */
+static void choose_preset(const vgg_keras *k) {
+    for (size_t i = 0; i < k->group_count; i++) {
+        if (strcmp(k->groups[i].name, "block1_conv1") == 0)
+            k->source->preset = "caffe";
+    }
+}
+
+static void free_keras(vgg_keras *k) {
+    for (size_t i = 0; i < k->tensor_count; i++) {
+        free(k->tensors[i].name);
+    }
+    for (size_t i = 0; i < k->group_count; i++) {
+        free(k->groups[i].name);
+        free(k->groups[i].place);
+    }
+    for (size_t i = 0; i < k->step_count; i++) {
+        free(k->steps[i].name);
+    }
+    free(k->tensors);
+    free(k->groups);
+    free(k->layers);
+    free(k->steps);
+}
+
+/* The network, with the description or, when that is NULL, the order of names. */
+static vgg_status follow(vgg_keras *k, const json_t *config, vgg_error *error) {
+    vgg_status status = vgg_keras_read_layers(k, error);
+    if (status == VGG_OK)
+        status = config != NULL ? vgg_keras_read_config(k, config, error)
+                                : vgg_keras_read_names(k, error);
+    return status == VGG_OK ? vgg_keras_place(k, error) : status;
+}
+
+/* Leaves the tensors of what is no network here, and the reason. */
+static vgg_status follow_or_list(vgg_keras *k, const json_t *config, vgg_error *error) {
+    vgg_error reason;
+    vgg_status status = follow(k, config, &reason);
+    if (status == VGG_OK)
+        return VGG_OK;
+    vgg_tensor_source_forget(k->source);
+    if (status == VGG_ERROR_UNSUPPORTED && vgg_keras_list(k, NULL) == VGG_OK) {
+        k->source->refusal = reason;
+        return VGG_OK;
+    }
+    return vgg_fail(error, status, "%s", reason.message);
+}
+
+/* Reads weights that lie in the bytes, with the description or, when that is NULL, the one beside
+ * them. */
+static vgg_status read_weights(vgg_tensor_source *source, const char *path,
+                               const unsigned char *bytes, size_t size, const json_t *config,
+                               vgg_error *error) {
+    vgg_keras k = {.source = source};
+    json_t *own = NULL;
+    vgg_status status = vgg_hdf5_open(&k.file, path, bytes, size, error);
+    if (status == VGG_OK && config == NULL)
+        status = read_attribute(&k, &own, error);
+    if (status == VGG_OK)
+        status = vgg_keras_read_tree(&k, error);
+    if (status == VGG_OK) {
+        choose_preset(&k);
+        status = follow_or_list(&k, config != NULL ? config : own, error);
+    }
+    json_decref(own);
+    free_keras(&k);
+    return status;
+}
+
+static vgg_status read_config(const vgg_tensor_source *source, vgg_archive *archive, size_t record,
+                              json_t **config, vgg_error *error) {
+    unsigned char *text;
+    size_t size;
+    vgg_status status = vgg_archive_read(archive, record, CONFIG_BYTES_MAX, &text, &size, error);
+    if (status != VGG_OK)
+        return status;
+    status = parse_config(source, (const char *)text, size, config, error);
+    free(text);
+    return status;
+}
+
+static vgg_status read_archive(vgg_tensor_source *source, vgg_archive *archive, json_t **config,
+                               vgg_error *error) {
+    size_t record, weights, size;
+    const unsigned char *bytes;
+    if (!vgg_archive_find(archive, config_record, &record) ||
+        !vgg_archive_find(archive, weights_record, &weights))
+        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: is a .keras archive without %s and %s",
+                        source->path, config_record, weights_record);
+    vgg_status status = read_config(source, archive, record, config, error);
+    if (status == VGG_OK)
+        status = vgg_archive_use(archive, weights, &bytes, &size, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_text text = {0};
+    vgg_text_add(&text, "%s: %s", source->path, weights_record);
+    char *path = vgg_text_take(&text);
+    if (path == NULL)
+        return vgg_fail_memory(error, "a record's name", sizeof weights_record);
+    status = read_weights(source, path, bytes, size, *config, error);
+    free(path);
+    return status;
+}
+
+static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
+    const vgg_storage *storage = &source->storage;
+    if (!is_archive(storage->map, storage->size))
+        return read_weights(source, source->path, storage->map, storage->size, NULL, error);
+    json_t *config = NULL;
+    vgg_archive *archive = NULL;
+    vgg_status status = vgg_archive_open(&source->storage, source->path, &archive, error);
+    if (status == VGG_OK)
+        status = read_archive(source, archive, &config, error);
+    json_decref(config);
+    vgg_archive_close(archive);
+    return status;
+}
+
+const vgg_format vgg_format_keras = {
+    .name = "keras",
+    .endings = ".h5 .hdf5 .keras",
+    .sniff = sniff,
+    .load = load,
+};

@@ -1,0 +1,111 @@
+/* What the parts of the ONNX reader share. */
+#ifndef VGG_FORMATS_ONNX_ONNX_H
+#define VGG_FORMATS_ONNX_ONNX_H
+
+#include <onnx.pb-c.h>
+
+#include "base/text.h"
+#include "formats/format.h"
+#include "formats/sequence.h"
+
+/* Far above any VGG: names are looked up one by one. */
+enum { VGG_ONNX_MOST = 4096 };
+
+/* TensorProto.DataType */
+enum { VGG_ONNX_FLOAT = 1, VGG_ONNX_FLOAT16 = 10, VGG_ONNX_DOUBLE = 11, VGG_ONNX_BFLOAT16 = 16 };
+
+/* A file named by a tensor's external_data. */
+typedef struct vgg_onnx_external {
+    char *location;
+    vgg_mapped_file file;
+} vgg_onnx_external;
+
+typedef struct vgg_onnx {
+    vgg_tensor_source *source;
+    const Vgg__Onnx__Graph *graph;
+    vgg_onnx_external *externals;
+    size_t external_count;
+} vgg_onnx;
+
+/* Type, shape and values of a stored tensor; the name is the stored one's own. */
+vgg_status vgg_onnx_tensor(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
+                           vgg_stored_tensor *tensor, vgg_error *error);
+void vgg_onnx_free(vgg_onnx *onnx);
+
+/* Follows the graph from its input to its output and appends the tensors to the source. */
+vgg_status vgg_onnx_read_graph(vgg_onnx *onnx, vgg_error *error);
+
+/* The same for a file that has tensors but no nodes, by the tensors' names. */
+vgg_status vgg_onnx_read_names(vgg_onnx *onnx, vgg_error *error);
+
+/* Appends all stored tensors under their own names; types that no weight has are passed over. */
+vgg_status vgg_onnx_read_tensors(vgg_onnx *onnx, vgg_error *error);
+
+/* ---- nodes ---- */
+
+/* "" for a text that the file leaves out. */
+static inline const char *vgg_onnx_text(const char *text) {
+    return text != NULL ? text : "";
+}
+
+/* The name of a node's input; "" beyond the last one. */
+static inline const char *vgg_onnx_input(const Vgg__Onnx__Node *node, size_t input) {
+    return input < node->n_input ? vgg_onnx_text(node->input[input]) : "";
+}
+
+/* An attribute, or `fallback` for one that is not there. */
+int64_t vgg_onnx_int(const Vgg__Onnx__Node *node, const char *name, int64_t fallback);
+double vgg_onnx_float(const Vgg__Onnx__Node *node, const char *name, double fallback);
+const char *vgg_onnx_string(const Vgg__Onnx__Node *node, const char *name, const char *fallback);
+
+/* Whether a list of numbers is `count` times `value`; `absent` for one that is not there. */
+bool vgg_onnx_all(const Vgg__Onnx__Node *node, const char *name, size_t count, int64_t value,
+                  bool absent);
+
+/* Whether a list of numbers is a height and a width. */
+bool vgg_onnx_pair(const Vgg__Onnx__Node *node, const char *name, size_t height, size_t width,
+                   bool absent);
+
+/* Fails with "FILE: node "NAME" (TYPE) <message>". */
+vgg_status vgg_onnx_fail_node(const vgg_onnx *onnx, const Vgg__Onnx__Node *node, vgg_error *error,
+                              const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The stored tensor that a name stands for: an initialiser, a Constant, or one of those behind
+ * Identity or a Transpose of two dimensions. NULL when it is none. */
+const Vgg__Onnx__Tensor *vgg_onnx_find_tensor(const vgg_onnx *onnx, const char *name,
+                                              bool *transposed);
+
+/* ---- layers ---- */
+
+typedef enum vgg_onnx_pending {
+    VGG_ONNX_NOTHING = 0,
+    VGG_ONNX_CONVOLUTION,
+    VGG_ONNX_LINEAR,
+} vgg_onnx_pending;
+
+/* The network as far as the nodes have been followed. */
+typedef struct vgg_onnx_walk {
+    vgg_onnx *onnx;
+    vgg_sequence sequence;
+    vgg_text trunk, hidden;   /* of the architecture: "64,M" and "/4096" */
+    size_t height, width;     /* of what flows; 0 when unknown */
+    size_t channels;          /* 0 before the first convolution */
+    size_t features;          /* outputs of the last linear layer; 0 before the first one */
+    vgg_onnx_pending pending; /* a layer whose bias may still come, as an Add */
+    vgg_stored_tensor weight, bias;
+    bool biased;
+    vgg_onnx_pending last; /* a layer without its ReLU yet */
+    bool normalised;       /* ... which has its batch normalisation */
+    bool flat, pooled, ended;
+} vgg_onnx_walk;
+
+/* Goes on with the node that takes what the last one gave. */
+vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
+/* Behind the last node. */
+vgg_status vgg_onnx_layers_end(vgg_onnx_walk *walk, vgg_error *error);
+
+/* ---- writing ---- */
+
+vgg_status vgg_onnx_save(const vgg_saving *saving, const char *path, vgg_error *error);
+
+#endif

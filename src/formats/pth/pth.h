@@ -1,0 +1,45 @@
+/* What the readers of PyTorch's files share: the zip archives of torch.save since 1.6 (pth.c) and
+ * the older kind (pth_legacy.c) hold the same pickle, and the values of its tensors in storages. */
+#ifndef VGG_FORMATS_PTH_PTH_H
+#define VGG_FORMATS_PTH_PTH_H
+
+#include "formats/containers/pickle.h"
+#include "formats/format.h"
+
+#define VGG_PTH_TENSORS_MAX 100000
+
+/* A storage as a pickle refers to it. */
+typedef struct vgg_pth_storage {
+    const vgg_element_type *type;
+    const char *key; /* not terminated */
+    size_t key_length;
+    size_t count;       /* of values */
+    size_t first, view; /* the values of it that are meant: all, save for views of old files */
+} vgg_pth_storage;
+
+vgg_status vgg_pth_storage_read(const vgg_tensor_source *source, const vgg_pickle *pickle,
+                                const vgg_pickle_value *value, vgg_pth_storage *storage,
+                                vgg_error *error);
+
+/* Where the values of storages lie. */
+typedef struct vgg_pth_storages {
+    void *context;
+    /* Gives the storage's count * type->bytes bytes. */
+    vgg_status (*find)(void *context, const vgg_pth_storage *storage, const unsigned char **bytes,
+                       vgg_error *error);
+} vgg_pth_storages;
+
+/* Finds the state dict in the pickle and fills in the source's tensors. */
+vgg_status vgg_pth_take_tensors(vgg_tensor_source *source, const vgg_pickle *pickle,
+                                const vgg_pth_storages *storages, vgg_error *error);
+
+/* The file is a series of pickles and raw storages. */
+vgg_status vgg_pth_load_legacy(vgg_tensor_source *source, vgg_error *error);
+
+/* Our own metadata, which PyTorch does not look at. */
+#define VGG_PTH_METADATA "extra/vgg.json"
+
+/* Writes a zip archive as torch.save does: storages stored as they are at multiples of 64 bytes. */
+vgg_status vgg_pth_save(const vgg_saving *saving, const char *path, vgg_error *error);
+
+#endif

@@ -1,0 +1,89 @@
+/* Writing safetensors; the format is described in safetensors.c. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "formats/safetensors/safetensors.h"
+
+static json_t *describe_tensor(const vgg_stored_tensor *tensor, size_t begin, size_t end) {
+    json_t *shape = json_array();
+    for (size_t i = 0; i < tensor->dimensions; i++) {
+        if (json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i])) != 0) {
+            json_decref(shape);
+            return NULL;
+        }
+    }
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->type->name, "shape", shape,
+                     "data_offsets", (json_int_t)begin, (json_int_t)end);
+}
+
+static json_t *describe_metadata(const vgg_notes *notes) {
+    json_t *metadata = json_object();
+    for (size_t i = 0; i < notes->count; i++) {
+        if (json_object_set_new(metadata, notes->items[i].key,
+                                json_string(notes->items[i].value)) != 0) {
+            json_decref(metadata);
+            return NULL;
+        }
+    }
+    return metadata;
+}
+
+/* NULL when memory ran out. jansson keeps the order in which keys were added. */
+static char *describe(const vgg_tensor_source *source) {
+    json_t *header = json_object();
+    bool complete = header != NULL;
+    if (source->metadata.count > 0)
+        complete =
+            json_object_set_new(header, "__metadata__", describe_metadata(&source->metadata)) == 0;
+    size_t begin = 0;
+    for (size_t i = 0; complete && i < source->tensor_count; i++) {
+        const vgg_stored_tensor *tensor = &source->tensors[i];
+        size_t end = begin + tensor->count * tensor->type->bytes;
+        complete =
+            json_object_set_new(header, tensor->name, describe_tensor(tensor, begin, end)) == 0;
+        begin = end;
+    }
+    char *text = complete ? json_dumps(header, JSON_COMPACT) : NULL;
+    json_decref(header);
+    return text;
+}
+
+/* After a failed write the writer has cleaned up behind itself. */
+static vgg_status write_all(vgg_file_writer *writer, const vgg_tensor_source *source,
+                            const char *header, vgg_error *error) {
+    size_t used = strlen(header);
+    size_t padding = vgg_round_up(used, 8) - used;
+    uint64_t length = used + padding;
+    vgg_status status = vgg_file_write(writer, &length, sizeof length, error);
+    if (status == VGG_OK)
+        status = vgg_file_write(writer, header, used, error);
+    if (status == VGG_OK)
+        status = vgg_file_write(writer, "       ", padding, error);
+    for (size_t i = 0; status == VGG_OK && i < source->tensor_count; i++) {
+        const vgg_stored_tensor *tensor = &source->tensors[i];
+        status = vgg_file_write(writer, tensor->bytes, tensor->count * tensor->type->bytes, error);
+    }
+    return status;
+}
+
+vgg_status vgg_safetensors_save(const vgg_saving *saving, const char *path, vgg_error *error) {
+    const vgg_tensor_source *source = saving->source;
+    char *header = describe(source);
+    if (header == NULL)
+        return vgg_fail(error, VGG_ERROR_MEMORY, "%s: no memory to write its header", path);
+    vgg_file_writer writer;
+    vgg_status status = vgg_file_create(&writer, path, error);
+    if (status == VGG_OK) {
+        status = write_all(&writer, source, header, error);
+        if (status == VGG_OK)
+            status = vgg_file_commit(&writer, error);
+    }
+    free(header);
+    return status;
+}

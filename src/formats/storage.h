@@ -1,0 +1,46 @@
+/* What the bytes of stored tensors lie in. A container (zip, HDF5, pickle, protocol buffers) sees
+ * this of the formats, and nothing else. */
+#ifndef VGG_FORMATS_STORAGE_H
+#define VGG_FORMATS_STORAGE_H
+
+#include <stddef.h>
+
+#include "vgg/status.h"
+
+#define VGG_STORED_DIMENSIONS 8
+
+/* A file mapped read-only. */
+typedef struct vgg_mapped_file {
+    const unsigned char *map;
+    size_t size;
+} vgg_mapped_file;
+
+/* The mapped file, others that it refers to, and memory for values that the files do not have in
+ * their final form (compressed, transposed). A model keeps it for its network. Start with {0}. */
+typedef struct vgg_storage {
+    const unsigned char *map;
+    size_t size;
+    vgg_mapped_file *others;
+    size_t other_count, other_bytes;
+    void **blocks;
+    size_t block_count, block_bytes;
+} vgg_storage;
+
+/* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All
+ * blocks together may have the size of the files and 64 MB more: a header that asks for more is
+ * refused, which is what `what` names. `path` is that of the file, for messages. */
+vgg_status vgg_storage_memory(vgg_storage *storage, const char *path, size_t bytes,
+                              const char *what, void **memory, vgg_error *error);
+
+/* Maps another file, which stays for as long as the storage. */
+vgg_status vgg_storage_map(vgg_storage *storage, const char *path, vgg_mapped_file *file,
+                           vgg_error *error);
+
+/* Gives back the memory of mapped pages within the bytes, which were copied; they may be read
+ * again. Bytes that lie in memory of the storage stay. */
+void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size);
+
+/* Unmaps and frees; *storage is {0} then. */
+void vgg_storage_free(vgg_storage *storage);
+
+#endif

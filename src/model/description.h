@@ -1,0 +1,43 @@
+/* What a model file says of itself in its metadata. */
+#ifndef VGG_MODEL_DESCRIPTION_H
+#define VGG_MODEL_DESCRIPTION_H
+
+#include <stdbool.h>
+
+#include "formats/notes.h"
+#include "model/labels.h"
+#include "vgg/image.h"
+#include "vgg/network.h"
+
+#define VGG_MODEL_FORMAT_VERSION "1"
+
+/* The key that a file with weights of int8 has, and what it says: there is a scale for each output
+ * of a linear layer. */
+#define VGG_MODEL_INT8 "vgg.int8"
+#define VGG_MODEL_INT8_SCALES "per-output"
+
+/* Start with {0}. */
+typedef struct vgg_description {
+    bool present;     /* false: the file is from elsewhere, and the rest is unknown */
+    const char *arch; /* belongs to the metadata */
+    vgg_layout layout;
+    bool batch_norm;
+    double dropout;
+    size_t channels, height, width;
+    bool int8; /* weights of int8 are such as are written here */
+    bool has_preprocess;
+    vgg_preprocess preprocess;
+    vgg_labels labels; /* empty when the file names no classes */
+} vgg_description;
+
+/* metadata must outlive the description. The caller frees *description whatever the outcome. */
+vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
+                                vgg_description *description, vgg_error *error);
+void vgg_description_free(vgg_description *description);
+
+/* Adds the keys that vgg_description_read reads; preprocess may be NULL, labels empty. False when
+ * memory ran out. */
+bool vgg_description_write(const vgg_network_options *network, const vgg_preprocess *preprocess,
+                           const vgg_labels *labels, vgg_notes *metadata);
+
+#endif

@@ -1,0 +1,300 @@
+#include "model/inspect.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "nn/network.h"
+
+/* ---- problems ---- */
+
+static bool has_room(vgg_inspection *in) {
+    if (in->problem_count < in->problem_capacity)
+        return true;
+    size_t capacity = vgg_size_max(2 * in->problem_capacity, 16);
+    vgg_found_problem *problems = realloc(in->problems, capacity * sizeof *problems);
+    if (problems == NULL)
+        return false;
+    in->problems = problems;
+    in->problem_capacity = capacity;
+    return true;
+}
+
+void vgg_inspection_add(vgg_inspection *in, vgg_problem_kind kind, const char *tensor, size_t count,
+                        const char *format, ...) {
+    char line[VGG_ERROR_TEXT];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (!has_room(in)) {
+        in->failed = true;
+        return;
+    }
+    vgg_found_problem *found = &in->problems[in->problem_count++];
+    found->message = vgg_text_copy(line);
+    found->tensor = tensor != NULL ? vgg_text_copy(tensor) : NULL;
+    found->shown = (vgg_problem){kind, found->tensor, count, found->message};
+    if (found->message == NULL || (tensor != NULL && found->tensor == NULL))
+        in->failed = true;
+}
+
+/* The message without the path that it begins with. */
+static const char *without_path(const vgg_inspection *in, const char *message) {
+    size_t length = strlen(in->path);
+    bool begins =
+        strncmp(message, in->path, length) == 0 && strncmp(message + length, ": ", 2) == 0;
+    return begins ? message + length + 2 : message;
+}
+
+static void add_reason(vgg_inspection *in, vgg_problem_kind kind, const vgg_error *reason) {
+    vgg_inspection_add(in, kind, NULL, 0, "%s", without_path(in, reason->message));
+}
+
+/* ---- what is known ---- */
+
+static vgg_status pass_on(const vgg_error *reason, vgg_error *error) {
+    return vgg_fail(error, reason->status, "%s", reason->message);
+}
+
+static vgg_status read_description(vgg_inspection *in, vgg_error *error) {
+    vgg_error reason;
+    vgg_status status = vgg_loading_description(&in->loading, &reason);
+    if (status == VGG_ERROR_MEMORY)
+        return pass_on(&reason, error);
+    if (status == VGG_OK)
+        return VGG_OK;
+    vgg_description_free(&in->loading.description);
+    add_reason(in, VGG_PROBLEM_METADATA, &reason);
+    return VGG_OK;
+}
+
+/* A file of another network is inspected all the same, but an architecture that is none is a
+ * mistake of the caller. */
+static vgg_status read_network(vgg_inspection *in, vgg_error *error) {
+    vgg_loading *l = &in->loading;
+    vgg_error reason;
+    vgg_status status = vgg_loading_network(l, &reason);
+    if (status == VGG_OK)
+        return vgg_inspect_network(in, error);
+    if (status == VGG_ERROR_MEMORY ||
+        (status == VGG_ERROR_ARGUMENT && l->origin == VGG_ORIGIN_TOLD))
+        return pass_on(&reason, error);
+    in->network_reason = vgg_text_copy(without_path(in, reason.message));
+    if (in->network_reason == NULL)
+        return vgg_fail_memory(error, "a message", strlen(reason.message));
+    add_reason(in, VGG_PROBLEM_NETWORK, &reason);
+    return VGG_OK;
+}
+
+static vgg_status read_preprocess(vgg_inspection *in, vgg_error *error) {
+    vgg_loading *l = &in->loading;
+    vgg_error reason;
+    vgg_status status = VGG_OK;
+    if (l->network != NULL) {
+        status = vgg_loading_preprocess(l, &reason);
+    } else if (l->description.has_preprocess) {
+        l->preprocess = l->description.preprocess;
+        l->preprocess_origin = VGG_ORIGIN_FILE;
+    }
+    if (status == VGG_OK && l->preprocess_origin != VGG_ORIGIN_UNKNOWN)
+        status = vgg_preprocess_check(&l->preprocess, &reason);
+    if (status == VGG_OK)
+        return VGG_OK;
+    if (l->options.preprocess != NULL)
+        return pass_on(&reason, error);
+    l->preprocess_origin = VGG_ORIGIN_UNKNOWN;
+    add_reason(in, VGG_PROBLEM_METADATA, &reason);
+    return VGG_OK;
+}
+
+static vgg_status read_labels(vgg_inspection *in, vgg_error *error) {
+    vgg_loading *l = &in->loading;
+    if (l->network != NULL)
+        return vgg_loading_labels(l, error);
+    l->labels = l->description.labels;
+    l->description.labels = (vgg_labels){0};
+    return VGG_OK;
+}
+
+static void state_facts(vgg_inspection *in) {
+    const vgg_loading *l = &in->loading;
+    const vgg_tensor_source *source = &l->source;
+    vgg_inspected_file *file = &in->file;
+    file->format = source->format->name;
+    file->bytes = source->storage.size + source->storage.other_bytes;
+    file->tensors = source->tensor_count;
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        file->values += source->tensors[i].count;
+    }
+    if (l->network != NULL) {
+        file->network = &l->network->options;
+        file->network_origin = l->origin;
+    }
+    file->network_reason = in->network_reason;
+    file->preprocess_origin = l->preprocess_origin;
+    file->preprocess = l->preprocess_origin != VGG_ORIGIN_UNKNOWN ? &l->preprocess : NULL;
+    file->class_names = (const char *const *)l->labels.names;
+    file->class_count = l->labels.count;
+    if (l->labels.count > 0)
+        file->class_names_origin =
+            l->network != NULL && l->options.labels != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_FILE;
+    file->graph = source->graph.origin == VGG_ORIGIN_GRAPH;
+    file->graph_refused = file->graph && source->refusal.status != VGG_OK;
+    file->softmax = source->softmax && !file->graph_refused;
+    file->notes = source->metadata.count;
+}
+
+/* ---- tensors ---- */
+
+static vgg_status list_tensors(vgg_inspection *in, vgg_error *error) {
+    const vgg_tensor_source *source = &in->loading.source;
+    size_t count = source->tensor_count;
+    in->tensors = calloc(count + 1, sizeof *in->tensors);
+    in->zero_rows = calloc(count + 1, sizeof *in->zero_rows);
+    if (in->tensors == NULL || in->zero_rows == NULL)
+        return vgg_fail_memory(error, "the list of tensors", count * sizeof *in->tensors);
+    for (size_t i = 0; i < count; i++) {
+        const vgg_stored_tensor *stored = &source->tensors[i];
+        vgg_inspected_tensor *tensor = &in->tensors[i];
+        tensor->stored_name = stored->stored_as != NULL ? stored->stored_as : stored->name;
+        tensor->dtype = stored->type->name;
+        tensor->dimensions = stored->dimensions;
+        memcpy(tensor->shape, stored->shape, sizeof tensor->shape);
+        tensor->count = stored->count;
+    }
+    return VGG_OK;
+}
+
+/* Rows are looked at where they are the outputs of a layer. */
+static vgg_status reserve_rows(vgg_inspection *in, vgg_error *error) {
+    const vgg_network *network = in->loading.network;
+    for (size_t i = 0; network != NULL && i < network->tensor_count; i++) {
+        const vgg_tensor_info *info = &network->tensors[i].info;
+        if (info->dimensions < 2 || in->matches[i] == VGG_NOT_STORED)
+            continue;
+        bool *rows = calloc(info->shape[0], sizeof *rows);
+        if (rows == NULL)
+            return vgg_fail_memory(error, "a list of rows", info->shape[0]);
+        in->zero_rows[in->matches[i]] = rows;
+    }
+    return VGG_OK;
+}
+
+static vgg_status measure(vgg_inspection *in, vgg_error *error) {
+    vgg_status status = reserve_rows(in, error);
+    if (status != VGG_OK)
+        return status;
+    for (size_t i = 0; i < in->loading.source.tensor_count; i++) {
+        vgg_inspect_values(&in->loading.source.tensors[i], in->loading.names.items[i].scale,
+                           in->zero_rows[i], &in->tensors[i]);
+    }
+    vgg_inspect_health(in);
+    return VGG_OK;
+}
+
+/* ---- the inspection ---- */
+
+_Static_assert(VGG_INSPECTED_DIMENSIONS == VGG_STORED_DIMENSIONS, "shapes are copied whole");
+
+static vgg_status inspect(vgg_inspection *in, const char *path, const vgg_model_options *options,
+                          vgg_error *error) {
+    in->path = vgg_text_copy(path);
+    if (in->path == NULL)
+        return vgg_fail_memory(error, "a path", strlen(path));
+    vgg_status status = vgg_loading_begin(&in->loading, in->path, options, error);
+    if (status == VGG_OK)
+        status = vgg_loading_open(&in->loading, error);
+    if (status == VGG_OK)
+        status = list_tensors(in, error);
+    if (status == VGG_OK)
+        status = read_description(in, error);
+    if (status == VGG_OK)
+        status = read_network(in, error);
+    if (status == VGG_OK)
+        status = read_preprocess(in, error);
+    if (status == VGG_OK)
+        status = read_labels(in, error);
+    if (status == VGG_OK)
+        status = measure(in, error);
+    if (status == VGG_OK && in->failed)
+        status = vgg_fail_memory(error, "the list of problems",
+                                 in->problem_count * sizeof *in->problems);
+    if (status == VGG_OK)
+        state_facts(in);
+    return status;
+}
+
+vgg_status vgg_inspect_file(const char *path, const vgg_model_options *options,
+                            vgg_inspection **inspection, vgg_error *error) {
+    vgg_inspection *in = calloc(1, sizeof *in);
+    if (in == NULL)
+        return vgg_fail_memory(error, "an inspection", sizeof *in);
+    vgg_status status = inspect(in, path, options, error);
+    if (status == VGG_OK)
+        *inspection = in;
+    else
+        vgg_inspection_free(in);
+    return status;
+}
+
+void vgg_inspection_free(vgg_inspection *in) {
+    if (in == NULL)
+        return;
+    for (size_t i = 0; i < in->problem_count; i++) {
+        free(in->problems[i].message);
+        free(in->problems[i].tensor);
+    }
+    free(in->problems);
+    for (size_t i = 0; in->zero_rows != NULL && i < in->loading.source.tensor_count; i++) {
+        free(in->zero_rows[i]);
+    }
+    free(in->zero_rows);
+    free(in->tensors);
+    free(in->matches);
+    free(in->network_reason);
+    vgg_loading_free(&in->loading);
+    free(in->path);
+    free(in);
+}
+
+const vgg_inspected_file *vgg_inspection_file(const vgg_inspection *in) {
+    return &in->file;
+}
+
+bool vgg_inspection_note(const vgg_inspection *in, size_t note, const char **key,
+                         const char **value) {
+    const vgg_notes *metadata = &in->loading.source.metadata;
+    if (note >= metadata->count)
+        return false;
+    *key = metadata->items[note].key;
+    *value = metadata->items[note].value;
+    return true;
+}
+
+const vgg_inspected_tensor *vgg_inspection_tensor(const vgg_inspection *in, size_t tensor) {
+    return tensor < in->file.tensors ? &in->tensors[tensor] : NULL;
+}
+
+const char *vgg_problem_name(vgg_problem_kind kind) {
+    static const char *const names[] = {
+        [VGG_PROBLEM_NETWORK] = "network",       [VGG_PROBLEM_METADATA] = "metadata",
+        [VGG_PROBLEM_MISSING] = "missing",       [VGG_PROBLEM_UNUSED] = "unused",
+        [VGG_PROBLEM_SHAPE] = "shape",           [VGG_PROBLEM_TYPE] = "type",
+        [VGG_PROBLEM_NOT_FINITE] = "not-finite", [VGG_PROBLEM_DEAD] = "dead",
+        [VGG_PROBLEM_SCALE] = "scale",
+    };
+    return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
+}
+
+size_t vgg_inspection_problem_count(const vgg_inspection *in) {
+    return in->problem_count;
+}
+
+const vgg_problem *vgg_inspection_problem(const vgg_inspection *in, size_t problem) {
+    return problem < in->problem_count ? &in->problems[problem].shown : NULL;
+}

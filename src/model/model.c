@@ -1,0 +1,117 @@
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static vgg_status check_preprocess(const vgg_network_options *network,
+                                   const vgg_preprocess *preprocess, vgg_error *error) {
+    vgg_status status = vgg_preprocess_check(preprocess, error);
+    if (status != VGG_OK)
+        return status;
+    if (preprocess->channels != network->channels || preprocess->height != network->height ||
+        preprocess->width != network->width)
+        return vgg_fail(error, VGG_ERROR_SHAPE,
+                        "the preprocessing gives inputs of %zux%zux%zu, expected %zux%zux%zu, "
+                        "which the network takes",
+                        preprocess->channels, preprocess->height, preprocess->width,
+                        network->channels, network->height, network->width);
+    if (memchr(preprocess->name, '\0', sizeof preprocess->name) == NULL ||
+        !vgg_utf8_valid(preprocess->name))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "the name of the preprocessing is not a short UTF-8 text");
+    return VGG_OK;
+}
+
+static vgg_status check_names(const char *const *names, size_t count, vgg_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        if (names[i] == NULL)
+            return vgg_fail(error, VGG_ERROR_ARGUMENT, "class %zu has no name, expected %zu names",
+                            i, count);
+        if (!vgg_utf8_valid(names[i]))
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "the name of class %zu, \"%.80s\", is not UTF-8 text", i, names[i]);
+    }
+    return VGG_OK;
+}
+
+vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preprocess,
+                            const char *const *class_names, vgg_model **model, vgg_error *error) {
+    const vgg_network_options *options = vgg_network_describe(network);
+    vgg_status status = VGG_OK;
+    if (preprocess != NULL)
+        status = check_preprocess(options, preprocess, error);
+    if (status == VGG_OK && class_names != NULL)
+        status = check_names(class_names, options->classes, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_model *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return vgg_fail_memory(error, "a model", sizeof *made);
+    if (class_names != NULL && !vgg_labels_copy(&made->labels, class_names, options->classes)) {
+        free(made);
+        return vgg_fail_memory(error, "the class names", options->classes * sizeof(char *));
+    }
+    made->preprocess_origin = preprocess != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_UNKNOWN;
+    if (preprocess != NULL)
+        made->preprocess = *preprocess;
+    made->network = network;
+    *model = made;
+    return VGG_OK;
+}
+
+void vgg_model_free(vgg_model *model) {
+    if (model == NULL)
+        return;
+    vgg_network_free(model->network);
+    vgg_storage_free(&model->storage);
+    vgg_labels_free(&model->labels);
+    vgg_notes_free(&model->notes);
+    free(model);
+}
+
+vgg_network *vgg_model_network(const vgg_model *model) {
+    return model->network;
+}
+
+const vgg_preprocess *vgg_model_preprocess(const vgg_model *model) {
+    return model->preprocess_origin != VGG_ORIGIN_UNKNOWN ? &model->preprocess : NULL;
+}
+
+vgg_origin vgg_model_preprocess_origin(const vgg_model *model) {
+    return model->preprocess_origin;
+}
+
+const char *const *vgg_model_class_names(const vgg_model *model) {
+    return (const char *const *)model->labels.names;
+}
+
+const char *vgg_model_note(const vgg_model *model, const char *key) {
+    return vgg_notes_find(&model->notes, key);
+}
+
+vgg_status vgg_model_set_note(vgg_model *model, const char *key, const char *value,
+                              vgg_error *error) {
+    if (key == NULL || value == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "a note has no %s",
+                        key == NULL ? "key" : "value");
+    if (vgg_notes_reserved(key))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "the note \"%.80s\" cannot be set: \"format\" and keys that begin with "
+                        "\"vgg.\" belong to the model file itself",
+                        key);
+    if (!vgg_utf8_valid(key) || !vgg_utf8_valid(value))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "the note \"%.80s\" is not UTF-8 text", key);
+    if (!vgg_notes_set(&model->notes, key, value))
+        return vgg_fail_memory(error, "a note", strlen(key) + strlen(value));
+    return VGG_OK;
+}
+
+bool vgg_model_softmax(const vgg_model *model) {
+    return model->softmax;
+}
+
+const char *vgg_model_format(const vgg_model *model) {
+    return model->format == NULL ? NULL : model->format->name;
+}

@@ -1,0 +1,255 @@
+#include "model/model_load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "model/bind.h"
+#include "model/model.h"
+
+static const vgg_model_options defaults = {.struct_size = sizeof(vgg_model_options)};
+
+void vgg_model_options_init(vgg_model_options *options, size_t size) {
+    vgg_options_init(options, size, &defaults, sizeof defaults);
+}
+
+void vgg_loading_free(vgg_loading *l) {
+    vgg_network_free(l->network);
+    vgg_labels_free(&l->labels);
+    free(l->arch);
+    vgg_sighting_free(&l->sighting);
+    vgg_names_free(&l->names);
+    vgg_description_free(&l->description);
+    vgg_tensor_source_free(&l->source);
+}
+
+/* The options of a caller that was compiled with an older or newer header. */
+vgg_status vgg_loading_begin(vgg_loading *l, const char *path, const vgg_model_options *options,
+                             vgg_error *error) {
+    *l = (vgg_loading){.path = path, .options = defaults};
+    vgg_model_options *out = &l->options;
+    vgg_status status = vgg_options_read(out, sizeof *out, options, "vgg_model_options", error);
+    if (status != VGG_OK)
+        return status;
+    if (out->layout != VGG_LAYOUT_UNSAID && vgg_layout_name(out->layout) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "there is no layout %d; the layouts are paper and torchvision",
+                        (int)out->layout);
+    l->hints = (vgg_hints){.arch = out->arch,
+                           .layout = out->layout,
+                           .height = out->height,
+                           .width = out->width,
+                           .batch_norm = out->batch_norm};
+    return VGG_OK;
+}
+
+vgg_status vgg_loading_open(vgg_loading *l, vgg_error *error) {
+    vgg_status status = vgg_tensor_source_open(l->path, &l->hints, &l->source, error);
+    if (status == VGG_OK)
+        status = vgg_names_read(&l->source, &l->names, error);
+    return status;
+}
+
+vgg_status vgg_loading_description(vgg_loading *l, vgg_error *error) {
+    return vgg_description_read(&l->source.metadata, l->path, &l->description, error);
+}
+
+/* What the caller says goes before what the file says of itself, that before what its graph shows,
+ * and that before what the shapes of its tensors show. */
+static void choose_network(vgg_loading *l) {
+    const vgg_model_options *told = &l->options;
+    const vgg_description *file = &l->description;
+    const vgg_sighting *seen = &l->sighting;
+    const vgg_graph_facts *graph = &l->source.graph;
+    vgg_network_options *n = &l->network_options;
+    vgg_network_options_init(n, sizeof *n);
+    n->layout = VGG_LAYOUT_TORCHVISION;
+    n->batch_norm = seen->batch_norm;
+    n->channels = seen->convolutions[0].inputs;
+    n->classes = seen->linears[seen->linear_count - 1].outputs;
+    n->arch = graph->arch;
+    l->origin = VGG_ORIGIN_SHAPES;
+    if (graph->arch != NULL) {
+        n->layout = graph->layout;
+        l->origin = graph->origin;
+    }
+    if (graph->height > 0 && graph->width > 0) {
+        n->height = graph->height;
+        n->width = graph->width;
+    }
+    if (file->present) {
+        l->origin = VGG_ORIGIN_FILE;
+        n->arch = file->arch;
+        n->layout = file->layout;
+        n->batch_norm = file->batch_norm;
+        n->channels = file->channels;
+        n->height = file->height;
+        n->width = file->width;
+        n->dropout = file->dropout;
+        if (file->labels.count > 0)
+            n->classes = file->labels.count;
+    }
+    if (told->arch != NULL) {
+        n->arch = told->arch;
+        l->origin = VGG_ORIGIN_TOLD;
+    }
+    if (told->layout != VGG_LAYOUT_UNSAID)
+        n->layout = told->layout;
+    if (told->height > 0)
+        n->height = told->height;
+    if (told->width > 0)
+        n->width = told->width;
+}
+
+/* What the caller says of batch normalisation only helps with files that do not show it. */
+static vgg_status check_batch_norm(const vgg_loading *l, vgg_error *error) {
+    vgg_answer told = l->options.batch_norm;
+    bool found = l->network_options.batch_norm;
+    if (told == VGG_ANSWER_UNSAID || (told == VGG_ANSWER_YES) == found)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE,
+                    "%s: is a network with%s batch normalisation, expected one with%s, as was "
+                    "asked for",
+                    l->path, found ? "" : "out", found ? "out" : "");
+}
+
+/* The classes that the caller expects are those that the file has. */
+static vgg_status check_classes(const vgg_loading *l, vgg_error *error) {
+    const vgg_seen_layer *last = &l->sighting.linears[l->sighting.linear_count - 1];
+    if (l->options.classes == 0 || l->options.classes == last->outputs)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE,
+                    "%s: has %zu classes, by its tensor \"%.80s\", expected %zu", l->path,
+                    last->outputs, last->weight->name, l->options.classes);
+}
+
+vgg_status vgg_loading_network(vgg_loading *l, vgg_error *error) {
+    if (l->source.refusal.status != VGG_OK)
+        return vgg_fail(error, l->source.refusal.status, "%s", l->source.refusal.message);
+    vgg_status status = vgg_sighting_read(&l->names, l->path, &l->sighting, error);
+    if (status == VGG_OK)
+        status = check_classes(l, error);
+    if (status != VGG_OK)
+        return status;
+    choose_network(l);
+    status = check_batch_norm(l, error);
+    if (status == VGG_OK && l->network_options.arch == NULL) {
+        status = vgg_recognise_arch(&l->sighting, l->path, &l->network_options, &l->arch, error);
+        l->network_options.arch = l->arch;
+    }
+    if (status != VGG_OK)
+        return status;
+    status = vgg_network_create(&l->network_options, &l->network, error);
+    if (status != VGG_OK) {
+        vgg_error_prefix(error, "%s", l->path);
+        return status;
+    }
+    return vgg_names_shift_classifier(&l->names, l->network, error);
+}
+
+/* The file's own preprocessing for an input of another size: the short side of a picture keeps its
+ * proportion to the cut-out. */
+static void scale_preprocess(vgg_preprocess *preprocess, size_t height, size_t width) {
+    size_t before = vgg_size_min(preprocess->height, preprocess->width);
+    size_t after = vgg_size_min(height, width);
+    if (before != after)
+        preprocess->resize = (preprocess->resize * after + before / 2) / before;
+    preprocess->height = height;
+    preprocess->width = width;
+}
+
+vgg_status vgg_loading_preprocess(vgg_loading *l, vgg_error *error) {
+    const vgg_network_options *n = &l->network_options;
+    const char *preset = l->options.preprocess;
+    vgg_origin origin = VGG_ORIGIN_TOLD;
+    if (preset == NULL && !l->description.has_preprocess) {
+        preset = l->source.preset;
+        origin = VGG_ORIGIN_CONVENTION;
+    }
+    if (preset != NULL) {
+        l->preprocess_origin = origin;
+        return vgg_preprocess_preset(preset, n->channels, n->height, n->width, &l->preprocess,
+                                     error);
+    }
+    if (!l->description.has_preprocess)
+        return VGG_OK;
+    const vgg_preprocess *stored = &l->description.preprocess;
+    if (stored->channels != l->description.channels || stored->height != l->description.height ||
+        stored->width != l->description.width)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: \"vgg.preprocess\" of its metadata gives inputs of %zux%zux%zu, but "
+                        "\"vgg.input\" is %zux%zux%zu",
+                        l->path, stored->channels, stored->height, stored->width,
+                        l->description.channels, l->description.height, l->description.width);
+    l->preprocess_origin = VGG_ORIGIN_FILE;
+    l->preprocess = *stored;
+    scale_preprocess(&l->preprocess, n->height, n->width);
+    return VGG_OK;
+}
+
+vgg_status vgg_loading_labels(vgg_loading *l, vgg_error *error) {
+    if (l->options.labels != NULL)
+        return vgg_labels_read(l->options.labels, l->network_options.classes, &l->labels, error);
+    l->labels = l->description.labels;
+    l->description.labels = (vgg_labels){0};
+    return VGG_OK;
+}
+
+/* Every key of the file that is not the format's own travels on. */
+static vgg_status take_notes(const vgg_notes *metadata, vgg_model *model, vgg_error *error) {
+    for (size_t i = 0; i < metadata->count; i++) {
+        const vgg_note *note = &metadata->items[i];
+        if (!vgg_notes_reserved(note->key) && !vgg_notes_set(&model->notes, note->key, note->value))
+            return vgg_fail_memory(error, "a note", strlen(note->value));
+    }
+    return VGG_OK;
+}
+
+static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error) {
+    const char *const *names = (const char *const *)l->labels.names;
+    bool known = l->preprocess_origin != VGG_ORIGIN_UNKNOWN;
+    vgg_status status =
+        vgg_model_create(l->network, known ? &l->preprocess : NULL, names, model, error);
+    if (status != VGG_OK) {
+        vgg_error_prefix(error, "%s", l->path);
+        return status;
+    }
+    l->network = NULL;
+    (*model)->storage = l->source.storage;
+    l->source.storage = (vgg_storage){0};
+    (*model)->format = l->source.format;
+    (*model)->preprocess_origin = l->preprocess_origin;
+    (*model)->softmax = l->source.softmax;
+    status = take_notes(&l->source.metadata, *model, error);
+    if (status != VGG_OK)
+        vgg_model_free(*model);
+    return status;
+}
+
+vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vgg_model **model,
+                          vgg_error *error) {
+    vgg_loading l;
+    vgg_model *made = NULL;
+    vgg_status status = vgg_loading_begin(&l, path, options, error);
+    if (status == VGG_OK)
+        status = vgg_loading_open(&l, error);
+    if (status == VGG_OK)
+        status = vgg_loading_description(&l, error);
+    if (status == VGG_OK)
+        status = vgg_loading_network(&l, error);
+    if (status == VGG_OK)
+        status = vgg_bind_tensors(l.network, &l.names, &l.source, l.description.int8, error);
+    if (status == VGG_OK)
+        status = vgg_loading_preprocess(&l, error);
+    if (status == VGG_OK)
+        status = vgg_loading_labels(&l, error);
+    if (status == VGG_OK)
+        status = make_model(&l, &made, error);
+    vgg_loading_free(&l);
+    if (status == VGG_OK)
+        *model = made;
+    return status;
+}

@@ -1,0 +1,155 @@
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "formats/format.h"
+#include "model/bind.h"
+#include "model/description.h"
+#include "model/model.h"
+#include "nn/network.h"
+
+/* PyTorch's batch normalisation also counts the batches it has seen, and
+ * load_state_dict(strict=True) asks for the count. With a fixed momentum nothing depends on it. */
+static const int64_t no_batches = 0;
+
+static bool add_tensor(vgg_tensor_source *source, const char *name, const char *type,
+                       const size_t *shape, size_t dimensions, const void *values) {
+    vgg_stored_tensor *tensor = &source->tensors[source->tensor_count++];
+    *tensor = (vgg_stored_tensor){.name = vgg_text_copy(name),
+                                  .type = vgg_element_type_named(type),
+                                  .dimensions = dimensions,
+                                  .count = 1,
+                                  .bytes = values};
+    for (size_t i = 0; i < dimensions; i++) {
+        tensor->shape[i] = shape[i];
+        tensor->count *= shape[i];
+    }
+    return tensor->name != NULL;
+}
+
+/* The counts come first, so that 8-byte numbers lie at multiples of 8. */
+static vgg_status add_counts(const vgg_network *network, vgg_tensor_source *source,
+                             vgg_error *error) {
+    for (size_t i = 0; i < network->layer_count; i++) {
+        const vgg_layer *layer = &network->layers[i];
+        char name[VGG_LAYER_NAME + 24];
+        if (layer->type != VGG_LAYER_BATCH_NORM)
+            continue;
+        snprintf(name, sizeof name, "%s.num_batches_tracked", layer->name);
+        if (!add_tensor(source, name, "I64", NULL, 0, &no_batches))
+            return vgg_fail_memory(error, "a tensor's name", sizeof name);
+    }
+    return VGG_OK;
+}
+
+/* The tensors with weights of int8, or all others, and the scales among them. */
+static vgg_status add_some(const vgg_network *network, bool int8, vgg_tensor_source *source,
+                           vgg_error *error) {
+    for (size_t i = 0; i < network->tensor_count; i++) {
+        const vgg_tensor_info *info = &network->tensors[i].info;
+        vgg_numbers numbers = vgg_tensor_numbers(&network->tensors[i]);
+        if (numbers.at == NULL)
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "the model cannot be saved: its tensor \"%s\" has no values",
+                            info->name);
+        vgg_tensor_info scale = vgg_bind_scale_info(info);
+        bool added = true;
+        if (int8 == (numbers.scales != NULL))
+            added = add_tensor(source, info->name, vgg_element_name(numbers.element), info->shape,
+                               info->dimensions, numbers.at);
+        else if (numbers.scales != NULL)
+            added = add_tensor(source, scale.name, "F32", scale.shape, 1, numbers.scales);
+        if (!added)
+            return vgg_fail_memory(error, "a tensor's name", VGG_TENSOR_NAME);
+    }
+    return VGG_OK;
+}
+
+/* int8 comes last, so that floats lie at multiples of their size. */
+static vgg_status add_values(const vgg_network *network, vgg_tensor_source *source,
+                             vgg_error *error) {
+    vgg_status status = add_some(network, false, source, error);
+    return status == VGG_OK ? add_some(network, true, source, error) : status;
+}
+
+/* The first tensor of int8; tensor_count when there is none. */
+static size_t first_int8(const vgg_network *network) {
+    size_t i = 0;
+    while (i < network->tensor_count && network->tensors[i].narrow.scales == NULL) {
+        i++;
+    }
+    return i;
+}
+
+static vgg_status check_int8(const vgg_network *network, const vgg_format *format, const char *path,
+                             vgg_error *error) {
+    size_t found = first_int8(network);
+    if (format->int8 || found == network->tensor_count)
+        return VGG_OK;
+    return vgg_fail(
+        error, VGG_ERROR_UNSUPPORTED,
+        "%s cannot be written: tensor \"%s\" has type I8, which %s files are not written "
+        "with, expected F32, F16 or BF16",
+        path, network->tensors[found].info.name, format->name);
+}
+
+static vgg_status add_metadata(const vgg_model *model, vgg_tensor_source *source,
+                               vgg_error *error) {
+    const vgg_notes *notes = &model->notes;
+    bool complete =
+        vgg_description_write(vgg_network_describe(model->network), vgg_model_preprocess(model),
+                              &model->labels, &source->metadata);
+    if (complete && first_int8(model->network) < model->network->tensor_count)
+        complete = vgg_notes_set(&source->metadata, VGG_MODEL_INT8, VGG_MODEL_INT8_SCALES);
+    for (size_t i = 0; complete && i < notes->count; i++) {
+        complete = vgg_notes_set(&source->metadata, notes->items[i].key, notes->items[i].value);
+    }
+    return complete ? VGG_OK : vgg_fail(error, VGG_ERROR_MEMORY, "no memory for the metadata");
+}
+
+static const vgg_save_options defaults = {.struct_size = sizeof(vgg_save_options)};
+
+void vgg_save_options_init(vgg_save_options *options, size_t size) {
+    vgg_options_init(options, size, &defaults, sizeof defaults);
+}
+
+vgg_status vgg_model_save_as(const vgg_model *model, const char *path, const vgg_save_options *told,
+                             vgg_error *error) {
+    vgg_save_options options = defaults;
+    const vgg_format *format = NULL;
+    const vgg_network *network = model->network;
+    vgg_tensor_source source = {0};
+    vgg_status status = vgg_options_read(&options, sizeof options, told, "vgg_save_options", error);
+    if (status == VGG_OK)
+        status = vgg_format_to_write(options.format, path, &format, error);
+    if (status == VGG_OK)
+        status = check_int8(network, format, path, error);
+    if (status != VGG_OK)
+        return status;
+    status =
+        vgg_tensor_source_reserve(&source, network->layer_count + 2 * network->tensor_count, error);
+    if (status != VGG_OK)
+        return status;
+    source.tensor_count = 0;
+    status = add_counts(network, &source, error);
+    if (status == VGG_OK)
+        status = add_values(network, &source, error);
+    if (status == VGG_OK)
+        status = add_metadata(model, &source, error);
+    if (status == VGG_OK)
+        status = format->save(
+            &(vgg_saving){.source = &source, .network = network, .softmax = options.softmax}, path,
+            error);
+    vgg_tensor_source_free(&source);
+    return status;
+}
+
+vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error) {
+    vgg_save_options options = defaults;
+    options.format = vgg_format_safetensors.name;
+    return vgg_model_save_as(model, path, &options, error);
+}
