@@ -12,6 +12,7 @@
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/predict_output.h"
+#include "cli/standard_input.h"
 #include "vgg/vgg.h"
 
 typedef struct predict_options {
@@ -93,11 +94,32 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
 
+static bool is_standard_input(const char *path) {
+    return strcmp(path, "-") == 0;
+}
+
+static vgg_status predict_standard_input(predict_state *state, size_t *found, vgg_error *error) {
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    vgg_image image = {0};
+    vgg_status status = vgg_cli_read_standard_input(&bytes, &size, error);
+    if (status == VGG_OK)
+        status = vgg_image_decode(bytes, size, VGG_CLI_STANDARD_INPUT, &image, error);
+    if (status == VGG_OK)
+        status = vgg_predict_image(state->predictor, &image, state->top, state->best, found, error);
+    vgg_image_free(&image);
+    free(bytes);
+    return status;
+}
+
 static void predict_file(predict_state *state, const char *path) {
     size_t found;
     vgg_error error;
-    if (vgg_predict_file(state->predictor, path, state->top, state->best, &found, &error) !=
-        VGG_OK) {
+    vgg_status status =
+        is_standard_input(path)
+            ? predict_standard_input(state, &found, &error)
+            : vgg_predict_file(state->predictor, path, state->top, state->best, &found, &error);
+    if (status != VGG_OK) {
         vgg_cli_complain("predict", "%s", error.message);
         state->failed++;
     } else if (!vgg_cli_predict_write(&state->output, path, state->best, found)) {
@@ -165,7 +187,7 @@ static int predict_all(predict_state *state, char **images, size_t count) {
     vgg_cli_predict_begin(&state->output);
     for (size_t i = 0; i < count && !state->broken; i++) {
         struct stat info;
-        if (strcmp(images[i], "-") != 0 && stat(images[i], &info) == 0 && S_ISDIR(info.st_mode))
+        if (!is_standard_input(images[i]) && stat(images[i], &info) == 0 && S_ISDIR(info.st_mode))
             predict_folder(state, images[i]);
         else
             predict_file(state, images[i]);

@@ -39,7 +39,7 @@ VGG_API void vgg_image_free(vgg_image *image);
 VGG_API vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name,
                                     vgg_image *image, vgg_error *error);
 
-/* The same for a file; "-" reads standard input to its end. */
+/* The same for a file. */
 VGG_API vgg_status vgg_image_load(const char *path, vgg_image *image, vgg_error *error);
 
 /* The same, but a JPEG is decoded at a half, a quarter or an eighth of its size as long as its

@@ -46,7 +46,7 @@ typedef struct vgg_prediction {
 VGG_API vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *image, size_t top,
                                      vgg_prediction *best, size_t *found, vgg_error *error);
 
-/* The same for a file, or standard input as "-". */
+/* The same for a file. */
 VGG_API vgg_status vgg_predict_file(vgg_predictor *predictor, const char *path, size_t top,
                                     vgg_prediction *best, size_t *found, vgg_error *error);
 

@@ -1,7 +1,5 @@
 #include "image/decode.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -65,53 +63,14 @@ vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name, vg
     return vgg_image_decode_reduced(bytes, size, name, 0, image, error);
 }
 
-static vgg_status grow(unsigned char **bytes, size_t *capacity, const char *name,
-                       vgg_error *error) {
-    if (*capacity >= FILE_LIMIT)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has more than the limit of %zu bytes",
-                        name, FILE_LIMIT);
-    size_t larger = *capacity == 0 ? (size_t)1 << 16 : *capacity * 2;
-    unsigned char *moved = realloc(*bytes, larger);
-    if (moved == NULL)
-        return vgg_fail_memory(error, name, larger);
-    *bytes = moved;
-    *capacity = larger;
-    return VGG_OK;
-}
-
-static vgg_status read_stream(FILE *stream, const char *name, unsigned char **data, size_t *size,
-                              vgg_error *error) {
-    unsigned char *bytes = NULL;
-    size_t capacity = 0, used = 0;
-    vgg_status status = VGG_OK;
-    while (status == VGG_OK && !feof(stream)) {
-        if (used == capacity)
-            status = grow(&bytes, &capacity, name, error);
-        if (status == VGG_OK)
-            used += fread(bytes + used, 1, capacity - used, stream);
-        if (status == VGG_OK && ferror(stream))
-            status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", name, strerror(errno));
-    }
-    if (status != VGG_OK) {
-        free(bytes);
-        return status;
-    }
-    *data = bytes;
-    *size = used;
-    return VGG_OK;
-}
-
 vgg_status vgg_image_load_reduced(const char *path, size_t least, vgg_image *image,
                                   vgg_error *error) {
     unsigned char *bytes = NULL;
     size_t size = 0;
-    bool standard_input = strcmp(path, "-") == 0;
-    const char *name = standard_input ? "standard input" : path;
-    vgg_status status = standard_input ? read_stream(stdin, name, &bytes, &size, error)
-                                       : vgg_file_read(path, FILE_LIMIT, &bytes, &size, error);
+    vgg_status status = vgg_file_read(path, FILE_LIMIT, &bytes, &size, error);
     if (status != VGG_OK)
         return status;
-    status = vgg_image_decode_reduced(bytes, size, name, least, image, error);
+    status = vgg_image_decode_reduced(bytes, size, path, least, image, error);
     free(bytes);
     return status;
 }

@@ -1,0 +1,16 @@
+/* Standard input, read whole. */
+#ifndef VGG_CLI_STANDARD_INPUT_H
+#define VGG_CLI_STANDARD_INPUT_H
+
+#include <stddef.h>
+
+#include "vgg/status.h"
+
+/* What messages call it. */
+#define VGG_CLI_STANDARD_INPUT "standard input"
+
+/* Reads standard input to its end into *bytes, which the caller frees, and *size. One of
+ * 2 GiB or more, the limit of vgg_image_load, is VGG_ERROR_UNSUPPORTED. */
+vgg_status vgg_cli_read_standard_input(unsigned char **bytes, size_t *size, vgg_error *error);
+
+#endif
