@@ -1,11 +1,11 @@
 #include "base/memory.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+
+#include "base/cgroup.h"
 
 bool vgg_size_mul(size_t a, size_t b, size_t *out) {
     size_t result;
@@ -43,26 +43,6 @@ void *vgg_aligned_alloc(size_t bytes) {
     return block;
 }
 
-/* The number after `key` in a file of "key value" lines, in the file's own unit; SIZE_MAX when the
- * file or the key is missing or the value is no number ("max" in a control group). */
-static size_t read_number(const char *path, const char *key) {
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return SIZE_MAX;
-    size_t value = SIZE_MAX;
-    char line[256];
-    while (fgets(line, sizeof line, file) != NULL) {
-        unsigned long long number;
-        if (strncmp(line, key, strlen(key)) == 0 &&
-            sscanf(line + strlen(key), "%llu", &number) == 1) {
-            value = (size_t)number;
-            break;
-        }
-    }
-    fclose(file);
-    return value;
-}
-
 static size_t left_of(size_t limit, size_t used) {
     if (limit == SIZE_MAX || used == SIZE_MAX)
         return SIZE_MAX;
@@ -70,13 +50,12 @@ static size_t left_of(size_t limit, size_t used) {
 }
 
 size_t vgg_memory_available(void) {
-    size_t kilobytes = read_number("/proc/meminfo", "MemAvailable:");
+    size_t kilobytes = vgg_kernel_number("/proc/meminfo", "MemAvailable:");
     size_t available = kilobytes > SIZE_MAX / 1024 ? SIZE_MAX : kilobytes * 1024;
-    available = vgg_size_min(available, left_of(read_number("/sys/fs/cgroup/memory.max", ""),
-                                                read_number("/sys/fs/cgroup/memory.current", "")));
+    available = vgg_size_min(available, vgg_cgroup_memory(""));
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        size_t kb = read_number("/proc/self/status", "VmSize:");
+        size_t kb = vgg_kernel_number("/proc/self/status", "VmSize:");
         size_t used = kb > SIZE_MAX / 1024 ? 0 : kb * 1024;
         available = vgg_size_min(available, left_of((size_t)limit.rlim_cur, used));
     }

@@ -28,8 +28,8 @@ static inline size_t vgg_round_up(size_t value, size_t multiple) {
  * NULL when memory ran out. */
 void *vgg_aligned_alloc(size_t bytes);
 
-/* Bytes that this process can still take: the least of the machine's available memory, the control
- * group's limit and the address-space limit. */
+/* Bytes that this process can still take: the least of the machine's available memory, the limits
+ * of its control groups and the address-space limit. */
 size_t vgg_memory_available(void);
 
 #endif
