@@ -22,14 +22,15 @@ class NetworkOptions(Structure):
 
 
 class LayerInfo(Structure):
-    _fields_ = [("type", c_int), ("name", c_char * 32), ("kernel", c_size_t),
+    _fields_ = [("struct_size", c_size_t), ("type", c_int), ("name", c_char * 32),
+                ("kernel", c_size_t),
                 ("dimensions", c_size_t), ("output", c_size_t * 3), ("parameters", c_size_t),
                 ("multiply_adds", c_size_t), ("first_tensor", c_size_t), ("tensors", c_size_t)]
 
 
 class TensorInfo(Structure):
-    _fields_ = [("name", c_char * 48), ("dimensions", c_size_t), ("shape", c_size_t * 4),
-                ("count", c_size_t), ("trained", c_bool)]
+    _fields_ = [("struct_size", c_size_t), ("name", c_char * 48), ("dimensions", c_size_t),
+                ("shape", c_size_t * 4), ("count", c_size_t), ("trained", c_bool)]
 
 
 class PlanOptions(Structure):
@@ -45,7 +46,7 @@ class Image(Structure):
 
 
 class Machine(Structure):
-    _fields_ = [("peak_gflops", c_double), ("read_gbps", c_double)]
+    _fields_ = [("struct_size", c_size_t), ("peak_gflops", c_double), ("read_gbps", c_double)]
 
 
 ARGUMENTS = {
@@ -61,7 +62,7 @@ ARGUMENTS = {
     "vgg_model_create": [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_model_save": [c_void_p, c_char_p, c_void_p],
     "vgg_model_load": [c_char_p, c_void_p, c_void_p, c_void_p],
-    "vgg_model_network": [c_void_p],
+    "vgg_model_mutable_network": [c_void_p],
     "vgg_model_free": [c_void_p],
     "vgg_plan_options_init": [c_void_p, c_size_t],
     "vgg_plan_create": [c_void_p, c_void_p, c_void_p, c_void_p],
@@ -70,6 +71,7 @@ ARGUMENTS = {
     "vgg_cross_entropy": [c_void_p, c_void_p, c_size_t, c_size_t, c_void_p],
     "vgg_optimiser_create": [c_void_p, c_void_p, c_double, c_double, c_void_p, c_void_p],
     "vgg_optimiser_step": [c_void_p, c_double, c_void_p],
+    "vgg_preprocess_init": [c_void_p, c_size_t],
     "vgg_preprocess_preset": [c_char_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p],
     "vgg_preprocess_image": [c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_image_load": [c_char_p, c_void_p, c_void_p],
@@ -83,12 +85,12 @@ RESULTS = {
     "vgg_cross_entropy": c_double,
     "vgg_network_layer_count": c_size_t,
     "vgg_network_multiply_adds": c_size_t,
-    "vgg_model_network": c_void_p,
+    "vgg_model_mutable_network": c_void_p,
     "vgg_cpu_tier": c_char_p,
     "vgg_version": c_char_p,
 }
-NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_image_free",
-             "vgg_model_free"}
+NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_preprocess_init",
+             "vgg_image_free", "vgg_model_free"}
 
 
 class Library:
@@ -134,7 +136,7 @@ class Library:
         options.classes = classes
         options.dropout = 0
         options.height = options.width = size
-        options.layout = 1 if torchvision_layout else 0
+        options.layout = 2 if torchvision_layout else 1
         network, model = c_void_p(), c_void_p()
         self.network_create(byref(options), byref(network))
         self.network_initialise(network, b"kaiming", seed)
@@ -145,11 +147,11 @@ class Library:
         """What the peers are built from: type, kernel, output shape and names of the tensors."""
         rows = []
         for index in range(self.network_layer_count(network)):
-            layer = LayerInfo()
+            layer = LayerInfo(struct_size=sizeof(LayerInfo))
             self.network_layer(network, index, byref(layer))
             tensors = []
             for number in range(layer.first_tensor, layer.first_tensor + layer.tensors):
-                tensor = TensorInfo()
+                tensor = TensorInfo(struct_size=sizeof(TensorInfo))
                 self.network_tensor(network, number, byref(tensor))
                 tensors.append(tensor.name.decode())
             rows.append({"type": LAYER_TYPES[layer.type], "name": layer.name.decode(),
@@ -159,7 +161,8 @@ class Library:
 
     def picture(self, path, size):
         """The picture as an input, 3 x size x size floats, preprocessed as torchvision has it."""
-        preprocess = ctypes.create_string_buffer(4096)
+        preprocess = ctypes.create_string_buffer(4096)  # more than the struct has
+        self.preprocess_init(preprocess, sizeof(preprocess))
         image = Image()
         values = (c_float * (3 * size * size))()
         self.preprocess_preset(b"torchvision", 3, size, size, preprocess)
@@ -174,7 +177,7 @@ class Library:
         """It lives as long as the process."""
         model = c_void_p()
         self.model_load(str(path).encode(), None, byref(model))
-        return self.model_network(model)
+        return self.model_mutable_network(model)
 
     def make_plan(self, network, batch, threads, train=False):
         options, plan = PlanOptions(), c_void_p()
@@ -192,6 +195,6 @@ class Library:
         return optimiser
 
     def machine(self, threads):
-        machine = Machine()
+        machine = Machine(struct_size=sizeof(Machine))
         self.machine_measure(threads, byref(machine))
         return {"peak_gflops": machine.peak_gflops, "read_gbps": machine.read_gbps}

@@ -21,6 +21,7 @@ typedef struct measurement {
 static void measure_and_send(size_t threads, int pipe_end) {
     measurement result;
     memset(&result, 0, sizeof result);
+    result.machine.struct_size = sizeof result.machine;
     result.status = vgg_machine_measure(threads, &result.machine, &result.error);
     ssize_t sent = write(pipe_end, &result, sizeof result);
     _exit(sent == (ssize_t)sizeof result ? 0 : 1);

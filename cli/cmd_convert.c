@@ -103,7 +103,7 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
     vgg_status status = VGG_OK;
     const char *dtype = stored_dtype(o->dtype);
     if (dtype != NULL)
-        status = vgg_network_set_dtype(vgg_model_network(model), dtype, error);
+        status = vgg_network_set_dtype(vgg_model_mutable_network(model), dtype, error);
     vgg_save_options options;
     vgg_save_options_init(&options, sizeof options);
     options.format = o->format;
@@ -115,7 +115,7 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
 
 /* Of the first linear layer's weights. */
 static const char *linear_dtype(const vgg_network *network) {
-    vgg_tensor_info info;
+    vgg_tensor_info info = {.struct_size = sizeof info};
     for (size_t i = 0; vgg_network_tensor(network, i, &info, NULL) == VGG_OK; i++) {
         if (info.dimensions == 2)
             return vgg_network_dtype(network, i);

@@ -198,7 +198,7 @@ static int measure(const eval_options *o, const vgg_model *model, const vgg_data
     options.skipped = skip;
     options.progress = show_progress;
     options.user = &state;
-    vgg_eval_result result;
+    vgg_eval_result result = {.struct_size = sizeof result};
     vgg_error error;
     vgg_status measured = vgg_evaluate(model, dataset, &options, &result, &error);
     vgg_cli_progress_clear(&state.progress);

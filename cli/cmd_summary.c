@@ -75,7 +75,7 @@ static int print_summary(const vgg_network *network, const summary_options *o) {
     fputs(text, stdout);
     if (length == 0 || text[length - 1] != '\n')
         putchar('\n');
-    free(text);
+    vgg_string_free(text);
     return VGG_CLI_OK;
 }
 

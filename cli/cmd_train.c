@@ -79,7 +79,9 @@ static void print_stopped(const vgg_cli_train_options *o, const vgg_error *where
     free(data);
 }
 
-static void fill_options(const vgg_cli_train_options *o, vgg_train_options *options) {
+/* The options point to the view. */
+static void fill_options(const vgg_cli_train_options *o, vgg_augment *view,
+                         vgg_train_options *options) {
     vgg_train_options_init(options, sizeof *options);
     options->epochs = o->epochs;
     options->batch = o->batch;
@@ -96,8 +98,10 @@ static void fill_options(const vgg_cli_train_options *o, vgg_train_options *opti
     options->threads = o->threads;
     options->workers = o->workers;
     options->shuffle = o->shuffle;
-    options->augment.crop = o->augment && o->crop;
-    options->augment.flip = o->augment && o->flip;
+    vgg_augment_init(view, sizeof *view);
+    view->crop = o->augment && o->crop;
+    view->flip = o->augment && o->flip;
+    options->augment = view;
     options->resume = o->resume;
     options->folder = o->folder;
 }
@@ -106,10 +110,11 @@ static int run(vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     vgg_cli_train_report report = vgg_cli_train_report_init(training);
     vgg_train_options options;
-    fill_options(o, &options);
+    vgg_augment view;
+    fill_options(o, &view, &options);
     options.callback = vgg_cli_train_event;
     options.user = &report;
-    vgg_train_result result = {0};
+    vgg_train_result result = {.struct_size = sizeof result};
     vgg_error error;
     vgg_cli_train_catch_signals();
     vgg_status trained = vgg_train(training->model, training->train, training->validation, &options,

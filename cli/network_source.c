@@ -125,7 +125,7 @@ static int load_model(const char *command, const vgg_cli_network_source *source,
         vgg_model_free(model);
         return VGG_CLI_FAILURE;
     }
-    *opened = (vgg_cli_network){.network = vgg_model_network(model), .model = model};
+    *opened = (vgg_cli_network){.network = vgg_model_mutable_network(model), .model = model};
     return VGG_CLI_OK;
 }
 

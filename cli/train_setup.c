@@ -67,6 +67,7 @@ int vgg_cli_train_open_data(vgg_cli_training *training) {
             return fail(&error);
         training->split = training->validation != NULL;
     }
+    training->info.struct_size = sizeof training->info;
     if (vgg_dataset_describe(training->train, &training->info, &error) != VGG_OK)
         return fail(&error);
     return VGG_CLI_OK;
@@ -147,7 +148,7 @@ int vgg_cli_train_make_model(vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     vgg_error error;
     vgg_network *network = NULL;
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     vgg_status made = make_preprocess(training, &preprocess, &error);
     if (made == VGG_OK)
         made = make_network(training, &network, &error);

@@ -71,6 +71,7 @@ VGG_API size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item);
 
 /* What is known of the pictures without decoding them all. */
 typedef struct vgg_dataset_info {
+    size_t struct_size;   /* set by the caller */
     const char *kind;     /* "folder", "tar", "MNIST IDX", "CIFAR-10", "CIFAR-100" */
     size_t channels;      /* 1 or 3 */
     size_t width, height; /* the same for all pictures, or 0 when they differ */
@@ -139,6 +140,7 @@ VGG_API size_t vgg_loader_batch_count(const vgg_loader *loader);
  * (skipped says how many); it may even be empty. Everything belongs to the loader and is valid
  * until its next call. */
 typedef struct vgg_batch {
+    size_t struct_size; /* set by the library */
     size_t count, skipped;
     const float *inputs;
     const size_t *classes; /* count class numbers */
@@ -146,10 +148,9 @@ typedef struct vgg_batch {
     double waited;         /* seconds that vgg_loader_next waited for the workers */
 } vgg_batch;
 
-/* The next batch; *more is false, and *batch empty, at the end of the epoch. After an error the
- * epoch is over, and vgg_loader_start begins the next. */
-VGG_API vgg_status vgg_loader_next(vgg_loader *loader, vgg_batch *batch, bool *more,
-                                   vgg_error *error);
+/* The next batch; *batch is NULL at the end of the epoch. After an error the epoch is over, and
+ * vgg_loader_start begins the next. */
+VGG_API vgg_status vgg_loader_next(vgg_loader *loader, const vgg_batch **batch, vgg_error *error);
 
 /* ---- pictograms ---- */
 

@@ -20,7 +20,7 @@ extern "C" {
 
 /* A picture of 8-bit samples, `channels` (1 grey, 3 red-green-blue) interleaved, rows from top to
  * bottom without gaps: sample c of column x, row y is pixels[(y * width + x) * channels + c].
- * Start with {0}; vgg_image_free releases the pixels and makes it {0} again. */
+ * Start with {0}; vgg_image_free releases the pixels and makes it {0} again. Frozen. */
 typedef struct vgg_image {
     size_t width, height, channels;
     uint8_t *pixels;
@@ -92,18 +92,25 @@ VGG_API vgg_status vgg_image_resize_short(const vgg_image *image, size_t side, v
  * subtract the mean and divide by the deviation per channel, in a channel order. A model file
  * carries these figures; nothing is guessed. */
 typedef struct vgg_preprocess {
-    char name[32];        /* the preset it came from */
-    size_t channels;      /* 1 or 3; a picture is converted to it */
-    size_t width, height; /* of the cut-out, which is the input of the network */
-    size_t resize;        /* short side before the cut-out; 0 leaves the size as it is */
-    vgg_filter filter;
-    bool bgr;       /* channel order of the input: blue-green-red instead of red-green-blue */
-    double scale;   /* first: sample * scale, sample in 0..255 */
-    double mean[3]; /* then: - mean[c], / deviation[c]; c counts in the order of the input */
+    size_t struct_size;   /* set by vgg_preprocess_init */
+    char name[32];        /* the preset it came from, default "" */
+    size_t channels;      /* 1 or 3; a picture is converted to it. Default 3 */
+    size_t width, height; /* of the cut-out, which is the input of the network; default 0: they are
+                           * to be set */
+    size_t resize;        /* short side before the cut-out; default 0 leaves the size as it is */
+    vgg_filter filter;    /* default VGG_FILTER_BILINEAR */
+    bool bgr;       /* channel order of the input: blue-green-red instead of red-green-blue, default
+                     * false */
+    double scale;   /* first: sample * scale, sample in 0..255. Default 1 */
+    double mean[3]; /* then: - mean[c], / deviation[c]; c counts in the order of the input. Default
+                     * 0 and 1 */
     double deviation[3];
 } vgg_preprocess;
 
-/* Fills in a preset for an input of `channels` x `height` x `width`:
+VGG_API void vgg_preprocess_init(vgg_preprocess *preprocess, size_t size);
+
+/* Fills in a preset for an input of `channels` x `height` x `width`, in a struct whose struct_size
+ * is set:
  *   "torchvision"  RGB, 1/255, mean (0.485, 0.456, 0.406), deviation (0.229, 0.224, 0.225)
  *   "caffe"        BGR, mean (103.939, 116.779, 123.68) of 0..255; Keras's VGG models use it too
  *   "paper"        RGB, mean (123.68, 116.779, 103.939) of 0..255
@@ -131,12 +138,19 @@ VGG_API vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const 
 VGG_API vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess,
                                             const vgg_image *image, float *input, vgg_error *error);
 
-/* The random view of a picture that training sees, a function of the three numbers alone. */
+/* The random view of a picture that training sees. */
 typedef struct vgg_augment {
+    size_t struct_size; /* set by vgg_augment_init */
     bool crop; /* a cut-out at a random place; along a side where the picture leaves no choice, at a
-                * random place around the middle, within a black margin of 1/8 of that side */
-    bool flip; /* mirrored with probability 1/2 */
+                * random place around the middle, within a black margin of 1/8 of that side. Default
+                * true */
+    bool flip; /* mirrored with probability 1/2, default true */
 } vgg_augment;
+
+VGG_API void vgg_augment_init(vgg_augment *augment, size_t size);
+
+/* Like vgg_preprocess_image, for the view that is a function of the three numbers alone: `index` is
+ * that of the picture. */
 
 VGG_API vgg_status vgg_preprocess_augmented(const vgg_preprocess *preprocess,
                                             const vgg_augment *augment, const vgg_image *image,

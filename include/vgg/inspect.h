@@ -26,11 +26,11 @@ VGG_API vgg_status vgg_inspect_file(const char *path, const vgg_model_options *o
                                     vgg_inspection **inspection, vgg_error *error);
 VGG_API void vgg_inspection_free(vgg_inspection *inspection);
 
-/* All that follows belongs to the inspection. The structs are the library's and may grow at their
- * ends. */
+/* All that follows belongs to the inspection. */
 
 /* The file as a whole. */
 typedef struct vgg_inspected_file {
+    size_t struct_size;     /* set by the library */
     const char *format;     /* "safetensors", "pth", ... */
     size_t bytes;           /* of the file and those that it refers to */
     size_t tensors, values; /* values of all tensors together */
@@ -60,6 +60,7 @@ VGG_API bool vgg_inspection_note(const vgg_inspection *inspection, size_t note, 
 
 /* A tensor of the file, in its order. */
 typedef struct vgg_inspected_tensor {
+    size_t struct_size;      /* set by the library */
     const char *stored_name; /* in the file */
     const char *name;        /* torchvision's; NULL: not a tensor of a recognised network */
     const char *dtype;       /* "F32", "F16", "BF16", "F64", "I64", ... */
@@ -101,6 +102,7 @@ VGG_API const char *vgg_problem_name(vgg_problem_kind kind);
  * 1e3 or below 1e-6, and that of other tensors when a value is beyond +-1e8 or a variance is
  * negative. */
 typedef struct vgg_problem {
+    size_t struct_size; /* set by the library */
     vgg_problem_kind kind;
     const char *tensor;  /* stored name, or torchvision's for a missing one; NULL: of the file */
     size_t count;        /* of values, for VGG_PROBLEM_DEAD of outputs; else 0 */

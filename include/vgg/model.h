@@ -24,7 +24,9 @@ VGG_API vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *
 VGG_API void vgg_model_free(vgg_model *model);
 
 /* All of these belong to the model. */
-VGG_API vgg_network *vgg_model_network(const vgg_model *model);
+VGG_API const vgg_network *vgg_model_network(const vgg_model *model);
+/* The same network, for what changes it: training, vgg_network_set_values and the like. */
+VGG_API vgg_network *vgg_model_mutable_network(vgg_model *model);
 VGG_API const vgg_preprocess *vgg_model_preprocess(const vgg_model *model); /* NULL: not known */
 VGG_API vgg_origin vgg_model_preprocess_origin(const vgg_model *model);
 VGG_API const char *const *vgg_model_class_names(const vgg_model *model); /* NULL: not known */

@@ -19,7 +19,7 @@ extern "C" {
 
 /* A configuration of the paper (Simonyan & Zisserman, arXiv 1409.1556v6, table 1). `convolutions`
  * is written as in `--arch`: output channels of 3x3 convolutions, "1x1:N" for 1x1 ones, M for a 2x2
- * max-pool, L for local response normalisation; the hidden linear layers are 4096,4096. */
+ * max-pool, L for local response normalisation; the hidden linear layers are 4096,4096. Frozen. */
 typedef struct vgg_architecture {
     const char *name;        /* "A", "A-LRN", "B", "C", "D" or "E" */
     const char *common_name; /* "VGG-11" and the like */
@@ -108,6 +108,7 @@ VGG_API const char *vgg_layer_type_name(vgg_layer_type type);
 #define VGG_LAYER_NAME 32
 
 typedef struct vgg_layer_info {
+    size_t struct_size; /* set by the caller */
     vgg_layer_type type;
     char name[VGG_LAYER_NAME];
     size_t kernel;     /* 3 or 1 for a convolution, 2 for a max-pool, else 0 */
@@ -126,6 +127,7 @@ VGG_API vgg_status vgg_network_layer(const vgg_network *network, size_t layer, v
 #define VGG_TENSOR_NAME 48
 
 typedef struct vgg_tensor_info {
+    size_t struct_size;          /* set by the caller */
     char name[VGG_TENSOR_NAME];  /* torchvision's: "features.0.weight", "features.1.running_mean" */
     size_t dimensions, shape[4]; /* (K, C, R, S), (out, in) or (channels) */
     size_t count;                /* the product of shape */
@@ -191,14 +193,16 @@ VGG_API size_t vgg_network_multiply_adds(const vgg_network *network);
 
 /* torchsummary 1.5.1's table as text; batch 0 prints -1 for the batch, as torchsummary does by
  * default. Parameters take the bytes that they are stored in, and where not all are float32 the
- * line of their size says how many are of which type. The caller frees *text with free(). */
+ * line of their size says how many are of which type. The caller frees *text with vgg_string_free.
+ */
 VGG_API vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **text,
                                        vgg_error *error);
 
 /* The same as JSON: {"arch", "layout", "batch_norm", "input", "classes", "batch", "layers":
  * [{"name", "type", "output_shape", "parameters", "multiply_adds"}], "parameters",
  * "trainable_parameters", "multiply_adds", "parameters_by_type": {"F32": ...}, "input_mb",
- * "forward_backward_mb", "parameters_mb", "total_mb"}. */
+ * "forward_backward_mb", "parameters_mb", "total_mb"}. The caller frees *text with
+ * vgg_string_free. */
 VGG_API vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, char **text,
                                             vgg_error *error);
 

@@ -137,6 +137,7 @@ VGG_API vgg_status vgg_plan_step(const vgg_plan *plan, size_t step, vgg_step_inf
  * use: float32 multiply-adds in registers, counted as two operations each, and reading memory that
  * no cache holds. Takes about a second and 256 MB. */
 typedef struct vgg_machine {
+    size_t struct_size; /* set by the caller */
     double peak_gflops, read_gbps;
 } vgg_machine;
 

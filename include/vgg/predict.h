@@ -34,6 +34,7 @@ VGG_API vgg_status vgg_predictor_create(const vgg_model *model,
                                         vgg_predictor **predictor, vgg_error *error);
 VGG_API void vgg_predictor_free(vgg_predictor *predictor);
 
+/* Frozen. */
 typedef struct vgg_prediction {
     size_t index;      /* number of the class */
     const char *label; /* its name; NULL when the model has none. Belongs to the model */
@@ -67,6 +68,7 @@ typedef struct vgg_eval_options {
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
 
 typedef struct vgg_eval_result {
+    size_t struct_size; /* set by the caller */
     size_t images, skipped;
     double top1, top5; /* fractions of images; with fewer than five classes top5 is 1 */
     double loss;       /* mean cross-entropy */

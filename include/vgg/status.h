@@ -1,4 +1,4 @@
-/* Status codes and error messages shared by every part of libvgg.
+/* What every part of libvgg shares: status codes and error messages, and how structs grow.
  *
  * A function that can fail returns a vgg_status and takes, as its last parameter, a pointer to a
  * vgg_error that the caller owns. The pointer may be NULL when only the code matters. On success
@@ -7,7 +7,26 @@
  * then left untouched unless a function says otherwise.
  *
  * The library never prints, never exits and never aborts because of its input, and keeps no error
- * state of its own: two threads that use two vgg_error values do not disturb one another. */
+ * state of its own: two threads that use two vgg_error values do not disturb one another.
+ *
+ * Structs grow: a later version of the library may add members at their ends. So that a program
+ * works with a library that is older or newer than the headers it was compiled with, each begins
+ * with `size_t struct_size`, the size of the struct as whoever filled it in knows it:
+ *   Options are set up with a function, which sets the size and the defaults:
+ *     vgg_plan_options options;
+ *     vgg_plan_options_init(&options, sizeof options);
+ *   and passed by pointer; NULL stands for the defaults. Members that an older program does not
+ *   have keep their defaults. Members that an older library does not know must be zero, or
+ *   VGG_ERROR_ARGUMENT says that they are not.
+ *   Results and infos belong to the caller, who sets the size and nothing else before the call:
+ *     vgg_tensor_info info = {.struct_size = sizeof info};    in C
+ *     vgg_tensor_info info{}; info.struct_size = sizeof info; in C++
+ *   The library writes the members that both know, and zeros into those that it does not know.
+ *   Structs that the library hands out by const pointer have the size that the library knows. Copy
+ *   one with vgg_struct_copy rather than by assignment, which would read what an older library
+ *   does not have.
+ * No such struct lies in another or in an array of the caller's. A few structs have no struct_size,
+ * and say that they are frozen: they never change. */
 #ifndef VGG_STATUS_H
 #define VGG_STATUS_H
 
@@ -40,6 +59,7 @@ typedef enum vgg_status {
 
 #define VGG_ERROR_TEXT 1024
 
+/* Frozen. */
 typedef struct vgg_error {
     vgg_status status;
     char message[VGG_ERROR_TEXT];
@@ -47,6 +67,13 @@ typedef struct vgg_error {
 
 /* The name of a status, such as "VGG_ERROR_SHAPE"; "VGG_ERROR_UNKNOWN" for any other value. */
 VGG_API const char *vgg_status_name(vgg_status status);
+
+/* Frees a text that a function of the library returned; NULL is fine. */
+VGG_API void vgg_string_free(char *text);
+
+/* Copies a struct with a struct_size into the caller's of `size` bytes, cut off or filled up with
+ * zeros, and sets the copy's struct_size to `size`. What the struct points to is not copied. */
+VGG_API void vgg_struct_copy(void *to, size_t size, const void *from);
 
 /* Threads that are used where an option says 0: OMP_NUM_THREADS when it is set, else as many as the
  * processors that affinity and the control group's quota leave to this process. */

@@ -49,6 +49,7 @@ typedef enum vgg_event_type {
 
 /* What the callback sees; only the members named for a type are set. */
 typedef struct vgg_train_event {
+    size_t struct_size; /* set by the library */
     vgg_event_type type;
     size_t epoch, epochs;     /* STEP, EVALUATED, EPOCH: 1-based */
     size_t step, steps;       /* STEP, EVALUATED: within the epoch (or its evaluation), 1-based */
@@ -72,21 +73,21 @@ typedef struct vgg_train_event {
 typedef bool vgg_train_callback(void *user, const vgg_train_event *event);
 
 typedef struct vgg_train_options {
-    size_t struct_size;    /* set by vgg_train_options_init */
-    size_t epochs;         /* default 10 */
-    size_t batch;          /* pictures per step, default 32 */
-    double rate;           /* learning rate, default 0.005 */
-    double momentum;       /* default 0.9 */
-    double weight_decay;   /* default 5e-4 */
-    vgg_schedule schedule; /* default VGG_SCHEDULE_CONSTANT */
-    size_t step_epochs;    /* default: a third of the epochs, rounded up */
-    double gamma;          /* default 0.1 */
-    uint64_t seed;         /* default 0: order, views and dropout are a function of it */
-    size_t threads;        /* default 0: as many as the machine leaves to this process */
-    size_t workers;        /* threads that read pictures, default 0: likewise */
-    bool shuffle;          /* default true */
-    vgg_augment augment;   /* default crop and flip */
-    bool resume;           /* continue the run in `folder` where it stopped, default false */
+    size_t struct_size;         /* set by vgg_train_options_init */
+    size_t epochs;              /* default 10 */
+    size_t batch;               /* pictures per step, default 32 */
+    double rate;                /* learning rate, default 0.005 */
+    double momentum;            /* default 0.9 */
+    double weight_decay;        /* default 5e-4 */
+    vgg_schedule schedule;      /* default VGG_SCHEDULE_CONSTANT */
+    size_t step_epochs;         /* default: a third of the epochs, rounded up */
+    double gamma;               /* default 0.1 */
+    uint64_t seed;              /* default 0: order, views and dropout are a function of it */
+    size_t threads;             /* default 0: as many as the machine leaves to this process */
+    size_t workers;             /* threads that read pictures, default 0: likewise */
+    bool shuffle;               /* default true */
+    const vgg_augment *augment; /* copied; default NULL: those of vgg_augment_init */
+    bool resume;                /* continue the run in `folder` where it stopped, default false */
     const char *folder; /* where log.jsonl, best.safetensors, last.safetensors and state.safetensors
                          * go; NULL: nothing is written */
     vgg_train_callback *callback; /* default NULL */
@@ -102,10 +103,11 @@ typedef struct vgg_train_options {
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);
 
 typedef struct vgg_train_result {
-    size_t epochs;     /* completed, all runs taken together */
-    size_t skipped;    /* pictures that could not be read, each counted once */
-    double best_top1;  /* on the validation part, or on training pictures when there is none */
-    size_t best_epoch; /* 1-based; 0 when no epoch was completed */
+    size_t struct_size; /* set by the caller */
+    size_t epochs;      /* completed, all runs taken together */
+    size_t skipped;     /* pictures that could not be read, each counted once */
+    double best_top1;   /* on the validation part, or on training pictures when there is none */
+    size_t best_epoch;  /* 1-based; 0 when no epoch was completed */
     double seconds;
 } vgg_train_result;
 

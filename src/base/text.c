@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vgg/status.h"
+
 static bool grow(vgg_text *text, size_t extra) {
     if (text->failed)
         return false;
@@ -60,6 +62,10 @@ char *vgg_text_take(vgg_text *text) {
 void vgg_text_free(vgg_text *text) {
     free(text->data);
     *text = (vgg_text){0};
+}
+
+void vgg_string_free(char *text) {
+    free(text);
 }
 
 char *vgg_text_copy(const char *string) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/text.h"
 
 /* Pictures decoded by vgg_dataset_describe to learn what a folder or a tar holds. */
@@ -227,15 +228,15 @@ static vgg_status describe_sample(const vgg_dataset *dataset, vgg_dataset_info *
 
 vgg_status vgg_dataset_describe(const vgg_dataset *dataset, vgg_dataset_info *info,
                                 vgg_error *error) {
-    vgg_dataset_info found = {.kind = dataset->kind,
+    vgg_dataset_info found = {.struct_size = sizeof found,
+                              .kind = dataset->kind,
                               .channels = dataset->channels,
                               .width = dataset->width,
                               .height = dataset->height};
-    if (found.channels == 0) {
-        vgg_status status = describe_sample(dataset, &found, error);
-        if (status != VGG_OK)
-            return status;
-    }
-    *info = found;
-    return VGG_OK;
+    vgg_status status = vgg_result_check(info, "vgg_dataset_info", error);
+    if (status == VGG_OK && found.channels == 0)
+        status = describe_sample(dataset, &found, error);
+    if (status != VGG_OK)
+        return status;
+    return vgg_result_write(info, &found, sizeof found, "vgg_dataset_info", error);
 }

@@ -39,6 +39,7 @@ struct vgg_loader {
     size_t batch_count; /* in an epoch */
     ring_place *ring;
     size_t places;
+    vgg_batch handed; /* out last */
     pthread_t *workers;
     size_t started;
 
@@ -153,6 +154,26 @@ static vgg_status full_options(const vgg_loader_options *given, vgg_loader_optio
     return VGG_OK;
 }
 
+static vgg_status copy_preprocess(vgg_loader *loader, const vgg_preprocess *given,
+                                  vgg_error *error) {
+    vgg_preprocess *own = &loader->preprocess;
+    vgg_preprocess_init(own, sizeof *own);
+    vgg_status status = vgg_options_read(own, sizeof *own, given, "vgg_preprocess", error);
+    if (status == VGG_OK)
+        status = vgg_preprocess_check(own, error);
+    /* vgg_preprocess_check holds the sides to VGG_IMAGE_MAX_SIDE: no overflow. */
+    if (status == VGG_OK)
+        loader->input = own->channels * own->height * own->width;
+    return status;
+}
+
+static vgg_status copy_augment(vgg_loader *loader, vgg_error *error) {
+    vgg_augment *own = &loader->augment;
+    loader->augmented = loader->options.augment != NULL;
+    vgg_augment_init(own, sizeof *own);
+    return vgg_options_read(own, sizeof *own, loader->options.augment, "vgg_augment", error);
+}
+
 /* The ring's batches are no larger and no more than the data has. */
 static void count_batches(vgg_loader *loader) {
     size_t count = vgg_dataset_count(loader->dataset);
@@ -224,16 +245,12 @@ vgg_status vgg_loader_create(const vgg_dataset *dataset, const vgg_preprocess *p
     pthread_cond_init(&loader->work, NULL);
     pthread_cond_init(&loader->changed, NULL);
     loader->dataset = dataset;
-    loader->preprocess = *preprocess;
-    vgg_status status = vgg_preprocess_check(preprocess, error);
+    vgg_status status = copy_preprocess(loader, preprocess, error);
     if (status == VGG_OK)
         status = full_options(options, &loader->options, error);
+    if (status == VGG_OK)
+        status = copy_augment(loader, error);
     if (status == VGG_OK) {
-        loader->augmented = loader->options.augment != NULL;
-        if (loader->augmented)
-            loader->augment = *loader->options.augment;
-        /* vgg_preprocess_check holds the sides to VGG_IMAGE_MAX_SIDE: no overflow. */
-        loader->input = preprocess->channels * preprocess->height * preprocess->width;
         count_batches(loader);
         status = make_ring(loader, error);
     }
@@ -394,13 +411,12 @@ static vgg_status close_gaps(const vgg_loader *loader, ring_place *place, size_t
     return status;
 }
 
-vgg_status vgg_loader_next(vgg_loader *loader, vgg_batch *batch, bool *more, vgg_error *error) {
+vgg_status vgg_loader_next(vgg_loader *loader, const vgg_batch **batch, vgg_error *error) {
     if (!loader->running)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the loader is in no epoch; expected vgg_loader_start before");
     if (loader->next_batch == loader->batch_count) {
-        *batch = (vgg_batch){0};
-        *more = false;
+        *batch = NULL;
         return VGG_OK;
     }
     ring_place *place;
@@ -413,12 +429,13 @@ vgg_status vgg_loader_next(vgg_loader *loader, vgg_batch *batch, bool *more, vgg
         pthread_mutex_unlock(&loader->mutex);
         return status;
     }
-    *batch = (vgg_batch){.count = count,
-                         .skipped = pictures - count,
-                         .inputs = place->inputs,
-                         .classes = place->classes,
-                         .items = place->items,
-                         .waited = waited};
-    *more = true;
+    loader->handed = (vgg_batch){.struct_size = sizeof loader->handed,
+                                 .count = count,
+                                 .skipped = pictures - count,
+                                 .inputs = place->inputs,
+                                 .classes = place->classes,
+                                 .items = place->items,
+                                 .waited = waited};
+    *batch = &loader->handed;
     return VGG_OK;
 }

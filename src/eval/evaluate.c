@@ -47,16 +47,15 @@ static vgg_status run_batches(vgg_plan *plan, vgg_loader *loader, float *logits,
                               vgg_error *error) {
     vgg_status status = vgg_loader_start(loader, 0, 0, error);
     while (status == VGG_OK) {
-        vgg_batch batch;
-        bool more;
-        status = vgg_loader_next(loader, &batch, &more, error);
-        if (status != VGG_OK || !more)
+        const vgg_batch *batch;
+        status = vgg_loader_next(loader, &batch, error);
+        if (status != VGG_OK || batch == NULL)
             break;
-        tally->skipped += batch.skipped;
-        if (batch.count > 0)
-            status = vgg_plan_forward(plan, batch.inputs, batch.count, logits, error);
+        tally->skipped += batch->skipped;
+        if (batch->count > 0)
+            status = vgg_plan_forward(plan, batch->inputs, batch->count, logits, error);
         if (status == VGG_OK)
-            count_batch(tally, logits, &batch, classes);
+            count_batch(tally, logits, batch, classes);
         size_t done = tally->images + tally->skipped;
         if (status == VGG_OK && options->progress != NULL &&
             !options->progress(options->user, done, total))
@@ -103,7 +102,7 @@ static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *op
     planning.exact = options->exact;
     planning.height = preprocess->height;
     planning.width = preprocess->width;
-    return vgg_plan_create(vgg_model_network(model), &planning, plan, error);
+    return vgg_plan_create((vgg_network *)vgg_model_network(model), &planning, plan, error);
 }
 
 static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
@@ -135,6 +134,8 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
     vgg_status status =
         vgg_options_read(&options, sizeof options, given, "vgg_eval_options", error);
     if (status == VGG_OK)
+        status = vgg_result_check(result, "vgg_eval_result", error);
+    if (status == VGG_OK)
         status = check(model, dataset, &options, error);
     eval_tally tally = {0};
     if (status == VGG_OK)
@@ -148,10 +149,11 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
         return vgg_fail(error, VGG_ERROR_NUMERIC,
                         "the model's results are not finite numbers; its weights may be damaged");
     double images = (double)tally.images;
-    *result = (vgg_eval_result){.images = tally.images,
-                                .skipped = tally.skipped,
-                                .top1 = (double)tally.top1 / images,
-                                .top5 = (double)tally.top5 / images,
-                                .loss = tally.loss / images};
-    return VGG_OK;
+    const vgg_eval_result found = {.struct_size = sizeof found,
+                                   .images = tally.images,
+                                   .skipped = tally.skipped,
+                                   .top1 = (double)tally.top1 / images,
+                                   .top5 = (double)tally.top5 / images,
+                                   .loss = tally.loss / images};
+    return vgg_result_write(result, &found, sizeof found, "vgg_eval_result", error);
 }

@@ -35,7 +35,8 @@ static vgg_status create_plan(vgg_predictor *predictor, const vgg_preprocess *pr
     options.exact = own.exact;
     options.height = preprocess->height;
     options.width = preprocess->width;
-    return vgg_plan_create(vgg_model_network(predictor->model), &options, &predictor->plan, error);
+    return vgg_plan_create((vgg_network *)vgg_model_network(predictor->model), &options,
+                           &predictor->plan, error);
 }
 
 static vgg_status allocate(vgg_predictor *predictor, const vgg_preprocess *preprocess,

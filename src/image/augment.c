@@ -1,4 +1,4 @@
-#include "base/error.h"
+#include "base/options.h"
 #include "base/random.h"
 #include "image/picture.h"
 #include "vgg/image.h"
@@ -17,28 +17,40 @@ static ptrdiff_t random_offset(size_t side, size_t cut, uint64_t key, uint64_t i
            (ptrdiff_t)vgg_random_below(2 * margin + 1, key, index, draw);
 }
 
-vgg_status vgg_preprocess_augmented(const vgg_preprocess *preprocess, const vgg_augment *augment,
+void vgg_augment_init(vgg_augment *augment, size_t size) {
+    const vgg_augment defaults = {.struct_size = size, .crop = true, .flip = true};
+    vgg_options_init(augment, size, &defaults, sizeof defaults);
+}
+
+vgg_status vgg_preprocess_augmented(const vgg_preprocess *given, const vgg_augment *augment,
                                     const vgg_image *image, uint64_t seed, uint64_t epoch,
                                     uint64_t index, float *input, vgg_error *error) {
+    vgg_preprocess preprocess;
+    vgg_augment view;
     size_t width, height;
-    vgg_status status = vgg_preprocess_size(preprocess, image, &width, &height, error);
+    vgg_augment_init(&view, sizeof view);
+    vgg_status status = vgg_preprocess_read(&preprocess, given, error);
+    if (status == VGG_OK)
+        status = vgg_options_read(&view, sizeof view, augment, "vgg_augment", error);
+    if (status == VGG_OK)
+        status = vgg_preprocess_size(&preprocess, image, &width, &height, error);
     if (status != VGG_OK)
         return status;
     /* A counter that nobody reaches who shuffles with (seed, epoch) and counts from 0. */
     uint64_t key = vgg_random_u64(seed, epoch, UINT64_MAX - 1);
-    ptrdiff_t x = vgg_centre_offset(width, preprocess->width);
-    ptrdiff_t y = vgg_centre_offset(height, preprocess->height);
-    if (augment->crop) {
-        x = random_offset(width, preprocess->width, key, index, DRAW_X);
-        y = random_offset(height, preprocess->height, key, index, DRAW_Y);
+    ptrdiff_t x = vgg_centre_offset(width, preprocess.width);
+    ptrdiff_t y = vgg_centre_offset(height, preprocess.height);
+    if (view.crop) {
+        x = random_offset(width, preprocess.width, key, index, DRAW_X);
+        y = random_offset(height, preprocess.height, key, index, DRAW_Y);
     }
     vgg_image cut;
-    status = vgg_preprocess_cut(preprocess, image, x, y, &cut, error);
+    status = vgg_preprocess_cut(&preprocess, image, x, y, &cut, error);
     if (status != VGG_OK)
         return status;
-    if (augment->flip && vgg_random_below(2, key, index, DRAW_FLIP) == 1)
+    if (view.flip && vgg_random_below(2, key, index, DRAW_FLIP) == 1)
         vgg_image_flip(&cut);
-    status = vgg_preprocess_normalise(preprocess, &cut, input, error);
+    status = vgg_preprocess_fill(&preprocess, &cut, input, error);
     vgg_image_free(&cut);
     return status;
 }

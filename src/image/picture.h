@@ -37,7 +37,10 @@ vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t he
 /* The size that vgg_image_resize_short gives a picture. */
 void vgg_image_short_size(const vgg_image *image, size_t side, size_t *width, size_t *height);
 
-/* Checks both, and tells the size of the picture after the resize of `preprocess`. */
+/* Reads the caller's preprocessing into our own and checks it. What follows takes one that is. */
+vgg_status vgg_preprocess_read(vgg_preprocess *own, const vgg_preprocess *given, vgg_error *error);
+
+/* Checks the picture, and tells its size after the resize of `preprocess`. */
 vgg_status vgg_preprocess_size(const vgg_preprocess *preprocess, const vgg_image *image,
                                size_t *width, size_t *height, vgg_error *error);
 
@@ -46,5 +49,9 @@ vgg_status vgg_preprocess_size(const vgg_preprocess *preprocess, const vgg_image
  */
 vgg_status vgg_preprocess_cut(const vgg_preprocess *preprocess, const vgg_image *image, ptrdiff_t x,
                               ptrdiff_t y, vgg_image *cut, vgg_error *error);
+
+/* Turns a picture that has the size of the cut-out and the right channels into floats. */
+vgg_status vgg_preprocess_fill(const vgg_preprocess *preprocess, const vgg_image *image,
+                               float *input, vgg_error *error);
 
 #endif

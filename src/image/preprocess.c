@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "image/picture.h"
 #include "vgg/image.h"
 
@@ -24,39 +25,6 @@ static const preset presets[] = {
 };
 enum { PRESETS = sizeof presets / sizeof presets[0] };
 
-vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t height, size_t width,
-                                 vgg_preprocess *preprocess, vgg_error *error) {
-    size_t found = 0;
-    while (found < PRESETS && strcmp(presets[found].name, name) != 0) {
-        found++;
-    }
-    if (found == PRESETS)
-        return vgg_fail(
-            error, VGG_ERROR_NOT_FOUND,
-            "there is no preprocessing \"%s\"; the presets are torchvision, caffe, paper, "
-            "unit and signed",
-            name);
-    const preset *from = &presets[found];
-    vgg_preprocess result = {.channels = channels,
-                             .width = width,
-                             .height = height,
-                             .filter = VGG_FILTER_BILINEAR,
-                             .bgr = from->bgr && channels == 3,
-                             .scale = from->scale};
-    memcpy(result.name, from->name, strlen(from->name) + 1);
-    size_t side = vgg_size_min(vgg_size_min(height, width), VGG_IMAGE_MAX_SIDE);
-    result.resize = (side * 256 + 112) / 224;
-    for (size_t c = 0; c < 3; c++) {
-        const double *m = from->mean, *d = from->deviation;
-        result.mean[c] = channels == 1 ? (m[0] + m[1] + m[2]) / 3 : m[c];
-        result.deviation[c] = channels == 1 ? (d[0] + d[1] + d[2]) / 3 : d[c];
-    }
-    vgg_status status = vgg_preprocess_check(&result, error);
-    if (status == VGG_OK)
-        *preprocess = result;
-    return status;
-}
-
 static vgg_status check_side(const char *what, size_t side, size_t least, vgg_error *error) {
     if (side >= least && side <= VGG_IMAGE_MAX_SIDE)
         return VGG_OK;
@@ -64,7 +32,7 @@ static vgg_status check_side(const char *what, size_t side, size_t least, vgg_er
                     side, least, VGG_IMAGE_MAX_SIDE);
 }
 
-vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *error) {
+static vgg_status check(const vgg_preprocess *preprocess, vgg_error *error) {
     if (preprocess->channels != 1 && preprocess->channels != 3)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "preprocessing: channels is %zu, expected 1 or 3", preprocess->channels);
@@ -99,6 +67,57 @@ vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *err
     return VGG_OK;
 }
 
+void vgg_preprocess_init(vgg_preprocess *preprocess, size_t size) {
+    const vgg_preprocess defaults = {
+        .struct_size = size, .channels = 3, .scale = 1, .deviation = {1, 1, 1}};
+    vgg_options_init(preprocess, size, &defaults, sizeof defaults);
+}
+
+vgg_status vgg_preprocess_read(vgg_preprocess *own, const vgg_preprocess *given, vgg_error *error) {
+    vgg_preprocess_init(own, sizeof *own);
+    vgg_status status = vgg_options_read(own, sizeof *own, given, "vgg_preprocess", error);
+    return status == VGG_OK ? check(own, error) : status;
+}
+
+vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *error) {
+    vgg_preprocess own;
+    return vgg_preprocess_read(&own, preprocess, error);
+}
+
+vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t height, size_t width,
+                                 vgg_preprocess *preprocess, vgg_error *error) {
+    size_t found = 0;
+    while (found < PRESETS && strcmp(presets[found].name, name) != 0) {
+        found++;
+    }
+    if (found == PRESETS)
+        return vgg_fail(
+            error, VGG_ERROR_NOT_FOUND,
+            "there is no preprocessing \"%s\"; the presets are torchvision, caffe, paper, "
+            "unit and signed",
+            name);
+    const preset *from = &presets[found];
+    vgg_preprocess result = {.struct_size = sizeof result,
+                             .channels = channels,
+                             .width = width,
+                             .height = height,
+                             .filter = VGG_FILTER_BILINEAR,
+                             .bgr = from->bgr && channels == 3,
+                             .scale = from->scale};
+    memcpy(result.name, from->name, strlen(from->name) + 1);
+    size_t side = vgg_size_min(vgg_size_min(height, width), VGG_IMAGE_MAX_SIDE);
+    result.resize = (side * 256 + 112) / 224;
+    for (size_t c = 0; c < 3; c++) {
+        const double *m = from->mean, *d = from->deviation;
+        result.mean[c] = channels == 1 ? (m[0] + m[1] + m[2]) / 3 : m[c];
+        result.deviation[c] = channels == 1 ? (d[0] + d[1] + d[2]) / 3 : d[c];
+    }
+    vgg_status status = check(&result, error);
+    if (status != VGG_OK)
+        return status;
+    return vgg_result_write(preprocess, &result, sizeof result, "vgg_preprocess", error);
+}
+
 ptrdiff_t vgg_centre_offset(size_t side, size_t cut) {
     if (side < cut)
         return -(ptrdiff_t)((cut - side) / 2);
@@ -109,9 +128,7 @@ ptrdiff_t vgg_centre_offset(size_t side, size_t cut) {
 
 vgg_status vgg_preprocess_size(const vgg_preprocess *preprocess, const vgg_image *image,
                                size_t *width, size_t *height, vgg_error *error) {
-    vgg_status status = vgg_preprocess_check(preprocess, error);
-    if (status == VGG_OK)
-        status = vgg_image_check(image, error);
+    vgg_status status = vgg_image_check(image, error);
     if (status != VGG_OK)
         return status;
     *width = image->width;
@@ -161,26 +178,9 @@ vgg_status vgg_preprocess_cut(const vgg_preprocess *preprocess, const vgg_image 
     return status;
 }
 
-vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const vgg_image *image,
-                                float *input, vgg_error *error) {
-    size_t width, height;
-    vgg_image cut;
-    vgg_status status = vgg_preprocess_size(preprocess, image, &width, &height, error);
-    if (status == VGG_OK)
-        status = vgg_preprocess_cut(preprocess, image, vgg_centre_offset(width, preprocess->width),
-                                    vgg_centre_offset(height, preprocess->height), &cut, error);
-    if (status != VGG_OK)
-        return status;
-    status = vgg_preprocess_normalise(preprocess, &cut, input, error);
-    vgg_image_free(&cut);
-    return status;
-}
-
-vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess, const vgg_image *image,
-                                    float *input, vgg_error *error) {
-    vgg_status status = vgg_preprocess_check(preprocess, error);
-    if (status == VGG_OK)
-        status = vgg_image_check(image, error);
+vgg_status vgg_preprocess_fill(const vgg_preprocess *preprocess, const vgg_image *image,
+                               float *input, vgg_error *error) {
+    vgg_status status = vgg_image_check(image, error);
     if (status != VGG_OK)
         return status;
     if (image->channels != preprocess->channels || image->width != preprocess->width ||
@@ -204,4 +204,29 @@ vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess, const vgg_
         }
     }
     return VGG_OK;
+}
+
+vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const vgg_image *image,
+                                float *input, vgg_error *error) {
+    vgg_preprocess own;
+    size_t width, height;
+    vgg_image cut;
+    vgg_status status = vgg_preprocess_read(&own, preprocess, error);
+    if (status == VGG_OK)
+        status = vgg_preprocess_size(&own, image, &width, &height, error);
+    if (status == VGG_OK)
+        status = vgg_preprocess_cut(&own, image, vgg_centre_offset(width, own.width),
+                                    vgg_centre_offset(height, own.height), &cut, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_preprocess_fill(&own, &cut, input, error);
+    vgg_image_free(&cut);
+    return status;
+}
+
+vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess, const vgg_image *image,
+                                    float *input, vgg_error *error) {
+    vgg_preprocess own;
+    vgg_status status = vgg_preprocess_read(&own, preprocess, error);
+    return status == VGG_OK ? vgg_preprocess_fill(&own, image, input, error) : status;
 }

@@ -79,7 +79,8 @@ static vgg_status check_tensor(const vgg_tensor_info *info, const vgg_stored_ten
 /* ---- weights of int8 ---- */
 
 vgg_tensor_info vgg_bind_scale_info(const vgg_tensor_info *weight) {
-    vgg_tensor_info scale = {.dimensions = 1, .count = weight->shape[0]};
+    vgg_tensor_info scale = {
+        .struct_size = sizeof scale, .dimensions = 1, .count = weight->shape[0]};
     scale.shape[0] = weight->shape[0];
     snprintf(scale.name, sizeof scale.name, "%.*s_scale", VGG_TENSOR_NAME - 8, weight->name);
     return scale;

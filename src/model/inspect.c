@@ -38,7 +38,11 @@ void vgg_inspection_add(vgg_inspection *in, vgg_problem_kind kind, const char *t
     vgg_found_problem *found = &in->problems[in->problem_count++];
     found->message = vgg_text_copy(line);
     found->tensor = tensor != NULL ? vgg_text_copy(tensor) : NULL;
-    found->shown = (vgg_problem){kind, found->tensor, count, found->message};
+    found->shown = (vgg_problem){.struct_size = sizeof found->shown,
+                                 .kind = kind,
+                                 .tensor = found->tensor,
+                                 .count = count,
+                                 .message = found->message};
     if (found->message == NULL || (tensor != NULL && found->tensor == NULL))
         in->failed = true;
 }
@@ -125,6 +129,7 @@ static void state_facts(vgg_inspection *in) {
     const vgg_loading *l = &in->loading;
     const vgg_tensor_source *source = &l->source;
     vgg_inspected_file *file = &in->file;
+    file->struct_size = sizeof *file;
     file->format = source->format->name;
     file->bytes = source->storage.size + source->storage.other_bytes;
     file->tensors = source->tensor_count;
@@ -161,6 +166,7 @@ static vgg_status list_tensors(vgg_inspection *in, vgg_error *error) {
     for (size_t i = 0; i < count; i++) {
         const vgg_stored_tensor *stored = &source->tensors[i];
         vgg_inspected_tensor *tensor = &in->tensors[i];
+        tensor->struct_size = sizeof *tensor;
         tensor->stored_name = stored->stored_as != NULL ? stored->stored_as : stored->name;
         tensor->dtype = stored->type->name;
         tensor->dimensions = stored->dimensions;

@@ -185,7 +185,8 @@ static vgg_status read_manner(const place *at, const json_t *object, vgg_preproc
 vgg_status vgg_json_to_preprocess(const char *path, const char *key, const char *text,
                                   vgg_preprocess *preprocess, vgg_error *error) {
     const place at = {path, key, error};
-    vgg_preprocess p = {0};
+    vgg_preprocess p;
+    vgg_preprocess_init(&p, sizeof p);
     vgg_status status = VGG_OK;
     json_t *object = read_json(&at, text, &status);
     if (object == NULL)

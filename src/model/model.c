@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 
 static vgg_status check_preprocess(const vgg_network_options *network,
                                    const vgg_preprocess *preprocess, vgg_error *error) {
@@ -39,9 +40,11 @@ static vgg_status check_names(const char *const *names, size_t count, vgg_error 
 vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preprocess,
                             const char *const *class_names, vgg_model **model, vgg_error *error) {
     const vgg_network_options *options = vgg_network_describe(network);
-    vgg_status status = VGG_OK;
-    if (preprocess != NULL)
-        status = check_preprocess(options, preprocess, error);
+    vgg_preprocess own;
+    vgg_preprocess_init(&own, sizeof own);
+    vgg_status status = vgg_options_read(&own, sizeof own, preprocess, "vgg_preprocess", error);
+    if (status == VGG_OK && preprocess != NULL)
+        status = check_preprocess(options, &own, error);
     if (status == VGG_OK && class_names != NULL)
         status = check_names(class_names, options->classes, error);
     if (status != VGG_OK)
@@ -54,8 +57,7 @@ vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preproce
         return vgg_fail_memory(error, "the class names", options->classes * sizeof(char *));
     }
     made->preprocess_origin = preprocess != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_UNKNOWN;
-    if (preprocess != NULL)
-        made->preprocess = *preprocess;
+    made->preprocess = own;
     made->network = network;
     *model = made;
     return VGG_OK;
@@ -71,7 +73,11 @@ void vgg_model_free(vgg_model *model) {
     free(model);
 }
 
-vgg_network *vgg_model_network(const vgg_model *model) {
+const vgg_network *vgg_model_network(const vgg_model *model) {
+    return model->network;
+}
+
+vgg_network *vgg_model_mutable_network(vgg_model *model) {
     return model->network;
 }
 

@@ -171,6 +171,7 @@ vgg_status vgg_loading_preprocess(vgg_loading *l, vgg_error *error) {
     }
     if (preset != NULL) {
         l->preprocess_origin = origin;
+        l->preprocess.struct_size = sizeof l->preprocess;
         return vgg_preprocess_preset(preset, n->channels, n->height, n->width, &l->preprocess,
                                      error);
     }

@@ -112,7 +112,7 @@ static size_t linear_indices(const vgg_named_tensors *names, size_t *indices) {
 /* Names the network's linear layer of that rank; false beyond the last one. */
 static bool linear_name(const vgg_network *network, size_t rank, char name[VGG_LAYER_NAME]) {
     for (size_t i = 0; i < vgg_network_layer_count(network); i++) {
-        vgg_layer_info info;
+        vgg_layer_info info = {.struct_size = sizeof info};
         if (vgg_network_layer(network, i, &info, NULL) != VGG_OK || info.type != VGG_LAYER_LINEAR ||
             rank-- > 0)
             continue;

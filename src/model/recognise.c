@@ -125,8 +125,8 @@ static void write_hidden(const vgg_sighting *sighting, vgg_text *hidden) {
 /* The values of the network's first linear weight. */
 static size_t first_linear_count(const vgg_network *network) {
     for (size_t i = 0; i < vgg_network_layer_count(network); i++) {
-        vgg_layer_info layer;
-        vgg_tensor_info weight;
+        vgg_layer_info layer = {.struct_size = sizeof layer};
+        vgg_tensor_info weight = {.struct_size = sizeof weight};
         if (vgg_network_layer(network, i, &layer, NULL) == VGG_OK &&
             layer.type == VGG_LAYER_LINEAR &&
             vgg_network_tensor(network, layer.first_tensor, &weight, NULL) == VGG_OK)

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "kernels/kernels.h"
 #include "vgg/network.h"
 #include "vgg/plan.h"
@@ -32,7 +33,9 @@ static double fastest(vgg_pool *pool, size_t units, vgg_pool_work *work, vgg_mac
 
 vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *error) {
     const vgg_kernels *kernels;
-    vgg_status status = vgg_kernels_get(&kernels, error);
+    vgg_status status = vgg_result_check(machine, "vgg_machine", error);
+    if (status == VGG_OK)
+        status = vgg_kernels_get(&kernels, error);
     if (status != VGG_OK)
         return status;
     size_t floats = READ_BYTES / sizeof(float), units = floats / VGG_MACHINE_FLOATS;
@@ -48,10 +51,12 @@ vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *
             task.values[i] = 0.5f;
         }
         double seconds = fastest(pool, MULTIPLY_UNITS, kernels->machine_multiply, &task);
-        machine->peak_gflops =
+        vgg_machine found = {0};
+        found.peak_gflops =
             (double)(kernels->machine_operations() * MULTIPLY_UNITS) / seconds * 1e-9;
         seconds = fastest(pool, units, kernels->machine_read, &task);
-        machine->read_gbps = (double)READ_BYTES / seconds * 1e-9;
+        found.read_gbps = (double)READ_BYTES / seconds * 1e-9;
+        status = vgg_result_write(machine, &found, sizeof found, "vgg_machine", error);
     }
     vgg_pool_free(pool);
     free(task.values);

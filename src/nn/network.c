@@ -182,7 +182,8 @@ static vgg_status add_tensor(vgg_network *network, const vgg_layer *layer, size_
                              const char *role, size_t dimensions, const size_t *shape, bool trained,
                              vgg_error *error) {
     vgg_tensor_info *info = &network->tensors[layer->first_tensor + which].info;
-    *info = (vgg_tensor_info){.dimensions = dimensions, .count = 1, .trained = trained};
+    *info = (vgg_tensor_info){
+        .struct_size = sizeof *info, .dimensions = dimensions, .count = 1, .trained = trained};
     snprintf(info->name, sizeof info->name, "%s.%s", layer->name, role);
     size_t bytes;
     for (size_t i = 0; i < dimensions; i++) {

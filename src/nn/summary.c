@@ -103,7 +103,7 @@ vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **
     vgg_text_add(&text, "%s%20s  %25s %15s\n%s", thin, "Layer (type)", "Output Shape", "Param #",
                  thick);
     for (size_t i = 0; i < network->layer_count; i++) {
-        vgg_layer_info info;
+        vgg_layer_info info = {.struct_size = sizeof info};
         vgg_network_layer(network, i, &info, NULL);
         add_row(&text, &info, i + 1, batch);
     }
@@ -151,7 +151,7 @@ vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, ch
     estimate totals = add_up(network, batch);
     json_t *layers = json_array();
     for (size_t i = 0; i < network->layer_count; i++) {
-        vgg_layer_info info;
+        vgg_layer_info info = {.struct_size = sizeof info};
         vgg_network_layer(network, i, &info, NULL);
         json_array_append_new(layers, layer_json(&info, batch));
     }

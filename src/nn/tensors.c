@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "nn/network.h"
@@ -43,7 +44,7 @@ vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "layer %zu of a network with %zu", index,
                         network->layer_count);
     const vgg_layer *layer = &network->layers[index];
-    *info = (vgg_layer_info){
+    vgg_layer_info found = {
         .type = layer->type,
         .kernel = layer->type == VGG_LAYER_MAX_POOL ? 2 : layer->kernel,
         .dimensions = layer->flattens ? 1 : 3,
@@ -52,8 +53,8 @@ vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer
         .multiply_adds = multiply_adds(network, layer),
         .first_tensor = layer->first_tensor,
         .tensors = layer->tensors};
-    memcpy(info->name, layer->name, sizeof info->name);
-    return VGG_OK;
+    memcpy(found.name, layer->name, sizeof found.name);
+    return vgg_result_write(info, &found, sizeof found, "vgg_layer_info", error);
 }
 
 /* ---- what is trained ---- */
@@ -117,9 +118,10 @@ static vgg_status check_tensor(const vgg_network *network, size_t tensor, vgg_er
 vgg_status vgg_network_tensor(const vgg_network *network, size_t tensor, vgg_tensor_info *info,
                               vgg_error *error) {
     vgg_status status = check_tensor(network, tensor, error);
-    if (status == VGG_OK)
-        *info = network->tensors[tensor].info;
-    return status;
+    if (status != VGG_OK)
+        return status;
+    const vgg_tensor_info *own = &network->tensors[tensor].info;
+    return vgg_result_write(info, own, sizeof *own, "vgg_tensor_info", error);
 }
 
 size_t vgg_network_find_tensor(const vgg_network *network, const char *name) {

@@ -26,6 +26,7 @@ typedef struct vgg_run {
     vgg_network *network;
     const vgg_dataset *train, *validation;
     vgg_train_options options;
+    vgg_augment augment;
     vgg_plan *plan;
     vgg_optimiser *optimiser;
     vgg_loader *loader;

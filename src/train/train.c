@@ -23,8 +23,7 @@ void vgg_train_options_init(vgg_train_options *options, size_t size) {
                                         .momentum = 0.9,
                                         .weight_decay = 5e-4,
                                         .gamma = 0.1,
-                                        .shuffle = true,
-                                        .augment = {.crop = true, .flip = true}};
+                                        .shuffle = true};
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
@@ -36,7 +35,8 @@ static double now(void) {
 
 /* ---- events ---- */
 
-static void tell(vgg_run *run, const vgg_train_event *event) {
+static void tell(vgg_run *run, vgg_train_event *event) {
+    event->struct_size = sizeof *event;
     if (run->options.callback != NULL && !run->options.callback(run->options.user, event))
         run->stop_asked = true;
 }
@@ -82,7 +82,8 @@ static bool picture_skipped(void *user, const char *name, const vgg_error *why) 
     if (!run->report_skipped)
         return true;
     run->skipped++;
-    vgg_train_event event = {.type = VGG_EVENT_SKIPPED, .name = name, .why = why};
+    vgg_train_event event = {
+        .struct_size = sizeof event, .type = VGG_EVENT_SKIPPED, .name = name, .why = why};
     return run->options.callback == NULL || run->options.callback(run->options.user, &event);
 }
 
@@ -166,13 +167,12 @@ static vgg_status train_epoch(vgg_run *run, vgg_error *error) {
     run->waited = 0;
     vgg_status status = vgg_loader_start(run->loader, progress->epoch, progress->step, error);
     while (status == VGG_OK && !run->stop_asked) {
-        vgg_batch batch;
-        bool more;
-        status = vgg_loader_next(run->loader, &batch, &more, error);
-        if (status != VGG_OK || !more)
+        const vgg_batch *batch;
+        status = vgg_loader_next(run->loader, &batch, error);
+        if (status != VGG_OK || batch == NULL)
             break;
-        run->waited += batch.waited;
-        status = learn(run, &batch, error);
+        run->waited += batch->waited;
+        status = learn(run, batch, error);
         if (status != VGG_OK)
             break;
         progress->step++;
@@ -211,7 +211,7 @@ static vgg_status validate(vgg_run *run, vgg_train_event *event, vgg_error *erro
     options.skipped = picture_skipped;
     options.progress = evaluation_progress;
     options.user = run;
-    vgg_eval_result result;
+    vgg_eval_result result = {.struct_size = sizeof result};
     vgg_status status = vgg_evaluate(run->model, run->validation, &options, &result, error);
     if (status == VGG_ERROR_STOPPED)
         return VGG_OK;
@@ -345,8 +345,7 @@ static vgg_status create_loader(vgg_run *run, vgg_error *error) {
     options.workers = run->options.workers;
     options.shuffle = run->options.shuffle;
     options.seed = run->options.seed;
-    bool augment = run->options.augment.crop || run->options.augment.flip;
-    options.augment = augment ? &run->options.augment : NULL;
+    options.augment = run->augment.crop || run->augment.flip ? &run->augment : NULL;
     options.skipped = picture_skipped;
     options.user = run;
     return vgg_loader_create(run->train, preprocess, &options, &run->loader, error);
@@ -355,7 +354,7 @@ static vgg_status create_loader(vgg_run *run, vgg_error *error) {
 /* Parameters of the layers that are trained. */
 static size_t trained_parameters(const vgg_network *network) {
     size_t count = 0;
-    vgg_layer_info info;
+    vgg_layer_info info = {.struct_size = sizeof info};
     for (size_t l = 0; l < network->layer_count; l++) {
         if (vgg_network_trained(network, l) && vgg_network_layer(network, l, &info, NULL) == VGG_OK)
             count += info.parameters;
@@ -436,12 +435,18 @@ static void tear_down(vgg_run *run) {
 vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_dataset *validation,
                      const vgg_train_options *given, vgg_train_result *result, vgg_error *error) {
     vgg_run run = {.model = model,
-                   .network = vgg_model_network(model),
+                   .network = vgg_model_mutable_network(model),
                    .train = train,
                    .validation = validation};
     vgg_train_options_init(&run.options, sizeof run.options);
     vgg_status status =
         vgg_options_read(&run.options, sizeof run.options, given, "vgg_train_options", error);
+    vgg_augment_init(&run.augment, sizeof run.augment);
+    if (status == VGG_OK)
+        status = vgg_options_read(&run.augment, sizeof run.augment, run.options.augment,
+                                  "vgg_augment", error);
+    if (status == VGG_OK && result != NULL)
+        status = vgg_result_check(result, "vgg_train_result", error);
     if (run.options.step_epochs == 0)
         run.options.step_epochs = (run.options.epochs + 2) / 3;
     if (run.options.micro_batch == 0 || run.options.micro_batch > run.options.batch)
@@ -461,12 +466,14 @@ vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_datas
         status = set_up(&run, error);
     if (status == VGG_OK)
         status = train_epochs(&run, error);
+    const vgg_train_result found = {.struct_size = sizeof found,
+                                    .epochs = run.progress.epoch,
+                                    .skipped = run.skipped,
+                                    .best_top1 = run.progress.best_top1,
+                                    .best_epoch = run.progress.best_epoch,
+                                    .seconds = now() - started};
     if (result != NULL)
-        *result = (vgg_train_result){.epochs = run.progress.epoch,
-                                     .skipped = run.skipped,
-                                     .best_top1 = run.progress.best_top1,
-                                     .best_epoch = run.progress.best_epoch,
-                                     .seconds = now() - started};
+        vgg_result_write(result, &found, sizeof found, "vgg_train_result", NULL);
     tear_down(&run);
     return status;
 }

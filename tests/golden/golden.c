@@ -185,7 +185,7 @@ vgg_network *vgg_golden_network(const vgg_golden_case *item) {
     assert_ok(vgg_network_create(&options, &network, &error), error);
     size_t tensors = vgg_network_tensor_count(network);
     for (size_t t = 0; t < tensors; t++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         float *values = vgg_golden_alloc(info.count, sizeof *values);
         uint64_t key = vgg_golden_key(item->seed, info.name);
@@ -220,7 +220,7 @@ void vgg_golden_fit(const vgg_golden_set *set, const vgg_golden_case *item, vgg_
             continue;
         const char *name = array->name + sizeof prefix - 1;
         size_t t = vgg_network_find_tensor(network, name);
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_error error;
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         assert_int_equal(array->count, info.shape[0]);

@@ -161,7 +161,7 @@ static float *train_once(const vgg_golden_case *item, size_t threads, size_t *co
     free(logits);
     float *end = result + logit_count + input_count;
     for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         append(&end, vgg_network_values(network, t), info.count);
         if (info.trained)
@@ -196,7 +196,7 @@ static void test_backward_again(void **state) {
     for (size_t i = 0; i < NETWORK_COUNT; i++) {
         const vgg_golden_case *item = &NETWORKS[i];
         vgg_error error;
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_network *network = vgg_golden_network(item);
         vgg_plan *plan = vgg_golden_plan(network, item, 2, true);
         assert_ok(vgg_network_tensor(network, 0, &info, &error), error);
@@ -249,7 +249,7 @@ enum { STATISTICS = 302 };
 static void read_statistics(const vgg_network *network, float values[STATISTICS]) {
     float *end = values;
     for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_error error;
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         if (!info.trained)
@@ -300,7 +300,7 @@ static void test_new_values_are_seen(void **state) {
     vgg_plan *source_plan = vgg_golden_plan(source, &item, 2, false);
     free(forward(plan, &item, 0, item.batch));
     for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         assert_ok(
             vgg_network_set_values(network, t, vgg_network_values(source, t), info.count, &error),

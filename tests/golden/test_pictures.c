@@ -20,7 +20,7 @@ static vgg_network *make_network(void) {
 
 static float *draw_pictures(void) {
     vgg_error error;
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     assert_ok(vgg_preprocess_preset("torchvision", 3, SIDE, SIDE, &preprocess, &error), error);
     float *inputs = vgg_golden_alloc(PICTURES * INPUT, sizeof *inputs);
     for (size_t i = 0; i < PICTURES; i++) {

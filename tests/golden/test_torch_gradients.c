@@ -34,7 +34,7 @@ static void compare_tensors(const vgg_golden_set *set, const vgg_golden_case *it
     assert_int_equal(item->arrays, tensors + 3); /* logits, loss, input */
     double size_before = 0;
     for (size_t t = 0; t < tensors; t++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_error error;
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         const float *expected = vgg_golden_values(set, item, info.name, info.count);

@@ -133,7 +133,7 @@ static worst_tensor compare_tensors(const vgg_golden_set *set, const vgg_golden_
     worst_tensor worst = {0};
     double size_before = 0;
     for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_error error;
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         if (info.trained != trained)

@@ -34,14 +34,14 @@ static inline vgg_network *small_net(const char *arch, size_t classes, size_t ch
 }
 
 static inline vgg_tensor_info tensor_info(const vgg_network *network, size_t tensor) {
-    vgg_tensor_info info;
+    vgg_tensor_info info = {.struct_size = sizeof info};
     vgg_error error;
     assert_ok(vgg_network_tensor(network, tensor, &info, &error), error);
     return info;
 }
 
 static inline vgg_layer_info layer_info(const vgg_network *network, size_t layer) {
-    vgg_layer_info info;
+    vgg_layer_info info = {.struct_size = sizeof info};
     vgg_error error;
     assert_ok(vgg_network_layer(network, layer, &info, &error), error);
     return info;

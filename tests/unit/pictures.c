@@ -108,7 +108,7 @@ vgg_model *make_model(const char *arch, size_t classes, bool batch_norm, double 
     options.dropout = dropout;
     vgg_network *network = make_net(&options);
     initialise(network, "glorot", 3);
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     vgg_model *model = NULL;
     vgg_error error;
     assert_ok(vgg_preprocess_preset("torchvision", 3, SIDE, SIDE, &preprocess, &error), error);
@@ -121,7 +121,7 @@ vgg_model *usual_model(bool batch_norm) {
 }
 
 void fill_tensor(vgg_model *model, const char *name, float value) {
-    vgg_network *network = vgg_model_network(model);
+    vgg_network *network = vgg_model_mutable_network(model);
     size_t tensor = vgg_network_find_tensor(network, name);
     size_t count = tensor_info(network, tensor).count;
     float *values = malloc(count * sizeof *values);

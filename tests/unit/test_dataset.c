@@ -235,7 +235,7 @@ static void descriptions(void **state) {
     write_picture("d/a/1.png", 8, 1, 1);
     write_picture("d/b/1.png", 8, 1, 1);
     vgg_dataset *train, *validation;
-    vgg_dataset_info info;
+    vgg_dataset_info info = {.struct_size = sizeof info};
     vgg_error error;
     open_ok(at("d"), NULL, &train, &validation);
     assert_ok(vgg_dataset_describe(train, &info, &error), error);

@@ -34,7 +34,7 @@ static vgg_eval_options eval_options(size_t batch) {
 
 static vgg_eval_result evaluate(const vgg_model *model, const vgg_dataset *dataset,
                                 const vgg_eval_options *options) {
-    vgg_eval_result result = {0};
+    vgg_eval_result result = {.struct_size = sizeof result};
     vgg_error error;
     assert_ok(vgg_evaluate(model, dataset, options, &result, &error), error);
     return result;
@@ -58,7 +58,7 @@ static size_t rank_of(const vgg_prediction *best, size_t right, double *loss) {
 /* What vgg_evaluate should find, by predicting one picture after another. */
 static vgg_eval_result predict_all(const vgg_model *model, const vgg_dataset *dataset) {
     vgg_predictor *predictor = make_predictor(model, 1);
-    vgg_eval_result result = {.images = vgg_dataset_count(dataset)};
+    vgg_eval_result result = {.struct_size = sizeof result, .images = vgg_dataset_count(dataset)};
     double images = (double)result.images;
     vgg_error error;
     for (size_t i = 0; i < result.images; i++) {
@@ -136,7 +136,7 @@ static void stopped(void **state) {
     (void)state;
     vgg_model *model = usual_model(false);
     vgg_eval_options options = eval_options(7);
-    vgg_eval_result result = {.images = 77};
+    vgg_eval_result result = {.struct_size = sizeof result, .images = 77};
     vgg_error error = {0};
     size_t last = 0;
     options.progress = stop_at_14;
@@ -218,7 +218,8 @@ static vgg_image draw(void) {
 static vgg_model *constant_model(const float *logits, const char *const *names) {
     vgg_model *inner = usual_model(false), *model = NULL;
     fill_tensor(inner, "classifier.3.weight", 0);
-    vgg_network *network = vgg_model_network(inner), *copy = small_net("8,M,12,M/16", 10, 3, SIDE);
+    vgg_network *network = vgg_model_mutable_network(inner),
+                *copy = small_net("8,M,12,M/16", 10, 3, SIDE);
     vgg_error error;
     for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
         assert_ok(vgg_network_set_values(copy, t, vgg_network_values(network, t),
@@ -318,7 +319,7 @@ static void from_a_file(void **state) {
 
 static void expect_no_result(const vgg_model *model, vgg_status status, const char *text) {
     vgg_eval_options options = eval_options(8);
-    vgg_eval_result result = {.images = 77};
+    vgg_eval_result result = {.struct_size = sizeof result, .images = 77};
     vgg_error error = {0};
     assert_int_equal(vgg_evaluate(model, train_part, &options, &result, &error), status);
     assert_contains(error.message, text);
@@ -379,7 +380,9 @@ static void refused(void **state) {
     model = usual_model(false);
     vgg_eval_options options = eval_options(0);
     vgg_error error = {0};
-    assert_int_equal(vgg_evaluate(model, train_part, &options, &(vgg_eval_result){0}, &error),
+    assert_int_equal(vgg_evaluate(model, train_part, &options,
+                                  &(vgg_eval_result){.struct_size = sizeof(vgg_eval_result)},
+                                  &error),
                      VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "batch");
     vgg_model_free(model);

@@ -53,7 +53,7 @@ static void write_idx(const char *pictures, uint32_t count, const char *labels, 
 static void check_mnist(const char *folder) {
     vgg_dataset *train = NULL, *validation = NULL;
     vgg_error error;
-    vgg_dataset_info info;
+    vgg_dataset_info info = {.struct_size = sizeof info};
     assert_ok(vgg_dataset_open(at(folder), NULL, &train, &validation, &error), error);
     assert_int_equal(vgg_dataset_count(train), 20);
     assert_int_equal(vgg_dataset_count(validation), 5);
@@ -193,7 +193,7 @@ static void cifar_10(void **state) {
     write_cifar("c/test_batch.bin", 1, 4, 10, 0);
     vgg_dataset *train = NULL, *validation = NULL;
     vgg_error error;
-    vgg_dataset_info info;
+    vgg_dataset_info info = {.struct_size = sizeof info};
     assert_ok(vgg_dataset_open(at("c"), NULL, &train, &validation, &error), error);
     assert_int_equal(vgg_dataset_count(train), 15);
     assert_int_equal(vgg_dataset_count(validation), 4);

@@ -196,24 +196,23 @@ static void load_first(const vgg_dataset *dataset, const vgg_preprocess *preproc
     options.seed = 3;
     vgg_loader *loader = NULL;
     vgg_error error = {0};
-    vgg_batch batch;
-    bool more;
+    const vgg_batch *batch;
     assert_ok(vgg_loader_create(dataset, preprocess, &options, &loader, &error), error);
     assert_ok(vgg_loader_start(loader, 1, 0, &error), error);
-    assert_ok(vgg_loader_next(loader, &batch, &more, &error), error);
-    assert_int_equal(batch.count, 2);
-    memcpy(input, batch.inputs, INPUT * sizeof *input);
+    assert_ok(vgg_loader_next(loader, &batch, &error), error);
+    assert_int_equal(batch->count, 2);
+    memcpy(input, batch->inputs, INPUT * sizeof *input);
     vgg_loader_free(loader);
 }
 
 static void random_views_are_reduced_and_centre_views_are_not(void **state) {
     (void)state;
     vgg_dataset *dataset = open_jpegs();
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     vgg_error error = {0};
     assert_ok(vgg_preprocess_preset("unit", 3, SIDE, SIDE, &preprocess, &error), error);
     assert_int_equal(preprocess.resize, 64);
-    vgg_augment augment = {.crop = true, .flip = true};
+    vgg_augment augment = {.struct_size = sizeof augment, .crop = true, .flip = true};
     vgg_image half = {0}, whole = {0};
     assert_ok(vgg_dataset_read_reduced(dataset, 0, 128, &half, &error), error);
     assert_ok(vgg_dataset_read(dataset, 0, &whole, &error), error);

@@ -189,7 +189,7 @@ static void test_file(void **state) {
     set_dtype(made, "I8");
     run(made, false, before);
     vgg_model *model = save_and_load(made, first);
-    vgg_network *network = vgg_model_network(model);
+    vgg_network *network = vgg_model_mutable_network(model);
     const unsigned char *map = model->storage.map;
     for (size_t t = 0; t < network->tensor_count; t++) {
         const vgg_tensor *tensor = &network->tensors[t];
@@ -230,7 +230,7 @@ static void test_unaligned(void **state) {
         vgg_model *model;
         vgg_error error;
         assert_ok(vgg_model_load(path, NULL, &model, &error), error);
-        vgg_network *network = vgg_model_network(model);
+        vgg_network *network = vgg_model_mutable_network(model);
         size_t weight = vgg_network_find_tensor(network, "classifier.0.weight");
         float *values = copy_values(network, weight);
         assert_string_equal(vgg_network_dtype(network, weight), "I8");

@@ -45,7 +45,7 @@ static int tear_down(void **state) {
 }
 
 static vgg_preprocess small_inputs(void) {
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     vgg_error error;
     assert_ok(vgg_preprocess_preset("unit", 3, SIDE, SIDE, &preprocess, &error), error);
     preprocess.resize = 0;
@@ -81,21 +81,19 @@ static epoch *walk(vgg_loader *loader, uint64_t number, size_t first_batch) {
     vgg_error error;
     assert_ok(vgg_loader_start(loader, number, first_batch, &error), error);
     for (;;) {
-        vgg_batch batch;
-        bool more;
-        assert_ok(vgg_loader_next(loader, &batch, &more, &error), error);
-        if (!more) {
-            assert_int_equal(batch.count, 0);
+        const vgg_batch *batch;
+        assert_ok(vgg_loader_next(loader, &batch, &error), error);
+        if (batch == NULL)
             break;
-        }
-        assert_true(batch.waited >= 0.0);
-        memcpy(seen->items + seen->count, batch.items, batch.count * sizeof *batch.items);
-        memcpy(seen->classes + seen->count, batch.classes, batch.count * sizeof *batch.classes);
-        memcpy(seen->inputs + seen->count * INPUT, batch.inputs,
-               batch.count * INPUT * sizeof(float));
-        seen->sizes[seen->batches++] = batch.count;
-        seen->count += batch.count;
-        seen->skipped += batch.skipped;
+        assert_int_equal(batch->struct_size, sizeof *batch);
+        assert_true(batch->waited >= 0.0);
+        memcpy(seen->items + seen->count, batch->items, batch->count * sizeof *batch->items);
+        memcpy(seen->classes + seen->count, batch->classes, batch->count * sizeof *batch->classes);
+        memcpy(seen->inputs + seen->count * INPUT, batch->inputs,
+               batch->count * INPUT * sizeof(float));
+        seen->sizes[seen->batches++] = batch->count;
+        seen->count += batch->count;
+        seen->skipped += batch->skipped;
     }
     return seen;
 }
@@ -149,7 +147,7 @@ static void drop_last_and_large_batches(void **state) {
 /* The whole struct is compared, so that not one bit may differ. */
 static void the_number_of_workers_changes_nothing(void **state) {
     (void)state;
-    vgg_augment augment = {.crop = true, .flip = true};
+    vgg_augment augment = {.struct_size = sizeof augment, .crop = true, .flip = true};
     const size_t workers[] = {1, 2, 5}, ahead[] = {1, 4, 3};
     for (int with_broken = 0; with_broken < 2; with_broken++) {
         epoch *first = NULL;
@@ -206,7 +204,7 @@ static void the_order_is_a_function_of_seed_and_epoch(void **state) {
 
 static void beginning_at_a_batch_is_going_there(void **state) {
     (void)state;
-    vgg_augment augment = {.flip = true};
+    vgg_augment augment = {.struct_size = sizeof augment, .flip = true};
     vgg_loader_options options = default_options();
     options.shuffle = true;
     options.augment = &augment;
@@ -291,16 +289,15 @@ static void the_callback_can_stop(void **state) {
     options.user = &seen;
     vgg_loader *loader = make(broken, &options);
     vgg_error error;
-    vgg_batch batch;
-    bool more;
-    assert_int_equal(vgg_loader_next(loader, &batch, &more, &error), VGG_ERROR_ARGUMENT);
+    const vgg_batch *batch;
+    assert_int_equal(vgg_loader_next(loader, &batch, &error), VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "vgg_loader_start");
     assert_ok(vgg_loader_start(loader, 0, 0, &error), error);
-    assert_ok(vgg_loader_next(loader, &batch, &more, &error), error);
-    assert_int_equal(batch.skipped, 1);
-    assert_int_not_equal(vgg_loader_next(loader, &batch, &more, &error), VGG_OK);
+    assert_ok(vgg_loader_next(loader, &batch, &error), error);
+    assert_int_equal(batch->skipped, 1);
+    assert_int_not_equal(vgg_loader_next(loader, &batch, &error), VGG_OK);
     assert_contains(error.message, "/a/11.png");
-    assert_int_equal(vgg_loader_next(loader, &batch, &more, &error), VGG_ERROR_ARGUMENT);
+    assert_int_equal(vgg_loader_next(loader, &batch, &error), VGG_ERROR_ARGUMENT);
     seen = (skips){0};
     epoch *all = walk(loader, 0, 0);
     assert_int_equal(all->count, PICTURES - 2);
@@ -321,11 +318,10 @@ static void leaving_in_the_middle_of_an_epoch(void **state) {
         for (uint64_t number = 0; number < 3; number++) {
             assert_ok(vgg_loader_start(loader, number, 0, &error), error);
             for (size_t i = 0; i < taken; i++) {
-                vgg_batch batch;
-                bool more;
-                assert_ok(vgg_loader_next(loader, &batch, &more, &error), error);
-                assert_true(more);
-                assert_int_equal(batch.items[0], 2 * i);
+                const vgg_batch *batch;
+                assert_ok(vgg_loader_next(loader, &batch, &error), error);
+                assert_non_null(batch);
+                assert_int_equal(batch->items[0], 2 * i);
             }
         }
         vgg_loader_free(loader);
@@ -342,12 +338,11 @@ static void the_batch_in_hand_stays(void **state) {
     vgg_error error;
     assert_ok(vgg_loader_start(loader, 0, 0, &error), error);
     for (size_t i = 0; i < PICTURES; i++) {
-        vgg_batch batch;
-        bool more;
-        assert_ok(vgg_loader_next(loader, &batch, &more, &error), error);
+        const vgg_batch *batch;
+        assert_ok(vgg_loader_next(loader, &batch, &error), error);
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL); /* for workers to overrun it */
-        assert_int_equal(batch.items[0], i);
-        assert_true(fabsf(batch.inputs[INPUT - 1] - (float)i * 10.0f / 255.0f) < 1e-5f);
+        assert_int_equal(batch->items[0], i);
+        assert_true(fabsf(batch->inputs[INPUT - 1] - (float)i * 10.0f / 255.0f) < 1e-5f);
     }
     vgg_loader_free(loader);
 }

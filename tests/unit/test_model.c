@@ -13,7 +13,7 @@ static vgg_model *make_model(const char *arch, vgg_layout layout, bool batch_nor
     vgg_error error;
     vgg_network *network = make_network(arch, layout, batch_norm, 3, 3, 16);
     assert_ok(vgg_network_initialise(network, "kaiming", 7, &error), error);
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     assert_ok(vgg_preprocess_preset("torchvision", 3, 16, 16, &preprocess, &error), error);
     preprocess.filter = VGG_FILTER_BICUBIC;
     preprocess.scale = 1.0 / 3.0;
@@ -57,7 +57,7 @@ static void assert_same_models(const vgg_model *a, const vgg_model *b) {
     assert_true(p->height == q->height && p->width == q->width && p->dropout == q->dropout);
     assert_int_equal(vgg_network_tensor_count(x), vgg_network_tensor_count(y));
     for (size_t i = 0; i < vgg_network_tensor_count(x); i++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         assert_int_equal(vgg_network_tensor(x, i, &info, NULL), VGG_OK);
         assert_memory_equal(vgg_network_values(x, i), vgg_network_values(y, i),
                             info.count * sizeof(float));
@@ -187,7 +187,7 @@ static void test_create(void **state) {
     vgg_error error;
     vgg_model *model = NULL;
     vgg_network *network = make_network("4,M", VGG_LAYOUT_PAPER, false, 3, 3, 16);
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     assert_ok(vgg_preprocess_preset("unit", 3, 32, 16, &preprocess, &error), error);
     assert_int_equal(vgg_model_create(network, &preprocess, NULL, &model, &error), VGG_ERROR_SHAPE);
     assert_contains(error.message, "inputs of 3x32x16, expected 3x16x16");

@@ -87,7 +87,9 @@ static void order_of_layers(void **state) {
     assert_int_equal(layer_info(network, 5).output[0], 16);
     assert_int_equal(layer_info(network, 7).output[0], 4);
     vgg_error error = {0};
-    assert_int_equal(vgg_network_layer(network, 8, &(vgg_layer_info){0}, &error),
+    assert_int_equal(vgg_network_layer(network, 8,
+                                       &(vgg_layer_info){.struct_size = sizeof(vgg_layer_info)},
+                                       &error),
                      VGG_ERROR_ARGUMENT);
     vgg_network_free(network);
 
@@ -198,7 +200,9 @@ static void values(void **state) {
     assert_int_not_equal(vgg_network_set_values(network, bias, given, 1, NULL), VGG_OK);
     assert_int_equal(vgg_network_set_values(network, tensors, given, 1, &error),
                      VGG_ERROR_ARGUMENT);
-    assert_int_equal(vgg_network_tensor(network, tensors, &(vgg_tensor_info){0}, &error),
+    assert_int_equal(vgg_network_tensor(network, tensors,
+                                        &(vgg_tensor_info){.struct_size = sizeof(vgg_tensor_info)},
+                                        &error),
                      VGG_ERROR_ARGUMENT);
     assert_ok(vgg_network_set_values(network, bias, given, 2, &error), error);
     assert_memory_equal(vgg_network_values(network, bias), given, 2 * sizeof *given);
@@ -237,7 +241,7 @@ static json_t *summary_json(const vgg_network *network, size_t batch) {
     json_t *root = json_loads(text, 0, &where);
     if (root == NULL)
         fail_msg("%s: %s", where.text, text);
-    free(text);
+    vgg_string_free(text);
     return root;
 }
 
@@ -301,7 +305,7 @@ static void check_summary(const vgg_network *network, size_t batch, const char *
     vgg_error error;
     assert_ok(vgg_network_summary(network, batch, &text, &error), error);
     assert_string_equal(text, expected);
-    free(text);
+    vgg_string_free(text);
 }
 
 /* 192 inputs, 1204 outputs and 2356 parameters of 4 bytes; outputs count twice. */

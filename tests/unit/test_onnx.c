@@ -9,7 +9,7 @@ static vgg_model *make_model(const char *arch, vgg_layout layout, bool batch_nor
     vgg_error error;
     vgg_network *network = make_network(arch, layout, batch_norm, 3, 3, side);
     assert_ok(vgg_network_initialise(network, "kaiming", 7, &error), error);
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     assert_ok(vgg_preprocess_preset("caffe", 3, side, side, &preprocess, &error), error);
     vgg_model *model;
     assert_ok(vgg_model_create(network, &preprocess, names, &model, &error), error);
@@ -39,7 +39,7 @@ static void assert_same_models(const vgg_model *a, const vgg_model *b) {
     assert_true(p->height == q->height && p->width == q->width && p->dropout == q->dropout);
     assert_int_equal(vgg_network_tensor_count(x), vgg_network_tensor_count(y));
     for (size_t i = 0; i < vgg_network_tensor_count(x); i++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         assert_int_equal(vgg_network_tensor(x, i, &info, NULL), VGG_OK);
         assert_memory_equal(vgg_network_values(x, i), vgg_network_values(y, i),
                             info.count * sizeof(float));

@@ -4,7 +4,7 @@
 #include <math.h>
 
 static vgg_preprocess preset(const char *name, size_t channels, size_t side) {
-    vgg_preprocess preprocess;
+    vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
     vgg_error error = {0};
     assert_ok(vgg_preprocess_preset(name, channels, side, side, &preprocess, &error), error);
     return preprocess;
@@ -37,7 +37,7 @@ static void presets_have_their_figures(void **state) {
 
 static void unusable_figures_are_named(void **state) {
     (void)state;
-    vgg_preprocess p, kept;
+    vgg_preprocess p = {.struct_size = sizeof p}, kept;
     vgg_error error = {0};
     assert_int_equal(vgg_preprocess_preset("keras", 3, 224, 224, &p, &error), VGG_ERROR_NOT_FOUND);
     assert_contains(error.message, "\"keras\"");
@@ -101,7 +101,11 @@ static vgg_image ramp(size_t width, size_t height) {
 
 /* Samples as they are, no resize. */
 static vgg_preprocess plain(size_t channels, size_t width, size_t height) {
-    vgg_preprocess p = {.channels = channels, .width = width, .height = height, .scale = 1};
+    vgg_preprocess p = {.struct_size = sizeof p,
+                        .channels = channels,
+                        .width = width,
+                        .height = height,
+                        .scale = 1};
     for (size_t c = 0; c < 3; c++) {
         p.deviation[c] = 1;
     }
@@ -183,7 +187,7 @@ static void without_chance_it_is_the_centre_view(void **state) {
     float centre[CUT * CUT], found[CUT * CUT];
     vgg_error error = {0};
     assert_ok(vgg_preprocess_image(&p, &image, centre, &error), error);
-    augmented(&image, (vgg_augment){0}, 1, 2, 3, found);
+    augmented(&image, (vgg_augment){.struct_size = sizeof(vgg_augment)}, 1, 2, 3, found);
     assert_memory_equal(found, centre, sizeof centre);
     vgg_image_free(&image);
 }
@@ -196,7 +200,9 @@ static void views_are_windows_of_the_picture(void **state) {
     size_t flips = 0;
     for (uint64_t index = 0; index < 400; index++) {
         float found[CUT * CUT];
-        augmented(&image, (vgg_augment){.crop = true, .flip = true}, 7, 1, index, found);
+        augmented(&image,
+                  (vgg_augment){.struct_size = sizeof(vgg_augment), .crop = true, .flip = true}, 7,
+                  1, index, found);
         bool flipped = found[0] > found[1];
         int corner = (int)found[flipped ? CUT - 1 : 0] - 1;
         int x = corner % 16, y = corner / 16;
@@ -222,7 +228,8 @@ static void a_picture_without_choice_gets_a_black_margin(void **state) {
     bool seen[3][3] = {{false}};
     for (uint64_t index = 0; index < 200; index++) {
         float found[CUT * CUT];
-        augmented(&image, (vgg_augment){.crop = true}, 3, 0, index, found);
+        augmented(&image, (vgg_augment){.struct_size = sizeof(vgg_augment), .crop = true}, 3, 0,
+                  index, found);
         int middle = (int)found[3 * CUT + 3] - 1;
         int x = middle % 16 - 3, y = middle / 16 - 3;
         assert_in_range(x + 1, 0, 2);
@@ -245,7 +252,7 @@ static void a_picture_without_choice_gets_a_black_margin(void **state) {
 static void views_follow_from_three_numbers(void **state) {
     (void)state;
     vgg_image image = ramp(14, 14);
-    vgg_augment augment = {.crop = true, .flip = true};
+    vgg_augment augment = {.struct_size = sizeof augment, .crop = true, .flip = true};
     size_t differences[3] = {0};
     for (uint64_t i = 0; i < 50; i++) {
         float first[CUT * CUT], again[CUT * CUT];
@@ -269,7 +276,7 @@ static void augmenting_refuses_what_preprocessing_refuses(void **state) {
     (void)state;
     vgg_image image = ramp(8, 8), empty = {0};
     vgg_preprocess p = plain(1, CUT, CUT);
-    vgg_augment augment = {.crop = true};
+    vgg_augment augment = {.struct_size = sizeof augment, .crop = true};
     float input[CUT * CUT];
     vgg_error error = {0};
     assert_int_equal(vgg_preprocess_augmented(&p, &augment, &empty, 0, 0, 0, input, &error),

@@ -52,7 +52,7 @@ static void write_network(const char *path, const vgg_network *network, naming s
     header_text header;
     header_begin(&header, NULL);
     for (size_t i = 0; i < vgg_network_tensor_count(network); i++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         assert_int_equal(vgg_network_tensor(network, i, &info, NULL), VGG_OK);
         add_tensor(&header, &info, style);
     }
@@ -206,7 +206,7 @@ static void write_misfit(const char *path, const misfit *wrong) {
     header_text header;
     header_begin(&header, NULL);
     for (size_t i = 0; i < vgg_network_tensor_count(network); i++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         assert_int_equal(vgg_network_tensor(network, i, &info, NULL), VGG_OK);
         bool named = wrong->name != NULL && strcmp(info.name, wrong->name) == 0;
         if (named)

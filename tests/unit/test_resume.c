@@ -59,7 +59,7 @@ static void assert_same_run(const char *whole, const char *parts) {
 /* The uninterrupted run, in the folder of that name. */
 static vgg_train_result run_whole(bool batch_norm, const char *name) {
     vgg_train_options options = training(in_folder(name));
-    vgg_train_result result = {0};
+    vgg_train_result result = {.struct_size = sizeof result};
     vgg_error error;
     assert_ok(run(batch_norm, &options, &result, &error), error);
     return result;
@@ -90,7 +90,7 @@ static void stopped_once(void **state) {
             options.callback = count_down;
             options.user = &stop;
             options.threads = 2;
-            vgg_train_result result = {0};
+            vgg_train_result result = {.struct_size = sizeof result};
             vgg_error error = {0};
             assert_int_equal(run(batch_norm, &options, NULL, &error), VGG_ERROR_STOPPED);
             assert_exists(in_folder(last), false);
@@ -108,7 +108,7 @@ static void stopped_once(void **state) {
 /* Every step in a run of its own. */
 static void stopped_at_every_step(void **state) {
     (void)state;
-    vgg_train_result expected = run_whole(true, "whole"), result = {0};
+    vgg_train_result expected = run_whole(true, "whole"), result = {.struct_size = sizeof result};
     vgg_train_options options = training(in_folder("steps"));
     stop_at stop;
     options.callback = count_down;
@@ -130,7 +130,7 @@ static void stopped_at_every_step(void **state) {
 /* Asking for more epochs later is as good as asking for them at once. */
 static void more_epochs(void **state) {
     (void)state;
-    vgg_train_result expected = run_whole(false, "three"), result = {0};
+    vgg_train_result expected = run_whole(false, "three"), result = {.struct_size = sizeof result};
     vgg_train_options options = training(in_folder("one-and-two"));
     vgg_error error;
     options.epochs = 1;

@@ -188,7 +188,7 @@ static void assert_numbers(const char *path) {
     vgg_model *model = load_smallest(path);
     size_t at = 0;
     for (size_t i = 0; i < 4; i++) {
-        vgg_tensor_info info;
+        vgg_tensor_info info = {.struct_size = sizeof info};
         assert_int_equal(vgg_network_tensor(vgg_model_network(model), i, &info, NULL), VGG_OK);
         float values[12];
         assert_int_equal(
@@ -237,7 +237,7 @@ static void test_bfloat16(void **state) {
     vgg_model *model = load_smallest(path);
     const vgg_network *network = vgg_model_network(model);
     float values[12];
-    vgg_tensor_info info;
+    vgg_tensor_info info = {.struct_size = sizeof info};
     assert_int_equal(vgg_network_tensor(network, 0, &info, NULL), VGG_OK);
     assert_int_equal(vgg_network_copy_values(network, 0, values, info.count, NULL), VGG_OK);
     assert_string_equal(vgg_network_dtype(network, 0), "BF16");

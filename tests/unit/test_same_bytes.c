@@ -21,7 +21,7 @@ static void assert_winograd(vgg_model *model) {
     options.mode = VGG_MODE_TRAIN;
     vgg_plan *plan = NULL;
     vgg_error error;
-    assert_ok(vgg_plan_create(vgg_model_network(model), &options, &plan, &error), error);
+    assert_ok(vgg_plan_create(vgg_model_mutable_network(model), &options, &plan, &error), error);
     assert_true(uses_winograd(plan));
     vgg_plan_free(plan);
 }

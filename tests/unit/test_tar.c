@@ -100,7 +100,7 @@ static void check_tar(const char *name, bool with_long_name, const char *top) {
     assert_int_equal(first_sample(train, first_b - 2), 4);
     assert_int_equal(first_sample(train, first_b - 1), 5);
     assert_contains(vgg_dataset_item_name(train, first_b - 1), "a/\xc3\xa9.pgm");
-    vgg_dataset_info info;
+    vgg_dataset_info info = {.struct_size = sizeof info};
     assert_ok(vgg_dataset_describe(train, &info, &error), error);
     assert_string_equal(info.kind, "tar");
     assert_true(info.channels == 1 && info.width == 0);

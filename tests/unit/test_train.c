@@ -15,7 +15,7 @@
     } while (0)
 
 static vgg_train_result train(vgg_model *model, const vgg_train_options *options) {
-    vgg_train_result result = {0};
+    vgg_train_result result = {.struct_size = sizeof result};
     vgg_error error;
     assert_ok(vgg_train(model, train_part, validation_part, options, &result, &error), error);
     return result;
@@ -135,7 +135,7 @@ static void saved_model(void **state) {
     train(model, &options);
     vgg_error error;
     assert_ok(vgg_model_load(in_folder("saved/last.safetensors"), NULL, &loaded, &error), error);
-    vgg_network *kept = vgg_model_network(model), *read = vgg_model_network(loaded);
+    const vgg_network *kept = vgg_model_network(model), *read = vgg_model_network(loaded);
     for (size_t t = 0; t < vgg_network_tensor_count(kept); t++) {
         assert_memory_equal(vgg_network_values(kept, t), vgg_network_values(read, t),
                             tensor_info(kept, t).count * sizeof(float));
@@ -200,7 +200,7 @@ static void order_of_pictures(void **state) {
     story plain = {0}, shuffled = {0};
     vgg_train_options options = told_training(NULL, &plain);
     options.shuffle = false;
-    options.augment = (vgg_augment){.crop = false, .flip = false};
+    options.augment = &(vgg_augment){.struct_size = sizeof(vgg_augment)};
     options.rate = 1e-30; /* every step sees the same network */
     vgg_model *model = usual_model(false);
     double expected = loss_of_first(model, 5);
@@ -228,7 +228,7 @@ static void loss_falls(void **state) {
     options.epochs = 24;
     options.batch = 10;
     options.rate = 0.02;
-    options.augment = (vgg_augment){.crop = false, .flip = false};
+    options.augment = &(vgg_augment){.struct_size = sizeof(vgg_augment)};
     vgg_model *model = make_model("16,M,24,M/32", 10, true, 0);
     train(model, &options);
     assert_true(told.last.loss < 0.5);
@@ -242,7 +242,7 @@ static void without_validation(void **state) {
     story told = {0};
     vgg_train_options options = told_training(in_folder("alone"), &told);
     vgg_model *model = usual_model(false);
-    vgg_train_result result;
+    vgg_train_result result = {.struct_size = sizeof result};
     vgg_error error;
     assert_ok(vgg_train(model, train_part, NULL, &options, &result, &error), error);
     assert_false(told.last.validated);
@@ -317,7 +317,7 @@ static void unreadable_pictures(void **state) {
     options.epochs = 3;
     options.workers = 3;
     vgg_model *model = usual_model(true);
-    vgg_train_result result;
+    vgg_train_result result = {.struct_size = sizeof result};
     assert_ok(vgg_train(model, some, others, &options, &result, &error), error);
     assert_int_equal(told.skipped, 3);
     assert_int_equal(result.skipped, 3);

@@ -166,7 +166,7 @@ static void nothing_to_train(void **state) {
                      VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "0 to 2");
     options.freeze = 0;
-    vgg_network *network = vgg_model_network(model);
+    vgg_network *network = vgg_model_mutable_network(model);
     for (size_t l = 0; l < vgg_network_layer_count(network); l++) {
         assert_ok(vgg_network_set_trained(network, l, false, &error), error);
     }
