@@ -38,6 +38,15 @@
 #define VGG_API
 #endif
 
+/* The version of these headers. Until 1.0 a minor version may break what was compiled with the one
+ * before, and the shared library's soname says which it is (libvgg.so.0.2); a patch never does. */
+#define VGG_VERSION_MAJOR 0
+#define VGG_VERSION_MINOR 2
+#define VGG_VERSION_PATCH 0
+
+/* Versions as numbers that can be compared: 0.2.0 is 200. */
+#define VGG_VERSION_NUMBER (10000 * VGG_VERSION_MAJOR + 100 * VGG_VERSION_MINOR + VGG_VERSION_PATCH)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -79,7 +88,7 @@ VGG_API void vgg_struct_copy(void *to, size_t size, const void *from);
  * processors that affinity and the control group's quota leave to this process. */
 VGG_API size_t vgg_threads_default(void);
 
-/* The version of the library, such as "0.1.0". */
+/* The version of the library that runs, such as "0.2.0". */
 VGG_API const char *vgg_version(void);
 
 #ifdef __cplusplus
