@@ -5,6 +5,7 @@
 
 #include "cli/bench.h"
 #include "cli/command.h"
+#include "cli/environment.h"
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "vgg/vgg.h"
@@ -40,9 +41,9 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .argument = "N",
          .value = &o->threads,
          .minimum = 1,
-         .maximum = 256,
+         .maximum = VGG_CLI_THREADS_MOST,
          .help = "threads that compute",
-         .fallback = "one per processor"},
+         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
         {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
         {.type = VGG_CLI_NUMBER,
          .name = "seconds",
@@ -166,7 +167,8 @@ static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) 
 }
 
 int vgg_cli_bench(int argc, char **argv) {
-    vgg_cli_bench_options o = {.format = "text", .seconds = 5.0};
+    vgg_cli_bench_options o = {
+        .format = "text", .seconds = 5.0, .threads = vgg_cli_default_threads()};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/environment.h"
 #include "cli/json.h"
 #include "cli/message.h"
 #include "cli/model_source.h"
@@ -75,17 +76,17 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
          .argument = "N",
          .value = &o->threads,
          .minimum = 1,
-         .maximum = 256,
+         .maximum = VGG_CLI_THREADS_MOST,
          .help = "threads that compute",
-         .fallback = "one per processor"},
+         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
         {.type = VGG_CLI_SIZE,
          .name = "workers",
          .argument = "N",
          .value = &o->workers,
          .minimum = 1,
-         .maximum = 256,
+         .maximum = VGG_CLI_THREADS_MOST,
          .help = "threads that read pictures",
-         .fallback = "one per processor"},
+         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
         {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
         {.type = VGG_CLI_CHOICE,
          .name = "format",
@@ -128,6 +129,7 @@ static bool open_data(const eval_options *o, const char *path, const vgg_model *
     vgg_dataset_options_init(&options, sizeof options);
     options.validation_split = o->validation_split;
     options.seed = o->seed;
+    options.temporary_folder = vgg_cli_temporary_folder();
     options.classes = vgg_model_class_names(model);
     if (options.classes != NULL)
         options.class_count = vgg_network_describe(vgg_model_network(model))->classes;
@@ -213,7 +215,10 @@ static int measure(const eval_options *o, const vgg_model *model, const vgg_data
 }
 
 int vgg_cli_eval(int argc, char **argv) {
-    eval_options o = {.format = "text", .batch = 32};
+    eval_options o = {.format = "text",
+                      .batch = 32,
+                      .threads = vgg_cli_default_threads(),
+                      .workers = vgg_cli_default_threads()};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))

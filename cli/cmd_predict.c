@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/environment.h"
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
@@ -62,9 +63,9 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .argument = "N",
          .value = &o->threads,
          .minimum = 1,
-         .maximum = 256,
+         .maximum = VGG_CLI_THREADS_MOST,
          .help = "threads that compute",
-         .fallback = "one per processor"},
+         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
         {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
     };
     const vgg_cli_group groups[] = {
@@ -231,7 +232,7 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
 }
 
 int vgg_cli_predict(int argc, char **argv) {
-    predict_options o = {.format = "text", .top = 5};
+    predict_options o = {.format = "text", .top = 5, .threads = vgg_cli_default_threads()};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))

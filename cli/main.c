@@ -1,9 +1,11 @@
 /* The program: a table of subcommands. */
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/environment.h"
 #include "cli/message.h"
 #include "vgg/network.h"
 #include "vgg/plan.h"
@@ -62,6 +64,11 @@ static void print_commands(FILE *stream) {
     fprintf(stream, "\n"
                     "  vgg COMMAND --help says all about one; vgg --version says which this is.\n"
                     "\n"
+                    "ENVIRONMENT\n"
+                    "  OMP_NUM_THREADS  how many threads there are when --threads does not say\n"
+                    "  TMPDIR           where compressed archives are unpacked, in place of /tmp\n"
+                    "  VGG_CPU          the kernels to use: ref, portable, avx2 or avx512\n"
+                    "\n"
                     "EXAMPLES\n"
                     "  vgg generate pictograms\n"
                     "  vgg train pictograms -o run\n"
@@ -102,6 +109,10 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    if (!vgg_cli_hold_standard_streams())
+        return VGG_CLI_FAILURE;
+    /* A file that would grow beyond the limit of the process is an error of writing like others. */
+    signal(SIGXFSZ, SIG_IGN);
     /* Only which letters there are; numbers keep their point. */
     setlocale(LC_CTYPE, "");
     int status = run(argc, argv);

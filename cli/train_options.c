@@ -1,6 +1,7 @@
 /* The options of `vgg train`. */
 #include <string.h>
 
+#include "cli/environment.h"
 #include "cli/model_source.h"
 #include "cli/train.h"
 
@@ -240,17 +241,17 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .argument = "N",
          .value = &o->threads,
          .minimum = 1,
-         .maximum = 256,
+         .maximum = VGG_CLI_THREADS_MOST,
          .help = "threads that compute; does not change the result",
-         .fallback = "one per processor"},
+         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
         {.type = VGG_CLI_SIZE,
          .name = "workers",
          .argument = "N",
          .value = &o->workers,
          .minimum = 1,
-         .maximum = 256,
+         .maximum = VGG_CLI_THREADS_MOST,
          .help = "threads that read pictures; likewise",
-         .fallback = "one per processor"},
+         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
         {.type = VGG_CLI_FLAG,
          .name = "strict",
          .value = &o->strict,
@@ -280,6 +281,8 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
         .validation_split = 0.1,
         .epochs = 10,
         .batch = 32,
+        .threads = vgg_cli_default_threads(),
+        .workers = vgg_cli_default_threads(),
     };
 }
 

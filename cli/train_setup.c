@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/environment.h"
 #include "cli/message.h"
 #include "cli/train.h"
 
@@ -40,6 +41,7 @@ static vgg_status open_parts(vgg_cli_training *training, double split, vgg_error
     vgg_dataset_options_init(&options, sizeof options);
     options.validation_split = split;
     options.seed = training->options.seed;
+    options.temporary_folder = vgg_cli_temporary_folder();
     if (training->model != NULL) {
         options.classes = vgg_model_class_names(training->model);
         if (options.classes != NULL)

@@ -28,6 +28,8 @@ typedef struct vgg_dataset_options {
                                  * error, one of these that the data lacks is not. NULL: the
                                  * data's own, of which there must be two at least */
     size_t class_count;
+    const char *temporary_folder; /* where a compressed archive is unpacked, into a nameless file;
+                                   * NULL: /tmp */
 } vgg_dataset_options;
 
 VGG_API void vgg_dataset_options_init(vgg_dataset_options *options, size_t size);

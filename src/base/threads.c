@@ -262,12 +262,6 @@ static size_t quota_processors(void) {
 }
 
 size_t vgg_threads_default(void) {
-    const char *setting = getenv("OMP_NUM_THREADS");
-    if (setting != NULL) {
-        long wanted = strtol(setting, NULL, 10);
-        if (wanted >= 1)
-            return vgg_size_min((size_t)wanted, VGG_THREADS_MAX);
-    }
     size_t threads = 1;
     cpu_set_t allowed;
     if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)

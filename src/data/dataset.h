@@ -60,9 +60,10 @@ typedef struct vgg_parts {
 } vgg_parts;
 
 vgg_status vgg_folder_open(const char *path, vgg_parts *parts, vgg_error *error);
-/* `compression` is "gzip", "bzip2", "xz" or NULL. */
-vgg_status vgg_tar_open(const char *path, const char *compression, vgg_parts *parts,
-                        vgg_error *error);
+/* `compression` is "gzip", "bzip2" or "xz", for a file that is unpacked into the folder
+ * `temporary`, or NULL. */
+vgg_status vgg_tar_open(const char *path, const char *compression, const char *temporary,
+                        vgg_parts *parts, vgg_error *error);
 /* *found is false, and nothing is opened, when the folder has no such files. */
 vgg_status vgg_idx_open(const char *folder, vgg_parts *parts, bool *found, vgg_error *error);
 vgg_status vgg_cifar_open(const char *folder, vgg_parts *parts, bool *found, vgg_error *error);

@@ -41,6 +41,8 @@ static vgg_status full_options(const vgg_dataset_options *given, vgg_dataset_opt
     vgg_dataset_options_init(options, sizeof *options);
     vgg_status status =
         vgg_options_read(options, sizeof *options, given, "vgg_dataset_options", error);
+    if (options->temporary_folder == NULL)
+        options->temporary_folder = "/tmp";
     return status != VGG_OK ? status : check_options(options, error);
 }
 
@@ -87,7 +89,8 @@ static const magic compressed[] = {
      "xz"},
 };
 
-static vgg_status open_file(const char *path, vgg_parts *parts, vgg_error *error) {
+static vgg_status open_file(const char *path, const char *temporary, vgg_parts *parts,
+                            vgg_error *error) {
     unsigned char start[512] = {0};
     FILE *file = fopen(path, "rbe");
     if (file == NULL)
@@ -100,17 +103,18 @@ static vgg_status open_file(const char *path, vgg_parts *parts, vgg_error *error
     for (size_t i = 0; i < sizeof compressed / sizeof *compressed; i++) {
         if (length >= compressed[i].length &&
             memcmp(start, compressed[i].bytes, compressed[i].length) == 0)
-            return vgg_tar_open(path, compressed[i].looks, parts, error);
+            return vgg_tar_open(path, compressed[i].looks, temporary, parts, error);
     }
     if (length == sizeof start && vgg_is_tar_header(start))
-        return vgg_tar_open(path, NULL, parts, error);
+        return vgg_tar_open(path, NULL, temporary, parts, error);
     return vgg_fail(error, VGG_ERROR_FORMAT,
                     "%s: is no data set but %s; expected a folder with a folder of pictures per "
                     "class, a tar of one, or a folder with the files of MNIST or CIFAR",
                     path, guess(start, length));
 }
 
-static vgg_status open_any(const char *path, vgg_parts *parts, vgg_error *error) {
+static vgg_status open_any(const char *path, const char *temporary, vgg_parts *parts,
+                           vgg_error *error) {
     struct stat info;
     if (stat(path, &info) != 0)
         return errno == ENOENT || errno == ENOTDIR
@@ -118,7 +122,7 @@ static vgg_status open_any(const char *path, vgg_parts *parts, vgg_error *error)
                               "%s: there is nothing at this path; expected a data set", path)
                    : vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
     if (S_ISREG(info.st_mode))
-        return open_file(path, parts, error);
+        return open_file(path, temporary, parts, error);
     if (!S_ISDIR(info.st_mode))
         return vgg_fail(error, VGG_ERROR_IO, "%s: is neither a file nor a folder", path);
     bool found = false;
@@ -160,7 +164,7 @@ vgg_status vgg_dataset_open(const char *path, const vgg_dataset_options *given, 
     vgg_parts parts = {0};
     vgg_status status = full_options(given, &options, error);
     if (status == VGG_OK)
-        status = open_any(path, &parts, error);
+        status = open_any(path, options.temporary_folder, &parts, error);
     /* Before the classes are renumbered, so that a model's list of classes leaves the split as it
      * was when the model was trained. */
     if (status == VGG_OK && options.validation_split > 0.0 && parts.validation == NULL)

@@ -87,11 +87,11 @@ static void free_source(vgg_source *source) {
     free(source);
 }
 
-static vgg_status open_source(const char *path, const char *compression, tar_source **out,
-                              vgg_error *error) {
+static vgg_status open_source(const char *path, const char *compression, const char *temporary,
+                              tar_source **out, vgg_error *error) {
     int fd;
     if (compression != NULL) {
-        vgg_status status = vgg_unpack(path, compression, &fd, error);
+        vgg_status status = vgg_unpack(path, compression, temporary, &fd, error);
         if (status != VGG_OK)
             return status;
     } else {
@@ -378,10 +378,10 @@ static vgg_status make_tree(tar_index *list, vgg_node *root, vgg_error *error) {
     return status;
 }
 
-vgg_status vgg_tar_open(const char *path, const char *compression, vgg_parts *parts,
-                        vgg_error *error) {
+vgg_status vgg_tar_open(const char *path, const char *compression, const char *temporary,
+                        vgg_parts *parts, vgg_error *error) {
     tar_source *tar = NULL;
-    vgg_status status = open_source(path, compression, &tar, error);
+    vgg_status status = open_source(path, compression, temporary, &tar, error);
     if (status != VGG_OK)
         return status;
     vgg_tree tree = {.root = {.folder = true},

@@ -22,10 +22,11 @@
 #define UNPACKED_SLACK ((size_t)64 << 20)
 #define READ_BLOCK ((size_t)1 << 16)
 
-static vgg_status open_temporary(int *descriptor, vgg_error *error) {
-    const char *folder = getenv("TMPDIR");
-    if (folder == NULL || *folder == '\0')
-        folder = "/tmp";
+typedef struct unpacking {
+    const char *path, *compression, *folder;
+} unpacking;
+
+static vgg_status open_temporary(const char *folder, int *descriptor, vgg_error *error) {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) {
         char *name = vgg_path_join(folder, "vgg-XXXXXX");
@@ -43,7 +44,7 @@ static vgg_status open_temporary(int *descriptor, vgg_error *error) {
     return VGG_OK;
 }
 
-static vgg_status write_all(int fd, const char *path, const unsigned char *bytes, size_t size,
+static vgg_status write_all(int fd, const unpacking *u, const unsigned char *bytes, size_t size,
                             vgg_error *error) {
     while (size > 0) {
         ssize_t put = write(fd, bytes, size);
@@ -51,7 +52,7 @@ static vgg_status write_all(int fd, const char *path, const unsigned char *bytes
             continue;
         if (put <= 0)
             return vgg_fail(error, VGG_ERROR_IO,
-                            "%s: cannot unpack into a temporary file (TMPDIR): %s", path,
+                            "%s: cannot unpack into a temporary file in %s: %s", u->path, u->folder,
                             strerror(errno));
         bytes += put;
         size -= (size_t)put;
@@ -67,9 +68,9 @@ static size_t unpacked_limit(const char *path) {
     return limit;
 }
 
-static vgg_status copy_blocks(struct archive *archive, const char *path, const char *compression,
-                              int fd, vgg_error *error) {
-    size_t limit = unpacked_limit(path), total = 0;
+static vgg_status copy_blocks(struct archive *archive, const unpacking *u, int fd,
+                              vgg_error *error) {
+    size_t limit = unpacked_limit(u->path), total = 0;
     for (;;) {
         const void *block;
         size_t size;
@@ -79,21 +80,22 @@ static vgg_status copy_blocks(struct archive *archive, const char *path, const c
             return VGG_OK;
         if (result < ARCHIVE_WARN)
             return vgg_fail(error, VGG_ERROR_FORMAT,
-                            "%s: damaged %s data after %zu unpacked bytes: %s", path, compression,
-                            total, archive_error_string(archive));
+                            "%s: damaged %s data after %zu unpacked bytes: %s", u->path,
+                            u->compression, total, archive_error_string(archive));
         if (!vgg_size_add(total, size, &total) || total > limit)
             return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                             "%s: unpacks to more than %zu bytes, which is refused for a file of "
                             "its size",
-                            path, limit);
-        vgg_status status = write_all(fd, path, block, size, error);
+                            u->path, limit);
+        vgg_status status = write_all(fd, u, block, size, error);
         if (status != VGG_OK)
             return status;
     }
 }
 
-vgg_status vgg_unpack(const char *path, const char *compression, int *descriptor,
-                      vgg_error *error) {
+vgg_status vgg_unpack(const char *path, const char *compression, const char *folder,
+                      int *descriptor, vgg_error *error) {
+    const unpacking u = {path, compression, folder};
     struct archive *archive = archive_read_new();
     if (archive == NULL)
         return vgg_fail_memory(error, "an archive reader", 0);
@@ -109,9 +111,9 @@ vgg_status vgg_unpack(const char *path, const char *compression, int *descriptor
         status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: cannot be unpacked as %s: %s", path,
                           compression, archive_error_string(archive));
     if (status == VGG_OK)
-        status = open_temporary(&fd, error);
+        status = open_temporary(folder, &fd, error);
     if (status == VGG_OK)
-        status = copy_blocks(archive, path, compression, fd, error);
+        status = copy_blocks(archive, &u, fd, error);
     archive_read_free(archive);
     if (status != VGG_OK && fd >= 0)
         close(fd);

@@ -3,8 +3,9 @@
 
 #include "vgg/status.h"
 
-/* Unpacks a compressed file (gzip, bzip2 or xz) into a nameless temporary file in $TMPDIR or /tmp.
- * The caller closes *descriptor. Output out of all proportion to the input is refused. */
-vgg_status vgg_unpack(const char *path, const char *compression, int *descriptor, vgg_error *error);
+/* Unpacks a compressed file (gzip, bzip2 or xz) into a nameless temporary file in `folder`. The
+ * caller closes *descriptor. Output out of all proportion to the input is refused. */
+vgg_status vgg_unpack(const char *path, const char *compression, const char *folder,
+                      int *descriptor, vgg_error *error);
 
 #endif

@@ -20,6 +20,15 @@ def test_files_are_one_sitting():
     assert not long
 
 
+def test_library_asks_nothing_of_the_process():
+    """VGG_CPU is its only environment variable, and "-" a name like any other; standard streams
+    are the program's."""
+    asks = re.compile(r'\bgetenv *\(|\bstdin\b|\bSTDIN_FILENO\b|\bstdout\b|\bstderr\b|"-"')
+    found = [f"{p.relative_to(ROOT)}: {line.strip()}" for p in sorted((ROOT / "src").rglob("*.[ch]"))
+             for line in p.read_text().splitlines() if asks.search(line)]
+    assert found == ['src/kernels/dispatch.c: const char *wanted = getenv("VGG_CPU");']
+
+
 def test_nothing_is_left_open():
     open_ends = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|#if 0")
     assert not [str(p) for p in code() if open_ends.search(p.read_text())]
