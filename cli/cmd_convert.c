@@ -84,7 +84,8 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
 
 static bool may_write(const convert_options *o, const char *out) {
     struct stat info;
-    if (o->overwrite || stat(out, &info) != 0)
+    /* What is no file is not replaced in any case, which the library says. */
+    if (o->overwrite || stat(out, &info) != 0 || !S_ISREG(info.st_mode))
         return true;
     vgg_cli_complain("convert", "%s: is there already; --overwrite replaces it", out);
     return false;

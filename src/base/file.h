@@ -21,10 +21,15 @@ void vgg_file_drop(const unsigned char *data, size_t size);
 
 /* A file that appears under its name only when it is complete: bytes go to a temporary file in the
  * same folder, which vgg_file_commit flushes to disk and renames. After a failed write or commit,
- * or vgg_file_abandon, no trace is left and the file that was there before is as it was. */
+ * or vgg_file_abandon, no trace is left and the file that was there before is as it was.
+ *
+ * A link is followed, and what it leads to is written. A file that is replaced hands its
+ * permissions on; a folder, a device, a pipe or a socket is not replaced, but VGG_ERROR_IO. */
 typedef struct vgg_file_writer {
     FILE *stream;
-    char *path, *temporary;
+    char *path;   /* as it was given, for messages */
+    char *target; /* the name that the complete file gets */
+    char *temporary;
 } vgg_file_writer;
 
 vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error *error);

@@ -1,6 +1,7 @@
 """vgg convert: a model in another file, with weights of 16 or 8 bits."""
 
 import json
+import os
 import struct
 
 import pytest
@@ -196,3 +197,25 @@ def test_classes_are_counted(model, tmp_path):
     assert not out.exists()
     assert "network   4,M/8, paper layout, 3x16x16, 10 classes" in vgg(
         "convert", model, out, "--classes", 10).out
+
+
+def test_overwriting_replaces_files_only(model, tmp_path):
+    private, link, pipe = tmp_path / "private.pth", tmp_path / "link.pth", tmp_path / "pipe.pth"
+    private.write_bytes(b"old")
+    private.chmod(0o600)
+    link.symlink_to(private)
+    vgg("convert", model, link, "--overwrite")
+    assert link.is_symlink() and private.stat().st_mode & 0o777 == 0o600
+    vgg("inspect", private)
+    os.mkfifo(pipe)
+    for path, kind in ((pipe, "pipe"), ("/dev/null", "device")):
+        for more in ((), ("--overwrite",)):
+            line = complaint("convert", model, path, "--format", "pth", *more)
+            assert line == f"vgg convert: {path}: is a {kind}, expected a file or a new name"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_longest_name(model, tmp_path):
+    vgg("convert", model, tmp_path / ("x" * 251 + ".pth"))
+    line = complaint("convert", model, tmp_path / ("x" * 252 + ".pth"))
+    assert "File name too long" in line

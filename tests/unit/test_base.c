@@ -1,12 +1,10 @@
-/* The base room: messages, text, memory, random numbers, files, threads. */
+/* The base room: messages, text, memory, random numbers, threads. */
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -126,124 +124,6 @@ static void test_permutation(void **state) {
     assert_true(fixed < 10);
 }
 
-/* ---- files ---- */
-
-static int make_folder(void **state) {
-    char name[] = "/tmp/vgg-base-XXXXXX";
-    *state = mkdtemp(name) == NULL ? NULL : vgg_text_copy(name);
-    return *state == NULL;
-}
-
-static int remove_folder(void **state) {
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", (char *)*state);
-    int failed = system(command);
-    free(*state);
-    return failed;
-}
-
-static void test_files(void **state) {
-    vgg_error error;
-    char *path = vgg_path_join(*state, "a"), *deep = vgg_path_join(*state, "x/y/z");
-    vgg_file_writer writer;
-    assert_ok(vgg_file_create(&writer, path, &error), error);
-    assert_ok(vgg_file_write(&writer, "hello", 5, &error), error);
-    assert_int_equal(access(path, F_OK), -1);
-    assert_ok(vgg_file_commit(&writer, &error), error);
-
-    unsigned char *data;
-    size_t size;
-    assert_ok(vgg_file_read(path, 5, &data, &size, &error), error);
-    assert_int_equal(size, 5);
-    assert_memory_equal(data, "hello", 5);
-    free(data);
-    assert_int_equal(vgg_file_read(path, 4, &data, &size, &error), VGG_ERROR_UNSUPPORTED);
-    assert_contains(error.message, "5 bytes, more than the limit of 4");
-
-    const unsigned char *map;
-    assert_ok(vgg_file_map(path, &map, &size, &error), error);
-    assert_memory_equal(map, "hello", 5);
-    vgg_file_unmap(map, size);
-
-    /* A file that is given up leaves the former one and nothing beside it. */
-    assert_ok(vgg_file_create(&writer, path, &error), error);
-    assert_ok(vgg_file_write(&writer, "other", 5, &error), error);
-    vgg_file_abandon(&writer);
-    assert_ok(vgg_file_read(path, 5, &data, &size, &error), error);
-    assert_memory_equal(data, "hello", 5);
-    free(data);
-
-    assert_ok(vgg_folder_create(deep, &error), error);
-    assert_ok(vgg_folder_create(deep, &error), error);
-    assert_int_equal(vgg_file_read(deep, 5, &data, &size, &error), VGG_ERROR_IO);
-    assert_contains(error.message, "is a folder");
-    assert_int_equal(vgg_folder_create(path, &error), VGG_ERROR_IO);
-    assert_contains(error.message, "is not a folder");
-    free(path);
-    free(deep);
-}
-
-/* Bytes of a mapping that are in memory, as the system counts them. */
-static size_t resident(const void *map) {
-    FILE *file = fopen("/proc/self/smaps", "re");
-    assert_non_null(file);
-    char line[512];
-    size_t kilobytes = 0;
-    bool found = false, done = false;
-    while (!done && fgets(line, sizeof line, file) != NULL) {
-        if (strtoull(line, NULL, 16) == (uintptr_t)map)
-            found = true;
-        done = found && sscanf(line, "Rss: %zu", &kilobytes) == 1;
-    }
-    fclose(file);
-    assert_true(done);
-    return kilobytes * 1024;
-}
-
-static void test_dropped_pages(void **state) {
-    enum { SIZE = 1 << 20, EDGE = 3 };
-    static unsigned char data[SIZE];
-    char *path = vgg_path_join(*state, "dropped");
-    vgg_error error;
-    vgg_file_writer writer;
-    for (size_t i = 0; i < SIZE; i++) {
-        data[i] = (unsigned char)(i * 31 >> 3);
-    }
-    assert_ok(vgg_file_create(&writer, path, &error), error);
-    assert_ok(vgg_file_write(&writer, data, SIZE, &error), error);
-    assert_ok(vgg_file_commit(&writer, &error), error);
-    const unsigned char *map;
-    size_t size;
-    assert_ok(vgg_file_map(path, &map, &size, &error), error);
-    assert_memory_equal(map, data, SIZE);
-    assert_int_equal(resident(map), SIZE);
-    vgg_file_drop(map + EDGE, 1); /* no whole page */
-    assert_int_equal(resident(map), SIZE);
-    vgg_file_drop(map + EDGE, SIZE - 2 * EDGE); /* all but the first and the last page */
-    assert_true(resident(map) > 0 && resident(map) <= 2 * (size_t)sysconf(_SC_PAGESIZE));
-    assert_memory_equal(map, data, SIZE);
-    vgg_file_unmap(map, size);
-    free(path);
-}
-
-static void test_files_that_cannot_be_read(void **state) {
-    vgg_error error;
-    unsigned char *data;
-    size_t size;
-    char *pipe = vgg_path_join(*state, "pipe"), *none = vgg_path_join(*state, "none");
-    assert_int_equal(mkfifo(pipe, 0600), 0);
-    assert_int_equal(vgg_file_read(pipe, 5, &data, &size, &error), VGG_ERROR_IO);
-    assert_contains(error.message, "is not a regular file");
-    assert_int_equal(vgg_file_read(none, 5, &data, &size, &error), VGG_ERROR_NOT_FOUND);
-    assert_contains(error.message, "No such file");
-    vgg_file_writer writer;
-    char *missing = vgg_path_join(none, "file");
-    assert_int_equal(vgg_file_create(&writer, missing, &error), VGG_ERROR_NOT_FOUND);
-    free(missing);
-    free(pipe);
-    free(none);
-}
-
 /* ---- threads ---- */
 
 typedef struct count_task {
@@ -326,9 +206,6 @@ int main(void) {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_permutation),
-        cmocka_unit_test_setup_teardown(test_files, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_dropped_pages, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_files_that_cannot_be_read, make_folder, remove_folder),
         cmocka_unit_test(test_pool),
         cmocka_unit_test(test_pools_side_by_side),
         cmocka_unit_test(test_default_threads),

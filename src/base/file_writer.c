@@ -1,0 +1,180 @@
+/* Files that appear under their name when they are complete. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+/* As many links as Linux follows in a path. */
+#define LINKS_MOST 40
+/* How many names are tried before there is one that nobody has. */
+#define NAMES_MOST 10000
+
+static vgg_status fail_errno(vgg_error *error, const char *path, const char *action) {
+    return vgg_fail(error, errno == ENOENT ? VGG_ERROR_NOT_FOUND : VGG_ERROR_IO,
+                    "%s: cannot %s: %s", path, action, strerror(errno));
+}
+
+/* The name beside `path`, in the same folder; an absolute one stays as it is. NULL when memory ran
+ * out. */
+static char *beside(const char *path, const char *name) {
+    const char *slash = strrchr(path, '/');
+    vgg_text text = {0};
+    if (slash != NULL && name[0] != '/')
+        vgg_text_add(&text, "%.*s", (int)(slash + 1 - path), path);
+    vgg_text_add(&text, "%s", name);
+    return vgg_text_take(&text);
+}
+
+/* Where writing to `path` ends up: what a link at that place leads to, which need not be there. */
+static vgg_status follow_links(const char *path, char **target, vgg_error *error) {
+    char *at = vgg_text_copy(path);
+    for (int links = 0; at != NULL; links++) {
+        char name[4096];
+        ssize_t length = readlink(at, name, sizeof name - 1);
+        if (length < 0) {
+            *target = at;
+            return VGG_OK;
+        }
+        name[length] = '\0';
+        char *next = beside(at, name);
+        free(at);
+        at = next;
+        if (at != NULL && links == LINKS_MOST) {
+            free(at);
+            errno = ELOOP;
+            return fail_errno(error, path, "create");
+        }
+    }
+    return vgg_fail_memory(error, path, strlen(path));
+}
+
+static const char *kind_of(mode_t mode) {
+    if (S_ISDIR(mode))
+        return "a folder";
+    if (S_ISFIFO(mode))
+        return "a pipe";
+    if (S_ISSOCK(mode))
+        return "a socket";
+    return "a device";
+}
+
+/* Looks at what stands in the target's place: *replaced when that is a file, whose permissions are
+ * *mode; only a file may be replaced. */
+static vgg_status look_at(const char *path, const char *target, bool *replaced, mode_t *mode,
+                          vgg_error *error) {
+    struct stat info;
+    *replaced = stat(target, &info) == 0;
+    if (!*replaced)
+        return errno == ENOENT ? VGG_OK : fail_errno(error, path, "create");
+    *mode = info.st_mode & 0777;
+    if (!S_ISREG(info.st_mode))
+        return vgg_fail(error, VGG_ERROR_IO, "%s: is %s, expected a file or a new name", path,
+                        kind_of(info.st_mode));
+    return VGG_OK;
+}
+
+/* Makes a file that nobody has in the folder of the target, under a name so short that it fits
+ * where the target's does. The system takes the process's mask off a new file's permissions. */
+static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
+    for (unsigned number = 0; number < NAMES_MOST; number++) {
+        vgg_text name = {0};
+        vgg_text_add(&name, ".vgg-%ld-%u", (long)getpid(), number);
+        char *last = vgg_text_take(&name);
+        writer->temporary = last != NULL ? beside(writer->target, last) : NULL;
+        free(last);
+        if (writer->temporary == NULL) {
+            errno = ENOMEM;
+            return -1;
+        }
+        int fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions);
+        if (fd >= 0)
+            return fd;
+        free(writer->temporary);
+        writer->temporary = NULL;
+        if (errno != EEXIST)
+            return -1;
+    }
+    return -1;
+}
+
+/* Fails after a call of the system, leaving nothing. */
+static vgg_status give_up(vgg_file_writer *writer, const char *action, vgg_error *error) {
+    vgg_status status = fail_errno(error, writer->path, action);
+    vgg_file_abandon(writer);
+    return status;
+}
+
+vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error *error) {
+    bool replaced = false;
+    mode_t mode = 0666;
+    *writer = (vgg_file_writer){.path = vgg_text_copy(path)};
+    if (writer->path == NULL)
+        return vgg_fail_memory(error, path, strlen(path));
+    vgg_status status = follow_links(path, &writer->target, error);
+    if (status == VGG_OK)
+        status = look_at(path, writer->target, &replaced, &mode, error);
+    if (status != VGG_OK) {
+        vgg_file_abandon(writer);
+        return status;
+    }
+    /* Until it has the permissions of the file that it replaces, only its owner reads it. */
+    int fd = open_temporary(writer, replaced ? 0600 : mode);
+    if (fd < 0)
+        return give_up(writer, "create", error);
+    if (replaced)
+        fchmod(fd, mode); /* where a file system has no permissions, there are none to keep */
+    writer->stream = fdopen(fd, "wb");
+    if (writer->stream == NULL) {
+        int reason = errno;
+        close(fd);
+        errno = reason;
+        return give_up(writer, "create", error);
+    }
+    return VGG_OK;
+}
+
+void vgg_file_abandon(vgg_file_writer *writer) {
+    if (writer->stream != NULL)
+        fclose(writer->stream);
+    if (writer->temporary != NULL)
+        unlink(writer->temporary);
+    free(writer->path);
+    free(writer->target);
+    free(writer->temporary);
+    *writer = (vgg_file_writer){0};
+}
+
+vgg_status vgg_file_write(vgg_file_writer *writer, const void *data, size_t size,
+                          vgg_error *error) {
+    if (size == 0 || fwrite(data, 1, size, writer->stream) == size)
+        return VGG_OK;
+    return give_up(writer, "write", error);
+}
+
+vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error) {
+    bool written = fflush(writer->stream) == 0 && fsync(fileno(writer->stream)) == 0;
+    int reason = errno;
+    if (fclose(writer->stream) != 0 && written) {
+        written = false;
+        reason = errno;
+    }
+    writer->stream = NULL;
+    if (written && rename(writer->temporary, writer->target) != 0) {
+        written = false;
+        reason = errno;
+    }
+    errno = reason;
+    if (!written)
+        return give_up(writer, "write", error);
+    free(writer->temporary);
+    writer->temporary = NULL;
+    vgg_file_abandon(writer);
+    return VGG_OK;
+}
