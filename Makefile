@@ -3,17 +3,27 @@
 #   make demo      train on pictograms, evaluate, classify
 #   make test      build and run all tests
 #   make build     build/vgg
+#   make install   into PREFIX, by default /usr/local, below DESTDIR where that is set
+#   make uninstall what make install put there
 #   make sanitize  the tests under ASan and UBSan
 #   make valgrind  the unit tests under valgrind
 #   make fuzz      each fuzzer for a minute
 WERROR ?= OFF
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-.PHONY: build demo test sanitize thread valgrind clang fuzz clean
+.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz clean
 
 build:
 	@scripts/packages.sh build
 	@cmake --preset release -DVGG_WERROR=$(WERROR) -DVGG_BUILD_TESTS=OFF >/dev/null
 	@cmake --build build
+
+install: build
+	@DESTDIR="$(DESTDIR)" cmake --install build --prefix "$(PREFIX)"
+
+uninstall: build
+	@DESTDIR="$(DESTDIR)" scripts/uninstall.sh build "$(PREFIX)"
 
 demo: build
 	@scripts/demo.sh

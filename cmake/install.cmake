@@ -7,6 +7,19 @@ install(TARGETS vgg vgg_shared EXPORT vgg-targets
 install(DIRECTORY include/vgg DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
+# vgg.pc finds the rest from where it lies itself, so that the whole may be installed with another
+# prefix, or moved; but folders that were given with their whole path stay where they are.
+set(PC_PREFIX ${CMAKE_INSTALL_PREFIX})
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  file(RELATIVE_PATH UP /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+  set(PC_PREFIX "\${pcfiledir}/${UP}")
+endif()
+foreach(folder LIBDIR INCLUDEDIR)
+  set(PC_${folder} ${CMAKE_INSTALL_${folder}})
+  if(NOT IS_ABSOLUTE "${PC_${folder}}")
+    string(PREPEND PC_${folder} "\${prefix}/")
+  endif()
+endforeach()
 configure_file(cmake/vgg.pc.in vgg.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/vgg.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -21,7 +21,8 @@ int main(int argc, char **argv) {
     if (status == VGG_OK)
         status = vgg_predict_file(predictor, argv[2], 5, best, &found, &error);
     for (size_t i = 0; i < found; i++) {
-        printf("%5.1f %%  %s\n", 100 * best[i].probability, best[i].label);
+        printf("%5.1f %%  %s\n", 100 * best[i].probability,
+               best[i].label != NULL ? best[i].label : "(a class without a name)");
     }
     if (status != VGG_OK)
         fprintf(stderr, "predict: %s\n", error.message);

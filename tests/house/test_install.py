@@ -1,20 +1,37 @@
-"""`cmake --install` gives what a program needs, by pkg-config and by CMake, static and shared."""
+"""What `cmake --install` and `make install` put into a folder is all that a program needs, by
+pkg-config and by CMake, static and shared, wherever the folder is. The programs are those in examples/:
+each says in its first comment how it is compiled and run, and these commands are run."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build"))
-EXAMPLE = ROOT / "examples" / "predict.c"
+BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build")).resolve()
+EXAMPLES = sorted((ROOT / "examples").iterdir())
+STRICT = {".c": ["cc", "-std=c11"], ".cc": ["c++", "-std=c++17"]}
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+# What an example prints, where it is more than something.
+PRINTS = {
+    "predict.c": r"( *\d+\.\d %  \w+\n){5}",
+    "classify.cc": r"(photo\.jpg: \w+, \d+ %\n){2}",
+}
 
 PROJECT = """cmake_minimum_required(VERSION 3.25)
-project(user C)
+project(users C CXX)
+set(CMAKE_CXX_STANDARD 17)
 find_package(vgg REQUIRED)
-add_executable(user {source})
-target_link_libraries(user PRIVATE vgg::{library})
+foreach(example {examples})
+  get_filename_component(name ${{example}} NAME_WE)
+  foreach(library vgg shared)
+    add_executable(${{name}}-${{library}} ${{example}})
+    target_link_libraries(${{name}}-${{library}} PRIVATE vgg::${{library}})
+  endforeach()
+endforeach()
 """
 
 
@@ -35,28 +52,67 @@ pytestmark = pytest.mark.skipif(cache("VGG_SANITIZE") != "",
                                 reason="a sanitized library needs a sanitized program")
 
 
+def pkg_config(prefix, *words):
+    """Of what was installed there, untouched, and nothing else that is called vgg."""
+    [file] = prefix.rglob("vgg.pc")
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(file.parent)}
+    return run("pkg-config", *words, env=environment).split()
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+
+
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory):
+    """A folder that the library was installed into, and that was moved since."""
     folder = tmp_path_factory.mktemp("prefix")
-    run("cmake", "--install", BUILD, "--prefix", folder)
-    # The pkg-config file knows the prefix that the build was configured with.
-    [file] = folder.rglob("vgg.pc")
-    file.write_text(file.read_text().replace(cache("CMAKE_INSTALL_PREFIX"), str(folder)))
+    run("cmake", "--install", BUILD, "--prefix", folder / "first")
+    [found] = pkg_config(folder / "first", "--variable=prefix", "vgg")
+    assert pathlib.Path(found).resolve() == folder / "first"
+    shutil.move(folder / "first", folder / "moved")
+    return folder / "moved"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files that the comments of the examples name."""
+    folder = tmp_path_factory.mktemp("folder")
+    run(BUILD / "vgg", "generate", folder / "photos", "--train", 2, "--validation", 1, "--size", 16)
+    run(BUILD / "vgg", "train", folder / "photos", "-o", folder / "run", "--arch", "8,M/",
+        "--epochs", 1)
+    shutil.copy(folder / "run" / "best.safetensors", folder / "model.safetensors")
+    shutil.copy(folder / "photos/validation/star/0000.png", folder / "photo.jpg")
+    (folder / "pixels.rgb").write_bytes(bytes(range(256)) * 3)  # 16 x 16
     return folder
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    vgg = BUILD / "vgg"
-    run(vgg, "generate", folder / "data", "--train", 2, "--validation", 1, "--size", 16)
-    run(vgg, "train", folder / "data", "-o", folder / "run", "--arch", "8,M/", "--epochs", 1)
-    return folder / "run" / "best.safetensors", folder / "data/validation/star/0000.png"
+def cmake_build(prefix, tmp_path_factory):
+    """The examples in a project that uses the CMake package."""
+    source = tmp_path_factory.mktemp("project")
+    for example in EXAMPLES:
+        shutil.copy(example, source)
+    names = " ".join(example.name for example in EXAMPLES)
+    (source / "CMakeLists.txt").write_text(PROJECT.format(examples=names))
+    run("cmake", "-S", source, "-B", source / "build", "-G", "Ninja",
+        f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", source / "build")
+    return source / "build"
 
 
-def check(program, model, **environment):
-    out = run(program, *model, env={**os.environ, **environment})
-    assert out.count("%") == 5
+def commands(example):
+    """The command that compiles an example and the one that runs it."""
+    comment = example.read_text().partition("*/")[0].replace("\\\n", "")
+    return re.findall(r"^ \*   (c(?:c|\+\+) .*|\./.*)$", comment, re.MULTILINE)
+
+
+def check(example, program, folder, prefix):
+    """Runs a program as its example says, wherever the shared library is."""
+    words = commands(example)[1].split()[1:]
+    library = next(prefix.rglob("libvgg.so")).parent
+    out = run(program, *words, cwd=folder, env={**os.environ, "LD_LIBRARY_PATH": str(library)})
+    assert re.fullmatch(PRINTS.get(example.name, r"(?s).*\S.*"), out), out
 
 
 def test_headers_and_program(prefix):
@@ -65,29 +121,87 @@ def test_headers_and_program(prefix):
     assert run(prefix / "bin/vgg", "--version").startswith("vgg ")
 
 
-@pytest.mark.parametrize("static", [False, True])
-def test_pkg_config(prefix, model, tmp_path, static):
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
+def test_examples_are_short_and_say_how_to_use_them(example):
+    assert len(example.read_text().splitlines()) < 80
+    compile_it, run_it = commands(example)
+    assert example.name in compile_it and run_it.split()[0] == f"./{example.stem}"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
+def test_pkg_config_shared(example, prefix, folder, tmp_path):
+    shutil.copy(example, tmp_path)
     [file] = prefix.rglob("vgg.pc")
-    environment = {**os.environ, "PKG_CONFIG_PATH": str(file.parent)}
-    packages = ["vgg"]
-    if static:  # our library static, those below it shared
-        packages += run("pkg-config", "--print-requires-private", "vgg", env=environment).split()
-    flags = run("pkg-config", "--cflags", "--libs", *packages, env=environment).split()
-    if static:
-        flags = [str(next(prefix.rglob("libvgg.a"))) if f == "-lvgg" else f for f in flags]
-        flags += ["-lm", "-pthread"]
-    run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", EXAMPLE, "-o", tmp_path / "user", *flags)
-    check(tmp_path / "user", model, LD_LIBRARY_PATH=str(next(prefix.rglob("libvgg.so")).parent))
+    run("sh", "-c", commands(example)[0], cwd=tmp_path,
+        env={**os.environ, "PKG_CONFIG_PATH": str(file.parent)})
+    check(example, tmp_path / example.stem, folder, prefix)
+
+
+def linkable(compiler, flag):
+    """Whether the linker finds the library that a flag names; true for other flags."""
+    names = [f"lib{flag[2:]}{ending}" for ending in (".so", ".a")]
+    return not flag.startswith("-l") or any(
+        run(compiler, f"-print-file-name={name}").strip() != name for name in names)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
+def test_pkg_config_static(example, prefix, folder, tmp_path):
+    """Our library static and those below it shared. These need no more then, so that what only they
+    stand on may be left out where it is not installed for building; what we stand on may not."""
+    compiler = STRICT[example.suffix]
+    flags = pkg_config(prefix, "--static", "--cflags", "--libs", "vgg")
+    below = pkg_config(prefix, "--print-requires-private", "vgg")
+    needed = [*pkg_config(prefix, "--libs", *below), "-lm", "-pthread"]
+    assert set(needed) <= set(flags)
+    flags[flags.index("-lvgg")] = next(prefix.rglob("libvgg.a"))
+    flags = [f for f in map(str, flags) if f in needed or linkable(compiler[0], f)]
+    run(*compiler, *WARNINGS, example, "-o", tmp_path / "user", *flags)
+    assert "libvgg" not in run("ldd", tmp_path / "user")
+    check(example, tmp_path / "user", folder, prefix)
 
 
 @pytest.mark.parametrize("library", ["vgg", "shared"])
-def test_cmake_package(prefix, model, tmp_path, library):
-    shutil.copy(EXAMPLE, tmp_path / "predict.c")
-    (tmp_path / "CMakeLists.txt").write_text(PROJECT.format(source="predict.c", library=library))
-    run("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja",
-        f"-DCMAKE_PREFIX_PATH={prefix}")
-    run("cmake", "--build", tmp_path / "build")
-    check(tmp_path / "build" / "user", model)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
+def test_cmake_package(example, library, cmake_build, prefix, folder):
+    check(example, cmake_build / f"{example.stem}-{library}", folder, prefix)
+
+
+@pytest.mark.parametrize("library", ["lib", "lib/x86_64-linux-gnu", "a/b/c/d", "/opt/libraries"])
+def test_pkg_config_file_at_any_depth(library, tmp_path):
+    """A folder given with its whole path is that folder; from any other the prefix is found."""
+    run("cmake", "-S", ROOT, "-B", tmp_path / "build", "-G", "Ninja", "-DVGG_BUILD_TESTS=OFF",
+        f"-DCMAKE_INSTALL_LIBDIR={library}", "-DCMAKE_INSTALL_PREFIX=/nowhere")
+    place = tmp_path / "prefix" / library.lstrip("/") / "pkgconfig"
+    place.mkdir(parents=True)
+    shutil.copy(tmp_path / "build" / "vgg.pc", place)
+    libraries, headers = (
+        os.path.normpath(pkg_config(tmp_path / "prefix", f"--variable={name}", "vgg")[0])
+        for name in ("libdir", "includedir"))
+    if library.startswith("/"):
+        assert (libraries, headers) == (library, "/nowhere/include")
+    else:
+        assert libraries == str(tmp_path / "prefix" / library)
+        assert headers == str(tmp_path / "prefix" / "include")
+
+
+@pytest.mark.parametrize("destination", ["", "staged"])
+def test_make_install_and_uninstall(destination, tmp_path):
+    """Of the build that is tested: -o keeps make from building another."""
+    for name, place in (("build", BUILD), ("scripts", ROOT / "scripts")):
+        (tmp_path / name).symlink_to(place)
+    (tmp_path / "expected").mkdir()
+    run("cmake", "--install", BUILD, "--prefix", tmp_path / "expected")
+    below = tmp_path / destination if destination else ""
+    prefix = pathlib.Path(f"{below}{tmp_path}/prefix")
+    make = ["make", "-f", ROOT / "Makefile", "-C", tmp_path, "-o", "build",
+            f"PREFIX={tmp_path}/prefix", f"DESTDIR={below}"]
+    run(*make, "install")
+    assert files_below(prefix) == files_below(tmp_path / "expected")
+    (prefix / "include" / "other.h").write_text("")
+    (prefix / "lib/cmake/vgg/mine.cmake").write_text("")
+    run(*make, "uninstall")
+    assert files_below(prefix) == {"include/other.h", "lib/cmake/vgg/mine.cmake"}
+    assert not (prefix / "include/vgg").exists()
 
 
 def test_headers_are_good_cplusplus(prefix, tmp_path):

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def code():
     return sorted(p for folder in ("include", "src", "cli", "examples", "tests", "fuzz")
-                  for p in (ROOT / folder).rglob("*") if p.suffix in (".c", ".h"))
+                  for p in (ROOT / folder).rglob("*") if p.suffix in (".c", ".cc", ".h"))
 
 
 def test_files_are_one_sitting():
