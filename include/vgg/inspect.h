@@ -11,6 +11,7 @@
 #include "vgg/model.h"
 #include "vgg/network.h"
 #include "vgg/status.h"
+#include "vgg/stream.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,6 +24,13 @@ typedef struct vgg_inspection vgg_inspection;
  * read as a weight file at all; whatever is wrong with one that can is in the list of problems.
  * The caller frees *inspection, which may be read from any number of threads. */
 VGG_API vgg_status vgg_inspect_file(const char *path, const vgg_model_options *options,
+                                    vgg_inspection **inspection, vgg_error *error);
+/* The same of bytes in memory, which must outlive the inspection and stay as they are, and of what
+ * is read through a function; see vgg_model_load_memory and vgg_model_load_from. */
+VGG_API vgg_status vgg_inspect_memory(const void *bytes, size_t size, const char *name,
+                                      const vgg_model_options *options, vgg_inspection **inspection,
+                                      vgg_error *error);
+VGG_API vgg_status vgg_inspect_from(const vgg_reader *reader, const vgg_model_options *options,
                                     vgg_inspection **inspection, vgg_error *error);
 VGG_API void vgg_inspection_free(vgg_inspection *inspection);
 

@@ -1,5 +1,5 @@
 /* Models: a network with its weights, the preprocessing of its input and the names of its classes,
- * and the safetensors files that hold one. */
+ * and the files that hold one. */
 #ifndef VGG_MODEL_H
 #define VGG_MODEL_H
 
@@ -9,6 +9,7 @@
 #include "vgg/image.h"
 #include "vgg/network.h"
 #include "vgg/status.h"
+#include "vgg/stream.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -66,6 +67,24 @@ VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 VGG_API vgg_status vgg_model_load(const char *path, const vgg_model_options *options,
                                   vgg_model **model, vgg_error *error);
 
+/* The same for a file whose bytes are in memory, such as one that is part of a program or came from
+ * elsewhere. The bytes are borrowed as those of a mapped file are: they must outlive the model and
+ * stay as they are (vgg_model_load_from copies). Weights are used without copying where they are
+ * aligned, for which the bytes should begin at a multiple of 64. name: what messages call it in
+ * place of a path; NULL: "the model".
+ *
+ * An ONNX model whose values are in files of their own is refused: there is no folder to look for
+ * them in. */
+VGG_API vgg_status vgg_model_load_memory(const void *bytes, size_t size, const char *name,
+                                         const vgg_model_options *options, vgg_model **model,
+                                         vgg_error *error);
+
+/* The same for a file that is read through a function of the caller's, into memory of its size,
+ * which the model keeps. The reader is not used after the call. VGG_ERROR_MEMORY when there is no
+ * memory of that size, before anything is read. */
+VGG_API vgg_status vgg_model_load_from(const vgg_reader *reader, const vgg_model_options *options,
+                                       vgg_model **model, vgg_error *error);
+
 /* Writes the model, whole or not at all. Tensors are stored as the network has them
  * (vgg_network_dtype), under torchvision's names;
  * __metadata__ holds "format" ("pt"), "vgg.format_version" ("1"), "vgg.arch", "vgg.layout",
@@ -88,6 +107,12 @@ VGG_API void vgg_save_options_init(vgg_save_options *options, size_t size);
  * not written, naming those that are, and for weights of I8 in another than safetensors. */
 VGG_API vgg_status vgg_model_save_as(const vgg_model *model, const char *path,
                                      const vgg_save_options *options, vgg_error *error);
+
+/* Writes the bytes that vgg_model_save_as would write to a file through a function of the caller's,
+ * in order and in pieces of any size. options may be NULL; without a format it is safetensors.
+ * Whatever was written before an error is the caller's to undo. */
+VGG_API vgg_status vgg_model_write(const vgg_model *model, const vgg_save_options *options,
+                                   vgg_write_callback *write, void *user, vgg_error *error);
 
 /* The format that a model was loaded from, such as "safetensors"; NULL for one that was not. */
 VGG_API const char *vgg_model_format(const vgg_model *model);

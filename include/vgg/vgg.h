@@ -11,6 +11,7 @@
 #include "vgg/plan.h"
 #include "vgg/predict.h"
 #include "vgg/status.h"
+#include "vgg/stream.h"
 #include "vgg/train.h"
 
 #endif

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/elements.h"
+#include "base/sink.h"
 #include "formats/notes.h"
 #include "formats/storage.h"
 #include "vgg/network.h"
@@ -48,7 +49,7 @@ typedef struct vgg_hints {
 
 /* What every format comes down to. Start with {0}. */
 typedef struct vgg_tensor_source {
-    char *path;
+    char *path; /* or what messages call bytes that are in no file */
     const vgg_format *format;
     const vgg_hints *told; /* NULL: nothing. Not owned */
     vgg_storage storage;
@@ -69,6 +70,7 @@ typedef struct vgg_saving {
     const vgg_tensor_source *source;
     const vgg_network *network;
     bool softmax; /* ends the graph in a softmax */
+    vgg_sink *sink;
 } vgg_saving;
 
 struct vgg_format {
@@ -80,8 +82,8 @@ struct vgg_format {
      * in PyTorch's layout: convolutions (out, in, height, width), linear layers (out, in) with
      * inputs in the order (channel, row, column). */
     vgg_status (*load)(vgg_tensor_source *source, vgg_error *error);
-    /* Writes tensors and metadata, whole or not at all; NULL when it is only read. */
-    vgg_status (*save)(const vgg_saving *saving, const char *path, vgg_error *error);
+    /* Writes tensors and metadata to the sink; NULL when it is only read. */
+    vgg_status (*save)(const vgg_saving *saving, vgg_error *error);
     bool int8; /* weights of int8, with their scales, are written */
 };
 
@@ -93,13 +95,13 @@ extern const vgg_format vgg_format_caffe;
 extern const vgg_format vgg_format_darknet;
 
 /* The format with that name, or, for NULL, the one that the path's ending belongs to, else
- * safetensors. Fails for one that does not exist or cannot be written. */
+ * safetensors; path may be NULL. Fails for one that does not exist or cannot be written. */
 vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_format **format,
                                vgg_error *error);
 
-/* Maps the file, finds its format and loads it. `told` is kept in the source, and may be NULL. A
+/* Opens the file, finds its format and loads it. `told` is kept in the source, and may be NULL. A
  * file of another kind is named for what it is. The caller frees *source whatever the outcome. */
-vgg_status vgg_tensor_source_open(const char *path, const vgg_hints *told,
+vgg_status vgg_tensor_source_open(const vgg_input *input, const vgg_hints *told,
                                   vgg_tensor_source *source, vgg_error *error);
 void vgg_tensor_source_free(vgg_tensor_source *source);
 

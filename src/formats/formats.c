@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/foreign.h"
@@ -47,7 +46,7 @@ vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_for
     *format = NULL;
     for (size_t i = 0; i < FORMATS; i++) {
         if (name != NULL ? strcmp(formats[i]->name, name) == 0
-                         : has_ending(path, formats[i]->endings))
+                         : path != NULL && has_ending(path, formats[i]->endings))
             *format = formats[i];
     }
     if (*format == NULL && name == NULL)
@@ -91,18 +90,18 @@ static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
                     source->path, known_formats(known));
 }
 
-vgg_status vgg_tensor_source_open(const char *path, const vgg_hints *told,
+vgg_status vgg_tensor_source_open(const vgg_input *input, const vgg_hints *told,
                                   vgg_tensor_source *source, vgg_error *error) {
-    *source = (vgg_tensor_source){.path = vgg_text_copy(path), .told = told};
+    *source = (vgg_tensor_source){.path = vgg_text_copy(input->name), .told = told};
     if (source->path == NULL)
-        return vgg_fail_memory(error, path, strlen(path));
-    vgg_status status = vgg_file_map(path, &source->storage.map, &source->storage.size, error);
+        return vgg_fail_memory(error, input->name, strlen(input->name));
+    vgg_status status = vgg_storage_open(&source->storage, input, error);
     if (status != VGG_OK)
         return status;
     char known[KNOWN_TEXT];
     if (source->storage.size == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: is an empty file (0 bytes), expected a weight file (%s)", path,
+                        "%s: is an empty file (0 bytes), expected a weight file (%s)", source->path,
                         known_formats(known));
     return load_any(source, error);
 }

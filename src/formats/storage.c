@@ -11,6 +11,49 @@
 /* Beyond the file's size. */
 #define SPARE_BYTES ((size_t)64 << 20)
 
+/* Bytes that a reader is asked for at a time. */
+#define READ_STEP ((size_t)16 << 20)
+
+static vgg_status read_all(const char *name, const vgg_reader *reader, unsigned char *bytes,
+                           vgg_error *error) {
+    for (size_t done = 0, count; done < reader->size; done += count) {
+        count = vgg_size_min(reader->size - done, READ_STEP);
+        if (!reader->read(reader->user, done, bytes + done, count))
+            return vgg_fail(error, VGG_ERROR_IO,
+                            "%s: the function that reads it failed at byte %zu of %zu", name, done,
+                            reader->size);
+    }
+    return VGG_OK;
+}
+
+static vgg_status copy_all(vgg_storage *storage, const vgg_input *input, vgg_error *error) {
+    const vgg_reader *reader = input->reader;
+    if (reader->size == 0)
+        return VGG_OK;
+    unsigned char *bytes = reader->size < PTRDIFF_MAX ? vgg_aligned_alloc(reader->size) : NULL;
+    if (bytes == NULL)
+        return vgg_fail_memory(error, input->name, reader->size);
+    vgg_status status = read_all(input->name, reader, bytes, error);
+    if (status != VGG_OK) {
+        free(bytes);
+        return status;
+    }
+    storage->map = bytes;
+    storage->size = reader->size;
+    return VGG_OK;
+}
+
+vgg_status vgg_storage_open(vgg_storage *storage, const vgg_input *input, vgg_error *error) {
+    storage->kind = input->kind;
+    if (input->kind == VGG_INPUT_FILE)
+        return vgg_file_map(input->name, &storage->map, &storage->size, error);
+    if (input->kind == VGG_INPUT_READER)
+        return copy_all(storage, input, error);
+    storage->map = input->bytes;
+    storage->size = input->size;
+    return VGG_OK;
+}
+
 vgg_status vgg_storage_memory(vgg_storage *storage, const char *path, size_t bytes,
                               const char *what, void **memory, vgg_error *error) {
     size_t files = storage->size + storage->other_bytes;
@@ -53,7 +96,8 @@ static bool is_within(const unsigned char *map, size_t map_size, const unsigned 
 }
 
 void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size) {
-    bool mapped = is_within(storage->map, storage->size, bytes, size);
+    bool mapped =
+        storage->kind == VGG_INPUT_FILE && is_within(storage->map, storage->size, bytes, size);
     for (size_t i = 0; !mapped && i < storage->other_count; i++) {
         mapped = is_within(storage->others[i].map, storage->others[i].size, bytes, size);
     }
@@ -62,7 +106,10 @@ void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, si
 }
 
 void vgg_storage_free(vgg_storage *storage) {
-    vgg_file_unmap(storage->map, storage->size);
+    if (storage->kind == VGG_INPUT_FILE)
+        vgg_file_unmap(storage->map, storage->size);
+    else if (storage->kind == VGG_INPUT_READER)
+        free((void *)(uintptr_t)storage->map);
     for (size_t i = 0; i < storage->other_count; i++) {
         vgg_file_unmap(storage->others[i].map, storage->others[i].size);
     }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/input.h"
 #include "nn/network.h"
 
 /* ---- problems ---- */
@@ -207,12 +208,13 @@ static vgg_status measure(vgg_inspection *in, vgg_error *error) {
 
 _Static_assert(VGG_INSPECTED_DIMENSIONS == VGG_STORED_DIMENSIONS, "shapes are copied whole");
 
-static vgg_status inspect(vgg_inspection *in, const char *path, const vgg_model_options *options,
-                          vgg_error *error) {
-    in->path = vgg_text_copy(path);
+static vgg_status run(vgg_inspection *in, vgg_input input, const vgg_model_options *options,
+                      vgg_error *error) {
+    in->path = vgg_text_copy(input.name);
     if (in->path == NULL)
-        return vgg_fail_memory(error, "a path", strlen(path));
-    vgg_status status = vgg_loading_begin(&in->loading, in->path, options, error);
+        return vgg_fail_memory(error, "a path", strlen(input.name));
+    input.name = in->path;
+    vgg_status status = vgg_loading_begin(&in->loading, &input, options, error);
     if (status == VGG_OK)
         status = vgg_loading_open(&in->loading, error);
     if (status == VGG_OK)
@@ -235,17 +237,39 @@ static vgg_status inspect(vgg_inspection *in, const char *path, const vgg_model_
     return status;
 }
 
-vgg_status vgg_inspect_file(const char *path, const vgg_model_options *options,
-                            vgg_inspection **inspection, vgg_error *error) {
+static vgg_status inspect(const vgg_input *input, const vgg_model_options *options,
+                          vgg_inspection **inspection, vgg_error *error) {
     vgg_inspection *in = calloc(1, sizeof *in);
     if (in == NULL)
         return vgg_fail_memory(error, "an inspection", sizeof *in);
-    vgg_status status = inspect(in, path, options, error);
+    vgg_status status = run(in, *input, options, error);
     if (status == VGG_OK)
         *inspection = in;
     else
         vgg_inspection_free(in);
     return status;
+}
+
+vgg_status vgg_inspect_file(const char *path, const vgg_model_options *options,
+                            vgg_inspection **inspection, vgg_error *error) {
+    vgg_input input = vgg_input_file(path);
+    return inspect(&input, options, inspection, error);
+}
+
+vgg_status vgg_inspect_memory(const void *bytes, size_t size, const char *name,
+                              const vgg_model_options *options, vgg_inspection **inspection,
+                              vgg_error *error) {
+    vgg_input input;
+    vgg_status status = vgg_input_memory(bytes, size, name, &input, error);
+    return status == VGG_OK ? inspect(&input, options, inspection, error) : status;
+}
+
+vgg_status vgg_inspect_from(const vgg_reader *reader, const vgg_model_options *options,
+                            vgg_inspection **inspection, vgg_error *error) {
+    vgg_reader own;
+    vgg_input input;
+    vgg_status status = vgg_input_reader(reader, &own, &input, error);
+    return status == VGG_OK ? inspect(&input, options, inspection, error) : status;
 }
 
 void vgg_inspection_free(vgg_inspection *in) {

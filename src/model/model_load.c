@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "model/bind.h"
+#include "model/input.h"
 #include "model/model.h"
 
 static const vgg_model_options defaults = {.struct_size = sizeof(vgg_model_options)};
@@ -27,9 +28,9 @@ void vgg_loading_free(vgg_loading *l) {
 }
 
 /* The options of a caller that was compiled with an older or newer header. */
-vgg_status vgg_loading_begin(vgg_loading *l, const char *path, const vgg_model_options *options,
-                             vgg_error *error) {
-    *l = (vgg_loading){.path = path, .options = defaults};
+vgg_status vgg_loading_begin(vgg_loading *l, const vgg_input *input,
+                             const vgg_model_options *options, vgg_error *error) {
+    *l = (vgg_loading){.input = *input, .path = input->name, .options = defaults};
     vgg_model_options *out = &l->options;
     vgg_status status = vgg_options_read(out, sizeof *out, options, "vgg_model_options", error);
     if (status != VGG_OK)
@@ -47,7 +48,7 @@ vgg_status vgg_loading_begin(vgg_loading *l, const char *path, const vgg_model_o
 }
 
 vgg_status vgg_loading_open(vgg_loading *l, vgg_error *error) {
-    vgg_status status = vgg_tensor_source_open(l->path, &l->hints, &l->source, error);
+    vgg_status status = vgg_tensor_source_open(&l->input, &l->hints, &l->source, error);
     if (status == VGG_OK)
         status = vgg_names_read(&l->source, &l->names, error);
     return status;
@@ -230,11 +231,11 @@ static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error
     return status;
 }
 
-vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vgg_model **model,
-                          vgg_error *error) {
+static vgg_status load(const vgg_input *input, const vgg_model_options *options, vgg_model **model,
+                       vgg_error *error) {
     vgg_loading l;
     vgg_model *made = NULL;
-    vgg_status status = vgg_loading_begin(&l, path, options, error);
+    vgg_status status = vgg_loading_begin(&l, input, options, error);
     if (status == VGG_OK)
         status = vgg_loading_open(&l, error);
     if (status == VGG_OK)
@@ -253,4 +254,26 @@ vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vg
     if (status == VGG_OK)
         *model = made;
     return status;
+}
+
+vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vgg_model **model,
+                          vgg_error *error) {
+    vgg_input input = vgg_input_file(path);
+    return load(&input, options, model, error);
+}
+
+vgg_status vgg_model_load_memory(const void *bytes, size_t size, const char *name,
+                                 const vgg_model_options *options, vgg_model **model,
+                                 vgg_error *error) {
+    vgg_input input;
+    vgg_status status = vgg_input_memory(bytes, size, name, &input, error);
+    return status == VGG_OK ? load(&input, options, model, error) : status;
+}
+
+vgg_status vgg_model_load_from(const vgg_reader *reader, const vgg_model_options *options,
+                               vgg_model **model, vgg_error *error) {
+    vgg_reader own;
+    vgg_input input;
+    vgg_status status = vgg_input_reader(reader, &own, &input, error);
+    return status == VGG_OK ? load(&input, options, model, error) : status;
 }

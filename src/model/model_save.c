@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "base/sink.h"
 #include "base/text.h"
 #include "formats/format.h"
 #include "model/bind.h"
@@ -117,34 +118,72 @@ void vgg_save_options_init(vgg_save_options *options, size_t size) {
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
+/* A saving on its way: what is written, in which format. */
+typedef struct saving {
+    vgg_save_options options;
+    const vgg_format *format;
+    vgg_tensor_source source;
+} saving;
+
+/* path: of the file; NULL: it is no file. name: what messages call what is written. The caller
+ * frees the source whatever the outcome. */
+static vgg_status prepare(saving *s, const vgg_model *model, const char *path, const char *name,
+                          const vgg_save_options *told, vgg_error *error) {
+    const vgg_network *network = model->network;
+    *s = (saving){.options = defaults};
+    vgg_status status =
+        vgg_options_read(&s->options, sizeof s->options, told, "vgg_save_options", error);
+    if (status == VGG_OK)
+        status = vgg_format_to_write(s->options.format, path, &s->format, error);
+    if (status == VGG_OK)
+        status = check_int8(network, s->format, name, error);
+    if (status == VGG_OK)
+        status = vgg_tensor_source_reserve(&s->source,
+                                           network->layer_count + 2 * network->tensor_count, error);
+    if (status != VGG_OK)
+        return status;
+    s->source.tensor_count = 0;
+    status = add_counts(network, &s->source, error);
+    if (status == VGG_OK)
+        status = add_values(network, &s->source, error);
+    return status == VGG_OK ? add_metadata(model, &s->source, error) : status;
+}
+
+static vgg_status write(const saving *s, const vgg_model *model, vgg_sink *sink, vgg_error *error) {
+    const vgg_saving what = {.source = &s->source,
+                             .network = model->network,
+                             .softmax = s->options.softmax,
+                             .sink = sink};
+    return vgg_sink_close(sink, s->format->save(&what, error), error);
+}
+
 vgg_status vgg_model_save_as(const vgg_model *model, const char *path, const vgg_save_options *told,
                              vgg_error *error) {
-    vgg_save_options options = defaults;
-    const vgg_format *format = NULL;
-    const vgg_network *network = model->network;
-    vgg_tensor_source source = {0};
-    vgg_status status = vgg_options_read(&options, sizeof options, told, "vgg_save_options", error);
+    saving s;
+    vgg_sink sink;
+    vgg_status status = prepare(&s, model, path, path, told, error);
     if (status == VGG_OK)
-        status = vgg_format_to_write(options.format, path, &format, error);
+        status = vgg_sink_open_file(&sink, path, error);
     if (status == VGG_OK)
-        status = check_int8(network, format, path, error);
-    if (status != VGG_OK)
-        return status;
-    status =
-        vgg_tensor_source_reserve(&source, network->layer_count + 2 * network->tensor_count, error);
-    if (status != VGG_OK)
-        return status;
-    source.tensor_count = 0;
-    status = add_counts(network, &source, error);
-    if (status == VGG_OK)
-        status = add_values(network, &source, error);
-    if (status == VGG_OK)
-        status = add_metadata(model, &source, error);
-    if (status == VGG_OK)
-        status = format->save(
-            &(vgg_saving){.source = &source, .network = network, .softmax = options.softmax}, path,
-            error);
-    vgg_tensor_source_free(&source);
+        status = write(&s, model, &sink, error);
+    vgg_tensor_source_free(&s.source);
+    return status;
+}
+
+vgg_status vgg_model_write(const vgg_model *model, const vgg_save_options *told,
+                           vgg_write_callback *function, void *user, vgg_error *error) {
+    static const char name[] = "the model";
+    saving s;
+    vgg_sink sink;
+    if (function == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%s: there is no function to write it with",
+                        name);
+    vgg_status status = prepare(&s, model, NULL, name, told, error);
+    if (status == VGG_OK) {
+        vgg_sink_open_callback(&sink, name, function, user);
+        status = write(&s, model, &sink, error);
+    }
+    vgg_tensor_source_free(&s.source);
     return status;
 }
 

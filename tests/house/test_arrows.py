@@ -22,15 +22,15 @@ BELOW = {
 # The public headers that a room may see: its own, and those of the rooms below. Siblings meet here.
 NETWORK = {"status.h", "network.h", "plan.h", "loss.h"}
 PICTURES = {"status.h", "image.h"}
-MODEL = NETWORK | PICTURES | {"model.h", "inspect.h"}
+MODEL = NETWORK | PICTURES | {"model.h", "inspect.h", "stream.h"}
 USE = MODEL | {"data.h", "predict.h"}
 PUBLIC = {
-    "base": {"status.h"},
+    "base": {"status.h", "stream.h"},
     "kernels": {"status.h"},
     "nn": NETWORK,
     "image": PICTURES,
     "data": PICTURES | {"data.h"},
-    "formats": {"status.h", "network.h"},
+    "formats": {"status.h", "network.h", "stream.h"},
     "model": MODEL,
     "train": USE | {"train.h"},
     "eval": USE,

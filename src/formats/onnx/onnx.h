@@ -106,6 +106,6 @@ vgg_status vgg_onnx_layers_end(vgg_onnx_walk *walk, vgg_error *error);
 
 /* ---- writing ---- */
 
-vgg_status vgg_onnx_save(const vgg_saving *saving, const char *path, vgg_error *error);
+vgg_status vgg_onnx_save(const vgg_saving *saving, vgg_error *error);
 
 #endif

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "formats/containers/protobuf.h"
 #include "formats/onnx/onnx.h"
@@ -38,11 +37,10 @@ typedef struct initializer {
 
 typedef struct onnx_file {
     const vgg_saving *saving;
-    const char *path;
     piece begin, nodes, ends, rest; /* of the model; of the graph, twice; of the model */
     initializer *initializers;
     size_t graph_size;
-    vgg_file_writer writer;
+    vgg_sink *sink;
 } onnx_file;
 
 static size_t varint_size(size_t value) {
@@ -117,12 +115,12 @@ static vgg_status find_values(onnx_file *f, const vgg_tensor_info *info, initial
                 error, VGG_ERROR_SHAPE,
                 "%s cannot be written: tensor \"%s\" has %zu values of %s, expected %zu "
                 "floating-point values",
-                f->path, info->name, stored->count, stored->type->name, info->count);
+                f->sink->name, info->name, stored->count, stored->type->name, info->count);
         *made = (initializer){.stored = stored, .info = info};
         return VGG_OK;
     }
     return vgg_fail(error, VGG_ERROR_ARGUMENT, "%s cannot be written: there is no tensor \"%s\"",
-                    f->path, info->name);
+                    f->sink->name, info->name);
 }
 
 static vgg_status collect_values(onnx_file *f, vgg_error *error) {
@@ -186,8 +184,8 @@ static vgg_status place_values(onnx_file *f, size_t length_bytes, vgg_error *err
         }
         if (values > MOST_BYTES || made->info->count > (MOST_BYTES - values) / sizeof(float))
             return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                            "%s cannot be written: an ONNX file has at most %zu bytes", f->path,
-                            MOST_BYTES);
+                            "%s cannot be written: an ONNX file has at most %zu bytes",
+                            f->sink->name, MOST_BYTES);
         position = values + made->info->count * sizeof(float);
     }
     f->graph_size = position + f->ends.size - begin;
@@ -206,18 +204,18 @@ static vgg_status lay_out(onnx_file *f, vgg_error *error) {
 /* ---- writing ---- */
 
 static vgg_status write_piece(onnx_file *f, const piece *part, vgg_error *error) {
-    return vgg_file_write(&f->writer, part->bytes, part->size, error);
+    return vgg_sink_write(f->sink, part->bytes, part->size, error);
 }
 
 /* A key below 128 and a length. */
 static vgg_status write_key(onnx_file *f, unsigned char key, size_t length, vgg_error *error) {
     unsigned char bytes[1 + VGG_PROTOBUF_VARINT] = {key};
-    return vgg_file_write(&f->writer, bytes, 1 + vgg_protobuf_put_varint(bytes + 1, length), error);
+    return vgg_sink_write(f->sink, bytes, 1 + vgg_protobuf_put_varint(bytes + 1, length), error);
 }
 
 static vgg_status write_values(onnx_file *f, const vgg_stored_tensor *stored, vgg_error *error) {
     if (stored->type->element == VGG_ELEMENT_FLOAT32)
-        return vgg_file_write(&f->writer, stored->bytes, stored->count * sizeof(float), error);
+        return vgg_sink_write(f->sink, stored->bytes, stored->count * sizeof(float), error);
     float values[2048];
     size_t most = sizeof values / sizeof *values;
     vgg_status status = VGG_OK;
@@ -225,7 +223,7 @@ static vgg_status write_values(onnx_file *f, const vgg_stored_tensor *stored, vg
         count = vgg_size_min(most, stored->count - done);
         vgg_elements_to_float(stored->type->element, stored->bytes + done * stored->type->bytes,
                               count, values);
-        status = vgg_file_write(&f->writer, values, count * sizeof *values, error);
+        status = vgg_sink_write(f->sink, values, count * sizeof *values, error);
     }
     return status;
 }
@@ -233,10 +231,8 @@ static vgg_status write_values(onnx_file *f, const vgg_stored_tensor *stored, vg
 static vgg_status write_initializer(onnx_file *f, const initializer *made, vgg_error *error) {
     piece header = {0};
     vgg_status status = pack_header(made, &header, error);
-    if (status != VGG_OK) {
-        vgg_file_abandon(&f->writer);
+    if (status != VGG_OK)
         return status;
-    }
     status = write_key(f, INITIALIZER_KEY, made->size, error);
     if (status == VGG_OK)
         status = write_piece(f, &header, error);
@@ -246,11 +242,8 @@ static vgg_status write_initializer(onnx_file *f, const initializer *made, vgg_e
     return status == VGG_OK ? write_values(f, made->stored, error) : status;
 }
 
-/* After a failed write the writer has cleaned up behind itself. */
 static vgg_status write_file(onnx_file *f, vgg_error *error) {
-    vgg_status status = vgg_file_create(&f->writer, f->path, error);
-    if (status == VGG_OK)
-        status = write_piece(f, &f->begin, error);
+    vgg_status status = write_piece(f, &f->begin, error);
     if (status == VGG_OK)
         status = write_key(f, GRAPH_KEY, f->graph_size, error);
     if (status == VGG_OK)
@@ -262,13 +255,13 @@ static vgg_status write_file(onnx_file *f, vgg_error *error) {
         status = write_piece(f, &f->ends, error);
     if (status == VGG_OK)
         status = write_piece(f, &f->rest, error);
-    return status == VGG_OK ? vgg_file_commit(&f->writer, error) : status;
+    return status;
 }
 
-vgg_status vgg_onnx_save(const vgg_saving *saving, const char *path, vgg_error *error) {
-    onnx_file f = {.saving = saving, .path = path};
+vgg_status vgg_onnx_save(const vgg_saving *saving, vgg_error *error) {
+    onnx_file f = {.saving = saving, .sink = saving->sink};
     vgg_onnx_nodes nodes = {0};
-    vgg_status status = vgg_onnx_nodes_make(&nodes, saving, path, error);
+    vgg_status status = vgg_onnx_nodes_make(&nodes, saving, saving->sink->name, error);
     if (status == VGG_OK)
         status = pack(&nodes.begin.base, &f.nodes, error);
     if (status == VGG_OK)

@@ -40,6 +40,6 @@ vgg_status vgg_pth_load_legacy(vgg_tensor_source *source, vgg_error *error);
 #define VGG_PTH_METADATA "extra/vgg.json"
 
 /* Writes a zip archive as torch.save does: storages stored as they are at multiples of 64 bytes. */
-vgg_status vgg_pth_save(const vgg_saving *saving, const char *path, vgg_error *error);
+vgg_status vgg_pth_save(const vgg_saving *saving, vgg_error *error);
 
 #endif

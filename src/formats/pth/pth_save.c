@@ -11,7 +11,6 @@
 #include <zlib.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/pth/pth.h"
@@ -31,8 +30,7 @@ typedef struct record {
 } record;
 
 typedef struct zip_writing {
-    vgg_file_writer writer;
-    size_t position;
+    vgg_sink *sink;
     record *records;
     size_t count;
     char *pickle, *metadata;
@@ -159,19 +157,12 @@ static vgg_status list_records(zip_writing *w, const vgg_tensor_source *source, 
     return VGG_OK;
 }
 
-static vgg_status write_bytes(zip_writing *w, const void *bytes, size_t size, vgg_error *error) {
-    w->position += size;
-    return vgg_file_write(&w->writer, bytes, size, error);
-}
-
 static vgg_status write_text(zip_writing *w, vgg_text *text, vgg_error *error) {
     size_t size = text->length;
     char *bytes = vgg_text_take(text);
-    if (bytes == NULL) {
-        vgg_file_abandon(&w->writer);
+    if (bytes == NULL)
         return vgg_fail_memory(error, "a zip archive's list", size);
-    }
-    vgg_status status = write_bytes(w, bytes, size, error);
+    vgg_status status = vgg_sink_write(w->sink, bytes, size, error);
     free(bytes);
     return status;
 }
@@ -201,10 +192,10 @@ static void add_common(vgg_text *text, const record *r, size_t extra) {
 
 static vgg_status write_record(zip_writing *w, record *r, vgg_error *error) {
     vgg_text text = {0};
-    r->header = w->position;
+    r->header = w->sink->position;
     r->crc = (uint32_t)crc32_z(0, r->bytes, r->size);
     size_t wide = is_large(r->size) ? 20 : 0;
-    size_t begin = w->position + 30 + strlen(r->name) + wide + 4;
+    size_t begin = w->sink->position + 30 + strlen(r->name) + wide + 4;
     size_t padding = vgg_round_up(begin, VGG_ALIGNMENT) - begin;
     add_string(&text, "PK\x03\x04");
     add_common(&text, r, wide + 4 + padding);
@@ -221,7 +212,7 @@ static vgg_status write_record(zip_writing *w, record *r, vgg_error *error) {
         add_number(&text, 0, 1);
     }
     vgg_status status = write_text(w, &text, error);
-    return status == VGG_OK ? write_bytes(w, r->bytes, r->size, error) : status;
+    return status == VGG_OK ? vgg_sink_write(w->sink, r->bytes, r->size, error) : status;
 }
 
 static void list_record(vgg_text *text, const record *r) {
@@ -273,7 +264,6 @@ static void add_ends(vgg_text *text, size_t count, size_t list, size_t list_size
     add_number(text, 0, 2); /* length of a comment */
 }
 
-/* After a failed write the writer has cleaned up behind itself. */
 static vgg_status write_all(zip_writing *w, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < w->count; i++) {
@@ -285,25 +275,20 @@ static vgg_status write_all(zip_writing *w, vgg_error *error) {
     for (size_t i = 0; i < w->count; i++) {
         list_record(&list, &w->records[i]);
     }
-    add_ends(&list, w->count, w->position, list.length);
+    add_ends(&list, w->count, w->sink->position, list.length);
     return write_text(w, &list, error);
 }
 
-vgg_status vgg_pth_save(const vgg_saving *saving, const char *path, vgg_error *error) {
+vgg_status vgg_pth_save(const vgg_saving *saving, vgg_error *error) {
     const vgg_tensor_source *source = saving->source;
-    zip_writing w = {0};
+    zip_writing w = {.sink = saving->sink};
     vgg_status status = make_pickle(&w, source, error);
     if (status == VGG_OK && source->metadata.count > 0)
         status = make_metadata(&w, &source->metadata, error);
     if (status == VGG_OK)
         status = list_records(&w, source, error);
     if (status == VGG_OK)
-        status = vgg_file_create(&w.writer, path, error);
-    if (status == VGG_OK) {
         status = write_all(&w, error);
-        if (status == VGG_OK)
-            status = vgg_file_commit(&w.writer, error);
-    }
     free(w.records);
     free(w.pickle);
     free(w.metadata);

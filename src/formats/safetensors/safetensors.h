@@ -13,6 +13,6 @@ enum {
 
 /* Tensors are laid out in the order of the list. The header is padded so that the values begin at a
  * multiple of 8 bytes. */
-vgg_status vgg_safetensors_save(const vgg_saving *saving, const char *path, vgg_error *error);
+vgg_status vgg_safetensors_save(const vgg_saving *saving, vgg_error *error);
 
 #endif

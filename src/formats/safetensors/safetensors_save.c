@@ -6,7 +6,6 @@
 #include <jansson.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "formats/safetensors/safetensors.h"
 
@@ -54,36 +53,29 @@ static char *describe(const vgg_tensor_source *source) {
     return text;
 }
 
-/* After a failed write the writer has cleaned up behind itself. */
-static vgg_status write_all(vgg_file_writer *writer, const vgg_tensor_source *source,
-                            const char *header, vgg_error *error) {
+static vgg_status write_all(vgg_sink *sink, const vgg_tensor_source *source, const char *header,
+                            vgg_error *error) {
     size_t used = strlen(header);
     size_t padding = vgg_round_up(used, 8) - used;
     uint64_t length = used + padding;
-    vgg_status status = vgg_file_write(writer, &length, sizeof length, error);
+    vgg_status status = vgg_sink_write(sink, &length, sizeof length, error);
     if (status == VGG_OK)
-        status = vgg_file_write(writer, header, used, error);
+        status = vgg_sink_write(sink, header, used, error);
     if (status == VGG_OK)
-        status = vgg_file_write(writer, "       ", padding, error);
+        status = vgg_sink_write(sink, "       ", padding, error);
     for (size_t i = 0; status == VGG_OK && i < source->tensor_count; i++) {
         const vgg_stored_tensor *tensor = &source->tensors[i];
-        status = vgg_file_write(writer, tensor->bytes, tensor->count * tensor->type->bytes, error);
+        status = vgg_sink_write(sink, tensor->bytes, tensor->count * tensor->type->bytes, error);
     }
     return status;
 }
 
-vgg_status vgg_safetensors_save(const vgg_saving *saving, const char *path, vgg_error *error) {
-    const vgg_tensor_source *source = saving->source;
-    char *header = describe(source);
+vgg_status vgg_safetensors_save(const vgg_saving *saving, vgg_error *error) {
+    char *header = describe(saving->source);
     if (header == NULL)
-        return vgg_fail(error, VGG_ERROR_MEMORY, "%s: no memory to write its header", path);
-    vgg_file_writer writer;
-    vgg_status status = vgg_file_create(&writer, path, error);
-    if (status == VGG_OK) {
-        status = write_all(&writer, source, header, error);
-        if (status == VGG_OK)
-            status = vgg_file_commit(&writer, error);
-    }
+        return vgg_fail(error, VGG_ERROR_MEMORY, "%s: no memory to write its header",
+                        saving->sink->name);
+    vgg_status status = write_all(saving->sink, saving->source, header, error);
     free(header);
     return status;
 }
