@@ -73,6 +73,18 @@ static vgg_status read_network(const vgg_notes *metadata, const char *path, vgg_
     return status;
 }
 
+static vgg_status check_version(const char *path, const char *version, vgg_error *error) {
+    size_t digits = strspn(version, "0123456789");
+    if (digits == 0 || version[digits] != '\0' || version[0] == '0')
+        return fail_value(path, "vgg.format_version", version, "a whole number from 1", error);
+    if (digits > 9 || strtoul(version, NULL, 10) > VGG_MODEL_FORMAT_NEWEST)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: is of format version %.20s, this library (libvgg %s) reads up to %d; "
+                        "a newer libvgg reads it",
+                        path, version, VGG_VERSION, VGG_MODEL_FORMAT_NEWEST);
+    return VGG_OK;
+}
+
 vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
                                 vgg_description *description, vgg_error *error) {
     *description = (vgg_description){.present = is_described(metadata)};
@@ -80,13 +92,12 @@ vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
         return VGG_OK;
     const char *version;
     vgg_status status = find(metadata, path, "vgg.format_version", &version, error);
+    if (status == VGG_OK)
+        status = check_version(path, version, error);
+    if (status == VGG_OK)
+        status = read_network(metadata, path, description, error);
     if (status != VGG_OK)
         return status;
-    if (strcmp(version, VGG_MODEL_FORMAT_VERSION) != 0)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "%s: is a model file of format version \"%.20s\", expected \"%s\"", path,
-                        version, VGG_MODEL_FORMAT_VERSION);
-    status = read_network(metadata, path, description, error);
     const char *int8 = vgg_notes_find(metadata, VGG_MODEL_INT8);
     description->int8 = int8 != NULL;
     if (status == VGG_OK && int8 != NULL && strcmp(int8, VGG_MODEL_INT8_SCALES) != 0)

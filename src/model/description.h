@@ -9,6 +9,10 @@
 #include "vgg/image.h"
 #include "vgg/network.h"
 
+/* The newest version of model files that is read. A file is written in the lowest version that
+ * suffices for it: what a reader must know to read it right asks for the version that brought it,
+ * and what a reader may pass over asks for none. So far everything is of version 1. */
+#define VGG_MODEL_FORMAT_NEWEST 1
 #define VGG_MODEL_FORMAT_VERSION "1"
 
 /* The key that a file with weights of int8 has, and what it says: there is a scale for each output

@@ -245,7 +245,8 @@ def test_weights_that_int8_cannot_hold(model, tmp_path):
 
 # ---- metadata: (key, value or None to leave it out, what is said)
 METADATA = [
-    ("vgg.format_version", "2", ['"2"', '"1"']),
+    ("vgg.format_version", "2", ["format version 2", "reads up to 1", "newer libvgg"]),
+    ("vgg.format_version", "two", ["vgg.format_version", "two", "whole number"]),
     ("vgg.arch", "4,M/x", ["architecture", "4,M/x", '"x"']),
     ("vgg.arch", "4,M/16", [SHAPED, "8x256", "16x256"]),
     ("vgg.arch", None, ["vgg.arch"]),

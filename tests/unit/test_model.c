@@ -259,7 +259,15 @@ typedef struct metadata_case {
 
 static const metadata_case metadata_cases[] = {
     {"vgg.format_version", NULL, "its metadata lacks \"vgg.format_version\""},
-    {"vgg.format_version", "2", "is a model file of format version \"2\", expected \"1\""},
+    {"vgg.format_version", "3",
+     "is of format version 3, this library (libvgg " VGG_VERSION
+     ") reads up to 1; a newer libvgg reads it"},
+    {"vgg.format_version", "2", "is of format version 2, this library"},
+    {"vgg.format_version", "99999999999999999999", "is of format version 99999999999999999999"},
+    {"vgg.format_version", "0", "is \"0\", expected a whole number from 1"},
+    {"vgg.format_version", "01", "is \"01\", expected a whole number from 1"},
+    {"vgg.format_version", "1.0", "is \"1.0\", expected a whole number from 1"},
+    {"vgg.format_version", "", "is \"\", expected a whole number from 1"},
     {"vgg.arch", NULL, "its metadata lacks \"vgg.arch\""},
     {"vgg.arch", "2,,M", "2,,M"},
     {"vgg.arch", "3,M", "\"features.0.weight\" of"},
