@@ -22,12 +22,14 @@ typedef bool vgg_write_callback(void *user, const void *bytes, size_t size);
 
 /* What is read through a function. All of it is read once, in order, into memory of its size. */
 typedef struct vgg_reader {
-    size_t struct_size;      /* sizeof(vgg_reader), set by the caller */
-    const char *name;        /* what messages call it, in place of a path */
+    size_t struct_size;      /* set by vgg_reader_init */
+    const char *name;        /* what messages call it in place of a path; NULL: "the model" */
     size_t size;             /* in bytes */
     vgg_read_callback *read; /* asked for at most 16 MB at a time */
     void *user;
 } vgg_reader;
+
+VGG_API void vgg_reader_init(vgg_reader *reader, size_t size);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,12 @@
 #include "base/error.h"
 #include "base/options.h"
 
+static const vgg_reader defaults = {.struct_size = sizeof(vgg_reader)};
+
+void vgg_reader_init(vgg_reader *reader, size_t size) {
+    vgg_options_init(reader, size, &defaults, sizeof defaults);
+}
+
 static const char *name_or_default(const char *name) {
     return name != NULL ? name : "the model";
 }
@@ -23,7 +29,7 @@ vgg_status vgg_input_memory(const void *bytes, size_t size, const char *name, vg
 
 vgg_status vgg_input_reader(const vgg_reader *given, vgg_reader *own, vgg_input *input,
                             vgg_error *error) {
-    *own = (vgg_reader){.struct_size = sizeof *own};
+    *own = defaults;
     vgg_status status = vgg_options_read(own, sizeof *own, given, "vgg_reader", error);
     if (status != VGG_OK)
         return status;

@@ -33,11 +33,22 @@ static bool give(void *user, size_t offset, void *buffer, size_t size) {
     return true;
 }
 
+static vgg_reader reader_of(const char *name, bytes *b) {
+    vgg_reader reader;
+    vgg_reader_init(&reader, sizeof reader);
+    reader.name = name;
+    reader.size = b->size;
+    reader.read = give;
+    reader.user = b;
+    return reader;
+}
+
 static vgg_model *make_model(void) {
     vgg_error error;
     vgg_network *network = make_network("5,M,6/7", VGG_LAYOUT_PAPER, /*batch_norm=*/true, 3, 3, 16);
     assert_ok(vgg_network_initialise(network, "kaiming", 3, &error), error);
     vgg_preprocess preprocess;
+    vgg_preprocess_init(&preprocess, sizeof preprocess);
     assert_ok(vgg_preprocess_preset("torchvision", 3, 16, 16, &preprocess, &error), error);
     vgg_model *model;
     assert_ok(vgg_model_create(network, &preprocess, NULL, &model, &error), error);
@@ -107,11 +118,7 @@ static void read_memory(const char *format, const bytes *expected) {
 static void read_through_a_function(const char *format, bytes *expected) {
     vgg_error error;
     vgg_model *model;
-    vgg_reader reader = {.struct_size = sizeof reader,
-                         .name = "elsewhere",
-                         .size = expected->size,
-                         .read = give,
-                         .user = expected};
+    vgg_reader reader = reader_of("elsewhere", expected);
     assert_ok(vgg_model_load_from(&reader, NULL, &model, &error), error);
     assert_writes(model, format, expected);
     vgg_inspection *one, *other;
@@ -170,8 +177,7 @@ static void what_fails(void **state) {
     vgg_model *model = make_model(), *none = NULL;
     bytes b = written(model, NULL);
     vgg_error error;
-    vgg_reader reader = {
-        .struct_size = sizeof reader, .name = "net", .size = b.size, .read = give, .user = &b};
+    vgg_reader reader = reader_of("net", &b);
     b.fail_at = 10;
     assert_int_equal(vgg_model_load_from(&reader, NULL, &none, &error), VGG_ERROR_IO);
     assert_contains(error.message, "net: the function that reads it failed at byte 0 of");
