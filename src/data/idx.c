@@ -7,41 +7,33 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/gzip.h"
 #include "data/pixels.h"
 
 #define PICTURES_MAGIC 0x00000803u
 #define LABELS_MAGIC 0x00000801u
 /* Deflate makes at most 1032 bytes of one (zlib's technical notes). */
 #define DEFLATE_RATIO 1032
-#define READ_STEP ((size_t)1 << 24)
 
 /* One file, plain or gzip, read from the start. */
 typedef struct idx_file {
-    const char *path;
-    gzFile stream;
-    bool packed;
-    size_t at;    /* bytes read, of what is unpacked */
+    vgg_gzip gzip;
     size_t bound; /* bytes that it has; when packed, that it cannot have more of */
 } idx_file;
 
 static vgg_status open_idx(idx_file *file, const char *path, vgg_error *error) {
     struct stat info;
-    *file = (idx_file){.path = path, .stream = gzopen(path, "rbe")};
-    if (file->stream == NULL || stat(path, &info) != 0) {
-        vgg_status status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path,
-                                     errno != 0 ? strerror(errno) : "no memory");
-        if (file->stream != NULL)
-            gzclose_r(file->stream);
+    if (stat(path, &info) != 0)
+        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    vgg_status status = vgg_gzip_open(&file->gzip, path, error);
+    if (status != VGG_OK)
         return status;
-    }
-    file->packed = !gzdirect(file->stream);
-    if (!vgg_size_mul((size_t)info.st_size, file->packed ? DEFLATE_RATIO : 1, &file->bound))
+    if (!vgg_size_mul((size_t)info.st_size, file->gzip.packed ? DEFLATE_RATIO : 1, &file->bound))
         file->bound = SIZE_MAX;
     return VGG_OK;
 }
@@ -49,35 +41,23 @@ static vgg_status open_idx(idx_file *file, const char *path, vgg_error *error) {
 /* Reads exactly `size` bytes; `what` says what they are for. */
 static vgg_status read_exactly(idx_file *file, void *to, size_t size, const char *what,
                                vgg_error *error) {
-    size_t done = 0;
-    while (done < size) {
-        int got = gzread(file->stream, (unsigned char *)to + done,
-                         (unsigned)vgg_size_min(size - done, READ_STEP));
-        if (got <= 0)
-            break;
-        done += (size_t)got;
-    }
-    file->at += done;
-    if (done == size)
-        return VGG_OK;
-    int code;
-    const char *reason = gzerror(file->stream, &code);
-    if (code == Z_ERRNO)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", file->path, strerror(errno));
-    if (code != Z_OK && code != Z_BUF_ERROR)
-        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: damaged gzip data at byte %zu: %s",
-                        file->path, file->at, reason);
+    size_t done;
+    vgg_status status = vgg_gzip_read(&file->gzip, to, size, &done, error);
+    if (status != VGG_OK || done == size)
+        return status;
     return vgg_fail(error, VGG_ERROR_FORMAT, "%s: ends at byte %zu; expected %zu for %s",
-                    file->path, file->at, file->at - done + size, what);
+                    file->gzip.path, file->gzip.at, file->gzip.at - done + size, what);
 }
 
 static vgg_status expect_end(idx_file *file, vgg_error *error) {
     char extra;
-    if (gzread(file->stream, &extra, 1) > 0)
+    size_t at = file->gzip.at, got;
+    vgg_status status = vgg_gzip_read(&file->gzip, &extra, 1, &got, error);
+    if (status == VGG_OK && got > 0)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: goes on after byte %zu, where its header says that it ends",
-                        file->path, file->at);
-    return VGG_OK;
+                        file->gzip.path, at);
+    return status;
 }
 
 /* The magic number and `count` sizes after it. */
@@ -94,7 +74,7 @@ static vgg_status read_header(idx_file *file, uint32_t magic, size_t *sizes, siz
             sizes[i - 1] = number;
         else if (number != magic)
             return vgg_fail(error, VGG_ERROR_FORMAT,
-                            "%s: starts with 0x%08x; expected 0x%08x for IDX %s", file->path,
+                            "%s: starts with 0x%08x; expected 0x%08x for IDX %s", file->gzip.path,
                             number, magic, magic == PICTURES_MAGIC ? "pictures" : "labels");
     }
     return VGG_OK;
@@ -104,20 +84,20 @@ static vgg_status check_picture_sizes(const idx_file *file, const size_t sizes[3
                                       vgg_error *error) {
     if (sizes[0] == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: holds 0 pictures; expected at least 1",
-                        file->path);
+                        file->gzip.path);
     for (size_t i = 1; i < 3; i++) {
         if (sizes[i] == 0 || sizes[i] > VGG_IMAGE_MAX_SIDE)
             return vgg_fail(error, VGG_ERROR_FORMAT,
                             "%s: has pictures of %zu x %zu; expected sides from 1 to %d",
-                            file->path, sizes[2], sizes[1], VGG_IMAGE_MAX_SIDE);
+                            file->gzip.path, sizes[2], sizes[1], VGG_IMAGE_MAX_SIDE);
     }
     size_t bytes;
     if (!vgg_size_mul(sizes[0], sizes[1] * sizes[2], &bytes) || bytes > file->bound)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: ends at byte %zu%s; its header says that it has %zu pictures of %zu x "
                         "%zu",
-                        file->path, file->bound, file->packed ? " at the latest" : "", sizes[0],
-                        sizes[2], sizes[1]);
+                        file->gzip.path, file->bound, file->gzip.packed ? " at the latest" : "",
+                        sizes[0], sizes[2], sizes[1]);
     return VGG_OK;
 }
 
@@ -127,7 +107,7 @@ static vgg_status read_pictures(idx_file *file, vgg_pixels **pixels, vgg_error *
     if (status == VGG_OK)
         status = check_picture_sizes(file, sizes, error);
     if (status == VGG_OK)
-        status = vgg_pixels_create(file->path, sizes[0], sizes[1], sizes[2], 1, pixels, error);
+        status = vgg_pixels_create(file->gzip.path, sizes[0], sizes[1], sizes[2], 1, pixels, error);
     if (status != VGG_OK)
         return status;
     char what[96];
@@ -144,11 +124,11 @@ static vgg_status read_labels(idx_file *file, size_t pictures, unsigned char **l
         return status;
     if (count != pictures)
         return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: has %zu labels; expected %zu, one for each picture", file->path, count,
-                        pictures);
+                        "%s: has %zu labels; expected %zu, one for each picture", file->gzip.path,
+                        count, pictures);
     *labels = malloc(count);
     if (*labels == NULL)
-        return vgg_fail_memory(error, file->path, count);
+        return vgg_fail_memory(error, file->gzip.path, count);
     status = read_exactly(file, *labels, count, "its labels", error);
     return status == VGG_OK ? expect_end(file, error) : status;
 }
@@ -173,12 +153,12 @@ static vgg_status load_part(const char *pictures_path, const char *labels_path, 
     if (status != VGG_OK)
         return status;
     status = read_pictures(&file, &pixels, error);
-    gzclose_r(file.stream);
+    vgg_gzip_close(&file.gzip);
     if (status == VGG_OK)
         status = open_idx(&file, labels_path, error);
     if (status == VGG_OK) {
         status = read_labels(&file, pixels->count, &labels, error);
-        gzclose_r(file.stream);
+        vgg_gzip_close(&file.gzip);
     }
     if (status == VGG_OK)
         status = vgg_pixels_dataset(pixels, "MNIST IDX", labels_path, part, error);

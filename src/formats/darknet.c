@@ -10,12 +10,13 @@
 #include "base/text.h"
 #include "formats/format.h"
 #include "formats/norm_fold.h"
+#include "formats/sniff.h"
 #include "nn/network.h"
 
 /* What Darknet adds to the square root of the variance. */
 #define DARKNET_EPSILON 1e-6
 
-enum { VERSION_BYTES = 12, TABLE_CLASSES = 1000 };
+enum { TABLE_CLASSES = 1000 };
 
 /* A network that the file may be of. */
 typedef struct fit {
@@ -25,24 +26,12 @@ typedef struct fit {
     size_t classes;     /* 0: does not fit */
 } fit;
 
-static uint32_t read_number(const unsigned char *bytes) {
-    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
-/* There is nothing but a version to go by: 0.1 and later. */
-static bool sniff(const unsigned char *bytes, size_t size) {
-    if (size < VERSION_BYTES)
-        return false;
-    uint32_t major = read_number(bytes), minor = read_number(bytes + 4);
-    return major <= 10 && minor <= 10 && read_number(bytes + 8) <= 100 && major + minor > 0;
-}
-
 static vgg_status read_header(const vgg_tensor_source *source, size_t *header, size_t *count,
                               vgg_error *error) {
     const unsigned char *map = source->storage.map;
     size_t size = source->storage.size;
-    bool wide = 10 * read_number(map) + read_number(map + 4) >= 2;
-    *header = VERSION_BYTES + (wide ? 8 : 4);
+    bool wide = 10 * vgg_darknet_number(map) + vgg_darknet_number(map + 4) >= 2;
+    *header = VGG_DARKNET_VERSION_BYTES + (wide ? 8 : 4);
     if (size <= *header)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: is truncated at byte %zu, expected values behind the %zu bytes of a "
@@ -253,6 +242,6 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
 const vgg_format vgg_format_darknet = {
     .name = "darknet",
     .endings = ".weights",
-    .sniff = sniff,
+    .sniff = vgg_darknet_sniff,
     .load = load,
 };

@@ -1,7 +1,7 @@
 /* Weight formats behind one small interface. A format knows its files by their first bytes and
  * turns one into named tensors and metadata; what the tensors mean is read off their names and
- * shapes elsewhere (names.h, recognise.h). A new format is one source file and one row in
- * formats.c. */
+ * shapes elsewhere (names.h, recognise.h). A new format is a folder of
+ * sources and one row in formats.c. */
 #ifndef VGG_FORMATS_FORMAT_H
 #define VGG_FORMATS_FORMAT_H
 
@@ -84,7 +84,9 @@ struct vgg_format {
     vgg_status (*load)(vgg_tensor_source *source, vgg_error *error);
     /* Writes tensors and metadata to the sink; NULL when it is only read. */
     vgg_status (*save)(const vgg_saving *saving, vgg_error *error);
-    bool int8; /* weights of int8, with their scales, are written */
+    bool int8;            /* weights of int8, with their scales, are written */
+    const char *left_out; /* the option of CMake that the library was built without: the format is
+                           * neither read nor written; NULL: it is here */
 };
 
 extern const vgg_format vgg_format_safetensors;

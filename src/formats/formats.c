@@ -51,6 +51,10 @@ vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_for
     }
     if (*format == NULL && name == NULL)
         *format = &vgg_format_safetensors;
+    if (*format != NULL && (*format)->left_out != NULL)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "models cannot be written as \"%s\": this libvgg was built without %s",
+                        (*format)->name, (*format)->left_out);
     if (*format == NULL || (*format)->save == NULL)
         return fail_format(*format == NULL ? name : (*format)->name, error);
     return VGG_OK;
@@ -62,17 +66,27 @@ vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_for
 static const char *known_formats(char buffer[KNOWN_TEXT]) {
     size_t used = 0;
     for (size_t i = 0; i < FORMATS && used < KNOWN_TEXT; i++) {
-        used += (size_t)snprintf(buffer + used, KNOWN_TEXT - used, "%s%s", i == 0 ? "" : ", ",
-                                 formats[i]->name);
+        if (formats[i]->left_out == NULL)
+            used += (size_t)snprintf(buffer + used, KNOWN_TEXT - used, "%s%s",
+                                     used == 0 ? "" : ", ", formats[i]->name);
     }
     return buffer;
+}
+
+static vgg_status load_as(vgg_tensor_source *source, vgg_error *error) {
+    const vgg_format *format = source->format;
+    if (format->left_out == NULL)
+        return format->load(source, error);
+    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                    "%s: looks like a file of format %s; this libvgg was built without %s",
+                    source->path, format->name, format->left_out);
 }
 
 static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
     for (size_t i = 0; i < FORMATS; i++) {
         if (formats[i]->sniff(source->storage.map, source->storage.size)) {
             source->format = formats[i];
-            return formats[i]->load(source, error);
+            return load_as(source, error);
         }
     }
     char known[KNOWN_TEXT];

@@ -8,8 +8,6 @@
 
 #include "vgg/image.h"
 
-#define VGG_PICTURE_FORMATS "JPEG, PNG, WebP or PNM"
-
 /* An encoded picture in memory, what messages call it, and the short side down to which a decoder
  * that can may reduce it (0: not at all). */
 typedef struct vgg_source {

@@ -7,11 +7,8 @@
 #include "base/error.h"
 #include "formats/caffe/caffe.h"
 #include "formats/containers/protobuf.h"
+#include "formats/sniff.h"
 #include "nn/architecture.h"
-
-/* Fields of NetParameter. */
-enum { NET_NAME = 1, NET_OLD_LAYER = 2, NET_LAYER = 100 };
-enum { VARINT = 0, BYTES = 2 };
 
 /* LayerType of V1LayerParameter by its numbers, as newer files call it. */
 static const char *const old_types[] = {"None",
@@ -55,65 +52,6 @@ static const char *const old_types[] = {"None",
                                         "Exp",
                                         "Deconvolution"};
 enum { OLD_TYPES = sizeof old_types / sizeof old_types[0] };
-
-/* ---- sniffing ---- */
-
-static bool is_printable(const unsigned char *bytes, const unsigned char *end) {
-    for (; bytes < end; bytes++) {
-        if (*bytes < 0x20 || *bytes == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-/* Whether bytes begin as a layer does. Writers put fields in the order of their numbers: texts, the
- * type among them, come before blobs and parameters. */
-static bool is_layer(const unsigned char *at, const unsigned char *end, bool old) {
-    const uint32_t type_field = old ? 5 : 2, last_text = 4;
-    while (at < end) {
-        uint32_t number;
-        unsigned wire;
-        const unsigned char *value;
-        if (!vgg_protobuf_next(&at, end, &number, &wire, &value))
-            return false;
-        /* The oldest kind of layer is a message within the first field. */
-        if (old && number == 1)
-            return wire == BYTES;
-        if (number == type_field)
-            return old ? wire == VARINT && vgg_protobuf_varint(&value, end) < OLD_TYPES
-                       : wire == BYTES && value < at && is_printable(value, at);
-        if (number > last_text || wire != BYTES || !is_printable(value, at))
-            return false;
-    }
-    return false;
-}
-
-/* A Caffe model has a field of number 1 with a length, the network's name, or none; then what it
- * takes (3 to 8) and its layers. An ONNX model begins with a field 1 that is a number. */
-static bool sniff(const unsigned char *bytes, size_t size) {
-    const unsigned char *at = bytes, *end = bytes + size;
-    for (size_t i = 0; i < VGG_CAFFE_MOST_LAYERS && at < end; i++) {
-        const unsigned char *value, *from = at;
-        unsigned wire = 0;
-        uint32_t number = 0;
-        if (!vgg_protobuf_next(&at, end, &number, &wire, &value)) {
-            /* The file may end in its first layer. */
-            uint64_t key = vgg_protobuf_varint(&from, end);
-            if (from == NULL || vgg_protobuf_varint(&from, end) == 0 || from == NULL)
-                return false;
-            number = (uint32_t)(key >> 3);
-            wire = (unsigned)(key & 7);
-            value = from;
-            at = end;
-        }
-        if (number == NET_OLD_LAYER || number == NET_LAYER)
-            return wire == BYTES && is_layer(value, at, number == NET_OLD_LAYER);
-        bool named = number == NET_NAME && i == 0;
-        if (named ? wire != BYTES || !is_printable(value, at) : number < 3 || number > 8)
-            return false;
-    }
-    return false;
-}
 
 /* ---- layers ---- */
 
@@ -278,6 +216,6 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
 const vgg_format vgg_format_caffe = {
     .name = "caffe",
     .endings = ".caffemodel",
-    .sniff = sniff,
+    .sniff = vgg_caffe_sniff,
     .load = load,
 };

@@ -36,10 +36,6 @@ vgg_status vgg_hdf5_count_part(vgg_hdf5 *file, vgg_error *error) {
 
 /* ---- the superblock ---- */
 
-bool vgg_hdf5_sniff(const unsigned char *bytes, size_t size) {
-    return size >= 8 && memcmp(bytes, VGG_HDF5_SIGNATURE, 8) == 0;
-}
-
 /* II.A: where the numbers stand in the superblock of a version. */
 typedef struct superblock {
     size_t widths, base, end, root, size;

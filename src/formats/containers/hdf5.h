@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/elements.h"
 #include "formats/storage.h"
@@ -39,7 +40,9 @@ typedef struct vgg_hdf5_object {
     vgg_hdf5_array array; /* of a data set */
 } vgg_hdf5_object;
 
-bool vgg_hdf5_sniff(const unsigned char *bytes, size_t size);
+static inline bool vgg_hdf5_sniff(const unsigned char *bytes, size_t size) {
+    return size >= 8 && memcmp(bytes, VGG_HDF5_SIGNATURE, 8) == 0;
+}
 
 /* The bytes and the path must outlive *file. */
 vgg_status vgg_hdf5_open(vgg_hdf5 *file, const char *path, const unsigned char *bytes, size_t size,

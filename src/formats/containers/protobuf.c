@@ -11,8 +11,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
-
 /* Messages within messages; deeper ones are not in any format here. */
 #define MOST_DEPTH 16
 #define SPARE_BYTES ((size_t)64 << 20)
@@ -36,35 +34,6 @@ typedef struct outline {
     size_t most; /* bytes of the text */
 } outline;
 
-typedef struct field {
-    uint32_t number;
-    unsigned wire;
-    const unsigned char *key, *value, *end; /* value: behind the length of WIRE_BYTES */
-} field;
-
-uint64_t vgg_protobuf_varint(const unsigned char **at, const unsigned char *end) {
-    uint64_t value = 0;
-    const unsigned char *c = *at;
-    for (unsigned shift = 0; shift < 70 && c < end; shift += 7, c++) {
-        value |= (uint64_t)(*c & 0x7f) << shift;
-        if (*c < 0x80) {
-            *at = c + 1;
-            return value;
-        }
-    }
-    *at = NULL;
-    return 0;
-}
-
-size_t vgg_protobuf_put_varint(unsigned char *to, uint64_t value) {
-    size_t count = 0;
-    for (; value >= 0x80; value >>= 7) {
-        to[count++] = (unsigned char)(value | 0x80);
-    }
-    to[count++] = (unsigned char)value;
-    return count;
-}
-
 static vgg_status fail_at(const outline *o, const unsigned char *at,
                           const ProtobufCMessageDescriptor *message, const char *what,
                           vgg_error *error) {
@@ -73,9 +42,9 @@ static vgg_status fail_at(const outline *o, const unsigned char *at,
 }
 
 /* A length that leads beyond the message, which at the outermost level is the file. */
-static vgg_status fail_length(const outline *o, const field *f, uint64_t length,
-                              const unsigned char *end, const ProtobufCMessageDescriptor *message,
-                              vgg_error *error) {
+static vgg_status fail_length(const outline *o, const vgg_wire_field *f, const unsigned char *end,
+                              const ProtobufCMessageDescriptor *message, vgg_error *error) {
+    uint64_t length = f->length;
     if (end == o->map + o->size && length <= SIZE_MAX - o->size)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: is truncated at byte %zu, expected %zu bytes: field %u of %s at byte "
@@ -90,31 +59,20 @@ static vgg_status fail_length(const outline *o, const field *f, uint64_t length,
 
 /* Reads the field at `at`, which is before `end`. */
 static vgg_status read_field(const outline *o, const unsigned char *at, const unsigned char *end,
-                             const ProtobufCMessageDescriptor *message, field *f,
+                             const ProtobufCMessageDescriptor *message, vgg_wire_field *f,
                              vgg_error *error) {
-    *f = (field){.key = at};
-    uint64_t key = vgg_protobuf_varint(&at, end);
-    if (at == NULL || key >> 3 == 0 || key >> 3 > 0x1fffffff)
+    switch (vgg_wire_read(at, end, f)) {
+    case VGG_WIRE_NO_KEY:
         return fail_at(o, f->key, message, "expected the number of a field", error);
-    f->number = (uint32_t)(key >> 3);
-    f->wire = (unsigned)(key & 7);
-    f->value = at;
-    uint64_t length = f->wire == WIRE_64 ? 8 : 4;
-    if (f->wire == WIRE_VARINT || f->wire == WIRE_BYTES) {
-        length = vgg_protobuf_varint(&at, end);
-        if (at == NULL)
-            return fail_at(o, f->value, message, "expected a number of at most ten bytes", error);
-        if (f->wire == WIRE_VARINT)
-            length = (uint64_t)(at - f->value);
-        else
-            f->value = at;
-    } else if (f->wire != WIRE_64 && f->wire != WIRE_32) {
+    case VGG_WIRE_NO_NUMBER:
+        return fail_at(o, f->value, message, "expected a number of at most ten bytes", error);
+    case VGG_WIRE_NO_TYPE:
         return fail_at(o, f->key, message, "expected a number, a length or 4 or 8 bytes", error);
+    case VGG_WIRE_TOO_LONG:
+        return fail_length(o, f, end, message, error);
+    default:
+        return VGG_OK;
     }
-    if (length > (uint64_t)(end - f->value))
-        return fail_length(o, f, length, end, message, error);
-    f->end = f->value + length;
-    return VGG_OK;
 }
 
 static vgg_status add(outline *o, const unsigned char *bytes, size_t count, vgg_error *error) {
@@ -129,7 +87,7 @@ static vgg_status add(outline *o, const unsigned char *bytes, size_t count, vgg_
 
 /* Moves the field's end behind the last of the fields that follow with the same key, which is a
  * number of fixed width as this one is. */
-static place take_run(const outline *o, field *f, const unsigned char *end) {
+static place take_run(const outline *o, vgg_wire_field *f, const unsigned char *end) {
     size_t key = (size_t)(f->value - f->key), width = (size_t)(f->end - f->value), count = 1;
     while ((size_t)(end - f->end) >= key + width && memcmp(f->end, f->key, key) == 0) {
         f->end += key + width;
@@ -139,9 +97,9 @@ static place take_run(const outline *o, field *f, const unsigned char *end) {
                    (uint32_t)(key + width)};
 }
 
-static vgg_status add_place(outline *o, const field *f, place where, vgg_error *error) {
-    unsigned char key[VGG_PROTOBUF_VARINT + 1 + sizeof where];
-    size_t used = vgg_protobuf_put_varint(key, (uint64_t)f->number << 3 | WIRE_BYTES);
+static vgg_status add_place(outline *o, const vgg_wire_field *f, place where, vgg_error *error) {
+    unsigned char key[VGG_WIRE_MOST + 1 + sizeof where];
+    size_t used = vgg_wire_put_varint(key, (uint64_t)f->number << 3 | VGG_WIRE_BYTES);
     key[used] = sizeof where;
     memcpy(key + used + 1, &where, sizeof where);
     return add(o, key, used + 1 + sizeof where, error);
@@ -152,10 +110,11 @@ static vgg_status add_message(outline *o, const unsigned char *at, const unsigne
                               vgg_error *error);
 
 /* The message behind a key and its length, which is filled in afterwards. */
-static vgg_status add_inner(outline *o, const field *f, const ProtobufCMessageDescriptor *message,
-                            size_t depth, vgg_error *error) {
-    unsigned char key[VGG_PROTOBUF_VARINT + LENGTH_BYTES] = {0};
-    size_t used = vgg_protobuf_put_varint(key, (uint64_t)f->number << 3 | WIRE_BYTES);
+static vgg_status add_inner(outline *o, const vgg_wire_field *f,
+                            const ProtobufCMessageDescriptor *message, size_t depth,
+                            vgg_error *error) {
+    unsigned char key[VGG_WIRE_MOST + LENGTH_BYTES] = {0};
+    size_t used = vgg_wire_put_varint(key, (uint64_t)f->number << 3 | VGG_WIRE_BYTES);
     vgg_status status = add(o, key, used + LENGTH_BYTES, error);
     size_t begin = o->text.length;
     if (status == VGG_OK)
@@ -177,14 +136,14 @@ static vgg_status add_message(outline *o, const unsigned char *at, const unsigne
         return fail_at(o, at, message, "more messages within each other than expected", error);
     vgg_status status = VGG_OK;
     while (status == VGG_OK && at < end) {
-        field f;
+        vgg_wire_field f;
         status = read_field(o, at, end, message, &f, error);
         if (status != VGG_OK)
             return status;
         const ProtobufCFieldDescriptor *known =
             protobuf_c_message_descriptor_get_field(message, f.number);
         place where = {(uint64_t)(f.value - o->map), (uint64_t)(f.end - f.value), 0, 0};
-        bool number = f.wire == WIRE_32 || f.wire == WIRE_64;
+        bool number = f.wire == VGG_WIRE_32 || f.wire == VGG_WIRE_64;
         bool run = o->unpacked && number && known != NULL && known->type == PROTOBUF_C_TYPE_BYTES;
         if (run)
             where = take_run(o, &f, end);
@@ -192,12 +151,12 @@ static vgg_status add_message(outline *o, const unsigned char *at, const unsigne
         if (known == NULL)
             continue;
         bool whole = known->type == PROTOBUF_C_TYPE_BYTES || known->type == PROTOBUF_C_TYPE_MESSAGE;
-        if (whole && !run && f.wire != WIRE_BYTES)
+        if (whole && !run && f.wire != VGG_WIRE_BYTES)
             return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                             "%s: goes wrong at byte %zu: \"%s\" of %s has wire type %u, expected "
                             "%d (a length)",
                             o->path, (size_t)(f.key - o->map), known->name, message->short_name,
-                            f.wire, WIRE_BYTES);
+                            f.wire, VGG_WIRE_BYTES);
         if (known->type == PROTOBUF_C_TYPE_BYTES)
             status = add_place(o, &f, where, error);
         else if (known->type == PROTOBUF_C_TYPE_MESSAGE)
@@ -265,18 +224,4 @@ vgg_protobuf_run vgg_protobuf_numbers(const unsigned char *map, const ProtobufCB
     place where;
     memcpy(&where, bytes->data, sizeof where);
     return (vgg_protobuf_run){map + where.offset, (size_t)where.size, where.width, where.step};
-}
-
-bool vgg_protobuf_next(const unsigned char **at, const unsigned char *end, uint32_t *number,
-                       unsigned *wire, const unsigned char **value) {
-    const outline o = {.map = *at, .size = (size_t)(end - *at), .path = ""};
-    const ProtobufCMessageDescriptor message = {.short_name = ""};
-    field f;
-    if (read_field(&o, *at, end, &message, &f, NULL) != VGG_OK)
-        return false;
-    *number = f.number;
-    *wire = f.wire;
-    *value = f.value;
-    *at = f.end;
-    return true;
 }

@@ -10,6 +10,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "formats/containers/wire.h"
 #include "vgg/status.h"
 
 /* A message and all that hangs on it. All memory for it together may have the file's size and 64 MB
@@ -42,18 +43,5 @@ typedef struct vgg_protobuf_run {
 
 /* The same for numbers of a message that was read with `unpacked`. */
 vgg_protobuf_run vgg_protobuf_numbers(const unsigned char *map, const ProtobufCBinaryData *bytes);
-
-/* For a look at bytes that may be a message: reads the field at *at, which is before `end`, and
- * moves *at behind it; false when there is none. */
-bool vgg_protobuf_next(const unsigned char **at, const unsigned char *end, uint32_t *number,
-                       unsigned *wire, const unsigned char **value);
-
-/* Reads a base-128 number at *at, and moves *at behind it; NULL is left there when it does not end
- * before `end` or within ten bytes. */
-uint64_t vgg_protobuf_varint(const unsigned char **at, const unsigned char *end);
-
-/* Writes such a number into at most ten bytes; returns how many. */
-#define VGG_PROTOBUF_VARINT 10
-size_t vgg_protobuf_put_varint(unsigned char *to, uint64_t value);
 
 #endif

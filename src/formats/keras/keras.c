@@ -7,30 +7,12 @@
 #include "base/text.h"
 #include "formats/containers/archive.h"
 #include "formats/keras/keras.h"
+#include "formats/sniff.h"
 
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
 
 static const char config_record[] = "config.json";
 static const char weights_record[] = "model.weights.h5";
-
-/* The first record of a zip archive says whose it is. */
-static bool is_archive(const unsigned char *bytes, size_t size) {
-    static const char *const names[] = {"metadata.json", config_record, weights_record};
-    enum { LENGTH_AT = 26, NAME_AT = 30 };
-    if (size < NAME_AT || memcmp(bytes, "PK\x03\x04", 4) != 0)
-        return false;
-    size_t length = bytes[LENGTH_AT] + 256u * bytes[LENGTH_AT + 1];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (length == strlen(names[i]) && length <= size - NAME_AT &&
-            memcmp(bytes + NAME_AT, names[i], length) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool sniff(const unsigned char *bytes, size_t size) {
-    return vgg_hdf5_sniff(bytes, size) || is_archive(bytes, size);
-}
 
 /* ---- the description of the model ---- */
 
@@ -169,7 +151,7 @@ static vgg_status read_archive(vgg_tensor_source *source, vgg_archive *archive, 
 
 static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
     const vgg_storage *storage = &source->storage;
-    if (!is_archive(storage->map, storage->size))
+    if (!vgg_keras_is_archive(storage->map, storage->size))
         return read_weights(source, source->path, storage->map, storage->size, NULL, error);
     json_t *config = NULL;
     vgg_archive *archive = NULL;
@@ -184,6 +166,6 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
 const vgg_format vgg_format_keras = {
     .name = "keras",
     .endings = ".h5 .hdf5 .keras",
-    .sniff = sniff,
+    .sniff = vgg_keras_sniff,
     .load = load,
 };

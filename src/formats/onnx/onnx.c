@@ -7,14 +7,7 @@
 #include "base/error.h"
 #include "formats/containers/protobuf.h"
 #include "formats/onnx/onnx.h"
-
-/* Field 1 of a model is ir_version, a small number, and writers put fields in the order of their
- * numbers: producer_name to doc_string (2 to 6), graph (7) or opset_import (8) comes next. */
-static bool sniff(const unsigned char *bytes, size_t size) {
-    static const unsigned char next[] = {0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42};
-    return size >= 3 && bytes[0] == 0x08 && bytes[1] > 0 && bytes[1] < 0x20 &&
-           memchr(next, bytes[2], sizeof next) != NULL;
-}
+#include "formats/sniff.h"
 
 static vgg_status read_metadata(vgg_tensor_source *source, const Vgg__Onnx__Model *model,
                                 vgg_error *error) {
@@ -91,7 +84,7 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
 const vgg_format vgg_format_onnx = {
     .name = "onnx",
     .endings = ".onnx",
-    .sniff = sniff,
+    .sniff = vgg_onnx_sniff,
     .load = load,
     .save = vgg_onnx_save,
 };

@@ -44,8 +44,8 @@ typedef struct onnx_file {
 } onnx_file;
 
 static size_t varint_size(size_t value) {
-    unsigned char bytes[VGG_PROTOBUF_VARINT];
-    return vgg_protobuf_put_varint(bytes, value);
+    unsigned char bytes[VGG_WIRE_MOST];
+    return vgg_wire_put_varint(bytes, value);
 }
 
 static vgg_status pack(const ProtobufCMessage *message, piece *part, vgg_error *error) {
@@ -193,7 +193,7 @@ static vgg_status place_values(onnx_file *f, size_t length_bytes, vgg_error *err
 }
 
 static vgg_status lay_out(onnx_file *f, vgg_error *error) {
-    for (size_t length_bytes = 1; length_bytes <= VGG_PROTOBUF_VARINT; length_bytes++) {
+    for (size_t length_bytes = 1; length_bytes <= VGG_WIRE_MOST; length_bytes++) {
         vgg_status status = place_values(f, length_bytes, error);
         if (status != VGG_OK || varint_size(f->graph_size) <= length_bytes)
             return status;
@@ -209,8 +209,8 @@ static vgg_status write_piece(onnx_file *f, const piece *part, vgg_error *error)
 
 /* A key below 128 and a length. */
 static vgg_status write_key(onnx_file *f, unsigned char key, size_t length, vgg_error *error) {
-    unsigned char bytes[1 + VGG_PROTOBUF_VARINT] = {key};
-    return vgg_sink_write(f->sink, bytes, 1 + vgg_protobuf_put_varint(bytes + 1, length), error);
+    unsigned char bytes[1 + VGG_WIRE_MOST] = {key};
+    return vgg_sink_write(f->sink, bytes, 1 + vgg_wire_put_varint(bytes + 1, length), error);
 }
 
 static vgg_status write_values(onnx_file *f, const vgg_stored_tensor *stored, vgg_error *error) {

@@ -121,7 +121,7 @@ static vgg_status read_halves(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
         const unsigned char *at =
             vgg_protobuf_bytes(onnx->source->storage.map, &stored->int32_data[i], &size);
         for (const unsigned char *end = at + size; at < end; found++) {
-            uint64_t value = vgg_protobuf_varint(&at, end);
+            uint64_t value = vgg_wire_varint(&at, end);
             if (at == NULL || value > UINT16_MAX)
                 return fail_tensor(onnx, stored, VGG_ERROR_FORMAT,
                                    "int32_data has a number beyond 16 bits", error);

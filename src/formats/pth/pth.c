@@ -11,22 +11,10 @@
 #include "base/text.h"
 #include "formats/containers/archive.h"
 #include "formats/pth/pth.h"
+#include "formats/sniff.h"
 
 #define PICKLE_BYTES_MAX ((size_t)64 << 20)
 #define METADATA_BYTES_MAX ((size_t)64 << 20)
-
-static bool is_zip(const unsigned char *bytes, size_t size) {
-    return size >= 4 && memcmp(bytes, "PK\x03\x04", 4) == 0;
-}
-
-/* A pickle of protocol 2 or later says which. */
-static bool is_pickle(const unsigned char *bytes, size_t size) {
-    return size >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5;
-}
-
-static bool sniff(const unsigned char *bytes, size_t size) {
-    return is_zip(bytes, size) || is_pickle(bytes, size);
-}
 
 /* A zip archive on its way to tensors. */
 typedef struct zip_loading {
@@ -204,7 +192,7 @@ static vgg_status load_zip(vgg_tensor_source *source, vgg_error *error) {
 }
 
 static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
-    if (is_zip(source->storage.map, source->storage.size))
+    if (vgg_is_zip(source->storage.map, source->storage.size))
         return load_zip(source, error);
     return vgg_pth_load_legacy(source, error);
 }
@@ -212,7 +200,7 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
 const vgg_format vgg_format_pth = {
     .name = "pth",
     .endings = ".pth .pt",
-    .sniff = sniff,
+    .sniff = vgg_pth_sniff,
     .load = load,
     .save = vgg_pth_save,
 };

@@ -1,0 +1,30 @@
+# Parts of the library that can be left out, each with the packages that it needs. What is left out is
+# refused by the name of its option when it is asked for (left_out.c of its room). Without any of them
+# the library reads and writes safetensors, reads PNM pictures and IDX and CIFAR data sets as well as
+# folders, and needs Jansson alone.
+option(VGG_WITH_JPEG "JPEG pictures (libjpeg)" ON)
+option(VGG_WITH_PNG "PNG pictures (libpng)" ON)
+option(VGG_WITH_WEBP "WebP pictures (libwebp)" ON)
+option(VGG_WITH_ARCHIVE "Data sets in tar archives and gzipped IDX files (libarchive, zlib)" ON)
+option(VGG_WITH_PTH "Models of PyTorch (libzip, zlib)" ON)
+option(VGG_WITH_KERAS "Models of Keras (libzip)" ON)
+option(VGG_WITH_ONNX "Models of ONNX (protobuf-c)" ON)
+option(VGG_WITH_CAFFE "Models of Caffe (protobuf-c)" ON)
+option(VGG_WITH_DARKNET "Models of Darknet" ON)
+set(VGG_PARTS JPEG PNG WEBP ARCHIVE PTH KERAS ONNX CAFFE DARKNET)
+
+if(VGG_BUILD_TESTS OR VGG_FUZZ)
+  foreach(part ${VGG_PARTS})
+    if(NOT VGG_WITH_${part})
+      message(FATAL_ERROR "The tests and fuzzers need all parts: VGG_WITH_${part} is off; "
+        "-DVGG_BUILD_TESTS=OFF builds without them.")
+    endif()
+  endforeach()
+endif()
+
+# vgg_left_out(ROOM PART...) tells the sources of a room which parts there are: VGG_WITH_PART is 0 or 1.
+function(vgg_left_out room)
+  foreach(part ${ARGN})
+    target_compile_definitions(vgg_${room} PRIVATE VGG_WITH_${part}=$<BOOL:${VGG_WITH_${part}}>)
+  endforeach()
+endfunction()

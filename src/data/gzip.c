@@ -1,0 +1,46 @@
+#include "data/gzip.h"
+
+#include <errno.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#define READ_STEP ((size_t)1 << 24)
+
+vgg_status vgg_gzip_open(vgg_gzip *file, const char *path, vgg_error *error) {
+    gzFile stream = gzopen(path, "rbe");
+    if (stream == NULL)
+        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path,
+                        errno != 0 ? strerror(errno) : "no memory");
+    *file = (vgg_gzip){.path = path, .stream = stream, .packed = !gzdirect(stream)};
+    return VGG_OK;
+}
+
+void vgg_gzip_close(vgg_gzip *file) {
+    gzclose_r(file->stream);
+}
+
+vgg_status vgg_gzip_read(vgg_gzip *file, void *to, size_t size, size_t *got, vgg_error *error) {
+    size_t done = 0;
+    while (done < size) {
+        int count = gzread(file->stream, (unsigned char *)to + done,
+                           (unsigned)vgg_size_min(size - done, READ_STEP));
+        if (count <= 0)
+            break;
+        done += (size_t)count;
+    }
+    file->at += done;
+    *got = done;
+    if (done == size)
+        return VGG_OK;
+    int code;
+    const char *reason = gzerror(file->stream, &code);
+    if (code == Z_ERRNO)
+        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", file->path, strerror(errno));
+    if (code != Z_OK && code != Z_BUF_ERROR)
+        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: damaged gzip data at byte %zu: %s",
+                        file->path, file->at, reason);
+    return VGG_OK;
+}

@@ -1,0 +1,51 @@
+/* Archives and gzipped files, when this library was built without them (cmake/parts.cmake). */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "data/dataset.h"
+#include "data/gzip.h"
+
+#if !VGG_WITH_ARCHIVE
+static const char option[] = "VGG_WITH_ARCHIVE";
+
+vgg_status vgg_tar_open(const char *path, const char *compression, vgg_parts *parts,
+                        vgg_error *error) {
+    (void)parts;
+    if (compression != NULL)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: is compressed with %s; this libvgg was built without %s", path,
+                        compression, option);
+    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                    "%s: is a tar archive; this libvgg was built without %s", path, option);
+}
+
+/* Reads files that are not gzipped. */
+vgg_status vgg_gzip_open(vgg_gzip *file, const char *path, vgg_error *error) {
+    FILE *stream = fopen(path, "rbe");
+    if (stream == NULL)
+        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    int first = getc(stream), second = getc(stream);
+    rewind(stream);
+    if (first == 0x1f && second == 0x8b) {
+        fclose(stream);
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: is gzipped; this libvgg was built without %s", path, option);
+    }
+    *file = (vgg_gzip){.path = path, .stream = stream};
+    return VGG_OK;
+}
+
+void vgg_gzip_close(vgg_gzip *file) {
+    fclose(file->stream);
+}
+
+vgg_status vgg_gzip_read(vgg_gzip *file, void *to, size_t size, size_t *got, vgg_error *error) {
+    *got = fread(to, 1, size, file->stream);
+    file->at += *got;
+    if (*got < size && ferror((FILE *)file->stream))
+        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", file->path, strerror(errno));
+    return VGG_OK;
+}
+#endif

@@ -1,0 +1,42 @@
+/* The formats that this library was built without (cmake/parts.cmake). */
+#include "base/error.h"
+#include "image/decode.h"
+
+#if !VGG_WITH_JPEG || !VGG_WITH_PNG || !VGG_WITH_WEBP
+static vgg_status refuse(const char *name, const char *what, const char *option, vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: is %s; this libvgg was built without %s",
+                    name, what, option);
+}
+#endif
+
+#if !VGG_WITH_JPEG
+vgg_status vgg_jpeg_decode(const vgg_source *source, vgg_image *image, unsigned *orientation,
+                           vgg_error *error) {
+    (void)image;
+    (void)orientation;
+    return refuse(source->name, "a JPEG picture", "VGG_WITH_JPEG", error);
+}
+#endif
+
+#if !VGG_WITH_PNG
+vgg_status vgg_png_decode(const vgg_source *source, vgg_image *image, unsigned *orientation,
+                          vgg_error *error) {
+    (void)image;
+    (void)orientation;
+    return refuse(source->name, "a PNG picture", "VGG_WITH_PNG", error);
+}
+
+vgg_status vgg_image_save_png(const vgg_image *image, const char *path, vgg_error *error) {
+    (void)image;
+    return refuse(path, "to become a PNG picture", "VGG_WITH_PNG", error);
+}
+#endif
+
+#if !VGG_WITH_WEBP
+vgg_status vgg_webp_decode(const vgg_source *source, vgg_image *image, unsigned *orientation,
+                           vgg_error *error) {
+    (void)image;
+    (void)orientation;
+    return refuse(source->name, "a WebP picture", "VGG_WITH_WEBP", error);
+}
+#endif
