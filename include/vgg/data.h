@@ -8,6 +8,7 @@
 
 #include "vgg/image.h"
 #include "vgg/status.h"
+#include "vgg/threads.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,8 +95,12 @@ VGG_API vgg_status vgg_dataset_read_reduced(const vgg_dataset *dataset, size_t i
 /* ---- loader ---- */
 
 /* Walks through a data set once per epoch and hands out batches of inputs, decoded and preprocessed
- * by worker threads ahead of time. The batches are a function of the data, the options and the
- * epoch; the number of workers changes only the speed. One thread at a time may use a loader. */
+ * ahead of time by other threads. The batches are a function of the data, the options and the
+ * epoch; the number of threads changes only the speed. While vgg_loader_next waits for a batch, the
+ * calling thread decodes as well; with an executor in place of threads, all is decoded there,
+ * through the executor. One thread at a time may use a loader. A child process made by fork cannot
+ * use one that it inherited, which is an error of vgg_loader_start and vgg_loader_next; it may free
+ * it. */
 typedef struct vgg_loader vgg_loader;
 
 /* Called for each picture that cannot be read, in the order of the data, from within
@@ -103,12 +108,13 @@ typedef struct vgg_loader vgg_loader;
 typedef bool vgg_skip_callback(void *user, const char *name, const vgg_error *why);
 
 typedef struct vgg_loader_options {
-    size_t struct_size;         /* set by vgg_loader_options_init */
-    size_t batch;               /* pictures per batch, default 32 */
-    size_t workers;             /* threads that decode, default 0: one per processor */
-    size_t ahead;               /* batches prepared in advance, default 4 */
-    bool shuffle;               /* a new order each epoch, default false */
-    bool drop_last;             /* leave out a last batch that is not full, default false */
+    size_t struct_size; /* set by vgg_loader_options_init */
+    size_t batch;       /* pictures per batch, default 32 */
+    size_t workers;     /* threads of its own that decode, default 0: shared_threads do, and where
+                         * there are none, one of its own per processor */
+    size_t ahead;       /* batches prepared in advance, default 4 */
+    bool shuffle;       /* a new order each epoch, default false */
+    bool drop_last;     /* leave out a last batch that is not full, default false */
     const vgg_augment *augment; /* NULL: the centre view of the whole picture, no chance involved.
                                  * Otherwise large JPEGs are decoded at a reduced size, no less than
                                  * twice what is resized to (vgg_image_decode_reduced) */
@@ -116,13 +122,15 @@ typedef struct vgg_loader_options {
     vgg_skip_callback *skipped; /* NULL: pictures that cannot be read are skipped in silence, but
                                  * counted in the batch */
     void *user;
+    vgg_threads *shared_threads; /* those of these that have nothing to compute decode; they must
+                                  * outlive the loader. Default NULL */
 } vgg_loader_options;
 
 VGG_API void vgg_loader_options_init(vgg_loader_options *options, size_t size);
 
 /* The data set and everything that the options point to must outlive the loader; `preprocess` and
  * `augment` are copied. A loader holds (ahead + 1) x batch inputs in memory, the batch in the
- * caller's hands included, and one decoded picture per worker. VGG_ERROR_MEMORY when that is more
+ * caller's hands included, and one decoded picture per thread. VGG_ERROR_MEMORY when that is more
  * than can be had. */
 VGG_API vgg_status vgg_loader_create(const vgg_dataset *dataset, const vgg_preprocess *preprocess,
                                      const vgg_loader_options *options, vgg_loader **loader,
@@ -147,7 +155,7 @@ typedef struct vgg_batch {
     const float *inputs;
     const size_t *classes; /* count class numbers */
     const size_t *items;   /* count item numbers of the data set */
-    double waited;         /* seconds that vgg_loader_next waited for the workers */
+    double waited;         /* seconds until vgg_loader_next had it: waiting and decoding */
 } vgg_batch;
 
 /* The next batch; *batch is NULL at the end of the epoch. After an error the epoch is over, and

@@ -12,6 +12,7 @@
 
 #include "vgg/network.h"
 #include "vgg/status.h"
+#include "vgg/threads.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,6 +46,10 @@ typedef struct vgg_plan_options {
     bool defer_linear;    /* vgg_plan_backward leaves out the gradients of the weights and biases of
                            * linear layers, nearly all of a VGG's; it keeps what they follow from,
                            * and vgg_optimiser_step computes them on the way. Default false */
+    vgg_threads *shared_threads; /* computes on these, which must outlive the plan; `threads` then
+                                  * counts for nothing. Default NULL: on threads of its own */
+    size_t tuned_batch; /* the algorithms are those that are fastest for so many images; default 0:
+                         * for `batch`. They differ in rounding */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
@@ -70,9 +75,9 @@ VGG_API vgg_mode vgg_plan_mode(const vgg_plan *plan);
 
 /* inputs: (count, channels, height, width) floats, 1 <= count <= batch. logits: (count, classes),
  * the values before softmax. A row of logits is the same bits whatever the other images, the count
- * and the number of threads are, in plans with the same options (in VGG_MODE_TRAIN: except for
- * batch normalisation and dropout, which depend on the batch by their definition). Allocates
- * nothing. */
+ * and the number of threads are, in plans with the same options; `batch` may differ where
+ * tuned_batch is the same (in VGG_MODE_TRAIN: except for batch normalisation and dropout, which
+ * depend on the batch by their definition). Allocates nothing. */
 VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count,
                                     float *logits, vgg_error *error);
 

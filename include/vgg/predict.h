@@ -57,12 +57,13 @@ typedef struct vgg_eval_options {
     size_t struct_size;         /* set by vgg_eval_options_init */
     size_t batch;               /* default 32 */
     size_t threads;             /* default 0: as many as the machine leaves to this process */
-    size_t workers;             /* threads that read pictures, default 0: likewise */
+    size_t workers;             /* as in vgg_loader_options, default 0 */
     bool exact;                 /* as in vgg_plan_options, default false */
     vgg_skip_callback *skipped; /* as in vgg_loader_options, default NULL */
     /* Called after each batch, may be NULL; false stops with VGG_ERROR_STOPPED. */
     bool (*progress)(void *user, size_t done, size_t total);
     void *user;
+    vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);

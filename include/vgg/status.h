@@ -84,10 +84,6 @@ VGG_API void vgg_string_free(char *text);
  * zeros, and sets the copy's struct_size to `size`. What the struct points to is not copied. */
 VGG_API void vgg_struct_copy(void *to, size_t size, const void *from);
 
-/* Threads that are used where an option says 0: as many as the processors that affinity and the
- * control group's quota leave to this process. */
-VGG_API size_t vgg_threads_default(void);
-
 /* The version of the library that runs, such as "0.2.0". */
 VGG_API const char *vgg_version(void);
 

@@ -84,7 +84,7 @@ typedef struct vgg_train_options {
     double gamma;               /* default 0.1 */
     uint64_t seed;              /* default 0: order, views and dropout are a function of it */
     size_t threads;             /* default 0: as many as the machine leaves to this process */
-    size_t workers;             /* threads that read pictures, default 0: likewise */
+    size_t workers;             /* as in vgg_loader_options, default 0 */
     bool shuffle;               /* default true */
     const vgg_augment *augment; /* copied; default NULL: those of vgg_augment_init */
     bool resume;                /* continue the run in `folder` where it stopped, default false */
@@ -98,6 +98,7 @@ typedef struct vgg_train_options {
                          * batch normalisation the result is the same */
     size_t freeze; /* default 0: what the network says is trained; n: as vgg_network_freeze(network,
                     * n) leaves it. A run is resumed with what it froze */
+    vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

@@ -12,6 +12,7 @@
 #include "vgg/predict.h"
 #include "vgg/status.h"
 #include "vgg/stream.h"
+#include "vgg/threads.h"
 #include "vgg/train.h"
 
 #endif

@@ -1,55 +1,80 @@
+/* Threads that share out work.
+ *
+ * A piece of work has a job: the units, cut into a share for each thread, and a gate. The caller
+ * opens the gate; helpers that have nothing else to do go in, and whoever finds no unit left to
+ * take closes it. The caller takes units like everybody else and then waits for those who went in,
+ * each of whom has one range of units in hand at most. A helper that is elsewhere (in another
+ * caller's job, in the background) is not waited for: others take its share. */
 #include "base/threads.h"
 
 #include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 
 /* How often a waiting thread looks before it sleeps: some tens of microseconds, the time between
- * two steps of a network, so that a running network rarely pays for a wake-up. */
+ * two ops of a network, so that a running network rarely pays for a wake-up. */
 #define SPINS 4000
 
+/* Callers that are helped at the same time; one more works alone. */
+#define JOBS 8
+
 /* The units that one thread takes first: the same part of every piece of work, so that it mostly
- * reads what it wrote itself a step before, which lies in its own caches. When it is done it takes
+ * reads what it wrote itself an op before, which lies in its own caches. When it is done it takes
  * from the others. */
 typedef struct share {
     _Alignas(VGG_ALIGNMENT) atomic_size_t next; /* first unit that nobody has taken */
     size_t end, chunk;
 } share;
 
-struct vgg_pool {
-    size_t threads;
+/* A job's gate: 0 when nobody uses the job, otherwise a sum of these and of the helpers inside. */
+#define GATE_TAKEN 0x10000u
+#define GATE_OPEN 0x20000u
+#define GATE_INSIDE 0xffffu
+
+typedef struct job {
+    _Alignas(VGG_ALIGNMENT) atomic_uint gate;
+    vgg_threads *threads;
+    vgg_work *work;
+    void *context;
+    share *shares; /* of each thread */
+    /* Who waits says so before it looks a last time, and who changes what it waits for looks here
+     * afterwards: one of the two sees the other. So threads that are kept busy take no lock. The
+     * same holds of the sleepers below. */
+    atomic_bool caller_waits; /* for the helpers to go */
+    pthread_cond_t left;
+} job;
+
+struct vgg_threads {
+    size_t count;
+    vgg_executor *executor;
+    void *user;
+    pid_t process; /* in which the helpers live */
     pthread_t handles[VGG_THREADS_MAX];
     size_t started;
-
-    vgg_pool_work *work;
-    void *context;
-    share *shares;            /* of each thread */
-    atomic_size_t unfinished; /* helpers still inside the current work */
-    atomic_uint generation;   /* counts the pieces of work; a change wakes the helpers */
     atomic_bool stop;
 
-    /* For threads that have looked long enough. Who waits says so before it looks a last time, and
-     * who changes what it waits for looks here afterwards: one of the two sees the other. So a pool
-     * that is kept busy takes no lock. */
-    atomic_uint sleepers;     /* helpers that wait for work */
-    atomic_bool caller_waits; /* for the helpers to finish */
+    job jobs[JOBS];
+    atomic_uint generation; /* counts what there is to do; a change wakes the helpers */
+    atomic_size_t backlog;  /* pieces that wait in the background */
+
     pthread_mutex_t mutex;
-    pthread_cond_t begun, finished;
+    atomic_uint sleepers; /* helpers that wait for another generation */
+    pthread_cond_t begun;
+    vgg_background *background; /* the list of it; under the mutex, as all that is in its members */
+    pthread_cond_t background_left;
 };
 
 typedef struct helper {
-    vgg_pool *pool;
+    vgg_threads *threads;
     size_t worker;
 } helper;
 
@@ -80,192 +105,378 @@ static void relax(void) {
 #endif
 }
 
-static void take_from(const vgg_pool *pool, share *from, size_t worker) {
+/* Whether this is a child process, which has the memory of the helpers but not the helpers; the
+ * mutex may be held by one of them forever. */
+static bool is_inherited(const vgg_threads *threads) {
+    return threads->process != getpid();
+}
+
+/* ---- taking units ---- */
+
+static void take_from(const job *from, share *units, size_t worker) {
     for (;;) {
-        size_t begin = atomic_fetch_add(&from->next, from->chunk);
-        if (begin >= from->end)
+        size_t begin = atomic_fetch_add(&units->next, units->chunk);
+        if (begin >= units->end)
             return;
-        pool->work(pool->context, begin, vgg_size_min(begin + from->chunk, from->end), worker);
+        from->work(from->context, begin, vgg_size_min(begin + units->chunk, units->end), worker);
     }
 }
 
-static void take_units(vgg_pool *pool, size_t worker) {
-    size_t threads = pool->started + 1;
-    for (size_t i = 0; i < threads; i++) {
-        take_from(pool, &pool->shares[(worker + i) % threads], worker);
+/* Takes units until there are none, and closes the gate. */
+static void take_units(job *from, size_t worker) {
+    unsigned saved = denormals_off();
+    size_t shares = from->threads->count;
+    for (size_t i = 0; i < shares; i++) {
+        take_from(from, &from->shares[(worker + i) % shares], worker);
     }
+    denormals_restore(saved);
+    if ((atomic_load(&from->gate) & GATE_OPEN) != 0)
+        atomic_fetch_and(&from->gate, ~GATE_OPEN);
 }
 
-static void share_out(vgg_pool *pool, size_t units) {
-    size_t threads = pool->started + 1;
-    for (size_t i = 0; i < threads; i++) {
-        share *own = &pool->shares[i];
-        size_t begin = units * i / threads;
-        own->end = units * (i + 1) / threads;
+static void share_out(job *to, size_t units) {
+    size_t shares = to->threads->count;
+    for (size_t i = 0; i < shares; i++) {
+        share *own = &to->shares[i];
+        size_t begin = units * i / shares;
+        own->end = units * (i + 1) / shares;
         /* Several pieces per share level out threads of unequal speed. */
         own->chunk = vgg_size_max(1, (own->end - begin) / 8);
         atomic_store(&own->next, begin);
     }
 }
 
-/* Waits until the generation is no longer `seen`; returns the new one. */
-static unsigned await_work(vgg_pool *pool, unsigned seen) {
+/* ---- helpers ---- */
+
+/* Waits until the generation is no longer `seen`. */
+static void await_change(vgg_threads *threads, unsigned seen) {
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(&pool->generation) != seen)
-            return atomic_load(&pool->generation);
+        if (atomic_load(&threads->generation) != seen)
+            return;
         relax();
     }
-    pthread_mutex_lock(&pool->mutex);
-    atomic_fetch_add(&pool->sleepers, 1);
-    while (atomic_load(&pool->generation) == seen) {
-        pthread_cond_wait(&pool->begun, &pool->mutex);
+    pthread_mutex_lock(&threads->mutex);
+    atomic_fetch_add(&threads->sleepers, 1);
+    while (atomic_load(&threads->generation) == seen) {
+        pthread_cond_wait(&threads->begun, &threads->mutex);
     }
-    atomic_fetch_sub(&pool->sleepers, 1);
-    pthread_mutex_unlock(&pool->mutex);
-    return atomic_load(&pool->generation);
+    atomic_fetch_sub(&threads->sleepers, 1);
+    pthread_mutex_unlock(&threads->mutex);
+}
+
+static bool go_in(job *into) {
+    unsigned gate = atomic_load(&into->gate);
+    while ((gate & GATE_OPEN) != 0) {
+        if (atomic_compare_exchange_weak(&into->gate, &gate, gate + 1))
+            return true;
+    }
+    return false;
+}
+
+static void go_out(job *of) {
+    unsigned gate = atomic_fetch_sub(&of->gate, 1) - 1;
+    if ((gate & GATE_INSIDE) > 0 || !atomic_load(&of->caller_waits))
+        return;
+    pthread_mutex_lock(&of->threads->mutex);
+    pthread_cond_signal(&of->left);
+    pthread_mutex_unlock(&of->threads->mutex);
+}
+
+/* Helps one caller, if there is one to be helped. */
+static bool help(vgg_threads *threads, size_t worker) {
+    for (size_t i = 0; i < JOBS; i++) {
+        job *open = &threads->jobs[i];
+        if (!go_in(open))
+            continue;
+        take_units(open, worker);
+        go_out(open);
+        return true;
+    }
+    return false;
+}
+
+/* Called with the mutex held: the first that has pieces, which becomes the last of the list. */
+static vgg_background *choose_background(vgg_threads *threads) {
+    vgg_background **link = &threads->background, *chosen;
+    while (*link != NULL && atomic_load(&(*link)->waiting) == 0) {
+        link = &(*link)->next;
+    }
+    chosen = *link;
+    if (chosen == NULL)
+        return NULL;
+    *link = chosen->next;
+    while (*link != NULL) {
+        link = &(*link)->next;
+    }
+    *link = chosen;
+    chosen->next = NULL;
+    return chosen;
+}
+
+/* Does a piece of background work, if there is one. */
+static bool work_in_background(vgg_threads *threads) {
+    if (atomic_load(&threads->backlog) == 0)
+        return false;
+    pthread_mutex_lock(&threads->mutex);
+    vgg_background *chosen = choose_background(threads);
+    if (chosen != NULL) {
+        chosen->inside++;
+        pthread_mutex_unlock(&threads->mutex);
+        chosen->work(chosen->context);
+        pthread_mutex_lock(&threads->mutex);
+        if (--chosen->inside == 0)
+            pthread_cond_broadcast(&threads->background_left);
+    }
+    pthread_mutex_unlock(&threads->mutex);
+    return chosen != NULL;
 }
 
 static void *helper_main(void *argument) {
     helper self = *(helper *)argument;
     free(argument);
-    vgg_pool *pool = self.pool;
-    denormals_off();
-    unsigned seen = 0;
+    vgg_threads *threads = self.threads;
     for (;;) {
-        seen = await_work(pool, seen);
-        if (atomic_load(&pool->stop))
+        unsigned seen = atomic_load(&threads->generation);
+        if (atomic_load(&threads->stop))
             return NULL;
-        take_units(pool, self.worker);
-        if (atomic_fetch_sub(&pool->unfinished, 1) == 1 && atomic_load(&pool->caller_waits)) {
-            pthread_mutex_lock(&pool->mutex);
-            pthread_cond_signal(&pool->finished);
-            pthread_mutex_unlock(&pool->mutex);
-        }
+        if (!help(threads, self.worker) && !work_in_background(threads))
+            await_change(threads, seen);
     }
 }
 
-static void wake_helpers(vgg_pool *pool) {
-    atomic_fetch_add(&pool->generation, 1);
-    if (atomic_load(&pool->sleepers) == 0)
+static void wake_helpers(vgg_threads *threads) {
+    atomic_fetch_add(&threads->generation, 1);
+    if (atomic_load(&threads->sleepers) == 0 || is_inherited(threads))
         return;
-    pthread_mutex_lock(&pool->mutex);
-    pthread_cond_broadcast(&pool->begun);
-    pthread_mutex_unlock(&pool->mutex);
+    pthread_mutex_lock(&threads->mutex);
+    pthread_cond_broadcast(&threads->begun);
+    pthread_mutex_unlock(&threads->mutex);
 }
 
-static void await_helpers(vgg_pool *pool) {
+/* ---- callers ---- */
+
+static job *take_job(vgg_threads *threads) {
+    for (size_t i = 0; i < JOBS; i++) {
+        unsigned unused = 0;
+        if (atomic_load(&threads->jobs[i].gate) == 0 &&
+            atomic_compare_exchange_strong(&threads->jobs[i].gate, &unused, GATE_TAKEN))
+            return &threads->jobs[i];
+    }
+    return NULL;
+}
+
+static unsigned inside(job *of) {
+    return atomic_load(&of->gate) & GATE_INSIDE;
+}
+
+static void await_helpers(job *of) {
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(&pool->unfinished) == 0)
+        if (inside(of) == 0)
             return;
         relax();
     }
-    pthread_mutex_lock(&pool->mutex);
-    atomic_store(&pool->caller_waits, true);
-    while (atomic_load(&pool->unfinished) != 0) {
-        pthread_cond_wait(&pool->finished, &pool->mutex);
+    pthread_mutex_lock(&of->threads->mutex);
+    atomic_store(&of->caller_waits, true);
+    while (inside(of) > 0) {
+        pthread_cond_wait(&of->left, &of->threads->mutex);
     }
-    atomic_store(&pool->caller_waits, false);
-    pthread_mutex_unlock(&pool->mutex);
+    atomic_store(&of->caller_waits, false);
+    pthread_mutex_unlock(&of->threads->mutex);
 }
 
-void vgg_pool_run(vgg_pool *pool, size_t units, vgg_pool_work *work, void *context) {
-    unsigned saved = denormals_off();
-    size_t helpers = units > 1 ? pool->started : 0;
-    if (helpers == 0) {
+static void take_units_of(void *context, size_t index) {
+    take_units(context, index);
+}
+
+static void run_with_helpers(vgg_threads *threads, job *own) {
+    atomic_store(&own->gate, GATE_TAKEN | GATE_OPEN);
+    wake_helpers(threads);
+    take_units(own, 0);
+    await_helpers(own);
+}
+
+void vgg_threads_run(vgg_threads *threads, size_t units, vgg_work *work, void *context) {
+    job *own = units > 1 && threads->count > 1 ? take_job(threads) : NULL;
+    if (own == NULL) {
+        unsigned saved = denormals_off();
         work(context, 0, units, 0);
-    } else {
-        pool->work = work;
-        pool->context = context;
-        share_out(pool, units);
-        atomic_store(&pool->unfinished, helpers);
-        wake_helpers(pool);
-        take_units(pool, 0);
-        await_helpers(pool);
+        denormals_restore(saved);
+        return;
     }
-    denormals_restore(saved);
+    own->work = work;
+    own->context = context;
+    share_out(own, units);
+    size_t tasks = vgg_size_min(units, threads->count);
+    if (!vgg_threads_execute(threads, tasks, take_units_of, own))
+        run_with_helpers(threads, own);
+    atomic_store(&own->gate, 0);
 }
 
-static vgg_status start_helper(vgg_pool *pool, vgg_error *error) {
+bool vgg_threads_execute(vgg_threads *threads, size_t tasks,
+                         void (*task)(void *context, size_t index), void *context) {
+    if (threads->executor == NULL)
+        return false;
+    threads->executor(threads->user, tasks, task, context);
+    return true;
+}
+
+/* ---- in the background ---- */
+
+void vgg_threads_add(vgg_threads *threads, vgg_background *background) {
+    if (is_inherited(threads))
+        return;
+    pthread_mutex_lock(&threads->mutex);
+    background->next = threads->background;
+    threads->background = background;
+    pthread_mutex_unlock(&threads->mutex);
+}
+
+void vgg_threads_remove(vgg_threads *threads, vgg_background *background) {
+    vgg_threads_offer(threads, background, 0);
+    if (is_inherited(threads))
+        return;
+    pthread_mutex_lock(&threads->mutex);
+    vgg_background **link = &threads->background;
+    while (*link != NULL && *link != background) {
+        link = &(*link)->next;
+    }
+    if (*link != NULL)
+        *link = background->next;
+    while (background->inside > 0) {
+        pthread_cond_wait(&threads->background_left, &threads->mutex);
+    }
+    pthread_mutex_unlock(&threads->mutex);
+}
+
+void vgg_threads_offer(vgg_threads *threads, vgg_background *background, size_t waiting) {
+    size_t before = atomic_exchange(&background->waiting, waiting);
+    atomic_fetch_add(&threads->backlog, waiting - before);
+    if (waiting > before)
+        wake_helpers(threads);
+}
+
+/* ---- making and freeing ---- */
+
+void vgg_threads_options_init(vgg_threads_options *options, size_t size) {
+    const vgg_threads_options defaults = {.struct_size = size};
+    vgg_options_init(options, size, &defaults, sizeof defaults);
+}
+
+static vgg_status start_helper(vgg_threads *threads, vgg_error *error) {
     helper *argument = malloc(sizeof *argument);
     if (argument == NULL)
         return vgg_fail_memory(error, "a thread", sizeof *argument);
-    *argument = (helper){pool, pool->started + 1};
-    int failure = pthread_create(&pool->handles[pool->started], NULL, helper_main, argument);
+    *argument = (helper){threads, threads->started + 1};
+    int failure = pthread_create(&threads->handles[threads->started], NULL, helper_main, argument);
     if (failure != 0) {
         free(argument);
         return vgg_fail(error, VGG_ERROR_MEMORY, "cannot start thread %zu of %zu: %s",
-                        pool->started + 2, pool->threads, strerror(failure));
+                        threads->started + 2, threads->count, strerror(failure));
     }
-    pool->started++;
+    threads->started++;
     return VGG_OK;
 }
 
-vgg_status vgg_pool_create(size_t threads, vgg_pool **out, vgg_error *error) {
-    if (threads == 0)
-        threads = vgg_threads_default();
-    if (threads > VGG_THREADS_MAX)
+static void free_memory(vgg_threads *threads) {
+    free(threads->jobs[0].shares);
+    free(threads);
+}
+
+static vgg_status allocate(size_t count, vgg_threads **out, vgg_error *error) {
+    size_t bytes = JOBS * count * sizeof(share);
+    vgg_threads *threads = vgg_aligned_alloc(sizeof *threads);
+    share *shares = vgg_aligned_alloc(bytes);
+    if (threads == NULL || shares == NULL) {
+        free(threads);
+        free(shares);
+        return vgg_fail_memory(error, "threads", sizeof *threads + bytes);
+    }
+    memset(threads, 0, sizeof *threads);
+    memset(shares, 0, bytes);
+    threads->count = count;
+    threads->process = getpid();
+    pthread_mutex_init(&threads->mutex, NULL);
+    pthread_cond_init(&threads->begun, NULL);
+    pthread_cond_init(&threads->background_left, NULL);
+    for (size_t i = 0; i < JOBS; i++) {
+        threads->jobs[i].threads = threads;
+        threads->jobs[i].shares = shares + i * count;
+        pthread_cond_init(&threads->jobs[i].left, NULL);
+    }
+    *out = threads;
+    return VGG_OK;
+}
+
+vgg_status vgg_threads_create(const vgg_threads_options *given, vgg_threads **out,
+                              vgg_error *error) {
+    vgg_threads_options options;
+    vgg_threads_options_init(&options, sizeof options);
+    vgg_status status =
+        vgg_options_read(&options, sizeof options, given, "vgg_threads_options", error);
+    if (status != VGG_OK)
+        return status;
+    size_t count = options.count == 0 ? vgg_threads_default() : options.count;
+    if (count > VGG_THREADS_MAX)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu threads asked for, expected at most %d",
-                        threads, VGG_THREADS_MAX);
-    vgg_pool *pool = calloc(1, sizeof *pool);
-    if (pool == NULL)
-        return vgg_fail_memory(error, "a thread pool", sizeof *pool);
-    pool->threads = threads;
-    pool->shares = vgg_aligned_alloc(threads * sizeof *pool->shares);
-    if (pool->shares == NULL) {
-        free(pool);
-        return vgg_fail_memory(error, "a thread pool", threads * sizeof *pool->shares);
+                        count, VGG_THREADS_MAX);
+    vgg_threads *threads = NULL;
+    status = allocate(count, &threads, error);
+    if (status != VGG_OK)
+        return status;
+    threads->executor = options.executor;
+    threads->user = options.user;
+    while (status == VGG_OK && options.executor == NULL && threads->started + 1 < count) {
+        status = start_helper(threads, error);
     }
-    pthread_mutex_init(&pool->mutex, NULL);
-    pthread_cond_init(&pool->begun, NULL);
-    pthread_cond_init(&pool->finished, NULL);
-    while (pool->started + 1 < threads) {
-        vgg_status status = start_helper(pool, error);
-        if (status != VGG_OK) {
-            vgg_pool_free(pool);
-            return status;
-        }
-    }
-    *out = pool;
-    return VGG_OK;
+    if (status == VGG_OK)
+        *out = threads;
+    else
+        vgg_threads_free(threads);
+    return status;
 }
 
-void vgg_pool_free(vgg_pool *pool) {
-    if (pool == NULL)
+void vgg_threads_free(vgg_threads *threads) {
+    if (threads == NULL)
         return;
-    atomic_store(&pool->stop, true);
-    wake_helpers(pool);
-    for (size_t i = 0; i < pool->started; i++) {
-        pthread_join(pool->handles[i], NULL);
+    /* What destroys a condition waits for those who wait there, whom a child does not have. */
+    if (is_inherited(threads)) {
+        free_memory(threads);
+        return;
     }
-    pthread_cond_destroy(&pool->finished);
-    pthread_cond_destroy(&pool->begun);
-    pthread_mutex_destroy(&pool->mutex);
-    free(pool->shares);
-    free(pool);
+    atomic_store(&threads->stop, true);
+    wake_helpers(threads);
+    for (size_t i = 0; i < threads->started; i++) {
+        pthread_join(threads->handles[i], NULL);
+    }
+    for (size_t i = 0; i < JOBS; i++) {
+        pthread_cond_destroy(&threads->jobs[i].left);
+    }
+    pthread_cond_destroy(&threads->background_left);
+    pthread_cond_destroy(&threads->begun);
+    pthread_mutex_destroy(&threads->mutex);
+    free_memory(threads);
 }
 
-size_t vgg_pool_threads(const vgg_pool *pool) {
-    return pool->threads;
+size_t vgg_threads_count(const vgg_threads *threads) {
+    return threads->count;
 }
 
-/* The control group's processor quota, rounded up to whole processors; SIZE_MAX without one. */
-static size_t quota_processors(void) {
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (file == NULL)
-        return SIZE_MAX;
-    unsigned long long quota, period;
-    int fields = fscanf(file, "%llu %llu", &quota, &period);
-    fclose(file);
-    if (fields != 2 || period == 0)
-        return SIZE_MAX;
-    return (size_t)((quota + period - 1) / period);
+size_t vgg_threads_obtained(const vgg_threads *shared, size_t count) {
+    if (shared != NULL)
+        return shared->count;
+    return count == 0 ? vgg_threads_default() : count;
 }
 
-size_t vgg_threads_default(void) {
-    size_t threads = 1;
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
-        threads = (size_t)CPU_COUNT(&allowed);
-    threads = vgg_size_min(threads, quota_processors());
-    return vgg_size_min(vgg_size_max(threads, 1), VGG_THREADS_MAX);
+vgg_status vgg_threads_obtain(vgg_threads *shared, size_t count, vgg_threads **threads,
+                              vgg_threads **own, vgg_error *error) {
+    *own = NULL;
+    *threads = shared;
+    if (shared != NULL)
+        return VGG_OK;
+    vgg_threads_options options;
+    vgg_threads_options_init(&options, sizeof options);
+    options.count = count;
+    vgg_status status = vgg_threads_create(&options, own, error);
+    *threads = *own;
+    return status;
 }

@@ -1,20 +1,18 @@
-/* The loader: workers fill a ring of batches, picture by picture.
+/* The loader: fills a ring of batches, picture by picture, ahead of time.
  *
  * The ring has one place per batch prepared ahead and one for the batch that the caller holds;
- * batch b of the epoch is made in place b % places. A worker takes the next picture of the epoch
- * under the mutex, prepares it outside of it into the picture's own stretch of the place, and
- * counts it as done under the mutex again. Which worker made a picture leaves no trace. */
-#include <pthread.h>
+ * batch b of the epoch is made in place b % places. Picture n of the epoch is piece n of
+ * base/ahead.h, and has a stretch of its place to itself. Which thread made it leaves no trace. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/ahead.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "base/threads.h"
 #include "vgg/data.h"
 
 /* Times the short side that is resized to: how large a picture for a random view must stay. */
@@ -26,7 +24,6 @@ typedef struct ring_place {
     size_t *classes;    /* batch class numbers */
     vgg_status *status; /* batch outcomes; those that are not VGG_OK have a message: */
     char **messages;    /* NULL where memory for it ran out */
-    size_t done;        /* pictures finished, readable or not */
 } ring_place;
 
 struct vgg_loader {
@@ -40,21 +37,13 @@ struct vgg_loader {
     ring_place *ring;
     size_t places;
     vgg_batch handed; /* out last */
-    pthread_t *workers;
-    size_t started;
+    vgg_threads *own_threads; /* NULL when they are shared */
+    vgg_ahead *ahead;
 
-    pthread_mutex_t mutex;
-    pthread_cond_t work;    /* there may be a picture to take, or an end */
-    pthread_cond_t changed; /* a batch is complete, or a worker has put down its picture */
-
-    /* Under the mutex; next_batch and running are changed by the caller's thread alone. */
     size_t *order; /* the items of the epoch */
     uint64_t epoch;
-    bool running; /* an epoch has begun and has not failed */
-    bool stop;
-    size_t busy;                     /* workers that have a picture in hand */
-    size_t next_batch;               /* that vgg_loader_next hands out next */
-    size_t take_batch, take_picture; /* that a worker takes next */
+    bool running;      /* an epoch has begun and has not failed */
+    size_t next_batch; /* that vgg_loader_next hands out next */
 };
 
 void vgg_loader_options_init(vgg_loader_options *options, size_t size) {
@@ -62,15 +51,14 @@ void vgg_loader_options_init(vgg_loader_options *options, size_t size) {
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
-/* ---- workers ---- */
+/* ---- one picture ---- */
 
-static size_t pictures_in(const vgg_loader *loader, size_t batch) {
-    return vgg_size_min(loader->options.batch,
-                        vgg_dataset_count(loader->dataset) - batch * loader->options.batch);
+/* Pictures in the batches before number `batch`. */
+static size_t pictures_before(const vgg_loader *loader, size_t batch) {
+    return vgg_size_min(batch * loader->options.batch, vgg_dataset_count(loader->dataset));
 }
 
-static vgg_status prepare(const vgg_loader *loader, uint64_t epoch, size_t item, float *input,
-                          vgg_error *error) {
+static vgg_status prepare(const vgg_loader *loader, size_t item, float *input, vgg_error *error) {
     vgg_image image = {0};
     size_t least = loader->augmented ? REDUCED_TO * loader->preprocess.resize : 0;
     vgg_status status = vgg_dataset_read_reduced(loader->dataset, item, least, &image, error);
@@ -78,7 +66,7 @@ static vgg_status prepare(const vgg_loader *loader, uint64_t epoch, size_t item,
         return status;
     if (loader->augmented)
         status = vgg_preprocess_augmented(&loader->preprocess, &loader->augment, &image,
-                                          loader->options.seed, epoch, item, input, error);
+                                          loader->options.seed, loader->epoch, item, input, error);
     else
         status = vgg_preprocess_image(&loader->preprocess, &image, input, error);
     vgg_image_free(&image);
@@ -87,50 +75,16 @@ static vgg_status prepare(const vgg_loader *loader, uint64_t epoch, size_t item,
     return status;
 }
 
-static bool has_work(const vgg_loader *loader) {
-    return loader->running && loader->take_batch < loader->batch_count &&
-           loader->take_batch < loader->next_batch + loader->options.ahead;
-}
-
-/* Called with the mutex held, which is let go while the picture is prepared. */
-static void make_one_picture(vgg_loader *loader) {
-    ring_place *place = &loader->ring[loader->take_batch % loader->places];
-    size_t pictures = pictures_in(loader, loader->take_batch);
-    size_t at = loader->take_picture++;
-    size_t item = loader->order[loader->take_batch * loader->options.batch + at];
-    uint64_t epoch = loader->epoch;
-    if (loader->take_picture == pictures) {
-        loader->take_batch++;
-        loader->take_picture = 0;
-    }
-    loader->busy++;
-    pthread_mutex_unlock(&loader->mutex);
-
+static void make_picture(void *context, size_t number) {
+    vgg_loader *loader = context;
+    ring_place *place = &loader->ring[number / loader->options.batch % loader->places];
+    size_t at = number % loader->options.batch, item = loader->order[number];
     vgg_error why;
     place->items[at] = item;
     place->classes[at] = vgg_dataset_item_class(loader->dataset, item);
-    place->status[at] = prepare(loader, epoch, item, place->inputs + at * loader->input, &why);
+    place->status[at] = prepare(loader, item, place->inputs + at * loader->input, &why);
     if (place->status[at] != VGG_OK)
         place->messages[at] = vgg_text_copy(why.message);
-
-    pthread_mutex_lock(&loader->mutex);
-    loader->busy--;
-    place->done++;
-    if (place->done == pictures || !loader->running)
-        pthread_cond_signal(&loader->changed);
-}
-
-static void *worker_main(void *argument) {
-    vgg_loader *loader = argument;
-    pthread_mutex_lock(&loader->mutex);
-    while (!loader->stop) {
-        if (has_work(loader))
-            make_one_picture(loader);
-        else
-            pthread_cond_wait(&loader->work, &loader->mutex);
-    }
-    pthread_mutex_unlock(&loader->mutex);
-    return NULL;
 }
 
 /* ---- making and freeing ---- */
@@ -146,8 +100,6 @@ static vgg_status full_options(const vgg_loader_options *given, vgg_loader_optio
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a loader with batch %zu and ahead %zu; expected at least 1 of each",
                         options->batch, options->ahead);
-    if (options->workers == 0)
-        options->workers = vgg_threads_default();
     if (options->workers > VGG_THREADS_MAX)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "a loader with %zu workers; expected at most %d",
                         options->workers, VGG_THREADS_MAX);
@@ -206,8 +158,7 @@ static vgg_status make_ring(vgg_loader *loader, vgg_error *error) {
         return status;
     loader->order = calloc(vgg_dataset_count(loader->dataset), sizeof *loader->order);
     loader->ring = calloc(loader->places, sizeof *loader->ring);
-    loader->workers = calloc(loader->options.workers, sizeof *loader->workers);
-    if (loader->order == NULL || loader->ring == NULL || loader->workers == NULL)
+    if (loader->order == NULL || loader->ring == NULL)
         return vgg_fail_memory(error, "a loader",
                                vgg_dataset_count(loader->dataset) * sizeof batch);
     for (size_t i = 0; i < loader->places; i++) {
@@ -224,15 +175,18 @@ static vgg_status make_ring(vgg_loader *loader, vgg_error *error) {
     return VGG_OK;
 }
 
+/* Workers are helpers of the thread that calls vgg_loader_next. */
 static vgg_status start_workers(vgg_loader *loader, vgg_error *error) {
-    while (loader->started < loader->options.workers) {
-        int failure = pthread_create(&loader->workers[loader->started], NULL, worker_main, loader);
-        if (failure != 0)
-            return vgg_fail(error, VGG_ERROR_MEMORY, "cannot start worker %zu of %zu: %s",
-                            loader->started + 1, loader->options.workers, strerror(failure));
-        loader->started++;
-    }
-    return VGG_OK;
+    const vgg_loader_options *options = &loader->options;
+    size_t workers = options->workers == 0 ? vgg_threads_default() : options->workers;
+    vgg_threads *threads;
+    vgg_status status = vgg_threads_obtain(options->workers == 0 ? options->shared_threads : NULL,
+                                           vgg_size_min(workers + 1, VGG_THREADS_MAX), &threads,
+                                           &loader->own_threads, error);
+    if (status == VGG_OK)
+        status = vgg_ahead_create(threads, loader->places * options->batch, make_picture, loader,
+                                  &loader->ahead, error);
+    return status;
 }
 
 vgg_status vgg_loader_create(const vgg_dataset *dataset, const vgg_preprocess *preprocess,
@@ -241,9 +195,6 @@ vgg_status vgg_loader_create(const vgg_dataset *dataset, const vgg_preprocess *p
     vgg_loader *loader = calloc(1, sizeof *loader);
     if (loader == NULL)
         return vgg_fail_memory(error, "a loader", sizeof *loader);
-    pthread_mutex_init(&loader->mutex, NULL);
-    pthread_cond_init(&loader->work, NULL);
-    pthread_cond_init(&loader->changed, NULL);
     loader->dataset = dataset;
     vgg_status status = copy_preprocess(loader, preprocess, error);
     if (status == VGG_OK)
@@ -288,31 +239,21 @@ static void free_ring(vgg_loader *loader) {
 void vgg_loader_free(vgg_loader *loader) {
     if (loader == NULL)
         return;
-    pthread_mutex_lock(&loader->mutex);
-    loader->stop = true;
-    pthread_cond_broadcast(&loader->work);
-    pthread_mutex_unlock(&loader->mutex);
-    for (size_t i = 0; i < loader->started; i++) {
-        pthread_join(loader->workers[i], NULL);
-    }
+    vgg_ahead_free(loader->ahead);
+    vgg_threads_free(loader->own_threads);
     if (loader->ring != NULL)
         free_ring(loader);
-    free(loader->workers);
     free(loader->order);
-    pthread_cond_destroy(&loader->changed);
-    pthread_cond_destroy(&loader->work);
-    pthread_mutex_destroy(&loader->mutex);
     free(loader);
 }
 
 /* ---- an epoch ---- */
 
-/* Called with the mutex held: no worker takes a picture afterwards, and none has one in hand. */
-static void halt(vgg_loader *loader) {
-    loader->running = false;
-    while (loader->busy > 0) {
-        pthread_cond_wait(&loader->changed, &loader->mutex);
-    }
+/* The batches that lie in the ring beside the one in the caller's hands. */
+static void allow_batches(vgg_loader *loader) {
+    size_t last = loader->next_batch + loader->options.ahead;
+    vgg_ahead_allow(loader->ahead,
+                    pictures_before(loader, vgg_size_min(last, loader->batch_count)));
 }
 
 vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t first_batch,
@@ -321,9 +262,11 @@ vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t first_bat
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "an epoch has %zu batches; cannot begin at number %zu", loader->batch_count,
                         first_batch);
+    loader->running = false;
+    vgg_status status = vgg_ahead_begin(loader->ahead, pictures_before(loader, first_batch), error);
+    if (status != VGG_OK)
+        return status;
     size_t count = vgg_dataset_count(loader->dataset);
-    pthread_mutex_lock(&loader->mutex);
-    halt(loader);
     forget_messages(loader);
     if (loader->options.shuffle)
         vgg_random_permutation(loader->order, count, loader->options.seed, epoch);
@@ -331,16 +274,10 @@ vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t first_bat
         for (size_t i = 0; i < count; i++) {
             loader->order[i] = i;
         }
-    for (size_t i = 0; i < loader->places; i++) {
-        loader->ring[i].done = 0;
-    }
     loader->epoch = epoch;
     loader->next_batch = first_batch;
-    loader->take_batch = first_batch;
-    loader->take_picture = 0;
     loader->running = true;
-    pthread_cond_broadcast(&loader->work);
-    pthread_mutex_unlock(&loader->mutex);
+    allow_batches(loader);
     return VGG_OK;
 }
 
@@ -352,23 +289,6 @@ static double now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* Waits for the next batch and moves the window of the workers on; returns the seconds waited. */
-static double await_batch(vgg_loader *loader, ring_place **ready, size_t *pictures) {
-    double began = now();
-    pthread_mutex_lock(&loader->mutex);
-    ring_place *place = &loader->ring[loader->next_batch % loader->places];
-    *pictures = pictures_in(loader, loader->next_batch);
-    while (place->done < *pictures) {
-        pthread_cond_wait(&loader->changed, &loader->mutex);
-    }
-    place->done = 0; /* of the batch that will be made here after this one */
-    loader->next_batch++;
-    pthread_cond_broadcast(&loader->work);
-    pthread_mutex_unlock(&loader->mutex);
-    *ready = place;
-    return now() - began;
 }
 
 /* Tells the caller about one picture that could not be prepared; anything but VGG_OK ends the
@@ -419,14 +339,21 @@ vgg_status vgg_loader_next(vgg_loader *loader, const vgg_batch **batch, vgg_erro
         *batch = NULL;
         return VGG_OK;
     }
-    ring_place *place;
-    size_t pictures, count;
-    double waited = await_batch(loader, &place, &pictures);
-    vgg_status status = close_gaps(loader, place, pictures, &count, error);
+    size_t number = loader->next_batch, count;
+    size_t end = pictures_before(loader, number + 1);
+    size_t pictures = end - pictures_before(loader, number);
+    ring_place *place = &loader->ring[number % loader->places];
+    double began = now();
+    vgg_status status = vgg_ahead_await(loader->ahead, end, error);
+    double waited = now() - began;
+    if (status == VGG_OK) {
+        loader->next_batch++;
+        allow_batches(loader);
+        status = close_gaps(loader, place, pictures, &count, error);
+    }
     if (status != VGG_OK) {
-        pthread_mutex_lock(&loader->mutex);
-        halt(loader);
-        pthread_mutex_unlock(&loader->mutex);
+        loader->running = false;
+        vgg_ahead_halt(loader->ahead);
         return status;
     }
     loader->handed = (vgg_batch){.struct_size = sizeof loader->handed,

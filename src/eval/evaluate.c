@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "base/threads.h"
 #include "vgg/loss.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
@@ -81,24 +82,25 @@ static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
 }
 
 static vgg_status create_loader(const vgg_model *model, const vgg_dataset *dataset,
-                                const vgg_eval_options *options, vgg_loader **loader,
-                                vgg_error *error) {
+                                const vgg_eval_options *options, vgg_threads *threads,
+                                vgg_loader **loader, vgg_error *error) {
     vgg_loader_options loading;
     vgg_loader_options_init(&loading, sizeof loading);
     loading.batch = options->batch;
     loading.workers = options->workers;
     loading.skipped = options->skipped;
     loading.user = options->user;
+    loading.shared_threads = threads;
     return vgg_loader_create(dataset, vgg_model_preprocess(model), &loading, loader, error);
 }
 
 static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *options,
-                              vgg_plan **plan, vgg_error *error) {
+                              vgg_threads *threads, vgg_plan **plan, vgg_error *error) {
     const vgg_preprocess *preprocess = vgg_model_preprocess(model);
     vgg_plan_options planning;
     vgg_plan_options_init(&planning, sizeof planning);
     planning.batch = options->batch;
-    planning.threads = options->threads;
+    planning.shared_threads = threads;
     planning.exact = options->exact;
     planning.height = preprocess->height;
     planning.width = preprocess->width;
@@ -108,6 +110,7 @@ static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *op
 static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
                           const vgg_eval_options *options, eval_tally *tally, vgg_error *error) {
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
+    vgg_threads *threads, *own_threads = NULL;
     vgg_plan *plan = NULL;
     vgg_loader *loader = NULL;
     float *logits = calloc(options->batch, classes * sizeof *logits);
@@ -115,14 +118,18 @@ static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
     if (logits == NULL)
         status = vgg_fail_memory(error, "the logits", options->batch * classes * sizeof *logits);
     if (status == VGG_OK)
-        status = create_plan(model, options, &plan, error);
+        status = vgg_threads_obtain(options->shared_threads, options->threads, &threads,
+                                    &own_threads, error);
     if (status == VGG_OK)
-        status = create_loader(model, dataset, options, &loader, error);
+        status = create_plan(model, options, threads, &plan, error);
+    if (status == VGG_OK)
+        status = create_loader(model, dataset, options, threads, &loader, error);
     if (status == VGG_OK)
         status = run_batches(plan, loader, logits, classes, vgg_dataset_count(dataset), options,
                              tally, error);
     vgg_loader_free(loader);
     vgg_plan_free(plan);
+    vgg_threads_free(own_threads);
     free(logits);
     return status;
 }

@@ -17,7 +17,7 @@
 
 /* Declares the kernels of a tier and defines its table. */
 #define TIER(name)                                                                                 \
-    vgg_pool_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_winograd2_filters_##name,  \
+    vgg_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_winograd2_filters_##name,       \
         vgg_winograd2_forward_##name, vgg_winograd2_weights_##name,                                \
         vgg_winograd2_weights_finish_##name, vgg_winograd4_filters_##name,                         \
         vgg_winograd4_forward_##name, vgg_winograd4_weights_##name,                                \

@@ -4,7 +4,7 @@
  * the channels beyond C in the last block are zero. Every kernel keeps them zero as long as values
  * are finite. Where a network meets the outside, activations are plain: (N, C, H, W).
  *
- * A kernel is a vgg_pool_work: it does the units begin..end-1 of a task that its argument struct
+ * A kernel is a vgg_work: it does the units begin..end-1 of a task that its argument struct
  * describes, and the struct says what a unit is and how many there are. The result of a unit
  * depends on nothing but the task, so that every division among threads gives the same bits; and
  * what belongs to one image depends on that image alone, so that every batch gives the same bits
@@ -423,38 +423,38 @@ typedef struct vgg_machine_task {
 
 /* Those of a tile size. */
 typedef struct vgg_winograd_kernels {
-    vgg_pool_work *filters; /* vgg_winograd_task: unit = group of output channels */
-    vgg_pool_work *forward; /* unit as in the partition */
-    vgg_pool_work *weights; /* vgg_winograd_weights_task */
-    vgg_pool_work *weights_finish;
+    vgg_work *filters; /* vgg_winograd_task: unit = group of output channels */
+    vgg_work *forward; /* unit as in the partition */
+    vgg_work *weights; /* vgg_winograd_weights_task */
+    vgg_work *weights_finish;
 } vgg_winograd_kernels;
 
 typedef struct vgg_kernels {
     const char *tier;
-    vgg_pool_work *conv_forward; /* vgg_conv_forward_task */
-    vgg_pool_work *conv_weights; /* vgg_conv_weights_task */
+    vgg_work *conv_forward; /* vgg_conv_forward_task */
+    vgg_work *conv_weights; /* vgg_conv_weights_task */
     vgg_winograd_kernels winograd2, winograd4;
-    vgg_pool_work *linear_forward; /* vgg_linear_task: y = relu?(scales? x w^T + bias) */
-    vgg_pool_work *linear_input;   /* dx = dy w */
-    vgg_pool_work *linear_weights; /* dweights = dy^T x, dbias = sums of dy */
-    vgg_pool_work *linear_update;  /* vgg_linear_update_task */
-    vgg_pool_work *max_pool;       /* vgg_pool_task */
-    vgg_pool_work *max_pool_backward;
-    vgg_pool_work *average_pool;
-    vgg_pool_work *average_pool_backward;
-    vgg_pool_work *batch_norm_statistics; /* vgg_batch_norm_task: x -> sums */
-    vgg_pool_work *batch_norm;            /* x -> y */
-    vgg_pool_work *batch_norm_sums;       /* x, dy -> sums */
-    vgg_pool_work *batch_norm_backward;   /* x, dy -> dx */
-    vgg_pool_work *batch_norm_pool; /* the same with a 2x2 max-pool behind it: x -> y, chosen */
-    vgg_pool_work *batch_norm_pool_sums;
-    vgg_pool_work *batch_norm_pool_backward;
-    vgg_pool_work *lrn; /* vgg_lrn_task */
-    vgg_pool_work *lrn_backward;
-    vgg_pool_work *relu_backward;    /* vgg_relu_task */
-    vgg_pool_work *sgd;              /* vgg_sgd_task */
-    vgg_pool_work *machine_multiply; /* vgg_machine_task */
-    vgg_pool_work *machine_read;
+    vgg_work *linear_forward; /* vgg_linear_task: y = relu?(scales? x w^T + bias) */
+    vgg_work *linear_input;   /* dx = dy w */
+    vgg_work *linear_weights; /* dweights = dy^T x, dbias = sums of dy */
+    vgg_work *linear_update;  /* vgg_linear_update_task */
+    vgg_work *max_pool;       /* vgg_pool_task */
+    vgg_work *max_pool_backward;
+    vgg_work *average_pool;
+    vgg_work *average_pool_backward;
+    vgg_work *batch_norm_statistics; /* vgg_batch_norm_task: x -> sums */
+    vgg_work *batch_norm;            /* x -> y */
+    vgg_work *batch_norm_sums;       /* x, dy -> sums */
+    vgg_work *batch_norm_backward;   /* x, dy -> dx */
+    vgg_work *batch_norm_pool;       /* the same with a 2x2 max-pool behind it: x -> y, chosen */
+    vgg_work *batch_norm_pool_sums;
+    vgg_work *batch_norm_pool_backward;
+    vgg_work *lrn; /* vgg_lrn_task */
+    vgg_work *lrn_backward;
+    vgg_work *relu_backward;    /* vgg_relu_task */
+    vgg_work *sgd;              /* vgg_sgd_task */
+    vgg_work *machine_multiply; /* vgg_machine_task */
+    vgg_work *machine_read;
     size_t (*machine_operations)(
         void); /* floating-point operations of a unit of machine_multiply */
 } vgg_kernels;

@@ -21,11 +21,11 @@ static double now(void) {
 }
 
 /* The least seconds of some repeats. */
-static double fastest(vgg_pool *pool, size_t units, vgg_pool_work *work, vgg_machine_task *task) {
+static double fastest(vgg_threads *threads, size_t units, vgg_work *work, vgg_machine_task *task) {
     double best = HUGE_VAL;
     for (int i = 0; i < REPEATS; i++) {
         double begun = now();
-        vgg_pool_run(pool, units, work, task);
+        vgg_threads_run(threads, units, work, task);
         best = fmin(best, now() - begun);
     }
     return best;
@@ -41,24 +41,24 @@ vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *
     size_t floats = READ_BYTES / sizeof(float), units = floats / VGG_MACHINE_FLOATS;
     vgg_machine_task task = {.values = vgg_aligned_alloc(READ_BYTES),
                              .results = calloc(units + MULTIPLY_UNITS, sizeof(float))};
-    vgg_pool *pool = NULL;
+    vgg_threads *own = NULL, *workers = NULL;
     if (task.values == NULL || task.results == NULL)
         status = vgg_fail_memory(error, "measuring the machine", READ_BYTES);
     else
-        status = vgg_pool_create(threads, &pool, error);
+        status = vgg_threads_obtain(NULL, threads, &workers, &own, error);
     if (status == VGG_OK) {
         for (size_t i = 0; i < floats; i++) {
             task.values[i] = 0.5f;
         }
-        double seconds = fastest(pool, MULTIPLY_UNITS, kernels->machine_multiply, &task);
+        double seconds = fastest(workers, MULTIPLY_UNITS, kernels->machine_multiply, &task);
         vgg_machine found = {0};
         found.peak_gflops =
             (double)(kernels->machine_operations() * MULTIPLY_UNITS) / seconds * 1e-9;
-        seconds = fastest(pool, units, kernels->machine_read, &task);
+        seconds = fastest(workers, units, kernels->machine_read, &task);
         found.read_gbps = (double)READ_BYTES / seconds * 1e-9;
         status = vgg_result_write(machine, &found, sizeof found, "vgg_machine", error);
     }
-    vgg_pool_free(pool);
+    vgg_threads_free(own);
     free(task.values);
     free(task.results);
     return status;

@@ -23,8 +23,9 @@ static void complete_options(const vgg_network *network, vgg_plan_options *optio
         options->height = network->options.height;
     if (options->width == 0)
         options->width = network->options.width;
-    if (options->threads == 0)
-        options->threads = vgg_threads_default();
+    options->threads = vgg_threads_obtained(options->shared_threads, options->threads);
+    if (options->tuned_batch == 0)
+        options->tuned_batch = options->batch;
     if (options->micro_batches == 0)
         options->micro_batches = 1;
     if (options->mode == VGG_MODE_TRAIN || options->input_gradient)
@@ -36,6 +37,9 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
     if (options->batch == 0 || options->batch > 65536)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "batch of %zu, expected 1 to 65536",
                         options->batch);
+    if (options->tuned_batch > 65536)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a plan tuned for %zu images, expected 1 to 65536", options->tuned_batch);
     if (options->micro_batches > 65536)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu micro-batches, expected 1 to 65536",
                         options->micro_batches);
@@ -148,7 +152,8 @@ vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options
         return status;
     status = take_memory(plan, error);
     if (status == VGG_OK)
-        status = vgg_pool_create(plan->options.threads, &plan->pool, error);
+        status = vgg_threads_obtain(plan->options.shared_threads, plan->options.threads,
+                                    &plan->threads, &plan->own_threads, error);
     if (status == VGG_OK)
         status = own_values(plan, error);
     if (status != VGG_OK) {
@@ -162,7 +167,7 @@ vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options
 void vgg_plan_free(vgg_plan *plan) {
     if (plan == NULL)
         return;
-    vgg_pool_free(plan->pool);
+    vgg_threads_free(plan->own_threads);
     free(plan->steps);
     free(plan->buffers);
     free(plan->caller);

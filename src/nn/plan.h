@@ -73,7 +73,7 @@ struct vgg_plan {
     vgg_network *network;
     vgg_plan_options options;
     const vgg_kernels *kernels;
-    vgg_pool *pool;
+    vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
     vgg_mode mode;
     bool gradients;
     uint64_t dropout_seed, dropout_step;

@@ -122,8 +122,9 @@ size_t vgg_compiler_add_worker_scratch(plan_compiler *compiler, size_t floats) {
 /* Memory of a convolution: weights as its algorithm wants them, and scratch. */
 static void reserve_convolution(plan_compiler *compiler, vgg_step *step) {
     vgg_plan *plan = compiler->plan;
-    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
+    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.tuned_batch);
     step->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(&shape);
+    shape.images = plan->options.batch;
     if (step->tile == 0) {
         step->packed = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
         step->scratch =

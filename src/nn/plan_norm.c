@@ -131,14 +131,15 @@ static void use_running_statistics(vgg_plan *plan, const vgg_step *step,
 void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
     vgg_batch_norm_task task = task_of(plan, step);
     if (plan->mode == VGG_MODE_TRAIN && vgg_plan_trains(plan, step)) {
-        vgg_pool_run(plan->pool, units_of(&task), plan->kernels->batch_norm_statistics, &task);
+        vgg_threads_run(plan->threads, units_of(&task), plan->kernels->batch_norm_statistics,
+                        &task);
         channels_work work = {plan, step, &task};
-        vgg_pool_run(plan->pool, vgg_blocks(task.channels), use_batch_statistics, &work);
+        vgg_threads_run(plan->threads, vgg_blocks(task.channels), use_batch_statistics, &work);
     } else
         use_running_statistics(plan, step, &task);
     const vgg_kernels *kernels = plan->kernels;
-    vgg_pool_run(plan->pool, units_of(&task),
-                 step->pool ? kernels->batch_norm_pool : kernels->batch_norm, &task);
+    vgg_threads_run(plan->threads, units_of(&task),
+                    step->pool ? kernels->batch_norm_pool : kernels->batch_norm, &task);
 }
 
 /* ---- backward ---- */
@@ -200,12 +201,12 @@ void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {
     vgg_batch_norm_task task = task_of(plan, step);
     channels_work work = {plan, step, &task};
     const vgg_kernels *kernels = plan->kernels;
-    vgg_pool_work *sums = step->pool ? kernels->batch_norm_pool_sums : kernels->batch_norm_sums;
-    vgg_pool_work *backward =
+    vgg_work *sums = step->pool ? kernels->batch_norm_pool_sums : kernels->batch_norm_sums;
+    vgg_work *backward =
         step->pool ? kernels->batch_norm_pool_backward : kernels->batch_norm_backward;
     if (vgg_plan_trains(plan, step))
-        vgg_pool_run(plan->pool, units_of(&task), sums, &task);
-    vgg_pool_run(plan->pool, vgg_blocks(task.channels), use_sums_of_blocks, &work);
+        vgg_threads_run(plan->threads, units_of(&task), sums, &task);
+    vgg_threads_run(plan->threads, vgg_blocks(task.channels), use_sums_of_blocks, &work);
     if (step->need_dx)
-        vgg_pool_run(plan->pool, units_of(&task), backward, &task);
+        vgg_threads_run(plan->threads, units_of(&task), backward, &task);
 }

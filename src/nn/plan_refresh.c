@@ -22,14 +22,15 @@ static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers 
                                .weights = weights.at,
                                .element = weights.element,
                                .packed = plan->constants + packed};
-    vgg_pool_run(plan->pool, vgg_blocks(shape.outputs), vgg_conv_pack, &task);
+    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), vgg_conv_pack, &task);
 }
 
 static void store_filters(vgg_plan *plan, const vgg_step *step, bool turned) {
     vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, 1);
     if (task.partition.stored)
-        vgg_pool_run(plan->pool, (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
-                     vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->filters, &task);
+        vgg_threads_run(
+            plan->threads, (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
+            vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->filters, &task);
 }
 
 vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {

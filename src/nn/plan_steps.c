@@ -3,8 +3,8 @@
 #include "base/random.h"
 #include "nn/plan.h"
 
-static void run(const vgg_plan *plan, size_t units, vgg_pool_work *kernel, void *task) {
-    vgg_pool_run(plan->pool, units, kernel, task);
+static void run(const vgg_plan *plan, size_t units, vgg_work *kernel, void *task) {
+    vgg_threads_run(plan->threads, units, kernel, task);
 }
 
 static size_t pixels_of(vgg_extent extent) {
@@ -152,7 +152,7 @@ static void convolution_weights(vgg_plan *plan, const vgg_step *step) {
 }
 
 /* Values between plain (N, C, H, W) and blocked. */
-static void move(vgg_plan *plan, vgg_extent extent, vgg_pool_work *kernel, const float *from,
+static void move(vgg_plan *plan, vgg_extent extent, vgg_work *kernel, const float *from,
                  float *to) {
     vgg_block_task task = {.images = plan->count,
                            .channels = extent.channels,
@@ -206,12 +206,12 @@ static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_step *step) {
                            .dx = vgg_plan_buffer(plan, step->dx)};
 }
 
-static void pool(const vgg_plan *plan, const vgg_step *step, vgg_pool_work *kernel) {
+static void pool(const vgg_plan *plan, const vgg_step *step, vgg_work *kernel) {
     vgg_pool_task task = pool_task(plan, step);
     run(plan, task.images * vgg_blocks(task.channels), kernel, &task);
 }
 
-static void lrn(const vgg_plan *plan, const vgg_step *step, vgg_pool_work *kernel) {
+static void lrn(const vgg_plan *plan, const vgg_step *step, vgg_work *kernel) {
     vgg_lrn_task task = {.images = plan->count,
                          .channels = step->in.channels,
                          .height = step->in.height,

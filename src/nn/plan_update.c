@@ -10,7 +10,7 @@ static const float *arrange(vgg_plan *plan, size_t rows, size_t columns, size_t 
                            .width = width,
                            .from = (const float *)(const void *)(plan->arena + from->offset),
                            .to = vgg_plan_buffer(plan, panels)};
-    vgg_pool_run(plan->pool, vgg_panel_count(columns, width), vgg_panels, &task);
+    vgg_threads_run(plan->threads, vgg_panel_count(columns, width), vgg_panels, &task);
     return task.to;
 }
 
@@ -32,8 +32,8 @@ static void update(vgg_plan *plan, const vgg_step *step, const vgg_network *velo
         .rate = rates.rate,
         .momentum = rates.momentum,
         .decay = rates.decay};
-    vgg_pool_run(plan->pool, (task.outputs + VGG_LINEAR_UPDATE - 1) / VGG_LINEAR_UPDATE,
-                 plan->kernels->linear_update, &task);
+    vgg_threads_run(plan->threads, (task.outputs + VGG_LINEAR_UPDATE - 1) / VGG_LINEAR_UPDATE,
+                    plan->kernels->linear_update, &task);
 }
 
 void vgg_plan_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates) {

@@ -88,7 +88,7 @@ static void update_stored(const vgg_optimiser *optimiser, vgg_sgd_rates rates) {
                              .rate = rates.rate,
                              .momentum = rates.momentum,
                              .decay = rates.decay};
-        vgg_pool_run(optimiser->plan->pool, vgg_chunks(task.count), optimiser->plan->kernels->sgd,
+        vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count), optimiser->plan->kernels->sgd,
                      &task);
     }
 }

@@ -27,6 +27,7 @@ typedef struct vgg_run {
     const vgg_dataset *train, *validation;
     vgg_train_options options;
     vgg_augment augment;
+    vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
     vgg_plan *plan;
     vgg_optimiser *optimiser;
     vgg_loader *loader;

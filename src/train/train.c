@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/options.h"
+#include "base/threads.h"
 #include "nn/network.h"
 #include "train/run.h"
 #include "vgg/loss.h"
@@ -206,7 +207,7 @@ static vgg_status validate(vgg_run *run, vgg_train_event *event, vgg_error *erro
     vgg_eval_options options;
     vgg_eval_options_init(&options, sizeof options);
     options.batch = run->options.micro_batch;
-    options.threads = run->options.threads;
+    options.shared_threads = run->threads;
     options.workers = run->options.workers;
     options.skipped = picture_skipped;
     options.progress = evaluation_progress;
@@ -330,7 +331,7 @@ static vgg_plan_options plan_options(const vgg_run *run) {
     options.micro_batches =
         (run->options.batch + run->options.micro_batch - 1) / run->options.micro_batch;
     options.defer_linear = true;
-    options.threads = run->options.threads;
+    options.shared_threads = run->threads;
     options.mode = VGG_MODE_TRAIN;
     return options;
 }
@@ -343,6 +344,7 @@ static vgg_status create_loader(vgg_run *run, vgg_error *error) {
     vgg_loader_options_init(&options, sizeof options);
     options.batch = run->options.batch;
     options.workers = run->options.workers;
+    options.shared_threads = run->threads;
     options.shuffle = run->options.shuffle;
     options.seed = run->options.seed;
     options.augment = run->augment.crop || run->augment.flip ? &run->augment : NULL;
@@ -397,13 +399,17 @@ static vgg_status tell_plan(vgg_run *run, vgg_error *error) {
 }
 
 static vgg_status set_up(vgg_run *run, vgg_error *error) {
-    vgg_plan_options options = plan_options(run);
+    vgg_plan_options options;
     size_t values = run->options.micro_batch * run->network->options.classes;
     run->logits = malloc(values * sizeof *run->logits);
     run->gradient = malloc(values * sizeof *run->gradient);
     vgg_status status = VGG_OK;
     if (run->logits == NULL || run->gradient == NULL)
         status = vgg_fail_memory(error, "the logits", 2 * values * sizeof *run->logits);
+    if (status == VGG_OK)
+        status = vgg_threads_obtain(run->options.shared_threads, run->options.threads,
+                                    &run->threads, &run->own_threads, error);
+    options = plan_options(run);
     if (status == VGG_OK)
         status = vgg_plan_create(run->network, &options, &run->plan, error);
     if (status == VGG_OK)
@@ -426,6 +432,7 @@ static void tear_down(vgg_run *run) {
     vgg_loader_free(run->loader);
     vgg_optimiser_free(run->optimiser);
     vgg_plan_free(run->plan);
+    vgg_threads_free(run->own_threads);
     free(run->logits);
     free(run->gradient);
     if (run->log != NULL)

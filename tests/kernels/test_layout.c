@@ -97,7 +97,7 @@ static void check_blocked(const vgg_block_task *task) {
 /* All units at once, or one by one from the last; `back` undoes what `forth` did. */
 static void check_round_trip(vgg_block_task *forth, vgg_block_task *back, bool at_once) {
     size_t units = forth->images * vgg_blocks(forth->channels);
-    vgg_pool_work *work[] = {vgg_block_forward, vgg_unblock};
+    vgg_work *work[] = {vgg_block_forward, vgg_unblock};
     vgg_block_task *tasks[] = {forth, back};
     for (size_t way = 0; way < 2; way++) {
         size_t bytes = vgg_guarded_size(tasks[way]->y);
@@ -155,8 +155,8 @@ static void test_table(void **state) {
             assert_string_not_equal(tier->tier, vgg_kernels_at(other)->tier);
         }
         for (size_t at = offsetof(vgg_kernels, conv_forward); at < sizeof *tier;
-             at += sizeof(vgg_pool_work *)) {
-            vgg_pool_work *work;
+             at += sizeof(vgg_work *)) {
+            vgg_work *work;
             memcpy(&work, (const unsigned char *)tier + at, sizeof work);
             assert_true(work != NULL);
         }

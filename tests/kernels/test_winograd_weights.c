@@ -54,7 +54,7 @@ enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
 /* One of the two kernels at work. */
 typedef struct stage {
     const char *name, *tier;
-    vgg_pool_work *work;
+    vgg_work *work;
     size_t units;
 } stage;
 

@@ -27,8 +27,8 @@ const vgg_kernels *vgg_reference(void) {
     return vgg_kernels_at(last);
 }
 
-static vgg_pool_work *kernel_of(const vgg_kernel_case *item, const vgg_kernels *tier) {
-    vgg_pool_work *work;
+static vgg_work *kernel_of(const vgg_kernel_case *item, const vgg_kernels *tier) {
+    vgg_work *work;
     memcpy(&work, (const unsigned char *)tier + item->kernel, sizeof work);
     return work;
 }

@@ -9,7 +9,7 @@ enum { MOST_DISTINCT = 3, MOST_RANGES = 5 };
 /* One of the three kernels at work. */
 typedef struct stage {
     const char *name, *tier;
-    vgg_pool_work *work;
+    vgg_work *work;
     size_t units;
     float *output;
     size_t count; /* floats of output */

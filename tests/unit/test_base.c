@@ -1,14 +1,11 @@
-/* The base room: messages, text, memory, random numbers, threads. */
+/* The base room: messages, text, memory, random numbers. */
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "base/threads.h"
 #include "vgg_test.h"
 
 /* ---- errors and text ---- */
@@ -124,78 +121,6 @@ static void test_permutation(void **state) {
     assert_true(fixed < 10);
 }
 
-/* ---- threads ---- */
-
-typedef struct count_task {
-    atomic_int visits[1000];
-    atomic_size_t most_worker;
-} count_task;
-
-static void count_units(void *context, size_t begin, size_t end, size_t worker) {
-    count_task *task = context;
-    for (size_t unit = begin; unit < end; unit++) {
-        atomic_fetch_add(&task->visits[unit], 1);
-    }
-    if (worker > atomic_load(&task->most_worker))
-        atomic_store(&task->most_worker, worker);
-}
-
-static void test_pool(void **state) {
-    (void)state;
-    vgg_error error;
-    for (size_t threads = 1; threads <= 5; threads++) {
-        vgg_pool *pool;
-        assert_ok(vgg_pool_create(threads, &pool, &error), error);
-        assert_int_equal(vgg_pool_threads(pool), threads);
-        for (size_t units = 0; units <= 1000; units += 37) {
-            count_task task = {0};
-            vgg_pool_run(pool, units, count_units, &task);
-            for (size_t unit = 0; unit < 1000; unit++) {
-                assert_int_equal(task.visits[unit], unit < units ? 1 : 0);
-            }
-            assert_true(task.most_worker < threads);
-        }
-        vgg_pool_free(pool);
-    }
-    vgg_pool *none;
-    assert_int_equal(vgg_pool_create(VGG_THREADS_MAX + 1, &none, &error), VGG_ERROR_ARGUMENT);
-    vgg_pool_free(NULL);
-}
-
-static void *use_a_pool(void *unused) {
-    vgg_pool *pool;
-    if (vgg_pool_create(3, &pool, NULL) != VGG_OK)
-        return unused;
-    for (int i = 0; i < 50; i++) {
-        count_task task = {0};
-        vgg_pool_run(pool, 1000, count_units, &task);
-        for (size_t unit = 0; unit < 1000; unit++) {
-            assert_int_equal(task.visits[unit], 1);
-        }
-    }
-    vgg_pool_free(pool);
-    return NULL;
-}
-
-/* Pools of different threads do not disturb one another. */
-static void test_pools_side_by_side(void **state) {
-    (void)state;
-    pthread_t other;
-    assert_int_equal(pthread_create(&other, NULL, use_a_pool, NULL), 0);
-    assert_null(use_a_pool(NULL));
-    pthread_join(other, NULL);
-}
-
-static void test_default_threads(void **state) {
-    (void)state;
-    size_t threads = vgg_threads_default();
-    assert_true(threads >= 1 && threads <= VGG_THREADS_MAX);
-    /* The program reads this variable, not the library. */
-    assert_int_equal(setenv("OMP_NUM_THREADS", "251", 1), 0);
-    assert_int_equal(vgg_threads_default(), threads);
-    assert_int_equal(unsetenv("OMP_NUM_THREADS"), 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fail),
@@ -206,9 +131,6 @@ int main(void) {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_permutation),
-        cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_pools_side_by_side),
-        cmocka_unit_test(test_default_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,8 @@
  * have nothing to do. */
 #include "kernels/ref/ref.h"
 
-vgg_pool_work vgg_winograd2_filters_ref, vgg_winograd4_filters_ref;
-vgg_pool_work vgg_winograd2_forward_ref, vgg_winograd4_forward_ref;
+vgg_work vgg_winograd2_filters_ref, vgg_winograd4_filters_ref;
+vgg_work vgg_winograd2_forward_ref, vgg_winograd4_forward_ref;
 
 void vgg_winograd2_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)argument;

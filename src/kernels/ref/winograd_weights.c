@@ -83,8 +83,8 @@ static void finish(const vgg_winograd_weights_task *task, size_t begin, size_t e
     }
 }
 
-vgg_pool_work vgg_winograd2_weights_ref, vgg_winograd2_weights_finish_ref;
-vgg_pool_work vgg_winograd4_weights_ref, vgg_winograd4_weights_finish_ref;
+vgg_work vgg_winograd2_weights_ref, vgg_winograd2_weights_finish_ref;
+vgg_work vgg_winograd4_weights_ref, vgg_winograd4_weights_finish_ref;
 
 void vgg_winograd2_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
