@@ -8,6 +8,7 @@
 #include "vgg/data.h"
 #include "vgg/model.h"
 #include "vgg/status.h"
+#include "vgg/threads.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,14 +16,20 @@ extern "C" {
 
 /* ---- predicting ---- */
 
-/* A model made ready to classify pictures one after another. It is always in VGG_MODE_EVAL. One
- * thread at a time may use a predictor; several predictors may share a model. */
+/* A model made ready to classify pictures. It is always in VGG_MODE_EVAL. One thread at a time may
+ * use a predictor; several predictors may share a model and threads. A picture has the same result,
+ * bit for bit, by whichever of the functions below, alone or among others. */
 typedef struct vgg_predictor vgg_predictor;
 
 typedef struct vgg_predictor_options {
-    size_t struct_size; /* set by vgg_predictor_options_init */
-    size_t threads;     /* default 0: as many as the machine leaves to this process */
-    bool exact;         /* as in vgg_plan_options, default false */
+    size_t struct_size;          /* set by vgg_predictor_options_init */
+    size_t threads;              /* default 0: as many as the machine leaves to this process */
+    bool exact;                  /* as in vgg_plan_options, default false */
+    vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
+    size_t batch; /* pictures that vgg_predict_many computes at once; the algorithms are those that
+                   * are fastest for so many. 1 suits a program that has one picture at a time.
+                   * Default 0: as 32, but fewer at once where those would take more than half of
+                   * the memory that is left */
 } vgg_predictor_options;
 
 VGG_API void vgg_predictor_options_init(vgg_predictor_options *options, size_t size);
@@ -33,6 +40,12 @@ VGG_API vgg_status vgg_predictor_create(const vgg_model *model,
                                         const vgg_predictor_options *options,
                                         vgg_predictor **predictor, vgg_error *error);
 VGG_API void vgg_predictor_free(vgg_predictor *predictor);
+
+/* Pictures that vgg_predict_many computes at once, and the bytes that it then takes at most: the
+ * plan, and two batches of inputs. One decoded picture per thread comes on top. A predictor without
+ * `batch` takes less as long as it has had one picture at a time. */
+VGG_API size_t vgg_predictor_batch(const vgg_predictor *predictor);
+VGG_API size_t vgg_predictor_memory(const vgg_predictor *predictor);
 
 /* Frozen. */
 typedef struct vgg_prediction {
@@ -50,6 +63,47 @@ VGG_API vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *
 /* The same for a file. */
 VGG_API vgg_status vgg_predict_file(vgg_predictor *predictor, const char *path, size_t top,
                                     vgg_prediction *best, size_t *found, vgg_error *error);
+
+/* ---- many pictures ---- */
+
+/* One of many pictures: exactly one of path, bytes and image is set. */
+typedef struct vgg_input {
+    size_t struct_size; /* set by the library */
+    const char *path;   /* a file */
+    const void *bytes;  /* an encoded picture of `size` bytes, which must stay there until its */
+    size_t size;        /* result is handed out */
+    const vgg_image *image; /* a decoded picture; likewise */
+    const char *name;       /* in messages and the result; NULL: the path, or "picture 17" */
+    void *user;             /* for the result */
+} vgg_input;
+
+/* Fills in the next picture, of an *input that is zero but for struct_size; false: there are no
+ * more. path and name are copied. */
+typedef bool vgg_next_input(void *user, vgg_input *input);
+
+/* The result of one picture; belongs to the predictor until the callback returns. */
+typedef struct vgg_predict_result {
+    size_t struct_size;
+    size_t number; /* of the picture, from 0 */
+    const char *name;
+    void *user;                 /* as in its vgg_input */
+    const vgg_error *error;     /* why there is no result; NULL: there is one */
+    const vgg_prediction *best; /* as of vgg_predict_image; `found` of them */
+    size_t found;
+    const float *logits; /* of all classes */
+} vgg_predict_result;
+
+/* Return false to stop: vgg_predict_many then fails with VGG_ERROR_STOPPED. */
+typedef bool vgg_predict_callback(void *user, const vgg_predict_result *result);
+
+/* Classifies pictures until there are no more, in batches, while other threads read and decode
+ * those that come next. `next` and `result` are called on the calling thread: `next` for up to two
+ * batches in advance, `result` for each picture in order. A picture that cannot be read is an error
+ * of its own result and stops nothing; an error of vgg_predict_many is one of the whole, such as
+ * memory. */
+VGG_API vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_input *next,
+                                    vgg_predict_callback *result, void *user, size_t top,
+                                    vgg_error *error);
 
 /* ---- measuring ---- */
 

@@ -36,7 +36,7 @@ struct vgg_loader {
     size_t batch_count; /* in an epoch */
     ring_place *ring;
     size_t places;
-    vgg_batch handed; /* out last */
+    vgg_batch handed;         /* out last */
     vgg_threads *own_threads; /* NULL when they are shared */
     vgg_ahead *ahead;
 

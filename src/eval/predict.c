@@ -1,54 +1,100 @@
-/* Classifying pictures one after another. */
+/* Predictors, and classifying one picture. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "eval/predictor.h"
 #include "vgg/loss.h"
-#include "vgg/plan.h"
-#include "vgg/predict.h"
 
-struct vgg_predictor {
-    const vgg_model *model;
-    vgg_plan *plan;
-    size_t classes;
-    float *input, *logits, *probabilities;
-};
+/* Where the options do not say: no more than the linear layers of a VGG need to be read once for
+ * many pictures. */
+#define DEFAULT_BATCH 32
 
 void vgg_predictor_options_init(vgg_predictor_options *options, size_t size) {
     const vgg_predictor_options defaults = {.struct_size = size};
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
-static vgg_status create_plan(vgg_predictor *predictor, const vgg_preprocess *preprocess,
-                              const vgg_predictor_options *given, vgg_error *error) {
-    vgg_predictor_options own;
-    vgg_predictor_options_init(&own, sizeof own);
-    vgg_status status = vgg_options_read(&own, sizeof own, given, "vgg_predictor_options", error);
-    if (status != VGG_OK)
-        return status;
-    vgg_plan_options options;
-    vgg_plan_options_init(&options, sizeof options);
-    options.threads = own.threads;
-    options.exact = own.exact;
-    options.height = preprocess->height;
-    options.width = preprocess->width;
-    return vgg_plan_create((vgg_network *)vgg_model_network(predictor->model), &options,
-                           &predictor->plan, error);
+/* ---- making ---- */
+
+/* Plans for eval change nothing in it. */
+static vgg_network *network_of(const vgg_predictor *predictor) {
+    return (vgg_network *)vgg_model_network(predictor->model);
 }
 
-static vgg_status allocate(vgg_predictor *predictor, const vgg_preprocess *preprocess,
-                           vgg_error *error) {
-    size_t input = preprocess->channels * preprocess->height * preprocess->width;
-    predictor->input = vgg_aligned_alloc(input * sizeof(float));
-    predictor->logits = vgg_aligned_alloc(predictor->classes * sizeof(float));
-    predictor->probabilities = vgg_aligned_alloc(predictor->classes * sizeof(float));
-    if (predictor->input == NULL || predictor->logits == NULL || predictor->probabilities == NULL)
-        return vgg_fail_memory(error, "a predictor",
-                               (input + 2 * predictor->classes) * sizeof(float));
-    return VGG_OK;
+/* Bytes of predicting batches of so many pictures. */
+static vgg_status count_memory(const vgg_predictor *predictor, size_t batch, size_t *bytes,
+                               vgg_error *error) {
+    vgg_plan_options planning = predictor->planning;
+    planning.batch = batch;
+    vgg_status status = vgg_plan_memory(network_of(predictor), &planning, bytes, error);
+    size_t row, rows;
+    if (status == VGG_OK &&
+        (!vgg_size_add(predictor->input, predictor->classes, &row) ||
+         !vgg_size_mul(row, VGG_PREDICT_WINDOW * sizeof(float), &row) ||
+         !vgg_size_mul(row, batch, &rows) || !vgg_size_add(*bytes, rows, bytes)))
+        status = vgg_fail_memory(error, "a predictor", SIZE_MAX);
+    return status;
+}
+
+/* Half as many pictures at once as long as they take more than half of the memory that is left. */
+static vgg_status choose_batch(vgg_predictor *predictor, vgg_error *error) {
+    size_t most = vgg_memory_available() / 2;
+    predictor->batch = DEFAULT_BATCH;
+    for (;;) {
+        vgg_status status = count_memory(predictor, predictor->batch, &predictor->memory, error);
+        if (status != VGG_OK || predictor->batch == 1 || predictor->memory <= most)
+            return status;
+        predictor->batch /= 2;
+    }
+}
+
+/* Makes the plan for `batch` pictures in place of the one that there is. The algorithms stay the
+ * same, and so do the bits. */
+static vgg_status make_plan(vgg_predictor *predictor, size_t batch, vgg_error *error) {
+    vgg_plan_free(predictor->plan);
+    predictor->plan = NULL;
+    predictor->planning.batch = batch;
+    return vgg_plan_create(network_of(predictor), &predictor->planning, &predictor->plan, error);
+}
+
+/* With a batch that was asked for, its plan is made at once, so that what cannot be is said at
+ * once. Otherwise the plan is one for a single picture until there are several. */
+static vgg_status plan(vgg_predictor *predictor, const vgg_predictor_options *options,
+                       vgg_error *error) {
+    const vgg_preprocess *preprocess = vgg_model_preprocess(predictor->model);
+    vgg_plan_options *planning = &predictor->planning;
+    vgg_plan_options_init(planning, sizeof *planning);
+    planning->shared_threads = predictor->threads;
+    planning->exact = options->exact;
+    planning->height = preprocess->height;
+    planning->width = preprocess->width;
+    planning->tuned_batch = options->batch == 0 ? DEFAULT_BATCH : options->batch;
+    predictor->batch = options->batch;
+    vgg_status status = options->batch == 0
+                            ? choose_batch(predictor, error)
+                            : count_memory(predictor, options->batch, &predictor->memory, error);
+    if (status == VGG_OK)
+        status = make_plan(predictor, options->batch == 0 ? 1 : options->batch, error);
+    return status;
+}
+
+static vgg_status set_up(vgg_predictor *predictor, const vgg_predictor_options *given,
+                         vgg_error *error) {
+    vgg_predictor_options options;
+    vgg_predictor_options_init(&options, sizeof options);
+    vgg_status status =
+        vgg_options_read(&options, sizeof options, given, "vgg_predictor_options", error);
+    if (status == VGG_OK)
+        status = vgg_threads_obtain(options.shared_threads, options.threads, &predictor->threads,
+                                    &predictor->own_threads, error);
+    if (status == VGG_OK)
+        status = plan(predictor, &options, error);
+    if (status == VGG_OK)
+        status = vgg_predictor_reserve(predictor, 1, error);
+    return status;
 }
 
 vgg_status vgg_predictor_create(const vgg_model *model, const vgg_predictor_options *options,
@@ -62,10 +108,9 @@ vgg_status vgg_predictor_create(const vgg_model *model, const vgg_predictor_opti
     if (predictor == NULL)
         return vgg_fail_memory(error, "a predictor", sizeof *predictor);
     predictor->model = model;
+    predictor->input = preprocess->channels * preprocess->height * preprocess->width;
     predictor->classes = vgg_network_describe(vgg_model_network(model))->classes;
-    vgg_status status = create_plan(predictor, preprocess, options, error);
-    if (status == VGG_OK)
-        status = allocate(predictor, preprocess, error);
+    vgg_status status = set_up(predictor, options, error);
     if (status != VGG_OK) {
         vgg_predictor_free(predictor);
         return status;
@@ -78,11 +123,47 @@ void vgg_predictor_free(vgg_predictor *predictor) {
     if (predictor == NULL)
         return;
     vgg_plan_free(predictor->plan);
-    free(predictor->input);
+    vgg_threads_free(predictor->own_threads);
+    free(predictor->inputs);
     free(predictor->logits);
     free(predictor->probabilities);
     free(predictor);
 }
+
+size_t vgg_predictor_batch(const vgg_predictor *predictor) {
+    return predictor->batch;
+}
+
+size_t vgg_predictor_memory(const vgg_predictor *predictor) {
+    return predictor->memory;
+}
+
+vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_error *error) {
+    if (pictures <= predictor->capacity)
+        return VGG_OK;
+    free(predictor->inputs);
+    free(predictor->logits);
+    free(predictor->probabilities);
+    predictor->capacity = 0;
+    predictor->inputs = vgg_aligned_alloc(pictures * predictor->input * sizeof(float));
+    predictor->logits = vgg_aligned_alloc(pictures * predictor->classes * sizeof(float));
+    predictor->probabilities = vgg_aligned_alloc(predictor->classes * sizeof(float));
+    if (predictor->inputs == NULL || predictor->logits == NULL || predictor->probabilities == NULL)
+        return vgg_fail_memory(
+            error, "a predictor",
+            (pictures * (predictor->input + predictor->classes) + predictor->classes) *
+                sizeof(float));
+    predictor->capacity = pictures;
+    return VGG_OK;
+}
+
+vgg_status vgg_predictor_plan_batches(vgg_predictor *predictor, vgg_error *error) {
+    if (predictor->plan != NULL && predictor->planning.batch == predictor->batch)
+        return VGG_OK;
+    return make_plan(predictor, predictor->batch, error);
+}
+
+/* ---- ranking ---- */
 
 /* The class of highest logit among those that come after `last` in the order of rank. */
 static size_t next_best(const float *logits, size_t classes, const vgg_prediction *last) {
@@ -96,44 +177,52 @@ static size_t next_best(const float *logits, size_t classes, const vgg_predictio
     return best;
 }
 
-static void rank(const vgg_predictor *predictor, size_t top, vgg_prediction *best, size_t *found) {
+static void rank(const vgg_predictor *predictor, const float *logits, size_t top,
+                 vgg_prediction *best, size_t *found) {
     const char *const *names = vgg_model_class_names(predictor->model);
-    vgg_softmax(predictor->logits, 1, predictor->classes, predictor->probabilities);
+    vgg_softmax(logits, 1, predictor->classes, predictor->probabilities);
     *found = 0;
     while (*found < top) {
-        size_t c = next_best(predictor->logits, predictor->classes,
-                             *found == 0 ? NULL : &best[*found - 1]);
+        size_t c = next_best(logits, predictor->classes, *found == 0 ? NULL : &best[*found - 1]);
         if (c == predictor->classes)
             return;
         best[(*found)++] = (vgg_prediction){.index = c,
                                             .label = names == NULL ? NULL : names[c],
                                             .probability = (double)predictor->probabilities[c],
-                                            .logit = (double)predictor->logits[c]};
+                                            .logit = (double)logits[c]};
     }
 }
 
 /* Weights that are NaN or infinite, or so large that they overflow, leave nothing to rank. */
-static vgg_status check_finite(const vgg_predictor *predictor, vgg_error *error) {
+vgg_status vgg_predictor_rank(const vgg_predictor *predictor, const float *logits, size_t top,
+                              vgg_prediction *best, size_t *found, vgg_error *error) {
     for (size_t c = 0; c < predictor->classes; c++) {
-        if (!isfinite(predictor->logits[c]))
+        if (!isfinite(logits[c]))
             return vgg_fail(error, VGG_ERROR_NUMERIC,
                             "the model's result for class %zu is not a finite number; its weights "
                             "may be damaged",
                             c);
     }
+    rank(predictor, logits, vgg_size_min(top, predictor->classes), best, found);
     return VGG_OK;
 }
 
+/* ---- one picture ---- */
+
 vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *image, size_t top,
                              vgg_prediction *best, size_t *found, vgg_error *error) {
-    vgg_status status = vgg_preprocess_image(vgg_model_preprocess(predictor->model), image,
-                                             predictor->input, error);
+    vgg_status status = VGG_OK;
+    if (predictor->plan == NULL) /* memory ran out for the one for batches */
+        status = make_plan(predictor, 1, error);
     if (status == VGG_OK)
-        status = vgg_plan_forward(predictor->plan, predictor->input, 1, predictor->logits, error);
+        status = vgg_predictor_reserve(predictor, 1, error);
     if (status == VGG_OK)
-        status = check_finite(predictor, error);
+        status = vgg_preprocess_image(vgg_model_preprocess(predictor->model), image,
+                                      predictor->inputs, error);
     if (status == VGG_OK)
-        rank(predictor, vgg_size_min(top, predictor->classes), best, found);
+        status = vgg_plan_forward(predictor->plan, predictor->inputs, 1, predictor->logits, error);
+    if (status == VGG_OK)
+        status = vgg_predictor_rank(predictor, predictor->logits, top, best, found, error);
     return status;
 }
 

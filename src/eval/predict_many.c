@@ -1,0 +1,226 @@
+/* Classifying many pictures in batches.
+ *
+ * Picture n is piece n of base/ahead.h. It has place n % window among the inputs, so that a batch
+ * lies there in one stretch; while one batch is computed the next is read. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ahead.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "eval/predictor.h"
+
+/* A picture from when it is known to when its result is handed out. */
+typedef struct picture {
+    vgg_input given;   /* path is a copy, and so is name, which is always there */
+    vgg_status status; /* of reading it; unless VGG_OK there is a message: */
+    char *message;     /* NULL where memory for it ran out */
+} picture;
+
+typedef struct many {
+    vgg_predictor *predictor;
+    vgg_next_input *next;
+    vgg_predict_callback *result;
+    void *user;
+    size_t top;
+    picture *pictures; /* of the window */
+    size_t window;
+    vgg_prediction *best; /* `top` of them */
+    size_t known, handed; /* pictures so far */
+    bool ended;           /* there are no more */
+} many;
+
+/* ---- reading ---- */
+
+static vgg_status decode(const vgg_input *given, vgg_image *image, vgg_error *error) {
+    int sources = (given->path != NULL) + (given->bytes != NULL) + (given->image != NULL);
+    if (sources != 1)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "%s: %d of path, bytes and image are set, expected one", given->name,
+                        sources);
+    if (given->path != NULL)
+        return vgg_image_load(given->path, image, error);
+    if (given->bytes != NULL)
+        return vgg_image_decode(given->bytes, given->size, given->name, image, error);
+    return VGG_OK;
+}
+
+static void read_picture(void *context, size_t number) {
+    many *all = context;
+    const vgg_predictor *predictor = all->predictor;
+    picture *one = &all->pictures[number % all->window];
+    vgg_image image = {0};
+    vgg_error why;
+    one->status = decode(&one->given, &image, &why);
+    if (one->status == VGG_OK) {
+        one->status =
+            vgg_preprocess_image(vgg_model_preprocess(predictor->model),
+                                 one->given.image != NULL ? one->given.image : &image,
+                                 predictor->inputs + number % all->window * predictor->input, &why);
+        if (one->status != VGG_OK)
+            vgg_error_prefix(&why, "%s", one->given.name);
+    }
+    if (one->status != VGG_OK)
+        one->message = vgg_text_copy(why.message);
+    vgg_image_free(&image);
+}
+
+/* ---- knowing what there is ---- */
+
+static void forget(picture *one) {
+    free((char *)one->given.path);
+    free((char *)one->given.name);
+    free(one->message);
+    *one = (picture){0};
+}
+
+static vgg_status keep_texts(vgg_input *given, size_t number, vgg_error *error) {
+    char numbered[32];
+    snprintf(numbered, sizeof numbered, "picture %zu", number);
+    bool has_path = given->path != NULL;
+    const char *name = given->name != NULL ? given->name : has_path ? given->path : numbered;
+    given->name = vgg_text_copy(name);
+    given->path = has_path ? vgg_text_copy(given->path) : NULL;
+    if (given->name == NULL || (has_path && given->path == NULL))
+        return vgg_fail_memory(error, "the name of a picture", strlen(numbered));
+    return VGG_OK;
+}
+
+/* Asks for pictures until the window is full. */
+static vgg_status fill_window(many *all, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    while (status == VGG_OK && !all->ended && all->known < all->handed + all->window) {
+        picture *one = &all->pictures[all->known % all->window];
+        vgg_input given = {.struct_size = sizeof given};
+        if (!all->next(all->user, &given)) {
+            all->ended = true;
+            break;
+        }
+        one->given = given;
+        status = keep_texts(&one->given, all->known, error);
+        all->known++;
+    }
+    return status;
+}
+
+/* ---- computing ---- */
+
+/* Closes the gaps that unreadable pictures left; returns how many inputs there are. */
+static size_t close_gaps(const many *all, float *inputs, size_t count) {
+    size_t input = all->predictor->input, kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (all->pictures[(all->handed + i) % all->window].status != VGG_OK)
+            continue;
+        if (kept < i)
+            memmove(inputs + kept * input, inputs + i * input, input * sizeof *inputs);
+        kept++;
+    }
+    return kept;
+}
+
+/* Hands out the result of the first picture that has none yet: `logits`, where it was read. */
+static vgg_status hand_out(many *all, const float *logits, vgg_error *error) {
+    picture *one = &all->pictures[all->handed % all->window];
+    vgg_predict_result result = {.struct_size = sizeof result,
+                                 .number = all->handed,
+                                 .name = one->given.name,
+                                 .user = one->given.user};
+    vgg_error why;
+    if (one->status == VGG_OK)
+        one->status =
+            vgg_predictor_rank(all->predictor, logits, all->top, all->best, &result.found, &why);
+    else if (one->message != NULL)
+        vgg_fail(&why, one->status, "%s", one->message);
+    else
+        vgg_fail_memory(&why, "a message", VGG_ERROR_TEXT);
+    if (one->status == VGG_OK) {
+        result.best = all->best;
+        result.logits = logits;
+    } else {
+        result.error = &why;
+    }
+    bool go_on = all->result(all->user, &result);
+    forget(one);
+    all->handed++;
+    if (go_on)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_STOPPED, "stopped after %zu pictures", all->handed);
+}
+
+/* Computes and hands out a batch whose pictures are read. */
+static vgg_status finish_batch(many *all, size_t count, vgg_error *error) {
+    vgg_predictor *predictor = all->predictor;
+    float *inputs = predictor->inputs + all->handed % all->window * predictor->input;
+    const float *logits = predictor->logits;
+    size_t readable = close_gaps(all, inputs, count);
+    vgg_status status = VGG_OK;
+    if (readable > 0)
+        status = vgg_plan_forward(predictor->plan, inputs, readable, predictor->logits, error);
+    for (size_t i = 0; status == VGG_OK && i < count; i++) {
+        bool read = all->pictures[all->handed % all->window].status == VGG_OK;
+        status = hand_out(all, logits, error);
+        logits += read ? predictor->classes : 0;
+    }
+    return status;
+}
+
+static vgg_status predict_all(many *all, vgg_ahead *ahead, vgg_error *error) {
+    vgg_status status = vgg_ahead_begin(ahead, 0, error);
+    while (status == VGG_OK && all->handed < all->known) {
+        size_t count = vgg_size_min(all->known - all->handed, all->predictor->batch);
+        vgg_ahead_allow(ahead, all->known);
+        status = vgg_ahead_await(ahead, all->handed + count, error);
+        if (status == VGG_OK)
+            status = finish_batch(all, count, error);
+        if (status == VGG_OK)
+            status = fill_window(all, error);
+    }
+    return status;
+}
+
+/* Memory for what is known to be there: all of few pictures, a window of more. */
+static vgg_status reserve(const many *all, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    if (all->known > 1 || all->predictor->plan == NULL)
+        status = vgg_predictor_plan_batches(all->predictor, error);
+    if (status == VGG_OK)
+        status =
+            vgg_predictor_reserve(all->predictor, all->ended ? all->known : all->window, error);
+    return status;
+}
+
+vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_input *next,
+                            vgg_predict_callback *result, void *user, size_t top,
+                            vgg_error *error) {
+    many all = {.predictor = predictor,
+                .next = next,
+                .result = result,
+                .user = user,
+                .top = vgg_size_min(top, predictor->classes),
+                .window = VGG_PREDICT_WINDOW * predictor->batch};
+    all.pictures = calloc(all.window, sizeof *all.pictures);
+    all.best = calloc(vgg_size_max(all.top, 1), sizeof *all.best);
+    vgg_ahead *ahead = NULL;
+    vgg_status status = VGG_OK;
+    if (all.pictures == NULL || all.best == NULL)
+        status = vgg_fail_memory(error, "predictions", all.window * sizeof *all.pictures);
+    if (status == VGG_OK)
+        status = fill_window(&all, error);
+    if (status == VGG_OK && all.known > 0) {
+        status = reserve(&all, error);
+        if (status == VGG_OK)
+            status =
+                vgg_ahead_create(predictor->threads, all.window, read_picture, &all, &ahead, error);
+        if (status == VGG_OK)
+            status = predict_all(&all, ahead, error);
+    }
+    vgg_ahead_free(ahead);
+    for (size_t i = 0; all.pictures != NULL && i < all.window; i++) {
+        forget(&all.pictures[i]);
+    }
+    free(all.pictures);
+    free(all.best);
+    return status;
+}

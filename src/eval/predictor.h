@@ -1,0 +1,37 @@
+/* A predictor inside. */
+#ifndef VGG_EVAL_PREDICTOR_H
+#define VGG_EVAL_PREDICTOR_H
+
+#include "base/threads.h"
+#include "vgg/plan.h"
+#include "vgg/predict.h"
+
+/* Batches of vgg_predict_many that lie in memory: one is computed while the others are read. */
+#define VGG_PREDICT_WINDOW 2
+
+struct vgg_predictor {
+    const vgg_model *model;
+    vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
+    vgg_plan_options planning;          /* of the plan that there is; its batch is 1 or `batch` */
+    vgg_plan *plan;
+    size_t batch;  /* of vgg_predict_many */
+    size_t memory; /* bytes that vgg_predict_many takes for full batches */
+    size_t input, classes;
+
+    float *inputs; /* capacity x input */
+    float *logits; /* capacity x classes */
+    size_t capacity;
+    float *probabilities; /* of one picture */
+};
+
+/* Room for the inputs and logits of so many pictures; what was there is lost. */
+vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_error *error);
+
+/* Replaces the plan by one for full batches, if there is none yet. */
+vgg_status vgg_predictor_plan_batches(vgg_predictor *predictor, vgg_error *error);
+
+/* The likeliest classes by a row of logits. VGG_ERROR_NUMERIC where they are not finite. */
+vgg_status vgg_predictor_rank(const vgg_predictor *predictor, const float *logits, size_t top,
+                              vgg_prediction *best, size_t *found, vgg_error *error);
+
+#endif
