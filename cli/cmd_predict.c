@@ -1,11 +1,8 @@
 /* vgg predict: the classes of pictures. */
-#include <errno.h>
-#include <fts.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "cli/environment.h"
@@ -13,6 +10,7 @@
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/predict_output.h"
+#include "cli/predict_walk.h"
 #include "cli/standard_input.h"
 #include "vgg/vgg.h"
 
@@ -24,6 +22,7 @@ typedef struct predict_options {
 } predict_options;
 
 typedef struct predict_state {
+    vgg_cli_predict_walk walk;
     vgg_predictor *predictor;
     size_t top;
     vgg_prediction *best; /* room for `top` */
@@ -95,8 +94,26 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
 
-static bool is_standard_input(const char *path) {
-    return strcmp(path, "-") == 0;
+/* Writes down the predictions of a picture, or why there are none. */
+static bool finish(predict_state *state, const char *name, const vgg_prediction *best, size_t found,
+                   const vgg_error *error) {
+    if (error != NULL) {
+        vgg_cli_complain("predict", "%s", error->message);
+        state->failed++;
+        return true;
+    }
+    state->broken = !vgg_cli_predict_write(&state->output, name, best, found);
+    return !state->broken;
+}
+
+static bool next_input(void *user, vgg_input *input) {
+    predict_state *state = user;
+    input->path = vgg_cli_predict_walk_next(&state->walk);
+    return input->path != NULL;
+}
+
+static bool finish_one_of_many(void *user, const vgg_predict_result *result) {
+    return finish(user, result->name, result->best, result->found, result->error);
 }
 
 static vgg_status predict_standard_input(predict_state *state, size_t *found, vgg_error *error) {
@@ -113,87 +130,65 @@ static vgg_status predict_standard_input(predict_state *state, size_t *found, vg
     return status;
 }
 
-static void predict_file(predict_state *state, const char *path) {
-    size_t found;
+/* A picture that others would have to wait for. */
+static void predict_alone(predict_state *state, const char *path) {
+    size_t found = 0;
     vgg_error error;
     vgg_status status =
-        is_standard_input(path)
+        strcmp(path, "-") == 0
             ? predict_standard_input(state, &found, &error)
             : vgg_predict_file(state->predictor, path, state->top, state->best, &found, &error);
-    if (status != VGG_OK) {
-        vgg_cli_complain("predict", "%s", error.message);
-        state->failed++;
-    } else if (!vgg_cli_predict_write(&state->output, path, state->best, found)) {
-        state->broken = true;
-    }
+    finish(state, path, state->best, found, status == VGG_OK ? NULL : &error);
 }
 
-static int compare_names(const FTSENT **left, const FTSENT **right) {
-    return strcmp((*left)->fts_name, (*right)->fts_name);
-}
-
-/* Whether nothing can be known of what is behind the entry, which is then complained about. */
-static bool is_unreadable(const FTSENT *entry) {
-    switch (entry->fts_info) {
-    case FTS_DNR:
-        vgg_cli_complain("predict", "%s: cannot read the folder: %s", entry->fts_path,
-                         strerror(entry->fts_errno));
-        return true;
-    case FTS_ERR:
-    case FTS_NS:
-        vgg_cli_complain("predict", "%s: cannot read: %s", entry->fts_path,
-                         strerror(entry->fts_errno));
-        return true;
-    case FTS_SLNONE:
+static void complain_about_entry(const FTSENT *entry) {
+    if (entry->fts_info == FTS_SLNONE)
         vgg_cli_complain("predict", "%s: is a link that leads nowhere", entry->fts_path);
-        return true;
-    default:
-        return false;
-    }
+    else
+        vgg_cli_complain("predict", "%s: cannot read%s: %s", entry->fts_path,
+                         entry->fts_info == FTS_DNR ? " the folder" : "",
+                         strerror(entry->fts_errno));
 }
 
-/* Predicts the pictures of a folder and of those beneath. A link to a folder that it lies in is not
- * followed: what is behind it is predicted already. */
-static void predict_folder(predict_state *state, char *path) {
-    char *roots[] = {path, NULL};
-    FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, compare_names);
-    size_t pictures = 0;
-    FTSENT *entry = NULL;
-    while (walk != NULL && !state->broken && (entry = fts_read(walk)) != NULL) {
-        bool hidden = entry->fts_level > 0 && entry->fts_name[0] == '.';
-        if (entry->fts_info == FTS_D && hidden) {
-            fts_set(walk, entry, FTS_SKIP);
-        } else if (!hidden && is_unreadable(entry)) {
-            state->failed++;
-            pictures++;
-        } else if (entry->fts_info == FTS_F && !hidden &&
-                   vgg_image_name_is_picture(entry->fts_name)) {
-            pictures++;
-            predict_file(state, entry->fts_path);
-        }
+/* What lies between two runs of pictures: all before it have been written by now. */
+static void pass_pause(predict_state *state) {
+    const vgg_cli_predict_walk *walk = &state->walk;
+    if (walk->alone != NULL) {
+        predict_alone(state, walk->alone);
+        return;
     }
-    if (walk == NULL) {
-        vgg_cli_complain("predict", "%s: cannot read the folder: %s", path, strerror(errno));
-        state->failed++;
-    } else if (pictures == 0) {
+    state->failed++;
+    if (walk->entry != NULL)
+        complain_about_entry(walk->entry);
+    else if (walk->unreadable != NULL)
+        vgg_cli_complain("predict", "%s: cannot read the folder: %s", walk->unreadable,
+                         strerror(walk->why));
+    else
         vgg_cli_complain("predict", "%s: has no pictures, expected .jpg, .png, .webp or .pnm files",
-                         path);
-        state->failed++;
-    }
-    if (walk != NULL)
-        fts_close(walk);
+                         walk->empty);
 }
 
-static int predict_all(predict_state *state, char **images, size_t count) {
-    vgg_cli_predict_begin(&state->output);
-    for (size_t i = 0; i < count && !state->broken; i++) {
-        struct stat info;
-        if (!is_standard_input(images[i]) && stat(images[i], &info) == 0 && S_ISDIR(info.st_mode))
-            predict_folder(state, images[i]);
-        else
-            predict_file(state, images[i]);
+/* Runs of pictures in batches, and what lies between them. */
+static bool predict_runs(predict_state *state) {
+    bool paused = true;
+    while (paused && !state->broken) {
+        vgg_error error;
+        vgg_status status = vgg_predict_many(state->predictor, next_input, finish_one_of_many,
+                                             state, state->top, &error);
+        if (status != VGG_OK && status != VGG_ERROR_STOPPED) {
+            vgg_cli_complain("predict", "%s", error.message);
+            return false;
+        }
+        paused = vgg_cli_predict_walk_paused(&state->walk);
+        if (paused && !state->broken)
+            pass_pause(state);
     }
-    if (state->broken)
+    return !state->broken;
+}
+
+static int predict_all(predict_state *state) {
+    vgg_cli_predict_begin(&state->output);
+    if (!predict_runs(state))
         return VGG_CLI_FAILURE;
     vgg_cli_predict_end(&state->output);
     if (state->output.written == 0)
@@ -209,7 +204,8 @@ static vgg_cli_predict_format format_of(const char *name) {
 
 static int predict(const predict_options *o, const vgg_model *model, char **images, size_t count) {
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
-    predict_state state = {.top = o->top < classes ? o->top : classes,
+    predict_state state = {.walk = {.operands = images, .count = count},
+                           .top = o->top < classes ? o->top : classes,
                            .output = {.format = format_of(o->format), .logits = o->logits}};
     vgg_error error;
     vgg_predictor_options options;
@@ -225,7 +221,8 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     if (state.best == NULL)
         vgg_cli_complain("predict", "out of memory for %zu predictions", state.top);
     else
-        status = predict_all(&state, images, count);
+        status = predict_all(&state);
+    vgg_cli_predict_walk_end(&state.walk);
     free(state.best);
     vgg_predictor_free(state.predictor);
     return status;
