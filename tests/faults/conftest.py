@@ -65,22 +65,27 @@ def fails(*arguments, says, status=1, lines=1, silent=True, **options):
     """Checks that the program fails as it should: with the status, with so many lines on standard
     error, all of whose words in `says` are there, and with nothing on standard output when it is
     silent. Returns the lines."""
-    found, out, err = run(*arguments, **options)
+    return complaints(arguments, run(*arguments, **options), says, status, lines, silent)
+
+
+def complaints(arguments, outcome, says, status=1, lines=1, silent=True):
+    """The same for what `run` has returned."""
+    found, out, err = outcome
     shown = f"status {found}, expected {status}\nstandard error:\n{err}standard output:\n{out}"
     assert found == status, shown
     if arguments and arguments[0] in ("train", "eval", "predict", "summary", "generate"):
         assert status in documented_statuses(arguments[0])
-    complaints = err.splitlines()
-    assert len(complaints) == lines, shown
-    assert all(line.startswith("vgg") for line in complaints), shown
+    said = err.splitlines()
+    assert len(said) == lines, shown
+    assert all(line.startswith("vgg") for line in said), shown
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", err), shown
     # The name of a test's own folder says much by accident; only paths are looked for there.
     bare = re.sub(re.escape(str(BASE["folder"])) + r"/[^/\s:\"]+", "", err)
     for word in says:
-        said = err if isinstance(word, pathlib.Path) else bare
-        assert str(word) in said, f"{word!r} is not said\n{shown}"
+        text = err if isinstance(word, pathlib.Path) else bare
+        assert str(word) in text, f"{word!r} is not said\n{shown}"
     assert not silent or out == "", shown
-    return complaints
+    return said
 
 
 def names(folder):

@@ -2,6 +2,8 @@
 
 import random
 
+from conftest import complaints, run
+
 HTML = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head></html>\n"
 
 # What a length, a count or an offset may claim.
@@ -69,6 +71,25 @@ def _removed(data, boundaries, draw):
 def _inserted(data, boundaries, draw):
     at, width = _place(data, boundaries, draw), draw.choice([1, 2, 4, 8, 64])
     return f"inserted-{at}-{width}", data[:at] + draw.randbytes(width) + data[at:]
+
+
+def check_mutations(path, data, boundaries, *told, refused, seed=0):
+    """Has the program read 300 broken copies of the file, written to `path`, with what it is told on the
+    command line: it reads each, or refuses it in one line that names the file, and refuses more than
+    `refused` of them. It never crashes, hangs or, built with the sanitizers, leaks."""
+    count = 0
+    for name, broken in mutations(data, boundaries, seed=seed):
+        path.write_bytes(broken)
+        arguments = ("summary", path, *told)
+        outcome = run(*arguments)
+        status, _, err = outcome
+        if status == 0:
+            assert err == "", name
+        else:
+            assert status == 1, (name, outcome)
+            complaints(arguments, outcome, says=[path])
+            count += 1
+    assert count > refused
 
 
 def mutations(data, boundaries, count=300, seed=0):

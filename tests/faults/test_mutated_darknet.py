@@ -5,7 +5,7 @@ import caffe_files
 import darknet_files
 import mutate
 import pytest
-from conftest import fails, run
+from conftest import run
 
 KINDS = {"plain": (False, (0, 2, 0)), "bn": (True, (0, 2, 5)), "old": (False, (0, 1, 0))}
 
@@ -19,17 +19,10 @@ def whole(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutations(kind, tmp_path):
     network, data = whole(kind)
-    path, refused = tmp_path / "broken.weights", 0
+    path = tmp_path / "broken.weights"
     told = ("--arch", network.arch(), "--input", network.side)
     path.write_bytes(data)
     assert run("summary", path, *told)[0] == 0
     # The header's numbers, and where the values of layers begin.
     boundaries = [0, 4, 8, 12, 16, 20, 32, 44, 368, 384, 512]
-    for name, broken in mutate.mutations(data, boundaries):
-        path.write_bytes(broken)
-        status = run("summary", path, *told)[0]
-        assert status in (0, 1), name
-        if status == 1:
-            fails("summary", path, *told, says=[path.name])
-            refused += 1
-    assert refused > 100
+    mutate.check_mutations(path, data, boundaries, *told, refused=100)

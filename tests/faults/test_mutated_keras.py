@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 from conftest import fails, run
-from mutate import mutations
+from mutate import check_mutations
 
 np = pytest.importorskip("numpy")
 h5py = pytest.importorskip("h5py")
@@ -63,20 +63,11 @@ def test_good_one(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutations(kind, tmp_path):
-    """Damaged values may go unseen, but nothing crashes, hangs or complains at length."""
+    """Damaged values may go unseen."""
     path = tmp_path / "model.h5"
     KINDS[kind](path)
-    data, refused = path.read_bytes(), 0
-    for name, broken in mutations(data, boundaries(data), count=300, seed=2):
-        path.write_bytes(broken)
-        status, _, err = run("summary", path)
-        lines = err.splitlines()
-        if status == 0:
-            assert lines == [], name
-        else:
-            assert status == 1 and len(lines) == 1 and str(path) in lines[0], (name, status, err)
-            refused += 1
-    assert refused > 100
+    data = path.read_bytes()
+    check_mutations(path, data, boundaries(data), refused=100, seed=2)
 
 
 # ---- groups and data sets that no Keras file has: (what is done to a good one, what is said)

@@ -7,7 +7,7 @@ import zlib
 import pth_files as made
 import pytest
 from conftest import fails, run
-from mutate import mutations
+from mutate import check_mutations
 
 GOOD = {
     "zip": (made.zip_network(), made.zip_boundaries),
@@ -27,17 +27,9 @@ def test_good_one(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_mutations(kind, tmp_path):
-    """Damaged values may go unseen, but nothing crashes, hangs or complains at length."""
-    path = tmp_path / "model.pth"
+    """Damaged values may go unseen."""
     data, boundaries = GOOD[kind]
-    for name, broken in mutations(data, boundaries(data), count=300, seed=1):
-        path.write_bytes(broken)
-        status, _, err = run("summary", path)
-        lines = err.splitlines()
-        if status == 0:
-            assert lines == [], name
-        else:
-            assert status == 1 and len(lines) == 1 and str(path) in lines[0], (name, status, err)
+    check_mutations(tmp_path / "model.pth", data, boundaries(data), refused=100, seed=1)
 
 
 # ---- pickles that would run something: (opcodes, what is said)

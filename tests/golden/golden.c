@@ -297,3 +297,17 @@ double vgg_golden_distance(const float *found, const float *expected, size_t cou
     }
     return distance;
 }
+
+/* Gradients that are this share of those of the tensor before are zeros. */
+#define NO_GRADIENT 1e-9
+
+void vgg_golden_note(vgg_golden_worst *worst, const char *name, double distance, double size) {
+    if (size < NO_GRADIENT * worst->size_before)
+        size = worst->size_before;
+    worst->size_before = size;
+    double difference = distance / size;
+    if (isnan(worst->difference) || difference <= worst->difference)
+        return;
+    worst->difference = difference;
+    snprintf(worst->name, sizeof worst->name, "%s", name);
+}

@@ -72,4 +72,16 @@ void *vgg_golden_alloc(size_t count, size_t size);
 double vgg_golden_size(const float *values, size_t count);
 double vgg_golden_distance(const float *found, const float *expected, size_t count);
 
+/* The tensor with the largest difference, as a share of its size. Start with {0}. */
+typedef struct vgg_golden_worst {
+    double difference; /* NaN from the first that is NaN on */
+    char name[VGG_TENSOR_NAME];
+    double size_before;
+} vgg_golden_worst;
+
+/* Compares one more tensor of the network, in their order. A bias before a batch normalisation in
+ * train mode has a gradient of zero, of which a share would compare one rounding error with
+ * another: it is held against the size of the tensor before, its layer's weights. */
+void vgg_golden_note(vgg_golden_worst *worst, const char *name, double distance, double size);
+
 #endif

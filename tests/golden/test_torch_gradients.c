@@ -11,28 +11,12 @@
 #define LOGITS_BOUND 1e-5
 #define LOSS_BOUND 1e-5
 
-/* A bias before a batch normalisation in train mode has a gradient of zero, and a relative bound
- * would compare one rounding error with another; it is held against its layer's weights instead. */
-#define NO_GRADIENT 1e-9
-
-typedef struct worst_tensor {
-    double difference;
-    char name[VGG_TENSOR_NAME];
-} worst_tensor;
-
-static void note(worst_tensor *worst, const char *name, double difference) {
-    if (difference <= worst->difference)
-        return;
-    worst->difference = difference;
-    snprintf(worst->name, sizeof worst->name, "%s", name);
-}
-
 /* Compares the gradients, or for running statistics the values, of all tensors. */
 static void compare_tensors(const vgg_golden_set *set, const vgg_golden_case *item,
-                            const vgg_network *network, const vgg_plan *plan, worst_tensor *worst) {
+                            const vgg_network *network, const vgg_plan *plan,
+                            vgg_golden_worst *worst) {
     size_t tensors = vgg_network_tensor_count(network);
     assert_int_equal(item->arrays, tensors + 3); /* logits, loss, input */
-    double size_before = 0;
     for (size_t t = 0; t < tensors; t++) {
         vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_error error;
@@ -42,11 +26,8 @@ static void compare_tensors(const vgg_golden_set *set, const vgg_golden_case *it
         assert_int_equal(found != NULL, info.trained);
         if (!info.trained)
             found = vgg_network_values(network, t);
-        double size = vgg_golden_size(expected, info.count);
-        if (size < NO_GRADIENT * size_before)
-            size = size_before;
-        note(worst, info.name, vgg_golden_distance(found, expected, info.count) / size);
-        size_before = size;
+        vgg_golden_note(worst, info.name, vgg_golden_distance(found, expected, info.count),
+                        vgg_golden_size(expected, info.count));
     }
 }
 
@@ -72,10 +53,10 @@ static bool compare_case(const vgg_golden_set *set, const vgg_golden_case *item)
     double expected_loss = (double)*vgg_golden_values(set, item, "loss", 1);
     double loss_difference = fabs(loss - expected_loss) / expected_loss;
     expected = vgg_golden_values(set, item, "input", values);
-    worst_tensor worst = {0};
-    note(&worst, "input",
-         vgg_golden_distance(input_gradient, expected, values) / vgg_golden_size(expected, values));
+    vgg_golden_worst worst = {0};
     compare_tensors(set, item, network, plan, &worst);
+    vgg_golden_note(&worst, "input", vgg_golden_distance(input_gradient, expected, values),
+                    vgg_golden_size(expected, values));
     print_message("%-16s logits %.1e  loss %.1e  gradients %.1e (worst: %s)\n", item->name,
                   logits_difference, loss_difference, worst.difference, worst.name);
 

@@ -19,10 +19,6 @@
 #define LOGITS_BOUND 1e-5
 #define NORMED_LOGITS_BOUND 5e-5
 
-/* A bias before a batch normalisation in train mode has a gradient of zero, and a relative bound
- * would compare one rounding error with another; it is held against its layer's weights instead. */
-#define NO_GRADIENT 1e-9
-
 /* The sums of all values, each with a sign of its own in each sum. Values with the same signs are
  * added up first. */
 static void project(const vgg_golden_case *item, const char *name, const float *values,
@@ -114,24 +110,11 @@ static vgg_plan *run(vgg_network *network, const vgg_golden_case *item, bool exa
     return plan;
 }
 
-typedef struct worst_tensor {
-    double difference;
-    char name[VGG_TENSOR_NAME];
-} worst_tensor;
-
-static void note(worst_tensor *worst, const char *name, double difference) {
-    if (difference <= worst->difference)
-        return;
-    worst->difference = difference;
-    snprintf(worst->name, sizeof worst->name, "%s", name);
-}
-
 /* Compares the gradients of all trained tensors, or all running statistics. */
-static worst_tensor compare_tensors(const vgg_golden_set *set, const vgg_golden_case *item,
-                                    const vgg_network *network, const vgg_plan *plan,
-                                    bool trained) {
-    worst_tensor worst = {0};
-    double size_before = 0;
+static vgg_golden_worst compare_tensors(const vgg_golden_set *set, const vgg_golden_case *item,
+                                        const vgg_network *network, const vgg_plan *plan,
+                                        bool trained) {
+    vgg_golden_worst worst = {0};
     for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
         vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_error error;
@@ -141,11 +124,9 @@ static worst_tensor compare_tensors(const vgg_golden_set *set, const vgg_golden_
         const float *digest = vgg_golden_values(set, item, info.name, DIGEST);
         const float *found = trained ? vgg_plan_gradient(plan, t) : vgg_network_values(network, t);
         assert_non_null(found);
-        double size = (double)digest[0];
-        if (size < NO_GRADIENT * size_before)
-            size = size_before;
-        note(&worst, info.name, digest_distance(item, info.name, found, info.count, digest) / size);
-        size_before = size;
+        vgg_golden_note(&worst, info.name,
+                        digest_distance(item, info.name, found, info.count, digest),
+                        (double)digest[0]);
     }
     return worst;
 }
@@ -161,13 +142,14 @@ static bool compare_case(const vgg_golden_set *set, const vgg_golden_case *item,
         vgg_golden_distance(found.logits, logits, count) / vgg_golden_size(logits, count);
     double loss = (double)*vgg_golden_values(set, item, "loss", 1);
     double of_loss = fabs(found.loss - loss) / loss;
-    worst_tensor worst = compare_tensors(set, item, network, plan, true);
+    vgg_golden_worst worst = compare_tensors(set, item, network, plan, true);
     const float *digest = vgg_golden_values(set, item, "input", DIGEST);
-    note(&worst, "input",
-         digest_distance(item, "input", found.input_gradient,
-                         item->batch * item->channels * item->height * item->width, digest) /
-             (double)digest[0]);
-    worst_tensor statistics = compare_tensors(set, item, network, plan, false);
+    vgg_golden_note(&worst, "input",
+                    digest_distance(item, "input", found.input_gradient,
+                                    item->batch * item->channels * item->height * item->width,
+                                    digest),
+                    (double)digest[0]);
+    vgg_golden_worst statistics = compare_tensors(set, item, network, plan, false);
     print_message(
         "%-14s %-8s logits %.1e  loss %.1e  statistics %.1e  gradients %.1e (worst: %s)\n",
         item->name, exact ? "exact" : "winograd", of_logits, of_loss, statistics.difference,

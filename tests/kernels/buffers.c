@@ -221,6 +221,22 @@ size_t vgg_draw_channels(void) {
     return vgg_draw(1, 40);
 }
 
+vgg_ranges vgg_draw_ranges(size_t units, size_t most) {
+    vgg_ranges ranges = {.count = vgg_size_min(units, vgg_size_min(most, VGG_MOST_RANGES))};
+    size_t begin = 0;
+    for (size_t r = 0; r < ranges.count; r++) {
+        size_t behind = ranges.count - 1 - r; /* each of which gets a unit at least */
+        size_t end = behind == 0 ? units : vgg_draw(begin + 1, units - behind);
+        size_t place = vgg_draw(0, r);
+        ranges.begin[r] = ranges.begin[place];
+        ranges.end[r] = ranges.end[place];
+        ranges.begin[place] = begin;
+        ranges.end[place] = end;
+        begin = end;
+    }
+    return ranges;
+}
+
 float vgg_draw_value(void) {
     float size = (float)vgg_draw_real(0.5, 1);
     return vgg_draw_chance(2) ? size : -size;

@@ -66,6 +66,15 @@ double vgg_draw_real(double low, double high);
 /* 1..40, half of the time next to a multiple of a block. */
 size_t vgg_draw_channels(void);
 
+/* Ranges of units, begin[i] to end[i], that together are all units, in the order to do them in. */
+enum { VGG_MOST_RANGES = 16 };
+typedef struct vgg_ranges {
+    size_t count, begin[VGG_MOST_RANGES], end[VGG_MOST_RANGES];
+} vgg_ranges;
+
+/* Cuts the units into at most `most` ranges, of one unit or more each, and shuffles these. */
+vgg_ranges vgg_draw_ranges(size_t units, size_t most);
+
 /* Of either sign and between 1/2 and 1 in size, so that every product of two is at least 1/4: no
  * term of a sum is small enough to be missed unnoticed. */
 float vgg_draw_value(void);

@@ -102,54 +102,27 @@ static void poison(float *values) {
 static void call(const stage *s, const vgg_winograd_weights_task *task, size_t begin, size_t end,
                  size_t worker) {
     vgg_winograd_weights_task argument = *task;
-    size_t size = task->partition.scratch;
     poison(task->scratch);
     vgg_running(s->name, s->tier);
     s->work(&argument, begin, end, worker);
     vgg_guarded_check();
     vgg_running(NULL, NULL);
-    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++) {
-        if (i / size != worker && !vgg_poisoned(task->scratch + i, sizeof(float)))
-            vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
-                            i / size);
-    }
-}
-
-/* Moves what a call wrote to `merged`. */
-static void collect(const stage *s, float *data, float *merged) {
-    for (size_t i = 0; i < vgg_guarded_size(data) / sizeof *data; i++) {
-        if (vgg_poisoned(data + i, sizeof *data))
-            continue;
-        if (!vgg_poisoned(merged + i, sizeof *data))
-            vgg_kernel_fail(s->name, s->tier, "value %zu is written by two units", i);
-        merged[i] = data[i];
-    }
-    poison(data);
+    vgg_check_scratch(s->name, s->tier, task->scratch, task->partition.scratch, worker);
 }
 
 /* All units in ranges in random order by random workers; data: what they write. */
 static void run_ranges(const stage *s, const vgg_winograd_weights_task *task,
                        float *const data[OUTPUTS]) {
-    size_t bounds[MOST_RANGES + 1], order[MOST_RANGES] = {0};
-    size_t ranges = vgg_size_min(s->units, MOST_RANGES);
-    bounds[0] = 0;
-    bounds[ranges] = s->units;
-    for (size_t r = 1; r < ranges; r++) {
-        bounds[r] = vgg_draw(bounds[r - 1] + 1, s->units - (ranges - r));
-    }
-    for (size_t r = 0; r < ranges; r++) {
-        size_t other = vgg_draw(0, r);
-        order[r] = order[other];
-        order[other] = r;
-    }
+    vgg_ranges ranges = vgg_draw_ranges(s->units, MOST_RANGES);
     float *merged[OUTPUTS];
     for (size_t o = 0; o < OUTPUTS; o++) {
         merged[o] = vgg_guarded_copy(data[o]);
     }
-    for (size_t r = 0; r < ranges; r++) {
-        call(s, task, bounds[order[r]], bounds[order[r] + 1], vgg_draw(0, VGG_KERNEL_WORKERS - 1));
+    for (size_t r = 0; r < ranges.count; r++) {
+        call(s, task, ranges.begin[r], ranges.end[r], vgg_draw(0, VGG_KERNEL_WORKERS - 1));
         for (size_t o = 0; o < OUTPUTS; o++) {
-            collect(s, data[o], merged[o]);
+            vgg_collect(s->name, s->tier, "an output", data[o], merged[o],
+                        vgg_guarded_size(data[o]), sizeof(float));
         }
     }
     for (size_t o = 0; o < OUTPUTS; o++) {

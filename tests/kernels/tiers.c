@@ -41,11 +41,12 @@ static void reset(const vgg_kernel_output *output) {
         vgg_poison(output->data, bytes, output->size);
 }
 
-static void check_scratch(const vgg_kernel_case *item, const vgg_kernels *tier, size_t worker) {
-    for (size_t i = 0; i < VGG_KERNEL_WORKERS * item->scratch_size; i++) {
-        if (i / item->scratch_size != worker && !vgg_poisoned(item->scratch + i, sizeof(float)))
-            vgg_kernel_fail(item->name, tier->tier, "worker %zu wrote the scratch of worker %zu",
-                            worker, i / item->scratch_size);
+void vgg_check_scratch(const char *kernel, const char *tier, const float *scratch, size_t size,
+                       size_t worker) {
+    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++) {
+        if (i / size != worker && !vgg_poisoned(scratch + i, sizeof *scratch))
+            vgg_kernel_fail(kernel, tier, "worker %zu wrote the scratch of worker %zu", worker,
+                            i / size);
     }
 }
 
@@ -73,7 +74,7 @@ static void call(const vgg_kernel_case *item, const vgg_kernels *tier, const voi
     vgg_guarded_check();
     vgg_running(NULL, NULL);
     if (item->scratch != NULL)
-        check_scratch(item, tier, worker);
+        vgg_check_scratch(item->name, tier->tier, item->scratch, item->scratch_size, worker);
 }
 
 void vgg_case_run(const vgg_kernel_case *item, const vgg_kernels *tier) {
@@ -159,34 +160,37 @@ static void check_same(const trial *t, const char *when) {
 
 /* ---- ranges and images ---- */
 
-/* Moves what a call wrote to `merged`, and leaves poison. */
-static void collect(const trial *t, const vgg_kernel_output *output, unsigned char *merged) {
-    unsigned char *data = output->data;
-    size_t bytes = vgg_guarded_size(data), size = output->size;
+void vgg_collect(const char *kernel, const char *tier, const char *name, void *data, void *merged,
+                 size_t bytes, size_t size) {
+    unsigned char *from = data, *to = merged;
     for (size_t i = 0; i < bytes; i += size) {
-        if (vgg_poisoned(data + i, size))
+        if (vgg_poisoned(from + i, size))
             continue;
-        if (!vgg_poisoned(merged + i, size))
-            vgg_kernel_fail(t->item->name, t->tier->tier, "value %zu of %s is written by two units",
-                            i / size, output->name);
-        memcpy(merged + i, data + i, size);
+        if (!vgg_poisoned(to + i, size))
+            vgg_kernel_fail(kernel, tier, "value %zu of %s is written by two units", i / size,
+                            name);
+        memcpy(to + i, from + i, size);
     }
     vgg_poison(data, bytes, size);
 }
 
-static void run_ranges(const trial *t, const size_t *bounds, const size_t *order, size_t ranges) {
+/* All units in at most `most` ranges. */
+static void check_ranges(const trial *t, size_t most) {
     const vgg_kernel_case *item = t->item;
-    unsigned char *merged[VGG_KERNEL_OUTPUTS] = {NULL};
+    vgg_ranges ranges = vgg_draw_ranges(item->units, most);
+    void *merged[VGG_KERNEL_OUTPUTS] = {NULL};
     for (size_t o = 0; o < item->output_count; o++) {
         reset(&item->outputs[o]);
         merged[o] = vgg_guarded_copy(item->outputs[o].data);
     }
-    for (size_t r = 0; r < ranges; r++) {
+    for (size_t r = 0; r < ranges.count; r++) {
         size_t worker = vgg_draw(0, VGG_KERNEL_WORKERS - 1);
-        call(item, t->tier, item->task, bounds[order[r]], bounds[order[r] + 1], worker);
+        call(item, t->tier, item->task, ranges.begin[r], ranges.end[r], worker);
         for (size_t o = 0; o < item->output_count; o++) {
-            if (item->outputs[o].initial == NULL)
-                collect(t, &item->outputs[o], merged[o]);
+            const vgg_kernel_output *output = &item->outputs[o];
+            if (output->initial == NULL)
+                vgg_collect(item->name, t->tier->tier, output->name, output->data, merged[o],
+                            vgg_guarded_size(output->data), output->size);
         }
     }
     for (size_t o = 0; o < item->output_count; o++) {
@@ -194,28 +198,6 @@ static void run_ranges(const trial *t, const size_t *bounds, const size_t *order
             memcpy(item->outputs[o].data, merged[o], vgg_guarded_size(merged[o]));
     }
     check_same(t, "when the units are divided");
-}
-
-/* Cuts the units into at most `most` ranges and runs these in random order. */
-static void check_ranges(const trial *t, size_t most) {
-    enum { RANGES = 16 };
-    size_t bounds[RANGES + 1], order[RANGES], units = t->item->units;
-    size_t ranges = vgg_size_min(units, vgg_size_min(most, RANGES));
-    for (size_t r = 0; r <= ranges; r++) {
-        bounds[r] = units * r / ranges;
-    }
-    for (size_t r = 1; r < ranges; r++) {
-        bounds[r] = vgg_draw(bounds[r - 1] + 1, units - (ranges - r));
-    }
-    for (size_t r = 0; r < ranges; r++) {
-        order[r] = r;
-    }
-    for (size_t r = ranges; r > 1; r--) {
-        size_t other = vgg_draw(0, r - 1), last = order[r - 1];
-        order[r - 1] = order[other];
-        order[other] = last;
-    }
-    run_ranges(t, bounds, order, ranges);
 }
 
 static void check_images(const trial *t) {
@@ -245,7 +227,7 @@ void vgg_case_check(const vgg_kernel_case *item) {
             check_near(&t, &item->outputs[o], expected[o]);
             t.whole[o] = vgg_guarded_copy(item->outputs[o].data);
         }
-        check_ranges(&t, 16);
+        check_ranges(&t, VGG_MOST_RANGES);
         if (item->units > 2)
             check_ranges(&t, vgg_draw(2, 5));
         if (item->one_image != NULL && item->images > 1)

@@ -68,6 +68,16 @@ void vgg_case_run(const vgg_kernel_case *item, const vgg_kernels *tier);
 
 const vgg_kernels *vgg_reference(void);
 
+/* For what runs kernels by itself. Fails unless only the scratch memory of `worker`, of `size`
+ * floats for each, was written: the rest is poison. */
+void vgg_check_scratch(const char *kernel, const char *tier, const float *scratch, size_t size,
+                       size_t worker);
+
+/* Moves the values of `size` bytes that a range of units wrote, all that are not poison, to
+ * `merged`, and leaves poison. Fails where another range wrote before; `name` is the output's. */
+void vgg_collect(const char *kernel, const char *tier, const char *name, void *data, void *merged,
+                 size_t bytes, size_t size);
+
 /* Fails unless `bytes` bytes are the same. */
 void vgg_case_same(const vgg_kernel_case *item, const vgg_kernels *tier, const char *when,
                    const void *found, const void *expected, size_t bytes, size_t size);

@@ -126,25 +126,9 @@ static void call(const stage *s, const vgg_winograd_task *task, size_t begin, si
     s->work(&argument, begin, end, worker);
     vgg_guarded_check();
     vgg_running(NULL, NULL);
-    for (size_t i = 0; i < VGG_KERNEL_WORKERS * size; i++) {
-        if (i / size != worker && !vgg_poisoned(scratch + i, sizeof *scratch))
-            vgg_kernel_fail(s->name, s->tier, "worker %zu wrote the scratch of worker %zu", worker,
-                            i / size);
-    }
+    vgg_check_scratch(s->name, s->tier, scratch, size, worker);
     if (argument.x != task->x || argument.y != task->y || argument.filters != task->filters)
         vgg_kernel_fail(s->name, s->tier, "the task is changed");
-}
-
-/* Moves what a call wrote to `merged`. */
-static void collect(const stage *s, float *merged) {
-    for (size_t i = 0; i < s->count; i++) {
-        if (vgg_poisoned(s->output + i, sizeof *merged))
-            continue;
-        if (!vgg_poisoned(merged + i, sizeof *merged))
-            vgg_kernel_fail(s->name, s->tier, "value %zu is written by two units", i);
-        merged[i] = s->output[i];
-    }
-    vgg_poison(s->output, s->count * sizeof *merged, sizeof *merged);
 }
 
 /* All units by one worker, or, with memory for what they write, in ranges in random order. What the
@@ -154,26 +138,15 @@ static void run_stage(const stage *s, const vgg_winograd_task *task, float *merg
         call(s, task, 0, s->units, 0);
         return;
     }
-    size_t bounds[MOST_RANGES + 1], order[MOST_RANGES] = {0};
-    size_t ranges = vgg_size_min(s->units, MOST_RANGES);
-    bounds[0] = 0;
-    bounds[ranges] = s->units;
-    for (size_t r = 1; r < ranges; r++) {
-        bounds[r] = vgg_draw(bounds[r - 1] + 1, s->units - (ranges - r));
+    size_t bytes = s->count * sizeof *merged;
+    vgg_ranges ranges = vgg_draw_ranges(s->units, MOST_RANGES);
+    memcpy(merged, s->output, bytes);
+    vgg_poison(s->output, bytes, sizeof *merged);
+    for (size_t r = 0; r < ranges.count; r++) {
+        call(s, task, ranges.begin[r], ranges.end[r], vgg_draw(0, VGG_KERNEL_WORKERS - 1));
+        vgg_collect(s->name, s->tier, "the output", s->output, merged, bytes, sizeof *merged);
     }
-    for (size_t r = 0; r < ranges; r++) {
-        size_t other = vgg_draw(0, r);
-        order[r] = order[other];
-        order[other] = r;
-    }
-    memcpy(merged, s->output, s->count * sizeof *merged);
-    vgg_poison(s->output, s->count * sizeof *merged, sizeof *merged);
-    for (size_t r = 0; r < ranges; r++) {
-        size_t first = bounds[order[r]], end = bounds[order[r] + 1];
-        call(s, task, first, end, vgg_draw(0, VGG_KERNEL_WORKERS - 1));
-        collect(s, merged);
-    }
-    memcpy(s->output, merged, s->count * sizeof *merged);
+    memcpy(s->output, merged, bytes);
 }
 
 /* Makes the filters where there was poison. */
