@@ -167,6 +167,12 @@ void vgg_describe(const char *format, ...) {
     va_end(arguments);
 }
 
+void vgg_describe_conv(const vgg_conv_shape *shape) {
+    vgg_describe("%zu images, %zu%s -> %zu channels, %zu x %zu, kernel %zu", shape->images,
+                 shape->inputs, shape->plain ? " plain" : "", shape->outputs, shape->height,
+                 shape->width, shape->kernel);
+}
+
 void vgg_running(const char *kernel, const char *tier) {
     running_kernel = kernel;
     running_tier = tier;
@@ -219,6 +225,17 @@ size_t vgg_draw_channels(void) {
     if (vgg_draw_chance(2))
         return edges[vgg_draw(0, sizeof edges / sizeof edges[0] - 1)];
     return vgg_draw(1, 40);
+}
+
+vgg_conv_shape vgg_draw_conv(size_t images, size_t height, size_t width) {
+    vgg_conv_shape shape = {.images = vgg_draw(1, images),
+                            .inputs = vgg_draw_channels(),
+                            .outputs = vgg_draw_channels(),
+                            .height = vgg_draw(1, height),
+                            .width = vgg_draw(1, width),
+                            .kernel = vgg_draw_chance(4) ? 1 : 3,
+                            .plain = vgg_draw_chance(3)};
+    return shape;
 }
 
 vgg_ranges vgg_draw_ranges(size_t units, size_t most) {

@@ -44,6 +44,8 @@ void vgg_guarded_free(void);
 /* What the test tries, as in "3 -> 17 channels of 5 x 7", for the messages. */
 __attribute__((format(printf, 1, 2))) void vgg_describe(const char *format, ...);
 
+void vgg_describe_conv(const vgg_conv_shape *shape);
+
 /* The kernel and tier that run at the moment, or NULL; a crash is reported with them. */
 void vgg_running(const char *kernel, const char *tier);
 
@@ -65,6 +67,10 @@ double vgg_draw_real(double low, double high);
 
 /* 1..40, half of the time next to a multiple of a block. */
 size_t vgg_draw_channels(void);
+
+/* A convolution of at most so many images, height and width; a few of 1 x 1, a few of plain input.
+ */
+vgg_conv_shape vgg_draw_conv(size_t images, size_t height, size_t width);
 
 /* Ranges of units, begin[i] to end[i], that together are all units, in the order to do them in. */
 enum { VGG_MOST_RANGES = 16 };

@@ -38,22 +38,6 @@ typedef struct layer {
     float *x, *weights, *packed, *bias, *scale, *shift;
 } layer;
 
-static vgg_conv_shape draw_shape(void) {
-    vgg_conv_shape shape = {.images = vgg_draw(1, 4),
-                            .inputs = vgg_draw_channels(),
-                            .outputs = vgg_draw_channels(),
-                            .height = vgg_draw(1, 13),
-                            .width = vgg_draw(1, 19),
-                            .kernel = vgg_draw_chance(4) ? 1 : 3,
-                            .plain = vgg_draw_chance(3)};
-    return shape;
-}
-
-static void describe(const vgg_conv_shape *s) {
-    vgg_describe("%zu images, %zu%s -> %zu channels, %zu x %zu, kernel %zu", s->images, s->inputs,
-                 s->plain ? " plain" : "", s->outputs, s->height, s->width, s->kernel);
-}
-
 /* Floats of an image going in. */
 static size_t input_size(const vgg_conv_shape *s) {
     size_t pixels = s->height * s->width;
@@ -135,7 +119,7 @@ static float *magnitude(const vgg_conv_forward_task *task) {
 
 static void check_forward(const vgg_conv_shape *shape, bool pool) {
     layer l;
-    describe(shape);
+    vgg_describe_conv(shape);
     draw_layer(&l, shape);
     vgg_conv_forward_task task = forward_task(&l, pool);
     task.bias = vgg_draw_chance(3) ? NULL : l.bias;
@@ -158,14 +142,14 @@ static void test_forward(void **state) {
         check_forward(&SHAPES[i], false);
     }
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
-        vgg_conv_shape shape = draw_shape();
+        vgg_conv_shape shape = vgg_draw_conv(4, 13, 19);
         check_forward(&shape, false);
     }
 }
 
 /* A shape that has a window. */
 static vgg_conv_shape draw_pooled_shape(void) {
-    vgg_conv_shape shape = draw_shape();
+    vgg_conv_shape shape = vgg_draw_conv(4, 13, 19);
     shape.height = vgg_size_max(shape.height, 2);
     shape.width = vgg_size_max(shape.width, 2);
     return shape;
@@ -189,7 +173,7 @@ static void test_nan_bias(void **state) {
     for (size_t i = 0; i < 8; i++) {
         layer l;
         vgg_conv_shape shape = draw_pooled_shape();
-        describe(&shape);
+        vgg_describe_conv(&shape);
         draw_layer(&l, &shape);
         vgg_conv_forward_task task = forward_task(&l, i % 4 < 2);
         float *bias = vgg_guarded_copy(l.bias);
@@ -232,7 +216,7 @@ static void test_nan_input(void **state) {
     for (size_t i = 0; i < 8; i++) {
         layer l;
         vgg_conv_shape s = draw_pooled_shape();
-        describe(&s);
+        vgg_describe_conv(&s);
         draw_layer(&l, &s);
         vgg_conv_forward_task task = forward_task(&l, i % 4 < 2);
         size_t n = vgg_draw(0, s.images - 1), c = vgg_draw(0, s.inputs - 1);
@@ -283,7 +267,7 @@ static const float *finish_apart(const vgg_kernels *tier, const vgg_conv_forward
 /* A batch norm and a max-pool behind the convolution and within it give the same bits. */
 static void check_fold(const vgg_conv_shape *shape, bool pool) {
     layer l;
-    describe(shape);
+    vgg_describe_conv(shape);
     draw_layer(&l, shape);
     vgg_conv_forward_task task = forward_task(&l, pool), bare = forward_task(&l, false);
     task.bias = bare.bias = vgg_draw_chance(2) ? l.bias : NULL;
@@ -304,7 +288,7 @@ static void check_fold(const vgg_conv_shape *shape, bool pool) {
 static void test_fold(void **state) {
     (void)state;
     for (size_t i = 0; i < FIXED_SHAPES + 20; i++) {
-        vgg_conv_shape shape = i < FIXED_SHAPES ? SHAPES[i] : draw_shape();
+        vgg_conv_shape shape = i < FIXED_SHAPES ? SHAPES[i] : vgg_draw_conv(4, 13, 19);
         check_fold(&shape, shape.height > 1 && shape.width > 1 && vgg_draw_chance(2));
     }
 }
@@ -340,8 +324,8 @@ static void test_definition(void **state) {
     (void)state;
     for (size_t i = 0; i < 20; i++) {
         layer l;
-        vgg_conv_shape s = draw_shape();
-        describe(&s);
+        vgg_conv_shape s = vgg_draw_conv(4, 13, 19);
+        vgg_describe_conv(&s);
         draw_layer(&l, &s);
         vgg_conv_forward_task task = forward_task(&l, false);
         task.bias = l.bias;
@@ -370,10 +354,10 @@ static void test_partition(void **state) {
     (void)state;
     size_t several_rows = 0, several_blocks = 0, shared_units = 0;
     for (size_t i = 0; i < FIXED_SHAPES + 1000; i++) {
-        vgg_conv_shape s = i < FIXED_SHAPES ? SHAPES[i] : draw_shape();
+        vgg_conv_shape s = i < FIXED_SHAPES ? SHAPES[i] : vgg_draw_conv(4, 13, 19);
         vgg_conv_partition p = vgg_conv_forward_partition(&s);
         vgg_conv_partition again = vgg_conv_forward_partition(&s);
-        describe(&s);
+        vgg_describe_conv(&s);
         if (p.rows * p.row_units < s.height || p.rows * (p.row_units - 1) >= s.height)
             vgg_kernel_fail("conv_forward", "all", "%zu x %zu rows", p.row_units, p.rows);
         if (p.row_units > 1 && p.rows % 2 != 0)

@@ -31,22 +31,6 @@ static const vgg_conv_shape SHAPES[] = {
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0], RANDOM_SHAPES = 40 };
 
-static vgg_conv_shape draw_shape(void) {
-    vgg_conv_shape shape = {.images = vgg_draw(1, 9),
-                            .inputs = vgg_draw_channels(),
-                            .outputs = vgg_draw_channels(),
-                            .height = vgg_draw(1, 9),
-                            .width = vgg_draw(1, 15),
-                            .kernel = vgg_draw_chance(4) ? 1 : 3,
-                            .plain = vgg_draw_chance(3)};
-    return shape;
-}
-
-static void describe(const vgg_conv_shape *s) {
-    vgg_describe("%zu images, %zu%s -> %zu channels, %zu x %zu, kernel %zu", s->images, s->inputs,
-                 s->plain ? " plain" : "", s->outputs, s->height, s->width, s->kernel);
-}
-
 static vgg_conv_weights_task weights_task(const vgg_conv_shape *s) {
     size_t pixels = s->height * s->width;
     vgg_conv_weights_task task = {
@@ -110,8 +94,8 @@ static void test_weights(void **state) {
     (void)state;
     size_t several_groups = 0;
     for (size_t i = 0; i < FIXED_SHAPES + RANDOM_SHAPES; i++) {
-        vgg_conv_shape shape = i < FIXED_SHAPES ? SHAPES[i] : draw_shape();
-        describe(&shape);
+        vgg_conv_shape shape = i < FIXED_SHAPES ? SHAPES[i] : vgg_draw_conv(9, 9, 15);
+        vgg_describe_conv(&shape);
         vgg_conv_weights_task task = weights_task(&shape);
         check_sizes(&task);
         several_groups += task.groups > 1;
@@ -187,8 +171,8 @@ static void check_accumulated(vgg_conv_reduce_task *task, const float *dweights,
 static void test_reduce(void **state) {
     (void)state;
     for (size_t i = 0; i < 60; i++) {
-        vgg_conv_shape s = i < FIXED_SHAPES ? SHAPES[i] : draw_shape();
-        describe(&s);
+        vgg_conv_shape s = i < FIXED_SHAPES ? SHAPES[i] : vgg_draw_conv(9, 9, 15);
+        vgg_describe_conv(&s);
         size_t groups = vgg_draw(1, 5), weights = s.outputs * s.inputs * s.kernel * s.kernel;
         size_t blocks = vgg_blocks(s.outputs);
         vgg_conv_reduce_task task = {.shape = s,
@@ -261,8 +245,8 @@ static double defined_bias(const vgg_conv_weights_task *t, size_t k) {
 static void test_definition(void **state) {
     (void)state;
     for (size_t i = 0; i < 20; i++) {
-        vgg_conv_shape s = draw_shape();
-        describe(&s);
+        vgg_conv_shape s = vgg_draw_conv(9, 9, 15);
+        vgg_describe_conv(&s);
         size_t taps = s.kernel * s.kernel;
         vgg_conv_weights_task task = weights_task(&s);
         vgg_kernel_case item = weights_case(&task);

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "nets.h"
+
 static char folder[64];
 
 int make_folder(void **state) {
@@ -27,6 +29,42 @@ void write_bytes(const char *path, const void *bytes, size_t size) {
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
+}
+
+char *read_bytes(const char *path, size_t *size) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *size = (size_t)ftell(file);
+    rewind(file);
+    char *bytes = malloc(*size + 1);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, *size, file), *size);
+    bytes[*size] = '\0';
+    fclose(file);
+    return bytes;
+}
+
+void assert_refused(const char *path, const char *part) {
+    vgg_model *model = NULL;
+    vgg_error error = {0};
+    vgg_status status = vgg_model_load(path, NULL, &model, &error);
+    if (status == VGG_OK)
+        fail_msg("a file was opened that should be refused with \"%s\"", part);
+    assert_null(model);
+    assert_int_equal(error.status, status);
+    assert_contains(error.message, part);
+    assert_contains(error.message, path);
+    assert_null(strchr(error.message, '\n'));
+}
+
+void assert_each_refused(const raw_case *cases, size_t count) {
+    const char *path = in_folder("raw");
+    for (size_t i = 0; i < count; i++) {
+        write_bytes(path, cases[i].bytes, cases[i].size);
+        assert_refused(path, cases[i].part);
+        unlink(path);
+    }
 }
 
 void write_safetensors(const char *path, const char *header, const void *data, size_t data_size) {
@@ -90,16 +128,8 @@ void header_write(header_text *header, const char *path) {
 
 vgg_network *make_network(const char *arch, vgg_layout layout, bool batch_norm, size_t classes,
                           size_t channels, size_t side) {
-    vgg_network_options options;
-    vgg_network_options_init(&options, sizeof options);
-    options.arch = arch;
+    vgg_network_options options = net_options(arch, classes, channels, side);
     options.layout = layout;
     options.batch_norm = batch_norm;
-    options.classes = classes;
-    options.channels = channels;
-    options.height = options.width = side;
-    vgg_network *network;
-    vgg_error error;
-    assert_ok(vgg_network_create(&options, &network, &error), error);
-    return network;
+    return make_net(&options);
 }

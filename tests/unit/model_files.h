@@ -17,6 +17,24 @@ const char *in_folder(const char *name);
 
 void write_bytes(const char *path, const void *bytes, size_t size);
 
+/* The bytes of a file, with a zero behind them; freed by the caller. */
+char *read_bytes(const char *path, size_t *size);
+
+/* Fails unless the file is refused in one line that has `part` in it and names the file. */
+void assert_refused(const char *path, const char *part);
+
+/* The bytes of a wrong file, and what is said of it. */
+typedef struct raw_case {
+    const char *bytes;
+    size_t size;
+    const char *part;
+} raw_case;
+
+#define RAW(text, part)                                                                            \
+    { text, sizeof(text) - 1, part }
+
+void assert_each_refused(const raw_case *cases, size_t count);
+
 /* Header length, header and `data_size` bytes of data, which may be NULL: a hole of zeros. */
 void write_safetensors(const char *path, const char *header, const void *data, size_t data_size);
 

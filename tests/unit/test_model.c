@@ -25,23 +25,9 @@ static vgg_model *make_model(const char *arch, vgg_layout layout, bool batch_nor
     return model;
 }
 
-static char *read_all(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 0, SEEK_END), 0);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    char *bytes = malloc(*size + 1);
-    assert_non_null(bytes);
-    assert_int_equal(fread(bytes, 1, *size, file), *size);
-    bytes[*size] = '\0';
-    fclose(file);
-    return bytes;
-}
-
 static void assert_same_files(const char *a, const char *b) {
     size_t a_size, b_size;
-    char *a_bytes = read_all(a, &a_size), *b_bytes = read_all(b, &b_size);
+    char *a_bytes = read_bytes(a, &a_size), *b_bytes = read_bytes(b, &b_size);
     assert_int_equal(a_size, b_size);
     assert_memory_equal(a_bytes, b_bytes, a_size);
     free(a_bytes);
@@ -112,7 +98,7 @@ static void test_file(void **state) {
     const char *path = in_folder("file.safetensors");
     assert_ok(vgg_model_save(model, path, &error), error);
     size_t size;
-    char *bytes = read_all(path, &size);
+    char *bytes = read_bytes(path, &size);
     uint64_t length;
     memcpy(&length, bytes, sizeof length);
     assert_int_equal(length % 8, 0);
@@ -470,7 +456,7 @@ static void test_full_disk(void **state) {
     assert_contains(error.message, path);
     assert_contains(error.message, "cannot write");
     size_t size;
-    char *bytes = read_all(path, &size);
+    char *bytes = read_bytes(path, &size);
     assert_string_equal(bytes, "before");
     free(bytes);
     unlink(path);

@@ -4,29 +4,7 @@
 
 #include "model_files.h"
 
-static void assert_refused(const char *path, const char *part) {
-    vgg_model *model = NULL;
-    vgg_error error = {0};
-    vgg_status status = vgg_model_load(path, NULL, &model, &error);
-    if (status == VGG_OK)
-        fail_msg("a file was opened that should be refused with \"%s\"", part);
-    assert_null(model);
-    assert_int_equal(error.status, status);
-    assert_contains(error.message, part);
-    assert_contains(error.message, path);
-    assert_null(strchr(error.message, '\n'));
-}
-
 /* ---- bytes that are no safetensors file ---- */
-
-typedef struct raw_case {
-    const char *bytes;
-    size_t size;
-    const char *part;
-} raw_case;
-
-#define RAW(text, part)                                                                            \
-    { text, sizeof(text) - 1, part }
 
 static const raw_case raw_cases[] = {
     RAW("", "is an empty file (0 bytes)"),
@@ -55,12 +33,7 @@ static const raw_case raw_cases[] = {
 
 static void test_foreign_bytes(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof raw_cases / sizeof *raw_cases; i++) {
-        const char *path = in_folder("raw");
-        write_bytes(path, raw_cases[i].bytes, raw_cases[i].size);
-        assert_refused(path, raw_cases[i].part);
-        unlink(path);
-    }
+    assert_each_refused(raw_cases, sizeof raw_cases / sizeof *raw_cases);
 }
 
 static void test_no_file(void **state) {
