@@ -12,14 +12,14 @@ NOTE = ("A step is forward pass, cross-entropy, backward pass and an update by S
         "memory of the process, with Python and NumPy in it.")
 
 
-def images_per_second(row):
+def images_per_s(row):
     """{program: the median}."""
     return {name: 1000 / times[1] for name, times in per_image(row).items()}
 
 
 def cells(row):
     """The lines of a table under HEADER."""
-    rates, lines = images_per_second(row), []
+    rates, lines = images_per_s(row), []
     for name, result in sorted(row["results"].items(), key=lambda item: -rates[item[0]]):
         lower, median, upper = quartiles(result["ms"])
         ratio = difference = ""
@@ -35,7 +35,7 @@ def cells(row):
 
 def summary_lines(rows):
     for row in rows:
-        rates, peer, results = images_per_second(row), fastest_peer(row), row["results"]
+        rates, peer, results = images_per_s(row), fastest_peer(row), row["results"]
         theirs = ["", "", "", ""]
         if peer:
             theirs = [peer, f"{rates[peer]:.1f}", f"{rates['vgg'] / rates[peer]:.2f}",

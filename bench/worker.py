@@ -57,8 +57,8 @@ def start(job, x):
         peer = PEERS[job["peer"]](job)
         peer.run(x)
         return peer, {"version": peer.version, "note": peer.note}
-    from trainers import TRAINERS
-    peer = TRAINERS[job["peer"]](job)
+    from training import TRAINING
+    peer = TRAINING[job["peer"]](job)
     facts = {"version": peer.version, "note": peer.note,
              "losses": [float(peer.run(x)[0]) for _ in range(LOSSES)]}
     if hasattr(peer, "choice"):

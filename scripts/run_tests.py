@@ -73,8 +73,8 @@ def main():
 
     totals = {"passed": 0, "failed": 0, "skipped": 0}
     prefix = VALGRIND if arguments.valgrind else []
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting = [pool.submit(run, entry, prefix)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+        waiting = [threads.submit(run, entry, prefix)
                    for entry in entries(arguments.build, arguments.label)]
         for future in concurrent.futures.as_completed(waiting):
             name, output, good, seconds = future.result()

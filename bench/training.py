@@ -28,7 +28,7 @@ def frozen_blocks(job):
     return max(0, pools - 1) if job["train"]["last"] else 0
 
 
-class VggTrainer:
+class VggTraining:
     def __init__(self, job):
         import vgglib
         self.library = vgglib.Library(job["library"])
@@ -57,7 +57,7 @@ class VggTrainer:
         return self.library.machine(threads)
 
 
-class TorchTrainer(PyTorch):
+class PyTorchTraining(PyTorch):
     """job["train"]["choice"] is what choose() found in another process, whose memory is its own."""
 
     def __init__(self, job):
@@ -121,4 +121,4 @@ class TorchTrainer(PyTorch):
         return np.array([loss.item()])
 
 
-TRAINERS = {"vgg": VggTrainer, "PyTorch": TorchTrainer}
+TRAINING = {"vgg": VggTraining, "PyTorch": PyTorchTraining}
