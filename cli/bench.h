@@ -26,6 +26,7 @@
 typedef struct vgg_cli_bench_options {
     vgg_cli_network_source source;
     vgg_cli_sizes batches;
+    bool batches_given;
     size_t threads, runs; /* 0: not given */
     size_t freeze;        /* blocks of convolutions that --train leaves as they are */
     bool exact, train;

@@ -7,21 +7,38 @@
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/message.h"
-#include "cli/model_source.h"
+#include "cli/shared_options.h"
 #include "vgg/vgg.h"
+
+/* Training on one picture is rarely done. */
+static void drop_first(vgg_cli_sizes *sizes) {
+    sizes->count--;
+    memmove(sizes->values, sizes->values + 1, sizes->count * sizeof sizes->values[0]);
+}
+
+/* What --help says that --train makes of the batch sizes. */
+static void training_batches(vgg_cli_sizes batches, char *text, size_t size) {
+    const vgg_cli_option option = {.type = VGG_CLI_SIZES, .value = &batches};
+    char buffer[VGG_CLI_VALUE_SIZE];
+    drop_first(&batches);
+    snprintf(text, size, "with --train %s", vgg_cli_option_text(&option, buffer));
+}
 
 static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option network[VGG_CLI_NETWORK_OPTIONS];
     vgg_cli_network_options(&o->source, network);
+    char training[VGG_CLI_VALUE_SIZE];
+    training_batches(o->batches, training, sizeof training);
     const vgg_cli_option running[] = {
         {.type = VGG_CLI_SIZES,
          .name = "batch",
          .argument = "N,N...",
          .value = &o->batches,
+         .given = &o->batches_given,
          .minimum = 1,
          .maximum = 65536,
          .help = "batch sizes to measure, in this order",
-         .fallback = "1,8,32; with --train 8,32"},
+         .except = training},
         {.type = VGG_CLI_FLAG,
          .name = "train",
          .value = &o->train,
@@ -34,17 +51,9 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .minimum = 0,
          .maximum = 1000,
          .help = "with --train, freeze the first N blocks of convolutions: every layer before the "
-                 "Nth max-pool, batch normalisation with its running statistics too",
-         .fallback = "0"},
-        {.type = VGG_CLI_SIZE,
-         .name = "threads",
-         .argument = "N",
-         .value = &o->threads,
-         .minimum = 1,
-         .maximum = VGG_CLI_THREADS_MOST,
-         .help = "threads that compute",
-         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
-        {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
+                 "Nth max-pool, batch normalisation with its running statistics too"},
+        vgg_cli_threads_option(&o->threads),
+        vgg_cli_exact_option(&o->exact),
         {.type = VGG_CLI_NUMBER,
          .name = "seconds",
          .argument = "S",
@@ -53,8 +62,7 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .maximum = 3600,
          .above = true,
          .help = "how long to measure each batch size; at least 5 runs are made, and at most "
-                 "10,000",
-         .fallback = "5"},
+                 "10,000"},
         {.type = VGG_CLI_SIZE,
          .name = "runs",
          .argument = "N",
@@ -63,23 +71,19 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .maximum = VGG_CLI_BENCH_RUNS_MOST,
          .help = "make exactly so many runs, however long they take; --seconds then counts for "
                  "nothing"},
-        {.type = VGG_CLI_CHOICE,
-         .name = "format",
-         .argument = "FORMAT",
-         .value = &o->format,
-         .choices = vgg_cli_formats,
-         .help = "text, or json: {\"arch\", \"tier\", \"threads\", \"results\": [{\"batch\", "
-                 "\"ms_median\", \"ms_p25\", \"ms_p75\", \"ms_per_image\", \"images_per_s\", "
-                 "\"gflops\", \"share_of_peak\", \"runs\", \"plan_mb\", \"rss_mb\", "
-                 "\"mapped_mb\"}], \"peak_gflops\", \"read_gbps\", \"rss_mb\", \"layers\": "
-                 "[{\"name\", \"algorithm\", \"ms\", \"gflops\", \"gbps\"}]}, where a rate that a "
-                 "layer does not have is null. With --train: layers are [{\"name\", \"algorithm\", "
-                 "\"ms\", \"forward_ms\", \"forward_gflops\", \"backward_data_algorithm\", "
-                 "\"backward_data_ms\", \"backward_data_gflops\", "
-                 "\"backward_weights_algorithm\", \"backward_weights_ms\", "
-                 "\"backward_weights_gflops\"}], null for a pass that a layer does not have; "
-                 "then follow \"packing_ms\" and \"update_ms\"",
-         .fallback = "text"},
+        vgg_cli_format_option(
+            &o->format,
+            "text, or json: {\"arch\", \"tier\", \"threads\", \"results\": [{\"batch\", "
+            "\"ms_median\", \"ms_p25\", \"ms_p75\", \"ms_per_image\", \"images_per_s\", "
+            "\"gflops\", \"share_of_peak\", \"runs\", \"plan_mb\", \"rss_mb\", "
+            "\"mapped_mb\"}], \"peak_gflops\", \"read_gbps\", \"rss_mb\", \"layers\": "
+            "[{\"name\", \"algorithm\", \"ms\", \"gflops\", \"gbps\"}]}, where a rate that a "
+            "layer does not have is null. With --train: layers are [{\"name\", \"algorithm\", "
+            "\"ms\", \"forward_ms\", \"forward_gflops\", \"backward_data_algorithm\", "
+            "\"backward_data_ms\", \"backward_data_gflops\", "
+            "\"backward_weights_algorithm\", \"backward_weights_ms\", "
+            "\"backward_weights_gflops\"}], null for a pass that a layer does not have; "
+            "then follow \"packing_ms\" and \"update_ms\""),
     };
     const vgg_cli_group groups[] = {
         {"NETWORK", network, VGG_CLI_NETWORK_OPTIONS},
@@ -167,8 +171,10 @@ static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) 
 }
 
 int vgg_cli_bench(int argc, char **argv) {
-    vgg_cli_bench_options o = {
-        .format = "text", .seconds = 5.0, .threads = vgg_cli_default_threads()};
+    vgg_cli_bench_options o = {.format = vgg_cli_formats[0],
+                               .seconds = 5.0,
+                               .threads = vgg_cli_default_threads(),
+                               .batches = {3, {1, 8, 32}}};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
@@ -179,8 +185,8 @@ int vgg_cli_bench(int argc, char **argv) {
     }
     if (operands == 1)
         o.source.path = argv[1];
-    if (o.batches.count == 0)
-        o.batches = o.train ? (vgg_cli_sizes){2, {8, 32}} : (vgg_cli_sizes){3, {1, 8, 32}};
+    if (o.train && !o.batches_given)
+        drop_first(&o.batches);
     vgg_cli_network opened;
     status = vgg_cli_network_open("bench", &o.source, &opened);
     if (status != VGG_CLI_OK)

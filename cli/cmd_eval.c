@@ -9,6 +9,7 @@
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/shared_options.h"
 #include "cli/skipped.h"
 #include "cli/terminal.h"
 #include "vgg/vgg.h"
@@ -49,18 +50,13 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
          .minimum = 0,
          .maximum = 1,
          .below = true,
-         .help = "the share that a training set aside of data without a validation part",
-         .fallback = "0"},
+         .help = "the share that a training set aside of data without a validation part"},
         {.type = VGG_CLI_SEED,
          .name = "seed",
          .argument = "K",
          .value = &o->seed,
-         .help = "the seed of that training",
-         .fallback = "0"},
-        {.type = VGG_CLI_FLAG,
-         .name = "strict",
-         .value = &o->strict,
-         .help = "stop at a picture that cannot be read"},
+         .help = "the seed of that training"},
+        vgg_cli_strict_option(&o->strict),
     };
     const vgg_cli_option running[] = {
         {.type = VGG_CLI_SIZE,
@@ -69,33 +65,14 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
          .value = &o->batch,
          .minimum = 1,
          .maximum = 65536,
-         .help = "pictures at once",
-         .fallback = "32"},
-        {.type = VGG_CLI_SIZE,
-         .name = "threads",
-         .argument = "N",
-         .value = &o->threads,
-         .minimum = 1,
-         .maximum = VGG_CLI_THREADS_MOST,
-         .help = "threads that compute",
-         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
-        {.type = VGG_CLI_SIZE,
-         .name = "workers",
-         .argument = "N",
-         .value = &o->workers,
-         .minimum = 1,
-         .maximum = VGG_CLI_THREADS_MOST,
-         .help = "threads that read pictures",
-         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
-        {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
-        {.type = VGG_CLI_CHOICE,
-         .name = "format",
-         .argument = "FORMAT",
-         .value = &o->format,
-         .choices = vgg_cli_formats,
-         .help = "text, or json: {\"images\", \"skipped\", \"top1\", \"top5\", \"loss\"}, the "
-                 "accuracies as fractions",
-         .fallback = "text"},
+         .help = "pictures at once"},
+        vgg_cli_threads_option(&o->threads),
+        vgg_cli_workers_option(&o->workers),
+        vgg_cli_exact_option(&o->exact),
+        vgg_cli_format_option(
+            &o->format,
+            "text, or json: {\"images\", \"skipped\", \"top1\", \"top5\", \"loss\"}, the "
+            "accuracies as fractions"),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -214,11 +191,21 @@ static int measure(const eval_options *o, const vgg_model *model, const vgg_data
     return result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }
 
+static eval_options defaults(void) {
+    vgg_eval_options measuring;
+    vgg_dataset_options data;
+    vgg_eval_options_init(&measuring, sizeof measuring);
+    vgg_dataset_options_init(&data, sizeof data);
+    return (eval_options){.format = vgg_cli_formats[0],
+                          .batch = measuring.batch,
+                          .threads = vgg_cli_default_threads(),
+                          .workers = vgg_cli_default_threads(),
+                          .validation_split = data.validation_split,
+                          .seed = data.seed};
+}
+
 int vgg_cli_eval(int argc, char **argv) {
-    eval_options o = {.format = "text",
-                      .batch = 32,
-                      .threads = vgg_cli_default_threads(),
-                      .workers = vgg_cli_default_threads()};
+    eval_options o = defaults();
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))

@@ -7,6 +7,7 @@
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/shared_options.h"
 #include "vgg/vgg.h"
 
 typedef struct inspect_options {
@@ -32,13 +33,7 @@ static bool parse(inspect_options *o, int argc, char **argv, size_t *operands, i
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
     vgg_cli_model_options(&o->source, model);
     const vgg_cli_option output[] = {
-        {.type = VGG_CLI_CHOICE,
-         .name = "format",
-         .argument = "FORMAT",
-         .value = &o->format,
-         .choices = vgg_cli_formats,
-         .help = "text, or json with all figures",
-         .fallback = "text"},
+        vgg_cli_format_option(&o->format, "text, or json with all figures"),
     };
     const vgg_cli_group groups[] = {
         {"OUTPUT", output, sizeof output / sizeof output[0]},
@@ -74,7 +69,7 @@ static int print(const inspect_options *o, const vgg_inspection *inspection) {
 }
 
 int vgg_cli_inspect(int argc, char **argv) {
-    inspect_options o = {.format = "text"};
+    inspect_options o = {.format = vgg_cli_formats[0]};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))

@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/predict_output.h"
 #include "cli/predict_walk.h"
+#include "cli/shared_options.h"
 #include "cli/standard_input.h"
 #include "vgg/vgg.h"
 
@@ -43,29 +44,20 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .value = &o->top,
          .minimum = 1,
          .maximum = 1e6,
-         .help = "how many classes to print, the likeliest first",
-         .fallback = "5"},
+         .help = "how many classes to print, the likeliest first"},
         {.type = VGG_CLI_CHOICE,
          .name = "format",
          .argument = "FORMAT",
          .value = &o->format,
          .choices = formats,
          .help = "text, csv (image,rank,index,label,probability) or json, an array of {\"image\", "
-                 "\"predictions\": [{\"index\", \"label\", \"probability\"}]}",
-         .fallback = "text"},
+                 "\"predictions\": [{\"index\", \"label\", \"probability\"}]}"},
         {.type = VGG_CLI_FLAG,
          .name = "logits",
          .value = &o->logits,
          .help = "print the values before softmax, as \"logit\", in place of probabilities"},
-        {.type = VGG_CLI_SIZE,
-         .name = "threads",
-         .argument = "N",
-         .value = &o->threads,
-         .minimum = 1,
-         .maximum = VGG_CLI_THREADS_MOST,
-         .help = "threads that compute",
-         .fallback = VGG_CLI_DEFAULT_THREADS_HELP},
-        {.type = VGG_CLI_FLAG, .name = "exact", .value = &o->exact, .help = vgg_cli_exact_help},
+        vgg_cli_threads_option(&o->threads),
+        vgg_cli_exact_option(&o->exact),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},

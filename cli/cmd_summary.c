@@ -5,9 +5,9 @@
 
 #include "cli/command.h"
 #include "cli/message.h"
-#include "cli/model_source.h"
 #include "cli/network_source.h"
 #include "cli/options.h"
+#include "cli/shared_options.h"
 #include "vgg/vgg.h"
 
 typedef struct summary_options {
@@ -27,13 +27,8 @@ static bool parse(summary_options *o, int argc, char **argv, size_t *operands, i
          .minimum = 1,
          .maximum = 1e6,
          .help = "the batch size to print in place of -1; also counted in the MB"},
-        {.type = VGG_CLI_CHOICE,
-         .name = "format",
-         .argument = "FORMAT",
-         .value = &o->format,
-         .choices = vgg_cli_formats,
-         .help = "text, torchsummary's table, or json, which also has multiply-adds",
-         .fallback = "text"},
+        vgg_cli_format_option(&o->format,
+                              "text, torchsummary's table, or json, which also has multiply-adds"),
     };
     const vgg_cli_group groups[] = {
         {"NETWORK", network, VGG_CLI_NETWORK_OPTIONS},
@@ -80,7 +75,7 @@ static int print_summary(const vgg_network *network, const summary_options *o) {
 }
 
 int vgg_cli_summary(int argc, char **argv) {
-    summary_options o = {.format = "text"};
+    summary_options o = {.format = vgg_cli_formats[0]};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))

@@ -11,8 +11,6 @@
 /* What --threads and --workers are when they are not given: OMP_NUM_THREADS, or 0, one per
  * processor, when it is not set or not a number of 1 or more. */
 size_t vgg_cli_default_threads(void);
-/* How --help says that. */
-#define VGG_CLI_DEFAULT_THREADS_HELP "OMP_NUM_THREADS, or one per processor"
 
 /* TMPDIR; NULL when it is not set. */
 const char *vgg_cli_temporary_folder(void);

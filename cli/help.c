@@ -30,16 +30,28 @@ void vgg_cli_print_wrapped(const char *text, size_t column, size_t indent) {
     putchar('\n');
 }
 
+/* "off" for a switch; NULL when there is no default to print. */
+static const char *default_text(const vgg_cli_option *option, char buffer[VGG_CLI_VALUE_SIZE]) {
+    if (option->fallback != NULL)
+        return option->fallback;
+    if (option->type == VGG_CLI_FLAG)
+        return NULL;
+    if (option->type == VGG_CLI_SWITCH)
+        return *(const bool *)option->value ? "on" : "off";
+    return vgg_cli_option_text(option, buffer);
+}
+
 static void print_option(const vgg_cli_option *option) {
-    char left[80], help[1024];
+    char left[80], help[2048], buffer[VGG_CLI_VALUE_SIZE];
     char letter[] = {'-', option->letter, ',', ' ', '\0'};
     snprintf(left, sizeof left, "  %s--%s%s%s%s", option->letter != '\0' ? letter : "",
              option->type == VGG_CLI_SWITCH ? "[no-]" : "", option->name,
              option->argument != NULL ? " " : "", option->argument != NULL ? option->argument : "");
-    if (option->fallback != NULL)
-        snprintf(help, sizeof help, "%s (default: %s)", option->help, option->fallback);
-    else
-        snprintf(help, sizeof help, "%s", option->help);
+    const char *value = default_text(option, buffer);
+    bool excepted = value != NULL && option->except != NULL;
+    snprintf(help, sizeof help, "%s%s%s%s%s%s", option->help, value != NULL ? " (default: " : "",
+             value != NULL ? value : "", excepted ? "; " : "", excepted ? option->except : "",
+             value != NULL ? ")" : "");
     fputs(left, stdout);
     if (strlen(left) + 2 > HELP_COLUMN)
         printf("\n%*s", HELP_COLUMN, "");

@@ -4,13 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/message.h"
-
-const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", "signed", NULL};
-const char *const vgg_cli_layouts[] = {"paper", "torchvision", NULL};
-const char *const vgg_cli_formats[] = {"text", "json", NULL};
-const char vgg_cli_exact_help[] =
-    "convolve directly, without Winograd's transforms: slower, and about a third of the rounding "
-    "error";
+#include "cli/shared_options.h"
 
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]) {

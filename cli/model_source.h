@@ -6,15 +6,6 @@
 #include "cli/options.h"
 #include "vgg/model.h"
 
-/* The names of the presets, NULL at the end. */
-extern const char *const vgg_cli_presets[];
-/* The names of the layouts, NULL at the end. */
-extern const char *const vgg_cli_layouts[];
-/* "text" and "json". */
-extern const char *const vgg_cli_formats[];
-/* What --help says about --exact. */
-extern const char vgg_cli_exact_help[];
-
 typedef struct vgg_cli_model_source {
     const char *path, *preprocess, *labels, *arch, *layout;
     size_t classes;

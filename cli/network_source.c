@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/model_source.h"
+#include "cli/shared_options.h"
 
 void vgg_cli_network_options(vgg_cli_network_source *source,
                              vgg_cli_option options[VGG_CLI_NETWORK_OPTIONS]) {
@@ -14,24 +15,23 @@ void vgg_cli_network_options(vgg_cli_network_source *source,
          .name = "arch",
          .argument = "ARCH",
          .value = &source->arch,
+         .given = &source->arch_given,
          .help = "A, A-LRN, B, C, D, E, or written: output channels of 3x3 convolutions, 1x1:N for "
                  "1x1 ones, M for a max-pool, L for local response normalisation, and after a "
-                 "slash the hidden linear layers, as in 32,32,M,64,64,M/256",
-         .fallback = "D"},
+                 "slash the hidden linear layers, as in 32,32,M,64,64,M/256"},
         {.type = VGG_CLI_CHOICE,
          .name = "layout",
          .argument = "LAYOUT",
          .value = &source->layout,
+         .given = &source->layout_given,
          .choices = vgg_cli_layouts,
          .help = "paper (flatten; Linear, Dropout, ReLU) or torchvision (average-pool to 7x7; "
-                 "Linear, ReLU, Dropout)",
-         .fallback = "paper"},
+                 "Linear, ReLU, Dropout)"},
         {.type = VGG_CLI_SWITCH,
          .name = "batch-norm",
          .value = &source->batch_norm,
          .given = &source->batch_norm_given,
-         .help = "batch normalisation after every convolution",
-         .fallback = "off"},
+         .help = "batch normalisation after every convolution"},
         {.type = VGG_CLI_SIZE,
          .name = "classes",
          .argument = "N",
@@ -39,33 +39,36 @@ void vgg_cli_network_options(vgg_cli_network_source *source,
          .given = &source->classes_given,
          .minimum = 1,
          .maximum = 1e6,
-         .help = "how many classes there are",
-         .fallback = "1000"},
+         .help = "how many classes there are"},
         {.type = VGG_CLI_INPUT,
          .name = "input",
          .argument = "SIZE",
          .value = &source->input,
-         .help = "the input's size: CxHxW, HxW or N",
-         .fallback = "3x224x224"},
+         .given = &source->input_given,
+         .help = "the input's size: CxHxW, HxW or N"},
     };
-    source->classes = 1000;
     memcpy(options, table, sizeof table);
+    vgg_network_options network;
+    vgg_network_options_init(&network, sizeof network);
+    *source = (vgg_cli_network_source){
+        .arch = network.arch,
+        .layout = vgg_layout_name(network.layout),
+        .batch_norm = network.batch_norm,
+        .classes = network.classes,
+        .input = {network.channels, network.height, network.width},
+    };
 }
 
 static int create_network(const char *command, const vgg_cli_network_source *source,
                           vgg_cli_network *opened) {
     vgg_network_options options;
     vgg_network_options_init(&options, sizeof options);
-    if (source->arch != NULL)
-        options.arch = source->arch;
-    if (source->layout != NULL)
-        options.layout = vgg_layout_named(source->layout);
+    options.arch = source->arch;
+    options.layout = vgg_layout_named(source->layout);
     options.batch_norm = source->batch_norm;
     options.classes = source->classes;
-    if (source->input.height != 0) {
-        options.height = source->input.height;
-        options.width = source->input.width;
-    }
+    options.height = source->input.height;
+    options.width = source->input.width;
     if (source->input.channels != 0)
         options.channels = source->input.channels;
     vgg_error error;
@@ -105,26 +108,19 @@ static int load_model(const char *command, const vgg_cli_network_source *source,
                       vgg_cli_network *opened) {
     if (!check_line(command, source))
         return VGG_CLI_USAGE;
-    vgg_model_options options;
-    vgg_model_options_init(&options, sizeof options);
-    options.arch = source->arch;
-    if (source->layout != NULL)
-        options.layout = vgg_layout_named(source->layout);
-    options.height = source->input.height;
-    options.width = source->input.width;
-    if (source->batch_norm_given)
-        options.batch_norm = source->batch_norm ? VGG_ANSWER_YES : VGG_ANSWER_NO;
+    /* Only what was given is told of a file; the rest it says itself. */
+    const vgg_cli_model_source file = {
+        .path = source->path,
+        .arch = source->arch_given ? source->arch : NULL,
+        .layout = source->layout_given ? source->layout : NULL,
+        .batch_norm = source->batch_norm,
+        .batch_norm_given = source->batch_norm_given,
+        .input = source->input_given ? source->input : (vgg_cli_input){0},
+    };
     vgg_model *model;
-    vgg_error error;
-    if (vgg_model_load(source->path, &options, &model, &error) != VGG_OK) {
-        vgg_cli_complain(command, "%s", error.message);
-        return VGG_CLI_FAILURE;
-    }
-    if (!vgg_cli_model_is_usable(command, source->path, model) ||
-        !vgg_cli_model_takes(command, source->path, model, &source->input)) {
-        vgg_model_free(model);
-        return VGG_CLI_FAILURE;
-    }
+    int status = vgg_cli_model_load(command, &file, &model);
+    if (status != VGG_CLI_OK)
+        return status;
     *opened = (vgg_cli_network){.network = vgg_model_mutable_network(model), .model = model};
     return VGG_CLI_OK;
 }

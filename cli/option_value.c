@@ -1,4 +1,4 @@
-#include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -116,6 +116,48 @@ bool vgg_cli_option_store(const vgg_cli_option *option, const char *value) {
         return read_input(value, option->value);
     }
     return false;
+}
+
+static const char *sizes_text(const vgg_cli_sizes *sizes, char *buffer) {
+    size_t used = 0;
+    for (size_t i = 0; i < sizes->count && used < VGG_CLI_VALUE_SIZE; i++) {
+        used += (size_t)snprintf(buffer + used, VGG_CLI_VALUE_SIZE - used, "%s%zu",
+                                 i == 0 ? "" : ",", sizes->values[i]);
+    }
+    return sizes->count > 0 ? buffer : NULL;
+}
+
+static const char *input_text(const vgg_cli_input *input, char *buffer) {
+    if (input->channels != 0)
+        snprintf(buffer, VGG_CLI_VALUE_SIZE, "%zux%zux%zu", input->channels, input->height,
+                 input->width);
+    else
+        snprintf(buffer, VGG_CLI_VALUE_SIZE, "%zux%zu", input->height, input->width);
+    return input->height != 0 ? buffer : NULL;
+}
+
+const char *vgg_cli_option_text(const vgg_cli_option *option, char buffer[VGG_CLI_VALUE_SIZE]) {
+    switch (option->type) {
+    case VGG_CLI_FLAG:
+    case VGG_CLI_SWITCH:
+        return *(const bool *)option->value ? "true" : "false";
+    case VGG_CLI_SIZE:
+        snprintf(buffer, VGG_CLI_VALUE_SIZE, "%zu", *(const size_t *)option->value);
+        return (double)*(const size_t *)option->value >= option->minimum ? buffer : NULL;
+    case VGG_CLI_SIZES:
+        return sizes_text(option->value, buffer);
+    case VGG_CLI_SEED:
+        snprintf(buffer, VGG_CLI_VALUE_SIZE, "%" PRIu64, *(const uint64_t *)option->value);
+        return buffer;
+    case VGG_CLI_NUMBER:
+        return vgg_cli_number_text(buffer, *(const double *)option->value);
+    case VGG_CLI_TEXT:
+    case VGG_CLI_CHOICE:
+        return *(const char *const *)option->value;
+    case VGG_CLI_INPUT:
+        return input_text(option->value, buffer);
+    }
+    return NULL;
 }
 
 static void describe_number(const vgg_cli_option *option, char *buffer) {

@@ -92,39 +92,50 @@ static bool store(const vgg_cli_usage *usage, const vgg_cli_option *option, cons
     return true;
 }
 
-/* Takes the option argv[*at] and, when it stands apart, its value. */
-static bool take_option(const vgg_cli_usage *usage, int argc, char **argv, int *at) {
-    const char *word = argv[*at], *value = NULL;
-    size_t length = strlen(word);
-    bool negated = false;
-    const vgg_cli_option *option;
-    if (word[1] == '-') {
-        const char *equals = strchr(word, '=');
+/* A word of the command line that is an option. */
+typedef struct found_option {
+    const vgg_cli_option *option; /* NULL: there is no such one */
+    const char *word;
+    size_t length; /* of the word up to "=" */
+    bool negated;
+    const char *value; /* NULL: there is none */
+} found_option;
+
+/* Looks at the option argv[*at] and moves on to its value, when that stands apart. */
+static found_option find_option(const vgg_cli_usage *usage, int argc, char **argv, int *at) {
+    found_option found = {.word = argv[*at], .length = strlen(argv[*at])};
+    if (found.word[1] == '-') {
+        const char *equals = strchr(found.word, '=');
         if (equals != NULL) {
-            length = (size_t)(equals - word);
-            value = equals + 1;
+            found.length = (size_t)(equals - found.word);
+            found.value = equals + 1;
         }
-        option = find_name(usage, word + 2, length - 2, &negated);
+        found.option = find_name(usage, found.word + 2, found.length - 2, &found.negated);
     } else {
-        option = length == 2 ? find_letter(usage, word[1]) : NULL;
-    }
-    if (option == NULL)
-        return unknown_option(usage, word, length);
-    if (option->given != NULL)
-        *option->given = true;
-    if (!takes_value(option)) {
-        if (value != NULL) {
-            vgg_cli_complain(usage->command, "%.*s: takes no value, found \"%s\"", (int)length,
-                             word, value);
-            return false;
-        }
-        *(bool *)option->value = !negated;
-        return true;
+        found.option = found.length == 2 ? find_letter(usage, found.word[1]) : NULL;
     }
     /* A value may start with one dash, as "-1" and the file "-" do; with two it is an option. */
-    if (value == NULL && *at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0)
-        value = argv[++*at];
-    return store(usage, option, value);
+    if (found.option != NULL && takes_value(found.option) && found.value == NULL &&
+        *at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0)
+        found.value = argv[++*at];
+    return found;
+}
+
+static bool take_option(const vgg_cli_usage *usage, const found_option *found) {
+    const vgg_cli_option *option = found->option;
+    if (option == NULL)
+        return unknown_option(usage, found->word, found->length);
+    if (option->given != NULL)
+        *option->given = true;
+    if (takes_value(option))
+        return store(usage, option, found->value);
+    if (found->value != NULL) {
+        vgg_cli_complain(usage->command, "%.*s: takes no value, found \"%s\"", (int)found->length,
+                         found->word, found->value);
+        return false;
+    }
+    *(bool *)option->value = !found->negated;
+    return true;
 }
 
 static bool check_operands(const vgg_cli_usage *usage, char **argv, size_t count) {
@@ -148,23 +159,41 @@ static bool check_operands(const vgg_cli_usage *usage, char **argv, size_t count
     return true;
 }
 
+static bool is_operand(const char *word) {
+    return word[0] != '-' || word[1] == '\0';
+}
+
+/* Before a value is stored: the manual prints the defaults, which the options hold until then. */
+static bool asks_for_help(const vgg_cli_usage *usage, int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+        if (!is_operand(argv[i]))
+            find_option(usage, argc, argv, &i);
+    }
+    return false;
+}
+
 bool vgg_cli_parse(const vgg_cli_usage *usage, int argc, char **argv, size_t *operands,
                    int *status) {
     size_t kept = 0;
     bool only_operands = false;
+    if (asks_for_help(usage, argc, argv)) {
+        vgg_cli_print_help(usage);
+        *status = VGG_CLI_OK;
+        return false;
+    }
     for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        if (only_operands || word[0] != '-' || word[1] == '\0') {
+        if (only_operands || is_operand(argv[i])) {
             argv[++kept] = argv[i];
-        } else if (strcmp(word, "--") == 0) {
+        } else if (strcmp(argv[i], "--") == 0) {
             only_operands = true;
-        } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-            vgg_cli_print_help(usage);
-            *status = VGG_CLI_OK;
-            return false;
-        } else if (!take_option(usage, argc, argv, &i)) {
-            *status = VGG_CLI_USAGE;
-            return false;
+        } else {
+            found_option found = find_option(usage, argc, argv, &i);
+            if (!take_option(usage, &found)) {
+                *status = VGG_CLI_USAGE;
+                return false;
+            }
         }
     }
     if (!check_operands(usage, argv, kept)) {

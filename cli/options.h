@@ -36,8 +36,9 @@ typedef struct vgg_cli_option {
     const char *name;     /* without dashes */
     const char *argument; /* what --help calls the value; NULL for flags and switches */
     const char *help;
-    const char *fallback; /* what --help says is the default; NULL when there is nothing to say */
-    void *value;          /* holds the default, receives the value; its type is as said above */
+    void *value;        /* holds the default, receives the value; its type is as said above */
+    const char *except; /* what --help says behind the default that the value holds; may be NULL */
+    const char *fallback; /* says in its place what the default is when it is yet to be chosen */
     bool *given;          /* set when the option is found; may be NULL */
     double minimum, maximum;
     bool above, below;          /* minimum and maximum themselves are not allowed */
@@ -66,7 +67,8 @@ typedef struct vgg_cli_usage {
 
 /* Reads the command line argv[1..argc-1]: `--name value`, `--name=value`, `-o value`; "--" ends the
  * options. The other words, the operands, end up in argv[1..*operands]. False when the command is
- * over, with its exit status: --help was printed, or the line was wrong and that was said. */
+ * over, with its exit status: --help was printed, whatever else the line says, or the line was
+ * wrong and that was said. */
 bool vgg_cli_parse(const vgg_cli_usage *usage, int argc, char **argv, size_t *operands,
                    int *status);
 
@@ -76,6 +78,12 @@ void vgg_cli_print_help(const vgg_cli_usage *usage);
 /* Prints `text`, wrapped at 80 columns and ended by a newline, when the cursor is at `column`;
  * further lines start at `indent`. */
 void vgg_cli_print_wrapped(const char *text, size_t column, size_t indent);
+
+#define VGG_CLI_VALUE_SIZE 384
+/* The value as vgg_cli_option_store reads it, "true" or "false" for a flag or switch. May be in the
+ * buffer. NULL when the option has none: a text that is NULL, a number below the minimum, no
+ * sizes. */
+const char *vgg_cli_option_text(const vgg_cli_option *option, char buffer[VGG_CLI_VALUE_SIZE]);
 
 #define VGG_CLI_EXPECTED_SIZE 256
 /* Stores the value of an option that takes one; false when it is not what the option expects. */

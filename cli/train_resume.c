@@ -1,5 +1,4 @@
 /* The folder of a run: choosing one, and continuing the run that is in it. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,30 +61,6 @@ void vgg_cli_train_clear_folder(const vgg_cli_training *training) {
     }
 }
 
-/* The text that vgg_cli_option_store and take_note read back as the option's value. */
-static const char *value_text(const vgg_cli_option *option, char buffer[VGG_CLI_TEXT_SIZE]) {
-    switch (option->type) {
-    case VGG_CLI_FLAG:
-    case VGG_CLI_SWITCH:
-        return *(const bool *)option->value ? "true" : "false";
-    case VGG_CLI_SIZE:
-        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%zu", *(const size_t *)option->value);
-        return buffer;
-    case VGG_CLI_SEED:
-        snprintf(buffer, VGG_CLI_TEXT_SIZE, "%" PRIu64, *(const uint64_t *)option->value);
-        return buffer;
-    case VGG_CLI_NUMBER:
-        return vgg_cli_number_text(buffer, *(const double *)option->value);
-    case VGG_CLI_TEXT:
-    case VGG_CLI_CHOICE:
-        return *(const char *const *)option->value;
-    case VGG_CLI_INPUT:
-    case VGG_CLI_SIZES:
-        break;
-    }
-    return "";
-}
-
 static void note_key(const vgg_cli_option *option, char buffer[VGG_CLI_TEXT_SIZE]) {
     snprintf(buffer, VGG_CLI_TEXT_SIZE, "options.%s", option->name);
 }
@@ -94,11 +69,11 @@ int vgg_cli_train_note_options(vgg_cli_training *training) {
     vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
     vgg_cli_learning_options(&training->options, options);
     for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS; i++) {
-        char key[VGG_CLI_TEXT_SIZE], value[VGG_CLI_TEXT_SIZE];
+        char key[VGG_CLI_TEXT_SIZE], buffer[VGG_CLI_VALUE_SIZE];
         vgg_error error;
         note_key(&options[i], key);
-        if (vgg_model_set_note(training->model, key, value_text(&options[i], value), &error) !=
-            VGG_OK) {
+        const char *value = vgg_cli_option_text(&options[i], buffer);
+        if (value != NULL && vgg_model_set_note(training->model, key, value, &error) != VGG_OK) {
             vgg_cli_complain("train", "%s", error.message);
             return VGG_CLI_FAILURE;
         }
@@ -119,16 +94,17 @@ static bool is_fixed(const char *name) {
 
 /* Gives an option the value that the run noted, unless the user gave another. */
 static int take_note(const vgg_cli_training *training, const vgg_cli_option *option) {
-    char key[VGG_CLI_TEXT_SIZE], value[VGG_CLI_TEXT_SIZE];
+    char key[VGG_CLI_TEXT_SIZE], buffer[VGG_CLI_VALUE_SIZE];
     note_key(option, key);
     const char *note = vgg_model_note(training->model, key);
     if (note == NULL)
         return VGG_CLI_OK;
     if (*option->given) {
-        if (!is_fixed(option->name) || strcmp(note, value_text(option, value)) == 0)
+        const char *given = vgg_cli_option_text(option, buffer);
+        if (!is_fixed(option->name) || strcmp(note, given) == 0)
             return VGG_CLI_OK;
         vgg_cli_complain("train", "--%s: found %s, but the run in %s has %s, which cannot change",
-                         option->name, value_text(option, value), training->options.folder, note);
+                         option->name, given, training->options.folder, note);
         return VGG_CLI_FAILURE;
     }
     bool taken = true;

@@ -23,6 +23,52 @@ def test_help_wins_over_what_is_missing():
     assert vgg("predict", "--top", 3, "--help").out.startswith("vgg predict - ")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("train", "--epochs", 77, "--no-shuffle", "--arch", "A", "--seed", 5),
+        ("train", "--epochs", "ten", "--frobnicate"),
+        ("eval", "--batch=7", "--format", "json"),
+        ("predict", "x", "--top", 3),
+        ("bench", "--batch", "1,2,3", "--input", "3x64x64", "--layout", "torchvision"),
+        ("generate", "--size", 77),
+    ],
+)
+def test_help_prints_defaults_whatever_else_is_given(line):
+    assert vgg(*line, "--help").out == vgg(line[0], "--help").out
+
+
+@pytest.mark.parametrize(
+    "command,option,default",
+    [
+        ("train", "--epochs N", "10"),
+        ("train", "--weight-decay X", "0.0005"),
+        ("train", "--schedule NAME", "constant"),
+        ("train", "--[no-]shuffle", "on"),
+        ("train", "--[no-]flip", "on; off for MNIST's format, since a mirrored digit is another sign"),
+        ("train", "--dropout P", "0.5; less without --arch, and printed"),
+        ("train", "--seed K", "0"),
+        ("eval", "--batch N", "32"),
+        ("eval", "--format FORMAT", "text"),
+        ("predict", "--top K", "5"),
+        ("summary", "--arch ARCH", "D"),
+        ("summary", "--classes N", "1000"),
+        ("summary", "--input SIZE", "3x224x224"),
+        ("summary", "--[no-]batch-norm", "off"),
+        ("summary", "--batch N", None),
+        ("bench", "--batch N,N...", "1,8,32; with --train 8,32"),
+        ("bench", "--runs N", None),
+        ("generate", "--size S", "64"),
+    ],
+)
+def test_defaults_in_help(command, option, default):
+    text = " ".join(vgg(command, "--help").out.split())
+    row = text.split(f"{option} ", 1)[1].split(" --", 1)[0] if default is None else (
+        text.split(f"{option} ", 1)[1])
+    found = row.split("(default: ", 1)[1].split(")", 1)[0] if "(default: " in row else None
+    assert found == default
+
+
 @pytest.mark.parametrize("arguments", [("help",), ("--help",), ("-h",)])
 def test_list_of_commands(arguments):
     text = vgg(*arguments).out

@@ -29,6 +29,12 @@ def test_library_asks_nothing_of_the_process():
     assert found == ['src/kernels/dispatch.c: const char *wanted = getenv("VGG_CPU");']
 
 
+def test_defaults_stand_in_one_place():
+    """--help prints the value that an option holds; only what is chosen later is put in words."""
+    written = re.compile(r'\.fallback = "(?:[\d.,x]+|on|off|text|constant|paper|kaiming|D)"')
+    assert not [str(p) for p in (ROOT / "cli").glob("*.c") if written.search(p.read_text())]
+
+
 def test_nothing_is_left_open():
     open_ends = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|#if 0")
     assert not [str(p) for p in code() if open_ends.search(p.read_text())]

@@ -1,0 +1,50 @@
+#include "cli/shared_options.h"
+
+#include "cli/environment.h"
+
+const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", "signed", NULL};
+const char *const vgg_cli_layouts[] = {"paper", "torchvision", NULL};
+const char *const vgg_cli_formats[] = {"text", "json", NULL};
+
+static vgg_cli_option thread_count(const char *name, size_t *value, const char *help) {
+    return (vgg_cli_option){.type = VGG_CLI_SIZE,
+                            .name = name,
+                            .argument = "N",
+                            .value = value,
+                            .minimum = 1,
+                            .maximum = VGG_CLI_THREADS_MOST,
+                            .help = help,
+                            .fallback = "OMP_NUM_THREADS, or one per processor"};
+}
+
+vgg_cli_option vgg_cli_threads_option(size_t *value) {
+    return thread_count("threads", value, "threads that compute");
+}
+
+vgg_cli_option vgg_cli_workers_option(size_t *value) {
+    return thread_count("workers", value, "threads that read pictures");
+}
+
+vgg_cli_option vgg_cli_exact_option(bool *value) {
+    return (vgg_cli_option){.type = VGG_CLI_FLAG,
+                            .name = "exact",
+                            .value = value,
+                            .help = "convolve directly, without Winograd's transforms: slower, and "
+                                    "about a third of the rounding error"};
+}
+
+vgg_cli_option vgg_cli_strict_option(bool *value) {
+    return (vgg_cli_option){.type = VGG_CLI_FLAG,
+                            .name = "strict",
+                            .value = value,
+                            .help = "stop at a picture that cannot be read"};
+}
+
+vgg_cli_option vgg_cli_format_option(const char **value, const char *help) {
+    return (vgg_cli_option){.type = VGG_CLI_CHOICE,
+                            .name = "format",
+                            .argument = "FORMAT",
+                            .value = value,
+                            .choices = vgg_cli_formats,
+                            .help = help};
+}

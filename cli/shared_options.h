@@ -1,0 +1,22 @@
+/* Rows and words that stand in the option tables of several commands. */
+#ifndef VGG_CLI_SHARED_OPTIONS_H
+#define VGG_CLI_SHARED_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/options.h"
+
+/* The names of the presets, of the layouts, and "text" and "json"; NULL at the end. */
+extern const char *const vgg_cli_presets[];
+extern const char *const vgg_cli_layouts[];
+extern const char *const vgg_cli_formats[];
+
+vgg_cli_option vgg_cli_threads_option(size_t *value);
+vgg_cli_option vgg_cli_workers_option(size_t *value);
+vgg_cli_option vgg_cli_exact_option(bool *value);
+vgg_cli_option vgg_cli_strict_option(bool *value);
+/* One of vgg_cli_formats; `help` says what they are. */
+vgg_cli_option vgg_cli_format_option(const char **value, const char *help);
+
+#endif
