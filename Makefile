@@ -8,11 +8,12 @@
 #   make sanitize  the tests under ASan and UBSan
 #   make valgrind  the unit tests under valgrind
 #   make fuzz      each fuzzer for a minute
+#   make abi       write anew what tests/house/abi/ keeps of this minor version
 WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz clean
+.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz abi clean
 
 build:
 	@scripts/packages.sh build
@@ -62,6 +63,10 @@ fuzz:
 	@cmake --preset fuzz >/dev/null
 	@cmake --build build-fuzz --target fuzzers
 	@scripts/fuzz.sh build-fuzz
+
+abi:
+	@scripts/packages.sh build test
+	@scripts/abi.sh
 
 clean:
 	rm -rf build build-clang build-sanitize build-thread build-fuzz
