@@ -1,0 +1,196 @@
+/* Every result and info, from callers that know less of it or more than the library, and the sizes
+ * of what the library hands out. */
+#include "edge.h"
+#include "nets.h"
+#include "pictures.h"
+#include "vgg/inspect.h"
+#include "vgg/predict.h"
+
+static vgg_model *model;
+
+static vgg_status train(const vgg_train_options *options, vgg_train_result *result,
+                        vgg_error *error) {
+    vgg_model *fresh = usual_model(false);
+    vgg_status status = vgg_train(fresh, train_part, validation_part, options, result, error);
+    vgg_model_free(fresh);
+    return status;
+}
+
+typedef struct result_case {
+    const char *name;
+    size_t size, same; /* of the whole struct, and up to what is not the same each time */
+    vgg_status (*ask)(void *result, vgg_error *error);
+} result_case;
+
+static vgg_status ask_layer(void *result, vgg_error *error) {
+    return vgg_network_layer(vgg_model_network(model), 0, result, error);
+}
+
+static vgg_status ask_tensor(void *result, vgg_error *error) {
+    return vgg_network_tensor(vgg_model_network(model), 0, result, error);
+}
+
+static vgg_status ask_dataset(void *result, vgg_error *error) {
+    return vgg_dataset_describe(train_part, result, error);
+}
+
+static vgg_status ask_evaluate(void *result, vgg_error *error) {
+    return vgg_evaluate(model, validation_part, NULL, result, error);
+}
+
+static vgg_status ask_train(void *result, vgg_error *error) {
+    vgg_train_options options = usual_training(NULL);
+    return train(&options, result, error);
+}
+
+static vgg_status ask_preset(void *result, vgg_error *error) {
+    return vgg_preprocess_preset("paper", 3, SIDE, SIDE, result, error);
+}
+
+#define RESULT(type, ask)                                                                          \
+    { #type, sizeof(type), sizeof(type), ask }
+
+static const result_case result_cases[] = {
+    RESULT(vgg_layer_info, ask_layer),
+    RESULT(vgg_tensor_info, ask_tensor),
+    RESULT(vgg_dataset_info, ask_dataset),
+    RESULT(vgg_eval_result, ask_evaluate),
+    {"vgg_train_result", sizeof(vgg_train_result), offsetof(vgg_train_result, seconds), ask_train},
+    RESULT(vgg_preprocess, ask_preset),
+};
+enum { RESULT_CASES = sizeof result_cases / sizeof *result_cases };
+
+/* A result of that size, to be unmapped. */
+static unsigned char *get_result(const result_case *c, size_t size) {
+    unsigned char *result = edge(size);
+    set_size(result, size);
+    vgg_error error;
+    if (c->ask(result, &error) != VGG_OK)
+        fail_msg("%s of %zu bytes: %s", c->name, size, error.message);
+    assert_int_equal(size_of(result), size);
+    return result;
+}
+
+static void shorter_results_are_filled(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RESULT_CASES; i++) {
+        const result_case *c = &result_cases[i];
+        unsigned char *whole = get_result(c, c->size);
+        for (size_t size = sizeof size; size < c->size; size += 8 * (1 + (c->size - 9) / 24)) {
+            unsigned char *result = get_result(c, size);
+            size_t same = size < c->same ? size : c->same;
+            assert_memory_equal(result + sizeof size, whole + sizeof size, same - sizeof size);
+            unmap(result, size);
+        }
+        unmap(whole, c->size);
+    }
+}
+
+static void longer_results_end_in_zeros(void **state) {
+    (void)state;
+    static const unsigned char zeros[TAIL];
+    for (size_t i = 0; i < RESULT_CASES; i++) {
+        const result_case *c = &result_cases[i];
+        unsigned char *whole = get_result(c, c->size), *result = get_result(c, c->size + TAIL);
+        assert_memory_equal(result + sizeof(size_t), whole + sizeof(size_t),
+                            c->same - sizeof(size_t));
+        assert_memory_equal(result + c->size, zeros, TAIL);
+        unmap(result, c->size + TAIL);
+        unmap(whole, c->size);
+    }
+}
+
+static vgg_status ask_machine(void *result, vgg_error *error) {
+    return vgg_machine_measure(1, result, error);
+}
+
+static void results_without_a_size_are_refused(void **state) {
+    (void)state;
+    static const result_case machine = {"vgg_machine", sizeof(vgg_machine), 8, ask_machine};
+    for (size_t i = 0; i <= RESULT_CASES; i++) {
+        const result_case *c = i < RESULT_CASES ? &result_cases[i] : &machine;
+        unsigned char *result = edge(c->size);
+        set_size(result, 0);
+        vgg_error error = {0};
+        assert_int_equal(c->ask(result, &error), VGG_ERROR_ARGUMENT);
+        assert_contains(error.message, c->name);
+        assert_int_equal(size_of(result), 0);
+        assert_int_equal(result[sizeof(size_t)], 0xff);
+        unmap(result, c->size);
+    }
+}
+
+/* ---- what the library hands out ---- */
+
+static bool check_event(void *user, const vgg_train_event *event) {
+    (*(size_t *)user)++;
+    return event->struct_size == sizeof *event;
+}
+
+static void the_librarys_own_have_their_size(void **state) {
+    (void)state;
+    vgg_error error;
+    assert_int_equal(vgg_network_describe(vgg_model_network(model))->struct_size,
+                     sizeof(vgg_network_options));
+    assert_int_equal(vgg_model_preprocess(model)->struct_size, sizeof(vgg_preprocess));
+    vgg_inspection *inspection = NULL;
+    assert_ok(vgg_inspect_file(in_folder("broken.safetensors"), NULL, &inspection, &error), error);
+    const vgg_inspected_file *file = vgg_inspection_file(inspection);
+    assert_int_equal(file->struct_size, sizeof *file);
+    assert_int_equal(file->preprocess->struct_size, sizeof *file->preprocess);
+    assert_int_equal(file->network->struct_size, sizeof *file->network);
+    assert_int_equal(vgg_inspection_tensor(inspection, 1)->struct_size,
+                     sizeof(vgg_inspected_tensor));
+    assert_non_null(vgg_inspection_problem(inspection, 0));
+    assert_int_equal(vgg_inspection_problem(inspection, 0)->struct_size, sizeof(vgg_problem));
+    vgg_inspection_free(inspection);
+    size_t events = 0;
+    vgg_train_options options = usual_training(NULL);
+    options.epochs = 1;
+    options.callback = check_event;
+    options.user = &events;
+    assert_ok(train(&options, NULL, &error), error);
+    assert_true(events > 0);
+}
+
+/* A caller whose options were shorter gets the whole of them back. */
+static void described_options_are_whole(void **state) {
+    (void)state;
+    vgg_network_options options = net_options("8,M", 10, 3, SIDE);
+    options.struct_size = offsetof(vgg_network_options, dropout);
+    vgg_network *network = make_net(&options);
+    const vgg_network_options *whole = vgg_network_describe(network);
+    assert_int_equal(whole->struct_size, sizeof *whole);
+    assert_true(whole->dropout > 0.49 && whole->dropout < 0.51);
+    vgg_network_free(network);
+}
+
+/* ---- what they are used on ---- */
+
+static int set_up(void **state) {
+    if (open_pictures(state) != 0)
+        return 1;
+    vgg_error error;
+    model = usual_model(false);
+    vgg_model *broken = usual_model(false);
+    fill_tensor(broken, "features.0.weight", 0);
+    assert_ok(vgg_model_save(broken, in_folder("broken.safetensors"), &error), error);
+    vgg_model_free(broken);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    vgg_model_free(model);
+    return close_pictures(state);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shorter_results_are_filled),
+        cmocka_unit_test(longer_results_end_in_zeros),
+        cmocka_unit_test(results_without_a_size_are_refused),
+        cmocka_unit_test(the_librarys_own_have_their_size),
+        cmocka_unit_test(described_options_are_whole),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
