@@ -202,12 +202,3 @@ def test_make_install_and_uninstall(destination, tmp_path):
     run(*make, "uninstall")
     assert files_below(prefix) == {"include/other.h", "lib/cmake/vgg/mine.cmake"}
     assert not (prefix / "include/vgg").exists()
-
-
-def test_headers_are_good_cplusplus(prefix, tmp_path):
-    if shutil.which("c++") is None:
-        pytest.skip("no C++ compiler")
-    source = tmp_path / "user.cc"
-    source.write_text('#include <vgg/vgg.h>\nint main() { return vgg_version() == nullptr; }\n')
-    run("c++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", source,
-        f"-I{prefix}/include")

@@ -127,6 +127,18 @@ static bool check_event(void *user, const vgg_train_event *event) {
     return event->struct_size == sizeof *event;
 }
 
+static void check_batch(void) {
+    vgg_loader *loader = NULL;
+    const vgg_batch *batch = NULL;
+    vgg_error error;
+    assert_ok(vgg_loader_create(train_part, vgg_model_preprocess(model), NULL, &loader, &error),
+              error);
+    assert_ok(vgg_loader_start(loader, 0, 0, &error), error);
+    assert_ok(vgg_loader_next(loader, &batch, &error), error);
+    assert_int_equal(batch->struct_size, sizeof *batch);
+    vgg_loader_free(loader);
+}
+
 static void the_librarys_own_have_their_size(void **state) {
     (void)state;
     vgg_error error;
@@ -144,6 +156,7 @@ static void the_librarys_own_have_their_size(void **state) {
     assert_non_null(vgg_inspection_problem(inspection, 0));
     assert_int_equal(vgg_inspection_problem(inspection, 0)->struct_size, sizeof(vgg_problem));
     vgg_inspection_free(inspection);
+    check_batch();
     size_t events = 0;
     vgg_train_options options = usual_training(NULL);
     options.epochs = 1;
