@@ -6,11 +6,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "image/picture.h"
-
-/* Files beyond this are refused: an uncompressed picture of VGG_IMAGE_MAX_PIXELS still fits. */
-#define FILE_LIMIT ((size_t)2 << 30)
 
 vgg_status vgg_source_check_size(const vgg_source *source, const char *format, uint64_t width,
                                  uint64_t height, vgg_error *error) {
@@ -26,6 +24,13 @@ vgg_status vgg_source_check_size(const vgg_source *source, const char *format, u
             "side and %d in all",
             source->name, format, w, h, VGG_IMAGE_MAX_SIDE, VGG_IMAGE_MAX_PIXELS);
     return VGG_OK;
+}
+
+size_t vgg_source_decoder_limit(const vgg_source *source) {
+    size_t most = VGG_LIMIT_DECODER_BYTES;
+    if (source->size < most / VGG_LIMIT_DECODER_RATIO)
+        most = source->size * VGG_LIMIT_DECODER_RATIO + VGG_LIMIT_DECODER_SLACK;
+    return vgg_size_min(most, VGG_LIMIT_DECODER_BYTES);
 }
 
 vgg_status vgg_source_make_image(const vgg_source *source, vgg_image *image, size_t width,
@@ -67,7 +72,7 @@ vgg_status vgg_image_load_reduced(const char *path, size_t least, vgg_image *ima
                                   vgg_error *error) {
     unsigned char *bytes = NULL;
     size_t size = 0;
-    vgg_status status = vgg_file_read(path, FILE_LIMIT, &bytes, &size, error);
+    vgg_status status = vgg_file_read(path, VGG_LIMIT_PICTURE_BYTES, &bytes, &size, error);
     if (status != VGG_OK)
         return status;
     status = vgg_image_decode_reduced(bytes, size, path, least, image, error);

@@ -33,6 +33,9 @@ vgg_status vgg_image_sniff(const vgg_source *source, vgg_decoder **decoder, vgg_
 vgg_status vgg_source_check_size(const vgg_source *source, const char *format, uint64_t width,
                                  uint64_t height, vgg_error *error);
 
+/* The memory that a decoder may take for this source beside the picture that comes out. */
+size_t vgg_source_decoder_limit(const vgg_source *source);
+
 /* vgg_image_make whose messages begin with the source's name. */
 vgg_status vgg_source_make_image(const vgg_source *source, vgg_image *image, size_t width,
                                  size_t height, size_t channels, vgg_error *error);

@@ -7,13 +7,14 @@
 #include <jerror.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "image/decode.h"
 #include "image/picture.h"
 
-/* A progressive picture comes in some ten scans; a file of thousands of tiny ones would keep the
- * decoder busy for hours. */
-enum { MAX_SCANS = 100 };
+/* The decoder reads up to this many bytes ahead of the bits that it decodes, and data may end with
+ * a few zeros of their own. */
+enum { READ_AHEAD = 16 };
 
 typedef struct jpeg_reader {
     struct jpeg_decompress_struct codec;
@@ -21,17 +22,37 @@ typedef struct jpeg_reader {
     struct jpeg_progress_mgr progress;
     jmp_buf escape; /* libjpeg's handlers must not return after an error */
     const vgg_source *source;
+    size_t scan_limit;
+    size_t at;       /* bytes read when a row or a scan was last done */
+    bool end_missed; /* the bytes ended before the end marker came */
     vgg_image image;
     vgg_status status;
     vgg_error *error;
 } jpeg_reader;
 
+static vgg_status fail_short(const jpeg_reader *reader) {
+    return vgg_fail(
+        reader->error, VGG_ERROR_FORMAT,
+        "%s: this JPEG is cut short: the data of its %zu bytes end before the picture does",
+        reader->source->name, reader->source->size);
+}
+
 static void on_error(j_common_ptr codec) {
     jpeg_reader *reader = codec->client_data;
+    const vgg_source *source = reader->source;
     char text[JMSG_LENGTH_MAX];
     codec->err->format_message(codec, text);
-    reader->status = vgg_fail(reader->error, VGG_ERROR_FORMAT, "%s: cannot decode this JPEG: %s",
-                              reader->source->name, text);
+    if (codec->err->msg_code == JERR_OUT_OF_MEMORY)
+        reader->status = vgg_fail_memory(reader->error, source->name, source->size);
+    else if (codec->err->msg_code == JERR_NO_BACKING_STORE) /* what it wants beyond its limit */
+        reader->status = vgg_fail(reader->error, VGG_ERROR_UNSUPPORTED,
+                                  "%s: this JPEG takes more than the limit of %ld bytes to decode",
+                                  source->name, codec->mem->max_memory_to_use);
+    else if (reader->end_missed)
+        reader->status = fail_short(reader);
+    else
+        reader->status = vgg_fail(reader->error, VGG_ERROR_FORMAT,
+                                  "%s: cannot decode this JPEG: %s", source->name, text);
     longjmp(reader->escape, 1);
 }
 
@@ -42,12 +63,11 @@ static void on_message(j_common_ptr codec, int level) {
         return;
     jpeg_reader *reader = codec->client_data;
     switch (codec->err->msg_code) {
-    case JWRN_JPEG_EOF:
+    case JWRN_JPEG_EOF: /* no harm when all rows came before */
+        reader->end_missed = true;
+        break;
     case JWRN_HIT_MARKER:
-        reader->status = vgg_fail(
-            reader->error, VGG_ERROR_FORMAT,
-            "%s: this JPEG is cut short: the data of its %zu bytes end before the picture does",
-            reader->source->name, reader->source->size);
+        reader->status = fail_short(reader);
         longjmp(reader->escape, 1);
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
@@ -63,13 +83,19 @@ static void on_output(j_common_ptr codec) {
     (void)codec;
 }
 
+static void note_place(jpeg_reader *reader) {
+    if (!jpeg_input_complete(&reader->codec))
+        reader->at = reader->source->size - reader->codec.src->bytes_in_buffer;
+}
+
 static void on_progress(j_common_ptr codec) {
     jpeg_reader *reader = codec->client_data;
-    if (reader->codec.input_scan_number <= MAX_SCANS)
+    note_place(reader);
+    if ((size_t)reader->codec.input_scan_number <= reader->scan_limit)
         return;
     reader->status =
-        vgg_fail(reader->error, VGG_ERROR_UNSUPPORTED, "%s: this JPEG has more than %d scans",
-                 reader->source->name, MAX_SCANS);
+        vgg_fail(reader->error, VGG_ERROR_UNSUPPORTED, "%s: this JPEG has more than %zu scans",
+                 reader->source->name, reader->scan_limit);
     longjmp(reader->escape, 1);
 }
 
@@ -116,13 +142,38 @@ static void reduce(jpeg_reader *reader) {
     }
 }
 
+/* A block of 8 x 8 samples takes at least one bit, that of its first coefficient, unless the coding
+ * is arithmetic. */
+static vgg_status check_blocks(const jpeg_reader *reader) {
+    const struct jpeg_decompress_struct *codec = &reader->codec;
+    size_t blocks = 0;
+    for (int c = 0; c < codec->num_components; c++) {
+        const jpeg_component_info *component = &codec->comp_info[c];
+        blocks += (size_t)component->width_in_blocks * component->height_in_blocks;
+    }
+    return codec->arith_code || blocks / 8 <= reader->source->size ? VGG_OK : fail_short(reader);
+}
+
+static vgg_status set_limits(jpeg_reader *reader) {
+    j_decompress_ptr codec = &reader->codec;
+    vgg_status status = vgg_source_check_size(reader->source, "JPEG", codec->image_width,
+                                              codec->image_height, reader->error);
+    if (status != VGG_OK)
+        return status;
+    size_t pixels = (size_t)codec->image_width * codec->image_height;
+    reader->scan_limit =
+        vgg_size_min(VGG_LIMIT_JPEG_SCANS,
+                     vgg_size_max(VGG_LIMIT_JPEG_SCANNED / pixels, VGG_LIMIT_JPEG_SCANS_LEAST));
+    codec->mem->max_memory_to_use = (long)vgg_source_decoder_limit(reader->source);
+    return check_blocks(reader);
+}
+
 static vgg_status read_header(jpeg_reader *reader, unsigned *orientation) {
     j_decompress_ptr codec = &reader->codec;
     jpeg_mem_src(codec, reader->source->bytes, (unsigned long)reader->source->size);
     jpeg_save_markers(codec, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(codec, TRUE);
-    vgg_status status = vgg_source_check_size(reader->source, "JPEG", codec->image_width,
-                                              codec->image_height, reader->error);
+    vgg_status status = set_limits(reader);
     if (status == VGG_OK)
         status = choose_colours(reader);
     if (status == VGG_OK)
@@ -137,15 +188,44 @@ static vgg_status read_header(jpeg_reader *reader, unsigned *orientation) {
     return status;
 }
 
+/* Whether all scans came that make the coefficients what they were. */
+static bool has_all_scans(const struct jpeg_decompress_struct *codec) {
+    for (int c = 0; c < codec->num_components; c++) {
+        if (codec->comp_info[c].quant_table == NULL) /* set when its first scan begins */
+            return false;
+        for (int k = 0; codec->coef_bits != NULL && k < DCTSIZE2; k++) {
+            if (codec->coef_bits[c][k] != 0) /* bits that are still to come; -1: all */
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Some cameras and programs leave the end marker out, or write zeros or data of their own in its
+ * place. All rows are there when all scans are, and when they were not decoded out of zeros that
+ * stand for the rest of a file. */
+static vgg_status check_end(const jpeg_reader *reader) {
+    const vgg_source *source = reader->source;
+    size_t zeros = source->size;
+    while (zeros > 0 && source->bytes[zeros - 1] == 0) {
+        zeros--;
+    }
+    bool whole = has_all_scans(&reader->codec) && reader->at <= zeros + READ_AHEAD;
+    return !reader->end_missed || whole ? VGG_OK : fail_short(reader);
+}
+
 static vgg_status read_rows(jpeg_reader *reader) {
     j_decompress_ptr codec = &reader->codec;
     jpeg_start_decompress(codec);
+    vgg_status status = check_end(reader); /* all scans but a single one are read by now */
+    if (status != VGG_OK)
+        return status;
     bool cmyk = codec->out_color_space == JCS_CMYK;
     size_t width = codec->output_width;
     size_t channels = codec->out_color_space == JCS_GRAYSCALE ? 1 : 3;
     vgg_image *image = &reader->image;
-    vgg_status status = vgg_source_make_image(reader->source, image, width, codec->output_height,
-                                              channels, reader->error);
+    status = vgg_source_make_image(reader->source, image, width, codec->output_height, channels,
+                                   reader->error);
     if (status != VGG_OK)
         return status;
     JSAMPARRAY inks = NULL;
@@ -158,8 +238,9 @@ static vgg_status read_rows(jpeg_reader *reader) {
         if (cmyk)
             cmyk_to_rgb(inks[0], row, width);
     }
+    note_place(reader);
     jpeg_finish_decompress(codec);
-    return VGG_OK;
+    return check_end(reader);
 }
 
 /* Apart from vgg_jpeg_decode, so that nothing the long jump must not lose lives in this frame. */

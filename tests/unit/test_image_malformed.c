@@ -281,7 +281,8 @@ static void damaged_webp(void **state) {
 
 /* ---- every format ---- */
 
-/* No beginning of a file may pass for the whole, whatever its length. */
+/* No beginning of a file may pass for the whole, whatever its length; but a JPEG that lacks its end
+ * marker only, of two bytes, has all its pixels. */
 static void every_truncation_is_refused(void **state) {
     (void)state;
     static const char *const names[] = {"rgb8.png",        "palette8_interlaced.png",
@@ -290,7 +291,8 @@ static void every_truncation_is_refused(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         size_t size;
         unsigned char *bytes = golden_bytes(names[i], &size);
-        for (size_t kept = 0; kept < size; kept++) {
+        size_t marker = strstr(names[i], ".jpg") != NULL ? 2 : 0;
+        for (size_t kept = 0; kept < size - marker; kept++) {
             unsigned char *cut = malloc(kept + 1);
             assert_non_null(cut);
             memcpy(cut, bytes, kept);
@@ -300,6 +302,65 @@ static void every_truncation_is_refused(void **state) {
                 fail_msg("%s: decodes from %zu of its %zu bytes", names[i], kept, size);
             assert_contains(error.message, "x: ");
             free(cut);
+        }
+        free(bytes);
+    }
+}
+
+/* What stands in place of the end marker: nothing, half of it, zeros, or data of a program's own.
+ */
+static void jpeg_without_its_end_marker(void **state) {
+    (void)state;
+    static const char *const names[] = {"jpeg_420", "jpeg_progressive", "jpeg_grey", "jpeg_cmyk"};
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } ends[] = {{BYTES("")}, {BYTES("\xff")}, {BYTES("\0\0")}, {BYTES("END OF PICTURE 2048\n")}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char file[64], golden[64];
+        snprintf(file, sizeof file, "%s.jpg", names[i]);
+        snprintf(golden, sizeof golden, "%s.%s", names[i], i == 2 ? "pgm" : "ppm");
+        size_t size;
+        unsigned char *bytes = golden_bytes(file, &size);
+        vgg_image expected = golden_picture(golden);
+        for (size_t e = 0; e < sizeof ends / sizeof ends[0]; e++) {
+            vgg_image image = {0};
+            vgg_error error = {0};
+            memcpy(bytes + size - 2, ends[e].bytes, ends[e].size);
+            assert_ok(vgg_image_decode(bytes, size - 2 + ends[e].size, "x.jpg", &image, &error),
+                      error);
+            assert_same_picture(file, &image, &expected, 2);
+            vgg_image_free(&image);
+        }
+        memset(bytes + size - 2, 0, 4096);
+        vgg_image image = {0};
+        vgg_error error = {0};
+        assert_ok(vgg_image_decode(bytes, size + 4094, "x.jpg", &image, &error), error);
+        assert_same_picture(file, &image, &expected, 2);
+        vgg_image_free(&image);
+        vgg_image_free(&expected);
+        free(bytes);
+    }
+}
+
+/* The second half of the file, as when a download stopped or a disk was full: zeros decode to
+ * something, but not to the picture. */
+static void jpeg_with_zeros_for_rows(void **state) {
+    (void)state;
+    static const char *const names[] = {"jpeg_420.jpg", "jpeg_progressive.jpg", "jpeg_grey.jpg"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t size;
+        unsigned char *bytes = golden_bytes(names[i], &size);
+        for (size_t kept = size * 3 / 4; kept < size - 24; kept++) {
+            unsigned char saved[4096];
+            memcpy(saved, bytes + kept, size - kept);
+            memset(bytes + kept, 0, 65536);
+            vgg_image image = {0};
+            vgg_error error = {0};
+            if (vgg_image_decode(bytes, kept + 65536, "x", &image, &error) == VGG_OK)
+                fail_msg("%s: decodes with zeros from byte %zu of %zu", names[i], kept, size);
+            assert_int_equal(error.status, VGG_ERROR_FORMAT);
+            memcpy(bytes + kept, saved, size - kept);
         }
         free(bytes);
     }
@@ -364,6 +425,8 @@ int main(void) {
         cmocka_unit_test(stray_bytes_in_a_jpeg_do_no_harm),
         cmocka_unit_test(damaged_webp),
         cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(jpeg_without_its_end_marker),
+        cmocka_unit_test(jpeg_with_zeros_for_rows),
         cmocka_unit_test(truncations_are_called_so),
         cmocka_unit_test(changed_bytes_do_no_harm),
         cmocka_unit_test(files_that_cannot_be_read),

@@ -1,0 +1,34 @@
+/* What a file may ask for at most. Every limit is checked before the memory or time is spent that
+ * it bounds; those of the size of a picture stand in vgg/image.h, for callers to see.
+ *
+ * Ratios bound what a small file may make of itself. They follow from the formats: a file that says
+ * more than its bytes can hold is cut short. */
+#ifndef VGG_BASE_LIMITS_H
+#define VGG_BASE_LIMITS_H
+
+#include <stddef.h>
+
+/* Bytes of an encoded picture: an uncompressed one of VGG_IMAGE_MAX_PIXELS still fits. */
+#define VGG_LIMIT_PICTURE_BYTES ((size_t)2 << 30)
+
+/* What a decoder may take beside the picture that comes out: as much as the largest pictures need,
+ * but little for a small file, which needs more only when it is one blank area. */
+#define VGG_LIMIT_DECODER_BYTES ((size_t)1 << 30)
+#define VGG_LIMIT_DECODER_SLACK ((size_t)128 << 20)
+#define VGG_LIMIT_DECODER_RATIO ((size_t)1000)
+
+/* Deflate makes at most 1032 bytes of one (zlib's technical notes). */
+#define VGG_LIMIT_DEFLATE_RATIO ((size_t)1032)
+
+/* What one chunk of a PNG beside its pixels may unfold to, and how many are kept: palettes and EXIF
+ * blocks are far smaller. */
+#define VGG_LIMIT_PNG_CHUNK_BYTES ((size_t)8 << 20)
+#define VGG_LIMIT_PNG_CHUNKS 16
+
+/* A progressive JPEG comes in some ten scans. Each passes over the whole picture, however few bytes
+ * it has: large ones are held to this many pixels in all their scans. */
+#define VGG_LIMIT_JPEG_SCANS 100
+#define VGG_LIMIT_JPEG_SCANS_LEAST 20
+#define VGG_LIMIT_JPEG_SCANNED ((size_t)2000000000)
+
+#endif
