@@ -29,7 +29,8 @@ typedef struct vgg_part {
     size_t x, y, width, height;
 } vgg_part;
 
-/* A part of what vgg_image_resize makes, the same bits, without making the rest. */
+/* A part of what vgg_image_resize makes, the same bits, without making the rest; only the part is
+ * held to the limits of vgg/image.h. */
 vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t height,
                                  vgg_filter filter, const vgg_part *part, vgg_image *out,
                                  vgg_error *error);

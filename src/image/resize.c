@@ -1,7 +1,9 @@
-/* Resampling in two passes, columns first, then rows, in fixed point with samples of 8 bits between
- * them: the arithmetic of Pillow's Image.resize (src/libImaging/Resample.c), so that a network sees
- * what it saw in training. */
+/* Resampling in two passes, in fixed point with samples of 8 bits between them: the arithmetic of
+ * Pillow's Image.resize (src/libImaging/Resample.c of Pillow 13), so that a network sees what it
+ * saw in training. The first pass is over columns, but over rows when these lose more than twice as
+ * much as the columns do. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +90,7 @@ static vgg_status resampling_make(size_t source, size_t target, size_t first, si
     double *weights = malloc(taps * sizeof *weights);
     if (plan->windows == NULL || plan->coefficients == NULL || weights == NULL) {
         resampling_free(plan);
+        *plan = (resampling){0};
         free(weights);
         return vgg_fail_memory(error, "the filter of a resize",
                                count * (taps * sizeof(int32_t) + sizeof(window)));
@@ -133,73 +136,114 @@ static void columns_rgb(const uint8_t *row, const resampling *plan, uint8_t *out
     }
 }
 
-/* The columns of `part` of a picture of `width`, for the rows of `band` of the source alone. */
-static vgg_status resize_columns(const vgg_image *image, window band, size_t width,
-                                 vgg_filter filter, const vgg_part *part, vgg_image *out,
-                                 vgg_error *error) {
-    if (width == image->width)
-        return vgg_image_crop(image, (ptrdiff_t)part->x, (ptrdiff_t)band.first, part->width,
-                              band.count, out, error);
-    resampling plan;
-    vgg_status status =
-        resampling_make(image->width, width, part->x, part->width, filter, &plan, error);
-    if (status != VGG_OK)
-        return status;
-    status = vgg_image_make(out, part->width, band.count, image->channels, error);
-    for (size_t y = 0; status == VGG_OK && y < band.count; y++) {
-        const uint8_t *row = image->pixels + (band.first + y) * image->width * image->channels;
-        uint8_t *to = out->pixels + y * part->width * image->channels;
-        if (image->channels == 1)
-            columns_grey(row, &plan, to, part->width);
-        else
-            columns_rgb(row, &plan, to, part->width);
+/* All places that the windows of a resampling of `count` places cover. */
+static window covered(const resampling *plan, size_t count) {
+    const window *last = &plan->windows[count - 1];
+    size_t first = plan->windows[0].first;
+    return (window){.first = first, .count = last->first + last->count - first};
+}
+
+/* The source of the resampling begins at its place `first`. */
+static void shift_windows(resampling *plan, size_t count, size_t first) {
+    for (size_t i = 0; i < count; i++) {
+        plan->windows[i].first -= first;
     }
-    resampling_free(&plan);
+}
+
+/* The pass over columns, of the rows `rows` of a picture. */
+static vgg_status resize_columns(const vgg_image *image, window rows, const resampling *columns,
+                                 size_t width, vgg_image *out, vgg_error *error) {
+    vgg_status status = vgg_image_make(out, width, rows.count, image->channels, error);
+    for (size_t y = 0; status == VGG_OK && y < rows.count; y++) {
+        const uint8_t *row = image->pixels + (rows.first + y) * image->width * image->channels;
+        uint8_t *to = out->pixels + y * width * image->channels;
+        if (image->channels == 1)
+            columns_grey(row, columns, to, width);
+        else
+            columns_rgb(row, columns, to, width);
+    }
     return status;
 }
 
-/* One row of the result from `count` rows of the source that are `stride` samples long. */
-static void mix_rows(const uint8_t *rows, size_t count, size_t stride, const int32_t *k,
-                     uint8_t *out) {
+/* One row of the result, `length` samples, from `count` rows that lie `pitch` samples apart. */
+static void mix_rows(const uint8_t *rows, size_t count, size_t pitch, const int32_t *k,
+                     uint8_t *out, size_t length) {
     int32_t sums[BLOCK];
-    for (size_t begin = 0; begin < stride; begin += BLOCK) {
-        size_t length = vgg_size_min(BLOCK, stride - begin);
-        for (size_t x = 0; x < length; x++) {
+    for (size_t begin = 0; begin < length; begin += BLOCK) {
+        size_t block = vgg_size_min(BLOCK, length - begin);
+        for (size_t x = 0; x < block; x++) {
             sums[x] = HALF;
         }
         for (size_t i = 0; i < count; i++) {
-            const uint8_t *samples = rows + i * stride + begin;
+            const uint8_t *samples = rows + i * pitch + begin;
             int32_t weight = k[i];
-            for (size_t x = 0; x < length; x++) {
+            for (size_t x = 0; x < block; x++) {
                 sums[x] += samples[x] * weight;
             }
         }
-        for (size_t x = 0; x < length; x++) {
+        for (size_t x = 0; x < block; x++) {
             out[begin + x] = to_sample(sums[x]);
         }
     }
 }
 
-/* Both passes; the first leaves out the rows that the second does not read. */
-static vgg_status resize_both(const vgg_image *image, size_t width, const resampling *rows,
-                              vgg_filter filter, const vgg_part *part, vgg_image *out,
-                              vgg_error *error) {
-    const window *last = &rows->windows[part->height - 1];
-    window band = {.first = rows->windows[0].first};
-    band.count = last->first + last->count - band.first;
-    vgg_image narrowed;
-    vgg_status status = resize_columns(image, band, width, filter, part, &narrowed, error);
-    if (status != VGG_OK)
-        return status;
-    size_t stride = part->width * image->channels;
-    status = vgg_image_make(out, part->width, part->height, image->channels, error);
-    for (size_t y = 0; status == VGG_OK && y < part->height; y++) {
-        mix_rows(narrowed.pixels + (rows->windows[y].first - band.first) * stride,
-                 rows->windows[y].count, stride, rows->coefficients + y * rows->taps,
-                 out->pixels + y * stride);
+/* The pass over rows, of the columns `columns` of a picture. */
+static vgg_status resize_rows(const vgg_image *image, window columns, const resampling *rows,
+                              size_t height, vgg_image *out, vgg_error *error) {
+    size_t channels = image->channels, pitch = image->width * channels;
+    vgg_status status = vgg_image_make(out, columns.count, height, channels, error);
+    for (size_t y = 0; status == VGG_OK && y < height; y++) {
+        mix_rows(image->pixels + rows->windows[y].first * pitch + columns.first * channels,
+                 rows->windows[y].count, pitch, rows->coefficients + y * rows->taps,
+                 out->pixels + y * columns.count * channels, columns.count * channels);
     }
-    vgg_image_free(&narrowed);
     return status;
+}
+
+/* Whether the rows go first in a resize from one side to the other, as in Pillow. */
+static bool rows_first(const vgg_image *image, size_t width, size_t height) {
+    ptrdiff_t fewer_rows = (ptrdiff_t)image->height - (ptrdiff_t)height;
+    ptrdiff_t fewer_columns = (ptrdiff_t)image->width - (ptrdiff_t)width;
+    return fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
+}
+
+/* Both passes; the first leaves out what the second does not read. */
+static vgg_status resize_both(const vgg_image *image, bool rows_before, resampling *columns,
+                              resampling *rows, const vgg_part *part, vgg_image *out,
+                              vgg_error *error) {
+    vgg_image between = {0};
+    vgg_status status;
+    if (rows_before) {
+        window read = covered(columns, part->width);
+        shift_windows(columns, part->width, read.first);
+        status = resize_rows(image, read, rows, part->height, &between, error);
+        if (status == VGG_OK)
+            status = resize_columns(&between, (window){0, part->height}, columns, part->width, out,
+                                    error);
+    } else {
+        window read = covered(rows, part->height);
+        shift_windows(rows, part->height, read.first);
+        status = resize_columns(image, read, columns, part->width, &between, error);
+        if (status == VGG_OK)
+            status =
+                resize_rows(&between, (window){0, part->width}, rows, part->height, out, error);
+    }
+    vgg_image_free(&between);
+    return status;
+}
+
+/* A side that stays as it is takes no pass. */
+static vgg_status resize(const vgg_image *image, size_t width, size_t height, resampling *columns,
+                         resampling *rows, const vgg_part *part, vgg_image *out, vgg_error *error) {
+    window part_columns = {part->x, part->width}, part_rows = {part->y, part->height};
+    if (columns->windows == NULL && rows->windows == NULL)
+        return vgg_image_crop(image, (ptrdiff_t)part->x, (ptrdiff_t)part->y, part->width,
+                              part->height, out, error);
+    if (rows->windows == NULL)
+        return resize_columns(image, part_rows, columns, part->width, out, error);
+    if (columns->windows == NULL)
+        return resize_rows(image, part_columns, rows, part->height, out, error);
+    return resize_both(image, rows_first(image, width, height), columns, rows, part, out, error);
 }
 
 vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t height,
@@ -207,21 +251,23 @@ vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t he
                                  vgg_error *error) {
     vgg_status status = vgg_image_check(image, error);
     if (status == VGG_OK)
-        status = vgg_image_check_size("a resize to a picture", width, height, error);
+        status = vgg_image_check_size("a resize to a picture", part->width, part->height, error);
     if (status != VGG_OK)
         return status;
     if (filter != VGG_FILTER_BILINEAR && filter != VGG_FILTER_BICUBIC)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the filter of a resize is number %d, expected 0 (bilinear) or 1 (bicubic)",
                         (int)filter);
-    if (height == image->height)
-        return resize_columns(image, (window){part->y, part->height}, width, filter, part, out,
-                              error);
-    resampling rows;
-    status = resampling_make(image->height, height, part->y, part->height, filter, &rows, error);
-    if (status != VGG_OK)
-        return status;
-    status = resize_both(image, width, &rows, filter, part, out, error);
+    resampling columns = {0}, rows = {0};
+    if (width != image->width)
+        status =
+            resampling_make(image->width, width, part->x, part->width, filter, &columns, error);
+    if (status == VGG_OK && height != image->height)
+        status =
+            resampling_make(image->height, height, part->y, part->height, filter, &rows, error);
+    if (status == VGG_OK)
+        status = resize(image, width, height, &columns, &rows, part, out, error);
+    resampling_free(&columns);
     resampling_free(&rows);
     return status;
 }

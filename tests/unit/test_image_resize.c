@@ -3,8 +3,9 @@
 
 #include "image/picture.h"
 
-static const size_t golden_sizes[][2] = {{12, 7}, {61, 40}, {37, 10}, {9, 23},
-                                         {1, 1},  {5, 90},  {36, 24}};
+/* The last two lose so many rows that these go first. */
+static const size_t golden_sizes[][2] = {{12, 7}, {61, 40}, {37, 10}, {9, 23}, {1, 1},
+                                         {5, 90}, {36, 24}, {34, 12}, {61, 9}};
 
 static void resize_equals_pillow(void **state) {
     (void)state;

@@ -290,6 +290,30 @@ static void augmenting_refuses_what_preprocessing_refuses(void **state) {
     vgg_image_free(&image);
 }
 
+/* 1 x 5000 pixels become 256 x 1280000, of which the cut-out has 224 rows: the same as those of the
+ * 117 rows around the middle, which become 29952. */
+static void narrow_pictures_are_resized_where_the_cut_out_is(void **state) {
+    (void)state;
+    enum { HEIGHT = 5000, FIRST = 2441, ROWS = 117, SIDE = 224, TOP = 639888 - FIRST * 256 };
+    static uint8_t pixels[HEIGHT];
+    static float input[SIDE * SIDE];
+    for (size_t y = 0; y < HEIGHT; y++) {
+        pixels[y] = (uint8_t)(y * 73 % 251);
+    }
+    vgg_image narrow = {1, HEIGHT, 1, pixels}, middle = {1, ROWS, 1, pixels + FIRST};
+    vgg_image resized = {0}, cut = {0};
+    vgg_preprocess p = preset("unit", 1, SIDE);
+    vgg_error error = {0};
+    assert_ok(vgg_preprocess_image(&p, &narrow, input, &error), error);
+    assert_ok(vgg_image_resize(&middle, 256, ROWS * 256, p.filter, &resized, &error), error);
+    assert_ok(vgg_image_crop(&resized, 16, TOP, SIDE, SIDE, &cut, &error), error);
+    for (size_t i = 0; i < (size_t)SIDE * SIDE; i++) {
+        assert_true(fabsf(input[i] * 255 - cut.pixels[i]) < 1e-3f);
+    }
+    vgg_image_free(&cut);
+    vgg_image_free(&resized);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(presets_have_their_figures),
@@ -302,6 +326,7 @@ int main(void) {
         cmocka_unit_test(a_picture_without_choice_gets_a_black_margin),
         cmocka_unit_test(views_follow_from_three_numbers),
         cmocka_unit_test(augmenting_refuses_what_preprocessing_refuses),
+        cmocka_unit_test(narrow_pictures_are_resized_where_the_cut_out_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
