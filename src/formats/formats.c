@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "base/text.h"
 #include "formats/foreign.h"
 #include "formats/format.h"
@@ -118,66 +117,4 @@ vgg_status vgg_tensor_source_open(const vgg_input *input, const vgg_hints *told,
                         "%s: is an empty file (0 bytes), expected a weight file (%s)", source->path,
                         known_formats(known));
     return load_any(source, error);
-}
-
-vgg_status vgg_tensor_source_memory(vgg_tensor_source *source, size_t bytes, const char *what,
-                                    void **memory, vgg_error *error) {
-    return vgg_storage_memory(&source->storage, source->path, bytes, what, memory, error);
-}
-
-vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, float value,
-                                    const char *what, vgg_stored_tensor *vector, vgg_error *error) {
-    void *memory;
-    size_t bytes;
-    if (!vgg_size_mul(count, sizeof value, &bytes))
-        return vgg_fail_memory(error, what, count);
-    vgg_status status = vgg_tensor_source_memory(source, bytes, what, &memory, error);
-    if (status != VGG_OK)
-        return status;
-    for (size_t i = 0; i < count; i++) {
-        ((float *)memory)[i] = value;
-    }
-    *vector = (vgg_stored_tensor){.type = vgg_element_type_named("F32"),
-                                  .dimensions = 1,
-                                  .shape = {count},
-                                  .count = count,
-                                  .bytes = memory};
-    return VGG_OK;
-}
-
-void vgg_tensor_source_free(vgg_tensor_source *source) {
-    vgg_storage_free(&source->storage);
-    vgg_tensor_source_forget(source);
-    free(source->path);
-    free(source->graph.arch);
-    vgg_notes_free(&source->metadata);
-    *source = (vgg_tensor_source){0};
-}
-
-void vgg_tensor_source_forget(vgg_tensor_source *source) {
-    for (size_t i = 0; i < source->tensor_count; i++) {
-        free(source->tensors[i].name);
-        free(source->tensors[i].stored_as);
-    }
-    free(source->tensors);
-    source->tensors = NULL;
-    source->tensor_count = 0;
-}
-
-vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vgg_error *error) {
-    source->tensors = calloc(vgg_size_max(count, 1), sizeof *source->tensors);
-    if (source->tensors == NULL)
-        return vgg_fail_memory(error, "the list of tensors", count * sizeof *source->tensors);
-    source->tensor_count = count;
-    return VGG_OK;
-}
-
-const char *vgg_shape_text(char buffer[VGG_SHAPE_TEXT], const size_t *shape, size_t dimensions) {
-    snprintf(buffer, VGG_SHAPE_TEXT, "scalar");
-    size_t used = 0;
-    for (size_t i = 0; i < dimensions && used < VGG_SHAPE_TEXT; i++) {
-        used += (size_t)snprintf(buffer + used, VGG_SHAPE_TEXT - used, "%s%zu", i == 0 ? "" : "x",
-                                 shape[i]);
-    }
-    return buffer;
 }

@@ -49,6 +49,15 @@ vgg_status vgg_hdf5_messages(vgg_hdf5 *file, uint64_t address, vgg_hdf5_visit_me
 bool vgg_hdf5_read_datatype(const unsigned char *bytes, size_t size, vgg_hdf5_array *array);
 bool vgg_hdf5_read_dataspace(const unsigned char *bytes, size_t size, vgg_hdf5_array *array);
 
+/* Gives the visitor a link whose name is `length` bytes of the file. */
+vgg_status vgg_hdf5_give_link(const vgg_hdf5 *file, const unsigned char *name, size_t length,
+                              uint64_t address, vgg_hdf5_visit visit, void *context,
+                              vgg_error *error);
+
+/* Refuses a link to a name. */
+vgg_status vgg_hdf5_fail_soft(const vgg_hdf5 *file, const unsigned char *name, size_t length,
+                              vgg_error *error);
+
 /* One link of the message or heap object, of which it takes no more than `size` bytes. */
 vgg_status vgg_hdf5_read_link(const vgg_hdf5 *file, const unsigned char *bytes, size_t size,
                               vgg_hdf5_visit visit, void *context, vgg_error *error);

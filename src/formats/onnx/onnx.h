@@ -70,6 +70,11 @@ bool vgg_onnx_pair(const Vgg__Onnx__Node *node, const char *name, size_t height,
 vgg_status vgg_onnx_fail_node(const vgg_onnx *onnx, const Vgg__Onnx__Node *node, vgg_error *error,
                               const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+bool vgg_onnx_is_type(const Vgg__Onnx__Node *node, const char *type);
+
+/* The node that gives the value of that name; NULL when none does. */
+const Vgg__Onnx__Node *vgg_onnx_producer(const Vgg__Onnx__Graph *graph, const char *name);
+
 /* The stored tensor that a name stands for: an initialiser, a Constant, or one of those behind
  * Identity or a Transpose of two dimensions. NULL when it is none. */
 const Vgg__Onnx__Tensor *vgg_onnx_find_tensor(const vgg_onnx *onnx, const char *name,

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "formats/containers/protobuf.h"
 #include "formats/onnx/onnx.h"
-#include "formats/onnx/onnx_nodes.h"
+#include "formats/onnx/onnx_save_nodes.h"
 #include "nn/network.h"
 
 /* Keys of the fields that are written by hand: number times eight plus 2, for "with a length". */

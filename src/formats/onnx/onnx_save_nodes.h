@@ -1,6 +1,6 @@
 /* A network as an ONNX graph, without the values of its tensors. */
-#ifndef VGG_FORMATS_ONNX_ONNX_NODES_H
-#define VGG_FORMATS_ONNX_ONNX_NODES_H
+#ifndef VGG_FORMATS_ONNX_ONNX_SAVE_NODES_H
+#define VGG_FORMATS_ONNX_ONNX_SAVE_NODES_H
 
 #include "formats/onnx/onnx.h"
 
