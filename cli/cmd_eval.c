@@ -199,7 +199,6 @@ static eval_options defaults(void) {
     return (eval_options){.format = vgg_cli_formats[0],
                           .batch = measuring.batch,
                           .threads = vgg_cli_default_threads(),
-                          .workers = vgg_cli_default_threads(),
                           .validation_split = data.validation_split,
                           .seed = data.seed};
 }

@@ -6,7 +6,8 @@ const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", 
 const char *const vgg_cli_layouts[] = {"paper", "torchvision", NULL};
 const char *const vgg_cli_formats[] = {"text", "json", NULL};
 
-static vgg_cli_option thread_count(const char *name, size_t *value, const char *help) {
+static vgg_cli_option thread_count(const char *name, size_t *value, const char *help,
+                                   const char *fallback) {
     return (vgg_cli_option){.type = VGG_CLI_SIZE,
                             .name = name,
                             .argument = "N",
@@ -14,15 +15,17 @@ static vgg_cli_option thread_count(const char *name, size_t *value, const char *
                             .minimum = 1,
                             .maximum = VGG_CLI_THREADS_MOST,
                             .help = help,
-                            .fallback = "OMP_NUM_THREADS, or one per processor"};
+                            .fallback = fallback};
 }
 
 vgg_cli_option vgg_cli_threads_option(size_t *value) {
-    return thread_count("threads", value, "threads that compute");
+    return thread_count("threads", value, "threads that compute",
+                        "OMP_NUM_THREADS, or one per processor");
 }
 
 vgg_cli_option vgg_cli_workers_option(size_t *value) {
-    return thread_count("workers", value, "threads that read pictures");
+    return thread_count("workers", value, "threads that only read pictures",
+                        "none: those that compute read, too");
 }
 
 vgg_cli_option vgg_cli_exact_option(bool *value) {

@@ -257,7 +257,6 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
         .freeze = training.freeze,
         .seed = training.seed,
         .threads = vgg_cli_default_threads(),
-        .workers = vgg_cli_default_threads(),
     };
 }
 

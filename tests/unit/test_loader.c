@@ -2,6 +2,7 @@
 #include "data_files.h"
 
 #include <math.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -347,6 +348,82 @@ static void the_batch_in_hand_stays(void **state) {
     vgg_loader_free(loader);
 }
 
+/* ---- shared threads ---- */
+
+static void in_turn(void *user, size_t tasks, void (*task)(void *context, size_t index),
+                    void *context) {
+    size_t *calls = user;
+    for (size_t i = 0; i < tasks; i++) {
+        task(context, i);
+    }
+    ++*calls;
+}
+
+static vgg_threads *make_threads(size_t count, vgg_executor *executor, size_t *calls) {
+    vgg_threads_options options;
+    vgg_threads *threads = NULL;
+    vgg_error error;
+    vgg_threads_options_init(&options, sizeof options);
+    options.count = count;
+    options.executor = executor;
+    options.user = calls;
+    assert_ok(vgg_threads_create(&options, &threads, &error), error);
+    return threads;
+}
+
+static void shared_threads_change_nothing(void **state) {
+    (void)state;
+    vgg_augment augment = {.struct_size = sizeof augment, .crop = true, .flip = true};
+    vgg_loader_options options = default_options();
+    options.shuffle = true;
+    options.augment = &augment;
+    vgg_loader *loader = make(broken, &options);
+    epoch *expected = walk(loader, 1, 0);
+    vgg_loader_free(loader);
+    options.workers = 0;
+    for (size_t count = 1; count <= 4; count++) {
+        size_t calls = 0;
+        options.shared_threads = make_threads(count, count == 4 ? in_turn : NULL, &calls);
+        loader = make(broken, &options);
+        vgg_loader *other = make(broken, &options);
+        vgg_error error;
+        assert_ok(vgg_loader_start(other, 0, 0, &error), error);
+        epoch *seen = walk(loader, 1, 0);
+        assert_memory_equal(seen, expected, sizeof *seen);
+        assert_int_equal(calls, count == 4 ? seen->batches : 0);
+        free(seen);
+        vgg_loader_free(other);
+        vgg_loader_free(loader);
+        vgg_threads_free(options.shared_threads);
+    }
+    free(expected);
+}
+
+/* A child is told, instead of waiting for threads that it does not have. */
+static void inherited_over_fork(void **state) {
+    (void)state;
+    vgg_loader_options options = default_options();
+    vgg_loader *loader = make(whole, &options);
+    vgg_error error;
+    assert_ok(vgg_loader_start(loader, 0, 0, &error), error);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(60);
+        const vgg_batch *batch;
+        bool told = vgg_loader_next(loader, &batch, &error) == VGG_ERROR_ARGUMENT &&
+                    strstr(error.message, "forked") != NULL &&
+                    vgg_loader_start(loader, 0, 0, &error) == VGG_ERROR_ARGUMENT;
+        vgg_loader_free(loader);
+        _exit(told ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    free(walk(loader, 0, 0));
+    vgg_loader_free(loader);
+}
+
 static void expect_no_loader(vgg_loader_options options, vgg_preprocess preprocess,
                              vgg_status status, const char *text) {
     vgg_loader *loader = NULL;
@@ -395,6 +472,8 @@ int main(void) {
         cmocka_unit_test(the_callback_can_stop),
         cmocka_unit_test(leaving_in_the_middle_of_an_epoch),
         cmocka_unit_test(the_batch_in_hand_stays),
+        cmocka_unit_test(shared_threads_change_nothing),
+        cmocka_unit_test(inherited_over_fork),
         cmocka_unit_test(wrong_options_are_named),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
