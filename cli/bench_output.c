@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/bench_output.h"
+#include "cli/clean_text.h"
 #include "cli/json.h"
 #include "cli/message.h"
 #include "vgg/plan.h"
@@ -29,7 +30,8 @@ static void print_network(const vgg_cli_bench_options *o, const vgg_network *net
              shape->channels, shape->height, shape->width, shape->classes);
     printf("network   ");
     vgg_cli_print_wrapped(text, LABEL_COLUMN, LABEL_COLUMN);
-    printf("weights   %s\n", o->source.path != NULL ? o->source.path : "random (kaiming, seed 0)");
+    vgg_cli_print_line("weights   %s",
+                       o->source.path != NULL ? o->source.path : "random (kaiming, seed 0)");
 }
 
 static void print_machine(const vgg_cli_bench_options *o, const vgg_cli_bench_report *report) {

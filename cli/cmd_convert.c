@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/clean_text.h"
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/model_facts.h"
@@ -129,10 +130,9 @@ static void report(const vgg_model *model, const char *in, const char *out) {
     char parameters[VGG_CLI_TEXT_SIZE], bytes[VGG_CLI_TEXT_SIZE];
     struct stat info;
     size_t size = stat(out, &info) == 0 ? (size_t)info.st_size : 0;
-    printf("%s (%s) -> %s (%s)\n", in, vgg_model_format(model), out,
-           vgg_cli_bytes_text(bytes, size));
+    vgg_cli_print_line("%s (%s) -> %s (%s)", in, vgg_model_format(model), out,
+                       vgg_cli_bytes_text(bytes, size));
     vgg_cli_print_network(vgg_network_describe(network));
-    putchar('\n');
     const char *first = vgg_network_dtype(network, 0), *linear = linear_dtype(network);
     printf("weights   %s, %s%s%s\n",
            vgg_cli_count_text(parameters, vgg_network_parameters(network)), first,

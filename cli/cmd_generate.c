@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/clean_text.h"
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/options.h"
@@ -118,12 +119,13 @@ int vgg_cli_generate(int argc, char **argv) {
     }
     char *quoted = vgg_cli_shell_quote(folder);
     char count[2][VGG_CLI_TEXT_SIZE];
-    printf("drew %s pictures to learn from and %s to check with: %d classes, %zux%zu, in %s\n"
-           "next: %s train %s\n",
-           vgg_cli_count_text(count[0], o.train * VGG_PICTOGRAM_CLASSES),
-           vgg_cli_count_text(count[1], o.validation * VGG_PICTOGRAM_CLASSES),
-           VGG_PICTOGRAM_CLASSES, o.size, o.size, folder, program_invocation_name,
-           quoted != NULL ? quoted : folder);
+    vgg_cli_print_line(
+        "drew %s pictures to learn from and %s to check with: %d classes, %zux%zu, in %s",
+        vgg_cli_count_text(count[0], o.train * VGG_PICTOGRAM_CLASSES),
+        vgg_cli_count_text(count[1], o.validation * VGG_PICTOGRAM_CLASSES), VGG_PICTOGRAM_CLASSES,
+        o.size, o.size, folder);
+    if (quoted != NULL)
+        vgg_cli_print_line("next: %s train %s", program_invocation_name, quoted);
     free(quoted);
     return VGG_CLI_OK;
 }

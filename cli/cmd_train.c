@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/clean_text.h"
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/train.h"
@@ -30,7 +31,7 @@ static void print_command(const char *command, const char *folder, const char *f
         return;
     char *quoted = vgg_cli_shell_quote(path);
     if (quoted != NULL)
-        printf("  %s %s --model %s %s\n", program_invocation_name, command, quoted, rest);
+        vgg_cli_print_line("  %s %s --model %s %s", program_invocation_name, command, quoted, rest);
     free(quoted);
     free(path);
 }
@@ -66,15 +67,18 @@ static void print_end(const vgg_cli_training *training, const vgg_train_result *
     if (result->best_epoch > 0)
         printf("; best after epoch %zu: %.1f %% of the %s pictures", result->best_epoch,
                100.0 * result->best_top1, training->validation != NULL ? "validation" : "training");
-    printf("\nwrote %s/%s\n", o->folder, file);
+    putchar('\n');
+    vgg_cli_print_line("wrote %s/%s", o->folder, file);
     print_next(training, file);
 }
 
 static void print_stopped(const vgg_cli_train_options *o, const vgg_error *where) {
     char *data = vgg_cli_shell_quote(o->data), *folder = vgg_cli_shell_quote(o->folder);
-    if (data != NULL && folder != NULL)
-        printf("%s; %s/last.safetensors is saved\ncontinue with:\n  %s train %s -o %s --resume\n",
-               where->message, o->folder, program_invocation_name, data, folder);
+    vgg_cli_print_line("%s; %s/last.safetensors is saved", where->message, o->folder);
+    if (data != NULL && folder != NULL) {
+        printf("continue with:\n");
+        vgg_cli_print_line("  %s train %s -o %s --resume", program_invocation_name, data, folder);
+    }
     free(folder);
     free(data);
 }

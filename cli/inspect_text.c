@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/clean_text.h"
 #include "cli/inspect.h"
 #include "cli/message.h"
 #include "cli/model_facts.h"
@@ -29,7 +30,7 @@ static void print_network(const vgg_inspected_file *file) {
     };
     if (file->network != NULL) {
         vgg_cli_print_network(file->network);
-        printf("\n%*s%s\n", FACT_COLUMN, "", origins[file->network_origin]);
+        printf("%*s%s\n", FACT_COLUMN, "", origins[file->network_origin]);
         return;
     }
     char reason[VGG_ERROR_TEXT];
@@ -55,8 +56,10 @@ static void print_weights(const vgg_inspection *inspection, const vgg_inspected_
     printf("weights   %s values in %s tensors", vgg_cli_count_text(values, file->values),
            vgg_cli_count_text(tensors, file->tensors));
     for (size_t i = 0; i < file->tensors; i++) {
+        char type[NAME_SIZE];
         if (!is_known_type(inspection, i))
-            printf(", %s", vgg_inspection_tensor(inspection, i)->dtype);
+            printf(", %s", vgg_cli_clean_text(type, sizeof type,
+                                              vgg_inspection_tensor(inspection, i)->dtype));
     }
     putchar('\n');
 }
@@ -160,9 +163,10 @@ static void print_names(const columns *c, const vgg_inspected_tensor *tensor) {
 }
 
 static void print_tensor(const columns *c, const vgg_inspected_tensor *tensor) {
-    char shape[NAME_SIZE];
+    char shape[NAME_SIZE], type[NAME_SIZE];
     print_names(c, tensor);
-    printf("%-*s%-*s", (int)c->type, tensor->dtype, (int)c->shape, shape_text(shape, tensor));
+    printf("%-*s%-*s", (int)c->type, vgg_cli_clean_text(type, sizeof type, tensor->dtype),
+           (int)c->shape, shape_text(shape, tensor));
     const double figures[FIGURES] = {tensor->least, tensor->most, tensor->mean, tensor->rms};
     for (size_t i = 0; i < FIGURES; i++) {
         char text[VGG_CLI_TEXT_SIZE] = "-";
@@ -224,7 +228,8 @@ static void print_problems(const vgg_inspection *inspection) {
 void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
     const vgg_inspected_file *file = vgg_inspection_file(inspection);
     char bytes[VGG_CLI_TEXT_SIZE];
-    printf("%s (%s, %s bytes)\n", path, file->format, vgg_cli_count_text(bytes, file->bytes));
+    vgg_cli_print_line("%s (%s, %s bytes)", path, file->format,
+                       vgg_cli_count_text(bytes, file->bytes));
     print_network(file);
     print_weights(inspection, file);
     vgg_cli_print_pictures(file->preprocess, file->preprocess_origin, file->format);

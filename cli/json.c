@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/clean_text.h"
+
 /* How many bytes the UTF-8 letter at text has, or 0 when it is none. jansson is the judge of what
  * is UTF-8, so that nothing that passes here is refused later. */
 static size_t letter_length(const char *text) {
@@ -61,10 +63,16 @@ bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
     if (text == NULL)
         return false;
     printf("%*s", margin, "");
-    for (const char *letter = text; *letter != '\0'; letter++) {
-        putchar(*letter);
+    for (const char *letter = text; *letter != '\0';) {
+        bool control;
+        size_t length = vgg_cli_letter(letter, &control);
         if (*letter == '\n')
-            printf("%*s", margin, "");
+            printf("\n%*s", margin, "");
+        else if (control) /* that jansson leaves as it is: 0x7f and U+0080 to U+009F */
+            printf("\\u%04x", (unsigned)(unsigned char)letter[length - 1]);
+        else
+            fwrite(letter, 1, length, stdout);
+        letter += length;
     }
     free(text);
     return true;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/clean_text.h"
 #include "cli/command.h"
 
 /* The bytes of a message that are shown; a longer one, because of a long word in it, loses its
@@ -43,11 +44,7 @@ void vgg_cli_complain(const char *command, const char *format, ...) {
     }
     if (length > MESSAGE_MOST)
         shorten(message, (size_t)length);
-    /* A line stays one line, and the terminal as it is, whatever was typed. */
-    for (char *c = message; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
+    vgg_cli_clean(message);
     const char *space = command != NULL ? " " : "";
     fprintf(stderr, "vgg%s%s: %s\n", space, command != NULL ? command : "", message);
     free(message);
@@ -114,25 +111,56 @@ const char *vgg_cli_duration_text(char buffer[VGG_CLI_TEXT_SIZE], double seconds
     return buffer;
 }
 
+static bool has_controls(const char *word) {
+    bool control = false;
+    while (!control && *word != '\0') {
+        word += vgg_cli_letter(word, &control);
+    }
+    return control;
+}
+
+/* As bash, zsh and POSIX of 2024 read it: $'...' with the bytes of control characters, and what
+ * means something there, in octal digits. */
+static void quote_in_octal(const char *word, char *out) {
+    out = stpcpy(out, "$'");
+    while (*word != '\0') {
+        bool control;
+        size_t length = vgg_cli_letter(word, &control);
+        control |= *word == '\'' || *word == '\\';
+        for (size_t i = 0; i < length; i++, word++) {
+            if (control)
+                out += sprintf(out, "\\%03o", (unsigned)(unsigned char)*word);
+            else
+                *out++ = *word;
+        }
+    }
+    strcpy(out, "'");
+}
+
+static void quote(const char *word, char *out) {
+    *out++ = '\'';
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            out = stpcpy(out, "'\\''");
+        else
+            *out++ = *word;
+    }
+    strcpy(out, "'");
+}
+
 char *vgg_cli_shell_quote(const char *word) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_-./,:=+@%";
     if (word[0] != '\0' && strspn(word, plain) == strlen(word))
         return strdup(word);
-    /* At worst every letter is a quote, written as four. */
-    char *quoted = malloc(4 * strlen(word) + 3);
+    /* At worst every byte is written as four, between quotes. */
+    char *quoted = malloc(4 * strlen(word) + 4);
     if (quoted == NULL)
         return NULL;
-    char *out = quoted;
-    *out++ = '\'';
-    for (const char *in = word; *in != '\0'; in++) {
-        if (*in == '\'')
-            out = stpcpy(out, "'\\''");
-        else
-            *out++ = *in;
-    }
-    *out++ = '\'';
-    *out = '\0';
+    if (has_controls(word))
+        quote_in_octal(word, quoted);
+    else
+        quote(word, quoted);
     return quoted;
 }
 

@@ -25,7 +25,8 @@ const char *vgg_cli_bytes_text(char buffer[VGG_CLI_TEXT_SIZE], size_t bytes);  /
 const char *vgg_cli_number_text(char buffer[VGG_CLI_TEXT_SIZE], double value); /* "0.1" */
 const char *vgg_cli_duration_text(char buffer[VGG_CLI_TEXT_SIZE], double seconds); /* "1:02:03" */
 
-/* The word as a shell would have to be told it, freed by the caller; NULL when memory ran out. */
+/* The word as a shell would have to be told it, without control characters; freed by the caller,
+ * NULL when memory ran out. */
 char *vgg_cli_shell_quote(const char *word);
 
 /* How many letters have to be added, removed, changed or swapped to make one word of the other. */

@@ -2,20 +2,14 @@
 #ifndef VGG_CLI_MODEL_FACTS_H
 #define VGG_CLI_MODEL_FACTS_H
 
-#include <stddef.h>
-
 #include "vgg/model.h"
 
-/* "network   D, torchvision layout, 3x224x224, 1000 classes", without a newline. */
+/* "network   D, torchvision layout, 3x224x224, 1000 classes". */
 void vgg_cli_print_network(const vgg_network_options *network);
 
 /* "pictures  caffe ...": how they become inputs, or that this is not known; preprocess may be NULL.
  */
 void vgg_cli_print_pictures(const vgg_preprocess *preprocess, vgg_origin origin,
                             const char *format);
-
-/* Copies a text of somebody else's, with control characters as "?"; one that does not fit is cut
- * between two letters and ends in "...". size is at least 4. Returns buffer. */
-const char *vgg_cli_clean_text(char *buffer, size_t size, const char *text);
 
 #endif

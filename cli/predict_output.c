@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/clean_text.h"
 #include "cli/json.h"
 #include "cli/message.h"
 #include "cli/terminal.h"
@@ -28,10 +29,11 @@ static void write_text(const vgg_cli_predict_output *output, const char *image,
                        const vgg_prediction *best, size_t count) {
     if (output->written > 0)
         putchar('\n');
-    fputs(image, stdout);
     if (count > 0 && best[0].probability < UNSURE_BELOW)
-        printf("  (unsure: the likeliest has only %.1f %%)", 100.0 * best[0].probability);
-    putchar('\n');
+        vgg_cli_print_line("%s  (unsure: the likeliest has only %.1f %%)", image,
+                           100.0 * best[0].probability);
+    else
+        vgg_cli_print_line("%s", image);
     for (size_t i = 0; i < count; i++) {
         char bar[VGG_CLI_BAR_SIZE], value[32];
         if (output->logits)
@@ -40,7 +42,7 @@ static void write_text(const vgg_cli_predict_output *output, const char *image,
             snprintf(value, sizeof value, "%5.1f %%", 100.0 * best[i].probability);
         printf("%4zu  %s  %s  ", i + 1, value, vgg_cli_bar(bar, best[i].probability, BAR_CELLS));
         if (best[i].label != NULL)
-            puts(best[i].label);
+            vgg_cli_print_line("%s", best[i].label);
         else
             printf("class %zu\n", best[i].index);
     }
@@ -68,19 +70,24 @@ static bool write_json(const vgg_cli_predict_output *output, const char *image,
 }
 
 /* RFC 4180: a field with a comma, a quote or a line break is quoted, and quotes in it are doubled.
- */
+ * Other programs read the names as they are, a terminal without control characters. */
 static void write_field(const char *field) {
-    if (strpbrk(field, ",\"\r\n") == NULL) {
-        fputs(field, stdout);
-        return;
-    }
-    putchar('"');
-    for (; *field != '\0'; field++) {
+    bool shown = vgg_cli_is_terminal(stdout), quoted = strpbrk(field, ",\"\r\n") != NULL;
+    if (quoted)
+        putchar('"');
+    while (*field != '\0') {
+        bool control;
+        size_t length = vgg_cli_letter(field, &control);
         if (*field == '"')
             putchar('"');
-        putchar(*field);
+        if (control && shown)
+            putchar('?');
+        else
+            fwrite(field, 1, length, stdout);
+        field += length;
     }
-    putchar('"');
+    if (quoted)
+        putchar('"');
 }
 
 static void write_csv(const vgg_cli_predict_output *output, const char *image,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/clean_text.h"
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/message.h"
@@ -178,12 +179,13 @@ static void print_data(const vgg_cli_training *training) {
     size_t classes = vgg_dataset_class_count(train), pictures = vgg_dataset_count(train);
     size_t *counts = calloc(classes, sizeof *counts);
     char text[3][VGG_CLI_TEXT_SIZE];
-    printf("data      %s (%s): %s pictures to learn from, %s to check with%s\n",
-           training->options.data, training->info.kind, vgg_cli_count_text(text[0], pictures),
-           training->validation != NULL
-               ? vgg_cli_count_text(text[1], vgg_dataset_count(training->validation))
-               : "none",
-           training->split ? ", set aside at random" : "");
+    vgg_cli_print_line("data      %s (%s): %s pictures to learn from, %s to check with%s",
+                       training->options.data, training->info.kind,
+                       vgg_cli_count_text(text[0], pictures),
+                       training->validation != NULL
+                           ? vgg_cli_count_text(text[1], vgg_dataset_count(training->validation))
+                           : "none",
+                       training->split ? ", set aside at random" : "");
     if (counts == NULL)
         return;
     size_t least = pictures, most = 0;
@@ -207,7 +209,8 @@ static void print_network(const vgg_cli_training *training) {
     const vgg_network_options *options = vgg_network_describe(network);
     const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
     char count[VGG_CLI_TEXT_SIZE];
-    printf("network   %s\n          %s batch normalisation, layout %s\n", options->arch,
+    vgg_cli_print_line("network   %s", options->arch);
+    printf("          %s batch normalisation, layout %s\n",
            options->batch_norm ? "with" : "without", vgg_layout_name(options->layout));
     /* A multiply-add is two floating-point operations. */
     double operations = 2.0 * (double)vgg_network_multiply_adds(network);
@@ -221,7 +224,7 @@ static void print_network(const vgg_cli_training *training) {
         printf("with short side %zu, ", preprocess->resize);
     else
         printf("as they are, ");
-    printf("preset %s\n", preprocess->name);
+    vgg_cli_print_line("preset %s", preprocess->name);
 }
 
 static const char *views_text(const vgg_cli_train_options *o) {
@@ -254,6 +257,6 @@ void vgg_cli_train_print_plan(const vgg_cli_training *training) {
     if (o->freeze > 0)
         printf("frozen    the first %zu block%s of convolutions\n", o->freeze,
                o->freeze == 1 ? "" : "s");
-    printf("run       %s%s\n", o->folder, o->resume ? ", continued" : "");
+    vgg_cli_print_line("run       %s%s", o->folder, o->resume ? ", continued" : "");
     fflush(stdout);
 }
