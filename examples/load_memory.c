@@ -1,7 +1,8 @@
 /* Loads a model from bytes in memory and classifies a picture that is pixels in memory.
  *   cc load_memory.c $(pkg-config --cflags --libs vgg) -o load_memory
- *   ./load_memory model.safetensors pixels.rgb WIDTH HEIGHT
- * pixels.rgb holds WIDTH * HEIGHT * 3 bytes: rows from the top, red, green, blue. */
+ *   ./load_memory model.safetensors pixels.rgb 16 16
+ * The numbers are width and height; pixels.rgb holds width * height * 3 bytes: rows from the top,
+ * red, green, blue. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -19,6 +19,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 PRINTS = {
     "predict.c": r"( *\d+\.\d %  \w+\n){5}",
     "classify.cc": r"(photo\.jpg: \w+, \d+ %\n){2}",
+    "load_memory.c": r"( *\d+\.\d %  class \d  \w+\n){5}",
 }
 
 PROJECT = """cmake_minimum_required(VERSION 3.25)
