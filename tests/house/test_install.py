@@ -20,6 +20,7 @@ PRINTS = {
     "predict.c": r"( *\d+\.\d %  \w+\n){5}",
     "classify.cc": r"(photo\.jpg: \w+, \d+ %\n){2}",
     "load_memory.c": r"( *\d+\.\d %  class \d  \w+\n){5}",
+    "predict_batch.c": r"(photo\.jpg: class \d, \w+, \d+ %\n){3}",
 }
 
 PROJECT = """cmake_minimum_required(VERSION 3.25)
