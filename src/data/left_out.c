@@ -10,8 +10,9 @@
 #if !VGG_WITH_ARCHIVE
 static const char option[] = "VGG_WITH_ARCHIVE";
 
-vgg_status vgg_tar_open(const char *path, const char *compression, vgg_parts *parts,
-                        vgg_error *error) {
+vgg_status vgg_tar_open(const char *path, const char *compression, const char *temporary,
+                        vgg_parts *parts, vgg_error *error) {
+    (void)temporary;
     (void)parts;
     if (compression != NULL)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,

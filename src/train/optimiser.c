@@ -88,8 +88,8 @@ static void update_stored(const vgg_optimiser *optimiser, vgg_sgd_rates rates) {
                              .rate = rates.rate,
                              .momentum = rates.momentum,
                              .decay = rates.decay};
-        vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count), optimiser->plan->kernels->sgd,
-                     &task);
+        vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count),
+                        optimiser->plan->kernels->sgd, &task);
     }
 }
 

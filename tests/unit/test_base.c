@@ -123,14 +123,10 @@ static void test_permutation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fail),
-        cmocka_unit_test(test_long_messages_keep_both_ends),
-        cmocka_unit_test(test_status_names),
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_fail),         cmocka_unit_test(test_long_messages_keep_both_ends),
+        cmocka_unit_test(test_status_names), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_nearest),      cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_random),       cmocka_unit_test(test_permutation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -396,16 +396,11 @@ static void test_default_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default_threads),
-        cmocka_unit_test(every_unit_once),
-        cmocka_unit_test(wrong_options),
-        cmocka_unit_test(many_callers),
-        cmocka_unit_test(work_within_work),
-        cmocka_unit_test(the_callers_executor),
-        cmocka_unit_test(pieces_in_order),
-        cmocka_unit_test(nobody_waits_for_a_piece),
-        cmocka_unit_test(everything_at_once),
-        cmocka_unit_test(children_go_on_alone),
+        cmocka_unit_test(test_default_threads), cmocka_unit_test(every_unit_once),
+        cmocka_unit_test(wrong_options),        cmocka_unit_test(many_callers),
+        cmocka_unit_test(work_within_work),     cmocka_unit_test(the_callers_executor),
+        cmocka_unit_test(pieces_in_order),      cmocka_unit_test(nobody_waits_for_a_piece),
+        cmocka_unit_test(everything_at_once),   cmocka_unit_test(children_go_on_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
