@@ -45,6 +45,11 @@ class Image(Structure):
                 ("pixels", POINTER(c_uint8))]
 
 
+class OptimiserOptions(Structure):
+    _fields_ = [("struct_size", c_size_t), ("kind", c_int), ("momentum", c_double),
+                ("weight_decay", c_double)]
+
+
 class Machine(Structure):
     _fields_ = [("struct_size", c_size_t), ("peak_gflops", c_double), ("read_gbps", c_double)]
 
@@ -69,7 +74,8 @@ ARGUMENTS = {
     "vgg_plan_forward": [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p],
     "vgg_plan_backward": [c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_cross_entropy": [c_void_p, c_void_p, c_size_t, c_size_t, c_void_p],
-    "vgg_optimiser_create": [c_void_p, c_void_p, c_double, c_double, c_void_p, c_void_p],
+    "vgg_optimiser_options_init": [c_void_p, c_size_t],
+    "vgg_optimiser_create": [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_optimiser_step": [c_void_p, c_double, c_void_p],
     "vgg_preprocess_init": [c_void_p, c_size_t],
     "vgg_preprocess_preset": [c_char_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p],
@@ -89,8 +95,8 @@ RESULTS = {
     "vgg_cpu_tier": c_char_p,
     "vgg_version": c_char_p,
 }
-NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_preprocess_init",
-             "vgg_image_free", "vgg_model_free"}
+NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_optimiser_options_init",
+             "vgg_preprocess_init", "vgg_image_free", "vgg_model_free"}
 
 
 class Library:
@@ -190,8 +196,11 @@ class Library:
         return plan
 
     def make_optimiser(self, network, plan, momentum, decay):
-        optimiser = c_void_p()
-        self.optimiser_create(network, plan, momentum, decay, byref(optimiser))
+        options, optimiser = OptimiserOptions(), c_void_p()
+        self.optimiser_options_init(byref(options), sizeof(options))
+        options.momentum = momentum
+        options.weight_decay = decay
+        self.optimiser_create(network, plan, byref(options), byref(optimiser))
         return optimiser
 
     def machine(self, threads):

@@ -26,9 +26,11 @@ vgg_status vgg_cli_bench_trainer_create(vgg_cli_bench_trainer *trainer, vgg_netw
                                         vgg_plan *plan, size_t batch, vgg_error *error) {
     *trainer = (vgg_cli_bench_trainer){
         .plan = plan, .batch = batch, .class_count = vgg_network_describe(network)->classes};
-    vgg_status status =
-        vgg_optimiser_create(network, plan, VGG_CLI_BENCH_MOMENTUM, VGG_CLI_BENCH_WEIGHT_DECAY,
-                             &trainer->optimiser, error);
+    vgg_optimiser_options options;
+    vgg_optimiser_options_init(&options, sizeof options);
+    options.momentum = VGG_CLI_BENCH_MOMENTUM;
+    options.weight_decay = VGG_CLI_BENCH_WEIGHT_DECAY;
+    vgg_status status = vgg_optimiser_create(network, plan, &options, &trainer->optimiser, error);
     if (status != VGG_OK)
         return status;
     trainer->classes = calloc(batch, sizeof *trainer->classes);

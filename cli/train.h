@@ -36,6 +36,7 @@ typedef struct vgg_cli_training {
     bool input_given;
     bool split; /* the validation part was set aside, the data itself has none */
     vgg_dataset_info info;
+    size_t resize; /* the pictures' short side before the cut-out; 0: as the preset has it */
     vgg_model *model;
 } vgg_cli_training;
 

@@ -48,8 +48,8 @@ vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_training *training)
 }
 
 /* Slow networks see less than a picture a second, whose figure is worth a decimal. */
-static int speed_digits(double images_per_second) {
-    return images_per_second < 10.0 ? 1 : 0;
+static int speed_digits(double images_per_s) {
+    return images_per_s < 10.0 ? 1 : 0;
 }
 
 static void print_machine(vgg_cli_train_report *report, const vgg_train_event *event) {
@@ -73,8 +73,8 @@ static void show_step(vgg_cli_train_report *report, const vgg_train_event *event
     vgg_cli_duration_text(left, event->seconds_left);
     if (event->type == VGG_EVENT_STEP)
         snprintf(text, sizeof text, "%.*f images/s  %s left  loss %.3f  acc %.1f%%",
-                 speed_digits(event->images_per_second), event->images_per_second, left,
-                 event->loss, 100.0 * event->accuracy);
+                 speed_digits(event->images_per_s), event->images_per_s, left, event->loss,
+                 100.0 * event->accuracy);
     else
         snprintf(text, sizeof text, "checking  %s left", left);
     if (report->progress.live) {
@@ -119,8 +119,8 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
     }
     if (report->show_rate)
         snprintf(parts[RATE], size, "  lr %.6g", event->rate);
-    snprintf(parts[SPEED], size, "  %.*f images/s", speed_digits(event->images_per_second),
-             event->images_per_second);
+    snprintf(parts[SPEED], size, "  %.*f images/s", speed_digits(event->images_per_s),
+             event->images_per_s);
     char time[VGG_CLI_TEXT_SIZE];
     vgg_cli_duration_text(time, vgg_cli_now() - report->epoch_started);
     snprintf(parts[TIME], size, "  %.20s", time);

@@ -9,18 +9,6 @@
 #include "cli/message.h"
 #include "cli/train.h"
 
-/* Networks for those who name none: four to eight layers that learn from some hundred pictures of a
- * class within minutes. The first halves its input three times, the second five times. */
-#define SMALL_ARCH "32,32,M,64,64,M,128,128,M/256"
-#define LARGE_ARCH "32,M,64,M,128,128,M,256,256,M,256,256,M/256"
-/* They have few hidden features to lose. */
-#define SMALL_DROPOUT 0.2
-/* Inputs whose sides are all below this get the first. */
-#define LARGE_INPUT 64
-/* Pictures of one size up to this are taken as they are, when no input size is given. */
-#define OWN_SIZE_MOST 64
-#define DEFAULT_SIDE 128
-
 static int fail(const vgg_error *error) {
     vgg_cli_complain("train", "%s", error->message);
     return VGG_CLI_FAILURE;
@@ -76,48 +64,42 @@ int vgg_cli_train_open_data(vgg_cli_training *training) {
     return VGG_CLI_OK;
 }
 
-static void choose_input(vgg_cli_train_options *o, const vgg_dataset_info *info) {
-    if (o->input.channels == 0)
-        o->input.channels = info->channels;
-    if (o->input.height != 0)
-        return;
-    bool own = info->width > 0 && info->width <= OWN_SIZE_MOST && info->height > 0 &&
-               info->height <= OWN_SIZE_MOST;
-    o->input.height = own ? info->height : DEFAULT_SIDE;
-    o->input.width = own ? info->width : DEFAULT_SIDE;
-}
-
 int vgg_cli_train_choose(vgg_cli_training *training) {
     vgg_cli_train_options *o = &training->options;
     if (!o->given.step_epochs)
         o->step_epochs = (o->epochs + 2) / 3;
     if (training->model != NULL)
         return VGG_CLI_OK;
-    choose_input(o, &training->info);
+    vgg_suggestion suggestion = {.struct_size = sizeof suggestion};
+    vgg_error error;
+    if (vgg_train_suggest(&training->info, o->input.channels, o->input.height, o->input.width,
+                          &suggestion, &error) != VGG_OK)
+        return fail(&error);
+    o->input.channels = suggestion.channels;
+    o->input.height = suggestion.height;
+    o->input.width = suggestion.width;
+    training->resize = suggestion.resize;
     if (o->preprocess == NULL)
-        o->preprocess = o->input.channels == 1 ? "unit" : "torchvision";
+        o->preprocess = suggestion.preprocess;
     if (!o->given.flip)
-        o->flip = strcmp(training->info.kind, "MNIST IDX") != 0;
+        o->flip = suggestion.flip;
     if (!o->given.batch_norm)
-        o->batch_norm = o->arch == NULL;
+        o->batch_norm = o->arch == NULL && suggestion.batch_norm;
     if (!o->given.dropout && o->arch == NULL)
-        o->dropout = SMALL_DROPOUT;
+        o->dropout = suggestion.dropout;
     if (o->arch == NULL)
-        o->arch =
-            o->input.height < LARGE_INPUT && o->input.width < LARGE_INPUT ? SMALL_ARCH : LARGE_ARCH;
+        o->arch = suggestion.arch;
     return VGG_CLI_OK;
 }
 
-/* The preset for the input. Pictures that have its size already are not enlarged first; larger ones
- * are still made to fit. */
+/* The preset for the input. */
 static vgg_status make_preprocess(const vgg_cli_training *training, vgg_preprocess *preprocess,
                                   vgg_error *error) {
     const vgg_cli_input *input = &training->options.input;
     vgg_status status = vgg_preprocess_preset(training->options.preprocess, input->channels,
                                               input->height, input->width, preprocess, error);
-    if (status == VGG_OK && training->info.height == input->height &&
-        training->info.width == input->width)
-        preprocess->resize = input->height < input->width ? input->height : input->width;
+    if (status == VGG_OK && training->resize > 0)
+        preprocess->resize = training->resize;
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* Training: stochastic gradient descent on a model and a data set, with a log and checkpoints. */
+/* Training: a model made better on pictures whose classes are known, with a log and checkpoints. */
 #ifndef VGG_TRAIN_H
 #define VGG_TRAIN_H
 
@@ -9,6 +9,7 @@
 #include "vgg/data.h"
 #include "vgg/model.h"
 #include "vgg/plan.h"
+#include "vgg/predict.h"
 #include "vgg/status.h"
 
 #ifdef __cplusplus
@@ -17,14 +18,32 @@ extern "C" {
 
 /* ---- optimiser ---- */
 
-/* SGD with momentum and weight decay as PyTorch defines it: g += decay * w; v = momentum * v + g (v
- * = g the first time); w -= rate * v. Weight decay applies to every trained tensor. */
+typedef enum vgg_optimiser_kind {
+    /* Stochastic gradient descent with momentum and weight decay as PyTorch defines it: g += decay
+     * * w; v = momentum * v + g (v = g the first time); w -= rate * v. Weight decay applies to
+     * every trained tensor. */
+    VGG_OPTIMISER_SGD = 0,
+} vgg_optimiser_kind;
+
+/* "sgd"; NULL for any other value. */
+VGG_API const char *vgg_optimiser_name(vgg_optimiser_kind kind);
+
+typedef struct vgg_optimiser_options {
+    size_t struct_size;      /* set by vgg_optimiser_options_init */
+    vgg_optimiser_kind kind; /* default VGG_OPTIMISER_SGD */
+    double momentum;         /* default 0.9 */
+    double weight_decay;     /* default 5e-4 */
+} vgg_optimiser_options;
+
+VGG_API void vgg_optimiser_options_init(vgg_optimiser_options *options, size_t size);
+
 typedef struct vgg_optimiser vgg_optimiser;
 
-/* Optimises the network of the plan with the plan's gradients; both must outlive it. */
-VGG_API vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan, double momentum,
-                                        double weight_decay, vgg_optimiser **optimiser,
-                                        vgg_error *error);
+/* Optimises the network of the plan with the plan's gradients; both must outlive it. options may be
+ * NULL. */
+VGG_API vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan,
+                                        const vgg_optimiser_options *options,
+                                        vgg_optimiser **optimiser, vgg_error *error);
 VGG_API void vgg_optimiser_free(vgg_optimiser *optimiser);
 
 /* One step with the gradients of the plan's last vgg_plan_backward, or of all since the last step
@@ -32,12 +51,25 @@ VGG_API void vgg_optimiser_free(vgg_optimiser *optimiser);
  * defer_linear needs at least one backward pass per step. */
 VGG_API vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error);
 
-/* ---- the training loop ---- */
+/* ---- options ---- */
 
 typedef enum vgg_schedule {
     VGG_SCHEDULE_CONSTANT = 0,
     VGG_SCHEDULE_STEP = 1, /* times `gamma` after every `step_epochs` epochs */
 } vgg_schedule;
+
+/* "constant" or "step"; NULL for any other value. */
+VGG_API const char *vgg_schedule_name(vgg_schedule schedule);
+
+typedef enum vgg_loss {
+    VGG_LOSS_CROSS_ENTROPY = 0, /* of the softmax: vgg_cross_entropy */
+} vgg_loss;
+
+/* "cross-entropy"; NULL for any other value. */
+VGG_API const char *vgg_loss_name(vgg_loss loss);
+
+/* The random views that vgg_augment has, 0, 1, ...: "crop", "flip"; NULL beyond. */
+VGG_API const char *vgg_view_name(size_t view);
 
 typedef enum vgg_event_type {
     VGG_EVENT_PLAN = 0, /* once, when all is set up, before the first step: what the run takes */
@@ -47,19 +79,20 @@ typedef enum vgg_event_type {
     VGG_EVENT_SKIPPED = 4,   /* a picture could not be read */
 } vgg_event_type;
 
-/* What the callback sees; only the members named for a type are set. */
+/* What a callback sees; only the members named for a type are set. */
 typedef struct vgg_train_event {
     size_t struct_size; /* set by the library */
     vgg_event_type type;
-    size_t epoch, epochs;     /* STEP, EVALUATED, EPOCH: 1-based */
-    size_t step, steps;       /* STEP, EVALUATED: within the epoch (or its evaluation), 1-based */
-    size_t images;            /* STEP, EVALUATED, EPOCH: pictures so far in this epoch or pass */
-    double loss, accuracy;    /* STEP, EPOCH: running mean over the epoch's training pictures */
-    double rate;              /* STEP, EPOCH: learning rate */
-    double images_per_second; /* STEP, EPOCH */
-    double waited;            /* STEP, EPOCH: share of the epoch's time spent waiting for data */
-    double seconds_left;      /* STEP, EVALUATED: of the whole run, an estimate */
-    bool validated;           /* EPOCH: whether the following three are set */
+    size_t epoch, epochs;  /* STEP, EVALUATED, EPOCH: 1-based */
+    size_t step, steps;    /* STEP, EVALUATED: within the epoch (or its evaluation), 1-based; steps
+                            * is 0 for arrays, whose epochs have no known end */
+    size_t images;         /* STEP, EVALUATED, EPOCH: pictures so far in this epoch or pass */
+    double loss, accuracy; /* STEP, EPOCH: running mean over the epoch's training pictures */
+    double rate;           /* STEP, EPOCH: learning rate */
+    double images_per_s;   /* STEP, EPOCH */
+    double waited;         /* STEP, EPOCH: share of the epoch's time spent waiting for data */
+    double seconds_left;   /* STEP, EVALUATED: of the whole run, an estimate; 0 for arrays */
+    bool validated;        /* EPOCH: whether the following three are set */
     double validation_loss, validation_top1, validation_top5;
     bool best;            /* EPOCH: this epoch's model was written to best.safetensors */
     size_t memory;        /* PLAN: bytes of the plan, the gradients and the loader */
@@ -67,15 +100,15 @@ typedef struct vgg_train_event {
     const vgg_error *why; /* SKIPPED */
 } vgg_train_event;
 
-/* Return false to stop: last.safetensors is then written, and vgg_train returns VGG_ERROR_STOPPED,
- * unless the last epoch was complete already. On VGG_EVENT_SKIPPED, false stops with the picture's
- * error. Called on the thread that called vgg_train. */
+/* A sink of events. Return false to stop: last.safetensors is then written, and vgg_train returns
+ * VGG_ERROR_STOPPED, unless the last epoch was complete already. On VGG_EVENT_SKIPPED, false stops
+ * with the picture's error. Called on the thread that called vgg_train or the trainer. */
 typedef bool vgg_train_callback(void *user, const vgg_train_event *event);
 
 typedef struct vgg_train_options {
     size_t struct_size;         /* set by vgg_train_options_init */
     size_t epochs;              /* default 10 */
-    size_t batch;               /* pictures per step, default 32 */
+    size_t batch;               /* most pictures per step, default 32 */
     double rate;                /* learning rate, default 0.005 */
     double momentum;            /* default 0.9 */
     double weight_decay;        /* default 5e-4 */
@@ -87,21 +120,31 @@ typedef struct vgg_train_options {
     size_t workers;             /* as in vgg_loader_options, default 0 */
     bool shuffle;               /* default true */
     const vgg_augment *augment; /* copied; default NULL: those of vgg_augment_init */
-    bool resume;                /* continue the run in `folder` where it stopped, default false */
+    bool resume;                /* vgg_train continues the run in `folder` where it stopped, default
+                                 * false; a trainer has vgg_trainer_resume */
     const char *folder; /* where log.jsonl, best.safetensors, last.safetensors and state.safetensors
                          * go; NULL: nothing is written */
     vgg_train_callback *callback; /* default NULL */
     void *user;
     size_t micro_batch; /* most pictures that are computed at once, which is what memory grows with;
-                         * a step adds up the gradients of as many parts of its batch as that takes.
-                         * Default 0: the whole batch. Except for rounding and the statistics of
-                         * batch normalisation the result is the same */
+                         * a step adds up the gradients of as many pieces of its batch as that
+                         * takes. Default 0: the whole batch. Except for rounding and the statistics
+                         * of batch normalisation the result is the same */
     size_t freeze; /* default 0: what the network says is trained; n: as vgg_network_freeze(network,
                     * n) leaves it. A run is resumed with what it froze */
-    vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
+    size_t parts;  /* default 1. n: a batch is divided into n parts of equal size, or nearly so, and
+                    * the gradients of each are computed alone and added in a tree of pairs that
+                    * depends on their number only, whoever computes which. Takes memory for further
+                    * gradients, log2 n rounded up of them; batch normalisation sees each part alone
+                    */
+    vgg_optimiser_kind optimiser; /* default VGG_OPTIMISER_SGD */
+    vgg_loss loss;                /* default VGG_LOSS_CROSS_ENTROPY */
+    vgg_threads *shared_threads;  /* as in vgg_plan_options, default NULL */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);
+
+/* ---- training on a data set ---- */
 
 typedef struct vgg_train_result {
     size_t struct_size; /* set by the caller */
@@ -122,6 +165,86 @@ typedef struct vgg_train_result {
 VGG_API vgg_status vgg_train(vgg_model *model, const vgg_dataset *train,
                              const vgg_dataset *validation, const vgg_train_options *options,
                              vgg_train_result *result, vgg_error *error);
+
+/* What to train on a data set when nothing else is known: a small VGG that learns from some hundred
+ * pictures of a class within minutes. */
+typedef struct vgg_suggestion {
+    size_t struct_size;             /* set by the caller */
+    size_t channels, height, width; /* of the input */
+    const char *preprocess;         /* a preset: "torchvision", or "unit" for grey pictures */
+    size_t resize; /* for vgg_preprocess: pictures that have the input's size already are not
+                    * enlarged first; 0: as the preset has it */
+    const char *arch;
+    bool batch_norm;
+    double dropout;
+    bool flip; /* of vgg_augment; false for MNIST's format: a mirrored digit is another sign */
+} vgg_suggestion;
+
+/* The suggestion for a data set of which vgg_dataset_describe said `info`. channels, height and
+ * width: what is decided of the input already, or 0; its size is otherwise the pictures' own when
+ * all have the same of at most 64, else 128. The strings are constant. */
+VGG_API vgg_status vgg_train_suggest(const vgg_dataset_info *info, size_t channels, size_t height,
+                                     size_t width, vgg_suggestion *suggestion, vgg_error *error);
+
+/* ---- a training step by step ---- */
+
+/* What vgg_train is made of, for programs that have their own arrays or their own loop. One thread
+ * at a time may use a trainer. Where a sink asks for an end, the function that told it finishes
+ * what it does and returns VGG_ERROR_STOPPED; the trainer can be saved, and goes on when it is
+ * called again. */
+typedef struct vgg_trainer vgg_trainer;
+
+/* A trainer of the model, which has values and must outlive it, as the data sets must. With `train`
+ * NULL it is driven on arrays with vgg_trainer_step, else with vgg_trainer_step_data; `validation`,
+ * which vgg_trainer_finish_epoch evaluates on, may be NULL in either case. The model needs its
+ * preprocessing where there is a data set. options may be NULL. */
+VGG_API vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
+                                      const vgg_dataset *validation,
+                                      const vgg_train_options *options, vgg_trainer **trainer,
+                                      vgg_error *error);
+VGG_API void vgg_trainer_free(vgg_trainer *trainer);
+
+/* Tells all events from now on to `callback` too. Each event goes to log.jsonl first, then to the
+ * callback of the options, then to those added here in their order; all are told before a false of
+ * any of them stops. `user` must outlive the trainer. */
+VGG_API vgg_status vgg_trainer_add_sink(vgg_trainer *trainer, vgg_train_callback *callback,
+                                        void *user, vgg_error *error);
+
+/* Continues where the checkpoint in `folder` (NULL: that of the options) stopped; before the first
+ * step. The options must be those of the run with its seed and frozen layers. */
+VGG_API vgg_status vgg_trainer_resume(vgg_trainer *trainer, const char *folder, vgg_error *error);
+
+/* One step on arrays: inputs, (count, channels, height, width) floats, preprocessed, and their
+ * class numbers, with 1 <= count <= batch. *loss (unless NULL) becomes the mean loss of the step.
+ * With batch normalisation count is at least 2, unless micro_batch is 1. */
+VGG_API vgg_status vgg_trainer_step(vgg_trainer *trainer, const float *inputs,
+                                    const size_t *classes, size_t count, double *loss,
+                                    vgg_error *error);
+
+/* One step on the next batch of the epoch of `train`; *more becomes false, and nothing is done,
+ * when the epoch has no more. */
+VGG_API vgg_status vgg_trainer_step_data(vgg_trainer *trainer, bool *more, vgg_error *error);
+
+/* Ends an epoch that had steps: evaluates, decides whether it is the best, writes the checkpoint
+ * and tells VGG_EVENT_EPOCH. The next step belongs to the next epoch, to which the schedule gives
+ * its rate. More epochs than the options have may follow. */
+VGG_API vgg_status vgg_trainer_finish_epoch(vgg_trainer *trainer, vgg_error *error);
+
+/* Evaluates on arrays of any count, in VGG_MODE_EVAL and in the trainer's own memory. */
+VGG_API vgg_status vgg_trainer_evaluate(vgg_trainer *trainer, const float *inputs,
+                                        const size_t *classes, size_t count,
+                                        vgg_eval_result *result, vgg_error *error);
+/* Evaluates as vgg_evaluate does, to which it is equal. Tells no events. */
+VGG_API vgg_status vgg_trainer_evaluate_data(vgg_trainer *trainer, const vgg_dataset *dataset,
+                                             vgg_eval_result *result, vgg_error *error);
+
+/* Writes last.safetensors and state.safetensors, all that vgg_trainer_resume needs, to `folder`
+ * (NULL: that of the options), which is made when it is not there. */
+VGG_API vgg_status vgg_trainer_save(vgg_trainer *trainer, const char *folder, vgg_error *error);
+
+/* How far the training has come. */
+VGG_API vgg_status vgg_trainer_result(const vgg_trainer *trainer, vgg_train_result *result,
+                                      vgg_error *error);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/threads.h"
+#include "nn/rank.h"
 #include "vgg/loss.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
@@ -21,20 +22,11 @@ typedef struct eval_tally {
     double loss;
 } eval_tally;
 
-/* How many classes come before the right one, equal ones in the order of their numbers. */
-static size_t rank_of(const float *logits, size_t classes, size_t right) {
-    size_t before = 0;
-    for (size_t c = 0; c < classes; c++) {
-        before += logits[c] > logits[right] || (c < right && logits[c] >= logits[right]);
-    }
-    return before;
-}
-
 static void count_batch(eval_tally *tally, const float *logits, const vgg_batch *batch,
                         size_t classes) {
     for (size_t n = 0; n < batch->count; n++) {
         const float *row = logits + n * classes;
-        size_t rank = rank_of(row, classes, batch->classes[n]);
+        size_t rank = vgg_rank(row, classes, batch->classes[n]);
         tally->top1 += rank < 1;
         tally->top5 += rank < 5;
         /* Picture by picture, so that the sum does not depend on the batch. */

@@ -236,16 +236,21 @@ double vgg_plan_now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-void vgg_plan_begin_step(vgg_plan *plan) {
+void vgg_plan_begin_part(vgg_plan *plan, size_t first) {
     plan->passes = 0;
     plan->done = 0;
+    plan->first = first;
     plan->ready = false;
+}
+
+void vgg_plan_begin_step(vgg_plan *plan) {
+    vgg_plan_begin_part(plan, 0);
 }
 
 /* A step of one pass begins with it; one of several is begun by the caller. */
 static vgg_status continue_step(vgg_plan *plan, vgg_error *error) {
     if (plan->options.micro_batches == 1)
-        vgg_plan_begin_step(plan);
+        vgg_plan_begin_part(plan, plan->first);
     if (plan->passes == plan->options.micro_batches)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the %zu micro-batches of this step are done; expected "

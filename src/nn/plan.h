@@ -100,10 +100,15 @@ struct vgg_plan {
     size_t count;          /* images of the last forward pass */
     bool ready;            /* its activations are there for a backward pass */
     size_t passes, done;   /* backward passes of this step so far, and their images */
+    size_t first;          /* images of the step that come before those of the plan */
 };
 
 /* Turns the network into steps and buffers; takes no memory for running. */
 vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error);
+
+/* Like vgg_plan_begin_step, for a part of a step whose gradients stand alone: `first` images of the
+ * step come before it, and dropout counts them. */
+void vgg_plan_begin_part(vgg_plan *plan, size_t first);
 
 /* Gives every buffer its place; returns the size of the arena. */
 size_t vgg_arena_place(vgg_buffer *buffers, size_t count);

@@ -254,7 +254,7 @@ static void linear_forward(vgg_plan *plan, const vgg_step *step) {
         return;
     vgg_dropout_task dropout = {
         .count = task.images * task.outputs,
-        .first = (uint64_t)plan->done * task.outputs,
+        .first = (uint64_t)(plan->first + plan->done) * task.outputs,
         .y = task.y,
         .probability = step->dropout,
         .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, step->layer),

@@ -4,23 +4,36 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "nn/plan.h"
 
-struct vgg_optimiser {
-    vgg_network *network, *velocity;
-    vgg_plan *plan;
-    double momentum, weight_decay;
+static const vgg_optimiser_row *const rows[] = {
+    [VGG_OPTIMISER_SGD] = &vgg_optimiser_sgd,
 };
+#define ROWS (sizeof rows / sizeof *rows)
 
-static vgg_status check(double momentum, double weight_decay, vgg_error *error) {
-    if (!(momentum >= 0 && momentum < 1))
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "momentum %g, expected 0 or more and less than 1", momentum);
-    if (!(weight_decay >= 0 && isfinite(weight_decay)))
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "weight decay %g, expected 0 or more",
-                        weight_decay);
+const char *vgg_optimiser_name(vgg_optimiser_kind kind) {
+    return (size_t)kind < ROWS ? rows[kind]->name : NULL;
+}
+
+vgg_status vgg_optimiser_find(vgg_optimiser_kind kind, const vgg_optimiser_row **row,
+                              vgg_error *error) {
+    if ((size_t)kind >= ROWS)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "optimiser %d, expected 0 to %zu", (int)kind,
+                        ROWS - 1);
+    *row = rows[kind];
     return VGG_OK;
 }
+
+void vgg_optimiser_options_init(vgg_optimiser_options *options, size_t size) {
+    vgg_optimiser_options defaults = {.struct_size = size};
+    for (size_t i = 0; i < ROWS; i++) {
+        vgg_numbers_init(rows[i]->numbers, &defaults);
+    }
+    vgg_options_init(options, size, &defaults, sizeof defaults);
+}
+
+/* ---- making ---- */
 
 /* Values of their own, zeros where there were none, for the layers of `network` that `trained` does
  * not freeze. */
@@ -37,22 +50,37 @@ static vgg_status own_values(vgg_network *network, const vgg_network *trained, v
     return VGG_OK;
 }
 
-vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan, double momentum,
-                                double weight_decay, vgg_optimiser **out, vgg_error *error) {
-    vgg_status status = check(momentum, weight_decay, error);
+static vgg_status create_copies(vgg_optimiser *optimiser, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    for (size_t k = 0; status == VGG_OK && k < VGG_COPIES_MAX; k++) {
+        if (optimiser->row->copies[k] == NULL)
+            break;
+        status = vgg_network_create(vgg_network_describe(optimiser->network), &optimiser->copies[k],
+                                    error);
+        if (status == VGG_OK)
+            status = own_values(optimiser->copies[k], optimiser->network, error);
+    }
+    return status;
+}
+
+vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimiser_options *options,
+                                vgg_network *network, vgg_plan *plan, vgg_optimiser **out,
+                                vgg_error *error) {
+    vgg_status status = vgg_numbers_check(row->numbers, options, error);
     if (status != VGG_OK)
         return status;
     if (!plan->gradients)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the optimiser's plan was made without gradients");
+    if (plan->options.defer_linear && row->update_deferred == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "%s needs stored gradients, and its plan was made with defer_linear",
+                        row->name);
     vgg_optimiser *optimiser = calloc(1, sizeof *optimiser);
     if (optimiser == NULL)
         return vgg_fail_memory(error, "an optimiser", sizeof *optimiser);
-    *optimiser = (vgg_optimiser){
-        .network = network, .plan = plan, .momentum = momentum, .weight_decay = weight_decay};
-    status = vgg_network_create(vgg_network_describe(network), &optimiser->velocity, error);
-    if (status == VGG_OK)
-        status = own_values(optimiser->velocity, network, error);
+    *optimiser = (vgg_optimiser){.row = row, .options = *options, .network = network, .plan = plan};
+    status = create_copies(optimiser, error);
     if (status == VGG_OK)
         status = own_values(network, network, error);
     if (status != VGG_OK) {
@@ -63,35 +91,39 @@ vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan, double mom
     return VGG_OK;
 }
 
+vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan,
+                                const vgg_optimiser_options *given, vgg_optimiser **optimiser,
+                                vgg_error *error) {
+    vgg_optimiser_options options;
+    vgg_optimiser_options_init(&options, sizeof options);
+    vgg_status status =
+        vgg_options_read(&options, sizeof options, given, "vgg_optimiser_options", error);
+    const vgg_optimiser_row *row = NULL;
+    if (status == VGG_OK)
+        status = vgg_optimiser_find(options.kind, &row, error);
+    if (status != VGG_OK)
+        return status;
+    return vgg_optimiser_of_row(row, &options, network, plan, optimiser, error);
+}
+
 void vgg_optimiser_free(vgg_optimiser *optimiser) {
     if (optimiser == NULL)
         return;
-    vgg_network_free(optimiser->velocity);
+    for (size_t k = 0; k < VGG_COPIES_MAX; k++) {
+        vgg_network_free(optimiser->copies[k]);
+    }
     free(optimiser);
 }
 
-vgg_network *vgg_optimiser_velocity(const vgg_optimiser *optimiser) {
-    return optimiser->velocity;
+size_t vgg_optimiser_bytes(const vgg_optimiser_row *row) {
+    size_t copies = 0;
+    while (copies < VGG_COPIES_MAX && row->copies[copies] != NULL) {
+        copies++;
+    }
+    return copies * sizeof(float);
 }
 
-static void update_stored(const vgg_optimiser *optimiser, vgg_sgd_rates rates) {
-    const vgg_network *network = optimiser->network;
-    for (size_t i = 0; i < network->tensor_count; i++) {
-        const vgg_tensor_info *info = &network->tensors[i].info;
-        const float *gradient = vgg_plan_gradient(optimiser->plan, i);
-        if (gradient == NULL)
-            continue;
-        vgg_sgd_task task = {.count = info->count,
-                             .values = network->tensors[i].owned,
-                             .velocity = optimiser->velocity->tensors[i].owned,
-                             .gradient = gradient,
-                             .rate = rates.rate,
-                             .momentum = rates.momentum,
-                             .decay = rates.decay};
-        vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count),
-                        optimiser->plan->kernels->sgd, &task);
-    }
-}
+/* ---- one step ---- */
 
 vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error) {
     vgg_plan *plan = optimiser->plan;
@@ -101,12 +133,13 @@ vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *
     if (deferred && plan->passes == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a step of a plan with defer_linear needs a backward pass of its own");
-    vgg_sgd_rates rates = {.rate = (float)rate,
-                           .momentum = (float)optimiser->momentum,
-                           .decay = (float)optimiser->weight_decay};
-    update_stored(optimiser, rates);
+    for (size_t i = 0; i < optimiser->network->tensor_count; i++) {
+        const float *gradient = vgg_plan_gradient(plan, i);
+        if (gradient != NULL)
+            optimiser->row->update(optimiser, i, gradient, rate);
+    }
     if (deferred)
-        vgg_plan_update_linear(plan, optimiser->velocity, rates);
+        optimiser->row->update_deferred(optimiser, rate);
     vgg_plan_begin_step(plan);
     optimiser->network->version++;
     return VGG_OK;

@@ -70,7 +70,11 @@ static double worst_difference(const vgg_golden_set *set, const vgg_golden_case 
     vgg_network *network = vgg_golden_network(item);
     vgg_plan *plan = make_plan(network, item, how);
     vgg_optimiser *optimiser = NULL;
-    assert_ok(vgg_optimiser_create(network, plan, 0.9, 5e-4, &optimiser, &error), error);
+    vgg_optimiser_options options;
+    vgg_optimiser_options_init(&options, sizeof options);
+    options.momentum = 0.9;
+    options.weight_decay = 5e-4;
+    assert_ok(vgg_optimiser_create(network, plan, &options, &optimiser, &error), error);
     double worst = 0;
     for (size_t step = 0; step < item->steps; step++) {
         double loss = train_step(item, how, plan, optimiser, step);

@@ -81,7 +81,11 @@ static vgg_network *trained(const manner *how) {
     vgg_plan *plan = make_plan(network, how);
     vgg_optimiser *optimiser = NULL;
     vgg_error error;
-    assert_ok(vgg_optimiser_create(network, plan, 0.9, 1e-2, &optimiser, &error), error);
+    vgg_optimiser_options options;
+    vgg_optimiser_options_init(&options, sizeof options);
+    options.momentum = 0.9;
+    options.weight_decay = 1e-2;
+    assert_ok(vgg_optimiser_create(network, plan, &options, &optimiser, &error), error);
     for (uint64_t step = 0; step < STEPS; step++) {
         float *inputs = random_floats(IMAGES * IMAGE, 30 + step);
         vgg_plan_set_dropout(plan, 4, step);
@@ -210,7 +214,7 @@ static void deferred_tensors(void **state) {
     }
     vgg_optimiser *optimiser = NULL;
     vgg_error error;
-    assert_ok(vgg_optimiser_create(network, plan, 0, 0, &optimiser, &error), error);
+    assert_ok(vgg_optimiser_create(network, plan, NULL, &optimiser, &error), error);
     assert_int_equal(vgg_optimiser_step(optimiser, 0.1, &error), VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "backward");
     vgg_optimiser_free(optimiser);

@@ -30,6 +30,7 @@ INIT(loader_options)
 INIT(predictor_options)
 INIT(eval_options)
 INIT(train_options)
+INIT(optimiser_options)
 INIT(augment)
 
 static void init_preprocess(void *options, size_t size) {
@@ -120,6 +121,30 @@ static vgg_status use_train(const void *options, vgg_error *error) {
     return train(options, NULL, error);
 }
 
+static vgg_status use_optimiser(const void *options, vgg_error *error) {
+    vgg_plan_options planning;
+    vgg_plan_options_init(&planning, sizeof planning);
+    planning.gradients = true;
+    vgg_network *network = vgg_model_mutable_network(model);
+    vgg_plan *plan = NULL;
+    vgg_optimiser *optimiser = NULL;
+    vgg_status status = vgg_plan_create(network, &planning, &plan, error);
+    if (status == VGG_OK)
+        status = vgg_optimiser_create(network, plan, options, &optimiser, error);
+    vgg_optimiser_free(optimiser);
+    vgg_plan_free(plan);
+    return status;
+}
+
+static vgg_status use_trainer(const void *options, vgg_error *error) {
+    vgg_model *fresh = usual_model(false);
+    vgg_trainer *trainer = NULL;
+    vgg_status status = vgg_trainer_create(fresh, NULL, NULL, options, &trainer, error);
+    vgg_trainer_free(trainer);
+    vgg_model_free(fresh);
+    return status;
+}
+
 static vgg_status use_preprocess_check(const void *options, vgg_error *error) {
     return vgg_preprocess_check(options, error);
 }
@@ -190,6 +215,8 @@ static const options_case options_cases[] = {
     ROW(predictor_options, sizeof(size_t), use_predictor),
     ROW(eval_options, sizeof(size_t), use_evaluate),
     ROW(train_options, sizeof(size_t), use_train),
+    ROW(train_options, sizeof(size_t), use_trainer),
+    ROW(optimiser_options, sizeof(size_t), use_optimiser),
     ROW(augment, sizeof(size_t), use_augment_view),
     ROW(augment, sizeof(size_t), use_augment_loader),
     ROW(augment, sizeof(size_t), use_augment_train),

@@ -43,6 +43,23 @@ static vgg_status ask_train(void *result, vgg_error *error) {
     return train(&options, result, error);
 }
 
+static vgg_status ask_progress(void *result, vgg_error *error) {
+    vgg_train_options options = usual_training(NULL);
+    vgg_model *fresh = usual_model(false);
+    vgg_trainer *trainer = NULL;
+    vgg_status status = vgg_trainer_create(fresh, train_part, NULL, &options, &trainer, error);
+    if (status == VGG_OK)
+        status = vgg_trainer_result(trainer, result, error);
+    vgg_trainer_free(trainer);
+    vgg_model_free(fresh);
+    return status;
+}
+
+static vgg_status ask_suggestion(void *result, vgg_error *error) {
+    const vgg_dataset_info info = {.struct_size = sizeof info, .kind = "folder", .channels = 3};
+    return vgg_train_suggest(&info, 0, 0, 0, result, error);
+}
+
 static vgg_status ask_preset(void *result, vgg_error *error) {
     return vgg_preprocess_preset("paper", 3, SIDE, SIDE, result, error);
 }
@@ -56,6 +73,9 @@ static const result_case result_cases[] = {
     RESULT(vgg_dataset_info, ask_dataset),
     RESULT(vgg_eval_result, ask_evaluate),
     {"vgg_train_result", sizeof(vgg_train_result), offsetof(vgg_train_result, seconds), ask_train},
+    {"vgg_train_result", sizeof(vgg_train_result), offsetof(vgg_train_result, seconds),
+     ask_progress},
+    RESULT(vgg_suggestion, ask_suggestion),
     RESULT(vgg_preprocess, ask_preset),
 };
 enum { RESULT_CASES = sizeof result_cases / sizeof *result_cases };

@@ -63,7 +63,7 @@ static bool listen(void *user, const vgg_train_event *event) {
         assert_int_equal(event->step, told->steps % event->steps + 1);
         assert_true(event->waited >= 0 && event->waited <= 1);
         assert_true(event->accuracy >= 0 && event->accuracy <= 1);
-        assert_true(event->seconds_left >= 0 && event->images_per_second > 0);
+        assert_true(event->seconds_left >= 0 && event->images_per_s > 0);
         told->step_losses[told->steps++ % 64] = event->loss;
         break;
     case VGG_EVENT_EVALUATED:

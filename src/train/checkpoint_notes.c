@@ -1,0 +1,207 @@
+/* The notes of a checkpoint: how far the training has come, what is frozen, and what the rows in
+ * use remember beside tensors. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "train/checkpoint.h"
+
+/* ---- numbers in notes ---- */
+
+static vgg_status note_count(vgg_model *model, const char *key, uint64_t value, vgg_error *error) {
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    return vgg_model_set_note(model, key, text, error);
+}
+
+/* As a hexadecimal fraction, so that the very same number is read back. */
+static vgg_status note_real(vgg_model *model, const char *key, double value, vgg_error *error) {
+    char text[64];
+    snprintf(text, sizeof text, "%a", value);
+    return vgg_model_set_note(model, key, text, error);
+}
+
+static vgg_status fail_note(const char *key, vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_FORMAT, "the note \"%s\" is missing or is no number", key);
+}
+
+static vgg_status read_count(const vgg_model *model, const char *key, uint64_t *value,
+                             vgg_error *error) {
+    const char *text = vgg_model_note(model, key);
+    char *end;
+    if (text == NULL || *text == '\0')
+        return fail_note(key, error);
+    *value = strtoull(text, &end, 10);
+    return *end == '\0' ? VGG_OK : fail_note(key, error);
+}
+
+static vgg_status read_real(const vgg_model *model, const char *key, double *value,
+                            vgg_error *error) {
+    const char *text = vgg_model_note(model, key);
+    char *end;
+    if (text == NULL || *text == '\0')
+        return fail_note(key, error);
+    *value = strtod(text, &end);
+    return *end == '\0' ? VGG_OK : fail_note(key, error);
+}
+
+/* ---- writing ---- */
+
+/* Which layers that have tensors are frozen, as a digit for each; freed by the caller. */
+static char *frozen_text(const vgg_network *network) {
+    char *text = calloc(network->layer_count + 1, 1);
+    for (size_t l = 0, at = 0; text != NULL && l < network->layer_count; l++) {
+        if (network->layers[l].tensors > 0)
+            text[at++] = network->layers[l].frozen ? '1' : '0';
+    }
+    return text;
+}
+
+static vgg_status note_frozen(const vgg_network *network, vgg_model *model, vgg_error *error) {
+    char *text = frozen_text(network);
+    if (text == NULL)
+        return vgg_fail_memory(error, "the note \"state.frozen\"", network->layer_count);
+    vgg_status status = vgg_model_set_note(model, "state.frozen", text, error);
+    free(text);
+    return status;
+}
+
+static vgg_status describe_progress(vgg_model *model, const vgg_progress *progress,
+                                    vgg_error *error) {
+    const struct {
+        const char *key;
+        uint64_t value;
+    } counts[] = {
+        {"state.seed", progress->seed},
+        {"state.epoch", progress->epoch},
+        {"state.step", progress->step},
+        {"state.updates", progress->updates},
+        {"state.images", progress->images},
+        {"state.hits", progress->hits},
+        {"state.best_epoch", progress->best_epoch},
+    };
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < sizeof counts / sizeof *counts; i++) {
+        status = note_count(model, counts[i].key, counts[i].value, error);
+    }
+    if (status == VGG_OK)
+        status = note_real(model, "state.loss", progress->loss, error);
+    if (status == VGG_OK)
+        status = note_real(model, "state.best_top1", progress->best_top1, error);
+    return status;
+}
+
+/* The key of a number that the schedule remembers. */
+static void schedule_key(const char *name, char key[VGG_CHECKPOINT_NAME]) {
+    snprintf(key, VGG_CHECKPOINT_NAME, "state.schedule.%s", name);
+}
+
+/* What the rows in use remember beside tensors. The optimiser is named where it is not the first of
+ * the table. */
+static vgg_status describe_rows(vgg_model *model, const vgg_trainer *trainer, vgg_error *error) {
+    const vgg_scheduler *scheduler = &trainer->scheduler;
+    const char *optimiser = trainer->optimiser->row->name;
+    vgg_status status = VGG_OK;
+    if (strcmp(optimiser, vgg_optimiser_name(VGG_OPTIMISER_SGD)) != 0)
+        status = vgg_model_set_note(model, "state.optimiser", optimiser, error);
+    for (size_t i = 0; i < VGG_SCHEDULE_STATE_MAX && scheduler->row->state[i] != NULL; i++) {
+        char key[VGG_CHECKPOINT_NAME];
+        schedule_key(scheduler->row->state[i], key);
+        if (status == VGG_OK)
+            status = note_real(model, key, scheduler->state[i], error);
+    }
+    return status;
+}
+
+vgg_status vgg_checkpoint_describe(const vgg_trainer *trainer, vgg_model *state, vgg_error *error) {
+    vgg_status status = describe_progress(state, &trainer->progress, error);
+    if (status == VGG_OK)
+        status = describe_rows(state, trainer, error);
+    return status == VGG_OK ? note_frozen(trainer->network, state, error) : status;
+}
+
+vgg_status vgg_checkpoint_describe_model(const vgg_trainer *trainer, vgg_error *error) {
+    vgg_model *model = trainer->model;
+    vgg_status status = note_count(model, "training.seed", trainer->progress.seed, error);
+    if (status == VGG_OK)
+        status = note_count(model, "training.epochs", trainer->progress.epoch, error);
+    if (status == VGG_OK)
+        status = note_count(model, "training.steps", trainer->progress.updates, error);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static vgg_status read_progress(const vgg_model *model, vgg_progress *progress, vgg_error *error) {
+    uint64_t epoch, step, images, hits, best_epoch;
+    const struct {
+        const char *key;
+        uint64_t *value;
+    } counts[] = {
+        {"state.seed", &progress->seed},       {"state.epoch", &epoch},   {"state.step", &step},
+        {"state.updates", &progress->updates}, {"state.images", &images}, {"state.hits", &hits},
+        {"state.best_epoch", &best_epoch},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        vgg_status status = read_count(model, counts[i].key, counts[i].value, error);
+        if (status != VGG_OK)
+            return status;
+    }
+    progress->epoch = epoch;
+    progress->step = step;
+    progress->images = images;
+    progress->hits = hits;
+    progress->best_epoch = best_epoch;
+    vgg_status status = read_real(model, "state.loss", &progress->loss, error);
+    return status != VGG_OK ? status
+                            : read_real(model, "state.best_top1", &progress->best_top1, error);
+}
+
+/* The same layers must be frozen as in the run that is continued. */
+static vgg_status check_frozen(const vgg_network *network, const vgg_model *model,
+                               vgg_error *error) {
+    const char *note = vgg_model_note(model, "state.frozen");
+    char *text = frozen_text(network);
+    if (text == NULL)
+        return vgg_fail_memory(error, "the note \"state.frozen\"", network->layer_count);
+    vgg_status status = VGG_OK;
+    if (note == NULL || strcmp(note, text) != 0)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT,
+                          "the run froze the layers marked in %s, expected %s",
+                          note == NULL ? "(no note)" : note, text);
+    free(text);
+    return status;
+}
+
+static vgg_status read_rows(const vgg_model *model, vgg_trainer *trainer, vgg_error *error) {
+    vgg_scheduler *scheduler = &trainer->scheduler;
+    const char *expected = trainer->optimiser->row->name;
+    const char *found = vgg_model_note(model, "state.optimiser");
+    if (found == NULL)
+        found = vgg_optimiser_name(VGG_OPTIMISER_SGD);
+    if (strcmp(found, expected) != 0)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "is the state of %s, expected %s", found,
+                        expected);
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; i < VGG_SCHEDULE_STATE_MAX && scheduler->row->state[i] != NULL; i++) {
+        char key[VGG_CHECKPOINT_NAME];
+        schedule_key(scheduler->row->state[i], key);
+        if (status == VGG_OK)
+            status = read_real(model, key, &scheduler->state[i], error);
+    }
+    return status;
+}
+
+vgg_status vgg_checkpoint_read(vgg_trainer *trainer, const vgg_model *state, vgg_progress *progress,
+                               vgg_error *error) {
+    vgg_status status = read_progress(state, progress, error);
+    if (status == VGG_OK)
+        status = read_rows(state, trainer, error);
+    return status == VGG_OK ? check_frozen(trainer->network, state, error) : status;
+}
+
+vgg_status vgg_checkpoint_read_model(const vgg_model *model, uint64_t *updates, vgg_error *error) {
+    return read_count(model, "training.steps", updates, error);
+}

@@ -1,0 +1,248 @@
+/* A trainer's steps on arrays and on a data set, and the end of an epoch. */
+#include <math.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "nn/plan.h"
+#include "nn/rank.h"
+#include "train/checkpoint.h"
+#include "vgg/loss.h"
+
+/* ---- steps ---- */
+
+static vgg_status start_epoch(vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = vgg_trainer_begin(trainer, error);
+    if (status != VGG_OK || trainer->in_epoch)
+        return status;
+    trainer->epoch_started = vgg_plan_now();
+    trainer->waited = 0;
+    if (trainer->loader != NULL)
+        status = vgg_loader_start(trainer->loader, trainer->progress.epoch, trainer->progress.step,
+                                  error);
+    trainer->in_epoch = status == VGG_OK;
+    return status;
+}
+
+static vgg_status finish_step(vgg_trainer *trainer, vgg_error *error) {
+    trainer->progress.step++;
+    vgg_train_event event = vgg_trainer_describe(trainer, VGG_EVENT_STEP);
+    return vgg_trainer_tell(trainer, &event, error);
+}
+
+static vgg_status check_arrays(const vgg_trainer *trainer, const size_t *classes, size_t count,
+                               vgg_error *error) {
+    size_t class_count = trainer->network->options.classes;
+    for (size_t n = 0; n < count; n++) {
+        if (classes[n] >= class_count)
+            return vgg_fail(error, VGG_ERROR_ARGUMENT, "input %zu has class %zu, expected 0 to %zu",
+                            n, classes[n], class_count - 1);
+    }
+    return VGG_OK;
+}
+
+vgg_status vgg_trainer_step(vgg_trainer *trainer, const float *inputs, const size_t *classes,
+                            size_t count, double *loss, vgg_error *error) {
+    if (trainer->loader != NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "this trainer was made for a data set; expected vgg_trainer_step_data");
+    if (count > trainer->options.batch || vgg_trainer_divide(trainer, count).count != count ||
+        count == 0)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a step on %zu inputs, expected 1 to %zu, and with batch norm no input "
+                        "that has to be computed alone",
+                        count, trainer->options.batch);
+    vgg_status status = check_arrays(trainer, classes, count, error);
+    if (status == VGG_OK)
+        status = start_epoch(trainer, error);
+    if (status == VGG_OK)
+        status = vgg_trainer_learn(trainer, inputs, classes, count, loss, error);
+    return status == VGG_OK ? finish_step(trainer, error) : status;
+}
+
+/* Learns from the next batch, when there is one more. */
+static vgg_status learn_next(vgg_trainer *trainer, bool *more, vgg_error *error) {
+    const vgg_batch *batch;
+    vgg_status status = vgg_loader_next(trainer->loader, &batch, error);
+    *more = batch != NULL;
+    if (status == VGG_OK && batch == NULL && trainer->progress.images == 0)
+        status = vgg_fail(error, VGG_ERROR_FORMAT, "not one picture of the data could be read");
+    if (status != VGG_OK || batch == NULL)
+        return status;
+    trainer->waited += batch->waited;
+    return vgg_trainer_learn(trainer, batch->inputs, batch->classes, batch->count, NULL, error);
+}
+
+vgg_status vgg_trainer_step_data(vgg_trainer *trainer, bool *more, vgg_error *error) {
+    if (trainer->loader == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "this trainer was made without a data set; expected vgg_trainer_step");
+    vgg_status status = start_epoch(trainer, error);
+    if (status != VGG_OK)
+        return status;
+    status = learn_next(trainer, more, error);
+    if (status != VGG_OK)
+        trainer->in_epoch = false; /* the loader starts again at the batch that failed */
+    if (status != VGG_OK || !*more)
+        return status;
+    return finish_step(trainer, error);
+}
+
+/* ---- evaluating ---- */
+
+/* What an evaluation tells of its progress, and how that ended. */
+typedef struct eval_listener {
+    vgg_trainer *trainer;
+    vgg_status status;
+    vgg_error error;
+} eval_listener;
+
+static bool tell_progress(void *user, size_t done, size_t total) {
+    eval_listener *listener = user;
+    vgg_train_event event = vgg_trainer_describe_evaluation(listener->trainer, done, total);
+    listener->status = vgg_trainer_tell(listener->trainer, &event, &listener->error);
+    return listener->status == VGG_OK;
+}
+
+static bool tell_skipped(void *user, const char *name, const vgg_error *why) {
+    const eval_listener *listener = user;
+    return vgg_trainer_skipped(listener->trainer, name, why);
+}
+
+/* listener: NULL when nothing is told. */
+static vgg_status evaluate(vgg_trainer *trainer, const vgg_dataset *dataset,
+                           eval_listener *listener, vgg_eval_result *result, vgg_error *error) {
+    vgg_eval_options options;
+    vgg_eval_options_init(&options, sizeof options);
+    options.batch = trainer->most;
+    options.shared_threads = trainer->threads;
+    options.workers = trainer->options.workers;
+    if (listener != NULL) {
+        options.skipped = tell_skipped;
+        options.progress = tell_progress;
+        options.user = listener;
+    }
+    return vgg_evaluate(trainer->model, dataset, &options, result, error);
+}
+
+vgg_status vgg_trainer_evaluate_data(vgg_trainer *trainer, const vgg_dataset *dataset,
+                                     vgg_eval_result *result, vgg_error *error) {
+    return evaluate(trainer, dataset, NULL, result, error);
+}
+
+/* Adds `count` inputs, at most what is computed at once. */
+static vgg_status evaluate_some(vgg_trainer *trainer, const float *inputs, const size_t *classes,
+                                size_t count, vgg_eval_result *sums, vgg_error *error) {
+    size_t class_count = trainer->network->options.classes;
+    vgg_status status = vgg_plan_forward(trainer->plan, inputs, count, trainer->logits, error);
+    for (size_t n = 0; status == VGG_OK && n < count; n++) {
+        const float *row = trainer->logits + n * class_count;
+        size_t rank = vgg_rank(row, class_count, classes[n]);
+        sums->top1 += rank < 1;
+        sums->top5 += rank < 5;
+        sums->loss += vgg_cross_entropy(row, &classes[n], 1, class_count, NULL);
+    }
+    return status;
+}
+
+vgg_status vgg_trainer_evaluate(vgg_trainer *trainer, const float *inputs, const size_t *classes,
+                                size_t count, vgg_eval_result *result, vgg_error *error) {
+    const vgg_network_options *network = &trainer->network->options;
+    size_t image = network->channels * network->height * network->width;
+    if (count == 0)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "no inputs to evaluate on");
+    vgg_status status = vgg_result_check(result, "vgg_eval_result", error);
+    if (status == VGG_OK)
+        status = check_arrays(trainer, classes, count, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_eval_result sums = {.struct_size = sizeof sums, .images = count};
+    vgg_plan_set_mode(trainer->plan, VGG_MODE_EVAL, NULL);
+    for (size_t done = 0, some; status == VGG_OK && done < count; done += some) {
+        some = vgg_size_min(count - done, trainer->most);
+        vgg_plan_begin_step(trainer->plan);
+        status = evaluate_some(trainer, inputs + done * image, classes + done, some, &sums, error);
+    }
+    vgg_plan_set_mode(trainer->plan, VGG_MODE_TRAIN, NULL);
+    if (status == VGG_OK && !isfinite(sums.loss))
+        status = vgg_trainer_fail_not_finite(trainer, "a result of the evaluation is", error);
+    if (status != VGG_OK)
+        return status;
+    sums.top1 /= (double)count;
+    sums.top5 /= (double)count;
+    sums.loss /= (double)count;
+    return vgg_result_write(result, &sums, sizeof sums, "vgg_eval_result", error);
+}
+
+/* ---- the end of an epoch ---- */
+
+/* Sets the validation figures of the event. */
+static vgg_status validate(vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
+    if (trainer->validation == NULL)
+        return VGG_OK;
+    eval_listener listener = {.trainer = trainer};
+    vgg_eval_result result = {.struct_size = sizeof result};
+    vgg_status status = evaluate(trainer, trainer->validation, &listener, &result, error);
+    if (listener.status != VGG_OK)
+        return vgg_fail(error, listener.status, "%s", listener.error.message);
+    if (status == VGG_ERROR_NUMERIC)
+        return vgg_trainer_fail_not_finite(trainer, "a result on the validation pictures is",
+                                           error);
+    if (status != VGG_OK)
+        return status;
+    event->validated = true;
+    event->validation_loss = result.loss;
+    event->validation_top1 = result.top1;
+    event->validation_top5 = result.top5;
+    return VGG_OK;
+}
+
+/* Weights that were ruined by the last step of an epoch show in no loss of it. */
+static vgg_status check_weights(const vgg_trainer *trainer, vgg_error *error) {
+    for (size_t i = 0; i < trainer->network->tensor_count; i++) {
+        const vgg_tensor *tensor = &trainer->network->tensors[i];
+        for (size_t j = 0; j < tensor->info.count; j++) {
+            if (!isfinite(tensor->values[j]))
+                return vgg_trainer_fail_not_finite(trainer, "a weight is", error);
+        }
+    }
+    return VGG_OK;
+}
+
+/* Goes on to the next epoch, noting whether this one is the best so far. */
+static void count_epoch(vgg_trainer *trainer, vgg_train_event *event) {
+    vgg_progress *progress = &trainer->progress;
+    double top1 = event->validated ? event->validation_top1 : event->accuracy;
+    event->best = progress->best_epoch == 0 || top1 > progress->best_top1;
+    if (event->best) {
+        progress->best_top1 = top1;
+        progress->best_epoch = progress->epoch + 1;
+    }
+    if (trainer->scheduler.row->observe != NULL)
+        trainer->scheduler.row->observe(&trainer->scheduler, event);
+    progress->epoch++;
+    progress->step = 0;
+    progress->images = 0;
+    progress->hits = 0;
+    progress->loss = 0;
+    trainer->in_epoch = false;
+}
+
+vgg_status vgg_trainer_finish_epoch(vgg_trainer *trainer, vgg_error *error) {
+    if (trainer->progress.images == 0)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "the end of an epoch without a step");
+    vgg_status status = start_epoch(trainer, error); /* of a run that was stopped here */
+    vgg_train_event event = vgg_trainer_describe(trainer, VGG_EVENT_EPOCH);
+    if (status == VGG_OK)
+        status = check_weights(trainer, error);
+    if (status == VGG_OK)
+        status = validate(trainer, &event, error);
+    if (status != VGG_OK)
+        return status;
+    count_epoch(trainer, &event);
+    if (trainer->options.folder != NULL)
+        status = vgg_checkpoint_save(trainer, trainer->options.folder, event.best, error);
+    if (status == VGG_OK)
+        trainer->report_skipped = false;
+    return status == VGG_OK ? vgg_trainer_tell(trainer, &event, error) : status;
+}

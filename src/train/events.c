@@ -1,0 +1,72 @@
+/* What a training tells its sinks. */
+#include "base/error.h"
+#include "nn/plan.h"
+#include "train/trainer.h"
+
+double vgg_trainer_rate(const vgg_trainer *trainer) {
+    const vgg_progress *progress = &trainer->progress;
+    vgg_moment moment = {.epoch = progress->epoch,
+                         .step = progress->step,
+                         .steps =
+                             trainer->loader == NULL ? 0 : vgg_loader_batch_count(trainer->loader)};
+    return trainer->scheduler.row->rate(&trainer->scheduler, moment);
+}
+
+double vgg_trainer_done(const vgg_trainer *trainer, double epoch_fraction) {
+    return ((double)trainer->progress.epoch + epoch_fraction) / (double)trainer->options.epochs;
+}
+
+static double seconds_left(const vgg_trainer *trainer, double epoch_fraction) {
+    double done = vgg_trainer_done(trainer, epoch_fraction);
+    double here = done - trainer->fraction_before;
+    return here > 0 ? (vgg_plan_now() - trainer->started) * (1 - done) / here : 0;
+}
+
+vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type type) {
+    const vgg_progress *progress = &trainer->progress;
+    double seconds = vgg_plan_now() - trainer->epoch_started;
+    double images = progress->images > 0 ? (double)progress->images : 1;
+    vgg_train_event event = {.type = type,
+                             .epoch = progress->epoch + 1,
+                             .epochs = trainer->options.epochs,
+                             .step = progress->step,
+                             .images = progress->images,
+                             .loss = progress->loss / images,
+                             .accuracy = (double)progress->hits / images,
+                             .rate = vgg_trainer_rate(trainer),
+                             .images_per_s = seconds > 0 ? (double)progress->images / seconds : 0,
+                             .waited = seconds > 0 ? trainer->waited / seconds : 0};
+    if (trainer->loader != NULL)
+        event.steps = vgg_loader_batch_count(trainer->loader);
+    if (type == VGG_EVENT_STEP && event.steps > 0)
+        event.seconds_left = seconds_left(trainer, (double)event.step / (double)event.steps);
+    return event;
+}
+
+vgg_train_event vgg_trainer_describe_evaluation(const vgg_trainer *trainer, size_t done,
+                                                size_t total) {
+    return (vgg_train_event){.type = VGG_EVENT_EVALUATED,
+                             .epoch = trainer->progress.epoch + 1,
+                             .epochs = trainer->options.epochs,
+                             .step = done,
+                             .steps = total,
+                             .images = done,
+                             .seconds_left = seconds_left(trainer, 1)};
+}
+
+vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
+    vgg_status status = vgg_sinks_tell(&trainer->sinks, event, error);
+    if (status != VGG_ERROR_STOPPED)
+        return status;
+    return vgg_fail(error, VGG_ERROR_STOPPED, "stopped in epoch %zu of %zu, after step %zu",
+                    trainer->progress.epoch + 1, trainer->options.epochs, trainer->progress.step);
+}
+
+bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why) {
+    vgg_trainer *trainer = user;
+    if (!trainer->report_skipped)
+        return true;
+    trainer->skipped++;
+    vgg_train_event event = {.type = VGG_EVENT_SKIPPED, .name = name, .why = why};
+    return vgg_sinks_tell(&trainer->sinks, &event, NULL) == VGG_OK;
+}

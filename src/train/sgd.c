@@ -1,0 +1,43 @@
+/* Stochastic gradient descent with momentum and weight decay. */
+#include "nn/plan.h"
+#include "train/optimiser.h"
+
+static const vgg_number numbers[] = {
+    {"momentum", offsetof(vgg_optimiser_options, momentum), 0.9, VGG_RANGE_FRACTION},
+    {"weight decay", offsetof(vgg_optimiser_options, weight_decay), 5e-4, VGG_RANGE_NOT_NEGATIVE},
+};
+
+/* Of the row's copies. */
+enum { VELOCITY = 0 };
+
+static vgg_sgd_rates rates_of(const vgg_optimiser *optimiser, double rate) {
+    return (vgg_sgd_rates){.rate = (float)rate,
+                           .momentum = (float)optimiser->options.momentum,
+                           .decay = (float)optimiser->options.weight_decay};
+}
+
+static void update(const vgg_optimiser *optimiser, size_t tensor, const float *gradient,
+                   double rate) {
+    vgg_sgd_rates rates = rates_of(optimiser, rate);
+    vgg_sgd_task task = {.count = optimiser->network->tensors[tensor].info.count,
+                         .values = optimiser->network->tensors[tensor].owned,
+                         .velocity = optimiser->copies[VELOCITY]->tensors[tensor].owned,
+                         .gradient = gradient,
+                         .rate = rates.rate,
+                         .momentum = rates.momentum,
+                         .decay = rates.decay};
+    vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count), optimiser->plan->kernels->sgd,
+                    &task);
+}
+
+static void update_deferred(const vgg_optimiser *optimiser, double rate) {
+    vgg_plan_update_linear(optimiser->plan, optimiser->copies[VELOCITY], rates_of(optimiser, rate));
+}
+
+const vgg_optimiser_row vgg_optimiser_sgd = {
+    .name = "sgd",
+    .numbers = {numbers, sizeof numbers / sizeof *numbers},
+    .copies = {"velocity"},
+    .update = update,
+    .update_deferred = update_deferred,
+};

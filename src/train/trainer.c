@@ -1,0 +1,310 @@
+/* Making a trainer, and what it is asked. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "nn/plan.h"
+#include "train/checkpoint.h"
+#include "train/views.h"
+
+/* ---- making ---- */
+
+static vgg_status check_classes(const vgg_model *model, const vgg_dataset *dataset,
+                                vgg_error *error) {
+    size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
+    if (dataset == NULL || vgg_dataset_class_count(dataset) == classes)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE, "the data has %zu classes, the model %zu",
+                    vgg_dataset_class_count(dataset), classes);
+}
+
+/* Parameters of the layers that are trained. */
+static size_t trained_parameters(const vgg_network *network) {
+    size_t count = 0;
+    vgg_layer_info info = {.struct_size = sizeof info};
+    for (size_t l = 0; l < network->layer_count; l++) {
+        if (vgg_network_trained(network, l) && vgg_network_layer(network, l, &info, NULL) == VGG_OK)
+            count += info.parameters;
+    }
+    return count;
+}
+
+static vgg_status freeze(vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    if (trainer->options.freeze > 0)
+        status = vgg_network_freeze(trainer->network, trainer->options.freeze, error);
+    if (status == VGG_OK && trained_parameters(trainer->network) == 0)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT, "every layer is frozen: nothing to train");
+    return status;
+}
+
+/* Pictures that are computed at once: a part's, as far as the caller lets them, and two at least
+ * for batch normalisation. */
+static size_t pictures_at_once(const vgg_trainer *trainer) {
+    const vgg_train_options *options = &trainer->options;
+    size_t part = (options->batch + options->parts - 1) / options->parts;
+    size_t least = trainer->network->options.batch_norm ? 2 : 1;
+    return vgg_size_min(options->micro_batch, vgg_size_max(part, least));
+}
+
+/* The gradients of parts are added up, for which they have to be stored. */
+static vgg_plan_options plan_options(const vgg_trainer *trainer, const vgg_optimiser_row *row) {
+    vgg_plan_options options;
+    vgg_plan_options_init(&options, sizeof options);
+    options.batch = trainer->most;
+    options.micro_batches = (trainer->options.batch + trainer->most - 1) / trainer->most;
+    options.defer_linear = trainer->options.parts == 1 && row->update_deferred != NULL;
+    options.shared_threads = trainer->threads;
+    options.mode = VGG_MODE_TRAIN;
+    return options;
+}
+
+static vgg_status create_plan(vgg_trainer *trainer, vgg_error *error) {
+    const vgg_optimiser_row *row;
+    vgg_status status = vgg_optimiser_find(trainer->options.optimiser, &row, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_plan_options options = plan_options(trainer, row);
+    status = vgg_plan_create(trainer->network, &options, &trainer->plan, error);
+    if (status != VGG_OK)
+        return status;
+    return vgg_part_sums_create(&trainer->sums, trainer->options.parts,
+                                trainer->plan->gradient_count, error);
+}
+
+static vgg_status create_optimiser(vgg_trainer *trainer, vgg_error *error) {
+    vgg_optimiser_options options;
+    vgg_optimiser_options_init(&options, sizeof options);
+    options.kind = trainer->options.optimiser;
+    options.momentum = trainer->options.momentum;
+    options.weight_decay = trainer->options.weight_decay;
+    return vgg_optimiser_create(trainer->network, trainer->plan, &options, &trainer->optimiser,
+                                error);
+}
+
+static vgg_status create_loader(vgg_trainer *trainer, vgg_error *error) {
+    if (trainer->train == NULL)
+        return VGG_OK;
+    vgg_loader_options options;
+    vgg_loader_options_init(&options, sizeof options);
+    options.batch = trainer->options.batch;
+    options.workers = trainer->options.workers;
+    options.shared_threads = trainer->threads;
+    options.shuffle = trainer->options.shuffle;
+    options.seed = trainer->options.seed;
+    options.augment = vgg_views_random(&trainer->augment) ? &trainer->augment : NULL;
+    options.skipped = vgg_trainer_skipped;
+    options.user = trainer;
+    return vgg_loader_create(trainer->train, vgg_model_preprocess(trainer->model), &options,
+                             &trainer->loader, error);
+}
+
+/* What the options point to need not outlive the making. */
+static vgg_status copy_options(vgg_trainer *trainer, const vgg_train_options *given,
+                               vgg_error *error) {
+    vgg_train_options *own = &trainer->options;
+    vgg_augment_init(&trainer->augment, sizeof trainer->augment);
+    vgg_status status = vgg_train_options_read(given, own, error);
+    if (status == VGG_OK)
+        status = vgg_options_read(&trainer->augment, sizeof trainer->augment, own->augment,
+                                  "vgg_augment", error);
+    if (status != VGG_OK)
+        return status;
+    own->augment = &trainer->augment;
+    if (own->folder != NULL && (trainer->folder = vgg_text_copy(own->folder)) == NULL)
+        return vgg_fail_memory(error, "the folder's name", strlen(own->folder));
+    own->folder = trainer->folder;
+    return VGG_OK;
+}
+
+static vgg_status set_up(vgg_trainer *trainer, vgg_error *error) {
+    trainer->most = pictures_at_once(trainer);
+    size_t values = trainer->most * trainer->network->options.classes;
+    trainer->logits = malloc(values * sizeof *trainer->logits);
+    trainer->gradient = malloc(values * sizeof *trainer->gradient);
+    vgg_status status = VGG_OK;
+    if (trainer->logits == NULL || trainer->gradient == NULL)
+        status = vgg_fail_memory(error, "the logits", 2 * values * sizeof *trainer->logits);
+    if (status == VGG_OK)
+        status = vgg_threads_obtain(trainer->options.shared_threads, trainer->options.threads,
+                                    &trainer->threads, &trainer->own_threads, error);
+    if (status == VGG_OK)
+        status = create_plan(trainer, error);
+    if (status == VGG_OK)
+        status = create_optimiser(trainer, error);
+    if (status == VGG_OK)
+        status = create_loader(trainer, error);
+    if (status == VGG_OK && trainer->options.callback != NULL)
+        status =
+            vgg_trainer_add_sink(trainer, trainer->options.callback, trainer->options.user, error);
+    return status;
+}
+
+/* What can be said before memory is taken. */
+static vgg_status check(vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = check_classes(trainer->model, trainer->train, error);
+    if (status == VGG_OK)
+        status = check_classes(trainer->model, trainer->validation, error);
+    bool pictures = trainer->train != NULL || trainer->validation != NULL;
+    if (status == VGG_OK && pictures && vgg_model_preprocess(trainer->model) == NULL)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT, "the model's preprocessing is not known");
+    return status == VGG_OK ? freeze(trainer, error) : status;
+}
+
+vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
+                              const vgg_dataset *validation, const vgg_train_options *options,
+                              vgg_trainer **out, vgg_error *error) {
+    vgg_trainer *trainer = calloc(1, sizeof *trainer);
+    if (trainer == NULL)
+        return vgg_fail_memory(error, "a trainer", sizeof *trainer);
+    trainer->model = model;
+    trainer->network = vgg_model_mutable_network(model);
+    trainer->train = train;
+    trainer->validation = validation;
+    trainer->created = vgg_plan_now();
+    trainer->report_skipped = true;
+    vgg_status status = copy_options(trainer, options, error);
+    if (status == VGG_OK)
+        status = check(trainer, error);
+    if (status == VGG_OK) {
+        trainer->progress.seed = trainer->options.seed;
+        trainer->loss = vgg_loss_row_at(trainer->options.loss);
+        trainer->scheduler = (vgg_scheduler){.row = vgg_schedule_row_at(trainer->options.schedule),
+                                             .options = &trainer->options};
+        status = set_up(trainer, error);
+    }
+    if (status != VGG_OK) {
+        vgg_trainer_free(trainer);
+        return status;
+    }
+    *out = trainer;
+    return VGG_OK;
+}
+
+void vgg_trainer_free(vgg_trainer *trainer) {
+    if (trainer == NULL)
+        return;
+    vgg_sinks_free(&trainer->sinks);
+    vgg_loader_free(trainer->loader);
+    vgg_optimiser_free(trainer->optimiser);
+    vgg_part_sums_free(&trainer->sums);
+    vgg_plan_free(trainer->plan);
+    vgg_threads_free(trainer->own_threads);
+    free(trainer->folder);
+    free(trainer->logits);
+    free(trainer->gradient);
+    free(trainer);
+}
+
+vgg_status vgg_trainer_add_sink(vgg_trainer *trainer, vgg_train_callback *callback, void *user,
+                                vgg_error *error) {
+    return vgg_sinks_add(&trainer->sinks, (vgg_sink){.tell = callback, .user = user}, error);
+}
+
+/* ---- beginning ---- */
+
+/* Bytes of the plan for training, of the one for evaluation after each epoch, of weights and of
+ * what the optimiser keeps for them, of the sums of parts and of the batches that are read ahead.
+ */
+static vgg_status count_memory(const vgg_trainer *trainer, size_t *bytes, vgg_error *error) {
+    const vgg_optimiser_row *row = trainer->optimiser->row;
+    vgg_plan_options options = plan_options(trainer, row);
+    size_t training, evaluation = 0;
+    vgg_status status = vgg_plan_memory(trainer->network, &options, &training, error);
+    options.mode = VGG_MODE_EVAL;
+    options.gradients = false;
+    if (status == VGG_OK && trainer->validation != NULL)
+        status = vgg_plan_memory(trainer->network, &options, &evaluation, error);
+    if (status != VGG_OK)
+        return status;
+    *bytes = training + evaluation + sizeof(float) * vgg_network_parameters(trainer->network) +
+             vgg_optimiser_bytes(row) * trained_parameters(trainer->network) +
+             vgg_part_sums_bytes(trainer->options.parts, trainer->plan->gradient_count);
+    if (trainer->loader != NULL) {
+        vgg_loader_options loader;
+        vgg_loader_options_init(&loader, sizeof loader);
+        const vgg_network_options *network = &trainer->network->options;
+        size_t input = network->channels * network->height * network->width * sizeof(float);
+        *bytes += loader.ahead * trainer->options.batch * input;
+    }
+    return VGG_OK;
+}
+
+static vgg_status open_log(vgg_trainer *trainer, vgg_error *error) {
+    if (trainer->options.folder == NULL)
+        return VGG_OK;
+    vgg_sink log = {0};
+    vgg_status status = vgg_folder_create(trainer->options.folder, error);
+    if (status == VGG_OK)
+        status = vgg_sink_log(trainer->options.folder, trainer->resumed, &log, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_sinks_add_first(&trainer->sinks, log, error);
+    if (status != VGG_OK)
+        log.close(log.user);
+    return status;
+}
+
+vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
+    if (trainer->begun)
+        return VGG_OK;
+    vgg_train_event event = {.type = VGG_EVENT_PLAN};
+    vgg_status status = count_memory(trainer, &event.memory, error);
+    if (status == VGG_OK)
+        status = open_log(trainer, error);
+    if (status != VGG_OK)
+        return status;
+    trainer->begun = true;
+    status = vgg_trainer_tell(trainer, &event, error);
+    trainer->started = vgg_plan_now();
+    double batches = trainer->loader == NULL ? 0 : (double)vgg_loader_batch_count(trainer->loader);
+    trainer->fraction_before =
+        vgg_trainer_done(trainer, batches > 0 ? (double)trainer->progress.step / batches : 0);
+    return status;
+}
+
+/* ---- saving ---- */
+
+static vgg_status folder_of(const vgg_trainer *trainer, const char *given, const char **folder,
+                            vgg_error *error) {
+    *folder = given != NULL ? given : trainer->options.folder;
+    if (*folder == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "no folder is given for the checkpoint");
+    return VGG_OK;
+}
+
+vgg_status vgg_trainer_save(vgg_trainer *trainer, const char *given, vgg_error *error) {
+    const char *folder;
+    vgg_status status = folder_of(trainer, given, &folder, error);
+    if (status == VGG_OK)
+        status = vgg_folder_create(folder, error);
+    return status == VGG_OK ? vgg_checkpoint_save(trainer, folder, false, error) : status;
+}
+
+vgg_status vgg_trainer_resume(vgg_trainer *trainer, const char *given, vgg_error *error) {
+    const char *folder;
+    vgg_status status = folder_of(trainer, given, &folder, error);
+    if (status == VGG_OK && trainer->begun)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT,
+                          "the training has begun already; a run is resumed before its first step");
+    if (status == VGG_OK)
+        status = vgg_checkpoint_resume(trainer, folder, error);
+    if (status == VGG_OK)
+        trainer->resumed = true;
+    return status;
+}
+
+vgg_status vgg_trainer_result(const vgg_trainer *trainer, vgg_train_result *result,
+                              vgg_error *error) {
+    const vgg_train_result own = {.struct_size = sizeof own,
+                                  .epochs = trainer->progress.epoch,
+                                  .skipped = trainer->skipped,
+                                  .best_top1 = trainer->progress.best_top1,
+                                  .best_epoch = trainer->progress.best_epoch,
+                                  .seconds = vgg_plan_now() - trainer->created};
+    return vgg_result_write(result, &own, sizeof own, "vgg_train_result", error);
+}

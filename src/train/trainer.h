@@ -1,0 +1,111 @@
+/* A training while it lasts. */
+#ifndef VGG_TRAIN_TRAINER_H
+#define VGG_TRAIN_TRAINER_H
+
+#include "train/loss.h"
+#include "train/optimiser.h"
+#include "train/parts.h"
+#include "train/schedule.h"
+#include "train/sinks.h"
+#include "vgg/plan.h"
+
+/* How far a training has come: what is saved beside the weights and the rows' own state, and
+ * nothing else is needed to go on. */
+typedef struct vgg_progress {
+    uint64_t seed;
+    size_t epoch;     /* the epoch under way, from 0 */
+    size_t step;      /* batches of it that are done */
+    uint64_t updates; /* steps of the optimiser so far: numbers the masks of dropout */
+    size_t images;    /* of this epoch so far, and the sums over them */
+    double loss;
+    size_t hits;
+    double best_top1;
+    size_t best_epoch; /* from 1; 0: none yet */
+} vgg_progress;
+
+struct vgg_trainer {
+    vgg_model *model;
+    vgg_network *network;
+    const vgg_dataset *train, *validation; /* NULL: arrays; none */
+    vgg_train_options options;
+    char *folder; /* a copy of the options', or NULL */
+    vgg_augment augment;
+
+    vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
+    const vgg_loss_row *loss;
+    vgg_scheduler scheduler;
+    vgg_optimiser *optimiser;
+    vgg_plan *plan;
+    size_t most;              /* pictures that are computed at once */
+    vgg_part_sums sums;       /* of a step's parts */
+    vgg_loader *loader;       /* of `train`, or NULL */
+    float *logits, *gradient; /* (most, classes) */
+    vgg_sinks sinks;
+
+    vgg_progress progress;
+    double created, started, epoch_started; /* seconds of the monotonic clock */
+    double fraction_before;                 /* of the run that was done when it was resumed */
+    double waited;                          /* seconds of this epoch spent waiting for data */
+    size_t skipped;
+    bool report_skipped; /* the first pass over the data names unreadable pictures */
+    bool resumed;
+    bool begun;    /* the log is open, and the plan is told */
+    bool in_epoch; /* the epoch's clock runs, and the loader */
+};
+
+/* ---- options.c ---- */
+
+/* The caller's options, complete and checked. */
+vgg_status vgg_train_options_read(const vgg_train_options *given, vgg_train_options *options,
+                                  vgg_error *error);
+
+/* ---- trainer.c ---- */
+
+/* Makes the folder, opens the log and tells VGG_EVENT_PLAN, once: all that can fail before the
+ * first step has gone well then. */
+vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error);
+
+/* ---- step.c ---- */
+
+/* The division of a step of `count` pictures into parts, each of which is computed alone. */
+typedef struct vgg_division {
+    size_t count; /* pictures that are learnt from */
+    size_t parts;
+    size_t grain; /* pictures that stay together */
+} vgg_division;
+
+vgg_division vgg_trainer_divide(const vgg_trainer *trainer, size_t count);
+
+/* Where part `part` begins; that of number `parts` is the end. */
+size_t vgg_division_begin(const vgg_division *division, size_t part);
+
+/* One step of the optimiser. *loss (unless NULL) becomes the mean loss of the pictures. */
+vgg_status vgg_trainer_learn(vgg_trainer *trainer, const float *inputs, const size_t *classes,
+                             size_t count, double *loss, vgg_error *error);
+
+/* VGG_ERROR_NUMERIC: "<what> not a finite number in epoch ...". */
+vgg_status vgg_trainer_fail_not_finite(const vgg_trainer *trainer, const char *what,
+                                       vgg_error *error);
+
+/* ---- events.c ---- */
+
+/* The learning rate of the step under way. */
+double vgg_trainer_rate(const vgg_trainer *trainer);
+
+/* Share of the whole run that is done. */
+double vgg_trainer_done(const vgg_trainer *trainer, double epoch_fraction);
+
+/* VGG_EVENT_STEP or VGG_EVENT_EPOCH, of the epoch so far. */
+vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type type);
+
+/* VGG_EVENT_EVALUATED. */
+vgg_train_event vgg_trainer_describe_evaluation(const vgg_trainer *trainer, size_t done,
+                                                size_t total);
+
+/* Tells all sinks. VGG_ERROR_STOPPED, saying where, when one asked for an end. */
+vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, vgg_error *error);
+
+/* A vgg_skip_callback; user is the trainer. */
+bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why);
+
+#endif
