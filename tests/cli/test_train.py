@@ -56,6 +56,10 @@ def test_plan_lines_and_files(pictograms, tmp_path):
     assert names == {"best.safetensors", "last.safetensors", "state.safetensors", "log.jsonl"}
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert len(log) == 3 * 5 + 3 and all(0 <= line["waited"] <= 1 for line in log)
+    common = {"type", "epoch", "images", "loss", "accuracy", "rate", "images_per_s", "waited"}
+    assert log[0].keys() == common | {"step"}
+    assert log[-1].keys() == common | {"best", "validation_loss", "validation_top1",
+                                       "validation_top5"}
     facts = header(run / "last.safetensors")["__metadata__"]
     assert facts["options.seed"] == "9" and facts["options.lr"] == "0.005"
     assert facts["options.batch"] == "8" and facts["options.weight-decay"] == "0.0005"
