@@ -21,6 +21,7 @@ PRINTS = {
     "classify.cc": r"(photo\.jpg: \w+, \d+ %\n){2}",
     "load_memory.c": r"( *\d+\.\d %  class \d  \w+\n){5}",
     "predict_batch.c": r"(photo\.jpg: class \d, \w+, \d+ %\n){3}",
+    "train_arrays.c": r"(epoch \d: loss \d\.\d{4}\n){5}",
 }
 
 PROJECT = """cmake_minimum_required(VERSION 3.25)
