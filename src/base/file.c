@@ -14,12 +14,21 @@
 #include "base/text.h"
 
 static vgg_status fail_errno(vgg_error *error, const char *path, const char *action) {
-    return vgg_fail(error, errno == ENOENT ? VGG_ERROR_NOT_FOUND : VGG_ERROR_IO,
-                    "%s: cannot %s: %s", path, action, strerror(errno));
+    vgg_status status = errno == ENOENT   ? VGG_ERROR_NOT_FOUND
+                        : errno == ENOMEM ? VGG_ERROR_MEMORY
+                                          : VGG_ERROR_IO;
+    return vgg_fail(error, status, "%s: cannot %s: %s", path, action, strerror(errno));
 }
 
-/* Opens a regular file for reading; *size is its size. */
-static vgg_status open_regular(const char *path, int *descriptor, size_t *size, vgg_error *error) {
+static const char *kind_of(mode_t mode) {
+    if (S_ISFIFO(mode))
+        return "a pipe";
+    if (S_ISSOCK(mode))
+        return "a socket";
+    return S_ISCHR(mode) || S_ISBLK(mode) ? "a device" : "something else";
+}
+
+vgg_status vgg_file_open(const char *path, int *descriptor, size_t *size, vgg_error *error) {
     /* Without O_NONBLOCK opening a pipe would wait for somebody to write into it. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -31,7 +40,8 @@ static vgg_status open_regular(const char *path, int *descriptor, size_t *size, 
     else if (S_ISDIR(info.st_mode))
         status = vgg_fail(error, VGG_ERROR_IO, "%s: is a folder, expected a file", path);
     else if (!S_ISREG(info.st_mode))
-        status = vgg_fail(error, VGG_ERROR_IO, "%s: is not a regular file", path);
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: is not a regular file but %s", path,
+                          kind_of(info.st_mode));
     if (status != VGG_OK) {
         close(fd);
         return status;
@@ -45,7 +55,7 @@ vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, s
                          vgg_error *error) {
     int fd = -1;
     size_t total = 0;
-    vgg_status status = open_regular(path, &fd, &total, error);
+    vgg_status status = vgg_file_open(path, &fd, &total, error);
     if (status != VGG_OK)
         return status;
     if (total > limit) {
@@ -83,7 +93,7 @@ vgg_status vgg_file_map(const char *path, const unsigned char **data, size_t *si
                         vgg_error *error) {
     int fd = -1;
     size_t total = 0;
-    vgg_status status = open_regular(path, &fd, &total, error);
+    vgg_status status = vgg_file_open(path, &fd, &total, error);
     if (status != VGG_OK)
         return status;
     void *map = NULL;

@@ -7,6 +7,11 @@
 
 #include "vgg/status.h"
 
+/* Opens a plain file for reading: *descriptor, which the caller closes, and *size, its size. What
+ * is no plain file (a folder, a pipe, a device) is refused by name, and never waited for. All that
+ * the library reads by name goes through here. */
+vgg_status vgg_file_open(const char *path, int *descriptor, size_t *size, vgg_error *error);
+
 /* Reads the file into *data (freed by the caller) and its size into *size. A file larger than
  * `limit` bytes, a folder or a device is refused before memory is taken. */
 vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, size_t *size,

@@ -2,19 +2,27 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 #define READ_STEP ((size_t)1 << 24)
 
 vgg_status vgg_gzip_open(vgg_gzip *file, const char *path, vgg_error *error) {
-    gzFile stream = gzopen(path, "rbe");
-    if (stream == NULL)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path,
-                        errno != 0 ? strerror(errno) : "no memory");
-    *file = (vgg_gzip){.path = path, .stream = stream, .packed = !gzdirect(stream)};
+    int descriptor;
+    size_t size;
+    vgg_status status = vgg_file_open(path, &descriptor, &size, error);
+    if (status != VGG_OK)
+        return status;
+    gzFile stream = gzdopen(descriptor, "rb");
+    if (stream == NULL) {
+        close(descriptor);
+        return vgg_fail_memory(error, path, sizeof *file);
+    }
+    *file = (vgg_gzip){.path = path, .stream = stream, .packed = !gzdirect(stream), .size = size};
     return VGG_OK;
 }
 
@@ -39,6 +47,8 @@ vgg_status vgg_gzip_read(vgg_gzip *file, void *to, size_t size, size_t *got, vgg
     const char *reason = gzerror(file->stream, &code);
     if (code == Z_ERRNO)
         return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", file->path, strerror(errno));
+    if (code == Z_MEM_ERROR)
+        return vgg_fail_memory(error, file->path, size);
     if (code != Z_OK && code != Z_BUF_ERROR)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: damaged gzip data at byte %zu: %s",
                         file->path, file->at, reason);

@@ -11,7 +11,8 @@ typedef struct vgg_gzip {
     const char *path;
     void *stream;
     bool packed;
-    size_t at; /* bytes read, of what is unpacked */
+    size_t size; /* bytes of the file as it is */
+    size_t at;   /* bytes read, of what is unpacked */
 } vgg_gzip;
 
 /* The path must outlive the file. */

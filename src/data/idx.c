@@ -1,15 +1,14 @@
 /* MNIST and its kin: IDX files of pictures and labels, as http://yann.lecun.com/exdb/mnist/
  * describes them. Numbers are big-endian; the pictures' header is the magic number, the count, the
  * rows and the columns, the labels' the magic number and the count. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/gzip.h"
@@ -17,8 +16,6 @@
 
 #define PICTURES_MAGIC 0x00000803u
 #define LABELS_MAGIC 0x00000801u
-/* Deflate makes at most 1032 bytes of one (zlib's technical notes). */
-#define DEFLATE_RATIO 1032
 
 /* One file, plain or gzip, read from the start. */
 typedef struct idx_file {
@@ -27,13 +24,11 @@ typedef struct idx_file {
 } idx_file;
 
 static vgg_status open_idx(idx_file *file, const char *path, vgg_error *error) {
-    struct stat info;
-    if (stat(path, &info) != 0)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
     vgg_status status = vgg_gzip_open(&file->gzip, path, error);
     if (status != VGG_OK)
         return status;
-    if (!vgg_size_mul((size_t)info.st_size, file->gzip.packed ? DEFLATE_RATIO : 1, &file->bound))
+    if (!vgg_size_mul(file->gzip.size, file->gzip.packed ? VGG_LIMIT_DEFLATE_RATIO : 1,
+                      &file->bound))
         file->bound = SIZE_MAX;
     return VGG_OK;
 }
@@ -91,6 +86,10 @@ static vgg_status check_picture_sizes(const idx_file *file, const size_t sizes[3
                             "%s: has pictures of %zu x %zu; expected sides from 1 to %d",
                             file->gzip.path, sizes[2], sizes[1], VGG_IMAGE_MAX_SIDE);
     }
+    if (sizes[1] * sizes[2] > VGG_IMAGE_MAX_PIXELS)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: has pictures of %zu x %zu, more than the limit of %d pixels in all",
+                        file->gzip.path, sizes[2], sizes[1], VGG_IMAGE_MAX_PIXELS);
     size_t bytes;
     if (!vgg_size_mul(sizes[0], sizes[1] * sizes[2], &bytes) || bytes > file->bound)
         return vgg_fail(error, VGG_ERROR_FORMAT,

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "data/dataset.h"
 #include "data/gzip.h"
 
@@ -24,9 +26,16 @@ vgg_status vgg_tar_open(const char *path, const char *compression, const char *t
 
 /* Reads files that are not gzipped. */
 vgg_status vgg_gzip_open(vgg_gzip *file, const char *path, vgg_error *error) {
-    FILE *stream = fopen(path, "rbe");
-    if (stream == NULL)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    int descriptor;
+    size_t size;
+    vgg_status status = vgg_file_open(path, &descriptor, &size, error);
+    if (status != VGG_OK)
+        return status;
+    FILE *stream = fdopen(descriptor, "rb");
+    if (stream == NULL) {
+        close(descriptor);
+        return vgg_fail_memory(error, path, sizeof *stream);
+    }
     int first = getc(stream), second = getc(stream);
     rewind(stream);
     if (first == 0x1f && second == 0x8b) {
@@ -34,7 +43,7 @@ vgg_status vgg_gzip_open(vgg_gzip *file, const char *path, vgg_error *error) {
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: is gzipped; this libvgg was built without %s", path, option);
     }
-    *file = (vgg_gzip){.path = path, .stream = stream};
+    *file = (vgg_gzip){.path = path, .stream = stream, .size = size};
     return VGG_OK;
 }
 

@@ -141,7 +141,10 @@ static void damaged_mnist_is_named_at_its_byte(void **state) {
     expect_bad_idx(l, ls, l, ls, false, VGG_ERROR_FORMAT,
                    "starts with 0x00000801; expected 0x00000803 for IDX pictures");
     expect_bad_idx(p, ps, p, ps, false, VGG_ERROR_FORMAT, "expected 0x00000801 for IDX labels");
-    put_numbers(q, (uint32_t[]){0x803, 0xffffffffu, 30000, 30000}, 4);
+    put_numbers(q, (uint32_t[]){0x803, 1, 20000, 10001}, 4);
+    expect_bad_idx(q, 16, l, ls, true, VGG_ERROR_UNSUPPORTED,
+                   "has pictures of 10001 x 20000, more than the limit of 200000000 pixels");
+    put_numbers(q, (uint32_t[]){0x803, 0xffffffffu, 30000, 6000}, 4);
     expect_bad_idx(q, 16, l, ls, true, VGG_ERROR_FORMAT,
                    "at the latest; its header says that it has 4294967295");
     put_numbers(q, (uint32_t[]){0x803, 0xffffffffu, 0xffffffffu, 0xffffffffu}, 4);
@@ -236,6 +239,23 @@ static void cifar_100(void **state) {
     vgg_dataset_free(validation);
 }
 
+/* Opening must not wait for somebody who writes into a pipe. */
+static void idx_files_must_be_plain_files(void **state) {
+    (void)state;
+    write_idx("pipes/train-images-idx3-ubyte", 20, "pipes/train-labels-idx1-ubyte", 4);
+    const char *pictures = at("pipes/train-images-idx3-ubyte");
+    assert_int_equal(remove(pictures), 0);
+    assert_int_equal(mkfifo(pictures, 0600), 0);
+    expect_failure(at("pipes"), NULL, VGG_ERROR_IO,
+                   "train-images-idx3-ubyte: is not a regular file but a pipe");
+    assert_int_equal(remove(pictures), 0);
+    assert_int_equal(symlink("/dev/zero", pictures), 0);
+    expect_failure(at("pipes"), NULL, VGG_ERROR_IO, "is not a regular file but a device");
+    assert_int_equal(remove(pictures), 0);
+    assert_int_equal(mkdir(pictures, 0700), 0);
+    expect_failure(at("pipes"), NULL, VGG_ERROR_IO, "is a folder, expected a file");
+}
+
 static void damaged_cifar_is_named_at_its_byte(void **state) {
     (void)state;
     write_cifar("b1/data_batch_1.bin", 1, 3, 10, -1);
@@ -260,6 +280,7 @@ int main(void) {
         cmocka_unit_test(mnist_test_part_alone_and_split),
         cmocka_unit_test(damaged_mnist_is_named_at_its_byte),
         cmocka_unit_test(missing_and_cut_mnist_files),
+        cmocka_unit_test(idx_files_must_be_plain_files),
         cmocka_unit_test(cifar_10),
         cmocka_unit_test(cifar_100),
         cmocka_unit_test(damaged_cifar_is_named_at_its_byte),
