@@ -20,6 +20,17 @@
 /* Deflate makes at most 1032 bytes of one (zlib's technical notes). */
 #define VGG_LIMIT_DEFLATE_RATIO ((size_t)1032)
 
+/* What a compressed archive may unpack to, and a small one: honest pictures hardly shrink. */
+#define VGG_LIMIT_UNPACKED_BYTES ((size_t)64 << 30)
+#define VGG_LIMIT_UNPACKED_SLACK ((size_t)64 << 20)
+#define VGG_LIMIT_UNPACKED_RATIO ((size_t)1000)
+
+/* Of an archive: its entries (the largest set of pictures, ImageNet-21k, has 14 million), the bytes
+ * of a path as the kernel has it, and folders within folders. */
+#define VGG_LIMIT_ENTRIES ((size_t)50000000)
+#define VGG_LIMIT_PATH_BYTES ((size_t)4096)
+#define VGG_LIMIT_DEPTH ((size_t)64)
+
 /* What one chunk of a PNG beside its pixels may unfold to, and how many are kept: palettes and EXIF
  * blocks are far smaller. */
 #define VGG_LIMIT_PNG_CHUNK_BYTES ((size_t)8 << 20)

@@ -43,6 +43,12 @@ void *vgg_aligned_alloc(size_t bytes) {
     return block;
 }
 
+bool vgg_memory_fits(size_t bytes) {
+    void *volatile block = malloc(bytes); /* volatile: else compilers leave the pair out */
+    free(block);
+    return block != NULL;
+}
+
 static size_t left_of(size_t limit, size_t used) {
     if (limit == SIZE_MAX || used == SIZE_MAX)
         return SIZE_MAX;

@@ -28,6 +28,10 @@ static inline size_t vgg_round_up(size_t value, size_t multiple) {
  * NULL when memory ran out. */
 void *vgg_aligned_alloc(size_t bytes);
 
+/* Whether a block of this size could be had at this moment: asked before calls into libraries that
+ * do not survive when they run out of memory. Other threads may take it before the call does. */
+bool vgg_memory_fits(size_t bytes);
+
 /* Bytes that this process can still take: the least of the machine's available memory, the limits
  * of its control groups and the address-space limit. */
 size_t vgg_memory_available(void);

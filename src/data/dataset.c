@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "data/class_names.h"
 
 /* Pictures decoded by vgg_dataset_describe to learn what a folder or a tar holds. */
 #define SAMPLE 16
@@ -108,14 +109,6 @@ static vgg_status fail_unknown_class(const vgg_dataset *dataset, const char *cla
                     class_name, owner, count);
 }
 
-static size_t find_name(const char *const *names, size_t count, const char *name) {
-    size_t i = 0;
-    while (i < count && strcmp(names[i], name) != 0) {
-        i++;
-    }
-    return i;
-}
-
 static vgg_status replace_classes(vgg_dataset *dataset, const char *const *names, size_t count,
                                   vgg_error *error) {
     vgg_dataset named = {0};
@@ -144,9 +137,10 @@ vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *name
     size_t *number = calloc(vgg_size_max(dataset->class_count, 1), sizeof *number);
     if (number == NULL)
         return vgg_fail_memory(error, "class numbers", dataset->class_count * sizeof *number);
-    vgg_status status = VGG_OK;
+    vgg_class_names sorted;
+    vgg_status status = vgg_class_names_sort(names, count, &sorted, error);
     for (size_t i = 0; status == VGG_OK && i < dataset->class_count; i++) {
-        number[i] = find_name(names, count, dataset->classes[i]);
+        number[i] = vgg_class_names_find(&sorted, dataset->classes[i]);
         if (number[i] == count)
             status = fail_unknown_class(dataset, dataset->classes[i], names, count, owner, error);
     }
@@ -155,6 +149,7 @@ vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *name
     for (size_t i = 0; status == VGG_OK && i < dataset->count; i++) {
         dataset->items[i].class_index = number[dataset->items[i].class_index];
     }
+    free(sorted.sorted);
     free(number);
     return status;
 }

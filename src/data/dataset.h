@@ -9,9 +9,6 @@
 
 #include "vgg/data.h"
 
-/* Bytes of one compressed picture; a longer one is refused before memory is taken. */
-#define VGG_PICTURE_BYTES_MAX ((size_t)1 << 30)
-
 typedef struct vgg_item {
     char *name; /* for messages; in a folder also the path to open */
     size_t class_index;

@@ -31,11 +31,15 @@ static bool is_folder(DIR *folder, const struct dirent *entry) {
     return fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
 }
 
+static vgg_status fail_listing(const char *where, vgg_error *error) {
+    return vgg_fail(error, errno == ENOMEM ? VGG_ERROR_MEMORY : VGG_ERROR_IO,
+                    "%s: cannot list the folder: %s", where, strerror(errno));
+}
+
 static vgg_status list_folder(vgg_node *folder, const char *where, vgg_error *error) {
     DIR *open = opendir(where);
     if (open == NULL)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot list the folder: %s", where,
-                        strerror(errno));
+        return fail_listing(where, error);
     vgg_status status = VGG_OK;
     const struct dirent *entry;
     while (status == VGG_OK && (errno = 0, entry = readdir(open)) != NULL) {
@@ -48,8 +52,7 @@ static vgg_status list_folder(vgg_node *folder, const char *where, vgg_error *er
             status = vgg_fail_memory(error, where, folder->count * sizeof *child);
     }
     if (status == VGG_OK && errno != 0)
-        status =
-            vgg_fail(error, VGG_ERROR_IO, "%s: cannot list the folder: %s", where, strerror(errno));
+        status = fail_listing(where, error);
     closedir(open);
     if (folder->count > 0)
         qsort(folder->children, folder->count, sizeof *folder->children, compare_names);

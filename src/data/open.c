@@ -1,13 +1,16 @@
 /* Opening: what is at the path, and what every kind of data set has in common afterwards. */
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "data/class_names.h"
 #include "data/dataset.h"
 
 void vgg_dataset_options_init(vgg_dataset_options *options, size_t size) {
@@ -24,15 +27,17 @@ static vgg_status check_options(const vgg_dataset_options *options, vgg_error *e
         return VGG_OK;
     if (options->class_count == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "a list of 0 class names, expected at least 1");
-    for (size_t i = 0; i < options->class_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(options->classes[i], options->classes[j]) == 0)
-                return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                                "the class name \"%s\" is given twice (%zu and %zu)",
-                                options->classes[i], j, i);
-        }
+    vgg_class_names names;
+    vgg_status status = vgg_class_names_sort(options->classes, options->class_count, &names, error);
+    for (size_t i = 0; status == VGG_OK && i < options->class_count; i++) {
+        size_t first = vgg_class_names_find(&names, options->classes[i]);
+        if (first < i)
+            status = vgg_fail(error, VGG_ERROR_ARGUMENT,
+                              "the class name \"%s\" is given twice (%zu and %zu)",
+                              options->classes[i], first, i);
     }
-    return VGG_OK;
+    free(names.sorted);
+    return status;
 }
 
 /* The caller's struct may be older and shorter than ours. */
@@ -89,17 +94,30 @@ static const magic compressed[] = {
      "xz"},
 };
 
+/* Reads up to `most` bytes of a file; *length is how many. */
+static vgg_status read_start(const char *path, unsigned char *start, size_t most, size_t *length,
+                             vgg_error *error) {
+    int descriptor;
+    size_t size;
+    vgg_status status = vgg_file_open(path, &descriptor, &size, error);
+    if (status != VGG_OK)
+        return status;
+    ssize_t got = pread(descriptor, start, most, 0);
+    if (got < 0)
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+    else
+        *length = (size_t)got;
+    close(descriptor);
+    return status;
+}
+
 static vgg_status open_file(const char *path, const char *temporary, vgg_parts *parts,
                             vgg_error *error) {
     unsigned char start[512] = {0};
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
-    size_t length = fread(start, 1, sizeof start, file);
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    if (failed)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+    size_t length = 0;
+    vgg_status status = read_start(path, start, sizeof start, &length, error);
+    if (status != VGG_OK)
+        return status;
     for (size_t i = 0; i < sizeof compressed / sizeof *compressed; i++) {
         if (length >= compressed[i].length &&
             memcmp(start, compressed[i].bytes, compressed[i].length) == 0)

@@ -3,13 +3,14 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "data/tree.h"
 #include "data/unpack.h"
@@ -49,10 +50,10 @@ static vgg_status read_picture(const vgg_source *source, const vgg_item *item, s
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: is a link or a sparse file, which is not followed inside an archive",
                         item->name);
-    if (item->size > VGG_PICTURE_BYTES_MAX)
+    if (item->size > VGG_LIMIT_PICTURE_BYTES)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: has %zu bytes, more than the limit of %zu", item->name, item->size,
-                        VGG_PICTURE_BYTES_MAX);
+                        VGG_LIMIT_PICTURE_BYTES);
     unsigned char *bytes = malloc(item->size + 1);
     if (bytes == NULL)
         return vgg_fail_memory(error, item->name, item->size);
@@ -70,16 +71,12 @@ static void free_source(vgg_source *source) {
 
 static vgg_status open_source(const char *path, const char *compression, const char *temporary,
                               tar_source **out, vgg_error *error) {
-    int fd;
-    if (compression != NULL) {
-        vgg_status status = vgg_unpack(path, compression, temporary, &fd, error);
-        if (status != VGG_OK)
-            return status;
-    } else {
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
-    }
+    int fd = -1;
+    size_t size;
+    vgg_status status = compression != NULL ? vgg_unpack(path, compression, temporary, &fd, error)
+                                            : vgg_file_open(path, &fd, &size, error);
+    if (status != VGG_OK)
+        return status;
     tar_source *tar = malloc(sizeof *tar);
     if (tar == NULL) {
         close(fd);
@@ -145,7 +142,31 @@ static const char *utf8_or_bytes(const char *utf8, const char *bytes) {
     return utf8 != NULL ? utf8 : bytes != NULL ? bytes : "";
 }
 
-static vgg_status add_entry(tar_index *list, struct archive_entry *header, vgg_error *error) {
+/* The path of an entry is checked before a folder is made for each of its parts. */
+static vgg_status check_path(const tar_index *list, const char *path, const char *name,
+                             vgg_error *error) {
+    size_t depth = 0, length = strlen(name);
+    for (const char *at = name; *at != '\0'; at++) {
+        depth += *at == '/';
+    }
+    if (length > VGG_LIMIT_PATH_BYTES || depth > VGG_LIMIT_DEPTH)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: the path of entry %zu has %zu bytes and %zu folders, more than the "
+                        "limits of %zu and %zu",
+                        path, list->count, length, depth, VGG_LIMIT_PATH_BYTES, VGG_LIMIT_DEPTH);
+    if (list->count >= VGG_LIMIT_ENTRIES)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has more than the limit of %zu entries",
+                        path, VGG_LIMIT_ENTRIES);
+    return VGG_OK;
+}
+
+static vgg_status add_entry(tar_index *list, struct archive_entry *header, const char *path,
+                            vgg_error *error) {
+    const char *name =
+        utf8_or_bytes(archive_entry_pathname_utf8(header), archive_entry_pathname(header));
+    vgg_status status = check_path(list, path, name, error);
+    if (status != VGG_OK)
+        return status;
     if (list->count == list->capacity) {
         size_t wanted = vgg_size_max(list->capacity, 512) * 2;
         entry *larger = realloc(list->entries, wanted * sizeof *larger);
@@ -159,8 +180,7 @@ static vgg_status add_entry(tar_index *list, struct archive_entry *header, vgg_e
         link = archive_entry_hardlink(header);
     entry *added = &list->entries[list->count];
     *added = (entry){
-        .path = clean_path(
-            utf8_or_bytes(archive_entry_pathname_utf8(header), archive_entry_pathname(header))),
+        .path = clean_path(name),
         .target = link != NULL ? clean_path(link) : NULL,
         .folder = archive_entry_filetype(header) == AE_IFDIR,
         .number = list->count,
@@ -220,8 +240,11 @@ static vgg_status skip_data(struct archive *archive, const entry *file, const ch
                         "%s: ends at byte %zu, inside of %s, whose %zu bytes begin at byte %zu",
                         path, file_size, file->path, file->size, start);
     if (archive_read_data_skip(archive) != ARCHIVE_OK)
-        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: damaged tar archive at byte %zu, in %s: %s",
-                        path, start, file->path, archive_error_string(archive));
+        return archive_errno(archive) == ENOMEM
+                   ? vgg_fail_memory(error, path, VGG_ARCHIVE_MEMORY)
+                   : vgg_fail(error, VGG_ERROR_FORMAT,
+                              "%s: damaged tar archive at byte %zu, in %s: %s", path, start,
+                              file->path, archive_error_string(archive));
     *position = (size_t)archive_filter_bytes(archive, 0);
     return VGG_OK;
 }
@@ -230,14 +253,18 @@ static vgg_status read_headers(const tar_source *tar, struct archive *archive, c
                                size_t file_size, tar_index *list, vgg_error *error) {
     for (size_t position = 0;;) {
         struct archive_entry *header;
+        if (!vgg_memory_fits(VGG_ARCHIVE_MEMORY))
+            return vgg_fail_memory(error, path, VGG_ARCHIVE_MEMORY);
         int result = archive_read_next_header(archive, &header);
         if (result == ARCHIVE_EOF && is_end(tar, position, file_size))
             return VGG_OK;
         /* A warning is about a name or a date; all else is a header that cannot be trusted. */
+        if (result != ARCHIVE_OK && archive_errno(archive) == ENOMEM)
+            return vgg_fail_memory(error, path, VGG_ARCHIVE_MEMORY);
         if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
             return fail_header(list, path, position, file_size, archive_error_string(archive),
                                error);
-        vgg_status status = add_entry(list, header, error);
+        vgg_status status = add_entry(list, header, path, error);
         if (status != VGG_OK)
             return status;
         entry *last = &list->entries[list->count - 1];
@@ -265,9 +292,9 @@ static vgg_status check_unpacked(const tar_source *tar, const char *path, const 
 static vgg_status make_index(const tar_source *tar, const char *path, tar_index *list,
                              vgg_error *error) {
     struct stat info;
-    struct archive *archive = archive_read_new();
+    struct archive *archive = vgg_memory_fits(VGG_ARCHIVE_MEMORY) ? archive_read_new() : NULL;
     if (archive == NULL)
-        return vgg_fail_memory(error, "an archive reader", 0);
+        return vgg_fail_memory(error, path, VGG_ARCHIVE_MEMORY);
     archive_read_support_format_tar(archive);
     vgg_status status;
     if (lseek(tar->descriptor, 0, SEEK_SET) != 0 || fstat(tar->descriptor, &info) != 0)

@@ -29,12 +29,20 @@ vgg_node *vgg_node_add(vgg_node *folder, const char *name, size_t length) {
 }
 
 void vgg_node_clear(vgg_node *node) {
-    for (size_t i = 0; i < node->count; i++) {
-        vgg_node_clear(&node->children[i]);
+    /* Down to a last child and back up, without a call for each level. */
+    for (vgg_node *at = node; at != NULL;) {
+        if (at->count > 0) {
+            vgg_node *child = &at->children[--at->count];
+            child->above = at;
+            at = child;
+            continue;
+        }
+        vgg_node *above = at == node ? NULL : at->above;
+        free(at->children);
+        free(at->name);
+        *at = (vgg_node){0};
+        at = above;
     }
-    free(node->children);
-    free(node->name);
-    *node = (vgg_node){0};
 }
 
 /* What the entry `name` of the folder called `where` is called; `where` may be the tree itself. */

@@ -11,6 +11,7 @@ typedef struct vgg_node {
     bool listed;         /* the children are known */
     size_t offset, size; /* bytes of a file in an archive */
     struct vgg_node *children;
+    struct vgg_node *above; /* while the tree is being freed */
     size_t count, capacity;
 } vgg_node;
 

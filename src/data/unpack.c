@@ -6,24 +6,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "base/text.h"
 
-/* No honest archive of pictures grows beyond these when it is unpacked. */
-#define UNPACKED_MAX ((size_t)64 << 30)
-#define UNPACKED_RATIO 1000
-#define UNPACKED_SLACK ((size_t)64 << 20)
 #define READ_BLOCK ((size_t)1 << 16)
 
 typedef struct unpacking {
     const char *path, *compression, *folder;
+    int packed; /* descriptor of the file */
+    size_t size;
 } unpacking;
 
 static vgg_status open_temporary(const char *folder, int *descriptor, vgg_error *error) {
@@ -60,28 +59,43 @@ static vgg_status write_all(int fd, const unpacking *u, const unsigned char *byt
     return VGG_OK;
 }
 
-static size_t unpacked_limit(const char *path) {
-    struct stat info;
-    size_t limit = UNPACKED_MAX;
-    if (stat(path, &info) == 0 && (size_t)info.st_size < UNPACKED_MAX / UNPACKED_RATIO)
-        limit = vgg_size_min(limit, (size_t)info.st_size * UNPACKED_RATIO + UNPACKED_SLACK);
-    return limit;
+static size_t unpacked_limit(size_t packed) {
+    size_t most = VGG_LIMIT_UNPACKED_BYTES;
+    if (packed < most / VGG_LIMIT_UNPACKED_RATIO)
+        most = packed * VGG_LIMIT_UNPACKED_RATIO + VGG_LIMIT_UNPACKED_SLACK;
+    return vgg_size_min(most, VGG_LIMIT_UNPACKED_BYTES);
+}
+
+vgg_status vgg_fail_archive(struct archive *archive, const char *path, const char *what,
+                            vgg_error *error) {
+    const char *reason = archive_error_string(archive);
+    if (archive_errno(archive) == ENOMEM)
+        return vgg_fail_memory(error, path, VGG_UNPACK_MEMORY);
+    return vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s: %s", path, what,
+                    reason != NULL ? reason : "damaged");
+}
+
+static vgg_status fail_damaged(struct archive *archive, const unpacking *u, size_t total,
+                               vgg_error *error) {
+    char what[96];
+    snprintf(what, sizeof what, "damaged %s data after %zu unpacked bytes", u->compression, total);
+    return vgg_fail_archive(archive, u->path, what, error);
 }
 
 static vgg_status copy_blocks(struct archive *archive, const unpacking *u, int fd,
                               vgg_error *error) {
-    size_t limit = unpacked_limit(u->path), total = 0;
+    size_t limit = unpacked_limit(u->size), total = 0;
     for (;;) {
         const void *block;
         size_t size;
         la_int64_t offset;
+        if (!vgg_memory_fits(VGG_UNPACK_MEMORY))
+            return vgg_fail_memory(error, u->path, VGG_UNPACK_MEMORY);
         int result = archive_read_data_block(archive, &block, &size, &offset);
         if (result == ARCHIVE_EOF)
             return VGG_OK;
         if (result < ARCHIVE_WARN)
-            return vgg_fail(error, VGG_ERROR_FORMAT,
-                            "%s: damaged %s data after %zu unpacked bytes: %s", u->path,
-                            u->compression, total, archive_error_string(archive));
+            return fail_damaged(archive, u, total, error);
         if (!vgg_size_add(total, size, &total) || total > limit)
             return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                             "%s: unpacks to more than %zu bytes, which is refused for a file of "
@@ -93,31 +107,40 @@ static vgg_status copy_blocks(struct archive *archive, const unpacking *u, int f
     }
 }
 
-vgg_status vgg_unpack(const char *path, const char *compression, const char *folder,
-                      int *descriptor, vgg_error *error) {
-    const unpacking u = {path, compression, folder};
-    struct archive *archive = archive_read_new();
-    if (archive == NULL)
-        return vgg_fail_memory(error, "an archive reader", 0);
+static vgg_status unpack(const unpacking *u, struct archive *archive, int *descriptor,
+                         vgg_error *error) {
+    struct archive_entry *entry;
+    char what[64];
+    snprintf(what, sizeof what, "cannot be unpacked as %s", u->compression);
     archive_read_support_filter_gzip(archive);
     archive_read_support_filter_bzip2(archive);
     archive_read_support_filter_xz(archive);
     archive_read_support_format_raw(archive);
-    struct archive_entry *entry;
-    int fd = -1;
-    vgg_status status = VGG_OK;
-    if (archive_read_open_filename(archive, path, READ_BLOCK) != ARCHIVE_OK ||
+    if (archive_read_open_fd(archive, u->packed, READ_BLOCK) != ARCHIVE_OK ||
         archive_read_next_header(archive, &entry) < ARCHIVE_WARN)
-        status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: cannot be unpacked as %s: %s", path,
-                          compression, archive_error_string(archive));
-    if (status == VGG_OK)
-        status = open_temporary(folder, &fd, error);
-    if (status == VGG_OK)
-        status = copy_blocks(archive, &u, fd, error);
-    archive_read_free(archive);
-    if (status != VGG_OK && fd >= 0)
-        close(fd);
+        return vgg_fail_archive(archive, u->path, what, error);
+    int fd = -1;
+    vgg_status status = open_temporary(u->folder, &fd, error);
+    if (status != VGG_OK)
+        return status;
+    status = copy_blocks(archive, u, fd, error);
     if (status == VGG_OK)
         *descriptor = fd;
+    else
+        close(fd);
+    return status;
+}
+
+vgg_status vgg_unpack(const char *path, const char *compression, const char *folder,
+                      int *descriptor, vgg_error *error) {
+    unpacking u = {.path = path, .compression = compression, .folder = folder};
+    vgg_status status = vgg_file_open(path, &u.packed, &u.size, error);
+    if (status != VGG_OK)
+        return status;
+    struct archive *archive = vgg_memory_fits(VGG_UNPACK_MEMORY) ? archive_read_new() : NULL;
+    status = archive != NULL ? unpack(&u, archive, descriptor, error)
+                             : vgg_fail_memory(error, path, VGG_UNPACK_MEMORY);
+    archive_read_free(archive);
+    close(u.packed);
     return status;
 }

@@ -98,10 +98,8 @@ static vgg_status decode(const vgg_source *source, const WebPBitstreamFeatures *
     size_t wanted = memory_wanted(features);
     VP8StatusCode code = VP8_STATUS_SUSPENDED;
     for (int attempt = 0; attempt < 2 && code != VP8_STATUS_OK; attempt++) {
-        void *volatile room = malloc(wanted); /* volatile: else compilers leave it out */
-        if (room == NULL)
+        if (!vgg_memory_fits(wanted))
             return vgg_fail_memory(error, source->name, wanted);
-        free(room);
         code = decode_once(source, mode, image, image->width * samples);
     }
     return code == VP8_STATUS_OK ? VGG_OK : fail_webp(source, code, error);

@@ -2,6 +2,9 @@
 #include "data_files.h"
 
 #include <math.h>
+#include <time.h>
+
+#include "data/dataset.h"
 
 static void open_ok(const char *path, const vgg_dataset_options *options, vgg_dataset **train,
                     vgg_dataset **validation) {
@@ -171,6 +174,45 @@ static vgg_dataset_options write_for_split(const char *folder) {
     return options;
 }
 
+/* In time that does not grow with the square: a second rather than half a minute. */
+static void many_classes(void **state) {
+    (void)state;
+    enum { CLASSES = 100000 };
+    static char names[CLASSES][16];
+    static const char *list[CLASSES];
+    for (size_t i = 0; i < CLASSES; i++) {
+        snprintf(names[i], sizeof names[i], "class%06zu", i * 7919 % CLASSES);
+        list[i] = names[i];
+    }
+    names[3][0] = 'C';
+    write_hats_and_shoes("many");
+    clock_t begin = clock();
+    vgg_dataset_options options;
+    vgg_dataset_options_init(&options, sizeof options);
+    options.classes = list;
+    options.class_count = CLASSES;
+    list[5] = "hat";
+    expect_failure(at("many"), &options, VGG_ERROR_NOT_FOUND, "has a class \"shoes\"");
+    list[CLASSES - 2] = list[7];
+    list[CLASSES - 1] = "shoes";
+    char said[128];
+    snprintf(said, sizeof said, "\"%s\" is given twice (7 and %d)", list[7], CLASSES - 2);
+    expect_failure(at("many"), &options, VGG_ERROR_ARGUMENT, said);
+    list[CLASSES - 2] = "another";
+    vgg_dataset *train, *whole, *none;
+    open_ok(at("many"), &options, &train, &none);
+    assert_int_equal(vgg_dataset_class_count(train), CLASSES);
+    assert_int_equal(vgg_dataset_item_class(train, 0), 5);
+    assert_int_equal(vgg_dataset_item_class(train, vgg_dataset_count(train) - 1), CLASSES - 1);
+    options.classes = NULL;
+    open_ok(at("many"), &options, &whole, &none);
+    vgg_error error;
+    assert_ok(vgg_dataset_use_classes(whole, list, CLASSES, "the list", &error), error);
+    assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 10);
+    vgg_dataset_free(train);
+    vgg_dataset_free(whole);
+}
+
 static void a_split_is_per_class(void **state) {
     (void)state;
     vgg_dataset_options options = write_for_split("split");
@@ -329,6 +371,7 @@ int main(void) {
         cmocka_unit_test(parts_are_found),
         cmocka_unit_test(one_top_folder_and_a_part_alone),
         cmocka_unit_test(given_classes_number_the_data),
+        cmocka_unit_test(many_classes),
         cmocka_unit_test(a_split_is_per_class),
         cmocka_unit_test(a_split_is_a_function_of_the_seed),
         cmocka_unit_test(descriptions),

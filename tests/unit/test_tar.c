@@ -5,6 +5,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "data/tree.h"
+
 typedef struct tar_writer {
     struct archive *archive;
 } tar_writer;
@@ -232,6 +234,63 @@ static void damaged_archives_are_named(void **state) {
     expect_failure(at("gap.tar"), NULL, VGG_ERROR_FORMAT, "gap.tar: hat: has no pictures");
 }
 
+/* A path of many folders would otherwise become as many nodes of a tree. */
+static void paths_have_limits(void **state) {
+    (void)state;
+    static char path[1000003];
+    for (size_t depth = 63; depth < 66; depth++) {
+        size_t at_byte = 0;
+        for (size_t i = 0; i < depth; i++) {
+            at_byte += (size_t)sprintf(path + at_byte, "%c/", i == 0 ? 'a' : 'd');
+        }
+        memcpy(path + at_byte, "p.pgm", 6);
+        tar_writer writer =
+            begin_tar("deep.tar", ARCHIVE_FORMAT_TAR_PAX_INTERCHANGE, ARCHIVE_FILTER_NONE);
+        add_picture(&writer, "a/1.pgm", 9, 1);
+        add_picture(&writer, path, 9, 1);
+        add_picture(&writer, "b/1.pgm", 9, 1);
+        end_tar(&writer);
+        if (depth == 65) {
+            expect_failure(at("deep.tar"), NULL, VGG_ERROR_UNSUPPORTED,
+                           "deep.tar: the path of entry 1 has 135 bytes and 65 folders, more than");
+            continue;
+        }
+        vgg_dataset *train = NULL;
+        vgg_error error;
+        assert_ok(vgg_dataset_open(at("deep.tar"), NULL, &train, NULL, &error), error);
+        vgg_dataset_free(train);
+    }
+    for (size_t i = 0; i < 1000000; i++) {
+        path[i] = i % 2 == 0 ? 'd' : '/';
+    }
+    memcpy(path + 1000000, "x", 2);
+    tar_writer writer =
+        begin_tar("deeper.tar.gz", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_GZIP);
+    add_picture(&writer, path, 9, 1);
+    end_tar(&writer);
+    expect_failure(at("deeper.tar.gz"), NULL, VGG_ERROR_UNSUPPORTED, "and 500000 folders");
+}
+
+static void trees_of_any_depth_are_freed(void **state) {
+    (void)state;
+    vgg_node root = {.folder = true};
+    vgg_node *node = &root;
+    for (size_t i = 0; i < 500000; i++) {
+        node = vgg_node_add(node, "d", 1);
+        assert_non_null(node);
+    }
+    vgg_node_clear(&root);
+    assert_null(root.children);
+    for (size_t i = 0; i < 9; i++) {
+        node = vgg_node_add(&root, "class", 5);
+        assert_non_null(node);
+        assert_non_null(vgg_node_add(node, "picture", 7));
+        assert_non_null(vgg_node_add(node, "picture", 7));
+    }
+    vgg_node_clear(&root);
+    assert_int_equal(root.count, 0);
+}
+
 static void write_compressed(const char *name, const void *bytes, size_t size, size_t times) {
     struct archive *archive = archive_write_new();
     struct archive_entry *entry = archive_entry_new();
@@ -265,6 +324,8 @@ static void what_is_no_archive_inside(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths_have_limits),
+        cmocka_unit_test(trees_of_any_depth_are_freed),
         cmocka_unit_test(every_dialect),
         cmocka_unit_test(every_compression),
         cmocka_unit_test(parts_links_and_doubles),
