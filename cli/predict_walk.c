@@ -19,6 +19,7 @@ static void close_folder(vgg_cli_predict_walk *walk) {
     if (walk->folder != NULL)
         fts_close(walk->folder);
     walk->folder = NULL;
+    vgg_cli_visited_clear(&walk->visited);
 }
 
 /* The next picture of the folder; NULL when something else comes first, or the folder ends. */
@@ -26,7 +27,8 @@ static const char *next_in_folder(vgg_cli_predict_walk *walk) {
     FTSENT *entry;
     while ((entry = fts_read(walk->folder)) != NULL) {
         bool hidden = entry->fts_level > 0 && entry->fts_name[0] == '.';
-        if (entry->fts_info == FTS_D && hidden) {
+        if (entry->fts_info == FTS_D &&
+            (hidden || !vgg_cli_visited_first(&walk->visited, entry->fts_statp))) {
             fts_set(walk->folder, entry, FTS_SKIP);
         } else if (!hidden && is_unreadable(entry)) {
             walk->pictures++;

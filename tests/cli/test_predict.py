@@ -127,6 +127,21 @@ def test_folders_are_sorted_and_entered(model, pictograms, tmp_path):
     assert all(row["predictions"] == rows[-1]["predictions"] for row in rows)
 
 
+def test_folders_linked_crosswise_are_walked_once(model, picture, tmp_path):
+    """Nine folders, each with links to the others, have a million ways through them."""
+    folders = [tmp_path / "set" / f"f{i}" for i in range(9)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        shutil.copy(picture, folder / "p.png")
+        for other in folders:
+            if other != folder:
+                (folder / f"to-{other.name}").symlink_to(other)
+    rows = predict_json("--model", model, tmp_path / "set")
+    found = [os.path.realpath(row["image"]) for row in rows]
+    assert sorted(found) == [str(folder / "p.png") for folder in folders]
+    assert len(predict_json("--model", model, folders[0], folders[0])) == 18
+
+
 def test_a_bad_image_does_not_stop_the_rest(model, picture, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"<html>")

@@ -1,0 +1,53 @@
+#include "cli/visited.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+enum { FIRST_CAPACITY = 64 };
+
+/* Where the folder is, or the free place where it would be; some place is free. */
+static vgg_cli_folder_id *find(const vgg_cli_visited *visited, dev_t device, ino_t inode) {
+    uint64_t mixed = ((uint64_t)device * 31 + (uint64_t)inode) * UINT64_C(0x9e3779b97f4a7c15);
+    size_t at = (size_t)(mixed >> 32) % visited->capacity;
+    while (visited->places[at].used &&
+           (visited->places[at].device != device || visited->places[at].inode != inode)) {
+        at = (at + 1) % visited->capacity;
+    }
+    return &visited->places[at];
+}
+
+static bool grow(vgg_cli_visited *visited) {
+    if (visited->capacity > SIZE_MAX / 2 / sizeof *visited->places)
+        return false;
+    vgg_cli_visited larger = {.capacity =
+                                  visited->capacity == 0 ? FIRST_CAPACITY : 2 * visited->capacity,
+                              .count = visited->count};
+    larger.places = calloc(larger.capacity, sizeof *larger.places);
+    if (larger.places == NULL)
+        return false;
+    for (size_t i = 0; i < visited->capacity; i++) {
+        const vgg_cli_folder_id *folder = &visited->places[i];
+        if (folder->used)
+            *find(&larger, folder->device, folder->inode) = *folder;
+    }
+    free(visited->places);
+    *visited = larger;
+    return true;
+}
+
+bool vgg_cli_visited_first(vgg_cli_visited *visited, const struct stat *folder) {
+    if (2 * (visited->count + 1) > visited->capacity && !grow(visited) &&
+        visited->count + 1 >= visited->capacity)
+        return true;
+    vgg_cli_folder_id *place = find(visited, folder->st_dev, folder->st_ino);
+    if (place->used)
+        return false;
+    *place = (vgg_cli_folder_id){.device = folder->st_dev, .inode = folder->st_ino, .used = true};
+    visited->count++;
+    return true;
+}
+
+void vgg_cli_visited_clear(vgg_cli_visited *visited) {
+    free(visited->places);
+    *visited = (vgg_cli_visited){0};
+}
