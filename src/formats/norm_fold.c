@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "base/error.h"
+#include "nn/definition.h"
 #include "nn/network.h"
-#include "nn/plan.h"
 
 /* Moves the values of a vector, as floats, into memory of the source; *values is where. */
 static vgg_status take_values(vgg_tensor_source *source, vgg_stored_tensor *vector, float **values,

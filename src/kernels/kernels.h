@@ -345,21 +345,19 @@ typedef struct vgg_batch_norm_task {
     float *dx; /* may be dy, but not in batch_norm_pool_backward */
 } vgg_batch_norm_task;
 
-/* y = x / (2 + 1e-4 * sum of x^2 over 5 neighbouring channels)^0.75 (Krizhevsky et al. 2012,
- * section 3.3; k, n, alpha and beta as in Simonyan & Zisserman). Blocked; unit: one row of one
- * image. */
+/* y = x / (k + alpha * sum of x^2 over the channels within VGG_LRN_REACH)^(3/4) (Krizhevsky et al.
+ * 2012, section 3.3). Blocked; unit: one row of one image. */
 typedef struct vgg_lrn_task {
     size_t images, channels, height, width;
+    double k, alpha;
     const float *x;
     float *y;
     const float *dy;
     float *dx;
 } vgg_lrn_task;
 
-#define VGG_LRN_K 2.0
-#define VGG_LRN_ALPHA 1e-4
-#define VGG_LRN_BETA 0.75
 #define VGG_LRN_REACH 2 /* channels on either side */
+#define VGG_LRN_POWER 0.75
 
 /* ---- elementwise ---- */
 

@@ -180,30 +180,31 @@ static void window_sums(const float *values, size_t count, float *sums) {
     }
 }
 
-/* base^-0.75 */
+/* base^-VGG_LRN_POWER */
 static inline float power(float base) {
     float root = __builtin_sqrtf(base);
     return 1.0f / (root * __builtin_sqrtf(root));
 }
 
 /* For the channels first - reach ... of a gathered pixel: base = k + alpha * sum of squares. */
-static void bases(const float values[REACHED], float base[REACHED]) {
+static void bases(const vgg_lrn_task *task, const float values[REACHED], float base[REACHED]) {
     float squares[REACHED];
     for (size_t i = 0; i < REACHED; i++) {
         squares[i] = values[i] * values[i];
     }
     window_sums(squares, REACHED - 2 * VGG_LRN_REACH, base);
     for (size_t i = 0; i < REACHED - 2 * VGG_LRN_REACH; i++) {
-        base[i] = (float)VGG_LRN_K + (float)VGG_LRN_ALPHA * base[i];
+        base[i] = (float)task->k + (float)task->alpha * base[i];
     }
 }
 
-static void lrn_pixel(const float *x, size_t pixels, size_t blocks, float *y) {
+static void lrn_pixel(const vgg_lrn_task *task, size_t at) {
+    size_t pixels = task->height * task->width, blocks = vgg_blocks(task->channels);
     for (size_t block = 0; block < blocks; block++) {
         float values[REACHED], base[REACHED];
-        gather(x, pixels, (ptrdiff_t)blocks, (ptrdiff_t)(block * VGG_BLOCK), values);
-        bases(values, base);
-        float *to = y + block * pixels * VGG_BLOCK;
+        gather(task->x + at, pixels, (ptrdiff_t)blocks, (ptrdiff_t)(block * VGG_BLOCK), values);
+        bases(task, values, base);
+        float *to = task->y + at + block * pixels * VGG_BLOCK;
         for (size_t i = 0; i < VGG_BLOCK; i++) {
             to[i] = values[i + 2 * VGG_LRN_REACH] * power(base[i + VGG_LRN_REACH]);
         }
@@ -211,24 +212,24 @@ static void lrn_pixel(const float *x, size_t pixels, size_t blocks, float *y) {
 }
 
 /* dx[j] = dy[j] base[j]^-b - 2 alpha b x[j] * sum over the window of dy[i] x[i] base[i]^(-b-1) */
-static void lrn_backward_pixel(const float *x, const float *dy, size_t pixels, size_t blocks,
-                               float *dx) {
+static void lrn_backward_pixel(const vgg_lrn_task *task, size_t at) {
+    size_t pixels = task->height * task->width, blocks = vgg_blocks(task->channels);
+    float factor = (float)(2 * task->alpha * VGG_LRN_POWER);
     for (size_t block = 0; block < blocks; block++) {
         float values[REACHED], gradients[REACHED], base[REACHED], terms[REACHED], sums[VGG_BLOCK];
         ptrdiff_t first = (ptrdiff_t)(block * VGG_BLOCK);
-        gather(x, pixels, (ptrdiff_t)blocks, first, values);
-        gather(dy, pixels, (ptrdiff_t)blocks, first, gradients);
-        bases(values, base);
+        gather(task->x + at, pixels, (ptrdiff_t)blocks, first, values);
+        gather(task->dy + at, pixels, (ptrdiff_t)blocks, first, gradients);
+        bases(task, values, base);
         for (size_t i = 0; i < VGG_BLOCK + 2 * VGG_LRN_REACH; i++) {
             terms[i] =
                 gradients[i + VGG_LRN_REACH] * values[i + VGG_LRN_REACH] * power(base[i]) / base[i];
         }
         window_sums(terms, VGG_BLOCK, sums);
-        float *to = dx + block * pixels * VGG_BLOCK;
+        float *to = task->dx + at + block * pixels * VGG_BLOCK;
         for (size_t i = 0; i < VGG_BLOCK; i++) {
-            to[i] =
-                gradients[i + 2 * VGG_LRN_REACH] * power(base[i + VGG_LRN_REACH]) -
-                (float)(2 * VGG_LRN_ALPHA * VGG_LRN_BETA) * values[i + 2 * VGG_LRN_REACH] * sums[i];
+            to[i] = gradients[i + 2 * VGG_LRN_REACH] * power(base[i + VGG_LRN_REACH]) -
+                    factor * values[i + 2 * VGG_LRN_REACH] * sums[i];
         }
     }
 }
@@ -247,9 +248,7 @@ void VGG_TIERED(lrn)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_lrn_task *task = argument;
     for (size_t unit = begin; unit < end; unit++) {
         for (size_t p = 0; p < task->width; p++) {
-            size_t at = lrn_offset(task, unit, p);
-            lrn_pixel(task->x + at, task->height * task->width, vgg_blocks(task->channels),
-                      task->y + at);
+            lrn_pixel(task, lrn_offset(task, unit, p));
         }
     }
 }
@@ -261,9 +260,7 @@ void VGG_TIERED(lrn_backward)(void *argument, size_t begin, size_t end, size_t w
     const vgg_lrn_task *task = argument;
     for (size_t unit = begin; unit < end; unit++) {
         for (size_t p = 0; p < task->width; p++) {
-            size_t at = lrn_offset(task, unit, p);
-            lrn_backward_pixel(task->x + at, task->dy + at, task->height * task->width,
-                               vgg_blocks(task->channels), task->dx + at);
+            lrn_backward_pixel(task, lrn_offset(task, unit, p));
         }
     }
 }

@@ -168,10 +168,6 @@ static inline bool vgg_plan_streams(const vgg_plan *plan, size_t buffer) {
     return buffer != VGG_NO_BUFFER && plan->buffers[buffer].bytes > VGG_STREAM_BYTES;
 }
 
-/* Batch normalisation's, as in PyTorch. */
-#define VGG_BATCH_NORM_EPSILON 1e-5
-#define VGG_BATCH_NORM_MOMENTUM 0.1
-
 /* The batch norm part of a plan (plan_norm.c). */
 void vgg_batch_norm_from_running(vgg_plan *plan, size_t layer, float *scale, float *shift);
 void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step);

@@ -2,6 +2,7 @@
  * channel are put together here, in double and in the order of the images. */
 #include <math.h>
 
+#include "nn/definition.h"
 #include "nn/plan.h"
 
 /* The four tensors of a batch norm layer. */

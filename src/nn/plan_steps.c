@@ -1,7 +1,10 @@
 /* Running one step, forward and backward: fills in the argument struct of a kernel and hands it to
  * the threads. Nothing here takes memory. */
 #include "base/random.h"
+#include "nn/definition.h"
 #include "nn/plan.h"
+
+_Static_assert(VGG_LRN_SIZE == 2 * VGG_LRN_REACH + 1, "the kernels' window is the network's");
 
 static void run(const vgg_plan *plan, size_t units, vgg_work *kernel, void *task) {
     vgg_threads_run(plan->threads, units, kernel, task);
@@ -216,6 +219,8 @@ static void lrn(const vgg_plan *plan, const vgg_step *step, vgg_work *kernel) {
                          .channels = step->in.channels,
                          .height = step->in.height,
                          .width = step->in.width,
+                         .k = VGG_LRN_K,
+                         .alpha = VGG_LRN_ALPHA,
                          .x = vgg_plan_buffer(plan, step->x),
                          .y = vgg_plan_buffer(plan, step->y),
                          .dy = vgg_plan_buffer(plan, step->dy),

@@ -21,7 +21,9 @@ static vgg_lrn_task draw_task(void) {
     vgg_lrn_task task = {.images = vgg_draw(1, 4),
                          .channels = vgg_draw_chance(3) ? vgg_draw(1, 6) : vgg_draw_channels(),
                          .height = vgg_draw(1, 7),
-                         .width = vgg_draw(1, 19)};
+                         .width = vgg_draw(1, 19),
+                         .k = 2,
+                         .alpha = 1e-4};
     static const float sizes[] = {1, 30, 300};
     float size = sizes[vgg_draw(0, 2)];
     vgg_describe("%zu images, %zu channels, %zu x %zu, values up to %g", task.images, task.channels,

@@ -8,8 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/caffe/caffe.h"
-#include "kernels/kernels.h"
-#include "nn/plan.h"
+#include "nn/definition.h"
 
 /* More pools than this leave nothing of any input. */
 enum { MOST_POOLS = 16 };
@@ -342,9 +341,7 @@ static vgg_status response_norm(vgg_caffe_walk *walk, const vgg_caffe_layer *lay
     vgg_status status = check_order(walk, layer, false, error);
     if (status != VGG_OK)
         return status;
-    /* Caffe divides alpha by the number of channels; VGG_LRN_ALPHA is what each is multiplied with.
-     */
-    const unsigned size = 2 * VGG_LRN_REACH + 1;
+    const unsigned size = VGG_LRN_SIZE;
     double alpha = VGG_LRN_ALPHA * size;
     if (p->local_size != size || p->norm_region != 0 || !close_to((double)p->alpha, alpha) ||
         !close_to((double)p->beta, VGG_LRN_BETA) || !close_to((double)p->k, VGG_LRN_K))

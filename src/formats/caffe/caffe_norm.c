@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "formats/caffe/caffe.h"
 #include "formats/norm_fold.h"
+#include "nn/definition.h"
 #include "nn/network.h"
-#include "nn/plan.h"
 
 vgg_status vgg_caffe_batch_norm(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
                                 vgg_error *error) {

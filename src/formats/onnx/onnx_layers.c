@@ -7,8 +7,7 @@
 #include "base/error.h"
 #include "formats/onnx/onnx.h"
 #include "formats/transpose.h"
-#include "kernels/kernels.h"
-#include "nn/plan.h"
+#include "nn/definition.h"
 
 /* AdaptiveAvgPool2d(7) of torchvision's layout. */
 #define POOLED 7
@@ -194,12 +193,10 @@ static vgg_status local_response_norm(vgg_onnx_walk *walk, const Vgg__Onnx__Node
     vgg_status status = check_order(walk, node, false, error);
     if (status != VGG_OK)
         return status;
-    /* ONNX divides alpha by the number of channels; VGG_LRN_ALPHA is what each is multiplied with.
-     */
     int64_t size = vgg_onnx_int(node, "size", 0);
     double alpha = vgg_onnx_float(node, "alpha", 1e-4), beta = vgg_onnx_float(node, "beta", 0.75),
            bias = vgg_onnx_float(node, "bias", 1.0);
-    int64_t expected = 2 * VGG_LRN_REACH + 1;
+    int64_t expected = VGG_LRN_SIZE;
     if (size != expected || !close_to(alpha, VGG_LRN_ALPHA * (double)expected) ||
         !close_to(beta, VGG_LRN_BETA) || !close_to(bias, VGG_LRN_K))
         return vgg_onnx_fail_node(

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "kernels/kernels.h"
+#include "nn/definition.h"
 #include "nn/network.h"
-#include "nn/plan.h"
 
 /* A convolution's input, weight and bias; batch normalisation's input and four vectors. */
 enum { MOST_INPUTS = 5, MOST_ATTRIBUTES = 4, MOST_INTS = 4 };
@@ -122,13 +121,10 @@ static vgg_status add_average_pool(vgg_onnx_nodes *nodes, const vgg_layer *layer
 
 static void add_lrn(vgg_onnx_nodes *nodes, const vgg_layer *layer, const char *at) {
     vgg_onnx_made_node *made = add_node(nodes, "LRN", layer->name, at);
-    /* ONNX divides alpha by the number of channels; VGG_LRN_ALPHA is what each is multiplied with.
-     */
-    int size = 2 * VGG_LRN_REACH + 1;
-    add_float(made, "alpha", VGG_LRN_ALPHA * size);
+    add_float(made, "alpha", VGG_LRN_ALPHA * VGG_LRN_SIZE);
     add_float(made, "beta", VGG_LRN_BETA);
     add_float(made, "bias", VGG_LRN_K);
-    add_int(made, "size", size);
+    add_int(made, "size", VGG_LRN_SIZE);
 }
 
 static void add_linear(vgg_onnx_nodes *nodes, const vgg_network *network, const vgg_layer *layer,

@@ -110,7 +110,7 @@ static double base_at(const vgg_lrn_task *task, size_t n, ptrdiff_t c, size_t pi
     for (ptrdiff_t i = c - VGG_LRN_REACH; i <= c + VGG_LRN_REACH; i++) {
         squares += pow(value_at(task, task->x, n, i, pixel), 2);
     }
-    return VGG_LRN_K + VGG_LRN_ALPHA * squares;
+    return task->k + task->alpha * squares;
 }
 
 void vgg_lrn_ref(void *argument, size_t begin, size_t end, size_t worker) {
@@ -123,7 +123,7 @@ void vgg_lrn_ref(void *argument, size_t begin, size_t end, size_t worker) {
                 size_t n = unit / task->height;
                 size_t pixel = unit % task->height * task->width + column;
                 double value = value_at(task, task->x, n, (ptrdiff_t)c, pixel) *
-                               pow(base_at(task, n, (ptrdiff_t)c, pixel), -VGG_LRN_BETA);
+                               pow(base_at(task, n, (ptrdiff_t)c, pixel), -VGG_LRN_POWER);
                 task->y[vgg_blocked_at(n, c, pixel, task->channels, pixels)] = (float)value;
             }
         }
@@ -132,13 +132,13 @@ void vgg_lrn_ref(void *argument, size_t begin, size_t end, size_t worker) {
 
 static double lrn_gradient(const vgg_lrn_task *task, size_t n, ptrdiff_t c, size_t pixel) {
     double direct =
-        value_at(task, task->dy, n, c, pixel) * pow(base_at(task, n, c, pixel), -VGG_LRN_BETA);
+        value_at(task, task->dy, n, c, pixel) * pow(base_at(task, n, c, pixel), -VGG_LRN_POWER);
     double sum = 0;
     for (ptrdiff_t i = c - VGG_LRN_REACH; i <= c + VGG_LRN_REACH; i++) {
         sum += value_at(task, task->dy, n, i, pixel) * value_at(task, task->x, n, i, pixel) *
-               pow(base_at(task, n, i, pixel), -VGG_LRN_BETA - 1);
+               pow(base_at(task, n, i, pixel), -VGG_LRN_POWER - 1);
     }
-    return direct - 2 * VGG_LRN_ALPHA * VGG_LRN_BETA * value_at(task, task->x, n, c, pixel) * sum;
+    return direct - 2 * task->alpha * VGG_LRN_POWER * value_at(task, task->x, n, c, pixel) * sum;
 }
 
 void vgg_lrn_backward_ref(void *argument, size_t begin, size_t end, size_t worker) {
