@@ -30,7 +30,7 @@ class LayerInfo(Structure):
 
 class TensorInfo(Structure):
     _fields_ = [("struct_size", c_size_t), ("name", c_char * 48), ("dimensions", c_size_t),
-                ("shape", c_size_t * 4), ("count", c_size_t), ("trained", c_bool)]
+                ("shape", c_size_t * 4), ("count", c_size_t), ("learnable", c_bool)]
 
 
 class PlanOptions(Structure):

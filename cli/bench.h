@@ -43,7 +43,7 @@ typedef struct vgg_cli_bench_result {
     size_t mapped_bytes;     /* how much of the memory now is pages of files */
 } vgg_cli_bench_result;
 
-/* What a run does with a step of a plan: the first alone, or all when it trains. */
+/* What a run does with an op of a plan: the first alone, or all when it trains. */
 enum {
     VGG_CLI_FORWARD,
     VGG_CLI_BACKWARD_DATA,    /* the gradient of the input */
@@ -53,18 +53,18 @@ enum {
 
 /* A rate that makes no sense is not a number. */
 typedef struct vgg_cli_bench_pass {
-    char algorithm[VGG_LAYER_NAME]; /* empty: the step has no such pass */
+    char algorithm[VGG_LAYER_NAME]; /* empty: the op has no such pass */
     double seconds;                 /* median */
     double gflops;
 } vgg_cli_bench_pass;
 
-/* A step of the plan for the first batch size. */
+/* An op of the plan for the first batch size. */
 typedef struct vgg_cli_bench_layer {
     char name[VGG_LAYER_NAME];
     vgg_cli_bench_pass passes[VGG_CLI_PASSES];
     double gbps;
     size_t bytes;          /* weights, input and output */
-    double products, cost; /* multiply-adds forward: done, and as predicted (vgg_step_info) */
+    double products, cost; /* multiply-adds forward: done, and as predicted (vgg_op_info) */
 } vgg_cli_bench_layer;
 
 typedef struct vgg_cli_bench_report {

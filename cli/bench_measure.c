@@ -20,11 +20,11 @@ typedef struct bench_run {
     vgg_cli_progress *progress;
     vgg_plan *plan;
     vgg_cli_bench_trainer trainer; /* with --train */
-    size_t batch, steps;
+    size_t batch, ops;
     float *inputs, *logits;
     size_t most, count; /* room for runs, and how many there are */
     double *seconds;    /* (most) */
-    /* (columns, most), or NULL: not wanted. A column is a pass of a step, then, with --train, the
+    /* (columns, most), or NULL: not wanted. A column is a pass of an op, then, with --train, the
      * packing of weights and the update. */
     double *parts;
 } bench_run;
@@ -34,7 +34,7 @@ static size_t passes_of(const bench_run *run) {
 }
 
 static size_t packing_column(const bench_run *run) {
-    return run->steps * passes_of(run);
+    return run->ops * passes_of(run);
 }
 
 static size_t update_column(const bench_run *run) {
@@ -138,9 +138,9 @@ static bool warm_up(bench_run *run) {
     return true;
 }
 
-static bool step_info(const bench_run *run, size_t step, vgg_step_info *info) {
+static bool op_info(const bench_run *run, size_t op, vgg_op_info *info) {
     vgg_error error;
-    return vgg_plan_step(run->plan, step, info, &error) == VGG_OK || complain(run, &error);
+    return vgg_plan_op(run->plan, op, info, &error) == VGG_OK || complain(run, &error);
 }
 
 static void keep(bench_run *run, size_t column, double seconds) {
@@ -149,9 +149,9 @@ static void keep(bench_run *run, size_t column, double seconds) {
 
 static bool keep_parts(bench_run *run) {
     double forward = 0.0, backward = 0.0;
-    for (size_t s = 0; s < run->steps; s++) {
-        vgg_step_info info;
-        if (!step_info(run, s, &info))
+    for (size_t s = 0; s < run->ops; s++) {
+        vgg_op_info info = {.struct_size = sizeof info};
+        if (!op_info(run, s, &info))
             return false;
         const double seconds[VGG_CLI_PASSES] = {info.seconds, info.backward_data_seconds,
                                                 info.backward_weights_seconds};
@@ -162,7 +162,7 @@ static bool keep_parts(bench_run *run) {
         backward += info.backward_data_seconds + info.backward_weights_seconds;
     }
     if (run->options->train) {
-        /* Before its first step a forward pass packs the weights, if they have changed. */
+        /* Before its first op a forward pass packs the weights, if they have changed. */
         keep(run, packing_column(run), fmax(0.0, run->trainer.forward_seconds - forward));
         keep(run, update_column(run), fmax(0.0, run->trainer.backward_seconds - backward));
     }
@@ -221,7 +221,7 @@ static bool prepare(bench_run *run, vgg_network *network, bool wants_parts, size
     size_t image = shape->channels * shape->height * shape->width;
     if (!make_plan(run, network, bytes))
         return false;
-    run->steps = vgg_plan_step_count(run->plan);
+    run->ops = vgg_plan_op_count(run->plan);
     run->most = run->options->runs > 0 ? run->options->runs : VGG_CLI_BENCH_RUNS_MOST;
     run->inputs = calloc(run->batch, image * sizeof(float));
     run->logits = calloc(run->batch, shape->classes * sizeof(float));
@@ -252,7 +252,7 @@ static double median_of(const bench_run *run, size_t column) {
 }
 
 static void describe_pass(const bench_run *run, size_t column, const char *algorithm,
-                          const vgg_step_info *info, vgg_cli_bench_pass *pass) {
+                          const vgg_op_info *info, vgg_cli_bench_pass *pass) {
     *pass = (vgg_cli_bench_pass){.seconds = median_of(run, column), .gflops = (double)NAN};
     if (algorithm == NULL)
         return;
@@ -261,13 +261,13 @@ static void describe_pass(const bench_run *run, size_t column, const char *algor
         pass->gflops = 2e-9 * (double)info->multiply_adds * (double)run->batch / pass->seconds;
 }
 
-static void describe_step(const bench_run *run, size_t step, const vgg_step_info *info,
-                          vgg_cli_bench_layer *layer) {
+static void describe_op(const bench_run *run, size_t op, const vgg_op_info *info,
+                        vgg_cli_bench_layer *layer) {
     const char *const algorithms[VGG_CLI_PASSES] = {info->algorithm, info->backward_data,
                                                     info->backward_weights};
     snprintf(layer->name, sizeof layer->name, "%s", info->name);
     for (size_t p = 0; p < passes_of(run); p++) {
-        describe_pass(run, step * passes_of(run) + p, algorithms[p], info, &layer->passes[p]);
+        describe_pass(run, op * passes_of(run) + p, algorithms[p], info, &layer->passes[p]);
     }
     layer->bytes = info->bytes;
     layer->products = (double)info->products;
@@ -280,15 +280,15 @@ static void describe_step(const bench_run *run, size_t step, const vgg_step_info
 }
 
 static bool describe_parts(bench_run *run, vgg_cli_bench_report *report) {
-    report->layers = calloc(run->steps, sizeof *report->layers);
+    report->layers = calloc(run->ops, sizeof *report->layers);
     if (report->layers == NULL)
         return out_of_memory(run);
-    report->layer_count = run->steps;
-    for (size_t s = 0; s < run->steps; s++) {
-        vgg_step_info info;
-        if (!step_info(run, s, &info))
+    report->layer_count = run->ops;
+    for (size_t s = 0; s < run->ops; s++) {
+        vgg_op_info info = {.struct_size = sizeof info};
+        if (!op_info(run, s, &info))
             return false;
-        describe_step(run, s, &info, &report->layers[s]);
+        describe_op(run, s, &info, &report->layers[s]);
     }
     if (run->options->train) {
         report->packing = median_of(run, packing_column(run));
@@ -301,9 +301,9 @@ static bool describe_parts(bench_run *run, vgg_cli_bench_report *report) {
  * as the forward pass. */
 static bool count_multiply_adds(const bench_run *run, double *count) {
     *count = 0.0;
-    for (size_t s = 0; s < run->steps; s++) {
-        vgg_step_info info;
-        if (!step_info(run, s, &info))
+    for (size_t s = 0; s < run->ops; s++) {
+        vgg_op_info info = {.struct_size = sizeof info};
+        if (!op_info(run, s, &info))
             return false;
         int passes = 1 + (info.backward_data != NULL) + (info.backward_weights != NULL);
         *count += (double)info.multiply_adds * (double)run->batch * passes;

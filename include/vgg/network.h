@@ -131,7 +131,7 @@ typedef struct vgg_tensor_info {
     char name[VGG_TENSOR_NAME];  /* torchvision's: "features.0.weight", "features.1.running_mean" */
     size_t dimensions, shape[4]; /* (K, C, R, S), (out, in) or (channels) */
     size_t count;                /* the product of shape */
-    bool trained;                /* false for running statistics */
+    bool learnable;              /* false for running statistics */
 } vgg_tensor_info;
 
 VGG_API size_t vgg_network_tensor_count(const vgg_network *network);

@@ -109,32 +109,35 @@ VGG_API void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step);
  * value that is unknown or that the processor cannot run is an error of vgg_plan_create. */
 VGG_API const char *vgg_cpu_tier(void);
 
-/* What a plan does, step by step. A step may do several layers at once. */
-typedef struct vgg_step_info {
-    char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind */
+/* What a plan does, op by op. An op may do several layers at once. */
+typedef struct vgg_op_info {
+    size_t struct_size;        /* set by the caller */
+    char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind; empty for an
+                                * op that only moves values */
     const char *algorithm;     /* "direct", "winograd", "winograd2", "linear", "max-pool", ... */
     size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
                            * subtracted */
     size_t weight_bytes;  /* read from the network's tensors */
     /* Of the plan's whole batch: multiply-adds that the algorithm does; the plan's prediction of
-     * its time, in multiply-adds that registers would do meanwhile (0 for steps that move memory
+     * its time, in multiply-adds that registers would do meanwhile (0 for ops that move memory
      * only); bytes of weights, input and output. */
     size_t products;
     double cost;
     size_t bytes;
     double seconds; /* that the last vgg_plan_forward took for it */
-    /* Of a plan with gradients: how the step computes the gradient of its input and those of its
+    /* Of a plan with gradients: how the op computes the gradient of its input and those of its
      * weights, NULL where it does not; and the seconds that the last vgg_plan_backward took for the
      * latter and for all else. Batch normalisation computes both at once. With defer_linear the
      * weights of linear layers have the seconds of the last vgg_optimiser_step, their update in
      * them. */
     const char *backward_data, *backward_weights;
     double backward_data_seconds, backward_weights_seconds;
-} vgg_step_info;
+} vgg_op_info;
 
-VGG_API size_t vgg_plan_step_count(const vgg_plan *plan);
-VGG_API vgg_status vgg_plan_step(const vgg_plan *plan, size_t step, vgg_step_info *info,
-                                 vgg_error *error);
+VGG_API size_t vgg_plan_op_count(const vgg_plan *plan);
+/* Of op 0..count-1. The caller sets info->struct_size to sizeof *info before the call. */
+VGG_API vgg_status vgg_plan_op(const vgg_plan *plan, size_t op, vgg_op_info *info,
+                               vgg_error *error);
 
 /* ---- the machine ---- */
 

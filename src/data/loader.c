@@ -5,9 +5,9 @@
  * base/ahead.h, and has a stretch of its place to itself. Which thread made it leaves no trace. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/ahead.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
@@ -285,12 +285,6 @@ size_t vgg_loader_batch_count(const vgg_loader *loader) {
     return loader->batch_count;
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* Tells the caller about one picture that could not be prepared; anything but VGG_OK ends the
  * epoch. Memory that ran out is no fault of the picture. */
 static vgg_status skip(const vgg_loader *loader, const ring_place *place, size_t at,
@@ -343,9 +337,9 @@ vgg_status vgg_loader_next(vgg_loader *loader, const vgg_batch **batch, vgg_erro
     size_t end = pictures_before(loader, number + 1);
     size_t pictures = end - pictures_before(loader, number);
     ring_place *place = &loader->ring[number % loader->places];
-    double began = now();
+    double began = vgg_clock_seconds();
     vgg_status status = vgg_ahead_await(loader->ahead, end, error);
-    double waited = now() - began;
+    double waited = vgg_clock_seconds() - began;
     if (status == VGG_OK) {
         loader->next_batch++;
         allow_batches(loader);

@@ -1,4 +1,5 @@
-/* A plan while its steps are made: plan_compile.c, and plan_gradients.c for the backward pass. */
+/* A plan while it is made: plan_ops.c for the forward pass, plan_gradients.c for the backward pass,
+ * plan_lives.c for the memory of both. */
 #ifndef VGG_NN_COMPILER_H
 #define VGG_NN_COMPILER_H
 
@@ -9,15 +10,15 @@ typedef enum value_form { FORM_PLAIN, FORM_BLOCKED, FORM_ROWS } value_form;
 
 typedef struct plan_compiler {
     vgg_plan *plan;
-    const vgg_extent *extents; /* of the plan's input and every layer's output */
-    vgg_extent extent;         /* what flows now */
-    value_form form;
-    size_t current; /* its buffer */
-    bool overflow;  /* some size did not fit */
+    value_form form; /* of what flows now */
+    size_t current;  /* its buffer */
+    bool overflow;   /* some size did not fit */
 } plan_compiler;
 
 /* A product of sizes, noting when it does not fit. */
 size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b);
+/* Floats of the plan's batch of an extent in a form. */
+size_t vgg_compiler_floats(plan_compiler *compiler, vgg_extent extent, value_form form);
 
 size_t vgg_compiler_add_buffer(plan_compiler *compiler, size_t bytes);
 size_t vgg_compiler_add_caller_buffer(plan_compiler *compiler);
@@ -28,7 +29,11 @@ size_t vgg_compiler_add_worker_scratch(plan_compiler *compiler, size_t floats);
 /* Floats of the plan's constants; returns where they begin. */
 size_t vgg_compiler_add_constants(plan_compiler *compiler, size_t count);
 
-/* Gives the steps what they need for the backward pass. */
+/* Decides how to do each op of the graph, in the order of the forward pass. */
+void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph);
+/* Gives the ops what they need for the backward pass. */
 void vgg_compile_backward(plan_compiler *compiler);
+/* Finds the moments of every buffer, and its place. */
+vgg_status vgg_compile_lives(plan_compiler *compiler, vgg_error *error);
 
 #endif

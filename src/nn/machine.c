@@ -1,8 +1,8 @@
 /* Measuring the machine's multiply-add rate and read bandwidth. */
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "kernels/kernels.h"
@@ -14,19 +14,13 @@
 #define MULTIPLY_UNITS 256
 #define REPEATS 5
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 /* The least seconds of some repeats. */
 static double fastest(vgg_threads *threads, size_t units, vgg_work *work, vgg_machine_task *task) {
     double best = HUGE_VAL;
     for (int i = 0; i < REPEATS; i++) {
-        double begun = now();
+        double begun = vgg_clock_seconds();
         vgg_threads_run(threads, units, work, task);
-        best = fmin(best, now() - begun);
+        best = fmin(best, vgg_clock_seconds() - begun);
     }
     return best;
 }

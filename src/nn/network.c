@@ -179,11 +179,11 @@ vgg_status vgg_network_extents(const vgg_network *network, size_t height, size_t
 /* ---- tensors ---- */
 
 static vgg_status add_tensor(vgg_network *network, const vgg_layer *layer, size_t which,
-                             const char *role, size_t dimensions, const size_t *shape, bool trained,
-                             vgg_error *error) {
+                             const char *role, size_t dimensions, const size_t *shape,
+                             bool learnable, vgg_error *error) {
     vgg_tensor_info *info = &network->tensors[layer->first_tensor + which].info;
     *info = (vgg_tensor_info){
-        .struct_size = sizeof *info, .dimensions = dimensions, .count = 1, .trained = trained};
+        .struct_size = sizeof *info, .dimensions = dimensions, .count = 1, .learnable = learnable};
     snprintf(info->name, sizeof info->name, "%s.%s", layer->name, role);
     size_t bytes;
     for (size_t i = 0; i < dimensions; i++) {

@@ -1,4 +1,4 @@
-/* From steps to those of the backward pass: buffers of gradients, and where gradients are kept. */
+/* What the ops need for the backward pass: buffers of gradients, and where gradients are kept. */
 #include "base/memory.h"
 #include "nn/compiler.h"
 
@@ -7,13 +7,13 @@
  * that gradient. A max-pool in between passes signs on, and the gradient is zero where it did not
  * choose. Batch norm finds the sign from its input. */
 static void place_masks(vgg_plan *plan) {
-    for (size_t s = plan->lowest_step; s < plan->step_count; s++) {
-        vgg_step *step = &plan->steps[s];
-        if (!step->relu || step->kind == VGG_STEP_BATCH_NORM)
+    for (size_t s = plan->lowest; s < plan->op_count; s++) {
+        vgg_cpu_op *op = &plan->ops[s];
+        if (!op->graph.relu || op->graph.kind == VGG_OP_BATCH_NORM)
             continue;
-        bool pooled = s + 1 < plan->step_count && step[1].kind == VGG_STEP_MAX_POOL;
-        vgg_step *last = pooled ? step + 1 : step, *above = last + 1;
-        if (above < plan->steps + plan->step_count && above->kind == VGG_STEP_CONVOLUTION &&
+        bool pooled = s + 1 < plan->op_count && op[1].graph.kind == VGG_OP_MAX_POOL;
+        vgg_cpu_op *last = pooled ? op + 1 : op, *above = last + 1;
+        if (above < plan->ops + plan->op_count && above->graph.kind == VGG_OP_CONVOLUTION &&
             above->back_tile > 0)
             above->gate = true;
         else
@@ -22,29 +22,29 @@ static void place_masks(vgg_plan *plan) {
 }
 
 /* Memory of the convolution that carries gradients back; returns floats of scratch per worker. */
-static size_t reserve_turned(plan_compiler *compiler, vgg_step *step) {
+static size_t reserve_turned(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
-    vgg_conv_shape shape = vgg_step_turned_shape(step, plan->network, plan->options.batch);
-    step->back_tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(&shape);
-    if (step->back_tile == 0) {
-        step->packed_turned = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
+    vgg_conv_shape shape = vgg_op_turned_shape(op, plan->options.batch);
+    op->back_tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(&shape);
+    if (op->back_tile == 0) {
+        op->packed_turned = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
         return vgg_conv_forward_partition(&shape).scratch;
     }
     vgg_winograd_partition cut =
-        vgg_winograd_partition_of(&shape, step->back_tile, plan->options.threads);
-    step->packed_turned = vgg_compiler_add_constants(compiler, cut.filters);
+        vgg_winograd_partition_of(&shape, op->back_tile, plan->options.threads);
+    op->packed_turned = vgg_compiler_add_constants(compiler, cut.filters);
     return cut.scratch;
 }
 
 /* Memory of the gradient of a convolution's weights; returns floats of scratch per worker. */
-static size_t reserve_weights(plan_compiler *compiler, vgg_step *step) {
+static size_t reserve_weights(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
-    vgg_conv_shape shape = vgg_step_conv_shape(step, plan->network, plan->options.batch);
-    step->weights_tile = plan->options.exact ? 0 : vgg_conv_weights_fastest_tile(&shape);
+    vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
+    op->weights_tile = plan->options.exact ? 0 : vgg_conv_weights_fastest_tile(&shape);
     size_t floats, scratch;
-    if (step->weights_tile > 0) {
+    if (op->weights_tile > 0) {
         vgg_winograd_weights_partition cut =
-            vgg_winograd_weights_partition_of(&shape, step->weights_tile);
+            vgg_winograd_weights_partition_of(&shape, op->weights_tile);
         floats = cut.sums + cut.bias_sums;
         scratch = cut.scratch;
     } else {
@@ -53,33 +53,32 @@ static size_t reserve_weights(plan_compiler *compiler, vgg_step *step) {
                                       vgg_conv_weights_groups(&shape));
         scratch = vgg_conv_weights_scratch(&shape);
     }
-    step->partial =
+    op->partial =
         vgg_compiler_add_buffer(compiler, vgg_compiler_product(compiler, floats, sizeof(float)));
     return scratch;
 }
 
-static void add_gradient_buffers(plan_compiler *compiler, vgg_step *step, size_t dy) {
+static void add_gradient_buffers(plan_compiler *compiler, vgg_cpu_op *op, size_t dy) {
     vgg_plan *plan = compiler->plan;
-    bool first = step == plan->steps;
-    step->dy = dy;
-    step->need_dx = step > plan->steps + plan->lowest_step || plan->options.input_gradient;
-    if (step->kind == VGG_STEP_CONVOLUTION) {
-        size_t scratch = vgg_plan_trains(plan, step) ? reserve_weights(compiler, step) : 0;
-        if (step->need_dx)
-            scratch = vgg_size_max(scratch, reserve_turned(compiler, step));
-        step->back_scratch = vgg_compiler_add_worker_scratch(compiler, scratch);
+    bool first = op == plan->ops;
+    op->dy = dy;
+    if (op->graph.kind == VGG_OP_CONVOLUTION) {
+        size_t scratch = op->graph.trains ? reserve_weights(compiler, op) : 0;
+        if (op->graph.need_dx)
+            scratch = vgg_size_max(scratch, reserve_turned(compiler, op));
+        op->back_scratch = vgg_compiler_add_worker_scratch(compiler, scratch);
     }
-    if (!step->need_dx)
+    if (!op->graph.need_dx)
         return;
     if (first) {
-        step->dx = plan->input_gradient;
-        if (step->kind == VGG_STEP_CONVOLUTION)
-            step->blocked_dx = vgg_compiler_add_values(compiler, step->in, FORM_BLOCKED);
-    } else if (step->kind == VGG_STEP_BATCH_NORM && !step->pool) {
-        step->dx = dy; /* in place */
+        op->dx = plan->input_gradient;
+        if (op->graph.kind == VGG_OP_CONVOLUTION)
+            op->blocked_dx = vgg_compiler_add_values(compiler, op->graph.in, FORM_BLOCKED);
+    } else if (op->graph.kind == VGG_OP_BATCH_NORM && !op->graph.pool) {
+        op->dx = dy; /* in place */
     } else {
-        bool rows = step->kind == VGG_STEP_LINEAR;
-        step->dx = vgg_compiler_add_values(compiler, step->in, rows ? FORM_ROWS : FORM_BLOCKED);
+        bool rows = op->graph.kind == VGG_OP_LINEAR;
+        op->dx = vgg_compiler_add_values(compiler, op->graph.in, rows ? FORM_ROWS : FORM_BLOCKED);
     }
 }
 
@@ -101,21 +100,20 @@ static size_t add_panels(plan_compiler *compiler, size_t columns, size_t width) 
 static void defer_linear(plan_compiler *compiler) {
     vgg_plan *plan = compiler->plan;
     size_t inputs = 0, outputs = 0;
-    for (size_t s = plan->lowest_step; s < plan->step_count; s++) {
-        const vgg_step *step = &plan->steps[s];
-        if (step->kind != VGG_STEP_LINEAR)
+    for (size_t s = plan->lowest; s < plan->op_count; s++) {
+        const vgg_cpu_op *op = &plan->ops[s];
+        if (op->graph.kind != VGG_OP_LINEAR)
             continue;
-        keep_rows(compiler, step->x, step->in.channels);
-        keep_rows(compiler, step->dy, step->out.channels);
-        inputs = vgg_size_max(inputs, step->in.channels);
-        outputs = vgg_size_max(outputs, step->out.channels);
+        keep_rows(compiler, op->x, op->graph.in.channels);
+        keep_rows(compiler, op->dy, op->graph.out.channels);
+        inputs = vgg_size_max(inputs, op->graph.in.channels);
+        outputs = vgg_size_max(outputs, op->graph.out.channels);
     }
     plan->x_panels = add_panels(compiler, inputs, VGG_LINEAR_X);
     plan->dy_panels = add_panels(compiler, outputs, VGG_LINEAR_DY);
 }
 
-/* Every tensor that is trained has a gradient, but those of deferred linear layers and of frozen
- * ones. */
+/* Every learnable tensor has a gradient, but those of deferred linear layers and of frozen ones. */
 static void place_gradients(vgg_plan *plan) {
     const vgg_network *network = plan->network;
     for (size_t l = 0; l < network->layer_count; l++) {
@@ -123,7 +121,7 @@ static void place_gradients(vgg_plan *plan) {
         bool deferred = plan->options.defer_linear && layer->type == VGG_LAYER_LINEAR;
         for (size_t t = layer->first_tensor; t < layer->first_tensor + layer->tensors; t++) {
             const vgg_tensor_info *info = &network->tensors[t].info;
-            bool has = info->trained && !deferred && !layer->frozen;
+            bool has = info->learnable && !deferred && !layer->frozen;
             plan->gradient_offsets[t] = has ? plan->gradient_count : SIZE_MAX;
             plan->gradient_count += has ? vgg_round_up(info->count, VGG_BLOCK) : 0;
         }
@@ -137,9 +135,9 @@ void vgg_compile_backward(plan_compiler *compiler) {
     size_t dy = plan->logits_gradient;
     if (plan->options.defer_linear)
         dy = plan->kept_gradient = vgg_compiler_add_buffer(compiler, 0);
-    for (size_t s = plan->step_count; s-- > plan->lowest_step;) {
-        add_gradient_buffers(compiler, &plan->steps[s], dy);
-        dy = plan->steps[s].dx;
+    for (size_t s = plan->op_count; s-- > plan->lowest;) {
+        add_gradient_buffers(compiler, &plan->ops[s], dy);
+        dy = plan->ops[s].dx;
     }
     place_masks(plan);
     if (plan->options.defer_linear)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "nn/plan.h"
+#include "nn/ops.h"
 
 static vgg_status check_values(const vgg_network *network, vgg_error *error) {
     for (size_t i = 0; i < network->tensor_count; i++) {
@@ -15,22 +15,13 @@ static vgg_status check_values(const vgg_network *network, vgg_error *error) {
     return VGG_OK;
 }
 
-static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers weights,
-                 size_t packed) {
-    vgg_conv_pack_task task = {.shape = shape,
-                               .turned = turned,
-                               .weights = weights.at,
-                               .element = weights.element,
-                               .packed = plan->constants + packed};
-    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), vgg_conv_pack, &task);
-}
-
-static void store_filters(vgg_plan *plan, const vgg_step *step, bool turned) {
-    vgg_winograd_task task = vgg_step_winograd_task(plan, step, turned, 1);
-    if (task.partition.stored)
-        vgg_threads_run(
-            plan->threads, (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
-            vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->filters, &task);
+/* What an op's kernels want of its layer's weights and biases. */
+static void make_constants(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_op_pack(plan, op, false);
+    if (op->graph.need_dx)
+        vgg_op_pack(plan, op, true);
+    memcpy(plan->constants + op->bias, vgg_plan_tensor(plan, op, VGG_TENSOR_BIAS)->values,
+           op->graph.out.channels * sizeof(float));
 }
 
 vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
@@ -40,25 +31,13 @@ vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
     vgg_status status = check_values(network, error);
     if (status != VGG_OK)
         return status;
-    for (size_t s = 0; s < plan->step_count; s++) {
-        const vgg_step *step = &plan->steps[s];
-        if (step->kind != VGG_STEP_CONVOLUTION)
+    for (size_t s = 0; s < plan->op_count; s++) {
+        const vgg_cpu_op *op = &plan->ops[s];
+        if (op->graph.kind != VGG_OP_CONVOLUTION)
             continue;
-        const vgg_tensor *tensors = network->tensors + network->layers[step->layer].first_tensor;
-        vgg_numbers weights = vgg_tensor_numbers(&tensors[VGG_TENSOR_WEIGHT]);
-        if (step->tile > 0)
-            store_filters(plan, step, false);
-        else
-            pack(plan, vgg_step_conv_shape(step, network, 1), false, weights, step->packed);
-        if (plan->gradients && step->need_dx && step->back_tile > 0)
-            store_filters(plan, step, true);
-        else if (plan->gradients && step->need_dx)
-            pack(plan, vgg_step_turned_shape(step, network, 1), true, weights, step->packed_turned);
-        memcpy(plan->constants + step->bias, tensors[VGG_TENSOR_BIAS].values,
-               step->out.channels * sizeof(float));
-        if (step->folded != SIZE_MAX)
-            vgg_batch_norm_from_running(plan, step->folded, plan->constants + step->scale,
-                                        plan->constants + step->shift);
+        make_constants(plan, op);
+        if (op->graph.folded != VGG_NO_LAYER)
+            vgg_op_fold_norm(plan, op);
     }
     plan->version = network->version;
     plan->fresh = true;

@@ -1,4 +1,5 @@
 /* The step of SGD for linear layers whose gradients are not stored. */
+#include "base/clock.h"
 #include "nn/plan.h"
 
 /* Arranges the rows of all images of the step in panels of `width` columns. */
@@ -14,17 +15,17 @@ static const float *arrange(vgg_plan *plan, size_t rows, size_t columns, size_t 
     return task.to;
 }
 
-static void update(vgg_plan *plan, const vgg_step *step, const vgg_network *velocity,
+static void update(vgg_plan *plan, const vgg_cpu_op *op, const vgg_network *velocity,
                    vgg_sgd_rates rates) {
-    size_t first = plan->network->layers[step->layer].first_tensor;
-    const vgg_tensor *values = plan->network->tensors + first;
+    size_t first = plan->network->layers[op->graph.layer].first_tensor;
+    const vgg_tensor *values = plan->training->tensors + first;
     const vgg_tensor *velocities = velocity->tensors + first;
     vgg_linear_update_task task = {
         .images = plan->done,
-        .inputs = step->in.channels,
-        .outputs = step->out.channels,
-        .x_panels = arrange(plan, step->x, step->in.channels, VGG_LINEAR_X, plan->x_panels),
-        .dy_panels = arrange(plan, step->dy, step->out.channels, VGG_LINEAR_DY, plan->dy_panels),
+        .inputs = op->graph.in.channels,
+        .outputs = op->graph.out.channels,
+        .x_panels = arrange(plan, op->x, op->graph.in.channels, VGG_LINEAR_X, plan->x_panels),
+        .dy_panels = arrange(plan, op->dy, op->graph.out.channels, VGG_LINEAR_DY, plan->dy_panels),
         .weights = values[VGG_TENSOR_WEIGHT].owned,
         .weights_velocity = velocities[VGG_TENSOR_WEIGHT].owned,
         .bias = values[VGG_TENSOR_BIAS].owned,
@@ -37,12 +38,12 @@ static void update(vgg_plan *plan, const vgg_step *step, const vgg_network *velo
 }
 
 void vgg_plan_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates) {
-    for (size_t s = 0; s < plan->step_count; s++) {
-        vgg_step *step = &plan->steps[s];
-        if (step->kind != VGG_STEP_LINEAR || !vgg_plan_trains(plan, step))
+    for (size_t s = 0; s < plan->op_count; s++) {
+        vgg_cpu_op *op = &plan->ops[s];
+        if (op->graph.kind != VGG_OP_LINEAR || !op->graph.trains)
             continue;
-        double begun = vgg_plan_now();
-        update(plan, step, velocity, rates);
-        step->weights_seconds = vgg_plan_now() - begun;
+        double begun = vgg_clock_seconds();
+        update(plan, op, velocity, rates);
+        op->weights_seconds = vgg_clock_seconds() - begun;
     }
 }

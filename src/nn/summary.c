@@ -40,7 +40,7 @@ static estimate add_up(const vgg_network *network, size_t batch) {
         (double)(options->channels * options->height * options->width) * images * 4 / MB;
     totals.forward_backward_mb = 2 * outputs * images * 4 / MB;
     for (size_t i = 0; i < network->tensor_count; i++) {
-        if (network->tensors[i].info.trained)
+        if (network->tensors[i].info.learnable)
             add_parameters(&totals, &network->tensors[i]);
     }
     return totals;

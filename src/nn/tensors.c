@@ -22,11 +22,11 @@ size_t vgg_network_layer_count(const vgg_network *network) {
     return network->layer_count;
 }
 
-static size_t trained_values(const vgg_network *network, const vgg_layer *layer) {
+static size_t learnable_values(const vgg_network *network, const vgg_layer *layer) {
     size_t count = 0;
     for (size_t i = 0; i < layer->tensors; i++) {
         const vgg_tensor_info *info = &network->tensors[layer->first_tensor + i].info;
-        count += info->trained ? info->count : 0;
+        count += info->learnable ? info->count : 0;
     }
     return count;
 }
@@ -49,7 +49,7 @@ vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer
         .kernel = layer->type == VGG_LAYER_MAX_POOL ? 2 : layer->kernel,
         .dimensions = layer->flattens ? 1 : 3,
         .output = {layer->output.channels, layer->output.height, layer->output.width},
-        .parameters = trained_values(network, layer),
+        .parameters = learnable_values(network, layer),
         .multiply_adds = multiply_adds(network, layer),
         .first_tensor = layer->first_tensor,
         .tensors = layer->tensors};
@@ -91,7 +91,7 @@ vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *er
 size_t vgg_network_parameters(const vgg_network *network) {
     size_t count = 0;
     for (size_t i = 0; i < network->layer_count; i++) {
-        count += trained_values(network, &network->layers[i]);
+        count += learnable_values(network, &network->layers[i]);
     }
     return count;
 }

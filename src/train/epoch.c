@@ -1,10 +1,10 @@
 /* A trainer's steps on arrays and on a data set, and the end of an epoch. */
 #include <math.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "nn/plan.h"
 #include "nn/rank.h"
 #include "train/checkpoint.h"
 #include "vgg/loss.h"
@@ -15,7 +15,7 @@ static vgg_status start_epoch(vgg_trainer *trainer, vgg_error *error) {
     vgg_status status = vgg_trainer_begin(trainer, error);
     if (status != VGG_OK || trainer->in_epoch)
         return status;
-    trainer->epoch_started = vgg_plan_now();
+    trainer->epoch_started = vgg_clock_seconds();
     trainer->waited = 0;
     if (trainer->loader != NULL)
         status = vgg_loader_start(trainer->loader, trainer->progress.epoch, trainer->progress.step,

@@ -1,6 +1,6 @@
 /* What a training tells its sinks. */
+#include "base/clock.h"
 #include "base/error.h"
-#include "nn/plan.h"
 #include "train/trainer.h"
 
 double vgg_trainer_rate(const vgg_trainer *trainer) {
@@ -19,12 +19,12 @@ double vgg_trainer_done(const vgg_trainer *trainer, double epoch_fraction) {
 static double seconds_left(const vgg_trainer *trainer, double epoch_fraction) {
     double done = vgg_trainer_done(trainer, epoch_fraction);
     double here = done - trainer->fraction_before;
-    return here > 0 ? (vgg_plan_now() - trainer->started) * (1 - done) / here : 0;
+    return here > 0 ? (vgg_clock_seconds() - trainer->started) * (1 - done) / here : 0;
 }
 
 vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type type) {
     const vgg_progress *progress = &trainer->progress;
-    double seconds = vgg_plan_now() - trainer->epoch_started;
+    double seconds = vgg_clock_seconds() - trainer->epoch_started;
     double images = progress->images > 0 ? (double)progress->images : 1;
     vgg_train_event event = {.type = type,
                              .epoch = progress->epoch + 1,

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -165,7 +166,7 @@ vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
     trainer->network = vgg_model_mutable_network(model);
     trainer->train = train;
     trainer->validation = validation;
-    trainer->created = vgg_plan_now();
+    trainer->created = vgg_clock_seconds();
     trainer->report_skipped = true;
     vgg_status status = copy_options(trainer, options, error);
     if (status == VGG_OK)
@@ -260,7 +261,7 @@ vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
         return status;
     trainer->begun = true;
     status = vgg_trainer_tell(trainer, &event, error);
-    trainer->started = vgg_plan_now();
+    trainer->started = vgg_clock_seconds();
     double batches = trainer->loader == NULL ? 0 : (double)vgg_loader_batch_count(trainer->loader);
     trainer->fraction_before =
         vgg_trainer_done(trainer, batches > 0 ? (double)trainer->progress.step / batches : 0);
@@ -305,6 +306,6 @@ vgg_status vgg_trainer_result(const vgg_trainer *trainer, vgg_train_result *resu
                                   .skipped = trainer->skipped,
                                   .best_top1 = trainer->progress.best_top1,
                                   .best_epoch = trainer->progress.best_epoch,
-                                  .seconds = vgg_plan_now() - trainer->created};
+                                  .seconds = vgg_clock_seconds() - trainer->created};
     return vgg_result_write(result, &own, sizeof own, "vgg_train_result", error);
 }

@@ -164,7 +164,7 @@ static float *train_once(const vgg_golden_case *item, size_t threads, size_t *co
         vgg_tensor_info info = {.struct_size = sizeof info};
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         append(&end, vgg_network_values(network, t), info.count);
-        if (info.trained)
+        if (info.learnable)
             append(&end, vgg_plan_gradient(plan, t), info.count);
     }
     *count = (size_t)(end - result);
@@ -252,7 +252,7 @@ static void read_statistics(const vgg_network *network, float values[STATISTICS]
         vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_error error;
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
-        if (!info.trained)
+        if (!info.learnable)
             append(&end, vgg_network_values(network, t), info.count);
     }
     assert_int_equal(end - values, STATISTICS);

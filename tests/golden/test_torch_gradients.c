@@ -23,8 +23,8 @@ static void compare_tensors(const vgg_golden_set *set, const vgg_golden_case *it
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
         const float *expected = vgg_golden_values(set, item, info.name, info.count);
         const float *found = vgg_plan_gradient(plan, t);
-        assert_int_equal(found != NULL, info.trained);
-        if (!info.trained)
+        assert_int_equal(found != NULL, info.learnable);
+        if (!info.learnable)
             found = vgg_network_values(network, t);
         vgg_golden_note(worst, info.name, vgg_golden_distance(found, expected, info.count),
                         vgg_golden_size(expected, info.count));

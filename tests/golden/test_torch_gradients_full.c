@@ -119,7 +119,7 @@ static vgg_golden_worst compare_tensors(const vgg_golden_set *set, const vgg_gol
         vgg_tensor_info info = {.struct_size = sizeof info};
         vgg_error error;
         assert_ok(vgg_network_tensor(network, t, &info, &error), error);
-        if (info.trained != trained)
+        if (info.learnable != trained)
             continue;
         const float *digest = vgg_golden_values(set, item, info.name, DIGEST);
         const float *found = trained ? vgg_plan_gradient(plan, t) : vgg_network_values(network, t);

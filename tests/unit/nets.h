@@ -56,10 +56,10 @@ static inline void initialise(vgg_network *network, const char *scheme, uint64_t
  */
 static inline bool uses_winograd(const vgg_plan *plan) {
     bool found = false;
-    for (size_t s = 0; s < vgg_plan_step_count(plan); s++) {
-        vgg_step_info info;
+    for (size_t s = 0; s < vgg_plan_op_count(plan); s++) {
+        vgg_op_info info = {.struct_size = sizeof info};
         vgg_error error;
-        assert_ok(vgg_plan_step(plan, s, &info, &error), error);
+        assert_ok(vgg_plan_op(plan, s, &info, &error), error);
         bool forward =
             strcmp(info.algorithm, "winograd") == 0 || strcmp(info.algorithm, "winograd+pool") == 0;
         found =

@@ -180,7 +180,7 @@ static void check(const char *arch, vgg_layout layout, bool batch_norm, vgg_mode
         double worst = check_tensor(&p, tensors, "input", INPUTS, p.inputs);
         for (size_t t = 0; t < tensors; t++) {
             vgg_tensor_info info = tensor_info(p.network, t);
-            if (info.trained)
+            if (info.learnable)
                 worst = fmax(worst, check_tensor(&p, t, info.name, info.count,
                                                  vgg_network_values(p.network, t)));
         }

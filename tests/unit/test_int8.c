@@ -166,9 +166,9 @@ static void test_weight_bytes(void **state) {
     vgg_plan *plan;
     assert_ok(vgg_plan_create(network, NULL, &plan, &error), error);
     bool seen = false;
-    for (size_t i = 0; i < vgg_plan_step_count(plan); i++) {
-        vgg_step_info info;
-        assert_ok(vgg_plan_step(plan, i, &info, &error), error);
+    for (size_t i = 0; i < vgg_plan_op_count(plan); i++) {
+        vgg_op_info info = {.struct_size = sizeof info};
+        assert_ok(vgg_plan_op(plan, i, &info, &error), error);
         if (strcmp(info.name, "classifier.0") != 0)
             continue;
         seen = true;

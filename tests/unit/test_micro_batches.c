@@ -210,7 +210,7 @@ static void deferred_tensors(void **state) {
     for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
         vgg_tensor_info info = tensor_info(network, t);
         bool linear = strncmp(info.name, "classifier", 10) == 0;
-        assert_int_equal(vgg_plan_gradient(plan, t) != NULL, info.trained && !linear);
+        assert_int_equal(vgg_plan_gradient(plan, t) != NULL, info.learnable && !linear);
     }
     vgg_optimiser *optimiser = NULL;
     vgg_error error;

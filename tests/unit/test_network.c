@@ -125,13 +125,13 @@ static size_t check_tensors(const vgg_network *network, const vgg_layer_info *la
         assert_string_equal(info.name, name);
         assert_int_equal(vgg_network_find_tensor(network, name), layer->first_tensor + i);
         assert_int_equal(info.shape[0], layer->output[0]);
-        assert_int_equal(info.trained, i < 2);
+        assert_int_equal(info.learnable, i < 2);
         size_t count = 1;
         for (size_t d = 0; d < info.dimensions; d++) {
             count *= info.shape[d];
         }
         assert_int_equal(info.count, count);
-        trained += info.trained ? count : 0;
+        trained += info.learnable ? count : 0;
         if (i > 0 || layer->type == VGG_LAYER_BATCH_NORM)
             assert_int_equal(info.dimensions, 1);
         else if (layer->type == VGG_LAYER_CONVOLUTION) {

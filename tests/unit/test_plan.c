@@ -176,7 +176,7 @@ static void backward_once(void **state) {
     assert_ok(vgg_plan_forward(plan, input, 2, logits, &error), error);
     assert_int_equal(vgg_plan_forward(plan, input, 3, logits, NULL), VGG_ERROR_ARGUMENT);
     for (size_t t = 0; t <= vgg_network_tensor_count(network); t++) {
-        bool trained = t < vgg_network_tensor_count(network) && tensor_info(network, t).trained;
+        bool trained = t < vgg_network_tensor_count(network) && tensor_info(network, t).learnable;
         assert_int_equal(vgg_plan_gradient(plan, t) != NULL, trained);
     }
     const float *bias =

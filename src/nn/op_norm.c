@@ -1,16 +1,16 @@
-/* Batch normalisation as a step: the kernels sum per image and channel block, and the figures per
+/* Batch normalisation as an op: the kernels sum per image and channel block, and the figures per
  * channel are put together here, in double and in the order of the images. */
 #include <math.h>
 
 #include "nn/definition.h"
-#include "nn/plan.h"
+#include "nn/ops.h"
 
 /* The four tensors of a batch norm layer. */
 static const vgg_tensor *tensors_of(const vgg_plan *plan, size_t layer) {
     return plan->network->tensors + plan->network->layers[layer].first_tensor;
 }
 
-void vgg_batch_norm_from_running(vgg_plan *plan, size_t layer, float *scale, float *shift) {
+static void from_running(const vgg_plan *plan, size_t layer, float *scale, float *shift) {
     const vgg_tensor *tensors = tensors_of(plan, layer);
     for (size_t c = 0; c < plan->network->layers[layer].output.channels; c++) {
         double deviation =
@@ -22,26 +22,26 @@ void vgg_batch_norm_from_running(vgg_plan *plan, size_t layer, float *scale, flo
     }
 }
 
-static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_step *step) {
+static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_cpu_op *op) {
     float *constants = plan->constants;
     return (vgg_batch_norm_task){.images = plan->count,
-                                 .channels = step->in.channels,
-                                 .pixels = step->in.height * step->in.width,
-                                 .width = step->in.width,
-                                 .chosen = vgg_plan_buffer(plan, step->chosen),
-                                 .x = vgg_plan_buffer(plan, step->x),
-                                 .scale = constants + step->scale,
-                                 .shift = constants + step->shift,
-                                 .relu = step->relu,
-                                 .stream = vgg_plan_streams(plan, step->x),
-                                 .y = vgg_plan_buffer(plan, step->y),
-                                 .sums = constants + step->sums,
-                                 .mean = constants + step->mean,
-                                 .dy = vgg_plan_buffer(plan, step->dy),
-                                 .from_dy = constants + step->from_dy,
-                                 .from_x = constants + step->from_x,
-                                 .constant = constants + step->constant,
-                                 .dx = vgg_plan_buffer(plan, step->dx)};
+                                 .channels = op->graph.in.channels,
+                                 .pixels = op->graph.in.height * op->graph.in.width,
+                                 .width = op->graph.in.width,
+                                 .chosen = vgg_plan_buffer(plan, op->chosen),
+                                 .x = vgg_plan_buffer(plan, op->x),
+                                 .scale = constants + op->scale,
+                                 .shift = constants + op->shift,
+                                 .relu = op->graph.relu,
+                                 .stream = vgg_plan_streams(plan, op->x),
+                                 .y = vgg_plan_buffer(plan, op->y),
+                                 .sums = constants + op->sums,
+                                 .mean = constants + op->mean,
+                                 .dy = vgg_plan_buffer(plan, op->dy),
+                                 .from_dy = constants + op->from_dy,
+                                 .from_x = constants + op->from_x,
+                                 .constant = constants + op->constant,
+                                 .dx = vgg_plan_buffer(plan, op->dx)};
 }
 
 static size_t units_of(const vgg_batch_norm_task *task) {
@@ -51,7 +51,7 @@ static size_t units_of(const vgg_batch_norm_task *task) {
 /* What is done per channel between two kernels. Unit: a block of channels. */
 typedef struct channels_work {
     vgg_plan *plan;
-    const vgg_step *step;
+    const vgg_cpu_op *op;
     const vgg_batch_norm_task *task;
 } channels_work;
 
@@ -94,8 +94,8 @@ static void use_batch_statistics(void *context, size_t begin, size_t end, size_t
     (void)worker;
     const channels_work *work = context;
     const vgg_batch_norm_task *task = work->task;
-    const vgg_step *step = work->step;
-    const vgg_tensor *tensors = tensors_of(work->plan, step->layer);
+    const vgg_cpu_op *op = work->op;
+    const vgg_tensor *tensors = tensors_of(work->plan, op->graph.layer);
     float *constants = work->plan->constants;
     double count = (double)(task->images * task->pixels);
     double means[VGG_BLOCK], squares[VGG_BLOCK];
@@ -105,42 +105,41 @@ static void use_batch_statistics(void *context, size_t begin, size_t end, size_t
         double mean = means[c % VGG_BLOCK], square = squares[c % VGG_BLOCK];
         double inverse = 1 / sqrt(square / count + VGG_BATCH_NORM_EPSILON);
         double factor = (double)tensors[VGG_TENSOR_WEIGHT].values[c] * inverse;
-        constants[step->mean + c] = (float)mean;
-        constants[step->deviation + c] = (float)inverse;
-        constants[step->scale + c] = (float)factor;
-        constants[step->shift + c] =
+        constants[op->mean + c] = (float)mean;
+        constants[op->deviation + c] = (float)inverse;
+        constants[op->scale + c] = (float)factor;
+        constants[op->shift + c] =
             (float)((double)tensors[VGG_TENSOR_BIAS].values[c] - mean * factor);
         update_running((float *)tensors[VGG_TENSOR_MEAN].owned + c, mean);
         update_running((float *)tensors[VGG_TENSOR_VARIANCE].owned + c, square / (count - 1));
     }
 }
 
-static void use_running_statistics(vgg_plan *plan, const vgg_step *step,
+static void use_running_statistics(vgg_plan *plan, const vgg_cpu_op *op,
                                    const vgg_batch_norm_task *task) {
-    const vgg_tensor *tensors = tensors_of(plan, step->layer);
+    const vgg_tensor *tensors = tensors_of(plan, op->graph.layer);
     float *constants = plan->constants;
-    vgg_batch_norm_from_running(plan, step->layer, constants + step->scale,
-                                constants + step->shift);
+    from_running(plan, op->graph.layer, constants + op->scale, constants + op->shift);
     for (size_t c = 0; c < task->channels; c++) {
-        constants[step->mean + c] = tensors[VGG_TENSOR_MEAN].values[c];
-        constants[step->deviation + c] =
+        constants[op->mean + c] = tensors[VGG_TENSOR_MEAN].values[c];
+        constants[op->deviation + c] =
             (float)(1 /
                     sqrt((double)tensors[VGG_TENSOR_VARIANCE].values[c] + VGG_BATCH_NORM_EPSILON));
     }
 }
 
-void vgg_batch_norm_forward(vgg_plan *plan, const vgg_step *step) {
-    vgg_batch_norm_task task = task_of(plan, step);
-    if (plan->mode == VGG_MODE_TRAIN && vgg_plan_trains(plan, step)) {
+void vgg_op_norm_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_batch_norm_task task = task_of(plan, op);
+    if (plan->mode == VGG_MODE_TRAIN && op->graph.trains) {
         vgg_threads_run(plan->threads, units_of(&task), plan->kernels->batch_norm_statistics,
                         &task);
-        channels_work work = {plan, step, &task};
+        channels_work work = {plan, op, &task};
         vgg_threads_run(plan->threads, vgg_blocks(task.channels), use_batch_statistics, &work);
     } else
-        use_running_statistics(plan, step, &task);
+        use_running_statistics(plan, op, &task);
     const vgg_kernels *kernels = plan->kernels;
     vgg_threads_run(plan->threads, units_of(&task),
-                    step->pool ? kernels->batch_norm_pool : kernels->batch_norm, &task);
+                    op->graph.pool ? kernels->batch_norm_pool : kernels->batch_norm, &task);
 }
 
 /* ---- backward ---- */
@@ -162,11 +161,11 @@ static void add_images(const vgg_batch_norm_task *task, size_t block, double tot
  * (Ioffe & Szegedy 2015). With running statistics only the first term of dx is left. */
 static void use_sums(const channels_work *work, size_t block) {
     const vgg_plan *plan = work->plan;
-    const vgg_step *step = work->step;
+    const vgg_cpu_op *op = work->op;
     const vgg_batch_norm_task *task = work->task;
-    bool trains = vgg_plan_trains(plan, step), adds = vgg_plan_accumulates(plan);
+    bool trains = op->graph.trains, adds = vgg_plan_accumulates(plan);
     bool batch_statistics = trains && plan->mode == VGG_MODE_TRAIN;
-    size_t first = plan->network->layers[step->layer].first_tensor;
+    size_t first = plan->network->layers[op->graph.layer].first_tensor;
     float *constants = plan->constants;
     double count = (double)(task->images * task->pixels);
     double totals[VGG_BLOCK] = {0}, products[VGG_BLOCK] = {0};
@@ -175,8 +174,8 @@ static void use_sums(const channels_work *work, size_t block) {
     size_t end = vgg_size_min((block + 1) * VGG_BLOCK, task->channels);
     for (size_t c = block * VGG_BLOCK; c < end; c++) {
         double total = totals[c % VGG_BLOCK], product = products[c % VGG_BLOCK];
-        double inverse = (double)constants[step->deviation + c];
-        double factor = (double)constants[step->scale + c];
+        double inverse = (double)constants[op->deviation + c];
+        double factor = (double)constants[op->scale + c];
         if (trains) {
             float *gradients = plan->gradients_of + c;
             float *dgamma = gradients + plan->gradient_offsets[first + VGG_TENSOR_WEIGHT];
@@ -184,10 +183,10 @@ static void use_sums(const channels_work *work, size_t block) {
             *dbeta = (float)total + (adds ? *dbeta : 0);
             *dgamma = (float)(product * inverse) + (adds ? *dgamma : 0);
         }
-        constants[step->from_dy + c] = (float)factor;
-        constants[step->from_x + c] =
+        constants[op->from_dy + c] = (float)factor;
+        constants[op->from_x + c] =
             batch_statistics ? (float)(-factor * inverse * inverse * product / count) : 0;
-        constants[step->constant + c] = batch_statistics ? (float)(-factor * total / count) : 0;
+        constants[op->constant + c] = batch_statistics ? (float)(-factor * total / count) : 0;
     }
 }
 
@@ -198,16 +197,20 @@ static void use_sums_of_blocks(void *context, size_t begin, size_t end, size_t w
     }
 }
 
-void vgg_batch_norm_backward(vgg_plan *plan, const vgg_step *step) {
-    vgg_batch_norm_task task = task_of(plan, step);
-    channels_work work = {plan, step, &task};
+void vgg_op_norm_backward(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_batch_norm_task task = task_of(plan, op);
+    channels_work work = {plan, op, &task};
     const vgg_kernels *kernels = plan->kernels;
-    vgg_work *sums = step->pool ? kernels->batch_norm_pool_sums : kernels->batch_norm_sums;
+    vgg_work *sums = op->graph.pool ? kernels->batch_norm_pool_sums : kernels->batch_norm_sums;
     vgg_work *backward =
-        step->pool ? kernels->batch_norm_pool_backward : kernels->batch_norm_backward;
-    if (vgg_plan_trains(plan, step))
+        op->graph.pool ? kernels->batch_norm_pool_backward : kernels->batch_norm_backward;
+    if (op->graph.trains)
         vgg_threads_run(plan->threads, units_of(&task), sums, &task);
     vgg_threads_run(plan->threads, vgg_blocks(task.channels), use_sums_of_blocks, &work);
-    if (step->need_dx)
+    if (op->graph.need_dx)
         vgg_threads_run(plan->threads, units_of(&task), backward, &task);
+}
+
+void vgg_op_fold_norm(vgg_plan *plan, const vgg_cpu_op *op) {
+    from_running(plan, op->graph.folded, plan->constants + op->scale, plan->constants + op->shift);
 }

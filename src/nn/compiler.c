@@ -1,0 +1,52 @@
+/* Buffers, scratch and constants, with every size checked. */
+#include "nn/compiler.h"
+
+#include "base/memory.h"
+
+size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b) {
+    size_t result = 0;
+    if (!vgg_size_mul(a, b, &result) || result > SIZE_MAX / 64)
+        compiler->overflow = true;
+    return result;
+}
+
+size_t vgg_compiler_add_buffer(plan_compiler *compiler, size_t bytes) {
+    vgg_plan *plan = compiler->plan;
+    plan->buffers[plan->buffer_count] =
+        (vgg_buffer){.bytes = bytes, .first = SIZE_MAX, .last = 0, .offset = 0};
+    return plan->buffer_count++;
+}
+
+size_t vgg_compiler_add_caller_buffer(plan_compiler *compiler) {
+    size_t buffer = vgg_compiler_add_buffer(compiler, 0);
+    compiler->plan->buffers[buffer].offset = SIZE_MAX;
+    return buffer;
+}
+
+size_t vgg_compiler_floats(plan_compiler *compiler, vgg_extent extent, value_form form) {
+    size_t channels =
+        form == FORM_BLOCKED ? vgg_round_up(extent.channels, VGG_BLOCK) : extent.channels;
+    size_t pixels = vgg_compiler_product(compiler, extent.height, extent.width);
+    return vgg_compiler_product(compiler, vgg_compiler_product(compiler, channels, pixels),
+                                compiler->plan->options.batch);
+}
+
+size_t vgg_compiler_add_values(plan_compiler *compiler, vgg_extent extent, value_form form) {
+    return vgg_compiler_add_buffer(
+        compiler,
+        vgg_compiler_product(compiler, vgg_compiler_floats(compiler, extent, form), sizeof(float)));
+}
+
+size_t vgg_compiler_add_constants(plan_compiler *compiler, size_t count) {
+    vgg_plan *plan = compiler->plan;
+    size_t offset = plan->constant_count;
+    plan->constant_count += vgg_round_up(count, VGG_BLOCK);
+    return offset;
+}
+
+size_t vgg_compiler_add_worker_scratch(plan_compiler *compiler, size_t floats) {
+    size_t threads = compiler->plan->options.threads;
+    return vgg_compiler_add_buffer(
+        compiler, vgg_compiler_product(compiler, vgg_compiler_product(compiler, floats, threads),
+                                       sizeof(float)));
+}

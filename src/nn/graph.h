@@ -1,0 +1,61 @@
+/* The graph: what a network computes, as a list of ops.
+ *
+ * An op does one or several layers at once: a convolution with its ReLU, say. The graph says what
+ * is computed and which gradients are wanted, and knows nothing of the device that computes it; a
+ * plan adds how (plan.h). */
+#ifndef VGG_NN_GRAPH_H
+#define VGG_NN_GRAPH_H
+
+#include "nn/network.h"
+
+typedef enum vgg_op_kind {
+    VGG_OP_CONVOLUTION, /* with bias; ReLU; when no gradients are wanted also batch norm */
+    VGG_OP_BATCH_NORM,  /* with ReLU */
+    VGG_OP_MAX_POOL,
+    VGG_OP_LRN,
+    VGG_OP_AVERAGE_POOL,
+    VGG_OP_FLATTEN, /* (C, H, W) to a row of features in that order */
+    VGG_OP_LINEAR,  /* with bias; ReLU; dropout */
+    VGG_OP_BLOCK,   /* the input in the layout of this processor: in no graph, a plan adds it */
+} vgg_op_kind;
+
+/* No layer. */
+#define VGG_NO_LAYER SIZE_MAX
+
+typedef struct vgg_op {
+    vgg_op_kind kind;
+    size_t layer;       /* the convolution, batch norm, pool or linear layer, or VGG_NO_LAYER */
+    size_t folded;      /* convolution: the batch norm layer folded into it, or VGG_NO_LAYER */
+    vgg_extent in, out; /* of one image */
+    size_t kernel;      /* convolution: 3 or 1 */
+    bool pool;          /* convolution, batch norm: with the 2x2 max-pool behind it; `out` and the
+                         * gradient of it are pooled */
+    bool relu;          /* a ReLU follows */
+    double dropout;     /* linear: probability, 0 without */
+    bool reached;       /* backward passes reach it */
+    bool trains;        /* they compute the gradients of its tensors */
+    bool need_dx;       /* something below wants the gradient of its input */
+} vgg_op;
+
+typedef struct vgg_graph {
+    vgg_op *ops;
+    size_t count;
+} vgg_graph;
+
+/* What a graph is made for. */
+typedef struct vgg_graph_purpose {
+    size_t height, width; /* of the input */
+    bool gradients;       /* of what is trained */
+    bool input_gradient;  /* and of the input */
+} vgg_graph_purpose;
+
+/* The ops of a network; a max-pool is one of its own. The caller frees graph->ops, also after a
+ * failure. Fails as vgg_network_extents does, and when memory ran out. */
+vgg_status vgg_graph_make(const vgg_network *network, vgg_graph_purpose purpose, vgg_graph *graph,
+                          vgg_error *error);
+
+/* A convolution or batch norm and the max-pool that follows it at once as one op, for a device
+ * whose kernels do both. */
+vgg_op vgg_op_with_pool(const vgg_op *op, const vgg_op *pool);
+
+#endif

@@ -1,0 +1,184 @@
+/* Convolutions, forward and backward. */
+#include "base/clock.h"
+#include "nn/ops.h"
+
+static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_cpu_op *op, size_t images) {
+    bool folded = op->graph.folded != VGG_NO_LAYER;
+    return (vgg_winograd_task){.shape = vgg_op_conv_shape(op, images),
+                               .x = vgg_plan_buffer(plan, op->x),
+                               .filters = plan->constants + op->packed,
+                               .bias = plan->constants + op->bias,
+                               .scale = folded ? plan->constants + op->scale : NULL,
+                               .shift = folded ? plan->constants + op->shift : NULL,
+                               .relu = op->graph.relu,
+                               .pool = op->graph.pool,
+                               .chosen = vgg_plan_buffer(plan, op->chosen),
+                               .stream = vgg_plan_streams(plan, op->y),
+                               .y = vgg_plan_buffer(plan, op->y),
+                               .scratch = vgg_plan_buffer(plan, op->scratch)};
+}
+
+/* Where the gradient of a convolution's input is put in blocks: in dx, or, when dx is the caller's
+ * and plain, in a buffer before it. */
+static float *blocked_dx(const vgg_plan *plan, const vgg_cpu_op *op) {
+    bool callers = op->blocked_dx != VGG_NO_BUFFER;
+    return vgg_plan_buffer(plan, callers ? op->blocked_dx : op->dx);
+}
+
+static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_cpu_op *op, size_t images) {
+    return (vgg_winograd_task){.shape = vgg_op_turned_shape(op, images),
+                               .x = vgg_plan_buffer(plan, op->dy),
+                               .turned = true,
+                               .spread = vgg_plan_buffer(plan, op->chosen),
+                               .gate = op->gate ? vgg_plan_buffer(plan, op->x) : NULL,
+                               .filters = plan->constants + op->packed_turned,
+                               .stream = vgg_plan_streams(plan, op->dx),
+                               .y = blocked_dx(plan, op),
+                               .scratch = vgg_plan_buffer(plan, op->back_scratch)};
+}
+
+static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_cpu_op *op, bool turned,
+                                       size_t images) {
+    vgg_winograd_task task =
+        turned ? turned_task(plan, op, images) : forward_task(plan, op, images);
+    task.partition = vgg_winograd_partition_of(&task.shape, turned ? op->back_tile : op->tile,
+                                               plan->options.threads);
+    vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
+    task.weights = weights.at;
+    task.element = weights.element;
+    return task;
+}
+
+static void winograd(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
+    vgg_winograd_task task = winograd_task(plan, op, turned, plan->count);
+    vgg_threads_run(plan->threads, task.partition.units,
+                    vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->forward, &task);
+}
+
+void vgg_op_convolution_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+    if (op->tile > 0) {
+        winograd(plan, op, false);
+        return;
+    }
+    bool folded = op->graph.folded != VGG_NO_LAYER;
+    vgg_conv_shape shape = vgg_op_conv_shape(op, plan->count);
+    vgg_conv_forward_task task = {.shape = shape,
+                                  .partition = vgg_conv_forward_partition(&shape),
+                                  .x = vgg_plan_buffer(plan, op->x),
+                                  .packed = plan->constants + op->packed,
+                                  .bias = plan->constants + op->bias,
+                                  .scale = folded ? plan->constants + op->scale : NULL,
+                                  .shift = folded ? plan->constants + op->shift : NULL,
+                                  .relu = op->graph.relu,
+                                  .stream = vgg_plan_streams(plan, op->y),
+                                  .pool = op->graph.pool,
+                                  .y = vgg_plan_buffer(plan, op->y),
+                                  .scratch = vgg_plan_buffer(plan, op->scratch)};
+    vgg_threads_run(plan->threads, task.partition.units, plan->kernels->conv_forward, &task);
+}
+
+static void winograd_weights(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_conv_shape shape = vgg_op_conv_shape(op, plan->count);
+    vgg_winograd_weights_partition cut =
+        vgg_winograd_weights_partition_of(&shape, op->weights_tile);
+    const vgg_winograd_kernels *kernels = vgg_winograd_kernels_of(plan->kernels, cut.tile);
+    float *sums = vgg_plan_buffer(plan, op->partial);
+    vgg_winograd_weights_task task = {.shape = shape,
+                                      .partition = cut,
+                                      .x = vgg_plan_buffer(plan, op->x),
+                                      .dy = vgg_plan_buffer(plan, op->dy),
+                                      .spread = vgg_plan_buffer(plan, op->chosen),
+                                      .sums = sums,
+                                      .bias_sums = sums + cut.sums,
+                                      .dweights = vgg_op_gradient(plan, op, VGG_TENSOR_WEIGHT),
+                                      .dbias = vgg_op_gradient(plan, op, VGG_TENSOR_BIAS),
+                                      .accumulate = vgg_plan_accumulates(plan),
+                                      .scratch = vgg_plan_buffer(plan, op->back_scratch)};
+    vgg_threads_run(plan->threads, cut.units, kernels->weights, &task);
+    if (cut.groups > 1)
+        vgg_threads_run(plan->threads, vgg_winograd_weights_finish_units(&shape),
+                        kernels->weights_finish, &task);
+}
+
+static void convolution_weights(vgg_plan *plan, const vgg_cpu_op *op) {
+    if (op->weights_tile > 0) {
+        winograd_weights(plan, op);
+        return;
+    }
+    vgg_conv_shape shape = vgg_op_conv_shape(op, plan->count);
+    float *partial = vgg_plan_buffer(plan, op->partial);
+    size_t groups = vgg_conv_weights_groups(&shape);
+    vgg_conv_weights_task task = {.shape = shape,
+                                  .groups = groups,
+                                  .units = vgg_conv_weights_units(&shape),
+                                  .x = vgg_plan_buffer(plan, op->x),
+                                  .dy = vgg_plan_buffer(plan, op->dy),
+                                  .partial = partial,
+                                  .bias_partial =
+                                      partial + groups * vgg_conv_weights_partial(&shape),
+                                  .scratch = vgg_plan_buffer(plan, op->back_scratch)};
+    vgg_threads_run(plan->threads, task.units, plan->kernels->conv_weights, &task);
+    vgg_conv_reduce_task reduce = {.shape = shape,
+                                   .groups = groups,
+                                   .partial = task.partial,
+                                   .bias_partial = task.bias_partial,
+                                   .dweights = vgg_op_gradient(plan, op, VGG_TENSOR_WEIGHT),
+                                   .dbias = vgg_op_gradient(plan, op, VGG_TENSOR_BIAS),
+                                   .accumulate = vgg_plan_accumulates(plan)};
+    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), vgg_conv_reduce, &reduce);
+}
+
+static void direct_backward(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_conv_shape shape = vgg_op_turned_shape(op, plan->count);
+    vgg_conv_forward_task task = {.shape = shape,
+                                  .partition = vgg_conv_forward_partition(&shape),
+                                  .x = vgg_plan_buffer(plan, op->dy),
+                                  .packed = plan->constants + op->packed_turned,
+                                  .y = blocked_dx(plan, op),
+                                  .scratch = vgg_plan_buffer(plan, op->back_scratch)};
+    vgg_threads_run(plan->threads, task.partition.units, plan->kernels->conv_forward, &task);
+}
+
+void vgg_op_convolution_backward(vgg_plan *plan, vgg_cpu_op *op) {
+    double begun = vgg_clock_seconds();
+    if (op->graph.trains)
+        convolution_weights(plan, op);
+    op->weights_seconds = vgg_clock_seconds() - begun;
+    float *dx = vgg_plan_buffer(plan, op->dx);
+    if (!op->graph.need_dx || dx == NULL)
+        return;
+    if (op->back_tile > 0)
+        winograd(plan, op, true);
+    else
+        direct_backward(plan, op);
+    if (op->blocked_dx != VGG_NO_BUFFER)
+        vgg_op_move(plan, op->graph.in, vgg_unblock, blocked_dx(plan, op), dx);
+}
+
+static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers weights,
+                 size_t packed) {
+    vgg_conv_pack_task task = {.shape = shape,
+                               .turned = turned,
+                               .weights = weights.at,
+                               .element = weights.element,
+                               .packed = plan->constants + packed};
+    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), vgg_conv_pack, &task);
+}
+
+static void store_filters(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
+    vgg_winograd_task task = winograd_task(plan, op, turned, 1);
+    if (task.partition.stored)
+        vgg_threads_run(
+            plan->threads, (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
+            vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->filters, &task);
+}
+
+void vgg_op_pack(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
+    vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
+    if ((turned ? op->back_tile : op->tile) > 0)
+        store_filters(plan, op, turned);
+    else if (turned)
+        pack(plan, vgg_op_turned_shape(op, 1), true, weights, op->packed_turned);
+    else
+        pack(plan, vgg_op_conv_shape(op, 1), false, weights, op->packed);
+}

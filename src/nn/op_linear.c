@@ -1,0 +1,56 @@
+/* Linear layers, forward and backward, with the dropout behind them. */
+#include "base/clock.h"
+#include "base/random.h"
+#include "nn/ops.h"
+
+static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
+    return (vgg_linear_task){.images = plan->count,
+                             .inputs = op->graph.in.channels,
+                             .outputs = op->graph.out.channels,
+                             .x = vgg_plan_buffer(plan, op->x),
+                             .weights = weights.at,
+                             .element = weights.element,
+                             .scales = weights.scales,
+                             .bias = vgg_plan_tensor(plan, op, VGG_TENSOR_BIAS)->values,
+                             .relu = op->graph.relu,
+                             .y = vgg_plan_buffer(plan, op->y)};
+}
+
+static size_t linear_units(size_t count, size_t per_unit) {
+    return (count + per_unit - 1) / per_unit;
+}
+
+void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_linear_task task = linear_task(plan, op);
+    vgg_threads_run(plan->threads, linear_units(task.outputs, VGG_LINEAR_OUTPUTS),
+                    plan->kernels->linear_forward, &task);
+    if (!vgg_op_drops(plan, op))
+        return;
+    vgg_dropout_task dropout = {
+        .count = task.images * task.outputs,
+        .first = (uint64_t)(plan->first + plan->done) * task.outputs,
+        .y = task.y,
+        .probability = op->graph.dropout,
+        .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, op->graph.layer),
+        .stream = op->graph.layer};
+    vgg_threads_run(plan->threads, vgg_chunks(dropout.count), vgg_dropout, &dropout);
+}
+
+void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op) {
+    vgg_linear_task task = linear_task(plan, op);
+    task.dy = vgg_plan_buffer(plan, op->dy);
+    task.dx = vgg_plan_buffer(plan, op->dx);
+    if (op->graph.trains && !plan->options.defer_linear) {
+        task.dweights = vgg_op_gradient(plan, op, VGG_TENSOR_WEIGHT);
+        task.dbias = vgg_op_gradient(plan, op, VGG_TENSOR_BIAS);
+        task.accumulate = vgg_plan_accumulates(plan);
+        double begun = vgg_clock_seconds();
+        vgg_threads_run(plan->threads, linear_units(task.outputs, VGG_LINEAR_OUTPUTS),
+                        plan->kernels->linear_weights, &task);
+        op->weights_seconds = vgg_clock_seconds() - begun;
+    }
+    if (op->graph.need_dx && task.dx != NULL)
+        vgg_threads_run(plan->threads, linear_units(task.inputs, VGG_LINEAR_INPUTS),
+                        plan->kernels->linear_input, &task);
+}

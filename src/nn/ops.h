@@ -1,0 +1,51 @@
+/* Running ops: each function fills in the argument struct of a kernel and hands it to the threads.
+ * Nothing here takes memory. */
+#ifndef VGG_NN_OPS_H
+#define VGG_NN_OPS_H
+
+#include "nn/plan.h"
+
+/* One op of any kind. Backward notes the seconds that the weights' gradients took. */
+void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op);
+void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op);
+
+void vgg_op_convolution_forward(vgg_plan *plan, const vgg_cpu_op *op);
+void vgg_op_convolution_backward(vgg_plan *plan, vgg_cpu_op *op);
+/* The stored filters or packed weights of the forward pass, or (turned) of the one to the input. */
+void vgg_op_pack(vgg_plan *plan, const vgg_cpu_op *op, bool turned);
+
+void vgg_op_norm_forward(vgg_plan *plan, const vgg_cpu_op *op);
+void vgg_op_norm_backward(vgg_plan *plan, const vgg_cpu_op *op);
+/* Scale and shift of the batch norm that is folded into a convolution. */
+void vgg_op_fold_norm(vgg_plan *plan, const vgg_cpu_op *op);
+
+void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op);
+void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op);
+
+/* Whether dropout drops in this forward pass. */
+static inline bool vgg_op_drops(const vgg_plan *plan, const vgg_cpu_op *op) {
+    return plan->mode == VGG_MODE_TRAIN && op->graph.dropout > 0;
+}
+
+static inline size_t vgg_extent_pixels(vgg_extent extent) {
+    return extent.height * extent.width;
+}
+
+/* Where the gradient of a tensor of an op's layer goes. */
+static inline float *vgg_op_gradient(const vgg_plan *plan, const vgg_cpu_op *op, size_t which) {
+    size_t tensor = plan->network->layers[op->graph.layer].first_tensor + which;
+    return plan->gradients_of + plan->gradient_offsets[tensor];
+}
+
+/* Values between plain (N, C, H, W) and blocked. */
+static inline void vgg_op_move(vgg_plan *plan, vgg_extent extent, vgg_work *kernel,
+                               const float *from, float *to) {
+    vgg_block_task task = {.images = plan->count,
+                           .channels = extent.channels,
+                           .pixels = vgg_extent_pixels(extent),
+                           .x = from,
+                           .y = to};
+    vgg_threads_run(plan->threads, plan->count * vgg_blocks(extent.channels), kernel, &task);
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* Looking at a plan, op by op. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "nn/plan.h"
+
+size_t vgg_plan_op_count(const vgg_plan *plan) {
+    return plan->op_count;
+}
+
+static const char *convolution_name(size_t tile) {
+    return tile == 0 ? "direct" : tile == 2 ? "winograd2" : "winograd";
+}
+
+static const char *pooled_name(size_t tile) {
+    return tile == 0 ? "direct+pool" : tile == 2 ? "winograd2+pool" : "winograd+pool";
+}
+
+static const char *algorithm_of(const vgg_cpu_op *op) {
+    static const char *const names[] = {[VGG_OP_BLOCK] = "block",
+                                        [VGG_OP_BATCH_NORM] = "batch-norm",
+                                        [VGG_OP_MAX_POOL] = "max-pool",
+                                        [VGG_OP_LRN] = "lrn",
+                                        [VGG_OP_AVERAGE_POOL] = "average-pool",
+                                        [VGG_OP_FLATTEN] = "flatten",
+                                        [VGG_OP_LINEAR] = "linear"};
+    if (op->graph.kind == VGG_OP_CONVOLUTION && op->graph.pool)
+        return pooled_name(op->tile);
+    if (op->graph.kind == VGG_OP_CONVOLUTION)
+        return convolution_name(op->tile);
+    if (op->graph.kind == VGG_OP_BATCH_NORM && op->graph.pool)
+        return "norm+pool";
+    return names[op->graph.kind];
+}
+
+static const char *data_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+    if (!plan->gradients || !op->graph.need_dx)
+        return NULL;
+    if (op->graph.kind == VGG_OP_CONVOLUTION)
+        return convolution_name(op->back_tile);
+    return algorithm_of(op);
+}
+
+static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+    if (!op->graph.trains)
+        return NULL;
+    if (op->graph.kind == VGG_OP_CONVOLUTION)
+        return convolution_name(op->weights_tile);
+    if (op->graph.kind == VGG_OP_LINEAR)
+        return plan->options.defer_linear ? "linear+update" : "linear";
+    return NULL;
+}
+
+static size_t values_in(vgg_extent extent) {
+    return extent.channels * extent.height * extent.width;
+}
+
+static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op_info *info) {
+    const vgg_tensor *weight = vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT);
+    size_t weights = weight->info.count;
+    vgg_numbers numbers = vgg_tensor_numbers(weight);
+    info->weight_bytes = weights * vgg_element_bytes(numbers.element) +
+                         (numbers.scales != NULL ? weight->info.shape[0] * sizeof(float) : 0);
+    if (op->graph.kind == VGG_OP_LINEAR) {
+        info->multiply_adds = weights;
+        info->products = weights * plan->options.batch;
+        info->cost = (double)info->products;
+        return;
+    }
+    vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
+    info->multiply_adds = weights * op->graph.in.height * op->graph.in.width;
+    info->products = vgg_conv_products(&shape, op->tile);
+    info->cost = vgg_conv_cost(&shape, op->tile);
+}
+
+vgg_status vgg_plan_op(const vgg_plan *plan, size_t index, vgg_op_info *info, vgg_error *error) {
+    if (index >= plan->op_count)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "op %zu of a plan with %zu", index,
+                        plan->op_count);
+    const vgg_cpu_op *op = &plan->ops[index];
+    vgg_op_info found = {.struct_size = sizeof found,
+                         .algorithm = algorithm_of(op),
+                         .seconds = op->seconds,
+                         .backward_data = data_algorithm_of(plan, op),
+                         .backward_weights = weights_algorithm_of(plan, op),
+                         .backward_data_seconds = op->data_seconds,
+                         .backward_weights_seconds = op->weights_seconds};
+    if (op->graph.layer != VGG_NO_LAYER)
+        memcpy(found.name, plan->network->layers[op->graph.layer].name, sizeof found.name);
+    if (op->graph.kind == VGG_OP_CONVOLUTION || op->graph.kind == VGG_OP_LINEAR)
+        describe_products(plan, op, &found);
+    found.bytes = found.weight_bytes + plan->options.batch * sizeof(float) *
+                                           (values_in(op->graph.in) + values_in(op->graph.out));
+    return vgg_result_write(info, &found, sizeof found, "vgg_op_info", error);
+}

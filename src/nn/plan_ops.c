@@ -1,0 +1,159 @@
+/* How this processor does the ops of a graph, forward. */
+#include "base/memory.h"
+#include "nn/compiler.h"
+
+/* Appends an op that reads what flows and writes its output in a form. */
+static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_form form) {
+    vgg_plan *plan = compiler->plan;
+    vgg_cpu_op *op = &plan->ops[plan->op_count++];
+    *op = (vgg_cpu_op){.graph = *graph,
+                       .x = compiler->current,
+                       .y = vgg_compiler_add_values(compiler, graph->out, form),
+                       .dx = VGG_NO_BUFFER,
+                       .dy = VGG_NO_BUFFER,
+                       .chosen = VGG_NO_BUFFER,
+                       .scratch = VGG_NO_BUFFER,
+                       .back_scratch = VGG_NO_BUFFER,
+                       .partial = VGG_NO_BUFFER,
+                       .blocked_dx = VGG_NO_BUFFER,
+                       .widened = VGG_NO_CONSTANTS};
+    compiler->form = form;
+    compiler->current = op->y;
+    return op;
+}
+
+/* Puts the input in blocks, for an op that cannot read it otherwise. */
+static void ensure_blocked(plan_compiler *compiler, const vgg_op *reader) {
+    if (compiler->form != FORM_PLAIN)
+        return;
+    const vgg_op block = {.kind = VGG_OP_BLOCK,
+                          .layer = VGG_NO_LAYER,
+                          .folded = VGG_NO_LAYER,
+                          .in = reader->in,
+                          .out = reader->in,
+                          .reached = reader->need_dx,
+                          .need_dx = reader->need_dx};
+    add_op(compiler, &block, FORM_BLOCKED);
+}
+
+/* Memory of a convolution: weights as its algorithm wants them, and scratch. */
+static void reserve_convolution(plan_compiler *compiler, vgg_cpu_op *op) {
+    vgg_plan *plan = compiler->plan;
+    vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.tuned_batch);
+    op->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(&shape);
+    shape.images = plan->options.batch;
+    if (op->tile == 0) {
+        op->packed = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
+        op->scratch =
+            vgg_compiler_add_worker_scratch(compiler, vgg_conv_forward_partition(&shape).scratch);
+        return;
+    }
+    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape, op->tile, plan->options.threads);
+    op->packed = vgg_compiler_add_constants(compiler, cut.filters);
+    op->scratch = vgg_compiler_add_worker_scratch(compiler, cut.scratch);
+}
+
+/* What a max-pool notes for the backward pass. */
+static size_t add_choices(plan_compiler *compiler, vgg_extent pooled) {
+    size_t blocks = vgg_compiler_floats(compiler, pooled, FORM_BLOCKED) / VGG_BLOCK;
+    return vgg_compiler_add_buffer(compiler,
+                                   vgg_compiler_product(compiler, blocks, sizeof(vgg_choice)));
+}
+
+/* Whether an op's kernels can do the max-pool behind it, and what its backward pass starts with:
+ * batch norm's and Winograd's can; the direct convolution's only what needs no backward pass. */
+static bool can_pool(const vgg_plan *plan, const vgg_cpu_op *op, bool backward) {
+    if (op->graph.kind == VGG_OP_BATCH_NORM || !backward)
+        return true;
+    vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
+    vgg_conv_shape turned = vgg_op_turned_shape(op, plan->options.batch);
+    return op->tile > 0 && vgg_conv_fastest_tile(&turned) > 0 &&
+           vgg_conv_weights_fastest_tile(&shape) > 0;
+}
+
+static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
+    bool plain = compiler->form == FORM_PLAIN, fold = graph->folded != VGG_NO_LAYER;
+    vgg_cpu_op *op = add_op(compiler, graph, FORM_BLOCKED);
+    size_t lanes = vgg_round_up(graph->out.channels, VGG_BLOCK);
+    op->plain = plain;
+    op->bias = vgg_compiler_add_constants(compiler, lanes);
+    op->scale = vgg_compiler_add_constants(compiler, fold ? lanes : 0);
+    op->shift = vgg_compiler_add_constants(compiler, fold ? lanes : 0);
+    reserve_convolution(compiler, op);
+}
+
+static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {
+    vgg_cpu_op *op = add_op(compiler, graph, FORM_BLOCKED);
+    size_t lanes = vgg_round_up(graph->out.channels, VGG_BLOCK);
+    size_t *const figures[] = {&op->scale,  &op->shift,    &op->mean,     &op->from_dy,
+                               &op->from_x, &op->constant, &op->deviation};
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        *figures[i] = vgg_compiler_add_constants(compiler, lanes);
+    }
+    op->sums = vgg_compiler_add_constants(
+        compiler, vgg_compiler_product(compiler, 2 * lanes, compiler->plan->options.batch));
+}
+
+/* Takes a max-pool into the op before it where that op's kernels can; nobody needs what lies
+ * between. */
+static bool take_pool(plan_compiler *compiler, const vgg_op *pool) {
+    vgg_plan *plan = compiler->plan;
+    vgg_cpu_op *op = plan->op_count > 0 ? &plan->ops[plan->op_count - 1] : NULL;
+    bool joins = op != NULL && !op->graph.pool &&
+                 (op->graph.kind == VGG_OP_CONVOLUTION || op->graph.kind == VGG_OP_BATCH_NORM);
+    if (!joins || !can_pool(plan, op, pool->reached))
+        return false;
+    op->graph = vgg_op_with_pool(&op->graph, pool);
+    plan->buffers[op->y].bytes = vgg_compiler_product(
+        compiler, vgg_compiler_floats(compiler, pool->out, FORM_BLOCKED), sizeof(float));
+    if (pool->reached)
+        op->chosen = add_choices(compiler, pool->out);
+    return true;
+}
+
+static void add_max_pool(plan_compiler *compiler, const vgg_op *graph) {
+    if (take_pool(compiler, graph))
+        return;
+    ensure_blocked(compiler, graph);
+    vgg_cpu_op *op = add_op(compiler, graph, FORM_BLOCKED);
+    if (graph->reached)
+        op->chosen = add_choices(compiler, graph->out);
+}
+
+static void add_flatten(plan_compiler *compiler, const vgg_op *graph) {
+    if (compiler->plan->options.defer_linear)
+        ensure_blocked(compiler, graph); /* the caller's rows are gone at the update */
+    if (compiler->form == FORM_BLOCKED)
+        add_op(compiler, graph, FORM_ROWS);
+    compiler->form = FORM_ROWS; /* a plain image is a row already */
+}
+
+void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph) {
+    for (size_t i = 0; i < graph->count; i++) {
+        const vgg_op *op = &graph->ops[i];
+        switch (op->kind) {
+        case VGG_OP_CONVOLUTION:
+            add_convolution(compiler, op);
+            break;
+        case VGG_OP_BATCH_NORM:
+            add_batch_norm(compiler, op);
+            break;
+        case VGG_OP_MAX_POOL:
+            add_max_pool(compiler, op);
+            break;
+        case VGG_OP_FLATTEN:
+            add_flatten(compiler, op);
+            break;
+        case VGG_OP_LINEAR:
+            add_op(compiler, op, FORM_ROWS);
+            break;
+        case VGG_OP_LRN:
+        case VGG_OP_AVERAGE_POOL:
+            ensure_blocked(compiler, op);
+            add_op(compiler, op, FORM_BLOCKED);
+            break;
+        case VGG_OP_BLOCK:
+            break; /* a plan's own */
+        }
+    }
+}

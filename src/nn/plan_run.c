@@ -1,0 +1,113 @@
+/* Running a plan. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "nn/ops.h"
+#include "vgg/loss.h"
+
+/* Batch statistics of a single value per channel have no variance. */
+static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error *error) {
+    if (plan->mode != VGG_MODE_TRAIN || count > 1)
+        return VGG_OK;
+    for (size_t s = 0; s < plan->op_count; s++) {
+        const vgg_cpu_op *op = &plan->ops[s];
+        if (op->graph.kind == VGG_OP_BATCH_NORM && op->graph.trains &&
+            op->graph.in.height * op->graph.in.width == 1)
+            return vgg_fail(
+                error, VGG_ERROR_SHAPE,
+                "%s sees one value per channel in a batch of 1, expected at least two to "
+                "take a variance of",
+                plan->network->layers[op->graph.layer].name);
+    }
+    return VGG_OK;
+}
+
+void vgg_plan_begin_part(vgg_plan *plan, size_t first) {
+    plan->passes = 0;
+    plan->done = 0;
+    plan->first = first;
+    plan->ready = false;
+}
+
+void vgg_plan_begin_step(vgg_plan *plan) {
+    vgg_plan_begin_part(plan, 0);
+}
+
+/* A step of one pass begins with it; one of several is begun by the caller. */
+static vgg_status continue_step(vgg_plan *plan, vgg_error *error) {
+    if (plan->options.micro_batches == 1)
+        vgg_plan_begin_part(plan, plan->first);
+    if (plan->passes == plan->options.micro_batches)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "the %zu micro-batches of this step are done; expected "
+                        "vgg_optimiser_step or vgg_plan_begin_step",
+                        plan->passes);
+    return VGG_OK;
+}
+
+vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, float *logits,
+                            vgg_error *error) {
+    if (count == 0 || count > plan->options.batch)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu images for a plan of 1 to %zu", count,
+                        plan->options.batch);
+    vgg_status status = check_statistics(plan, count, error);
+    if (status == VGG_OK)
+        status = vgg_plan_refresh(plan, error);
+    if (status == VGG_OK)
+        status = continue_step(plan, error);
+    if (status != VGG_OK)
+        return status;
+    plan->count = count;
+    plan->ready = plan->gradients;
+    plan->caller[plan->input] = (void *)(uintptr_t)inputs;
+    plan->caller[plan->logits] = logits;
+    double begun = vgg_clock_seconds();
+    for (size_t s = 0; s < plan->op_count; s++) {
+        vgg_op_forward(plan, &plan->ops[s]);
+        double ended = vgg_clock_seconds();
+        plan->ops[s].seconds = ended - begun;
+        begun = ended;
+    }
+    if (plan->options.softmax)
+        vgg_softmax(logits, count, plan->network->options.classes, logits);
+    return VGG_OK;
+}
+
+vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float *input_gradient,
+                             vgg_error *error) {
+    if (!plan->gradients)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "this plan was made without gradients");
+    if (!plan->ready)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a backward pass needs a forward pass of its own before it");
+    if (input_gradient != NULL && !plan->options.input_gradient)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "this plan was made without the gradient of the input");
+    plan->caller[plan->logits_gradient] = (void *)(uintptr_t)logits_gradient;
+    plan->caller[plan->input_gradient] = input_gradient;
+    if (plan->options.defer_linear && plan->buffers[plan->kept_gradient].row > 0)
+        memcpy(vgg_plan_buffer(plan, plan->kept_gradient), logits_gradient,
+               plan->count * plan->buffers[plan->kept_gradient].row);
+    /* Gradients overwrite the activations that are no longer needed. */
+    plan->ready = false;
+    double begun = vgg_clock_seconds();
+    for (size_t s = plan->op_count; s-- > plan->lowest;) {
+        vgg_cpu_op *op = &plan->ops[s];
+        op->weights_seconds = 0;
+        vgg_op_backward(plan, op);
+        double ended = vgg_clock_seconds();
+        op->data_seconds = ended - begun - op->weights_seconds;
+        begun = ended;
+    }
+    plan->passes++;
+    plan->done += plan->count;
+    return VGG_OK;
+}
+
+const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {
+    if (!plan->gradients || tensor >= plan->network->tensor_count ||
+        plan->gradient_offsets[tensor] == SIZE_MAX)
+        return NULL;
+    return plan->gradients_of + plan->gradient_offsets[tensor];
+}
