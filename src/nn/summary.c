@@ -1,23 +1,15 @@
-/* The summary of a network: torchsummary's text, and JSON. */
-#include <jansson.h>
+/* The summary of a network as torchsummary's text. */
+#include "nn/summary.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "nn/network.h"
 
 #define MB (1024.0 * 1024.0)
 
-/* What torchsummary estimates, in MB of 1024^2 bytes, and what it counts. Parameters are counted
- * with the bytes that they are stored in, and those of int8 with their scales. */
-typedef struct estimate {
-    size_t parameters, multiply_adds;
-    size_t of_type[VGG_ELEMENT_OTHER]; /* parameters, by vgg_element */
-    double input_mb, forward_backward_mb, parameters_mb;
-} estimate;
-
-static void add_parameters(estimate *totals, const vgg_tensor *tensor) {
+static void add_parameters(vgg_estimate *totals, const vgg_tensor *tensor) {
     vgg_numbers numbers = vgg_tensor_numbers(tensor);
     size_t bytes = tensor->info.count * vgg_element_bytes(numbers.element);
     if (numbers.scales != NULL)
@@ -26,7 +18,7 @@ static void add_parameters(estimate *totals, const vgg_tensor *tensor) {
     totals->parameters_mb += (double)bytes / MB;
 }
 
-static estimate add_up(const vgg_network *network, size_t batch) {
+vgg_estimate vgg_network_estimate(const vgg_network *network, size_t batch) {
     double images = batch == 0 ? 1 : (double)batch;
     const vgg_network_options *options = &network->options;
     double outputs = 0;
@@ -34,8 +26,8 @@ static estimate add_up(const vgg_network *network, size_t batch) {
         vgg_extent out = network->layers[i].output;
         outputs += (double)(out.channels * out.height * out.width);
     }
-    estimate totals = {.parameters = vgg_network_parameters(network),
-                       .multiply_adds = vgg_network_multiply_adds(network)};
+    vgg_estimate totals = {.parameters = vgg_network_parameters(network),
+                           .multiply_adds = vgg_network_multiply_adds(network)};
     totals.input_mb =
         (double)(options->channels * options->height * options->width) * images * 4 / MB;
     totals.forward_backward_mb = 2 * outputs * images * 4 / MB;
@@ -46,7 +38,7 @@ static estimate add_up(const vgg_network *network, size_t batch) {
     return totals;
 }
 
-static double total_mb(const estimate *totals) {
+double vgg_estimate_mb(const vgg_estimate *totals) {
     return totals->input_mb + totals->forward_backward_mb + totals->parameters_mb;
 }
 
@@ -78,7 +70,7 @@ static void add_row(vgg_text *text, const vgg_layer_info *info, size_t row, size
 }
 
 /* " (2,258 F32, 1,920 I8)" where not all are float32, which torchsummary takes for granted. */
-static void add_types(vgg_text *text, const estimate *totals) {
+static void add_types(vgg_text *text, const vgg_estimate *totals) {
     char number[32];
     const char *before = " (";
     if (totals->of_type[VGG_ELEMENT_FLOAT32] == totals->parameters)
@@ -107,7 +99,7 @@ vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **
         vgg_network_layer(network, i, &info, NULL);
         add_row(&text, &info, i + 1, batch);
     }
-    estimate totals = add_up(network, batch);
+    vgg_estimate totals = vgg_network_estimate(network, batch);
     with_commas(totals.parameters, number);
     vgg_text_add(&text, "%sTotal params: %s\nTrainable params: %s\nNon-trainable params: 0\n%s",
                  thick, number, number, thin);
@@ -115,59 +107,8 @@ vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **
     vgg_text_add(&text, "Forward/backward pass size (MB): %0.2f\n", totals.forward_backward_mb);
     vgg_text_add(&text, "Params size (MB): %0.2f", totals.parameters_mb);
     add_types(&text, &totals);
-    vgg_text_add(&text, "\nEstimated Total Size (MB): %0.2f\n%s", total_mb(&totals), thin);
+    vgg_text_add(&text, "\nEstimated Total Size (MB): %0.2f\n%s", vgg_estimate_mb(&totals), thin);
     char *result = vgg_text_take(&text);
-    if (result == NULL)
-        return vgg_fail_memory(error, "the summary", network->layer_count * 64);
-    *out = result;
-    return VGG_OK;
-}
-
-static json_t *layer_json(const vgg_layer_info *info, size_t batch) {
-    json_t *shape = json_array();
-    json_array_append_new(shape, json_integer(batch == 0 ? -1 : (json_int_t)batch));
-    for (size_t i = 0; i < info->dimensions; i++) {
-        json_array_append_new(shape, json_integer((json_int_t)info->output[i]));
-    }
-    return json_pack("{s:s, s:s, s:o, s:I, s:I}", "name", info->name, "type",
-                     vgg_layer_type_name(info->type), "output_shape", shape, "parameters",
-                     (json_int_t)info->parameters, "multiply_adds",
-                     (json_int_t)info->multiply_adds);
-}
-
-static json_t *types_json(const estimate *totals) {
-    json_t *types = json_object();
-    for (vgg_element element = 0; element < VGG_ELEMENT_OTHER; element++) {
-        if (totals->of_type[element] > 0)
-            json_object_set_new(types, vgg_element_name(element),
-                                json_integer((json_int_t)totals->of_type[element]));
-    }
-    return types;
-}
-
-vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, char **out,
-                                    vgg_error *error) {
-    const vgg_network_options *options = &network->options;
-    estimate totals = add_up(network, batch);
-    json_t *layers = json_array();
-    for (size_t i = 0; i < network->layer_count; i++) {
-        vgg_layer_info info = {.struct_size = sizeof info};
-        vgg_network_layer(network, i, &info, NULL);
-        json_array_append_new(layers, layer_json(&info, batch));
-    }
-    json_t *root = json_pack(
-        "{s:s, s:s, s:b, s:[I,I,I], s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f}", "arch",
-        options->arch, "layout", vgg_layout_name(options->layout), "batch_norm",
-        (int)options->batch_norm, "input", (json_int_t)options->channels,
-        (json_int_t)options->height, (json_int_t)options->width, "classes",
-        (json_int_t)options->classes, "batch", batch == 0 ? (json_int_t)-1 : (json_int_t)batch,
-        "layers", layers, "parameters", (json_int_t)totals.parameters, "trainable_parameters",
-        (json_int_t)totals.parameters, "multiply_adds", (json_int_t)totals.multiply_adds,
-        "parameters_by_type", types_json(&totals), "input_mb", totals.input_mb,
-        "forward_backward_mb", totals.forward_backward_mb, "parameters_mb", totals.parameters_mb,
-        "total_mb", total_mb(&totals));
-    char *result = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    json_decref(root);
     if (result == NULL)
         return vgg_fail_memory(error, "the summary", network->layer_count * 64);
     *out = result;
