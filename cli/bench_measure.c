@@ -207,7 +207,9 @@ static bool make_plan(bench_run *run, vgg_network *network, size_t *bytes) {
     options.mode = run->options->train ? VGG_MODE_TRAIN : VGG_MODE_EVAL;
     options.defer_linear = run->options->train;
     vgg_error error;
-    vgg_status status = vgg_plan_create(network, &options, &run->plan, &error);
+    vgg_status status = run->options->train
+                            ? vgg_plan_create_training(network, &options, &run->plan, &error)
+                            : vgg_plan_create(network, &options, &run->plan, &error);
     if (status == VGG_OK)
         status = vgg_plan_memory(network, &options, bytes, &error);
     if (status == VGG_OK && run->options->train)

@@ -32,11 +32,11 @@ typedef struct vgg_plan_options {
     size_t batch;         /* most images at once, default 1 */
     size_t height, width; /* of the input; default 0: the network's own */
     size_t threads;       /* default 0: as many as the machine leaves to this process */
-    vgg_mode mode;        /* default VGG_MODE_EVAL */
-    bool gradients;       /* keep what vgg_plan_backward needs, default false; a plan made for
-                           * VGG_MODE_TRAIN always does */
-    bool exact;           /* convolve directly, without Winograd's transforms: slower, and less than
-                           * half of the rounding error; default false */
+    vgg_mode mode;       /* default VGG_MODE_EVAL; vgg_plan_memory tells plans for training by it */
+    bool gradients;      /* keep what vgg_plan_backward needs, default false; a plan made for
+                          * VGG_MODE_TRAIN always does */
+    bool exact;          /* convolve directly, without Winograd's transforms: slower, and less than
+                          * half of the rounding error; default false */
     bool input_gradient; /* vgg_plan_backward also computes the gradient of the input, default false
                           */
     bool softmax; /* vgg_plan_forward writes probabilities instead of logits, default false; not
@@ -56,20 +56,32 @@ VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
 
 typedef struct vgg_plan vgg_plan;
 
-/* Compiles the network. All memory that the plan will ever use is taken here; when the machine has
- * less than that, the error says how much is needed for what, and how much there is. The network
- * must outlive the plan. When its tensors change, the next run of the plan sees the new values.
- * Running in VGG_MODE_TRAIN changes the network's running statistics; nothing else does. */
-VGG_API vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options,
+/* Compiles the network for VGG_MODE_EVAL; nothing that the plan does changes it, and it must
+ * outlive the plan. All memory that the plan will ever use is taken here; when the machine has less
+ * than that, the error says how much is needed for what, and how much there is. When the network's
+ * tensors change, the next run of the plan sees the new values. `options` may be NULL;
+ * VGG_ERROR_ARGUMENT when they ask for VGG_MODE_TRAIN.
+ *
+ * Weights in 16 or 8 bits stay so. A plan with gradients keeps a copy as floats of those that a
+ * gradient is carried back through. */
+VGG_API vgg_status vgg_plan_create(const vgg_network *network, const vgg_plan_options *options,
                                    vgg_plan **plan, vgg_error *error);
+
+/* The same for training the network: a plan with gradients that starts in VGG_MODE_TRAIN, whatever
+ * options->mode says. Its weights become float32 here, and running in VGG_MODE_TRAIN changes the
+ * running statistics. */
+VGG_API vgg_status vgg_plan_create_training(vgg_network *network, const vgg_plan_options *options,
+                                            vgg_plan **plan, vgg_error *error);
+
 VGG_API void vgg_plan_free(vgg_plan *plan);
 
-/* Bytes that a plan with these options takes, without making it. */
-VGG_API vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options,
+/* Bytes that a plan with these options takes, without making it: with VGG_MODE_TRAIN one of
+ * vgg_plan_create_training. What a network takes to become float32 is not part of it. */
+VGG_API vgg_status vgg_plan_memory(const vgg_network *network, const vgg_plan_options *options,
                                    size_t *bytes, vgg_error *error);
 
 /* Switches between train and eval, like PyTorch's model.train() and model.eval(). Switching to
- * VGG_MODE_TRAIN needs a plan that keeps gradients. */
+ * VGG_MODE_TRAIN needs a plan of vgg_plan_create_training. */
 VGG_API vgg_status vgg_plan_set_mode(vgg_plan *plan, vgg_mode mode, vgg_error *error);
 VGG_API vgg_mode vgg_plan_mode(const vgg_plan *plan);
 
@@ -82,7 +94,7 @@ VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t 
                                     float *logits, vgg_error *error);
 
 /* After vgg_plan_forward, once for each: from the gradient of a loss with respect to the logits,
- * (count, classes), the gradients of every trained tensor (read them with vgg_plan_gradient) and,
+ * (count, classes), the gradients of every learnable tensor (read them with vgg_plan_gradient) and,
  * when the plan was made for it and input_gradient is not NULL, of the input, (count, channels,
  * height, width). */
 VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient,
@@ -96,8 +108,8 @@ VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradien
 VGG_API void vgg_plan_begin_step(vgg_plan *plan);
 
 /* The gradient of a tensor after vgg_plan_backward, in the tensor's shape; NULL for a tensor that
- * is not trained or frozen, a plan without gradients and, with defer_linear, the tensors of linear
- * layers. Belongs to the plan. */
+ * is not learnable or frozen, a plan without gradients and, with defer_linear, the tensors of
+ * linear layers. Belongs to the plan. */
 VGG_API const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor);
 
 /* Numbers the random choices of dropout; a forward pass in VGG_MODE_TRAIN draws them as a function

@@ -39,8 +39,8 @@ VGG_API void vgg_optimiser_options_init(vgg_optimiser_options *options, size_t s
 
 typedef struct vgg_optimiser vgg_optimiser;
 
-/* Optimises the network of the plan with the plan's gradients; both must outlive it. options may be
- * NULL. */
+/* Optimises the network of a plan of vgg_plan_create_training with the plan's gradients; both must
+ * outlive it. options may be NULL. */
 VGG_API vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan,
                                         const vgg_optimiser_options *options,
                                         vgg_optimiser **optimiser, vgg_error *error);

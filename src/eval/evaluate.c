@@ -96,7 +96,7 @@ static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *op
     planning.exact = options->exact;
     planning.height = preprocess->height;
     planning.width = preprocess->width;
-    return vgg_plan_create((vgg_network *)vgg_model_network(model), &planning, plan, error);
+    return vgg_plan_create(vgg_model_network(model), &planning, plan, error);
 }
 
 static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,

@@ -19,17 +19,13 @@ void vgg_predictor_options_init(vgg_predictor_options *options, size_t size) {
 
 /* ---- making ---- */
 
-/* Plans for eval change nothing in it. */
-static vgg_network *network_of(const vgg_predictor *predictor) {
-    return (vgg_network *)vgg_model_network(predictor->model);
-}
-
 /* Bytes of predicting batches of so many pictures. */
 static vgg_status count_memory(const vgg_predictor *predictor, size_t batch, size_t *bytes,
                                vgg_error *error) {
     vgg_plan_options planning = predictor->planning;
     planning.batch = batch;
-    vgg_status status = vgg_plan_memory(network_of(predictor), &planning, bytes, error);
+    vgg_status status =
+        vgg_plan_memory(vgg_model_network(predictor->model), &planning, bytes, error);
     size_t row, rows;
     if (status == VGG_OK &&
         (!vgg_size_add(predictor->input, predictor->classes, &row) ||
@@ -57,7 +53,8 @@ static vgg_status make_plan(vgg_predictor *predictor, size_t batch, vgg_error *e
     vgg_plan_free(predictor->plan);
     predictor->plan = NULL;
     predictor->planning.batch = batch;
-    return vgg_plan_create(network_of(predictor), &predictor->planning, &predictor->plan, error);
+    return vgg_plan_create(vgg_model_network(predictor->model), &predictor->planning,
+                           &predictor->plan, error);
 }
 
 /* With a batch that was asked for, its plan is made at once, so that what cannot be is said at

@@ -43,13 +43,18 @@ static inline vgg_numbers vgg_tensor_numbers(const vgg_tensor *tensor) {
     return (vgg_numbers){tensor->values, VGG_ELEMENT_FLOAT32, NULL};
 }
 
+/* The numbers of a tensor as floats, zero where it has none. */
+void vgg_tensor_widen(const vgg_tensor *tensor, float *values);
+
 struct vgg_network {
     vgg_network_options options; /* its arch string is the network's own copy */
     vgg_layer *layers;
     size_t layer_count;
     vgg_tensor *tensors;
     size_t tensor_count;
-    unsigned long version; /* counts changes of values: plans look at it to repack weights */
+    /* Plans make what follows from values anew when these have changed: counts of changes, of any
+     * value, and of running statistics by training alone. */
+    unsigned long version, statistics;
 };
 
 /* Order of the tensors of a layer: convolution and linear have two, batch normalisation four. */

@@ -41,6 +41,11 @@ void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op) {
     vgg_linear_task task = linear_task(plan, op);
     task.dy = vgg_plan_buffer(plan, op->dy);
     task.dx = vgg_plan_buffer(plan, op->dx);
+    if (task.element != VGG_ELEMENT_FLOAT32) {
+        task.weights = plan->constants + op->widened;
+        task.element = VGG_ELEMENT_FLOAT32;
+        task.scales = NULL;
+    }
     if (op->graph.trains && !plan->options.defer_linear) {
         task.dweights = vgg_op_gradient(plan, op, VGG_TENSOR_WEIGHT);
         task.dbias = vgg_op_gradient(plan, op, VGG_TENSOR_BIAS);

@@ -56,22 +56,23 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
     return VGG_OK;
 }
 
+static vgg_status read_options(const vgg_plan_options *given, vgg_plan_options *options,
+                               vgg_error *error) {
+    vgg_plan_options_init(options, sizeof *options);
+    return vgg_options_read(options, sizeof *options, given, "vgg_plan_options", error);
+}
+
 /* A plan with its ops, but without memory for running them. */
-static vgg_status compile(vgg_network *network, const vgg_plan_options *given, vgg_plan **out,
+static vgg_status compile(const vgg_network *network, vgg_plan_options options, vgg_plan **out,
                           vgg_error *error) {
-    vgg_plan_options options;
-    vgg_plan_options_init(&options, sizeof options);
-    vgg_status status =
-        vgg_options_read(&options, sizeof options, given, "vgg_plan_options", error);
     complete_options(network, &options);
-    if (status == VGG_OK)
-        status = check_options(&options, error);
+    vgg_status status = check_options(&options, error);
     if (status != VGG_OK)
         return status;
     vgg_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return vgg_fail_memory(error, "a plan", sizeof *plan);
-    plan->network = plan->training = network;
+    plan->network = network;
     plan->options = options;
     plan->mode = options.mode;
     plan->gradients = options.gradients;
@@ -127,11 +128,10 @@ static vgg_status take_memory(vgg_plan *plan, vgg_error *error) {
     return VGG_OK;
 }
 
-/* Running statistics are written in train mode, so they cannot stay in a mapped file, and backward
- * passes read floats only. */
-static vgg_status own_values(vgg_plan *plan, vgg_error *error) {
-    vgg_network *network = plan->training;
-    for (size_t i = 0; plan->gradients && i < network->tensor_count; i++) {
+/* Training writes running statistics, so they cannot stay in a mapped file, and weights as floats.
+ */
+static vgg_status own_values(vgg_network *network, vgg_error *error) {
+    for (size_t i = 0; i < network->tensor_count; i++) {
         const vgg_tensor *tensor = &network->tensors[i];
         bool statistics = !tensor->info.learnable && tensor->values != NULL;
         if (!statistics && tensor->narrow.at == NULL)
@@ -142,24 +142,45 @@ static vgg_status own_values(vgg_plan *plan, vgg_error *error) {
     return VGG_OK;
 }
 
-vgg_status vgg_plan_create(vgg_network *network, const vgg_plan_options *options, vgg_plan **out,
-                           vgg_error *error) {
+/* training: the network again for a plan that trains it, else NULL. */
+static vgg_status create(const vgg_network *network, vgg_network *training,
+                         const vgg_plan_options *options, vgg_plan **out, vgg_error *error) {
     vgg_plan *plan = NULL;
-    vgg_status status = compile(network, options, &plan, error);
+    vgg_status status = compile(network, *options, &plan, error);
     if (status != VGG_OK)
         return status;
+    plan->training = training;
     status = take_memory(plan, error);
     if (status == VGG_OK)
         status = vgg_threads_obtain(plan->options.shared_threads, plan->options.threads,
                                     &plan->threads, &plan->own_threads, error);
-    if (status == VGG_OK)
-        status = own_values(plan, error);
+    if (status == VGG_OK && training != NULL)
+        status = own_values(training, error);
     if (status != VGG_OK) {
         vgg_plan_free(plan);
         return status;
     }
     *out = plan;
     return VGG_OK;
+}
+
+vgg_status vgg_plan_create(const vgg_network *network, const vgg_plan_options *given,
+                           vgg_plan **plan, vgg_error *error) {
+    vgg_plan_options options;
+    vgg_status status = read_options(given, &options, error);
+    if (status == VGG_OK && options.mode == VGG_MODE_TRAIN)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT,
+                          "a plan for VGG_MODE_TRAIN changes its network: expected "
+                          "vgg_plan_create_training");
+    return status == VGG_OK ? create(network, NULL, &options, plan, error) : status;
+}
+
+vgg_status vgg_plan_create_training(vgg_network *network, const vgg_plan_options *given,
+                                    vgg_plan **plan, vgg_error *error) {
+    vgg_plan_options options;
+    vgg_status status = read_options(given, &options, error);
+    options.mode = VGG_MODE_TRAIN;
+    return status == VGG_OK ? create(network, network, &options, plan, error) : status;
 }
 
 void vgg_plan_free(vgg_plan *plan) {
@@ -176,10 +197,13 @@ void vgg_plan_free(vgg_plan *plan) {
     free(plan);
 }
 
-vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options, size_t *bytes,
+vgg_status vgg_plan_memory(const vgg_network *network, const vgg_plan_options *given, size_t *bytes,
                            vgg_error *error) {
     vgg_plan *plan = NULL;
-    vgg_status status = compile(network, options, &plan, error);
+    vgg_plan_options options;
+    vgg_status status = read_options(given, &options, error);
+    if (status == VGG_OK)
+        status = compile(network, options, &plan, error);
     if (status != VGG_OK)
         return status;
     *bytes = total_bytes(plan);
@@ -190,9 +214,10 @@ vgg_status vgg_plan_memory(vgg_network *network, const vgg_plan_options *options
 /* ---- using ---- */
 
 vgg_status vgg_plan_set_mode(vgg_plan *plan, vgg_mode mode, vgg_error *error) {
-    if (mode == VGG_MODE_TRAIN && !plan->gradients)
+    if (mode == VGG_MODE_TRAIN && plan->training == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "this plan was made for eval without gradients and cannot train");
+                        "this plan was made for eval and cannot train: expected "
+                        "vgg_plan_create_training");
     plan->mode = mode;
     return VGG_OK;
 }

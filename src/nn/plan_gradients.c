@@ -58,6 +58,14 @@ static size_t reserve_weights(plan_compiler *compiler, vgg_cpu_op *op) {
     return scratch;
 }
 
+/* The backward pass to the input of a linear layer reads floats; training makes them in the network
+ * itself. */
+static void widen_weights(plan_compiler *compiler, vgg_cpu_op *op) {
+    const vgg_tensor *weight = vgg_plan_tensor(compiler->plan, op, VGG_TENSOR_WEIGHT);
+    if (compiler->plan->options.mode == VGG_MODE_EVAL && weight->narrow.at != NULL)
+        op->widened = vgg_compiler_add_constants(compiler, weight->info.count);
+}
+
 static void add_gradient_buffers(plan_compiler *compiler, vgg_cpu_op *op, size_t dy) {
     vgg_plan *plan = compiler->plan;
     bool first = op == plan->ops;
@@ -70,6 +78,8 @@ static void add_gradient_buffers(plan_compiler *compiler, vgg_cpu_op *op, size_t
     }
     if (!op->graph.need_dx)
         return;
+    if (op->graph.kind == VGG_OP_LINEAR)
+        widen_weights(compiler, op);
     if (first) {
         op->dx = plan->input_gradient;
         if (op->graph.kind == VGG_OP_CONVOLUTION)

@@ -15,31 +15,67 @@ static vgg_status check_values(const vgg_network *network, vgg_error *error) {
     return VGG_OK;
 }
 
+/* Whether a linear layer's weights are narrow where the plan was made for floats: to train them, or
+ * to carry a gradient back through them. */
+static bool became_narrow(const vgg_plan *plan, const vgg_cpu_op *op) {
+    return op->graph.kind == VGG_OP_LINEAR &&
+           vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT)->narrow.at != NULL &&
+           (plan->training != NULL || (op->graph.need_dx && op->widened == VGG_NO_CONSTANTS));
+}
+
+static vgg_status check_widths(const vgg_plan *plan, vgg_error *error) {
+    for (size_t s = 0; s < plan->op_count; s++) {
+        const vgg_cpu_op *op = &plan->ops[s];
+        if (became_narrow(plan, op))
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "tensor %s was stored in fewer bits after this plan was made, which "
+                            "needs its floats",
+                            vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT)->info.name);
+    }
+    return VGG_OK;
+}
+
 /* What an op's kernels want of its layer's weights and biases. */
 static void make_constants(vgg_plan *plan, const vgg_cpu_op *op) {
-    vgg_op_pack(plan, op, false);
-    if (op->graph.need_dx)
-        vgg_op_pack(plan, op, true);
-    memcpy(plan->constants + op->bias, vgg_plan_tensor(plan, op, VGG_TENSOR_BIAS)->values,
-           op->graph.out.channels * sizeof(float));
+    const vgg_tensor *weight;
+    switch (op->graph.kind) {
+    case VGG_OP_CONVOLUTION:
+        vgg_op_pack(plan, op, false);
+        if (op->graph.need_dx)
+            vgg_op_pack(plan, op, true);
+        memcpy(plan->constants + op->bias, vgg_plan_tensor(plan, op, VGG_TENSOR_BIAS)->values,
+               op->graph.out.channels * sizeof(float));
+        break;
+    case VGG_OP_LINEAR:
+        weight = vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT);
+        if (op->widened != VGG_NO_CONSTANTS && weight->narrow.at != NULL)
+            vgg_tensor_widen(weight, plan->constants + op->widened);
+        break;
+    default:
+        break;
+    }
 }
 
 vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
     const vgg_network *network = plan->network;
-    if (plan->fresh && plan->version == network->version)
+    bool values = !plan->fresh || plan->version != network->version;
+    bool statistics = values || plan->statistics != network->statistics;
+    if (!statistics)
         return VGG_OK;
-    vgg_status status = check_values(network, error);
+    vgg_status status = values ? check_values(network, error) : VGG_OK;
+    if (status == VGG_OK && values)
+        status = check_widths(plan, error);
     if (status != VGG_OK)
         return status;
     for (size_t s = 0; s < plan->op_count; s++) {
         const vgg_cpu_op *op = &plan->ops[s];
-        if (op->graph.kind != VGG_OP_CONVOLUTION)
-            continue;
-        make_constants(plan, op);
+        if (values)
+            make_constants(plan, op);
         if (op->graph.folded != VGG_NO_LAYER)
             vgg_op_fold_norm(plan, op);
     }
     plan->version = network->version;
+    plan->statistics = network->statistics;
     plan->fresh = true;
     return VGG_OK;
 }

@@ -139,8 +139,7 @@ const float *vgg_network_values(const vgg_network *network, size_t tensor) {
     return tensor < network->tensor_count ? network->tensors[tensor].values : NULL;
 }
 
-/* The numbers of a tensor as floats, zero where it has none. */
-static void widen(const vgg_tensor *tensor, float *values) {
+void vgg_tensor_widen(const vgg_tensor *tensor, float *values) {
     vgg_numbers numbers = vgg_tensor_numbers(tensor);
     if (numbers.at == NULL)
         memset(values, 0, tensor->info.count * sizeof *values);
@@ -159,7 +158,7 @@ float *vgg_network_own(vgg_network *network, size_t index) {
         float *values = vgg_aligned_alloc(tensor->info.count * sizeof *values);
         if (values == NULL)
             return NULL;
-        widen(tensor, values);
+        vgg_tensor_widen(tensor, values);
         free(tensor->owned);
         tensor->owned = values;
         tensor->values = values;
@@ -199,7 +198,7 @@ vgg_status vgg_network_copy_values(const vgg_network *network, size_t index, flo
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "tensor %s has %zu values, asked for %zu",
                         tensor->info.name,
                         vgg_tensor_numbers(tensor).at == NULL ? 0 : tensor->info.count, count);
-    widen(tensor, values);
+    vgg_tensor_widen(tensor, values);
     return VGG_OK;
 }
 

@@ -69,9 +69,10 @@ vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimise
     vgg_status status = vgg_numbers_check(row->numbers, options, error);
     if (status != VGG_OK)
         return status;
-    if (!plan->gradients)
+    if (plan->training != network)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "the optimiser's plan was made without gradients");
+                        "the optimiser's plan does not train its network: expected one of "
+                        "vgg_plan_create_training");
     if (plan->options.defer_linear && row->update_deferred == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "%s needs stored gradients, and its plan was made with defer_linear",

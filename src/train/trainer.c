@@ -70,7 +70,7 @@ static vgg_status create_plan(vgg_trainer *trainer, vgg_error *error) {
     if (status != VGG_OK)
         return status;
     vgg_plan_options options = plan_options(trainer, row);
-    status = vgg_plan_create(trainer->network, &options, &trainer->plan, error);
+    status = vgg_plan_create_training(trainer->network, &options, &trainer->plan, error);
     if (status != VGG_OK)
         return status;
     return vgg_part_sums_create(&trainer->sums, trainer->options.parts,

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "plan_modes.h"
 #include "vgg/plan.h"
 #include "vgg_test.h"
 
@@ -246,7 +247,7 @@ vgg_plan *vgg_golden_plan(vgg_network *network, const vgg_golden_case *item, siz
     options.gradients = gradients;
     options.input_gradient = gradients;
     vgg_plan *plan = NULL;
-    assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+    assert_ok(create_plan(network, &options, &plan, &error), error);
     return plan;
 }
 

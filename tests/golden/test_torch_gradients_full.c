@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "golden.h"
+#include "plan_modes.h"
 #include "vgg/loss.h"
 #include "vgg/plan.h"
 #include "vgg_test.h"
@@ -93,7 +94,7 @@ static vgg_plan *run(vgg_network *network, const vgg_golden_case *item, bool exa
     options.gradients = true;
     options.input_gradient = true;
     vgg_plan *plan = NULL;
-    assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+    assert_ok(create_plan(network, &options, &plan, &error), error);
     float *pictures = vgg_golden_pictures(item, 0);
     size_t *classes = vgg_golden_classes(item, 0);
     size_t count = item->batch * item->classes;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "golden.h"
+#include "plan_modes.h"
 #include "vgg/loss.h"
 #include "vgg/plan.h"
 #include "vgg/train.h"
@@ -35,7 +36,7 @@ static vgg_plan *make_plan(vgg_network *network, const vgg_golden_case *item, co
     options.defer_linear = how->defer;
     options.mode = item->mode;
     vgg_plan *plan = NULL;
-    assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+    assert_ok(create_training_plan(network, &options, &plan, &error), error);
     return plan;
 }
 

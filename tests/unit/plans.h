@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "nets.h"
+#include "plan_modes.h"
 #include "vgg/plan.h"
 
 static inline vgg_plan_options plan_options(size_t batch, size_t threads) {
@@ -19,7 +20,7 @@ static inline vgg_plan_options plan_options(size_t batch, size_t threads) {
 static inline vgg_plan *make_plan(vgg_network *network, const vgg_plan_options *options) {
     vgg_plan *plan = NULL;
     vgg_error error;
-    assert_ok(vgg_plan_create(network, options, &plan, &error), error);
+    assert_ok(create_plan(network, options, &plan, &error), error);
     return plan;
 }
 

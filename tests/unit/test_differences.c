@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "nn/plan.h"
+#include "plan_modes.h"
 #include "vgg/loss.h"
 
 #define IMAGES ((size_t)3)
@@ -150,7 +151,7 @@ static void open_probe(probe *p, const vgg_network_options *network, vgg_mode mo
     options.gradients = true;
     options.input_gradient = true;
     vgg_error error;
-    assert_ok(vgg_plan_create(p->network, &options, &p->plan, &error), error);
+    assert_ok(create_plan(p->network, &options, &p->plan, &error), error);
     vgg_plan_set_dropout(p->plan, 1, 0);
     p->inputs = malloc(INPUTS * sizeof *p->inputs);
     p->input_gradient = malloc(INPUTS * sizeof *p->input_gradient);

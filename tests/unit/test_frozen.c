@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "nn/plan.h"
+#include "plan_modes.h"
 #include "vgg/loss.h"
 
 #define SIDE ((size_t)16)
@@ -39,7 +40,7 @@ static vgg_plan *run(vgg_network *network, const vgg_plan_options *options, floa
     }
     vgg_plan *plan = NULL;
     vgg_error error;
-    assert_ok(vgg_plan_create(network, options, &plan, &error), error);
+    assert_ok(create_plan(network, options, &plan, &error), error);
     assert_ok(vgg_plan_forward(plan, inputs, IMAGES, logits, &error), error);
     vgg_cross_entropy(logits, labels, IMAGES, CLASSES, gradient);
     assert_ok(vgg_plan_backward(plan, gradient, NULL, &error), error);

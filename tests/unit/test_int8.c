@@ -38,17 +38,14 @@ static float *copy_values(const vgg_network *network, size_t tensor) {
     return values;
 }
 
-static void run(vgg_network *network, bool gradients, float logits[CLASSES]) {
+static void run(vgg_network *network, float logits[CLASSES]) {
     vgg_error error;
-    vgg_plan_options options;
-    vgg_plan_options_init(&options, sizeof options);
-    options.gradients = gradients;
     vgg_plan *plan;
     float inputs[INPUT];
     for (size_t i = 0; i < INPUT; i++) {
         inputs[i] = (float)(i % 7) - 3;
     }
-    assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+    assert_ok(vgg_plan_create(network, NULL, &plan, &error), error);
     assert_ok(vgg_plan_forward(plan, inputs, 1, logits, &error), error);
     vgg_plan_free(plan);
 }
@@ -137,27 +134,6 @@ static void test_not_finite(void **state) {
     vgg_network_free(network);
 }
 
-/* Backward passes read floats, those that int8 stands for. */
-static void test_gradients_widen(void **state) {
-    (void)state;
-    float int8[CLASSES], floats[CLASSES];
-    vgg_network *network = draw_network();
-    set_dtype(network, "I8");
-    size_t weight = vgg_network_find_tensor(network, "classifier.0.weight");
-    float *before = copy_values(network, weight);
-    run(network, false, int8);
-    assert_string_equal(vgg_network_dtype(network, weight), "I8");
-    run(network, true, floats);
-    assert_string_equal(vgg_network_dtype(network, weight), "F32");
-    assert_memory_equal(before, vgg_network_values(network, weight),
-                        network->tensors[weight].info.count * sizeof *before);
-    for (size_t i = 0; i < CLASSES; i++) {
-        assert_true(fabsf(int8[i] - floats[i]) <= 1e-5f * fabsf(floats[i]) + 1e-6f);
-    }
-    free(before);
-    vgg_network_free(network);
-}
-
 static void test_weight_bytes(void **state) {
     (void)state;
     vgg_network *network = draw_network();
@@ -187,7 +163,7 @@ static void test_file(void **state) {
     float before[CLASSES], after[CLASSES];
     vgg_network *made = draw_network();
     set_dtype(made, "I8");
-    run(made, false, before);
+    run(made, before);
     vgg_model *model = save_and_load(made, first);
     vgg_network *network = vgg_model_mutable_network(model);
     const unsigned char *map = model->storage.map;
@@ -201,7 +177,7 @@ static void test_file(void **state) {
             assert_in_range((uintptr_t)numbers.scales, (uintptr_t)map,
                             (uintptr_t)(map + model->storage.size));
     }
-    run(network, false, after);
+    run(network, after);
     assert_memory_equal(before, after, sizeof before);
     vgg_model_free(model);
     unlink(first);
@@ -262,10 +238,10 @@ static void test_other_formats(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_other_types),
-        cmocka_unit_test(test_not_finite),   cmocka_unit_test(test_gradients_widen),
-        cmocka_unit_test(test_weight_bytes), cmocka_unit_test(test_file),
-        cmocka_unit_test(test_unaligned),    cmocka_unit_test(test_other_formats),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_other_types),
+        cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_weight_bytes),
+        cmocka_unit_test(test_file),          cmocka_unit_test(test_unaligned),
+        cmocka_unit_test(test_other_formats),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "nn/plan.h"
+#include "plan_modes.h"
 #include "vgg/loss.h"
 #include "vgg/train.h"
 
@@ -52,7 +53,7 @@ static vgg_plan *make_plan(vgg_network *network, const manner *how) {
     options.threads = how->threads;
     vgg_plan *plan = NULL;
     vgg_error error;
-    assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+    assert_ok(create_training_plan(network, &options, &plan, &error), error);
     return plan;
 }
 

@@ -49,7 +49,7 @@ static vgg_status use_network(const void *options, vgg_error *error) {
 
 static vgg_status use_plan(const void *options, vgg_error *error) {
     vgg_plan *plan = NULL;
-    vgg_status status = vgg_plan_create(vgg_model_mutable_network(model), options, &plan, error);
+    vgg_status status = vgg_plan_create(vgg_model_network(model), options, &plan, error);
     vgg_plan_free(plan);
     return status;
 }
@@ -122,13 +122,10 @@ static vgg_status use_train(const void *options, vgg_error *error) {
 }
 
 static vgg_status use_optimiser(const void *options, vgg_error *error) {
-    vgg_plan_options planning;
-    vgg_plan_options_init(&planning, sizeof planning);
-    planning.gradients = true;
     vgg_network *network = vgg_model_mutable_network(model);
     vgg_plan *plan = NULL;
     vgg_optimiser *optimiser = NULL;
-    vgg_status status = vgg_plan_create(network, &planning, &plan, error);
+    vgg_status status = vgg_plan_create_training(network, NULL, &plan, error);
     if (status == VGG_OK)
         status = vgg_optimiser_create(network, plan, options, &optimiser, error);
     vgg_optimiser_free(optimiser);

@@ -74,7 +74,7 @@ static void too_little_memory(void **state) {
     vgg_error error = {0};
     char needed[VGG_SIZE_TEXT];
     vgg_size_text(needed, memory_of(network, &options));
-    assert_int_equal(vgg_plan_create(network, &options, &plan, &error), VGG_ERROR_MEMORY);
+    assert_int_equal(vgg_plan_create_training(network, &options, &plan, &error), VGG_ERROR_MEMORY);
     assert_null(plan);
     assert_contains(error.message, needed);
     assert_contains(error.message, "left");

@@ -18,10 +18,10 @@ static void assert_winograd(vgg_model *model) {
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
     options.batch = MICRO_BATCH;
-    options.mode = VGG_MODE_TRAIN;
     vgg_plan *plan = NULL;
     vgg_error error;
-    assert_ok(vgg_plan_create(vgg_model_mutable_network(model), &options, &plan, &error), error);
+    assert_ok(vgg_plan_create_training(vgg_model_mutable_network(model), &options, &plan, &error),
+              error);
     assert_true(uses_winograd(plan));
     vgg_plan_free(plan);
 }

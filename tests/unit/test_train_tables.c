@@ -312,13 +312,12 @@ static void deferred_gradients(void **state) {
     initialise(network, "glorot", 1);
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
-    options.mode = VGG_MODE_TRAIN;
     options.defer_linear = true;
     vgg_plan *plan = NULL;
     vgg_optimiser *optimiser = NULL;
     vgg_optimiser_options optimising;
     vgg_optimiser_options_init(&optimising, sizeof optimising);
-    assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+    assert_ok(vgg_plan_create_training(network, &options, &plan, &error), error);
     assert_int_equal(
         vgg_optimiser_of_row(&sums_row, &optimising, network, plan, &optimiser, &error),
         VGG_ERROR_ARGUMENT);
