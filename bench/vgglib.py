@@ -71,6 +71,7 @@ ARGUMENTS = {
     "vgg_model_free": [c_void_p],
     "vgg_plan_options_init": [c_void_p, c_size_t],
     "vgg_plan_create": [c_void_p, c_void_p, c_void_p, c_void_p],
+    "vgg_plan_create_training": [c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_plan_forward": [c_void_p, c_void_p, c_size_t, c_void_p, c_void_p],
     "vgg_plan_backward": [c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_cross_entropy": [c_void_p, c_void_p, c_size_t, c_size_t, c_void_p],
@@ -190,9 +191,9 @@ class Library:
         self.plan_options_init(byref(options), sizeof(options))
         options.batch = batch
         options.threads = threads
-        options.mode = 1 if train else 0
         options.defer_linear = train
-        self.plan_create(network, byref(options), byref(plan))
+        create = self.plan_create_training if train else self.plan_create
+        create(network, byref(options), byref(plan))
         return plan
 
     def make_optimiser(self, network, plan, momentum, decay):
