@@ -202,30 +202,28 @@ static bool has_all_scans(const struct jpeg_decompress_struct *codec) {
 }
 
 /* Some cameras and programs leave the end marker out, or write zeros or data of their own in its
- * place. All rows are there when all scans are, and when they were not decoded out of zeros that
- * stand for the rest of a file. */
+ * place. All rows are there when all scans are, which is asked before this, and when they were not
+ * decoded out of zeros that stand for the rest of a file. */
 static vgg_status check_end(const jpeg_reader *reader) {
     const vgg_source *source = reader->source;
     size_t zeros = source->size;
     while (zeros > 0 && source->bytes[zeros - 1] == 0) {
         zeros--;
     }
-    bool whole = has_all_scans(&reader->codec) && reader->at <= zeros + READ_AHEAD;
-    return !reader->end_missed || whole ? VGG_OK : fail_short(reader);
+    return !reader->end_missed || reader->at <= zeros + READ_AHEAD ? VGG_OK : fail_short(reader);
 }
 
 static vgg_status read_rows(jpeg_reader *reader) {
     j_decompress_ptr codec = &reader->codec;
     jpeg_start_decompress(codec);
-    vgg_status status = check_end(reader); /* all scans but a single one are read by now */
-    if (status != VGG_OK)
-        return status;
+    if (reader->end_missed && !has_all_scans(codec)) /* several are read by now, a single one not */
+        return fail_short(reader);
     bool cmyk = codec->out_color_space == JCS_CMYK;
     size_t width = codec->output_width;
     size_t channels = codec->out_color_space == JCS_GRAYSCALE ? 1 : 3;
     vgg_image *image = &reader->image;
-    status = vgg_source_make_image(reader->source, image, width, codec->output_height, channels,
-                                   reader->error);
+    vgg_status status = vgg_source_make_image(reader->source, image, width, codec->output_height,
+                                              channels, reader->error);
     if (status != VGG_OK)
         return status;
     JSAMPARRAY inks = NULL;
@@ -239,7 +237,7 @@ static vgg_status read_rows(jpeg_reader *reader) {
             cmyk_to_rgb(inks[0], row, width);
     }
     note_place(reader);
-    jpeg_finish_decompress(codec);
+    jpeg_finish_decompress(codec); /* which frees what is known of scans and components */
     return check_end(reader);
 }
 

@@ -25,8 +25,12 @@ typedef struct png_reader {
     vgg_error *error;
 } png_reader;
 
+/* libpng takes as much for some chunks as their header says, whatever the limits that it was given;
+ * it passes over those that it gets no memory for. */
 static png_voidp take(png_structp codec, png_alloc_size_t bytes) {
     png_reader *reader = png_get_mem_ptr(codec);
+    if (bytes > VGG_LIMIT_PNG_CHUNK_BYTES)
+        return NULL;
     void *block = malloc(bytes);
     reader->out_of_memory = reader->out_of_memory || block == NULL;
     return block;

@@ -99,6 +99,20 @@ static void png_sizes_are_those_that_libpng_finds(void **state) {
     assert_true(refused(&file, VGG_ERROR_FORMAT, "Not enough image data") < MEGABYTE);
 }
 
+/* An EXIF block of 2 GB, which libpng 1.6.39 takes memory for at once. */
+static void png_chunks_cannot_claim_more_than_their_limit(void **state) {
+    (void)state;
+    size_t size;
+    unsigned char *bytes = golden_bytes("exif6_png.png", &size);
+    made file = {0};
+    put(&file, bytes, size);
+    free(bytes);
+    unsigned char *type = memmem(file.bytes, file.size, "eXIf", 4);
+    assert_non_null(type);
+    memcpy(type - 4, "\x7e\0\0\x1a", 4);
+    assert_true(refused(&file, VGG_ERROR_FORMAT, "is cut short") < MEGABYTE);
+}
+
 static void jpegs_cannot_claim_more_than_a_block_per_bit(void **state) {
     (void)state;
     static const int kinds[] = {0xc0, 0xc1, 0xc2};
@@ -247,6 +261,7 @@ static void too_little_memory_is_called_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(png_sizes_are_those_that_libpng_finds),
+        cmocka_unit_test(png_chunks_cannot_claim_more_than_their_limit),
         cmocka_unit_test(jpegs_cannot_claim_more_than_a_block_per_bit),
         cmocka_unit_test(jpeg_coefficients_have_a_limit),
         cmocka_unit_test(jpeg_scans_have_a_limit),
