@@ -1,8 +1,15 @@
 #!/usr/bin/python3
-"""Writes small good files for each reader into FOLDER/<reader>/, from which the fuzzers start."""
+"""Writes small good files for each reader, of pictures and data sets too, into FOLDER/<reader>/,
+from which the fuzzers start."""
 
+import bz2
+import gzip
+import io
+import lzma
 import pathlib
+import struct
 import sys
+import tarfile
 import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -87,8 +94,53 @@ def darknet(folder):
         (folder / name).write_bytes(darknet_files.weights(network, version))
 
 
+def image(folder):
+    golden = ROOT / "tests" / "golden" / "data" / "image"
+    for path in golden.iterdir():
+        if path.suffix in (".jpg", ".png", ".webp") or path.name.startswith("convert"):
+            (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "plain.ppm").write_bytes(b"P3 2 1 255 1 2 3 4 5 6\n")
+    (folder / "bits.pbm").write_bytes(b"P1\n# bits\n2 2 10 01\n")
+    (folder / "raw.pbm").write_bytes(b"P4 9 2\nabcd")
+
+
+def tar(form, parts):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=form) as archive:
+        for part in parts:
+            for name in ("cat", "dog"):
+                for i in range(2):
+                    data = b"P2 2 1 9 1 %d" % i
+                    entry = tarfile.TarInfo(f"{part}{name}/{i}{'n' * 60 * i}.pgm")
+                    entry.size = len(data)
+                    archive.addfile(entry, io.BytesIO(data))
+        link = tarfile.TarInfo(f"{parts[0]}cat/link.pgm")
+        link.type, link.linkname = tarfile.LNKTYPE, f"{parts[0]}cat/0.pgm"
+        archive.addfile(link)
+    return stream.getvalue()
+
+
+def dataset(folder):
+    """The first byte says what follows: see fuzz_dataset.c."""
+    forms = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
+    for name, form in forms.items():
+        (folder / name).write_bytes(b"\0" + tar(form, ["train/", "val/"]))
+    for name, compress in (("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)):
+        (folder / name).write_bytes(b"\0" + compress(tar(tarfile.PAX_FORMAT, ["top/"])))
+
+    def pair(kind, first, second):
+        return bytes([kind]) + struct.pack(">H", len(first)) + first + second
+
+    pictures = struct.pack(">4I", 0x803, 6, 3, 2) + bytes(range(36))
+    labels = struct.pack(">2I", 0x801, 6) + bytes([0, 1, 2] * 2)
+    (folder / "mnist").write_bytes(pair(1, pictures, labels))
+    (folder / "packed").write_bytes(pair(2, gzip.compress(pictures), gzip.compress(labels)))
+    names = b"a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n"
+    (folder / "cifar").write_bytes(pair(3, (b"\1" + bytes(3072)) * 3, names))
+
+
 def main():
-    for make in (safetensors, pth, onnx, keras, caffe, darknet):
+    for make in (safetensors, pth, onnx, keras, caffe, darknet, image, dataset):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs every fuzzer of the build folder $1 for FUZZ_SECONDS (60), or those named behind it, from the
-# seeds of fuzz/make_seeds.py and what earlier runs found. A file that breaks a reader stays in
-# $1/found and ends the run with a failure.
+# seeds of fuzz/make_seeds.py and what earlier runs found. A file that breaks a reader, or that takes
+# it more than 20 seconds, 1 GB in one block or 2 GB in all, stays in $1/found and ends the run with a
+# failure.
 set -eu
 build="$1"
 shift
@@ -14,8 +15,8 @@ for program in "$@"; do
     reader="${program##*/fuzz_}"
     mkdir -p "$build/corpus/$reader" "$build/seeds/$reader"
     echo "fuzz_$reader for ${FUZZ_SECONDS:-60} s"
-    "$build/fuzz/fuzz_$reader" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 \
-        -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+    "$build/fuzz/fuzz_$reader" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=20 \
+        -malloc_limit_mb=1024 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
         -artifact_prefix="$build/found/$reader-" "$build/corpus/$reader" "$build/seeds/$reader" \
         >"$build/found/$reader.log" 2>&1 || failed="$failed $reader"
     sed -n 's/^stat::number_of_executed_units: */  files: /p' "$build/found/$reader.log"

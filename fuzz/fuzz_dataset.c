@@ -1,0 +1,114 @@
+/* libFuzzer's entry for data sets. The first byte says what the rest is: a file of its own (a tar,
+ * compressed or not), or two files of MNIST or CIFAR, parted where the next two bytes say. What is
+ * opened is split, described and read. */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vgg/data.h"
+
+/* Pictures of a data set that are read. */
+enum { READ = 4 };
+
+static void insist(bool works) {
+    if (!works)
+        abort();
+}
+
+/* Below a folder of this process, in memory. */
+static const char *in_folder(const char *name) {
+    static char folder[] = "/dev/shm/vgg-fuzz-XXXXXX";
+    static char path[128];
+    static bool made;
+    if (!made) {
+        insist(mkdtemp(folder) != NULL);
+        made = true;
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *name, const uint8_t *data, size_t size) {
+    int file = open(in_folder(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    insist(file >= 0 && write(file, data, size) == (ssize_t)size);
+    close(file);
+}
+
+static void read_part(const vgg_dataset *part) {
+    vgg_error error = {0};
+    vgg_dataset_info info = {.struct_size = sizeof info};
+    if (part == NULL)
+        return;
+    insist(vgg_dataset_class_count(part) >= 1);
+    (void)vgg_dataset_describe(part, &info, &error);
+    for (size_t i = 0; i < vgg_dataset_count(part) && i < READ; i++) {
+        vgg_image image = {0};
+        insist(vgg_dataset_item_class(part, i) < vgg_dataset_class_count(part));
+        vgg_status status = vgg_dataset_read(part, i, &image, &error);
+        insist(status == VGG_OK ? image.pixels != NULL : error.message[0] != '\0');
+        vgg_image_free(&image);
+    }
+}
+
+static void open_path(const char *path) {
+    vgg_dataset *train = NULL, *validation = NULL;
+    vgg_error error = {0};
+    vgg_dataset_options options;
+    vgg_dataset_options_init(&options, sizeof options);
+    options.validation_split = 0.25;
+    options.temporary_folder = "/dev/shm";
+    vgg_status status = vgg_dataset_open(path, &options, &train, &validation, &error);
+    if (status != VGG_OK)
+        insist(error.status == status && error.message[0] != '\0' && train == NULL &&
+               validation == NULL);
+    read_part(train);
+    read_part(validation);
+    vgg_dataset_free(train);
+    vgg_dataset_free(validation);
+}
+
+static void open_pair(const char *folder, const char *first, const char *second,
+                      const uint8_t *data, size_t size) {
+    if (size < 2)
+        return;
+    char name[96];
+    size_t parting = (size_t)data[0] << 8 | data[1];
+    data += 2;
+    size -= 2;
+    parting = parting < size ? parting : size;
+    mkdir(in_folder(folder), 0700);
+    snprintf(name, sizeof name, "%s/%s", folder, first);
+    write_file(name, data, parting);
+    snprintf(name, sizeof name, "%s/%s", folder, second);
+    write_file(name, data + parting, size - parting);
+    open_path(in_folder(folder));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size == 0)
+        return 0;
+    switch (data[0] % 4) {
+    case 0:
+        write_file("file", data + 1, size - 1);
+        open_path(in_folder("file"));
+        break;
+    case 1:
+        open_pair("mnist", "train-images-idx3-ubyte", "train-labels-idx1-ubyte", data + 1,
+                  size - 1);
+        break;
+    case 2:
+        open_pair("packed", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", data + 1,
+                  size - 1);
+        break;
+    default:
+        open_pair("cifar", "data_batch_1.bin", "batches.meta.txt", data + 1, size - 1);
+        break;
+    }
+    return 0;
+}
