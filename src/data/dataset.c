@@ -198,6 +198,8 @@ static vgg_status describe_sample(const vgg_dataset *dataset, vgg_dataset_info *
         vgg_image image = {0};
         vgg_error why;
         if (vgg_dataset_read(dataset, i * step, &image, &why) != VGG_OK) {
+            if (why.status == VGG_ERROR_MEMORY) /* the picture is as good as any */
+                return vgg_fail(error, why.status, "%s", why.message);
             if (first.status == VGG_OK)
                 first = why;
             continue;

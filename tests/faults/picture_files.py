@@ -24,6 +24,12 @@ def png(width, height, depth=8, colour=2, rows=None):
             + chunk(b"IEND", b""))
 
 
+def late_png(width, height, depth=8, colour=2):
+    """The same with a chunk before the header, which libpng lets pass."""
+    whole = png(width, height, depth, colour)
+    return whole[:8] + chunk(b"vgGt", b"ahead") + whole[8:]
+
+
 def jpeg(width, height):
     """A JPEG whose frame header says a size that is not its own."""
     at = JPEG.index(b"\xff\xc0") + 5

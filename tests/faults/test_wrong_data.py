@@ -106,6 +106,13 @@ def test_pipe_and_device(tmp_path):
     assert names(tmp_path) == ["pipe"]
 
 
+def test_pipes_in_place_of_mnist(tmp_path):
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        os.mkfifo(tmp_path / name)
+    says = [tmp_path / "train-images-idx3-ubyte", "not a regular file but a pipe"]
+    fails("train", tmp_path, "-o", tmp_path / "run", *TINY, says=says, timeout=3)
+
+
 def test_pipe_among_the_pictures(tmp_path, spoilt):
     """A pipe without a writer must not stop the training for good."""
     os.mkfifo(spoilt / "train" / "moon" / "pipe.png")

@@ -75,6 +75,9 @@ static bool open_failing(const char *path, void begin(size_t n), size_t n) {
     vgg_status status = vgg_dataset_open(path, &options, &train, &validation, &error);
     if (status == VGG_OK)
         status = vgg_dataset_read(train, 0, &image, &error);
+    vgg_dataset_info info = {.struct_size = sizeof info};
+    if (status == VGG_OK)
+        status = vgg_dataset_describe(train, &info, &error);
     allocations used = allocations_end();
     if (status == VGG_OK)
         assert_int_equal(vgg_dataset_count(train) + vgg_dataset_count(validation), CLASSES * EACH);
