@@ -43,7 +43,7 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .name = "train",
          .value = &o->train,
          .help = "measure training steps: forward, loss, backward and the update of SGD with "
-                 "momentum 0.9 and weight decay 0.0005, on random labels"},
+                 "momentum and weight decay, on random labels"},
         {.type = VGG_CLI_SIZE,
          .name = "freeze",
          .argument = "N",
@@ -69,8 +69,7 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .value = &o->runs,
          .minimum = 1,
          .maximum = VGG_CLI_BENCH_RUNS_MOST,
-         .help = "make exactly so many runs, however long they take; --seconds then counts for "
-                 "nothing"},
+         .help = "make exactly so many runs, however long they take, instead of --seconds"},
         vgg_cli_format_option(
             &o->format,
             "text, or json: {\"arch\", \"tier\", \"threads\", \"results\": [{\"batch\", "
@@ -96,19 +95,18 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
         .description =
             "Runs a network on random input and prints, for each batch size, the median and the "
             "quartiles of the milliseconds of a run, after a warm-up; then where the time of the "
-            "first batch size goes, layer by layer. With the name of a safetensors file, MODEL, "
-            "that network is run; --arch, --layout and --input then serve for a file that does "
-            "not say. Otherwise the weights are random too, from a fixed seed.\n"
+            "first batch size goes, layer by layer. With MODEL, a model file, its network "
+            "is run; --arch, --layout and --input then say what the file does not. Otherwise the "
+            "weights are random too, from a fixed seed.\n"
             "GFLOP/s count two operations for each multiply-add of the layers as they are "
-            "defined. An algorithm that saves some, as Winograd's does, can so exceed the peak, "
-            "which is what the processor does in registers. The peak and the bandwidth of reading "
-            "memory (GB/s) are measured before and after the network, in a process of their own, "
-            "and the better figures count.\n"
-            "A layer's MB are its weights, input and output. What is predicted is the time that "
-            "the plan's cost rule gives it on this machine, by which it chooses algorithms. bound "
-            "is the share of its time that its algorithm's multiply-adds would take at the peak, "
-            "or its MB at the bandwidth, whichever is longer; beyond 100 % where they are in a "
-            "cache.\n"
+            "defined. An algorithm that saves some, as Winograd's does, can therefore exceed the "
+            "peak, which is what the processor reaches in registers. The peak and the bandwidth of "
+            "reading memory (GB/s) are measured before and after the network, in a process of "
+            "their own, and the better figures count.\n"
+            "A layer's MB are its weights, input and output. predicted is its time on this machine "
+            "by the cost rule that chooses the algorithms. bound is the share of its time that its "
+            "algorithm's multiply-adds would take at the peak, or its MB at the bandwidth, "
+            "whichever is longer; it is more than 100 % where the MB are in a cache.\n"
             "With --train a run is a training step, and the table shows for each layer the forward "
             "pass and the two halves of the backward pass: the gradient of its input and that of "
             "its weights. Each half has as many multiply-adds as the forward pass. Before its "
@@ -180,7 +178,7 @@ int vgg_cli_bench(int argc, char **argv) {
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
     if (o.freeze > 0 && !o.train) {
-        vgg_cli_complain("bench", "--freeze: a forward pass trains nothing; expected --train too");
+        vgg_cli_complain("bench", "--freeze: expected --train too; without it nothing is trained");
         return VGG_CLI_USAGE;
     }
     if (operands == 1)

@@ -32,21 +32,21 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
          .argument = "TYPE",
          .value = &o->dtype,
          .choices = dtypes,
-         .help = "the weights of linear layers, nine tenths of a VGG, as f16 (half the size; "
+         .help = "store the weights of linear layers, nine tenths of a VGG, as f16 (half the size; "
                  "logits move by less than a thousandth of the largest), bf16 (half the size, "
-                 "eight times as coarse) or int8 (a quarter, logits move by a hundredth or two; "
-                 "safetensors only), or all as f32; arithmetic stays float32",
+                 "eight times as coarse) or int8 (a quarter; logits move by a hundredth or two; "
+                 "safetensors only), or all weights as f32; arithmetic stays float32",
          .fallback = "as in IN"},
         {.type = VGG_CLI_TEXT,
          .name = "format",
          .argument = "FORMAT",
          .value = &o->format,
          .help = "the format of OUT: safetensors, pth or onnx",
-         .fallback = "by its ending, or safetensors"},
+         .fallback = "as OUT's name ends, or safetensors"},
         {.type = VGG_CLI_FLAG,
          .name = "softmax",
          .value = &o->softmax,
-         .help = "end the graph in a softmax, for formats that hold a graph"},
+         .help = "end the graph with a softmax, in formats that have a graph"},
         {.type = VGG_CLI_FLAG,
          .name = "overwrite",
          .value = &o->overwrite,
@@ -62,14 +62,14 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
         .summary = "write a model file in another format or with smaller weights",
         .synopsis = "vgg convert IN OUT [options]",
         .description = "Reads the model IN and writes it to OUT, with its preprocessing and the "
-                       "names of its classes, which may be given here for a file that does not say "
+                       "names of its classes, which can be given here for a file that lacks "
                        "them.\n"
-                       "IN, as the model of any command, may be safetensors, PyTorch (.pth), "
+                       "IN, like the model of any command, may be safetensors, PyTorch (.pth), "
                        "ONNX, Keras (.h5, .keras), Caffe (.caffemodel) or Darknet (.weights); its "
                        "first bytes say which. OUT is safetensors, pth or onnx.\n"
                        "With --dtype f16 the file is half as large, and large linear layers, "
-                       "which wait for memory, take half the time; with --dtype int8 less than a "
-                       "third of both.",
+                       "which are as slow as memory is, take half the time; with --dtype int8, "
+                       "size and time are less than a third.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "vgg convert run/best.safetensors small.safetensors --dtype f16\n"

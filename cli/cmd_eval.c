@@ -42,7 +42,7 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
          .value = &o->part,
          .choices = parts,
          .help = "which part of the data: train or validation",
-         .fallback = "validation, or all of data that has no parts"},
+         .fallback = "validation, or all pictures of data without parts"},
         {.type = VGG_CLI_NUMBER,
          .name = "validation-split",
          .argument = "X",
@@ -50,7 +50,7 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
          .minimum = 0,
          .maximum = 1,
          .below = true,
-         .help = "the share that a training set aside of data without a validation part"},
+         .help = "the share that training set aside, for data without a validation part"},
         {.type = VGG_CLI_SEED,
          .name = "seed",
          .argument = "K",
@@ -65,7 +65,7 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
          .value = &o->batch,
          .minimum = 1,
          .maximum = 65536,
-         .help = "pictures at once"},
+         .help = "pictures that are computed at once"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_workers_option(&o->workers),
         vgg_cli_exact_option(&o->exact),
@@ -120,7 +120,9 @@ static bool open_data(const eval_options *o, const char *path, const vgg_model *
     *dataset = wants_train ? train : validation;
     vgg_dataset_free(wants_train ? validation : train);
     if (*dataset == NULL)
-        vgg_cli_complain("eval", "%s: has no %s part", path, wants_train ? "train" : "validation");
+        vgg_cli_complain("eval", "%s: has no %s part, only a %s part", path,
+                         wants_train ? "train" : "validation",
+                         wants_train ? "validation" : "train");
     return *dataset != NULL;
 }
 

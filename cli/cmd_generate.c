@@ -26,21 +26,21 @@ static bool parse(generate_options *o, int argc, char **argv, size_t *operands, 
          .value = &o->train,
          .minimum = 1,
          .maximum = 1e6,
-         .help = "pictures of each class to learn from"},
+         .help = "training pictures per class"},
         {.type = VGG_CLI_SIZE,
          .name = "validation",
          .argument = "N",
          .value = &o->validation,
          .minimum = 0,
          .maximum = 1e6,
-         .help = "pictures of each class to check with"},
+         .help = "validation pictures per class"},
         {.type = VGG_CLI_SIZE,
          .name = "size",
          .argument = "S",
          .value = &o->size,
          .minimum = 16,
          .maximum = 1024,
-         .help = "their height and width"},
+         .help = "height and width of the pictures"},
         {.type = VGG_CLI_SEED,
          .name = "seed",
          .argument = "K",
@@ -119,11 +119,10 @@ int vgg_cli_generate(int argc, char **argv) {
     }
     char *quoted = vgg_cli_shell_quote(folder);
     char count[2][VGG_CLI_TEXT_SIZE];
-    vgg_cli_print_line(
-        "drew %s pictures to learn from and %s to check with: %d classes, %zux%zu, in %s",
-        vgg_cli_count_text(count[0], o.train * VGG_PICTOGRAM_CLASSES),
-        vgg_cli_count_text(count[1], o.validation * VGG_PICTOGRAM_CLASSES), VGG_PICTOGRAM_CLASSES,
-        o.size, o.size, folder);
+    vgg_cli_print_line("drew %s training and %s validation pictures: %d classes, %zux%zu, in %s",
+                       vgg_cli_count_text(count[0], o.train * VGG_PICTOGRAM_CLASSES),
+                       vgg_cli_count_text(count[1], o.validation * VGG_PICTOGRAM_CLASSES),
+                       VGG_PICTOGRAM_CLASSES, o.size, o.size, folder);
     if (quoted != NULL)
         vgg_cli_print_line("next: %s train %s", program_invocation_name, quoted);
     free(quoted);

@@ -67,10 +67,11 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
         .command = "predict",
         .summary = "say what is in pictures",
         .synopsis = "vgg predict --model FILE IMAGE... [options]",
-        .description = "Prints the likeliest classes of each IMAGE: a picture (JPEG, PNG, WebP or "
-                       "PNM), a folder, whose pictures and those of the folders in it are taken in "
-                       "the order of their names, or - for a picture on standard input. One that "
-                       "cannot be read is named on standard error and does not stop the others.",
+        .description =
+            "Prints the likeliest classes of each IMAGE: a picture (JPEG, PNG, WebP or "
+            "PNM), a folder, whose pictures and those of the folders in it are taken in "
+            "the order of their names, or - for a picture on standard input. A picture "
+            "that cannot be read is named on standard error and does not stop the others.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    some pictures could not be read (1 when none could be)",

@@ -26,9 +26,9 @@ static bool parse(summary_options *o, int argc, char **argv, size_t *operands, i
          .value = &o->batch,
          .minimum = 1,
          .maximum = 1e6,
-         .help = "the batch size to print in place of -1; also counted in the MB"},
-        vgg_cli_format_option(&o->format,
-                              "text, torchsummary's table, or json, which also has multiply-adds"),
+         .help = "a batch size to print in place of -1, and to count in the memory"},
+        vgg_cli_format_option(
+            &o->format, "text (the table of torchsummary), or json, which also has multiply-adds"),
     };
     const vgg_cli_group groups[] = {
         {"NETWORK", network, VGG_CLI_NETWORK_OPTIONS},
@@ -40,10 +40,9 @@ static bool parse(summary_options *o, int argc, char **argv, size_t *operands, i
         .synopsis = "vgg summary [--arch ARCH | MODEL] [options]",
         .description = "Prints a row per layer, with the shape of its output and its parameters, "
                        "and the memory that one input takes. Weights of 16 or 8 bits count as they "
-                       "are stored, and the line of the parameters' size then says how many are of "
-                       "which type. With the name of a safetensors file, "
-                       "MODEL, its network is listed; --arch, --layout and --input then serve for "
-                       "a file that does not say.",
+                       "are stored, and the line Params size then says how many values are of "
+                       "which type. With MODEL, a model file, its network is listed; --arch, "
+                       "--layout and --input then say what the file does not.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "vgg summary --arch D\n"

@@ -84,8 +84,8 @@ void vgg_cli_print_help(const vgg_cli_usage *usage) {
     }
     printf("\n  %-*sprint this manual\n\nEXIT STATUS\n", HELP_COLUMN - 2, "-h, --help");
     print_lines("0    success\n"
-                "1    failure, which a line on standard error names\n"
-                "2    the command line is wrong; nothing was done");
+                "1    failure; a line on standard error says of what\n"
+                "2    a mistake in the command line; nothing was done");
     if (usage->statuses != NULL)
         print_lines(usage->statuses);
     printf("\nEXAMPLES\n");

@@ -61,19 +61,20 @@ static void print_commands(FILE *stream) {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         fprintf(stream, "  %-10s%s\n", commands[i].name, commands[i].summary);
     }
-    fprintf(stream, "\n"
-                    "  vgg COMMAND --help says all about one; vgg --version says which this is.\n"
-                    "\n"
-                    "ENVIRONMENT\n"
-                    "  OMP_NUM_THREADS  how many threads there are when --threads does not say\n"
-                    "  TMPDIR           where compressed archives are unpacked, in place of /tmp\n"
-                    "  VGG_CPU          the kernels to use: ref, portable, avx2 or avx512\n"
-                    "\n"
-                    "EXAMPLES\n"
-                    "  vgg generate pictograms\n"
-                    "  vgg train pictograms -o run\n"
-                    "  vgg predict --model run/best.safetensors photo.jpg\n"
-                    "  vgg summary --arch D\n");
+    fprintf(stream,
+            "\n"
+            "  vgg COMMAND --help prints the manual of a command, vgg --version the version.\n"
+            "\n"
+            "ENVIRONMENT\n"
+            "  OMP_NUM_THREADS  the default of --threads and --workers\n"
+            "  TMPDIR           where compressed archives are unpacked, in place of /tmp\n"
+            "  VGG_CPU          the instruction tier to use: ref, portable, avx2 or avx512\n"
+            "\n"
+            "EXAMPLES\n"
+            "  vgg generate pictograms\n"
+            "  vgg train pictograms -o run\n"
+            "  vgg predict --model run/best.safetensors photo.jpg\n"
+            "  vgg summary --arch D\n");
 }
 
 /* With the instruction tier, unless VGG_CPU asks for one that there is not. */

@@ -13,35 +13,34 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .name = "model",
          .argument = "FILE",
          .value = &source->path,
-         .help = "the safetensors file; required"},
+         .help = "the model file, of any format that vgg inspect knows; required"},
         {.type = VGG_CLI_CHOICE,
          .name = "preprocess",
          .argument = "PRESET",
          .value = &source->preprocess,
          .choices = vgg_cli_presets,
-         .help =
-             "how pictures become inputs: torchvision, caffe (also Keras), paper, unit (0 to 1) "
-             "or signed (-1 to 1); must be given for a file that does not say",
+         .help = "how pictures become inputs: torchvision, caffe (also Keras), paper, unit (0 to "
+                 "1) or signed (-1 to 1); required for a file that does not say",
          .fallback = "the file's"},
         {.type = VGG_CLI_TEXT,
          .name = "labels",
          .argument = "NAMES",
          .value = &source->labels,
-         .help = "a file with the name of a class per line, or imagenet for the 1,000 of ILSVRC "
-                 "2012",
+         .help =
+             "a file with one class name per line, or imagenet for the 1,000 names of ILSVRC 2012",
          .fallback = "the file's"},
         {.type = VGG_CLI_TEXT,
          .name = "arch",
          .argument = "ARCH",
          .value = &source->arch,
-         .help = "the architecture of a file that does not say",
-         .fallback = "read off the shapes of its tensors"},
+         .help = "the architecture, for a file that does not say it",
+         .fallback = "worked out from names and shapes of tensors"},
         {.type = VGG_CLI_CHOICE,
          .name = "layout",
          .argument = "LAYOUT",
          .value = &source->layout,
          .choices = vgg_cli_layouts,
-         .help = "paper or torchvision, for a file that does not say",
+         .help = "paper or torchvision, for a file that does not say it",
          .fallback = "torchvision"},
         {.type = VGG_CLI_SIZE,
          .name = "classes",
@@ -49,13 +48,13 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .value = &source->classes,
          .minimum = 1,
          .maximum = 1e6,
-         .help = "how many classes it must have; a file with another number is refused",
+         .help = "how many classes the model must have; a file with another number is refused",
          .fallback = "any number"},
         {.type = VGG_CLI_SWITCH,
          .name = "batch-norm",
          .value = &source->batch_norm,
          .given = &source->batch_norm_given,
-         .help = "whether a Darknet file, which does not say, has batch normalisation",
+         .help = "whether there is batch normalisation; for Darknet files, which do not say",
          .fallback = "what the file shows"},
         {.type = VGG_CLI_INPUT,
          .name = "input",
@@ -124,7 +123,7 @@ int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, 
 
 int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
     if (source->path == NULL) {
-        vgg_cli_complain(command, "--model FILE is missing: the safetensors file to use");
+        vgg_cli_complain(command, "--model FILE is missing: the model file to use");
         return VGG_CLI_USAGE;
     }
     vgg_model *loaded;
@@ -143,8 +142,8 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
     if (vgg_model_preprocess_origin(loaded) == VGG_ORIGIN_CONVENTION) {
         const char *preset = vgg_model_preprocess(loaded)->name;
         vgg_cli_complain(command,
-                         "%s: does not say how pictures become its inputs; taken for %s, as is "
-                         "usual for %s files (--preprocess %s takes it as said)",
+                         "%s: does not say how pictures become its inputs; assumed %s, as is "
+                         "usual for %s files (--preprocess %s confirms it)",
                          source->path, preset, vgg_model_format(loaded), preset);
     }
     *model = loaded;

@@ -16,9 +16,9 @@ void vgg_cli_network_options(vgg_cli_network_source *source,
          .argument = "ARCH",
          .value = &source->arch,
          .given = &source->arch_given,
-         .help = "A, A-LRN, B, C, D, E, or written: output channels of 3x3 convolutions, 1x1:N for "
-                 "1x1 ones, M for a max-pool, L for local response normalisation, and after a "
-                 "slash the hidden linear layers, as in 32,32,M,64,64,M/256"},
+         .help = "A, A-LRN, B, C, D, E, or a list: output channels of 3x3 convolutions, 1x1:N for "
+                 "1x1 convolutions, M for a max-pool, L for local response normalisation, and "
+                 "after a slash the hidden linear layers, as in 32,32,M,64,64,M/256"},
         {.type = VGG_CLI_CHOICE,
          .name = "layout",
          .argument = "LAYOUT",

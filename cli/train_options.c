@@ -22,7 +22,7 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .given = &o->given.epochs,
          .minimum = 1,
          .maximum = 1e6,
-         .help = "passes over the pictures"},
+         .help = "passes over the training pictures"},
         {.type = VGG_CLI_SIZE,
          .name = "batch",
          .argument = "N",
@@ -38,8 +38,8 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .given = &o->given.freeze,
          .minimum = 0,
          .maximum = 1000,
-         .help = "leave the first N blocks of convolutions, up to the Nth max-pool, as they are: "
-                 "faster, and in less memory"},
+         .help = "do not train the first N blocks of convolutions, up to the Nth max-pool; takes "
+                 "less time and memory"},
         {.type = VGG_CLI_SIZE,
          .name = "micro-batch",
          .argument = "N",
@@ -47,10 +47,9 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .given = &o->given.micro_batch,
          .minimum = 0,
          .maximum = 65536,
-         .help =
-             "pictures of a step that are computed at once, when memory is short; 0: all of them. "
-             "Batch normalisation sees the parts apart, else the result is the same but for "
-             "rounding"},
+         .help = "compute so many pictures of a step at a time, to save memory; 0: all at once. "
+                 "Batch normalisation sees each part by itself; otherwise the result is the same "
+                 "but for rounding"},
         {.type = VGG_CLI_NUMBER,
          .name = "lr",
          .argument = "X",
@@ -76,15 +75,15 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .given = &o->given.weight_decay,
          .minimum = 0,
          .maximum = 1,
-         .help = "pull of the weights towards 0"},
+         .help = "how strongly weights are pulled towards 0"},
         {.type = VGG_CLI_CHOICE,
          .name = "schedule",
          .argument = "NAME",
          .value = &o->schedule,
          .given = &o->given.schedule,
          .choices = schedules,
-         .help = "constant, or step: multiply the learning rate by --gamma after every "
-                 "--step-epochs"},
+         .help = "constant, or step: the learning rate is multiplied by --gamma after every "
+                 "--step-epochs epochs"},
         {.type = VGG_CLI_SIZE,
          .name = "step-epochs",
          .argument = "N",
@@ -92,7 +91,7 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .given = &o->given.step_epochs,
          .minimum = 1,
          .maximum = 1e6,
-         .help = "epochs between steps of the schedule",
+         .help = "epochs after which the step schedule lowers the learning rate",
          .fallback = "a third of the epochs, rounded up"},
         {.type = VGG_CLI_NUMBER,
          .name = "gamma",
@@ -102,43 +101,42 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .minimum = 0,
          .above = true,
          .maximum = 1,
-         .help = "factor of a step of the schedule"},
+         .help = "what the step schedule multiplies the learning rate by"},
         {.type = VGG_CLI_CHOICE,
          .name = "init",
          .argument = "SCHEME",
          .value = &o->init,
          .given = &o->given.init,
          .choices = schemes,
-         .help = "first weights: kaiming, glorot or paper"},
+         .help = "initial weights: kaiming, glorot or paper"},
         {.type = VGG_CLI_SEED,
          .name = "seed",
          .argument = "K",
          .value = &o->seed,
          .given = &o->given.seed,
-         .help =
-             "decides first weights, order, views, dropout and split; the same number gives the "
-             "same model, with any number of threads"},
+         .help = "decides initial weights, order, random views, dropout and split; the same number "
+                 "gives the same model, with any number of threads"},
         {.type = VGG_CLI_SWITCH,
          .name = "augment",
          .value = &o->augment,
          .given = &o->given.augment,
-         .help = "show random views of the pictures; --no-augment shows their centre"},
+         .help = "train on random views of the pictures; --no-augment: on their centres"},
         {.type = VGG_CLI_SWITCH,
          .name = "crop",
          .value = &o->crop,
          .given = &o->given.crop,
-         .help = "of these, random cut-outs"},
+         .help = "random views are cut out at random places"},
         {.type = VGG_CLI_SWITCH,
          .name = "flip",
          .value = &o->flip,
          .given = &o->given.flip,
-         .help = "of these, random mirroring",
-         .except = "off for MNIST's format, since a mirrored digit is another sign"},
+         .help = "random views are mirrored half of the time",
+         .except = "off for MNIST's format, where a mirrored digit is no digit"},
         {.type = VGG_CLI_SWITCH,
          .name = "shuffle",
          .value = &o->shuffle,
          .given = &o->given.shuffle,
-         .help = "a new order in each epoch"},
+         .help = "show the pictures in a new order in each epoch"},
         {.type = VGG_CLI_NUMBER,
          .name = "validation-split",
          .argument = "X",
@@ -147,7 +145,8 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .minimum = 0,
          .maximum = 1,
          .below = true,
-         .help = "share of each class to check with, for data without a validation part"},
+         .help =
+             "share of each class to set aside for validation, for data without a validation part"},
     };
     memcpy(options, table, sizeof table);
 }
@@ -158,9 +157,10 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .name = "arch",
          .argument = "ARCH",
          .value = &o->arch,
-         .help = "A, A-LRN, B, C, D, E, or written, as in 32,32,M,64,64,M/256; vgg summary --help "
-                 "says how",
-         .fallback = "a small one with batch normalisation that suits the input; it is printed"},
+         .help = "A, A-LRN, B, C, D, E, or a list such as 32,32,M,64,64,M/256, which vgg summary "
+                 "--help explains",
+         .fallback =
+             "a small network with batch normalisation that suits the input; it is printed"},
         {.type = VGG_CLI_SWITCH,
          .name = "batch-norm",
          .value = &o->batch_norm,
@@ -173,7 +173,7 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .value = &o->layout,
          .given = &o->given.layout,
          .choices = vgg_cli_layouts,
-         .help = "paper or torchvision; vgg summary --help says more"},
+         .help = "paper or torchvision; vgg summary --help explains them"},
         {.type = VGG_CLI_NUMBER,
          .name = "dropout",
          .argument = "P",
@@ -182,13 +182,13 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .minimum = 0,
          .maximum = 1,
          .below = true,
-         .help = "probability to drop a hidden linear feature",
+         .help = "probability of dropping a feature of a hidden linear layer",
          .except = "less without --arch, and printed"},
         {.type = VGG_CLI_INPUT,
          .name = "input",
          .argument = "SIZE",
          .value = &o->input,
-         .help = "what the network sees: CxHxW, HxW or N",
+         .help = "size of the network's input: CxHxW, HxW or N",
          .fallback = "the pictures' size when all have the same of at most 64, else 128; channels "
                      "as in the data"},
         {.type = VGG_CLI_CHOICE,
@@ -197,7 +197,7 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .value = &o->preprocess,
          .choices = vgg_cli_presets,
          .help = "how pictures become inputs: torchvision, caffe, paper, unit or signed",
-         .fallback = "torchvision, but unit for grey ones"},
+         .fallback = "torchvision; unit for grey pictures"},
     };
     memcpy(options, table, sizeof table);
 }
@@ -211,11 +211,11 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .value = &o->folder,
          .help = "the folder for best.safetensors, last.safetensors, state.safetensors and "
                  "log.jsonl",
-         .fallback = "vgg-run, or vgg-run-2, ... the next that is free"},
+         .fallback = "vgg-run, or the first of vgg-run-2, vgg-run-3, ... that is free"},
         {.type = VGG_CLI_FLAG,
          .name = "resume",
          .value = &o->resume,
-         .help = "continue the stopped run in RUN; options that are not given again are the run's"},
+         .help = "continue the stopped run in RUN; options that are not given are taken from it"},
         {.type = VGG_CLI_FLAG,
          .name = "overwrite",
          .value = &o->overwrite,
@@ -276,13 +276,13 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
         .summary = "train a network on labelled pictures",
         .synopsis = "vgg train DATA [-o RUN] [options]",
         .description =
-            "Trains a VGG network on DATA: a folder with a folder of pictures per class, or with "
-            "train/ and one of val/, validation/ and test/ that have them; a tar of such folders; "
-            "a folder of MNIST's IDX files or of CIFAR-10's or CIFAR-100's binary ones. The "
-            "classes are read off the data.\n"
+            "Trains a VGG network on DATA: a folder with a folder of pictures per class, or a "
+            "folder with train/ and one of val/, validation/ and test/, each of which has a folder "
+            "of pictures per class; a tar of such folders; the IDX files of MNIST; or the binary "
+            "files of CIFAR-10 or CIFAR-100. The classes are those of the data.\n"
             "After each epoch the model is measured on the validation pictures and written to "
             "RUN/last.safetensors, and to RUN/best.safetensors when it is the best so far. Ctrl-C "
-            "ends the training cleanly with last.safetensors saved, and --resume continues it.",
+            "saves last.safetensors and ends the training; --resume continues it.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    trained, but pictures could not be read and were left out\n"

@@ -124,35 +124,51 @@ static int take_note(const vgg_cli_training *training, const vgg_cli_option *opt
     return VGG_CLI_OK;
 }
 
-static int refuse_change(const vgg_cli_training *training, const char *name) {
-    vgg_cli_complain(
-        "train",
-        "--%s: is not that of the network in %s, which cannot change; leave it out, or "
-        "start another run",
-        name, training->options.folder);
-    return VGG_CLI_FAILURE;
+/* Whether the network of the run is what the user gave, which is complained about otherwise. */
+static bool agrees(const vgg_cli_training *training, const char *option, const char *given,
+                   const char *own) {
+    if (strcmp(given, own) == 0)
+        return true;
+    vgg_cli_complain("train",
+                     "--%s: found %s, but the network in %s has %s, which cannot change; leave "
+                     "it out, or start another run",
+                     option, given, training->options.folder, own);
+    return false;
+}
+
+static const char *yes_or_no(bool answer) {
+    return answer ? "on" : "off";
+}
+
+/* The input that was given, with the channels of the network when it does not say them. */
+static bool agrees_on_input(const vgg_cli_training *training, const vgg_network_options *own) {
+    vgg_cli_input given = training->options.input;
+    vgg_cli_input theirs = {own->channels, own->height, own->width};
+    const vgg_cli_option found = {.type = VGG_CLI_INPUT, .value = &given};
+    const vgg_cli_option expected = {.type = VGG_CLI_INPUT, .value = &theirs};
+    char text[2][VGG_CLI_VALUE_SIZE];
+    if (given.channels == 0)
+        given.channels = own->channels;
+    return given.height == 0 || agrees(training, "input", vgg_cli_option_text(&found, text[0]),
+                                       vgg_cli_option_text(&expected, text[1]));
 }
 
 /* The network and the input are the model's; what is given about them must agree. */
-static int check_network(const vgg_cli_training *training) {
+static bool check_network(const vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     const vgg_network_options *own = vgg_network_describe(vgg_model_network(training->model));
     const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
-    if (o->arch != NULL && strcmp(o->arch, own->arch) != 0)
-        return refuse_change(training, "arch");
-    if (o->given.layout && vgg_layout_named(o->layout) != own->layout)
-        return refuse_change(training, "layout");
-    if (o->given.batch_norm && o->batch_norm != own->batch_norm)
-        return refuse_change(training, "batch-norm");
-    if (o->given.dropout && o->dropout != own->dropout)
-        return refuse_change(training, "dropout");
-    if (o->input.height != 0 && (o->input.height != own->height || o->input.width != own->width ||
-                                 (o->input.channels != 0 && o->input.channels != own->channels)))
-        return refuse_change(training, "input");
-    if (o->preprocess != NULL &&
-        (preprocess == NULL || strcmp(o->preprocess, preprocess->name) != 0))
-        return refuse_change(training, "preprocess");
-    return VGG_CLI_OK;
+    char given[VGG_CLI_TEXT_SIZE], dropout[VGG_CLI_TEXT_SIZE];
+    return (o->arch == NULL || agrees(training, "arch", o->arch, own->arch)) &&
+           (!o->given.layout ||
+            agrees(training, "layout", o->layout, vgg_layout_name(own->layout))) &&
+           (!o->given.batch_norm ||
+            agrees(training, "batch-norm", yes_or_no(o->batch_norm), yes_or_no(own->batch_norm))) &&
+           (!o->given.dropout || agrees(training, "dropout", vgg_cli_number_text(given, o->dropout),
+                                        vgg_cli_number_text(dropout, own->dropout))) &&
+           agrees_on_input(training, own) &&
+           (o->preprocess == NULL || agrees(training, "preprocess", o->preprocess,
+                                            preprocess != NULL ? preprocess->name : "none"));
 }
 
 int vgg_cli_train_open_run(vgg_cli_training *training) {
@@ -169,7 +185,7 @@ int vgg_cli_train_open_run(vgg_cli_training *training) {
     }
     vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
     vgg_cli_learning_options(&training->options, options);
-    int status = check_network(training);
+    int status = check_network(training) ? VGG_CLI_OK : VGG_CLI_FAILURE;
     for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS && status == VGG_CLI_OK; i++) {
         status = take_note(training, &options[i]);
     }

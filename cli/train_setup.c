@@ -161,12 +161,12 @@ static void print_data(const vgg_cli_training *training) {
     size_t classes = vgg_dataset_class_count(train), pictures = vgg_dataset_count(train);
     size_t *counts = calloc(classes, sizeof *counts);
     char text[3][VGG_CLI_TEXT_SIZE];
-    vgg_cli_print_line("data      %s (%s): %s pictures to learn from, %s to check with%s",
+    vgg_cli_print_line("data      %s (%s): %s training pictures, %s validation pictures%s",
                        training->options.data, training->info.kind,
                        vgg_cli_count_text(text[0], pictures),
                        training->validation != NULL
                            ? vgg_cli_count_text(text[1], vgg_dataset_count(training->validation))
-                           : "none",
+                           : "no",
                        training->split ? ", set aside at random" : "");
     if (counts == NULL)
         return;

@@ -13,14 +13,18 @@
 #include "base/error.h"
 #include "base/text.h"
 
-static vgg_status fail_errno(vgg_error *error, const char *path, const char *action) {
+vgg_status vgg_file_fail(vgg_error *error, const char *path, const char *action) {
     vgg_status status = errno == ENOENT   ? VGG_ERROR_NOT_FOUND
                         : errno == ENOMEM ? VGG_ERROR_MEMORY
                                           : VGG_ERROR_IO;
     return vgg_fail(error, status, "%s: cannot %s: %s", path, action, strerror(errno));
 }
 
-static const char *kind_of(mode_t mode) {
+const char *vgg_file_kind(mode_t mode) {
+    if (S_ISREG(mode))
+        return "a file";
+    if (S_ISDIR(mode))
+        return "a folder";
     if (S_ISFIFO(mode))
         return "a pipe";
     if (S_ISSOCK(mode))
@@ -32,16 +36,14 @@ vgg_status vgg_file_open(const char *path, int *descriptor, size_t *size, vgg_er
     /* Without O_NONBLOCK opening a pipe would wait for somebody to write into it. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return fail_errno(error, path, "open");
+        return vgg_file_fail(error, path, "open");
     struct stat info;
     vgg_status status = VGG_OK;
     if (fstat(fd, &info) != 0)
-        status = fail_errno(error, path, "open");
-    else if (S_ISDIR(info.st_mode))
-        status = vgg_fail(error, VGG_ERROR_IO, "%s: is a folder, expected a file", path);
+        status = vgg_file_fail(error, path, "open");
     else if (!S_ISREG(info.st_mode))
-        status = vgg_fail(error, VGG_ERROR_IO, "%s: is not a regular file but %s", path,
-                          kind_of(info.st_mode));
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: is %s, expected a file", path,
+                          vgg_file_kind(info.st_mode));
     if (status != VGG_OK) {
         close(fd);
         return status;
@@ -74,7 +76,7 @@ vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, s
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) {
-            status = got < 0 ? fail_errno(error, path, "read")
+            status = got < 0 ? vgg_file_fail(error, path, "read")
                              : vgg_fail(error, VGG_ERROR_IO, "%s: ended at byte %zu of %zu", path,
                                         done, total);
             free(bytes);

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "vgg/status.h"
 
@@ -11,6 +12,13 @@
  * is no plain file (a folder, a pipe, a device) is refused by name, and never waited for. All that
  * the library reads by name goes through here. */
 vgg_status vgg_file_open(const char *path, int *descriptor, size_t *size, vgg_error *error);
+
+/* "<path>: cannot <action>: <why>", with errno as the reason, which also decides on the status. */
+vgg_status vgg_file_fail(vgg_error *error, const char *path, const char *action);
+
+/* What stat says that there is: "a file", "a folder", "a pipe", "a socket", "a device" or
+ * "something else". */
+const char *vgg_file_kind(mode_t mode);
 
 /* Reads the file into *data (freed by the caller) and its size into *size. A file larger than
  * `limit` bytes, a folder or a device is refused before memory is taken. */

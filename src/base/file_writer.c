@@ -16,11 +16,6 @@
 /* How many names are tried before there is one that nobody has. */
 #define NAMES_MOST 10000
 
-static vgg_status fail_errno(vgg_error *error, const char *path, const char *action) {
-    return vgg_fail(error, errno == ENOENT ? VGG_ERROR_NOT_FOUND : VGG_ERROR_IO,
-                    "%s: cannot %s: %s", path, action, strerror(errno));
-}
-
 /* The name beside `path`, in the same folder; an absolute one stays as it is. NULL when memory ran
  * out. */
 static char *beside(const char *path, const char *name) {
@@ -49,20 +44,10 @@ static vgg_status follow_links(const char *path, char **target, vgg_error *error
         if (at != NULL && links == LINKS_MOST) {
             free(at);
             errno = ELOOP;
-            return fail_errno(error, path, "create");
+            return vgg_file_fail(error, path, "create");
         }
     }
     return vgg_fail_memory(error, path, strlen(path));
-}
-
-static const char *kind_of(mode_t mode) {
-    if (S_ISDIR(mode))
-        return "a folder";
-    if (S_ISFIFO(mode))
-        return "a pipe";
-    if (S_ISSOCK(mode))
-        return "a socket";
-    return "a device";
 }
 
 /* Looks at what stands in the target's place: *replaced when that is a file, whose permissions are
@@ -72,11 +57,11 @@ static vgg_status look_at(const char *path, const char *target, bool *replaced, 
     struct stat info;
     *replaced = stat(target, &info) == 0;
     if (!*replaced)
-        return errno == ENOENT ? VGG_OK : fail_errno(error, path, "create");
+        return errno == ENOENT ? VGG_OK : vgg_file_fail(error, path, "create");
     *mode = info.st_mode & 0777;
     if (!S_ISREG(info.st_mode))
         return vgg_fail(error, VGG_ERROR_IO, "%s: is %s, expected a file or a new name", path,
-                        kind_of(info.st_mode));
+                        vgg_file_kind(info.st_mode));
     return VGG_OK;
 }
 
@@ -106,7 +91,7 @@ static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
 
 /* Fails after a call of the system, leaving nothing. */
 static vgg_status give_up(vgg_file_writer *writer, const char *action, vgg_error *error) {
-    vgg_status status = fail_errno(error, writer->path, action);
+    vgg_status status = vgg_file_fail(error, writer->path, action);
     vgg_file_abandon(writer);
     return status;
 }

@@ -94,9 +94,9 @@ static vgg_status add_class(const vgg_tree *tree, vgg_node *folder, const char *
     if (status != VGG_OK)
         return status;
     if (!has_pictures(folder))
-        return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: has no pictures%s; expected those of one class", where,
-                        count_folders(folder) > 0 ? ", but folders" : "");
+        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: has %s; expected the pictures of a class",
+                        where,
+                        count_folders(folder) > 0 ? "folders but no pictures" : "no pictures");
     status = vgg_dataset_add_class(part, folder->name, error);
     for (size_t i = 0; status == VGG_OK && i < folder->count; i++) {
         const vgg_node *file = &folder->children[i];

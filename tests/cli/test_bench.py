@@ -167,7 +167,7 @@ def test_what_is_frozen_counts_the_multiply_adds_of_a_forward_pass():
 
 def test_what_cannot_be_frozen():
     line = complaint("bench", *SMALL, "--freeze", 1, status=2)
-    assert line == "vgg bench: --freeze: a forward pass trains nothing; expected --train too"
+    assert line == "vgg bench: --freeze: expected --train too; without it nothing is trained"
     line = complaint("bench", *SMALL, "--train", "--freeze", 3)
     assert line.startswith("vgg bench: --freeze: ") and "2" in line
 

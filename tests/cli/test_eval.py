@@ -102,7 +102,7 @@ def test_wrong_data(model, tmp_path):
 
 def test_missing_part(model, pictograms):
     line = complaint("eval", "--model", model, pictograms / "train", "--part", "validation")
-    assert line == f"vgg eval: {pictograms}/train: has no validation part"
+    assert line == f"vgg eval: {pictograms}/train: has no validation part, only a train part"
 
 
 def test_exact_moves_the_loss_by_rounding_alone(model, pictograms):

@@ -159,7 +159,7 @@ def test_generate_progress_is_wiped(tmp_path):
     text = terminal.read()
     assert terminal.status() == 0
     assert "drawing" in text
-    assert screen(text)[0].startswith("drew 200 pictures")
+    assert screen(text)[0].startswith("drew 200 training")
 
 
 def test_bench_progress_is_wiped():

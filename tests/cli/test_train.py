@@ -33,7 +33,7 @@ def write_idx(folder, part, count, compressed=False):
 def test_plan_lines_and_files(pictograms, tmp_path):
     run = tmp_path / "run"
     out = vgg("train", pictograms, "-o", run, *TINY, "--epochs", 3, "--seed", 9).out
-    assert f"data      {pictograms} (folder): 40 pictures to learn from, 20 to check with\n" in out
+    assert f"data      {pictograms} (folder): 40 training pictures, 20 validation pictures\n" in out
     assert "classes   10, with 4 pictures each\n" in out
     assert "network   4,M/8\n          without batch normalisation, layout paper\n" in out
     assert "2,258 parameters" in out and "FLOP per picture" in out
@@ -126,7 +126,7 @@ def test_digits(tmp_path):
     write_idx(data, "train", 40, compressed=True)
     write_idx(data, "t10k", 20)
     out = vgg("train", data, "-o", tmp_path / "run", *TINY, "--epochs", 1).out
-    assert "(MNIST IDX): 40 pictures to learn from, 20 to check with" in out
+    assert "(MNIST IDX): 40 training pictures, 20 validation pictures" in out
     assert "input     1x28x28, cut out of pictures with short side 28, preset unit\n" in out
     assert "views     random crop, no flip, random order" in out
     assert "--model" in out and "photo.jpg" in out
@@ -135,11 +135,11 @@ def test_digits(tmp_path):
 def test_split_of_data_without_a_validation_part(pictograms, tmp_path):
     out = vgg("train", pictograms / "train", "-o", tmp_path / "run", *TINY, "--epochs", 1,
               "--validation-split", 0.25).out
-    assert "30 pictures to learn from, 10 to check with, set aside at random" in out
+    assert "30 training pictures, 10 validation pictures, set aside at random" in out
     assert f"{pictograms}/train --validation-split 0.25 --seed 0\n" in out
     out = vgg("train", pictograms / "train", "-o", tmp_path / "all", *TINY, "--epochs", 1,
               "--validation-split", 0).out
-    assert "40 pictures to learn from, none to check with" in out
+    assert "40 training pictures, no validation pictures" in out
     assert "val loss" not in out and "of the training pictures" in out
 
 

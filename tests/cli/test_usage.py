@@ -45,7 +45,7 @@ def test_help_prints_defaults_whatever_else_is_given(line):
         ("train", "--weight-decay X", "0.0005"),
         ("train", "--schedule NAME", "constant"),
         ("train", "--[no-]shuffle", "on"),
-        ("train", "--[no-]flip", "on; off for MNIST's format, since a mirrored digit is another sign"),
+        ("train", "--[no-]flip", "on; off for MNIST's format, where a mirrored digit is no digit"),
         ("train", "--dropout P", "0.5; less without --arch, and printed"),
         ("train", "--seed K", "0"),
         ("eval", "--batch N", "32"),

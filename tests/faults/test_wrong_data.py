@@ -73,7 +73,7 @@ def test_class_without_pictures(tmp_path):
 def test_class_of_folders(tmp_path):
     folders(tmp_path / "data", cat=2, owl=2)
     folders(tmp_path / "data" / "dog", small=2, large=2)
-    refused(tmp_path / "data", says=[tmp_path / "data" / "dog", "has no pictures, but folders"])
+    refused(tmp_path / "data", says=[tmp_path / "data" / "dog", "has folders but no pictures"])
 
 
 def test_one_class(tmp_path):
@@ -116,7 +116,7 @@ def test_pipes_in_place_of_mnist(tmp_path):
 def test_pipe_among_the_pictures(tmp_path, spoilt):
     """A pipe without a writer must not stop the training for good."""
     os.mkfifo(spoilt / "train" / "moon" / "pipe.png")
-    fails("train", spoilt, "-o", tmp_path / "run", *TINY, says=["pipe.png", "not a regular file"],
+    fails("train", spoilt, "-o", tmp_path / "run", *TINY, says=["pipe.png", "is a pipe, expected a file"],
           status=3, lines=2, silent=False, timeout=3)
 
 

@@ -375,7 +375,7 @@ def test_model_that_is_no_file(model, picture, pictograms, tmp_path):
                   ["summary", path]):
         fails(*words, says=[path, "No such file"])
     fails("predict", "--model", model.parent, picture, says=[model.parent, "folder", "a file"])
-    fails("predict", "--model", "/dev/zero", picture, says=["/dev/zero", "not a regular file"])
+    fails("predict", "--model", "/dev/zero", picture, says=["/dev/zero", "is a device, expected a file"])
 
 
 @pytest.mark.parametrize("command", ["predict", "eval", "summary", "labels"])
@@ -386,7 +386,7 @@ def test_pipe_in_place_of_a_file(command, model, picture, pictograms, tmp_path):
              "eval": ["eval", "--model", pipe, pictograms],
              "summary": ["summary", pipe],
              "labels": ["predict", "--model", model, "--labels", pipe, picture]}[command]
-    fails(*words, says=[pipe, "not a regular file"], timeout=3)
+    fails(*words, says=[pipe, "is a pipe, expected a file"], timeout=3)
 
 
 def test_state_in_place_of_a_model(model, picture):

@@ -112,12 +112,12 @@ def test_folder_that_is_called_like_a_picture(model, picture, tmp_path):
 
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"])
 def test_device(device, model):
-    fails("predict", "--model", model, device, says=[device, "is not a regular file"])
+    fails("predict", "--model", model, device, says=[device, "is a device, expected a file"])
 
 
 def test_pipe(model, tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    says = [tmp_path / "pipe.png", "is not a regular file"]
+    says = [tmp_path / "pipe.png", "is a pipe, expected a file"]
     fails("predict", "--model", model, tmp_path / "pipe.png", says=says, timeout=3)
 
 

@@ -60,7 +60,7 @@ def logits_by_convention(preset, model, picture, *arguments):
     done = subprocess.run([PROGRAM, *map(str, (*LOGITS, model, *arguments, picture))],
                           capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done
-    assert len(done.stderr.splitlines()) == 1 and f"taken for {preset}, as is usual" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and f"assumed {preset}, as is usual" in done.stderr
     return in_order(done.stdout)
 
 

@@ -352,16 +352,17 @@ def with_blob(index, made):
 
 
 @pytest.mark.parametrize("change, says", [
-    (parameters("Convolution", 0, number(6, 2)), "\"conv1_1\" (Convolution) has a kernel of 3x3"),
-    (parameters("Convolution", 0, number(5, 3)), "(Convolution) has a kernel of 3x3, expected"),
-    (parameters("Convolution", 0, number(18, 2)), "(Convolution) has a kernel of 3x3, expected"),
-    (parameters("Convolution", 0, number(3, 0)), "(Convolution) has a kernel of 3x3, expected"),
-    (parameters("Convolution", 0, number(9, 0)), "(Convolution) has a kernel of 3x3, expected"),
-    (parameters("Convolution", 0, number(14, 2)), "(Convolution) has a kernel of 3x3, expected"),
-    (parameters("Pooling", 0, number(1, 1)), "\"pool1\" (Pooling) is a pool of 2x2"),
+    (parameters("Convolution", 0, number(6, 2)), "\"conv1_1\" (Convolution) has a kernel of 3x3, pad 1, stride 2, "),
+    (parameters("Convolution", 0, number(5, 3)), "dilation 1 and group 3, expected 3x3 with pad 1"),
+    (parameters("Convolution", 0, number(18, 2)), "stride 1, dilation 2 and group 1, expected"),
+    (parameters("Convolution", 0, number(3, 0)), "(Convolution) has a kernel of 3x3, pad 1x0, stride 1"),
+    (parameters("Convolution", 0, number(9, 0)), "(Convolution) has a kernel of 3x3, pad 0x0, stride 1"),
+    (parameters("Convolution", 0, number(14, 2)), "(Convolution) has a kernel of 3x3, pad 1, stride 0x2"),
+    (parameters("Pooling", 0, number(1, 1)), "\"pool1\" (Pooling) is a pool of 2x2 with stride 2x2, pad 0x0 and "
+                                          "method AVE, expected 2x2"),
     (parameters("Pooling", 0, number(2, 3)), "(Pooling) is a pool of 3x3"),
     (parameters("Pooling", 0, number(3, 1)), "is a pool of 2x2 with stride 1x1"),
-    (parameters("Pooling", 0, number(4, 1)), "(Pooling) is a pool of 2x2"),
+    (parameters("Pooling", 0, number(4, 1)), "stride 2x2, pad 1x1 and method MAX, expected"),
     (parameters("InnerProduct", 0, number(6, 1)), "\"fc6\" (InnerProduct) is transposed"),
     (parameters("InnerProduct", 0, number(5, 2)), "or has axis 2, expected"),
     (parameters("ReLU", 0, files.floating(1, 0.1)), "\"relu1_1\" (ReLU) has a negative_slope of 0.1"),

@@ -189,14 +189,15 @@ def test_without_classifier(tmp_path):
 
 # ---- descriptions of other networks: (layer, parameter, value, what is said)
 OTHERS = [
-    (1, "strides", [2, 2], ["block1_conv1", "strides"]),
-    (1, "kernel_size", [5, 5], ["block1_conv1", "kernel_size"]),
-    (1, "padding", "valid", ["block1_conv1", "padding"]),
+    (1, "strides", [2, 2], ["block1_conv1", "has strides [2,2], expected [1,1]"]),
+    (1, "kernel_size", [5, 5], ["block1_conv1", "has kernel_size [5,5], expected [3,3] or [1,1]"]),
+    (1, "padding", "valid", ["block1_conv1", 'has padding "valid", expected "same"']),
     (1, "activation", "gelu", ["block1_conv1", "gelu"]),
     (1, "activation", "linear", ["block1_conv2", "without an activation"]),
-    (1, "data_format", "channels_first", ["channels_last"]),
-    (3, "pool_size", [3, 3], ["block1_pool", "2x2"]),
-    (3, "padding", "same", ["block1_pool", "padding"]),
+    (1, "data_format", "channels_first",
+     ['has data_format "channels_first", expected "channels_last"']),
+    (3, "pool_size", [3, 3], ["block1_pool", "has pool_size [3,3], expected [2,2]"]),
+    (3, "padding", "same", ["block1_pool", 'has padding "same", expected "valid"']),
     (-1, "activation", "sigmoid", ["predictions", "sigmoid"]),
     (-1, "name", 7, ["Dense"]),
 ]

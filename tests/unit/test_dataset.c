@@ -328,7 +328,7 @@ static void wrong_folders_are_named(void **state) {
     write_picture("deep/2019/hat/1.png", 8, 3, 1);
     write_picture("deep/2020/hat/1.png", 8, 3, 1);
     expect_failure(at("deep"), NULL, VGG_ERROR_FORMAT,
-                   "deep/2019: has no pictures, but folders; expected those of one class");
+                   "deep/2019: has folders but no pictures; expected the pictures of a class");
     write_picture("single/hat/1.png", 8, 3, 1);
     expect_failure(at("single"), NULL, VGG_ERROR_FORMAT,
                    "single: has one class only (hat); expected at least two");

@@ -247,10 +247,10 @@ static void idx_files_must_be_plain_files(void **state) {
     assert_int_equal(remove(pictures), 0);
     assert_int_equal(mkfifo(pictures, 0600), 0);
     expect_failure(at("pipes"), NULL, VGG_ERROR_IO,
-                   "train-images-idx3-ubyte: is not a regular file but a pipe");
+                   "train-images-idx3-ubyte: is a pipe, expected a file");
     assert_int_equal(remove(pictures), 0);
     assert_int_equal(symlink("/dev/zero", pictures), 0);
-    expect_failure(at("pipes"), NULL, VGG_ERROR_IO, "is not a regular file but a device");
+    expect_failure(at("pipes"), NULL, VGG_ERROR_IO, "is a device, expected a file");
     assert_int_equal(remove(pictures), 0);
     assert_int_equal(mkdir(pictures, 0700), 0);
     expect_failure(at("pipes"), NULL, VGG_ERROR_IO, "is a folder, expected a file");

@@ -200,6 +200,35 @@ static bool is_plain(const vgg_caffe_layer *layer) {
            all_are(1, 1, p->dilation, p->n_dilation, none, zeros);
 }
 
+/* A size as a file gives it: for height and width, or repeated, or not at all. Returns buffer. */
+#define SIZES_TEXT 48
+static const char *sizes_text(char buffer[SIZES_TEXT], uint32_t absent, const uint32_t *values,
+                              size_t count, bool pair, uint32_t height, uint32_t width) {
+    if (pair)
+        snprintf(buffer, SIZES_TEXT, "%ux%u", height, width);
+    else if (count > 1)
+        snprintf(buffer, SIZES_TEXT, "%ux%u%s", values[0], values[1], count > 2 ? "x..." : "");
+    else
+        snprintf(buffer, SIZES_TEXT, "%u", count == 1 ? values[0] : absent);
+    return buffer;
+}
+
+static vgg_status fail_kernel(const vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
+                              const vgg_stored_tensor *weight, vgg_error *error) {
+    static const Vgg__Caffe__Convolution none = VGG__CAFFE__CONVOLUTION__INIT;
+    const Vgg__Caffe__Convolution *p = layer->convolution != NULL ? layer->convolution : &none;
+    char pad[SIZES_TEXT], stride[SIZES_TEXT], dilation[SIZES_TEXT];
+    return vgg_caffe_fail(
+        walk->source, layer, error,
+        "has a kernel of %zux%zu, pad %s, stride %s, dilation %s and group %u, expected 3x3 with "
+        "pad 1 or 1x1 with pad 0, stride 1, dilation 1 and group 1",
+        weight->shape[2], weight->shape[3],
+        sizes_text(pad, 0, p->pad, p->n_pad, p->has_pad_h || p->has_pad_w, p->pad_h, p->pad_w),
+        sizes_text(stride, 1, p->stride, p->n_stride, p->has_stride_h || p->has_stride_w,
+                   p->stride_h, p->stride_w),
+        sizes_text(dilation, 1, p->dilation, p->n_dilation, false, 0, 0), p->group);
+}
+
 /* A linear layer may be written as a convolution that sees all of its input at once. */
 static bool sees_all(const vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
                      const vgg_stored_tensor *weight) {
@@ -279,10 +308,7 @@ static vgg_status convolution(vgg_caffe_walk *walk, const vgg_caffe_layer *layer
     bool padded = layer->convolution == NULL ? walk->bare : has_pads(layer, kernel / 2);
     bool ours = plain && padded && kernel == weight.shape[3] && (kernel == 3 || kernel == 1);
     if (!linear && !ours)
-        return vgg_caffe_fail(walk->source, layer, error,
-                              "has a kernel of %zux%zu, expected 3x3 with pad 1 or 1x1, stride 1, "
-                              "no dilation and one group",
-                              kernel, weight.shape[3]);
+        return fail_kernel(walk, layer, &weight, error);
     status = check_order(walk, layer, linear, error);
     if (status != VGG_OK)
         return status;
@@ -306,6 +332,12 @@ static vgg_status relu(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_e
     return VGG_OK;
 }
 
+static const char *method_of(const Vgg__Caffe__Pooling *p) {
+    if (p->global_pooling)
+        return "global";
+    return p->pool == 0 ? "MAX" : p->pool == 1 ? "AVE" : "STOCHASTIC";
+}
+
 static vgg_status pooling(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_error *error) {
     static const Vgg__Caffe__Pooling none = VGG__CAFFE__POOLING__INIT;
     const Vgg__Caffe__Pooling *p = layer->pooling != NULL ? layer->pooling : &none;
@@ -319,9 +351,11 @@ static vgg_status pooling(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vg
     if (p->pool != 0 || p->global_pooling || kernel_h != 2 || kernel_w != 2 || stride_h != 2 ||
         stride_w != 2 || p->pad != 0 || p->pad_h != 0 || p->pad_w != 0)
         return vgg_caffe_fail(walk->source, layer, error,
-                              "is a pool of %zux%zu with stride %zux%zu or pads or no maximum, "
-                              "expected the maximum of 2x2 with stride 2",
-                              kernel_h, kernel_w, stride_h, stride_w);
+                              "is a pool of %zux%zu with stride %zux%zu, pad %ux%u and method %s, "
+                              "expected 2x2 with stride 2, pad 0 and method MAX",
+                              kernel_h, kernel_w, stride_h, stride_w,
+                              p->pad > 0 ? p->pad : p->pad_h, p->pad > 0 ? p->pad : p->pad_w,
+                              method_of(p));
     if (walk->pools == MOST_POOLS)
         return vgg_caffe_fail(walk->source, layer, error, "is one more than %d pools", MOST_POOLS);
     /* Caffe rounds up; a network here rounds down. */

@@ -66,10 +66,27 @@ static bool is_pair(const described *d, const char *key, json_int_t expected) {
            json_integer_value(json_array_get(value, 1)) == expected;
 }
 
+static bool is_zero(const described *d, const char *key) {
+    return json_number_value(json_object_get(d->config, key)) == 0;
+}
+
 static bool is_activation(const json_t *value, const char *name) {
     const char *found = text_of(value);
     return strcmp(found, name) == 0 ||
            (strcmp(name, "linear") == 0 && (value == NULL || json_is_null(value)));
+}
+
+/* Fails, saying what the parameter is and what was expected, unless it is as expected. */
+static vgg_status check(const chain *c, const described *d, const char *key, bool as_expected,
+                        const char *expected, vgg_error *error) {
+    if (as_expected)
+        return VGG_OK;
+    const json_t *value = json_object_get(d->config, key);
+    char *found = value == NULL ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    vgg_status status = fail_layer(c, d, error, "has %s %.60s, expected %s", key,
+                                   found != NULL ? found : "of another kind", expected);
+    free(found);
+    return status;
 }
 
 /* "batch_input_shape" or "batch_shape": [null, 224, 224, 3]. */
@@ -88,6 +105,11 @@ static void read_input_shape(chain *c, const described *d) {
 }
 
 /* ---- layers ---- */
+
+static vgg_status check_order_of_axes(const chain *c, const described *d, vgg_error *error) {
+    return check(c, d, "data_format", is_text(d, "data_format", "channels_last"),
+                 "\"channels_last\"", error);
+}
 
 /* Every layer but the last ends in a ReLU. */
 static vgg_status expect_relu(const chain *c, const described *d, vgg_error *error) {
@@ -119,26 +141,36 @@ static vgg_status add_layer(chain *c, const described *d, vgg_keras_kind kind, d
     return vgg_keras_add_step(k, kind, d->name, found, epsilon, error);
 }
 
+static vgg_status check_convolution(const chain *c, const described *d, vgg_error *error) {
+    bool small = json_object_get(d->config, "kernel_size") != NULL && is_pair(d, "kernel_size", 1);
+    bool padded = is_text(d, "padding", "same") || (small && is_text(d, "padding", "valid"));
+    vgg_status status =
+        check(c, d, "kernel_size", small || is_pair(d, "kernel_size", 3), "[3,3] or [1,1]", error);
+    if (status == VGG_OK)
+        status = check(c, d, "strides", is_pair(d, "strides", 1), "[1,1]", error);
+    if (status == VGG_OK)
+        status = check(c, d, "padding", padded, "\"same\"", error);
+    if (status == VGG_OK)
+        status = check(c, d, "dilation_rate", is_pair(d, "dilation_rate", 1), "[1,1]", error);
+    if (status == VGG_OK)
+        status = check(c, d, "groups", is_pair(d, "groups", 1), "1", error);
+    return status == VGG_OK ? check_order_of_axes(c, d, error) : status;
+}
+
 static vgg_status convolution(chain *c, const described *d, vgg_error *error) {
     vgg_status status = expect_relu(c, d, error);
     if (status != VGG_OK)
         return status;
     const json_t *activation = json_object_get(d->config, "activation");
-    bool small = json_object_get(d->config, "kernel_size") != NULL && is_pair(d, "kernel_size", 1);
-    if (!small && !is_pair(d, "kernel_size", 3))
-        return fail_layer(c, d, error, "has a kernel_size other than 3x3 and 1x1");
-    if (!is_pair(d, "strides", 1) || !is_pair(d, "dilation_rate", 1) || !is_pair(d, "groups", 1) ||
-        !(is_text(d, "padding", "same") || (small && is_text(d, "padding", "valid"))))
-        return fail_layer(c, d, error,
-                          "has strides, padding, dilation_rate or groups that no VGG network has");
-    if (!is_text(d, "data_format", "channels_last"))
-        return fail_layer(c, d, error, "has a data_format other than channels_last");
+    status = check_convolution(c, d, error);
+    if (status != VGG_OK)
+        return status;
     c->bare = is_activation(activation, "linear");
     if (!c->bare && !is_activation(activation, "relu"))
         return fail_layer(c, d, error, "has the activation \"%.40s\", expected relu",
                           text_of(activation));
     if (c->flat)
-        return fail_layer(c, d, error, "follows a Flatten");
+        return fail_layer(c, d, error, "follows a Flatten, expected it before");
     return add_layer(c, d, VGG_KERAS_CONVOLUTION, 0, error);
 }
 
@@ -158,19 +190,25 @@ static vgg_status batch_norm(chain *c, const described *d, vgg_error *error) {
 
 static vgg_status pool(chain *c, const described *d, vgg_error *error) {
     vgg_status status = expect_relu(c, d, error);
+    if (status == VGG_OK && c->flat)
+        status = fail_layer(c, d, error, "follows a Flatten, expected it before");
+    if (status == VGG_OK)
+        status = check(c, d, "pool_size", is_pair(d, "pool_size", 2), "[2,2]", error);
+    if (status == VGG_OK)
+        status = check(c, d, "strides", is_pair(d, "strides", 2), "[2,2]", error);
+    if (status == VGG_OK)
+        status = check(c, d, "padding", is_text(d, "padding", "valid"), "\"valid\"", error);
+    if (status == VGG_OK)
+        status = check_order_of_axes(c, d, error);
     if (status != VGG_OK)
         return status;
-    if (!is_pair(d, "pool_size", 2) || !is_pair(d, "strides", 2) ||
-        !is_text(d, "padding", "valid") || !is_text(d, "data_format", "channels_last") || c->flat)
-        return fail_layer(c, d, error,
-                          "is not a pool of 2x2 with strides 2 and padding valid, channels last");
     return vgg_keras_add_step(c->k, VGG_KERAS_POOL, d->name, NULL, 0, error);
 }
 
 static vgg_status flatten(chain *c, const described *d, vgg_error *error) {
-    if (!is_text(d, "data_format", "channels_last"))
-        return fail_layer(c, d, error, "has a data_format other than channels_last");
-    vgg_status status = expect_relu(c, d, error);
+    vgg_status status = check_order_of_axes(c, d, error);
+    if (status == VGG_OK)
+        status = expect_relu(c, d, error);
     c->flat = true;
     return status;
 }
@@ -180,7 +218,7 @@ static vgg_status end_in(chain *c, const described *d, const json_t *activation,
         return VGG_OK;
     if (is_activation(activation, "relu")) {
         if (!c->bare)
-            return fail_layer(c, d, error, "is a second activation");
+            return fail_layer(c, d, error, "is a second activation, expected one");
         c->bare = false;
         return VGG_OK;
     }
@@ -212,14 +250,15 @@ static vgg_status activation(chain *c, const described *d, vgg_error *error) {
 
 static vgg_status relu(chain *c, const described *d, vgg_error *error) {
     const json_t *most = json_object_get(d->config, "max_value");
-    if ((most != NULL && !json_is_null(most)) ||
-        json_number_value(json_object_get(d->config, "threshold")) != 0 ||
-        json_number_value(json_object_get(d->config, "negative_slope")) != 0)
-        return fail_layer(c, d, error, "is another function than max(x, 0)");
-    if (!c->bare)
-        return fail_layer(c, d, error, "is a second activation");
+    vgg_status status = check(c, d, "max_value", most == NULL || json_is_null(most), "null", error);
+    if (status == VGG_OK)
+        status = check(c, d, "threshold", is_zero(d, "threshold"), "0", error);
+    if (status == VGG_OK)
+        status = check(c, d, "negative_slope", is_zero(d, "negative_slope"), "0", error);
+    if (status == VGG_OK && !c->bare)
+        status = fail_layer(c, d, error, "is a second activation, expected one");
     c->bare = false;
-    return VGG_OK;
+    return status;
 }
 
 static vgg_status softmax(chain *c, const described *d, vgg_error *error) {

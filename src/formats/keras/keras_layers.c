@@ -145,7 +145,11 @@ static vgg_status place_linear(placing *p, const vgg_keras_step *step, vgg_error
     if (p->features > 0 && inputs != p->features)
         return fail_layer(p, step, inputs, "", p->features, error);
     if (p->features == 0) {
-        if (p->channels == 0 || inputs % p->channels != 0)
+        if (p->channels == 0)
+            return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                            "%s: its dense layer \"%.80s\" stands before any convolution",
+                            p->k->source->path, step->name);
+        if (inputs % p->channels != 0)
             return fail_layer(p, step, inputs, "a multiple of the convolutions' outputs, ",
                               p->channels, error);
         positions = inputs / p->channels;

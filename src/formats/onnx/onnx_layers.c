@@ -96,6 +96,25 @@ static vgg_status check_order(const vgg_onnx_walk *walk, const Vgg__Onnx__Node *
     return VGG_OK;
 }
 
+/* Writes what a node says of itself, such as " with strides=2,2 pads=1,1,1,1"; returns buffer. */
+#define ATTRIBUTES_TEXT 160
+static const char *attributes_text(char buffer[ATTRIBUTES_TEXT], const Vgg__Onnx__Node *node) {
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (size_t i = 0; i < node->n_attribute && used < ATTRIBUTES_TEXT; i++) {
+        const Vgg__Onnx__Attribute *attribute = node->attribute[i];
+        for (size_t k = 0; k < attribute->n_ints && used < ATTRIBUTES_TEXT; k++) {
+            const char *name = k == 0 ? vgg_onnx_text(attribute->name) : "";
+            used += (size_t)snprintf(buffer + used, ATTRIBUTES_TEXT - used, "%s%.20s%s%lld",
+                                     k > 0      ? ","
+                                     : used > 0 ? " "
+                                                : " with ",
+                                     name, k == 0 ? "=" : "", (long long)attribute->ints[k]);
+        }
+    }
+    return buffer;
+}
+
 /* ---- convolutions ---- */
 
 /* Whether the edges are padded so that a kernel of that size keeps the picture's size. */
@@ -130,7 +149,7 @@ static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
         take_tensor(walk, node, vgg_onnx_input(node, 1), weight, &transposed, error);
     if (status != VGG_OK)
         return status;
-    char shape[VGG_SHAPE_TEXT];
+    char shape[VGG_SHAPE_TEXT], attributes[ATTRIBUTES_TEXT];
     if (weight->dimensions != 4)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "has a weight of shape %s, expected four sizes",
@@ -142,10 +161,12 @@ static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
                 (weight->shape[2] == 3 || weight->shape[2] == 1) &&
                 keeps_size(node, weight->shape[2]);
     if (!linear && !ours)
-        return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "has a kernel of %zux%zu, expected 3x3 with pads of 1 or 1x1, "
-                                  "stride 1, no dilation and one group",
-                                  weight->shape[2], weight->shape[3]);
+        return vgg_onnx_fail_node(
+            walk->onnx, node, error,
+            "has a kernel of %zux%zu%s, auto_pad %.20s and group %lld, expected 3x3 with "
+            "pads of 1 or 1x1, stride 1, no dilation and one group",
+            weight->shape[2], weight->shape[3], attributes_text(attributes, node),
+            vgg_onnx_string(node, "auto_pad", "NOTSET"), (long long)vgg_onnx_int(node, "group", 1));
     status = check_order(walk, node, linear, error);
     if (status != VGG_OK)
         return status;
@@ -216,13 +237,16 @@ static vgg_status max_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg
     vgg_status status = check_order(walk, node, false, error);
     if (status != VGG_OK)
         return status;
+    char attributes[ATTRIBUTES_TEXT];
     bool up = vgg_onnx_int(node, "ceil_mode", 0) != 0 ||
               strncmp(vgg_onnx_string(node, "auto_pad", ""), "SAME_", 5) == 0;
     if (!vgg_onnx_all(node, "kernel_shape", 2, 2, false) ||
         !vgg_onnx_all(node, "strides", 2, 2, false) ||
         !vgg_onnx_all(node, "dilations", 2, 1, true) || !vgg_onnx_all(node, "pads", 4, 0, true))
         return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "is no pool of 2x2 with stride 2 and without pads, as expected");
+                                  "is a pool%s, expected one of 2x2 with stride 2 and without "
+                                  "pads or dilation",
+                                  attributes_text(attributes, node));
     /* Rounding up or down is the same for even sizes only. */
     bool even = walk->height > 0 && walk->height % 2 == 0 && walk->width % 2 == 0;
     if (up && !even)
@@ -318,7 +342,9 @@ static vgg_status gemm(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_err
     if (vgg_onnx_float(node, "alpha", 1) != 1 || vgg_onnx_int(node, "transA", 0) != 0 ||
         (bias[0] != '\0' && vgg_onnx_float(node, "beta", 1) != 1))
         return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "has alpha, beta or transA, expected 1, 1 and 0");
+                                  "has alpha %g, beta %g and transA %lld, expected 1, 1 and 0",
+                                  vgg_onnx_float(node, "alpha", 1), vgg_onnx_float(node, "beta", 1),
+                                  (long long)vgg_onnx_int(node, "transA", 0));
     return linear(walk, node, vgg_onnx_int(node, "transB", 0) != 0, bias, error);
 }
 
