@@ -65,11 +65,12 @@ VGG_API void vgg_dataset_free(vgg_dataset *dataset);
 
 VGG_API size_t vgg_dataset_count(const vgg_dataset *dataset);
 VGG_API size_t vgg_dataset_class_count(const vgg_dataset *dataset);
-/* Both strings belong to the data set. */
+/* The name of a class, which belongs to the data set; NULL when there is no such class. */
 VGG_API const char *vgg_dataset_class_name(const vgg_dataset *dataset, size_t class_index);
-/* What the item is called in messages: a path, "archive.tar: path" or "file.gz: picture 17". */
+/* What an item is called in messages: a path, "archive.tar: path" or "file.gz: picture 17". It
+ * belongs to the data set; NULL when there is no such item. */
 VGG_API const char *vgg_dataset_item_name(const vgg_dataset *dataset, size_t item);
-/* SIZE_MAX for an item that there is not; the names are then NULL. */
+/* The number of an item's class; SIZE_MAX when there is no such item. */
 VGG_API size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item);
 
 /* What is known of the pictures without decoding them all. */
@@ -118,12 +119,12 @@ typedef struct vgg_loader_options {
     const vgg_augment *augment; /* NULL: the centre view of the whole picture, no chance involved.
                                  * Otherwise large JPEGs are decoded at a reduced size, no less than
                                  * twice what is resized to (vgg_image_decode_reduced) */
-    uint64_t seed;
+    uint64_t seed;              /* chooses the order and the views, default 0 */
     vgg_skip_callback *skipped; /* NULL: pictures that cannot be read are skipped in silence, but
                                  * counted in the batch */
     void *user;
-    vgg_threads *shared_threads; /* those of these that have nothing to compute decode; they must
-                                  * outlive the loader. Default NULL */
+    vgg_threads *shared_threads; /* they decode when they have nothing to compute, and must outlive
+                                  * the loader. Default NULL */
 } vgg_loader_options;
 
 VGG_API void vgg_loader_options_init(vgg_loader_options *options, size_t size);
@@ -145,13 +146,13 @@ VGG_API vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t f
 /* Batches in an epoch. */
 VGG_API size_t vgg_loader_batch_count(const vgg_loader *loader);
 
-/* count inputs of channels x height x width floats one after another, and their classes and items.
- * A batch has fewer pictures than asked for when it is the last one or when some could not be read
- * (skipped says how many); it may even be empty. Everything belongs to the loader and is valid
- * until its next call. */
+/* Inputs of channels x height x width floats one after another, and their classes and items. A
+ * batch has fewer pictures than asked for when it is the last one or when some could not be read;
+ * it may even be empty. Everything belongs to the loader and is valid until its next call. */
 typedef struct vgg_batch {
     size_t struct_size; /* set by the library */
-    size_t count, skipped;
+    size_t count;       /* of inputs */
+    size_t skipped;     /* pictures that could not be read */
     const float *inputs;
     const size_t *classes; /* count class numbers */
     const size_t *items;   /* count item numbers of the data set */
@@ -168,16 +169,16 @@ VGG_API vgg_status vgg_loader_next(vgg_loader *loader, const vgg_batch **batch, 
  * star, heart, arrow, moon, house) under random colour, place, size, rotation, clutter and noise.
  */
 #define VGG_PICTOGRAM_CLASSES 10
-/* NULL for a class that there is not. */
+/* The name of a class; NULL when there is no such class. */
 VGG_API const char *vgg_pictogram_name(size_t class_index);
 /* Draws number `index` of class 0..9 for a seed, RGB, size x size with a size from 8 to 4096. */
 VGG_API vgg_status vgg_pictogram_draw(size_t class_index, size_t size, uint64_t seed,
                                       uint64_t index, vgg_image *image, vgg_error *error);
 
-/* Writes pictograms as PNG files,
- * folder/train/<class>/NNNN.png and folder/validation/<class>/NNNN.png, that many per class. No
- * picture of the one part is in the other. `progress` (may be NULL) is called after each picture;
- * returning false stops with VGG_ERROR_STOPPED. */
+/* Writes pictograms of `size` x `size` as PNG files, folder/train/<class>/NNNN.png and
+ * folder/validation/<class>/NNNN.png, as many of each class as said. No picture of one part is in
+ * the other. `progress` (may be NULL) is called after each picture; returning false stops with
+ * VGG_ERROR_STOPPED. */
 VGG_API vgg_status vgg_pictogram_write(const char *folder, size_t train_per_class,
                                        size_t validation_per_class, size_t size, uint64_t seed,
                                        bool (*progress)(void *user, size_t done, size_t total),

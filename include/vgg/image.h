@@ -1,5 +1,7 @@
 /* Pictures: decoding, resizing, and the preprocessing that turns one into a network's input.
  *
+ * The size of a picture is width x height, that of an input channels x height x width.
+ *
  * Every function here may be called from any number of threads at once, on different images. */
 #ifndef VGG_IMAGE_H
 #define VGG_IMAGE_H
@@ -126,7 +128,7 @@ VGG_API vgg_status vgg_preprocess_preset(const char *name, size_t channels, size
                                          size_t width, vgg_preprocess *preprocess,
                                          vgg_error *error);
 
-/* Checks that all figures are usable: sizes from 1 to VGG_IMAGE_MAX_SIDE, 1 or 3 channels, finite
+/* Checks that all members are usable: sizes from 1 to VGG_IMAGE_MAX_SIDE, 1 or 3 channels, finite
  * numbers, deviations that are not 0. */
 VGG_API vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *error);
 
@@ -152,8 +154,8 @@ typedef struct vgg_augment {
 
 VGG_API void vgg_augment_init(vgg_augment *augment, size_t size);
 
-/* Like vgg_preprocess_image, for the view that is a function of the three numbers alone: `index` is
- * that of the picture. */
+/* Like vgg_preprocess_image, for a random view: `augment` (NULL: that of vgg_augment_init) says
+ * what may be random, and the three numbers, `index` being the picture's, choose. */
 
 VGG_API vgg_status vgg_preprocess_augmented(const vgg_preprocess *preprocess,
                                             const vgg_augment *augment, const vgg_image *image,

@@ -89,8 +89,7 @@ VGG_API const vgg_inspected_tensor *vgg_inspection_tensor(const vgg_inspection *
 
 /* What can be wrong. The values are pinned. */
 typedef enum vgg_problem_kind {
-    VGG_PROBLEM_NETWORK =
-        0, /* no network was recognised, or its input cannot be prepared as told */
+    VGG_PROBLEM_NETWORK = 0,    /* no network was recognised, or its input cannot be prepared */
     VGG_PROBLEM_METADATA = 1,   /* what the file says of itself contradicts itself */
     VGG_PROBLEM_MISSING = 2,    /* the network has a tensor that the file lacks */
     VGG_PROBLEM_UNUSED = 3,     /* the file has a tensor that the network lacks */

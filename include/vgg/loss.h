@@ -10,12 +10,14 @@
 extern "C" {
 #endif
 
-/* Probabilities from logits, (count, classes) each; may be in place. Stable for any finite logits.
- */
-VGG_API void vgg_softmax(const float *logits, size_t count, size_t classes, float *probabilities);
+/* Probabilities from logits, (count, class_count) each; may be in place. Stable for any finite
+ * logits. */
+VGG_API void vgg_softmax(const float *logits, size_t count, size_t class_count,
+                         float *probabilities);
 
-/* Cross-entropy of the softmax of logits with class numbers, averaged over count images. gradient,
- * if not NULL, receives (softmax - one-hot) / count, the derivative with respect to the logits. */
+/* Cross-entropy of the softmax of logits, (count, class_count), with `count` class numbers,
+ * averaged over the images. gradient, unless NULL, receives (softmax - one-hot) / count, the
+ * derivative with respect to the logits. */
 VGG_API double vgg_cross_entropy(const float *logits, const size_t *classes, size_t count,
                                  size_t class_count, float *gradient);
 

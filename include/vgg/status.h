@@ -4,7 +4,8 @@
  * vgg_error that the caller owns. The pointer may be NULL when only the code matters. On success
  * the vgg_error is left as it was. On failure it holds one line of text, without a final newline,
  * that names the thing that failed, what was found and what was expected; output parameters are
- * then left untouched unless a function says otherwise.
+ * then left untouched unless a function says otherwise. Parameters come in one order: what is
+ * worked on, what with, options, results, the error. Functions that free take NULL, too.
  *
  * The library never prints, never exits and never aborts because of its input, and keeps no error
  * state of its own: two threads that use two vgg_error values do not disturb one another.

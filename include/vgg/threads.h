@@ -36,7 +36,7 @@ typedef struct vgg_threads_options {
                          * 1 to VGG_THREADS_MAX, default 0: vgg_threads_default() */
     vgg_executor *executor; /* the caller's own threads; no others are then made. It is called from
                              * within functions that compute, several times at once when several
-                             * threads do; a task may block for none. Default NULL: threads are
+                             * threads do; no task may wait for another. Default NULL: threads are
                              * made */
     void *user;             /* for the executor */
 } vgg_threads_options;

@@ -21,12 +21,12 @@ static double log_sum_exp(const float *values, size_t count) {
     return most + log(sum);
 }
 
-void vgg_softmax(const float *logits, size_t count, size_t classes, float *probabilities) {
+void vgg_softmax(const float *logits, size_t count, size_t class_count, float *probabilities) {
     for (size_t n = 0; n < count; n++) {
-        const float *row = logits + n * classes;
-        double total = log_sum_exp(row, classes);
-        for (size_t c = 0; c < classes; c++) {
-            probabilities[n * classes + c] = (float)exp((double)row[c] - total);
+        const float *row = logits + n * class_count;
+        double total = log_sum_exp(row, class_count);
+        for (size_t c = 0; c < class_count; c++) {
+            probabilities[n * class_count + c] = (float)exp((double)row[c] - total);
         }
     }
 }
