@@ -28,8 +28,9 @@ typedef struct predict_state {
     size_t top;
     vgg_prediction *best; /* room for `top` */
     vgg_cli_predict_output output;
-    size_t failed; /* pictures that could not be read, and folders that have none */
-    bool broken;   /* nothing more can be written, which was said */
+    vgg_picture picture; /* the next */
+    size_t failed;       /* pictures that could not be read, and folders that have none */
+    bool broken;         /* nothing more can be written, which was said */
 } predict_state;
 
 static const char *const formats[] = {"text", "json", "csv", NULL};
@@ -99,10 +100,10 @@ static bool finish(predict_state *state, const char *name, const vgg_prediction 
     return !state->broken;
 }
 
-static bool next_input(void *user, vgg_input *input) {
+static const vgg_picture *next_picture(void *user) {
     predict_state *state = user;
-    input->path = vgg_cli_predict_walk_next(&state->walk);
-    return input->path != NULL;
+    state->picture.path = vgg_cli_predict_walk_next(&state->walk);
+    return state->picture.path != NULL ? &state->picture : NULL;
 }
 
 static bool finish_one_of_many(void *user, const vgg_predict_result *result) {
@@ -166,8 +167,8 @@ static bool predict_runs(predict_state *state) {
     bool paused = true;
     while (paused && !state->broken) {
         vgg_error error;
-        vgg_status status = vgg_predict_many(state->predictor, next_input, finish_one_of_many,
-                                             state, state->top, &error);
+        vgg_status status = vgg_predict_many(state->predictor, next_picture, state->top,
+                                             finish_one_of_many, state, &error);
         if (status != VGG_OK && status != VGG_ERROR_STOPPED) {
             vgg_cli_complain("predict", "%s", error.message);
             return false;
@@ -200,6 +201,7 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     predict_state state = {.walk = {.operands = images, .count = count},
                            .top = o->top < classes ? o->top : classes,
                            .output = {.format = format_of(o->format), .logits = o->logits}};
+    vgg_picture_init(&state.picture, sizeof state.picture);
     vgg_error error;
     vgg_predictor_options options;
     vgg_predictor_options_init(&options, sizeof options);

@@ -10,15 +10,14 @@
 /* What the callbacks need: the pictures not handed out yet, and how many could not be read. */
 typedef struct work {
     char **paths; /* ends with NULL */
+    vgg_picture picture;
     size_t failed;
 } work;
 
-static bool next_picture(void *user, vgg_input *input) {
+static const vgg_picture *next_picture(void *user) {
     work *w = user;
-    if (*w->paths == NULL)
-        return false;
-    input->path = *w->paths++;
-    return true;
+    w->picture.path = *w->paths++;
+    return w->picture.path != NULL ? &w->picture : NULL;
 }
 
 /* Called for each picture, in order. */
@@ -44,6 +43,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     work pictures = {.paths = argv + 2};
+    vgg_picture_init(&pictures.picture, sizeof pictures.picture);
     vgg_predictor_options options;
     vgg_predictor_options_init(&options, sizeof options);
     options.batch = 16;
@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
     if (status == VGG_OK)
         status = vgg_predictor_create(model, &options, &predictor, &error);
     if (status == VGG_OK)
-        status = vgg_predict_many(predictor, next_picture, print_result, &pictures, 1, &error);
+        status = vgg_predict_many(predictor, next_picture, 1, print_result, &pictures, &error);
     if (status != VGG_OK)
         fprintf(stderr, "predict_batch: %s\n", error.message);
     vgg_predictor_free(predictor);

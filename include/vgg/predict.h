@@ -67,26 +67,28 @@ VGG_API vgg_status vgg_predict_file(vgg_predictor *predictor, const char *path, 
 /* ---- many pictures ---- */
 
 /* One of many pictures: exactly one of path, bytes and image is set. */
-typedef struct vgg_input {
-    size_t struct_size; /* set by the library */
+typedef struct vgg_picture {
+    size_t struct_size; /* set by vgg_picture_init */
     const char *path;   /* a file */
-    const void *bytes;  /* an encoded picture of `size` bytes, which must stay there until its */
-    size_t size;        /* result is handed out */
-    const vgg_image *image; /* a decoded picture; likewise */
+    const void *bytes;  /* an encoded picture, which stays there until its result is handed out */
+    size_t size;        /* of it, in bytes */
+    const vgg_image *image; /* a decoded picture, which stays there likewise */
     const char *name;       /* in messages and the result; NULL: the path, or "picture 17" */
     void *user;             /* for the result */
-} vgg_input;
+} vgg_picture;
 
-/* Fills in the next picture, of an *input that is zero but for struct_size; false: there are no
- * more. path and name are copied. */
-typedef bool vgg_next_input(void *user, vgg_input *input);
+VGG_API void vgg_picture_init(vgg_picture *picture, size_t size);
+
+/* The next picture; NULL: there are no more. The struct, its path and its name are copied before
+ * the next call. */
+typedef const vgg_picture *vgg_next_picture(void *user);
 
 /* The result of one picture; belongs to the predictor until the callback returns. */
 typedef struct vgg_predict_result {
-    size_t struct_size;
-    size_t number; /* of the picture, from 0 */
+    size_t struct_size; /* set by the library */
+    size_t number;      /* of the picture, from 0 */
     const char *name;
-    void *user;                 /* as in its vgg_input */
+    void *user;                 /* as in its vgg_picture */
     const vgg_error *error;     /* why there is no result; NULL: there is one */
     const vgg_prediction *best; /* as of vgg_predict_image; `found` of them */
     size_t found;
@@ -101,9 +103,8 @@ typedef bool vgg_predict_callback(void *user, const vgg_predict_result *result);
  * batches in advance, `result` for each picture in order. A picture that cannot be read is an error
  * of its own result and stops nothing; an error of vgg_predict_many is one of the whole, such as
  * memory. */
-VGG_API vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_input *next,
-                                    vgg_predict_callback *result, void *user, size_t top,
-                                    vgg_error *error);
+VGG_API vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *next, size_t top,
+                                    vgg_predict_callback *result, void *user, vgg_error *error);
 
 /* ---- measuring ---- */
 
@@ -123,10 +124,10 @@ typedef struct vgg_eval_options {
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
 
 typedef struct vgg_eval_result {
-    size_t struct_size; /* set by the caller */
-    size_t images, skipped;
-    double top1, top5; /* fractions of images; with fewer than five classes top5 is 1 */
-    double loss;       /* mean cross-entropy */
+    size_t struct_size;     /* set by the caller */
+    size_t images, skipped; /* pictures that were evaluated, and those that could not be read */
+    double top1, top5;      /* fractions of images; with fewer than five classes top5 is 1 */
+    double loss;            /* mean cross-entropy */
 } vgg_eval_result;
 
 /* Evaluates in VGG_MODE_EVAL. The data set must have the classes of the model, in its order: open

@@ -9,19 +9,20 @@
 #include "base/ahead.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "eval/predictor.h"
 
 /* A picture from when it is known to when its result is handed out. */
 typedef struct picture {
-    vgg_input given;   /* path is a copy, and so is name, which is always there */
+    vgg_picture given; /* path is a copy, and so is name, which is always there */
     vgg_status status; /* of reading it; unless VGG_OK there is a message: */
     char *message;     /* NULL where memory for it ran out */
 } picture;
 
 typedef struct many {
     vgg_predictor *predictor;
-    vgg_next_input *next;
+    vgg_next_picture *next;
     vgg_predict_callback *result;
     void *user;
     size_t top;
@@ -32,9 +33,14 @@ typedef struct many {
     bool ended;           /* there are no more */
 } many;
 
+void vgg_picture_init(vgg_picture *given, size_t size) {
+    const vgg_picture defaults = {.struct_size = size};
+    vgg_options_init(given, size, &defaults, sizeof defaults);
+}
+
 /* ---- reading ---- */
 
-static vgg_status decode(const vgg_input *given, vgg_image *image, vgg_error *error) {
+static vgg_status decode(const vgg_picture *given, vgg_image *image, vgg_error *error) {
     int sources = (given->path != NULL) + (given->bytes != NULL) + (given->image != NULL);
     if (sources != 1)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
@@ -76,7 +82,7 @@ static void forget(picture *one) {
     *one = (picture){0};
 }
 
-static vgg_status keep_texts(vgg_input *given, size_t number, vgg_error *error) {
+static vgg_status keep_texts(vgg_picture *given, size_t number, vgg_error *error) {
     char numbered[32];
     snprintf(numbered, sizeof numbered, "picture %zu", number);
     bool has_path = given->path != NULL;
@@ -93,12 +99,17 @@ static vgg_status fill_window(many *all, vgg_error *error) {
     vgg_status status = VGG_OK;
     while (status == VGG_OK && !all->ended && all->known < all->handed + all->window) {
         picture *one = &all->pictures[all->known % all->window];
-        vgg_input given = {.struct_size = sizeof given};
-        if (!all->next(all->user, &given)) {
+        const vgg_picture *given = all->next(all->user);
+        if (given == NULL) {
             all->ended = true;
             break;
         }
-        one->given = given;
+        vgg_picture own;
+        vgg_picture_init(&own, sizeof own);
+        status = vgg_options_read(&own, sizeof own, given, "vgg_picture", error);
+        if (status != VGG_OK)
+            break;
+        one->given = own;
         status = keep_texts(&one->given, all->known, error);
         all->known++;
     }
@@ -191,9 +202,8 @@ static vgg_status reserve(const many *all, vgg_error *error) {
     return status;
 }
 
-vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_input *next,
-                            vgg_predict_callback *result, void *user, size_t top,
-                            vgg_error *error) {
+vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *next, size_t top,
+                            vgg_predict_callback *result, void *user, vgg_error *error) {
     many all = {.predictor = predictor,
                 .next = next,
                 .result = result,

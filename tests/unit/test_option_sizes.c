@@ -1,4 +1,5 @@
 /* Every options struct, from callers that know less of it or more than the library. */
+#include "base/file.h"
 #include "edge.h"
 #include "nets.h"
 #include "pictures.h"
@@ -8,6 +9,8 @@
 static vgg_model *model;
 static vgg_preprocess preprocess;
 static vgg_image image;
+static unsigned char *stored; /* the bytes of the model */
+static size_t stored_size;
 
 typedef struct options_case {
     const char *name;
@@ -32,12 +35,67 @@ INIT(eval_options)
 INIT(train_options)
 INIT(optimiser_options)
 INIT(augment)
+INIT(threads_options)
 
 static void init_preprocess(void *options, size_t size) {
     vgg_preprocess *p = options;
     vgg_preprocess_init(p, size);
     p->width = SIDE;
     p->height = SIDE;
+}
+
+static bool read_model(void *user, size_t offset, void *buffer, size_t size) {
+    (void)user;
+    memcpy(buffer, stored + offset, size);
+    return true;
+}
+
+static void init_reader(void *options, size_t size) {
+    vgg_reader *reader = options;
+    vgg_reader_init(reader, size);
+    reader->size = stored_size;
+    reader->read = read_model;
+}
+
+static vgg_status use_reader(const void *options, vgg_error *error) {
+    vgg_model *loaded = NULL;
+    vgg_status status = vgg_model_load_from(options, NULL, &loaded, error);
+    vgg_model_free(loaded);
+    return status;
+}
+
+static void init_picture(void *options, size_t size) {
+    vgg_picture *picture = options;
+    vgg_picture_init(picture, size);
+    picture->image = &image;
+}
+
+static const vgg_picture *next_picture(void *user) {
+    const vgg_picture **next = user, *given = *next;
+    *next = NULL;
+    return given;
+}
+
+static bool take_prediction(void *user, const vgg_predict_result *result) {
+    (void)user;
+    return result->error == NULL;
+}
+
+static vgg_status use_picture(const void *options, vgg_error *error) {
+    const vgg_picture *only = options;
+    vgg_predictor *predictor = NULL;
+    vgg_status status = vgg_predictor_create(model, NULL, &predictor, error);
+    if (status == VGG_OK)
+        status = vgg_predict_many(predictor, next_picture, 1, take_prediction, &only, error);
+    vgg_predictor_free(predictor);
+    return status;
+}
+
+static vgg_status use_threads(const void *options, vgg_error *error) {
+    vgg_threads *threads = NULL;
+    vgg_status status = vgg_threads_create(options, &threads, error);
+    vgg_threads_free(threads);
+    return status;
 }
 
 static vgg_status use_network(const void *options, vgg_error *error) {
@@ -214,6 +272,9 @@ static const options_case options_cases[] = {
     ROW(train_options, sizeof(size_t), use_train),
     ROW(train_options, sizeof(size_t), use_trainer),
     ROW(optimiser_options, sizeof(size_t), use_optimiser),
+    ROW(threads_options, sizeof(size_t), use_threads),
+    ROW(picture, offsetof(vgg_picture, name), use_picture),
+    ROW(reader, offsetof(vgg_reader, user), use_reader),
     ROW(augment, sizeof(size_t), use_augment_view),
     ROW(augment, sizeof(size_t), use_augment_loader),
     ROW(augment, sizeof(size_t), use_augment_train),
@@ -299,11 +360,14 @@ static int set_up(void **state) {
     model = usual_model(false);
     vgg_struct_copy(&preprocess, sizeof preprocess, vgg_model_preprocess(model));
     assert_ok(vgg_model_save(model, in_folder("model.safetensors"), &error), error);
+    assert_ok(vgg_file_read(in_folder("model.safetensors"), 1 << 20, &stored, &stored_size, &error),
+              error);
     assert_ok(vgg_pictogram_draw(0, SIDE, 1, 1, &image, &error), error);
     return 0;
 }
 
 static int tear_down(void **state) {
+    free(stored);
     vgg_image_free(&image);
     vgg_model_free(model);
     return close_pictures(state);

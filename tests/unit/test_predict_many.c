@@ -46,35 +46,35 @@ static int tear_down(void **state) {
 }
 
 /* Picture `number` of a sequence in which three of eight cannot be read. */
-static void describe(size_t number, vgg_input *input) {
+static void describe(size_t number, vgg_picture *picture) {
     switch (number % KINDS) {
     case 0:
-        input->path = from.png;
+        picture->path = from.png;
         break;
     case 1:
-        input->bytes = from.bytes;
-        input->size = from.size;
+        picture->bytes = from.bytes;
+        picture->size = from.size;
         break;
     case 2:
-        input->path = from.missing;
+        picture->path = from.missing;
         break;
     case 3:
-        input->image = &from.image;
-        input->name = "drawn";
+        picture->image = &from.image;
+        picture->name = "drawn";
         break;
     case 4:
-        input->bytes = from.bytes;
-        input->size = from.size / 2;
-        input->name = "half";
+        picture->bytes = from.bytes;
+        picture->size = from.size / 2;
+        picture->name = "half";
         break;
     case 5:
-        input->path = from.png;
-        input->name = "renamed";
+        picture->path = from.png;
+        picture->name = "renamed";
         break;
     case 6:
         break; /* nothing at all */
     default:
-        input->image = &from.image;
+        picture->image = &from.image;
     }
 }
 
@@ -88,18 +88,19 @@ typedef struct run {
     size_t count;           /* pictures that there are */
     size_t asked, answered; /* so far */
     size_t most_ahead, stop_at, wrong;
+    vgg_picture picture; /* the next */
 } run;
 
-static bool next(void *user, vgg_input *input) {
+static const vgg_picture *next(void *user) {
     run *now = user;
-    now->wrong += input->struct_size != sizeof *input || input->path != NULL;
     if (now->asked == now->count)
-        return false;
-    describe(now->asked, input);
-    input->user = (char *)now + now->asked++;
+        return NULL;
+    vgg_picture_init(&now->picture, sizeof now->picture);
+    describe(now->asked, &now->picture);
+    now->picture.user = (char *)now + now->asked++;
     size_t ahead = now->asked - now->answered;
     now->most_ahead = ahead > now->most_ahead ? ahead : now->most_ahead;
-    return true;
+    return &now->picture;
 }
 
 static bool same_predictions(const vgg_prediction *left, const vgg_prediction *right) {
@@ -115,11 +116,11 @@ static bool same_predictions(const vgg_prediction *left, const vgg_prediction *r
 static bool compare(void *user, const vgg_predict_result *result) {
     run *now = user;
     size_t kind = now->answered % KINDS;
-    vgg_input input = {0};
-    describe(now->answered, &input);
+    vgg_picture picture = {0};
+    describe(now->answered, &picture);
     now->wrong += result->struct_size != sizeof *result || result->number != now->answered ||
                   result->user != (char *)now + now->answered;
-    now->wrong += input.name != NULL && strcmp(result->name, input.name) != 0;
+    now->wrong += picture.name != NULL && strcmp(result->name, picture.name) != 0;
     now->wrong += (result->error == NULL) != now->right->readable[kind];
     if (result->error != NULL)
         now->wrong += result->best != NULL || result->error->status == VGG_OK ||
@@ -154,17 +155,18 @@ static expected alone(vgg_predictor *predictor) {
         right.readable[kind] = kind != 2 && kind != 4 && kind != 6;
         if (!right.readable[kind])
             continue;
-        vgg_input input = {0};
-        describe(kind, &input);
-        if (input.path != NULL) {
+        vgg_picture picture = {0};
+        describe(kind, &picture);
+        if (picture.path != NULL) {
             assert_ok(
-                vgg_predict_file(predictor, input.path, TOP, right.best[kind], &found, &error),
+                vgg_predict_file(predictor, picture.path, TOP, right.best[kind], &found, &error),
                 error);
             continue;
         }
-        if (input.bytes != NULL)
-            assert_ok(vgg_image_decode(input.bytes, input.size, "bytes", &image, &error), error);
-        assert_ok(vgg_predict_image(predictor, input.image != NULL ? input.image : &image, TOP,
+        if (picture.bytes != NULL)
+            assert_ok(vgg_image_decode(picture.bytes, picture.size, "bytes", &image, &error),
+                      error);
+        assert_ok(vgg_predict_image(predictor, picture.image != NULL ? picture.image : &image, TOP,
                                     right.best[kind], &found, &error),
                   error);
         vgg_image_free(&image);
@@ -175,7 +177,7 @@ static expected alone(vgg_predictor *predictor) {
 static void check(vgg_predictor *predictor, const expected *right, size_t count) {
     run now = {.right = right, .count = count};
     vgg_error error;
-    assert_ok(vgg_predict_many(predictor, next, compare, &now, TOP, &error), error);
+    assert_ok(vgg_predict_many(predictor, next, TOP, compare, &now, &error), error);
     assert_int_equal(now.wrong, 0);
     assert_int_equal(now.answered, count);
     assert_true(now.most_ahead <= 2 * vgg_predictor_batch(predictor));
@@ -219,7 +221,7 @@ static void stopped(void **state) {
     for (size_t stop_at = 1; stop_at < 12; stop_at++) {
         run now = {.right = &right, .count = 30, .stop_at = stop_at};
         vgg_error error;
-        assert_int_equal(vgg_predict_many(predictor, next, compare, &now, TOP, &error),
+        assert_int_equal(vgg_predict_many(predictor, next, TOP, compare, &now, &error),
                          VGG_ERROR_STOPPED);
         assert_int_equal(now.answered, stop_at);
         assert_int_equal(now.wrong, 0);
@@ -236,10 +238,10 @@ static bool count_numeric(void *user, const vgg_predict_result *result) {
     return true;
 }
 
-static bool ten_drawn(void *user, vgg_input *input) {
+static const vgg_picture *ten_drawn(void *user) {
+    static const vgg_picture drawn = {.struct_size = sizeof drawn, .image = &from.image};
     size_t *left = (size_t *)user + 1;
-    input->image = &from.image;
-    return (*left)-- > 0;
+    return (*left)-- > 0 ? &drawn : NULL;
 }
 
 static void damaged_weights(void **state) {
@@ -249,7 +251,7 @@ static void damaged_weights(void **state) {
     vgg_predictor *predictor = make(model, 3, NULL);
     size_t counts[2] = {0, 10};
     vgg_error error;
-    assert_ok(vgg_predict_many(predictor, ten_drawn, count_numeric, counts, TOP, &error), error);
+    assert_ok(vgg_predict_many(predictor, ten_drawn, TOP, count_numeric, counts, &error), error);
     assert_int_equal(counts[0], 10);
     vgg_predictor_free(predictor);
     vgg_model_free(model);
@@ -294,7 +296,7 @@ static void *predict_often(void *argument) {
     caller *self = argument;
     for (size_t i = 0; i < 10; i++) {
         run now = {.right = self->right, .count = 40 + i};
-        vgg_status status = vgg_predict_many(self->predictor, next, compare, &now, TOP, NULL);
+        vgg_status status = vgg_predict_many(self->predictor, next, TOP, compare, &now, NULL);
         self->wrong += status != VGG_OK || now.wrong > 0 || now.answered != now.count;
     }
     return NULL;

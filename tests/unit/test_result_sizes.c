@@ -7,6 +7,7 @@
 #include "vgg/predict.h"
 
 static vgg_model *model;
+static vgg_plan *plan;
 
 static vgg_status train(const vgg_train_options *options, vgg_train_result *result,
                         vgg_error *error) {
@@ -28,6 +29,10 @@ static vgg_status ask_layer(void *result, vgg_error *error) {
 
 static vgg_status ask_tensor(void *result, vgg_error *error) {
     return vgg_network_tensor(vgg_model_network(model), 0, result, error);
+}
+
+static vgg_status ask_op(void *result, vgg_error *error) {
+    return vgg_plan_op(plan, 0, result, error);
 }
 
 static vgg_status ask_dataset(void *result, vgg_error *error) {
@@ -169,6 +174,31 @@ static void check_batch(void) {
     vgg_loader_free(loader);
 }
 
+static const vgg_picture *next_picture(void *user) {
+    vgg_picture *picture = user;
+    if (picture->path != NULL)
+        return NULL;
+    picture->path = vgg_dataset_item_name(validation_part, 0);
+    return picture;
+}
+
+static bool check_prediction(void *user, const vgg_predict_result *result) {
+    (void)user;
+    return result->struct_size == sizeof *result;
+}
+
+static void check_predict_result(void) {
+    vgg_predictor *predictor = NULL;
+    vgg_picture picture;
+    vgg_error error;
+    vgg_picture_init(&picture, sizeof picture);
+    assert_ok(vgg_predictor_create(model, NULL, &predictor, &error), error);
+    assert_ok(vgg_predict_many(predictor, next_picture, 1, check_prediction, &picture, &error),
+              error);
+    assert_non_null(picture.path);
+    vgg_predictor_free(predictor);
+}
+
 static void the_librarys_own_have_their_size(void **state) {
     (void)state;
     vgg_error error;
@@ -187,6 +217,7 @@ static void the_librarys_own_have_their_size(void **state) {
     assert_int_equal(vgg_inspection_problem(inspection, 0)->struct_size, sizeof(vgg_problem));
     vgg_inspection_free(inspection);
     check_batch();
+    check_predict_result();
     size_t events = 0;
     vgg_train_options options = usual_training(NULL);
     options.epochs = 1;
@@ -215,6 +246,7 @@ static int set_up(void **state) {
         return 1;
     vgg_error error;
     model = usual_model(false);
+    assert_ok(vgg_plan_create(vgg_model_mutable_network(model), NULL, &plan, &error), error);
     vgg_model *broken = usual_model(false);
     fill_tensor(broken, "features.0.weight", 0);
     assert_ok(vgg_model_save(broken, in_folder("broken.safetensors"), &error), error);
@@ -223,6 +255,7 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
+    vgg_plan_free(plan);
     vgg_model_free(model);
     return close_pictures(state);
 }
