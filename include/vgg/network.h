@@ -104,7 +104,8 @@ typedef enum vgg_layer_type {
  * "AdaptiveAvgPool2d", "Linear", "Dropout". */
 VGG_API const char *vgg_layer_type_name(vgg_layer_type type);
 
-/* Where torchvision's modules put the layer: "features.0", "avgpool", "classifier.3". */
+/* Room for a layer's name, which says where torchvision's modules put it: "features.0", "avgpool",
+ * "classifier.3". */
 #define VGG_LAYER_NAME 32
 
 typedef struct vgg_layer_info {
@@ -119,11 +120,12 @@ typedef struct vgg_layer_info {
     size_t first_tensor, tensors; /* its tensors are first_tensor .. first_tensor + tensors - 1 */
 } vgg_layer_info;
 
-/* A row of the summary is a layer that is executed and owns the tensors that are saved. */
+/* Layers are numbered in the order in which they are executed; each is a row of the summary. */
 VGG_API size_t vgg_network_layer_count(const vgg_network *network);
 VGG_API vgg_status vgg_network_layer(const vgg_network *network, size_t layer, vgg_layer_info *info,
                                      vgg_error *error);
 
+/* Room for a tensor's name. */
 #define VGG_TENSOR_NAME 48
 
 typedef struct vgg_tensor_info {

@@ -67,6 +67,7 @@ typedef enum vgg_status {
     VGG_ERROR_NUMERIC = 9,     /* a loss or a weight is no longer a finite number */
 } vgg_status;
 
+/* Room for a message. */
 #define VGG_ERROR_TEXT 1024
 
 /* Frozen. */
