@@ -103,7 +103,7 @@ static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
                     source->path, known_formats(known));
 }
 
-vgg_status vgg_tensor_source_open(const vgg_input *input, const vgg_hints *told,
+vgg_status vgg_tensor_source_open(const vgg_bytes *input, const vgg_hints *told,
                                   vgg_tensor_source *source, vgg_error *error) {
     *source = (vgg_tensor_source){.path = vgg_text_copy(input->name), .told = told};
     if (source->path == NULL)

@@ -26,7 +26,7 @@ static vgg_status read_all(const char *name, const vgg_reader *reader, unsigned 
     return VGG_OK;
 }
 
-static vgg_status copy_all(vgg_storage *storage, const vgg_input *input, vgg_error *error) {
+static vgg_status copy_all(vgg_storage *storage, const vgg_bytes *input, vgg_error *error) {
     const vgg_reader *reader = input->reader;
     if (reader->size == 0)
         return VGG_OK;
@@ -43,11 +43,11 @@ static vgg_status copy_all(vgg_storage *storage, const vgg_input *input, vgg_err
     return VGG_OK;
 }
 
-vgg_status vgg_storage_open(vgg_storage *storage, const vgg_input *input, vgg_error *error) {
+vgg_status vgg_storage_open(vgg_storage *storage, const vgg_bytes *input, vgg_error *error) {
     storage->kind = input->kind;
-    if (input->kind == VGG_INPUT_FILE)
+    if (input->kind == VGG_BYTES_FILE)
         return vgg_file_map(input->name, &storage->map, &storage->size, error);
-    if (input->kind == VGG_INPUT_READER)
+    if (input->kind == VGG_BYTES_READER)
         return copy_all(storage, input, error);
     storage->map = input->bytes;
     storage->size = input->size;
@@ -97,7 +97,7 @@ static bool is_within(const unsigned char *map, size_t map_size, const unsigned 
 
 void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size) {
     bool mapped =
-        storage->kind == VGG_INPUT_FILE && is_within(storage->map, storage->size, bytes, size);
+        storage->kind == VGG_BYTES_FILE && is_within(storage->map, storage->size, bytes, size);
     for (size_t i = 0; !mapped && i < storage->other_count; i++) {
         mapped = is_within(storage->others[i].map, storage->others[i].size, bytes, size);
     }
@@ -106,9 +106,9 @@ void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, si
 }
 
 void vgg_storage_free(vgg_storage *storage) {
-    if (storage->kind == VGG_INPUT_FILE)
+    if (storage->kind == VGG_BYTES_FILE)
         vgg_file_unmap(storage->map, storage->size);
-    else if (storage->kind == VGG_INPUT_READER)
+    else if (storage->kind == VGG_BYTES_READER)
         free((void *)(uintptr_t)storage->map);
     for (size_t i = 0; i < storage->other_count; i++) {
         vgg_file_unmap(storage->others[i].map, storage->others[i].size);

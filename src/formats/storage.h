@@ -16,26 +16,26 @@ typedef struct vgg_mapped_file {
     size_t size;
 } vgg_mapped_file;
 
-typedef enum vgg_input_kind {
-    VGG_INPUT_FILE = 0, /* mapped */
-    VGG_INPUT_MEMORY,   /* the caller's, used where it is */
-    VGG_INPUT_READER,   /* copied into memory of the storage */
-} vgg_input_kind;
+typedef enum vgg_bytes_kind {
+    VGG_BYTES_FILE = 0, /* mapped */
+    VGG_BYTES_MEMORY,   /* the caller's, used where it is */
+    VGG_BYTES_READER,   /* copied into memory of the storage */
+} vgg_bytes_kind;
 
 /* Where a weight file is. */
-typedef struct vgg_input {
-    vgg_input_kind kind;
+typedef struct vgg_bytes {
+    vgg_bytes_kind kind;
     const char *name; /* the path of a file, or what messages call the bytes */
     const void *bytes;
     size_t size;              /* both of memory */
     const vgg_reader *reader; /* NULL for the others */
-} vgg_input;
+} vgg_bytes;
 
 /* The bytes of a weight file, other files that it refers to, and memory for values that the files
  * do not have in their final form (compressed, transposed). A model keeps it for its network. Start
  * with {0}. */
 typedef struct vgg_storage {
-    vgg_input_kind kind;
+    vgg_bytes_kind kind;
     const unsigned char *map; /* the bytes, whatever their kind */
     size_t size;
     vgg_mapped_file *others;
@@ -45,7 +45,7 @@ typedef struct vgg_storage {
 } vgg_storage;
 
 /* Maps, borrows or reads the bytes; without any the map is NULL. */
-vgg_status vgg_storage_open(vgg_storage *storage, const vgg_input *input, vgg_error *error);
+vgg_status vgg_storage_open(vgg_storage *storage, const vgg_bytes *input, vgg_error *error);
 
 /* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All
  * blocks together may have the size of the files and 64 MB more: a header that asks for more is

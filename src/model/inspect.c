@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "model/input.h"
+#include "model/bytes.h"
 #include "nn/network.h"
 
 /* ---- problems ---- */
@@ -170,7 +170,7 @@ static vgg_status measure(vgg_inspection *in, vgg_error *error) {
 
 _Static_assert(VGG_INSPECTED_DIMENSIONS == VGG_STORED_DIMENSIONS, "shapes are copied whole");
 
-static vgg_status run(vgg_inspection *in, vgg_input input, const vgg_model_options *options,
+static vgg_status run(vgg_inspection *in, vgg_bytes input, const vgg_model_options *options,
                       vgg_error *error) {
     in->path = vgg_text_copy(input.name);
     if (in->path == NULL)
@@ -199,7 +199,7 @@ static vgg_status run(vgg_inspection *in, vgg_input input, const vgg_model_optio
     return status;
 }
 
-static vgg_status inspect(const vgg_input *input, const vgg_model_options *options,
+static vgg_status inspect(const vgg_bytes *input, const vgg_model_options *options,
                           vgg_inspection **inspection, vgg_error *error) {
     vgg_inspection *in = calloc(1, sizeof *in);
     if (in == NULL)
@@ -214,23 +214,23 @@ static vgg_status inspect(const vgg_input *input, const vgg_model_options *optio
 
 vgg_status vgg_inspect_file(const char *path, const vgg_model_options *options,
                             vgg_inspection **inspection, vgg_error *error) {
-    vgg_input input = vgg_input_file(path);
+    vgg_bytes input = vgg_bytes_of_file(path);
     return inspect(&input, options, inspection, error);
 }
 
 vgg_status vgg_inspect_memory(const void *bytes, size_t size, const char *name,
                               const vgg_model_options *options, vgg_inspection **inspection,
                               vgg_error *error) {
-    vgg_input input;
-    vgg_status status = vgg_input_memory(bytes, size, name, &input, error);
+    vgg_bytes input;
+    vgg_status status = vgg_bytes_in_memory(bytes, size, name, &input, error);
     return status == VGG_OK ? inspect(&input, options, inspection, error) : status;
 }
 
 vgg_status vgg_inspect_from(const vgg_reader *reader, const vgg_model_options *options,
                             vgg_inspection **inspection, vgg_error *error) {
     vgg_reader own;
-    vgg_input input;
-    vgg_status status = vgg_input_reader(reader, &own, &input, error);
+    vgg_bytes input;
+    vgg_status status = vgg_bytes_of_reader(reader, &own, &input, error);
     return status == VGG_OK ? inspect(&input, options, inspection, error) : status;
 }
 

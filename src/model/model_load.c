@@ -8,7 +8,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "model/bind.h"
-#include "model/input.h"
+#include "model/bytes.h"
 #include "model/model.h"
 
 static const vgg_model_options defaults = {.struct_size = sizeof(vgg_model_options)};
@@ -28,7 +28,7 @@ void vgg_loading_free(vgg_loading *l) {
 }
 
 /* The options of a caller that was compiled with an older or newer header. */
-vgg_status vgg_loading_begin(vgg_loading *l, const vgg_input *input,
+vgg_status vgg_loading_begin(vgg_loading *l, const vgg_bytes *input,
                              const vgg_model_options *options, vgg_error *error) {
     *l = (vgg_loading){.input = *input, .path = input->name, .options = defaults};
     vgg_model_options *out = &l->options;
@@ -231,7 +231,7 @@ static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error
     return status;
 }
 
-static vgg_status load(const vgg_input *input, const vgg_model_options *options, vgg_model **model,
+static vgg_status load(const vgg_bytes *input, const vgg_model_options *options, vgg_model **model,
                        vgg_error *error) {
     vgg_loading l;
     vgg_model *made = NULL;
@@ -258,22 +258,22 @@ static vgg_status load(const vgg_input *input, const vgg_model_options *options,
 
 vgg_status vgg_model_load(const char *path, const vgg_model_options *options, vgg_model **model,
                           vgg_error *error) {
-    vgg_input input = vgg_input_file(path);
+    vgg_bytes input = vgg_bytes_of_file(path);
     return load(&input, options, model, error);
 }
 
 vgg_status vgg_model_load_memory(const void *bytes, size_t size, const char *name,
                                  const vgg_model_options *options, vgg_model **model,
                                  vgg_error *error) {
-    vgg_input input;
-    vgg_status status = vgg_input_memory(bytes, size, name, &input, error);
+    vgg_bytes input;
+    vgg_status status = vgg_bytes_in_memory(bytes, size, name, &input, error);
     return status == VGG_OK ? load(&input, options, model, error) : status;
 }
 
 vgg_status vgg_model_load_from(const vgg_reader *reader, const vgg_model_options *options,
                                vgg_model **model, vgg_error *error) {
     vgg_reader own;
-    vgg_input input;
-    vgg_status status = vgg_input_reader(reader, &own, &input, error);
+    vgg_bytes input;
+    vgg_status status = vgg_bytes_of_reader(reader, &own, &input, error);
     return status == VGG_OK ? load(&input, options, model, error) : status;
 }

@@ -8,7 +8,7 @@
 #include "vgg/model.h"
 
 typedef struct vgg_loading {
-    vgg_input input;
+    vgg_bytes input;
     const char *path; /* the input's name, for messages */
     vgg_model_options options;
     vgg_hints hints; /* of the options, for the readers */
@@ -28,7 +28,7 @@ typedef struct vgg_loading {
 /* Takes what the caller says; options may be NULL. What the input refers to must outlive the
  * loading. The caller frees it whatever the outcome of this and all others, which are called in
  * this order. */
-vgg_status vgg_loading_begin(vgg_loading *loading, const vgg_input *input,
+vgg_status vgg_loading_begin(vgg_loading *loading, const vgg_bytes *input,
                              const vgg_model_options *options, vgg_error *error);
 void vgg_loading_free(vgg_loading *loading);
 

@@ -260,7 +260,7 @@ static vgg_status read_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
                                 vgg_stored_tensor *tensor, vgg_error *error) {
     const char *location = external_entry(stored, "location");
     size_t offset, length, expected;
-    if (onnx->source->storage.kind != VGG_INPUT_FILE)
+    if (onnx->source->storage.kind != VGG_BYTES_FILE)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "tensor \"%.80s\" of %s: its values are in the file \"%.200s\" beside the "
                         "model's, which a model that is not read from a file has not: load it by "

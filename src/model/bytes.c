@@ -1,4 +1,4 @@
-#include "model/input.h"
+#include "model/bytes.h"
 
 #include "base/error.h"
 #include "base/options.h"
@@ -13,28 +13,28 @@ static const char *name_or_default(const char *name) {
     return name != NULL ? name : "the model";
 }
 
-vgg_input vgg_input_file(const char *path) {
-    return (vgg_input){.kind = VGG_INPUT_FILE, .name = path};
+vgg_bytes vgg_bytes_of_file(const char *path) {
+    return (vgg_bytes){.kind = VGG_BYTES_FILE, .name = path};
 }
 
-vgg_status vgg_input_memory(const void *bytes, size_t size, const char *name, vgg_input *input,
-                            vgg_error *error) {
-    *input = (vgg_input){
-        .kind = VGG_INPUT_MEMORY, .name = name_or_default(name), .bytes = bytes, .size = size};
+vgg_status vgg_bytes_in_memory(const void *bytes, size_t size, const char *name, vgg_bytes *input,
+                               vgg_error *error) {
+    *input = (vgg_bytes){
+        .kind = VGG_BYTES_MEMORY, .name = name_or_default(name), .bytes = bytes, .size = size};
     if (bytes == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%s: there are no bytes (a null pointer)",
                         input->name);
     return VGG_OK;
 }
 
-vgg_status vgg_input_reader(const vgg_reader *given, vgg_reader *own, vgg_input *input,
-                            vgg_error *error) {
+vgg_status vgg_bytes_of_reader(const vgg_reader *given, vgg_reader *own, vgg_bytes *input,
+                               vgg_error *error) {
     *own = defaults;
     vgg_status status = vgg_options_read(own, sizeof *own, given, "vgg_reader", error);
     if (status != VGG_OK)
         return status;
     *input =
-        (vgg_input){.kind = VGG_INPUT_READER, .name = name_or_default(own->name), .reader = own};
+        (vgg_bytes){.kind = VGG_BYTES_READER, .name = name_or_default(own->name), .reader = own};
     if (own->read == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%s: there is no function to read it with",
                         input->name);
