@@ -264,8 +264,7 @@ static void paths_have_limits(void **state) {
         path[i] = i % 2 == 0 ? 'd' : '/';
     }
     memcpy(path + 1000000, "x", 2);
-    tar_writer writer =
-        begin_tar("deeper.tar.gz", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_GZIP);
+    tar_writer writer = begin_tar("deeper.tar.gz", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_GZIP);
     add_picture(&writer, path, 9, 1);
     end_tar(&writer);
     expect_failure(at("deeper.tar.gz"), NULL, VGG_ERROR_UNSUPPORTED, "and 500000 folders");
