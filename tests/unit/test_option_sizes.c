@@ -112,9 +112,17 @@ static vgg_status use_plan(const void *options, vgg_error *error) {
     return status;
 }
 
+static vgg_status use_plan_training(const void *options, vgg_error *error) {
+    vgg_plan *plan = NULL;
+    vgg_status status =
+        vgg_plan_create_training(vgg_model_mutable_network(model), options, &plan, error);
+    vgg_plan_free(plan);
+    return status;
+}
+
 static vgg_status use_plan_memory(const void *options, vgg_error *error) {
     size_t bytes;
-    return vgg_plan_memory(vgg_model_mutable_network(model), options, &bytes, error);
+    return vgg_plan_memory(vgg_model_network(model), options, &bytes, error);
 }
 
 static vgg_status use_load(const void *options, vgg_error *error) {
@@ -261,6 +269,7 @@ static vgg_status use_augment_train(const void *options, vgg_error *error) {
 static const options_case options_cases[] = {
     ROW(network_options, sizeof(size_t), use_network),
     ROW(plan_options, sizeof(size_t), use_plan),
+    ROW(plan_options, sizeof(size_t), use_plan_training),
     ROW(plan_options, sizeof(size_t), use_plan_memory),
     ROW(model_options, sizeof(size_t), use_load),
     ROW(model_options, sizeof(size_t), use_inspect),

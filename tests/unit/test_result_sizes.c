@@ -7,7 +7,6 @@
 #include "vgg/predict.h"
 
 static vgg_model *model;
-static vgg_plan *plan;
 
 static vgg_status train(const vgg_train_options *options, vgg_train_result *result,
                         vgg_error *error) {
@@ -29,10 +28,6 @@ static vgg_status ask_layer(void *result, vgg_error *error) {
 
 static vgg_status ask_tensor(void *result, vgg_error *error) {
     return vgg_network_tensor(vgg_model_network(model), 0, result, error);
-}
-
-static vgg_status ask_op(void *result, vgg_error *error) {
-    return vgg_plan_op(plan, 0, result, error);
 }
 
 static vgg_status ask_dataset(void *result, vgg_error *error) {
@@ -237,7 +232,6 @@ static int set_up(void **state) {
         return 1;
     vgg_error error;
     model = usual_model(false);
-    assert_ok(vgg_plan_create(vgg_model_mutable_network(model), NULL, &plan, &error), error);
     vgg_model *broken = usual_model(false);
     fill_tensor(broken, "features.0.weight", 0);
     assert_ok(vgg_model_save(broken, in_folder("broken.safetensors"), &error), error);
@@ -246,7 +240,6 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-    vgg_plan_free(plan);
     vgg_model_free(model);
     return close_pictures(state);
 }
