@@ -2,7 +2,7 @@
  * packed. */
 #include <string.h>
 
-#include "kernels/kernels.h"
+#include "kernels/shared.h"
 
 /* A unit's input rows should stay in half of a small second-level cache, beside the weights. */
 #define PATCH_FLOATS (96 * 1024)

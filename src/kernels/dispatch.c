@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "kernels/kernels.h"
+#include "kernels/shared.h"
 
 #define WINOGRAD(tile, name)                                                                       \
     {                                                                                              \
@@ -32,14 +32,17 @@
     size_t vgg_machine_operations_##name(void);                                                    \
     static const vgg_kernels name##_kernels = {                                                    \
         .tier = #name,                                                                             \
+        .conv_pack = vgg_conv_pack,                                                                \
         .conv_forward = vgg_conv_forward_##name,                                                   \
         .conv_weights = vgg_conv_weights_##name,                                                   \
+        .conv_reduce = vgg_conv_reduce,                                                            \
         .winograd2 = WINOGRAD(2, name),                                                            \
         .winograd4 = WINOGRAD(4, name),                                                            \
         .linear_forward = vgg_linear_forward_##name,                                               \
         .linear_input = vgg_linear_input_##name,                                                   \
         .linear_weights = vgg_linear_weights_##name,                                               \
         .linear_update = vgg_linear_update_##name,                                                 \
+        .panels = vgg_panels,                                                                      \
         .max_pool = vgg_max_pool_##name,                                                           \
         .max_pool_backward = vgg_max_pool_backward_##name,                                         \
         .average_pool = vgg_average_pool_##name,                                                   \
@@ -51,10 +54,16 @@
         .batch_norm_pool = vgg_batch_norm_pool_##name,                                             \
         .batch_norm_pool_sums = vgg_batch_norm_pool_sums_##name,                                   \
         .batch_norm_pool_backward = vgg_batch_norm_pool_backward_##name,                           \
+        .batch_norm_running = vgg_batch_norm_running,                                              \
+        .batch_norm_batch = vgg_batch_norm_batch,                                                  \
+        .batch_norm_gradients = vgg_batch_norm_gradients,                                          \
         .lrn = vgg_lrn_##name,                                                                     \
         .lrn_backward = vgg_lrn_backward_##name,                                                   \
         .relu_backward = vgg_relu_backward_##name,                                                 \
         .sgd = vgg_sgd_##name,                                                                     \
+        .dropout = vgg_dropout,                                                                    \
+        .block = vgg_block,                                                                        \
+        .unblock = vgg_unblock,                                                                    \
         .machine_multiply = vgg_machine_multiply_##name,                                           \
         .machine_read = vgg_machine_read_##name,                                                   \
         .machine_operations = vgg_machine_operations_##name,                                       \

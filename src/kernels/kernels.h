@@ -78,8 +78,6 @@ typedef struct vgg_conv_pack_task {
     float *packed;
 } vgg_conv_pack_task;
 
-void vgg_conv_pack(void *task, size_t begin, size_t end, size_t worker);
-
 /* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). The sum with the bias is rounded before it
  * is scaled, so that a batch norm behind a convolution gives the same bits on its own and folded
  * into it. Unit: as in the partition. */
@@ -198,8 +196,6 @@ typedef struct vgg_conv_reduce_task {
     bool accumulate; /* adds to what dweights and dbias hold */
 } vgg_conv_reduce_task;
 
-void vgg_conv_reduce(void *task, size_t begin, size_t end, size_t worker);
-
 /* ---- gradients of weights by Winograd's F(3x3, 4x4) and F(3x3, 2x2) ---- */
 
 /* The same gradients with 36 products per tile and pair of channels instead of 144, or 16 instead
@@ -299,8 +295,6 @@ typedef struct vgg_panel_task {
     float *to;
 } vgg_panel_task;
 
-void vgg_panels(void *task, size_t begin, size_t end, size_t worker);
-
 static inline size_t vgg_panel_count(size_t columns, size_t width) {
     return (columns + width - 1) / width;
 }
@@ -344,6 +338,24 @@ typedef struct vgg_batch_norm_task {
     const float *constant;
     float *dx; /* may be dy, but not in batch_norm_pool_backward */
 } vgg_batch_norm_task;
+
+/* What batch normalisation does per channel, in double and in the order of the images. Unit: a
+ * block of channels. All arrays are per channel, and what lies beyond C is left alone. */
+typedef struct vgg_norm_channels_task {
+    size_t images, channels, pixels;
+    double epsilon, momentum;
+    const float *gamma, *beta;
+    const float *running_mean, *running_variance; /* for batch_norm_running */
+    float *moved_mean, *moved_variance;           /* batch_norm_batch moves these by the momentum */
+    const float *sums;                            /* of the kernel before */
+    float *mean, *inverse; /* 1 / sqrt(variance + epsilon); _running: both may be NULL */
+    float *scale, *shift;
+    /* batch_norm_gradients, from inverse, scale and sums: */
+    bool batch_statistics; /* dx goes through the mean and the variance, too */
+    bool accumulate;       /* adds to what dgamma and dbeta hold */
+    float *dgamma, *dbeta; /* both NULL: not wanted, and sums is not read */
+    float *from_dy, *from_x, *constant;
+} vgg_norm_channels_task;
 
 /* y = x / (k + alpha * sum of x^2 over the channels within VGG_LRN_REACH)^(3/4) (Krizhevsky et al.
  * 2012, section 3.3). Blocked; unit: one row of one image. */
@@ -401,10 +413,6 @@ typedef struct vgg_dropout_task {
     uint64_t seed, stream;
 } vgg_dropout_task;
 
-void vgg_block_forward(void *task, size_t begin, size_t end, size_t worker);
-void vgg_unblock(void *task, size_t begin, size_t end, size_t worker);
-void vgg_dropout(void *task, size_t begin, size_t end, size_t worker);
-
 /* ---- the machine ---- */
 
 /* Measures rates: machine_multiply does VGG_MACHINE_ROUNDS rounds of multiply-adds in registers per
@@ -429,13 +437,16 @@ typedef struct vgg_winograd_kernels {
 
 typedef struct vgg_kernels {
     const char *tier;
+    vgg_work *conv_pack;    /* vgg_conv_pack_task */
     vgg_work *conv_forward; /* vgg_conv_forward_task */
     vgg_work *conv_weights; /* vgg_conv_weights_task */
+    vgg_work *conv_reduce;  /* vgg_conv_reduce_task */
     vgg_winograd_kernels winograd2, winograd4;
     vgg_work *linear_forward; /* vgg_linear_task: y = relu?(scales? x w^T + bias) */
     vgg_work *linear_input;   /* dx = dy w */
     vgg_work *linear_weights; /* dweights = dy^T x, dbias = sums of dy */
     vgg_work *linear_update;  /* vgg_linear_update_task */
+    vgg_work *panels;         /* vgg_panel_task */
     vgg_work *max_pool;       /* vgg_pool_task */
     vgg_work *max_pool_backward;
     vgg_work *average_pool;
@@ -447,10 +458,15 @@ typedef struct vgg_kernels {
     vgg_work *batch_norm_pool;       /* the same with a 2x2 max-pool behind it: x -> y, chosen */
     vgg_work *batch_norm_pool_sums;
     vgg_work *batch_norm_pool_backward;
-    vgg_work *lrn; /* vgg_lrn_task */
+    vgg_work *batch_norm_running;   /* vgg_norm_channels_task: running statistics -> scale, shift */
+    vgg_work *batch_norm_batch;     /* sums -> mean, inverse, scale, shift, moved statistics */
+    vgg_work *batch_norm_gradients; /* sums -> dgamma, dbeta, from_dy, from_x, constant */
+    vgg_work *lrn;                  /* vgg_lrn_task */
     vgg_work *lrn_backward;
     vgg_work *relu_backward;    /* vgg_relu_task */
     vgg_work *sgd;              /* vgg_sgd_task */
+    vgg_work *dropout;          /* vgg_dropout_task */
+    vgg_work *block, *unblock;  /* vgg_block_task */
     vgg_work *machine_multiply; /* vgg_machine_task */
     vgg_work *machine_read;
     size_t (*machine_operations)(

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "kernels/kernels.h"
+#include "kernels/shared.h"
 
-void vgg_block_forward(void *argument, size_t begin, size_t end, size_t worker) {
+void vgg_block(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_block_task *task = argument;
     size_t blocks = vgg_blocks(task->channels);

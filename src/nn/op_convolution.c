@@ -125,7 +125,7 @@ static void convolution_weights(vgg_plan *plan, const vgg_cpu_op *op) {
                                    .dweights = vgg_op_gradient(plan, op, VGG_TENSOR_WEIGHT),
                                    .dbias = vgg_op_gradient(plan, op, VGG_TENSOR_BIAS),
                                    .accumulate = vgg_plan_accumulates(plan)};
-    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), vgg_conv_reduce, &reduce);
+    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), plan->kernels->conv_reduce, &reduce);
 }
 
 static void direct_backward(vgg_plan *plan, const vgg_cpu_op *op) {
@@ -152,7 +152,7 @@ void vgg_op_convolution_backward(vgg_plan *plan, vgg_cpu_op *op) {
     else
         direct_backward(plan, op);
     if (op->blocked_dx != VGG_NO_BUFFER)
-        vgg_op_move(plan, op->graph.in, vgg_unblock, blocked_dx(plan, op), dx);
+        vgg_op_move(plan, op->graph.in, plan->kernels->unblock, blocked_dx(plan, op), dx);
 }
 
 static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers weights,
@@ -162,7 +162,7 @@ static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers 
                                .weights = weights.at,
                                .element = weights.element,
                                .packed = plan->constants + packed};
-    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), vgg_conv_pack, &task);
+    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), plan->kernels->conv_pack, &task);
 }
 
 static void store_filters(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {

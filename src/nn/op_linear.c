@@ -34,7 +34,7 @@ void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op) {
         .probability = op->graph.dropout,
         .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, op->graph.layer),
         .stream = op->graph.layer};
-    vgg_threads_run(plan->threads, vgg_chunks(dropout.count), vgg_dropout, &dropout);
+    vgg_threads_run(plan->threads, vgg_chunks(dropout.count), plan->kernels->dropout, &dropout);
 }
 
 void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op) {

@@ -47,7 +47,7 @@ void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     float *y = vgg_plan_buffer(plan, op->y);
     switch (op->graph.kind) {
     case VGG_OP_BLOCK:
-        vgg_op_move(plan, op->graph.in, vgg_block_forward, x, y);
+        vgg_op_move(plan, op->graph.in, plan->kernels->block, x, y);
         break;
     case VGG_OP_CONVOLUTION:
         vgg_op_convolution_forward(plan, op);
@@ -65,7 +65,7 @@ void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
         pool(plan, op, plan->kernels->average_pool);
         break;
     case VGG_OP_FLATTEN:
-        vgg_op_move(plan, op->graph.in, vgg_unblock, x, y);
+        vgg_op_move(plan, op->graph.in, plan->kernels->unblock, x, y);
         break;
     case VGG_OP_LINEAR:
         vgg_op_linear_forward(plan, op);
@@ -97,7 +97,7 @@ void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op) {
     switch (op->graph.kind) {
     case VGG_OP_BLOCK:
         if (wanted)
-            vgg_op_move(plan, op->graph.in, vgg_unblock, dy, dx);
+            vgg_op_move(plan, op->graph.in, plan->kernels->unblock, dy, dx);
         break;
     case VGG_OP_CONVOLUTION:
         vgg_op_convolution_backward(plan, op);
@@ -116,7 +116,7 @@ void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op) {
         break;
     case VGG_OP_FLATTEN:
         if (wanted)
-            vgg_op_move(plan, op->graph.in, vgg_block_forward, dy, dx);
+            vgg_op_move(plan, op->graph.in, plan->kernels->block, dy, dx);
         break;
     case VGG_OP_LINEAR:
         vgg_op_linear_backward(plan, op);

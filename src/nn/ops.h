@@ -22,6 +22,11 @@ void vgg_op_fold_norm(vgg_plan *plan, const vgg_cpu_op *op);
 void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op);
 void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op);
 
+/* Whether batch norm uses the statistics of the batch, and moves the running ones towards them. */
+static inline bool vgg_op_uses_batch(const vgg_plan *plan, const vgg_cpu_op *op) {
+    return plan->mode == VGG_MODE_TRAIN && op->graph.kind == VGG_OP_BATCH_NORM && op->graph.trains;
+}
+
 /* Whether dropout drops in this forward pass. */
 static inline bool vgg_op_drops(const vgg_plan *plan, const vgg_cpu_op *op) {
     return plan->mode == VGG_MODE_TRAIN && op->graph.dropout > 0;

@@ -49,8 +49,8 @@ typedef struct vgg_cpu_op {
     size_t widened;               /* linear: a copy of narrow weights for the backward pass, or
                                    * VGG_NO_CONSTANTS */
     size_t bias, scale, shift;    /* per channel, rounded up to a block */
-    size_t mean, from_dy, from_x, constant, deviation; /* batch norm */
-    size_t sums;                                       /* batch norm: [N][C / 16][2][16] */
+    size_t mean, inverse, from_dy, from_x, constant; /* batch norm */
+    size_t sums;                                     /* batch norm: [N][C / 16][2][16] */
 
     double seconds;                       /* of the last forward pass */
     double data_seconds, weights_seconds; /* of the last backward pass: vgg_op_info */

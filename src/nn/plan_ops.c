@@ -85,8 +85,8 @@ static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
 static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {
     vgg_cpu_op *op = add_op(compiler, graph, FORM_BLOCKED);
     size_t lanes = vgg_round_up(graph->out.channels, VGG_BLOCK);
-    size_t *const figures[] = {&op->scale,  &op->shift,    &op->mean,     &op->from_dy,
-                               &op->from_x, &op->constant, &op->deviation};
+    size_t *const figures[] = {&op->scale,  &op->shift,    &op->mean,   &op->from_dy,
+                               &op->from_x, &op->constant, &op->inverse};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
         *figures[i] = vgg_compiler_add_constants(compiler, lanes);
     }

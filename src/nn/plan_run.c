@@ -6,15 +6,10 @@
 #include "nn/ops.h"
 #include "vgg/loss.h"
 
-/* Whether an op uses the statistics of the batch, and moves the running ones towards them. */
-static bool uses_batch(const vgg_plan *plan, const vgg_cpu_op *op) {
-    return plan->mode == VGG_MODE_TRAIN && op->graph.kind == VGG_OP_BATCH_NORM && op->graph.trains;
-}
-
 static bool moves_statistics(const vgg_plan *plan) {
     bool moves = false;
     for (size_t s = 0; s < plan->op_count; s++) {
-        moves = moves || uses_batch(plan, &plan->ops[s]);
+        moves = moves || vgg_op_uses_batch(plan, &plan->ops[s]);
     }
     return moves;
 }
@@ -23,7 +18,7 @@ static bool moves_statistics(const vgg_plan *plan) {
 static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error *error) {
     for (size_t s = 0; count == 1 && s < plan->op_count; s++) {
         const vgg_cpu_op *op = &plan->ops[s];
-        if (uses_batch(plan, op) && op->graph.in.height * op->graph.in.width == 1)
+        if (vgg_op_uses_batch(plan, op) && op->graph.in.height * op->graph.in.width == 1)
             return vgg_fail(
                 error, VGG_ERROR_SHAPE,
                 "%s sees one value per channel in a batch of 1, expected at least two to "

@@ -11,7 +11,7 @@ static const float *arrange(vgg_plan *plan, size_t rows, size_t columns, size_t 
                            .width = width,
                            .from = (const float *)(const void *)(plan->arena + from->offset),
                            .to = vgg_plan_buffer(plan, panels)};
-    vgg_threads_run(plan->threads, vgg_panel_count(columns, width), vgg_panels, &task);
+    vgg_threads_run(plan->threads, vgg_panel_count(columns, width), plan->kernels->panels, &task);
     return task.to;
 }
 

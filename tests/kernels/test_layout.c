@@ -89,7 +89,7 @@ static void check_blocked(const vgg_block_task *task) {
         if (c < task->channels)
             wanted = task->x[(n * task->channels + c) * task->pixels + pixel];
         if (task->y[i] != wanted)
-            vgg_kernel_fail("block_forward", "all", "value %zu is %g instead of %g", i,
+            vgg_kernel_fail("block", "all", "value %zu is %g instead of %g", i,
                             (double)task->y[i], (double)wanted);
     }
 }
@@ -97,12 +97,12 @@ static void check_blocked(const vgg_block_task *task) {
 /* All units at once, or one by one from the last; `back` undoes what `forth` did. */
 static void check_round_trip(vgg_block_task *forth, vgg_block_task *back, bool at_once) {
     size_t units = forth->images * vgg_blocks(forth->channels);
-    vgg_work *work[] = {vgg_block_forward, vgg_unblock};
+    vgg_work *work[] = {vgg_block, vgg_unblock};
     vgg_block_task *tasks[] = {forth, back};
     for (size_t way = 0; way < 2; way++) {
         size_t bytes = vgg_guarded_size(tasks[way]->y);
         vgg_poison(tasks[way]->y, bytes, sizeof(float));
-        vgg_running(way == 0 ? "block_forward" : "unblock", "all");
+        vgg_running(way == 0 ? "block" : "unblock", "all");
         if (at_once)
             work[way](tasks[way], 0, units, 0);
         for (size_t unit = at_once ? 0 : units; unit-- > 0;) {
@@ -154,7 +154,7 @@ static void test_table(void **state) {
         for (size_t other = 0; other < i; other++) {
             assert_string_not_equal(tier->tier, vgg_kernels_at(other)->tier);
         }
-        for (size_t at = offsetof(vgg_kernels, conv_forward); at < sizeof *tier;
+        for (size_t at = offsetof(vgg_kernels, conv_pack); at < sizeof *tier;
              at += sizeof(vgg_work *)) {
             vgg_work *work;
             memcpy(&work, (const unsigned char *)tier + at, sizeof work);

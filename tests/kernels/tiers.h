@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "kernels/kernels.h"
+#include "kernels/shared.h"
 
 /* Half of float's epsilon: the relative error of one rounding. */
 #define VGG_ROUNDING 0x1p-24
