@@ -64,6 +64,15 @@ static vgg_status ask_preset(void *result, vgg_error *error) {
     return vgg_preprocess_preset("paper", 3, SIDE, SIDE, result, error);
 }
 
+static vgg_status ask_op(void *result, vgg_error *error) {
+    vgg_plan *plan = NULL;
+    vgg_status status = vgg_plan_create(vgg_model_network(model), NULL, &plan, error);
+    if (status == VGG_OK)
+        status = vgg_plan_op(plan, 0, result, error);
+    vgg_plan_free(plan);
+    return status;
+}
+
 #define RESULT(type, ask)                                                                          \
     { #type, sizeof(type), sizeof(type), ask }
 
