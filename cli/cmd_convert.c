@@ -110,8 +110,12 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
     vgg_save_options_init(&options, sizeof options);
     options.format = o->format;
     options.softmax = o->softmax;
+    vgg_cli_file_progress progress = vgg_cli_file_progress_begin("writing");
+    options.progress = vgg_cli_file_progress_tell;
+    options.progress_user = &progress;
     if (status == VGG_OK)
         status = vgg_model_save_as(model, out, &options, error);
+    vgg_cli_file_progress_end(&progress);
     return status;
 }
 
@@ -156,6 +160,8 @@ int vgg_cli_convert(int argc, char **argv) {
     o.source.path = in;
     if (!may_write(&o, out))
         return VGG_CLI_FAILURE;
+    vgg_cli_file_progress progress = vgg_cli_file_progress_begin("reading");
+    o.source.progress = &progress;
     vgg_model *model;
     status = vgg_cli_model_load("convert", &o.source, &model);
     if (status != VGG_CLI_OK)

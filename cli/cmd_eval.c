@@ -107,6 +107,8 @@ static bool open_data(const eval_options *o, const char *path, const vgg_model *
     options.validation_split = o->validation_split;
     options.seed = o->seed;
     options.temporary_folder = vgg_cli_temporary_folder();
+    options.warn = vgg_cli_note;
+    options.warn_user = (void *)"eval";
     options.classes = vgg_model_class_names(model);
     if (options.classes != NULL)
         options.class_count = vgg_network_describe(vgg_model_network(model))->classes;

@@ -75,10 +75,14 @@ int vgg_cli_inspect(int argc, char **argv) {
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
     o.source.path = argv[1];
+    vgg_cli_file_progress progress = vgg_cli_file_progress_begin("inspecting");
+    o.source.progress = &progress;
     vgg_model_options told = vgg_cli_model_told(&o.source);
     vgg_inspection *inspection;
     vgg_error error;
-    if (vgg_inspect_file(o.source.path, &told, &inspection, &error) != VGG_OK) {
+    vgg_status read = vgg_inspect_file(o.source.path, &told, &inspection, &error);
+    vgg_cli_file_progress_end(&progress);
+    if (read != VGG_OK) {
         vgg_cli_complain("inspect", "%s", error.message);
         return VGG_CLI_FAILURE;
     }

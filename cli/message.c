@@ -50,6 +50,10 @@ void vgg_cli_complain(const char *command, const char *format, ...) {
     free(message);
 }
 
+void vgg_cli_note(void *user, const char *message) {
+    vgg_cli_complain(user, "note: %s", message);
+}
+
 bool vgg_cli_flush_output(const char *command) {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return true;

@@ -10,6 +10,9 @@
 void vgg_cli_complain(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A vgg_warning_callback: complains with "note: " before the message. user: the command. */
+void vgg_cli_note(void *user, const char *message);
+
 /* Writes out what standard output holds. False when that or something written since errno was set
  * to 0 failed, which is complained about, once. */
 bool vgg_cli_flush_output(const char *command);

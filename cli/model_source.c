@@ -100,14 +100,24 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source) {
     if (source->batch_norm_given)
         options.batch_norm = source->batch_norm ? VGG_ANSWER_YES : VGG_ANSWER_NO;
     options.classes = source->classes;
+    if (source->progress != NULL) {
+        options.progress = vgg_cli_file_progress_tell;
+        options.progress_user = source->progress;
+    }
     return options;
 }
 
-int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
+static int load(const char *command, const vgg_cli_model_source *source, vgg_warning_callback *warn,
+                vgg_model **model) {
     vgg_error error;
     vgg_model_options options = vgg_cli_model_told(source);
+    options.warn = warn;
+    options.warn_user = (void *)command;
     vgg_model *loaded;
-    if (vgg_model_load(source->path, &options, &loaded, &error) != VGG_OK) {
+    vgg_status status = vgg_model_load(source->path, &options, &loaded, &error);
+    if (source->progress != NULL)
+        vgg_cli_file_progress_end(source->progress);
+    if (status != VGG_OK) {
         vgg_cli_complain(command, "%s", error.message);
         return VGG_CLI_FAILURE;
     }
@@ -121,13 +131,17 @@ int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, 
     return VGG_CLI_OK;
 }
 
+int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
+    return load(command, source, NULL, model);
+}
+
 int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
     if (source->path == NULL) {
         vgg_cli_complain(command, "--model FILE is missing: the model file to use");
         return VGG_CLI_USAGE;
     }
     vgg_model *loaded;
-    int status = vgg_cli_model_load(command, source, &loaded);
+    int status = load(command, source, vgg_cli_note, &loaded);
     if (status != VGG_CLI_OK)
         return status;
     if (vgg_model_preprocess(loaded) == NULL) {
@@ -138,13 +152,6 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
                          source->path);
         vgg_model_free(loaded);
         return VGG_CLI_FAILURE;
-    }
-    if (vgg_model_preprocess_origin(loaded) == VGG_ORIGIN_CONVENTION) {
-        const char *preset = vgg_model_preprocess(loaded)->name;
-        vgg_cli_complain(command,
-                         "%s: does not say how pictures become its inputs; assumed %s, as is "
-                         "usual for %s files (--preprocess %s confirms it)",
-                         source->path, preset, vgg_model_format(loaded), preset);
     }
     *model = loaded;
     return VGG_CLI_OK;

@@ -3,6 +3,7 @@
 #ifndef VGG_CLI_MODEL_SOURCE_H
 #define VGG_CLI_MODEL_SOURCE_H
 
+#include "cli/file_progress.h"
 #include "cli/options.h"
 #include "vgg/model.h"
 
@@ -11,6 +12,7 @@ typedef struct vgg_cli_model_source {
     size_t classes;
     bool batch_norm, batch_norm_given;
     vgg_cli_input input;
+    vgg_cli_file_progress *progress; /* NULL: there is no bar */
 } vgg_cli_model_source;
 
 #define VGG_CLI_MODEL_OPTIONS 8
@@ -32,7 +34,8 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source);
  * complained about. */
 int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model);
 
-/* The same of a model for pictures, which must have or be given its preprocessing. */
+/* The same of a model for pictures, which must have or be given its preprocessing. What is taken
+ * for granted is said. */
 int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model);
 
 #endif

@@ -31,6 +31,9 @@ static vgg_status open_parts(vgg_cli_training *training, double split, vgg_error
     options.validation_split = split;
     options.seed = training->options.seed;
     options.temporary_folder = vgg_cli_temporary_folder();
+    /* Once: the data is opened again when it is to be split. */
+    options.warn = split == 0.0 ? vgg_cli_note : NULL;
+    options.warn_user = (void *)"train";
     if (training->model != NULL) {
         options.classes = vgg_model_class_names(training->model);
         if (options.classes != NULL)

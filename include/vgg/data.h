@@ -31,6 +31,10 @@ typedef struct vgg_dataset_options {
     size_t class_count;
     const char *temporary_folder; /* where a compressed archive is unpacked, into a nameless file;
                                    * NULL: /tmp */
+    vgg_warning_callback *warn;   /* default NULL. Hears of files and folders inside of a class
+                                   * and pictures beside classes, which are passed over, and of a
+                                   * second part to validate with */
+    void *warn_user;
 } vgg_dataset_options;
 
 VGG_API void vgg_dataset_options_init(vgg_dataset_options *options, size_t size);
@@ -181,8 +185,8 @@ VGG_API vgg_status vgg_pictogram_draw(size_t class_index, size_t size, uint64_t 
  * VGG_ERROR_STOPPED. */
 VGG_API vgg_status vgg_pictogram_write(const char *folder, size_t train_per_class,
                                        size_t validation_per_class, size_t size, uint64_t seed,
-                                       bool (*progress)(void *user, size_t done, size_t total),
-                                       void *user, vgg_error *error);
+                                       vgg_progress_callback *progress, void *user,
+                                       vgg_error *error);
 
 #ifdef __cplusplus
 }

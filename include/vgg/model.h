@@ -52,6 +52,15 @@ typedef struct vgg_model_options {
                      * number */
     vgg_answer batch_norm; /* for a Darknet file, which does not say; default unsaid: what its size
                             * shows. Any other answer than the file's is an error */
+    vgg_progress_callback *progress; /* default NULL: not called. Counts bytes of the file; stopped,
+                                      * nothing is loaded */
+    void *progress_user;
+    vgg_warning_callback *warn; /* default NULL. Hears what is taken for granted because the file
+                                 * does not say it (the preprocessing, by the convention of its
+                                 * format; the input's size), and which of its metadata this
+                                 * library does not know. An inspection, whose facts these are, does
+                                 * not call it */
+    void *warn_user;
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
@@ -99,6 +108,9 @@ typedef struct vgg_save_options {
     const char *format; /* "safetensors", ...; default NULL: by the ending of the file's name, and
                          * safetensors for an ending that belongs to no format */
     bool softmax; /* ends the graph in a softmax, for formats that hold a graph; default off */
+    vgg_progress_callback *progress; /* default NULL: not called. Counts bytes of values; stopped,
+                                      * there is no file */
+    void *progress_user;
 } vgg_save_options;
 
 VGG_API void vgg_save_options_init(vgg_save_options *options, size_t size);

@@ -116,7 +116,7 @@ typedef struct vgg_eval_options {
     bool exact;                 /* as in vgg_plan_options, default false */
     vgg_skip_callback *skipped; /* as in vgg_loader_options, default NULL */
     /* Called after each batch, may be NULL; false stops with VGG_ERROR_STOPPED. */
-    bool (*progress)(void *user, size_t done, size_t total);
+    vgg_progress_callback *progress;
     void *user;
     vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
 } vgg_eval_options;

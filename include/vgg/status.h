@@ -32,6 +32,7 @@
 #ifndef VGG_STATUS_H
 #define VGG_STATUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__GNUC__)
@@ -64,7 +65,7 @@ typedef enum vgg_status {
     VGG_ERROR_SHAPE = 5,       /* a tensor or image has another shape than expected */
     VGG_ERROR_UNSUPPORTED = 6, /* well-formed, but outside what libvgg handles */
     VGG_ERROR_NOT_FOUND = 7,   /* a name, file or folder does not exist */
-    VGG_ERROR_STOPPED = 8,     /* a callback asked for an end; the work so far is kept */
+    VGG_ERROR_STOPPED = 8,     /* a callback asked for an end; what is left, the function says */
     VGG_ERROR_NUMERIC = 9,     /* a loss or a weight is no longer a finite number */
 } vgg_status;
 
@@ -76,6 +77,16 @@ typedef struct vgg_error {
     vgg_status status;
     char message[VGG_ERROR_TEXT];
 } vgg_error;
+
+/* Called now and then by work that takes long: `done` of `total` are done, neither of which ever
+ * goes back. False stops it with VGG_ERROR_STOPPED. Called in the thread that asked for the work.
+ */
+typedef bool vgg_progress_callback(void *user, size_t done, size_t total);
+
+/* Called with one line, without a final newline, about something that is taken or passed over in
+ * silence otherwise, and that a person should know. Called in the thread that asked for the work;
+ * the text is gone when it returns. */
+typedef void vgg_warning_callback(void *user, const char *message);
 
 /* The name of a status, such as "VGG_ERROR_SHAPE"; "VGG_ERROR_UNKNOWN" for any other value. */
 VGG_API const char *vgg_status_name(vgg_status status);

@@ -90,3 +90,14 @@ void vgg_error_prefix(vgg_error *error, const char *format, ...) {
     va_end(arguments);
     vgg_fail(error, error->status, "%s: %s", prefix, rest);
 }
+
+void vgg_warn(vgg_warning_callback *warn, void *user, const char *format, ...) {
+    char message[VGG_ERROR_TEXT];
+    if (warn == NULL)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    warn(user, message);
+}

@@ -16,4 +16,8 @@ vgg_status vgg_fail_memory(vgg_error *error, const char *what, size_t bytes);
 void vgg_error_prefix(vgg_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Calls a caller's function with one line; warn may be NULL. */
+void vgg_warn(vgg_warning_callback *warn, void *user, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 #endif

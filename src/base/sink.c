@@ -1,6 +1,7 @@
 #include "base/sink.h"
 
 #include "base/error.h"
+#include "base/memory.h"
 
 vgg_status vgg_sink_open_file(vgg_sink *sink, const char *path, vgg_error *error) {
     *sink = (vgg_sink){.name = path};
@@ -12,14 +13,26 @@ void vgg_sink_open_callback(vgg_sink *sink, const char *name, vgg_write_callback
     *sink = (vgg_sink){.name = name, .write = write, .user = user};
 }
 
-vgg_status vgg_sink_write(vgg_sink *sink, const void *bytes, size_t size, vgg_error *error) {
+/* Bytes after which a caller may stop a write. */
+#define STEP ((size_t)16 << 20)
+
+static vgg_status write_step(vgg_sink *sink, const void *bytes, size_t size, vgg_error *error) {
     vgg_status status = VGG_OK;
     if (sink->write == NULL)
         status = vgg_file_write(&sink->file, bytes, size, error);
-    else if (size > 0 && !sink->write(sink->user, bytes, size))
+    else if (!sink->write(sink->user, bytes, size))
         status = vgg_fail(error, VGG_ERROR_IO, "%s: the function that takes it failed at byte %zu",
                           sink->name, sink->position);
     sink->position += size;
+    return status == VGG_OK ? vgg_meter_add(sink->meter, size, error) : status;
+}
+
+vgg_status vgg_sink_write(vgg_sink *sink, const void *bytes, size_t size, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    for (size_t done = 0, step; status == VGG_OK && done < size; done += step) {
+        step = vgg_size_min(size - done, STEP);
+        status = write_step(sink, (const char *)bytes + done, step, error);
+    }
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/file.h"
+#include "base/meter.h"
 #include "vgg/stream.h"
 
 typedef struct vgg_sink {
@@ -13,7 +14,8 @@ typedef struct vgg_sink {
     vgg_write_callback *write; /* NULL: a file */
     void *user;
     vgg_file_writer file;
-    size_t position; /* bytes written */
+    size_t position;  /* bytes written */
+    vgg_meter *meter; /* NULL: nobody is told; set after the opening */
 } vgg_sink;
 
 /* Both are to be closed. The path must outlive the sink. */

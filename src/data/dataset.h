@@ -54,6 +54,11 @@ vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *name
  * passed the struct in frees them. */
 typedef struct vgg_parts {
     vgg_dataset *train, *validation;
+    /* What the caller may be warned of. Texts are freed with the parts. */
+    size_t passed_over; /* what lies in the folder of a class and is no picture, and pictures beside
+                         * such folders */
+    char *first_passed; /* the name of the first of them */
+    char *spare_part;   /* the name of a second part to validate with; NULL */
 } vgg_parts;
 
 vgg_status vgg_folder_open(const char *path, vgg_parts *parts, vgg_error *error);

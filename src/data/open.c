@@ -176,6 +176,21 @@ static vgg_status agree_on_classes(const vgg_dataset_options *options, vgg_parts
     return status;
 }
 
+static void warn_of(const vgg_parts *parts, const char *path, const vgg_dataset_options *told) {
+    static const char what_counts[] = "what counts are pictures in the folder of a class";
+    if (parts->passed_over == 1)
+        vgg_warn(told->warn, told->warn_user, "%.400s is passed over: %s", parts->first_passed,
+                 what_counts);
+    else if (parts->passed_over > 1)
+        vgg_warn(told->warn, told->warn_user,
+                 "%.400s: %zu files or folders are passed over, such as %.400s: %s", path,
+                 parts->passed_over, parts->first_passed, what_counts);
+    if (parts->spare_part != NULL)
+        vgg_warn(told->warn, told->warn_user,
+                 "%.400s is passed over: %.400s is the part to validate with", parts->spare_part,
+                 parts->validation->name);
+}
+
 vgg_status vgg_dataset_open(const char *path, const vgg_dataset_options *given, vgg_dataset **train,
                             vgg_dataset **validation, vgg_error *error) {
     vgg_dataset_options options;
@@ -189,6 +204,8 @@ vgg_status vgg_dataset_open(const char *path, const vgg_dataset_options *given, 
         status = vgg_parts_split(&parts, options.validation_split, options.seed, error);
     if (status == VGG_OK)
         status = agree_on_classes(&options, &parts, error);
+    if (status == VGG_OK)
+        warn_of(&parts, path, &options);
     if (status == VGG_OK && train != NULL) {
         *train = parts.train;
         parts.train = NULL;
@@ -199,5 +216,7 @@ vgg_status vgg_dataset_open(const char *path, const vgg_dataset_options *given, 
     }
     vgg_dataset_free(parts.train);
     vgg_dataset_free(parts.validation);
+    free(parts.first_passed);
+    free(parts.spare_part);
     return status;
 }

@@ -88,8 +88,24 @@ static bool has_pictures(const vgg_node *folder) {
 
 /* ---- one part: a folder per class ---- */
 
+/* Counts what is in the folder of a class and is no picture, or the pictures beside such folders.
+ */
+static vgg_status count_passed(const vgg_tree *tree, const vgg_node *folder, const char *where,
+                               bool in_class, vgg_parts *parts, vgg_error *error) {
+    for (size_t i = 0; i < folder->count; i++) {
+        const vgg_node *node = &folder->children[i];
+        if (is_picture(node) == in_class)
+            continue;
+        if (parts->passed_over++ == 0)
+            parts->first_passed = name_below(tree, where, node->name);
+        if (parts->first_passed == NULL)
+            return vgg_fail_memory(error, "a path", strlen(node->name));
+    }
+    return VGG_OK;
+}
+
 static vgg_status add_class(const vgg_tree *tree, vgg_node *folder, const char *where,
-                            vgg_dataset *part, vgg_error *error) {
+                            vgg_dataset *part, vgg_parts *parts, vgg_error *error) {
     vgg_status status = list(tree, folder, where, error);
     if (status != VGG_OK)
         return status;
@@ -97,7 +113,9 @@ static vgg_status add_class(const vgg_tree *tree, vgg_node *folder, const char *
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: has %s; expected the pictures of a class",
                         where,
                         count_folders(folder) > 0 ? "folders but no pictures" : "no pictures");
-    status = vgg_dataset_add_class(part, folder->name, error);
+    status = count_passed(tree, folder, where, true, parts, error);
+    if (status == VGG_OK)
+        status = vgg_dataset_add_class(part, folder->name, error);
     for (size_t i = 0; status == VGG_OK && i < folder->count; i++) {
         const vgg_node *file = &folder->children[i];
         if (is_picture(file))
@@ -112,22 +130,23 @@ static vgg_status add_class(const vgg_tree *tree, vgg_node *folder, const char *
 }
 
 static vgg_status add_classes(const vgg_tree *tree, const vgg_node *folder, vgg_dataset *part,
-                              vgg_error *error) {
+                              vgg_parts *parts, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < folder->count; i++) {
         vgg_node *child = &folder->children[i];
         if (!child->folder)
             continue;
         char *below = name_below(tree, part->name, child->name);
-        status = below != NULL ? add_class(tree, child, below, part, error)
+        status = below != NULL ? add_class(tree, child, below, part, parts, error)
                                : vgg_fail_memory(error, "a path", strlen(child->name));
         free(below);
     }
     return status;
 }
 
+/* part: one of the parts. */
 static vgg_status make_part(const vgg_tree *tree, vgg_node *folder, const char *where,
-                            vgg_dataset **part, vgg_error *error) {
+                            vgg_dataset **part, vgg_parts *parts, vgg_error *error) {
     vgg_status status = list(tree, folder, where, error);
     if (status != VGG_OK)
         return status;
@@ -136,7 +155,9 @@ static vgg_status make_part(const vgg_tree *tree, vgg_node *folder, const char *
                         "%s: %s; expected a folder per class with its pictures inside", where,
                         has_pictures(folder) ? "has pictures but no folders" : "has no folders");
     status = vgg_dataset_create(tree->source, tree->kind, where, part, error);
-    return status == VGG_OK ? add_classes(tree, folder, *part, error) : status;
+    if (status == VGG_OK)
+        status = count_passed(tree, folder, where, false, parts, error);
+    return status == VGG_OK ? add_classes(tree, folder, *part, parts, error) : status;
 }
 
 /* ---- parts ---- */
@@ -184,17 +205,30 @@ static bool has_parts(const vgg_node *folder) {
     return any && (nested || !others);
 }
 
+/* A part to validate with that stands behind another. */
+static vgg_status note_spare(const vgg_tree *tree, const char *where, const vgg_node *folder,
+                             vgg_parts *parts, vgg_error *error) {
+    if (parts->spare_part == NULL)
+        parts->spare_part = name_below(tree, where, folder->name);
+    return parts->spare_part != NULL ? VGG_OK
+                                     : vgg_fail_memory(error, "a path", strlen(folder->name));
+}
+
 static vgg_status make_parts(const vgg_tree *tree, const vgg_node *folder, const char *where,
                              vgg_parts *parts, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t p = 0; p < PART_NAMES; p++) {
         vgg_dataset **part = p == 0 ? &parts->train : &parts->validation;
-        for (size_t i = 0; status == VGG_OK && *part == NULL && i < folder->count; i++) {
+        for (size_t i = 0; status == VGG_OK && i < folder->count; i++) {
             vgg_node *child = &folder->children[i];
             if (!child->folder || strcmp(child->name, part_names[p]) != 0)
                 continue;
+            if (*part != NULL) {
+                status = note_spare(tree, where, child, parts, error);
+                continue;
+            }
             char *below = name_below(tree, where, child->name);
-            status = below != NULL ? make_part(tree, child, below, part, error)
+            status = below != NULL ? make_part(tree, child, below, part, parts, error)
                                    : vgg_fail_memory(error, "a path", strlen(child->name));
             free(below);
         }
@@ -223,7 +257,7 @@ static vgg_status parts_below(const vgg_tree *tree, vgg_node *folder, const char
         return make_parts(tree, folder, where, parts, error);
     vgg_node *only = at_top ? only_folder(folder) : NULL;
     if (only == NULL)
-        return make_part(tree, folder, where, &parts->train, error);
+        return make_part(tree, folder, where, &parts->train, parts, error);
     char *below = name_below(tree, where, only->name);
     if (below == NULL)
         return vgg_fail_memory(error, "a path", strlen(only->name));
@@ -231,7 +265,7 @@ static vgg_status parts_below(const vgg_tree *tree, vgg_node *folder, const char
     if (status == VGG_OK)
         status = count_folders(only) > 0 && !has_pictures(only)
                      ? parts_below(tree, only, below, false, parts, error)
-                     : make_part(tree, folder, where, &parts->train, error);
+                     : make_part(tree, folder, where, &parts->train, parts, error);
     free(below);
     return status;
 }

@@ -101,9 +101,10 @@ extern const vgg_format vgg_format_darknet;
 vgg_status vgg_format_to_write(const char *name, const char *path, const vgg_format **format,
                                vgg_error *error);
 
-/* Opens the file, finds its format and loads it. `told` is kept in the source, and may be NULL. A
+/* Opens the file, finds its format and loads it. `told` and the
+ * meter are kept in the source, and may be NULL. A
  * file of another kind is named for what it is. The caller frees *source whatever the outcome. */
-vgg_status vgg_tensor_source_open(const vgg_bytes *input, const vgg_hints *told,
+vgg_status vgg_tensor_source_open(const vgg_bytes *input, const vgg_hints *told, vgg_meter *meter,
                                   vgg_tensor_source *source, vgg_error *error);
 void vgg_tensor_source_free(vgg_tensor_source *source);
 

@@ -103,9 +103,10 @@ static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
                     source->path, known_formats(known));
 }
 
-vgg_status vgg_tensor_source_open(const vgg_bytes *input, const vgg_hints *told,
+vgg_status vgg_tensor_source_open(const vgg_bytes *input, const vgg_hints *told, vgg_meter *meter,
                                   vgg_tensor_source *source, vgg_error *error) {
-    *source = (vgg_tensor_source){.path = vgg_text_copy(input->name), .told = told};
+    *source = (vgg_tensor_source){
+        .path = vgg_text_copy(input->name), .told = told, .storage.meter = meter};
     if (source->path == NULL)
         return vgg_fail_memory(error, input->name, strlen(input->name));
     vgg_status status = vgg_storage_open(&source->storage, input, error);

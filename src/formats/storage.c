@@ -14,16 +14,19 @@
 /* Bytes that a reader is asked for at a time. */
 #define READ_STEP ((size_t)16 << 20)
 
-static vgg_status read_all(const char *name, const vgg_reader *reader, unsigned char *bytes,
-                           vgg_error *error) {
+static vgg_status read_all(const char *name, const vgg_reader *reader, vgg_meter *meter,
+                           unsigned char *bytes, vgg_error *error) {
     for (size_t done = 0, count; done < reader->size; done += count) {
         count = vgg_size_min(reader->size - done, READ_STEP);
         if (!reader->read(reader->user, done, bytes + done, count))
             return vgg_fail(error, VGG_ERROR_IO,
                             "%s: the function that reads it failed at byte %zu of %zu", name, done,
                             reader->size);
+        vgg_status status = vgg_meter_add(meter, count, error);
+        if (status != VGG_OK)
+            return status;
     }
-    return VGG_OK;
+    return vgg_meter_next(meter, error);
 }
 
 static vgg_status copy_all(vgg_storage *storage, const vgg_bytes *input, vgg_error *error) {
@@ -33,7 +36,7 @@ static vgg_status copy_all(vgg_storage *storage, const vgg_bytes *input, vgg_err
     unsigned char *bytes = reader->size < PTRDIFF_MAX ? vgg_aligned_alloc(reader->size) : NULL;
     if (bytes == NULL)
         return vgg_fail_memory(error, input->name, reader->size);
-    vgg_status status = read_all(input->name, reader, bytes, error);
+    vgg_status status = read_all(input->name, reader, storage->meter, bytes, error);
     if (status != VGG_OK) {
         free(bytes);
         return status;
@@ -44,14 +47,22 @@ static vgg_status copy_all(vgg_storage *storage, const vgg_bytes *input, vgg_err
 }
 
 vgg_status vgg_storage_open(vgg_storage *storage, const vgg_bytes *input, vgg_error *error) {
+    vgg_meter *meter = storage->meter;
+    vgg_status status = VGG_OK;
     storage->kind = input->kind;
-    if (input->kind == VGG_BYTES_FILE)
-        return vgg_file_map(input->name, &storage->map, &storage->size, error);
+    if (meter != NULL) {
+        meter->total = input->kind == VGG_BYTES_READER ? input->reader->size : input->size;
+        meter->passes = input->kind == VGG_BYTES_READER ? 3 : 2;
+    }
     if (input->kind == VGG_BYTES_READER)
         return copy_all(storage, input, error);
     storage->map = input->bytes;
     storage->size = input->size;
-    return VGG_OK;
+    if (input->kind == VGG_BYTES_FILE)
+        status = vgg_file_map(input->name, &storage->map, &storage->size, error);
+    if (meter != NULL)
+        meter->total = storage->size;
+    return status;
 }
 
 vgg_status vgg_storage_memory(vgg_storage *storage, const char *path, size_t bytes,
@@ -62,6 +73,9 @@ vgg_status vgg_storage_memory(vgg_storage *storage, const char *path, size_t byt
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: %s of %zu bytes is more than a file of %zu bytes can need", path, what,
                         bytes, files);
+    vgg_status status = vgg_meter_add(storage->meter, 0, error);
+    if (status != VGG_OK)
+        return status;
     void **blocks = realloc(storage->blocks, (storage->block_count + 1) * sizeof *blocks);
     if (blocks == NULL)
         return vgg_fail_memory(error, what, bytes);

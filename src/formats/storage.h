@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "base/meter.h"
 #include "vgg/status.h"
 #include "vgg/stream.h"
 
@@ -42,9 +43,12 @@ typedef struct vgg_storage {
     size_t other_count, other_bytes;
     void **blocks;
     size_t block_count, block_bytes;
+    vgg_meter *meter; /* of the loading: NULL when there is none, or when it is over */
 } vgg_storage;
 
-/* Maps, borrows or reads the bytes; without any the map is NULL. */
+/* Maps, borrows or reads the bytes, which then are the meter's total; without any the map is NULL.
+ * A meter goes through the bytes three times when they are read, and twice otherwise: when they are
+ * read, when the tensors are made, and when something is done with them. */
 vgg_status vgg_storage_open(vgg_storage *storage, const vgg_bytes *input, vgg_error *error);
 
 /* Memory for `bytes` bytes of values, aligned for vectors, which lives as long as the storage. All

@@ -48,15 +48,16 @@ vgg_status vgg_transpose(vgg_tensor_source *source, const vgg_kernel_sizes *size
     if (status != VGG_OK)
         return status;
     size_t step = vgg_size_max(SLICE / vgg_size_max(channel, 1), 1);
-    for (size_t begin = 0, end; begin < s->channels; begin = end) {
+    for (size_t begin = 0, end; status == VGG_OK && begin < s->channels; begin = end) {
         end = vgg_size_min(begin + step, s->channels);
         copy_slice(s, begin, end, from, memory);
         for (size_t p = 0; p < s->positions; p++) {
             vgg_storage_drop(&source->storage, from + (p * s->channels + begin) * row,
                              (end - begin) * row);
         }
+        status = vgg_meter_add(source->storage.meter, (end - begin) * channel, error);
     }
     vgg_storage_drop(&source->storage, from, s->channels * channel);
     *to = memory;
-    return VGG_OK;
+    return status;
 }

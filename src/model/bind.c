@@ -174,6 +174,9 @@ static vgg_status take_values(vgg_network *network, size_t tensor, const vgg_nam
         const unsigned char *from = stored->bytes + done * stored->type->bytes;
         vgg_elements_to_float(stored->type->element, from, step, values + done);
         vgg_storage_drop(storage, stored->bytes, (done + step) * stored->type->bytes);
+        vgg_status status = vgg_meter_add(storage->meter, step * stored->type->bytes, error);
+        if (status != VGG_OK)
+            return status;
     }
     network->version++;
     return VGG_OK;

@@ -116,6 +116,18 @@ vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
     return status;
 }
 
+bool vgg_description_knows(const char *key) {
+    static const char *const known[] = {
+        "vgg.format_version", "vgg.arch",     "vgg.layout",  "vgg.batch_norm", "vgg.dropout",
+        "vgg.input",          VGG_MODEL_INT8, "vgg.classes", "vgg.preprocess",
+    };
+    bool knows = strncmp(key, "vgg.", 4) != 0;
+    for (size_t i = 0; !knows && i < sizeof known / sizeof *known; i++) {
+        knows = strcmp(key, known[i]) == 0;
+    }
+    return knows;
+}
+
 void vgg_description_free(vgg_description *description) {
     vgg_labels_free(&description->labels);
     *description = (vgg_description){0};

@@ -39,6 +39,9 @@ vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
                                 vgg_description *description, vgg_error *error);
 void vgg_description_free(vgg_description *description);
 
+/* Whether a key of metadata is one of those that a description has, or none of libvgg's. */
+bool vgg_description_knows(const char *key);
+
 /* Adds the keys that vgg_description_read reads; preprocess may be NULL, labels empty. False when
  * memory ran out. */
 bool vgg_description_write(const vgg_network_options *network, const vgg_preprocess *preprocess,

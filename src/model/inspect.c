@@ -158,10 +158,16 @@ static vgg_status measure(vgg_inspection *in, vgg_error *error) {
     vgg_status status = reserve_rows(in, error);
     if (status != VGG_OK)
         return status;
-    for (size_t i = 0; i < in->loading.source.tensor_count; i++) {
-        vgg_inspect_values(&in->loading.source.tensors[i], in->loading.names.items[i].scale,
-                           in->zero_rows[i], &in->tensors[i]);
+    vgg_meter *meter = &in->loading.meter;
+    for (size_t i = 0; status == VGG_OK && i < in->loading.source.tensor_count; i++) {
+        status =
+            vgg_inspect_values(&in->loading.source.tensors[i], in->loading.names.items[i].scale,
+                               meter, in->zero_rows[i], &in->tensors[i], error);
     }
+    if (status == VGG_OK)
+        status = vgg_meter_next(meter, error);
+    if (status != VGG_OK)
+        return status;
     vgg_inspect_health(in);
     return VGG_OK;
 }

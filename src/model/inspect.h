@@ -34,8 +34,9 @@ void vgg_inspection_add(vgg_inspection *inspection, vgg_problem_kind kind, const
 
 /* Measures the values. scale: of weights of int8, else NULL. zero_rows may be NULL without a scale,
  * else it has room for shape[0] rows. */
-void vgg_inspect_values(const vgg_stored_tensor *stored, const vgg_stored_tensor *scale,
-                        bool *zero_rows, vgg_inspected_tensor *tensor);
+vgg_status vgg_inspect_values(const vgg_stored_tensor *stored, const vgg_stored_tensor *scale,
+                              vgg_meter *meter, bool *zero_rows, vgg_inspected_tensor *tensor,
+                              vgg_error *error);
 
 /* Finds the tensors of the network in the file: missing, unused and wrong ones are problems. */
 vgg_status vgg_inspect_network(vgg_inspection *inspection, vgg_error *error);

@@ -8,6 +8,7 @@
 #include "model/inspect.h"
 
 #define BLOCK 1024
+#define VALUES_AT_ONCE ((size_t)4 << 20)
 /* Sums side by side, which the compiler makes vectors of. */
 #define LANES 8
 
@@ -96,19 +97,35 @@ static void add_values(tally *t, vgg_element element, float scale, const unsigne
     }
 }
 
-void vgg_inspect_values(const vgg_stored_tensor *stored, const vgg_stored_tensor *scale,
-                        bool *zero_rows, vgg_inspected_tensor *tensor) {
+/* A row of the tensor, in steps after which a caller may stop. */
+static vgg_status add_row(tally *t, const vgg_stored_tensor *stored, float scale,
+                          const unsigned char *bytes, size_t count, vgg_meter *meter,
+                          vgg_error *error) {
+    size_t size = stored->type->bytes;
+    vgg_status status = VGG_OK;
+    for (size_t done = 0, step; status == VGG_OK && done < count; done += step) {
+        step = vgg_size_min(count - done, VALUES_AT_ONCE);
+        add_values(t, stored->type->element, scale, bytes + done * size, size, step);
+        status = vgg_meter_add(meter, step * size, error);
+    }
+    return status;
+}
+
+vgg_status vgg_inspect_values(const vgg_stored_tensor *stored, const vgg_stored_tensor *scale,
+                              vgg_meter *meter, bool *zero_rows, vgg_inspected_tensor *tensor,
+                              vgg_error *error) {
     if (scale == NULL && !vgg_element_is_weight(stored->type->element))
-        return;
+        return VGG_OK;
+    vgg_status status = VGG_OK;
     tally t = {.least = INFINITY, .most = -INFINITY};
     size_t rows = zero_rows != NULL ? stored->shape[0] : 1;
     size_t row = rows > 0 ? stored->count / rows : 0, size = stored->type->bytes;
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; status == VGG_OK && i < rows; i++) {
         size_t zeros = t.zeros;
         float factor = 1;
         if (scale != NULL)
             memcpy(&factor, scale->bytes + i * sizeof factor, sizeof factor);
-        add_values(&t, stored->type->element, factor, stored->bytes + i * row * size, size, row);
+        status = add_row(&t, stored, factor, stored->bytes + i * row * size, row, meter, error);
         if (zero_rows != NULL)
             zero_rows[i] = t.zeros - zeros == row;
     }
@@ -122,4 +139,5 @@ void vgg_inspect_values(const vgg_stored_tensor *stored, const vgg_stored_tensor
     tensor->most = finite > 0 ? (double)t.most : NAN;
     tensor->mean = finite > 0 ? t.sum / (double)finite : NAN;
     tensor->rms = finite > 0 ? sqrt(t.squares / (double)finite) : NAN;
+    return status;
 }

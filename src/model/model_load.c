@@ -44,14 +44,15 @@ vgg_status vgg_loading_begin(vgg_loading *l, const vgg_bytes *input,
                            .height = out->height,
                            .width = out->width,
                            .batch_norm = out->batch_norm};
+    l->meter = (vgg_meter){.tell = out->progress, .user = out->progress_user, .name = input->name};
     return VGG_OK;
 }
 
 vgg_status vgg_loading_open(vgg_loading *l, vgg_error *error) {
-    vgg_status status = vgg_tensor_source_open(&l->input, &l->hints, &l->source, error);
+    vgg_status status = vgg_tensor_source_open(&l->input, &l->hints, &l->meter, &l->source, error);
     if (status == VGG_OK)
         status = vgg_names_read(&l->source, &l->names, error);
-    return status;
+    return status == VGG_OK ? vgg_meter_next(&l->meter, error) : status;
 }
 
 vgg_status vgg_loading_description(vgg_loading *l, vgg_error *error) {
@@ -222,6 +223,7 @@ static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error
     l->network = NULL;
     (*model)->storage = l->source.storage;
     l->source.storage = (vgg_storage){0};
+    (*model)->storage.meter = NULL;
     (*model)->format = l->source.format;
     (*model)->preprocess_origin = l->preprocess_origin;
     (*model)->softmax = l->source.softmax;
@@ -229,6 +231,28 @@ static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error
     if (status != VGG_OK)
         vgg_model_free(*model);
     return status;
+}
+
+/* What was taken for granted. */
+static void warn_of(const vgg_loading *l) {
+    const vgg_model_options *told = &l->options;
+    const vgg_notes *metadata = &l->source.metadata;
+    if (l->preprocess_origin == VGG_ORIGIN_CONVENTION)
+        vgg_warn(told->warn, told->warn_user,
+                 "%.500s: does not say how pictures become its inputs; assumed %s, as is usual "
+                 "for %s files, since nothing else was given",
+                 l->path, l->preprocess.name, l->source.format->name);
+    if (told->height == 0 && told->width == 0 && !l->description.present &&
+        l->source.graph.height == 0)
+        vgg_warn(told->warn, told->warn_user,
+                 "%.500s: does not say the size of its inputs; assumed %zux%zu", l->path,
+                 l->network_options.height, l->network_options.width);
+    for (size_t i = 0; i < metadata->count; i++) {
+        if (!vgg_description_knows(metadata->items[i].key))
+            vgg_warn(told->warn, told->warn_user,
+                     "%.500s: its metadata has \"%.100s\", which libvgg %s does not know", l->path,
+                     metadata->items[i].key, VGG_VERSION);
+    }
 }
 
 static vgg_status load(const vgg_bytes *input, const vgg_model_options *options, vgg_model **model,
@@ -245,11 +269,15 @@ static vgg_status load(const vgg_bytes *input, const vgg_model_options *options,
     if (status == VGG_OK)
         status = vgg_bind_tensors(l.network, &l.names, &l.source, l.description.int8, error);
     if (status == VGG_OK)
+        status = vgg_meter_next(&l.meter, error);
+    if (status == VGG_OK)
         status = vgg_loading_preprocess(&l, error);
     if (status == VGG_OK)
         status = vgg_loading_labels(&l, error);
     if (status == VGG_OK)
         status = make_model(&l, &made, error);
+    if (status == VGG_OK)
+        warn_of(&l);
     vgg_loading_free(&l);
     if (status == VGG_OK)
         *model = made;

@@ -12,6 +12,7 @@ typedef struct vgg_loading {
     const char *path; /* the input's name, for messages */
     vgg_model_options options;
     vgg_hints hints; /* of the options, for the readers */
+    vgg_meter meter;
     vgg_tensor_source source;
     vgg_description description;
     vgg_named_tensors names;

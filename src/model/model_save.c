@@ -154,7 +154,18 @@ static vgg_status write(const saving *s, const vgg_model *model, vgg_sink *sink,
                              .network = model->network,
                              .softmax = s->options.softmax,
                              .sink = sink};
-    return vgg_sink_close(sink, s->format->save(&what, error), error);
+    vgg_meter meter = {.tell = s->options.progress,
+                       .user = s->options.progress_user,
+                       .name = sink->name,
+                       .passes = 1};
+    for (size_t i = 0; i < s->source.tensor_count; i++) {
+        meter.total += s->source.tensors[i].count * s->source.tensors[i].type->bytes;
+    }
+    sink->meter = &meter;
+    vgg_status status = s->format->save(&what, error);
+    if (status == VGG_OK)
+        status = vgg_meter_next(&meter, error);
+    return vgg_sink_close(sink, status, error);
 }
 
 vgg_status vgg_model_save_as(const vgg_model *model, const char *path, const vgg_save_options *told,

@@ -61,6 +61,47 @@ static void classes_and_files_are_sorted_by_bytes(void **state) {
     vgg_dataset_free(train);
 }
 
+static char warnings[4][512];
+static size_t warning_count;
+
+static void note(void *user, const char *message) {
+    assert_ptr_equal(user, warnings);
+    assert_true(warning_count < 4);
+    snprintf(warnings[warning_count++], sizeof warnings[0], "%s", message);
+}
+
+static void what_is_passed_over_is_said(void **state) {
+    (void)state;
+    write_hats_and_shoes("w/train");
+    write_hats_and_shoes("w/val");
+    vgg_dataset_options options = default_options();
+    options.warn = note;
+    options.warn_user = warnings;
+    vgg_dataset *train, *validation;
+    open_ok(at("w"), &options, &train, &validation);
+    vgg_dataset_free(train);
+    vgg_dataset_free(validation);
+    assert_int_equal(warning_count, 0);
+    write_bytes("w/train/hat/photo.heic", "x", 1);
+    open_ok(at("w"), &options, &train, &validation);
+    vgg_dataset_free(train);
+    vgg_dataset_free(validation);
+    assert_int_equal(warning_count, 1);
+    assert_contains(warnings[0], "w/train/hat/photo.heic is passed over: what counts are pictures");
+    write_bytes("w/README.txt", "x", 1);
+    write_picture("w/train/stray.png", 8, 3, 1);
+    write_hats_and_shoes("w/test");
+    warning_count = 0;
+    open_ok(at("w"), &options, &train, &validation);
+    vgg_dataset_free(train);
+    vgg_dataset_free(validation);
+    assert_int_equal(warning_count, 2);
+    assert_contains(warnings[0], "w: 2 files or folders are passed over, such as ");
+    assert_contains(warnings[0], "w/train/stray.png: what counts are pictures");
+    assert_contains(warnings[1], "w/test is passed over: ");
+    assert_contains(warnings[1], "w/val is the part to validate with");
+}
+
 static void links_are_followed(void **state) {
     (void)state;
     write_hats_and_shoes("original");
@@ -364,6 +405,7 @@ static void wrong_options_are_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_and_files_are_sorted_by_bytes),
+        cmocka_unit_test(what_is_passed_over_is_said),
         cmocka_unit_test(links_are_followed),
         cmocka_unit_test(parts_are_found),
         cmocka_unit_test(one_top_folder_and_a_part_alone),

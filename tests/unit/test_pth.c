@@ -195,8 +195,9 @@ static void test_files_of_torch(void **state) {
     for (size_t f = 0; f < 2; f++) {
         vgg_tensor_source source;
         vgg_error error;
-        assert_ok(vgg_tensor_source_open(&(vgg_bytes){.name = paths[f]}, NULL, &source, &error),
-                  error);
+        assert_ok(
+            vgg_tensor_source_open(&(vgg_bytes){.name = paths[f]}, NULL, NULL, &source, &error),
+            error);
         assert_string_equal(source.format->name, "pth");
         assert_int_equal(source.tensor_count, GOLDEN_COUNT);
         for (size_t i = 0; i < GOLDEN_COUNT; i++) {
@@ -249,7 +250,8 @@ static void test_legacy(void **state) {
     write_bytes(path, legacy, sizeof legacy - 1);
     vgg_tensor_source source;
     vgg_error error;
-    assert_ok(vgg_tensor_source_open(&(vgg_bytes){.name = path}, NULL, &source, &error), error);
+    assert_ok(vgg_tensor_source_open(&(vgg_bytes){.name = path}, NULL, NULL, &source, &error),
+              error);
     assert_int_equal(source.tensor_count, 2);
     float values[3];
     assert_int_equal(source.tensors[0].count, 2); /* every second value of 1 2 3 4 5 */
@@ -302,14 +304,15 @@ static void test_round_trip(void **state) {
     (void)state;
     vgg_tensor_source source, again;
     vgg_error error;
-    assert_ok(
-        vgg_tensor_source_open(&(vgg_bytes){.name = GOLDEN("state.pth")}, NULL, &source, &error),
-        error);
+    assert_ok(vgg_tensor_source_open(&(vgg_bytes){.name = GOLDEN("state.pth")}, NULL, NULL, &source,
+                                     &error),
+              error);
     assert_true(vgg_notes_set(&source.metadata, "vgg.arch", "A \"quoted\" \xc3\xa9"));
     assert_true(vgg_notes_set(&source.metadata, "note", ""));
     const char *path = in_folder("ours.pth");
     assert_ok(save(&source, path, &error), error);
-    assert_ok(vgg_tensor_source_open(&(vgg_bytes){.name = path}, NULL, &again, &error), error);
+    assert_ok(vgg_tensor_source_open(&(vgg_bytes){.name = path}, NULL, NULL, &again, &error),
+              error);
     assert_int_equal(again.tensor_count, GOLDEN_COUNT);
     for (size_t i = 0; i < GOLDEN_COUNT; i++) {
         assert_golden(&again.tensors[i], &golden[i]);

@@ -209,11 +209,169 @@ static void what_fails(void **state) {
     free(full.at);
 }
 
+/* ---- progress and warnings ---- */
+
+typedef struct heard {
+    size_t calls, stop_at, done, total;
+    char lines[4][256];
+    size_t line_count;
+} heard;
+
+/* Stops at call number stop_at, unless that is 0. */
+static bool hear(void *user, size_t done, size_t total) {
+    heard *h = user;
+    assert_true(done >= h->done && done <= total);
+    assert_true(h->calls == 0 || total == h->total);
+    h->done = done;
+    h->total = total;
+    return ++h->calls != h->stop_at;
+}
+
+static void note(void *user, const char *message) {
+    heard *h = user;
+    assert_true(h->line_count < 4);
+    snprintf(h->lines[h->line_count++], sizeof h->lines[0], "%s", message);
+}
+
+/* Of 3 MB, so that progress is heard on the way. */
+static vgg_model *make_large_model(void) {
+    vgg_error error;
+    vgg_network *network = make_network("8,M/1500", VGG_LAYOUT_PAPER, false, 3, 3, 16);
+    assert_ok(vgg_network_initialise(network, "kaiming", 3, &error), error);
+    vgg_model *model;
+    assert_ok(vgg_model_create(network, NULL, NULL, &model, &error), error);
+    return model;
+}
+
+static vgg_status load_heard(bytes *b, bool reader, heard *h, vgg_error *error) {
+    vgg_model *model = NULL;
+    vgg_model_options options;
+    vgg_model_options_init(&options, sizeof options);
+    options.progress = hear;
+    options.progress_user = h;
+    vgg_reader from = reader_of("net", b);
+    vgg_status status = reader
+                            ? vgg_model_load_from(&from, &options, &model, error)
+                            : vgg_model_load_memory(b->at, b->size, "net", &options, &model, error);
+    assert_true((status == VGG_OK) == (model != NULL));
+    vgg_model_free(model);
+    return status;
+}
+
+static vgg_status inspect_heard(bytes *b, heard *h, vgg_error *error) {
+    vgg_inspection *inspection = NULL;
+    vgg_model_options options;
+    vgg_model_options_init(&options, sizeof options);
+    options.progress = hear;
+    options.progress_user = h;
+    vgg_status status = vgg_inspect_memory(b->at, b->size, "net", &options, &inspection, error);
+    assert_true((status == VGG_OK) == (inspection != NULL));
+    vgg_inspection_free(inspection);
+    return status;
+}
+
+static vgg_status save_heard(const vgg_model *model, heard *h, vgg_error *error) {
+    vgg_save_options options = in_format("pth");
+    options.progress = hear;
+    options.progress_user = h;
+    vgg_status status = vgg_model_save_as(model, in_folder("heard.pth"), &options, error);
+    assert_true((status == VGG_OK) == (access(in_folder("heard.pth"), F_OK) == 0));
+    unlink(in_folder("heard.pth"));
+    return status;
+}
+
+static vgg_status work(size_t kind, const vgg_model *model, bytes *b, heard *h, vgg_error *error) {
+    return kind == 0   ? save_heard(model, h, error)
+           : kind == 1 ? inspect_heard(b, h, error)
+                       : load_heard(b, kind == 3, h, error);
+}
+
+static void every_call_of_progress_may_stop(void **state) {
+    (void)state;
+    vgg_model *model = make_large_model();
+    bytes b = written(model, "safetensors");
+    for (size_t kind = 0; kind < 4; kind++) {
+        vgg_error error;
+        heard all = {0};
+        assert_ok(work(kind, model, &b, &all, &error), error);
+        assert_int_equal(all.done, all.total);
+        assert_true(all.total > 3000000 && all.total <= b.size);
+        assert_true(all.calls >= 2);
+        for (size_t stop = 1; stop <= all.calls; stop++) {
+            heard some = {.stop_at = stop};
+            assert_int_equal(work(kind, model, &b, &some, &error), VGG_ERROR_STOPPED);
+            assert_int_equal(some.calls, stop);
+            assert_contains(error.message, ": stopped after ");
+        }
+    }
+    vgg_model_free(model);
+    free(b.at);
+}
+
+static void a_file_that_says_little(void **state) {
+    (void)state;
+    static const size_t convolution[4] = {2, 3, 3, 3}, linear[2] = {3, 2 * 7 * 7};
+    heard h = {0};
+    header_text header;
+    header_begin(&header, NULL);
+    header_tensor(&header, "features.0.weight", "F32", 4, convolution, 4);
+    header_tensor(&header, "features.0.bias", "F32", 4, convolution, 1);
+    header_tensor(&header, "classifier.0.weight", "F32", 4, linear, 2);
+    header_tensor(&header, "classifier.0.bias", "F32", 4, linear, 1);
+    header_write(&header, in_folder("plain"));
+    vgg_model *model;
+    vgg_error error;
+    vgg_model_options options;
+    vgg_model_options_init(&options, sizeof options);
+    options.warn = note;
+    options.warn_user = &h;
+    options.arch = "2";
+    assert_ok(vgg_model_load(in_folder("plain"), &options, &model, &error), error);
+    vgg_model_free(model);
+    assert_int_equal(h.line_count, 1);
+    assert_contains(h.lines[0], "plain: does not say the size of its inputs; assumed 224x224");
+    options.height = options.width = 32;
+    assert_ok(vgg_model_load(in_folder("plain"), &options, &model, &error), error);
+    vgg_model_free(model);
+    assert_int_equal(h.line_count, 1);
+    unlink(in_folder("plain"));
+}
+
+static void a_file_that_says_more_than_we_know(void **state) {
+    (void)state;
+    heard h = {0};
+    vgg_model *model = make_model(), *loaded;
+    bytes b = written(model, "safetensors");
+    vgg_model_options options;
+    vgg_model_options_init(&options, sizeof options);
+    options.warn = note;
+    options.warn_user = &h;
+    vgg_error error;
+    assert_ok(vgg_model_load_memory(b.at, b.size, "net", &options, &loaded, &error), error);
+    vgg_model_free(loaded);
+    assert_int_equal(h.line_count, 0);
+    /* Another key of the same length. */
+    unsigned char *key = memmem(b.at, b.size, "vgg.preprocess", 14);
+    assert_non_null(key);
+    memcpy(key, "vgg.proprecess", 14);
+    assert_ok(vgg_model_load_memory(b.at, b.size, "net", &options, &loaded, &error), error);
+    vgg_model_free(loaded);
+    assert_int_equal(h.line_count, 1);
+    assert_string_equal(h.lines[0],
+                        "net: its metadata has \"vgg.proprecess\", which libvgg " VGG_VERSION
+                        " does not know");
+    vgg_model_free(model);
+    free(b.at);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bytes_in_every_format),
         cmocka_unit_test(weights_are_used_where_they_are),
         cmocka_unit_test(what_fails),
+        cmocka_unit_test(every_call_of_progress_may_stop),
+        cmocka_unit_test(a_file_that_says_little),
+        cmocka_unit_test(a_file_that_says_more_than_we_know),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

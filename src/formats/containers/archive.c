@@ -6,6 +6,7 @@
 #include <zip.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 struct vgg_archive {
     vgg_storage *storage;
@@ -175,6 +176,9 @@ static vgg_status describe(const vgg_archive *archive, size_t record, zip_stat_t
     return VGG_OK;
 }
 
+/* Bytes after which a caller may stop. */
+#define UNPACK_STEP ((size_t)4 << 20)
+
 /* Unpacks all of it; only then libzip has compared the checksum. */
 static vgg_status unpack(const vgg_archive *archive, size_t record, unsigned char *bytes,
                          size_t size, vgg_error *error) {
@@ -186,13 +190,16 @@ static vgg_status unpack(const vgg_archive *archive, size_t record, unsigned cha
     unsigned char beyond;
     while (status == VGG_OK && done <= size) {
         zip_int64_t got =
-            done < size ? zip_fread(file, bytes + done, size - done) : zip_fread(file, &beyond, 1);
+            done < size ? zip_fread(file, bytes + done, vgg_size_min(size - done, UNPACK_STEP))
+                        : zip_fread(file, &beyond, 1);
         if (got < 0)
             status = fail_record(archive, record, zip_file_strerror(file), error);
         else if (got == 0)
             break;
-        else
+        else {
             done += (size_t)got;
+            status = vgg_meter_add(archive->storage->meter, (size_t)got, error);
+        }
     }
     zip_fclose(file);
     if (status == VGG_OK && done != size)
