@@ -109,7 +109,7 @@ def test_pipe_and_device(tmp_path):
 def test_pipes_in_place_of_mnist(tmp_path):
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
         os.mkfifo(tmp_path / name)
-    says = [tmp_path / "train-images-idx3-ubyte", "not a regular file but a pipe"]
+    says = [tmp_path / "train-images-idx3-ubyte", "is a pipe, expected a file"]
     fails("train", tmp_path, "-o", tmp_path / "run", *TINY, says=says, timeout=3)
 
 
