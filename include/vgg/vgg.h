@@ -6,6 +6,7 @@
 #include "vgg/image.h"
 #include "vgg/inspect.h"
 #include "vgg/loss.h"
+#include "vgg/memory.h"
 #include "vgg/model.h"
 #include "vgg/network.h"
 #include "vgg/plan.h"

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 struct vgg_ahead {
     vgg_threads *threads;
@@ -71,11 +72,11 @@ static vgg_status check_process(const vgg_ahead *ahead, vgg_error *error) {
 
 vgg_status vgg_ahead_create(vgg_threads *threads, size_t most, vgg_ahead_make *make, void *context,
                             vgg_ahead **out, vgg_error *error) {
-    vgg_ahead *ahead = calloc(1, sizeof *ahead);
-    bool *done = calloc(most, sizeof *done);
+    vgg_ahead *ahead = vgg_calloc(1, sizeof *ahead);
+    bool *done = vgg_calloc(most, sizeof *done);
     if (ahead == NULL || done == NULL) {
-        free(ahead);
-        free(done);
+        vgg_free(ahead);
+        vgg_free(done);
         return vgg_fail_memory(error, "reading ahead", sizeof *ahead + most * sizeof *done);
     }
     ahead->threads = threads;
@@ -102,8 +103,8 @@ void vgg_ahead_free(vgg_ahead *ahead) {
         pthread_cond_destroy(&ahead->changed);
         pthread_mutex_destroy(&ahead->mutex);
     }
-    free(ahead->done);
-    free(ahead);
+    vgg_free(ahead->done);
+    vgg_free(ahead);
 }
 
 void vgg_ahead_halt(vgg_ahead *ahead) {

@@ -24,7 +24,7 @@ static char *path_of(const char *folder, const char *name) {
 static FILE *open_below(const char *folder, const char *name) {
     char *path = path_of(folder, name);
     FILE *file = path == NULL ? NULL : fopen(path, "re");
-    free(path);
+    vgg_free(path);
     return file;
 }
 
@@ -49,7 +49,7 @@ size_t vgg_kernel_number(const char *path, const char *key) {
 static size_t read_number(const char *group, const char *name, const char *key) {
     char *path = path_of(group, name);
     size_t value = path == NULL ? SIZE_MAX : vgg_kernel_number(path, key);
-    free(path);
+    vgg_free(path);
     return value;
 }
 
@@ -119,7 +119,7 @@ static char *own_group(const char *root, const char *controller, bool version_2)
         if (version_2 ? empty : !empty && lists(controllers + 1, controller))
             path = vgg_text_copy(group);
     }
-    free(line);
+    free(line); /* of getline */
     if (file != NULL)
         fclose(file);
     return path;
@@ -175,7 +175,7 @@ static size_t limit_in(const char *root, const mount_line *mount, const char *gr
         vgg_text_add(&folder, "%s", group + shared);
     char *path = vgg_text_take(&folder);
     size_t least = path == NULL ? SIZE_MAX : least_upwards(path, top, limit, version_2);
-    free(path);
+    vgg_free(path);
     return least;
 }
 
@@ -194,11 +194,11 @@ static size_t least_of_groups(const char *root, const char *controller, group_li
         if (group != NULL)
             least = vgg_size_min(least, limit_in(root, &mount, group, limit, version_2));
     }
-    free(line);
+    free(line); /* of getline */
     if (file != NULL)
         fclose(file);
-    free(old);
-    free(unified);
+    vgg_free(old);
+    vgg_free(unified);
     return least;
 }
 

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,14 +45,14 @@ static void format_line(char message[VGG_ERROR_TEXT], const char *format, va_lis
     va_copy(again, arguments);
     int length = vsnprintf(message, VGG_ERROR_TEXT, format, arguments);
     if (length >= VGG_ERROR_TEXT) {
-        char *whole = malloc((size_t)length + 1);
+        char *whole = vgg_malloc((size_t)length + 1);
         if (whole != NULL) {
             const size_t half = VGG_ERROR_TEXT / 2 - 4;
             vsnprintf(whole, (size_t)length + 1, format, again);
             memcpy(message, whole, half);
             memcpy(message + half, " ... ", 5);
             memcpy(message + half + 5, whole + (size_t)length - half + 1, half);
-            free(whole);
+            vgg_free(whole);
         }
     }
     va_end(again);

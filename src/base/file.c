@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 vgg_status vgg_file_fail(vgg_error *error, const char *path, const char *action) {
@@ -65,7 +66,7 @@ vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, s
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: has %zu bytes, more than the limit of %zu", path, total, limit);
     }
-    unsigned char *bytes = malloc(total + 1);
+    unsigned char *bytes = vgg_malloc(total + 1);
     if (bytes == NULL) {
         close(fd);
         return vgg_fail_memory(error, path, total);
@@ -79,7 +80,7 @@ vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, s
             status = got < 0 ? vgg_file_fail(error, path, "read")
                              : vgg_fail(error, VGG_ERROR_IO, "%s: ended at byte %zu of %zu", path,
                                         done, total);
-            free(bytes);
+            vgg_free(bytes);
             close(fd);
             return status;
         }
@@ -152,7 +153,7 @@ vgg_status vgg_folder_create(const char *path, vgg_error *error) {
         if (saved == '\0')
             break;
     }
-    free(copy);
+    vgg_free(copy);
     return status;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 /* As many links as Linux follows in a path. */
@@ -39,10 +40,10 @@ static vgg_status follow_links(const char *path, char **target, vgg_error *error
         }
         name[length] = '\0';
         char *next = beside(at, name);
-        free(at);
+        vgg_free(at);
         at = next;
         if (at != NULL && links == LINKS_MOST) {
-            free(at);
+            vgg_free(at);
             errno = ELOOP;
             return vgg_file_fail(error, path, "create");
         }
@@ -73,7 +74,7 @@ static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
         vgg_text_add(&name, ".vgg-%ld-%u", (long)getpid(), number);
         char *last = vgg_text_take(&name);
         writer->temporary = last != NULL ? beside(writer->target, last) : NULL;
-        free(last);
+        vgg_free(last);
         if (writer->temporary == NULL) {
             errno = ENOMEM;
             return -1;
@@ -81,7 +82,7 @@ static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
         int fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions);
         if (fd >= 0)
             return fd;
-        free(writer->temporary);
+        vgg_free(writer->temporary);
         writer->temporary = NULL;
         if (errno != EEXIST)
             return -1;
@@ -130,9 +131,9 @@ void vgg_file_abandon(vgg_file_writer *writer) {
         fclose(writer->stream);
     if (writer->temporary != NULL)
         unlink(writer->temporary);
-    free(writer->path);
-    free(writer->target);
-    free(writer->temporary);
+    vgg_free(writer->path);
+    vgg_free(writer->target);
+    vgg_free(writer->temporary);
     *writer = (vgg_file_writer){0};
 }
 
@@ -158,7 +159,7 @@ vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error) {
     errno = reason;
     if (!written)
         return give_up(writer, "write", error);
-    free(writer->temporary);
+    vgg_free(writer->temporary);
     writer->temporary = NULL;
     vgg_file_abandon(writer);
     return VGG_OK;

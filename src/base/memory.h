@@ -24,8 +24,16 @@ static inline size_t vgg_round_up(size_t value, size_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
 }
 
-/* A block of at least `bytes` bytes, aligned to VGG_ALIGNMENT and not cleared; free() releases it.
- * NULL when memory ran out. */
+/* What malloc, calloc, realloc and free do, by the allocator of vgg/memory.h. All memory of the
+ * library's own comes from these; memory that the C library or a dependency made goes back to it.
+ */
+void *vgg_malloc(size_t bytes);
+void *vgg_calloc(size_t count, size_t bytes);
+void *vgg_realloc(void *block, size_t bytes);
+void vgg_free(void *block);
+
+/* A block of at least `bytes` bytes, aligned to VGG_ALIGNMENT and not cleared; vgg_free releases
+ * it. NULL when memory ran out. */
 void *vgg_aligned_alloc(size_t bytes);
 
 /* Whether a block of this size could be had at this moment: asked before calls into libraries that

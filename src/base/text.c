@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "vgg/status.h"
 
 static bool grow(vgg_text *text, size_t extra) {
@@ -17,7 +18,7 @@ static bool grow(vgg_text *text, size_t extra) {
     while (capacity < needed) {
         capacity *= 2;
     }
-    char *data = realloc(text->data, capacity);
+    char *data = vgg_realloc(text->data, capacity);
     if (data == NULL) {
         text->failed = true;
         return false;
@@ -60,17 +61,17 @@ char *vgg_text_take(vgg_text *text) {
 }
 
 void vgg_text_free(vgg_text *text) {
-    free(text->data);
+    vgg_free(text->data);
     *text = (vgg_text){0};
 }
 
 void vgg_string_free(char *text) {
-    free(text);
+    vgg_free(text);
 }
 
 char *vgg_text_copy(const char *string) {
     size_t size = strlen(string) + 1;
-    char *copy = malloc(size);
+    char *copy = vgg_malloc(size);
     if (copy != NULL)
         memcpy(copy, string, size);
     return copy;

@@ -233,7 +233,7 @@ static bool work_in_background(vgg_threads *threads) {
 
 static void *helper_main(void *argument) {
     helper self = *(helper *)argument;
-    free(argument);
+    vgg_free(argument);
     vgg_threads *threads = self.threads;
     for (;;) {
         unsigned seen = atomic_load(&threads->generation);
@@ -363,13 +363,13 @@ void vgg_threads_options_init(vgg_threads_options *options, size_t size) {
 }
 
 static vgg_status start_helper(vgg_threads *threads, vgg_error *error) {
-    helper *argument = malloc(sizeof *argument);
+    helper *argument = vgg_malloc(sizeof *argument);
     if (argument == NULL)
         return vgg_fail_memory(error, "a thread", sizeof *argument);
     *argument = (helper){threads, threads->started + 1};
     int failure = pthread_create(&threads->handles[threads->started], NULL, helper_main, argument);
     if (failure != 0) {
-        free(argument);
+        vgg_free(argument);
         return vgg_fail(error, VGG_ERROR_MEMORY, "cannot start thread %zu of %zu: %s",
                         threads->started + 2, threads->count, strerror(failure));
     }
@@ -378,8 +378,8 @@ static vgg_status start_helper(vgg_threads *threads, vgg_error *error) {
 }
 
 static void free_memory(vgg_threads *threads) {
-    free(threads->jobs[0].shares);
-    free(threads);
+    vgg_free(threads->jobs[0].shares);
+    vgg_free(threads);
 }
 
 static vgg_status allocate(size_t count, vgg_threads **out, vgg_error *error) {
@@ -387,8 +387,8 @@ static vgg_status allocate(size_t count, vgg_threads **out, vgg_error *error) {
     vgg_threads *threads = vgg_aligned_alloc(sizeof *threads);
     share *shares = vgg_aligned_alloc(bytes);
     if (threads == NULL || shares == NULL) {
-        free(threads);
-        free(shares);
+        vgg_free(threads);
+        vgg_free(shares);
         return vgg_fail_memory(error, "threads", sizeof *threads + bytes);
     }
     memset(threads, 0, sizeof *threads);

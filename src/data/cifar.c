@@ -67,7 +67,7 @@ static vgg_status map_file(const cifar_kind *kind, const char *folder, const cha
 
 static void unmap_file(batch_file *file) {
     vgg_file_unmap(file->bytes, file->size);
-    free(file->path);
+    vgg_free(file->path);
 }
 
 /* Plane after plane becomes sample beside sample. */
@@ -106,7 +106,7 @@ static vgg_status name_from_file(const cifar_kind *kind, const char *path, vgg_d
         return status;
     vgg_text text = {0};
     vgg_text_add_bytes(&text, (const char *)bytes, size);
-    free(bytes);
+    vgg_free(bytes);
     char *lines = vgg_text_take(&text), *rest = NULL;
     if (lines == NULL)
         return vgg_fail_memory(error, path, size);
@@ -114,7 +114,7 @@ static vgg_status name_from_file(const cifar_kind *kind, const char *path, vgg_d
          line = strtok_r(NULL, "\r\n", &rest)) {
         status = vgg_dataset_add_class(part, line, error);
     }
-    free(lines);
+    vgg_free(lines);
     if (status == VGG_OK && part->class_count != kind->classes)
         status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: has %zu names; expected %zu", path,
                           part->class_count, kind->classes);
@@ -128,7 +128,7 @@ static vgg_status name_classes(const cifar_kind *kind, const char *folder, vgg_d
         return vgg_fail_memory(error, "a path", strlen(folder));
     vgg_status status = access(path, F_OK) == 0 ? name_from_file(kind, path, part, error)
                                                 : vgg_number_classes(part, kind->classes, error);
-    free(path);
+    vgg_free(path);
     return status;
 }
 

@@ -18,7 +18,7 @@ vgg_status vgg_class_names_sort(const char *const *list, size_t count, vgg_class
     size_t bytes;
     *names = (vgg_class_names){.count = count};
     if (!vgg_size_mul(vgg_size_max(count, 1), sizeof *names->sorted, &bytes) ||
-        (names->sorted = malloc(bytes)) == NULL)
+        (names->sorted = vgg_malloc(bytes)) == NULL)
         return vgg_fail_memory(error, "a list of class names", count * sizeof *names->sorted);
     for (size_t i = 0; i < count; i++) {
         names->sorted[i] = (vgg_numbered_class){list[i], i};

@@ -20,11 +20,11 @@ void vgg_source_release(vgg_source *source) {
 
 vgg_status vgg_dataset_create(vgg_source *source, const char *kind, const char *name,
                               vgg_dataset **out, vgg_error *error) {
-    vgg_dataset *dataset = calloc(1, sizeof *dataset);
+    vgg_dataset *dataset = vgg_calloc(1, sizeof *dataset);
     char *copy = vgg_text_copy(name);
     if (dataset == NULL || copy == NULL) {
-        free(dataset);
-        free(copy);
+        vgg_free(dataset);
+        vgg_free(copy);
         return vgg_fail_memory(error, "a data set", sizeof *dataset);
     }
     dataset->source = source;
@@ -39,16 +39,16 @@ void vgg_dataset_free(vgg_dataset *dataset) {
     if (dataset == NULL)
         return;
     for (size_t i = 0; i < dataset->class_count; i++) {
-        free(dataset->classes[i]);
+        vgg_free(dataset->classes[i]);
     }
     for (size_t i = 0; i < dataset->count; i++) {
-        free(dataset->items[i].name);
+        vgg_free(dataset->items[i].name);
     }
-    free(dataset->classes);
-    free(dataset->items);
-    free(dataset->name);
+    vgg_free(dataset->classes);
+    vgg_free(dataset->items);
+    vgg_free(dataset->name);
     vgg_source_release(dataset->source);
-    free(dataset);
+    vgg_free(dataset);
 }
 
 /* Makes room for one more element in an array of `size`-byte elements. */
@@ -60,7 +60,7 @@ static vgg_status grow(void **array, size_t count, size_t *capacity, size_t size
     if (!vgg_size_mul(vgg_size_max(*capacity, 32), 2, &wanted) ||
         !vgg_size_mul(wanted, size, &bytes))
         return vgg_fail(error, VGG_ERROR_MEMORY, "a data set of more than %zu entries", count);
-    void *larger = realloc(*array, bytes);
+    void *larger = vgg_realloc(*array, bytes);
     if (larger == NULL)
         return vgg_fail_memory(error, "the list of a data set", bytes);
     *array = larger;
@@ -89,7 +89,7 @@ vgg_status vgg_dataset_add_item(vgg_dataset *dataset, vgg_item item, vgg_error *
     vgg_status status = grow(&array, dataset->count, &dataset->capacity, sizeof item, error);
     dataset->items = array;
     if (status != VGG_OK) {
-        free(item.name);
+        vgg_free(item.name);
         return status;
     }
     dataset->items[dataset->count++] = item;
@@ -116,16 +116,16 @@ static vgg_status replace_classes(vgg_dataset *dataset, const char *const *names
         vgg_status status = vgg_dataset_add_class(&named, names[i], error);
         if (status != VGG_OK) {
             for (size_t j = 0; j < named.class_count; j++) {
-                free(named.classes[j]);
+                vgg_free(named.classes[j]);
             }
-            free(named.classes);
+            vgg_free(named.classes);
             return status;
         }
     }
     for (size_t i = 0; i < dataset->class_count; i++) {
-        free(dataset->classes[i]);
+        vgg_free(dataset->classes[i]);
     }
-    free(dataset->classes);
+    vgg_free(dataset->classes);
     dataset->classes = named.classes;
     dataset->class_count = named.class_count;
     dataset->class_capacity = named.class_capacity;
@@ -134,7 +134,7 @@ static vgg_status replace_classes(vgg_dataset *dataset, const char *const *names
 
 vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *names, size_t count,
                                    const char *owner, vgg_error *error) {
-    size_t *number = calloc(vgg_size_max(dataset->class_count, 1), sizeof *number);
+    size_t *number = vgg_calloc(vgg_size_max(dataset->class_count, 1), sizeof *number);
     if (number == NULL)
         return vgg_fail_memory(error, "class numbers", dataset->class_count * sizeof *number);
     vgg_class_names sorted;
@@ -149,8 +149,8 @@ vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *name
     for (size_t i = 0; status == VGG_OK && i < dataset->count; i++) {
         dataset->items[i].class_index = number[dataset->items[i].class_index];
     }
-    free(sorted.sorted);
-    free(number);
+    vgg_free(sorted.sorted);
+    vgg_free(number);
     return status;
 }
 

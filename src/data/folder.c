@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "data/tree.h"
 
 static vgg_status read_picture(const vgg_source *source, const vgg_item *item, size_t least,
@@ -16,7 +17,7 @@ static vgg_status read_picture(const vgg_source *source, const vgg_item *item, s
 }
 
 static void free_source(vgg_source *source) {
-    free(source);
+    vgg_free(source);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -72,7 +73,7 @@ static vgg_status check_python_cifar(const char *path, const vgg_node *root, vgg
 }
 
 vgg_status vgg_folder_open(const char *path, vgg_parts *parts, vgg_error *error) {
-    vgg_source *source = malloc(sizeof *source);
+    vgg_source *source = vgg_malloc(sizeof *source);
     if (source == NULL)
         return vgg_fail_memory(error, "a data set", sizeof *source);
     *source = (vgg_source){.owners = 1, .read = read_picture, .free = free_source};

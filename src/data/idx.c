@@ -125,7 +125,7 @@ static vgg_status read_labels(idx_file *file, size_t pictures, unsigned char **l
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: has %zu labels; expected %zu, one for each picture", file->gzip.path,
                         count, pictures);
-    *labels = malloc(count);
+    *labels = vgg_malloc(count);
     if (*labels == NULL)
         return vgg_fail_memory(error, file->gzip.path, count);
     status = read_exactly(file, *labels, count, "its labels", error);
@@ -163,7 +163,7 @@ static vgg_status load_part(const char *pictures_path, const char *labels_path, 
         status = vgg_pixels_dataset(pixels, "MNIST IDX", labels_path, part, error);
     if (status == VGG_OK)
         status = add_items(*part, pictures_path, labels, pixels->count, error);
-    free(labels);
+    vgg_free(labels);
     if (pixels != NULL)
         vgg_source_release(&pixels->base);
     return status;
@@ -183,7 +183,7 @@ static vgg_status find_file(const char *folder, const char *part, const char *wh
             return vgg_fail_memory(error, "a path", strlen(folder));
         if (access(*path, F_OK) == 0)
             return VGG_OK;
-        free(*path);
+        vgg_free(*path);
         *path = NULL;
     }
     return VGG_OK;
@@ -203,8 +203,8 @@ static vgg_status open_part(const char *folder, const char *name, vgg_dataset **
         *found = true;
         status = load_part(pictures, labels, part, error);
     }
-    free(pictures);
-    free(labels);
+    vgg_free(pictures);
+    vgg_free(labels);
     return status;
 }
 

@@ -156,18 +156,18 @@ static vgg_status make_ring(vgg_loader *loader, vgg_error *error) {
     vgg_status status = check_memory(loader, &bytes, error);
     if (status != VGG_OK)
         return status;
-    loader->order = calloc(vgg_dataset_count(loader->dataset), sizeof *loader->order);
-    loader->ring = calloc(loader->places, sizeof *loader->ring);
+    loader->order = vgg_calloc(vgg_dataset_count(loader->dataset), sizeof *loader->order);
+    loader->ring = vgg_calloc(loader->places, sizeof *loader->ring);
     if (loader->order == NULL || loader->ring == NULL)
         return vgg_fail_memory(error, "a loader",
                                vgg_dataset_count(loader->dataset) * sizeof batch);
     for (size_t i = 0; i < loader->places; i++) {
         ring_place *place = &loader->ring[i];
         place->inputs = vgg_aligned_alloc(bytes);
-        place->items = calloc(batch, sizeof *place->items);
-        place->classes = calloc(batch, sizeof *place->classes);
-        place->status = calloc(batch, sizeof *place->status);
-        place->messages = calloc(batch, sizeof *place->messages);
+        place->items = vgg_calloc(batch, sizeof *place->items);
+        place->classes = vgg_calloc(batch, sizeof *place->classes);
+        place->status = vgg_calloc(batch, sizeof *place->status);
+        place->messages = vgg_calloc(batch, sizeof *place->messages);
         if (place->inputs == NULL || place->items == NULL || place->classes == NULL ||
             place->status == NULL || place->messages == NULL)
             return vgg_fail_memory(error, "a loader's batch", bytes);
@@ -192,7 +192,7 @@ static vgg_status start_workers(vgg_loader *loader, vgg_error *error) {
 vgg_status vgg_loader_create(const vgg_dataset *dataset, const vgg_preprocess *preprocess,
                              const vgg_loader_options *options, vgg_loader **out,
                              vgg_error *error) {
-    vgg_loader *loader = calloc(1, sizeof *loader);
+    vgg_loader *loader = vgg_calloc(1, sizeof *loader);
     if (loader == NULL)
         return vgg_fail_memory(error, "a loader", sizeof *loader);
     loader->dataset = dataset;
@@ -218,7 +218,7 @@ static void forget_messages(vgg_loader *loader) {
     for (size_t i = 0; i < loader->places; i++) {
         char **messages = loader->ring[i].messages;
         for (size_t j = 0; messages != NULL && j < loader->options.batch; j++) {
-            free(messages[j]);
+            vgg_free(messages[j]);
             messages[j] = NULL;
         }
     }
@@ -227,13 +227,13 @@ static void forget_messages(vgg_loader *loader) {
 static void free_ring(vgg_loader *loader) {
     forget_messages(loader);
     for (size_t i = 0; i < loader->places; i++) {
-        free(loader->ring[i].inputs);
-        free(loader->ring[i].items);
-        free(loader->ring[i].classes);
-        free(loader->ring[i].status);
-        free(loader->ring[i].messages);
+        vgg_free(loader->ring[i].inputs);
+        vgg_free(loader->ring[i].items);
+        vgg_free(loader->ring[i].classes);
+        vgg_free(loader->ring[i].status);
+        vgg_free(loader->ring[i].messages);
     }
-    free(loader->ring);
+    vgg_free(loader->ring);
 }
 
 void vgg_loader_free(vgg_loader *loader) {
@@ -243,8 +243,8 @@ void vgg_loader_free(vgg_loader *loader) {
     vgg_threads_free(loader->own_threads);
     if (loader->ring != NULL)
         free_ring(loader);
-    free(loader->order);
-    free(loader);
+    vgg_free(loader->order);
+    vgg_free(loader);
 }
 
 /* ---- an epoch ---- */
@@ -309,7 +309,7 @@ static vgg_status close_gaps(const vgg_loader *loader, ring_place *place, size_t
     for (size_t at = 0; status == VGG_OK && at < pictures; at++) {
         if (place->status[at] != VGG_OK) {
             status = skip(loader, place, at, error);
-            free(place->messages[at]);
+            vgg_free(place->messages[at]);
             place->messages[at] = NULL;
             continue;
         }

@@ -36,7 +36,7 @@ static vgg_status check_options(const vgg_dataset_options *options, vgg_error *e
                               "the class name \"%s\" is given twice (%zu and %zu)",
                               options->classes[i], first, i);
     }
-    free(names.sorted);
+    vgg_free(names.sorted);
     return status;
 }
 
@@ -216,7 +216,7 @@ vgg_status vgg_dataset_open(const char *path, const vgg_dataset_options *given, 
     }
     vgg_dataset_free(parts.train);
     vgg_dataset_free(parts.validation);
-    free(parts.first_passed);
-    free(parts.spare_part);
+    vgg_free(parts.first_passed);
+    vgg_free(parts.spare_part);
     return status;
 }

@@ -242,11 +242,11 @@ vgg_status vgg_pictogram_draw(size_t class_index, size_t size, uint64_t seed, ui
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a pictogram of %zu pixels; expected a side from %zu to %zu", size,
                         SIZE_MIN, SIZE_MAX_SIDE);
-    struct canvas canvas = {size, calloc(size * size * 3, sizeof(double))};
-    uint8_t *pixels = malloc(size * size * 3);
+    struct canvas canvas = {size, vgg_calloc(size * size * 3, sizeof(double))};
+    uint8_t *pixels = vgg_malloc(size * size * 3);
     if (canvas.part == NULL || pixels == NULL) {
-        free(canvas.part);
-        free(pixels);
+        vgg_free(canvas.part);
+        vgg_free(pixels);
         return vgg_fail_memory(error, "a pictogram", size * size * 3 * sizeof(double));
     }
     struct dice dice = {seed, index * VGG_PICTOGRAM_CLASSES + class_index, 0};
@@ -256,7 +256,7 @@ vgg_status vgg_pictogram_draw(size_t class_index, size_t size, uint64_t seed, ui
     draw_shape(&canvas, class_index, &palette, &dice);
     draw_clutter(&canvas, &dice, 4.0, 2.0);
     develop(&canvas, &dice, pixels);
-    free(canvas.part);
+    vgg_free(canvas.part);
     *image = (vgg_image){size, size, 3, pixels};
     return VGG_OK;
 }

@@ -47,7 +47,7 @@ static vgg_status write_class(writing *job, const char *folder, size_t class_ind
         if (name == NULL)
             return vgg_fail_memory(error, "a path", strlen(folder));
         status = write_picture(job, class_index, first + i, name, error);
-        free(name);
+        vgg_free(name);
         if (status == VGG_OK)
             status = report(job, error);
     }
@@ -64,7 +64,7 @@ static vgg_status write_part(writing *job, const char *folder, const char *part,
         if (name == NULL)
             return vgg_fail_memory(error, "a path", strlen(folder));
         status = write_class(job, name, c, count, first, error);
-        free(name);
+        vgg_free(name);
     }
     return status;
 }

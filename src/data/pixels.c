@@ -22,7 +22,7 @@ static vgg_status read_picture(const vgg_source *source, const vgg_item *item, s
     (void)least;
     const vgg_pixels *pixels = (const vgg_pixels *)source;
     size_t bytes = picture_bytes(pixels);
-    uint8_t *copy = malloc(bytes);
+    uint8_t *copy = vgg_malloc(bytes);
     if (copy == NULL)
         return vgg_fail_memory(error, item->name, bytes);
     memcpy(copy, vgg_pixels_picture(pixels, item->offset), bytes);
@@ -31,8 +31,8 @@ static vgg_status read_picture(const vgg_source *source, const vgg_item *item, s
 }
 
 static void free_source(vgg_source *source) {
-    free(((vgg_pixels *)source)->samples);
-    free(source);
+    vgg_free(((vgg_pixels *)source)->samples);
+    vgg_free(source);
 }
 
 vgg_status vgg_pixels_create(const char *name, size_t count, size_t height, size_t width,
@@ -43,11 +43,11 @@ vgg_status vgg_pixels_create(const char *name, size_t count, size_t height, size
         return vgg_fail(error, VGG_ERROR_MEMORY,
                         "out of memory: %s has %zu pictures of %zu x %zu x %zu", name, count,
                         channels, height, width);
-    vgg_pixels *pixels = malloc(sizeof *pixels);
-    uint8_t *samples = malloc(bytes + 1);
+    vgg_pixels *pixels = vgg_malloc(sizeof *pixels);
+    uint8_t *samples = vgg_malloc(bytes + 1);
     if (pixels == NULL || samples == NULL) {
-        free(pixels);
-        free(samples);
+        vgg_free(pixels);
+        vgg_free(samples);
         return vgg_fail_memory(error, name, bytes);
     }
     *pixels = (vgg_pixels){{.owners = 1, .read = read_picture, .free = free_source},

@@ -77,10 +77,10 @@ vgg_status vgg_parts_split(vgg_parts *parts, double share, uint64_t seed, vgg_er
     const vgg_dataset *all = parts->train;
     if (all == NULL)
         return VGG_OK;
-    size_t *members = calloc(all->count, sizeof *members);
-    size_t *order = calloc(all->count, sizeof *order);
-    size_t *starts = calloc(all->class_count + 1, sizeof *starts);
-    bool *aside = calloc(all->count, sizeof *aside);
+    size_t *members = vgg_calloc(all->count, sizeof *members);
+    size_t *order = vgg_calloc(all->count, sizeof *order);
+    size_t *starts = vgg_calloc(all->class_count + 1, sizeof *starts);
+    bool *aside = vgg_calloc(all->count, sizeof *aside);
     vgg_status status = VGG_OK;
     if (members == NULL || order == NULL || starts == NULL || aside == NULL) {
         status = vgg_fail_memory(error, "a split", all->count * 2 * sizeof *members);
@@ -88,9 +88,9 @@ vgg_status vgg_parts_split(vgg_parts *parts, double share, uint64_t seed, vgg_er
         choose(all, share, seed, members, order, starts, aside);
         status = split_off(parts, aside, error);
     }
-    free(members);
-    free(order);
-    free(starts);
-    free(aside);
+    vgg_free(members);
+    vgg_free(order);
+    vgg_free(starts);
+    vgg_free(aside);
     return status;
 }

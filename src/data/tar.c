@@ -54,19 +54,19 @@ static vgg_status read_picture(const vgg_source *source, const vgg_item *item, s
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: has %zu bytes, more than the limit of %zu", item->name, item->size,
                         VGG_LIMIT_PICTURE_BYTES);
-    unsigned char *bytes = malloc(item->size + 1);
+    unsigned char *bytes = vgg_malloc(item->size + 1);
     if (bytes == NULL)
         return vgg_fail_memory(error, item->name, item->size);
     vgg_status status = read_bytes((const tar_source *)source, item, bytes, error);
     if (status == VGG_OK)
         status = vgg_image_decode_reduced(bytes, item->size, item->name, least, image, error);
-    free(bytes);
+    vgg_free(bytes);
     return status;
 }
 
 static void free_source(vgg_source *source) {
     close(((tar_source *)source)->descriptor);
-    free(source);
+    vgg_free(source);
 }
 
 static vgg_status open_source(const char *path, const char *compression, const char *temporary,
@@ -77,7 +77,7 @@ static vgg_status open_source(const char *path, const char *compression, const c
                                             : vgg_file_open(path, &fd, &size, error);
     if (status != VGG_OK)
         return status;
-    tar_source *tar = malloc(sizeof *tar);
+    tar_source *tar = vgg_malloc(sizeof *tar);
     if (tar == NULL) {
         close(fd);
         return vgg_fail_memory(error, "an archive", sizeof *tar);
@@ -104,15 +104,15 @@ typedef struct tar_index {
 
 static void free_index(tar_index *list) {
     for (size_t i = 0; i < list->count; i++) {
-        free(list->entries[i].path);
-        free(list->entries[i].target);
+        vgg_free(list->entries[i].path);
+        vgg_free(list->entries[i].target);
     }
-    free(list->entries);
+    vgg_free(list->entries);
 }
 
 /* A copy without empty and "." components; "" when a component is hidden. */
 static char *clean_path(const char *path) {
-    char *clean = malloc(strlen(path) + 1);
+    char *clean = vgg_malloc(strlen(path) + 1);
     if (clean == NULL)
         return NULL;
     size_t length = 0;
@@ -169,7 +169,7 @@ static vgg_status add_entry(tar_index *list, struct archive_entry *header, const
         return status;
     if (list->count == list->capacity) {
         size_t wanted = vgg_size_max(list->capacity, 512) * 2;
-        entry *larger = realloc(list->entries, wanted * sizeof *larger);
+        entry *larger = vgg_realloc(list->entries, wanted * sizeof *larger);
         if (larger == NULL)
             return vgg_fail_memory(error, "the index of an archive", wanted * sizeof *larger);
         list->entries = larger;

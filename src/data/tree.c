@@ -14,15 +14,17 @@ vgg_node *vgg_node_add(vgg_node *folder, const char *name, size_t length) {
         if (!vgg_size_mul(vgg_size_max(folder->capacity, 8), 2, &wanted) ||
             !vgg_size_mul(wanted, sizeof(vgg_node), &bytes))
             return NULL;
-        vgg_node *larger = realloc(folder->children, bytes);
+        vgg_node *larger = vgg_realloc(folder->children, bytes);
         if (larger == NULL)
             return NULL;
         folder->children = larger;
         folder->capacity = wanted;
     }
-    char *copy = strndup(name, length);
+    char *copy = vgg_malloc(length + 1);
     if (copy == NULL)
         return NULL;
+    memcpy(copy, name, length);
+    copy[length] = '\0';
     vgg_node *child = &folder->children[folder->count++];
     *child = (vgg_node){.name = copy};
     return child;
@@ -38,8 +40,8 @@ void vgg_node_clear(vgg_node *node) {
             continue;
         }
         vgg_node *above = at == node ? NULL : at->above;
-        free(at->children);
-        free(at->name);
+        vgg_free(at->children);
+        vgg_free(at->name);
         *at = (vgg_node){0};
         at = above;
     }
@@ -139,7 +141,7 @@ static vgg_status add_classes(const vgg_tree *tree, const vgg_node *folder, vgg_
         char *below = name_below(tree, part->name, child->name);
         status = below != NULL ? add_class(tree, child, below, part, parts, error)
                                : vgg_fail_memory(error, "a path", strlen(child->name));
-        free(below);
+        vgg_free(below);
     }
     return status;
 }
@@ -184,7 +186,7 @@ static vgg_status list_parts(const vgg_tree *tree, vgg_node *folder, const char 
         char *below = name_below(tree, where, child->name);
         status = below != NULL ? list(tree, child, below, error)
                                : vgg_fail_memory(error, "a path", strlen(child->name));
-        free(below);
+        vgg_free(below);
     }
     return status;
 }
@@ -230,7 +232,7 @@ static vgg_status make_parts(const vgg_tree *tree, const vgg_node *folder, const
             char *below = name_below(tree, where, child->name);
             status = below != NULL ? make_part(tree, child, below, part, parts, error)
                                    : vgg_fail_memory(error, "a path", strlen(child->name));
-            free(below);
+            vgg_free(below);
         }
     }
     return status;
@@ -266,7 +268,7 @@ static vgg_status parts_below(const vgg_tree *tree, vgg_node *folder, const char
         status = count_folders(only) > 0 && !has_pictures(only)
                      ? parts_below(tree, only, below, false, parts, error)
                      : make_part(tree, folder, where, &parts->train, parts, error);
-    free(below);
+    vgg_free(below);
     return status;
 }
 

@@ -34,7 +34,7 @@ static vgg_status open_temporary(const char *folder, int *descriptor, vgg_error 
         fd = mkostemp(name, O_CLOEXEC);
         if (fd >= 0)
             unlink(name);
-        free(name);
+        vgg_free(name);
     }
     if (fd < 0)
         return vgg_fail(error, VGG_ERROR_IO, "%s: cannot make a temporary file there: %s", folder,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/options.h"
 #include "base/threads.h"
 #include "nn/rank.h"
@@ -105,7 +106,7 @@ static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
     vgg_threads *threads, *own_threads = NULL;
     vgg_plan *plan = NULL;
     vgg_loader *loader = NULL;
-    float *logits = calloc(options->batch, classes * sizeof *logits);
+    float *logits = vgg_calloc(options->batch, classes * sizeof *logits);
     vgg_status status = VGG_OK;
     if (logits == NULL)
         status = vgg_fail_memory(error, "the logits", options->batch * classes * sizeof *logits);
@@ -122,7 +123,7 @@ static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
     vgg_loader_free(loader);
     vgg_plan_free(plan);
     vgg_threads_free(own_threads);
-    free(logits);
+    vgg_free(logits);
     return status;
 }
 

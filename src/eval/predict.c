@@ -101,7 +101,7 @@ vgg_status vgg_predictor_create(const vgg_model *model, const vgg_predictor_opti
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the model does not say how its input is preprocessed; name a preset "
                         "(torchvision, caffe, paper, unit or signed) when loading it");
-    vgg_predictor *predictor = calloc(1, sizeof *predictor);
+    vgg_predictor *predictor = vgg_calloc(1, sizeof *predictor);
     if (predictor == NULL)
         return vgg_fail_memory(error, "a predictor", sizeof *predictor);
     predictor->model = model;
@@ -121,10 +121,10 @@ void vgg_predictor_free(vgg_predictor *predictor) {
         return;
     vgg_plan_free(predictor->plan);
     vgg_threads_free(predictor->own_threads);
-    free(predictor->inputs);
-    free(predictor->logits);
-    free(predictor->probabilities);
-    free(predictor);
+    vgg_free(predictor->inputs);
+    vgg_free(predictor->logits);
+    vgg_free(predictor->probabilities);
+    vgg_free(predictor);
 }
 
 size_t vgg_predictor_batch(const vgg_predictor *predictor) {
@@ -138,9 +138,9 @@ size_t vgg_predictor_memory(const vgg_predictor *predictor) {
 vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_error *error) {
     if (pictures <= predictor->capacity)
         return VGG_OK;
-    free(predictor->inputs);
-    free(predictor->logits);
-    free(predictor->probabilities);
+    vgg_free(predictor->inputs);
+    vgg_free(predictor->logits);
+    vgg_free(predictor->probabilities);
     predictor->capacity = 0;
     predictor->inputs = vgg_aligned_alloc(pictures * predictor->input * sizeof(float));
     predictor->logits = vgg_aligned_alloc(pictures * predictor->classes * sizeof(float));

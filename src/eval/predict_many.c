@@ -76,9 +76,9 @@ static void read_picture(void *context, size_t number) {
 /* ---- knowing what there is ---- */
 
 static void forget(picture *one) {
-    free((char *)one->given.path);
-    free((char *)one->given.name);
-    free(one->message);
+    vgg_free((char *)one->given.path);
+    vgg_free((char *)one->given.name);
+    vgg_free(one->message);
     *one = (picture){0};
 }
 
@@ -210,8 +210,8 @@ vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *next, si
                 .user = user,
                 .top = vgg_size_min(top, predictor->classes),
                 .window = VGG_PREDICT_WINDOW * predictor->batch};
-    all.pictures = calloc(all.window, sizeof *all.pictures);
-    all.best = calloc(vgg_size_max(all.top, 1), sizeof *all.best);
+    all.pictures = vgg_calloc(all.window, sizeof *all.pictures);
+    all.best = vgg_calloc(vgg_size_max(all.top, 1), sizeof *all.best);
     vgg_ahead *ahead = NULL;
     vgg_status status = VGG_OK;
     if (all.pictures == NULL || all.best == NULL)
@@ -230,7 +230,7 @@ vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *next, si
     for (size_t i = 0; all.pictures != NULL && i < all.window; i++) {
         forget(&all.pictures[i]);
     }
-    free(all.pictures);
-    free(all.best);
+    vgg_free(all.pictures);
+    vgg_free(all.best);
     return status;
 }

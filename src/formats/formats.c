@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "formats/foreign.h"
 #include "formats/format.h"
@@ -36,7 +37,7 @@ static vgg_status fail_format(const char *name, vgg_error *error) {
     char *list = vgg_text_take(&names);
     vgg_fail(error, VGG_ERROR_UNSUPPORTED, "models cannot be written as \"%.80s\", expected %s",
              name, list == NULL ? "safetensors" : list);
-    free(list);
+    vgg_free(list);
     return VGG_ERROR_UNSUPPORTED;
 }
 

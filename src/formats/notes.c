@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 
 /* Where the key is, or where it belongs. */
@@ -31,7 +32,7 @@ static bool make_room(vgg_notes *notes) {
     if (notes->count < notes->capacity)
         return true;
     size_t capacity = notes->capacity == 0 ? 16 : 2 * notes->capacity;
-    vgg_note *items = realloc(notes->items, capacity * sizeof *items);
+    vgg_note *items = vgg_realloc(notes->items, capacity * sizeof *items);
     if (items == NULL)
         return false;
     notes->items = items;
@@ -45,14 +46,14 @@ bool vgg_notes_set(vgg_notes *notes, const char *key, const char *value) {
     if (new_value == NULL)
         return false;
     if (is_at(notes, place, key)) {
-        free(notes->items[place].value);
+        vgg_free(notes->items[place].value);
         notes->items[place].value = new_value;
         return true;
     }
     char *new_key = vgg_text_copy(key);
     if (new_key == NULL || !make_room(notes)) {
-        free(new_key);
-        free(new_value);
+        vgg_free(new_key);
+        vgg_free(new_value);
         return false;
     }
     memmove(notes->items + place + 1, notes->items + place,
@@ -64,10 +65,10 @@ bool vgg_notes_set(vgg_notes *notes, const char *key, const char *value) {
 
 void vgg_notes_free(vgg_notes *notes) {
     for (size_t i = 0; i < notes->count; i++) {
-        free(notes->items[i].key);
-        free(notes->items[i].value);
+        vgg_free(notes->items[i].key);
+        vgg_free(notes->items[i].value);
     }
-    free(notes->items);
+    vgg_free(notes->items);
     *notes = (vgg_notes){0};
 }
 

@@ -20,7 +20,7 @@ static vgg_status append(vgg_sequence *sequence, const char *module, size_t inde
     vgg_tensor_source *source = sequence->source;
     if (source->tensor_count == sequence->capacity) {
         size_t capacity = vgg_size_max(2 * sequence->capacity, FIRST_CAPACITY);
-        vgg_stored_tensor *tensors = realloc(source->tensors, capacity * sizeof *tensors);
+        vgg_stored_tensor *tensors = vgg_realloc(source->tensors, capacity * sizeof *tensors);
         if (tensors == NULL)
             return vgg_fail_memory(error, "the list of tensors", capacity * sizeof *tensors);
         source->tensors = tensors;

@@ -38,7 +38,7 @@ static vgg_status copy_all(vgg_storage *storage, const vgg_bytes *input, vgg_err
         return vgg_fail_memory(error, input->name, reader->size);
     vgg_status status = read_all(input->name, reader, storage->meter, bytes, error);
     if (status != VGG_OK) {
-        free(bytes);
+        vgg_free(bytes);
         return status;
     }
     storage->map = bytes;
@@ -76,7 +76,7 @@ vgg_status vgg_storage_memory(vgg_storage *storage, const char *path, size_t byt
     vgg_status status = vgg_meter_add(storage->meter, 0, error);
     if (status != VGG_OK)
         return status;
-    void **blocks = realloc(storage->blocks, (storage->block_count + 1) * sizeof *blocks);
+    void **blocks = vgg_realloc(storage->blocks, (storage->block_count + 1) * sizeof *blocks);
     if (blocks == NULL)
         return vgg_fail_memory(error, what, bytes);
     storage->blocks = blocks;
@@ -91,7 +91,8 @@ vgg_status vgg_storage_memory(vgg_storage *storage, const char *path, size_t byt
 
 vgg_status vgg_storage_map(vgg_storage *storage, const char *path, vgg_mapped_file *file,
                            vgg_error *error) {
-    vgg_mapped_file *others = realloc(storage->others, (storage->other_count + 1) * sizeof *others);
+    vgg_mapped_file *others =
+        vgg_realloc(storage->others, (storage->other_count + 1) * sizeof *others);
     if (others == NULL)
         return vgg_fail_memory(error, path, (storage->other_count + 1) * sizeof *others);
     storage->others = others;
@@ -123,14 +124,14 @@ void vgg_storage_free(vgg_storage *storage) {
     if (storage->kind == VGG_BYTES_FILE)
         vgg_file_unmap(storage->map, storage->size);
     else if (storage->kind == VGG_BYTES_READER)
-        free((void *)(uintptr_t)storage->map);
+        vgg_free((void *)(uintptr_t)storage->map);
     for (size_t i = 0; i < storage->other_count; i++) {
         vgg_file_unmap(storage->others[i].map, storage->others[i].size);
     }
-    free(storage->others);
+    vgg_free(storage->others);
     for (size_t i = 0; i < storage->block_count; i++) {
-        free(storage->blocks[i]);
+        vgg_free(storage->blocks[i]);
     }
-    free(storage->blocks);
+    vgg_free(storage->blocks);
     *storage = (vgg_storage){0};
 }

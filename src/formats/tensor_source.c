@@ -34,24 +34,24 @@ vgg_status vgg_tensor_source_vector(vgg_tensor_source *source, size_t count, flo
 void vgg_tensor_source_free(vgg_tensor_source *source) {
     vgg_storage_free(&source->storage);
     vgg_tensor_source_forget(source);
-    free(source->path);
-    free(source->graph.arch);
+    vgg_free(source->path);
+    vgg_free(source->graph.arch);
     vgg_notes_free(&source->metadata);
     *source = (vgg_tensor_source){0};
 }
 
 void vgg_tensor_source_forget(vgg_tensor_source *source) {
     for (size_t i = 0; i < source->tensor_count; i++) {
-        free(source->tensors[i].name);
-        free(source->tensors[i].stored_as);
+        vgg_free(source->tensors[i].name);
+        vgg_free(source->tensors[i].stored_as);
     }
-    free(source->tensors);
+    vgg_free(source->tensors);
     source->tensors = NULL;
     source->tensor_count = 0;
 }
 
 vgg_status vgg_tensor_source_reserve(vgg_tensor_source *source, size_t count, vgg_error *error) {
-    source->tensors = calloc(vgg_size_max(count, 1), sizeof *source->tensors);
+    source->tensors = vgg_calloc(vgg_size_max(count, 1), sizeof *source->tensors);
     if (source->tensors == NULL)
         return vgg_fail_memory(error, "the list of tensors", count * sizeof *source->tensors);
     source->tensor_count = count;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/memory.h"
 #include "image/picture.h"
 
 vgg_status vgg_image_decode_reduced(const void *bytes, size_t size, const char *name, size_t least,
@@ -44,7 +45,7 @@ vgg_status vgg_image_load_reduced(const char *path, size_t least, vgg_image *ima
     if (status != VGG_OK)
         return status;
     status = vgg_image_decode_reduced(bytes, size, path, least, image, error);
-    free(bytes);
+    vgg_free(bytes);
     return status;
 }
 

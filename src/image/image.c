@@ -10,7 +10,7 @@
 void vgg_image_free(vgg_image *image) {
     if (image == NULL)
         return;
-    free(image->pixels);
+    vgg_free(image->pixels);
     *image = (vgg_image){0};
 }
 
@@ -35,7 +35,7 @@ vgg_status vgg_image_make(vgg_image *image, size_t width, size_t height, size_t 
     if (status != VGG_OK)
         return status;
     size_t bytes = width * height * channels;
-    uint8_t *pixels = malloc(bytes);
+    uint8_t *pixels = vgg_malloc(bytes);
     if (pixels == NULL)
         return vgg_fail_memory(error, "a picture", bytes);
     *image = (vgg_image){.width = width, .height = height, .channels = channels, .pixels = pixels};

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/memory.h"
 #include "image/decode.h"
 #include "image/picture.h"
 
@@ -31,14 +32,14 @@ static png_voidp take(png_structp codec, png_alloc_size_t bytes) {
     png_reader *reader = png_get_mem_ptr(codec);
     if (bytes > VGG_LIMIT_PNG_CHUNK_BYTES)
         return NULL;
-    void *block = malloc(bytes);
+    void *block = vgg_malloc(bytes);
     reader->out_of_memory = reader->out_of_memory || block == NULL;
     return block;
 }
 
 static void give_back(png_structp codec, png_voidp block) {
     (void)codec;
-    free(block);
+    vgg_free(block);
 }
 
 static vgg_status fail_memory(png_reader *reader) {
@@ -221,7 +222,7 @@ static vgg_status read_interlaced(png_reader *reader) {
 }
 
 static vgg_status read_pixels(png_reader *reader) {
-    reader->row = malloc(reader->width * reader->samples);
+    reader->row = vgg_malloc(reader->width * reader->samples);
     if (reader->row == NULL)
         return fail_memory(reader);
     bool plain = png_get_interlace_type(reader->codec, reader->info) == PNG_INTERLACE_NONE;
@@ -266,7 +267,7 @@ vgg_status vgg_png_decode(const vgg_source *source, vgg_image *image, unsigned *
     status = reader.info == NULL ? vgg_fail_memory(error, "the PNG decoder", sizeof reader)
                                  : read_picture(&reader, orientation);
     png_destroy_read_struct(&reader.codec, &reader.info, NULL);
-    free(reader.row);
+    vgg_free(reader.row);
     if (status != VGG_OK) {
         vgg_image_free(&reader.image);
         return status;

@@ -73,8 +73,8 @@ static window fill_window(double centre, double stretch, double support, size_t 
 }
 
 static void resampling_free(resampling *plan) {
-    free(plan->windows);
-    free(plan->coefficients);
+    vgg_free(plan->windows);
+    vgg_free(plan->coefficients);
 }
 
 /* For the places first .. first + count - 1 of `target`. */
@@ -85,13 +85,13 @@ static vgg_status resampling_make(size_t source, size_t target, size_t first, si
     double support = (filter == VGG_FILTER_BICUBIC ? 2.0 : 1.0) * stretch;
     size_t taps = (size_t)ceil(support) * 2 + 1;
     *plan = (resampling){.taps = taps,
-                         .windows = malloc(count * sizeof *plan->windows),
-                         .coefficients = malloc(count * taps * sizeof *plan->coefficients)};
-    double *weights = malloc(taps * sizeof *weights);
+                         .windows = vgg_malloc(count * sizeof *plan->windows),
+                         .coefficients = vgg_malloc(count * taps * sizeof *plan->coefficients)};
+    double *weights = vgg_malloc(taps * sizeof *weights);
     if (plan->windows == NULL || plan->coefficients == NULL || weights == NULL) {
         resampling_free(plan);
         *plan = (resampling){0};
-        free(weights);
+        vgg_free(weights);
         return vgg_fail_memory(error, "the filter of a resize",
                                count * (taps * sizeof(int32_t) + sizeof(window)));
     }
@@ -99,7 +99,7 @@ static vgg_status resampling_make(size_t source, size_t target, size_t first, si
         plan->windows[i] = fill_window(((double)(first + i) + 0.5) * scale, stretch, support,
                                        source, filter, weights, plan->coefficients + i * taps);
     }
-    free(weights);
+    vgg_free(weights);
     return VGG_OK;
 }
 

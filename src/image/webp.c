@@ -116,7 +116,7 @@ static vgg_status decode_transparent(const vgg_source *source,
                                      const WebPBitstreamFeatures *features, vgg_image *image,
                                      vgg_error *error) {
     size_t count = image->width * image->height;
-    uint8_t *samples = malloc(4 * count);
+    uint8_t *samples = vgg_malloc(4 * count);
     if (samples == NULL)
         return vgg_fail_memory(error, source->name, 4 * count);
     image->pixels = samples;
@@ -129,7 +129,7 @@ static vgg_status decode_transparent(const vgg_source *source,
             samples[3 * i + c] = vgg_over_white(samples[4 * i + c], alpha);
         }
     }
-    uint8_t *shorter = realloc(samples, 3 * count);
+    uint8_t *shorter = vgg_realloc(samples, 3 * count);
     image->pixels = shorter != NULL ? shorter : samples;
     return VGG_OK;
 }

@@ -40,7 +40,7 @@ static vgg_status finish_names(shown_names *shown, const char *path, const char 
     vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s architecture %.100s%s: %s", path, what,
              network->options.arch, network->options.batch_norm ? " with batch normalisation" : "",
              list);
-    free(list);
+    vgg_free(list);
     return VGG_ERROR_FORMAT;
 }
 
@@ -240,7 +240,7 @@ static vgg_status check_unused(const vgg_network *network, const vgg_named_tenso
 
 vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names,
                             const vgg_tensor_source *source, bool int8, vgg_error *error) {
-    const vgg_named_tensor **matches = calloc(network->tensor_count + 1, sizeof *matches);
+    const vgg_named_tensor **matches = vgg_calloc(network->tensor_count + 1, sizeof *matches);
     if (matches == NULL)
         return vgg_fail_memory(error, "a list of tensors", network->tensor_count * sizeof *matches);
     vgg_status status = match_tensors(network, names, source->path, int8, matches, error);
@@ -249,6 +249,6 @@ vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names,
     for (size_t i = 0; status == VGG_OK && i < network->tensor_count; i++) {
         status = take_values(network, i, matches[i], &source->storage, error);
     }
-    free(matches);
+    vgg_free(matches);
     return status;
 }

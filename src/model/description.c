@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "model/json_values.h"
 
 static bool is_described(const vgg_notes *metadata) {
@@ -136,7 +137,7 @@ void vgg_description_free(vgg_description *description) {
 /* Takes over the value, which is NULL when memory ran out for it. */
 static bool set_owned(vgg_notes *metadata, const char *key, char *value) {
     bool set = value != NULL && vgg_notes_set(metadata, key, value);
-    free(value);
+    vgg_free(value);
     return set;
 }
 

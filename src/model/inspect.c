@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/bytes.h"
 #include "nn/network.h"
@@ -122,8 +123,8 @@ static void state_facts(vgg_inspection *in) {
 static vgg_status list_tensors(vgg_inspection *in, vgg_error *error) {
     const vgg_tensor_source *source = &in->loading.source;
     size_t count = source->tensor_count;
-    in->tensors = calloc(count + 1, sizeof *in->tensors);
-    in->zero_rows = calloc(count + 1, sizeof *in->zero_rows);
+    in->tensors = vgg_calloc(count + 1, sizeof *in->tensors);
+    in->zero_rows = vgg_calloc(count + 1, sizeof *in->zero_rows);
     if (in->tensors == NULL || in->zero_rows == NULL)
         return vgg_fail_memory(error, "the list of tensors", count * sizeof *in->tensors);
     for (size_t i = 0; i < count; i++) {
@@ -146,7 +147,7 @@ static vgg_status reserve_rows(vgg_inspection *in, vgg_error *error) {
         const vgg_tensor_info *info = &network->tensors[i].info;
         if (info->dimensions < 2 || in->matches[i] == VGG_NOT_STORED)
             continue;
-        bool *rows = calloc(info->shape[0], sizeof *rows);
+        bool *rows = vgg_calloc(info->shape[0], sizeof *rows);
         if (rows == NULL)
             return vgg_fail_memory(error, "a list of rows", info->shape[0]);
         in->zero_rows[in->matches[i]] = rows;
@@ -207,7 +208,7 @@ static vgg_status run(vgg_inspection *in, vgg_bytes input, const vgg_model_optio
 
 static vgg_status inspect(const vgg_bytes *input, const vgg_model_options *options,
                           vgg_inspection **inspection, vgg_error *error) {
-    vgg_inspection *in = calloc(1, sizeof *in);
+    vgg_inspection *in = vgg_calloc(1, sizeof *in);
     if (in == NULL)
         return vgg_fail_memory(error, "an inspection", sizeof *in);
     vgg_status status = run(in, *input, options, error);
@@ -244,20 +245,20 @@ void vgg_inspection_free(vgg_inspection *in) {
     if (in == NULL)
         return;
     for (size_t i = 0; i < in->problem_count; i++) {
-        free(in->problems[i].message);
-        free(in->problems[i].tensor);
+        vgg_free(in->problems[i].message);
+        vgg_free(in->problems[i].tensor);
     }
-    free(in->problems);
+    vgg_free(in->problems);
     for (size_t i = 0; in->zero_rows != NULL && i < in->loading.source.tensor_count; i++) {
-        free(in->zero_rows[i]);
+        vgg_free(in->zero_rows[i]);
     }
-    free(in->zero_rows);
-    free(in->tensors);
-    free(in->matches);
-    free(in->network_reason);
+    vgg_free(in->zero_rows);
+    vgg_free(in->tensors);
+    vgg_free(in->matches);
+    vgg_free(in->network_reason);
     vgg_loading_free(&in->loading);
-    free(in->path);
-    free(in);
+    vgg_free(in->path);
+    vgg_free(in);
 }
 
 const vgg_inspected_file *vgg_inspection_file(const vgg_inspection *in) {

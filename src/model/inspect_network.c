@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "model/bind.h"
 #include "model/inspect.h"
 #include "nn/network.h"
@@ -82,7 +83,7 @@ static void add_unused(vgg_inspection *in) {
 vgg_status vgg_inspect_network(vgg_inspection *in, vgg_error *error) {
     vgg_loading *l = &in->loading;
     const vgg_network *network = l->network;
-    in->matches = calloc(network->tensor_count + 1, sizeof *in->matches);
+    in->matches = vgg_calloc(network->tensor_count + 1, sizeof *in->matches);
     if (in->matches == NULL)
         return vgg_fail_memory(error, "a list of tensors",
                                network->tensor_count * sizeof *in->matches);

@@ -11,7 +11,7 @@ static bool has_room(vgg_inspection *in) {
     if (in->problem_count < in->problem_capacity)
         return true;
     size_t capacity = vgg_size_max(2 * in->problem_capacity, 16);
-    vgg_found_problem *problems = realloc(in->problems, capacity * sizeof *problems);
+    vgg_found_problem *problems = vgg_realloc(in->problems, capacity * sizeof *problems);
     if (problems == NULL)
         return false;
     in->problems = problems;

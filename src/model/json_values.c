@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 
 #define WRITE_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
@@ -21,7 +22,7 @@ enum { FILTERS = sizeof filter_names / sizeof *filter_names };
 
 /* Takes over the value, which may be NULL. */
 static char *write_json(json_t *value) {
-    char *text = value == NULL ? NULL : json_dumps(value, WRITE_FLAGS);
+    char *text = value == NULL ? NULL : vgg_json_text(value, WRITE_FLAGS);
     json_decref(value);
     return text;
 }
@@ -84,12 +85,12 @@ typedef struct place {
 
 static vgg_status fail_member(const place *at, const char *member, const json_t *found,
                               const char *expected) {
-    char *value = json_dumps(found, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *value = vgg_json_text(found, JSON_COMPACT | JSON_ENCODE_ANY);
     vgg_status status = vgg_fail(at->error, VGG_ERROR_FORMAT,
                                  "%s: \"%s\" of its metadata: \"%s\" %s%.60s, expected %s",
                                  at->path, at->key, member, found == NULL ? "is missing" : "is ",
                                  value != NULL ? value : "", expected);
-    free(value);
+    vgg_free(value);
     return status;
 }
 
@@ -220,7 +221,7 @@ vgg_status vgg_json_to_labels(const char *path, const char *key, const char *tex
     if (array == NULL)
         return status;
     size_t count = json_array_size(array);
-    const char **names = calloc(vgg_size_max(count, 1), sizeof *names);
+    const char **names = vgg_calloc(vgg_size_max(count, 1), sizeof *names);
     bool strings = json_is_array(array);
     for (size_t i = 0; names != NULL && strings && i < count; i++) {
         names[i] = json_string_value(json_array_get(array, i));
@@ -231,7 +232,7 @@ vgg_status vgg_json_to_labels(const char *path, const char *key, const char *tex
                           "%s: \"%s\" of its metadata is not a JSON array of strings", path, key);
     else if (names == NULL || !vgg_labels_copy(labels, names, count))
         status = vgg_fail_memory(error, "the class names", strlen(text));
-    free(names);
+    vgg_free(names);
     json_decref(array);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "formats/notes.h"
 #include "vgg/model.h"
@@ -15,7 +16,7 @@ bool vgg_labels_copy(vgg_labels *labels, const char *const *names, size_t count)
     *labels = (vgg_labels){0};
     if (count == 0)
         return true;
-    labels->names = calloc(count, sizeof *labels->names);
+    labels->names = vgg_calloc(count, sizeof *labels->names);
     if (labels->names == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -31,9 +32,9 @@ bool vgg_labels_copy(vgg_labels *labels, const char *const *names, size_t count)
 
 void vgg_labels_free(vgg_labels *labels) {
     for (size_t i = 0; i < labels->count; i++) {
-        free(labels->names[i]);
+        vgg_free(labels->names[i]);
     }
-    free(labels->names);
+    vgg_free(labels->names);
     *labels = (vgg_labels){0};
 }
 
@@ -87,7 +88,7 @@ static vgg_status read_lines(const char *path, char *text, size_t size, size_t c
     for (size_t i = 0; i < size; i++) {
         most += text[i] == '\n';
     }
-    const char **lines = calloc(most, sizeof *lines);
+    const char **lines = vgg_calloc(most, sizeof *lines);
     if (lines == NULL)
         return vgg_fail_memory(error, "the lines of the labels", most * sizeof *lines);
     size_t count = cut_lines(text + skip, size - skip, lines);
@@ -96,7 +97,7 @@ static vgg_status read_lines(const char *path, char *text, size_t size, size_t c
         status = fail_count(path, count, classes, error);
     else if (status == VGG_OK && !vgg_labels_copy(labels, lines, count))
         status = vgg_fail_memory(error, "the class names", size);
-    free(lines);
+    vgg_free(lines);
     return status;
 }
 
@@ -117,11 +118,11 @@ vgg_status vgg_labels_read(const char *path, size_t classes, vgg_labels *labels,
     }
     vgg_text text = {0};
     vgg_text_add_bytes(&text, (const char *)bytes, size);
-    free(bytes);
+    vgg_free(bytes);
     char *copy = vgg_text_take(&text);
     if (copy == NULL)
         return vgg_fail_memory(error, path, size);
     status = read_lines(path, copy, size, classes, labels, error);
-    free(copy);
+    vgg_free(copy);
     return status;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/options.h"
 
 static vgg_status check_preprocess(const vgg_network_options *network,
@@ -49,11 +50,11 @@ vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preproce
         status = check_names(class_names, options->classes, error);
     if (status != VGG_OK)
         return status;
-    vgg_model *made = calloc(1, sizeof *made);
+    vgg_model *made = vgg_calloc(1, sizeof *made);
     if (made == NULL)
         return vgg_fail_memory(error, "a model", sizeof *made);
     if (class_names != NULL && !vgg_labels_copy(&made->labels, class_names, options->classes)) {
-        free(made);
+        vgg_free(made);
         return vgg_fail_memory(error, "the class names", options->classes * sizeof(char *));
     }
     made->preprocess_origin = preprocess != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_UNKNOWN;
@@ -70,7 +71,7 @@ void vgg_model_free(vgg_model *model) {
     vgg_storage_free(&model->storage);
     vgg_labels_free(&model->labels);
     vgg_notes_free(&model->notes);
-    free(model);
+    vgg_free(model);
 }
 
 const vgg_network *vgg_model_network(const vgg_model *model) {

@@ -20,7 +20,7 @@ void vgg_model_options_init(vgg_model_options *options, size_t size) {
 void vgg_loading_free(vgg_loading *l) {
     vgg_network_free(l->network);
     vgg_labels_free(&l->labels);
-    free(l->arch);
+    vgg_free(l->arch);
     vgg_sighting_free(&l->sighting);
     vgg_names_free(&l->names);
     vgg_description_free(&l->description);

@@ -45,7 +45,7 @@ static void translate(const char *name, char ours[VGG_TENSOR_NAME]) {
 
 vgg_status vgg_names_read(const vgg_tensor_source *source, vgg_named_tensors *names,
                           vgg_error *error) {
-    names->items = calloc(vgg_size_max(source->tensor_count, 1), sizeof *names->items);
+    names->items = vgg_calloc(vgg_size_max(source->tensor_count, 1), sizeof *names->items);
     if (names->items == NULL)
         return vgg_fail_memory(error, "the names of tensors",
                                source->tensor_count * sizeof *names->items);
@@ -59,7 +59,7 @@ vgg_status vgg_names_read(const vgg_tensor_source *source, vgg_named_tensors *na
 }
 
 void vgg_names_free(vgg_named_tensors *names) {
-    free(names->items);
+    vgg_free(names->items);
     *names = (vgg_named_tensors){0};
 }
 
@@ -139,7 +139,7 @@ static void rename_linear(vgg_named_tensor *tensor, const vgg_network *network,
 
 vgg_status vgg_names_shift_classifier(vgg_named_tensors *names, const vgg_network *network,
                                       vgg_error *error) {
-    size_t *indices = calloc(names->count + 1, sizeof *indices);
+    size_t *indices = vgg_calloc(names->count + 1, sizeof *indices);
     if (indices == NULL)
         return vgg_fail_memory(error, "the list of linear layers", names->count * sizeof *indices);
     size_t count = linear_indices(names, indices);
@@ -150,6 +150,6 @@ vgg_status vgg_names_shift_classifier(vgg_named_tensors *names, const vgg_networ
         for (size_t i = 0; i < names->count; i++) {
             rename_linear(&names->items[i], network, indices, count);
         }
-    free(indices);
+    vgg_free(indices);
     return VGG_OK;
 }

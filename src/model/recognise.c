@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "nn/architecture.h"
 
@@ -48,8 +49,8 @@ static vgg_status fail_unknown(const vgg_named_tensors *names, const char *path,
 
 vgg_status vgg_sighting_read(const vgg_named_tensors *names, const char *path,
                              vgg_sighting *sighting, vgg_error *error) {
-    sighting->convolutions = calloc(names->count + 1, sizeof *sighting->convolutions);
-    sighting->linears = calloc(names->count + 1, sizeof *sighting->linears);
+    sighting->convolutions = vgg_calloc(names->count + 1, sizeof *sighting->convolutions);
+    sighting->linears = vgg_calloc(names->count + 1, sizeof *sighting->linears);
     if (sighting->convolutions == NULL || sighting->linears == NULL)
         return vgg_fail_memory(error, "the list of layers",
                                2 * (names->count + 1) * sizeof *sighting->linears);
@@ -73,8 +74,8 @@ vgg_status vgg_sighting_read(const vgg_named_tensors *names, const char *path,
 }
 
 void vgg_sighting_free(vgg_sighting *sighting) {
-    free(sighting->convolutions);
-    free(sighting->linears);
+    vgg_free(sighting->convolutions);
+    vgg_free(sighting->linears);
     *sighting = (vgg_sighting){0};
 }
 
@@ -161,7 +162,7 @@ static char *join_arch(const char *trunk, const char *end, const char *hidden, b
         return NULL;
     *in_table = vgg_arch_row_of(convolutions) != NULL;
     char *arch = vgg_arch_join(convolutions, hidden);
-    free(convolutions);
+    vgg_free(convolutions);
     return arch;
 }
 
@@ -190,8 +191,8 @@ static vgg_status choose_end(const vgg_sighting *sighting, const char *path,
         *arch = *chosen;
         *chosen = NULL;
     }
-    free(pooled);
-    free(bare);
+    vgg_free(pooled);
+    vgg_free(bare);
     return status;
 }
 
@@ -207,7 +208,7 @@ vgg_status vgg_recognise_arch(const vgg_sighting *sighting, const char *path,
         status = vgg_fail_memory(error, "an architecture", sighting->convolution_count);
     if (status == VGG_OK)
         status = choose_end(sighting, path, options, trunk, hidden, doubtful, arch, error);
-    free(trunk);
-    free(hidden);
+    vgg_free(trunk);
+    vgg_free(hidden);
     return status;
 }

@@ -2,6 +2,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "nn/summary.h"
 
 static json_t *layer_json(const vgg_layer_info *info, size_t batch) {
@@ -47,7 +48,8 @@ vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, ch
         "parameters_by_type", types_json(&totals), "input_mb", totals.input_mb,
         "forward_backward_mb", totals.forward_backward_mb, "parameters_mb", totals.parameters_mb,
         "total_mb", vgg_estimate_mb(&totals));
-    char *result = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    char *result =
+        root == NULL ? NULL : vgg_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(root);
     if (result == NULL)
         return vgg_fail_memory(error, "the summary", network->layer_count * 64);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 /* Table 1 of the paper. A-LRN normalises after the first convolution. */
@@ -140,8 +141,8 @@ static vgg_status read_lists(const char *arch, vgg_arch_list *list, vgg_error *e
 }
 
 vgg_status vgg_arch_parse(const char *arch, vgg_arch_list *out, vgg_error *error) {
-    vgg_arch_list list = {.tokens = calloc(MOST_TOKENS, sizeof *list.tokens),
-                          .hidden = calloc(MOST_TOKENS, sizeof *list.hidden)};
+    vgg_arch_list list = {.tokens = vgg_calloc(MOST_TOKENS, sizeof *list.tokens),
+                          .hidden = vgg_calloc(MOST_TOKENS, sizeof *list.hidden)};
     vgg_status status;
     if (*arch == '\0')
         status =
@@ -153,8 +154,8 @@ vgg_status vgg_arch_parse(const char *arch, vgg_arch_list *out, vgg_error *error
     else
         status = read_lists(arch, &list, error);
     if (status != VGG_OK) {
-        free(list.tokens);
-        free(list.hidden);
+        vgg_free(list.tokens);
+        vgg_free(list.hidden);
         return status;
     }
     *out = list;

@@ -28,7 +28,7 @@ static size_t lowest_place(const vgg_buffer *buffer, const vgg_buffer *buffers, 
 }
 
 size_t vgg_arena_place(vgg_buffer *buffers, size_t count) {
-    bool *placed = calloc(count + 1, sizeof *placed);
+    bool *placed = vgg_calloc(count + 1, sizeof *placed);
     if (placed == NULL)
         return SIZE_MAX;
     size_t total = 0;
@@ -47,6 +47,6 @@ size_t vgg_arena_place(vgg_buffer *buffers, size_t count) {
         placed[largest] = true;
         total = vgg_size_max(total, buffer->offset + buffer->bytes);
     }
-    free(placed);
+    vgg_free(placed);
     return total;
 }

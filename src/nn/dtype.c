@@ -39,7 +39,7 @@ static vgg_status narrow(vgg_network *network, size_t index, vgg_element element
     float *values = vgg_network_own(network, index);
     void *block = vgg_aligned_alloc(scales + (int8 ? info->shape[0] * sizeof(float) : 0));
     if (values == NULL || block == NULL) {
-        free(block);
+        vgg_free(block);
         return vgg_fail_memory(error, info->name, info->count * sizeof *values);
     }
     vgg_status status = VGG_OK;
@@ -48,7 +48,7 @@ static vgg_status narrow(vgg_network *network, size_t index, vgg_element element
     else
         vgg_elements_from_float(element, values, info->count, block);
     if (status != VGG_OK) {
-        free(block);
+        vgg_free(block);
         return status;
     }
     const float *at = int8 ? (const float *)(void *)((char *)block + scales) : NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 /* A graph while ops are appended to it. */
 typedef struct graph_builder {
@@ -123,8 +124,8 @@ vgg_status vgg_graph_make(const vgg_network *network, vgg_graph_purpose purpose,
                           vgg_error *error) {
     /* A layer becomes one op at most, with another in front of the first linear one. */
     size_t most = network->layer_count + 1;
-    *graph = (vgg_graph){.ops = calloc(most, sizeof *graph->ops)};
-    vgg_extent *extents = calloc(most, sizeof *extents);
+    *graph = (vgg_graph){.ops = vgg_calloc(most, sizeof *graph->ops)};
+    vgg_extent *extents = vgg_calloc(most, sizeof *extents);
     vgg_status status = VGG_OK;
     if (graph->ops == NULL || extents == NULL)
         status = vgg_fail_memory(error, "the ops of a plan", most * sizeof *graph->ops);
@@ -142,7 +143,7 @@ vgg_status vgg_graph_make(const vgg_network *network, vgg_graph_purpose purpose,
         }
         find_reach(&builder);
     }
-    free(extents);
+    vgg_free(extents);
     return status;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/options.h"
 #include "kernels/kernels.h"
 #include "vgg/network.h"
@@ -34,7 +35,7 @@ vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *
         return status;
     size_t floats = READ_BYTES / sizeof(float), units = floats / VGG_MACHINE_FLOATS;
     vgg_machine_task task = {.values = vgg_aligned_alloc(READ_BYTES),
-                             .results = calloc(units + MULTIPLY_UNITS, sizeof(float))};
+                             .results = vgg_calloc(units + MULTIPLY_UNITS, sizeof(float))};
     vgg_threads *own = NULL, *workers = NULL;
     if (task.values == NULL || task.results == NULL)
         status = vgg_fail_memory(error, "measuring the machine", READ_BYTES);
@@ -53,7 +54,7 @@ vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *
         status = vgg_result_write(machine, &found, sizeof found, "vgg_machine", error);
     }
     vgg_threads_free(own);
-    free(task.values);
-    free(task.results);
+    vgg_free(task.values);
+    vgg_free(task.results);
     return status;
 }

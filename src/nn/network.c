@@ -244,15 +244,15 @@ static vgg_status check_options(const vgg_network_options *options, vgg_error *e
 
 /* Lays out the layers of `list` in a network whose options are set. */
 static vgg_status build(vgg_network *network, const vgg_arch_list *list, vgg_error *error) {
-    network->layers = calloc(most_layers(list), sizeof *network->layers);
-    vgg_extent *extents = calloc(most_layers(list) + 1, sizeof *extents);
+    network->layers = vgg_calloc(most_layers(list), sizeof *network->layers);
+    vgg_extent *extents = vgg_calloc(most_layers(list) + 1, sizeof *extents);
     if (network->layers == NULL || extents == NULL) {
-        free(extents);
+        vgg_free(extents);
         return vgg_fail_memory(error, "the layers", most_layers(list) * sizeof *network->layers);
     }
     layer_builder begun = {.network = network};
     add_layers(&begun, list);
-    network->tensors = calloc(network->tensor_count, sizeof *network->tensors);
+    network->tensors = vgg_calloc(network->tensor_count, sizeof *network->tensors);
     vgg_status status = VGG_OK;
     if (network->tensors == NULL)
         status = vgg_fail_memory(error, "the tensors", network->tensor_count);
@@ -268,7 +268,7 @@ static vgg_status build(vgg_network *network, const vgg_arch_list *list, vgg_err
         if (status == VGG_OK)
             status = add_tensors(network, layer, error);
     }
-    free(extents);
+    vgg_free(extents);
     return status;
 }
 
@@ -288,12 +288,12 @@ vgg_status vgg_network_create(const vgg_network_options *given, vgg_network **ou
         status = vgg_arch_parse(options.arch, &list, error);
     if (status != VGG_OK)
         return status;
-    vgg_network *network = calloc(1, sizeof *network);
+    vgg_network *network = vgg_calloc(1, sizeof *network);
     const vgg_architecture *row = vgg_arch_find(options.arch);
     char *arch = vgg_text_copy(row != NULL ? row->name : options.arch);
     if (network == NULL || arch == NULL) {
-        free(network);
-        free(arch);
+        vgg_free(network);
+        vgg_free(arch);
         status = vgg_fail_memory(error, "a network", sizeof *network);
     } else {
         options.arch = arch;
@@ -302,8 +302,8 @@ vgg_status vgg_network_create(const vgg_network_options *given, vgg_network **ou
         if (status != VGG_OK)
             vgg_network_free(network);
     }
-    free(list.tokens);
-    free(list.hidden);
+    vgg_free(list.tokens);
+    vgg_free(list.hidden);
     if (status == VGG_OK)
         *out = network;
     return status;
@@ -313,12 +313,12 @@ void vgg_network_free(vgg_network *network) {
     if (network == NULL)
         return;
     for (size_t i = 0; network->tensors != NULL && i < network->tensor_count; i++) {
-        free(network->tensors[i].owned);
+        vgg_free(network->tensors[i].owned);
     }
-    free(network->tensors);
-    free(network->layers);
-    free((char *)(uintptr_t)network->options.arch);
-    free(network);
+    vgg_free(network->tensors);
+    vgg_free(network->layers);
+    vgg_free((char *)(uintptr_t)network->options.arch);
+    vgg_free(network);
 }
 
 const vgg_network_options *vgg_network_describe(const vgg_network *network) {

@@ -69,7 +69,7 @@ static vgg_status compile(const vgg_network *network, vgg_plan_options options, 
     vgg_status status = check_options(&options, error);
     if (status != VGG_OK)
         return status;
-    vgg_plan *plan = calloc(1, sizeof *plan);
+    vgg_plan *plan = vgg_calloc(1, sizeof *plan);
     if (plan == NULL)
         return vgg_fail_memory(error, "a plan", sizeof *plan);
     plan->network = network;
@@ -187,14 +187,14 @@ void vgg_plan_free(vgg_plan *plan) {
     if (plan == NULL)
         return;
     vgg_threads_free(plan->own_threads);
-    free(plan->ops);
-    free(plan->buffers);
-    free(plan->caller);
-    free(plan->gradient_offsets);
-    free(plan->arena);
-    free(plan->constants);
-    free(plan->gradients_of);
-    free(plan);
+    vgg_free(plan->ops);
+    vgg_free(plan->buffers);
+    vgg_free(plan->caller);
+    vgg_free(plan->gradient_offsets);
+    vgg_free(plan->arena);
+    vgg_free(plan->constants);
+    vgg_free(plan->gradients_of);
+    vgg_free(plan);
 }
 
 vgg_status vgg_plan_memory(const vgg_network *network, const vgg_plan_options *given, size_t *bytes,

@@ -2,16 +2,18 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "nn/compiler.h"
 
 static vgg_status allocate_lists(vgg_plan *plan, size_t graph_ops, vgg_error *error) {
     /* One more op may go in front of the first; an op has at most ten buffers, and the plan seven
      * of its own. */
     size_t ops = graph_ops + 1, buffers = 10 * ops + 7;
-    plan->ops = calloc(ops, sizeof *plan->ops);
-    plan->buffers = calloc(buffers, sizeof *plan->buffers);
-    plan->caller = calloc(buffers, sizeof *plan->caller);
-    plan->gradient_offsets = calloc(plan->network->tensor_count, sizeof *plan->gradient_offsets);
+    plan->ops = vgg_calloc(ops, sizeof *plan->ops);
+    plan->buffers = vgg_calloc(buffers, sizeof *plan->buffers);
+    plan->caller = vgg_calloc(buffers, sizeof *plan->caller);
+    plan->gradient_offsets =
+        vgg_calloc(plan->network->tensor_count, sizeof *plan->gradient_offsets);
     if (plan->ops == NULL || plan->buffers == NULL || plan->caller == NULL ||
         plan->gradient_offsets == NULL)
         return vgg_fail_memory(error, "the ops of a plan", buffers * sizeof *plan->buffers);
@@ -51,6 +53,6 @@ vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error) {
     vgg_status status = vgg_graph_make(plan->network, purpose, &graph, error);
     if (status == VGG_OK)
         status = compile(plan, &graph, error);
-    free(graph.ops);
+    vgg_free(graph.ops);
     return status;
 }

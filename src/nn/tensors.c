@@ -159,7 +159,7 @@ float *vgg_network_own(vgg_network *network, size_t index) {
         if (values == NULL)
             return NULL;
         vgg_tensor_widen(tensor, values);
-        free(tensor->owned);
+        vgg_free(tensor->owned);
         tensor->owned = values;
         tensor->values = values;
         tensor->narrow = (vgg_numbers){0};
@@ -169,7 +169,7 @@ float *vgg_network_own(vgg_network *network, size_t index) {
 
 void vgg_network_borrow(vgg_network *network, size_t index, const float *values) {
     vgg_tensor *tensor = &network->tensors[index];
-    free(tensor->owned);
+    vgg_free(tensor->owned);
     tensor->owned = NULL;
     tensor->values = values;
     tensor->narrow = (vgg_numbers){0};

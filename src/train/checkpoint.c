@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "nn/network.h"
 #include "train/checkpoint.h"
 
@@ -68,10 +69,10 @@ typedef struct checkpoint {
 } checkpoint;
 
 static void free_names(checkpoint *names) {
-    free(names->best);
+    vgg_free(names->best);
     for (size_t i = 0; i <= names->copies; i++) {
-        free(names->files[i].path);
-        free(names->files[i].fresh);
+        vgg_free(names->files[i].path);
+        vgg_free(names->files[i].fresh);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "train/checkpoint.h"
 
 /* ---- numbers in notes ---- */
@@ -51,7 +52,7 @@ static vgg_status read_real(const vgg_model *model, const char *key, double *val
 
 /* Which layers that have tensors are frozen, as a digit for each; freed by the caller. */
 static char *frozen_text(const vgg_network *network) {
-    char *text = calloc(network->layer_count + 1, 1);
+    char *text = vgg_calloc(network->layer_count + 1, 1);
     for (size_t l = 0, at = 0; text != NULL && l < network->layer_count; l++) {
         if (network->layers[l].tensors > 0)
             text[at++] = network->layers[l].frozen ? '1' : '0';
@@ -64,7 +65,7 @@ static vgg_status note_frozen(const vgg_network *network, vgg_model *model, vgg_
     if (text == NULL)
         return vgg_fail_memory(error, "the note \"state.frozen\"", network->layer_count);
     vgg_status status = vgg_model_set_note(model, "state.frozen", text, error);
-    free(text);
+    vgg_free(text);
     return status;
 }
 
@@ -171,7 +172,7 @@ static vgg_status check_frozen(const vgg_network *network, const vgg_model *mode
         status = vgg_fail(error, VGG_ERROR_ARGUMENT,
                           "the run froze the layers marked in %s, expected %s",
                           note == NULL ? "(no note)" : note, text);
-    free(text);
+    vgg_free(text);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/options.h"
 #include "nn/plan.h"
 
@@ -77,7 +78,7 @@ vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimise
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "%s needs stored gradients, and its plan was made with defer_linear",
                         row->name);
-    vgg_optimiser *optimiser = calloc(1, sizeof *optimiser);
+    vgg_optimiser *optimiser = vgg_calloc(1, sizeof *optimiser);
     if (optimiser == NULL)
         return vgg_fail_memory(error, "an optimiser", sizeof *optimiser);
     *optimiser = (vgg_optimiser){.row = row, .options = *options, .network = network, .plan = plan};
@@ -113,7 +114,7 @@ void vgg_optimiser_free(vgg_optimiser *optimiser) {
     for (size_t k = 0; k < VGG_COPIES_MAX; k++) {
         vgg_network_free(optimiser->copies[k]);
     }
-    free(optimiser);
+    vgg_free(optimiser);
 }
 
 size_t vgg_optimiser_bytes(const vgg_optimiser_row *row) {

@@ -40,7 +40,7 @@ vgg_status vgg_part_sums_create(vgg_part_sums *sums, size_t parts, size_t floats
 }
 
 void vgg_part_sums_free(vgg_part_sums *sums) {
-    free(sums->levels);
+    vgg_free(sums->levels);
     sums->levels = NULL;
 }
 

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
+#include "base/memory.h"
 #include "train/sinks.h"
 
 typedef struct log_sink {
@@ -18,19 +20,20 @@ static void close_log(void *user) {
     log_sink *log = user;
     if (log->stream != NULL)
         fclose(log->stream);
-    free(log->path);
-    free(log);
+    vgg_free(log->path);
+    vgg_free(log);
 }
 
 /* Writes one object, which it consumes, as a line. */
 static bool write_line(log_sink *log, json_t *object) {
-    char *line = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *line =
+        object == NULL ? NULL : vgg_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
     if (line == NULL)
         return vgg_fail_memory(&log->error, "a line of the log", 256) == VGG_OK;
     errno = 0;
     int written = fprintf(log->stream, "%s\n", line);
-    free(line);
+    vgg_free(line);
     if (written >= 0 && fflush(log->stream) == 0)
         return true;
     vgg_fail(&log->error, VGG_ERROR_IO, "%s: cannot write: %s", log->path, strerror(errno));
@@ -71,11 +74,11 @@ static bool tell_log(void *user, const vgg_train_event *event) {
 }
 
 vgg_status vgg_sink_log(const char *folder, bool resumed, vgg_sink *sink, vgg_error *error) {
-    log_sink *log = calloc(1, sizeof *log);
+    log_sink *log = vgg_calloc(1, sizeof *log);
     if (log != NULL)
         log->path = vgg_path_join(folder, "log.jsonl");
     if (log == NULL || log->path == NULL) {
-        free(log);
+        vgg_free(log);
         return vgg_fail_memory(error, "the log", strlen(folder));
     }
     log->stream = fopen(log->path, resumed ? "ae" : "we");

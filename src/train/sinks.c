@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 static vgg_status insert(vgg_sinks *list, size_t at, vgg_sink sink, vgg_error *error) {
-    vgg_sink *sinks = realloc(list->sinks, (list->count + 1) * sizeof *sinks);
+    vgg_sink *sinks = vgg_realloc(list->sinks, (list->count + 1) * sizeof *sinks);
     if (sinks == NULL)
         return vgg_fail_memory(error, "a sink of events", (list->count + 1) * sizeof *sinks);
     memmove(sinks + at + 1, sinks + at, (list->count - at) * sizeof *sinks);
@@ -29,7 +30,7 @@ void vgg_sinks_free(vgg_sinks *list) {
         if (list->sinks[i].close != NULL)
             list->sinks[i].close(list->sinks[i].user);
     }
-    free(list->sinks);
+    vgg_free(list->sinks);
     *list = (vgg_sinks){0};
 }
 

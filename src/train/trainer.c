@@ -125,8 +125,8 @@ static vgg_status copy_options(vgg_trainer *trainer, const vgg_train_options *gi
 static vgg_status set_up(vgg_trainer *trainer, vgg_error *error) {
     trainer->most = pictures_at_once(trainer);
     size_t values = trainer->most * trainer->network->options.classes;
-    trainer->logits = malloc(values * sizeof *trainer->logits);
-    trainer->gradient = malloc(values * sizeof *trainer->gradient);
+    trainer->logits = vgg_malloc(values * sizeof *trainer->logits);
+    trainer->gradient = vgg_malloc(values * sizeof *trainer->gradient);
     vgg_status status = VGG_OK;
     if (trainer->logits == NULL || trainer->gradient == NULL)
         status = vgg_fail_memory(error, "the logits", 2 * values * sizeof *trainer->logits);
@@ -159,7 +159,7 @@ static vgg_status check(vgg_trainer *trainer, vgg_error *error) {
 vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
                               const vgg_dataset *validation, const vgg_train_options *options,
                               vgg_trainer **out, vgg_error *error) {
-    vgg_trainer *trainer = calloc(1, sizeof *trainer);
+    vgg_trainer *trainer = vgg_calloc(1, sizeof *trainer);
     if (trainer == NULL)
         return vgg_fail_memory(error, "a trainer", sizeof *trainer);
     trainer->model = model;
@@ -195,10 +195,10 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     vgg_part_sums_free(&trainer->sums);
     vgg_plan_free(trainer->plan);
     vgg_threads_free(trainer->own_threads);
-    free(trainer->folder);
-    free(trainer->logits);
-    free(trainer->gradient);
-    free(trainer);
+    vgg_free(trainer->folder);
+    vgg_free(trainer->logits);
+    vgg_free(trainer->gradient);
+    vgg_free(trainer);
 }
 
 vgg_status vgg_trainer_add_sink(vgg_trainer *trainer, vgg_train_callback *callback, void *user,

@@ -79,3 +79,15 @@ def test_loops_have_braces():
 def test_no_line_is_over_100_characters():
     assert not [f"{p.relative_to(ROOT)}:{n}" for p in code()
                 for n, line in enumerate(p.read_text().splitlines(), 1) if len(line) > 100]
+
+
+# The C library's own: what getline and realpath made.
+FREES = {"cgroup.c": 2, "onnx_tensor.c": 1}
+
+
+def test_memory_comes_from_the_allocator():
+    """vgg_malloc and its kin, which vgg_allocator_set can lead elsewhere."""
+    direct = re.compile(r"(?<![\w.>])(?:malloc|calloc|realloc|free|strdup|strndup|aligned_alloc)\(")
+    found = {p.name: n for p in (ROOT / "src").rglob("*.c")
+             if p.name != "memory.c" and (n := len(direct.findall(p.read_text())))}
+    assert found == FREES

@@ -89,8 +89,8 @@ static void check_blocked(const vgg_block_task *task) {
         if (c < task->channels)
             wanted = task->x[(n * task->channels + c) * task->pixels + pixel];
         if (task->y[i] != wanted)
-            vgg_kernel_fail("block", "all", "value %zu is %g instead of %g", i,
-                            (double)task->y[i], (double)wanted);
+            vgg_kernel_fail("block", "all", "value %zu is %g instead of %g", i, (double)task->y[i],
+                            (double)wanted);
     }
 }
 

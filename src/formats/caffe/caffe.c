@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "formats/caffe/caffe.h"
 #include "formats/containers/protobuf.h"
 #include "formats/sniff.h"
@@ -159,8 +160,8 @@ static vgg_status follow_layers(vgg_tensor_source *source, const Vgg__Caffe__Net
     char *trunk = vgg_text_take(&walk.trunk), *hidden = vgg_text_take(&walk.hidden);
     if (status == VGG_OK && trunk != NULL && hidden != NULL)
         source->graph.arch = vgg_arch_join(trunk, hidden);
-    free(trunk);
-    free(hidden);
+    vgg_free(trunk);
+    vgg_free(hidden);
     if (status == VGG_OK && source->graph.arch == NULL)
         status = vgg_fail_memory(error, "an architecture", count);
     return status;
@@ -191,14 +192,14 @@ static vgg_status read_net(vgg_tensor_source *source, const Vgg__Caffe__Net *net
     if (count == 0 || count > VGG_CAFFE_MOST_LAYERS)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has %zu layers, expected 1 to %d",
                         source->path, count, VGG_CAFFE_MOST_LAYERS);
-    vgg_caffe_layer *layers = calloc(count, sizeof *layers);
+    vgg_caffe_layer *layers = vgg_calloc(count, sizeof *layers);
     if (layers == NULL)
         return vgg_fail_memory(error, "the list of layers", count * sizeof *layers);
     source->preset = "caffe";
     source->graph.origin = VGG_ORIGIN_GRAPH;
     source->graph.layout = VGG_LAYOUT_PAPER;
     vgg_status status = read_layers(source, net, layers, count, error);
-    free(layers);
+    vgg_free(layers);
     return status;
 }
 

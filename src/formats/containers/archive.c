@@ -108,7 +108,7 @@ static vgg_status open_zip(vgg_archive *archive, vgg_error *error) {
 
 vgg_status vgg_archive_open(vgg_storage *storage, const char *path, vgg_archive **archive,
                             vgg_error *error) {
-    vgg_archive *made = calloc(1, sizeof *made);
+    vgg_archive *made = vgg_calloc(1, sizeof *made);
     if (made == NULL)
         return vgg_fail_memory(error, "a zip archive", sizeof *made);
     made->storage = storage;
@@ -117,7 +117,7 @@ vgg_status vgg_archive_open(vgg_storage *storage, const char *path, vgg_archive 
     vgg_status status = open_zip(made, error);
     if (status == VGG_OK) {
         size_t count = vgg_archive_count(made);
-        made->used = calloc(count + 1, sizeof *made->used);
+        made->used = vgg_calloc(count + 1, sizeof *made->used);
         if (made->used == NULL)
             status = vgg_fail_memory(error, "the list of a zip archive", count);
     }
@@ -135,8 +135,8 @@ void vgg_archive_close(vgg_archive *archive) {
     if (archive->zip != NULL)
         zip_discard(archive->zip);
     zip_error_fini(&archive->fault);
-    free(archive->used);
-    free(archive);
+    vgg_free(archive->used);
+    vgg_free(archive);
 }
 
 size_t vgg_archive_count(const vgg_archive *archive) {
@@ -218,12 +218,12 @@ vgg_status vgg_archive_read(vgg_archive *archive, size_t record, size_t limit,
                         "%s: its record \"%.80s\" has %llu bytes, expected at most %zu",
                         archive->path, vgg_archive_name(archive, record),
                         (unsigned long long)info.size, limit);
-    unsigned char *memory = malloc((size_t)info.size + 1);
+    unsigned char *memory = vgg_malloc((size_t)info.size + 1);
     if (memory == NULL)
         return vgg_fail_memory(error, "a record of a zip archive", (size_t)info.size);
     status = unpack(archive, record, memory, (size_t)info.size, error);
     if (status != VGG_OK) {
-        free(memory);
+        vgg_free(memory);
         return status;
     }
     memory[info.size] = 0;

@@ -160,7 +160,7 @@ vgg_status vgg_hdf5_text(vgg_hdf5 *file, const vgg_hdf5_array *array, size_t ind
             return vgg_fail(error, VGG_ERROR_FORMAT, "%s: lacks the text of an attribute",
                             file->path);
     }
-    *text = malloc((size_t)size + 1);
+    *text = vgg_malloc((size_t)size + 1);
     if (*text == NULL)
         return vgg_fail_memory(error, "a text", (size_t)size);
     memcpy(*text, bytes, (size_t)size);

@@ -436,14 +436,14 @@ vgg_status vgg_pickle_read(const vgg_pickle_input *input, vgg_pickle *pickle, vg
     vgg_pickle_machine m = {.input = input, .pickle = pickle, .at = input->start, .error = error};
     while (!m.stopped && step(&m)) {
     }
-    free(m.stack);
-    free(m.memo);
+    vgg_free(m.stack);
+    vgg_free(m.memo);
     return m.status;
 }
 
 void vgg_pickle_free(vgg_pickle *pickle) {
-    free(pickle->values);
-    free(pickle->cells);
+    vgg_free(pickle->values);
+    vgg_free(pickle->cells);
     *pickle = (vgg_pickle){0};
 }
 

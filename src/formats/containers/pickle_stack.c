@@ -39,7 +39,7 @@ static bool make_room(vgg_pickle_machine *m, void *list, size_t count, size_t *c
     size_t grown = vgg_size_max(2 * *capacity, vgg_size_max(count + 1, 64));
     void *bytes;
     memcpy(&bytes, list, sizeof bytes);
-    bytes = realloc(bytes, grown * item);
+    bytes = vgg_realloc(bytes, grown * item);
     if (bytes == NULL) {
         m->status = vgg_fail_memory(m->error, "a pickle's values", grown * item);
         return false;

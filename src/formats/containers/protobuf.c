@@ -174,12 +174,12 @@ static void *take(void *context, size_t bytes) {
     if (bytes > protobuf->left)
         return NULL;
     protobuf->left -= bytes;
-    return malloc(bytes);
+    return vgg_malloc(bytes);
 }
 
 static void give_back(void *context, void *memory) {
     (void)context;
-    free(memory);
+    vgg_free(memory);
 }
 
 vgg_status vgg_protobuf_read(vgg_protobuf *protobuf, const ProtobufCMessageDescriptor *descriptor,

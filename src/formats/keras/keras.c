@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "formats/containers/archive.h"
 #include "formats/keras/keras.h"
@@ -39,7 +40,7 @@ static vgg_status read_attribute(vgg_keras *k, json_t **config, vgg_error *error
     status = vgg_hdf5_text(&k->file, &array, 0, &text, error);
     if (status == VGG_OK)
         status = parse_config(k->source, text, strlen(text), config, error);
-    free(text);
+    vgg_free(text);
     return status;
 }
 
@@ -55,19 +56,19 @@ static void choose_preset(const vgg_keras *k) {
 
 static void free_keras(vgg_keras *k) {
     for (size_t i = 0; i < k->tensor_count; i++) {
-        free(k->tensors[i].name);
+        vgg_free(k->tensors[i].name);
     }
     for (size_t i = 0; i < k->group_count; i++) {
-        free(k->groups[i].name);
-        free(k->groups[i].place);
+        vgg_free(k->groups[i].name);
+        vgg_free(k->groups[i].place);
     }
     for (size_t i = 0; i < k->step_count; i++) {
-        free(k->steps[i].name);
+        vgg_free(k->steps[i].name);
     }
-    free(k->tensors);
-    free(k->groups);
-    free(k->layers);
-    free(k->steps);
+    vgg_free(k->tensors);
+    vgg_free(k->groups);
+    vgg_free(k->layers);
+    vgg_free(k->steps);
 }
 
 /* The network, with the description or, when that is NULL, the order of names. */
@@ -122,7 +123,7 @@ static vgg_status read_config(const vgg_tensor_source *source, vgg_archive *arch
     if (status != VGG_OK)
         return status;
     status = parse_config(source, (const char *)text, size, config, error);
-    free(text);
+    vgg_free(text);
     return status;
 }
 
@@ -145,7 +146,7 @@ static vgg_status read_archive(vgg_tensor_source *source, vgg_archive *archive, 
     if (path == NULL)
         return vgg_fail_memory(error, "a record's name", sizeof weights_record);
     status = read_weights(source, path, bytes, size, *config, error);
-    free(path);
+    vgg_free(path);
     return status;
 }
 

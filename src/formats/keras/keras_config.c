@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
+#include "base/memory.h"
 #include "formats/keras/keras.h"
 
 #define DEPTH_MAX 8
@@ -82,10 +84,10 @@ static vgg_status check(const chain *c, const described *d, const char *key, boo
     if (as_expected)
         return VGG_OK;
     const json_t *value = json_object_get(d->config, key);
-    char *found = value == NULL ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *found = value == NULL ? NULL : vgg_json_text(value, JSON_ENCODE_ANY | JSON_COMPACT);
     vgg_status status = fail_layer(c, d, error, "has %s %.60s, expected %s", key,
                                    found != NULL ? found : "of another kind", expected);
-    free(found);
+    vgg_free(found);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "formats/keras/keras.h"
 
 /* ---- tensors ---- */
@@ -126,7 +127,7 @@ static int compare_places(const void *a, const void *b) {
 }
 
 vgg_status vgg_keras_read_layers(vgg_keras *k, vgg_error *error) {
-    k->layers = calloc(k->group_count, sizeof *k->layers);
+    k->layers = vgg_calloc(k->group_count, sizeof *k->layers);
     if (k->layers == NULL)
         return vgg_fail_memory(error, "the list of layers", k->group_count * sizeof *k->layers);
     k->layer_count = k->group_count;

@@ -20,7 +20,7 @@ vgg_status vgg_keras_add_step(vgg_keras *k, vgg_keras_kind kind, const char *nam
                               vgg_keras_layer *layer, double epsilon, vgg_error *error) {
     if (k->step_count == k->step_capacity) {
         size_t capacity = vgg_size_max(2 * k->step_capacity, 64);
-        vgg_keras_step *steps = realloc(k->steps, capacity * sizeof *steps);
+        vgg_keras_step *steps = vgg_realloc(k->steps, capacity * sizeof *steps);
         if (steps == NULL)
             return vgg_fail_memory(error, "the list of layers", capacity * sizeof *steps);
         k->steps = steps;
@@ -187,8 +187,8 @@ static vgg_status take_facts(placing *p, vgg_error *error) {
     char *trunk = vgg_text_take(&p->trunk), *hidden = vgg_text_take(&p->hidden);
     if (trunk != NULL && hidden != NULL)
         facts->arch = vgg_arch_join(trunk, hidden);
-    free(trunk);
-    free(hidden);
+    vgg_free(trunk);
+    vgg_free(hidden);
     if (facts->arch == NULL)
         return vgg_fail_memory(error, "an architecture", 1);
     facts->layout = VGG_LAYOUT_PAPER;

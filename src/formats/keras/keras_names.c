@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "formats/keras/keras.h"
 #include "nn/architecture.h"
@@ -54,7 +55,7 @@ static vgg_status use_tensor(listing *l, const char *group, const char *tensor, 
         if (!l->k->layers[i].used && strcmp(l->k->layers[i].place, place) == 0)
             status = use(l->k, &l->k->layers[i], error);
     }
-    free(place);
+    vgg_free(place);
     return status;
 }
 
@@ -72,7 +73,7 @@ static vgg_status use_listed(listing *l, uint64_t group, const char *name, vgg_e
         status = vgg_hdf5_text(&l->k->file, &tensors, i, &tensor, error);
         if (status == VGG_OK)
             status = use_tensor(l, name, tensor, error);
-        free(tensor);
+        vgg_free(tensor);
     }
     return status;
 }
@@ -94,7 +95,7 @@ static vgg_status read_listed(vgg_keras *k, bool *listed, vgg_error *error) {
         status = vgg_hdf5_text(&k->file, &names, i, &name, error);
         if (status == VGG_OK)
             status = use_listed(&l, group, name, error);
-        free(name);
+        vgg_free(name);
     }
     return status;
 }
@@ -183,8 +184,8 @@ static vgg_status find_in_table(const vgg_keras *k, pools *p, bool *found, vgg_e
         *found = has_widths(k, &list);
         if (*found)
             pools_of_table(&list, p);
-        free(list.tokens);
-        free(list.hidden);
+        vgg_free(list.tokens);
+        vgg_free(list.hidden);
     }
     return VGG_OK;
 }
@@ -217,14 +218,14 @@ static vgg_status insert_pools(vgg_keras *k, const pools *p, vgg_error *error) {
         if (status == VGG_OK)
             status = vgg_keras_add_step(k, before[i].kind, before[i].name, before[i].layer,
                                         before[i].epsilon, error);
-        free(before[i].name);
+        vgg_free(before[i].name);
         seen += before[i].kind == VGG_KERAS_CONVOLUTION;
         bool normed = i + 1 < count && before[i + 1].kind == VGG_KERAS_BATCH_NORM;
         if (status == VGG_OK && before[i].kind != VGG_KERAS_LINEAR && !normed && seen > 0 &&
             p->after[seen - 1])
             status = vgg_keras_add_step(k, VGG_KERAS_POOL, "pool", NULL, 0, error);
     }
-    free(before);
+    vgg_free(before);
     return status;
 }
 
@@ -235,7 +236,7 @@ static vgg_status find_pools(vgg_keras *k, vgg_error *error) {
             return VGG_OK;
         p.count += k->steps[i].kind == VGG_KERAS_CONVOLUTION;
     }
-    p.after = calloc(p.count + 1, sizeof *p.after);
+    p.after = vgg_calloc(p.count + 1, sizeof *p.after);
     if (p.after == NULL)
         return vgg_fail_memory(error, "a list of layers", p.count);
     bool found = find_by_blocks(k, &p);
@@ -252,7 +253,7 @@ static vgg_status find_pools(vgg_keras *k, vgg_error *error) {
                           k->source->path, p.count);
     if (status == VGG_OK)
         status = insert_pools(k, &p, error);
-    free(p.after);
+    vgg_free(p.after);
     return status;
 }
 

@@ -46,7 +46,7 @@ static void *grow(void *items, size_t count, size_t *capacity, size_t size) {
     if (count < *capacity)
         return items;
     size_t wanted = vgg_size_max(2 * count, 64);
-    void *grown = realloc(items, wanted * size);
+    void *grown = vgg_realloc(items, wanted * size);
     if (grown != NULL)
         *capacity = wanted;
     return grown;
@@ -136,7 +136,7 @@ static vgg_status visit_group(walk *w, const char *name, uint64_t address, vgg_e
     vgg_status status = strcmp(name, "vars") == 0 ? read_given_name(w, address, error) : VGG_OK;
     if (status == VGG_OK)
         status = vgg_hdf5_links(&w->k->file, address, visit, w, error);
-    free(w->given);
+    vgg_free(w->given);
     w->given = outer;
     w->depth--;
     w->place[before] = '\0';

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "formats/onnx/onnx.h"
 #include "nn/architecture.h"
 
@@ -74,8 +75,8 @@ static vgg_status finish(vgg_onnx_walk *walk, vgg_error *error) {
     char *hidden = vgg_text_take(&walk->hidden);
     if (trunk != NULL && hidden != NULL)
         source->graph.arch = vgg_arch_join(trunk, hidden);
-    free(trunk);
-    free(hidden);
+    vgg_free(trunk);
+    vgg_free(hidden);
     return source->graph.arch != NULL ? VGG_OK : vgg_fail_memory(error, "an architecture", 1);
 }
 
@@ -106,10 +107,10 @@ static vgg_status read_chain(vgg_onnx *onnx, const Vgg__Onnx__Node **chain, vgg_
 
 vgg_status vgg_onnx_read_graph(vgg_onnx *onnx, vgg_error *error) {
     onnx->source->graph.origin = VGG_ORIGIN_GRAPH;
-    const Vgg__Onnx__Node **chain = calloc(onnx->graph->n_node, sizeof *chain);
+    const Vgg__Onnx__Node **chain = vgg_calloc(onnx->graph->n_node, sizeof *chain);
     if (chain == NULL)
         return vgg_fail_memory(error, "the list of nodes", onnx->graph->n_node * sizeof *chain);
     vgg_status status = read_chain(onnx, chain, error);
-    free(chain);
+    vgg_free(chain);
     return status;
 }

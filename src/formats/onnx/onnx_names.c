@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "formats/onnx/onnx.h"
 #include "nn/architecture.h"
 
@@ -182,8 +183,8 @@ static vgg_status place_by_table(names *n, bool *placed, vgg_error *error) {
         *placed = fits(n, &list);
         if (*placed)
             status = place(n, &list, error);
-        free(list.tokens);
-        free(list.hidden);
+        vgg_free(list.tokens);
+        vgg_free(list.hidden);
         if (status != VGG_OK)
             return status;
     }

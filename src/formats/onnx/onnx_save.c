@@ -50,7 +50,7 @@ static size_t varint_size(size_t value) {
 
 static vgg_status pack(const ProtobufCMessage *message, piece *part, vgg_error *error) {
     part->size = protobuf_c_message_get_packed_size(message);
-    part->bytes = malloc(part->size + 1);
+    part->bytes = vgg_malloc(part->size + 1);
     if (part->bytes == NULL)
         return vgg_fail_memory(error, "a part of an ONNX file", part->size);
     protobuf_c_message_pack(message, part->bytes);
@@ -72,8 +72,8 @@ static vgg_status pack_begin(onnx_file *f, vgg_error *error) {
 /* Operator set and metadata; "format" is safetensors' own. */
 static vgg_status pack_rest(onnx_file *f, vgg_error *error) {
     const vgg_notes *notes = &f->saving->source->metadata;
-    Vgg__Onnx__Entry *entries = calloc(notes->count + 1, sizeof *entries);
-    Vgg__Onnx__Entry **list = calloc(notes->count + 1, sizeof(Vgg__Onnx__Entry *));
+    Vgg__Onnx__Entry *entries = vgg_calloc(notes->count + 1, sizeof *entries);
+    Vgg__Onnx__Entry **list = vgg_calloc(notes->count + 1, sizeof(Vgg__Onnx__Entry *));
     vgg_status status = entries != NULL && list != NULL
                             ? VGG_OK
                             : vgg_fail_memory(error, "the metadata",
@@ -96,8 +96,8 @@ static vgg_status pack_rest(onnx_file *f, vgg_error *error) {
     }
     if (status == VGG_OK)
         status = pack(&model.base, &f->rest, error);
-    free(entries);
-    free(list);
+    vgg_free(entries);
+    vgg_free(list);
     return status;
 }
 
@@ -125,7 +125,7 @@ static vgg_status find_values(onnx_file *f, const vgg_tensor_info *info, initial
 
 static vgg_status collect_values(onnx_file *f, vgg_error *error) {
     const vgg_network *network = f->saving->network;
-    f->initializers = calloc(network->tensor_count + 1, sizeof *f->initializers);
+    f->initializers = vgg_calloc(network->tensor_count + 1, sizeof *f->initializers);
     if (f->initializers == NULL)
         return vgg_fail_memory(error, "the list of tensors",
                                network->tensor_count * sizeof *f->initializers);
@@ -176,7 +176,7 @@ static vgg_status place_values(onnx_file *f, size_t length_bytes, vgg_error *err
         vgg_status status = pack_header(made, &header, error);
         if (status != VGG_OK)
             return status;
-        free(header.bytes);
+        vgg_free(header.bytes);
         /* One byte alone is no field. */
         size_t padding = 0, values;
         while ((values = measure(made, header.size, padding, position)) % ALIGNMENT != 0) {
@@ -236,7 +236,7 @@ static vgg_status write_initializer(onnx_file *f, const initializer *made, vgg_e
     status = write_key(f, INITIALIZER_KEY, made->size, error);
     if (status == VGG_OK)
         status = write_piece(f, &header, error);
-    free(header.bytes);
+    vgg_free(header.bytes);
     if (status == VGG_OK)
         status = write_key(f, RAW_DATA_KEY, made->info->count * sizeof(float), error);
     return status == VGG_OK ? write_values(f, made->stored, error) : status;
@@ -277,10 +277,10 @@ vgg_status vgg_onnx_save(const vgg_saving *saving, vgg_error *error) {
     if (status == VGG_OK)
         status = write_file(&f, error);
     vgg_onnx_nodes_free(&nodes);
-    free(f.begin.bytes);
-    free(f.nodes.bytes);
-    free(f.ends.bytes);
-    free(f.rest.bytes);
-    free(f.initializers);
+    vgg_free(f.begin.bytes);
+    vgg_free(f.nodes.bytes);
+    vgg_free(f.ends.bytes);
+    vgg_free(f.rest.bytes);
+    vgg_free(f.initializers);
     return status;
 }

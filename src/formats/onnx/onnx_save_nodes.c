@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "nn/definition.h"
 #include "nn/network.h"
 
@@ -247,9 +248,9 @@ vgg_status vgg_onnx_nodes_make(vgg_onnx_nodes *nodes, const vgg_saving *saving, 
     nodes->begin.name = text("vgg");
     /* A node per layer, the Flatten and the Softmax. */
     size_t most = saving->network->layer_count + 2;
-    nodes->made = calloc(most, sizeof *nodes->made);
-    nodes->begin.node = calloc(most, sizeof(Vgg__Onnx__Node *));
-    nodes->values = calloc(1, sizeof *nodes->values);
+    nodes->made = vgg_calloc(most, sizeof *nodes->made);
+    nodes->begin.node = vgg_calloc(most, sizeof(Vgg__Onnx__Node *));
+    nodes->values = vgg_calloc(1, sizeof *nodes->values);
     if (nodes->made == NULL || nodes->begin.node == NULL || nodes->values == NULL)
         return vgg_fail_memory(error, "a graph", most * sizeof *nodes->made);
     make_values(nodes, saving);
@@ -257,8 +258,8 @@ vgg_status vgg_onnx_nodes_make(vgg_onnx_nodes *nodes, const vgg_saving *saving, 
 }
 
 void vgg_onnx_nodes_free(vgg_onnx_nodes *nodes) {
-    free(nodes->made);
-    free(nodes->begin.node);
-    free(nodes->values);
+    vgg_free(nodes->made);
+    vgg_free(nodes->begin.node);
+    vgg_free(nodes->values);
     *nodes = (vgg_onnx_nodes){0};
 }

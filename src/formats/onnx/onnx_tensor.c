@@ -189,6 +189,14 @@ static bool is_inside(const char *location) {
     return true;
 }
 
+/* The path without links; freed by the caller, NULL when there is none. */
+static char *real_path(const char *path) {
+    char *found = path != NULL ? realpath(path, NULL) : NULL;
+    char *copy = found != NULL ? vgg_text_copy(found) : NULL;
+    free(found); /* the C library's */
+    return copy;
+}
+
 /* The model's folder and the file in it, links resolved; both are freed by the caller. */
 static void resolve(const char *model, const char *location, char **folder, char **file) {
     const char *slash = strrchr(model, '/');
@@ -197,10 +205,10 @@ static void resolve(const char *model, const char *location, char **folder, char
                  slash == NULL ? "." : model);
     char *name = vgg_text_take(&text);
     char *joined = name != NULL ? vgg_path_join(name, location) : NULL;
-    *folder = name != NULL ? realpath(name, NULL) : NULL;
-    *file = joined != NULL ? realpath(joined, NULL) : NULL;
-    free(name);
-    free(joined);
+    *folder = real_path(name);
+    *file = real_path(joined);
+    vgg_free(name);
+    vgg_free(joined);
 }
 
 static vgg_status map_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
@@ -227,8 +235,8 @@ static vgg_status map_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
             vgg_error_prefix(error, "tensor \"%.80s\" of %s", vgg_onnx_text(stored->name),
                              onnx->source->path);
     }
-    free(folder);
-    free(path);
+    vgg_free(folder);
+    vgg_free(path);
     return status;
 }
 
@@ -241,7 +249,7 @@ static vgg_status open_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
         }
     }
     vgg_onnx_external *externals =
-        realloc(onnx->externals, (onnx->external_count + 1) * sizeof *externals);
+        vgg_realloc(onnx->externals, (onnx->external_count + 1) * sizeof *externals);
     if (externals == NULL)
         return vgg_fail_memory(error, "a list of files", sizeof *externals);
     onnx->externals = externals;
@@ -309,8 +317,8 @@ vgg_status vgg_onnx_tensor(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
 
 void vgg_onnx_free(vgg_onnx *onnx) {
     for (size_t i = 0; i < onnx->external_count; i++) {
-        free(onnx->externals[i].location);
+        vgg_free(onnx->externals[i].location);
     }
-    free(onnx->externals);
+    vgg_free(onnx->externals);
     *onnx = (vgg_onnx){0};
 }

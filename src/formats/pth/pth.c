@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "formats/containers/archive.h"
 #include "formats/pth/pth.h"
@@ -42,7 +43,7 @@ static bool find_record(const zip_loading *l, const char *name, size_t *record) 
     vgg_text_add(&text, "%s%s", l->folder, name);
     char *path = vgg_text_take(&text);
     bool found = path != NULL && vgg_archive_find(l->archive, path, record);
-    free(path);
+    vgg_free(path);
     return found;
 }
 
@@ -85,7 +86,7 @@ static vgg_status check_byte_order(const zip_loading *l, vgg_error *error) {
         status = vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                           "%s: its record \"%sbyteorder\" is \"%.20s\", expected \"little\"",
                           l->source->path, l->folder, (const char *)text);
-    free(text);
+    vgg_free(text);
     return status;
 }
 
@@ -125,7 +126,7 @@ static vgg_status read_metadata(const zip_loading *l, vgg_error *error) {
     else
         status = take_metadata(l->source, notes, error);
     json_decref(notes);
-    free(text);
+    vgg_free(text);
     return status;
 }
 
@@ -168,7 +169,7 @@ static vgg_status read_state(zip_loading *l, size_t record, vgg_error *error) {
         status = vgg_pth_take_tensors(
             l->source, &pickle, &(vgg_pth_storages){.context = l, .find = find_storage}, error);
     vgg_pickle_free(&pickle);
-    free(bytes);
+    vgg_free(bytes);
     return status;
 }
 
@@ -187,7 +188,7 @@ static vgg_status load_zip(vgg_tensor_source *source, vgg_error *error) {
     if (status == VGG_OK)
         status = read_state(&l, pickle, error);
     vgg_archive_close(l.archive);
-    free(l.folder);
+    vgg_free(l.folder);
     return status;
 }
 

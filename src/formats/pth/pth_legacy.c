@@ -115,7 +115,7 @@ static vgg_status list_storages(legacy_loading *l, vgg_error *error) {
     for (size_t i = 0; i < pickle->value_count; i++) {
         count += pickle->values[i].kind == VGG_PICKLE_STORAGE;
     }
-    l->storages = calloc(count + 1, sizeof *l->storages);
+    l->storages = vgg_calloc(count + 1, sizeof *l->storages);
     if (l->storages == NULL)
         return vgg_fail_memory(error, "the list of storages", count * sizeof *l->storages);
     vgg_status status = VGG_OK;
@@ -217,7 +217,7 @@ vgg_status vgg_pth_load_legacy(vgg_tensor_source *source, vgg_error *error) {
     if (status == VGG_OK)
         status = vgg_pth_take_tensors(
             source, &l.state, &(vgg_pth_storages){.context = &l, .find = find_storage}, error);
-    free(l.storages);
+    vgg_free(l.storages);
     vgg_pickle_free(&l.state);
     vgg_pickle_free(&l.keys);
     return status;

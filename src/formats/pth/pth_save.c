@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/pth/pth.h"
@@ -125,7 +126,7 @@ static vgg_status make_metadata(zip_writing *w, const vgg_notes *notes, vgg_erro
         complete = json_object_set_new(object, notes->items[i].key,
                                        json_string(notes->items[i].value)) == 0;
     }
-    w->metadata = complete ? json_dumps(object, JSON_COMPACT) : NULL;
+    w->metadata = complete ? vgg_json_text(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return w->metadata != NULL ? VGG_OK : vgg_fail_memory(error, "the metadata", notes->count);
 }
@@ -140,7 +141,7 @@ static void add_record(zip_writing *w, const char *name, const void *bytes, size
 }
 
 static vgg_status list_records(zip_writing *w, const vgg_tensor_source *source, vgg_error *error) {
-    w->records = calloc(source->tensor_count + 4, sizeof *w->records);
+    w->records = vgg_calloc(source->tensor_count + 4, sizeof *w->records);
     if (w->records == NULL)
         return vgg_fail_memory(error, "the list of records", source->tensor_count);
     add_record(w, "data.pkl", w->pickle, w->pickle_size);
@@ -163,7 +164,7 @@ static vgg_status write_text(zip_writing *w, vgg_text *text, vgg_error *error) {
     if (bytes == NULL)
         return vgg_fail_memory(error, "a zip archive's list", size);
     vgg_status status = vgg_sink_write(w->sink, bytes, size, error);
-    free(bytes);
+    vgg_free(bytes);
     return status;
 }
 
@@ -289,8 +290,8 @@ vgg_status vgg_pth_save(const vgg_saving *saving, vgg_error *error) {
         status = list_records(&w, source, error);
     if (status == VGG_OK)
         status = write_all(&w, error);
-    free(w.records);
-    free(w.pickle);
-    free(w.metadata);
+    vgg_free(w.records);
+    vgg_free(w.pickle);
+    vgg_free(w.metadata);
     return status;
 }

@@ -303,7 +303,7 @@ static vgg_status fail_no_state(const vgg_tensor_source *source, const vgg_pickl
         "%s: its dict has no tensors, nor does a dict under \"state_dict\" or \"model\" in it; "
         "its keys begin with %s",
         source->path, keys == NULL || *keys == '\0' ? "nothing" : keys);
-    free(keys);
+    vgg_free(keys);
     return VGG_ERROR_FORMAT;
 }
 
@@ -312,7 +312,7 @@ static vgg_status take_name(const vgg_tensor_source *source, const vgg_pickle_va
     if (memchr(key->text.bytes, '\0', key->text.length) != NULL)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: the name of a tensor has a zero in it",
                         source->path);
-    tensor->name = malloc(key->text.length + 1);
+    tensor->name = vgg_malloc(key->text.length + 1);
     if (tensor->name == NULL)
         return vgg_fail_memory(error, "a tensor's name", key->text.length);
     memcpy(tensor->name, key->text.bytes, key->text.length);
@@ -325,7 +325,7 @@ static int compare_names(const void *a, const void *b) {
 }
 
 static vgg_status check_names(const vgg_tensor_source *source, vgg_error *error) {
-    const char **names = calloc(source->tensor_count + 1, sizeof *names);
+    const char **names = vgg_calloc(source->tensor_count + 1, sizeof *names);
     if (names == NULL)
         return vgg_fail_memory(error, "the names of tensors", source->tensor_count);
     for (size_t i = 0; i < source->tensor_count; i++) {
@@ -338,7 +338,7 @@ static vgg_status check_names(const vgg_tensor_source *source, vgg_error *error)
             status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: has two tensors \"%.80s\"",
                               source->path, names[i]);
     }
-    free(names);
+    vgg_free(names);
     return status;
 }
 

@@ -252,11 +252,11 @@ static vgg_status read_tensors(vgg_tensor_source *source, json_t *header, size_t
     vgg_status status = vgg_tensor_source_reserve(source, count, error);
     if (status != VGG_OK)
         return status;
-    span *spans = calloc(count + 1, sizeof *spans);
+    span *spans = vgg_calloc(count + 1, sizeof *spans);
     if (spans == NULL)
         return vgg_fail_memory(error, "the list of tensors", count * sizeof *spans);
     status = read_header(source, header, start, spans, error);
-    free(spans);
+    vgg_free(spans);
     return status;
 }
 

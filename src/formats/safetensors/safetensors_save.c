@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 #include "formats/safetensors/safetensors.h"
 
@@ -48,7 +49,7 @@ static char *describe(const vgg_tensor_source *source) {
             json_object_set_new(header, tensor->name, describe_tensor(tensor, begin, end)) == 0;
         begin = end;
     }
-    char *text = complete ? json_dumps(header, JSON_COMPACT) : NULL;
+    char *text = complete ? vgg_json_text(header, JSON_COMPACT) : NULL;
     json_decref(header);
     return text;
 }
@@ -76,6 +77,6 @@ vgg_status vgg_safetensors_save(const vgg_saving *saving, vgg_error *error) {
         return vgg_fail(error, VGG_ERROR_MEMORY, "%s: no memory to write its header",
                         saving->sink->name);
     vgg_status status = write_all(saving->sink, saving->source, header, error);
-    free(header);
+    vgg_free(header);
     return status;
 }
