@@ -4,34 +4,6 @@
 
 #include "kernels/tier.h"
 
-/* Integers as wide as a vector's floats: all ones where something is true. */
-typedef int32_t vf_truth __attribute__((vector_size(VGG_LANES * 4)));
-
-/* What comparisons of a tier give: a bit per lane. */
-#if VGG_LANES == 16
-typedef __mmask16 vf_bits;
-#else
-typedef vf_truth vf_bits;
-#endif
-
-/* Where the later value takes over, as in PyTorch: only where it is greater, or NaN. */
-VGG_INLINE vf_bits takes_over(vf later, vf best) {
-#if VGG_LANES == 16
-    return _mm512_cmp_ps_mask((__m512)later, (__m512)best, _CMP_GT_OQ) |
-           _mm512_cmp_ps_mask((__m512)later, (__m512)later, _CMP_UNORD_Q);
-#else
-    return (later > best) | (later != later);
-#endif
-}
-
-VGG_INLINE vf vf_either(vf_bits second, vf a, vf b) {
-#if VGG_LANES == 16
-    return (vf)_mm512_mask_mov_ps((__m512)a, second, (__m512)b);
-#else
-    return (vf)(((vf_truth)b & second) | ((vf_truth)a & ~second));
-#endif
-}
-
 VGG_INLINE vf_bits vf_either_bits(vf_bits second, vf_bits a, vf_bits b) {
     return (vf_bits)((b & second) | (a & ~second));
 }
@@ -70,9 +42,9 @@ VGG_INLINE vf_bits load_bits(uint16_t from, int part) {
 /* The greatest of a window's values a b / c d, and where it was: for vector `part` of a block, of
  * which part 0 comes first. */
 VGG_INLINE vf choose(vf a, vf b, vf c, vf d, int part, vgg_choice *to) {
-    vf_bits top = takes_over(b, a), bottom = takes_over(d, c);
+    vf_bits top = vf_takes_over(b, a), bottom = vf_takes_over(d, c);
     vf upper = vf_either(top, a, b), lower = vf_either(bottom, c, d);
-    vf_bits rows = takes_over(lower, upper);
+    vf_bits rows = vf_takes_over(lower, upper);
     store_bits(vf_either_bits(rows, top, bottom), part, &to->columns);
     store_bits(rows, part, &to->rows);
     return vf_either(rows, upper, lower);

@@ -148,35 +148,47 @@ VGG_INLINE vf vf_relu(vf value) {
 #endif
 }
 
+/* Integers as wide as a vector's floats: all ones where something is true. */
+typedef int32_t vf_truth __attribute__((vector_size(VGG_LANES * 4)));
+
+/* What comparisons of a tier give: a bit per lane. */
+#if VGG_LANES == 16
+typedef __mmask16 vf_bits;
+#else
+typedef vf_truth vf_bits;
+#endif
+
 /* `value` where `sign` > 0, else 0. */
 VGG_INLINE vf vf_where_positive(vf sign, vf value) {
-    typedef int32_t vi __attribute__((vector_size(VGG_LANES * 4)));
-    vi mask = sign > (vf){0};
-    return (vf)((vi)value & mask);
+    vf_truth mask = sign > (vf){0};
+    return (vf)((vf_truth)value & mask);
 }
 
-/* `later` where it is greater or NaN, else `best`: instructions for a maximum return their second
- * operand where one is NaN. */
-VGG_INLINE vf vf_take_over(vf later, vf best) {
+/* `b` where `second`, else `a`. */
+VGG_INLINE vf vf_either(vf_bits second, vf a, vf b) {
 #if VGG_LANES == 16
-    __m512 greater = _mm512_max_ps((__m512)later, (__m512)best);
-    __mmask16 nan = _mm512_cmp_ps_mask((__m512)later, (__m512)later, _CMP_UNORD_Q);
-    return (vf)_mm512_mask_mov_ps(greater, nan, (__m512)later);
-#elif VGG_LANES == 8
-    __m256 greater = _mm256_max_ps((__m256)later, (__m256)best);
-    __m256 nan = _mm256_cmp_ps((__m256)later, (__m256)later, _CMP_UNORD_Q);
-    return (vf)_mm256_blendv_ps(greater, (__m256)later, nan);
+    return (vf)_mm512_mask_mov_ps((__m512)a, second, (__m512)b);
 #else
-    typedef int32_t vi __attribute__((vector_size(VGG_LANES * 4)));
-    vi take = (later > best) | (later != later);
-    return (vf)(((vi)later & take) | ((vi)best & ~take));
+    return (vf)(((vf_truth)b & second) | ((vf_truth)a & ~second));
+#endif
+}
+
+/* Where a later value of a max-pool's window takes over from the best so far, as in PyTorch: only
+ * where it is greater, or NaN. */
+VGG_INLINE vf_bits vf_takes_over(vf later, vf best) {
+#if VGG_LANES == 16
+    return _mm512_cmp_ps_mask((__m512)later, (__m512)best, _CMP_GT_OQ) |
+           _mm512_cmp_ps_mask((__m512)later, (__m512)later, _CMP_UNORD_Q);
+#else
+    return (later > best) | (later != later);
 #endif
 }
 
 /* The greatest in a window of max-pooling, as in vgg_pool_task. */
 VGG_INLINE vf vf_pool(vf top_left, vf top_right, vf bottom_left, vf bottom_right) {
-    vf top = vf_take_over(top_right, top_left);
-    return vf_take_over(bottom_right, vf_take_over(bottom_left, top));
+    vf top = vf_either(vf_takes_over(top_right, top_left), top_left, top_right);
+    vf left = vf_either(vf_takes_over(bottom_left, top), top, bottom_left);
+    return vf_either(vf_takes_over(bottom_right, left), left, bottom_right);
 }
 
 VGG_INLINE vf vf_sqrt(vf value) {
