@@ -1,9 +1,7 @@
 #include "base/memory.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -27,76 +25,16 @@ bool vgg_size_add(size_t a, size_t b, size_t *out) {
     return true;
 }
 
-/* ---- the allocator ---- */
-
-static void *allocate(void *user, size_t bytes, size_t alignment) {
-    (void)user;
-    void *block; /* posix_memalign: for aligned_alloc the size would have to be a multiple too */
-    if (alignment <= _Alignof(max_align_t))
-        return malloc(bytes);
-    return posix_memalign(&block, alignment, bytes) == 0 ? block : NULL;
-}
-
-static void *resize(void *user, void *block, size_t bytes) {
-    (void)user;
-    return realloc(block, bytes);
-}
-
-static void release(void *user, void *block) {
-    (void)user;
-    free(block);
-}
-
-/* Chosen at most once, before anything else. */
-static vgg_allocator hooks = {allocate, resize, release, NULL};
-static atomic_bool in_use;
-
 vgg_status vgg_allocator_set(const vgg_allocator *allocator, vgg_error *error) {
     if (allocator->allocate == NULL || allocator->resize == NULL || allocator->release == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "an allocator without one of its three functions");
-    if (atomic_exchange(&in_use, true))
+    if (!vgg_allocator_install(allocator))
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the allocator is set after memory was taken, or a second time; expected "
                         "before any other function of the library");
-    hooks = *allocator;
     return VGG_OK;
 }
-
-static void *take(size_t bytes, size_t alignment) {
-    if (!atomic_load_explicit(&in_use, memory_order_relaxed))
-        atomic_store(&in_use, true);
-    return hooks.allocate(hooks.user, bytes == 0 ? 1 : bytes, alignment);
-}
-
-void *vgg_malloc(size_t bytes) {
-    return take(bytes, _Alignof(max_align_t));
-}
-
-void *vgg_calloc(size_t count, size_t bytes) {
-    size_t size;
-    if (!vgg_size_mul(count, bytes, &size))
-        return NULL;
-    if (hooks.allocate == allocate) /* pages that are fresh from the system are zero already */
-        return calloc(size == 0 ? 1 : size, 1);
-    void *block = take(size, _Alignof(max_align_t));
-    if (block != NULL)
-        memset(block, 0, size);
-    return block;
-}
-
-void *vgg_realloc(void *block, size_t bytes) {
-    if (block == NULL)
-        return vgg_malloc(bytes);
-    return hooks.resize(hooks.user, block, bytes == 0 ? 1 : bytes);
-}
-
-void vgg_free(void *block) {
-    if (block != NULL)
-        hooks.release(hooks.user, block);
-}
-
-/* ---- blocks for numbers ---- */
 
 /* Kernels walk many streams through large blocks at once, more than there are entries for small
  * pages in a processor's table of addresses. */
@@ -108,7 +46,7 @@ void *vgg_aligned_alloc(size_t bytes) {
     if (bytes > SIZE_MAX - alignment)
         return NULL;
     size_t size = vgg_round_up(bytes == 0 ? 1 : bytes, VGG_ALIGNMENT);
-    void *block = take(size, alignment);
+    void *block = vgg_malloc_aligned(size, alignment);
     if (block == NULL)
         return NULL;
 #if defined(MADV_HUGEPAGE)

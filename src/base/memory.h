@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/allocator.h"
+
 /* Blocks for numbers start on a cache line, which is also the widest vector. */
 #define VGG_ALIGNMENT 64
 
@@ -23,14 +25,6 @@ static inline size_t vgg_size_max(size_t a, size_t b) {
 static inline size_t vgg_round_up(size_t value, size_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
 }
-
-/* What malloc, calloc, realloc and free do, by the allocator of vgg/memory.h. All memory of the
- * library's own comes from these; memory that the C library or a dependency made goes back to it.
- */
-void *vgg_malloc(size_t bytes);
-void *vgg_calloc(size_t count, size_t bytes);
-void *vgg_realloc(void *block, size_t bytes);
-void vgg_free(void *block);
 
 /* A block of at least `bytes` bytes, aligned to VGG_ALIGNMENT and not cleared; vgg_free releases
  * it. NULL when memory ran out. */
