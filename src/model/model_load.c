@@ -242,8 +242,10 @@ static void warn_of(const vgg_loading *l) {
                  "%.500s: does not say how pictures become its inputs; assumed %s, as is usual "
                  "for %s files, since nothing else was given",
                  l->path, l->preprocess.name, l->source.format->name);
-    if (told->height == 0 && told->width == 0 && !l->description.present &&
-        l->source.graph.height == 0)
+    bool said =
+        told->height > 0 || told->width > 0 || l->description.present || l->source.graph.height > 0;
+    /* A model that cannot take pictures yet has more to be told. */
+    if (!said && l->preprocess_origin != VGG_ORIGIN_UNKNOWN)
         vgg_warn(told->warn, told->warn_user,
                  "%.500s: does not say the size of its inputs; assumed %zux%zu", l->path,
                  l->network_options.height, l->network_options.width);

@@ -326,6 +326,7 @@ static void a_file_that_says_little(void **state) {
     options.warn = note;
     options.warn_user = &h;
     options.arch = "2";
+    options.preprocess = "unit";
     assert_ok(vgg_model_load(in_folder("plain"), &options, &model, &error), error);
     vgg_model_free(model);
     assert_int_equal(h.line_count, 1);
