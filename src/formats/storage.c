@@ -33,7 +33,8 @@ static vgg_status copy_all(vgg_storage *storage, const vgg_bytes *input, vgg_err
     const vgg_reader *reader = input->reader;
     if (reader->size == 0)
         return VGG_OK;
-    unsigned char *bytes = reader->size < PTRDIFF_MAX ? vgg_aligned_alloc(reader->size) : NULL;
+    unsigned char *bytes =
+        reader->size <= vgg_memory_available() ? vgg_aligned_alloc(reader->size) : NULL;
     if (bytes == NULL)
         return vgg_fail_memory(error, input->name, reader->size);
     vgg_status status = read_all(input->name, reader, storage->meter, bytes, error);
