@@ -17,7 +17,7 @@
 #define TILE_PIXELS 6
 #define TILE_BLOCKS 1
 #else
-#define TILE_PIXELS 3
+#define TILE_PIXELS 2
 #define TILE_BLOCKS 1
 #endif
 
@@ -170,8 +170,8 @@ VGG_INLINE void tile_of(size_t pixels, const tile_setting *setting, int blocks, 
     switch (pixels) {
         WIDTH(1)
         WIDTH(2)
-        WIDTH(3)
 #if TILE_PIXELS >= 6
+        WIDTH(3)
         WIDTH(4)
         WIDTH(5)
         WIDTH(6)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "kernels/conv_cost.h"
 #include "kernels/shared.h"
 
 #define WINOGRAD(tile, name)                                                                       \
@@ -15,8 +16,8 @@
         .weights_finish = vgg_winograd##tile##_weights_finish_##name,                              \
     }
 
-/* Declares the kernels of a tier and defines its table. */
-#define TIER(name)                                                                                 \
+/* Declares the kernels of a tier and defines its table; `of`: whose costs it has. */
+#define TIER(name, of)                                                                             \
     vgg_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_winograd2_filters_##name,       \
         vgg_winograd2_forward_##name, vgg_winograd2_weights_##name,                                \
         vgg_winograd2_weights_finish_##name, vgg_winograd4_filters_##name,                         \
@@ -32,6 +33,7 @@
     size_t vgg_machine_operations_##name(void);                                                    \
     static const vgg_kernels name##_kernels = {                                                    \
         .tier = #name,                                                                             \
+        .costs = &vgg_conv_costs_##of,                                                             \
         .conv_pack = vgg_conv_pack,                                                                \
         .conv_forward = vgg_conv_forward_##name,                                                   \
         .conv_weights = vgg_conv_weights_##name,                                                   \
@@ -69,11 +71,11 @@
         .machine_operations = vgg_machine_operations_##name,                                       \
     };
 
-TIER(ref)
-TIER(portable)
+TIER(ref, avx512)
+TIER(portable, portable)
 #if defined(VGG_X86)
-TIER(avx2)
-TIER(avx512)
+TIER(avx2, avx2)
+TIER(avx512, avx512)
 
 static bool runs_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

@@ -130,14 +130,6 @@ typedef struct vgg_winograd_partition {
     size_t scratch;                 /* floats per worker, for this and any smaller batch */
 } vgg_winograd_partition;
 
-/* The cost rule (conv_cost.c), for the whole batch: how long a convolution takes directly (tile 0)
- * or with tiles of 2 or 4, in multiply-adds that registers would do meanwhile; how many
- * multiply-adds it does; and which of the three is the fastest that can be used. Small maps change
- * sides with the size of the batch, for which filters are transformed once. */
-double vgg_conv_cost(const vgg_conv_shape *shape, size_t tile);
-size_t vgg_conv_products(const vgg_conv_shape *shape, size_t tile);
-size_t vgg_conv_fastest_tile(const vgg_conv_shape *shape);
-
 /* The units depend on the number of threads, too; the results do not. */
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                  size_t threads);
@@ -243,10 +235,6 @@ typedef struct vgg_winograd_weights_task {
 static inline size_t vgg_winograd_weights_finish_units(const vgg_conv_shape *shape) {
     return vgg_blocks(shape->outputs) * vgg_blocks(shape->inputs);
 }
-
-/* The cost rule for it, as above. */
-double vgg_conv_weights_cost(const vgg_conv_shape *shape, size_t tile);
-size_t vgg_conv_weights_fastest_tile(const vgg_conv_shape *shape);
 
 /* ---- linear ---- */
 
@@ -437,10 +425,11 @@ typedef struct vgg_winograd_kernels {
 
 typedef struct vgg_kernels {
     const char *tier;
-    vgg_work *conv_pack;    /* vgg_conv_pack_task */
-    vgg_work *conv_forward; /* vgg_conv_forward_task */
-    vgg_work *conv_weights; /* vgg_conv_weights_task */
-    vgg_work *conv_reduce;  /* vgg_conv_reduce_task */
+    const struct vgg_conv_costs *costs; /* of the cost rule: conv_cost.h */
+    vgg_work *conv_pack;                /* vgg_conv_pack_task */
+    vgg_work *conv_forward;             /* vgg_conv_forward_task */
+    vgg_work *conv_weights;             /* vgg_conv_weights_task */
+    vgg_work *conv_reduce;              /* vgg_conv_reduce_task */
     vgg_winograd_kernels winograd2, winograd4;
     vgg_work *linear_forward; /* vgg_linear_task: y = relu?(scales? x w^T + bias) */
     vgg_work *linear_input;   /* dx = dy w */

@@ -1,5 +1,6 @@
 /* What the ops need for the backward pass: buffers of gradients, and where gradients are kept. */
 #include "base/memory.h"
+#include "kernels/conv_cost.h"
 #include "nn/compiler.h"
 
 /* Where the derivative of each ReLU is taken: by the convolution above it while it writes the
@@ -25,7 +26,7 @@ static void place_masks(vgg_plan *plan) {
 static size_t reserve_turned(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_turned_shape(op, plan->options.batch);
-    op->back_tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(&shape);
+    op->back_tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(plan->kernels->costs, &shape);
     if (op->back_tile == 0) {
         op->packed_turned = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
         return vgg_conv_forward_partition(&shape).scratch;
@@ -40,7 +41,8 @@ static size_t reserve_turned(plan_compiler *compiler, vgg_cpu_op *op) {
 static size_t reserve_weights(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
-    op->weights_tile = plan->options.exact ? 0 : vgg_conv_weights_fastest_tile(&shape);
+    op->weights_tile =
+        plan->options.exact ? 0 : vgg_conv_weights_fastest_tile(plan->kernels->costs, &shape);
     size_t floats, scratch;
     if (op->weights_tile > 0) {
         vgg_winograd_weights_partition cut =

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "kernels/conv_cost.h"
 #include "nn/plan.h"
 
 size_t vgg_plan_op_count(const vgg_plan *plan) {
@@ -71,7 +72,7 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     info->multiply_adds = weights * op->graph.in.height * op->graph.in.width;
     info->products = vgg_conv_products(&shape, op->tile);
-    info->cost = vgg_conv_cost(&shape, op->tile);
+    info->cost = vgg_conv_cost(plan->kernels->costs, &shape, op->tile);
 }
 
 vgg_status vgg_plan_op(const vgg_plan *plan, size_t index, vgg_op_info *info, vgg_error *error) {

@@ -1,5 +1,6 @@
 /* How this processor does the ops of a graph, forward. */
 #include "base/memory.h"
+#include "kernels/conv_cost.h"
 #include "nn/compiler.h"
 
 /* Appends an op that reads what flows and writes its output in a form. */
@@ -40,7 +41,7 @@ static void ensure_blocked(plan_compiler *compiler, const vgg_op *reader) {
 static void reserve_convolution(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.tuned_batch);
-    op->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(&shape);
+    op->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(plan->kernels->costs, &shape);
     shape.images = plan->options.batch;
     if (op->tile == 0) {
         op->packed = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
@@ -67,8 +68,8 @@ static bool can_pool(const vgg_plan *plan, const vgg_cpu_op *op, bool backward) 
         return true;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     vgg_conv_shape turned = vgg_op_turned_shape(op, plan->options.batch);
-    return op->tile > 0 && vgg_conv_fastest_tile(&turned) > 0 &&
-           vgg_conv_weights_fastest_tile(&shape) > 0;
+    return op->tile > 0 && vgg_conv_fastest_tile(plan->kernels->costs, &turned) > 0 &&
+           vgg_conv_weights_fastest_tile(plan->kernels->costs, &shape) > 0;
 }
 
 static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {

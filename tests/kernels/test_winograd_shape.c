@@ -1,6 +1,6 @@
 /* When a convolution and its weights' gradients take tiles of 2x2 or 4x4, and how these are cut
  * into units. */
-#include "kernels/kernels.h"
+#include "kernels/conv_cost.h"
 #include "vgg_test.h"
 
 /* What the cost rule chooses: tiles of 2 or 4, or 0 for the direct convolution. */
@@ -23,7 +23,8 @@ static void test_choice(void **state) {
         {{1, 3, 64, 56, 56, 3, false}, 0},    {{1, 64, 3, 56, 56, 3, false}, 0},
     };
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
-        assert_int_equal(vgg_conv_fastest_tile(&choices[i].shape), choices[i].tile);
+        assert_int_equal(vgg_conv_fastest_tile(&vgg_conv_costs_avx512, &choices[i].shape),
+                         choices[i].tile);
     }
 }
 
@@ -115,7 +116,8 @@ static void test_weights_choice(void **state) {
         {{8, 64, 3, 56, 56, 3, false}, 0},
     };
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
-        assert_int_equal(vgg_conv_weights_fastest_tile(&choices[i].shape), choices[i].tile);
+        assert_int_equal(vgg_conv_weights_fastest_tile(&vgg_conv_costs_avx512, &choices[i].shape),
+                         choices[i].tile);
     }
 }
 

@@ -15,7 +15,7 @@
 #include "vgg/loss.h"
 
 #define IMAGES ((size_t)3)
-#define SIDE ((size_t)8)
+#define SIDE ((size_t)7)
 #define INPUTS (IMAGES * 3 * SIDE * SIDE)
 #define CLASSES ((size_t)4)
 #define REACH 0.003
@@ -193,14 +193,14 @@ static void check(const char *arch, vgg_layout layout, bool batch_norm, vgg_mode
 
 static void plain(void **state) {
     (void)state;
-    check("8,M,16,16,M,1x1:12/20", VGG_LAYOUT_PAPER, false, VGG_MODE_TRAIN);
-    check("8,L,M,16,16,M/24,20", VGG_LAYOUT_TORCHVISION, false, VGG_MODE_EVAL);
+    check("8,32,32,M,M,1x1:12/20", VGG_LAYOUT_PAPER, false, VGG_MODE_TRAIN);
+    check("8,L,32,32,M,M/24,20", VGG_LAYOUT_TORCHVISION, false, VGG_MODE_EVAL);
 }
 
 static void with_batch_norm(void **state) {
     (void)state;
-    check("8,M,16,16,M,1x1:12/20", VGG_LAYOUT_TORCHVISION, true, VGG_MODE_TRAIN);
-    check("8,M,16,16,M,1x1:12/20", VGG_LAYOUT_PAPER, true, VGG_MODE_EVAL);
+    check("8,32,32,M,M,1x1:12/20", VGG_LAYOUT_TORCHVISION, true, VGG_MODE_TRAIN);
+    check("8,32,32,M,M,1x1:12/20", VGG_LAYOUT_PAPER, true, VGG_MODE_EVAL);
 }
 
 int main(void) {

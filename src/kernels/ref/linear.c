@@ -5,12 +5,6 @@ void vgg_linear_input_ref(void *argument, size_t begin, size_t end, size_t worke
 void vgg_linear_weights_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_linear_update_ref(void *argument, size_t begin, size_t end, size_t worker);
 
-static double weight_of(const vgg_linear_task *task, size_t o, size_t i) {
-    size_t at = o * task->inputs + i;
-    return task->scales != NULL ? (double)((const signed char *)task->weights)[at]
-                                : (double)((const float *)task->weights)[at];
-}
-
 /* y[n][o] = sum over i of x[n][i] w[o][i], * scales[o] if any, + bias[o] */
 void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
@@ -20,7 +14,8 @@ void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t wor
         for (size_t n = 0; n < task->images; n++) {
             double sum = 0;
             for (size_t i = 0; i < task->inputs; i++) {
-                sum += (double)task->x[n * task->inputs + i] * weight_of(task, o, i);
+                sum += (double)task->x[n * task->inputs + i] *
+                       vgg_weight_value(task->element, task->weights, o * task->inputs + i);
             }
             sum =
                 sum * (task->scales != NULL ? (double)task->scales[o] : 1) + (double)task->bias[o];

@@ -12,6 +12,14 @@ static inline size_t vgg_blocked_at(size_t image, size_t channel, size_t pixel, 
            channel % VGG_BLOCK;
 }
 
+/* Weight number `index`, however weights are stored. */
+static inline double vgg_weight_value(vgg_element element, const void *weights, size_t index) {
+    float value;
+    vgg_elements_to_float(
+        element, (const unsigned char *)weights + index * vgg_element_bytes(element), 1, &value);
+    return (double)value;
+}
+
 /* Notes that a max-pool took value 2 * row + column of the window at `at` in y, and asks whether it
  * did. */
 static inline void vgg_choice_set(vgg_choice *chosen, size_t at, size_t which) {

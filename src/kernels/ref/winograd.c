@@ -37,7 +37,7 @@ static double convolution(const vgg_winograd_task *task, size_t n, size_t k, siz
                 continue;
             size_t weight = task->turned ? (c * shape->outputs + k) * 9 + 8 - tap
                                          : (k * shape->inputs + c) * 9 + tap;
-            sum += (double)((const float *)task->weights)[weight] *
+            sum += vgg_weight_value(task->element, task->weights, weight) *
                    input_value(task, n, c, y - 1, x - 1);
         }
     }

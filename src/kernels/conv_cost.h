@@ -1,0 +1,45 @@
+/* The cost rule: which algorithm a convolution takes. */
+#ifndef VGG_KERNELS_CONV_COST_H
+#define VGG_KERNELS_CONV_COST_H
+
+#include "kernels/kernels.h"
+
+/* By Winograd's: the products of a tile; its transforms, which the channels on the other side
+ * share; filters that are not stored, each time that they are made. */
+typedef struct vgg_tile_costs {
+    double tile, input, output, filter;
+} vgg_tile_costs;
+
+/* Their gradients of weights: the products of a tile and its transforms, which the channels of a
+ * unit on the other side share; the sums of a group, if there are several; what is made of them. */
+typedef struct vgg_weights_tile_costs {
+    double tile, input, gradient, group, sum;
+} vgg_weights_tile_costs;
+
+/* The constants of the cost rule of a tier. Direct: a row is done in pieces of some pixels, each of
+ * which has a cost of its own beside that of its 9 products per pixel; of plain input, per product.
+ * The gradient of weights directly: per image, per pixel and once. */
+typedef struct vgg_conv_costs {
+    size_t piece_pixels;
+    double piece, pixel, plain;
+    vgg_tile_costs tile2, tile4;
+    double weights_image, weights_pixel, weights_once;
+    vgg_weights_tile_costs weights2, weights4;
+} vgg_conv_costs;
+
+/* The tiers'; ref chooses as avx512 does. */
+extern const vgg_conv_costs vgg_conv_costs_avx512, vgg_conv_costs_avx2, vgg_conv_costs_portable;
+
+/* For the whole batch: how long a convolution takes directly (tile 0) or with tiles of 2 or 4, in
+ * multiply-adds that registers would do meanwhile; how many multiply-adds it does; and which of the
+ * three is the fastest that can be used. Small maps change sides with the size of the batch, for
+ * which filters are transformed once. */
+double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);
+size_t vgg_conv_products(const vgg_conv_shape *shape, size_t tile);
+size_t vgg_conv_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape);
+
+/* The same of the gradient of weights. */
+double vgg_conv_weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);
+size_t vgg_conv_weights_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape);
+
+#endif
