@@ -168,6 +168,8 @@ VGG_INLINE vf vf_where_positive(vf sign, vf value) {
 VGG_INLINE vf vf_either(vf_bits second, vf a, vf b) {
 #if VGG_LANES == 16
     return (vf)_mm512_mask_mov_ps((__m512)a, second, (__m512)b);
+#elif VGG_LANES == 8
+    return (vf)_mm256_blendv_ps((__m256)a, (__m256)b, (__m256)second);
 #else
     return (vf)(((vf_truth)b & second) | ((vf_truth)a & ~second));
 #endif
