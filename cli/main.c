@@ -66,7 +66,7 @@ static void print_commands(FILE *stream) {
             "  vgg COMMAND --help prints the manual of a command, vgg --version the version.\n"
             "\n"
             "ENVIRONMENT\n"
-            "  OMP_NUM_THREADS  the default of --threads and --workers\n"
+            "  OMP_NUM_THREADS  the default of --threads\n"
             "  TMPDIR           where compressed archives are unpacked, in place of /tmp\n"
             "  VGG_CPU          the instruction tier to use: ref, portable, avx2 or avx512\n"
             "\n"

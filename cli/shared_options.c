@@ -33,7 +33,7 @@ vgg_cli_option vgg_cli_exact_option(bool *value) {
                             .name = "exact",
                             .value = value,
                             .help = "convolve directly, without Winograd's transforms: slower, and "
-                                    "about a third of the rounding error"};
+                                    "less than half of the rounding error"};
 }
 
 vgg_cli_option vgg_cli_strict_option(bool *value) {

@@ -156,7 +156,6 @@ VGG_API void vgg_augment_init(vgg_augment *augment, size_t size);
 
 /* Like vgg_preprocess_image, for a random view: `augment` (NULL: that of vgg_augment_init) says
  * what may be random, and the three numbers, `index` being the picture's, choose. */
-
 VGG_API vgg_status vgg_preprocess_augmented(const vgg_preprocess *preprocess,
                                             const vgg_augment *augment, const vgg_image *image,
                                             uint64_t seed, uint64_t epoch, uint64_t index,

@@ -65,11 +65,11 @@ typedef struct vgg_model_options {
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
 
-/* Opens a model file of any format that is read: one that vgg_model_save wrote, or one with
- * torchvision's or timm's tensor names, whose architecture is read off the shapes, or one of ONNX,
- * Caffe or Darknet. options may be NULL. The file is mapped, and weights in float32, float16,
- * bfloat16 or the int8 of vgg_model_save are used from the map without copying where they are
- * aligned. The file must not be changed while the model is open.
+/* Opens a model file of any format that is read: one that vgg_model_save wrote, or one of PyTorch's
+ * with torchvision's or timm's tensor names, whose architecture is read off the shapes, or one of
+ * ONNX, Keras, Caffe or Darknet. options may be NULL. The file is mapped, and weights in float32,
+ * float16, bfloat16 or the int8 of vgg_model_save are used from the map without copying where they
+ * are aligned. The file must not be changed while the model is open.
  *
  * Errors say which tensor has which shape or type and which was expected, which tensors are missing
  * or not used, and at which byte a truncated or malformed file ends or goes wrong. */
@@ -95,12 +95,11 @@ VGG_API vgg_status vgg_model_load_from(const vgg_reader *reader, const vgg_model
                                        vgg_model **model, vgg_error *error);
 
 /* Writes the model, whole or not at all. Tensors are stored as the network has them
- * (vgg_network_dtype), under torchvision's names;
- * __metadata__ holds "format" ("pt"), "vgg.format_version" ("1"), "vgg.arch", "vgg.layout",
- * "vgg.batch_norm", "vgg.int8" ("per-output", with weights of I8, which have a tensor
- * "classifier.0.weight_scale" and so on beside them), "vgg.classes" (a JSON array of names),
- * "vgg.input", "vgg.preprocess" (a JSON object), "vgg.dropout" and the notes. The same model gives
- * the same bytes. */
+ * (vgg_network_dtype), under torchvision's names; __metadata__ holds "format" ("pt"),
+ * "vgg.format_version" ("1"), "vgg.arch", "vgg.layout", "vgg.batch_norm", "vgg.int8" ("per-output",
+ * with weights of I8, which have a tensor "classifier.0.weight_scale" and so on beside them),
+ * "vgg.classes" (a JSON array of names), "vgg.input", "vgg.preprocess" (a JSON object),
+ * "vgg.dropout" and the notes. The same model gives the same bytes. */
 VGG_API vgg_status vgg_model_save(const vgg_model *model, const char *path, vgg_error *error);
 
 typedef struct vgg_save_options {

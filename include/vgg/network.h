@@ -31,7 +31,7 @@ VGG_API const vgg_architecture *vgg_architecture_at(size_t row);
 
 /* How the convolutions are joined to the linear layers. */
 typedef enum vgg_layout {
-    VGG_LAYOUT_UNSAID = 0,      /* in options: what the function then takes, it says */
+    VGG_LAYOUT_UNSAID = 0,      /* in options: left open */
     VGG_LAYOUT_PAPER = 1,       /* flatten; then Linear, Dropout, ReLU */
     VGG_LAYOUT_TORCHVISION = 2, /* average-pool to 7x7, flatten; then Linear, ReLU, Dropout */
 } vgg_layout;
@@ -67,7 +67,7 @@ typedef struct vgg_network_options {
     const char *arch;   /* a name of the table, or written: "32,32,M,64,64,M/256". After the slash
                          * come the widths of the hidden linear layers; none may be given ("64,M/"),
                          * and without a slash there are none. Default "D" */
-    vgg_layout layout;  /* default VGG_LAYOUT_PAPER */
+    vgg_layout layout;  /* default, also when unsaid, VGG_LAYOUT_PAPER */
     bool batch_norm;    /* a batch normalisation after every convolution, default false */
     size_t classes;     /* default 1000 */
     size_t channels, height, width; /* of the input, default 3 x 224 x 224; channels: 1 or 3 */

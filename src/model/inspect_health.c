@@ -5,6 +5,7 @@
 
 #include "base/elements.h"
 #include "model/inspect.h"
+#include "nn/definition.h"
 #include "nn/network.h"
 
 /* Bounds of rms * sqrt(inputs per output), which Kaiming's initialisation makes 1.4 and training
@@ -12,7 +13,6 @@
 #define GAIN_MOST 1e3
 #define GAIN_LEAST 1e-6
 #define VALUE_MOST 1e8
-#define NORM_EPSILON 1e-5
 
 static void check_finite(vgg_inspection *in, const vgg_inspected_tensor *t) {
     if (t->nans + t->infinities == 0)
@@ -121,7 +121,7 @@ static bool is_dead(const outputs *out, size_t k) {
         double gamma = value_of(out->norm[VGG_TENSOR_WEIGHT], k);
         double variance = value_of(out->norm[VGG_TENSOR_VARIANCE], k);
         value = gamma * (value - value_of(out->norm[VGG_TENSOR_MEAN], k)) /
-                    sqrt(variance + NORM_EPSILON) +
+                    sqrt(variance + VGG_BATCH_NORM_EPSILON) +
                 value_of(out->norm[VGG_TENSOR_BIAS], k);
         if (gamma == 0) {
             constant = true;

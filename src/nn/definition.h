@@ -13,7 +13,7 @@
  * the size: theirs is VGG_LRN_ALPHA * VGG_LRN_SIZE. */
 #define VGG_LRN_K 2.0
 #define VGG_LRN_ALPHA 1e-4
-#define VGG_LRN_BETA 0.75
+#define VGG_LRN_BETA 0.75 /* what kernels/kernels.h has as VGG_LRN_POWER */
 #define VGG_LRN_SIZE 5
 
 #endif

@@ -55,6 +55,7 @@ static bool compare_case(const vgg_golden_set *set, const vgg_golden_case *item)
     expected = vgg_golden_values(set, item, "input", values);
     vgg_golden_worst worst = {0};
     compare_tensors(set, item, network, plan, &worst);
+    worst.size_before = 0; /* the input is no neighbour of the tensors */
     vgg_golden_note(&worst, "input", vgg_golden_distance(input_gradient, expected, values),
                     vgg_golden_size(expected, values));
     print_message("%-16s logits %.1e  loss %.1e  gradients %.1e (worst: %s)\n", item->name,

@@ -145,6 +145,7 @@ static bool compare_case(const vgg_golden_set *set, const vgg_golden_case *item,
     double of_loss = fabs(found.loss - loss) / loss;
     vgg_golden_worst worst = compare_tensors(set, item, network, plan, true);
     const float *digest = vgg_golden_values(set, item, "input", DIGEST);
+    worst.size_before = 0; /* the input is no neighbour of the tensors */
     vgg_golden_note(&worst, "input",
                     digest_distance(item, "input", found.input_gradient,
                                     item->batch * item->channels * item->height * item->width,
