@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "vgg/threads.h"
+
 size_t vgg_cli_default_threads(void) {
     const char *setting = getenv("OMP_NUM_THREADS");
     long wanted = setting != NULL ? strtol(setting, NULL, 10) : 0;
     if (wanted < 1)
         return 0;
-    return wanted < VGG_CLI_THREADS_MOST ? (size_t)wanted : VGG_CLI_THREADS_MOST;
+    return wanted < VGG_THREADS_MAX ? (size_t)wanted : VGG_THREADS_MAX;
 }
 
 const char *vgg_cli_temporary_folder(void) {

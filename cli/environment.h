@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define VGG_CLI_THREADS_MOST 256
-
 /* What --threads is when it is not given: OMP_NUM_THREADS, or 0, one per processor, when it is not
  * set or not a number of 1 or more. */
 size_t vgg_cli_default_threads(void);

@@ -25,7 +25,7 @@ static void close_folder(vgg_cli_predict_walk *walk) {
 /* The next picture of the folder; NULL when something else comes first, or the folder ends. */
 static const char *next_in_folder(vgg_cli_predict_walk *walk) {
     FTSENT *entry;
-    while ((entry = fts_read(walk->folder)) != NULL) {
+    while (errno = 0, (entry = fts_read(walk->folder)) != NULL) {
         bool hidden = entry->fts_level > 0 && entry->fts_name[0] == '.';
         if (entry->fts_info == FTS_D &&
             (hidden || !vgg_cli_visited_first(&walk->visited, entry->fts_statp))) {
@@ -40,8 +40,12 @@ static const char *next_in_folder(vgg_cli_predict_walk *walk) {
             return entry->fts_path;
         }
     }
+    int reason = errno; /* 0: that was all */
     close_folder(walk);
-    if (walk->pictures == 0)
+    if (reason != 0) {
+        walk->unreadable = walk->operands[walk->next - 1];
+        walk->why = reason;
+    } else if (walk->pictures == 0)
         walk->empty = walk->operands[walk->next - 1];
     return NULL;
 }

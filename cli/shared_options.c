@@ -1,6 +1,7 @@
 #include "cli/shared_options.h"
 
 #include "cli/environment.h"
+#include "vgg/threads.h"
 
 const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", "signed", NULL};
 const char *const vgg_cli_layouts[] = {"paper", "torchvision", NULL};
@@ -13,7 +14,7 @@ static vgg_cli_option thread_count(const char *name, size_t *value, const char *
                             .argument = "N",
                             .value = value,
                             .minimum = 1,
-                            .maximum = VGG_CLI_THREADS_MOST,
+                            .maximum = VGG_THREADS_MAX,
                             .help = help,
                             .fallback = fallback};
 }

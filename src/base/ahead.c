@@ -1,7 +1,6 @@
 #include "base/ahead.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/error.h"

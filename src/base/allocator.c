@@ -34,9 +34,13 @@ bool vgg_allocator_install(const vgg_allocator *allocator) {
     return true;
 }
 
-void *vgg_malloc_aligned(size_t bytes, size_t alignment) {
+static void note_use(void) {
     if (!atomic_load_explicit(&in_use, memory_order_relaxed))
         atomic_store(&in_use, true);
+}
+
+void *vgg_malloc_aligned(size_t bytes, size_t alignment) {
+    note_use();
     return hooks.allocate(hooks.user, bytes == 0 ? 1 : bytes, alignment);
 }
 
@@ -46,6 +50,7 @@ void *vgg_malloc(size_t bytes) {
 
 void *vgg_calloc(size_t count, size_t bytes) {
     size_t size;
+    note_use();
     if (hooks.allocate == allocate) /* pages that are fresh from the system are zero already */
         return count == 0 || bytes == 0 ? calloc(1, 1) : calloc(count, bytes);
     if (__builtin_mul_overflow(count, bytes, &size))

@@ -1,11 +1,10 @@
 #include "base/error.h"
-#include "base/memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 
 const char *vgg_status_name(vgg_status status) {
@@ -56,6 +55,11 @@ static void format_line(char message[VGG_ERROR_TEXT], const char *format, va_lis
         }
     }
     va_end(again);
+    /* One line, whatever bytes a file name or a file's content brought in. */
+    for (char *c = message; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
 }
 
 vgg_status vgg_fail(vgg_error *error, vgg_status status, const char *format, ...) {
@@ -65,11 +69,6 @@ vgg_status vgg_fail(vgg_error *error, vgg_status status, const char *format, ...
         format_line(error->message, format, arguments);
         va_end(arguments);
         error->status = status;
-        /* One line, whatever bytes a file name or a file's content brought in. */
-        for (char *c = error->message; *c != '\0'; c++) {
-            if ((unsigned char)*c < 0x20 || *c == 0x7f)
-                *c = '?';
-        }
     }
     return status;
 }
@@ -98,7 +97,7 @@ void vgg_warn(vgg_warning_callback *warn, void *user, const char *format, ...) {
         return;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    format_line(message, format, arguments);
     va_end(arguments);
     warn(user, message);
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,9 +81,11 @@ static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
         int fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions);
         if (fd >= 0)
             return fd;
+        int reason = errno;
         vgg_free(writer->temporary);
         writer->temporary = NULL;
-        if (errno != EEXIST)
+        errno = reason;
+        if (reason != EEXIST)
             return -1;
     }
     return -1;

@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #if defined(__SSE__)
@@ -314,7 +313,7 @@ void vgg_threads_run(vgg_threads *threads, size_t units, vgg_work *work, void *c
 
 bool vgg_threads_execute(vgg_threads *threads, size_t tasks,
                          void (*task)(void *context, size_t index), void *context) {
-    if (threads->executor == NULL)
+    if (threads->executor == NULL || is_inherited(threads))
         return false;
     threads->executor(threads->user, tasks, task, context);
     return true;

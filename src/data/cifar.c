@@ -2,7 +2,6 @@
  * records of the label, in CIFAR-100 the coarse and the fine label, and 3 x 32 x 32 samples. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

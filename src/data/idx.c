@@ -2,7 +2,6 @@
  * describes them. Numbers are big-endian; the pictures' header is the magic number, the count, the
  * rows and the columns, the labels' the magic number and the count. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

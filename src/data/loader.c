@@ -3,7 +3,6 @@
  * The ring has one place per batch prepared ahead and one for the batch that the caller holds;
  * batch b of the epoch is made in place b % places. Picture n of the epoch is piece n of
  * base/ahead.h, and has a stretch of its place to itself. Which thread made it leaves no trace. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/ahead.h"

@@ -1,6 +1,5 @@
 /* Opening: what is at the path, and what every kind of data set has in common afterwards. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

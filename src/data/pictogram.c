@@ -4,7 +4,6 @@
 #include "data/pictogram.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,5 +1,4 @@
 /* Pictograms as a data set on the disk. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,7 +1,6 @@
 #include "data/pixels.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

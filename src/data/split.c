@@ -1,5 +1,4 @@
 /* Setting a share of each class aside for validation. */
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,7 +1,6 @@
 /* The rules by which folders of pictures are a data set: parts, then classes, then pictures. */
 #include "data/tree.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

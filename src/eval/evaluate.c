@@ -1,6 +1,5 @@
 /* Measuring a model on a data set. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,6 +1,5 @@
 /* Predictors, and classifying one picture. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -3,7 +3,6 @@
  * Picture n is piece n of base/ahead.h. It has place n % window among the inputs, so that a batch
  * lies there in one stretch; while one batch is computed the next is read. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/ahead.h"

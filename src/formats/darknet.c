@@ -2,7 +2,6 @@
  * the number of pictures seen in training, and then the values of all layers, float32, without any
  * names or shapes. For which network they are is what the caller says or the number of values
  * shows. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

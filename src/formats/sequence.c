@@ -1,7 +1,6 @@
 #include "formats/sequence.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,6 +1,5 @@
 /* What the readers of formats fill in. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"

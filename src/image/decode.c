@@ -1,6 +1,5 @@
 #include "image/decode.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

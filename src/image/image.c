@@ -1,6 +1,5 @@
 #include "vgg/image.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -97,7 +96,8 @@ const vgg_stored_tensor *vgg_bind_scale(const vgg_tensor_info *info, vgg_named_t
     return found->stored;
 }
 
-size_t vgg_bind_wrong_scale(const vgg_stored_tensor *scale) {
+/* The number of the first scale that is not finite or below 0, or count when all are good. */
+static size_t wrong_scale(const vgg_stored_tensor *scale) {
     for (size_t i = 0; i < scale->count; i++) {
         float value;
         memcpy(&value, scale->bytes + i * sizeof value, sizeof value);
@@ -117,7 +117,7 @@ static vgg_status check_scale(const vgg_tensor_info *weight, const vgg_stored_te
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "tensor \"%s\" of %s has type %s, expected F32", scale->name, path,
                         scale->type->name);
-    size_t wrong = vgg_bind_wrong_scale(scale);
+    size_t wrong = wrong_scale(scale);
     if (wrong == scale->count)
         return VGG_OK;
     float value;

@@ -21,9 +21,6 @@ vgg_tensor_info vgg_bind_scale_info(const vgg_tensor_info *weight);
 const vgg_stored_tensor *vgg_bind_scale(const vgg_tensor_info *info, vgg_named_tensors *names,
                                         vgg_named_tensor *weight);
 
-/* The number of the first scale that is not finite or below 0, or count when all are good. */
-size_t vgg_bind_wrong_scale(const vgg_stored_tensor *scale);
-
 /* True for num_batches_tracked, which no network here needs. */
 bool vgg_bind_passes_over(const char *name);
 

@@ -1,5 +1,4 @@
 /* The tensors of the recognised network and those of the file, side by side. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -69,9 +68,7 @@ static void add_unused(vgg_inspection *in) {
     const vgg_loading *l = &in->loading;
     for (size_t i = 0; i < l->names.count; i++) {
         const vgg_named_tensor *tensor = &l->names.items[i];
-        if (tensor->used)
-            in->tensors[i].name = tensor->name;
-        else if (vgg_bind_passes_over(tensor->name))
+        if (tensor->used || vgg_bind_passes_over(tensor->name))
             in->tensors[i].name = tensor->name;
         else
             vgg_inspection_add(in, VGG_PROBLEM_UNUSED, stored_name(tensor->stored), 0,

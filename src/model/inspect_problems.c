@@ -1,7 +1,6 @@
 /* The list of what is wrong with a file. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/text.h"

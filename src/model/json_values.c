@@ -1,7 +1,6 @@
 #include "model/json_values.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>

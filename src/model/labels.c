@@ -1,6 +1,5 @@
 #include "model/labels.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

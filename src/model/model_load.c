@@ -1,6 +1,5 @@
 #include "model/model_load.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

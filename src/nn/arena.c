@@ -1,6 +1,5 @@
 /* Places buffers in one block of memory: the largest first, each at the lowest place where it
  * touches no other whose life overlaps its own. */
-#include <stdlib.h>
 
 #include "base/memory.h"
 #include "nn/plan.h"

@@ -1,6 +1,5 @@
 /* Storing the weights of linear layers in 16 or 8 bits. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,8 +1,6 @@
 /* From layers to ops. */
 #include "nn/graph.h"
 
-#include <stdlib.h>
-
 #include "base/error.h"
 #include "base/memory.h"
 

@@ -1,6 +1,5 @@
 /* Measuring the machine's multiply-add rate and read bandwidth. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/error.h"

@@ -1,6 +1,5 @@
 #include "nn/plan.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,5 +1,4 @@
 /* From a network to a plan. */
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -2,7 +2,6 @@
 #include "nn/summary.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/text.h"

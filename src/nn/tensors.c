@@ -1,6 +1,5 @@
 /* Looking at a network and its tensors, and giving them values. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

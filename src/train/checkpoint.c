@@ -6,7 +6,6 @@
  * that they belong to the same step. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -142,19 +141,23 @@ vgg_status vgg_checkpoint_save(const vgg_trainer *trainer, const char *folder, b
 
 /* ---- resuming ---- */
 
+/* Values however they are stored: a model of a run may have been converted since. */
 static vgg_status copy_values(const vgg_network *from, vgg_network *to, vgg_error *error) {
     if (from->tensor_count != to->tensor_count)
         return vgg_fail(error, VGG_ERROR_SHAPE, "has %zu tensors, expected %zu", from->tensor_count,
                         to->tensor_count);
     for (size_t i = 0; i < to->tensor_count; i++) {
-        const vgg_tensor *tensor = &from->tensors[i];
+        const vgg_tensor_info *info = &to->tensors[i].info;
         if (to->tensors[i].values == NULL)
             continue; /* of a frozen layer */
-        vgg_status status =
-            vgg_network_set_values(to, i, tensor->values, tensor->info.count, error);
+        float *values = vgg_network_own(to, i);
+        if (values == NULL)
+            return vgg_fail_memory(error, info->name, info->count * sizeof *values);
+        vgg_status status = vgg_network_copy_values(from, i, values, info->count, error);
         if (status != VGG_OK)
             return status;
     }
+    to->version++;
     return VGG_OK;
 }
 
@@ -166,25 +169,9 @@ static vgg_status load_copy(vgg_trainer *trainer, size_t number, const char *pat
     vgg_status status = vgg_model_load(path, NULL, &model, error);
     if (status != VGG_OK)
         return status;
-    status = copy_values(vgg_model_network(model), trainer->optimiser->copies[number], error);
+    status = vgg_checkpoint_read(trainer, model, progress, error);
     if (status == VGG_OK)
-        status = vgg_checkpoint_read(trainer, model, progress, error);
-    vgg_model_free(model);
-    if (status != VGG_OK)
-        vgg_error_prefix(error, "%s", path);
-    return status;
-}
-
-/* Takes over the weights, and how many steps they have seen. */
-static vgg_status load_weights(vgg_trainer *trainer, const char *path, uint64_t *updates,
-                               vgg_error *error) {
-    vgg_model *model;
-    vgg_status status = vgg_model_load(path, NULL, &model, error);
-    if (status != VGG_OK)
-        return status;
-    status = copy_values(vgg_model_network(model), trainer->network, error);
-    if (status == VGG_OK)
-        status = vgg_checkpoint_read_model(model, updates, error);
+        status = copy_values(vgg_model_network(model), trainer->optimiser->copies[number], error);
     vgg_model_free(model);
     if (status != VGG_OK)
         vgg_error_prefix(error, "%s", path);
@@ -199,6 +186,25 @@ static vgg_status fail_mixed(const char *one, uint64_t one_step, const char *oth
                     one, one_step, other, other_step);
 }
 
+/* Takes over the weights, which must have seen the steps that `state` counts. */
+static vgg_status load_weights(vgg_trainer *trainer, const char *path, const char *state,
+                               const vgg_progress *progress, vgg_error *error) {
+    uint64_t updates = 0;
+    vgg_model *model;
+    vgg_status status = vgg_model_load(path, NULL, &model, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_checkpoint_read_model(model, &updates, error);
+    if (status == VGG_OK && updates != progress->updates)
+        status = fail_mixed(state, progress->updates, path, updates, error);
+    else if (status == VGG_OK)
+        status = copy_values(vgg_model_network(model), trainer->network, error);
+    vgg_model_free(model);
+    if (status != VGG_OK)
+        vgg_error_prefix(error, "%s", path);
+    return status;
+}
+
 static vgg_status load_files(vgg_trainer *trainer, const checkpoint *names, vgg_error *error) {
     vgg_progress progress = {0};
     const char *state = names->files[0].path, *last = names->files[names->copies].path;
@@ -210,15 +216,12 @@ static vgg_status load_files(vgg_trainer *trainer, const checkpoint *names, vgg_
             status =
                 fail_mixed(state, progress.updates, names->files[i].path, other.updates, error);
     }
-    uint64_t updates = 0;
-    if (status == VGG_OK)
-        status = load_weights(trainer, last, &updates, error);
-    if (status == VGG_OK && updates != progress.updates)
-        status = fail_mixed(state, progress.updates, last, updates, error);
     if (status == VGG_OK && progress.seed != trainer->options.seed)
         status = vgg_fail(error, VGG_ERROR_ARGUMENT,
                           "%s was made with seed %" PRIu64 ", and %" PRIu64 " is given", state,
                           progress.seed, trainer->options.seed);
+    if (status == VGG_OK)
+        status = load_weights(trainer, last, state, &progress, error);
     if (status == VGG_OK)
         trainer->progress = progress;
     return status;

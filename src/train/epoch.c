@@ -62,7 +62,7 @@ vgg_status vgg_trainer_step(vgg_trainer *trainer, const float *inputs, const siz
 
 /* Learns from the next batch, when there is one more. */
 static vgg_status learn_next(vgg_trainer *trainer, bool *more, vgg_error *error) {
-    const vgg_batch *batch;
+    const vgg_batch *batch = NULL;
     vgg_status status = vgg_loader_next(trainer->loader, &batch, error);
     *more = batch != NULL;
     if (status == VGG_OK && batch == NULL && trainer->progress.images == 0)

@@ -55,7 +55,7 @@ vgg_train_event vgg_trainer_describe_evaluation(const vgg_trainer *trainer, size
 }
 
 vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
-    vgg_status status = vgg_sinks_tell(&trainer->sinks, event, error);
+    vgg_status status = vgg_event_sinks_tell(&trainer->sinks, event, error);
     if (status != VGG_ERROR_STOPPED)
         return status;
     return vgg_fail(error, VGG_ERROR_STOPPED, "stopped in epoch %zu of %zu, after step %zu",
@@ -68,5 +68,5 @@ bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why) {
         return true;
     trainer->skipped++;
     vgg_train_event event = {.type = VGG_EVENT_SKIPPED, .name = name, .why = why};
-    return vgg_sinks_tell(&trainer->sinks, &event, NULL) == VGG_OK;
+    return vgg_event_sinks_tell(&trainer->sinks, &event, NULL) == VGG_OK;
 }

@@ -26,7 +26,7 @@ const char *vgg_loss_name(vgg_loss loss) {
 
 void vgg_loss_defaults(vgg_train_options *options) {
     for (size_t i = 0; i < ROWS; i++) {
-        vgg_numbers_init(rows[i].numbers, options);
+        vgg_settings_init(rows[i].numbers, options);
     }
 }
 
@@ -35,5 +35,5 @@ vgg_status vgg_loss_check(const vgg_train_options *options, vgg_error *error) {
     if (row == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "loss %d, expected 0 to %zu", (int)options->loss,
                         ROWS - 1);
-    return vgg_numbers_check(row->numbers, options, error);
+    return vgg_settings_check(row->numbers, options, error);
 }

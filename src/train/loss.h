@@ -7,7 +7,7 @@
 
 typedef struct vgg_loss_row {
     const char *name;
-    vgg_number_list numbers; /* of vgg_train_options */
+    vgg_setting_list numbers; /* of vgg_train_options */
     /* The share of `count` images in the loss of the `whole` ones of a step, and its gradient with
      * respect to their logits, (count, class_count), as vgg_cross_entropy_part has them. */
     double (*part)(const vgg_train_options *options, const float *logits, const size_t *classes,

@@ -6,9 +6,9 @@
 
 #include "base/error.h"
 
-void vgg_numbers_init(vgg_number_list list, void *options) {
+void vgg_settings_init(vgg_setting_list list, void *options) {
     for (size_t i = 0; i < list.count; i++) {
-        const vgg_number *number = &list.numbers[i];
+        const vgg_setting *number = &list.numbers[i];
         memcpy((char *)options + number->offset, &number->standard, sizeof number->standard);
     }
 }
@@ -31,9 +31,9 @@ static bool in_range(double value, vgg_range range) {
     return false;
 }
 
-vgg_status vgg_numbers_check(vgg_number_list list, const void *options, vgg_error *error) {
+vgg_status vgg_settings_check(vgg_setting_list list, const void *options, vgg_error *error) {
     for (size_t i = 0; i < list.count; i++) {
-        const vgg_number *number = &list.numbers[i];
+        const vgg_setting *number = &list.numbers[i];
         double value;
         memcpy(&value, (const char *)options + number->offset, sizeof value);
         if (!in_range(value, number->range))

@@ -12,22 +12,22 @@ typedef enum vgg_range {
     VGG_RANGE_FRACTION,     /* 0 or more and less than 1 */
 } vgg_range;
 
-typedef struct vgg_number {
+typedef struct vgg_setting {
     const char *name; /* in messages */
     size_t offset;    /* of a double in the options struct that the table belongs to */
     double standard;  /* its default */
     vgg_range range;
-} vgg_number;
+} vgg_setting;
 
-typedef struct vgg_number_list {
-    const vgg_number *numbers;
+typedef struct vgg_setting_list {
+    const vgg_setting *numbers;
     size_t count;
-} vgg_number_list;
+} vgg_setting_list;
 
 /* Sets the numbers of an options struct to their defaults. */
-void vgg_numbers_init(vgg_number_list list, void *options);
+void vgg_settings_init(vgg_setting_list list, void *options);
 
 /* VGG_ERROR_ARGUMENT, naming the first that is not finite or outside of its range. */
-vgg_status vgg_numbers_check(vgg_number_list list, const void *options, vgg_error *error);
+vgg_status vgg_settings_check(vgg_setting_list list, const void *options, vgg_error *error);
 
 #endif

@@ -1,7 +1,6 @@
 #include "train/optimiser.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -29,7 +28,7 @@ vgg_status vgg_optimiser_find(vgg_optimiser_kind kind, const vgg_optimiser_row *
 void vgg_optimiser_options_init(vgg_optimiser_options *options, size_t size) {
     vgg_optimiser_options defaults = {.struct_size = size};
     for (size_t i = 0; i < ROWS; i++) {
-        vgg_numbers_init(rows[i]->numbers, &defaults);
+        vgg_settings_init(rows[i]->numbers, &defaults);
     }
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
@@ -67,7 +66,7 @@ static vgg_status create_copies(vgg_optimiser *optimiser, vgg_error *error) {
 vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimiser_options *options,
                                 vgg_network *network, vgg_plan *plan, vgg_optimiser **out,
                                 vgg_error *error) {
-    vgg_status status = vgg_numbers_check(row->numbers, options, error);
+    vgg_status status = vgg_settings_check(row->numbers, options, error);
     if (status != VGG_OK)
         return status;
     if (plan->training != network)

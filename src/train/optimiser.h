@@ -11,7 +11,7 @@
 
 typedef struct vgg_optimiser_row {
     const char *name;
-    vgg_number_list numbers; /* of vgg_optimiser_options */
+    vgg_setting_list numbers; /* of vgg_optimiser_options */
     /* What it keeps for each trained value, by name: the state that a checkpoint saves. One at
      * least; unused ones are NULL. */
     const char *copies[VGG_COPIES_MAX];

@@ -3,10 +3,10 @@
 #include "base/error.h"
 #include "train/trainer.h"
 
-static const vgg_number numbers[] = {
+static const vgg_setting numbers[] = {
     {"learning rate", offsetof(vgg_train_options, rate), 0.005, VGG_RANGE_POSITIVE},
 };
-static const vgg_number_list number_list = {numbers, sizeof numbers / sizeof *numbers};
+static const vgg_setting_list number_list = {numbers, sizeof numbers / sizeof *numbers};
 
 void vgg_train_options_init(vgg_train_options *options, size_t size) {
     vgg_train_options defaults = {
@@ -15,7 +15,7 @@ void vgg_train_options_init(vgg_train_options *options, size_t size) {
     vgg_optimiser_options_init(&optimiser, sizeof optimiser);
     defaults.momentum = optimiser.momentum;
     defaults.weight_decay = optimiser.weight_decay;
-    vgg_numbers_init(number_list, &defaults);
+    vgg_settings_init(number_list, &defaults);
     vgg_schedule_defaults(&defaults);
     vgg_loss_defaults(&defaults);
     vgg_options_init(options, size, &defaults, sizeof defaults);
@@ -42,7 +42,7 @@ vgg_status vgg_train_options_read(const vgg_train_options *given, vgg_train_opti
     if (status == VGG_OK)
         status = check_counts(options, error);
     if (status == VGG_OK)
-        status = vgg_numbers_check(number_list, options, error);
+        status = vgg_settings_check(number_list, options, error);
     if (status == VGG_OK)
         status = vgg_schedule_check(options, error);
     if (status == VGG_OK)

@@ -15,7 +15,7 @@ static double step_rate(const vgg_scheduler *scheduler, vgg_moment moment) {
     return options->rate * pow(options->gamma, (double)(moment.epoch / every));
 }
 
-static const vgg_number step_numbers[] = {
+static const vgg_setting step_numbers[] = {
     {"gamma", offsetof(vgg_train_options, gamma), 0.1, VGG_RANGE_POSITIVE},
 };
 
@@ -38,7 +38,7 @@ const char *vgg_schedule_name(vgg_schedule schedule) {
 
 void vgg_schedule_defaults(vgg_train_options *options) {
     for (size_t i = 0; i < ROWS; i++) {
-        vgg_numbers_init(rows[i].numbers, options);
+        vgg_settings_init(rows[i].numbers, options);
     }
 }
 
@@ -48,7 +48,7 @@ vgg_status vgg_schedule_check(const vgg_train_options *options, vgg_error *error
                         (int)options->schedule, ROWS - 1);
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < ROWS; i++) {
-        status = vgg_numbers_check(rows[i].numbers, options, error);
+        status = vgg_settings_check(rows[i].numbers, options, error);
     }
     return status;
 }

@@ -18,7 +18,7 @@ typedef struct vgg_scheduler vgg_scheduler;
 
 typedef struct vgg_schedule_row {
     const char *name;
-    vgg_number_list numbers; /* of vgg_train_options */
+    vgg_setting_list numbers; /* of vgg_train_options */
     /* What it remembers, by name: the state that a checkpoint keeps; unused ones are NULL. It is 0
      * at first. */
     const char *state[VGG_SCHEDULE_STATE_MAX];

@@ -2,7 +2,7 @@
 #include "nn/plan.h"
 #include "train/optimiser.h"
 
-static const vgg_number numbers[] = {
+static const vgg_setting numbers[] = {
     {"momentum", offsetof(vgg_optimiser_options, momentum), 0.9, VGG_RANGE_FRACTION},
     {"weight decay", offsetof(vgg_optimiser_options, weight_decay), 5e-4, VGG_RANGE_NOT_NEGATIVE},
 };

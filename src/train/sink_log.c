@@ -1,7 +1,6 @@
 /* log.jsonl. */
 #include <errno.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -73,7 +72,8 @@ static bool tell_log(void *user, const vgg_train_event *event) {
     return true;
 }
 
-vgg_status vgg_sink_log(const char *folder, bool resumed, vgg_sink *sink, vgg_error *error) {
+vgg_status vgg_event_sink_log(const char *folder, bool resumed, vgg_event_sink *sink,
+                              vgg_error *error) {
     log_sink *log = vgg_calloc(1, sizeof *log);
     if (log != NULL)
         log->path = vgg_path_join(folder, "log.jsonl");
@@ -87,6 +87,7 @@ vgg_status vgg_sink_log(const char *folder, bool resumed, vgg_sink *sink, vgg_er
         close_log(log);
         return VGG_ERROR_IO;
     }
-    *sink = (vgg_sink){.tell = tell_log, .user = log, .failure = &log->error, .close = close_log};
+    *sink =
+        (vgg_event_sink){.tell = tell_log, .user = log, .failure = &log->error, .close = close_log};
     return VGG_OK;
 }

@@ -1,5 +1,4 @@
 /* Making a trainer, and what it is asked. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -189,7 +188,7 @@ vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
 void vgg_trainer_free(vgg_trainer *trainer) {
     if (trainer == NULL)
         return;
-    vgg_sinks_free(&trainer->sinks);
+    vgg_event_sinks_free(&trainer->sinks);
     vgg_loader_free(trainer->loader);
     vgg_optimiser_free(trainer->optimiser);
     vgg_part_sums_free(&trainer->sums);
@@ -203,7 +202,8 @@ void vgg_trainer_free(vgg_trainer *trainer) {
 
 vgg_status vgg_trainer_add_sink(vgg_trainer *trainer, vgg_train_callback *callback, void *user,
                                 vgg_error *error) {
-    return vgg_sinks_add(&trainer->sinks, (vgg_sink){.tell = callback, .user = user}, error);
+    return vgg_event_sinks_add(&trainer->sinks, (vgg_event_sink){.tell = callback, .user = user},
+                               error);
 }
 
 /* ---- beginning ---- */
@@ -217,7 +217,6 @@ static vgg_status count_memory(const vgg_trainer *trainer, size_t *bytes, vgg_er
     size_t training, evaluation = 0;
     vgg_status status = vgg_plan_memory(trainer->network, &options, &training, error);
     options.mode = VGG_MODE_EVAL;
-    options.gradients = false;
     if (status == VGG_OK && trainer->validation != NULL)
         status = vgg_plan_memory(trainer->network, &options, &evaluation, error);
     if (status != VGG_OK)
@@ -230,7 +229,7 @@ static vgg_status count_memory(const vgg_trainer *trainer, size_t *bytes, vgg_er
         vgg_loader_options_init(&loader, sizeof loader);
         const vgg_network_options *network = &trainer->network->options;
         size_t input = network->channels * network->height * network->width * sizeof(float);
-        *bytes += loader.ahead * trainer->options.batch * input;
+        *bytes += (loader.ahead + 1) * trainer->options.batch * input;
     }
     return VGG_OK;
 }
@@ -238,13 +237,13 @@ static vgg_status count_memory(const vgg_trainer *trainer, size_t *bytes, vgg_er
 static vgg_status open_log(vgg_trainer *trainer, vgg_error *error) {
     if (trainer->options.folder == NULL)
         return VGG_OK;
-    vgg_sink log = {0};
+    vgg_event_sink log = {0};
     vgg_status status = vgg_folder_create(trainer->options.folder, error);
     if (status == VGG_OK)
-        status = vgg_sink_log(trainer->options.folder, trainer->resumed, &log, error);
+        status = vgg_event_sink_log(trainer->options.folder, trainer->resumed, &log, error);
     if (status != VGG_OK)
         return status;
-    status = vgg_sinks_add_first(&trainer->sinks, log, error);
+    status = vgg_event_sinks_add_first(&trainer->sinks, log, error);
     if (status != VGG_OK)
         log.close(log.user);
     return status;

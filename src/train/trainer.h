@@ -40,7 +40,7 @@ struct vgg_trainer {
     vgg_part_sums sums;       /* of a step's parts */
     vgg_loader *loader;       /* of `train`, or NULL */
     float *logits, *gradient; /* (most, classes) */
-    vgg_sinks sinks;
+    vgg_event_sinks sinks;
 
     vgg_progress progress;
     double created, started, epoch_started; /* seconds of the monotonic clock */

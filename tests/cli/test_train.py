@@ -213,6 +213,15 @@ def test_resumed_run_ends_in_the_same_bytes(pictograms, tmp_path):
     assert whole == parts
 
 
+def test_resumes_from_weights_of_fewer_bits(pictograms, tmp_path):
+    run, narrow = tmp_path / "run", tmp_path / "narrow.safetensors"
+    vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1)
+    vgg("convert", run / "last.safetensors", narrow, "--dtype", "f16")
+    narrow.rename(run / "last.safetensors")
+    assert "epoch 2/2  " in vgg("train", pictograms, "-o", run, "--resume", "--epochs", 2).out
+    assert header(run / "last.safetensors")["classifier.0.weight"]["dtype"] == "F32"
+
+
 def test_micro_batches_are_the_run_s_until_told_otherwise(pictograms, tmp_path):
     run = tmp_path / "run"
     out = vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1, "--micro-batch", 3).out

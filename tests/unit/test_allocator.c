@@ -2,7 +2,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/memory.h"
 #include "nets.h"
 #include "vgg/memory.h"
 #include "vgg_test.h"
@@ -67,6 +70,20 @@ static void test_incomplete(void **state) {
     assert_contains(error.message, "without one of its three functions");
 }
 
+/* In a process of its own: what calloc gave counts as taken, too. */
+static void test_after_calloc(void **state) {
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        vgg_free(vgg_calloc(3, 5));
+        _exit(vgg_allocator_set(&counting, NULL) == VGG_ERROR_ARGUMENT ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void test_all_memory(void **state) {
     (void)state;
     vgg_error error;
@@ -97,6 +114,7 @@ static void test_too_late(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_incomplete),
+        cmocka_unit_test(test_after_calloc),
         cmocka_unit_test(test_all_memory),
         cmocka_unit_test(test_too_late),
     };

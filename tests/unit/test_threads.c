@@ -384,6 +384,38 @@ static void children_go_on_alone(void **state) {
     free(all);
 }
 
+/* An executor whose threads are the parent's. */
+static void run_in_parent(void *user, size_t tasks, void (*task)(void *context, size_t index),
+                          void *context) {
+    if (getpid() != *(const pid_t *)user)
+        _exit(77);
+    for (size_t i = 0; i < tasks; i++) {
+        task(context, i);
+    }
+}
+
+static void children_leave_the_executor_alone(void **state) {
+    (void)state;
+    pid_t parent = getpid();
+    vgg_error error;
+    vgg_threads *threads;
+    vgg_threads_options options;
+    vgg_threads_options_init(&options, sizeof options);
+    options.count = 3;
+    options.executor = run_in_parent;
+    options.user = &parent;
+    assert_ok(vgg_threads_create(&options, &threads, &error), error);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(run_and_count(threads, UNITS) == 0 ? 0 : 1);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(run_and_count(threads, UNITS), 0);
+    vgg_threads_free(threads);
+}
+
 static void test_default_threads(void **state) {
     (void)state;
     size_t threads = vgg_threads_default();
@@ -396,11 +428,17 @@ static void test_default_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default_threads), cmocka_unit_test(every_unit_once),
-        cmocka_unit_test(wrong_options),        cmocka_unit_test(many_callers),
-        cmocka_unit_test(work_within_work),     cmocka_unit_test(the_callers_executor),
-        cmocka_unit_test(pieces_in_order),      cmocka_unit_test(nobody_waits_for_a_piece),
-        cmocka_unit_test(everything_at_once),   cmocka_unit_test(children_go_on_alone),
+        cmocka_unit_test(test_default_threads),
+        cmocka_unit_test(every_unit_once),
+        cmocka_unit_test(wrong_options),
+        cmocka_unit_test(many_callers),
+        cmocka_unit_test(work_within_work),
+        cmocka_unit_test(the_callers_executor),
+        cmocka_unit_test(pieces_in_order),
+        cmocka_unit_test(nobody_waits_for_a_piece),
+        cmocka_unit_test(everything_at_once),
+        cmocka_unit_test(children_go_on_alone),
+        cmocka_unit_test(children_leave_the_executor_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

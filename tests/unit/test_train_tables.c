@@ -29,7 +29,7 @@ typedef struct three_numbers {
 
 static void numbers(void **state) {
     (void)state;
-    static const vgg_number rows[] = {
+    static const vgg_setting rows[] = {
         {"first", offsetof(three_numbers, positive), 1, VGG_RANGE_POSITIVE},
         {"second", offsetof(three_numbers, not_negative), 0, VGG_RANGE_NOT_NEGATIVE},
         {"third", offsetof(three_numbers, fraction), 0.5, VGG_RANGE_FRACTION},
@@ -47,13 +47,13 @@ static void numbers(void **state) {
         {{1, 0, 1}, "third 1, expected 0 or more and less than 1"},
         {{1, 0, (double)NAN}, "third"},
     };
-    const vgg_number_list list = {rows, 3};
+    const vgg_setting_list list = {rows, 3};
     three_numbers defaults = {7, 7, 7};
-    vgg_numbers_init(list, &defaults);
+    vgg_settings_init(list, &defaults);
     assert_true(defaults.positive == 1 && defaults.not_negative == 0 && defaults.fraction == 0.5);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         vgg_error error = {0};
-        vgg_status status = vgg_numbers_check(list, &cases[i].values, &error);
+        vgg_status status = vgg_settings_check(list, &cases[i].values, &error);
         assert_int_equal(status, cases[i].message == NULL ? VGG_OK : VGG_ERROR_ARGUMENT);
         if (cases[i].message != NULL)
             assert_contains(error.message, cases[i].message);

@@ -1,7 +1,6 @@
 /* Reading Caffe models (github.com/BVLC/caffe, src/caffe/proto/caffe.proto): protocol buffers that
  * hold the network's layers in the order in which they run, each with its weights, as V1 "layers"
  * (whose types are numbers) or as the newer "layer" (whose types are texts). */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

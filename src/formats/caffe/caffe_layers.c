@@ -2,7 +2,6 @@
  * such a network does is refused by the name of its layer. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

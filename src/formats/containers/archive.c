@@ -1,6 +1,5 @@
 #include "formats/containers/archive.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <zip.h>

@@ -2,7 +2,6 @@
  * object's header. */
 #include "formats/containers/hdf5_parts.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

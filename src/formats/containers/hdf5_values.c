@@ -1,5 +1,4 @@
 /* Types, shapes, attributes and texts of HDF5 files. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,6 +1,5 @@
 #include "formats/containers/pickle.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"

@@ -4,7 +4,6 @@
  * of their values, and fields that nobody asks for are left out. */
 #include "formats/containers/protobuf.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,6 +1,5 @@
 /* Reading Keras's files: weights or whole models in HDF5, and the .keras archives of Keras 3, which
  * are a zip of config.json and model.weights.h5. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

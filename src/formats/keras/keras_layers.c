@@ -4,7 +4,6 @@
  * output), those of dense layers (input, output), and the inputs of the first dense layer come in
  * the order (row, column, channel). All of them are (positions, channels, outputs) and become
  * (outputs, channels, positions); for other dense layers there is one position. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

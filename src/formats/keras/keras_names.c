@@ -1,7 +1,6 @@
 /* The order of the layers of a Keras file that does not describe its model: what the attributes
  * "layer_names" and "weight_names" list, or what the names say themselves. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -3,7 +3,6 @@
  * "model_weights"; Keras 3 as "layers/conv2d/vars/0", where the group "vars" has the layer's own
  * name as an attribute. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,7 +1,6 @@
 /* Reading ONNX models (github.com/onnx/onnx, docs/IR.md): protocol buffers that hold the tensors
  * and the graph of nodes that use them. The graph is followed from the network's input to its
  * output, and says which layer a tensor belongs to. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

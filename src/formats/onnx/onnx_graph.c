@@ -1,5 +1,4 @@
 /* The graph of an ONNX model: the chain of nodes that leads from the input to the output. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

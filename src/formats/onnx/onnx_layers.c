@@ -1,7 +1,6 @@
 /* ONNX operators (github.com/onnx/onnx, docs/Operators.md) as layers of a VGG network. Whatever
  * would compute something else than such a network does is refused by the name of its node. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

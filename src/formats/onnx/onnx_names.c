@@ -2,7 +2,6 @@
  * PyTorch's, or those that exports of MXNet's model zoo (vgg0_conv0_weight, vgg0_dense0_bias) and
  * of Caffe2 (conv1_1_w_0, fc6_b_0) have. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

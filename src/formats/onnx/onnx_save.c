@@ -2,7 +2,6 @@
  * model is packed in pieces, since messages with parts of the fields, one behind the other, are a
  * message with all of them: so the values go from where they lie to the file. The same model gives
  * the same bytes. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

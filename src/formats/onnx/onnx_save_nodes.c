@@ -1,6 +1,5 @@
 #include "formats/onnx/onnx_save_nodes.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

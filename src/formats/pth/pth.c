@@ -2,7 +2,6 @@
  * <name>/data/<key> are the storages that it refers to, stored as they are at multiples of 64 bytes
  * (caffe2/serialize/inline_container.h). */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>

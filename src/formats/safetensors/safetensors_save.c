@@ -1,6 +1,5 @@
 /* Writing safetensors; the format is described in safetensors.c. */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
