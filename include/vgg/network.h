@@ -18,8 +18,7 @@ extern "C" {
 /* ---- architectures ---- */
 
 /* A configuration of the paper (Simonyan & Zisserman, arXiv 1409.1556v6, table 1). `convolutions`
- * is written as in `--arch`: output channels of 3x3 convolutions, "1x1:N" for 1x1 ones, M for a 2x2
- * max-pool, L for local response normalisation; the hidden linear layers are 4096,4096. Frozen. */
+ * is written as in vgg_network_options; the hidden linear layers are 4096,4096. Frozen. */
 typedef struct vgg_architecture {
     const char *name;        /* "A", "A-LRN", "B", "C", "D" or "E" */
     const char *common_name; /* "VGG-11" and the like */
@@ -34,12 +33,26 @@ typedef enum vgg_layout {
     VGG_LAYOUT_UNSAID = 0,      /* in options: left open */
     VGG_LAYOUT_PAPER = 1,       /* flatten; then Linear, Dropout, ReLU */
     VGG_LAYOUT_TORCHVISION = 2, /* average-pool to 7x7, flatten; then Linear, ReLU, Dropout */
+    VGG_LAYOUT_GLOBAL = 3,      /* the average of each channel; then Linear, ReLU, Dropout */
+    VGG_LAYOUT_GLOBAL_MAX = 4,  /* the maximum of each channel; then Linear, ReLU, Dropout */
 } vgg_layout;
 
-/* "paper" or "torchvision"; NULL for any other value. */
+/* "paper", "torchvision", "global" or "global-max"; NULL for any other value. */
 VGG_API const char *vgg_layout_name(vgg_layout layout);
 /* The layout of that name; VGG_LAYOUT_UNSAID when there is none. */
 VGG_API vgg_layout vgg_layout_named(const char *name);
+
+/* What 3x3 convolutions do at the edges. */
+typedef enum vgg_padding {
+    VGG_PADDING_UNSAID = 0, /* in options: left open */
+    VGG_PADDING_SAME = 1,   /* a border of zeros: height and width stay */
+    VGG_PADDING_VALID = 2,  /* none: height and width lose 2 */
+} vgg_padding;
+
+/* "same" or "valid"; NULL for any other value. */
+VGG_API const char *vgg_padding_name(vgg_padding padding);
+/* The padding of that name; VGG_PADDING_UNSAID when there is none. */
+VGG_API vgg_padding vgg_padding_named(const char *name);
 
 /* In options: what the caller says of something that it may leave open. */
 typedef enum vgg_answer {
@@ -62,16 +75,36 @@ typedef enum vgg_origin {
 /* "unknown", "told", "file", "graph", "shapes", "convention" or "size". */
 VGG_API const char *vgg_origin_name(vgg_origin origin);
 
+/* An architecture is a name of the table, or written as words between commas: those of the layers
+ * that see pictures, a slash, and those of the layers that see rows of features, as in
+ * "32,32,M,64,64,M/256". Either list may be empty; without a slash there is only the first. The
+ * last linear layer, whose outputs are the classes, is not written.
+ *
+ *   before the slash
+ *   64         a 3x3 convolution of 64 channels, with batch_norm a batch normalisation, a ReLU
+ *   1x1:64     the same with a 1x1 convolution
+ *   c64        a convolution with nothing behind it; c1x1:64 as well
+ *   64v, 64s   without a padding, and with one that keeps the size: where it differs from `padding`
+ *   M, P       a max-pool, an average pool: 2x2, stride 2, rounding down
+ *   L          local response normalisation
+ *   after the slash
+ *   256        a linear layer of 256 features, a ReLU and a dropout, in the order of the layout
+ *   f256       a linear layer with nothing behind it
+ *   on both sides
+ *   B, R       a batch normalisation, a ReLU
+ *   D0.25      a dropout of that probability
+ */
 typedef struct vgg_network_options {
     size_t struct_size; /* set by vgg_network_options_init */
-    const char *arch;   /* a name of the table, or written: "32,32,M,64,64,M/256". After the slash
-                         * come the widths of the hidden linear layers; none may be given ("64,M/"),
-                         * and without a slash there are none. Default "D" */
+    const char *arch;   /* default "D" */
     vgg_layout layout;  /* default, also when unsaid, VGG_LAYOUT_PAPER */
-    bool batch_norm;    /* a batch normalisation after every convolution, default false */
-    size_t classes;     /* default 1000 */
+    bool batch_norm; /* a batch normalisation after every convolution that is written as a number,
+                      * default false */
+    size_t classes;  /* default 1000 */
     size_t channels, height, width; /* of the input, default 3 x 224 x 224; channels: 1 or 3 */
-    double dropout;                 /* probability to drop, in [0, 1), default 0.5 */
+    double dropout; /* probability to drop behind linear layers that are written as a number, in [0,
+                     * 1), default 0.5 */
+    vgg_padding padding; /* default, also when unsaid, VGG_PADDING_SAME */
 } vgg_network_options;
 
 VGG_API void vgg_network_options_init(vgg_network_options *options, size_t size);
@@ -95,13 +128,17 @@ typedef enum vgg_layer_type {
     VGG_LAYER_RELU = 2,
     VGG_LAYER_MAX_POOL = 3,
     VGG_LAYER_LOCAL_RESPONSE_NORM = 4,
-    VGG_LAYER_AVERAGE_POOL = 5,
+    VGG_LAYER_AVERAGE_POOL = 5, /* torchvision's, to 7x7 */
     VGG_LAYER_LINEAR = 6,
     VGG_LAYER_DROPOUT = 7,
+    VGG_LAYER_AVERAGE_POOL_2X2 = 8,
+    VGG_LAYER_GLOBAL_AVERAGE_POOL = 9,
+    VGG_LAYER_GLOBAL_MAX_POOL = 10,
 } vgg_layer_type;
 
 /* PyTorch's class name: "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "LocalResponseNorm",
- * "AdaptiveAvgPool2d", "Linear", "Dropout". */
+ * "AdaptiveAvgPool2d", "Linear", "Dropout", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d".
+ * The batch normalisation of a row of features is PyTorch's BatchNorm1d, as summaries call it. */
 VGG_API const char *vgg_layer_type_name(vgg_layer_type type);
 
 /* Room for a layer's name, which says where torchvision's modules put it: "features.0", "avgpool",
@@ -112,12 +149,14 @@ typedef struct vgg_layer_info {
     size_t struct_size; /* set by the caller */
     vgg_layer_type type;
     char name[VGG_LAYER_NAME];
-    size_t kernel;     /* 3 or 1 for a convolution, 2 for a max-pool, else 0 */
+    size_t kernel;     /* 3 or 1 for a convolution, 2 for a pool of 2x2, else 0 */
     size_t dimensions; /* of the output of one image: 3 (C, H, W) or 1 (features) */
     size_t output[3];
     size_t parameters;    /* values that training changes */
     size_t multiply_adds; /* for one image; convolutions and linear layers only, as is usual */
     size_t first_tensor, tensors; /* its tensors are first_tensor .. first_tensor + tensors - 1 */
+    size_t padding;               /* of a convolution: 1, or 0 without; else 0 */
+    double dropout;               /* of a dropout: the probability; else 0 */
 } vgg_layer_info;
 
 /* Layers are numbered in the order in which they are executed; each is a row of the summary. */
@@ -185,8 +224,8 @@ VGG_API vgg_status vgg_network_set_trained(vgg_network *network, size_t layer, b
                                            vgg_error *error);
 VGG_API bool vgg_network_trained(const vgg_network *network, size_t layer);
 
-/* Freezes the first `blocks` blocks of convolutions, each of which ends with a max-pool, and trains
- * all other layers. */
+/* Freezes the first `blocks` blocks of convolutions, each of which ends with a pool of 2x2, and
+ * trains all other layers. */
 VGG_API vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *error);
 
 /* Totals of all layers. */
@@ -200,7 +239,8 @@ VGG_API size_t vgg_network_multiply_adds(const vgg_network *network);
 VGG_API vgg_status vgg_network_summary(const vgg_network *network, size_t batch, char **text,
                                        vgg_error *error);
 
-/* The same as JSON: {"arch", "layout", "batch_norm", "input", "classes", "batch", "layers":
+/* The same as JSON: {"arch", "layout", "batch_norm", "padding", "input", "classes", "batch",
+ * "layers":
  * [{"name", "type", "output_shape", "parameters", "multiply_adds"}], "parameters",
  * "trainable_parameters", "multiply_adds", "parameters_by_type": {"F32": ...}, "input_mb",
  * "forward_backward_mb", "parameters_mb", "total_mb"}. The caller frees *text with

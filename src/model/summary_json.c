@@ -11,10 +11,9 @@ static json_t *layer_json(const vgg_layer_info *info, size_t batch) {
     for (size_t i = 0; i < info->dimensions; i++) {
         json_array_append_new(shape, json_integer((json_int_t)info->output[i]));
     }
-    return json_pack("{s:s, s:s, s:o, s:I, s:I}", "name", info->name, "type",
-                     vgg_layer_type_name(info->type), "output_shape", shape, "parameters",
-                     (json_int_t)info->parameters, "multiply_adds",
-                     (json_int_t)info->multiply_adds);
+    return json_pack("{s:s, s:s, s:o, s:I, s:I}", "name", info->name, "type", vgg_layer_class(info),
+                     "output_shape", shape, "parameters", (json_int_t)info->parameters,
+                     "multiply_adds", (json_int_t)info->multiply_adds);
 }
 
 static json_t *types_json(const vgg_estimate *totals) {
@@ -38,16 +37,17 @@ vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, ch
         json_array_append_new(layers, layer_json(&info, batch));
     }
     json_t *root = json_pack(
-        "{s:s, s:s, s:b, s:[I,I,I], s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f}", "arch",
-        options->arch, "layout", vgg_layout_name(options->layout), "batch_norm",
-        (int)options->batch_norm, "input", (json_int_t)options->channels,
-        (json_int_t)options->height, (json_int_t)options->width, "classes",
-        (json_int_t)options->classes, "batch", batch == 0 ? (json_int_t)-1 : (json_int_t)batch,
-        "layers", layers, "parameters", (json_int_t)totals.parameters, "trainable_parameters",
-        (json_int_t)totals.parameters, "multiply_adds", (json_int_t)totals.multiply_adds,
-        "parameters_by_type", types_json(&totals), "input_mb", totals.input_mb,
-        "forward_backward_mb", totals.forward_backward_mb, "parameters_mb", totals.parameters_mb,
-        "total_mb", vgg_estimate_mb(&totals));
+        "{s:s, s:s, s:b, s:s, s:[I,I,I], s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f}",
+        "arch", options->arch, "layout", vgg_layout_name(options->layout), "batch_norm",
+        (int)options->batch_norm, "padding", vgg_padding_name(options->padding), "input",
+        (json_int_t)options->channels, (json_int_t)options->height, (json_int_t)options->width,
+        "classes", (json_int_t)options->classes, "batch",
+        batch == 0 ? (json_int_t)-1 : (json_int_t)batch, "layers", layers, "parameters",
+        (json_int_t)totals.parameters, "trainable_parameters", (json_int_t)totals.parameters,
+        "multiply_adds", (json_int_t)totals.multiply_adds, "parameters_by_type",
+        types_json(&totals), "input_mb", totals.input_mb, "forward_backward_mb",
+        totals.forward_backward_mb, "parameters_mb", totals.parameters_mb, "total_mb",
+        vgg_estimate_mb(&totals));
     char *result =
         root == NULL ? NULL : vgg_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(root);

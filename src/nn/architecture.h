@@ -1,24 +1,11 @@
-/* Architectures: the table of the paper, and reading written ones. */
+/* The table of the paper, and names. */
 #ifndef VGG_NN_ARCHITECTURE_H
 #define VGG_NN_ARCHITECTURE_H
 
 #include "vgg/network.h"
 
-/* A word of an architecture: a convolution (kernel 3 or 1), a max-pool or an LRN. */
-typedef struct vgg_arch_token {
-    vgg_layer_type type;
-    size_t kernel, channels; /* of a convolution */
-} vgg_arch_token;
-
-typedef struct vgg_arch_list {
-    vgg_arch_token *tokens;
-    size_t token_count;
-    size_t *hidden; /* widths of the hidden linear layers */
-    size_t hidden_count;
-} vgg_arch_list;
-
-/* Reads a name of the table or a written architecture. The caller frees both arrays. */
-vgg_status vgg_arch_parse(const char *arch, vgg_arch_list *plan, vgg_error *error);
+/* The hidden linear layers of every row. */
+#define VGG_ARCH_HIDDEN "4096,4096"
 
 /* The table's row with these convolutions, "64,M,128"; NULL when there is none. */
 const vgg_architecture *vgg_arch_row_of(const char *convolutions);

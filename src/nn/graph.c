@@ -94,6 +94,9 @@ static size_t add_layer(graph_builder *to, size_t layer) {
     case VGG_LAYER_LOCAL_RESPONSE_NORM:
         add_op(to, VGG_OP_LRN, layer, out);
         break;
+    case VGG_LAYER_AVERAGE_POOL_2X2:
+    case VGG_LAYER_GLOBAL_AVERAGE_POOL:
+    case VGG_LAYER_GLOBAL_MAX_POOL:
     case VGG_LAYER_AVERAGE_POOL:
         /* Where the size stays, every window holds one value. */
         if (out.height != to->extent.height || out.width != to->extent.width)

@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "nn/architecture.h"
+#include "nn/structure.h"
 
 /* Side of torchvision's average pool. */
 #define AVERAGE_SIDE 7
@@ -21,7 +22,8 @@ void vgg_network_options_init(vgg_network_options *options, size_t size) {
                                           .channels = 3,
                                           .height = 224,
                                           .width = 224,
-                                          .dropout = 0.5};
+                                          .dropout = 0.5,
+                                          .padding = VGG_PADDING_SAME};
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
@@ -48,6 +50,12 @@ static vgg_layer *add_layer(layer_builder *to, vgg_layer_type type) {
     return layer;
 }
 
+static vgg_layer *add_named(layer_builder *to, vgg_layer_type type, const char *name) {
+    vgg_layer *layer = add_layer(to, type);
+    snprintf(layer->name, sizeof layer->name, "%s", name);
+    return layer;
+}
+
 static vgg_layer *add_feature(layer_builder *to, vgg_layer_type type) {
     vgg_layer *layer = add_layer(to, type);
     snprintf(layer->name, sizeof layer->name, "features.%zu", to->feature++);
@@ -61,62 +69,44 @@ static vgg_layer *add_classifier(layer_builder *to, vgg_layer_type type) {
     return layer;
 }
 
-static void add_convolution(layer_builder *to, const vgg_arch_token *token) {
-    vgg_layer *layer = add_feature(to, VGG_LAYER_CONVOLUTION);
-    layer->kernel = token->kernel;
-    layer->output.channels = token->channels;
-    if (to->network->options.batch_norm)
-        add_feature(to, VGG_LAYER_BATCH_NORM);
-    add_feature(to, VGG_LAYER_RELU);
-}
-
-static void add_linear(layer_builder *to, size_t features) {
-    add_classifier(to, VGG_LAYER_LINEAR)->output.channels = features;
-}
-
-static void add_dropout(layer_builder *to) {
-    add_classifier(to, VGG_LAYER_DROPOUT)->dropout = to->network->options.dropout;
-}
-
-static void add_layers(layer_builder *to, const vgg_arch_list *list) {
-    const vgg_network_options *options = &to->network->options;
-    for (size_t i = 0; i < list->token_count; i++) {
-        if (list->tokens[i].type == VGG_LAYER_CONVOLUTION)
-            add_convolution(to, &list->tokens[i]);
-        else
-            add_feature(to, list->tokens[i].type);
-    }
-    if (options->layout == VGG_LAYOUT_TORCHVISION) {
-        vgg_layer *layer = add_layer(to, VGG_LAYER_AVERAGE_POOL);
-        snprintf(layer->name, sizeof layer->name, "avgpool");
-    }
-    for (size_t i = 0; i < list->hidden_count; i++) {
-        add_linear(to, list->hidden[i]);
-        if (options->layout == VGG_LAYOUT_PAPER)
-            add_dropout(to);
-        add_classifier(to, VGG_LAYER_RELU);
-        if (options->layout == VGG_LAYOUT_TORCHVISION)
-            add_dropout(to);
-    }
-    add_linear(to, options->classes);
-}
-
-/* Counts what add_layers may append at most. */
-static size_t most_layers(const vgg_arch_list *list) {
-    return 3 * list->token_count + 3 * list->hidden_count + 2;
+static void add_of_structure(layer_builder *to, const vgg_structure_layer *from) {
+    vgg_layer *layer;
+    if (from->flat)
+        layer = add_classifier(to, from->type);
+    else if (from->type == VGG_LAYER_AVERAGE_POOL || from->type == VGG_LAYER_GLOBAL_AVERAGE_POOL)
+        layer = add_named(to, from->type, "avgpool");
+    else if (from->type == VGG_LAYER_GLOBAL_MAX_POOL)
+        layer = add_named(to, from->type, "maxpool");
+    else
+        layer = add_feature(to, from->type);
+    layer->output.channels = from->outputs;
+    layer->kernel = from->kernel;
+    layer->valid = from->valid;
+    layer->dropout = from->dropout;
 }
 
 /* ---- shapes ---- */
+
+/* What a convolution without padding leaves of a side; 0 when it has no place there. */
+static size_t without_edges(const vgg_layer *layer, size_t side) {
+    size_t edges = layer->valid ? layer->kernel - 1 : 0;
+    return side > edges ? side - edges : 0;
+}
 
 /* The extent that leaves a layer; a linear layer's own width is in layer->output.channels. */
 static vgg_extent output_extent(const vgg_layer *layer, vgg_extent in) {
     switch (layer->type) {
     case VGG_LAYER_CONVOLUTION:
-        return (vgg_extent){layer->output.channels, in.height, in.width};
+        return (vgg_extent){layer->output.channels, without_edges(layer, in.height),
+                            without_edges(layer, in.width)};
     case VGG_LAYER_MAX_POOL:
+    case VGG_LAYER_AVERAGE_POOL_2X2:
         return (vgg_extent){in.channels, in.height / 2, in.width / 2};
     case VGG_LAYER_AVERAGE_POOL:
         return (vgg_extent){in.channels, AVERAGE_SIDE, AVERAGE_SIDE};
+    case VGG_LAYER_GLOBAL_AVERAGE_POOL:
+    case VGG_LAYER_GLOBAL_MAX_POOL:
+        return (vgg_extent){in.channels, 1, 1};
     case VGG_LAYER_LINEAR:
         return (vgg_extent){layer->output.channels, 1, 1};
     case VGG_LAYER_BATCH_NORM:
@@ -128,12 +118,20 @@ static vgg_extent output_extent(const vgg_layer *layer, vgg_extent in) {
     return in;
 }
 
-static size_t count_pools(const vgg_network *network) {
-    size_t pools = 0;
-    for (size_t i = 0; i < network->layer_count; i++) {
-        pools += network->layers[i].type == VGG_LAYER_MAX_POOL;
+/* The least side of an input that leaves something behind every layer of pictures, going back from
+ * a side of 1, which the pools of fixed size are content with. */
+static size_t least_side(const vgg_network *network) {
+    size_t side = 1;
+    for (size_t i = network->layer_count; i-- > 0;) {
+        const vgg_layer *layer = &network->layers[i];
+        if (side > SIZE_MAX / 4)
+            return SIZE_MAX;
+        if (vgg_layer_halves(layer))
+            side *= 2;
+        else if (layer->valid)
+            side += layer->kernel - 1;
     }
-    return pools;
+    return side;
 }
 
 /* (features, 1, 1), or an error when the product does not fit. */
@@ -155,7 +153,7 @@ vgg_status vgg_network_extents(const vgg_network *network, size_t height, size_t
         vgg_extent in = extents[i];
         if (layer->flattens && flatten(&in, error) != VGG_OK)
             return VGG_ERROR_SHAPE;
-        if (layer->type == VGG_LAYER_LINEAR && layer->input.channels != 0 &&
+        if (layer->flattens && layer->tensors > 0 && layer->input.channels != 0 &&
             in.channels != layer->input.channels)
             return vgg_fail(
                 error, VGG_ERROR_SHAPE,
@@ -167,10 +165,11 @@ vgg_status vgg_network_extents(const vgg_network *network, size_t height, size_t
         if (extents[i + 1].height == 0 || extents[i + 1].width == 0)
             return vgg_fail(
                 error, VGG_ERROR_SHAPE,
-                "input %zux%zu is too small: %s has %zux%zu to pool, and the %zu pools of "
-                "\"%s\" need a side of at least %zu",
-                height, width, layer->name, in.height, in.width, count_pools(network),
-                network->options.arch, (size_t)1 << vgg_size_min(count_pools(network), 62));
+                "input %zux%zu is too small: %s has %zux%zu to %s, and \"%s\" needs a side of at "
+                "least %zu",
+                height, width, layer->name, in.height, in.width,
+                layer->type == VGG_LAYER_CONVOLUTION ? "convolve without padding" : "pool",
+                network->options.arch, least_side(network));
     }
     return VGG_OK;
 }
@@ -218,39 +217,49 @@ static vgg_status add_tensors(vgg_network *network, const vgg_layer *layer, vgg_
 
 /* ---- creating ---- */
 
-static vgg_status check_options(const vgg_network_options *options, vgg_error *error) {
-    if (options->arch == NULL)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "no architecture given");
-    if (options->layout != VGG_LAYOUT_PAPER && options->layout != VGG_LAYOUT_TORCHVISION)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "layout %d, expected paper or torchvision",
-                        (int)options->layout);
+static vgg_status check_input(const vgg_network_options *options, vgg_error *error) {
     if (options->channels != 1 && options->channels != 3)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu input channels, expected 1 or 3",
                         options->channels);
-    if (options->classes == 0 || options->classes > 1000000)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu classes, expected 1 to 1000000",
-                        options->classes);
     if (options->height == 0 || options->width == 0 || options->height > 65536 ||
         options->width > 65536)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "input %zux%zu, expected sides of 1 to 65536",
                         options->height, options->width);
+    return VGG_OK;
+}
+
+static vgg_status check_options(const vgg_network_options *options, vgg_error *error) {
+    if (options->arch == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "no architecture given");
+    if (vgg_layout_name(options->layout) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "layout %d, expected paper, torchvision, global or global-max",
+                        (int)options->layout);
+    if (vgg_padding_name(options->padding) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "padding %d, expected same or valid",
+                        (int)options->padding);
+    if (options->classes == 0 || options->classes > VGG_MOST_CLASSES)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu classes, expected 1 to %d",
+                        options->classes, VGG_MOST_CLASSES);
     if (!(options->dropout >= 0 && options->dropout < 1))
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "dropout %g, expected a probability of 0 or more and less than 1",
                         options->dropout);
-    return VGG_OK;
+    return check_input(options, error);
 }
 
-/* Lays out the layers of `list` in a network whose options are set. */
-static vgg_status build(vgg_network *network, const vgg_arch_list *list, vgg_error *error) {
-    network->layers = vgg_calloc(most_layers(list), sizeof *network->layers);
-    vgg_extent *extents = vgg_calloc(most_layers(list) + 1, sizeof *extents);
+/* Lays out the layers of a structure in a network whose options are set. */
+static vgg_status build(vgg_network *network, const vgg_structure *structure, vgg_error *error) {
+    network->layers = vgg_calloc(structure->count, sizeof *network->layers);
+    vgg_extent *extents = vgg_calloc(structure->count + 1, sizeof *extents);
     if (network->layers == NULL || extents == NULL) {
         vgg_free(extents);
-        return vgg_fail_memory(error, "the layers", most_layers(list) * sizeof *network->layers);
+        return vgg_fail_memory(error, "the layers", structure->count * sizeof *network->layers);
     }
     layer_builder begun = {.network = network};
-    add_layers(&begun, list);
+    for (size_t i = 0; i < structure->count; i++) {
+        add_of_structure(&begun, &structure->layers[i]);
+    }
     network->tensors = vgg_calloc(network->tensor_count, sizeof *network->tensors);
     vgg_status status = VGG_OK;
     if (network->tensors == NULL)
@@ -271,6 +280,24 @@ static vgg_status build(vgg_network *network, const vgg_arch_list *list, vgg_err
     return status;
 }
 
+/* options->arch becomes the network's, or is freed. */
+static vgg_status create(const vgg_structure *structure, const vgg_network_options *options,
+                         vgg_network **out, vgg_error *error) {
+    vgg_network *network = vgg_calloc(1, sizeof *network);
+    if (network == NULL || options->arch == NULL) {
+        vgg_free((char *)(uintptr_t)options->arch);
+        vgg_free(network);
+        return vgg_fail_memory(error, "a network", sizeof *network);
+    }
+    network->options = *options;
+    vgg_status status = build(network, structure, error);
+    if (status == VGG_OK)
+        *out = network;
+    else
+        vgg_network_free(network);
+    return status;
+}
+
 vgg_status vgg_network_create(const vgg_network_options *given, vgg_network **out,
                               vgg_error *error) {
     vgg_network_options options;
@@ -280,32 +307,36 @@ vgg_status vgg_network_create(const vgg_network_options *given, vgg_network **ou
     options.struct_size = sizeof options;
     if (options.layout == VGG_LAYOUT_UNSAID)
         options.layout = VGG_LAYOUT_PAPER;
+    if (options.padding == VGG_PADDING_UNSAID)
+        options.padding = VGG_PADDING_SAME;
     if (status == VGG_OK)
         status = check_options(&options, error);
-    vgg_arch_list list;
-    if (status == VGG_OK)
-        status = vgg_arch_parse(options.arch, &list, error);
     if (status != VGG_OK)
         return status;
-    vgg_network *network = vgg_calloc(1, sizeof *network);
-    const vgg_architecture *row = vgg_arch_find(options.arch);
-    char *arch = vgg_text_copy(row != NULL ? row->name : options.arch);
-    if (network == NULL || arch == NULL) {
-        vgg_free(network);
-        vgg_free(arch);
-        status = vgg_fail_memory(error, "a network", sizeof *network);
-    } else {
-        options.arch = arch;
-        network->options = options;
-        status = build(network, &list, error);
-        if (status != VGG_OK)
-            vgg_network_free(network);
+    vgg_structure structure;
+    status = vgg_structure_read(&options, &structure, error);
+    if (status == VGG_OK) {
+        const vgg_architecture *row = vgg_arch_find(options.arch);
+        options.arch = vgg_text_copy(row != NULL ? row->name : options.arch);
+        status = create(&structure, &options, out, error);
     }
-    vgg_free(list.tokens);
-    vgg_free(list.hidden);
-    if (status == VGG_OK)
-        *out = network;
+    vgg_structure_free(&structure);
     return status;
+}
+
+vgg_status vgg_network_create_from(const vgg_structure *structure, size_t channels, size_t height,
+                                   size_t width, vgg_network **out, vgg_error *error) {
+    vgg_network_options options;
+    vgg_network_options_init(&options, sizeof options);
+    options.channels = channels;
+    options.height = height;
+    options.width = width;
+    vgg_status status = check_input(&options, error);
+    if (status == VGG_OK)
+        status = vgg_structure_check(structure, error);
+    if (status == VGG_OK)
+        status = vgg_structure_write(structure, &options, error);
+    return status == VGG_OK ? create(structure, &options, out, error) : status;
 }
 
 void vgg_network_free(vgg_network *network) {

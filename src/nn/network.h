@@ -3,6 +3,7 @@
 #define VGG_NN_NETWORK_H
 
 #include "base/elements.h"
+#include "nn/structure.h"
 #include "vgg/network.h"
 
 /* Channels and spatial size of what flows between layers; after flattening (features, 1, 1). */
@@ -14,12 +15,18 @@ typedef struct vgg_layer {
     vgg_layer_type type;
     char name[VGG_LAYER_NAME];
     size_t kernel;            /* 3 or 1: convolution */
+    bool valid;               /* convolution: without padding */
     vgg_extent input, output; /* of one image, at the network's own input size */
     bool flattens;            /* the layer sees its input as one row of features per image */
     double dropout;
     size_t first_tensor, tensors;
     bool frozen; /* not trained */
 } vgg_layer;
+
+/* Whether the layer is a pool of 2x2. */
+static inline bool vgg_layer_halves(const vgg_layer *layer) {
+    return layer->type == VGG_LAYER_MAX_POOL || layer->type == VGG_LAYER_AVERAGE_POOL_2X2;
+}
 
 /* Where a tensor's numbers are, and what they are. */
 typedef struct vgg_numbers {
@@ -59,6 +66,11 @@ struct vgg_network {
 
 /* Order of the tensors of a layer: convolution and linear have two, batch normalisation four. */
 enum { VGG_TENSOR_WEIGHT = 0, VGG_TENSOR_BIAS = 1, VGG_TENSOR_MEAN = 2, VGG_TENSOR_VARIANCE = 3 };
+
+/* A network with the layers of a structure, for an input of that size; it is described by the words
+ * that vgg_structure_write gives. VGG_ERROR_ARGUMENT when the structure is out of order. */
+vgg_status vgg_network_create_from(const vgg_structure *structure, size_t channels, size_t height,
+                                   size_t width, vgg_network **network, vgg_error *error);
 
 /* The values for writing, as floats; takes the memory (cleared, or copied from what was borrowed or
  * stored in fewer bits) when there is none yet. NULL when memory ran out. The caller counts

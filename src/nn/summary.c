@@ -41,6 +41,11 @@ double vgg_estimate_mb(const vgg_estimate *totals) {
     return totals->input_mb + totals->forward_backward_mb + totals->parameters_mb;
 }
 
+const char *vgg_layer_class(const vgg_layer_info *info) {
+    bool rows = info->type == VGG_LAYER_BATCH_NORM && info->dimensions == 1;
+    return rows ? "BatchNorm1d" : vgg_layer_type_name(info->type);
+}
+
 /* 138357544 -> "138,357,544" */
 static const char *with_commas(size_t value, char buffer[32]) {
     char digits[24];
@@ -57,7 +62,7 @@ static const char *with_commas(size_t value, char buffer[32]) {
 
 static void add_row(vgg_text *text, const vgg_layer_info *info, size_t row, size_t batch) {
     char name[48], images[24] = "-1", shape[96], parameters[32];
-    snprintf(name, sizeof name, "%s-%zu", vgg_layer_type_name(info->type), row);
+    snprintf(name, sizeof name, "%s-%zu", vgg_layer_class(info), row);
     if (batch > 0)
         snprintf(images, sizeof images, "%zu", batch);
     if (info->dimensions == 1)

@@ -12,6 +12,9 @@ typedef struct vgg_estimate {
     double input_mb, forward_backward_mb, parameters_mb;
 } vgg_estimate;
 
+/* PyTorch's class of a layer: its type's, but BatchNorm1d for rows of features. */
+const char *vgg_layer_class(const vgg_layer_info *info);
+
 /* Of a batch; 0 counts as 1. */
 vgg_estimate vgg_network_estimate(const vgg_network *network, size_t batch);
 double vgg_estimate_mb(const vgg_estimate *totals);

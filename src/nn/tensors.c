@@ -10,9 +10,17 @@
 #include "nn/network.h"
 
 const char *vgg_layer_type_name(vgg_layer_type type) {
-    static const char *const names[] = {
-        "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "LocalResponseNorm", "AdaptiveAvgPool2d",
-        "Linear", "Dropout"};
+    static const char *const names[] = {"Conv2d",
+                                        "BatchNorm2d",
+                                        "ReLU",
+                                        "MaxPool2d",
+                                        "LocalResponseNorm",
+                                        "AdaptiveAvgPool2d",
+                                        "Linear",
+                                        "Dropout",
+                                        "AvgPool2d",
+                                        "AdaptiveAvgPool2d",
+                                        "AdaptiveMaxPool2d"};
     size_t index = (size_t)type;
     return index < sizeof names / sizeof *names ? names[index] : "Unknown";
 }
@@ -45,7 +53,9 @@ vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer
     const vgg_layer *layer = &network->layers[index];
     vgg_layer_info found = {
         .type = layer->type,
-        .kernel = layer->type == VGG_LAYER_MAX_POOL ? 2 : layer->kernel,
+        .kernel = vgg_layer_halves(layer) ? 2 : layer->kernel,
+        .padding = layer->valid ? 0 : layer->kernel / 2,
+        .dropout = layer->dropout,
         .dimensions = layer->flattens ? 1 : 3,
         .output = {layer->output.channels, layer->output.height, layer->output.width},
         .parameters = learnable_values(network, layer),
@@ -74,7 +84,7 @@ bool vgg_network_trained(const vgg_network *network, size_t layer) {
 vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *error) {
     size_t found = 0;
     for (size_t l = 0; l < network->layer_count; l++) {
-        found += network->layers[l].type == VGG_LAYER_MAX_POOL;
+        found += vgg_layer_halves(&network->layers[l]);
     }
     if (blocks > found)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu blocks to freeze, expected 0 to %zu",
@@ -82,7 +92,7 @@ vgg_status vgg_network_freeze(vgg_network *network, size_t blocks, vgg_error *er
     size_t passed = 0;
     for (size_t l = 0; l < network->layer_count; l++) {
         network->layers[l].frozen = passed < blocks;
-        passed += network->layers[l].type == VGG_LAYER_MAX_POOL;
+        passed += vgg_layer_halves(&network->layers[l]);
     }
     return VGG_OK;
 }

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/keras/keras.h"
-#include "nn/architecture.h"
+#include "nn/structure.h"
 
 static vgg_status use(vgg_keras *k, vgg_keras_layer *layer, vgg_error *error) {
     layer->used = true;
@@ -136,22 +136,22 @@ static int block_of(const char *name) {
 }
 
 /* Whether the convolutions have the architecture's widths. */
-static bool has_widths(const vgg_keras *k, const vgg_arch_list *list) {
+static bool has_widths(const vgg_keras *k, const vgg_structure *list) {
     size_t token = 0;
     for (size_t i = 0; i < k->step_count; i++) {
         if (k->steps[i].kind != VGG_KERAS_CONVOLUTION)
             continue;
-        while (token < list->token_count && list->tokens[token].type != VGG_LAYER_CONVOLUTION) {
+        while (token < list->count && list->layers[token].type != VGG_LAYER_CONVOLUTION) {
             token++;
         }
         const size_t *shape = k->steps[i].layer->tensors[VGG_KERAS_KERNEL]->array.shape;
-        if (token == list->token_count || list->tokens[token].channels != shape[3] ||
-            list->tokens[token].kernel != shape[0])
+        if (token == list->count || list->layers[token].outputs != shape[3] ||
+            list->layers[token].kernel != shape[0])
             return false;
         token++;
     }
-    for (; token < list->token_count; token++) {
-        if (list->tokens[token].type == VGG_LAYER_CONVOLUTION)
+    for (; token < list->count; token++) {
+        if (list->layers[token].type == VGG_LAYER_CONVOLUTION)
             return false;
     }
     return true;
@@ -163,12 +163,12 @@ typedef struct pools {
     size_t count; /* of convolutions */
 } pools;
 
-static void pools_of_table(const vgg_arch_list *list, pools *p) {
+static void pools_of_table(const vgg_structure *list, pools *p) {
     size_t seen = 0;
-    for (size_t i = 0; i < list->token_count; i++) {
-        if (list->tokens[i].type == VGG_LAYER_CONVOLUTION)
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->layers[i].type == VGG_LAYER_CONVOLUTION)
             seen++;
-        else if (list->tokens[i].type == VGG_LAYER_MAX_POOL)
+        else if (list->layers[i].type == VGG_LAYER_MAX_POOL)
             p->after[seen - 1] = true;
     }
 }
@@ -176,15 +176,16 @@ static void pools_of_table(const vgg_arch_list *list, pools *p) {
 static vgg_status find_in_table(const vgg_keras *k, pools *p, bool *found, vgg_error *error) {
     const vgg_architecture *row;
     for (size_t i = 0; !*found && (row = vgg_architecture_at(i)) != NULL; i++) {
-        vgg_arch_list list;
-        vgg_status status = vgg_arch_parse(row->name, &list, error);
-        if (status != VGG_OK)
+        vgg_structure list;
+        vgg_status status = vgg_structure_of_row(row, &list, error);
+        if (status != VGG_OK) {
+            vgg_structure_free(&list);
             return status;
+        }
         *found = has_widths(k, &list);
         if (*found)
             pools_of_table(&list, p);
-        vgg_free(list.tokens);
-        vgg_free(list.hidden);
+        vgg_structure_free(&list);
     }
     return VGG_OK;
 }

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/onnx/onnx.h"
-#include "nn/architecture.h"
+#include "nn/structure.h"
 
 #define NAME 160
 #define MOST_LAYERS 64
@@ -109,13 +109,13 @@ static bool has_size(const Vgg__Onnx__Tensor *tensor, size_t at, size_t size) {
 }
 
 /* Whether the convolutions are those of an architecture. */
-static bool fits(const names *n, const vgg_arch_list *list) {
+static bool fits(const names *n, const vgg_structure *list) {
     size_t seen = 0;
-    for (size_t i = 0; i < list->token_count; i++) {
-        const vgg_arch_token *token = &list->tokens[i];
+    for (size_t i = 0; i < list->count; i++) {
+        const vgg_structure_layer *token = &list->layers[i];
         if (token->type != VGG_LAYER_CONVOLUTION)
             continue;
-        if (seen == n->convolution_count || !has_size(n->convolutions[seen], 0, token->channels) ||
+        if (seen == n->convolution_count || !has_size(n->convolutions[seen], 0, token->outputs) ||
             !has_size(n->convolutions[seen], 2, token->kernel))
             return false;
         seen++;
@@ -148,15 +148,15 @@ static vgg_status place_convolution(names *n, vgg_sequence *sequence, size_t i, 
     return status == VGG_OK ? vgg_sequence_batch_norm(sequence, figures, error) : status;
 }
 
-static vgg_status place(names *n, const vgg_arch_list *list, vgg_error *error) {
+static vgg_status place(names *n, const vgg_structure *list, vgg_error *error) {
     vgg_sequence sequence = vgg_sequence_begin(n->onnx->source);
     vgg_status status = VGG_OK;
-    for (size_t i = 0, c = 0; status == VGG_OK && i < list->token_count; i++) {
-        if (list->tokens[i].type == VGG_LAYER_CONVOLUTION)
+    for (size_t i = 0, c = 0; status == VGG_OK && i < list->count; i++) {
+        if (list->layers[i].type == VGG_LAYER_CONVOLUTION)
             status = place_convolution(n, &sequence, c++, error);
-        else if (list->tokens[i].type == VGG_LAYER_MAX_POOL)
+        else if (list->layers[i].type == VGG_LAYER_MAX_POOL)
             vgg_sequence_pool(&sequence);
-        else
+        else if (list->layers[i].type == VGG_LAYER_LOCAL_RESPONSE_NORM)
             vgg_sequence_lrn(&sequence);
     }
     for (size_t i = 0; status == VGG_OK && i < n->linear_count; i++) {
@@ -175,15 +175,16 @@ static vgg_status place_by_table(names *n, bool *placed, vgg_error *error) {
     const vgg_architecture *row;
     *placed = false;
     for (size_t i = 0; !*placed && (row = vgg_architecture_at(i)) != NULL; i++) {
-        vgg_arch_list list;
-        vgg_status status = vgg_arch_parse(row->name, &list, error);
-        if (status != VGG_OK)
+        vgg_structure list;
+        vgg_status status = vgg_structure_of_row(row, &list, error);
+        if (status != VGG_OK) {
+            vgg_structure_free(&list);
             return status;
+        }
         *placed = fits(n, &list);
         if (*placed)
             status = place(n, &list, error);
-        vgg_free(list.tokens);
-        vgg_free(list.hidden);
+        vgg_structure_free(&list);
         if (status != VGG_OK)
             return status;
     }

@@ -128,26 +128,24 @@ static void add_lrn(vgg_onnx_nodes *nodes, const vgg_layer *layer, const char *a
 }
 
 static void add_linear(vgg_onnx_nodes *nodes, const vgg_network *network, const vgg_layer *layer,
-                       bool flat, const char *at) {
-    if (!flat) {
-        add_int(add_node(nodes, "Flatten", "flatten", at), "axis", 1);
-        at = "flatten";
-    }
+                       const char *at) {
     vgg_onnx_made_node *made = add_node(nodes, "Gemm", layer->name, at);
     add_tensors(made, network, layer);
     add_int(made, "transB", 1);
 }
 
 static vgg_status add_layer(vgg_onnx_nodes *nodes, const vgg_network *network,
-                            const vgg_layer *layer, bool *flat, const char **at, const char *path,
+                            const vgg_layer *layer, const char **at, const char *path,
                             vgg_error *error) {
     vgg_onnx_made_node *made;
+    size_t border;
     switch (layer->type) {
     case VGG_LAYER_CONVOLUTION:
         made = add_node(nodes, "Conv", layer->name, *at);
         add_tensors(made, network, layer);
         add_sizes(made, "kernel_shape", 1, layer->kernel, layer->kernel);
-        add_sizes(made, "pads", 2, layer->kernel / 2, layer->kernel / 2);
+        border = layer->valid ? 0 : layer->kernel / 2;
+        add_sizes(made, "pads", 2, border, border);
         break;
     case VGG_LAYER_BATCH_NORM:
         made = add_node(nodes, "BatchNormalization", layer->name, *at);
@@ -158,18 +156,25 @@ static vgg_status add_layer(vgg_onnx_nodes *nodes, const vgg_network *network,
         add_node(nodes, "Relu", layer->name, *at);
         break;
     case VGG_LAYER_MAX_POOL:
-        made = add_node(nodes, "MaxPool", layer->name, *at);
+    case VGG_LAYER_AVERAGE_POOL_2X2:
+        made = add_node(nodes, layer->type == VGG_LAYER_MAX_POOL ? "MaxPool" : "AveragePool",
+                        layer->name, *at);
         add_sizes(made, "kernel_shape", 1, 2, 2);
         add_sizes(made, "strides", 1, 2, 2);
         break;
     case VGG_LAYER_LOCAL_RESPONSE_NORM:
         add_lrn(nodes, layer, *at);
         break;
+    case VGG_LAYER_GLOBAL_AVERAGE_POOL:
+        add_node(nodes, "GlobalAveragePool", layer->name, *at);
+        break;
+    case VGG_LAYER_GLOBAL_MAX_POOL:
+        add_node(nodes, "GlobalMaxPool", layer->name, *at);
+        break;
     case VGG_LAYER_AVERAGE_POOL:
         return add_average_pool(nodes, layer, at, path, error);
     case VGG_LAYER_LINEAR:
-        add_linear(nodes, network, layer, *flat, *at);
-        *flat = true;
+        add_linear(nodes, network, layer, *at);
         break;
     case VGG_LAYER_DROPOUT:
         return VGG_OK;
@@ -185,7 +190,13 @@ static vgg_status add_layers(vgg_onnx_nodes *nodes, const vgg_saving *saving, co
     bool flat = false;
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++) {
-        status = add_layer(nodes, network, &network->layers[i], &flat, &at, path, error);
+        const vgg_layer *layer = &network->layers[i];
+        if (layer->flattens && !flat) {
+            add_int(add_node(nodes, "Flatten", "flatten", at), "axis", 1);
+            at = "flatten";
+            flat = true;
+        }
+        status = add_layer(nodes, network, layer, &at, path, error);
     }
     if (status != VGG_OK)
         return status;
