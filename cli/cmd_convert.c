@@ -25,7 +25,9 @@ static const char *const stored_dtypes[] = {"F32", "F16", "BF16", "I8"};
 
 static bool parse(convert_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
+    vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
     vgg_cli_model_options(&o->source, model);
+    vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option output[] = {
         {.type = VGG_CLI_CHOICE,
          .name = "dtype",
@@ -56,6 +58,7 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
         {"OUTPUT", output, sizeof output / sizeof output[0]},
         /* The first is --model, which is IN here. */
         {"INPUT", model + 1, VGG_CLI_MODEL_OPTIONS - 1},
+        {"PICTURES", pictures, VGG_CLI_PREPROCESS_OPTIONS},
     };
     const vgg_cli_usage usage = {
         .command = "convert",

@@ -34,7 +34,9 @@ static const char *const parts[] = {"train", "validation", NULL};
 
 static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
+    vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
     vgg_cli_model_options(&o->source, model);
+    vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option data[] = {
         {.type = VGG_CLI_CHOICE,
          .name = "part",
@@ -76,6 +78,7 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
+        {"PICTURES", pictures, VGG_CLI_PREPROCESS_OPTIONS},
         {"DATA", data, sizeof data / sizeof data[0]},
         {"RUNNING", running, sizeof running / sizeof running[0]},
     };

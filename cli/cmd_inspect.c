@@ -31,7 +31,9 @@ static const char description[] =
 
 static bool parse(inspect_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
+    vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
     vgg_cli_model_options(&o->source, model);
+    vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option output[] = {
         vgg_cli_format_option(&o->format, "text, or json with all figures"),
     };
@@ -39,6 +41,7 @@ static bool parse(inspect_options *o, int argc, char **argv, size_t *operands, i
         {"OUTPUT", output, sizeof output / sizeof output[0]},
         /* The first is --model, which is FILE here. */
         {"INPUT", model + 1, VGG_CLI_MODEL_OPTIONS - 1},
+        {"PICTURES", pictures, VGG_CLI_PREPROCESS_OPTIONS},
     };
     const vgg_cli_usage usage = {
         .command = "inspect",
@@ -77,7 +80,8 @@ int vgg_cli_inspect(int argc, char **argv) {
     o.source.path = argv[1];
     vgg_cli_file_progress progress = vgg_cli_file_progress_begin("inspecting");
     o.source.progress = &progress;
-    vgg_model_options told = vgg_cli_model_told(&o.source);
+    vgg_preprocess_changes changes;
+    vgg_model_options told = vgg_cli_model_told(&o.source, &changes);
     vgg_inspection *inspection;
     vgg_error error;
     vgg_status read = vgg_inspect_file(o.source.path, &told, &inspection, &error);

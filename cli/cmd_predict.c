@@ -37,7 +37,9 @@ static const char *const formats[] = {"text", "json", "csv", NULL};
 
 static bool parse(predict_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
+    vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
     vgg_cli_model_options(&o->source, model);
+    vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option output[] = {
         {.type = VGG_CLI_SIZE,
          .name = "top",
@@ -62,6 +64,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
+        {"PICTURES", pictures, VGG_CLI_PREPROCESS_OPTIONS},
         {"OUTPUT", output, sizeof output / sizeof output[0]},
     };
     const vgg_cli_usage usage = {

@@ -29,12 +29,13 @@ static json_t *numbers(const double *values, size_t count) {
 static json_t *preprocess_object(const vgg_preprocess *p) {
     if (p == NULL)
         return json_null();
-    return json_pack(
-        "{s:o, s:I, s:I, s:I, s:I, s:s, s:b, s:f, s:o, s:o}", "name", vgg_cli_json_text(p->name),
-        "channels", (json_int_t)p->channels, "width", (json_int_t)p->width, "height",
-        (json_int_t)p->height, "resize", (json_int_t)p->resize, "filter",
-        p->filter == VGG_FILTER_BICUBIC ? "bicubic" : "bilinear", "bgr", p->bgr, "scale", p->scale,
-        "mean", numbers(p->mean, p->channels), "deviation", numbers(p->deviation, p->channels));
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:f, s:o, s:o}", "name",
+                     vgg_cli_json_text(p->name), "channels", (json_int_t)p->channels, "width",
+                     (json_int_t)p->width, "height", (json_int_t)p->height, "resize",
+                     (json_int_t)p->resize, "filter", vgg_filter_name(p->filter), "fit",
+                     vgg_fit_name(p->fit), "bgr", p->bgr, "scale", p->scale, "mean",
+                     numbers(p->mean, p->channels), "deviation",
+                     numbers(p->deviation, p->channels));
 }
 
 static json_t *class_list(const vgg_inspected_file *file) {

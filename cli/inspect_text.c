@@ -233,6 +233,8 @@ void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
     print_network(file);
     print_weights(inspection, file);
     vgg_cli_print_pictures(file->preprocess, file->preprocess_origin, file->format);
+    if (file->preprocess != NULL)
+        vgg_cli_print_manner(file->preprocess);
     print_classes(file);
     printf("softmax   %s\n", softmax_text(file));
     print_notes(inspection);

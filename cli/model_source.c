@@ -20,7 +20,8 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .value = &source->preprocess,
          .choices = vgg_cli_presets,
          .help = "how pictures become inputs: torchvision, caffe (also Keras), paper, unit (0 to "
-                 "1) or signed (-1 to 1); required for a file that does not say",
+                 "1), signed (-1 to 1), cifar10, cifar100, mnist or clip; required, or --mean and "
+                 "its like below, for a file that does not say",
          .fallback = "the file's"},
         {.type = VGG_CLI_TEXT,
          .name = "labels",
@@ -87,13 +88,16 @@ bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model 
     return false;
 }
 
-vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source) {
+vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source,
+                                     vgg_preprocess_changes *changes) {
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
     options.arch = source->arch;
     if (source->layout != NULL)
         options.layout = vgg_layout_named(source->layout);
     options.preprocess = source->preprocess;
+    *changes = vgg_cli_preprocess_changes(&source->pictures);
+    options.changes = changes;
     options.labels = source->labels;
     options.height = source->input.height;
     options.width = source->input.width;
@@ -110,7 +114,8 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source) {
 static int load(const char *command, const vgg_cli_model_source *source, vgg_warning_callback *warn,
                 vgg_model **model) {
     vgg_error error;
-    vgg_model_options options = vgg_cli_model_told(source);
+    vgg_preprocess_changes changes;
+    vgg_model_options options = vgg_cli_model_told(source, &changes);
     options.warn = warn;
     options.warn_user = (void *)command;
     vgg_model *loaded;
@@ -148,7 +153,7 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
         vgg_cli_complain(command,
                          "%s: does not say how pictures become its inputs; give the preprocessing "
                          "that it was trained with: --preprocess torchvision (or caffe, paper, "
-                         "unit, signed)",
+                         "unit, signed, cifar10, cifar100, mnist, clip), or --mean and --std",
                          source->path);
         vgg_model_free(loaded);
         return VGG_CLI_FAILURE;

@@ -5,6 +5,7 @@
 
 #include "cli/file_progress.h"
 #include "cli/options.h"
+#include "cli/preprocess_options.h"
 #include "vgg/model.h"
 
 typedef struct vgg_cli_model_source {
@@ -12,6 +13,7 @@ typedef struct vgg_cli_model_source {
     size_t classes;
     bool batch_norm, batch_norm_given;
     vgg_cli_input input;
+    vgg_cli_preprocess pictures;
     vgg_cli_file_progress *progress; /* NULL: there is no bar */
 } vgg_cli_model_source;
 
@@ -27,8 +29,9 @@ bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_mo
 bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
                          const vgg_cli_input *input);
 
-/* What the library is told of the file. */
-vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source);
+/* What the library is told of the file; the options refer to *changes. */
+vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source,
+                                     vgg_preprocess_changes *changes);
 
 /* Opens the model of source->path. Returns the exit status; anything but VGG_CLI_OK has been
  * complained about. */

@@ -51,16 +51,61 @@ static bool read_sizes(const vgg_cli_option *option, const char *text, vgg_cli_s
     return true;
 }
 
-static bool read_number(const vgg_cli_option *option, const char *text, double *out) {
+/* A finite decimal number, to the end of the text. */
+static bool read_decimal(const char *text, double *out) {
     char *end;
     /* strtod alone would also take "0x1p3", "inf" and leading space. */
     if (text[0] == '\0' || strspn(text, "0123456789.eE+-") != strlen(text))
         return false;
-    double value = strtod(text, &end);
-    if (*end != '\0' || !isfinite(value) || value < option->minimum || value > option->maximum ||
+    *out = strtod(text, &end);
+    return *end == '\0' && isfinite(*out);
+}
+
+static bool read_number(const vgg_cli_option *option, const char *text, double *out) {
+    double value;
+    if (!read_decimal(text, &value) || value < option->minimum || value > option->maximum ||
         (option->above && value == option->minimum) || (option->below && value == option->maximum))
         return false;
     *out = value;
+    return true;
+}
+
+#define PARTS_MOST 128
+
+/* Cuts a text at a sign into at most three decimal numbers; 0 when it is none. */
+static size_t read_parts(const char *text, const char *sign, double values[3]) {
+    char copy[PARTS_MOST];
+    if (strlen(text) >= sizeof copy)
+        return 0;
+    strcpy(copy, text);
+    size_t count = 0;
+    for (char *part = copy, *next; part != NULL; part = next) {
+        next = strchr(part, *sign);
+        if (next != NULL)
+            *next++ = '\0';
+        if (count == 3 || !read_decimal(part, &values[count]))
+            return 0;
+        count++;
+    }
+    return count;
+}
+
+static bool read_ratio(const char *text, double *out) {
+    double parts[3];
+    size_t count = read_parts(text, "/", parts);
+    double value = count == 2 ? parts[0] / parts[1] : parts[0];
+    if (count < 1 || count > 2 || !isfinite(value) || value == 0)
+        return false;
+    *out = value;
+    return true;
+}
+
+static bool read_numbers(const char *text, vgg_cli_numbers *out) {
+    vgg_cli_numbers numbers = {0};
+    numbers.count = read_parts(text, ",", numbers.values);
+    if (numbers.count != 1 && numbers.count != 3)
+        return false;
+    *out = numbers;
     return true;
 }
 
@@ -107,6 +152,10 @@ bool vgg_cli_option_store(const vgg_cli_option *option, const char *value) {
         return read_whole(value, strlen(value), option->value);
     case VGG_CLI_NUMBER:
         return read_number(option, value, option->value);
+    case VGG_CLI_RATIO:
+        return read_ratio(value, option->value);
+    case VGG_CLI_NUMBERS:
+        return read_numbers(value, option->value);
     case VGG_CLI_TEXT:
         *(const char **)option->value = value;
         return value[0] != '\0';
@@ -125,6 +174,16 @@ static const char *sizes_text(const vgg_cli_sizes *sizes, char *buffer) {
                                  i == 0 ? "" : ",", sizes->values[i]);
     }
     return sizes->count > 0 ? buffer : NULL;
+}
+
+static const char *numbers_text(const vgg_cli_numbers *numbers, char *buffer) {
+    size_t used = 0;
+    for (size_t i = 0; i < numbers->count && used < VGG_CLI_VALUE_SIZE; i++) {
+        char text[VGG_CLI_TEXT_SIZE];
+        used += (size_t)snprintf(buffer + used, VGG_CLI_VALUE_SIZE - used, "%s%s",
+                                 i == 0 ? "" : ",", vgg_cli_number_text(text, numbers->values[i]));
+    }
+    return numbers->count > 0 ? buffer : NULL;
 }
 
 static const char *input_text(const vgg_cli_input *input, char *buffer) {
@@ -149,7 +208,10 @@ const char *vgg_cli_option_text(const vgg_cli_option *option, char buffer[VGG_CL
     case VGG_CLI_SEED:
         snprintf(buffer, VGG_CLI_VALUE_SIZE, "%" PRIu64, *(const uint64_t *)option->value);
         return buffer;
+    case VGG_CLI_NUMBERS:
+        return numbers_text(option->value, buffer);
     case VGG_CLI_NUMBER:
+    case VGG_CLI_RATIO:
         return vgg_cli_number_text(buffer, *(const double *)option->value);
     case VGG_CLI_TEXT:
     case VGG_CLI_CHOICE:
@@ -198,6 +260,14 @@ const char *vgg_cli_option_expected(const vgg_cli_option *option,
         break;
     case VGG_CLI_NUMBER:
         describe_number(option, buffer);
+        break;
+    case VGG_CLI_RATIO:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE,
+                 "a number other than 0, or a fraction such as 1/255");
+        break;
+    case VGG_CLI_NUMBERS:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE,
+                 "three numbers with commas between them, or one for all channels");
         break;
     case VGG_CLI_TEXT:
         snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "%s", option->argument);

@@ -7,15 +7,17 @@
 #include <stddef.h>
 
 typedef enum vgg_cli_option_type {
-    VGG_CLI_FLAG,   /* bool: --name sets it */
-    VGG_CLI_SWITCH, /* bool: --name sets it, --no-name clears it */
-    VGG_CLI_SIZE,   /* size_t from minimum to maximum */
-    VGG_CLI_SIZES,  /* vgg_cli_sizes, each from minimum to maximum */
-    VGG_CLI_SEED,   /* uint64_t, any */
-    VGG_CLI_NUMBER, /* double from minimum to maximum */
-    VGG_CLI_TEXT,   /* const char *, not empty; points into argv */
-    VGG_CLI_CHOICE, /* const char *, one of choices */
-    VGG_CLI_INPUT,  /* vgg_cli_input */
+    VGG_CLI_FLAG,    /* bool: --name sets it */
+    VGG_CLI_SWITCH,  /* bool: --name sets it, --no-name clears it */
+    VGG_CLI_SIZE,    /* size_t from minimum to maximum */
+    VGG_CLI_SIZES,   /* vgg_cli_sizes, each from minimum to maximum */
+    VGG_CLI_SEED,    /* uint64_t, any */
+    VGG_CLI_NUMBER,  /* double from minimum to maximum */
+    VGG_CLI_RATIO,   /* double, not 0, written as a number or as a/b */
+    VGG_CLI_NUMBERS, /* vgg_cli_numbers */
+    VGG_CLI_TEXT,    /* const char *, not empty; points into argv */
+    VGG_CLI_CHOICE,  /* const char *, one of choices */
+    VGG_CLI_INPUT,   /* vgg_cli_input */
 } vgg_cli_option_type;
 
 /* The size of a network's input as it is written: 3x224x224, 224x224 (height x width; channels is
@@ -29,6 +31,12 @@ typedef struct vgg_cli_input {
 typedef struct vgg_cli_sizes {
     size_t count, values[VGG_CLI_SIZES_MOST];
 } vgg_cli_sizes;
+
+/* One number, or three with commas between them: 0.5,0.5,0.5. count 0: not given. */
+typedef struct vgg_cli_numbers {
+    size_t count;
+    double values[3];
+} vgg_cli_numbers;
 
 typedef struct vgg_cli_option {
     vgg_cli_option_type type;

@@ -3,7 +3,8 @@
 #include "cli/environment.h"
 #include "vgg/threads.h"
 
-const char *const vgg_cli_presets[] = {"torchvision", "caffe", "paper", "unit", "signed", NULL};
+const char *const vgg_cli_presets[] = {"torchvision", "caffe",    "paper", "unit", "signed",
+                                       "cifar10",     "cifar100", "mnist", "clip", NULL};
 const char *const vgg_cli_layouts[] = {"paper", "torchvision", NULL};
 const char *const vgg_cli_formats[] = {"text", "json", NULL};
 

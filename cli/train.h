@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cli/options.h"
+#include "cli/preprocess_options.h"
 #include "cli/skipped.h"
 #include "cli/terminal.h"
 #include "vgg/vgg.h"
@@ -21,6 +22,7 @@ typedef struct vgg_cli_train_options {
     size_t epochs, batch, micro_batch, freeze, step_epochs, threads, workers;
     uint64_t seed;
     vgg_cli_input input;
+    vgg_cli_preprocess pictures;
     struct {
         bool layout, batch_norm, dropout;
         bool epochs, batch, micro_batch, freeze, rate, momentum, weight_decay, schedule,

@@ -196,7 +196,8 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .argument = "PRESET",
          .value = &o->preprocess,
          .choices = vgg_cli_presets,
-         .help = "how pictures become inputs: torchvision, caffe, paper, unit or signed",
+         .help = "how pictures become inputs: torchvision, caffe, paper, unit, signed, cifar10, "
+                 "cifar100, mnist or clip, whose figures the options below change",
          .fallback = "torchvision; unit for grey pictures"},
     };
     memcpy(options, table, sizeof table);
@@ -262,12 +263,14 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
 
 bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *status) {
     vgg_cli_option network[NETWORK_OPTIONS], learning[VGG_CLI_LEARNING_OPTIONS];
-    vgg_cli_option running[RUNNING_OPTIONS];
+    vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS], running[RUNNING_OPTIONS];
+    vgg_cli_preprocess_options(&o->pictures, pictures);
     network_options(o, network);
     vgg_cli_learning_options(o, learning);
     running_options(o, running);
     const vgg_cli_group groups[] = {
         {"NETWORK", network, NETWORK_OPTIONS},
+        {"PICTURES", pictures, VGG_CLI_PREPROCESS_OPTIONS},
         {"LEARNING", learning, VGG_CLI_LEARNING_OPTIONS},
         {"RUNNING", running, RUNNING_OPTIONS},
     };

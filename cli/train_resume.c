@@ -153,11 +153,47 @@ static bool agrees_on_input(const vgg_cli_training *training, const vgg_network_
                                        vgg_cli_option_text(&expected, text[1]));
 }
 
+static bool same_pictures(const vgg_preprocess *a, const vgg_preprocess *b) {
+    bool same = strcmp(a->name, b->name) == 0 && a->resize == b->resize && a->filter == b->filter &&
+                a->fit == b->fit && a->bgr == b->bgr && a->scale == b->scale;
+    for (size_t c = 0; c < a->channels; c++) {
+        same = same && a->mean[c] == b->mean[c] && a->deviation[c] == b->deviation[c];
+    }
+    return same;
+}
+
+/* The preset and the figures that were given, over what the run has. */
+static bool agrees_on_pictures(const vgg_cli_training *training) {
+    const vgg_cli_train_options *o = &training->options;
+    const vgg_preprocess_changes changes = vgg_cli_preprocess_changes(&o->pictures);
+    const vgg_preprocess *own = vgg_model_preprocess(training->model);
+    if (own == NULL || (o->preprocess == NULL && changes.parts == 0))
+        return true;
+    if (o->preprocess != NULL && changes.parts == 0)
+        return agrees(training, "preprocess", o->preprocess, own->name);
+    vgg_preprocess given = *own;
+    vgg_error error;
+    vgg_status status = VGG_OK;
+    if (o->preprocess != NULL)
+        status = vgg_preprocess_preset(o->preprocess, own->channels, own->height, own->width,
+                                       &given, &error);
+    given.resize = own->fit == given.fit ? own->resize : given.resize;
+    if (status == VGG_OK)
+        status = vgg_preprocess_change(&given, &changes, &error);
+    if (status != VGG_OK)
+        vgg_cli_complain("train", "%s", error.message);
+    else if (!same_pictures(&given, own))
+        vgg_cli_complain("train",
+                         "--resume: what is given of how pictures become inputs is not as in %s, "
+                         "which cannot change; leave it out, or start another run",
+                         training->options.folder);
+    return status == VGG_OK && same_pictures(&given, own);
+}
+
 /* The network and the input are the model's; what is given about them must agree. */
 static bool check_network(const vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     const vgg_network_options *own = vgg_network_describe(vgg_model_network(training->model));
-    const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
     char given[VGG_CLI_TEXT_SIZE], dropout[VGG_CLI_TEXT_SIZE];
     return (o->arch == NULL || agrees(training, "arch", o->arch, own->arch)) &&
            (!o->given.layout ||
@@ -166,9 +202,7 @@ static bool check_network(const vgg_cli_training *training) {
             agrees(training, "batch-norm", yes_or_no(o->batch_norm), yes_or_no(own->batch_norm))) &&
            (!o->given.dropout || agrees(training, "dropout", vgg_cli_number_text(given, o->dropout),
                                         vgg_cli_number_text(dropout, own->dropout))) &&
-           agrees_on_input(training, own) &&
-           (o->preprocess == NULL || agrees(training, "preprocess", o->preprocess,
-                                            preprocess != NULL ? preprocess->name : "none"));
+           agrees_on_input(training, own) && agrees_on_pictures(training);
 }
 
 int vgg_cli_train_open_run(vgg_cli_training *training) {

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/message.h"
+#include "cli/model_facts.h"
 #include "cli/train.h"
 
 static int fail(const vgg_error *error) {
@@ -95,7 +96,7 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
     return VGG_CLI_OK;
 }
 
-/* The preset for the input. */
+/* The preset for the input, with what is said of it. */
 static vgg_status make_preprocess(const vgg_cli_training *training, vgg_preprocess *preprocess,
                                   vgg_error *error) {
     const vgg_cli_input *input = &training->options.input;
@@ -103,7 +104,8 @@ static vgg_status make_preprocess(const vgg_cli_training *training, vgg_preproce
                                               input->height, input->width, preprocess, error);
     if (status == VGG_OK && training->resize > 0)
         preprocess->resize = training->resize;
-    return status;
+    const vgg_preprocess_changes changes = vgg_cli_preprocess_changes(&training->options.pictures);
+    return status == VGG_OK ? vgg_preprocess_change(preprocess, &changes, error) : status;
 }
 
 static vgg_status make_network(const vgg_cli_training *training, vgg_network **network,
@@ -203,13 +205,11 @@ static void print_network(const vgg_cli_training *training) {
     printf("          %s parameters, %.*f %s per picture\n",
            vgg_cli_count_text(count, vgg_network_parameters(network)), giga ? 2 : 1,
            operations / (giga ? 1e9 : 1e6), giga ? "GFLOP" : "MFLOP");
-    printf("input     %zux%zux%zu, cut out of pictures ", options->channels, options->height,
-           options->width);
-    if (preprocess->resize > 0)
-        printf("with short side %zu, ", preprocess->resize);
-    else
-        printf("as they are, ");
-    vgg_cli_print_line("preset %s", preprocess->name);
+    char fit[VGG_CLI_FIT_SIZE];
+    bool told = strcmp(preprocess->name, "custom") == 0;
+    vgg_cli_print_line("input     %zux%zux%zu, %s, %s%s", options->channels, options->height,
+                       options->width, vgg_cli_fit_text(fit, preprocess),
+                       told ? "with the figures given" : "preset ", told ? "" : preprocess->name);
 }
 
 static const char *views_text(const vgg_cli_train_options *o) {

@@ -93,6 +93,18 @@ VGG_API vgg_status vgg_image_resize(const vgg_image *image, size_t width, size_t
 VGG_API vgg_status vgg_image_resize_short(const vgg_image *image, size_t side, vgg_filter filter,
                                           vgg_image *out, vgg_error *error);
 
+/* How a picture of any size comes to the size of the cut-out. The values are pinned. */
+typedef enum vgg_fit {
+    VGG_FIT_CROP = 0,   /* resized by its short side, then the centre is cut out: torchvision's
+                         * Resize(resize) and CenterCrop; without a resize the picture as it is */
+    VGG_FIT_SQUASH = 1, /* resized to the size of the cut-out whatever its proportions, as
+                         * torchvision's Resize((height, width)); with a resize to the cut-out's
+                         * proportions and that short side, of which the centre is cut out */
+    VGG_FIT_PAD = 2,    /* resized to lie whole within the cut-out, in the middle of black, as
+                         * Pillow's ImageOps.pad has it; takes no resize */
+    VGG_FIT_NONE = 3,   /* it has the size already; others are refused. Takes no resize */
+} vgg_fit;
+
 /* How a picture becomes an input of the network: resize the short side, cut out the centre, scale,
  * subtract the mean and divide by the deviation per channel, in a channel order. A model file
  * carries these figures; nothing is guessed. */
@@ -110,6 +122,7 @@ typedef struct vgg_preprocess {
     double mean[3]; /* then: - mean[c], / deviation[c]; c counts in the order of the input. Default
                      * 0 and 1 */
     double deviation[3];
+    vgg_fit fit; /* default VGG_FIT_CROP */
 } vgg_preprocess;
 
 VGG_API void vgg_preprocess_init(vgg_preprocess *preprocess, size_t size);
@@ -121,20 +134,73 @@ VGG_API void vgg_preprocess_init(vgg_preprocess *preprocess, size_t size);
  *   "paper"        RGB, mean (123.68, 116.779, 103.939) of 0..255
  *   "unit"         RGB, 1/255, no mean: 0 to 1
  *   "signed"       RGB, 1/255, mean and deviation 0.5: -1 to 1
+ *   "cifar10"      RGB, 1/255, mean (0.4914, 0.4822, 0.4465), deviation (0.2023, 0.1994, 0.2010):
+ *                  those of kuangliu/pytorch-cifar and chenyaofo/pytorch-cifar-models
+ *   "cifar100"     RGB, 1/255, mean (0.5070, 0.4865, 0.4409), deviation (0.2673, 0.2564, 0.2761):
+ *                  those of chenyaofo/pytorch-cifar-models
+ *   "mnist"        1/255, mean 0.1307, deviation 0.3081: those of PyTorch's example
+ *   "clip"         RGB, 1/255, mean (0.48145466, 0.4578275, 0.40821073), deviation (0.26862954,
+ *                  0.26130258, 0.27577711), the bicubic filter: those of openai/CLIP
  * With 1 channel the means and deviations become their average over the three. The short side is
  * resized to round(min(height, width) * 256 / 224) with the bilinear filter (Simonyan & Zisserman,
- * section 3.2: S = 256 for 224). VGG_ERROR_NOT_FOUND, naming the presets, for another name. */
+ * section 3.2: S = 256 for 224); with the last four to that of the cut-out. VGG_ERROR_NOT_FOUND,
+ * naming the presets, for another name. */
 VGG_API vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t height,
                                          size_t width, vgg_preprocess *preprocess,
                                          vgg_error *error);
+
+/* The name of the preset with that number, from 0 on; NULL beyond the last. */
+VGG_API const char *vgg_preprocess_preset_name(size_t number);
+
+/* Figures that are said one by one, in place of those of a preset or of a file. */
+typedef enum vgg_preprocess_part {
+    VGG_PREPROCESS_SCALE = 1,
+    VGG_PREPROCESS_MEAN = 2,
+    VGG_PREPROCESS_DEVIATION = 4,
+    VGG_PREPROCESS_ORDER = 8,
+    VGG_PREPROCESS_RESIZE = 16,
+    VGG_PREPROCESS_FIT = 32,
+    VGG_PREPROCESS_FILTER = 64,
+} vgg_preprocess_part;
+
+typedef struct vgg_preprocess_changes {
+    size_t struct_size; /* set by vgg_preprocess_changes_init */
+    unsigned parts; /* what is said: a sum of vgg_preprocess_part, default 0; the rest stays as it
+                     * is, and its members here are not looked at */
+    double scale;
+    size_t mean_count, deviation_count; /* of the figures: 1, for every channel, or as many as there
+                                         * are channels */
+    double mean[3], deviation[3];       /* of red, green and blue, whatever the input's order */
+    bool bgr;                           /* the order */
+    size_t resize;
+    vgg_fit fit;
+    vgg_filter filter;
+} vgg_preprocess_changes;
+
+VGG_API void vgg_preprocess_changes_init(vgg_preprocess_changes *changes, size_t size);
+
+/* Changes what is said, in a struct whose struct_size is set. With other figures or another order
+ * the name becomes "custom"; a new fit without a resize gets that of the presets for
+ * VGG_FIT_CROP, and none for the others. A new order turns means and deviations that stay around
+ * with their channels. VGG_ERROR_ARGUMENT for figures that vgg_preprocess_check refuses, and
+ * for a mean beyond the samples that the scale makes, 0 to 255 * scale, unless the scale is said
+ * with it; *preprocess is then as it was. */
+VGG_API vgg_status vgg_preprocess_change(vgg_preprocess *preprocess,
+                                         const vgg_preprocess_changes *changes, vgg_error *error);
+
+/* "crop", "squash", "pad" or "none"; NULL for another number. */
+VGG_API const char *vgg_fit_name(vgg_fit fit);
+/* "bilinear" or "bicubic"; NULL for another number. */
+VGG_API const char *vgg_filter_name(vgg_filter filter);
 
 /* Checks that all members are usable: sizes from 1 to VGG_IMAGE_MAX_SIDE, 1 or 3 channels, finite
  * numbers, deviations that are not 0. */
 VGG_API vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *error);
 
-/* Resizes, cuts out the centre (offset round half to even of the difference / 2, as torchvision's
- * CenterCrop) and normalises. A picture smaller than the cut-out is padded with black, the picture
- * in the middle. input: channels x height x width floats, owned by the caller. */
+/* Resizes as `fit` says, cuts out the centre (offset round half to even of the difference / 2, as
+ * torchvision's CenterCrop) and normalises. A picture smaller than the cut-out is padded with
+ * black, the picture in the middle. input: channels x height x width floats, owned by the caller.
+ * VGG_ERROR_SHAPE for a picture of another size with VGG_FIT_NONE. */
 VGG_API vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const vgg_image *image,
                                         float *input, vgg_error *error);
 

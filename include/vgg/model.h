@@ -61,6 +61,10 @@ typedef struct vgg_model_options {
                                  * library does not know. An inspection, whose facts these are, does
                                  * not call it */
     void *warn_user;
+    const vgg_preprocess_changes *changes; /* figures in place of those of the preprocessing, or,
+                                            * where the file carries none and no preset is given,
+                                            * of the preset "unit", when they say how samples are
+                                            * scaled; default NULL: none. Used during the call */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);

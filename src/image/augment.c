@@ -8,12 +8,12 @@ enum { DRAW_X = 0, DRAW_Y = 1, DRAW_FLIP = 2 };
 
 /* A random offset of the cut-out along one side. Where the picture leaves no choice, the cut-out
  * moves around the middle within a black margin of 1/8. */
-static ptrdiff_t random_offset(size_t side, size_t cut, uint64_t key, uint64_t index,
-                               uint64_t draw) {
+static ptrdiff_t random_offset(const vgg_preprocess *preprocess, size_t side, size_t cut,
+                               uint64_t key, uint64_t index, uint64_t draw) {
     if (side > cut)
         return (ptrdiff_t)vgg_random_below(side - cut + 1, key, index, draw);
     size_t margin = cut / 8;
-    return vgg_centre_offset(side, cut) - (ptrdiff_t)margin +
+    return vgg_preprocess_offset(preprocess, side, cut) - (ptrdiff_t)margin +
            (ptrdiff_t)vgg_random_below(2 * margin + 1, key, index, draw);
 }
 
@@ -38,11 +38,11 @@ vgg_status vgg_preprocess_augmented(const vgg_preprocess *given, const vgg_augme
         return status;
     /* A counter that nobody reaches who shuffles with (seed, epoch) and counts from 0. */
     uint64_t key = vgg_random_u64(seed, epoch, UINT64_MAX - 1);
-    ptrdiff_t x = vgg_centre_offset(width, preprocess.width);
-    ptrdiff_t y = vgg_centre_offset(height, preprocess.height);
+    ptrdiff_t x = vgg_preprocess_offset(&preprocess, width, preprocess.width);
+    ptrdiff_t y = vgg_preprocess_offset(&preprocess, height, preprocess.height);
     if (view.crop) {
-        x = random_offset(width, preprocess.width, key, index, DRAW_X);
-        y = random_offset(height, preprocess.height, key, index, DRAW_Y);
+        x = random_offset(&preprocess, width, preprocess.width, key, index, DRAW_X);
+        y = random_offset(&preprocess, height, preprocess.height, key, index, DRAW_Y);
     }
     vgg_image cut;
     status = vgg_preprocess_cut(&preprocess, image, x, y, &cut, error);

@@ -180,3 +180,17 @@ vgg_status vgg_image_orient(vgg_image *image, unsigned orientation, vgg_error *e
     *image = upright;
     return VGG_OK;
 }
+
+const char *vgg_fit_name(vgg_fit fit) {
+    static const char *const names[] = {[VGG_FIT_CROP] = "crop",
+                                        [VGG_FIT_SQUASH] = "squash",
+                                        [VGG_FIT_PAD] = "pad",
+                                        [VGG_FIT_NONE] = "none"};
+    return (size_t)fit < sizeof names / sizeof names[0] ? names[fit] : NULL;
+}
+
+const char *vgg_filter_name(vgg_filter filter) {
+    static const char *const names[] = {
+        [VGG_FILTER_BILINEAR] = "bilinear", [VGG_FILTER_BICUBIC] = "bicubic"};
+    return (size_t)filter < sizeof names / sizeof names[0] ? names[filter] : NULL;
+}

@@ -38,6 +38,12 @@ vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t he
 /* The size that vgg_image_resize_short gives a picture. */
 void vgg_image_short_size(const vgg_image *image, size_t side, size_t *width, size_t *height);
 
+/* The same of a resized picture of `preprocess`. */
+ptrdiff_t vgg_preprocess_offset(const vgg_preprocess *preprocess, size_t side, size_t cut);
+
+/* vgg_preprocess_check of a struct that is our own. */
+vgg_status vgg_preprocess_check_figures(const vgg_preprocess *preprocess, vgg_error *error);
+
 /* Reads the caller's preprocessing into our own and checks it. What follows takes one that is. */
 vgg_status vgg_preprocess_read(vgg_preprocess *own, const vgg_preprocess *given, vgg_error *error);
 

@@ -7,23 +7,6 @@
 #include "image/picture.h"
 #include "vgg/image.h"
 
-typedef struct preset {
-    const char *name;
-    bool bgr;
-    double scale, mean[3], deviation[3];
-} preset;
-
-/* torchvision: the Normalize of its model zoo. caffe and paper: the mean pixel of ImageNet that the
- * authors of VGG subtract, in the order that Caffe's OpenCV decoding gives and in plain order. */
-static const preset presets[] = {
-    {"torchvision", false, 1.0 / 255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}},
-    {"caffe", true, 1, {103.939, 116.779, 123.68}, {1, 1, 1}},
-    {"paper", false, 1, {123.68, 116.779, 103.939}, {1, 1, 1}},
-    {"unit", false, 1.0 / 255, {0, 0, 0}, {1, 1, 1}},
-    {"signed", false, 1.0 / 255, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}},
-};
-enum { PRESETS = sizeof presets / sizeof presets[0] };
-
 static vgg_status check_side(const char *what, size_t side, size_t least, vgg_error *error) {
     if (side >= least && side <= VGG_IMAGE_MAX_SIDE)
         return VGG_OK;
@@ -31,7 +14,24 @@ static vgg_status check_side(const char *what, size_t side, size_t least, vgg_er
                     side, least, VGG_IMAGE_MAX_SIDE);
 }
 
-static vgg_status check(const vgg_preprocess *preprocess, vgg_error *error) {
+/* Only a cut-out and a squash leave a choice of how large the picture is before it. */
+static vgg_status check_fit(const vgg_preprocess *preprocess, vgg_error *error) {
+    const char *name = vgg_fit_name(preprocess->fit);
+    if (name == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "preprocessing: fit is number %d, expected 0 (crop), 1 (squash), 2 (pad) "
+                        "or 3 (none)",
+                        (int)preprocess->fit);
+    bool free_size = preprocess->fit == VGG_FIT_CROP || preprocess->fit == VGG_FIT_SQUASH;
+    if (preprocess->resize > 0 && !free_size)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "preprocessing: with the fit %s there is no short side to resize to, "
+                        "found %zu",
+                        name, preprocess->resize);
+    return VGG_OK;
+}
+
+vgg_status vgg_preprocess_check_figures(const vgg_preprocess *preprocess, vgg_error *error) {
     if (preprocess->channels != 1 && preprocess->channels != 3)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "preprocessing: channels is %zu, expected 1 or 3", preprocess->channels);
@@ -43,9 +43,11 @@ static vgg_status check(const vgg_preprocess *preprocess, vgg_error *error) {
     if (status == VGG_OK)
         status = vgg_image_check_size("preprocessing: a cut-out", preprocess->width,
                                       preprocess->height, error);
+    if (status == VGG_OK)
+        status = check_fit(preprocess, error);
     if (status != VGG_OK)
         return status;
-    if (preprocess->filter != VGG_FILTER_BILINEAR && preprocess->filter != VGG_FILTER_BICUBIC)
+    if (vgg_filter_name(preprocess->filter) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "preprocessing: filter is number %d, expected 0 (bilinear) or 1 (bicubic)",
                         (int)preprocess->filter);
@@ -75,46 +77,12 @@ void vgg_preprocess_init(vgg_preprocess *preprocess, size_t size) {
 vgg_status vgg_preprocess_read(vgg_preprocess *own, const vgg_preprocess *given, vgg_error *error) {
     vgg_preprocess_init(own, sizeof *own);
     vgg_status status = vgg_options_read(own, sizeof *own, given, "vgg_preprocess", error);
-    return status == VGG_OK ? check(own, error) : status;
+    return status == VGG_OK ? vgg_preprocess_check_figures(own, error) : status;
 }
 
 vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *error) {
     vgg_preprocess own;
     return vgg_preprocess_read(&own, preprocess, error);
-}
-
-vgg_status vgg_preprocess_preset(const char *name, size_t channels, size_t height, size_t width,
-                                 vgg_preprocess *preprocess, vgg_error *error) {
-    size_t found = 0;
-    while (found < PRESETS && strcmp(presets[found].name, name) != 0) {
-        found++;
-    }
-    if (found == PRESETS)
-        return vgg_fail(
-            error, VGG_ERROR_NOT_FOUND,
-            "there is no preprocessing \"%s\"; the presets are torchvision, caffe, paper, "
-            "unit and signed",
-            name);
-    const preset *from = &presets[found];
-    vgg_preprocess result = {.struct_size = sizeof result,
-                             .channels = channels,
-                             .width = width,
-                             .height = height,
-                             .filter = VGG_FILTER_BILINEAR,
-                             .bgr = from->bgr && channels == 3,
-                             .scale = from->scale};
-    memcpy(result.name, from->name, strlen(from->name) + 1);
-    size_t side = vgg_size_min(vgg_size_min(height, width), VGG_IMAGE_MAX_SIDE);
-    result.resize = (side * 256 + 112) / 224;
-    for (size_t c = 0; c < 3; c++) {
-        const double *m = from->mean, *d = from->deviation;
-        result.mean[c] = channels == 1 ? (m[0] + m[1] + m[2]) / 3 : m[c];
-        result.deviation[c] = channels == 1 ? (d[0] + d[1] + d[2]) / 3 : d[c];
-    }
-    vgg_status status = check(&result, error);
-    if (status != VGG_OK)
-        return status;
-    return vgg_result_write(preprocess, &result, sizeof result, "vgg_preprocess", error);
 }
 
 ptrdiff_t vgg_centre_offset(size_t side, size_t cut) {
@@ -125,6 +93,38 @@ ptrdiff_t vgg_centre_offset(size_t side, size_t cut) {
     return (ptrdiff_t)(half + (remainder && half % 2 != 0));
 }
 
+ptrdiff_t vgg_preprocess_offset(const vgg_preprocess *preprocess, size_t side, size_t cut) {
+    /* Around a picture that is fitted in, Pillow halves as a cut-out does: the rest is rounded to
+     * an even number. */
+    if (preprocess->fit == VGG_FIT_PAD && side < cut)
+        return -vgg_centre_offset(cut, side);
+    return vgg_centre_offset(side, cut);
+}
+
+/* The largest size within the cut-out that has the picture's proportions, in Pillow's arithmetic
+ * (ImageOps.contain). A side has a pixel at least. */
+static void contained_size(const vgg_preprocess *preprocess, const vgg_image *image, size_t *width,
+                           size_t *height) {
+    double across = (double)image->width, down = (double)image->height;
+    double ratio = across / down, wanted = (double)preprocess->width / (double)preprocess->height;
+    *width = preprocess->width;
+    *height = preprocess->height;
+    if (ratio > wanted)
+        *height = vgg_size_max(1, (size_t)rint(down / across * (double)preprocess->width));
+    else if (ratio < wanted)
+        *width = vgg_size_max(1, (size_t)rint(across / down * (double)preprocess->height));
+}
+
+static vgg_status check_size(const vgg_preprocess *preprocess, const vgg_image *image,
+                             vgg_error *error) {
+    if (image->width == preprocess->width && image->height == preprocess->height)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE,
+                    "the picture is %zu x %zu, expected %zu x %zu: with the fit none it is not "
+                    "resized",
+                    image->width, image->height, preprocess->width, preprocess->height);
+}
+
 vgg_status vgg_preprocess_size(const vgg_preprocess *preprocess, const vgg_image *image,
                                size_t *width, size_t *height, vgg_error *error) {
     vgg_status status = vgg_image_check(image, error);
@@ -132,8 +132,24 @@ vgg_status vgg_preprocess_size(const vgg_preprocess *preprocess, const vgg_image
         return status;
     *width = image->width;
     *height = image->height;
-    if (preprocess->resize > 0)
-        vgg_image_short_size(image, preprocess->resize, width, height);
+    const vgg_image cut_out = {.width = preprocess->width, .height = preprocess->height};
+    switch (preprocess->fit) {
+    case VGG_FIT_CROP:
+        if (preprocess->resize > 0)
+            vgg_image_short_size(image, preprocess->resize, width, height);
+        break;
+    case VGG_FIT_SQUASH:
+        *width = cut_out.width;
+        *height = cut_out.height;
+        if (preprocess->resize > 0)
+            vgg_image_short_size(&cut_out, preprocess->resize, width, height);
+        break;
+    case VGG_FIT_PAD:
+        contained_size(preprocess, image, width, height);
+        break;
+    case VGG_FIT_NONE:
+        return check_size(preprocess, image, error);
+    }
     return VGG_OK;
 }
 
@@ -214,8 +230,8 @@ vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const vgg_imag
     if (status == VGG_OK)
         status = vgg_preprocess_size(&own, image, &width, &height, error);
     if (status == VGG_OK)
-        status = vgg_preprocess_cut(&own, image, vgg_centre_offset(width, own.width),
-                                    vgg_centre_offset(height, own.height), &cut, error);
+        status = vgg_preprocess_cut(&own, image, vgg_preprocess_offset(&own, width, own.width),
+                                    vgg_preprocess_offset(&own, height, own.height), &cut, error);
     if (status != VGG_OK)
         return status;
     status = vgg_preprocess_fill(&own, &cut, input, error);

@@ -141,13 +141,18 @@ static bool set_owned(vgg_notes *metadata, const char *key, char *value) {
     return set;
 }
 
+/* The lowest version of which a reader understands the file. */
+static const char *lowest_version(const vgg_preprocess *preprocess) {
+    return preprocess != NULL && preprocess->fit != VGG_FIT_CROP ? "2" : "1";
+}
+
 bool vgg_description_write(const vgg_network_options *network, const vgg_preprocess *preprocess,
                            const vgg_labels *labels, vgg_notes *metadata) {
     char input[80];
     snprintf(input, sizeof input, "%zux%zux%zu", network->channels, network->height,
              network->width);
     bool complete = vgg_notes_set(metadata, "format", "pt");
-    complete &= vgg_notes_set(metadata, "vgg.format_version", VGG_MODEL_FORMAT_VERSION);
+    complete &= vgg_notes_set(metadata, "vgg.format_version", lowest_version(preprocess));
     complete &= vgg_notes_set(metadata, "vgg.arch", network->arch);
     complete &= vgg_notes_set(metadata, "vgg.layout", vgg_layout_name(network->layout));
     complete &= vgg_notes_set(metadata, "vgg.batch_norm", network->batch_norm ? "true" : "false");

@@ -11,9 +11,9 @@
 
 /* The newest version of model files that is read. A file is written in the lowest version that
  * suffices for it: what a reader must know to read it right asks for the version that brought it,
- * and what a reader may pass over asks for none. So far everything is of version 1. */
-#define VGG_MODEL_FORMAT_NEWEST 1
-#define VGG_MODEL_FORMAT_VERSION "1"
+ * and what a reader may pass over asks for none. 2: a fit other than crop in the preprocessing.
+ * Everything else is of version 1. */
+#define VGG_MODEL_FORMAT_NEWEST 2
 
 /* The key that a file with weights of int8 has, and what it says: there is a scale for each output
  * of a linear layer. */

@@ -72,7 +72,7 @@ static vgg_status read_preprocess(vgg_inspection *in, vgg_error *error) {
         status = vgg_preprocess_check(&l->preprocess, &reason);
     if (status == VGG_OK)
         return VGG_OK;
-    if (l->options.preprocess != NULL)
+    if (l->options.preprocess != NULL || l->options.changes != NULL)
         return pass_on(&reason, error);
     l->preprocess_origin = VGG_ORIGIN_UNKNOWN;
     add_reason(in, VGG_PROBLEM_METADATA, &reason);

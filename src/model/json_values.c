@@ -11,12 +11,6 @@
 
 #define WRITE_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
 
-static const char *const filter_names[] = {
-    [VGG_FILTER_BILINEAR] = "bilinear",
-    [VGG_FILTER_BICUBIC] = "bicubic",
-};
-enum { FILTERS = sizeof filter_names / sizeof *filter_names };
-
 /* ---- writing ---- */
 
 /* Takes over the value, which may be NULL. */
@@ -51,11 +45,13 @@ char *vgg_json_from_preprocess(const vgg_preprocess *preprocess) {
     complete &= json_object_set_new(object, "width", json_integer((json_int_t)p->width)) == 0;
     complete &= json_object_set_new(object, "height", json_integer((json_int_t)p->height)) == 0;
     complete &= json_object_set_new(object, "resize", json_integer((json_int_t)p->resize)) == 0;
-    complete &= json_object_set_new(object, "filter", json_string(filter_names[p->filter])) == 0;
+    complete &= json_object_set_new(object, "filter", json_string(vgg_filter_name(p->filter))) == 0;
     complete &= json_object_set_new(object, "bgr", json_boolean(p->bgr)) == 0;
     complete &= json_object_set_new(object, "scale", json_real(p->scale)) == 0;
     complete &= json_object_set_new(object, "mean", mean) == 0;
     complete &= json_object_set_new(object, "deviation", deviation) == 0;
+    if (p->fit != VGG_FIT_CROP)
+        complete &= json_object_set_new(object, "fit", json_string(vgg_fit_name(p->fit))) == 0;
     if (!complete) {
         json_decref(object);
         return NULL;
@@ -157,20 +153,39 @@ static vgg_status read_figures(const place *at, const json_t *object, const char
     return VGG_OK;
 }
 
+static vgg_status read_filter(const place *at, const json_t *object, vgg_filter *filter) {
+    const json_t *value = json_object_get(object, "filter");
+    for (int i = 0; json_is_string(value) && vgg_filter_name((vgg_filter)i) != NULL; i++) {
+        *filter = (vgg_filter)i;
+        if (strcmp(json_string_value(value), vgg_filter_name(*filter)) == 0)
+            return VGG_OK;
+    }
+    return fail_member(at, "filter", value, "\"bilinear\" or \"bicubic\"");
+}
+
+/* Absent it is crop, as in all files of version 1. */
+static vgg_status read_fit(const place *at, const json_t *object, vgg_fit *fit) {
+    const json_t *value = json_object_get(object, "fit");
+    if (value == NULL)
+        return VGG_OK;
+    for (int i = 0; json_is_string(value) && vgg_fit_name((vgg_fit)i) != NULL; i++) {
+        *fit = (vgg_fit)i;
+        if (strcmp(json_string_value(value), vgg_fit_name(*fit)) == 0)
+            return VGG_OK;
+    }
+    return fail_member(at, "fit", value, "\"crop\", \"squash\", \"pad\" or \"none\"");
+}
+
 static vgg_status read_manner(const place *at, const json_t *object, vgg_preprocess *p) {
     const json_t *name = json_object_get(object, "name");
     if (!json_is_string(name) || json_string_length(name) >= sizeof p->name)
         return fail_member(at, "name", name, "a string of at most 31 bytes");
     memcpy(p->name, json_string_value(name), json_string_length(name) + 1);
-    const json_t *filter = json_object_get(object, "filter");
-    size_t found = 0;
-    while (json_is_string(filter) && found < FILTERS &&
-           strcmp(json_string_value(filter), filter_names[found]) != 0) {
-        found++;
-    }
-    if (!json_is_string(filter) || found == FILTERS)
-        return fail_member(at, "filter", filter, "\"bilinear\" or \"bicubic\"");
-    p->filter = (vgg_filter)found;
+    vgg_status status = read_filter(at, object, &p->filter);
+    if (status == VGG_OK)
+        status = read_fit(at, object, &p->fit);
+    if (status != VGG_OK)
+        return status;
     const json_t *bgr = json_object_get(object, "bgr");
     if (!json_is_boolean(bgr))
         return fail_member(at, "bgr", bgr, "true or false");

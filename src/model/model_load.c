@@ -162,22 +162,8 @@ static void scale_preprocess(vgg_preprocess *preprocess, size_t height, size_t w
     preprocess->width = width;
 }
 
-vgg_status vgg_loading_preprocess(vgg_loading *l, vgg_error *error) {
-    const vgg_network_options *n = &l->network_options;
-    const char *preset = l->options.preprocess;
-    vgg_origin origin = VGG_ORIGIN_TOLD;
-    if (preset == NULL && !l->description.has_preprocess) {
-        preset = l->source.preset;
-        origin = VGG_ORIGIN_CONVENTION;
-    }
-    if (preset != NULL) {
-        l->preprocess_origin = origin;
-        l->preprocess.struct_size = sizeof l->preprocess;
-        return vgg_preprocess_preset(preset, n->channels, n->height, n->width, &l->preprocess,
-                                     error);
-    }
-    if (!l->description.has_preprocess)
-        return VGG_OK;
+/* The file's own, which its description must agree with. */
+static vgg_status take_described(vgg_loading *l, vgg_error *error) {
     const vgg_preprocess *stored = &l->description.preprocess;
     if (stored->channels != l->description.channels || stored->height != l->description.height ||
         stored->width != l->description.width)
@@ -188,8 +174,45 @@ vgg_status vgg_loading_preprocess(vgg_loading *l, vgg_error *error) {
                         l->description.channels, l->description.height, l->description.width);
     l->preprocess_origin = VGG_ORIGIN_FILE;
     l->preprocess = *stored;
-    scale_preprocess(&l->preprocess, n->height, n->width);
+    scale_preprocess(&l->preprocess, l->network_options.height, l->network_options.width);
     return VGG_OK;
+}
+
+/* Figures that say how samples become numbers; the rest of a preprocessing has usual values. */
+static bool says_figures(const vgg_preprocess_changes *changes) {
+    return changes->parts & (VGG_PREPROCESS_SCALE | VGG_PREPROCESS_MEAN | VGG_PREPROCESS_DEVIATION);
+}
+
+static vgg_status take_preset(vgg_loading *l, const char *preset, vgg_origin origin,
+                              vgg_error *error) {
+    const vgg_network_options *n = &l->network_options;
+    l->preprocess_origin = origin;
+    l->preprocess.struct_size = sizeof l->preprocess;
+    return vgg_preprocess_preset(preset, n->channels, n->height, n->width, &l->preprocess, error);
+}
+
+static vgg_status take_preprocess(vgg_loading *l, const vgg_preprocess_changes *changes,
+                                  vgg_error *error) {
+    if (l->options.preprocess != NULL)
+        return take_preset(l, l->options.preprocess, VGG_ORIGIN_TOLD, error);
+    if (l->description.has_preprocess)
+        return take_described(l, error);
+    if (l->source.preset != NULL)
+        return take_preset(l, l->source.preset, VGG_ORIGIN_CONVENTION, error);
+    return says_figures(changes) ? take_preset(l, "unit", VGG_ORIGIN_TOLD, error) : VGG_OK;
+}
+
+vgg_status vgg_loading_preprocess(vgg_loading *l, vgg_error *error) {
+    vgg_preprocess_changes changes;
+    vgg_preprocess_changes_init(&changes, sizeof changes);
+    vgg_status status = vgg_options_read(&changes, sizeof changes, l->options.changes,
+                                         "vgg_preprocess_changes", error);
+    if (status == VGG_OK)
+        status = take_preprocess(l, &changes, error);
+    if (status != VGG_OK || changes.parts == 0 || l->preprocess_origin == VGG_ORIGIN_UNKNOWN)
+        return status;
+    l->preprocess_origin = VGG_ORIGIN_TOLD;
+    return vgg_preprocess_change(&l->preprocess, &changes, error);
 }
 
 vgg_status vgg_loading_labels(vgg_loading *l, vgg_error *error) {

@@ -184,7 +184,8 @@ def bare(pictograms, tmp_path_factory):
 
 def test_preprocessing_must_be_given(bare, picture):
     line = complaint("predict", "--model", bare / "bare.safetensors", picture, "--input", 16)
-    assert "--preprocess torchvision (or caffe, paper, unit, signed)" in line
+    assert "--preprocess torchvision (or caffe, paper, unit, signed, cifar10, cifar100, mnist, " \
+        "clip), or --mean and --std" in line
     assert str(bare / "bare.safetensors") in line
 
 

@@ -245,7 +245,7 @@ def test_weights_that_int8_cannot_hold(model, tmp_path):
 
 # ---- metadata: (key, value or None to leave it out, what is said)
 METADATA = [
-    ("vgg.format_version", "2", ["format version 2", "reads up to 1", "newer libvgg"]),
+    ("vgg.format_version", "3", ["format version 3", "reads up to 2", "newer libvgg"]),
     ("vgg.format_version", "two", ["vgg.format_version", "two", "whole number"]),
     ("vgg.arch", "4,M/x", ["architecture", "4,M/x", '"x"']),
     ("vgg.arch", "4,M/16", [SHAPED, "8x256", "16x256"]),

@@ -235,6 +235,44 @@ def make_inputs():
         (FOLDER / f"input_{name}.f32").write_bytes(planes.tobytes())
 
 
+def make_whole_inputs():
+    """The same for presets that resize the short side to that of the input."""
+    presets = {
+        "cifar10": ([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010], Image.BILINEAR),
+        "cifar100": ([0.5070, 0.4865, 0.4409], [0.2673, 0.2564, 0.2761], Image.BILINEAR),
+        "mnist": ([0.1307] * 3, [0.3081] * 3, Image.BILINEAR),
+        "clip": ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711],
+                 Image.BICUBIC),
+    }
+    picture = Image.open(FOLDER / "resize_rgb.ppm")
+    for name, (mean, deviation, value) in presets.items():
+        resized = picture.resize((picture.width * 16 // picture.height, 16), value)
+        left = round((resized.width - 16) / 2)
+        cut = np.asarray(resized)[:, left:left + 16].astype(np.float64)
+        planes = ((cut / 255 - mean) / deviation).transpose(2, 0, 1).astype("<f4")
+        (FOLDER / f"input_{name}.f32").write_bytes(planes.tobytes())
+
+
+def make_fits():
+    """resize_rgb.ppm, lying and upright, fitted to inputs: fit_<fit>_<filter>_<lying|upright>_<W>x<H>.
+    "short" is a squash to a short side of 20 and the centre of that."""
+    lying = Image.open(FOLDER / "resize_rgb.ppm")
+    pictures = {"lying": lying, "upright": lying.transpose(Image.ROTATE_90)}
+    filters = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
+    for width, height in ((16, 16), (21, 12), (11, 30)):
+        short = min(width, height)
+        between = (20 * width // short, 20 * height // short)
+        left, top = (round((a - b) / 2) for a, b in zip(between, (width, height)))
+        for way, picture in pictures.items():
+            for name, value in filters.items():
+                ending = f"{name}_{way}_{width}x{height}"
+                write_expected(f"fit_squash_{ending}", pillow_resize(picture, (width, height), value))
+                cut = pillow_resize(picture, between, value)
+                write_expected(f"fit_short_{ending}",
+                               cut.crop((left, top, left + width, top + height)))
+                write_expected(f"fit_pad_{ending}", ImageOps.pad(picture, (width, height), value))
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     make_pngs(np.random.RandomState(1))
@@ -242,6 +280,8 @@ def main():
     make_webps()
     make_resizes(np.random.RandomState(2))
     make_inputs()
+    make_whole_inputs()
+    make_fits()
 
 
 if __name__ == "__main__":

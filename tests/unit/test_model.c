@@ -247,8 +247,8 @@ static const metadata_case metadata_cases[] = {
     {"vgg.format_version", NULL, "its metadata lacks \"vgg.format_version\""},
     {"vgg.format_version", "3",
      "is of format version 3, this library (libvgg " VGG_VERSION
-     ") reads up to 1; a newer libvgg reads it"},
-    {"vgg.format_version", "2", "is of format version 2, this library"},
+     ") reads up to 2; a newer libvgg reads it"},
+    {"vgg.format_version", "4", "is of format version 4, this library"},
     {"vgg.format_version", "99999999999999999999", "is of format version 99999999999999999999"},
     {"vgg.format_version", "0", "is \"0\", expected a whole number from 1"},
     {"vgg.format_version", "01", "is \"01\", expected a whole number from 1"},

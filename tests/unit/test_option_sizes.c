@@ -35,6 +35,7 @@ INIT(eval_options)
 INIT(train_options)
 INIT(optimiser_options)
 INIT(augment)
+INIT(preprocess_changes)
 INIT(threads_options)
 
 static void init_preprocess(void *options, size_t size) {
@@ -212,6 +213,18 @@ static vgg_status use_preprocess_check(const void *options, vgg_error *error) {
     return vgg_preprocess_check(options, error);
 }
 
+static vgg_status use_changes(const void *options, vgg_error *error) {
+    vgg_preprocess changed = preprocess;
+    return vgg_preprocess_change(&changed, options, error);
+}
+
+static vgg_status use_changes_load(const void *options, vgg_error *error) {
+    vgg_model_options loading;
+    vgg_model_options_init(&loading, sizeof loading);
+    loading.changes = options;
+    return use_load(&loading, error);
+}
+
 static vgg_status use_preprocess_image(const void *options, vgg_error *error) {
     float input[3 * SIDE * SIDE];
     return vgg_preprocess_image(options, &image, input, error);
@@ -287,6 +300,8 @@ static const options_case options_cases[] = {
     ROW(augment, sizeof(size_t), use_augment_view),
     ROW(augment, sizeof(size_t), use_augment_loader),
     ROW(augment, sizeof(size_t), use_augment_train),
+    ROW(preprocess_changes, sizeof(size_t), use_changes),
+    ROW(preprocess_changes, sizeof(size_t), use_changes_load),
     ROW(preprocess, SIZED, use_preprocess_check),
     ROW(preprocess, SIZED, use_preprocess_image),
     ROW(preprocess, SIZED, use_preprocess_normalise),

@@ -41,7 +41,8 @@ static void unusable_figures_are_named(void **state) {
     vgg_error error = {0};
     assert_int_equal(vgg_preprocess_preset("keras", 3, 224, 224, &p, &error), VGG_ERROR_NOT_FOUND);
     assert_contains(error.message, "\"keras\"");
-    assert_contains(error.message, "torchvision, caffe, paper, unit and signed");
+    assert_contains(error.message,
+                    "torchvision, caffe, paper, unit, signed, cifar10, cifar100, mnist and clip");
     assert_int_equal(vgg_preprocess_preset("unit", 2, 224, 224, &p, &error), VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "channels is 2");
     kept = preset("torchvision", 3, 224);
@@ -65,9 +66,10 @@ static void unusable_figures_are_named(void **state) {
 
 static void inputs_equal_the_goldens(void **state) {
     (void)state;
-    static const char *const names[] = {"torchvision", "caffe", "paper", "unit", "signed"};
+    static const char *const names[] = {"torchvision", "caffe",    "paper", "unit", "signed",
+                                        "cifar10",     "cifar100", "mnist", "clip"};
     vgg_image image = golden_picture("resize_rgb.ppm");
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char file[64];
         snprintf(file, sizeof file, "input_%s.f32", names[i]);
         size_t size;
