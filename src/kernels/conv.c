@@ -243,7 +243,8 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
                              size_t step) {
     const vgg_conv_shape *shape = &task->shape;
     const vgg_conv_partition *partition = &task->partition;
-    size_t border = shape->kernel / 2;
+    size_t border = vgg_conv_border(shape), around = shape->kernel - 1;
+    size_t in_height = vgg_conv_in_height(shape), in_width = vgg_conv_in_width(shape);
     size_t block_unit = unit % partition->block_units;
     size_t row_unit = unit / partition->block_units % partition->row_units;
     size_t image = unit / partition->block_units / partition->row_units;
@@ -253,11 +254,11 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
 
     input_patch patch = {.data = task->scratch + worker * partition->scratch,
                          .planes = planes,
-                         .rows = rows + 2 * border,
-                         .width = shape->width + 2 * border,
+                         .rows = rows + around,
+                         .width = shape->width + around,
                          .step = step};
-    fill_patch(&patch, task->x + image * planes * shape->height * shape->width * step, first_row,
-               shape->height, shape->width, border);
+    fill_patch(&patch, task->x + image * planes * in_height * in_width * step, first_row, in_height,
+               in_width, border);
 
     size_t inner = step == 1 ? shape->inputs : VGG_BLOCK;
     tile_setting setting = {.task = task,
@@ -405,7 +406,8 @@ static void add_rows(const input_patch *patch, const float *x, const float *dy, 
 
 static void weights_unit(const vgg_conv_weights_task *task, size_t unit, size_t worker) {
     const vgg_conv_shape *shape = &task->shape;
-    size_t step = shape->plain ? 1 : VGG_BLOCK, border = shape->kernel / 2;
+    size_t step = shape->plain ? 1 : VGG_BLOCK, around = shape->kernel - 1;
+    size_t in_height = vgg_conv_in_height(shape), in_width = vgg_conv_in_width(shape);
     size_t planes = shape->plain ? shape->inputs : vgg_blocks(shape->inputs);
     size_t out_blocks = vgg_blocks(shape->outputs), pixels = shape->height * shape->width;
     size_t c = unit % planes, k = unit / planes % out_blocks, group = unit / planes / out_blocks;
@@ -419,14 +421,14 @@ static void weights_unit(const vgg_conv_weights_task *task, size_t unit, size_t 
 
     input_patch patch = {.data = task->scratch + worker * vgg_conv_weights_scratch(shape),
                          .planes = 1,
-                         .rows = shape->height + 2 * border,
-                         .width = shape->width + 2 * border,
+                         .rows = shape->height + around,
+                         .width = shape->width + around,
                          .step = step};
     size_t chunk = vgg_size_max(CHUNK_PIXELS / shape->width, 1);
     for (size_t n = shape->images * group / task->groups;
          n < shape->images * (group + 1) / task->groups; n++) {
-        fill_patch(&patch, task->x + (n * planes + c) * pixels * step, 0, shape->height,
-                   shape->width, border);
+        fill_patch(&patch, task->x + (n * planes + c) * in_height * in_width * step, 0, in_height,
+                   in_width, vgg_conv_border(shape));
         const float *dy = task->dy + (n * out_blocks + k) * pixels * VGG_BLOCK;
         for (size_t row = 0; row < shape->height; row += chunk) {
             size_t rows = vgg_size_min(chunk, shape->height - row);

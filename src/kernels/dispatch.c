@@ -25,11 +25,14 @@
         vgg_winograd4_weights_finish_##name, vgg_linear_forward_##name, vgg_linear_input_##name,   \
         vgg_linear_weights_##name, vgg_linear_update_##name, vgg_max_pool_##name,                  \
         vgg_max_pool_backward_##name, vgg_average_pool_##name, vgg_average_pool_backward_##name,   \
-        vgg_batch_norm_statistics_##name, vgg_batch_norm_##name, vgg_batch_norm_sums_##name,       \
-        vgg_batch_norm_backward_##name, vgg_batch_norm_pool_##name,                                \
-        vgg_batch_norm_pool_sums_##name, vgg_batch_norm_pool_backward_##name, vgg_lrn_##name,      \
-        vgg_lrn_backward_##name, vgg_relu_backward_##name, vgg_sgd_##name,                         \
-        vgg_machine_multiply_##name, vgg_machine_read_##name;                                      \
+        vgg_average_pool_2x2_##name, vgg_average_pool_2x2_backward_##name,                         \
+        vgg_global_average_##name, vgg_global_average_backward_##name, vgg_global_max_##name,      \
+        vgg_global_max_backward_##name, vgg_relu_##name, vgg_batch_norm_statistics_##name,         \
+        vgg_batch_norm_##name, vgg_batch_norm_sums_##name, vgg_batch_norm_backward_##name,         \
+        vgg_batch_norm_pool_##name, vgg_batch_norm_pool_sums_##name,                               \
+        vgg_batch_norm_pool_backward_##name, vgg_lrn_##name, vgg_lrn_backward_##name,              \
+        vgg_relu_backward_##name, vgg_sgd_##name, vgg_machine_multiply_##name,                     \
+        vgg_machine_read_##name;                                                                   \
     size_t vgg_machine_operations_##name(void);                                                    \
     static const vgg_kernels name##_kernels = {                                                    \
         .tier = #name,                                                                             \
@@ -49,6 +52,13 @@
         .max_pool_backward = vgg_max_pool_backward_##name,                                         \
         .average_pool = vgg_average_pool_##name,                                                   \
         .average_pool_backward = vgg_average_pool_backward_##name,                                 \
+        .average_pool_2x2 = vgg_average_pool_2x2_##name,                                           \
+        .average_pool_2x2_backward = vgg_average_pool_2x2_backward_##name,                         \
+        .global_average = vgg_global_average_##name,                                               \
+        .global_average_backward = vgg_global_average_backward_##name,                             \
+        .global_max = vgg_global_max_##name,                                                       \
+        .global_max_backward = vgg_global_max_backward_##name,                                     \
+        .relu = vgg_relu_##name,                                                                   \
         .batch_norm_statistics = vgg_batch_norm_statistics_##name,                                 \
         .batch_norm = vgg_batch_norm_##name,                                                       \
         .batch_norm_sums = vgg_batch_norm_sums_##name,                                             \

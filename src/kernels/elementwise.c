@@ -1,6 +1,20 @@
 /* Kernels that treat every value alike. */
 #include "kernels/tier.h"
 
+void VGG_TIERED(relu)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(relu)(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_relu_forward_task *task = argument;
+    size_t i = begin * VGG_CHUNK, last = vgg_size_min(end * VGG_CHUNK, task->count);
+    for (; i + VGG_LANES <= last; i += VGG_LANES) {
+        vf_store(task->y + i, vf_relu(vf_load(task->x + i)));
+    }
+    for (; i < last; i++) {
+        task->y[i] = task->x[i] <= 0 ? 0 : task->x[i];
+    }
+}
+
 void VGG_TIERED(relu_backward)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(relu_backward)(void *argument, size_t begin, size_t end, size_t worker) {

@@ -44,12 +44,27 @@ typedef struct vgg_choice {
 
 #define VGG_MOST_TAPS 9
 
-/* kernel x kernel (3 or 1), stride 1, padded so that height and width stay. */
+/* kernel x kernel (3 or 1), stride 1. */
 typedef struct vgg_conv_shape {
     size_t images, inputs, outputs; /* N, C, K */
-    size_t height, width, kernel;
-    bool plain; /* the input is plain (N, C, H, W): the first layer of a network */
+    size_t height, width, kernel;   /* height and width of the output */
+    bool plain;     /* the input is plain (N, C, H, W): the first layer of a network */
+    ptrdiff_t crop; /* what the output lacks of the input at each edge: 0, by padding; 1 for 3x3
+                     * without padding; -1 for the way back from there to the input's gradient */
 } vgg_conv_shape;
+
+/* Height and width of the input, and the zeros around it. */
+static inline size_t vgg_conv_in_height(const vgg_conv_shape *shape) {
+    return shape->height + 2 * (size_t)shape->crop;
+}
+
+static inline size_t vgg_conv_in_width(const vgg_conv_shape *shape) {
+    return shape->width + 2 * (size_t)shape->crop;
+}
+
+static inline size_t vgg_conv_border(const vgg_conv_shape *shape) {
+    return shape->kernel / 2 - (size_t)shape->crop;
+}
 
 /* How a convolution is cut into units: a unit is `rows` output rows of one image, an even number
  * for the windows of a max-pool, and `blocks` output channel blocks. It depends on the shape alone.
@@ -149,7 +164,8 @@ typedef struct vgg_winograd_task {
     bool pool;                /* 2x2 max-pool behind it: y is of half the height and width */
     vgg_choice *chosen;       /* pool: what it took, per block of y; NULL: not wanted */
     const vgg_choice *spread; /* x is the gradient of what a 2x2 max-pool gave, and has half the
-                               * height and width: its values belong where these say; else NULL */
+                               * height and width: its values belong where these say; not with
+                               * crop; else NULL */
     const float *gate; /* shaped as y, which becomes 0 where this is not > 0: the ReLU that gave it;
                         * not with pool; NULL: none */
     bool stream;       /* y is too large for the caches */
@@ -291,8 +307,10 @@ static inline size_t vgg_panel_count(size_t columns, size_t width) {
 
 /* Blocked in and out; unit: one channel block of one image. Max-pooling is 2x2 with stride 2, the
  * last row or column of an odd size left out; ties go to the first in reading order, and NaN wins,
- * as in PyTorch. Average pooling has a fixed output size with PyTorch's adaptive windows: from
- * floor(i * in / out) to ceil((i + 1) * in / out). */
+ * as in PyTorch. So is average_pool_2x2. Average pooling has a fixed output size with PyTorch's
+ * adaptive windows: from floor(i * in / out) to ceil((i + 1) * in / out). The global pools have one
+ * window, and an output of 1x1; global_max_backward finds in x what gave y, the first of equal
+ * values. */
 typedef struct vgg_pool_task {
     size_t images, channels, height, width; /* of the input */
     size_t out_height, out_width;
@@ -368,6 +386,13 @@ static inline size_t vgg_chunks(size_t count) {
     return (count + VGG_CHUNK - 1) / VGG_CHUNK;
 }
 
+/* y = max(x, 0). */
+typedef struct vgg_relu_forward_task {
+    size_t count;
+    const float *x;
+    float *y;
+} vgg_relu_forward_task;
+
 /* dy becomes dy * factor where y > 0 and 0 elsewhere. */
 typedef struct vgg_relu_task {
     size_t count;
@@ -391,12 +416,13 @@ typedef struct vgg_block_task {
     float *y;
 } vgg_block_task;
 
-/* Keeps a value with probability 1 - p, divided by 1 - p, else makes it 0, in place. Value i draws
- * number first + i of the stream (seed, step, layer), so that the mask depends on nothing else. */
+/* y is x with probability 1 - p, divided by 1 - p, else 0. Value i draws number first + i of the
+ * stream (seed, step, layer), so that the mask depends on nothing else. */
 typedef struct vgg_dropout_task {
     size_t count;
     uint64_t first;
-    float *y;
+    const float *x;
+    float *y; /* may be x */
     double probability;
     uint64_t seed, stream;
 } vgg_dropout_task;
@@ -440,6 +466,10 @@ typedef struct vgg_kernels {
     vgg_work *max_pool_backward;
     vgg_work *average_pool;
     vgg_work *average_pool_backward;
+    vgg_work *average_pool_2x2;
+    vgg_work *average_pool_2x2_backward;
+    vgg_work *global_average, *global_average_backward;
+    vgg_work *global_max, *global_max_backward;
     vgg_work *batch_norm_statistics; /* vgg_batch_norm_task: x -> sums */
     vgg_work *batch_norm;            /* x -> y */
     vgg_work *batch_norm_sums;       /* x, dy -> sums */
@@ -452,6 +482,7 @@ typedef struct vgg_kernels {
     vgg_work *batch_norm_gradients; /* sums -> dgamma, dbeta, from_dy, from_x, constant */
     vgg_work *lrn;                  /* vgg_lrn_task */
     vgg_work *lrn_backward;
+    vgg_work *relu;             /* vgg_relu_forward_task */
     vgg_work *relu_backward;    /* vgg_relu_task */
     vgg_work *sgd;              /* vgg_sgd_task */
     vgg_work *dropout;          /* vgg_dropout_task */

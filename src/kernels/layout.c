@@ -60,6 +60,6 @@ void vgg_dropout(void *argument, size_t begin, size_t end, size_t worker) {
     float factor = (float)(1.0 / (1.0 - task->probability));
     for (size_t i = begin * VGG_CHUNK; i < last; i++) {
         bool kept = vgg_random_unit(task->seed, task->stream, task->first + i) >= task->probability;
-        task->y[i] = kept ? task->y[i] * factor : 0;
+        task->y[i] = kept ? task->x[i] * factor : 0;
     }
 }

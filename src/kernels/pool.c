@@ -1,4 +1,4 @@
-/* Max-pooling and adaptive average pooling of blocked activations. */
+/* Pools of 2x2 and adaptive average pooling of blocked activations. */
 #include <string.h>
 
 #include "kernels/choice.h"
@@ -90,6 +90,50 @@ void VGG_TIERED(max_pool_backward)(void *argument, size_t begin, size_t end, siz
         }
         size_t rows = 2 * task->out_height;
         memset(plane + rows * in_row, 0, (task->height - rows) * in_row * sizeof *plane);
+    }
+}
+
+/* ---- average of 2x2 ---- */
+
+void VGG_TIERED(average_pool_2x2)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(average_pool_2x2)(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_pool_task *task = argument;
+    size_t row_floats = task->width * VGG_BLOCK;
+    for (size_t unit = begin; unit < end; unit++) {
+        float *y = task->y + out_plane(task, unit);
+        for (size_t row = 0; row < task->out_height; row++) {
+            const float *top = in_plane(task, task->x, unit) + 2 * row * row_floats;
+            for (size_t i = 0; i < task->out_width * VGG_BLOCK; i += VGG_LANES) {
+                const float *a = top + i / VGG_BLOCK * VGG_BLOCK + i, *c = a + row_floats;
+                vf upper = vf_load(a) + vf_load(a + VGG_BLOCK);
+                vf lower = vf_load(c) + vf_load(c + VGG_BLOCK);
+                vf_store(y + row * task->out_width * VGG_BLOCK + i,
+                         (upper + lower) * vf_splat(0.25F));
+            }
+        }
+    }
+}
+
+void VGG_TIERED(average_pool_2x2_backward)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(average_pool_2x2_backward)(void *argument, size_t begin, size_t end,
+                                           size_t worker) {
+    (void)worker;
+    const vgg_pool_task *task = argument;
+    size_t row_floats = task->width * VGG_BLOCK, plane = task->height * row_floats;
+    for (size_t unit = begin; unit < end; unit++) {
+        const float *dy = task->dy + out_plane(task, unit);
+        float *dx = task->dx + unit * plane;
+        memset(dx, 0, plane * sizeof *dx); /* what an odd size leaves out */
+        for (size_t row = 0; row < 2 * task->out_height; row++) {
+            for (size_t i = 0; i < 2 * task->out_width * VGG_BLOCK; i += VGG_LANES) {
+                size_t from = row / 2 * task->out_width * VGG_BLOCK +
+                              i / (2 * VGG_BLOCK) * VGG_BLOCK + i % VGG_BLOCK;
+                vf_store(dx + row * row_floats + i, vf_load(dy + from) * vf_splat(0.25F));
+            }
+        }
     }
 }
 

@@ -69,17 +69,20 @@ void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size
                                size_t block, size_t tile_row, size_t tile_column, float *v,
                                size_t point_stride) {
     static const float zeros[SIDE * VGG_BLOCK];
+    size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
+    size_t border = vgg_conv_border(shape);
     const float *plane =
-        x + (image * vgg_blocks(shape->inputs) + block) * shape->height * shape->width * VGG_BLOCK;
-    /* The row and column of the picture where the tile's second ones are. */
+        x + (image * vgg_blocks(shape->inputs) + block) * height * width * VGG_BLOCK;
+    /* The row and column of the picture with its border where the tile's first ones are. */
     size_t top = tile_row * TILE, left = tile_column * TILE;
-    int begin = left == 0, end = (int)vgg_size_min(SIDE, shape->width + 1 - left);
+    int begin = left == 0 ? (int)border : 0;
+    int end = (int)vgg_size_min(SIDE, width + border - left);
     const float *rows[SIDE];
     for (size_t row = 0; row < SIDE; row++) {
-        size_t y = top + row;
-        bool inside = y > 0 && y <= shape->height;
-        rows[row] =
-            inside ? plane + ((y - 1) * shape->width + left) * VGG_BLOCK : zeros + VGG_BLOCK;
+        size_t y = top + row - border; /* wraps around above the picture */
+        rows[row] = zeros + VGG_BLOCK;
+        if (y < height)
+            rows[row] = plane + (ptrdiff_t)(y * width + left + 1 - border) * VGG_BLOCK;
         fetch_ahead(rows[row]);
     }
     if (begin == 0 && end == SIDE)

@@ -30,6 +30,7 @@ void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_dropout_task dropout = {
         .count = task.images * task.outputs,
         .first = (uint64_t)(plan->first + plan->done) * task.outputs,
+        .x = task.y,
         .y = task.y,
         .probability = op->graph.dropout,
         .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, op->graph.layer),

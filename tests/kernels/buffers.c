@@ -168,9 +168,9 @@ void vgg_describe(const char *format, ...) {
 }
 
 void vgg_describe_conv(const vgg_conv_shape *shape) {
-    vgg_describe("%zu images, %zu%s -> %zu channels, %zu x %zu, kernel %zu", shape->images,
-                 shape->inputs, shape->plain ? " plain" : "", shape->outputs, shape->height,
-                 shape->width, shape->kernel);
+    vgg_describe("%zu images, %zu%s -> %zu channels, %zu x %zu, kernel %zu, crop %td",
+                 shape->images, shape->inputs, shape->plain ? " plain" : "", shape->outputs,
+                 shape->height, shape->width, shape->kernel, shape->crop);
 }
 
 void vgg_running(const char *kernel, const char *tier) {
@@ -236,6 +236,18 @@ vgg_conv_shape vgg_draw_conv(size_t images, size_t height, size_t width) {
                             .kernel = vgg_draw_chance(4) ? 1 : 3,
                             .plain = vgg_draw_chance(3)};
     return shape;
+}
+
+void vgg_draw_crop(vgg_conv_shape *shape) {
+    if (shape->kernel != 3)
+        return;
+    shape->crop = (ptrdiff_t)vgg_draw(0, 2) - 1;
+    shape->height = vgg_size_max(shape->height, shape->crop < 0 ? 3 : 1);
+    shape->width = vgg_size_max(shape->width, shape->crop < 0 ? 3 : 1);
+}
+
+size_t vgg_conv_in_pixels(const vgg_conv_shape *shape) {
+    return vgg_conv_in_height(shape) * vgg_conv_in_width(shape);
 }
 
 vgg_ranges vgg_draw_ranges(size_t units, size_t most) {

@@ -71,6 +71,10 @@ size_t vgg_draw_channels(void);
 /* A convolution of at most so many images, height and width; a few of 1 x 1, a few of plain input.
  */
 vgg_conv_shape vgg_draw_conv(size_t images, size_t height, size_t width);
+/* Gives a 3x3 convolution any padding; the output becomes large enough to have an input. */
+void vgg_draw_crop(vgg_conv_shape *shape);
+/* Pixels of its input. */
+size_t vgg_conv_in_pixels(const vgg_conv_shape *shape);
 
 /* Ranges of units, begin[i] to end[i], that together are all units, in the order to do them in. */
 enum { VGG_MOST_RANGES = 16 };

@@ -40,7 +40,7 @@ typedef struct layer {
 
 /* Floats of an image going in. */
 static size_t input_size(const vgg_conv_shape *s) {
-    size_t pixels = s->height * s->width;
+    size_t pixels = vgg_conv_in_pixels(s);
     return s->plain ? s->inputs * pixels : vgg_blocked_size(1, s->inputs, pixels);
 }
 
@@ -56,7 +56,7 @@ static size_t output_size(const vgg_conv_forward_task *t) {
 static void draw_layer(layer *l, const vgg_conv_shape *s) {
     *l = (layer){.shape = *s};
     l->x = s->plain ? vgg_draw_floats(s->images * input_size(s))
-                    : vgg_draw_blocked(s->images, s->inputs, s->height * s->width);
+                    : vgg_draw_blocked(s->images, s->inputs, vgg_conv_in_pixels(s));
     l->weights = vgg_draw_floats(s->outputs * s->inputs * s->kernel * s->kernel);
     l->packed = vgg_guarded_floats(vgg_conv_packed_size(s));
     vgg_conv_pack_task pack = {.shape = *s, .weights = l->weights, .packed = l->packed};
@@ -143,6 +143,7 @@ static void test_forward(void **state) {
     }
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
         vgg_conv_shape shape = vgg_draw_conv(4, 13, 19);
+        vgg_draw_crop(&shape);
         check_forward(&shape, false);
     }
 }
@@ -163,6 +164,7 @@ static void test_pool(void **state) {
     }
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
         vgg_conv_shape shape = draw_pooled_shape();
+        vgg_draw_crop(&shape);
         check_forward(&shape, true);
     }
 }
@@ -297,7 +299,7 @@ static void test_fold(void **state) {
 
 static double input_at(const layer *l, size_t n, size_t c, size_t row, size_t column) {
     const vgg_conv_shape *s = &l->shape;
-    size_t pixels = s->height * s->width, pixel = row * s->width + column;
+    size_t pixels = vgg_conv_in_pixels(s), pixel = row * vgg_conv_in_width(s) + column;
     size_t at = s->plain ? (n * s->inputs + c) * pixels + pixel
                          : vgg_blocked_at(s->inputs, pixels, n, c, pixel);
     return (double)l->x[at];
@@ -306,12 +308,12 @@ static double input_at(const layer *l, size_t n, size_t c, size_t row, size_t co
 /* One value of the convolution, by its definition. */
 static double defined(const layer *l, size_t n, size_t k, size_t row, size_t column) {
     const vgg_conv_shape *s = &l->shape;
-    size_t reach = s->kernel / 2;
+    size_t reach = vgg_conv_border(s), height = vgg_conv_in_height(s), width = vgg_conv_in_width(s);
     double sum = 0;
     for (size_t c = 0; c < s->inputs; c++) {
         for (size_t i = 0; i < s->kernel * s->kernel; i++) {
             size_t y = row + i / s->kernel, x = column + i % s->kernel;
-            if (y < reach || y - reach >= s->height || x < reach || x - reach >= s->width)
+            if (y < reach || y - reach >= height || x < reach || x - reach >= width)
                 continue;
             double weight = (double)l->weights[(k * s->inputs + c) * s->kernel * s->kernel + i];
             sum += input_at(l, n, c, y - reach, x - reach) * weight;
@@ -325,6 +327,7 @@ static void test_definition(void **state) {
     for (size_t i = 0; i < 20; i++) {
         layer l;
         vgg_conv_shape s = vgg_draw_conv(4, 13, 19);
+        vgg_draw_crop(&s);
         vgg_describe_conv(&s);
         draw_layer(&l, &s);
         vgg_conv_forward_task task = forward_task(&l, false);

@@ -32,11 +32,11 @@ static const vgg_conv_shape SHAPES[] = {
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0], RANDOM_SHAPES = 40 };
 
 static vgg_conv_weights_task weights_task(const vgg_conv_shape *s) {
-    size_t pixels = s->height * s->width;
+    size_t pixels = s->height * s->width, in_pixels = vgg_conv_in_pixels(s);
     vgg_conv_weights_task task = {
         .shape = *s, .groups = vgg_conv_weights_groups(s), .units = vgg_conv_weights_units(s)};
-    float *x = s->plain ? vgg_draw_floats(s->images * s->inputs * pixels)
-                        : vgg_draw_blocked(s->images, s->inputs, pixels);
+    float *x = s->plain ? vgg_draw_floats(s->images * s->inputs * in_pixels)
+                        : vgg_draw_blocked(s->images, s->inputs, in_pixels);
     float *dy = vgg_draw_blocked(s->images, s->outputs, pixels);
     vgg_guarded_lock(x);
     vgg_guarded_lock(dy);
@@ -95,6 +95,8 @@ static void test_weights(void **state) {
     size_t several_groups = 0;
     for (size_t i = 0; i < FIXED_SHAPES + RANDOM_SHAPES; i++) {
         vgg_conv_shape shape = i < FIXED_SHAPES ? SHAPES[i] : vgg_draw_conv(9, 9, 15);
+        if (i >= FIXED_SHAPES)
+            vgg_draw_crop(&shape);
         vgg_describe_conv(&shape);
         vgg_conv_weights_task task = weights_task(&shape);
         check_sizes(&task);
@@ -207,7 +209,7 @@ static void test_reduce(void **state) {
 
 static double input_at(const vgg_conv_weights_task *t, size_t n, size_t c, size_t pixel) {
     const vgg_conv_shape *s = &t->shape;
-    size_t pixels = s->height * s->width;
+    size_t pixels = vgg_conv_in_pixels(s);
     return (double)t->x[s->plain ? (n * s->inputs + c) * pixels + pixel
                                  : vgg_blocked_at(s->inputs, pixels, n, c, pixel)];
 }
@@ -215,17 +217,18 @@ static double input_at(const vgg_conv_weights_task *t, size_t n, size_t c, size_
 /* The gradient of one weight over all images, by its definition. */
 static double defined(const vgg_conv_weights_task *t, size_t k, size_t c, size_t tap) {
     const vgg_conv_shape *s = &t->shape;
-    size_t reach = s->kernel / 2, pixels = s->height * s->width;
+    size_t reach = vgg_conv_border(s), pixels = s->height * s->width;
+    size_t in_height = vgg_conv_in_height(s), in_width = vgg_conv_in_width(s);
     double sum = 0;
     for (size_t n = 0; n < s->images; n++) {
         for (size_t pixel = 0; pixel < pixels; pixel++) {
             size_t row = pixel / s->width + tap / s->kernel;
             size_t column = pixel % s->width + tap % s->kernel;
-            if (row < reach || row - reach >= s->height || column < reach ||
-                column - reach >= s->width)
+            if (row < reach || row - reach >= in_height || column < reach ||
+                column - reach >= in_width)
                 continue;
             double dy = (double)t->dy[vgg_blocked_at(s->outputs, pixels, n, k, pixel)];
-            sum += dy * input_at(t, n, c, (row - reach) * s->width + column - reach);
+            sum += dy * input_at(t, n, c, (row - reach) * in_width + column - reach);
         }
     }
     return sum;
@@ -246,6 +249,7 @@ static void test_definition(void **state) {
     (void)state;
     for (size_t i = 0; i < 20; i++) {
         vgg_conv_shape s = vgg_draw_conv(9, 9, 15);
+        vgg_draw_crop(&s);
         vgg_describe_conv(&s);
         size_t taps = s.kernel * s.kernel;
         vgg_conv_weights_task task = weights_task(&s);

@@ -1,6 +1,7 @@
 /* Elementwise kernels.
  *
  * kernel          bound
+ * relu            equal
  * relu_backward   equal: one multiplication
  * sgd: velocity   vgg_sum_error(0) * (|momentum v| + |gradient| + |decay w|)
  * sgd: values     vgg_sum_error(1) * (|w| + rate * the same)
@@ -68,6 +69,29 @@ static void test_relu(void **state) {
             if (!(isnan(wanted) ? isnan(task.dy[v]) : task.dy[v] == wanted))
                 vgg_kernel_fail(item.name, "ref", "%g, where y is %g, becomes %g",
                                 (double)before[v], (double)y[v], (double)task.dy[v]);
+        }
+        vgg_case_check(&item);
+        vgg_guarded_free();
+    }
+}
+
+static void test_relu_forward(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FIXED_COUNTS + RANDOM_COUNTS; i++) {
+        size_t count = draw_count(i);
+        float *x = draw_special(count);
+        vgg_guarded_lock(x);
+        vgg_relu_forward_task task = {.count = count, .x = x, .y = vgg_guarded_floats(count)};
+        vgg_kernel_case item = {VGG_KERNEL(relu),
+                                .task = &task,
+                                .task_size = sizeof task,
+                                .units = vgg_chunks(count),
+                                .output_count = 1,
+                                .outputs = {{.name = "y", .data = task.y, .size = sizeof(float)}}};
+        vgg_case_run(&item, vgg_reference());
+        for (size_t v = 0; v < count; v++) {
+            if (!(isnan(x[v]) ? isnan(task.y[v]) : task.y[v] == (x[v] > 0 ? x[v] : 0)))
+                vgg_kernel_fail(item.name, "ref", "%g becomes %g", (double)x[v], (double)task.y[v]);
         }
         vgg_case_check(&item);
         vgg_guarded_free();
@@ -142,13 +166,17 @@ static void test_sgd(void **state) {
 
 /* ---- dropout ---- */
 
-/* In ranges of chunks from the last to the first when `backwards`. */
+/* In place; or, when `backwards`, in ranges of chunks from the last to the first. */
 static float *drop(const float *before, size_t count, double probability, uint64_t seed,
                    uint64_t stream, bool backwards) {
     float *y = vgg_guarded_floats(count);
     memcpy(y, before, count * sizeof *y);
-    vgg_dropout_task task = {
-        .count = count, .y = y, .probability = probability, .seed = seed, .stream = stream};
+    vgg_dropout_task task = {.count = count,
+                             .x = backwards ? before : y,
+                             .y = y,
+                             .probability = probability,
+                             .seed = seed,
+                             .stream = stream};
     vgg_running("dropout", "all");
     if (!backwards)
         vgg_dropout(&task, 0, vgg_chunks(count), 0);
@@ -226,6 +254,7 @@ static void test_dropout_mask(void **state) {
     memcpy(rest, before + 1000, (count - 1000) * sizeof *rest);
     vgg_dropout_task task = {.count = count - 1000,
                              .first = 1000,
+                             .x = rest,
                              .y = rest,
                              .probability = 0.5,
                              .seed = 7,
@@ -237,6 +266,7 @@ static void test_dropout_mask(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_relu, vgg_teardown),
+        cmocka_unit_test_teardown(test_relu_forward, vgg_teardown),
         cmocka_unit_test_teardown(test_sgd, vgg_teardown),
         cmocka_unit_test_teardown(test_dropout, vgg_teardown),
         cmocka_unit_test_teardown(test_dropout_mask, vgg_teardown),

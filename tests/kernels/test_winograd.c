@@ -32,23 +32,23 @@ enum { RANDOM_SHAPES = 12 };
 /* Images, channels in and out, height, width, kernel, plain. */
 static const vgg_conv_shape SHAPES[] = {
     /* Fewer pixels than a tile has. */
-    {3, 17, 16, 1, 1, 3, false},
-    {2, 16, 33, 2, 1, 3, false},
-    {1, 20, 16, 1, 9, 3, false},
-    {70, 140, 130, 2, 2, 3, false},
+    {3, 17, 16, 1, 1, 3, false, 0},
+    {2, 16, 33, 2, 1, 3, false, 0},
+    {1, 20, 16, 1, 9, 3, false, 0},
+    {70, 140, 130, 2, 2, 3, false, 0},
     /* One tile that is full, and tiles that hang over by all sizes. */
-    {1, 16, 16, 4, 4, 3, false},
-    {2, 16, 17, 5, 8, 3, false},
-    {1, 31, 33, 6, 7, 3, false},
+    {1, 16, 16, 4, 4, 3, false, 0},
+    {2, 16, 17, 5, 8, 3, false, 0},
+    {1, 31, 33, 6, 7, 3, false, 0},
     /* Units of some tiles of an image. */
-    {2, 70, 20, 23, 22, 3, false},
-    {1, 16, 16, 9, 97, 3, false},
+    {2, 70, 20, 23, 22, 3, false, 0},
+    {1, 16, 16, 9, 97, 3, false, 0},
     /* Filters just stored, and just not. */
-    {2, 128, 128, 5, 5, 3, false},
-    {2, 129, 128, 5, 5, 3, false},
+    {2, 128, 128, 5, 5, 3, false, 0},
+    {2, 129, 128, 5, 5, 3, false, 0},
     /* Units that end within an image, and filters made for some input channels at a time. */
-    {65, 144, 130, 5, 5, 3, false},
-    {30, 420, 40, 9, 9, 3, false},
+    {65, 144, 130, 5, 5, 3, false, 0},
+    {30, 420, 40, 9, 9, 3, false, 0},
 };
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
@@ -128,6 +128,7 @@ static void test_shapes(void **state) {
         for (size_t i = 0; i < RANDOM_SHAPES; i++) {
             vgg_conv_shape shape = i % 5 == 0 ? vgg_draw_made_shape() : vgg_draw_stored_shape();
             assert_int_equal(vgg_winograd_partition_of(&shape, tile, 1).stored, i % 5 != 0);
+            vgg_draw_crop(&shape);
             check_shape(&shape, tile);
         }
     }
@@ -340,8 +341,10 @@ static void test_agreement(void **state) {
         size_t tile = i % 2 == 0 ? 2 : 4;
         shape.height = vgg_draw(2, 9);
         if (i % 8 >= 6)
-            shape = (vgg_conv_shape){3, 140, 120, 5, 6, 3, false};
-        check_reference(&shape, tile);
+            shape = (vgg_conv_shape){3, 140, 120, 5, 6, 3, false, 0};
+        vgg_conv_shape cropped = shape;
+        vgg_draw_crop(&cropped);
+        check_reference(&cropped, tile);
         check_nan_input(&shape, tile);
         check_fold(&shape, tile);
         check_backward(&shape, tile);

@@ -12,15 +12,15 @@ typedef struct choice {
 static void test_choice(void **state) {
     (void)state;
     static const choice choices[] = {
-        {{1, 64, 64, 224, 224, 3, false}, 4}, {{1, 64, 64, 56, 56, 3, false}, 4},
-        {{1, 512, 512, 14, 14, 3, false}, 4}, {{128, 512, 512, 4, 4, 3, false}, 4},
-        {{128, 512, 512, 3, 3, 3, false}, 4}, {{128, 512, 512, 6, 6, 3, false}, 2},
-        {{128, 512, 512, 2, 2, 3, false}, 2}, {{128, 512, 512, 2, 8, 3, false}, 2},
-        {{128, 512, 512, 1, 1, 3, false}, 2}, {{8, 512, 512, 2, 2, 3, false}, 2},
-        {{1, 512, 512, 1, 1, 3, false}, 0},   {{1, 512, 512, 2, 2, 3, false}, 0},
-        {{1, 512, 512, 4, 4, 3, false}, 0},   {{1, 512, 512, 5, 5, 3, false}, 0},
-        {{1, 64, 64, 56, 56, 1, false}, 0},   {{1, 64, 64, 56, 56, 3, true}, 0},
-        {{1, 3, 64, 56, 56, 3, false}, 0},    {{1, 64, 3, 56, 56, 3, false}, 0},
+        {{1, 64, 64, 224, 224, 3, false, 0}, 4}, {{1, 64, 64, 56, 56, 3, false, 0}, 4},
+        {{1, 512, 512, 14, 14, 3, false, 0}, 4}, {{128, 512, 512, 4, 4, 3, false, 0}, 4},
+        {{128, 512, 512, 3, 3, 3, false, 0}, 4}, {{128, 512, 512, 6, 6, 3, false, 0}, 2},
+        {{128, 512, 512, 2, 2, 3, false, 0}, 2}, {{128, 512, 512, 2, 8, 3, false, 0}, 2},
+        {{128, 512, 512, 1, 1, 3, false, 0}, 2}, {{8, 512, 512, 2, 2, 3, false, 0}, 2},
+        {{1, 512, 512, 1, 1, 3, false, 0}, 0},   {{1, 512, 512, 2, 2, 3, false, 0}, 0},
+        {{1, 512, 512, 4, 4, 3, false, 0}, 0},   {{1, 512, 512, 5, 5, 3, false, 0}, 0},
+        {{1, 64, 64, 56, 56, 1, false, 0}, 0},   {{1, 64, 64, 56, 56, 3, true, 0}, 0},
+        {{1, 3, 64, 56, 56, 3, false, 0}, 0},    {{1, 64, 3, 56, 56, 3, false, 0}, 0},
     };
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
         assert_int_equal(vgg_conv_fastest_tile(&vgg_conv_costs_avx512, &choices[i].shape),
@@ -31,12 +31,12 @@ static void test_choice(void **state) {
 /* Images, channels in and out, height, width, kernel, plain: those of the kernel's own test and
  * those of VGG. */
 static const vgg_conv_shape SHAPES[] = {
-    {1, 16, 16, 5, 5, 3, false},      {2, 128, 128, 5, 5, 3, false},
-    {2, 129, 128, 5, 5, 3, false},    {65, 144, 130, 5, 5, 3, false},
-    {30, 420, 40, 9, 9, 3, false},    {8, 64, 64, 224, 224, 3, false},
-    {8, 256, 256, 56, 56, 3, false},  {8, 512, 512, 28, 28, 3, false},
-    {32, 512, 512, 14, 14, 3, false}, {2, 256, 256, 5, 2000, 3, false},
-    {128, 512, 512, 2, 2, 3, false},  {600, 512, 512, 2, 3, 3, false},
+    {1, 16, 16, 5, 5, 3, false, 0},      {2, 128, 128, 5, 5, 3, false, 0},
+    {2, 129, 128, 5, 5, 3, false, 0},    {65, 144, 130, 5, 5, 3, false, 0},
+    {30, 420, 40, 9, 9, 3, false, 0},    {8, 64, 64, 224, 224, 3, false, 0},
+    {8, 256, 256, 56, 56, 3, false, 0},  {8, 512, 512, 28, 28, 3, false, 0},
+    {32, 512, 512, 14, 14, 3, false, 0}, {2, 256, 256, 5, 2000, 3, false, 0},
+    {128, 512, 512, 2, 2, 3, false, 0},  {600, 512, 512, 2, 3, 3, false, 0},
 };
 
 static const size_t THREADS[] = {1, 2, 3, 7, 64, 256};
@@ -75,7 +75,8 @@ static void test_partition(void **state) {
 /* As many threads as there are units to share out have something to do. */
 static void test_threads(void **state) {
     (void)state;
-    vgg_conv_shape deep = {1, 512, 512, 14, 14, 3, false}, wide = {1, 256, 256, 56, 56, 3, false};
+    vgg_conv_shape deep = {1, 512, 512, 14, 14, 3, false, 0},
+                   wide = {1, 256, 256, 56, 56, 3, false, 0};
     for (size_t threads = 1; threads <= 16; threads *= 2) {
         assert_true(vgg_winograd_partition_of(&deep, 4, threads).units >= threads);
         assert_true(vgg_winograd_partition_of(&wide, 4, threads).units >= threads);
@@ -108,12 +109,12 @@ static void test_smaller_batches(void **state) {
 static void test_weights_choice(void **state) {
     (void)state;
     static const choice choices[] = {
-        {{8, 64, 64, 224, 224, 3, false}, 4}, {{1, 512, 512, 14, 14, 3, false}, 4},
-        {{1, 16, 16, 32, 32, 3, false}, 4},   {{128, 512, 512, 4, 4, 3, false}, 4},
-        {{128, 512, 512, 2, 2, 3, false}, 2}, {{128, 512, 512, 1, 1, 3, false}, 2},
-        {{1, 512, 512, 2, 2, 3, false}, 2},   {{8, 64, 64, 56, 56, 1, false}, 0},
-        {{8, 64, 64, 56, 56, 3, true}, 0},    {{8, 3, 64, 56, 56, 3, false}, 0},
-        {{8, 64, 3, 56, 56, 3, false}, 0},
+        {{8, 64, 64, 224, 224, 3, false, 0}, 4}, {{1, 512, 512, 14, 14, 3, false, 0}, 4},
+        {{1, 16, 16, 32, 32, 3, false, 0}, 4},   {{128, 512, 512, 4, 4, 3, false, 0}, 4},
+        {{128, 512, 512, 2, 2, 3, false, 0}, 2}, {{128, 512, 512, 1, 1, 3, false, 0}, 2},
+        {{1, 512, 512, 2, 2, 3, false, 0}, 2},   {{8, 64, 64, 56, 56, 1, false, 0}, 0},
+        {{8, 64, 64, 56, 56, 3, true, 0}, 0},    {{8, 3, 64, 56, 56, 3, false, 0}, 0},
+        {{8, 64, 3, 56, 56, 3, false, 0}, 0},
     };
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
         assert_int_equal(vgg_conv_weights_fastest_tile(&vgg_conv_costs_avx512, &choices[i].shape),

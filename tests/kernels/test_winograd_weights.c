@@ -1,7 +1,8 @@
 /* Gradients of a convolution's weights by F(3x3, 4x4) and F(3x3, 2x2).
  *
  * result    bound
- * dweights  error_of(tile) * sum of |x dy| at the middle tap, through all pixels
+ * dweights  error_of(tile) * sum of |x dy| at the middle tap, through all pixels; with another
+ *           padding, where no tap meets all of both, at the tap where it is largest
  * dbias     vgg_sum_error(pixels) * sum of |dy|
  *
  * The sums are ref's results for the absolute values of x and dy. The nine taps come from the same
@@ -32,21 +33,21 @@ enum { MOST_RANGES = 5, RANDOM_SHAPES = 25, OUTPUTS = 2 };
 /* Images, channels in and out, height, width, kernel, plain. */
 static const vgg_conv_shape SHAPES[] = {
     /* One pixel, one tile, and tiles that hang over by all sizes. */
-    {1, 1, 1, 1, 1, 3, false},
-    {1, 16, 16, 4, 4, 3, false},
-    {2, 16, 17, 5, 8, 3, false},
-    {1, 31, 33, 6, 7, 3, false},
+    {1, 1, 1, 1, 1, 3, false, 0},
+    {1, 16, 16, 4, 4, 3, false, 0},
+    {2, 16, 17, 5, 8, 3, false, 0},
+    {1, 31, 33, 6, 7, 3, false, 0},
     /* Tiles of several images in several pieces. */
-    {3, 18, 20, 23, 23, 3, false},
+    {3, 18, 20, 23, 23, 3, false, 0},
     /* Several groups, the last ones with pieces of their own. */
-    {1, 17, 16, 9, 171, 3, false},
-    {150, 16, 3, 1, 1, 3, false},
-    {9, 16, 16, 26, 25, 3, false},
+    {1, 17, 16, 9, 171, 3, false, 0},
+    {150, 16, 3, 1, 1, 3, false, 0},
+    {9, 16, 16, 26, 25, 3, false, 0},
     /* Several units on either side, with one and with two groups. */
-    {2, 130, 20, 5, 6, 3, false},
-    {1, 20, 145, 3, 3, 3, false},
-    {2, 129, 130, 3, 3, 3, false},
-    {130, 132, 20, 2, 1, 3, false},
+    {2, 130, 20, 5, 6, 3, false, 0},
+    {1, 20, 145, 3, 3, 3, false, 0},
+    {2, 129, 130, 3, 3, 3, false, 0},
+    {130, 132, 20, 2, 1, 3, false, 0},
 };
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
@@ -62,8 +63,8 @@ typedef struct stage {
 
 static vgg_conv_shape draw_shape(void) {
     size_t images = vgg_draw(1, 5), height = vgg_draw(1, 13), width = vgg_draw(1, 13);
-    return (vgg_conv_shape){images, vgg_draw_channels(), vgg_draw_channels(), height, width, 3,
-                            false};
+    return (vgg_conv_shape){
+        images, vgg_draw_channels(), vgg_draw_channels(), height, width, 3, false, 0};
 }
 
 static size_t weights_of(const vgg_conv_shape *s) {
@@ -73,9 +74,9 @@ static size_t weights_of(const vgg_conv_shape *s) {
 static vgg_winograd_weights_task draw_task(const vgg_conv_shape *s, size_t tile) {
     size_t pixels = s->height * s->width;
     vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(s, tile);
-    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, %zu groups", tile,
-                 s->images, s->inputs, s->outputs, s->height, s->width, cut.groups);
-    float *x = vgg_draw_blocked(s->images, s->inputs, pixels);
+    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td, %zu groups",
+                 tile, s->images, s->inputs, s->outputs, s->height, s->width, s->crop, cut.groups);
+    float *x = vgg_draw_blocked(s->images, s->inputs, vgg_conv_in_pixels(s));
     float *dy = vgg_draw_blocked(s->images, s->outputs, pixels);
     vgg_guarded_lock(x);
     vgg_guarded_lock(dy);
@@ -178,12 +179,22 @@ static void check_value(const char *tier, const char *name, size_t at, float fou
                         at, (double)found, (double)expected, bound);
 }
 
+/* What bounds the errors of a filter's nine taps. */
+static double size_of_taps(const vgg_conv_shape *s, const float taps[9]) {
+    double size = (double)taps[4];
+    for (size_t i = 0; s->crop != 0 && i < 9; i++) {
+        size = fmax(size, (double)taps[i]);
+    }
+    return size;
+}
+
 static void check_near(const vgg_winograd_weights_task *task, const char *tier,
                        const gradients *expected, const gradients *magnitude) {
     const vgg_conv_shape *s = &task->shape;
     for (size_t i = 0; i < weights_of(s); i++) {
         check_value(tier, "weight", i, task->dweights[i], expected->weights[i],
-                    error_of(task->partition.tile) * (double)magnitude->weights[i / 9 * 9 + 4]);
+                    error_of(task->partition.tile) *
+                        size_of_taps(s, magnitude->weights + i / 9 * 9));
     }
     for (size_t k = 0; k < s->outputs; k++) {
         check_value(tier, "bias", k, task->dbias[k], expected->bias[k],
@@ -223,7 +234,7 @@ static void check_accumulated(const vgg_winograd_weights_task *task, const vgg_k
 static void check_nan(const vgg_winograd_weights_task *task, const vgg_kernels *tier,
                       const gradients *whole) {
     const vgg_conv_shape *s = &task->shape;
-    size_t pixels = s->height * s->width, c = vgg_draw(0, s->inputs - 1);
+    size_t pixels = vgg_conv_in_pixels(s), c = vgg_draw(0, s->inputs - 1);
     size_t image = vgg_draw(0, s->images - 1), pixel = vgg_draw(0, pixels - 1);
     float *x = vgg_guarded_copy(task->x);
     x[vgg_blocked_at(s->inputs, pixels, image, c, pixel)] = (float)NAN;
@@ -231,8 +242,9 @@ static void check_nan(const vgg_winograd_weights_task *task, const vgg_kernels *
     spoilt.x = x;
     run(tier, &spoilt, false);
     for (size_t i = 0; i < weights_of(s); i++) {
-        bool own = i / 9 % s->inputs == c;
-        if (own ? i % 9 == 4 && !isnan(task->dweights[i])
+        /* Without padding the tap in the middle does not meet every value. */
+        bool own = i / 9 % s->inputs == c, meets = i % 9 == 4 && s->crop <= 0;
+        if (own ? meets && !isnan(task->dweights[i])
                 : memcmp(task->dweights + i, whole->weights + i, sizeof(float)) != 0)
             vgg_kernel_fail("winograd_weights", tier->tier, "weight %zu is %g with NaN in %zu", i,
                             (double)task->dweights[i], c);
@@ -265,6 +277,7 @@ static void test_shapes(void **state) {
         }
         for (size_t i = 0; i < RANDOM_SHAPES; i++) {
             vgg_conv_shape shape = draw_shape();
+            vgg_draw_crop(&shape);
             check_shape(&shape, tile);
         }
     }
@@ -338,6 +351,8 @@ static void test_reference(void **state) {
     (void)state;
     for (size_t i = 0; i < 16; i++) {
         vgg_conv_shape shape = i < 8 ? SHAPES[i / 2 * 3] : draw_shape();
+        if (i >= 8)
+            vgg_draw_crop(&shape);
         check_reference(&shape, i % 2 == 0 ? 2 : 4);
     }
 }

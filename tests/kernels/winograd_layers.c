@@ -18,7 +18,7 @@ typedef struct stage {
 /* ---- layers ---- */
 
 size_t vgg_layer_input(const vgg_winograd_task *t) {
-    return vgg_blocked_size(1, t->shape.inputs, t->shape.height * t->shape.width);
+    return vgg_blocked_size(1, t->shape.inputs, vgg_conv_in_pixels(&t->shape));
 }
 
 size_t vgg_layer_pixels(const vgg_winograd_task *t) {
@@ -32,20 +32,20 @@ size_t vgg_layer_output(const vgg_winograd_task *t) {
 
 vgg_conv_shape vgg_draw_stored_shape(void) {
     size_t images = vgg_draw(1, 4), height = vgg_draw(2, 23), width = vgg_draw(2, 23);
-    return (vgg_conv_shape){images, vgg_draw(16, 70), vgg_draw(16, 70), height, width, 3, false};
+    return (vgg_conv_shape){images, vgg_draw(16, 70), vgg_draw(16, 70), height, width, 3, false, 0};
 }
 
 vgg_conv_shape vgg_draw_made_shape(void) {
     size_t inputs = vgg_draw(40, 420);
     size_t least = 128 * 128 / inputs + 1;
     size_t images = vgg_draw(1, 8), outputs = vgg_draw(least, least + 40);
-    return (vgg_conv_shape){images, inputs, outputs, vgg_draw(2, 9), vgg_draw(2, 9), 3, false};
+    return (vgg_conv_shape){images, inputs, outputs, vgg_draw(2, 9), vgg_draw(2, 9), 3, false, 0};
 }
 
 static void describe(const vgg_winograd_task *t) {
     const vgg_conv_shape *s = &t->shape;
-    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu%s%s%s%s%s",
-                 t->partition.tile, s->images, s->inputs, s->outputs, s->height, s->width,
+    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td%s%s%s%s%s",
+                 t->partition.tile, s->images, s->inputs, s->outputs, s->height, s->width, s->crop,
                  t->partition.stored ? ", stored filters" : "", t->turned ? ", turned" : "",
                  t->scale != NULL ? ", scaled" : "", t->relu ? ", ReLU" : "",
                  t->pool ? ", pool" : "");
@@ -108,7 +108,7 @@ void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile)
     vgg_guarded_lock(weights);
     take_memory(l);
     l->few = vgg_layer_part(&l->task, 0, few);
-    l->few.x = vgg_draw_blocked(few, s->inputs, s->height * s->width);
+    l->few.x = vgg_draw_blocked(few, s->inputs, vgg_conv_in_pixels(s));
     l->few.y = vgg_guarded_floats(few * vgg_layer_output(&l->few));
     repeat_images(l);
 }

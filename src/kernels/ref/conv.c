@@ -3,11 +3,10 @@
 /* x[n][c][row][column], 0 outside of the picture. */
 static double input_at(const vgg_conv_shape *shape, const float *x, size_t n, size_t c,
                        ptrdiff_t row, ptrdiff_t column) {
-    if (row < 0 || column < 0 || row >= (ptrdiff_t)shape->height ||
-        column >= (ptrdiff_t)shape->width)
+    size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
+    if (row < 0 || column < 0 || row >= (ptrdiff_t)height || column >= (ptrdiff_t)width)
         return 0;
-    size_t pixels = shape->height * shape->width;
-    size_t pixel = (size_t)row * shape->width + (size_t)column;
+    size_t pixels = height * width, pixel = (size_t)row * width + (size_t)column;
     if (shape->plain)
         return x[(n * shape->inputs + c) * pixels + pixel];
     return x[vgg_blocked_at(n, c, pixel, shape->inputs, pixels)];
@@ -31,7 +30,7 @@ static float output_value(const vgg_conv_forward_task *task, size_t n, size_t k,
     const vgg_conv_shape *shape = &task->shape;
     if (k >= shape->outputs)
         return 0;
-    ptrdiff_t border = (ptrdiff_t)shape->kernel / 2;
+    ptrdiff_t border = (ptrdiff_t)vgg_conv_border(shape);
     double sum = 0;
     for (size_t c = 0; c < shape->inputs; c++) {
         for (size_t r = 0; r < shape->kernel; r++) {
@@ -92,7 +91,7 @@ void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worke
 static double weight_gradient(const vgg_conv_weights_task *task, size_t group, size_t k, size_t c,
                               size_t tap) {
     const vgg_conv_shape *shape = &task->shape;
-    ptrdiff_t border = (ptrdiff_t)shape->kernel / 2;
+    ptrdiff_t border = (ptrdiff_t)vgg_conv_border(shape);
     double sum = 0;
     for (size_t n = shape->images * group / task->groups;
          n < shape->images * (group + 1) / task->groups; n++) {

@@ -1,7 +1,16 @@
 #include "kernels/ref/ref.h"
 
+void vgg_relu_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_relu_backward_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_sgd_ref(void *argument, size_t begin, size_t end, size_t worker);
+
+void vgg_relu_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_relu_forward_task *task = argument;
+    for (size_t i = begin * VGG_CHUNK; i < vgg_size_min(end * VGG_CHUNK, task->count); i++) {
+        task->y[i] = task->x[i] < 0 ? 0 : task->x[i];
+    }
+}
 
 void vgg_relu_backward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;

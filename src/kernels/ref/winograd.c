@@ -22,23 +22,25 @@ static double input_value(const vgg_winograd_task *task, size_t n, size_t c, siz
     if (task->spread != NULL)
         return (double)vgg_spread_value(task->x, task->spread, n, c, row, column, shape->inputs,
                                         shape->height, shape->width);
-    return (double)task->x[vgg_blocked_at(n, c, row * shape->width + column, shape->inputs,
-                                          shape->height * shape->width)];
+    size_t width = vgg_conv_in_width(shape), pixels = vgg_conv_in_height(shape) * width;
+    return (double)task->x[vgg_blocked_at(n, c, row * width + column, shape->inputs, pixels)];
 }
 
 static double convolution(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
                           size_t column) {
     const vgg_conv_shape *shape = &task->shape;
+    size_t border = vgg_conv_border(shape);
     double sum = 0;
     for (size_t c = 0; c < shape->inputs; c++) {
         for (size_t tap = 0; tap < 9; tap++) {
-            size_t y = row + tap / 3, x = column + tap % 3; /* one more than the input's */
-            if (y == 0 || x == 0 || y > shape->height || x > shape->width)
+            size_t y = row + tap / 3 - border,
+                   x = column + tap % 3 - border; /* or wrapped around */
+            if (y >= vgg_conv_in_height(shape) || x >= vgg_conv_in_width(shape))
                 continue;
             size_t weight = task->turned ? (c * shape->outputs + k) * 9 + 8 - tap
                                          : (k * shape->inputs + c) * 9 + tap;
             sum += vgg_weight_value(task->element, task->weights, weight) *
-                   input_value(task, n, c, y - 1, x - 1);
+                   input_value(task, n, c, y, x);
         }
     }
     return sum;

@@ -16,16 +16,17 @@ static double gradient_at(const vgg_winograd_weights_task *task, size_t n, size_
 static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, size_t c,
                               size_t tap) {
     const vgg_conv_shape *shape = &task->shape;
-    size_t pixels = shape->height * shape->width;
+    size_t in_height = vgg_conv_in_height(shape), in_width = vgg_conv_in_width(shape);
+    size_t border = vgg_conv_border(shape);
     double sum = 0;
     for (size_t n = 0; n < shape->images; n++) {
         for (size_t row = 0; row < shape->height; row++) {
             for (size_t column = 0; column < shape->width; column++) {
-                size_t y = row + tap / 3, x = column + tap % 3; /* one more than the input's */
-                if (y == 0 || x == 0 || y > shape->height || x > shape->width)
+                size_t y = row + tap / 3 - border, x = column + tap % 3 - border;
+                if (y >= in_height || x >= in_width) /* above and to the left it wrapped around */
                     continue;
                 size_t at =
-                    vgg_blocked_at(n, c, (y - 1) * shape->width + x - 1, shape->inputs, pixels);
+                    vgg_blocked_at(n, c, y * in_width + x, shape->inputs, in_height * in_width);
                 sum += gradient_at(task, n, k, row, column) * (double)task->x[at];
             }
         }
