@@ -2,6 +2,7 @@
 #ifndef VGG_BASE_JSON_TEXT_H
 #define VGG_BASE_JSON_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <jansson.h>
@@ -9,5 +10,16 @@
 /* The value as text that the caller frees, with flags of json_dumps; NULL when memory ran out.
  * json_dumps of Jansson 2.14 gives a text that lacks bytes when its buffer cannot grow. */
 char *vgg_json_text(const json_t *value, size_t flags);
+
+/* Where a text stops to be JSON. */
+typedef struct vgg_json_fault {
+    size_t byte;
+    bool memory;   /* it does not, but memory ran out */
+    char what[80]; /* what stands there */
+} vgg_json_fault;
+
+/* The value that the text is, of any type; NULL with *fault when it is none. Every name comes once
+ * in an object; a whole number has 63 bits. */
+json_t *vgg_json_read(const char *text, size_t size, vgg_json_fault *fault);
 
 #endif

@@ -31,6 +31,10 @@
 #define VGG_LIMIT_PATH_BYTES ((size_t)4096)
 #define VGG_LIMIT_DEPTH ((size_t)64)
 
+/* Values within values of a JSON text: a description by Keras has some fifteen, and a few more for
+ * each model within a model. */
+#define VGG_LIMIT_JSON_DEPTH ((size_t)512)
+
 /* What one chunk of a PNG beside its pixels may unfold to, and how many are kept: palettes and EXIF
  * blocks are far smaller. */
 #define VGG_LIMIT_PNG_CHUNK_BYTES ((size_t)8 << 20)

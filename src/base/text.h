@@ -22,6 +22,9 @@ void vgg_text_free(vgg_text *text);
 /* A copy of a string that the caller frees; NULL when memory ran out. */
 char *vgg_text_copy(const char *string);
 
+/* Whether the text is UTF-8 (RFC 3629: no overlong forms, no surrogates). */
+bool vgg_utf8_valid(const char *text);
+
 #define VGG_SIZE_TEXT 32
 /* Writes "812 bytes", "34.5 MB" or "1.2 GB" (MB and GB are powers of 1024); returns buffer. */
 const char *vgg_size_text(char buffer[VGG_SIZE_TEXT], size_t bytes);

@@ -74,23 +74,3 @@ void vgg_notes_free(vgg_notes *notes) {
 bool vgg_notes_reserved(const char *key) {
     return strcmp(key, "format") == 0 || strncmp(key, "vgg.", 4) == 0;
 }
-
-bool vgg_utf8_valid(const char *text) {
-    const unsigned char *c = (const unsigned char *)text;
-    while (*c != 0) {
-        size_t following = *c < 0x80 ? 0 : *c < 0xe0 ? 1 : *c < 0xf0 ? 2 : 3;
-        if ((*c >= 0x80 && *c < 0xc2) || *c > 0xf4)
-            return false;
-        /* The second byte of these leads has a narrower range. */
-        unsigned char least = *c == 0xe0 ? 0xa0 : *c == 0xf0 ? 0x90 : 0x80;
-        unsigned char most = *c == 0xed ? 0x9f : *c == 0xf4 ? 0x8f : 0xbf;
-        c++;
-        for (size_t i = 0; i < following; i++, c++) {
-            if (*c < least || *c > most)
-                return false;
-            least = 0x80;
-            most = 0xbf;
-        }
-    }
-    return true;
-}

@@ -25,7 +25,5 @@ void vgg_notes_free(vgg_notes *notes);
 /* True for the keys that a model file uses itself: "format" and those that begin with "vgg.". */
 bool vgg_notes_reserved(const char *key);
 
-/* JSON holds UTF-8 and nothing else (RFC 3629: no overlong forms, no surrogates). */
-bool vgg_utf8_valid(const char *text);
 
 #endif

@@ -90,12 +90,14 @@ static vgg_status fail_member(const place *at, const char *member, const json_t 
 }
 
 static json_t *read_json(const place *at, const char *text, vgg_status *status) {
-    json_error_t fault;
-    json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &fault);
-    if (value == NULL)
+    vgg_json_fault fault;
+    json_t *value = vgg_json_read(text, strlen(text), &fault);
+    if (value == NULL && fault.memory)
+        *status = vgg_fail_memory(at->error, at->path, strlen(text));
+    else if (value == NULL)
         *status = vgg_fail(at->error, VGG_ERROR_FORMAT,
-                           "%s: \"%s\" of its metadata is not JSON, from its byte %d on: %s",
-                           at->path, at->key, fault.position, fault.text);
+                           "%s: \"%s\" of its metadata is not JSON, from its byte %zu on: %s",
+                           at->path, at->key, fault.byte, fault.what);
     return value;
 }
 

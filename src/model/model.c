@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/text.h"
 
 static vgg_status check_preprocess(const vgg_network_options *network,
                                    const vgg_preprocess *preprocess, vgg_error *error) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/containers/archive.h"
@@ -18,12 +19,14 @@ static const char weights_record[] = "model.weights.h5";
 
 static vgg_status parse_config(const vgg_tensor_source *source, const char *text, size_t size,
                                json_t **config, vgg_error *error) {
-    json_error_t fault;
-    *config = json_loadb(text, size, 0, &fault);
+    vgg_json_fault fault;
+    *config = vgg_json_read(text, size, &fault);
+    if (*config == NULL && fault.memory)
+        return vgg_fail_memory(error, source->path, size);
     if (*config == NULL)
         return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: its description of the model goes wrong at byte %d: %s", source->path,
-                        fault.position, fault.text);
+                        "%s: its description of the model goes wrong at byte %zu: %s", source->path,
+                        fault.byte, fault.what);
     return VGG_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "formats/containers/protobuf.h"
 #include "formats/onnx/onnx.h"
 #include "formats/sniff.h"

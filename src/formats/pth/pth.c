@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/containers/archive.h"
@@ -117,11 +118,13 @@ static vgg_status read_metadata(const zip_loading *l, vgg_error *error) {
         vgg_archive_read(l->archive, record, METADATA_BYTES_MAX, &text, &size, error);
     if (status != VGG_OK)
         return status;
-    json_error_t fault;
-    json_t *notes = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &fault);
-    if (notes == NULL)
-        status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: its record %s goes wrong at byte %d: %s",
-                          l->source->path, VGG_PTH_METADATA, fault.position, fault.text);
+    vgg_json_fault fault;
+    json_t *notes = vgg_json_read((const char *)text, size, &fault);
+    if (notes == NULL && fault.memory)
+        status = vgg_fail_memory(error, l->source->path, size);
+    else if (notes == NULL)
+        status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: its record %s goes wrong at byte %zu: %s",
+                          l->source->path, VGG_PTH_METADATA, fault.byte, fault.what);
     else
         status = take_metadata(l->source, notes, error);
     json_decref(notes);

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/format.h"
@@ -260,12 +261,12 @@ static vgg_status read_tensors(vgg_tensor_source *source, json_t *header, size_t
     return status;
 }
 
-static vgg_status fail_json(const vgg_tensor_source *source, const json_error_t *fault,
+static vgg_status fail_json(const vgg_tensor_source *source, const vgg_json_fault *fault,
                             vgg_error *error) {
-    if (json_error_code(fault) == json_error_out_of_memory)
+    if (fault->memory)
         return vgg_fail_memory(error, "the header of a safetensors file", source->storage.size);
-    return vgg_fail(error, VGG_ERROR_FORMAT, "%s: its header goes wrong at byte %d: %s",
-                    source->path, VGG_SAFETENSORS_PREFIX + fault->position, fault->text);
+    return vgg_fail(error, VGG_ERROR_FORMAT, "%s: its header goes wrong at byte %zu: %s",
+                    source->path, VGG_SAFETENSORS_PREFIX + fault->byte, fault->what);
 }
 
 static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
@@ -279,9 +280,9 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: is truncated at byte %zu, expected %zu bytes of header alone",
                         source->path, source->storage.size, start);
-    json_error_t fault;
-    json_t *header = json_loadb((const char *)source->storage.map + VGG_SAFETENSORS_PREFIX,
-                                (size_t)length, JSON_REJECT_DUPLICATES, &fault);
+    vgg_json_fault fault;
+    json_t *header = vgg_json_read((const char *)source->storage.map + VGG_SAFETENSORS_PREFIX,
+                                   (size_t)length, &fault);
     if (header == NULL)
         return fail_json(source, &fault, error);
     vgg_status status;
