@@ -5,6 +5,7 @@ from which the fuzzers start."""
 import bz2
 import gzip
 import io
+import json
 import lzma
 import pathlib
 import struct
@@ -139,8 +140,34 @@ def dataset(folder):
     (folder / "cifar").write_bytes(pair(3, (b"\1" + bytes(3072)) * 3, names))
 
 
+def text(folder):
+    """The first byte says what follows: see fuzz_text.c."""
+    preprocess = {"name": "unit", "channels": 3, "width": 8, "height": 8, "resize": 8, "filter": "bilinear",
+                  "bgr": False, "scale": 1 / 255, "mean": [0.0, 0.5, 1e-3], "deviation": [1, 1, 1]}
+    metadata = {"vgg.format_version": "1", "vgg.arch": "2,M/4", "vgg.layout": "torchvision",
+                "vgg.batch_norm": "false", "vgg.dropout": "0.5", "vgg.input": "3x8x8",
+                "vgg.int8": "per-output", "vgg.classes": '["a","\\u00e9"]',
+                "vgg.preprocess": json.dumps(preprocess)}
+    lines = "\n".join(f"{key}={value}" for key, value in metadata.items())
+    layers = [("Conv2D", {"name": "conv", "kernel_size": [3, 3], "padding": "same", "strides": [1, 1],
+                          "activation": "linear", "batch_input_shape": [None, 8, 8, 3]}),
+              ("BatchNormalization", {"name": "norm", "axis": [3], "epsilon": 0.001}),
+              ("ReLU", {"name": "relu", "max_value": None}),
+              ("MaxPooling2D", {"name": "pool", "pool_size": [2, 2], "strides": [2, 2]}),
+              ("Flatten", {"name": "flatten", "data_format": "channels_last"}),
+              ("Dense", {"name": "dense", "activation": "relu"}), ("Dropout", {"rate": 0.5}),
+              ("Dense", {"name": "last", "activation": "softmax"})]
+    model = {"class_name": "Sequential", "config": {"name": "m", "layers": [
+        {"class_name": kind, "config": config} for kind, config in layers]}}
+    for name, kind, seed in (("json", 0, json.dumps([preprocess, -1.5e-7, None, "\u00e9\n\U0001f600"])),
+                             ("labels", 1, "\3cat\ndog\r\n\u00e9\n\n"), ("arch", 2, "D"),
+                             ("list", 2, "32, 1x1:16,L,M/256,64"), ("metadata", 3, lines),
+                             ("keras", 4, json.dumps(model))):
+        (folder / name).write_bytes(bytes([kind]) + seed.encode())
+
+
 def main():
-    for make in (safetensors, pth, onnx, keras, caffe, darknet, image, dataset):
+    for make in (safetensors, pth, onnx, keras, caffe, darknet, image, dataset, text):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)

@@ -72,10 +72,10 @@ static bool is_zero(const described *d, const char *key) {
     return json_number_value(json_object_get(d->config, key)) == 0;
 }
 
-static bool is_activation(const json_t *value, const char *name) {
-    const char *found = text_of(value);
-    return strcmp(found, name) == 0 ||
-           (strcmp(name, "linear") == 0 && (value == NULL || json_is_null(value)));
+/* None is "linear". */
+static const char *activation_of(const described *d) {
+    const json_t *value = json_object_get(d->config, "activation");
+    return value == NULL || json_is_null(value) ? "linear" : text_of(value);
 }
 
 /* Fails, saying what the parameter is and what was expected, unless it is as expected. */
@@ -163,14 +163,14 @@ static vgg_status convolution(chain *c, const described *d, vgg_error *error) {
     vgg_status status = expect_relu(c, d, error);
     if (status != VGG_OK)
         return status;
-    const json_t *activation = json_object_get(d->config, "activation");
+    const char *activation = activation_of(d);
     status = check_convolution(c, d, error);
     if (status != VGG_OK)
         return status;
-    c->bare = is_activation(activation, "linear");
-    if (!c->bare && !is_activation(activation, "relu"))
+    c->bare = strcmp(activation, "linear") == 0;
+    if (!c->bare && strcmp(activation, "relu") != 0)
         return fail_layer(c, d, error, "has the activation \"%.40s\", expected relu",
-                          text_of(activation));
+                          activation);
     if (c->flat)
         return fail_layer(c, d, error, "follows a Flatten, expected it before");
     return add_layer(c, d, VGG_KERAS_CONVOLUTION, 0, error);
@@ -215,20 +215,20 @@ static vgg_status flatten(chain *c, const described *d, vgg_error *error) {
     return status;
 }
 
-static vgg_status end_in(chain *c, const described *d, const json_t *activation, vgg_error *error) {
-    if (is_activation(activation, "linear"))
+static vgg_status end_in(chain *c, const described *d, const char *activation, vgg_error *error) {
+    if (strcmp(activation, "linear") == 0)
         return VGG_OK;
-    if (is_activation(activation, "relu")) {
+    if (strcmp(activation, "relu") == 0) {
         if (!c->bare)
             return fail_layer(c, d, error, "is a second activation, expected one");
         c->bare = false;
         return VGG_OK;
     }
-    if (!is_activation(activation, "softmax") || !c->has_last || !c->bare)
+    if (strcmp(activation, "softmax") != 0 || !c->has_last || !c->bare)
         return fail_layer(c, d, error,
                           "has the activation \"%.40s\", expected relu, and softmax or none at "
                           "the end",
-                          text_of(activation));
+                          activation);
     c->bare = false;
     c->ended = true;
     c->k->source->softmax = true;
@@ -242,12 +242,12 @@ static vgg_status dense(chain *c, const described *d, vgg_error *error) {
     if (status == VGG_OK)
         status = add_layer(c, d, VGG_KERAS_LINEAR, 0, error);
     c->has_last = c->bare = true;
-    return status == VGG_OK ? end_in(c, d, json_object_get(d->config, "activation"), error)
+    return status == VGG_OK ? end_in(c, d, activation_of(d), error)
                             : status;
 }
 
 static vgg_status activation(chain *c, const described *d, vgg_error *error) {
-    return end_in(c, d, json_object_get(d->config, "activation"), error);
+    return end_in(c, d, activation_of(d), error);
 }
 
 static vgg_status relu(chain *c, const described *d, vgg_error *error) {
@@ -264,10 +264,7 @@ static vgg_status relu(chain *c, const described *d, vgg_error *error) {
 }
 
 static vgg_status softmax(chain *c, const described *d, vgg_error *error) {
-    json_t *name = json_string("softmax");
-    vgg_status status = end_in(c, d, name, error);
-    json_decref(name);
-    return status;
+    return end_in(c, d, "softmax", error);
 }
 
 static vgg_status pass(chain *c, const described *d, vgg_error *error) {
