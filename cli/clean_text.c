@@ -6,7 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool continues(char byte) {
+/* There was no memory to print a line. */
+static bool lost;
+
+bool vgg_cli_output_lost(void) {
+    bool was_lost = lost;
+    lost = false;
+    return was_lost;
+}
+
+bool vgg_cli_letter_continues(char byte) {
     return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
@@ -21,7 +30,7 @@ static size_t utf8_length(const char *text) {
                     : first < 0xf5 ? 4
                                    : 0;
     for (size_t i = 1; i < length; i++) {
-        if (!continues(text[i]))
+        if (!vgg_cli_letter_continues(text[i]))
             return 0;
     }
     return length;
@@ -79,7 +88,7 @@ void vgg_cli_print_line(const char *format, ...) {
     int length = vasprintf(&line, format, arguments);
     va_end(arguments);
     if (length < 0) {
-        puts("out of memory");
+        lost = true;
         return;
     }
     vgg_cli_clean(line);

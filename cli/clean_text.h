@@ -12,6 +12,9 @@
  * that is none. Says whether it is a control character. */
 size_t vgg_cli_letter(const char *text, bool *control);
 
+/* Whether a byte of UTF-8 is not the first of its letter. */
+bool vgg_cli_letter_continues(char byte);
+
 /* Replaces control characters. The text never becomes longer. */
 void vgg_cli_clean(char *text);
 
@@ -22,5 +25,8 @@ const char *vgg_cli_clean_text(char *buffer, size_t size, const char *text);
 /* Prints a line to standard output, control characters replaced, newlines among them; a newline is
  * added. */
 void vgg_cli_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Whether a line was lost for lack of memory since this was last asked. */
+bool vgg_cli_output_lost(void);
 
 #endif

@@ -138,13 +138,13 @@ static void predict_alone(predict_state *state, const char *path) {
     finish(state, path, state->best, found, status == VGG_OK ? NULL : &error);
 }
 
-static void complain_about_entry(const FTSENT *entry) {
-    if (entry->fts_info == FTS_SLNONE)
-        vgg_cli_complain("predict", "%s: is a link that leads nowhere", entry->fts_path);
+static void complain_about(const vgg_cli_predict_walk *walk) {
+    if (walk->kind == VGG_CLI_FOUND_DANGLING)
+        vgg_cli_complain("predict", "%s: is a link that leads nowhere", walk->unreadable);
     else
-        vgg_cli_complain("predict", "%s: cannot read%s: %s", entry->fts_path,
-                         entry->fts_info == FTS_DNR ? " the folder" : "",
-                         strerror(entry->fts_errno));
+        vgg_cli_complain("predict", "%s: cannot read%s: %s", walk->unreadable,
+                         walk->kind == VGG_CLI_FOUND_FOLDER ? " the folder" : "",
+                         strerror(walk->why));
 }
 
 /* What lies between two runs of pictures: all before it have been written by now. */
@@ -155,11 +155,8 @@ static void pass_pause(predict_state *state) {
         return;
     }
     state->failed++;
-    if (walk->entry != NULL)
-        complain_about_entry(walk->entry);
-    else if (walk->unreadable != NULL)
-        vgg_cli_complain("predict", "%s: cannot read the folder: %s", walk->unreadable,
-                         strerror(walk->why));
+    if (walk->unreadable != NULL)
+        complain_about(walk);
     else
         vgg_cli_complain("predict", "%s: has no pictures, expected .jpg, .png, .webp or .pnm files",
                          walk->empty);

@@ -53,27 +53,30 @@ json_t *vgg_cli_json_number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
-    if (value == NULL)
-        return false;
-    /* All digits that every double has; with 17 a fraction like 0.9924 would end in noise. */
-    size_t flags = JSON_REAL_PRECISION(15) | (indented ? JSON_INDENT(2) : 0);
-    char *text = json_dumps(value, flags);
-    json_decref(value);
-    if (text == NULL)
-        return false;
-    printf("%*s", margin, "");
-    for (const char *letter = text; *letter != '\0';) {
+/* Prints a piece of a text, which ends between two letters. */
+static int print_piece(const char *text, size_t size, void *user) {
+    const int *margin = user;
+    for (const char *letter = text; letter < text + size;) {
         bool control;
         size_t length = vgg_cli_letter(letter, &control);
         if (*letter == '\n')
-            printf("\n%*s", margin, "");
+            printf("\n%*s", *margin, "");
         else if (control) /* that jansson leaves as it is: 0x7f and U+0080 to U+009F */
             printf("\\u%04x", (unsigned)(unsigned char)letter[length - 1]);
         else
             fwrite(letter, 1, length, stdout);
         letter += length;
     }
-    free(text);
-    return true;
+    return 0;
+}
+
+bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
+    if (value == NULL)
+        return false;
+    /* All digits that every double has; with 17 a fraction like 0.9924 would end in noise. */
+    size_t flags = JSON_REAL_PRECISION(15) | (indented ? JSON_INDENT(2) : 0);
+    printf("%*s", margin, "");
+    bool whole = json_dump_callback(value, print_piece, &margin, flags) == 0;
+    json_decref(value);
+    return whole;
 }

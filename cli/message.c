@@ -15,17 +15,13 @@
 #define MESSAGE_MOST 1000
 #define GAP " ... "
 
-static bool is_inside_letter(char byte) {
-    return ((unsigned char)byte & 0xc0) == 0x80;
-}
-
 /* Takes the middle out of a text of `length` bytes, between two letters of UTF-8. */
 static void shorten(char *text, size_t length) {
     size_t half = (MESSAGE_MOST - strlen(GAP)) / 2, head = half, tail = length - half;
-    while (head > 0 && is_inside_letter(text[head])) {
+    while (head > 0 && vgg_cli_letter_continues(text[head])) {
         head--;
     }
-    while (tail < length && is_inside_letter(text[tail])) {
+    while (tail < length && vgg_cli_letter_continues(text[tail])) {
         tail++;
     }
     memcpy(text + head, GAP, strlen(GAP));
@@ -55,6 +51,10 @@ void vgg_cli_note(void *user, const char *message) {
 }
 
 bool vgg_cli_flush_output(const char *command) {
+    if (vgg_cli_output_lost()) {
+        vgg_cli_complain(command, "out of memory for the output");
+        return false;
+    }
     if (fflush(stdout) == 0 && !ferror(stdout))
         return true;
     vgg_cli_complain(command, "cannot write to standard output%s%s", errno != 0 ? ": " : "",

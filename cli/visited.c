@@ -35,16 +35,15 @@ static bool grow(vgg_cli_visited *visited) {
     return true;
 }
 
-bool vgg_cli_visited_first(vgg_cli_visited *visited, const struct stat *folder) {
-    if (2 * (visited->count + 1) > visited->capacity && !grow(visited) &&
-        visited->count + 1 >= visited->capacity)
-        return true;
+vgg_cli_visit vgg_cli_visited_note(vgg_cli_visited *visited, const struct stat *folder) {
+    if (2 * (visited->count + 1) > visited->capacity && !grow(visited))
+        return VGG_CLI_VISIT_FAILED;
     vgg_cli_folder_id *place = find(visited, folder->st_dev, folder->st_ino);
     if (place->used)
-        return false;
+        return VGG_CLI_VISIT_AGAIN;
     *place = (vgg_cli_folder_id){.device = folder->st_dev, .inode = folder->st_ino, .used = true};
     visited->count++;
-    return true;
+    return VGG_CLI_VISIT_FIRST;
 }
 
 void vgg_cli_visited_clear(vgg_cli_visited *visited) {

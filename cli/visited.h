@@ -18,9 +18,14 @@ typedef struct vgg_cli_visited {
     size_t capacity, count;
 } vgg_cli_visited;
 
-/* Notes the folder; false when it was noted before. When memory runs out a folder may be taken for
- * a new one. */
-bool vgg_cli_visited_first(vgg_cli_visited *visited, const struct stat *folder);
+typedef enum vgg_cli_visit {
+    VGG_CLI_VISIT_FIRST = 0,
+    VGG_CLI_VISIT_AGAIN,
+    VGG_CLI_VISIT_FAILED, /* there is no memory to note it */
+} vgg_cli_visit;
+
+/* Notes the folder, and whether it was noted before. */
+vgg_cli_visit vgg_cli_visited_note(vgg_cli_visited *visited, const struct stat *folder);
 
 /* Forgets all folders. */
 void vgg_cli_visited_clear(vgg_cli_visited *visited);
