@@ -43,17 +43,64 @@ static vgg_op *add_op(graph_builder *to, vgg_op_kind kind, size_t layer, vgg_ext
     return op;
 }
 
-/* A convolution with the batch norm and the ReLU behind it, the former folded into it where no
- * gradients are wanted; returns the last layer that it took. */
+static bool is_type(const graph_builder *to, size_t layer, vgg_layer_type type) {
+    return layer < to->network->layer_count && to->network->layers[layer].type == type;
+}
+
+/* Whether a layer behind one that sees pictures is of that type, and sees them too. */
+static bool follows(const graph_builder *to, size_t layer, vgg_layer_type type) {
+    return is_type(to, layer, type) && !to->network->layers[layer].flattens;
+}
+
+/* A convolution with the batch norm directly behind it, where no gradients are wanted, and with the
+ * ReLU; returns the last layer that it took. */
 static size_t add_convolution(graph_builder *to, size_t layer) {
-    bool norm = to->network->layers[layer + 1].type == VGG_LAYER_BATCH_NORM;
-    bool fold = norm && layer + 1 < to->lowest;
+    bool fold = follows(to, layer + 1, VGG_LAYER_BATCH_NORM) && layer + 1 < to->lowest;
+    size_t last = layer + fold;
     vgg_op *op = add_op(to, VGG_OP_CONVOLUTION, layer, to->extents[layer + 1]);
-    op->relu = !norm || fold;
-    op->folded = fold ? layer + 1 : VGG_NO_LAYER;
-    if (norm && !fold)
-        add_op(to, VGG_OP_BATCH_NORM, layer + 1, to->extents[layer + 2])->relu = true;
-    return layer + (norm ? 2 : 1);
+    op->valid = to->network->layers[layer].valid;
+    op->folded = fold ? last : VGG_NO_LAYER;
+    op->relu = follows(to, last + 1, VGG_LAYER_RELU);
+    return last + op->relu;
+}
+
+/* With the ReLU behind it. */
+static size_t add_batch_norm(graph_builder *to, size_t layer) {
+    vgg_op *op = add_op(to, VGG_OP_BATCH_NORM, layer, to->extent);
+    bool flat = to->network->layers[layer].flattens;
+    op->relu =
+        is_type(to, layer + 1, VGG_LAYER_RELU) && to->network->layers[layer + 1].flattens == flat;
+    return layer + op->relu;
+}
+
+/* A linear layer with the ReLU behind it and the dropout on either side of that; the two commute,
+ * so ReLU always comes first here. */
+static size_t add_linear(graph_builder *to, size_t layer) {
+    const vgg_layer *layers = to->network->layers;
+    vgg_op *op = add_op(to, VGG_OP_LINEAR, layer, to->extents[layer + 1]);
+    bool before = is_type(to, layer + 1, VGG_LAYER_DROPOUT);
+    op->relu = is_type(to, layer + (before ? 2 : 1), VGG_LAYER_RELU);
+    if (!op->relu)
+        return layer; /* the sign of the output does not tell what was dropped */
+    bool behind = !before && is_type(to, layer + 2, VGG_LAYER_DROPOUT);
+    if (before || behind)
+        op->dropout = layers[layer + (before ? 1 : 2)].dropout;
+    return layer + (before || behind ? 2 : 1);
+}
+
+static size_t add_dropout(graph_builder *to, size_t layer) {
+    double probability = to->network->layers[layer].dropout;
+    if (to->purpose.drops && probability > 0)
+        add_op(to, VGG_OP_DROPOUT, layer, to->extent)->dropout = probability;
+    return layer;
+}
+
+/* Where the size stays, every window holds one value. */
+static size_t add_average_pool(graph_builder *to, size_t layer) {
+    vgg_extent out = to->extents[layer + 1];
+    if (out.height != to->extent.height || out.width != to->extent.width)
+        add_op(to, VGG_OP_AVERAGE_POOL, layer, out);
+    return layer;
 }
 
 static void flatten(graph_builder *to) {
@@ -63,49 +110,40 @@ static void flatten(graph_builder *to) {
     to->flat = true;
 }
 
-/* A linear layer with the ReLU and dropout behind it, in either order; the two commute, so ReLU
- * always comes first here. Returns the last layer that it took. */
-static size_t add_linear(graph_builder *to, size_t layer) {
-    const vgg_network *network = to->network;
-    flatten(to);
-    vgg_op *op = add_op(to, VGG_OP_LINEAR, layer, to->extents[layer + 1]);
-    while (layer + 1 < network->layer_count &&
-           network->layers[layer + 1].type != VGG_LAYER_LINEAR) {
-        layer++;
-        if (network->layers[layer].type == VGG_LAYER_RELU)
-            op->relu = true;
-        else
-            op->dropout = network->layers[layer].dropout;
-    }
-    return layer;
-}
-
 /* Returns the last layer that was taken. */
 static size_t add_layer(graph_builder *to, size_t layer) {
     vgg_extent out = to->extents[layer + 1];
+    if (to->network->layers[layer].flattens)
+        flatten(to);
     switch (to->network->layers[layer].type) {
     case VGG_LAYER_CONVOLUTION:
         return add_convolution(to, layer);
+    case VGG_LAYER_BATCH_NORM:
+        return add_batch_norm(to, layer);
     case VGG_LAYER_LINEAR:
         return add_linear(to, layer);
+    case VGG_LAYER_DROPOUT:
+        return add_dropout(to, layer);
+    case VGG_LAYER_AVERAGE_POOL:
+        return add_average_pool(to, layer);
+    case VGG_LAYER_RELU:
+        add_op(to, VGG_OP_RELU, layer, out)->relu = true;
+        break;
     case VGG_LAYER_MAX_POOL:
         add_op(to, VGG_OP_MAX_POOL, layer, out);
+        break;
+    case VGG_LAYER_AVERAGE_POOL_2X2:
+        add_op(to, VGG_OP_AVERAGE_POOL_2X2, layer, out);
         break;
     case VGG_LAYER_LOCAL_RESPONSE_NORM:
         add_op(to, VGG_OP_LRN, layer, out);
         break;
-    case VGG_LAYER_AVERAGE_POOL_2X2:
     case VGG_LAYER_GLOBAL_AVERAGE_POOL:
-    case VGG_LAYER_GLOBAL_MAX_POOL:
-    case VGG_LAYER_AVERAGE_POOL:
-        /* Where the size stays, every window holds one value. */
-        if (out.height != to->extent.height || out.width != to->extent.width)
-            add_op(to, VGG_OP_AVERAGE_POOL, layer, out);
+        add_op(to, VGG_OP_GLOBAL_AVERAGE, layer, out);
         break;
-    case VGG_LAYER_BATCH_NORM:
-    case VGG_LAYER_RELU:
-    case VGG_LAYER_DROPOUT:
-        break; /* taken by the op before */
+    case VGG_LAYER_GLOBAL_MAX_POOL:
+        add_op(to, VGG_OP_GLOBAL_MAX, layer, out);
+        break;
     }
     return layer;
 }
@@ -123,7 +161,7 @@ static void find_reach(graph_builder *of) {
 
 vgg_status vgg_graph_make(const vgg_network *network, vgg_graph_purpose purpose, vgg_graph *graph,
                           vgg_error *error) {
-    /* A layer becomes one op at most, with another in front of the first linear one. */
+    /* A layer becomes one op at most, with another in front of the first flat one. */
     size_t most = network->layer_count + 1;
     *graph = (vgg_graph){.ops = vgg_calloc(most, sizeof *graph->ops)};
     vgg_extent *extents = vgg_calloc(most, sizeof *extents);

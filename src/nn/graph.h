@@ -11,12 +11,17 @@
 typedef enum vgg_op_kind {
     VGG_OP_CONVOLUTION, /* with bias; ReLU; when no gradients are wanted also batch norm */
     VGG_OP_BATCH_NORM,  /* with ReLU */
+    VGG_OP_RELU,        /* where no op before does it */
+    VGG_OP_DROPOUT,     /* the same */
     VGG_OP_MAX_POOL,
     VGG_OP_LRN,
+    VGG_OP_AVERAGE_POOL_2X2,
     VGG_OP_AVERAGE_POOL,
+    VGG_OP_GLOBAL_AVERAGE,
+    VGG_OP_GLOBAL_MAX,
     VGG_OP_FLATTEN, /* (C, H, W) to a row of features in that order */
-    VGG_OP_LINEAR,  /* with bias; ReLU; dropout */
-    VGG_OP_BLOCK,   /* the input in the layout of this processor: in no graph, a plan adds it */
+    VGG_OP_LINEAR,  /* with bias; ReLU; behind a ReLU or before it dropout */
+    VGG_OP_BLOCK,   /* its input in the layout of this processor: in no graph, a plan adds it */
 } vgg_op_kind;
 
 /* No layer. */
@@ -24,14 +29,15 @@ typedef enum vgg_op_kind {
 
 typedef struct vgg_op {
     vgg_op_kind kind;
-    size_t layer;       /* the convolution, batch norm, pool or linear layer, or VGG_NO_LAYER */
+    size_t layer;       /* the first of the layers that it does, or VGG_NO_LAYER */
     size_t folded;      /* convolution: the batch norm layer folded into it, or VGG_NO_LAYER */
     vgg_extent in, out; /* of one image */
     size_t kernel;      /* convolution: 3 or 1 */
+    bool valid;         /* convolution: without padding */
     bool pool;          /* convolution, batch norm: with the 2x2 max-pool behind it; `out` and the
                          * gradient of it are pooled */
     bool relu;          /* a ReLU follows */
-    double dropout;     /* linear: probability, 0 without */
+    double dropout;     /* dropout, linear: probability, 0 without */
     bool reached;       /* backward passes reach it */
     bool trains;        /* they compute the gradients of its tensors */
     bool need_dx;       /* something below wants the gradient of its input */
@@ -45,6 +51,7 @@ typedef struct vgg_graph {
 /* What a graph is made for. */
 typedef struct vgg_graph_purpose {
     size_t height, width; /* of the input */
+    bool drops;           /* dropout may drop: else it is left out */
     bool gradients;       /* of what is trained */
     bool input_gradient;  /* and of the input */
 } vgg_graph_purpose;

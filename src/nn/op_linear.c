@@ -1,6 +1,5 @@
 /* Linear layers, forward and backward, with the dropout behind them. */
 #include "base/clock.h"
-#include "base/random.h"
 #include "nn/ops.h"
 
 static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_cpu_op *op) {
@@ -25,17 +24,7 @@ void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_linear_task task = linear_task(plan, op);
     vgg_threads_run(plan->threads, linear_units(task.outputs, VGG_LINEAR_OUTPUTS),
                     plan->kernels->linear_forward, &task);
-    if (!vgg_op_drops(plan, op))
-        return;
-    vgg_dropout_task dropout = {
-        .count = task.images * task.outputs,
-        .first = (uint64_t)(plan->first + plan->done) * task.outputs,
-        .x = task.y,
-        .y = task.y,
-        .probability = op->graph.dropout,
-        .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, op->graph.layer),
-        .stream = op->graph.layer};
-    vgg_threads_run(plan->threads, vgg_chunks(dropout.count), plan->kernels->dropout, &dropout);
+    vgg_op_drop(plan, op, task.outputs, task.y, task.y);
 }
 
 void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op) {

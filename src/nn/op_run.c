@@ -55,14 +55,29 @@ void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     case VGG_OP_BATCH_NORM:
         vgg_op_norm_forward(plan, op);
         break;
+    case VGG_OP_RELU:
+        vgg_op_relu_forward(plan, op);
+        break;
+    case VGG_OP_DROPOUT:
+        vgg_op_drop(plan, op, vgg_op_outputs(op), x, y);
+        break;
     case VGG_OP_MAX_POOL:
         pool(plan, op, plan->kernels->max_pool);
         break;
     case VGG_OP_LRN:
         lrn(plan, op, plan->kernels->lrn);
         break;
+    case VGG_OP_AVERAGE_POOL_2X2:
+        pool(plan, op, plan->kernels->average_pool_2x2);
+        break;
     case VGG_OP_AVERAGE_POOL:
         pool(plan, op, plan->kernels->average_pool);
+        break;
+    case VGG_OP_GLOBAL_AVERAGE:
+        pool(plan, op, plan->kernels->global_average);
+        break;
+    case VGG_OP_GLOBAL_MAX:
+        pool(plan, op, plan->kernels->global_max);
         break;
     case VGG_OP_FLATTEN:
         vgg_op_move(plan, op->graph.in, plan->kernels->unblock, x, y);
@@ -73,24 +88,10 @@ void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     }
 }
 
-/* dy *= derivative of the ReLU; what dropout let pass was also rescaled by it. */
-static void mask(vgg_plan *plan, const vgg_cpu_op *op) {
-    size_t values = op->graph.kind == VGG_OP_LINEAR
-                        ? plan->count * op->graph.out.channels
-                        : vgg_blocked_size(plan->count, op->graph.out.channels,
-                                           vgg_extent_pixels(op->graph.out));
-    vgg_relu_task task = {.count = values,
-                          .y = vgg_plan_buffer(plan, op->y),
-                          .dy = vgg_plan_buffer(plan, op->dy),
-                          .factor =
-                              vgg_op_drops(plan, op) ? (float)(1 / (1 - op->graph.dropout)) : 1};
-    vgg_threads_run(plan->threads, vgg_chunks(values), plan->kernels->relu_backward, &task);
-}
-
 void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op) {
     if (op->mask && op->graph.kind != VGG_OP_MAX_POOL)
-        mask(plan, op);
-    const float *dy = vgg_plan_buffer(plan, op->dy);
+        vgg_op_mask(plan, op);
+    float *dy = vgg_plan_buffer(plan, op->dy);
     float *dx = vgg_plan_buffer(plan, op->dx);
     /* The first op may be asked for the gradient of the caller's input, or not. */
     bool wanted = op->graph.need_dx && dx != NULL;
@@ -105,14 +106,28 @@ void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op) {
     case VGG_OP_BATCH_NORM:
         vgg_op_norm_backward(plan, op);
         break;
+    case VGG_OP_RELU:
+        break; /* the mask was all, and dx is dy */
+    case VGG_OP_DROPOUT:
+        vgg_op_drop(plan, op, vgg_op_outputs(op), dy, dx);
+        break;
     case VGG_OP_MAX_POOL:
         pool(plan, op, plan->kernels->max_pool_backward);
         break;
     case VGG_OP_LRN:
         lrn(plan, op, plan->kernels->lrn_backward);
         break;
+    case VGG_OP_AVERAGE_POOL_2X2:
+        pool(plan, op, plan->kernels->average_pool_2x2_backward);
+        break;
     case VGG_OP_AVERAGE_POOL:
         pool(plan, op, plan->kernels->average_pool_backward);
+        break;
+    case VGG_OP_GLOBAL_AVERAGE:
+        pool(plan, op, plan->kernels->global_average_backward);
+        break;
+    case VGG_OP_GLOBAL_MAX:
+        pool(plan, op, plan->kernels->global_max_backward);
         break;
     case VGG_OP_FLATTEN:
         if (wanted)

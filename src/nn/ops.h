@@ -19,6 +19,15 @@ void vgg_op_norm_backward(vgg_plan *plan, const vgg_cpu_op *op);
 /* Scale and shift of the batch norm that is folded into a convolution. */
 void vgg_op_fold_norm(vgg_plan *plan, const vgg_cpu_op *op);
 
+void vgg_op_relu_forward(vgg_plan *plan, const vgg_cpu_op *op);
+/* dy *= derivative of the ReLU; what dropout let pass was also rescaled by it. */
+void vgg_op_mask(vgg_plan *plan, const vgg_cpu_op *op);
+/* From x to y, of which `values` belong to an image: drops in VGG_MODE_TRAIN, else copies. x may be
+ * y. */
+void vgg_op_drop(vgg_plan *plan, const vgg_cpu_op *op, size_t values, const float *x, float *y);
+/* Values of an image of what an op puts out. */
+size_t vgg_op_outputs(const vgg_cpu_op *op);
+
 void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op);
 void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op);
 

@@ -29,6 +29,8 @@ typedef struct vgg_buffer {
 typedef struct vgg_cpu_op {
     vgg_op graph;
 
+    bool rows;           /* the output is rows of features; else it is blocked */
+    bool reads_rows;     /* the input is, or the caller's plain one; else it is blocked */
     bool plain;          /* convolution: reads the caller's plain input */
     size_t tile;         /* convolution: 2 or 4 by Winograd's transforms, 0 directly */
     size_t back_tile;    /* the same of its backward pass to the input */
@@ -151,16 +153,20 @@ static inline vgg_conv_shape vgg_op_conv_shape(const vgg_cpu_op *op, size_t imag
     return (vgg_conv_shape){.images = images,
                             .inputs = op->graph.in.channels,
                             .outputs = op->graph.out.channels,
-                            .height = op->graph.in.height,
-                            .width = op->graph.in.width,
+                            .height = op->graph.in.height - (op->graph.valid ? 2 : 0),
+                            .width = op->graph.in.width - (op->graph.valid ? 2 : 0),
                             .kernel = op->graph.kernel,
-                            .plain = op->plain};
+                            .plain = op->plain,
+                            .crop = op->graph.valid ? 1 : 0};
 }
 
 static inline vgg_conv_shape vgg_op_turned_shape(const vgg_cpu_op *op, size_t images) {
     vgg_conv_shape shape = vgg_op_conv_shape(op, images);
     shape.inputs = op->graph.out.channels;
     shape.outputs = op->graph.in.channels;
+    shape.height = op->graph.in.height;
+    shape.width = op->graph.in.width;
+    shape.crop = -shape.crop;
     shape.plain = false;
     return shape;
 }

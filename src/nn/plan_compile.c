@@ -5,9 +5,9 @@
 #include "nn/compiler.h"
 
 static vgg_status allocate_lists(vgg_plan *plan, size_t graph_ops, vgg_error *error) {
-    /* One more op may go in front of the first; an op has at most ten buffers, and the plan seven
-     * of its own. */
-    size_t ops = graph_ops + 1, buffers = 10 * ops + 7;
+    /* Two more ops may go in front of each; an op has at most ten buffers, and the plan seven of
+     * its own. */
+    size_t ops = 3 * graph_ops + 2, buffers = 10 * ops + 7;
     plan->ops = vgg_calloc(ops, sizeof *plan->ops);
     plan->buffers = vgg_calloc(buffers, sizeof *plan->buffers);
     plan->caller = vgg_calloc(buffers, sizeof *plan->caller);
@@ -46,6 +46,7 @@ vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error) {
     const vgg_plan_options *options = &plan->options;
     vgg_graph_purpose purpose = {.height = options->height,
                                  .width = options->width,
+                                 .drops = options->mode == VGG_MODE_TRAIN,
                                  .gradients = plan->gradients,
                                  .input_gradient = options->input_gradient};
     vgg_graph graph;

@@ -68,6 +68,12 @@ static void widen_weights(plan_compiler *compiler, vgg_cpu_op *op) {
         op->widened = vgg_compiler_add_constants(compiler, weight->info.count);
 }
 
+/* Whether the gradient of the input may take the place of that of the output. */
+static bool works_in_place(const vgg_cpu_op *op) {
+    return (op->graph.kind == VGG_OP_BATCH_NORM && !op->graph.pool) ||
+           op->graph.kind == VGG_OP_RELU || op->graph.kind == VGG_OP_DROPOUT;
+}
+
 static void add_gradient_buffers(plan_compiler *compiler, vgg_cpu_op *op, size_t dy) {
     vgg_plan *plan = compiler->plan;
     bool first = op == plan->ops;
@@ -86,11 +92,11 @@ static void add_gradient_buffers(plan_compiler *compiler, vgg_cpu_op *op, size_t
         op->dx = plan->input_gradient;
         if (op->graph.kind == VGG_OP_CONVOLUTION)
             op->blocked_dx = vgg_compiler_add_values(compiler, op->graph.in, FORM_BLOCKED);
-    } else if (op->graph.kind == VGG_OP_BATCH_NORM && !op->graph.pool) {
-        op->dx = dy; /* in place */
+    } else if (works_in_place(op)) {
+        op->dx = dy;
     } else {
-        bool rows = op->graph.kind == VGG_OP_LINEAR;
-        op->dx = vgg_compiler_add_values(compiler, op->graph.in, rows ? FORM_ROWS : FORM_BLOCKED);
+        op->dx = vgg_compiler_add_values(compiler, op->graph.in,
+                                         op->reads_rows ? FORM_ROWS : FORM_BLOCKED);
     }
 }
 

@@ -21,9 +21,14 @@ static const char *pooled_name(size_t tile) {
 static const char *algorithm_of(const vgg_cpu_op *op) {
     static const char *const names[] = {[VGG_OP_BLOCK] = "block",
                                         [VGG_OP_BATCH_NORM] = "batch-norm",
+                                        [VGG_OP_RELU] = "relu",
+                                        [VGG_OP_DROPOUT] = "dropout",
                                         [VGG_OP_MAX_POOL] = "max-pool",
                                         [VGG_OP_LRN] = "lrn",
+                                        [VGG_OP_AVERAGE_POOL_2X2] = "average-pool",
                                         [VGG_OP_AVERAGE_POOL] = "average-pool",
+                                        [VGG_OP_GLOBAL_AVERAGE] = "global-average",
+                                        [VGG_OP_GLOBAL_MAX] = "global-max",
                                         [VGG_OP_FLATTEN] = "flatten",
                                         [VGG_OP_LINEAR] = "linear"};
     if (op->graph.kind == VGG_OP_CONVOLUTION && op->graph.pool)
@@ -70,7 +75,7 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
         return;
     }
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
-    info->multiply_adds = weights * op->graph.in.height * op->graph.in.width;
+    info->multiply_adds = weights * shape.height * shape.width;
     info->products = vgg_conv_products(&shape, op->tile);
     info->cost = vgg_conv_cost(plan->kernels->costs, &shape, op->tile);
 }

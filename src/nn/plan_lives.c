@@ -7,7 +7,12 @@
 static bool keeps_x(const vgg_cpu_op *op) {
     bool multiplies = op->graph.kind == VGG_OP_CONVOLUTION || op->graph.kind == VGG_OP_LINEAR;
     return (multiplies && op->graph.trains) || op->gate || op->graph.kind == VGG_OP_BATCH_NORM ||
-           op->graph.kind == VGG_OP_LRN;
+           op->graph.kind == VGG_OP_LRN || op->graph.kind == VGG_OP_GLOBAL_MAX;
+}
+
+/* And its output. */
+static bool keeps_y(const vgg_cpu_op *op) {
+    return op->mask || op->graph.kind == VGG_OP_GLOBAL_MAX;
 }
 
 static void use(vgg_plan *plan, size_t buffer, size_t moment) {
@@ -49,7 +54,7 @@ static void find_lives(vgg_plan *plan) {
                                op->partial,
                                op->blocked_dx,
                                keeps_x(op) ? op->x : VGG_NO_BUFFER,
-                               op->mask ? op->y : VGG_NO_BUFFER};
+                               keeps_y(op) ? op->y : VGG_NO_BUFFER};
         for (size_t i = 0; i < sizeof used / sizeof *used; i++) {
             use(plan, used[i], back);
         }

@@ -8,6 +8,8 @@ static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_fo
     vgg_plan *plan = compiler->plan;
     vgg_cpu_op *op = &plan->ops[plan->op_count++];
     *op = (vgg_cpu_op){.graph = *graph,
+                       .rows = form == FORM_ROWS,
+                       .reads_rows = compiler->form != FORM_BLOCKED,
                        .x = compiler->current,
                        .y = vgg_compiler_add_values(compiler, graph->out, form),
                        .dx = VGG_NO_BUFFER,
@@ -23,18 +25,28 @@ static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_fo
     return op;
 }
 
-/* Puts the input in blocks, for an op that cannot read it otherwise. */
+/* What the reader reads in another form. */
+static void move(plan_compiler *compiler, vgg_op_kind kind, const vgg_op *reader, value_form form) {
+    const vgg_op op = {.kind = kind,
+                       .layer = VGG_NO_LAYER,
+                       .folded = VGG_NO_LAYER,
+                       .in = reader->in,
+                       .out = reader->in,
+                       .reached = reader->need_dx,
+                       .need_dx = reader->need_dx};
+    add_op(compiler, &op, form);
+}
+
+/* Puts the values in blocks, for an op that cannot read them otherwise. */
 static void ensure_blocked(plan_compiler *compiler, const vgg_op *reader) {
-    if (compiler->form != FORM_PLAIN)
-        return;
-    const vgg_op block = {.kind = VGG_OP_BLOCK,
-                          .layer = VGG_NO_LAYER,
-                          .folded = VGG_NO_LAYER,
-                          .in = reader->in,
-                          .out = reader->in,
-                          .reached = reader->need_dx,
-                          .need_dx = reader->need_dx};
-    add_op(compiler, &block, FORM_BLOCKED);
+    if (compiler->form != FORM_BLOCKED)
+        move(compiler, VGG_OP_BLOCK, reader, FORM_BLOCKED);
+}
+
+/* And back in rows, for an op behind the flattening. */
+static void ensure_rows(plan_compiler *compiler, const vgg_op *reader) {
+    if (compiler->form == FORM_BLOCKED)
+        move(compiler, VGG_OP_FLATTEN, reader, FORM_ROWS);
 }
 
 /* Memory of a convolution: weights as its algorithm wants them, and scratch. */
@@ -62,13 +74,15 @@ static size_t add_choices(plan_compiler *compiler, vgg_extent pooled) {
 }
 
 /* Whether an op's kernels can do the max-pool behind it, and what its backward pass starts with:
- * batch norm's and Winograd's can; the direct convolution's only what needs no backward pass. */
+ * batch norm's can, and those of Winograd's convolutions with padding; others only what needs no
+ * backward pass. */
 static bool can_pool(const vgg_plan *plan, const vgg_cpu_op *op, bool backward) {
     if (op->graph.kind == VGG_OP_BATCH_NORM || !backward)
         return true;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     vgg_conv_shape turned = vgg_op_turned_shape(op, plan->options.batch);
-    return op->tile > 0 && vgg_conv_fastest_tile(plan->kernels->costs, &turned) > 0 &&
+    return op->tile > 0 && !op->graph.valid &&
+           vgg_conv_fastest_tile(plan->kernels->costs, &turned) > 0 &&
            vgg_conv_weights_fastest_tile(plan->kernels->costs, &shape) > 0;
 }
 
@@ -84,6 +98,7 @@ static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
 }
 
 static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {
+    ensure_blocked(compiler, graph);
     vgg_cpu_op *op = add_op(compiler, graph, FORM_BLOCKED);
     size_t lanes = vgg_round_up(graph->out.channels, VGG_BLOCK);
     size_t *const figures[] = {&op->scale,  &op->shift,    &op->mean,   &op->from_dy,
@@ -129,6 +144,14 @@ static void add_flatten(plan_compiler *compiler, const vgg_op *graph) {
     compiler->form = FORM_ROWS; /* a plain image is a row already */
 }
 
+/* ReLU or dropout: of any form but the caller's input, whose gradient is not where theirs may be.
+ */
+static void add_elementwise(plan_compiler *compiler, const vgg_op *graph) {
+    if (compiler->current == compiler->plan->input)
+        ensure_blocked(compiler, graph);
+    add_op(compiler, graph, compiler->form);
+}
+
 void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph) {
     for (size_t i = 0; i < graph->count; i++) {
         const vgg_op *op = &graph->ops[i];
@@ -146,10 +169,18 @@ void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph) {
             add_flatten(compiler, op);
             break;
         case VGG_OP_LINEAR:
+            ensure_rows(compiler, op);
             add_op(compiler, op, FORM_ROWS);
             break;
+        case VGG_OP_RELU:
+        case VGG_OP_DROPOUT:
+            add_elementwise(compiler, op);
+            break;
         case VGG_OP_LRN:
+        case VGG_OP_AVERAGE_POOL_2X2:
         case VGG_OP_AVERAGE_POOL:
+        case VGG_OP_GLOBAL_AVERAGE:
+        case VGG_OP_GLOBAL_MAX:
             ensure_blocked(compiler, op);
             add_op(compiler, op, FORM_BLOCKED);
             break;
