@@ -55,7 +55,7 @@ static void read_case(vgg_golden_set *set, const char *line) {
     if (fields != 14)
         fail_msg("%d of 14 fields understood: %s", fields, line);
     item->batch_norm = batch_norm != 0;
-    item->layout = strcmp(layout, "paper") == 0 ? VGG_LAYOUT_PAPER : VGG_LAYOUT_TORCHVISION;
+    item->layout = vgg_layout_named(layout);
     item->mode = strcmp(mode, "train") == 0 ? VGG_MODE_TRAIN : VGG_MODE_EVAL;
     item->dropout = item->mode == VGG_MODE_TRAIN ? 0 : 0.5;
     item->first_array = set->array_count;

@@ -121,6 +121,27 @@ def gradient_cases():
     yield case("strong-lrn", "19,L,M,21,L,M/12", "paper", 0, 8, (3, 13, 12), 3, "train", gain=64)
     yield case("deep", "16,16,M,24,24,24,M,32,1x1:40,M/48,32", "paper", 1, 10, (3, 17, 18), 3,
                "train")
+    yield from structure_cases()
+
+
+def structure_cases():
+    rich, size = "c8v,R,B,P,D{0},12v,c1x1:9,R,P/f14,B,R,D{0},f11,7", (3, 20, 17)
+    yield case("rich-train", rich.format("0"), "paper", 0, 5, size, 4, "train")
+    yield case("rich-eval", rich.format("0.25"), "paper", 0, 5, size, 3, "eval")
+    yield case("valid", "16v,24v,M,20v,M/16", "paper", 0, 6, (3, 21, 19), 3, "train")
+    yield case("valid-bn", "16v,24v,M,20v,P/16", "torchvision", 1, 6, (3, 21, 19), 3, "train",
+               seed="valid-bn-2")
+    yield case("global", "16,c20v,B,R,P,24,M/18", "global", 0, 6, (3, 22, 18), 4, "train",
+               seed="global-2")
+    yield case("global-eval", "16,c20,B,R,M,c24,M,R/", "global", 0, 6, (3, 17, 18), 3, "eval")
+    yield case("global-max", "18,M,c17,B,c20,R/B,f12,R,9", "global-max", 0, 5, (1, 15, 14), 4,
+               "train", seed="global-max-2")
+    yield case("global-max-plain", "18,M,c40/f12,R", "global-max", 1, 5, (3, 15, 14), 3, "train",
+               seed="global-max-plain-3")
+    yield case("linears", "8,M/f12,f10,R,D0,f9,D0,R", "paper", 0, 5, (3, 10, 10), 3, "train")
+    yield case("first-norm", "B,8,M/B,6", "paper", 0, 4, (3, 9, 10), 4, "train")
+    yield case("first-pool", "P,R,c16,M,R/D0,6", "torchvision", 0, 4, (3, 19, 18), 3, "train")
+    yield case("rows", "/R,6,B", "paper", 0, 4, (3, 5, 4), 4, "train")
 
 
 def full_gradient_cases():
@@ -132,6 +153,12 @@ def step_cases():
     for norm, name, layout in ((0, "plain", "paper"), (1, "bn", "torchvision")):
         yield case(name, "12,M,20,20,M/32", layout, norm, 5, (3, 16, 16), 8, "train", steps=20,
                    rate=0.004)
+    rich = "c12v,R,B,P,D0,20,P/f16,B,R,D0,24"
+    for name, arch, layout, count, rate in (
+            ("rich", rich, "paper", 20, 0.01),
+            ("global", "12,P,20,M,c32,B,R/32", "global", 20, 0.03),
+            ("linears", "12,M,20,P/f24,f16,R", "global-max", 40, 0.02)):
+        yield case(name, arch, layout, 0, 5, (3, 16, 16), 8, "train", steps=count, rate=rate)
 
 
 # ---- values -------------------------------------------------------------------------------------
@@ -188,7 +215,21 @@ def pictures(c, step=0):
 
 # ---- networks -----------------------------------------------------------------------------------
 
+def anywhere(word, channels, norm):
+    """The module of a word that may stand on both sides of the slash, else None."""
+    if word == "B":
+        return norm(channels)
+    if word == "R":
+        return torch.nn.ReLU()
+    return torch.nn.Dropout(float(word[1:])) if word.startswith("D") else None
+
+
 class Network(torch.nn.Module):
+    POOLS = {"M": lambda: torch.nn.MaxPool2d(2, 2), "P": lambda: torch.nn.AvgPool2d(2, 2)}
+    HEADS = {"paper": torch.nn.Identity, "torchvision": lambda: torch.nn.AdaptiveAvgPool2d(7),
+             "global": lambda: torch.nn.AdaptiveAvgPool2d(1),
+             "global-max": lambda: torch.nn.AdaptiveMaxPool2d(1)}
+
     def __init__(self, c):
         super().__init__()
         convolutions, _, hidden = c.arch.partition("/")
@@ -196,30 +237,42 @@ class Network(torch.nn.Module):
             convolutions, hidden = TABLE[c.arch], "4096,4096"
         channels, height, width = c.input
         rows = []
-        for item in convolutions.split(","):
-            if item == "M":
-                rows.append(torch.nn.MaxPool2d(2, 2))
+        for item in filter(None, convolutions.split(",")):
+            module = anywhere(item, channels, torch.nn.BatchNorm2d)
+            if module:
+                rows.append(module)
+            elif item in self.POOLS:
+                rows.append(self.POOLS[item]())
                 height, width = height // 2, width // 2
             elif item == "L":
                 # The paper's alpha of 1e-4 goes with the sum over five, PyTorch's with the mean.
                 rows.append(torch.nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
             else:
-                kernel, _, filters = item.rpartition("x1:")
+                kernel, _, filters = item.lstrip("c").rstrip("v").rpartition("x1:")
                 kernel = int(kernel or 3)
-                rows.append(torch.nn.Conv2d(channels, int(filters), kernel, padding=kernel // 2))
+                padding = 0 if item.endswith("v") else kernel // 2
+                rows.append(torch.nn.Conv2d(channels, int(filters), kernel, padding=padding))
                 channels = int(filters)
-                if c.batch_norm:
+                height, width = (side + 1 - kernel + 2 * padding for side in (height, width))
+                if c.batch_norm and not item.startswith("c"):
                     rows.append(torch.nn.BatchNorm2d(channels))
-                rows.append(torch.nn.ReLU())
+                if not item.startswith("c"):
+                    rows.append(torch.nn.ReLU())
         self.features = torch.nn.Sequential(*rows)
-        paper = c.layout == "paper"
-        self.pool = torch.nn.Identity() if paper else torch.nn.AdaptiveAvgPool2d(7)
-        features = channels * (height * width if paper else 49)
+        self.pool = self.HEADS[c.layout]()
+        features = channels * {"paper": height * width, "torchvision": 49}.get(c.layout, 1)
         rows = []
         for item in filter(None, hidden.split(",")):
+            module = anywhere(item, features, torch.nn.BatchNorm1d)
+            if module:
+                rows.append(module)
+                continue
             after = [torch.nn.Dropout(0), torch.nn.ReLU()]
-            rows += [torch.nn.Linear(features, int(item))] + (after if paper else after[::-1])
-            features = int(item)
+            after = after if c.layout == "paper" else after[::-1]
+            outputs = int(item.lstrip("f"))
+            rows += [torch.nn.Linear(features, outputs)]
+            rows += [] if item.startswith("f") else after
+            features = outputs
         self.classifier = torch.nn.Sequential(*rows, torch.nn.Linear(features, c.classes))
 
     def forward(self, x):
@@ -251,6 +304,8 @@ class Watch:
                 module.register_forward_hook(self.relu)
             elif isinstance(module, torch.nn.MaxPool2d):
                 module.register_forward_hook(self.pool)
+            elif isinstance(module, torch.nn.AdaptiveMaxPool2d):
+                module.register_forward_hook(self.global_max)
 
     def relu(self, _, inputs, __):
         x = inputs[0].detach()
@@ -263,6 +318,12 @@ class Watch:
         best = windows.topk(2, dim=1).values
         gaps = (best[:, 0] - best[:, 1])[best[:, 0] > 0]
         self.margin = min(self.margin, (gaps.min() / x.max()).item())
+
+    def global_max(self, _, inputs, __):
+        x = inputs[0].detach()
+        best = x.flatten(2).topk(2, dim=2).values
+        gaps = (best[..., 0] - best[..., 1])[best[..., 0] != 0]
+        self.margin = min(self.margin, (gaps.min() / x.abs().max()).item())
 
 
 def pool_gaps(z):

@@ -94,7 +94,8 @@ static size_t compare_case(const vgg_golden_set *set, const vgg_golden_case *ite
     print_message("%-6s %zu losses, worst difference:", item->name, item->steps);
     for (size_t m = 0; m < MANNER_COUNT; m++) {
         /* Batch normalisation takes the statistics of each part alone, which is another network. */
-        if (item->batch_norm && MANNERS[m].parts > 1)
+        bool norm = item->batch_norm || strchr(item->arch, 'B') != NULL;
+        if (norm && MANNERS[m].parts > 1)
             continue;
         double worst = worst_difference(set, item, &MANNERS[m]);
         print_message(" %s %.1e", MANNERS[m].name, worst);
