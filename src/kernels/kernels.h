@@ -328,7 +328,8 @@ typedef struct vgg_pool_task {
 typedef struct vgg_batch_norm_task {
     size_t images, channels, pixels;
     size_t width; /* _pool_: pixels in a row of x; y and dy are of half the height and width */
-    vgg_choice *chosen; /* _pool_: what was taken, per block of y */
+    vgg_choice *chosen; /* _pool_: what was taken, per block of y; batch_norm_pool: NULL: not wanted
+                         */
     const float *x;     /* the input, which is the convolution's output */
     const float *scale; /* gamma / sqrt(variance + eps), per channel, zero beyond C */
     const float *shift; /* beta - mean * scale */

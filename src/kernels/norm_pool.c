@@ -1,5 +1,5 @@
-/* Batch normalisation with its ReLU and a 2x2 max-pool behind it, in training: what is normalised
- * is never stored, nor is the gradient of it. */
+/* Batch normalisation with its ReLU and a 2x2 max-pool behind it: what is normalised is never
+ * stored, nor is the gradient of it. */
 #include "kernels/choice.h"
 
 /* One vector of channels of an image: its numbers, and rows of values `width` pixels long, of which
@@ -49,9 +49,10 @@ static void pool_plane(const norm_plane *p) {
             const float *x = p->task->x + p->first + (2 * row * p->width + 2 * column) * VGG_BLOCK;
             const float *below = x + p->width * VGG_BLOCK;
             size_t at = p->pooled + (row * p->windows + column) * VGG_BLOCK;
-            vf best =
-                choose(activated(p, x), activated(p, x + VGG_BLOCK), activated(p, below),
-                       activated(p, below + VGG_BLOCK), p->part, p->task->chosen + at / VGG_BLOCK);
+            vgg_choice unused, *chosen = p->task->chosen;
+            vf best = choose(activated(p, x), activated(p, x + VGG_BLOCK), activated(p, below),
+                             activated(p, below + VGG_BLOCK), p->part,
+                             chosen == NULL ? &unused : chosen + at / VGG_BLOCK);
             vf_store(p->task->y + at, best);
         }
     }

@@ -141,6 +141,12 @@ static void check_forward(layer *l) {
                       vgg_guarded_size(l->norm.y), sizeof(float));
         if (memcmp(l->norm.chosen, l->pool.chosen, vgg_guarded_size(l->norm.chosen)) != 0)
             vgg_kernel_fail(item.name, tier->tier, "chose otherwise than max_pool");
+        vgg_choice *chosen = l->norm.chosen;
+        l->norm.chosen = NULL;
+        vgg_case_run(&item, tier);
+        l->norm.chosen = chosen;
+        vgg_case_same(&item, tier, "without choices", l->norm.y, l->pool.y,
+                      vgg_guarded_size(l->norm.y), sizeof(float));
     }
 }
 

@@ -224,11 +224,21 @@ static void with_batch_norm(void **state) {
     check("8,32,32,M,M,1x1:12/20", VGG_LAYOUT_PAPER, true, VGG_MODE_EVAL);
 }
 
+/* What no other op does: dropout of its own drops the same on either side of a difference. */
+static void of_every_kind(void **state) {
+    (void)state;
+    check_both("c8,R,B,P,D0.3,c12v,B,R/D0.2,f9,D0.25,B,f8,R", 11, VGG_LAYOUT_PAPER, false,
+               VGG_MODE_TRAIN);
+    check_both("16v,32,c32v,M,R,D0.5,P/f9,f8,R,D0.1", 20, VGG_LAYOUT_GLOBAL, false, VGG_MODE_TRAIN);
+    check_both("B,16,c32v,B,M/12", 12, VGG_LAYOUT_GLOBAL_MAX, true, VGG_MODE_EVAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),
         cmocka_unit_test(above_a_pool),
         cmocka_unit_test(with_batch_norm),
+        cmocka_unit_test(of_every_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

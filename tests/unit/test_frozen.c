@@ -13,8 +13,11 @@
 #define IMAGES ((size_t)4)
 #define CLASSES ((size_t)5)
 
-static vgg_network *make_network(bool batch_norm) {
-    vgg_network_options options = net_options("16,16,M,20,M,24,M/12", CLASSES, 3, SIDE);
+#define USUAL "16,16,M,20,M,24,M/12"
+#define RICH "B,16,R,P,c20v,R,B,D0,M,c24/B,f12,R,B"
+
+static vgg_network *make_network(const char *arch, bool batch_norm) {
+    vgg_network_options options = net_options(arch, CLASSES, 3, SIDE);
     options.batch_norm = batch_norm;
     options.dropout = 0;
     vgg_network *network = make_net(&options);
@@ -71,9 +74,10 @@ static void compare(vgg_network *network, const vgg_plan *all, const vgg_plan *s
  * and in train a network without any is looked at. */
 static void gradients_of_the_rest(void **state) {
     (void)state;
-    for (uint64_t trial = 0; trial < 40; trial++) {
-        bool batch_norm = trial % 2;
-        vgg_network *network = make_network(batch_norm);
+    for (uint64_t run_number = 0; run_number < 80; run_number++) {
+        uint64_t trial = run_number / 2;
+        bool rich = run_number % 2, batch_norm = trial % 2 || rich;
+        vgg_network *network = make_network(rich ? RICH : USUAL, batch_norm);
         vgg_plan_options options = plan_options(batch_norm ? VGG_MODE_EVAL : VGG_MODE_TRAIN);
         float before[IMAGES * CLASSES], after[IMAGES * CLASSES];
         vgg_plan *all = run(network, &options, before);
@@ -100,7 +104,7 @@ static void gradients_of_the_rest(void **state) {
 /* A frozen batch normalisation does in train mode what it does in eval mode. */
 static void frozen_statistics(void **state) {
     (void)state;
-    vgg_network *network = make_network(true);
+    vgg_network *network = make_network(USUAL, true);
     float train[IMAGES * CLASSES], eval[IMAGES * CLASSES];
     vgg_plan_options options = plan_options(VGG_MODE_EVAL);
     vgg_plan_free(run(network, &options, eval));

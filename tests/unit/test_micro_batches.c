@@ -25,13 +25,20 @@ static float *random_floats(size_t count, uint64_t seed) {
     return values;
 }
 
-static vgg_network *usual_net(bool batch_norm, double dropout) {
-    vgg_network_options options = net_options("8,M,20,20,M/33,20", CLASSES, 3, SIDE);
+/* Dropout on pictures and rows, with and without a ReLU beside it; pools of averages. */
+#define RICH "8,P,D0.3,20,c20v,R/D0.2,33,f20,D0.4,f18,R"
+
+static vgg_network *make_network(const char *arch, bool batch_norm, double dropout) {
+    vgg_network_options options = net_options(arch, CLASSES, 3, SIDE);
     options.batch_norm = batch_norm;
     options.dropout = dropout;
     vgg_network *network = make_net(&options);
     initialise(network, "glorot", 5);
     return network;
+}
+
+static vgg_network *usual_net(bool batch_norm, double dropout) {
+    return make_network("8,M,20,20,M/33,20", batch_norm, dropout);
 }
 
 /* How a network is trained: in `parts` batches per step. */
@@ -40,6 +47,7 @@ typedef struct manner {
     bool defer, batch_norm;
     double dropout;
     vgg_mode mode;
+    bool rich;
 } manner;
 
 static vgg_plan *make_plan(vgg_network *network, const manner *how) {
@@ -78,7 +86,8 @@ static double pass(vgg_plan *plan, const manner *how, const float *inputs) {
 
 /* The network after a few steps. */
 static vgg_network *trained(const manner *how) {
-    vgg_network *network = usual_net(how->batch_norm, how->dropout);
+    vgg_network *network = how->rich ? make_network(RICH, how->batch_norm, how->dropout)
+                                     : usual_net(how->batch_norm, how->dropout);
     vgg_plan *plan = make_plan(network, how);
     vgg_optimiser *optimiser = NULL;
     vgg_error error;
@@ -137,6 +146,8 @@ static void same_as_whole(void **state) {
         other.defer = i % 2;
         other.threads = 2;
         assert_same_training(&whole, &other, ROUNDING);
+        whole.rich = other.rich = true;
+        assert_same_training(&whole, &other, ROUNDING);
     }
 }
 
@@ -165,6 +176,9 @@ static void same_bits_for_any_threads(void **state) {
         manner other = one;
         other.threads = threads;
         assert_same_training(&one, &other, 0);
+        manner rich = one;
+        rich.rich = other.rich = true;
+        assert_same_training(&rich, &other, 0);
     }
 }
 

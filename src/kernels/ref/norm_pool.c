@@ -42,7 +42,8 @@ void vgg_batch_norm_pool_ref(void *argument, size_t begin, size_t end, size_t wo
                 if (!p.pooled || (p.which > 0 && !(y > task->y[p.window] || isnan(y))))
                     continue;
                 task->y[p.window] = y;
-                vgg_choice_set(task->chosen, p.window, p.which);
+                if (task->chosen != NULL)
+                    vgg_choice_set(task->chosen, p.window, p.which);
             }
         }
     }
