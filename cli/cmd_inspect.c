@@ -8,6 +8,7 @@
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/shared_options.h"
+#include "cli/signals.h"
 #include "vgg/vgg.h"
 
 typedef struct inspect_options {
@@ -84,6 +85,7 @@ int vgg_cli_inspect(int argc, char **argv) {
     vgg_model_options told = vgg_cli_model_told(&o.source, &changes);
     vgg_inspection *inspection;
     vgg_error error;
+    vgg_cli_signals_model(o.source.path);
     vgg_status read = vgg_inspect_file(o.source.path, &told, &inspection, &error);
     vgg_cli_file_progress_end(&progress);
     if (read != VGG_OK) {

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/message.h"
+#include "cli/signals.h"
 #include "vgg/network.h"
 #include "vgg/plan.h"
 #include "vgg/status.h"
@@ -116,7 +117,7 @@ int main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN);
     /* Only which letters there are; numbers keep their point. */
     setlocale(LC_CTYPE, "");
-    int status = run(argc, argv);
-    return vgg_cli_finish_output(argc > 1 && find_command(argv[1]) != NULL ? argv[1] : NULL,
-                                 status);
+    const char *command = argc > 1 && find_command(argv[1]) != NULL ? argv[1] : NULL;
+    vgg_cli_signals_catch(command);
+    return vgg_cli_finish_output(command, run(argc, argv));
 }

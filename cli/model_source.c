@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/shared_options.h"
+#include "cli/signals.h"
 
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]) {
@@ -119,6 +120,7 @@ static int load(const char *command, const vgg_cli_model_source *source, vgg_war
     options.warn = warn;
     options.warn_user = (void *)command;
     vgg_model *loaded;
+    vgg_cli_signals_model(source->path);
     vgg_status status = vgg_model_load(source->path, &options, &loaded, &error);
     if (source->progress != NULL)
         vgg_cli_file_progress_end(source->progress);

@@ -65,6 +65,10 @@ typedef struct vgg_model_options {
                                             * where the file carries none and no preset is given,
                                             * of the preset "unit", when they say how samples are
                                             * scaled; default NULL: none. Used during the call */
+    bool private_copy; /* of a file, and of those it refers to: they are read into memory in place
+                        * of being mapped, which takes as much of it and its time; default off.
+                        * Nothing that happens to a file afterwards reaches the model, and one that
+                        * is made shorter meanwhile is VGG_ERROR_IO */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
@@ -73,7 +77,12 @@ VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
  * with torchvision's or timm's tensor names, whose architecture is read off the shapes, or one of
  * ONNX, Keras, Caffe or Darknet. options may be NULL. The file is mapped, and weights in float32,
  * float16, bfloat16 or the int8 of vgg_model_save are used from the map without copying where they
- * are aligned. The file must not be changed while the model is open.
+ * are aligned.
+ *
+ * A file must not be changed in place while the model is open: values would change with it, and
+ * where it was made shorter the system sends SIGBUS to the thread that reads a value. A file that
+ * another is renamed over, as vgg_model_save does, stays as it is for a model that has it open.
+ * Where files are not one's own, private_copy is for them.
  *
  * Errors say which tensor has which shape or type and which was expected, which tensors are missing
  * or not used, and at which byte a truncated or malformed file ends or goes wrong. */

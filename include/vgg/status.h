@@ -59,7 +59,8 @@ extern "C" {
 typedef enum vgg_status {
     VGG_OK = 0,
     VGG_ERROR_ARGUMENT = 1,    /* a parameter or option has a value that makes no sense */
-    VGG_ERROR_MEMORY = 2,      /* memory could not be had, or would not suffice */
+    VGG_ERROR_MEMORY = 2,      /* memory or another means of the machine, such as open files,
+                                * could not be had, or would not suffice */
     VGG_ERROR_IO = 3,          /* the operating system refused to open, read or write */
     VGG_ERROR_FORMAT = 4,      /* the bytes of a file are not what its format demands */
     VGG_ERROR_SHAPE = 5,       /* a tensor or image has another shape than expected */
@@ -97,6 +98,12 @@ VGG_API void vgg_string_free(char *text);
 /* Copies a struct with a struct_size into the caller's of `size` bytes, cut off or filled up with
  * zeros, and sets the copy's struct_size to `size`. What the struct points to is not copied. */
 VGG_API void vgg_struct_copy(void *to, size_t size, const void *from);
+
+/* Removes the files that this process is writing and that are not under their own names yet: for
+ * the handler of a signal that ends the process, which it may be called in (it is
+ * async-signal-safe). The library sets no handlers. What was there under those names stays; the
+ * writes themselves fail if they go on. */
+VGG_API void vgg_unfinished_files_remove(void);
 
 /* The version of the library that runs, such as "0.2.0". */
 VGG_API const char *vgg_version(void);

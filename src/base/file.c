@@ -13,11 +13,18 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+vgg_status vgg_file_status(int reason) {
+    if (reason == ENOENT)
+        return VGG_ERROR_NOT_FOUND;
+    /* Whatever is wanted is as good as any, and may be had another time. */
+    bool short_of = reason == ENOMEM || reason == EMFILE || reason == ENFILE;
+    return short_of ? VGG_ERROR_MEMORY : VGG_ERROR_IO;
+}
+
 vgg_status vgg_file_fail(vgg_error *error, const char *path, const char *action) {
-    vgg_status status = errno == ENOENT   ? VGG_ERROR_NOT_FOUND
-                        : errno == ENOMEM ? VGG_ERROR_MEMORY
-                                          : VGG_ERROR_IO;
-    return vgg_fail(error, status, "%s: cannot %s: %s", path, action, strerror(errno));
+    int reason = errno;
+    return vgg_fail(error, vgg_file_status(reason), "%s: cannot %s: %s", path, action,
+                    strerror(reason));
 }
 
 const char *vgg_file_kind(mode_t mode) {
@@ -53,6 +60,23 @@ vgg_status vgg_file_open(const char *path, int *descriptor, size_t *size, vgg_er
     return VGG_OK;
 }
 
+vgg_status vgg_file_read_some(int descriptor, const char *name, size_t offset, void *bytes,
+                              size_t size, size_t *got, vgg_error *error) {
+    *got = 0;
+    while (*got < size) {
+        ssize_t count =
+            pread(descriptor, (unsigned char *)bytes + *got, size - *got, (off_t)(offset + *got));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return vgg_file_fail(error, name, "read");
+        if (count == 0)
+            break;
+        *got += (size_t)count;
+    }
+    return VGG_OK;
+}
+
 vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, size_t *size,
                          vgg_error *error) {
     int fd = -1;
@@ -70,22 +94,15 @@ vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, s
         close(fd);
         return vgg_fail_memory(error, path, total);
     }
-    size_t done = 0;
-    while (done < total) {
-        ssize_t got = read(fd, bytes + done, total - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            status = got < 0 ? vgg_file_fail(error, path, "read")
-                             : vgg_fail(error, VGG_ERROR_IO, "%s: ended at byte %zu of %zu", path,
-                                        done, total);
-            vgg_free(bytes);
-            close(fd);
-            return status;
-        }
-        done += (size_t)got;
-    }
+    size_t got;
+    status = vgg_file_read_some(fd, path, 0, bytes, total, &got, error);
     close(fd);
+    if (status == VGG_OK && got < total)
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: ended at byte %zu of %zu", path, got, total);
+    if (status != VGG_OK) {
+        vgg_free(bytes);
+        return status;
+    }
     *data = bytes;
     *size = total;
     return VGG_OK;
@@ -142,8 +159,7 @@ vgg_status vgg_folder_create(const char *path, vgg_error *error) {
         struct stat info;
         if (mkdir(copy, 0777) != 0) {
             if (errno != EEXIST)
-                status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot create the folder: %s", copy,
-                                  strerror(errno));
+                status = vgg_file_fail(error, copy, "create the folder");
             else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
                 status =
                     vgg_fail(error, VGG_ERROR_IO, "%s: is there already and is not a folder", copy);

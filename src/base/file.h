@@ -13,12 +13,21 @@
  * the library reads by name goes through here. */
 vgg_status vgg_file_open(const char *path, int *descriptor, size_t *size, vgg_error *error);
 
+/* What errno means: VGG_ERROR_NOT_FOUND, VGG_ERROR_MEMORY where the machine is short of something
+ * (memory, descriptors), which is not the file's fault, or VGG_ERROR_IO. */
+vgg_status vgg_file_status(int reason);
+
 /* "<path>: cannot <action>: <why>", with errno as the reason, which also decides on the status. */
 vgg_status vgg_file_fail(vgg_error *error, const char *path, const char *action);
 
 /* What stat says that there is: "a file", "a folder", "a pipe", "a socket", "a device" or
  * "something else". */
 const char *vgg_file_kind(mode_t mode);
+
+/* Reads up to `size` bytes from the offset on into `bytes`: *got of them, fewer when the file ends.
+ * `name` is for messages. */
+vgg_status vgg_file_read_some(int descriptor, const char *name, size_t offset, void *bytes,
+                              size_t size, size_t *got, vgg_error *error);
 
 /* Reads the file into *data (freed by the caller) and its size into *size. A file larger than
  * `limit` bytes, a folder or a device is refused before memory is taken. */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/unfinished.h"
 
 /* As many links as Linux follows in a path. */
 #define LINKS_MOST 40
@@ -65,6 +66,13 @@ static vgg_status look_at(const char *path, const char *target, bool *replaced, 
     return VGG_OK;
 }
 
+static void forget_temporary(vgg_file_writer *writer) {
+    if (writer->temporary != NULL)
+        vgg_unfinished_forget(writer->temporary);
+    vgg_free(writer->temporary);
+    writer->temporary = NULL;
+}
+
 /* Makes a file that nobody has in the folder of the target, under a name so short that it fits
  * where the target's does. The system takes the process's mask off a new file's permissions. */
 static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
@@ -78,12 +86,14 @@ static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
             errno = ENOMEM;
             return -1;
         }
+        /* Noted before it is there, so that no signal comes between; the name has our number, so
+         * that a file that has it already was left by a process that is gone. */
+        vgg_unfinished_note(writer->temporary);
         int fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions);
         if (fd >= 0)
             return fd;
         int reason = errno;
-        vgg_free(writer->temporary);
-        writer->temporary = NULL;
+        forget_temporary(writer);
         errno = reason;
         if (reason != EEXIST)
             return -1;
@@ -134,7 +144,7 @@ void vgg_file_abandon(vgg_file_writer *writer) {
         unlink(writer->temporary);
     vgg_free(writer->path);
     vgg_free(writer->target);
-    vgg_free(writer->temporary);
+    forget_temporary(writer);
     *writer = (vgg_file_writer){0};
 }
 
@@ -160,8 +170,7 @@ vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error) {
     errno = reason;
     if (!written)
         return give_up(writer, "write", error);
-    vgg_free(writer->temporary);
-    writer->temporary = NULL;
+    forget_temporary(writer);
     vgg_file_abandon(writer);
     return VGG_OK;
 }

@@ -1,6 +1,5 @@
 /* CIFAR-10 and CIFAR-100 in their binary version (https://www.cs.toronto.edu/~kriz/cifar.html):
  * records of the label, in CIFAR-100 the coarse and the fine label, and 3 x 32 x 32 samples. */
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #define PLANE ((size_t)SIDE * SIDE)
 #define FILES_MAX 5
 #define NAMES_BYTES_MAX ((size_t)1 << 20)
+#define BATCH_BYTES_MAX ((size_t)1 << 30)
 
 typedef struct cifar_kind {
     const char *name;
@@ -35,10 +35,10 @@ static const cifar_kind kinds[] = {
     {"CIFAR-100", 100, 2, "fine_label_names.txt", {"train.bin"}, "test.bin"},
 };
 
-/* One file of records, mapped. */
+/* One file of records. */
 typedef struct batch_file {
     char *path;
-    const unsigned char *bytes;
+    unsigned char *bytes;
     size_t size;
 } batch_file;
 
@@ -46,12 +46,13 @@ static size_t record_size(const cifar_kind *kind) {
     return kind->labels + 3 * PLANE;
 }
 
-static vgg_status map_file(const cifar_kind *kind, const char *folder, const char *name,
-                           batch_file *file, vgg_error *error) {
+static vgg_status read_file(const cifar_kind *kind, const char *folder, const char *name,
+                            batch_file *file, vgg_error *error) {
     file->path = vgg_path_join(folder, name);
     if (file->path == NULL)
         return vgg_fail_memory(error, "a path", strlen(folder));
-    vgg_status status = vgg_file_map(file->path, &file->bytes, &file->size, error);
+    vgg_status status =
+        vgg_file_read(file->path, BATCH_BYTES_MAX, &file->bytes, &file->size, error);
     if (status != VGG_OK)
         return status;
     size_t over = file->size % record_size(kind);
@@ -64,8 +65,8 @@ static vgg_status map_file(const cifar_kind *kind, const char *folder, const cha
     return VGG_OK;
 }
 
-static void unmap_file(batch_file *file) {
-    vgg_file_unmap(file->bytes, file->size);
+static void free_file(batch_file *file) {
+    vgg_free(file->bytes);
     vgg_free(file->path);
 }
 
@@ -157,12 +158,12 @@ static vgg_status load_part(const cifar_kind *kind, const char *folder, const ch
     batch_file files[FILES_MAX] = {{0}};
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < count; i++) {
-        status = map_file(kind, folder, names[i], &files[i], error);
+        status = read_file(kind, folder, names[i], &files[i], error);
     }
     if (status == VGG_OK)
         status = fill_part(kind, folder, files, count, part, error);
     for (size_t i = 0; i < count; i++) {
-        unmap_file(&files[i]);
+        free_file(&files[i]);
     }
     return status;
 }
@@ -196,7 +197,7 @@ static vgg_status open_kind(const cifar_kind *kind, const char *folder, int open
 vgg_status vgg_cifar_open(const char *folder, vgg_parts *parts, bool *found, vgg_error *error) {
     int open_folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (open_folder < 0)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", folder, strerror(errno));
+        return vgg_file_fail(error, folder, "open");
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && !*found && i < sizeof kinds / sizeof *kinds; i++) {
         status = open_kind(&kinds[i], folder, open_folder, parts, found, error);

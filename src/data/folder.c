@@ -33,8 +33,7 @@ static bool is_folder(DIR *folder, const struct dirent *entry) {
 }
 
 static vgg_status fail_listing(const char *where, vgg_error *error) {
-    return vgg_fail(error, errno == ENOMEM ? VGG_ERROR_MEMORY : VGG_ERROR_IO,
-                    "%s: cannot list the folder: %s", where, strerror(errno));
+    return vgg_file_fail(error, where, "list the folder");
 }
 
 static vgg_status list_folder(vgg_node *folder, const char *where, vgg_error *error) {

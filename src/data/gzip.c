@@ -1,6 +1,5 @@
 #include "data/gzip.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -46,7 +45,7 @@ vgg_status vgg_gzip_read(vgg_gzip *file, void *to, size_t size, size_t *got, vgg
     int code;
     const char *reason = gzerror(file->stream, &code);
     if (code == Z_ERRNO)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", file->path, strerror(errno));
+        return vgg_file_fail(error, file->path, "read");
     if (code == Z_MEM_ERROR)
         return vgg_fail_memory(error, file->path, size);
     if (code != Z_OK && code != Z_BUF_ERROR)

@@ -1,5 +1,4 @@
 /* Archives and gzipped files, when this library was built without them (cmake/parts.cmake). */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,7 +54,7 @@ vgg_status vgg_gzip_read(vgg_gzip *file, void *to, size_t size, size_t *got, vgg
     *got = fread(to, 1, size, file->stream);
     file->at += *got;
     if (*got < size && ferror((FILE *)file->stream))
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", file->path, strerror(errno));
+        return vgg_file_fail(error, file->path, "read");
     return VGG_OK;
 }
 #endif

@@ -101,11 +101,7 @@ static vgg_status read_start(const char *path, unsigned char *start, size_t most
     vgg_status status = vgg_file_open(path, &descriptor, &size, error);
     if (status != VGG_OK)
         return status;
-    ssize_t got = pread(descriptor, start, most, 0);
-    if (got < 0)
-        status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
-    else
-        *length = (size_t)got;
+    status = vgg_file_read_some(descriptor, path, 0, start, most, length, error);
     close(descriptor);
     return status;
 }
@@ -137,7 +133,7 @@ static vgg_status open_any(const char *path, const char *temporary, vgg_parts *p
         return errno == ENOENT || errno == ENOTDIR
                    ? vgg_fail(error, VGG_ERROR_NOT_FOUND,
                               "%s: there is nothing at this path; expected a data set", path)
-                   : vgg_fail(error, VGG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+                   : vgg_file_fail(error, path, "open");
     if (S_ISREG(info.st_mode))
         return open_file(path, temporary, parts, error);
     if (!S_ISDIR(info.st_mode))

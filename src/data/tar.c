@@ -27,21 +27,13 @@ typedef struct tar_source {
 
 static vgg_status read_bytes(const tar_source *tar, const vgg_item *item, unsigned char *bytes,
                              vgg_error *error) {
-    size_t done = 0;
-    while (done < item->size) {
-        ssize_t got =
-            pread(tar->descriptor, bytes + done, item->size - done, (off_t)(item->offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", item->name,
-                            strerror(errno));
-        if (got == 0)
-            return vgg_fail(error, VGG_ERROR_IO, "%s: the archive ended at byte %zu of %zu",
-                            item->name, done, item->size);
-        done += (size_t)got;
-    }
-    return VGG_OK;
+    size_t got;
+    vgg_status status = vgg_file_read_some(tar->descriptor, item->name, item->offset, bytes,
+                                           item->size, &got, error);
+    if (status == VGG_OK && got < item->size)
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: the archive ended at byte %zu of %zu",
+                          item->name, got, item->size);
+    return status;
 }
 
 static vgg_status read_picture(const vgg_source *source, const vgg_item *item, size_t least,
@@ -298,7 +290,7 @@ static vgg_status make_index(const tar_source *tar, const char *path, tar_index 
     archive_read_support_format_tar(archive);
     vgg_status status;
     if (lseek(tar->descriptor, 0, SEEK_SET) != 0 || fstat(tar->descriptor, &info) != 0)
-        status = vgg_fail(error, VGG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+        status = vgg_file_fail(error, path, "read");
     else if (archive_read_open_fd(archive, tar->descriptor, READ_BLOCK) != ARCHIVE_OK)
         status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: cannot be read as a tar archive: %s", path,
                           archive_error_string(archive));

@@ -37,8 +37,7 @@ static vgg_status open_temporary(const char *folder, int *descriptor, vgg_error 
         vgg_free(name);
     }
     if (fd < 0)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot make a temporary file there: %s", folder,
-                        strerror(errno));
+        return vgg_file_fail(error, folder, "make a temporary file there");
     *descriptor = fd;
     return VGG_OK;
 }

@@ -25,5 +25,4 @@ void vgg_notes_free(vgg_notes *notes);
 /* True for the keys that a model file uses itself: "format" and those that begin with "vgg.". */
 bool vgg_notes_reserved(const char *key);
 
-
 #endif

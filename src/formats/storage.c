@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -13,56 +14,105 @@
 /* Bytes that a reader is asked for at a time. */
 #define READ_STEP ((size_t)16 << 20)
 
-static vgg_status read_all(const char *name, const vgg_reader *reader, vgg_meter *meter,
-                           unsigned char *bytes, vgg_error *error) {
-    for (size_t done = 0, count; done < reader->size; done += count) {
-        count = vgg_size_min(reader->size - done, READ_STEP);
-        if (!reader->read(reader->user, done, bytes + done, count))
-            return vgg_fail(error, VGG_ERROR_IO,
-                            "%s: the function that reads it failed at byte %zu of %zu", name, done,
-                            reader->size);
-        vgg_status status = vgg_meter_add(meter, count, error);
+/* Whether the bytes lie in memory of the storage. */
+static bool is_own(const vgg_storage *storage) {
+    return storage->kind == VGG_BYTES_COPY || storage->kind == VGG_BYTES_READER;
+}
+
+/* Bytes that are copied. */
+typedef struct copying {
+    const char *name;
+    const vgg_reader *reader; /* NULL: they are read from the descriptor */
+    int descriptor;
+    size_t size;
+    vgg_meter *meter; /* may be NULL */
+} copying;
+
+static vgg_status read_piece(const copying *from, size_t at, unsigned char *bytes, size_t count,
+                             vgg_error *error) {
+    if (from->reader != NULL && from->reader->read(from->reader->user, at, bytes, count))
+        return VGG_OK;
+    if (from->reader != NULL)
+        return vgg_fail(error, VGG_ERROR_IO,
+                        "%s: the function that reads it failed at byte %zu of %zu", from->name, at,
+                        from->size);
+    size_t got;
+    vgg_status status =
+        vgg_file_read_some(from->descriptor, from->name, at, bytes, count, &got, error);
+    if (status == VGG_OK && got < count)
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: ended at byte %zu of %zu", from->name, at + got,
+                          from->size);
+    return status;
+}
+
+static vgg_status read_all(const copying *from, unsigned char *bytes, vgg_error *error) {
+    for (size_t done = 0, count; done < from->size; done += count) {
+        count = vgg_size_min(from->size - done, READ_STEP);
+        vgg_status status = read_piece(from, done, bytes + done, count, error);
+        if (status == VGG_OK)
+            status = vgg_meter_add(from->meter, count, error);
         if (status != VGG_OK)
             return status;
     }
-    return vgg_meter_next(meter, error);
+    return vgg_meter_next(from->meter, error);
 }
 
-static vgg_status copy_all(vgg_storage *storage, const vgg_bytes *input, vgg_error *error) {
-    const vgg_reader *reader = input->reader;
-    if (reader->size == 0)
+/* *copy stays as it is when there are no bytes. */
+static vgg_status copy_all(const copying *from, const unsigned char **copy, vgg_error *error) {
+    if (from->size == 0)
         return VGG_OK;
     unsigned char *bytes =
-        reader->size <= vgg_memory_available() ? vgg_aligned_alloc(reader->size) : NULL;
+        from->size <= vgg_memory_available() ? vgg_aligned_alloc(from->size) : NULL;
     if (bytes == NULL)
-        return vgg_fail_memory(error, input->name, reader->size);
-    vgg_status status = read_all(input->name, reader, storage->meter, bytes, error);
-    if (status != VGG_OK) {
+        return vgg_fail_memory(error, from->name, from->size);
+    vgg_status status = read_all(from, bytes, error);
+    if (status == VGG_OK)
+        *copy = bytes;
+    else
         vgg_free(bytes);
+    return status;
+}
+
+static vgg_status copy_file(const char *path, vgg_meter *meter, vgg_mapped_file *file,
+                            vgg_error *error) {
+    copying from = {.name = path, .meter = meter};
+    vgg_status status = vgg_file_open(path, &from.descriptor, &from.size, error);
+    if (status != VGG_OK)
         return status;
-    }
-    storage->map = bytes;
-    storage->size = reader->size;
-    return VGG_OK;
+    if (meter != NULL)
+        meter->total = from.size;
+    *file = (vgg_mapped_file){.size = from.size};
+    status = copy_all(&from, &file->map, error);
+    close(from.descriptor);
+    return status;
 }
 
 vgg_status vgg_storage_open(vgg_storage *storage, const vgg_bytes *input, vgg_error *error) {
     vgg_meter *meter = storage->meter;
+    vgg_mapped_file file = {.map = input->bytes, .size = input->size};
     vgg_status status = VGG_OK;
     storage->kind = input->kind;
-    if (meter != NULL) {
-        meter->total = input->kind == VGG_BYTES_READER ? input->reader->size : input->size;
-        meter->passes = input->kind == VGG_BYTES_READER ? 3 : 2;
-    }
     if (input->kind == VGG_BYTES_READER)
-        return copy_all(storage, input, error);
-    storage->map = input->bytes;
-    storage->size = input->size;
+        file.size = input->reader->size;
+    if (meter != NULL) {
+        meter->total = file.size;
+        meter->passes = is_own(storage) ? 3 : 2;
+    }
     if (input->kind == VGG_BYTES_FILE)
-        status = vgg_file_map(input->name, &storage->map, &storage->size, error);
+        status = vgg_file_map(input->name, &file.map, &file.size, error);
+    else if (input->kind == VGG_BYTES_COPY)
+        status = copy_file(input->name, meter, &file, error);
+    else if (input->kind == VGG_BYTES_READER) {
+        copying from = {input->name, input->reader, -1, file.size, meter};
+        status = copy_all(&from, &file.map, error);
+    }
+    if (status != VGG_OK)
+        return status;
+    storage->map = file.map;
+    storage->size = file.size;
     if (meter != NULL)
-        meter->total = storage->size;
-    return status;
+        meter->total = file.size;
+    return VGG_OK;
 }
 
 vgg_status vgg_storage_memory(vgg_storage *storage, const char *path, size_t bytes,
@@ -96,7 +146,9 @@ vgg_status vgg_storage_map(vgg_storage *storage, const char *path, vgg_mapped_fi
     if (others == NULL)
         return vgg_fail_memory(error, path, (storage->other_count + 1) * sizeof *others);
     storage->others = others;
-    vgg_status status = vgg_file_map(path, &file->map, &file->size, error);
+    vgg_status status = storage->kind == VGG_BYTES_COPY
+                            ? copy_file(path, NULL, file, error)
+                            : vgg_file_map(path, &file->map, &file->size, error);
     if (status != VGG_OK)
         return status;
     others[storage->other_count++] = *file;
@@ -110,10 +162,19 @@ static bool is_within(const unsigned char *map, size_t map_size, const unsigned 
     return map != NULL && at >= first && at - first <= map_size && size <= map_size - (at - first);
 }
 
+/* What a file's bytes lie in is given back as it was got. */
+static void release(const vgg_storage *storage, const unsigned char *map, size_t size) {
+    if (storage->kind == VGG_BYTES_FILE)
+        vgg_file_unmap(map, size);
+    else if (is_own(storage))
+        vgg_free((void *)(uintptr_t)map);
+}
+
 void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, size_t size) {
     bool mapped =
         storage->kind == VGG_BYTES_FILE && is_within(storage->map, storage->size, bytes, size);
-    for (size_t i = 0; !mapped && i < storage->other_count; i++) {
+    for (size_t i = 0; storage->kind == VGG_BYTES_FILE && !mapped && i < storage->other_count;
+         i++) {
         mapped = is_within(storage->others[i].map, storage->others[i].size, bytes, size);
     }
     if (mapped)
@@ -121,12 +182,9 @@ void vgg_storage_drop(const vgg_storage *storage, const unsigned char *bytes, si
 }
 
 void vgg_storage_free(vgg_storage *storage) {
-    if (storage->kind == VGG_BYTES_FILE)
-        vgg_file_unmap(storage->map, storage->size);
-    else if (storage->kind == VGG_BYTES_READER)
-        vgg_free((void *)(uintptr_t)storage->map);
+    release(storage, storage->map, storage->size);
     for (size_t i = 0; i < storage->other_count; i++) {
-        vgg_file_unmap(storage->others[i].map, storage->others[i].size);
+        release(storage, storage->others[i].map, storage->others[i].size);
     }
     vgg_free(storage->others);
     for (size_t i = 0; i < storage->block_count; i++) {

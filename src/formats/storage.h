@@ -11,7 +11,7 @@
 
 #define VGG_STORED_DIMENSIONS 8
 
-/* A file mapped read-only. */
+/* The bytes of a file. */
 typedef struct vgg_mapped_file {
     const unsigned char *map;
     size_t size;
@@ -19,6 +19,7 @@ typedef struct vgg_mapped_file {
 
 typedef enum vgg_bytes_kind {
     VGG_BYTES_FILE = 0, /* mapped */
+    VGG_BYTES_COPY,     /* a file, copied into memory of the storage, as are those it refers to */
     VGG_BYTES_MEMORY,   /* the caller's, used where it is */
     VGG_BYTES_READER,   /* copied into memory of the storage */
 } vgg_bytes_kind;
@@ -57,7 +58,7 @@ vgg_status vgg_storage_open(vgg_storage *storage, const vgg_bytes *input, vgg_er
 vgg_status vgg_storage_memory(vgg_storage *storage, const char *path, size_t bytes,
                               const char *what, void **memory, vgg_error *error);
 
-/* Maps another file, which stays for as long as the storage. */
+/* Maps another file, or copies it where the first one is copied, for as long as the storage. */
 vgg_status vgg_storage_map(vgg_storage *storage, const char *path, vgg_mapped_file *file,
                            vgg_error *error);
 

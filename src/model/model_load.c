@@ -43,6 +43,8 @@ vgg_status vgg_loading_begin(vgg_loading *l, const vgg_bytes *input,
                            .height = out->height,
                            .width = out->width,
                            .batch_norm = out->batch_norm};
+    if (out->private_copy && l->input.kind == VGG_BYTES_FILE)
+        l->input.kind = VGG_BYTES_COPY;
     l->meter = (vgg_meter){.tell = out->progress, .user = out->progress_user, .name = input->name};
     return VGG_OK;
 }

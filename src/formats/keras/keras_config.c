@@ -169,8 +169,7 @@ static vgg_status convolution(chain *c, const described *d, vgg_error *error) {
         return status;
     c->bare = strcmp(activation, "linear") == 0;
     if (!c->bare && strcmp(activation, "relu") != 0)
-        return fail_layer(c, d, error, "has the activation \"%.40s\", expected relu",
-                          activation);
+        return fail_layer(c, d, error, "has the activation \"%.40s\", expected relu", activation);
     if (c->flat)
         return fail_layer(c, d, error, "follows a Flatten, expected it before");
     return add_layer(c, d, VGG_KERAS_CONVOLUTION, 0, error);
@@ -242,8 +241,7 @@ static vgg_status dense(chain *c, const described *d, vgg_error *error) {
     if (status == VGG_OK)
         status = add_layer(c, d, VGG_KERAS_LINEAR, 0, error);
     c->has_last = c->bare = true;
-    return status == VGG_OK ? end_in(c, d, activation_of(d), error)
-                            : status;
+    return status == VGG_OK ? end_in(c, d, activation_of(d), error) : status;
 }
 
 static vgg_status activation(chain *c, const described *d, vgg_error *error) {

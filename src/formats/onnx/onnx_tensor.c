@@ -268,7 +268,8 @@ static vgg_status read_external(vgg_onnx *onnx, const Vgg__Onnx__Tensor *stored,
                                 vgg_stored_tensor *tensor, vgg_error *error) {
     const char *location = external_entry(stored, "location");
     size_t offset, length, expected;
-    if (onnx->source->storage.kind != VGG_BYTES_FILE)
+    vgg_bytes_kind kind = onnx->source->storage.kind;
+    if (kind != VGG_BYTES_FILE && kind != VGG_BYTES_COPY)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "tensor \"%.80s\" of %s: its values are in the file \"%.200s\" beside the "
                         "model's, which a model that is not read from a file has not: load it by "

@@ -1,0 +1,281 @@
+"""Each call of the system, of a thread or of memory that a command makes, failing: what the program does
+then. A sample of it is test_failing_calls.py; as a program this is all of it (`make failing-calls`):
+
+    VGG=build/vgg VGG_BUILD=build tests/faults/failing_calls.py [WORD...]
+
+with the commands and kinds whose names contain one of the words."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import errno
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+import caffe_files
+import darknet_files
+import pth_files
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build")).absolute()
+PROGRAM = os.path.abspath(os.environ.get("VGG", BUILD / "vgg"))
+LIBRARY = BUILD / "tests" / "fail_calls.so"
+TIMEOUT = 20
+TINY = ("--arch", "4,M/8", "--batch", "8", "--epochs", "2", "--threads", "2", "--workers", "1")
+# Kinds of calls, each with the error that it fails with.
+KINDS = {"open": errno.EMFILE, "read": errno.EIO, "write": errno.ENOSPC, "mmap": errno.ENOMEM,
+         "rename": errno.EACCES, "sync": errno.EIO, "close": errno.EIO, "unlink": errno.EACCES,
+         "truncate": errno.ENOSPC, "mkdir": errno.ENOSPC, "chmod": errno.EPERM, "lock": errno.ENOLCK,
+         "thread": errno.EAGAIN, "allocate": errno.ENOMEM}
+# Files with times in them.
+TIMED = ("log.jsonl", "state.safetensors")
+# What a dependency of ours does without memory: docs/reliability.md.
+ARCHIVE = "Fatal Internal Error in libarchive: "
+
+
+@dataclasses.dataclass
+class Command:
+    """`words` is what vgg is told, in the folder of `make`; what it writes is under `out`, where `before`
+    are copied first. `same`: what it writes and prints is the same every time."""
+    words: tuple
+    before: tuple = ()
+    same: bool = True
+    statuses: tuple = (0, 1)
+
+
+def commands(folder):
+    """All that is tried, by name."""
+    found = {
+        "predict": Command(("predict", "--model", "plain.safetensors", "data/validation/heart/0000.png",
+                            "data/train/moon"), statuses=(0, 1, 3)),
+        "predict-json": Command(("predict", "--model", "plain.safetensors", "pictures", "--format", "json",
+                                 "--threads", "2"), statuses=(0, 1, 3)),
+        "predict-labels": Command(("predict", "--model", "plain.safetensors", "pictures", "--labels",
+                                   "labels.txt"), statuses=(0, 1, 3)),
+        "eval": Command(("eval", "--model", "plain.safetensors", "data", "--threads", "2"),
+                        statuses=(0, 1, 3)),
+        "eval-tar": Command(("eval", "--model", "plain.safetensors", "data.tar", "--workers", "2"),
+                            statuses=(0, 1, 3)),
+        "eval-tar-gz": Command(("eval", "--model", "plain.safetensors", "data.tar.gz"),
+                               statuses=(0, 1, 3)),
+        "train": Command(("train", "data", "-o", "out/run", *TINY, "--quiet"), statuses=(0, 1, 3)),
+        "train-again": Command(("train", "data", "-o", "out/run", *TINY, "--quiet", "--overwrite"),
+                               before=("run",), statuses=(0, 1, 3)),
+        "train-tar": Command(("train", "data.tar.gz", "-o", "out/run", *TINY, "--quiet"), statuses=(0, 1, 3)),
+        "generate": Command(("generate", "out/made", "--train", "1", "--validation", "0", "--size", "16")),
+        "summary": Command(("summary", "--arch", "D", "--batch-norm")),
+        "summary-file": Command(("summary", "plain.safetensors")),
+        "summary-json": Command(("summary", "--arch", "A", "--format", "json")),
+        "bench": Command(("bench", "plain.safetensors", "--batch", "1", "--runs", "1"), same=False),
+    }
+    for name in ("safetensors", "pth", "onnx"):
+        found["convert-to-" + name] = Command(
+            ("convert", "plain.safetensors", f"out/model.{name}", "--overwrite", "--dtype", "f16"),
+            before=(f"model.{name}",))
+    for path in sorted(folder.glob("plain.*")):
+        kind = path.suffix[1:]
+        told = ("--arch", "2,M,3,M/4", "--input", "4") if kind == "weights" else ()
+        found["inspect-" + kind] = Command(("inspect", path.name, *told))
+        if kind != "safetensors":
+            found["convert-from-" + kind] = Command(
+                ("convert", path.name, "out/model.safetensors", *told, "--preprocess", "unit"))
+    return found
+
+
+def vgg(folder, *words, **environment):
+    """The exit status and what was printed; -1000 when it took too long."""
+    try:
+        done = subprocess.run([PROGRAM, *map(str, words)], cwd=folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT,
+                              env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder / "out"),
+                                   **environment})
+    except subprocess.TimeoutExpired as late:
+        return -1000, "", (late.stderr or b"").decode(errors="replace")
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
+def make(folder):
+    """The inputs of the commands."""
+    def good(*words):
+        status, _, complaint = vgg(folder, *words)
+        assert status == 0, complaint
+
+    (folder / "out").mkdir(parents=True)
+    good("generate", "drawn", "--train", "2", "--validation", "1", "--size", "16")
+    for part, name in [(p, n) for p in ("train", "validation") for n in ("heart", "moon", "star")]:
+        shutil.copytree(folder / "drawn" / part / name, folder / "data" / part / name)
+    golden = ROOT / "tests" / "golden" / "data" / "image"
+    (folder / "pictures").mkdir()
+    for name in ("jpeg_420.jpg", "jpeg_progressive.jpg", "rgb8.png", "webp_lossy.webp"):
+        shutil.copy(golden / name, folder / "pictures")
+    for name, mode in (("data.tar", "w"), ("data.tar.gz", "w:gz")):
+        with tarfile.open(folder / name, mode) as archive:
+            archive.add(folder / "data", "data")
+    (folder / "labels.txt").write_text("a\nb\nc\n")
+    good("train", "data", "-o", "before/run", *TINY, "--quiet")
+    shutil.copy(folder / "before" / "run" / "last.safetensors", folder / "plain.safetensors")
+    for kind in ("pth", "onnx"):
+        good("convert", "plain.safetensors", f"plain.{kind}")
+    for kind in ("safetensors", "pth", "onnx"):
+        (folder / "before" / f"model.{kind}").write_bytes(b"what was there before")
+    (folder / "plain.legacy").write_bytes(pth_files.legacy_network())
+    plain = caffe_files.Network(((2,), (3,)), (4,), 3, 4)
+    (folder / "plain.weights").write_bytes(darknet_files.weights(plain))
+    (folder / "plain.caffemodel").write_bytes(
+        caffe_files.caffe_model(caffe_files.caffe_layers(plain), caffe_files.input_dims(4)))
+    try:
+        import keras_files
+    except ImportError:
+        return
+    net = keras_files.Net([2, "M"], [4], 3, 4)
+    keras_files.write_old(folder / "plain.h5", net)
+    keras_files.write_keras(folder / "plain.keras", net)
+
+
+def contents(folder):
+    """What is under the folder: bytes by name. A log has times in it, and is looked at alone."""
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@dataclasses.dataclass
+class Place:
+    """A folder of inputs for one run at a time, and what the command does when nothing fails."""
+    folder: pathlib.Path
+    good: dict = dataclasses.field(default_factory=dict)
+
+    def run(self, command, **environment):
+        out = self.folder / "out"
+        shutil.rmtree(out)
+        out.mkdir()
+        for name in command.before:
+            source = self.folder / "before" / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, out / name)
+        before = contents(out)
+        return before, vgg(self.folder, *command.words, **environment), contents(out)
+
+    def count(self, command, kind):
+        file = self.folder / "count"
+        before, (status, printed, complaint), after = self.run(
+            command, LD_PRELOAD=str(LIBRARY), FAIL_CALLS=kind, FAIL_COUNT_TO=str(file))
+        assert status == 0, complaint
+        self.good[command.words] = (printed, after)
+        return int(file.read_text())
+
+
+def unreadable(place, files):
+    """The names of models, pictures and logs that are not whole."""
+    for name, data in files.items():
+        if name.endswith(".png") and not data.endswith(b"IEND\xae\x42\x60\x82"):
+            yield name
+        if name.endswith(".jsonl") and data and not data.endswith(b"}\n"):
+            yield name
+        if name.endswith((".safetensors", ".pth", ".onnx")) and data != b"what was there before":
+            if vgg(place.folder, "inspect", f"out/{name}")[0] not in (0, 3):
+                yield name
+
+
+def difference(good, found):
+    """The first line of a text that is not as in the good one."""
+    for one, other in zip(good.splitlines() + ["(the end)"], found.splitlines() + ["(the end)"]):
+        if one != other:
+            return f"{other!r} in place of {one!r}"
+    return "more lines"
+
+
+def faults(place, command, kind, at, once):
+    """What is wrong with what the program does when the call `at` of a kind fails, in words."""
+    environment = {"LD_PRELOAD": str(LIBRARY), "FAIL_CALLS": kind, "FAIL_AT": str(at),
+                   "FAIL_HOW": str(KINDS[kind])}
+    if once:
+        environment["FAIL_ONCE"] = "1"
+    before, (status, printed, complaint), after = place.run(command, **environment)
+    good_printed, good_files = place.good[command.words]
+    names, known = set(after), set(before) | set(good_files)
+    if status == -1000:
+        yield "hangs"
+        return
+    if status not in command.statuses:
+        yield f"status {status}: {complaint}"
+        return
+    lines = complaint.splitlines()
+    if status != 0 and not any(line.startswith(("vgg", ARCHIVE)) for line in lines):
+        yield f"status {status} without a message: {complaint}"
+    if status == 0 and command.same:
+        stable = {name for name in good_files if not name.endswith(TIMED)}
+        if printed != good_printed:
+            yield f"status 0, but other output: {difference(good_printed, printed)} {complaint}"
+        if {n: after.get(n) for n in stable} != {n: good_files[n] for n in stable}:
+            yield f"status 0, but other files: {complaint}"
+    left = names - known
+    if left and kind != "unlink":
+        yield f"leaves {sorted(left)}"
+    for name in before:
+        if command.words[0] == "convert" and after.get(name) not in (before[name], good_files[name]):
+            yield f"{name} is neither what it was nor what it becomes"
+    changed = {name: data for name, data in after.items()
+               if name in known and data != good_files.get(name)}
+    for name in unreadable(place, changed):
+        yield f"{name} cannot be read"
+
+
+def tries(place, chosen, most=None, seed=0):
+    """(name, kind, at, once) of all calls of the commands, or so many of each command and kind."""
+    draw = random.Random(seed)
+    for name, command in chosen:
+        for kind in KINDS:
+            count = place.count(command, kind)
+            ways = [(name, kind, at, once) for at in range(1, count + 1) for once in (True, False)]
+            yield from ways if most is None or len(ways) <= most else draw.sample(ways, most)
+
+
+def sweep(base, words=(), most=None, seed=0):
+    """Yields (name, kind, number of tries, faults) of all commands and kinds."""
+    makers = [Place(base / str(i)) for i in range(os.cpu_count() or 1)]
+    make(makers[0].folder)
+    for other in makers[1:]:
+        shutil.copytree(makers[0].folder, other.folder)
+    table = commands(makers[0].folder)
+    free = collections.deque(makers)
+    counts, found = collections.Counter(), collections.defaultdict(list)
+
+    def one(name):
+        place = free.pop()
+        try:
+            for _, kind, at, once in tries(place, [(name, table[name])], most, seed):
+                if words and not any(word in f"{name}:{kind}" for word in words):
+                    continue
+                counts[name, kind] += 1
+                for fault in faults(place, table[name], kind, at, once):
+                    found[name, kind].append((at, once, fault))
+        finally:
+            free.append(place)
+        return name
+
+    with concurrent.futures.ThreadPoolExecutor(len(makers)) as threads:
+        for name in threads.map(one, table):
+            for kind in KINDS:
+                if counts[name, kind]:
+                    yield name, kind, counts[name, kind], found[name, kind]
+
+
+def main():
+    total, bad = 0, 0
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as base:
+        for name, kind, count, found in sweep(pathlib.Path(base), sys.argv[1:]):
+            print(f"{name:24} {kind:10} {count:6} tries, {len(found)} faults", flush=True)
+            for at, once, fault in found:
+                print(f"    {kind} {at}{' alone' if once else ' and later'}: {fault}".rstrip(), flush=True)
+            total, bad = total + count, bad + len(found)
+    print(f"{total} calls that failed, {bad} faults")
+    return 1 if bad or not total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
