@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/data_split.h"
 #include "cli/environment.h"
 #include "cli/json.h"
 #include "cli/message.h"
@@ -19,9 +20,19 @@ typedef struct eval_options {
     const char *part, *format;
     size_t batch, threads, workers;
     double validation_split;
+    bool split_given;
     uint64_t seed;
     bool strict, exact;
 } eval_options;
+
+/* What is measured: one part of the data or several. */
+typedef struct eval_data {
+    vgg_dataset_parts parts;
+    const vgg_dataset *chosen[3];
+    size_t count;
+    const char *name;  /* of the part, or "all" */
+    const char *noted; /* what is to be said of it; "" */
+} eval_data;
 
 /* What the callbacks share. */
 typedef struct eval_state {
@@ -30,7 +41,7 @@ typedef struct eval_state {
     double started;
 } eval_state;
 
-static const char *const parts[] = {"train", "validation", NULL};
+static const char *const parts[] = {"train", "validation", "test", "all", NULL};
 
 static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
@@ -43,21 +54,25 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
          .argument = "PART",
          .value = &o->part,
          .choices = parts,
-         .help = "which part of the data: train or validation",
-         .fallback = "validation, or all pictures of data without parts"},
+         .help = "which part of the data: train, validation, test or all",
+         .fallback = "the first that there is: test, validation, what the model's training set "
+                     "aside, all"},
         {.type = VGG_CLI_NUMBER,
          .name = "validation-split",
          .argument = "X",
          .value = &o->validation_split,
+         .given = &o->split_given,
          .minimum = 0,
          .maximum = 1,
          .below = true,
-         .help = "the share that training set aside, for data without a validation part"},
+         .help = "set this share of each class aside, for data without a validation part, as vgg "
+                 "train does",
+         .except = "what the model's own training set aside"},
         {.type = VGG_CLI_SEED,
          .name = "seed",
          .argument = "K",
          .value = &o->seed,
-         .help = "the seed of that training"},
+         .help = "chooses what --validation-split sets aside"},
         vgg_cli_strict_option(&o->strict),
     };
     const vgg_cli_option running[] = {
@@ -72,9 +87,8 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
         vgg_cli_workers_option(&o->workers),
         vgg_cli_exact_option(&o->exact),
         vgg_cli_format_option(
-            &o->format,
-            "text, or json: {\"images\", \"skipped\", \"top1\", \"top5\", \"loss\"}, the "
-            "accuracies as fractions"),
+            &o->format, "text, or json: {\"images\", \"skipped\", \"top1\", \"top5\", \"loss\", "
+                        "\"part\"}, the accuracies as fractions"),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -86,9 +100,12 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
         .command = "eval",
         .summary = "measure a model on labelled pictures",
         .synopsis = "vgg eval --model FILE DATA [options]",
-        .description = "Prints how often the right class is the likeliest (top-1) and among the "
-                       "five likeliest (top-5), and the mean cross-entropy. DATA is what vgg train "
-                       "takes: folders of pictures per class, a tar of them, MNIST or CIFAR.",
+        .description =
+            "Prints how often the right class is the likeliest (top-1) and among the "
+            "five likeliest (top-5), and the mean cross-entropy. DATA is what vgg train "
+            "takes: folders of pictures per class, a table of labels, a tar or zip of "
+            "them, MNIST or CIFAR. With --labels imagenet the folders may also be called "
+            "by their WordNet ids (n01440764).",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    measured, but pictures could not be read and were left out",
@@ -102,33 +119,95 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
 
-/* Opens the part that was asked for, with the classes in the order of the model. */
-static bool open_data(const eval_options *o, const char *path, const vgg_model *model,
-                      vgg_dataset **dataset) {
+/* The names of ImageNet's classes go with their WordNet ids. */
+static bool are_imagenet(const char *const *names, size_t count) {
+    bool same = names != NULL && count == VGG_IMAGENET_CLASSES;
+    for (size_t i = 0; same && i < count; i++) {
+        same = strcmp(names[i], vgg_imagenet_class_names()[i]) == 0;
+    }
+    return same;
+}
+
+/* Opens the data with the classes in the order of the model. */
+static bool open_parts(const eval_options *o, const char *path, const vgg_model *model,
+                       vgg_dataset_parts *opened) {
+    char split[VGG_CLI_SPLIT_SIZE];
     vgg_dataset_options options;
     vgg_dataset_options_init(&options, sizeof options);
-    options.validation_split = o->validation_split;
-    options.seed = o->seed;
     options.temporary_folder = vgg_cli_temporary_folder();
     options.warn = vgg_cli_note;
     options.warn_user = (void *)"eval";
     options.classes = vgg_model_class_names(model);
     if (options.classes != NULL)
         options.class_count = vgg_network_describe(vgg_model_network(model))->classes;
-    vgg_dataset *train = NULL, *validation = NULL;
-    vgg_error error;
-    if (vgg_dataset_open(path, &options, &train, &validation, &error) != VGG_OK) {
-        vgg_cli_complain("eval", "%s", error.message);
-        return false;
+    if (are_imagenet(options.classes, options.class_count))
+        options.class_ids = vgg_imagenet_class_ids();
+    if (o->split_given) {
+        options.validation_split = o->validation_split;
+        options.seed = o->seed;
+    } else {
+        options.split = vgg_cli_recorded_split(model, false, split);
     }
-    bool wants_train = o->part != NULL ? strcmp(o->part, "train") == 0 : validation == NULL;
-    *dataset = wants_train ? train : validation;
-    vgg_dataset_free(wants_train ? validation : train);
-    if (*dataset == NULL)
-        vgg_cli_complain("eval", "%s: has no %s part, only a %s part", path,
-                         wants_train ? "train" : "validation",
-                         wants_train ? "validation" : "train");
-    return *dataset != NULL;
+    vgg_error error;
+    if (vgg_dataset_open_parts(path, &options, opened, &error) == VGG_OK)
+        return true;
+    vgg_cli_complain("eval", "%s", error.message);
+    return false;
+}
+
+static void choose(eval_data *data, const vgg_dataset *part, const char *name) {
+    if (part != NULL)
+        data->chosen[data->count++] = part;
+    data->name = name;
+}
+
+/* The part that was asked for, or that says most of how good the model is. */
+static void choose_part(const char *asked, eval_data *data) {
+    const vgg_dataset_parts *p = &data->parts;
+    data->noted = "";
+    if (asked == NULL)
+        asked = p->test != NULL ? "test" : p->validation != NULL ? "validation" : "all";
+    bool all = strcmp(asked, "all") == 0;
+    if (all || strcmp(asked, "train") == 0)
+        choose(data, p->train, asked);
+    if (all || strcmp(asked, "validation") == 0)
+        choose(data, p->validation, asked);
+    if (all || strcmp(asked, "test") == 0)
+        choose(data, p->test, asked);
+    if (p->split != NULL && strcmp(asked, "validation") == 0)
+        data->noted = ", set aside from what was trained on";
+    else if (p->split != NULL && strcmp(asked, "train") == 0)
+        data->noted = ", without what was set aside from it";
+}
+
+/* "a train part", "train and validation parts". */
+static const char *parts_text(const vgg_dataset_parts *p, char buffer[VGG_CLI_TEXT_SIZE]) {
+    const char *const names[] = {"train", "validation", "test"};
+    const bool there[] = {p->train != NULL, p->validation != NULL, p->test != NULL};
+    size_t length = 0, count = (size_t)there[0] + there[1] + there[2], named = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (there[i])
+            length += (size_t)snprintf(buffer + length, VGG_CLI_TEXT_SIZE - length, "%s%s",
+                                       named++ > 0  ? " and "
+                                       : count == 1 ? "a "
+                                                    : "",
+                                       names[i]);
+    }
+    snprintf(buffer + length, VGG_CLI_TEXT_SIZE - length, " part%s", count > 1 ? "s" : "");
+    return buffer;
+}
+
+static bool open_data(const eval_options *o, const char *path, const vgg_model *model,
+                      eval_data *data) {
+    char text[VGG_CLI_TEXT_SIZE];
+    if (!open_parts(o, path, model, &data->parts))
+        return false;
+    choose_part(o->part, data);
+    if (data->count > 0)
+        return true;
+    vgg_cli_complain("eval", "%s: has no %s part, only %s", path, data->name,
+                     parts_text(&data->parts, text));
+    return false;
 }
 
 static bool show_progress(void *user, size_t done, size_t total) {
@@ -149,12 +228,12 @@ static bool skip(void *user, const char *name, const vgg_error *why) {
     return vgg_cli_skip(&state->skipped, name, why);
 }
 
-static bool print_result(const eval_options *o, const vgg_eval_result *r) {
+static bool print_result(const eval_options *o, const eval_data *data, const vgg_eval_result *r) {
     if (strcmp(o->format, "json") == 0) {
-        json_t *object =
-            json_pack("{s:I, s:I, s:o, s:o, s:o}", "images", (json_int_t)r->images, "skipped",
-                      (json_int_t)r->skipped, "top1", vgg_cli_json_number(r->top1), "top5",
-                      vgg_cli_json_number(r->top5), "loss", vgg_cli_json_number(r->loss));
+        json_t *object = json_pack(
+            "{s:I, s:I, s:o, s:o, s:o, s:s}", "images", (json_int_t)r->images, "skipped",
+            (json_int_t)r->skipped, "top1", vgg_cli_json_number(r->top1), "top5",
+            vgg_cli_json_number(r->top5), "loss", vgg_cli_json_number(r->loss), "part", data->name);
         if (!vgg_cli_json_print(object, false, 0)) {
             vgg_cli_complain("eval", "out of memory while writing JSON");
             return false;
@@ -168,10 +247,22 @@ static bool print_result(const eval_options *o, const vgg_eval_result *r) {
         printf("skipped  %s\n", vgg_cli_count_text(count, r->skipped));
     printf("top-1    %.2f %%\ntop-5    %.2f %%\nloss     %.4f\n", 100.0 * r->top1, 100.0 * r->top5,
            r->loss);
+    printf("part     %s%s\n", data->name, data->noted);
     return true;
 }
 
-static int measure(const eval_options *o, const vgg_model *model, const vgg_dataset *dataset) {
+/* Adds the measures of one more part to those of the others. */
+static void add_result(vgg_eval_result *sum, const vgg_eval_result *more) {
+    double images = (double)(sum->images + more->images);
+    double old = (double)sum->images / images, new = (double)more->images / images;
+    sum->top1 = old * sum->top1 + new * more->top1;
+    sum->top5 = old * sum->top5 + new * more->top5;
+    sum->loss = old * sum->loss + new * more->loss;
+    sum->images += more->images;
+    sum->skipped += more->skipped;
+}
+
+static int measure(const eval_options *o, const vgg_model *model, const eval_data *data) {
     eval_state state = {.progress = vgg_cli_progress_on(stderr), .started = vgg_cli_now()};
     state.skipped =
         (vgg_cli_skipped){.command = "eval", .strict = o->strict, .progress = &state.progress};
@@ -186,14 +277,20 @@ static int measure(const eval_options *o, const vgg_model *model, const vgg_data
     options.user = &state;
     vgg_eval_result result = {.struct_size = sizeof result};
     vgg_error error;
-    vgg_status measured = vgg_evaluate(model, dataset, &options, &result, &error);
+    vgg_status measured = VGG_OK;
+    for (size_t i = 0; measured == VGG_OK && i < data->count; i++) {
+        vgg_eval_result part = {.struct_size = sizeof part};
+        measured = vgg_evaluate(model, data->chosen[i], &options, &part, &error);
+        if (measured == VGG_OK)
+            add_result(&result, &part);
+    }
     vgg_cli_progress_clear(&state.progress);
     vgg_cli_skipped_sum(&state.skipped);
     if (measured != VGG_OK) {
         vgg_cli_complain("eval", "%s", error.message);
         return VGG_CLI_FAILURE;
     }
-    if (!print_result(o, &result))
+    if (!print_result(o, data, &result))
         return VGG_CLI_FAILURE;
     return result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }
@@ -220,10 +317,9 @@ int vgg_cli_eval(int argc, char **argv) {
     status = vgg_cli_model_open("eval", &o.source, &model);
     if (status != VGG_CLI_OK)
         return status;
-    vgg_dataset *dataset = NULL;
-    status =
-        open_data(&o, argv[1], model, &dataset) ? measure(&o, model, dataset) : VGG_CLI_FAILURE;
-    vgg_dataset_free(dataset);
+    eval_data data = {.parts = {.struct_size = sizeof data.parts}};
+    status = open_data(&o, argv[1], model, &data) ? measure(&o, model, &data) : VGG_CLI_FAILURE;
+    vgg_dataset_parts_free(&data.parts);
     vgg_model_free(model);
     return status;
 }

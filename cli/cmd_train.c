@@ -1,6 +1,5 @@
 /* vgg train: a network trained on a data set. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,17 +42,10 @@ static void print_next(const vgg_cli_training *training, const char *file) {
     bool has_files = strcmp(training->info.kind, "folder") == 0;
     char *picture = vgg_cli_shell_quote(has_files ? vgg_dataset_item_name(shown, 0) : "photo.jpg");
     char *data = vgg_cli_shell_quote(o->data);
-    char split[2 * VGG_CLI_TEXT_SIZE] = "", share[VGG_CLI_TEXT_SIZE];
-    /* Without its split, data that has no validation part would be measured on what was learnt. */
-    if (training->split)
-        snprintf(split, sizeof split, " --validation-split %s --seed %" PRIu64,
-                 vgg_cli_number_text(share, o->validation_split), o->seed);
-    char *measured = NULL;
-    if (data != NULL && picture != NULL && asprintf(&measured, "%s%s", data, split) >= 0) {
+    if (data != NULL && picture != NULL) {
         printf("next:\n");
-        print_command("eval", o->folder, file, measured);
+        print_command("eval", o->folder, file, data);
         print_command("predict", o->folder, file, picture);
-        free(measured);
     }
     free(picture);
     free(data);
@@ -64,9 +56,9 @@ static void print_end(const vgg_cli_training *training, const vgg_train_result *
     const char *file = result->best_epoch > 0 ? "best.safetensors" : "last.safetensors";
     char time[VGG_CLI_TEXT_SIZE];
     printf("trained in %s", vgg_cli_duration_text(time, result->seconds));
-    if (result->best_epoch > 0)
-        printf("; best after epoch %zu: %.1f %% of the %s pictures", result->best_epoch,
-               100.0 * result->best_top1, training->validation != NULL ? "validation" : "training");
+    if (result->best_epoch > 0 && training->validation != NULL)
+        printf("; best after epoch %zu: %.1f %% of the validation pictures", result->best_epoch,
+               100.0 * result->best_top1);
     putchar('\n');
     vgg_cli_print_line("wrote %s/%s", o->folder, file);
     print_next(training, file);
@@ -167,5 +159,6 @@ int vgg_cli_train(int argc, char **argv) {
     vgg_model_free(training.model);
     vgg_dataset_free(training.validation);
     vgg_dataset_free(training.train);
+    vgg_string_free(training.split);
     return status;
 }

@@ -36,7 +36,9 @@ typedef struct vgg_cli_training {
     char default_folder[32];
     vgg_dataset *train, *validation;
     bool input_given;
-    bool split; /* the validation part was set aside, the data itself has none */
+    char *split; /* what was set aside for validation; NULL: the data's own part validates, or
+                  * nothing */
+    size_t test_pictures; /* in the data, which are not used */
     vgg_dataset_info info;
     size_t resize; /* the pictures' short side before the cut-out; 0: as the preset has it */
     vgg_model *model;

@@ -146,7 +146,8 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .maximum = 1,
          .below = true,
          .help =
-             "share of each class to set aside for validation, for data without a validation part"},
+             "share of each class to set aside for validation, for data without a validation part; "
+             "0: none, and the last epoch is the best"},
     };
     memcpy(options, table, sizeof table);
 }
@@ -279,13 +280,16 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
         .summary = "train a network on labelled pictures",
         .synopsis = "vgg train DATA [-o RUN] [options]",
         .description =
-            "Trains a VGG network on DATA: a folder with a folder of pictures per class, or a "
-            "folder with train/ and one of val/, validation/ and test/, each of which has a folder "
-            "of pictures per class; a tar of such folders; the IDX files of MNIST; or the binary "
-            "files of CIFAR-10 or CIFAR-100. The classes are those of the data.\n"
+            "Trains a VGG network on DATA: a folder with a folder of pictures per class, or with "
+            "such folders in parts called train, val and test or the like; a folder with "
+            "labels.csv, or a .csv of image,label; a tar or zip of one; the IDX files of MNIST; or "
+            "the binary files of CIFAR-10 or CIFAR-100. The classes are those of the data. What is "
+            "left out is said first. A test part is never used; data without a validation part "
+            "sets --validation-split of each class aside.\n"
             "After each epoch the model is measured on the validation pictures and written to "
-            "RUN/last.safetensors, and to RUN/best.safetensors when it is the best so far. Ctrl-C "
-            "saves last.safetensors and ends the training; --resume continues it.",
+            "RUN/last.safetensors, and to RUN/best.safetensors when it is the best so far, or "
+            "nothing validates. Ctrl-C saves last.safetensors and ends the training; --resume "
+            "continues it.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    trained, but pictures could not be read and were left out\n"

@@ -125,7 +125,7 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
     vgg_cli_duration_text(time, vgg_cli_now() - report->epoch_started);
     snprintf(parts[TIME], size, "  %.20s", time);
     snprintf(parts[WAITED], size, "  waited for pictures %.0f%%", 100.0 * event->waited);
-    if (event->best)
+    if (event->best && event->validated)
         snprintf(parts[BEST], size, "  *best");
 }
 

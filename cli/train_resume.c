@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/data_split.h"
 #include "cli/message.h"
 #include "cli/train.h"
 
@@ -65,7 +66,20 @@ static void note_key(const vgg_cli_option *option, char buffer[VGG_CLI_TEXT_SIZE
     snprintf(buffer, VGG_CLI_TEXT_SIZE, "options.%s", option->name);
 }
 
+/* Of a run that an earlier version began the split is known without. */
+static vgg_status note_split(const vgg_cli_training *training, vgg_error *error) {
+    if (training->options.resume && vgg_model_note(training->model, VGG_CLI_SPLIT_NOTE) == NULL)
+        return VGG_OK;
+    return vgg_model_set_note(training->model, VGG_CLI_SPLIT_NOTE,
+                              training->split != NULL ? training->split : "none", error);
+}
+
 int vgg_cli_train_note_options(vgg_cli_training *training) {
+    vgg_error unnoted;
+    if (note_split(training, &unnoted) != VGG_OK) {
+        vgg_cli_complain("train", "%s", unnoted.message);
+        return VGG_CLI_FAILURE;
+    }
     vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
     vgg_cli_learning_options(&training->options, options);
     for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS; i++) {

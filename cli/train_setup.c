@@ -5,6 +5,7 @@
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
+#include "cli/data_split.h"
 #include "cli/environment.h"
 #include "cli/message.h"
 #include "cli/model_facts.h"
@@ -25,42 +26,45 @@ static int fail_network(const vgg_cli_training *training, vgg_status status,
     return usage ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
 }
 
-/* Opens the data with `split` of it set aside. */
-static vgg_status open_parts(vgg_cli_training *training, double split, vgg_error *error) {
+static vgg_status open_parts(const vgg_cli_training *training, vgg_dataset_parts *parts,
+                             vgg_error *error) {
+    const vgg_cli_train_options *o = &training->options;
     vgg_dataset_options options;
+    char split[VGG_CLI_SPLIT_SIZE];
     vgg_dataset_options_init(&options, sizeof options);
-    options.validation_split = split;
-    options.seed = training->options.seed;
+    options.validation_split = o->validation_split;
+    options.seed = o->seed;
     options.temporary_folder = vgg_cli_temporary_folder();
-    /* Once: the data is opened again when it is to be split. */
-    options.warn = split == 0.0 ? vgg_cli_note : NULL;
+    options.warn = vgg_cli_note;
     options.warn_user = (void *)"train";
     if (training->model != NULL) {
         options.classes = vgg_model_class_names(training->model);
         if (options.classes != NULL)
             options.class_count = vgg_network_describe(vgg_model_network(training->model))->classes;
     }
-    return vgg_dataset_open(training->options.data, &options, &training->train,
-                            &training->validation, error);
+    /* A run goes on with the pictures that it set aside when it began. */
+    if (o->resume && training->model != NULL)
+        options.split = vgg_cli_recorded_split(training->model, true, split);
+    return vgg_dataset_open_parts(o->data, &options, parts, error);
 }
 
 int vgg_cli_train_open_data(vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
+    vgg_dataset_parts parts = {.struct_size = sizeof parts};
     vgg_error error;
-    if (open_parts(training, 0.0, &error) != VGG_OK)
+    if (open_parts(training, &parts, &error) != VGG_OK)
         return fail(&error);
+    training->train = parts.train;
+    training->validation = parts.validation;
+    training->split = parts.split;
+    training->test_pictures = parts.test != NULL ? vgg_dataset_count(parts.test) : 0;
+    parts.train = parts.validation = NULL;
+    parts.split = NULL;
+    vgg_dataset_parts_free(&parts);
     if (training->train == NULL) {
         vgg_cli_complain("train", "%s: has no train part, expected train/ or a folder per class",
                          o->data);
         return VGG_CLI_FAILURE;
-    }
-    /* Opened without a split first, to know whether the data has a validation part of its own. */
-    if (training->validation == NULL && o->validation_split > 0.0) {
-        vgg_dataset_free(training->train);
-        training->train = NULL;
-        if (open_parts(training, o->validation_split, &error) != VGG_OK)
-            return fail(&error);
-        training->split = training->validation != NULL;
     }
     training->info.struct_size = sizeof training->info;
     if (vgg_dataset_describe(training->train, &training->info, &error) != VGG_OK)
@@ -165,14 +169,17 @@ static void print_data(const vgg_cli_training *training) {
     const vgg_dataset *train = training->train;
     size_t classes = vgg_dataset_class_count(train), pictures = vgg_dataset_count(train);
     size_t *counts = calloc(classes, sizeof *counts);
-    char text[3][VGG_CLI_TEXT_SIZE];
-    vgg_cli_print_line("data      %s (%s): %s training pictures, %s validation pictures%s",
+    char text[3][VGG_CLI_TEXT_SIZE], test[2 * VGG_CLI_TEXT_SIZE] = "";
+    if (training->test_pictures > 0)
+        snprintf(test, sizeof test, "; %s test pictures, not used",
+                 vgg_cli_count_text(text[0], training->test_pictures));
+    vgg_cli_print_line("data      %s (%s): %s training pictures, %s validation pictures%s%s",
                        training->options.data, training->info.kind,
                        vgg_cli_count_text(text[0], pictures),
                        training->validation != NULL
                            ? vgg_cli_count_text(text[1], vgg_dataset_count(training->validation))
                            : "no",
-                       training->split ? ", set aside at random" : "");
+                       training->split != NULL ? ", set aside at random" : "", test);
     if (counts == NULL)
         return;
     size_t least = pictures, most = 0;

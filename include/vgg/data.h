@@ -31,37 +31,73 @@ typedef struct vgg_dataset_options {
     size_t class_count;
     const char *temporary_folder; /* where a compressed archive is unpacked, into a nameless file;
                                    * NULL: /tmp */
-    vgg_warning_callback *warn;   /* default NULL. Hears of files and folders inside of a class
-                                   * and pictures beside classes, which are passed over, and of a
-                                   * second part to validate with */
+    vgg_warning_callback *warn;   /* default NULL. Hears what is left out, in one line:
+                                   * "photos: left out: 4 .txt, 2 hidden files, folder extra/" */
     void *warn_user;
+    const char *const *class_ids; /* other names by which the data may call the `classes`, as many
+                                   * and in the same order, such as the WordNet ids of ImageNet's
+                                   * (vgg_imagenet_class_ids). Default NULL */
+    const char *split; /* the split that was recorded, vgg_dataset_parts.split: used in place of
+                        * validation_split and seed. "none" sets nothing aside. Default NULL */
 } vgg_dataset_options;
 
 VGG_API void vgg_dataset_options_init(vgg_dataset_options *options, size_t size);
 
+/* What was opened. Start with {.struct_size = sizeof parts}; vgg_dataset_parts_free releases what
+ * it holds. A part may be taken out by setting its member to NULL. */
+typedef struct vgg_dataset_parts {
+    size_t struct_size;      /* set by the caller */
+    vgg_dataset *train;      /* to learn from: all of the data when it has no parts and no split is
+                              * asked for; NULL: there is none */
+    vgg_dataset *validation; /* to choose a model by: the data's own, or the split; NULL */
+    vgg_dataset *test;       /* to measure the chosen model on; NULL */
+    char *split;    /* what was set aside, to be kept with a model (as its note "split") and given
+                     * to vgg_dataset_options.split; NULL: the data's own validation part, or
+                     * nothing, validates */
+    char *left_out; /* "left out: ..." in one line; NULL: everything was used */
+} vgg_dataset_parts;
+
 /* Opens whatever data set is at `path`, told apart by looking:
- *   a folder with a folder of pictures per class, or with train/ and one of val/, validation/ and
- *     test/ beneath, each of which has a folder per class;
- *   a tar of such folders, also compressed with gzip, bzip2 or xz (it is then unpacked into a
- *     nameless temporary file);
+ *   a folder with a folder of pictures per class, or with such folders in parts beneath, which are
+ *     called train, val, test or the like in any case (training, valid, validation, dev, testing,
+ *     seg_train, test_set, ...);
+ *   a folder with a table labels.csv beside or above the pictures, or a .csv file itself: lines of
+ *     a picture and its label, with a line of names first or not, and a column of parts or not;
+ *   a tar of any of these, also compressed with gzip, bzip2 or xz, or a zip (what is compressed is
+ *     unpacked into a nameless temporary file);
+ *   Tiny ImageNet, whose val/ has its classes in val_annotations.txt;
  *   MNIST: a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and the same with
- *     t10k-, plain or .gz;
+ *     t10k-, plain or .gz, the test part;
  *   CIFAR-10 (data_batch_1.bin ..., test_batch.bin) or CIFAR-100 (train.bin, test.bin; the fine
  *     labels), in their binary version.
  *
- * Classes of folders are in the order of their names as bytes, files likewise; those of MNIST and
- * CIFAR are in the order of their labels. Files whose name does not look like a picture's, names
- * that start with a dot, and folders inside of a class are passed over. Links are followed; in a
- * tar, hard links only. The data may lie in the one and only folder of the folder or tar that is
- * opened.
+ * Classes of folders and tables are in the order of their names as bytes, pictures likewise; those
+ * of MNIST and CIFAR are in the order of their labels. A picture belongs to the class of the first
+ * folder below the data or its part, however deep it lies. Left out, and counted in `left_out`, are
+ * files whose names do not end like a picture's that this library reads, hidden ones, what systems
+ * leave behind (@eaDir, __MACOSX), folders beside parts, classes without pictures in a part that is
+ * not trained on, and a test part without classes. Links are followed, but to folders not inside
+ * of a class; in a tar, hard links only. The data may lie in the one and only folder of the folder
+ * or archive that is opened.
  *
- * *train is the part to learn from: all of it when there is one part only and no split is asked
- * for. *validation is val/, validation/ or test/ (the first that is there), the t10k or test part,
- * or the split; NULL when there is none. Either pointer may be NULL when that part is not wanted.
- * For data without a train part, such as a folder that has only validation/, *train is NULL.
+ * A split is drawn by a hash of the seed, the class and the picture's name in its class. Within a
+ * class the smallest hashes are set aside, as many as the share says, and the bound between them
+ * and the others is part of the record `split`: opened with it, the data keeps each picture on its
+ * side, whatever pictures were added or removed. A record "order share=X seed=K" is the split of
+ * libvgg 0.1.0, which goes by the places of the pictures and sets none aside where there is a test
+ * part; with " test=validation" behind it that part validates, as it did.
  *
- * Errors name the thing: nothing at the path, no class folder, an empty class, one class only,
- * a validation class that train does not have, a truncated IDX or CIFAR file at its byte. */
+ * Errors name the thing: nothing at the path, no class folder, an empty class, one class only, a
+ * validation class that train does not have, a truncated IDX or CIFAR file at its byte, a table's
+ * line, a picture with several labels. */
+VGG_API vgg_status vgg_dataset_open_parts(const char *path, const vgg_dataset_options *options,
+                                          vgg_dataset_parts *parts, vgg_error *error);
+/* Frees the parts and texts, and makes them NULL. */
+VGG_API void vgg_dataset_parts_free(vgg_dataset_parts *parts);
+
+/* The same for train and validation alone; either pointer may be NULL when that part is not wanted.
+ * A test part is not opened: VGG_ERROR_NOT_FOUND when there is no other. For data without a train
+ * part, such as a folder that has only validation/, *train is NULL. */
 VGG_API vgg_status vgg_dataset_open(const char *path, const vgg_dataset_options *options,
                                     vgg_dataset **train, vgg_dataset **validation,
                                     vgg_error *error);
@@ -80,12 +116,12 @@ VGG_API size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item);
 /* What is known of the pictures without decoding them all. */
 typedef struct vgg_dataset_info {
     size_t struct_size;   /* set by the caller */
-    const char *kind;     /* "folder", "tar", "MNIST IDX", "CIFAR-10", "CIFAR-100" */
+    const char *kind;     /* "folder", "tar", "zip", "MNIST IDX", "CIFAR-10", "CIFAR-100" */
     size_t channels;      /* 1 or 3 */
     size_t width, height; /* the same for all pictures, or 0 when they differ */
 } vgg_dataset_info;
 
-/* Exact for MNIST and CIFAR. Of a folder or tar up to 16 pictures, evenly spread, are decoded:
+/* Exact for MNIST and CIFAR. Of a folder or archive up to 16 pictures, evenly spread, are decoded:
  * there are 3 channels when one of them has 3, and a size when all of those have the same. */
 VGG_API vgg_status vgg_dataset_describe(const vgg_dataset *dataset, vgg_dataset_info *info,
                                         vgg_error *error);

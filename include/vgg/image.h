@@ -58,8 +58,13 @@ VGG_API vgg_status vgg_image_load_reduced(const char *path, size_t least, vgg_im
                                           vgg_error *error);
 
 /* True when the file's name ends in one of the endings of a picture that vgg_image_decode reads
- * (.jpg .jpeg .jpe .png .webp .pnm .pbm .pgm .ppm, in either case). */
+ * (.jpg .jpeg .jpe .jfif .png .webp .pnm .pbm .pgm .ppm .bmp .dib .gif .tif .tiff .heic .heif
+ * .avif, in either case), without those of formats that this library was built without. */
 VGG_API bool vgg_image_name_is_picture(const char *name);
+
+/* The option of the build ("VGG_WITH_HEIF") without which this library does not read pictures whose
+ * names end so; NULL for an ending that it reads, or that is no picture's. */
+VGG_API const char *vgg_image_name_missing(const char *name);
 
 /* Writes the picture as PNG: under its name when complete, or not at all. */
 VGG_API vgg_status vgg_image_save_png(const vgg_image *image, const char *path, vgg_error *error);

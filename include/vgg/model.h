@@ -149,6 +149,9 @@ VGG_API bool vgg_model_softmax(const vgg_model *model);
  * each the first name of its synset. */
 #define VGG_IMAGENET_CLASSES 1000
 VGG_API const char *const *vgg_imagenet_class_names(void);
+/* Their WordNet ids ("n01440764"), in the same order, by which the folders of ImageNet are called;
+ * see vgg_dataset_options.class_ids. */
+VGG_API const char *const *vgg_imagenet_class_ids(void);
 
 #ifdef __cplusplus
 }

@@ -150,7 +150,8 @@ typedef struct vgg_train_result {
     size_t struct_size; /* set by the caller */
     size_t epochs;      /* completed, all runs taken together */
     size_t skipped;     /* pictures that could not be read, each counted once */
-    double best_top1;   /* on the validation part, or on training pictures when there is none */
+    double best_top1;   /* on the validation part; when there is none, of the last epoch on its
+                         * training pictures */
     size_t best_epoch;  /* 1-based; 0 when no epoch was completed */
     double seconds;
 } vgg_train_result;

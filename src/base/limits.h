@@ -35,6 +35,9 @@
  * each model within a model. */
 #define VGG_LIMIT_JSON_DEPTH ((size_t)512)
 
+/* Bytes of a table of labels: some ten million lines. */
+#define VGG_LIMIT_TABLE_BYTES ((size_t)1 << 30)
+
 /* What one chunk of a PNG beside its pixels may unfold to, and how many are kept: palettes and EXIF
  * blocks are far smaller. */
 #define VGG_LIMIT_PNG_CHUNK_BYTES ((size_t)8 << 20)

@@ -168,6 +168,17 @@ static vgg_status load_part(const cifar_kind *kind, const char *folder, const ch
     return status;
 }
 
+bool vgg_cifar_uses(const char *name) {
+    bool used = false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        used = used || strcmp(name, kinds[i].names) == 0 || strcmp(name, kinds[i].test) == 0;
+        for (size_t j = 0; j < FILES_MAX && kinds[i].train[j] != NULL; j++) {
+            used = used || strcmp(name, kinds[i].train[j]) == 0;
+        }
+    }
+    return used;
+}
+
 static bool is_there(int folder, const char *name) {
     return name != NULL && faccessat(folder, name, F_OK, 0) == 0;
 }
@@ -189,7 +200,7 @@ static vgg_status open_kind(const cifar_kind *kind, const char *folder, int open
     if (files > 0)
         status = load_part(kind, folder, kind->train, files, &parts->train, error);
     if (status == VGG_OK && test)
-        status = load_part(kind, folder, &kind->test, 1, &parts->validation, error);
+        status = load_part(kind, folder, &kind->test, 1, &parts->test, error);
     *found = files > 0 || test;
     return status;
 }

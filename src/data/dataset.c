@@ -154,6 +154,29 @@ vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *name
     return status;
 }
 
+vgg_status vgg_dataset_rename_classes(vgg_dataset *dataset, const char *const *ids,
+                                      const char *const *names, size_t count, vgg_error *error) {
+    vgg_class_names by_id, by_name = {0};
+    vgg_status status = vgg_class_names_sort(ids, count, &by_id, error);
+    if (status == VGG_OK)
+        status = vgg_class_names_sort(names, count, &by_name, error);
+    for (size_t i = 0; status == VGG_OK && i < dataset->class_count; i++) {
+        size_t number = vgg_class_names_find(&by_id, dataset->classes[i]);
+        if (number == count || vgg_class_names_find(&by_name, dataset->classes[i]) < count)
+            continue;
+        char *copy = vgg_text_copy(names[number]);
+        if (copy == NULL) {
+            status = vgg_fail_memory(error, "a class name", strlen(names[number]) + 1);
+            continue;
+        }
+        vgg_free(dataset->classes[i]);
+        dataset->classes[i] = copy;
+    }
+    vgg_free(by_id.sorted);
+    vgg_free(by_name.sorted);
+    return status;
+}
+
 size_t vgg_dataset_count(const vgg_dataset *dataset) {
     return dataset->count;
 }
@@ -236,4 +259,20 @@ vgg_status vgg_dataset_describe(const vgg_dataset *dataset, vgg_dataset_info *in
     if (status != VGG_OK)
         return status;
     return vgg_result_write(info, &found, sizeof found, "vgg_dataset_info", error);
+}
+
+/* ---- parts ---- */
+
+void vgg_parts_clear(vgg_parts *parts) {
+    vgg_dataset_free(parts->train);
+    vgg_dataset_free(parts->validation);
+    vgg_dataset_free(parts->test);
+    vgg_passed_clear(&parts->passed);
+    *parts = (vgg_parts){0};
+}
+
+vgg_dataset **vgg_parts_part(vgg_parts *parts, vgg_part_kind kind) {
+    return kind == VGG_PART_TRAIN        ? &parts->train
+           : kind == VGG_PART_VALIDATION ? &parts->validation
+                                         : &parts->test;
 }

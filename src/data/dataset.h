@@ -1,5 +1,5 @@
 /* What a data set is made of inside: items, the source that their bytes come from, and the parts
- * (train, validation) that an opener produces. */
+ * (train, validation, test) that an opener produces. */
 #ifndef VGG_DATA_DATASET_H
 #define VGG_DATA_DATASET_H
 
@@ -7,10 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "data/part_names.h"
+#include "data/passed.h"
 #include "vgg/data.h"
 
 typedef struct vgg_item {
     char *name; /* for messages; in a folder also the path to open */
+    size_t key; /* where in it begins what the picture is called within its class or file, wherever
+                 * the data lies */
     size_t class_index;
     size_t offset, size; /* bytes in the source; a folder needs neither */
 } vgg_item;
@@ -22,6 +26,10 @@ typedef struct vgg_source {
     atomic_size_t owners;
     vgg_status (*read)(const struct vgg_source *source, const vgg_item *item, size_t least,
                        vgg_image *image, vgg_error *error);
+    /* The bytes of any file of folders or an archive, freed by the caller; more than `limit` are
+     * refused. NULL for pictures that lie decoded in memory. */
+    vgg_status (*load)(const struct vgg_source *source, const vgg_item *item, size_t limit,
+                       unsigned char **bytes, size_t *size, vgg_error *error);
     void (*free)(struct vgg_source *source);
 } vgg_source;
 
@@ -50,29 +58,39 @@ vgg_status vgg_dataset_add_item(vgg_dataset *dataset, vgg_item item, vgg_error *
 vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *names, size_t count,
                                    const char *owner, vgg_error *error);
 
-/* What an opener found; either may be NULL. Openers may leave parts behind when they fail: whoever
- * passed the struct in frees them. */
+/* Calls a class that goes by ids[i], and is not among the names, names[i]. */
+vgg_status vgg_dataset_rename_classes(vgg_dataset *dataset, const char *const *ids,
+                                      const char *const *names, size_t count, vgg_error *error);
+
+/* What an opener found; any part may be NULL. Openers may leave parts behind when they fail:
+ * whoever passed the struct in frees them with vgg_parts_clear. */
 typedef struct vgg_parts {
-    vgg_dataset *train, *validation;
-    /* What the caller may be warned of. Texts are freed with the parts. */
-    size_t passed_over; /* what lies in the folder of a class and is no picture, and pictures beside
-                         * such folders */
-    char *first_passed; /* the name of the first of them */
-    char *spare_part;   /* the name of a second part to validate with; NULL */
+    vgg_dataset *train, *validation, *test;
+    vgg_passed passed;
 } vgg_parts;
 
-vgg_status vgg_folder_open(const char *path, vgg_parts *parts, vgg_error *error);
-/* `compression` is "gzip", "bzip2" or "xz", for a file that is unpacked into the folder
- * `temporary`, or NULL. */
-vgg_status vgg_tar_open(const char *path, const char *compression, const char *temporary,
-                        vgg_parts *parts, vgg_error *error);
+void vgg_parts_clear(vgg_parts *parts);
+
+/* The part of that kind, which is none of VGG_PART_NONE. */
+vgg_dataset **vgg_parts_part(vgg_parts *parts, vgg_part_kind kind);
+
+/* Opens whatever is at the path; see vgg_dataset_open_parts. */
+vgg_status vgg_parts_open(const char *path, const char *temporary, vgg_parts *parts,
+                          vgg_error *error);
+
+/* `table` is the name of the table of labels in the folder that says what is in it, or NULL. */
+vgg_status vgg_folder_open(const char *path, const char *table, vgg_parts *parts, vgg_error *error);
+/* A tar or zip archive. `compression` is "gzip", "bzip2" or "xz", for a tar that is unpacked into
+ * the folder `temporary`, "zip" for a zip, of which the pictures are, or NULL. */
+vgg_status vgg_archived_open(const char *path, const char *compression, const char *temporary,
+                             vgg_parts *parts, vgg_error *error);
 /* *found is false, and nothing is opened, when the folder has no such files. */
 vgg_status vgg_idx_open(const char *folder, vgg_parts *parts, bool *found, vgg_error *error);
 vgg_status vgg_cifar_open(const char *folder, vgg_parts *parts, bool *found, vgg_error *error);
 
-/* Moves `share` of each class of parts->train into a new parts->validation; it stays NULL when no
- * class has a picture to spare. */
-vgg_status vgg_parts_split(vgg_parts *parts, double share, uint64_t seed, vgg_error *error);
+/* Whether a file of such a folder is of the data set. */
+bool vgg_idx_uses(const char *name);
+bool vgg_cifar_uses(const char *name);
 
 /* True when a block of 512 bytes is the header of a tar archive. */
 bool vgg_is_tar_header(const unsigned char block[512]);

@@ -1,6 +1,7 @@
 /* A data set in folders on the disk. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,12 @@ static vgg_status read_picture(const vgg_source *source, const vgg_item *item, s
     return vgg_image_load_reduced(item->name, least, image, error);
 }
 
+static vgg_status load_file(const vgg_source *source, const vgg_item *item, size_t limit,
+                            unsigned char **bytes, size_t *size, vgg_error *error) {
+    (void)source;
+    return vgg_file_read(item->name, limit, bytes, size, error);
+}
+
 static void free_source(vgg_source *source) {
     vgg_free(source);
 }
@@ -25,11 +32,15 @@ static int compare_names(const void *a, const void *b) {
 }
 
 /* Links are followed. What cannot be asked counts as a file, so that reading it tells why. */
-static bool is_folder(DIR *folder, const struct dirent *entry) {
-    if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
-        return entry->d_type == DT_DIR;
+static void tell_kind(DIR *folder, const struct dirent *entry, vgg_node *node) {
     struct stat info;
-    return fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
+    node->folder = entry->d_type == DT_DIR;
+    if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
+        return;
+    node->folder = fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
+    node->link = node->folder &&
+                 fstatat(dirfd(folder), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+                 S_ISLNK(info.st_mode);
 }
 
 static vgg_status fail_listing(const char *where, vgg_error *error) {
@@ -43,11 +54,11 @@ static vgg_status list_folder(vgg_node *folder, const char *where, vgg_error *er
     vgg_status status = VGG_OK;
     const struct dirent *entry;
     while (status == VGG_OK && (errno = 0, entry = readdir(open)) != NULL) {
-        if (entry->d_name[0] == '.')
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         vgg_node *child = vgg_node_add(folder, entry->d_name, strlen(entry->d_name));
         if (child != NULL)
-            child->folder = is_folder(open, entry);
+            tell_kind(open, entry, child);
         else
             status = vgg_fail_memory(error, where, folder->count * sizeof *child);
     }
@@ -71,14 +82,17 @@ static vgg_status check_python_cifar(const char *path, const vgg_node *root, vgg
     return VGG_OK;
 }
 
-vgg_status vgg_folder_open(const char *path, vgg_parts *parts, vgg_error *error) {
+vgg_status vgg_folder_open(const char *path, const char *table, vgg_parts *parts,
+                           vgg_error *error) {
     vgg_source *source = vgg_malloc(sizeof *source);
     if (source == NULL)
         return vgg_fail_memory(error, "a data set", sizeof *source);
-    *source = (vgg_source){.owners = 1, .read = read_picture, .free = free_source};
+    *source =
+        (vgg_source){.owners = 1, .read = read_picture, .load = load_file, .free = free_source};
     vgg_tree tree = {.root = {.folder = true, .listed = true},
                      .path = path,
                      .kind = "folder",
+                     .table = table,
                      .source = source,
                      .list = list_folder};
     vgg_status status = list_folder(&tree.root, path, error);

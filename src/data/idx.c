@@ -207,11 +207,15 @@ static vgg_status open_part(const char *folder, const char *name, vgg_dataset **
     return status;
 }
 
+bool vgg_idx_uses(const char *name) {
+    return strncmp(name, "train-", 6) == 0 || strncmp(name, "t10k-", 5) == 0;
+}
+
 /* The highest label of the part to learn from decides how many classes there are; a test part may
  * happen to lack the last ones. */
 vgg_status vgg_idx_open(const char *folder, vgg_parts *parts, bool *found, vgg_error *error) {
     vgg_status status = open_part(folder, "train", &parts->train, found, error);
     if (status == VGG_OK)
-        status = open_part(folder, "t10k", &parts->validation, found, error);
+        status = open_part(folder, "t10k", &parts->test, found, error);
     return status;
 }

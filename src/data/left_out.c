@@ -11,10 +11,13 @@
 #if !VGG_WITH_ARCHIVE
 static const char option[] = "VGG_WITH_ARCHIVE";
 
-vgg_status vgg_tar_open(const char *path, const char *compression, const char *temporary,
-                        vgg_parts *parts, vgg_error *error) {
+vgg_status vgg_archived_open(const char *path, const char *compression, const char *temporary,
+                             vgg_parts *parts, vgg_error *error) {
     (void)temporary;
     (void)parts;
+    if (compression != NULL && strcmp(compression, "zip") == 0)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: is a zip archive; this libvgg was built without %s", path, option);
     if (compression != NULL)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: is compressed with %s; this libvgg was built without %s", path,

@@ -73,11 +73,14 @@ vgg_status vgg_pixels_dataset(vgg_pixels *pixels, const char *kind, const char *
 vgg_status vgg_pixels_add(vgg_dataset *dataset, const char *file, size_t in_file, size_t number,
                           size_t class_index, vgg_error *error) {
     vgg_text name = {0};
+    const char *slash = strrchr(file, '/');
     vgg_text_add(&name, "%s: picture %zu", file, in_file);
-    return vgg_dataset_add_item(
-        dataset,
-        (vgg_item){.name = vgg_text_take(&name), .class_index = class_index, .offset = number},
-        error);
+    return vgg_dataset_add_item(dataset,
+                                (vgg_item){.name = vgg_text_take(&name),
+                                           .key = slash != NULL ? (size_t)(slash + 1 - file) : 0,
+                                           .class_index = class_index,
+                                           .offset = number},
+                                error);
 }
 
 vgg_status vgg_number_classes(vgg_dataset *dataset, size_t count, vgg_error *error) {

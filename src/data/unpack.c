@@ -25,7 +25,7 @@ typedef struct unpacking {
     size_t size;
 } unpacking;
 
-static vgg_status open_temporary(const char *folder, int *descriptor, vgg_error *error) {
+vgg_status vgg_temporary_open(const char *folder, int *descriptor, vgg_error *error) {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) {
         char *name = vgg_path_join(folder, "vgg-XXXXXX");
@@ -42,15 +42,15 @@ static vgg_status open_temporary(const char *folder, int *descriptor, vgg_error 
     return VGG_OK;
 }
 
-static vgg_status write_all(int fd, const unpacking *u, const unsigned char *bytes, size_t size,
-                            vgg_error *error) {
+vgg_status vgg_temporary_write(int fd, const char *path, const char *folder,
+                               const unsigned char *bytes, size_t size, vgg_error *error) {
     while (size > 0) {
         ssize_t put = write(fd, bytes, size);
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
             return vgg_fail(error, VGG_ERROR_IO,
-                            "%s: cannot unpack into a temporary file in %s: %s", u->path, u->folder,
+                            "%s: cannot unpack into a temporary file in %s: %s", path, folder,
                             strerror(errno));
         bytes += put;
         size -= (size_t)put;
@@ -58,7 +58,7 @@ static vgg_status write_all(int fd, const unpacking *u, const unsigned char *byt
     return VGG_OK;
 }
 
-static size_t unpacked_limit(size_t packed) {
+size_t vgg_unpacked_limit(size_t packed) {
     size_t most = VGG_LIMIT_UNPACKED_BYTES;
     if (packed < most / VGG_LIMIT_UNPACKED_RATIO)
         most = packed * VGG_LIMIT_UNPACKED_RATIO + VGG_LIMIT_UNPACKED_SLACK;
@@ -83,7 +83,7 @@ static vgg_status fail_damaged(struct archive *archive, const unpacking *u, size
 
 static vgg_status copy_blocks(struct archive *archive, const unpacking *u, int fd,
                               vgg_error *error) {
-    size_t limit = unpacked_limit(u->size), total = 0;
+    size_t limit = vgg_unpacked_limit(u->size), total = 0;
     for (;;) {
         const void *block;
         size_t size;
@@ -100,7 +100,7 @@ static vgg_status copy_blocks(struct archive *archive, const unpacking *u, int f
                             "%s: unpacks to more than %zu bytes, which is refused for a file of "
                             "its size",
                             u->path, limit);
-        vgg_status status = write_all(fd, u, block, size, error);
+        vgg_status status = vgg_temporary_write(fd, u->path, u->folder, block, size, error);
         if (status != VGG_OK)
             return status;
     }
@@ -119,7 +119,7 @@ static vgg_status unpack(const unpacking *u, struct archive *archive, int *descr
         archive_read_next_header(archive, &entry) < ARCHIVE_WARN)
         return vgg_fail_archive(archive, u->path, what, error);
     int fd = -1;
-    vgg_status status = open_temporary(u->folder, &fd, error);
+    vgg_status status = vgg_temporary_open(u->folder, &fd, error);
     if (status != VGG_OK)
         return status;
     status = copy_blocks(archive, u, fd, error);

@@ -1,3 +1,4 @@
+/* Unpacking compressed files into nameless temporary ones. */
 #ifndef VGG_DATA_UNPACK_H
 #define VGG_DATA_UNPACK_H
 
@@ -17,6 +18,16 @@ struct archive;
  * caller closes *descriptor. Output out of all proportion to the input is refused. */
 vgg_status vgg_unpack(const char *path, const char *compression, const char *folder,
                       int *descriptor, vgg_error *error);
+
+/* Opens a nameless file in the folder; the caller closes *descriptor. */
+vgg_status vgg_temporary_open(const char *folder, int *descriptor, vgg_error *error);
+
+/* Writes bytes of `path` behind what is in that file of `folder`. */
+vgg_status vgg_temporary_write(int descriptor, const char *path, const char *folder,
+                               const unsigned char *bytes, size_t size, vgg_error *error);
+
+/* What a compressed file of so many bytes may unpack to. */
+size_t vgg_unpacked_limit(size_t packed);
 
 /* "<path>: <what>: <libarchive's reason>", or VGG_ERROR_MEMORY when that is the reason. */
 vgg_status vgg_fail_archive(struct archive *archive, const char *path, const char *what,

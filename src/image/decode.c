@@ -52,13 +52,40 @@ vgg_status vgg_image_load(const char *path, vgg_image *image, vgg_error *error) 
     return vgg_image_load_reduced(path, 0, image, error);
 }
 
-bool vgg_image_name_is_picture(const char *name) {
-    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".png", ".webp",
-                                          ".pnm", ".pbm",  ".pgm", ".ppm"};
-    const char *ending = strrchr(name, '.');
-    for (size_t i = 0; ending != NULL && i < sizeof endings / sizeof endings[0]; i++) {
-        if (strcasecmp(ending, endings[i]) == 0)
-            return true;
+typedef struct ending {
+    const char *ending;
+    const char *option; /* of the build, that its format needs; NULL: none */
+    bool there;         /* ... and has */
+} ending;
+
+static const ending endings[] = {
+    {".jpg", "VGG_WITH_JPEG", VGG_WITH_JPEG},
+    {".jpeg", "VGG_WITH_JPEG", VGG_WITH_JPEG},
+    {".jpe", "VGG_WITH_JPEG", VGG_WITH_JPEG},
+    {".jfif", "VGG_WITH_JPEG", VGG_WITH_JPEG},
+    {".png", "VGG_WITH_PNG", VGG_WITH_PNG},
+    {".webp", "VGG_WITH_WEBP", VGG_WITH_WEBP},
+    {".pnm", NULL, true},
+    {".pbm", NULL, true},
+    {".pgm", NULL, true},
+    {".ppm", NULL, true},
+};
+
+static const ending *ending_of(const char *name) {
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot != NULL && i < sizeof endings / sizeof *endings; i++) {
+        if (strcasecmp(dot, endings[i].ending) == 0)
+            return &endings[i];
     }
-    return false;
+    return NULL;
+}
+
+bool vgg_image_name_is_picture(const char *name) {
+    const ending *found = ending_of(name);
+    return found != NULL && found->there;
+}
+
+const char *vgg_image_name_missing(const char *name) {
+    const ending *found = ending_of(name);
+    return found != NULL && !found->there ? found->option : NULL;
 }

@@ -209,11 +209,12 @@ static vgg_status check_weights(const vgg_trainer *trainer, vgg_error *error) {
     return VGG_OK;
 }
 
-/* Goes on to the next epoch, noting whether this one is the best so far. */
+/* Goes on to the next epoch, noting whether this one is the best so far; where nothing validates
+ * it is the last one. */
 static void count_epoch(vgg_trainer *trainer, vgg_train_event *event) {
     vgg_progress *progress = &trainer->progress;
     double top1 = event->validated ? event->validation_top1 : event->accuracy;
-    event->best = progress->best_epoch == 0 || top1 > progress->best_top1;
+    event->best = !event->validated || progress->best_epoch == 0 || top1 > progress->best_top1;
     if (event->best) {
         progress->best_top1 = top1;
         progress->best_epoch = progress->epoch + 1;

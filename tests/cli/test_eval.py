@@ -9,13 +9,14 @@ from conftest import complaint, vgg
 def test_text(model, pictograms):
     lines = vgg("eval", "--model", model, pictograms).out.splitlines()
     assert lines[0] == "images   20"
-    assert [line.split()[0] for line in lines] == ["images", "top-1", "top-5", "loss"]
+    assert [line.split()[0] for line in lines] == ["images", "top-1", "top-5", "loss", "part"]
+    assert lines[-1] == "part     validation"
 
 
 def test_json_has_just_these_members(model, pictograms):
     data = json.loads(vgg("eval", "--model", model, pictograms, "--format", "json").out)
-    assert list(data) == ["images", "skipped", "top1", "top5", "loss"]
-    assert data["images"] == 20 and data["skipped"] == 0
+    assert list(data) == ["images", "skipped", "top1", "top5", "loss", "part"]
+    assert data["images"] == 20 and data["skipped"] == 0 and data["part"] == "validation"
     assert 0 <= data["top1"] <= data["top5"] <= 1 and data["loss"] > 0
     assert data["top1"] * 20 == round(data["top1"] * 20)
 
@@ -37,6 +38,7 @@ def test_parts(model, pictograms):
 
     assert images(pictograms, "--part", "train") == 40
     assert images(pictograms, "--part", "validation") == 20
+    assert images(pictograms, "--part", "all") == 60
     assert images(pictograms / "train") == 40
     assert images(pictograms / "train", "--validation-split", 0.25) == 10
 

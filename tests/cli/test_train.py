@@ -126,7 +126,8 @@ def test_digits(tmp_path):
     write_idx(data, "train", 40, compressed=True)
     write_idx(data, "t10k", 20)
     out = vgg("train", data, "-o", tmp_path / "run", *TINY, "--epochs", 1).out
-    assert "(MNIST IDX): 40 training pictures, 20 validation pictures" in out
+    assert ("(MNIST IDX): 30 training pictures, 10 validation pictures, set aside at random; "
+            "20 test pictures, not used\n") in out
     assert "input     1x28x28, cut out of pictures with short side 28, preset unit\n" in out
     assert "views     random crop, no flip, random order" in out
     assert "--model" in out and "photo.jpg" in out
@@ -136,11 +137,12 @@ def test_split_of_data_without_a_validation_part(pictograms, tmp_path):
     out = vgg("train", pictograms / "train", "-o", tmp_path / "run", *TINY, "--epochs", 1,
               "--validation-split", 0.25).out
     assert "30 training pictures, 10 validation pictures, set aside at random" in out
-    assert f"{pictograms}/train --validation-split 0.25 --seed 0\n" in out
+    assert f"eval --model {tmp_path}/run/best.safetensors {pictograms}/train\n" in out
     out = vgg("train", pictograms / "train", "-o", tmp_path / "all", *TINY, "--epochs", 1,
               "--validation-split", 0).out
     assert "40 training pictures, no validation pictures" in out
-    assert "val loss" not in out and "of the training pictures" in out
+    assert "val loss" not in out and "best" not in out.split("wrote ")[0]
+    assert "all/best.safetensors" in out
 
 
 def test_a_run_is_not_lost(pictograms, trained, tmp_path):

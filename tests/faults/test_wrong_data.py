@@ -41,7 +41,6 @@ FILES = {
     "empty.bin": (b"", "an empty file"),
     "picture.png": (made.PNG, "a PNG picture"),
     "picture.jpg": (made.JPEG, "a JPEG picture"),
-    "data.zip": (b"PK\3\4" + bytes(600), "a zip archive"),
     "mnist": (b"\0\0\x08\x03" + bytes(600), "MNIST (open the folder that holds the files)"),
     "random": (bytes(range(1, 256)) * 4, "no kind of file that is known here"),
 }
@@ -51,6 +50,11 @@ FILES = {
 def test_file_that_is_no_data_set(name, tmp_path):
     (tmp_path / name).write_bytes(FILES[name][0])
     refused(tmp_path / name, says=[tmp_path / name, FILES[name][1], "expected a folder"])
+
+
+def test_zip_that_is_none(tmp_path):
+    (tmp_path / "data.zip").write_bytes(b"PK\3\4" + bytes(600))
+    refused(tmp_path / "data.zip", says=[tmp_path / "data.zip", "zip archive"])
 
 
 def test_empty_folder(tmp_path):
@@ -73,7 +77,10 @@ def test_class_without_pictures(tmp_path):
 def test_class_of_folders(tmp_path):
     folders(tmp_path / "data", cat=2, owl=2)
     folders(tmp_path / "data" / "dog", small=2, large=2)
-    refused(tmp_path / "data", says=[tmp_path / "data" / "dog", "has folders but no pictures"])
+    shutil.rmtree(tmp_path / "data" / "dog" / "small")
+    for path in (tmp_path / "data" / "dog" / "large").iterdir():
+        path.unlink()
+    refused(tmp_path / "data", says=[tmp_path / "data" / "dog", "has no pictures"])
 
 
 def test_one_class(tmp_path):

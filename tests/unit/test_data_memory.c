@@ -7,6 +7,8 @@
 #include <archive_entry.h>
 #include <zlib.h>
 
+#include "base/text.h"
+
 enum { CLASSES = 3, EACH = 4 };
 
 static void add_file(struct archive *archive, const char *path, const char *bytes) {
@@ -19,10 +21,10 @@ static void add_file(struct archive *archive, const char *path, const char *byte
     archive_entry_free(entry);
 }
 
-static void write_tar(const char *name, int filter) {
+static void write_archive(const char *name, int format, int filter) {
     struct archive *archive = archive_write_new();
     assert_non_null(archive);
-    assert_int_equal(archive_write_set_format(archive, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED), 0);
+    assert_int_equal(archive_write_set_format(archive, format), 0);
     assert_int_equal(archive_write_add_filter(archive, filter), ARCHIVE_OK);
     assert_int_equal(archive_write_open_filename(archive, at(name)), ARCHIVE_OK);
     for (int c = 0; c < CLASSES; c++) {
@@ -61,6 +63,33 @@ static void write_mnist(const char *below) {
     assert_non_null(file);
     assert_int_equal(gzwrite(file, pictures, sizeof pictures), sizeof pictures);
     assert_int_equal(gzclose(file), Z_OK);
+}
+
+/* A table of the pictures in the folders. */
+static void write_table(const char *below) {
+    vgg_text text = {0};
+    char path[256];
+    write_folders(below);
+    for (int i = 0; i < CLASSES * EACH; i++) {
+        vgg_text_add(&text, "class%d/%d.pgm,\"label %d\"\n", i % CLASSES, i / CLASSES, i % CLASSES);
+    }
+    snprintf(path, sizeof path, "%s/labels.csv", below);
+    write_bytes(path, text.data, text.length);
+    vgg_text_free(&text);
+}
+
+/* Parts with much beside them that is left out. */
+static void write_parts(const char *below) {
+    char path[256];
+    write_folders(below);
+    for (int i = 0; i < 12; i++) {
+        snprintf(path, sizeof path, "%s/../extra%d/1.pgm", below, i);
+        write_bytes(path, "x", 1);
+        snprintf(path, sizeof path, "%s/class0/.hidden%d", below, i);
+        write_bytes(path, "x", 1);
+        snprintf(path, sizeof path, "%s/class0/deeper/x.%d", below, i);
+        write_bytes(path, "x", 1);
+    }
 }
 
 /* Opens the data set and reads a picture after `begin` was called with n. */
@@ -102,8 +131,10 @@ static void failing_allocations_are_called_so(void **state) {
     (void)state;
     write_folders("folders");
     write_mnist("mnist");
-    const char *paths[] = {at("folders"), at("mnist")};
-    for (size_t i = 0; allocations_work() && i < 2; i++) {
+    write_table("table");
+    write_parts("parts/train");
+    const char *paths[] = {at("folders"), at("mnist"), at("table"), at("parts")};
+    for (size_t i = 0; allocations_work() && i < 4; i++) {
         size_t n = 1;
         while (open_failing(paths[i], begin_one, n) && open_failing(paths[i], begin_lasting, n)) {
             n++;
@@ -117,13 +148,14 @@ static void too_little_memory_for_archives_is_called_so(void **state) {
     (void)state;
     static const struct {
         const char *name;
-        int filter;
-    } archives[] = {{"m.tar", ARCHIVE_FILTER_NONE},
-                    {"m.tar.gz", ARCHIVE_FILTER_GZIP},
-                    {"m.tar.bz2", ARCHIVE_FILTER_BZIP2},
-                    {"m.tar.xz", ARCHIVE_FILTER_XZ}};
-    for (size_t i = 0; allocations_work() && i < 4; i++) {
-        write_tar(archives[i].name, archives[i].filter);
+        int format, filter;
+    } archives[] = {{"m.tar", ARCHIVE_FORMAT_TAR_PAX_RESTRICTED, ARCHIVE_FILTER_NONE},
+                    {"m.tar.gz", ARCHIVE_FORMAT_TAR_PAX_RESTRICTED, ARCHIVE_FILTER_GZIP},
+                    {"m.tar.bz2", ARCHIVE_FORMAT_TAR_PAX_RESTRICTED, ARCHIVE_FILTER_BZIP2},
+                    {"m.tar.xz", ARCHIVE_FORMAT_TAR_PAX_RESTRICTED, ARCHIVE_FILTER_XZ},
+                    {"m.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE}};
+    for (size_t i = 0; allocations_work() && i < 5; i++) {
+        write_archive(archives[i].name, archives[i].format, archives[i].filter);
         size_t room = 0;
         while (open_failing(at(archives[i].name), allocations_begin_within, room)) {
             room += 16384;

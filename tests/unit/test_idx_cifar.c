@@ -51,14 +51,16 @@ static void write_idx(const char *pictures, uint32_t count, const char *labels, 
 }
 
 static void check_mnist(const char *folder) {
-    vgg_dataset *train = NULL, *validation = NULL;
+    vgg_dataset_parts parts = {.struct_size = sizeof parts};
     vgg_error error;
     vgg_dataset_info info = {.struct_size = sizeof info};
-    assert_ok(vgg_dataset_open(at(folder), NULL, &train, &validation, &error), error);
+    assert_ok(vgg_dataset_open_parts(at(folder), NULL, &parts, &error), error);
+    const vgg_dataset *train = parts.train;
+    assert_null(parts.validation);
     assert_int_equal(vgg_dataset_count(train), 20);
-    assert_int_equal(vgg_dataset_count(validation), 5);
+    assert_int_equal(vgg_dataset_count(parts.test), 5);
     assert_int_equal(vgg_dataset_class_count(train), 4);
-    assert_int_equal(vgg_dataset_class_count(validation), 4);
+    assert_int_equal(vgg_dataset_class_count(parts.test), 4);
     assert_string_equal(vgg_dataset_class_name(train, 3), "3");
     assert_int_equal(vgg_dataset_item_class(train, 7), 3);
     assert_contains(vgg_dataset_item_name(train, 17), ": picture 17");
@@ -72,8 +74,7 @@ static void check_mnist(const char *folder) {
         assert_int_equal(image.pixels[i], 17 + i);
     }
     vgg_image_free(&image);
-    vgg_dataset_free(train);
-    vgg_dataset_free(validation);
+    vgg_dataset_parts_free(&parts);
 }
 
 static void mnist_in_all_spellings(void **state) {
@@ -89,12 +90,15 @@ static void mnist_in_all_spellings(void **state) {
 static void mnist_test_part_alone_and_split(void **state) {
     (void)state;
     vgg_dataset *train = NULL, *validation = NULL;
+    vgg_dataset_parts parts = {.struct_size = sizeof parts};
     vgg_error error;
     write_idx("mt/t10k-images-idx3-ubyte", 6, "mt/t10k-labels-idx1-ubyte", 3);
-    assert_ok(vgg_dataset_open(at("mt"), NULL, &train, &validation, &error), error);
-    assert_null(train);
-    assert_int_equal(vgg_dataset_class_count(validation), 3);
-    vgg_dataset_free(validation);
+    write_bytes("mt/notes.html", "x", 1);
+    assert_ok(vgg_dataset_open_parts(at("mt"), NULL, &parts, &error), error);
+    assert_null(parts.train);
+    assert_int_equal(vgg_dataset_class_count(parts.test), 3);
+    assert_string_equal(parts.left_out, "left out: 1 .html");
+    vgg_dataset_parts_free(&parts);
     write_idx("ms/train-images-idx3-ubyte", 20, "ms/train-labels-idx1-ubyte", 4);
     vgg_dataset_options options;
     vgg_dataset_options_init(&options, sizeof options);
@@ -194,13 +198,15 @@ static void cifar_10(void **state) {
     write_cifar("c/data_batch_1.bin", 1, 12, 10, 0);
     write_cifar("c/data_batch_2.bin", 1, 3, 10, 0);
     write_cifar("c/test_batch.bin", 1, 4, 10, 0);
-    vgg_dataset *train = NULL, *validation = NULL;
+    vgg_dataset *train = NULL;
+    vgg_dataset_parts parts = {.struct_size = sizeof parts};
     vgg_error error;
     vgg_dataset_info info = {.struct_size = sizeof info};
-    assert_ok(vgg_dataset_open(at("c"), NULL, &train, &validation, &error), error);
+    assert_ok(vgg_dataset_open_parts(at("c"), NULL, &parts, &error), error);
+    train = parts.train;
     assert_int_equal(vgg_dataset_count(train), 15);
-    assert_int_equal(vgg_dataset_count(validation), 4);
-    assert_int_equal(vgg_dataset_class_count(validation), 10);
+    assert_int_equal(vgg_dataset_count(parts.test), 4);
+    assert_int_equal(vgg_dataset_class_count(parts.test), 10);
     assert_int_equal(vgg_dataset_item_class(train, 13), 1);
     assert_contains(vgg_dataset_item_name(train, 13), "data_batch_2.bin: picture 1");
     assert_ok(vgg_dataset_describe(train, &info, &error), error);
@@ -213,8 +219,7 @@ static void cifar_10(void **state) {
                     image.pixels[3 * i + 2] == 100);
     }
     vgg_image_free(&image);
-    vgg_dataset_free(train);
-    vgg_dataset_free(validation);
+    vgg_dataset_parts_free(&parts);
     const char names[] = "air\r\nauto\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
     write_bytes("c/batches.meta.txt", names, sizeof names - 1);
     assert_ok(vgg_dataset_open(at("c"), NULL, &train, NULL, &error), error);

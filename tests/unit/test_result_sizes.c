@@ -34,6 +34,13 @@ static vgg_status ask_dataset(void *result, vgg_error *error) {
     return vgg_dataset_describe(train_part, result, error);
 }
 
+static vgg_status ask_parts(void *result, vgg_error *error) {
+    vgg_status status = vgg_dataset_open_parts(in_folder("data"), NULL, result, error);
+    if (status == VGG_OK)
+        vgg_dataset_parts_free(result);
+    return status;
+}
+
 static vgg_status ask_evaluate(void *result, vgg_error *error) {
     return vgg_evaluate(model, validation_part, NULL, result, error);
 }
@@ -81,6 +88,7 @@ static const result_case result_cases[] = {
     RESULT(vgg_tensor_info, ask_tensor),
     RESULT(vgg_op_info, ask_op),
     RESULT(vgg_dataset_info, ask_dataset),
+    {"vgg_dataset_parts", sizeof(vgg_dataset_parts), sizeof(size_t), ask_parts},
     RESULT(vgg_eval_result, ask_evaluate),
     {"vgg_train_result", sizeof(vgg_train_result), offsetof(vgg_train_result, seconds), ask_train},
     {"vgg_train_result", sizeof(vgg_train_result), offsetof(vgg_train_result, seconds),

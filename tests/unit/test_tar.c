@@ -104,7 +104,7 @@ static void check_tar(const char *name, bool with_long_name, const char *top) {
     assert_contains(vgg_dataset_item_name(train, first_b - 1), "a/\xc3\xa9.pgm");
     vgg_dataset_info info = {.struct_size = sizeof info};
     assert_ok(vgg_dataset_describe(train, &info, &error), error);
-    assert_string_equal(info.kind, "tar");
+    assert_string_equal(info.kind, strstr(name, "z.") == name ? "zip" : "tar");
     assert_true(info.channels == 1 && info.width == 0);
     vgg_dataset_free(train);
 }
@@ -127,6 +127,29 @@ static void every_compression(void **state) {
     check_tar("t.tar.bz2", true, "");
     write_tar("t.tar.xz", ARCHIVE_FORMAT_TAR_GNUTAR, ARCHIVE_FILTER_XZ, "");
     check_tar("t.tar.xz", true, "");
+}
+
+static void zip_archives(void **state) {
+    (void)state;
+    write_tar("z.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, "");
+    check_tar("z.zip", true, "");
+    write_tar("z.dat", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, "./top/");
+    check_tar("z.dat", true, "top/");
+    tar_writer writer = begin_tar("table.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE);
+    static const char table[] = "image,label\nsome/1.pgm,owl\n2.pgm,cat\n";
+    add_picture(&writer, "x/some/1.pgm", 9, 1);
+    add_picture(&writer, "x/some/2.pgm", 9, 2);
+    add(&writer, "x/labels.csv", AE_IFREG, table, sizeof table - 1, NULL, NULL);
+    add(&writer, "__MACOSX/x/._labels.csv", AE_IFREG, table, 4, NULL, NULL);
+    end_tar(&writer);
+    vgg_dataset_parts parts = {.struct_size = sizeof parts};
+    vgg_error error;
+    assert_ok(vgg_dataset_open_parts(at("table.zip"), NULL, &parts, &error), error);
+    assert_string_equal(vgg_dataset_class_name(parts.train, 1), "owl");
+    assert_int_equal(vgg_dataset_item_class(parts.train, 0), 1);
+    assert_int_equal(first_sample(parts.train, 1), 2);
+    assert_string_equal(parts.left_out, "left out: folder __MACOSX/");
+    vgg_dataset_parts_free(&parts);
 }
 
 static void parts_links_and_doubles(void **state) {
@@ -327,6 +350,7 @@ int main(void) {
         cmocka_unit_test(trees_of_any_depth_are_freed),
         cmocka_unit_test(every_dialect),
         cmocka_unit_test(every_compression),
+        cmocka_unit_test(zip_archives),
         cmocka_unit_test(parts_links_and_doubles),
         cmocka_unit_test(damage_is_placed),
         cmocka_unit_test(damaged_archives_are_named),

@@ -1,0 +1,35 @@
+/* Tables that say which picture is what: CSV files, and the lists of Tiny ImageNet. */
+#ifndef VGG_DATA_TABLE_H
+#define VGG_DATA_TABLE_H
+
+#include <stddef.h>
+
+#include "data/part_names.h"
+#include "vgg/status.h"
+
+typedef struct vgg_row {
+    const char *picture, *label; /* texts of the table */
+    vgg_part_kind part;          /* VGG_PART_NONE: not said */
+    size_t line;                 /* in the file, from 1 */
+} vgg_row;
+
+/* Start with {0}; vgg_table_clear ends it. */
+typedef struct vgg_table {
+    char *text; /* the file, cut into fields */
+    vgg_row *rows;
+    size_t count, capacity;
+} vgg_table;
+
+void vgg_table_clear(vgg_table *table);
+
+/* Reads a CSV file: fields after RFC 4180, with or without a line of names first. `name` begins
+ * messages. Takes over `text`, which is zero-terminated behind its `size` bytes. Pictures with
+ * several labels are refused. */
+vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, vgg_table *table,
+                              vgg_error *error);
+
+/* Lines of a picture, a tab, its class, and whatever comes behind another tab. */
+vgg_status vgg_table_read_annotations(char *text, size_t size, const char *name, vgg_table *table,
+                                      vgg_error *error);
+
+#endif
