@@ -1,22 +1,28 @@
 # Parts of the library that can be left out, each with the packages that it needs. What is left out is
 # refused by the name of its option when it is asked for (left_out.c of its room). Without any of them
-# the library reads and writes safetensors, reads PNM pictures and IDX and CIFAR data sets as well as
+# the library reads and writes safetensors, reads BMP and PNM pictures and IDX and CIFAR data sets as well as
 # folders, and needs Jansson alone.
 option(VGG_WITH_JPEG "JPEG pictures (libjpeg)" ON)
 option(VGG_WITH_PNG "PNG pictures (libpng)" ON)
 option(VGG_WITH_WEBP "WebP pictures (libwebp)" ON)
-option(VGG_WITH_ARCHIVE "Data sets in tar archives and gzipped IDX files (libarchive, zlib)" ON)
+option(VGG_WITH_GIF "GIF pictures (giflib)" ON)
+option(VGG_WITH_TIFF "TIFF pictures (libtiff)" ON)
+# libheif brings decoders of video with it: it is used where it is installed, and not asked for.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(VGG_FOUND_HEIF QUIET libheif)
+option(VGG_WITH_HEIF "HEIC and AVIF pictures (libheif)" ${VGG_FOUND_HEIF})
+option(VGG_WITH_ARCHIVE "Data sets in tar and zip archives and gzipped IDX files (libarchive, zlib)" ON)
 option(VGG_WITH_PTH "Models of PyTorch (libzip, zlib)" ON)
 option(VGG_WITH_KERAS "Models of Keras (libzip)" ON)
 option(VGG_WITH_ONNX "Models of ONNX (protobuf-c)" ON)
 option(VGG_WITH_CAFFE "Models of Caffe (protobuf-c)" ON)
 option(VGG_WITH_DARKNET "Models of Darknet" ON)
-set(VGG_PARTS JPEG PNG WEBP ARCHIVE PTH KERAS ONNX CAFFE DARKNET)
+set(VGG_PARTS JPEG PNG WEBP GIF TIFF ARCHIVE PTH KERAS ONNX CAFFE DARKNET)
 
 if(VGG_BUILD_TESTS OR VGG_FUZZ)
   foreach(part ${VGG_PARTS})
     if(NOT VGG_WITH_${part})
-      message(FATAL_ERROR "The tests and fuzzers need all parts: VGG_WITH_${part} is off; "
+      message(FATAL_ERROR "The tests and fuzzers need all parts but HEIF: VGG_WITH_${part} is off; "
         "-DVGG_BUILD_TESTS=OFF builds without them.")
     endif()
   endforeach()

@@ -4,8 +4,8 @@
 set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev
-    zlib1g-dev libarchive-dev libjansson-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler"
-test="g++ libcmocka-dev python3 python3-pytest clang-format-16 abigail-tools"
+    libgif-dev libtiff-dev zlib1g-dev libarchive-dev libjansson-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler"
+test="g++ libheif-dev libcmocka-dev python3 python3-pytest clang-format-16 abigail-tools"
 clang="clang libclang-rt-14-dev"
 valgrind="valgrind"
 fuzz="python3 python3-h5py"

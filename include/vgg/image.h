@@ -30,14 +30,17 @@ typedef struct vgg_image {
 
 VGG_API void vgg_image_free(vgg_image *image);
 
-/* Decodes a JPEG, PNG, WebP or PNM (PBM, PGM, PPM; plain and raw) picture, told apart by content.
- * The result is grey or RGB as the picture is: palettes are looked up, 16-bit samples rounded to 8,
- * transparency laid over white, CMYK and YCCK turned into RGB, and the EXIF orientation of a JPEG,
- * PNG or WebP applied, so that the picture stands upright. `name` is used in messages only.
+/* Decodes a JPEG, PNG, WebP, BMP, GIF, TIFF, HEIF (HEIC, AVIF) or PNM (PBM, PGM, PPM; plain and
+ * raw) picture, told apart by content; formats that the library was built without are refused by
+ * the name of the build's option. Of a GIF or TIFF it is the first picture, of a HEIF the primary
+ * one. The result is grey or RGB as the picture is: palettes are looked up, 16-bit samples rounded
+ * to 8, transparency laid over white (Pillow's convert("RGB") drops both: the lower byte and the
+ * opacity), CMYK and YCCK turned into RGB, and the EXIF orientation of a JPEG, PNG, WebP, TIFF or
+ * HEIF applied, so that the picture stands upright. `name` is used in messages only.
  * A picture cut short or with damaged pixels is VGG_ERROR_FORMAT, never half a picture; a JPEG that
- * has all its rows but no end marker behind them is whole. Another kind of file (a GIF, an animated
- * WebP, an HTML page), one beyond the limits above or one that takes more memory to decode than
- * befits its size is VGG_ERROR_UNSUPPORTED, and the message says what it is. Memory that ran out is
+ * has all its rows but no end marker behind them is whole. Another kind of file (an animated WebP,
+ * an HTML page), one beyond the limits above or one that takes more memory to decode than befits
+ * its size is VGG_ERROR_UNSUPPORTED, and the message says what it is. Memory that ran out is
  * VGG_ERROR_MEMORY.
  * On success the caller releases *image with vgg_image_free; what it held before is not freed. */
 VGG_API vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name,

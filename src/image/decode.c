@@ -69,6 +69,14 @@ static const ending endings[] = {
     {".pbm", NULL, true},
     {".pgm", NULL, true},
     {".ppm", NULL, true},
+    {".bmp", NULL, true},
+    {".dib", NULL, true},
+    {".gif", "VGG_WITH_GIF", VGG_WITH_GIF},
+    {".tif", "VGG_WITH_TIFF", VGG_WITH_TIFF},
+    {".tiff", "VGG_WITH_TIFF", VGG_WITH_TIFF},
+    {".heic", "VGG_WITH_HEIF", VGG_WITH_HEIF},
+    {".heif", "VGG_WITH_HEIF", VGG_WITH_HEIF},
+    {".avif", "VGG_WITH_HEIF", VGG_WITH_HEIF},
 };
 
 static const ending *ending_of(const char *name) {

@@ -22,7 +22,8 @@ typedef struct vgg_source {
 typedef vgg_status vgg_decoder(const vgg_source *source, vgg_image *image, unsigned *orientation,
                                vgg_error *error);
 
-vgg_decoder vgg_jpeg_decode, vgg_png_decode, vgg_webp_decode, vgg_pnm_decode;
+vgg_decoder vgg_jpeg_decode, vgg_png_decode, vgg_webp_decode, vgg_pnm_decode, vgg_bmp_decode,
+    vgg_gif_decode, vgg_tiff_decode, vgg_heif_decode;
 
 /* The decoder for these bytes, told by the first of them; a message that says what they are instead
  * when there is none. */

@@ -2,7 +2,8 @@
 #include "base/error.h"
 #include "image/decode.h"
 
-#if !VGG_WITH_JPEG || !VGG_WITH_PNG || !VGG_WITH_WEBP
+#if !VGG_WITH_JPEG || !VGG_WITH_PNG || !VGG_WITH_WEBP || !VGG_WITH_GIF || !VGG_WITH_TIFF ||        \
+    !VGG_WITH_HEIF
 static vgg_status refuse(const char *name, const char *what, const char *option, vgg_error *error) {
     return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: is %s; this libvgg was built without %s",
                     name, what, option);
@@ -38,5 +39,32 @@ vgg_status vgg_webp_decode(const vgg_source *source, vgg_image *image, unsigned 
     (void)image;
     (void)orientation;
     return refuse(source->name, "a WebP picture", "VGG_WITH_WEBP", error);
+}
+#endif
+
+#if !VGG_WITH_GIF
+vgg_status vgg_gif_decode(const vgg_source *source, vgg_image *image, unsigned *orientation,
+                          vgg_error *error) {
+    (void)image;
+    (void)orientation;
+    return refuse(source->name, "a GIF picture", "VGG_WITH_GIF", error);
+}
+#endif
+
+#if !VGG_WITH_TIFF
+vgg_status vgg_tiff_decode(const vgg_source *source, vgg_image *image, unsigned *orientation,
+                           vgg_error *error) {
+    (void)image;
+    (void)orientation;
+    return refuse(source->name, "a TIFF picture", "VGG_WITH_TIFF", error);
+}
+#endif
+
+#if !VGG_WITH_HEIF
+vgg_status vgg_heif_decode(const vgg_source *source, vgg_image *image, unsigned *orientation,
+                           vgg_error *error) {
+    (void)image;
+    (void)orientation;
+    return refuse(source->name, "a HEIF picture (HEIC or AVIF)", "VGG_WITH_HEIF", error);
 }
 #endif

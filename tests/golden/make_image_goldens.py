@@ -2,7 +2,7 @@
 """Makes tests/golden/data/image: small pictures of every kind and what they must decode to, and the
 results of Pillow's resize. Needs Pillow and numpy (made with Pillow 9.4, libjpeg-turbo 2.1.5).
 
-NAME.jpg, NAME.png, NAME.webp come with NAME.pgm or NAME.ppm, the expected pixels. PNG files are put
+NAME.jpg, NAME.png, NAME.webp, NAME.bmp, NAME.gif, NAME.tif come with NAME.pgm or NAME.ppm, the expected pixels. PNG files are put
 together here bit by bit, so that their expected pixels do not depend on any PNG library; the others
 are decoded by Pillow.
 """
@@ -143,13 +143,16 @@ def smooth(width, height):
 
 def make_with_pillow(name, ending, picture, **options):
     stream = io.BytesIO()
-    picture.save(stream, {"jpg": "JPEG", "webp": "WEBP"}[ending], **options)
+    formats = {"jpg": "JPEG", "webp": "WEBP", "bmp": "BMP", "gif": "GIF", "tif": "TIFF"}
+    picture.save(stream, formats[ending], **options)
     write_file_and_expected(name, ending, stream.getvalue())
 
 
 def write_file_and_expected(name, ending, data):
     (FOLDER / f"{name}.{ending}").write_bytes(data)
     decoded = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    if decoded.mode == "1":
+        decoded = decoded.convert("L")
     if decoded.mode == "RGBA":
         pixels = np.asarray(decoded).astype(np.int64)
         write_expected(name, over_white(pixels[:, :, :3], pixels[:, :, 3:]))
@@ -189,6 +192,59 @@ def make_webps():
     frames = [Image.fromarray(picture), Image.fromarray(picture[::-1])]
     frames[0].save(FOLDER / "animated.webp", "WEBP", save_all=True, append_images=frames[1:],
                    lossless=True)
+
+
+def make_others(random):
+    """BMP, GIF and TIFF, as Pillow has them; transparency over white, which Pillow drops."""
+    noise = random.randint(0, 256, (9, 13, 3)).astype(np.uint8)
+    rgb, alpha = Image.fromarray(noise), random.randint(0, 256, (9, 13, 1)).astype(np.uint8)
+    grey, few, bits = rgb.convert("L"), rgb.quantize(11), rgb.convert("1")
+    for name, picture in (("rgb", rgb), ("grey", grey), ("palette", few), ("bits", bits)):
+        make_with_pillow(f"bmp_{name}", "bmp", picture)
+        make_with_pillow(f"tiff_{name}", "tif", picture, compression="tiff_lzw")
+    make_with_pillow("tiff_deflate", "tif", rgb, compression="tiff_adobe_deflate")
+    make_with_pillow("tiff_fax", "tif", bits, compression="group4")
+    make_with_pillow("tiff_alpha", "tif", Image.fromarray(np.dstack([noise, alpha])))
+    make_with_pillow("tiff_orientation6", "tif", rgb, tiffinfo={274: 6})
+    write_expected("tiff_orientation6", np.rot90(noise, -1))
+    make_with_pillow("gif_palette", "gif", few)
+    grey.save(FOLDER / "gif_grey.gif", "GIF")
+    write_expected("gif_grey", grey)
+    make_with_pillow("gif_interlaced", "gif", few, interlace=True)
+    frames = [few, few.transpose(Image.FLIP_LEFT_RIGHT)]
+    make_with_pillow("gif_animated", "gif", frames[0], save_all=True, append_images=frames[1:])
+    few.save(FOLDER / "gif_transparent.gif", "GIF", transparency=3)
+    numbers = np.asarray(few)
+    write_expected("gif_transparent", np.where((numbers == 3)[:, :, None], 255,
+                                               np.asarray(few.convert("RGB"))))
+    make_bmps(random)
+
+
+def bmp(width, height, bits, compression, rest, data):
+    """`rest` is what stands between the header of 40 bytes and the pixels."""
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(data), 0, 0, 0, 0)
+    return (b"BM" + struct.pack("<IHHI", 54 + len(rest) + len(data), 0, 0, 54 + len(rest)) + header
+            + rest + data)
+
+
+def make_bmps(random):
+    """What Pillow reads and does not write: run lengths, masks, rows from the top, the oldest header."""
+    palette = bytes(range(0, 256, 4)) * 16
+    runs = (b"\5\7\0\5abcde\0" b"\3\1\0\0" b"\x0d\x09\0\0" b"\2\0\4\x20\0\4wxyz\2\1\0\0"
+            b"\x0d\3\0\0" b"\1\4\0\6ABCDEF\6\5\0\1")
+    write_file_and_expected("bmp_rle8", "bmp", bmp(13, 5, 8, 1, palette, runs))
+    runs = b"\5\x12\0\6\x34\x56\x70\0\2\x11\0\0" b"\x0b\xfe\0\0" b"\x0d\x33\0\1"
+    write_file_and_expected("bmp_rle4", "bmp", bmp(13, 3, 4, 2, palette[:64], runs))
+    samples = random.randint(0, 65536, (5, 6)).astype("<u2").tobytes()
+    write_file_and_expected("bmp_555", "bmp", bmp(6, 5, 16, 0, b"", samples))
+    masks = struct.pack("<III", 0xf800, 0x7e0, 0x1f)
+    write_file_and_expected("bmp_565", "bmp", bmp(6, 5, 16, 3, masks, samples))
+    samples = random.randint(0, 256, 5 * 6 * 4).astype(np.uint8).tobytes()
+    write_file_and_expected("bmp_32", "bmp", bmp(6, -5, 32, 0, b"", samples))
+    core = struct.pack("<IHHHH", 12, 5, 3, 1, 4) + palette[:48]
+    data = random.randint(0, 256, 3 * 4).astype(np.uint8).tobytes()
+    write_file_and_expected("bmp_core", "bmp", b"BM" + struct.pack("<IHHI", 14 + len(core) + len(data), 0, 0,
+                                                                   14 + len(core)) + core + data)
 
 
 def pillow_resize(picture, size, value):
@@ -278,6 +334,7 @@ def main():
     make_pngs(np.random.RandomState(1))
     make_jpegs()
     make_webps()
+    make_others(np.random.RandomState(3))
     make_resizes(np.random.RandomState(2))
     make_inputs()
     make_whole_inputs()

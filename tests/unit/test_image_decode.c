@@ -158,15 +158,37 @@ static void damaged_exif_means_upright(void **state) {
     assert_int_equal(vgg_exif_orientation(loop, sizeof loop - 1), 1);
 }
 
+static void bmp_gif_and_tiff_of_every_kind(void **state) {
+    (void)state;
+    static const char *const colour_bmps[] = {"bmp_rgb",  "bmp_palette", "bmp_rle8",
+                                              "bmp_rle4", "bmp_555",     "bmp_565",
+                                              "bmp_32",   "bmp_core",    NULL};
+    static const char *const grey_bmps[] = {"bmp_grey", "bmp_bits", NULL};
+    static const char *const colour_gifs[] = {"gif_palette", "gif_interlaced", "gif_animated",
+                                              "gif_transparent", NULL};
+    static const char *const grey_gifs[] = {"gif_grey", NULL};
+    static const char *const colour_tiffs[] = {"tiff_rgb",   "tiff_palette",      "tiff_deflate",
+                                               "tiff_alpha", "tiff_orientation6", NULL};
+    static const char *const grey_tiffs[] = {"tiff_grey", "tiff_bits", "tiff_fax", NULL};
+    assert_all_decode(colour_bmps, "bmp", "ppm", 0);
+    assert_all_decode(grey_bmps, "bmp", "pgm", 0);
+    assert_all_decode(colour_gifs, "gif", "ppm", 0);
+    assert_all_decode(grey_gifs, "gif", "pgm", 0);
+    assert_all_decode(colour_tiffs, "tif", "ppm", 0);
+    assert_all_decode(grey_tiffs, "tif", "pgm", 0);
+}
+
 static void endings_of_pictures(void **state) {
     (void)state;
-    static const char *const yes[] = {"a.jpg", "b/c.JPEG", "x.jpe", ".png", "a.b.WebP",
-                                      "a.pnm", "a.pbm",    "a.pgm", "a.PPM"};
-    static const char *const no[] = {"a.gif", "jpg", "a.jpg.txt", "", "a.", "a.jpgx", "a.tiff"};
+    static const char *const yes[] = {"a.jpg", "b/c.JPEG", "x.jpe", ".png",  "a.b.WebP",
+                                      "a.pnm", "a.pbm",    "a.pgm", "a.PPM", "a.jfif",
+                                      "a.BMP", "a.dib",    "a.gif", "a.tif", "a.TIFF"};
+    static const char *const no[] = {"a.giff", "jpg", "a.jpg.txt", "", "a.", "a.jpgx", "a.cr2"};
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
         assert_true(vgg_image_name_is_picture(yes[i]));
     }
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
+        assert_null(vgg_image_name_missing(no[i]));
         assert_false(vgg_image_name_is_picture(no[i]));
     }
 }
@@ -220,6 +242,7 @@ int main(void) {
         cmocka_unit_test(pnm_of_every_kind),
         cmocka_unit_test(orientation_is_read_from_both_byte_orders),
         cmocka_unit_test(damaged_exif_means_upright),
+        cmocka_unit_test(bmp_gif_and_tiff_of_every_kind),
         cmocka_unit_test(endings_of_pictures),
         cmocka_unit_test(saved_png_loads_again),
         cmocka_unit_test(save_says_what_is_wrong),

@@ -181,12 +181,17 @@ static const char *const files[] = {
     "palette4_transparent.png",
     "grey16_transparent.png",
     "resize_rgb.ppm",
+    "bmp_rgb.bmp",
+    "bmp_rle8.bmp",
+    "gif_interlaced.gif",
+    "gif_transparent.gif",
 };
 
-/* libwebp crashes when one allocation fails and smaller ones do not. */
-static const char *const webps[] = {
-    "webp_lossy.webp", "webp_lossless.webp", "webp_lossy_alpha.webp",
-    "webp_exif8.webp", "webp_alpha.webp",
+/* libwebp and libtiff crash when one allocation fails and smaller ones do not. */
+static const char *const crashing[] = {
+    "tiff_palette.tif",      "tiff_alpha.tif",  "tiff_fax.tif",
+    "tiff_deflate.tif",      "webp_lossy.webp", "webp_lossless.webp",
+    "webp_lossy_alpha.webp", "webp_exif8.webp", "webp_alpha.webp",
 };
 
 static vgg_image decoded(const char *name) {
@@ -247,10 +252,10 @@ static void failing_allocations_are_called_so(void **state) {
 /* Memory that is too little, from nothing to enough. */
 static void too_little_memory_is_called_so(void **state) {
     (void)state;
-    for (size_t i = 0; allocations_work() && i < sizeof webps / sizeof webps[0]; i++) {
-        vgg_image expected = decoded(webps[i]);
+    for (size_t i = 0; allocations_work() && i < sizeof crashing / sizeof crashing[0]; i++) {
+        vgg_image expected = decoded(crashing[i]);
         size_t room = 0;
-        while (decode_failing(webps[i], allocations_begin_within, room, &expected).failed) {
+        while (decode_failing(crashing[i], allocations_begin_within, room, &expected).failed) {
             room += 1024;
         }
         assert_true(room > 0);

@@ -41,17 +41,8 @@ static void other_files_are_named(void **state) {
     (void)state;
     static const refusal cases[] = {
         {BYTES(""), VGG_ERROR_FORMAT, "is empty (0 bytes)"},
-        {BYTES("GIF89a\1\0\1\0"), VGG_ERROR_UNSUPPORTED,
-         "is a GIF picture; expected JPEG, PNG, WebP or PNM"},
-        {BYTES("BM\x46\0\0\0"), VGG_ERROR_UNSUPPORTED, "a BMP picture"},
-        {BYTES("II*\0\10\0\0\0"), VGG_ERROR_UNSUPPORTED, "a TIFF picture"},
-        {BYTES("MM\0*\0\0\0\10"), VGG_ERROR_UNSUPPORTED, "a TIFF picture"},
-        {BYTES("\0\0\0\x18"
-               "ftypheic\0\0\0\0"),
-         VGG_ERROR_UNSUPPORTED, "a HEIF picture"},
-        {BYTES("\0\0\0\x1c"
-               "ftypavif\0\0\0\0"),
-         VGG_ERROR_UNSUPPORTED, "an AVIF picture"},
+        {BYTES("8BPS\0\1"), VGG_ERROR_UNSUPPORTED,
+         "is a Photoshop picture; expected JPEG, PNG, WebP, GIF, TIFF"},
         {BYTES("<svg xmlns=\"http://www.w3.org/2000/svg\"/>"), VGG_ERROR_UNSUPPORTED,
          "an SVG drawing"},
         {BYTES("<?xml version=\"1.0\"?>\n<svg/>"), VGG_ERROR_UNSUPPORTED, "an SVG drawing"},
@@ -66,6 +57,59 @@ static void other_files_are_named(void **state) {
         {BYTES("\0"), VGG_ERROR_FORMAT, "begins with the bytes 00"},
     };
     ASSERT_ALL_REFUSED(cases);
+}
+
+static void damaged_bmp_gif_and_tiff(void **state) {
+    (void)state;
+#define BMP(width, height, bits, packed)                                                           \
+    "BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0" width "\0\0\0" height "\0\0\0\1\0" bits "\0" packed   \
+    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+    static const refusal cases[] = {
+        {BYTES("BM\x46\0\0\0"), VGG_ERROR_FORMAT, "this BMP is cut short: its 6 bytes end before"},
+        {BYTES(BMP("\2", "\2", "\x18", "\0")), VGG_ERROR_FORMAT, "before the picture does"},
+        {BYTES(BMP("\2", "\2", "\x18", "\0") "123456\0\0123456\0"), VGG_ERROR_FORMAT,
+         "before the picture does"},
+        {BYTES(BMP("\2", "\2", "\x18", "\1") "123456\0\0123456\0\0"), VGG_ERROR_UNSUPPORTED,
+         "24 bits a pixel in compression 1"},
+        {BYTES(BMP("\2", "\2", "\7", "\0")), VGG_ERROR_UNSUPPORTED, "7 bits a pixel"},
+        {BYTES(BMP("\0", "\2", "\x18", "\0")), VGG_ERROR_FORMAT, "says 0 x 2 pixels"},
+        {BYTES(BMP("\2", "\2", "\1", "\0") "1234"), VGG_ERROR_FORMAT, "before its palette does"},
+        {BYTES("BM\0\0\0\0\0\0\0\0\0\0\0\0\7\0\0\0        "), VGG_ERROR_FORMAT,
+         "header of 7 bytes"},
+        {BYTES("GIF89a\1\0\1\0"), VGG_ERROR_FORMAT, "this GIF is cut short"},
+        {BYTES("GIF89a\1\0\1\0\0\0\0;"), VGG_ERROR_FORMAT, "holds no picture"},
+        {BYTES("GIF89a\1\0\1\0\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2"), VGG_ERROR_UNSUPPORTED,
+         "says 65535 x 65535 pixels"},
+        {BYTES("II*\0\10\0\0\0"), VGG_ERROR_FORMAT, "cannot decode this TIFF: "},
+        {BYTES("MM\0*\0\0\0\10"), VGG_ERROR_FORMAT, "cannot decode this TIFF: "},
+    };
+    ASSERT_ALL_REFUSED(cases);
+}
+
+/* Every beginning of a file is refused, and nothing is read behind it. */
+static void bmp_gif_and_tiff_cut_anywhere(void **state) {
+    (void)state;
+    static const char *const names[] = {"bmp_rle8.bmp", "bmp_565.bmp",      "gif_interlaced.gif",
+                                        "tiff_fax.tif", "tiff_palette.tif", "tiff_alpha.tif"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t size;
+        unsigned char *bytes = golden_bytes(names[i], &size);
+        size_t refusals = 0;
+        for (size_t length = 0; length < size; length++) {
+            unsigned char *cut = malloc(length + 1);
+            assert_non_null(cut);
+            memcpy(cut, bytes, length);
+            vgg_image image = {0};
+            vgg_error error = {0};
+            vgg_status found = vgg_image_decode(cut, length, names[i], &image, &error);
+            assert_true(found == VGG_OK ? image.pixels != NULL : error.message[0] != '\0');
+            refusals += found != VGG_OK;
+            vgg_image_free(&image);
+            free(cut);
+        }
+        assert_true(refusals + 40 > size); /* what stands behind the pixels is not needed */
+        free(bytes);
+    }
 }
 
 static void damaged_pnm(void **state) {
@@ -416,6 +460,8 @@ static void files_that_cannot_be_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_files_are_named),
+        cmocka_unit_test(damaged_bmp_gif_and_tiff),
+        cmocka_unit_test(bmp_gif_and_tiff_cut_anywhere),
         cmocka_unit_test(damaged_pnm),
         cmocka_unit_test(damaged_png),
         cmocka_unit_test(wrong_png_checksum),
