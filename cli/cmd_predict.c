@@ -72,10 +72,12 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
         .summary = "say what is in pictures",
         .synopsis = "vgg predict --model FILE IMAGE... [options]",
         .description =
-            "Prints the likeliest classes of each IMAGE: a picture (JPEG, PNG, WebP or "
-            "PNM), a folder, whose pictures and those of the folders in it are taken in "
-            "the order of their names, or - for a picture on standard input. A picture "
-            "that cannot be read is named on standard error and does not stop the others.",
+            "Prints the likeliest classes of each IMAGE: a picture (JPEG, PNG, WebP, BMP, GIF, "
+            "TIFF, PNM, and HEIC and AVIF where it was built with them), a folder, whose pictures "
+            "and those of the folders in it are taken in the order of their names, or - for a "
+            "picture on standard input. Transparency is laid over white, 16-bit samples are "
+            "rounded to 8. A picture that cannot be read is named on standard error and does not "
+            "stop the others.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    some pictures could not be read (1 when none could be)",
@@ -217,6 +219,7 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
         vgg_cli_complain("predict", "out of memory for %zu predictions", state.top);
     else
         status = predict_all(&state);
+    vgg_cli_left_out_note(&state.walk.left_out, "predict");
     vgg_cli_predict_walk_end(&state.walk);
     free(state.best);
     vgg_predictor_free(state.predictor);

@@ -12,8 +12,10 @@ static const char *next_in_folder(vgg_cli_predict_walk *walk) {
     int reason;
     vgg_cli_found found;
     while ((found = vgg_cli_folder_walk_next(&walk->folder, &path, &reason)) != VGG_CLI_FOUND_END) {
-        if (found == VGG_CLI_FOUND_FILE && !vgg_image_name_is_picture(path))
+        if (found == VGG_CLI_FOUND_FILE && !vgg_image_name_is_picture(path)) {
+            vgg_cli_left_out_add(&walk->left_out, path);
             continue;
+        }
         walk->pictures++;
         if (found == VGG_CLI_FOUND_FILE)
             return path;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "cli/folder_walk.h"
+#include "cli/left_out.h"
 
 /* Start with the operands and zeros. */
 typedef struct vgg_cli_predict_walk {
@@ -14,6 +15,7 @@ typedef struct vgg_cli_predict_walk {
     bool inside;                /* a folder */
     vgg_cli_folder_walk folder; /* the one that is being walked */
     size_t pictures;            /* found in it so far, readable or not */
+    vgg_cli_left_out left_out;  /* of all folders */
 
     /* What comes next when vgg_cli_predict_walk_next has returned NULL; all NULL at the end: */
     const char *alone;      /* a picture that may keep one waiting: standard input, a pipe */

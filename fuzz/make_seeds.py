@@ -98,7 +98,7 @@ def darknet(folder):
 def image(folder):
     golden = ROOT / "tests" / "golden" / "data" / "image"
     for path in golden.iterdir():
-        if path.suffix in (".jpg", ".png", ".webp") or path.name.startswith("convert"):
+        if path.suffix in (".jpg", ".png", ".webp", ".bmp", ".gif", ".tif") or path.name.startswith("convert"):
             (folder / path.name).write_bytes(path.read_bytes())
     (folder / "plain.ppm").write_bytes(b"P3 2 1 255 1 2 3 4 5 6\n")
     (folder / "bits.pbm").write_bytes(b"P1\n# bits\n2 2 10 01\n")
@@ -128,6 +128,17 @@ def dataset(folder):
         (folder / name).write_bytes(b"\0" + tar(form, ["train/", "val/"]))
     for name, compress in (("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)):
         (folder / name).write_bytes(b"\0" + compress(tar(tarfile.PAX_FORMAT, ["top/"])))
+
+    for name, method in (("zip", zipfile.ZIP_STORED), ("packed.zip", zipfile.ZIP_DEFLATED)):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", method) as archive:
+            for path in ("Train/cat/1.pgm", "Train/dog/1.pgm", "test_set/dog/2.pgm", "Train/.x", "extra/y.txt"):
+                archive.writestr(path, b"P2 2 1 9 1 2")
+            archive.writestr("labels.csv", "1.pgm,cat")
+        (folder / name).write_bytes(b"\0" + stream.getvalue())
+    (folder / "csv").write_bytes(b'\4image,label,split\n"1.pgm",cat,train\r\n2.pgm,"d""og",val\n')
+    (folder / "plain.csv").write_bytes(b"\4a/1.pgm,cat\n2,dog\n3.pgm,cat;dog\n")
+    (folder / "annotations").write_bytes(b"\5" + b"1.pgm\tcat\t0\t0\n2.pgm\tdog\n")
 
     def pair(kind, first, second):
         return bytes([kind]) + struct.pack(">H", len(first)) + first + second

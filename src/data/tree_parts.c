@@ -143,7 +143,8 @@ static vgg_status make_parts(const vgg_tree *tree, const vgg_node *folder, const
                              vgg_error *error) {
     vgg_node *chosen[VGG_PART_KINDS] = {NULL};
     vgg_status status = vgg_tree_pass_files(tree, folder, where, error);
-    for (int kind = VGG_PART_TRAIN; status == VGG_OK && kind < VGG_PART_KINDS; kind++) {
+    for (size_t i = VGG_PART_TRAIN; status == VGG_OK && i < VGG_PART_KINDS; i++) {
+        vgg_part_kind kind = (vgg_part_kind)i;
         chosen[kind] = choose_folder(folder, kind);
         if (chosen[kind] != NULL)
             status = make_named_part(tree, chosen[kind], where, kind, error);
