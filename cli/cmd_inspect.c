@@ -24,9 +24,11 @@ static const char description[] =
     "--format json prints the same as an object: file, format, bytes, values, network (an object "
     "or null), network_origin, network_reason, graph, softmax (null when the graph was "
     "refused), preprocess (an object or null), preprocess_origin, classes (a list or null), "
-    "classes_origin, metadata, tensors (a list of stored_name, name, dtype, shape, values, min, "
+    "classes_origin, remarks, metadata, tensors (a list of stored_name, name, dtype, shape, "
+    "values, min, "
     "max, mean, rms, zeros, nans, infinities, first_not_finite) and problems (a list of kind, "
-    "tensor, count, message). An origin is unknown, told, file, graph, shapes, convention or size. "
+    "tensor, count, message). An origin is unknown, told, file, graph, shapes, convention, size or "
+    "beside. "
     "A kind is network, metadata, missing, unused, shape, type, "
     "not-finite, dead or scale.";
 

@@ -48,6 +48,15 @@ static json_t *class_list(const vgg_inspected_file *file) {
     return list;
 }
 
+static json_t *remark_list(const vgg_inspection *inspection) {
+    json_t *list = json_array();
+    const char *remark;
+    for (size_t i = 0; (remark = vgg_inspection_remark(inspection, i)) != NULL; i++) {
+        json_array_append_new(list, vgg_cli_json_text(remark));
+    }
+    return list;
+}
+
 static json_t *metadata_object(const vgg_inspection *inspection) {
     json_t *object = json_object();
     const char *key, *value;
@@ -124,15 +133,16 @@ static bool is_whole(const vgg_inspection *inspection, const json_t *object) {
 bool vgg_cli_inspect_json(const char *path, const vgg_inspection *inspection) {
     const vgg_inspected_file *file = vgg_inspection_file(inspection);
     json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:I, s:o, s:s, s:o, s:b, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o}", "file",
-        vgg_cli_json_text(path), "format", file->format, "bytes", (json_int_t)file->bytes, "values",
-        (json_int_t)file->values, "network", network_object(file->network), "network_origin",
-        vgg_origin_name(file->network_origin), "network_reason",
+        "{s:o, s:s, s:I, s:I, s:o, s:s, s:o, s:b, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o}",
+        "file", vgg_cli_json_text(path), "format", file->format, "bytes", (json_int_t)file->bytes,
+        "values", (json_int_t)file->values, "network", network_object(file->network),
+        "network_origin", vgg_origin_name(file->network_origin), "network_reason",
         vgg_cli_json_text(file->network_reason), "graph", file->graph, "softmax",
         softmax_value(file), "preprocess", preprocess_object(file->preprocess), "preprocess_origin",
         vgg_origin_name(file->preprocess_origin), "classes", class_list(file), "classes_origin",
-        vgg_origin_name(file->class_names_origin), "metadata", metadata_object(inspection),
-        "tensors", tensor_list(inspection), "problems", problem_list(inspection));
+        vgg_origin_name(file->class_names_origin), "remarks", remark_list(inspection), "metadata",
+        metadata_object(inspection), "tensors", tensor_list(inspection), "problems",
+        problem_list(inspection));
     if (object == NULL || !is_whole(inspection, object)) {
         json_decref(object);
         return false;

@@ -88,6 +88,16 @@ static const char *softmax_text(const vgg_inspected_file *file) {
                : "none: the file's graph ends in logits";
 }
 
+static void print_remarks(const vgg_inspection *inspection) {
+    const char *remark;
+    for (size_t i = 0; (remark = vgg_inspection_remark(inspection, i)) != NULL; i++) {
+        char line[VGG_ERROR_TEXT];
+        vgg_cli_clean_text(line, sizeof line, remark);
+        printf("%-10s", i == 0 ? "remarks" : "");
+        vgg_cli_print_wrapped(line, FACT_COLUMN, FACT_COLUMN);
+    }
+}
+
 static void print_notes(const vgg_inspection *inspection) {
     const char *key, *value, *title = "notes";
     for (size_t i = 0; vgg_inspection_note(inspection, i, &key, &value); i++) {
@@ -237,6 +247,7 @@ void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
         vgg_cli_print_manner(file->preprocess);
     print_classes(file);
     printf("softmax   %s\n", softmax_text(file));
+    print_remarks(inspection);
     print_notes(inspection);
     print_tensors(inspection);
     print_problems(inspection);

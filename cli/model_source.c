@@ -64,6 +64,7 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .value = &source->input,
          .help = "the input's size, HxW or N",
          .fallback = "the file's, or 224"},
+        vgg_cli_state_dict_option(&source->state_dict),
     };
     memcpy(options, table, sizeof table);
 }
@@ -94,6 +95,7 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source,
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
     options.arch = source->arch;
+    options.state_dict = source->state_dict;
     if (source->layout != NULL)
         options.layout = vgg_layout_named(source->layout);
     options.preprocess = source->preprocess;
@@ -139,7 +141,7 @@ static int load(const char *command, const vgg_cli_model_source *source, vgg_war
 }
 
 int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
-    return load(command, source, NULL, model);
+    return load(command, source, vgg_cli_note, model);
 }
 
 int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model) {

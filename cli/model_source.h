@@ -9,7 +9,7 @@
 #include "vgg/model.h"
 
 typedef struct vgg_cli_model_source {
-    const char *path, *preprocess, *labels, *arch, *layout;
+    const char *path, *preprocess, *labels, *arch, *layout, *state_dict;
     size_t classes;
     bool batch_norm, batch_norm_given;
     vgg_cli_input input;
@@ -17,7 +17,7 @@ typedef struct vgg_cli_model_source {
     vgg_cli_file_progress *progress; /* NULL: there is no bar */
 } vgg_cli_model_source;
 
-#define VGG_CLI_MODEL_OPTIONS 8
+#define VGG_CLI_MODEL_OPTIONS 9
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]);
 

@@ -46,6 +46,7 @@ void vgg_cli_network_options(vgg_cli_network_source *source,
          .value = &source->input,
          .given = &source->input_given,
          .help = "the input's size: CxHxW, HxW or N"},
+        vgg_cli_state_dict_option(&source->state_dict),
     };
     memcpy(options, table, sizeof table);
     vgg_network_options network;
@@ -111,6 +112,7 @@ static int load_model(const char *command, const vgg_cli_network_source *source,
     /* Only what was given is told of a file; the rest it says itself. */
     const vgg_cli_model_source file = {
         .path = source->path,
+        .state_dict = source->state_dict,
         .arch = source->arch_given ? source->arch : NULL,
         .layout = source->layout_given ? source->layout : NULL,
         .batch_norm = source->batch_norm,

@@ -20,6 +20,16 @@ static vgg_cli_option thread_count(const char *name, size_t *value, const char *
                             .fallback = fallback};
 }
 
+vgg_cli_option vgg_cli_state_dict_option(const char **value) {
+    return (vgg_cli_option){.type = VGG_CLI_TEXT,
+                            .name = "state-dict",
+                            .argument = "KEY",
+                            .value = value,
+                            .help = "which state dict of a PyTorch checkpoint with several: its "
+                                    "key, or keys with points between them",
+                            .fallback = "the only one, or the one under a usual key"};
+}
+
 vgg_cli_option vgg_cli_threads_option(size_t *value) {
     return thread_count("threads", value, "threads that compute",
                         "OMP_NUM_THREADS, or one per processor");

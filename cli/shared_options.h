@@ -12,6 +12,7 @@ extern const char *const vgg_cli_presets[];
 extern const char *const vgg_cli_layouts[];
 extern const char *const vgg_cli_formats[];
 
+vgg_cli_option vgg_cli_state_dict_option(const char **value);
 vgg_cli_option vgg_cli_threads_option(size_t *value);
 vgg_cli_option vgg_cli_workers_option(size_t *value);
 vgg_cli_option vgg_cli_exact_option(bool *value);

@@ -64,6 +64,10 @@ VGG_API const vgg_inspected_file *vgg_inspection_file(const vgg_inspection *insp
 VGG_API bool vgg_inspection_note(const vgg_inspection *inspection, size_t note, const char **key,
                                  const char **value);
 
+/* A line about what was taken from beside the weights, chosen or passed over, such as which of
+ * several state dicts; NULL beyond the last. */
+VGG_API const char *vgg_inspection_remark(const vgg_inspection *inspection, size_t remark);
+
 #define VGG_INSPECTED_DIMENSIONS 8
 
 /* A tensor of the file, in its order. */

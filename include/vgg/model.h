@@ -69,6 +69,10 @@ typedef struct vgg_model_options {
                         * of being mapped, which takes as much of it and its time; default off.
                         * Nothing that happens to a file afterwards reaches the model, and one that
                         * is made shorter meanwhile is VGG_ERROR_IO */
+    const char *state_dict; /* which state dict of a PyTorch checkpoint that has several: its key,
+                             * or the path to it, "models.student", or "." for the
+                             * whole; default NULL: the only one, or
+                             * the one under a usual name */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);

@@ -70,6 +70,8 @@ typedef enum vgg_origin {
     VGG_ORIGIN_SHAPES = 4,     /* the names and shapes of the file's tensors */
     VGG_ORIGIN_CONVENTION = 5, /* not in the file: what files of its format usually mean */
     VGG_ORIGIN_SIZE = 6,       /* the number of values in the file, which names none of them */
+    VGG_ORIGIN_BESIDE = 7,     /* what stands beside the weights: in the checkpoint around them, or
+                                * in a config.json in the file's folder */
 } vgg_origin;
 
 /* "unknown", "told", "file", "graph", "shapes", "convention" or "size". */

@@ -11,12 +11,14 @@
 #include "base/elements.h"
 #include "base/sink.h"
 #include "formats/notes.h"
+#include "formats/remarks.h"
 #include "formats/storage.h"
 #include "vgg/network.h"
 #include "vgg/status.h"
 
 #define VGG_SHAPE_TEXT 192 /* eight sizes of twenty digits and the crosses between them */
 
+struct json_t;
 typedef struct vgg_format vgg_format;
 
 typedef struct vgg_stored_tensor {
@@ -45,6 +47,7 @@ typedef struct vgg_hints {
     vgg_layout layout;
     size_t height, width; /* of the input; 0: not said */
     vgg_answer batch_norm;
+    const char *state_dict; /* the path of keys to it in a checkpoint, "model.encoder"; NULL */
 } vgg_hints;
 
 /* What every format comes down to. Start with {0}. */
@@ -59,7 +62,9 @@ typedef struct vgg_tensor_source {
     const char *preset; /* the preprocessing that files of this kind expect by convention, such as
                          * "caffe"; NULL where there is no such convention */
     vgg_graph_facts graph;
-    bool softmax;      /* the file's own graph ends in a softmax, which a network here has not */
+    bool softmax; /* the file's own graph ends in a softmax, which a network here has not */
+    struct json_t *beside; /* an object of what the file holds beside its weights; NULL: nothing */
+    vgg_remarks remarks;
     vgg_error refusal; /* why the file's graph is no network here, where its tensors could be read
                         * all the same, under the names that the file gives them; else VGG_OK */
 } vgg_tensor_source;

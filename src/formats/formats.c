@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "formats/derived.h"
 #include "formats/foreign.h"
 #include "formats/format.h"
 
@@ -74,8 +75,10 @@ static const char *known_formats(char buffer[KNOWN_TEXT]) {
 
 static vgg_status load_as(vgg_tensor_source *source, vgg_error *error) {
     const vgg_format *format = source->format;
-    if (format->left_out == NULL)
-        return format->load(source, error);
+    if (format->left_out == NULL) {
+        vgg_status status = format->load(source, error);
+        return status == VGG_OK ? vgg_derive_weights(source, error) : status;
+    }
     return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                     "%s: looks like a file of format %s; this libvgg was built without %s",
                     source->path, format->name, format->left_out);

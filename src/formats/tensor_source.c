@@ -1,6 +1,8 @@
 /* What the readers of formats fill in. */
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/format.h"
@@ -36,6 +38,8 @@ void vgg_tensor_source_free(vgg_tensor_source *source) {
     vgg_free(source->path);
     vgg_free(source->graph.arch);
     vgg_notes_free(&source->metadata);
+    json_decref(source->beside);
+    vgg_remarks_free(&source->remarks);
     *source = (vgg_tensor_source){0};
 }
 

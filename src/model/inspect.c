@@ -81,9 +81,12 @@ static vgg_status read_preprocess(vgg_inspection *in, vgg_error *error) {
 
 static vgg_status read_labels(vgg_inspection *in, vgg_error *error) {
     vgg_loading *l = &in->loading;
-    if (l->network != NULL)
-        return vgg_loading_labels(l, error);
+    if (l->network != NULL) {
+        vgg_status status = vgg_loading_labels(l, error);
+        return status == VGG_OK ? vgg_loading_remarks(l, error) : status;
+    }
     l->labels = l->description.labels;
+    l->labels_origin = VGG_ORIGIN_FILE;
     l->description.labels = (vgg_labels){0};
     return VGG_OK;
 }
@@ -109,8 +112,7 @@ static void state_facts(vgg_inspection *in) {
     file->class_names = (const char *const *)l->labels.names;
     file->class_count = l->labels.count;
     if (l->labels.count > 0)
-        file->class_names_origin =
-            l->network != NULL && l->options.labels != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_FILE;
+        file->class_names_origin = l->labels_origin;
     file->graph = source->graph.origin == VGG_ORIGIN_GRAPH;
     file->graph_refused = file->graph && source->refusal.status != VGG_OK;
     file->softmax = source->softmax && !file->graph_refused;
@@ -272,6 +274,11 @@ bool vgg_inspection_note(const vgg_inspection *in, size_t note, const char **key
     *key = metadata->items[note].key;
     *value = metadata->items[note].value;
     return true;
+}
+
+const char *vgg_inspection_remark(const vgg_inspection *in, size_t remark) {
+    const vgg_remarks *remarks = &in->loading.source.remarks;
+    return remark < remarks->count ? remarks->lines[remark] : NULL;
 }
 
 const vgg_inspected_tensor *vgg_inspection_tensor(const vgg_inspection *in, size_t tensor) {

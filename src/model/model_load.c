@@ -19,6 +19,7 @@ void vgg_model_options_init(vgg_model_options *options, size_t size) {
 void vgg_loading_free(vgg_loading *l) {
     vgg_network_free(l->network);
     vgg_labels_free(&l->labels);
+    vgg_beside_free(&l->beside);
     vgg_free(l->arch);
     vgg_sighting_free(&l->sighting);
     vgg_names_free(&l->names);
@@ -42,7 +43,8 @@ vgg_status vgg_loading_begin(vgg_loading *l, const vgg_bytes *input,
                            .layout = out->layout,
                            .height = out->height,
                            .width = out->width,
-                           .batch_norm = out->batch_norm};
+                           .batch_norm = out->batch_norm,
+                           .state_dict = out->state_dict};
     if (out->private_copy && l->input.kind == VGG_BYTES_FILE)
         l->input.kind = VGG_BYTES_COPY;
     l->meter = (vgg_meter){.tell = out->progress, .user = out->progress_user, .name = input->name};
@@ -57,7 +59,14 @@ vgg_status vgg_loading_open(vgg_loading *l, vgg_error *error) {
 }
 
 vgg_status vgg_loading_description(vgg_loading *l, vgg_error *error) {
-    return vgg_description_read(&l->source.metadata, l->path, &l->description, error);
+    vgg_status status = vgg_description_read(&l->source.metadata, l->path, &l->description, error);
+    if (status != VGG_OK || l->description.present)
+        return status;
+    /* The formats of weights alone, which programs put such files beside. */
+    const vgg_format *format = l->source.format;
+    bool folder = (l->input.kind == VGG_BYTES_FILE || l->input.kind == VGG_BYTES_COPY) &&
+                  (format == &vgg_format_pth || format == &vgg_format_safetensors);
+    return vgg_beside_read(&l->source, folder ? l->path : NULL, &l->beside, error);
 }
 
 /* What the caller says goes before what the file says of itself, that before what its graph shows,
@@ -82,6 +91,10 @@ static void choose_network(vgg_loading *l) {
     if (graph->height > 0 && graph->width > 0) {
         n->height = graph->height;
         n->width = graph->width;
+    }
+    if (l->beside.height > 0 && graph->height == 0) {
+        n->height = l->beside.height;
+        n->width = l->beside.width;
     }
     if (file->present) {
         l->origin = VGG_ORIGIN_FILE;
@@ -193,12 +206,30 @@ static vgg_status take_preset(vgg_loading *l, const char *preset, vgg_origin ori
     return vgg_preprocess_preset(preset, n->channels, n->height, n->width, &l->preprocess, error);
 }
 
+/* The figures of the checkpoint, unless they are those of another number of channels. */
+static vgg_status take_beside(vgg_loading *l, vgg_error *error) {
+    const vgg_network_options *n = &l->network_options;
+    const vgg_beside *beside = &l->beside;
+    if (beside->figures != 1 && beside->figures != n->channels)
+        return VGG_OK;
+    vgg_status status =
+        vgg_beside_preprocess(beside, n->channels, n->height, n->width, &l->preprocess, error);
+    if (status != VGG_OK) {
+        vgg_error_prefix(error, "%s: %s", l->path, beside->figures_from);
+        return status;
+    }
+    l->preprocess_origin = VGG_ORIGIN_BESIDE;
+    return VGG_OK;
+}
+
 static vgg_status take_preprocess(vgg_loading *l, const vgg_preprocess_changes *changes,
                                   vgg_error *error) {
     if (l->options.preprocess != NULL)
         return take_preset(l, l->options.preprocess, VGG_ORIGIN_TOLD, error);
     if (l->description.has_preprocess)
         return take_described(l, error);
+    if (l->beside.has_figures)
+        return take_beside(l, error);
     if (l->source.preset != NULL)
         return take_preset(l, l->source.preset, VGG_ORIGIN_CONVENTION, error);
     return says_figures(changes) ? take_preset(l, "unit", VGG_ORIGIN_TOLD, error) : VGG_OK;
@@ -213,16 +244,52 @@ vgg_status vgg_loading_preprocess(vgg_loading *l, vgg_error *error) {
         status = take_preprocess(l, &changes, error);
     if (status != VGG_OK || changes.parts == 0 || l->preprocess_origin == VGG_ORIGIN_UNKNOWN)
         return status;
-    l->preprocess_origin = VGG_ORIGIN_TOLD;
+    if (says_figures(&changes))
+        l->preprocess_origin = VGG_ORIGIN_TOLD;
     return vgg_preprocess_change(&l->preprocess, &changes, error);
 }
 
 vgg_status vgg_loading_labels(vgg_loading *l, vgg_error *error) {
+    l->labels_origin = VGG_ORIGIN_TOLD;
     if (l->options.labels != NULL)
         return vgg_labels_read(l->options.labels, l->network_options.classes, &l->labels, error);
-    l->labels = l->description.labels;
-    l->description.labels = (vgg_labels){0};
+    /* Those of a checkpoint are given up where they are not as many as the classes. */
+    vgg_labels *from = &l->description.labels;
+    l->labels_origin = VGG_ORIGIN_FILE;
+    if (from->count == 0 && l->beside.labels.count == l->network_options.classes) {
+        from = &l->beside.labels;
+        l->labels_origin = VGG_ORIGIN_BESIDE;
+    }
+    l->labels = *from;
+    *from = (vgg_labels){0};
     return VGG_OK;
+}
+
+vgg_status vgg_loading_remarks(vgg_loading *l, vgg_error *error) {
+    const vgg_beside *beside = &l->beside;
+    const vgg_preprocess *p = &l->preprocess;
+    vgg_remarks *remarks = &l->source.remarks;
+    bool noted = true;
+    if (l->preprocess_origin == VGG_ORIGIN_BESIDE)
+        noted = vgg_remarks_add(remarks, "how pictures become inputs is from %s (%s)%s%s%s",
+                                beside->figures_from, p->name, p->channels == 3 ? "; RGB" : "",
+                                beside->scale_said ? ""
+                                : p->channels == 3 ? " and "
+                                                   : "; ",
+                                beside->scale_said ? ""
+                                : p->scale == 1.0  ? "0 to 255 are assumed"
+                                                   : "0 to 1 are assumed");
+    if (noted && l->labels_origin == VGG_ORIGIN_BESIDE)
+        noted =
+            vgg_remarks_add(remarks, "the names of the classes are from %s", beside->labels_from);
+    else if (noted && beside->labels.count > 0 && l->labels_origin != VGG_ORIGIN_TOLD)
+        noted =
+            vgg_remarks_add(remarks, "%s gives %zu names for %zu classes, and is passed over",
+                            beside->labels_from, beside->labels.count, l->network_options.classes);
+    if (noted && beside->height > 0 && l->options.height == 0 && l->source.graph.height == 0)
+        noted = vgg_remarks_add(remarks, "the size of its inputs, %zux%zu, is from %s",
+                                beside->height, beside->width, beside->size_from);
+    return noted ? VGG_OK : vgg_fail_memory(error, "a remark", VGG_BESIDE_PLACE);
 }
 
 /* Every key of the file that is not the format's own travels on. */
@@ -266,8 +333,11 @@ static void warn_of(const vgg_loading *l) {
                  "%.500s: does not say how pictures become its inputs; assumed %s, as is usual "
                  "for %s files, since nothing else was given",
                  l->path, l->preprocess.name, l->source.format->name);
-    bool said =
-        told->height > 0 || told->width > 0 || l->description.present || l->source.graph.height > 0;
+    for (size_t i = 0; i < l->source.remarks.count; i++) {
+        vgg_warn(told->warn, told->warn_user, "%.500s: %s", l->path, l->source.remarks.lines[i]);
+    }
+    bool said = l->beside.height > 0 || told->height > 0 || told->width > 0 ||
+                l->description.present || l->source.graph.height > 0;
     /* A model that cannot take pictures yet has more to be told. */
     if (!said && l->preprocess_origin != VGG_ORIGIN_UNKNOWN)
         vgg_warn(told->warn, told->warn_user,
@@ -300,6 +370,8 @@ static vgg_status load(const vgg_bytes *input, const vgg_model_options *options,
         status = vgg_loading_preprocess(&l, error);
     if (status == VGG_OK)
         status = vgg_loading_labels(&l, error);
+    if (status == VGG_OK)
+        status = vgg_loading_remarks(&l, error);
     if (status == VGG_OK)
         status = make_model(&l, &made, error);
     if (status == VGG_OK)

@@ -3,6 +3,7 @@
 #define VGG_MODEL_MODEL_LOAD_H
 
 #include "formats/format.h"
+#include "model/beside.h"
 #include "model/description.h"
 #include "model/recognise.h"
 #include "vgg/model.h"
@@ -15,6 +16,7 @@ typedef struct vgg_loading {
     vgg_meter meter;
     vgg_tensor_source source;
     vgg_description description;
+    vgg_beside beside; /* looked for where there is no description */
     vgg_named_tensors names;
     vgg_sighting sighting;
     vgg_network_options network_options;
@@ -23,6 +25,7 @@ typedef struct vgg_loading {
     vgg_preprocess preprocess;
     vgg_origin preprocess_origin; /* unknown: there is none */
     vgg_labels labels;
+    vgg_origin labels_origin;
     vgg_network *network; /* until the model owns it */
 } vgg_loading;
 
@@ -45,5 +48,8 @@ vgg_status vgg_loading_network(vgg_loading *loading, vgg_error *error);
 /* Both need the network. */
 vgg_status vgg_loading_preprocess(vgg_loading *loading, vgg_error *error);
 vgg_status vgg_loading_labels(vgg_loading *loading, vgg_error *error);
+
+/* Remarks in the source what was taken from beside the weights. */
+vgg_status vgg_loading_remarks(vgg_loading *loading, vgg_error *error);
 
 #endif

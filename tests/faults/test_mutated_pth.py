@@ -62,7 +62,6 @@ CALLS = {
                     ["whole network", "torchvision.models.vgg.VGG", "state_dict()"]),
     "own-class": (call("__main__", "Net", b")"), ["whole network", "__main__.Net"]),
     "storage-called": (call("torch", "FloatStorage"), ["calls torch.FloatStorage", "REDUCE"]),
-    "load": (call("torch.storage", "_load_from_bytes"), ["torch.storage._load_from_bytes"]),
     "dict-called": (b"}" + b")R", ["calls a value that has no name"]),
     "no-arguments": (b"ccollections\nOrderedDict\nNR", ["without a tuple"]),
     "persistent": (made.text("key") + b"Q", ["refers to something outside", "BINPERSID"]),

@@ -138,9 +138,19 @@ static bool do_empty(vgg_pickle_machine *m) {
                                                                     : VGG_PICKLE_DICT);
 }
 
-/* Opaque values swallow what is put into them. */
+/* An object of an unknown class that takes items is a dict or list, as its class is derived from
+ * one. */
+static void become(vgg_pickle_machine *m, uint32_t container, vgg_pickle_kind expected) {
+    vgg_pickle_value *value = &m->pickle->values[container];
+    if (value->kind == VGG_PICKLE_OPAQUE && value->items.first == VGG_PICKLE_END &&
+        m->opcode != 0x90)
+        value->kind = expected;
+}
+
+/* Other opaque values, such as sets, swallow what is put into them. */
 static bool add_items(vgg_pickle_machine *m, uint32_t container, vgg_pickle_kind expected,
                       size_t first, size_t count) {
+    become(m, container, expected);
     vgg_pickle_kind kind = kind_of(m, container);
     if (kind == VGG_PICKLE_OPAQUE)
         return true;
@@ -235,7 +245,8 @@ static bool do_dup(vgg_pickle_machine *m) {
     return vgg_pickle_machine_top(m, &value) && vgg_pickle_machine_push(m, value);
 }
 
-/* Pickles number their memo from 0 without gaps. */
+/* Pickles number their memo from 0 or, under Python 2, from 1, and then without gaps; those of
+ * pickletools.optimize have gaps. There are not more places than bytes. */
 static bool do_put(vgg_pickle_machine *m) {
     uint64_t place = m->memo_count;
     uint32_t value;
@@ -243,7 +254,7 @@ static bool do_put(vgg_pickle_machine *m) {
         return false;
     if (!vgg_pickle_machine_top(m, &value))
         return false;
-    if (place > m->memo_count)
+    if (place > m->memo_count && place - m->memo_count > m->at)
         return vgg_pickle_machine_fail(m, VGG_ERROR_FORMAT,
                                        "its pickle fills place %llu of a memo of %zu",
                                        (unsigned long long)place, m->memo_count);
@@ -254,7 +265,7 @@ static bool do_get(vgg_pickle_machine *m) {
     uint64_t place;
     if (!take_number(m, m->opcode == 'h' ? 1 : 4, &place))
         return false;
-    if (place >= m->memo_count)
+    if (place >= m->memo_count || m->memo[place] == VGG_PICKLE_END)
         return vgg_pickle_machine_fail(m, VGG_ERROR_FORMAT,
                                        "its pickle reads place %llu of a memo of %zu",
                                        (unsigned long long)place, m->memo_count);
@@ -263,31 +274,11 @@ static bool do_get(vgg_pickle_machine *m) {
 
 /* ---- opcodes: names and calls ---- */
 
-static bool push_global(vgg_pickle_machine *m, const char *module, size_t module_length,
-                        const char *name, size_t name_length) {
-    int shown_module = (int)vgg_size_min(module_length, 80);
-    int shown_name = (int)vgg_size_min(name_length, 80);
-    vgg_pickle_value value = {.kind = VGG_PICKLE_GLOBAL};
-    value.global = vgg_pickle_find_global(module, module_length, name, name_length);
-    if (value.global != NULL)
-        return vgg_pickle_machine_push_new(m, value);
-    if (vgg_pickle_is_network(module, module_length))
-        return vgg_pickle_machine_fail(
-            m, VGG_ERROR_UNSUPPORTED,
-            "holds a whole network, of class %.*s.%.*s, which only Python can make; "
-            "expected its tensors, as torch.save(model.state_dict(), file) writes them",
-            shown_module, module, shown_name, name);
-    return vgg_pickle_machine_fail(
-        m, VGG_ERROR_UNSUPPORTED,
-        "its pickle calls %.*s.%.*s, which no state dict needs and which is not run", shown_module,
-        module, shown_name, name);
-}
-
 static bool do_global(vgg_pickle_machine *m) {
     const char *module, *name;
     size_t module_length, name_length;
     return take_line(m, &module, &module_length) && take_line(m, &name, &name_length) &&
-           push_global(m, module, module_length, name, name_length);
+           vgg_pickle_machine_global(m, module, module_length, name, name_length);
 }
 
 static bool do_stack_global(vgg_pickle_machine *m) {
@@ -298,70 +289,8 @@ static bool do_stack_global(vgg_pickle_machine *m) {
         return vgg_pickle_machine_fail(m, VGG_ERROR_FORMAT,
                                        "its pickle has a name that is no text");
     const vgg_pickle_value *n = &m->pickle->values[name], *of = &m->pickle->values[module];
-    return push_global(m, of->text.bytes, of->text.length, n->text.bytes, n->text.length);
-}
-
-/* OrderedDict takes a list of pairs, Counter a dict, defaultdict what makes its values. */
-static bool make_dict(vgg_pickle_machine *m, uint32_t arguments) {
-    if (!vgg_pickle_machine_push_container(m, VGG_PICKLE_DICT))
-        return false;
-    uint32_t dict = m->stack[m->stack_count - 1];
-    const vgg_pickle *p = m->pickle;
-    uint32_t first = p->values[arguments].items.first;
-    if (first == VGG_PICKLE_END)
-        return true;
-    const vgg_pickle_value given = p->values[p->cells[first].value];
-    if (given.kind != VGG_PICKLE_DICT && given.kind != VGG_PICKLE_LIST)
-        return true;
-    for (uint32_t c = given.items.first; c != VGG_PICKLE_END; c = p->cells[c].next) {
-        if (given.kind == VGG_PICKLE_DICT) {
-            if (!vgg_pickle_machine_append(m, dict, p->cells[c].value))
-                return false;
-            continue;
-        }
-        const vgg_pickle_value *pair = &p->values[p->cells[c].value];
-        const vgg_pickle_value *parts[3];
-        if ((pair->kind != VGG_PICKLE_LIST && pair->kind != VGG_PICKLE_TUPLE) ||
-            vgg_pickle_items(p, pair, parts, 3) != 2)
-            return vgg_pickle_machine_fail(m, VGG_ERROR_FORMAT,
-                                           "its pickle makes a dict of what are no pairs");
-        if (!vgg_pickle_machine_append(m, dict, (uint32_t)(parts[0] - p->values)) ||
-            !vgg_pickle_machine_append(m, dict, (uint32_t)(parts[1] - p->values)))
-            return false;
-    }
-    return true;
-}
-
-static bool call(vgg_pickle_machine *m, uint32_t function, uint32_t arguments) {
-    if (kind_of(m, arguments) != VGG_PICKLE_TUPLE)
-        return vgg_pickle_machine_fail(m, VGG_ERROR_FORMAT,
-                                       "its pickle makes a call without a tuple of arguments");
-    if (kind_of(m, function) != VGG_PICKLE_GLOBAL)
-        return vgg_pickle_machine_fail(m, VGG_ERROR_FORMAT,
-                                       "its pickle calls a value that has no name");
-    const vgg_pickle_global *global = m->pickle->values[function].global;
-    vgg_pickle_value made = m->pickle->values[arguments];
-    switch (global->role) {
-    case VGG_PICKLE_MAKES_DICT:
-        return make_dict(m, arguments);
-    case VGG_PICKLE_MAKES_TENSOR:
-    case VGG_PICKLE_MAKES_TENSOR_V3:
-        made.kind = VGG_PICKLE_TENSOR;
-        made.global = global;
-        return vgg_pickle_machine_push_new(m, made);
-    case VGG_PICKLE_MAKES_ITS_FIRST:
-        if (made.items.first != VGG_PICKLE_END)
-            return vgg_pickle_machine_push(m, m->pickle->cells[made.items.first].value);
-        return vgg_pickle_machine_push_container(m, VGG_PICKLE_OPAQUE);
-    case VGG_PICKLE_MAKES_OPAQUE:
-        return vgg_pickle_machine_push_container(m, VGG_PICKLE_OPAQUE);
-    case VGG_PICKLE_IS_TYPE:
-        break;
-    }
-    return vgg_pickle_machine_fail(
-        m, VGG_ERROR_UNSUPPORTED,
-        "its pickle calls %s.%s, which no state dict needs and which is not run", global->module,
-        global->name);
+    return vgg_pickle_machine_global(m, of->text.bytes, of->text.length, n->text.bytes,
+                                     n->text.length);
 }
 
 /* REDUCE, NEWOBJ; NEWOBJ_EX has a dict of named arguments too. */
@@ -370,29 +299,35 @@ static bool do_call(vgg_pickle_machine *m) {
     if (m->opcode == 0x92 && !vgg_pickle_machine_pop(m, &named))
         return false;
     return vgg_pickle_machine_pop(m, &arguments) && vgg_pickle_machine_pop(m, &function) &&
-           call(m, function, arguments);
+           vgg_pickle_machine_call(m, function, arguments);
 }
 
-/* An object's attributes, such as a state dict's versions, say nothing about its values. */
 static bool do_build(vgg_pickle_machine *m) {
     uint32_t state, object;
     if (!vgg_pickle_machine_pop(m, &state) || !vgg_pickle_machine_top(m, &object))
         return false;
     vgg_pickle_kind kind = kind_of(m, object);
-    if (kind != VGG_PICKLE_DICT && kind != VGG_PICKLE_TENSOR && kind != VGG_PICKLE_OPAQUE)
+    bool derived = kind == VGG_PICKLE_LIST && m->pickle->values[object].name != VGG_PICKLE_NO_NAME;
+    if (!derived && kind != VGG_PICKLE_DICT && kind != VGG_PICKLE_TENSOR &&
+        kind != VGG_PICKLE_DTYPE && kind != VGG_PICKLE_ARRAY && kind != VGG_PICKLE_OPAQUE)
         return vgg_pickle_machine_fail(m, VGG_ERROR_FORMAT,
                                        "its pickle gives attributes to what has none");
-    return true;
+    return vgg_pickle_machine_take_state(m, object, state);
 }
 
+/* torch's persistent ids: ("storage", ...), and in old files ("module", class, file, source), which
+ * is the class. */
 static bool do_persistent(vgg_pickle_machine *m) {
     uint32_t id;
     if (!vgg_pickle_machine_pop(m, &id))
         return false;
     vgg_pickle_value value = m->pickle->values[id];
-    const vgg_pickle_value *first;
-    if (value.kind != VGG_PICKLE_TUPLE || vgg_pickle_items(m->pickle, &value, &first, 1) == 0 ||
-        !vgg_pickle_is_text(first, "storage"))
+    const vgg_pickle_value *parts[2];
+    size_t count =
+        value.kind == VGG_PICKLE_TUPLE ? vgg_pickle_items(m->pickle, &value, parts, 2) : 0;
+    if (count == 2 && vgg_pickle_is_text(parts[0], "module"))
+        return vgg_pickle_machine_push(m, (uint32_t)(parts[1] - m->pickle->values));
+    if (count == 0 || !vgg_pickle_is_text(parts[0], "storage"))
         return vgg_pickle_machine_fail(
             m, VGG_ERROR_UNSUPPORTED,
             "its pickle refers to something outside it that is no storage");
@@ -433,6 +368,7 @@ static bool step(vgg_pickle_machine *m) {
 
 vgg_status vgg_pickle_read(const vgg_pickle_input *input, vgg_pickle *pickle, vgg_error *error) {
     vgg_pickle_machine m = {.input = input, .pickle = pickle, .at = input->start, .error = error};
+    pickle->record = input->record;
     while (!m.stopped && step(&m)) {
     }
     vgg_free(m.stack);
@@ -443,20 +379,6 @@ vgg_status vgg_pickle_read(const vgg_pickle_input *input, vgg_pickle *pickle, vg
 void vgg_pickle_free(vgg_pickle *pickle) {
     vgg_free(pickle->values);
     vgg_free(pickle->cells);
+    vgg_free(pickle->names);
     *pickle = (vgg_pickle){0};
-}
-
-size_t vgg_pickle_items(const vgg_pickle *pickle, const vgg_pickle_value *container,
-                        const vgg_pickle_value **items, size_t count) {
-    size_t found = 0;
-    for (uint32_t c = container->items.first; c != VGG_PICKLE_END && found < count;
-         c = pickle->cells[c].next) {
-        items[found++] = &pickle->values[pickle->cells[c].value];
-    }
-    return found;
-}
-
-bool vgg_pickle_is_text(const vgg_pickle_value *value, const char *text) {
-    return value->kind == VGG_PICKLE_TEXT && value->text.length == strlen(text) &&
-           memcmp(value->text.bytes, text, value->text.length) == 0;
 }

@@ -1,4 +1,4 @@
-/* The names that pickles use: of opcodes, and of what a state dict may refer to. */
+/* The names that pickles use: of opcodes, and of what tensors are made of. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +24,9 @@ static const vgg_pickle_global globals[] = {
     {"torch._utils", "_rebuild_tensor", VGG_PICKLE_MAKES_TENSOR, NULL},
     {"torch._utils", "_rebuild_tensor_v2", VGG_PICKLE_MAKES_TENSOR, NULL},
     {"torch._utils", "_rebuild_tensor_v3", VGG_PICKLE_MAKES_TENSOR_V3, NULL},
+    {"torch.storage", "_load_from_bytes", VGG_PICKLE_MAKES_STORAGE, NULL},
+    {"torch._tensor", "_rebuild_from_type", VGG_PICKLE_CALLS_ITS_FIRST, NULL},
+    {"torch._tensor", "_rebuild_from_type_v2", VGG_PICKLE_CALLS_ITS_FIRST, NULL},
     {"torch._utils", "_rebuild_parameter", VGG_PICKLE_MAKES_ITS_FIRST, NULL},
     {"torch._utils", "_rebuild_parameter_with_state", VGG_PICKLE_MAKES_ITS_FIRST, NULL},
     {"torch.nn.parameter", "Parameter", VGG_PICKLE_MAKES_ITS_FIRST, NULL},
@@ -75,8 +78,12 @@ static const vgg_pickle_global globals[] = {
     BUILTIN("bytearray"),
     {"pathlib", "PosixPath", VGG_PICKLE_MAKES_OPAQUE, NULL},
     {"pathlib", "WindowsPath", VGG_PICKLE_MAKES_OPAQUE, NULL},
-    {"_codecs", "encode", VGG_PICKLE_MAKES_OPAQUE, NULL}, /* bytes, as protocol 2 has them */
-    {"numpy", "dtype", VGG_PICKLE_MAKES_OPAQUE, NULL},
+    {"_codecs", "encode", VGG_PICKLE_MAKES_BYTES, NULL}, /* as protocol 2 has bytes */
+    {"numpy", "dtype", VGG_PICKLE_MAKES_DTYPE, NULL},
+    {"numpy.core.multiarray", "_reconstruct", VGG_PICKLE_MAKES_ARRAY, NULL},
+    {"numpy._core.multiarray", "_reconstruct", VGG_PICKLE_MAKES_ARRAY, NULL},
+    {"numpy.core.numeric", "_frombuffer", VGG_PICKLE_MAKES_ARRAY_FROM, NULL},
+    {"numpy._core.numeric", "_frombuffer", VGG_PICKLE_MAKES_ARRAY_FROM, NULL},
     {"numpy.core.multiarray", "scalar", VGG_PICKLE_MAKES_OPAQUE, NULL},
     {"numpy._core.multiarray", "scalar", VGG_PICKLE_MAKES_OPAQUE, NULL},
 };
@@ -112,6 +119,44 @@ bool vgg_pickle_is_network(const char *module, size_t module_length) {
             return true;
     }
     return same(module, module_length, "__main__");
+}
+
+bool vgg_pickle_runs(const char *module, size_t module_length, const char *name,
+                     size_t name_length) {
+    static const char *const modules[] = {"os",    "posix",  "nt",        "subprocess",
+                                          "sys",   "socket", "importlib", "ctypes",
+                                          "runpy", "pty",    "shutil",    "webbrowser"};
+    static const char *const builtins[] = {"eval",       "exec",     "compile", "open",
+                                           "__import__", "execfile", "input",   "breakpoint"};
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+        size_t length = strlen(modules[i]);
+        if (module_length >= length && memcmp(module, modules[i], length) == 0 &&
+            (module_length == length || module[length] == '.'))
+            return true;
+    }
+    if (!same(module, module_length, "builtins") && !same(module, module_length, "__builtin__"))
+        return false;
+    for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
+        if (same(name, name_length, builtins[i]))
+            return true;
+    }
+    return false;
+}
+
+const char *vgg_pickle_name_text(const vgg_pickle_name *name, char buffer[VGG_PICKLE_NAME_TEXT]) {
+    snprintf(buffer, VGG_PICKLE_NAME_TEXT, "%.*s.%.*s",
+             (int)(name->module_length < 80 ? name->module_length : 80), name->module,
+             (int)(name->name_length < 80 ? name->name_length : 80), name->name);
+    return buffer;
+}
+
+const char *vgg_pickle_name_place(const vgg_pickle *pickle, const vgg_pickle_name *name,
+                                  char buffer[VGG_PICKLE_NAME_TEXT]) {
+    char opcode[VGG_PICKLE_OPCODE_TEXT];
+    snprintf(buffer, VGG_PICKLE_NAME_TEXT, " (opcode %s at byte %zu%s%.80s)",
+             vgg_pickle_opcode_name(name->opcode, opcode), name->at,
+             pickle->record == NULL ? "" : " of ", pickle->record == NULL ? "" : pickle->record);
+    return buffer;
 }
 
 const char *vgg_pickle_opcode_name(unsigned char opcode, char buffer[VGG_PICKLE_OPCODE_TEXT]) {

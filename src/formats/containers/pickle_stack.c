@@ -68,6 +68,19 @@ bool vgg_pickle_machine_push_new(vgg_pickle_machine *m, vgg_pickle_value value) 
     return vgg_pickle_machine_push(m, (uint32_t)p->value_count++);
 }
 
+bool vgg_pickle_machine_note(vgg_pickle_machine *m, vgg_pickle_name name, uint32_t *number) {
+    vgg_pickle *p = m->pickle;
+    if (p->name_count == 0)
+        p->name_count = 1;
+    if (!make_room(m, &p->names, p->name_count, &p->name_capacity, sizeof *p->names,
+                   "list of names"))
+        return false;
+    p->names[0] = (vgg_pickle_name){0};
+    *number = (uint32_t)p->name_count;
+    p->names[p->name_count++] = name;
+    return true;
+}
+
 bool vgg_pickle_machine_push_container(vgg_pickle_machine *m, vgg_pickle_kind kind) {
     vgg_pickle_value value = {.kind = kind};
     value.items.first = value.items.last = VGG_PICKLE_END;
@@ -124,7 +137,9 @@ bool vgg_pickle_machine_top(vgg_pickle_machine *m, uint32_t *value) {
 bool vgg_pickle_machine_remember(vgg_pickle_machine *m, size_t place, uint32_t value) {
     if (!make_room(m, &m->memo, place, &m->memo_capacity, sizeof *m->memo, "memo"))
         return false;
+    while (m->memo_count <= place) {
+        m->memo[m->memo_count++] = VGG_PICKLE_END;
+    }
     m->memo[place] = value;
-    m->memo_count = vgg_size_max(m->memo_count, place + 1);
     return true;
 }

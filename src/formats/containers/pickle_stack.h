@@ -27,6 +27,8 @@ bool vgg_pickle_machine_push(vgg_pickle_machine *m, uint32_t value);
 bool vgg_pickle_machine_push_mark(vgg_pickle_machine *m);
 bool vgg_pickle_machine_push_new(vgg_pickle_machine *m, vgg_pickle_value value);
 bool vgg_pickle_machine_push_container(vgg_pickle_machine *m, vgg_pickle_kind kind); /* empty */
+/* Writes down a name, whose number it gives. */
+bool vgg_pickle_machine_note(vgg_pickle_machine *m, vgg_pickle_name name, uint32_t *number);
 bool vgg_pickle_machine_append(vgg_pickle_machine *m, uint32_t container, uint32_t item);
 
 bool vgg_pickle_machine_pop(vgg_pickle_machine *m, uint32_t *value);
@@ -35,7 +37,18 @@ bool vgg_pickle_machine_top(vgg_pickle_machine *m, uint32_t *value);
  * and following, until the next push. */
 bool vgg_pickle_machine_pop_to_mark(vgg_pickle_machine *m, size_t *first, size_t *count);
 
-/* The place of the memo is at most memo_count. */
+/* Pushes a name. */
+bool vgg_pickle_machine_global(vgg_pickle_machine *m, const char *module, size_t module_length,
+                               const char *name, size_t name_length);
+
+/* Pushes what stands for the result of the call. */
+bool vgg_pickle_machine_call(vgg_pickle_machine *m, uint32_t function, uint32_t arguments);
+
+/* Gives an object its state: an array's is the array, and that of an object of an unknown class is
+ * kept. What a state dict has in its, such as versions, says nothing about its values. */
+bool vgg_pickle_machine_take_state(vgg_pickle_machine *m, uint32_t object, uint32_t state);
+
+/* Python 2 numbers the memo from 1: places may be passed over, and stay VGG_PICKLE_END. */
 bool vgg_pickle_machine_remember(vgg_pickle_machine *m, size_t place, uint32_t value);
 
 #endif

@@ -17,11 +17,16 @@ typedef struct vgg_pth_storage {
     size_t first, view; /* the values of it that are meant: all, save for views of old files */
 } vgg_pth_storage;
 
+/* A whole number from 0. */
+bool vgg_pth_read_size(const vgg_pickle_value *value, size_t *size);
+/* The name of a type of values. */
+bool vgg_pth_is_type(const vgg_pickle_value *value);
+
 vgg_status vgg_pth_storage_read(const vgg_tensor_source *source, const vgg_pickle *pickle,
                                 const vgg_pickle_value *value, vgg_pth_storage *storage,
                                 vgg_error *error);
 
-/* Where the values of storages lie. */
+/* Where the values of storages that a pickle refers to lie. */
 typedef struct vgg_pth_storages {
     void *context;
     /* Gives the storage's count * type->bytes bytes. */
@@ -29,11 +34,22 @@ typedef struct vgg_pth_storages {
                        vgg_error *error);
 } vgg_pth_storages;
 
-/* Finds the state dict in the pickle and fills in the source's tensors. */
+/* Gives the tensor, which has its name, what a TENSOR of the pickle describes. */
+vgg_status vgg_pth_take_tensor(vgg_tensor_source *source, const vgg_pickle *pickle,
+                               const vgg_pickle_value *value, const vgg_pth_storages *storages,
+                               vgg_stored_tensor *tensor, vgg_error *error);
+
+/* Fills in what stands beside the state dict. */
+vgg_status vgg_pth_take_beside(vgg_tensor_source *source, const vgg_pickle *pickle,
+                               const vgg_pickle_value *state, const vgg_pth_storages *storages,
+                               vgg_error *error);
+
+/* storages: NULL for a pickle that refers to none. Finds the state dict in the pickle and fills in
+ * the source's tensors and what stands beside. */
 vgg_status vgg_pth_take_tensors(vgg_tensor_source *source, const vgg_pickle *pickle,
                                 const vgg_pth_storages *storages, vgg_error *error);
 
-/* The file is a series of pickles and raw storages. */
+/* The file is a pickle, or a series of pickles and raw storages. */
 vgg_status vgg_pth_load_legacy(vgg_tensor_source *source, vgg_error *error);
 
 /* Our own metadata, which PyTorch does not look at. */

@@ -1,286 +1,335 @@
-/* From the pickle of a PyTorch file to tensors. torch/_utils.py, _rebuild_tensor_v2, says what the
- * arguments of a tensor are: storage, offset, sizes and strides, all counted in values. */
+/* Finding the state dict among all that a checkpoint holds, and taking its tensors. */
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "formats/array_tensor.h"
 #include "formats/pth/pth.h"
 
-/* Where programs keep the state dict beside other things, the likeliest first. */
-static const char *const wrappers[] = {"state_dict", "model_state_dict", "model",
-                                       "net",        "state_dict_ema",   "model_ema"};
-#define WRAPPERS_DEEP 3
+/* Where programs keep the state dict beside other things, the likeliest first; averaged weights
+ * come behind plain ones. */
+static const char *const wrappers[] = {
+    "state_dict", "model_state_dict", "model_state", "model",  "net",
+    "network",    "module",           "weights",     "params", "state_dict_ema",
+    "model_ema",  "ema_state_dict",   "ema_model",   "ema",    "model_ema_state_dict",
+    "params_ema",
+};
+enum { WRAPPERS = sizeof wrappers / sizeof *wrappers };
 
-/* A tensor as the pickle describes it. */
-typedef struct view {
-    vgg_pth_storage storage;
-    const vgg_element_type *type;
-    size_t offset, dimensions;
-    size_t shape[VGG_STORED_DIMENSIONS], strides[VGG_STORED_DIMENSIONS];
-    size_t count;
-} view;
+/* Deep enough for a list of dicts in a dict of dicts. */
+#define DEPTH_MOST 4
+#define CANDIDATES_MOST 32
+#define VISITS_MOST 4096
+#define LIST_MOST 16
+#define PATH_TEXT 200
+#define FEW_VALUES 4
 
-static bool read_size(const vgg_pickle_value *value, size_t *size) {
-    if (value->kind != VGG_PICKLE_INTEGER || value->integer < 0)
+/* A dict that may be the state dict. */
+typedef struct candidate {
+    const vgg_pickle_value *dict;
+    char path[PATH_TEXT]; /* "model.encoder"; "" for the object itself, shown as "." */
+    size_t rank[DEPTH_MOST + 1], end[DEPTH_MOST + 1]; /* of each key, and where it ends */
+    size_t tensors, matrices, filters; /* all, those of two dimensions or more, those of four */
+} candidate;
+
+typedef struct search {
+    const vgg_pickle *pickle;
+    candidate *found;
+    size_t count, visits;
+} search;
+
+/* ---- what is in a dict ---- */
+
+/* How many sizes there are; 0 for a tensor of few values, such as a mean that is 3x1x1. */
+static size_t count_dimensions(const vgg_pickle *pickle, const vgg_pickle_value *tuple) {
+    const vgg_pickle_value *sizes[VGG_STORED_DIMENSIONS];
+    size_t count = vgg_pickle_items(pickle, tuple, sizes, VGG_STORED_DIMENSIONS), size;
+    size_t values = 1;
+    for (size_t i = 0; i < count && values <= FEW_VALUES; i++) {
+        if (vgg_pth_read_size(sizes[i], &size) && !vgg_size_mul(values, size, &values))
+            values = SIZE_MAX;
+    }
+    return values > FEW_VALUES ? count : 0;
+}
+
+/* The dimensions of a tensor or array under that key; false when the entry is none. */
+static bool tensor_entry(const vgg_pickle *pickle, const vgg_pickle_value *key,
+                         const vgg_pickle_value *value, size_t *dimensions) {
+    enum { SIZES = 2 };
+    const vgg_pickle_value *parts[SIZES + 1];
+    vgg_pickle_array array;
+    if (key->kind != VGG_PICKLE_TEXT)
         return false;
-    *size = (size_t)value->integer;
-    return true;
-}
-
-vgg_status vgg_pth_storage_read(const vgg_tensor_source *source, const vgg_pickle *pickle,
-                                const vgg_pickle_value *value, vgg_pth_storage *storage,
-                                vgg_error *error) {
-    /* ("storage", type, key, location, count), and in old files None or a view of it */
-    const vgg_pickle_value *parts[6], *part[3];
-    size_t count = vgg_pickle_items(pickle, value, parts, 6);
-    if (count < 5 || parts[1]->kind != VGG_PICKLE_GLOBAL ||
-        parts[1]->global->role != VGG_PICKLE_IS_TYPE || parts[2]->kind != VGG_PICKLE_TEXT ||
-        !read_size(parts[4], &storage->count))
-        return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: its pickle describes a storage wrongly, expected a type, a key, a "
-                        "place and a count of values",
-                        source->path);
-    storage->type = vgg_element_type_named(parts[1]->global->type);
-    storage->key = parts[2]->text.bytes;
-    storage->key_length = parts[2]->text.length;
-    storage->first = 0;
-    storage->view = storage->count;
-    size_t bytes;
-    if (!vgg_size_mul(storage->count, storage->type->bytes, &bytes))
-        return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: its pickle gives a storage %zu values, more than memory has addresses",
-                        source->path, storage->count);
-    if (count < 6 || parts[5]->kind == VGG_PICKLE_NONE)
-        return VGG_OK;
-    if (parts[5]->kind != VGG_PICKLE_TUPLE || vgg_pickle_items(pickle, parts[5], part, 3) != 3 ||
-        !read_size(part[1], &storage->first) || !read_size(part[2], &storage->view) ||
-        storage->first > storage->count || storage->view > storage->count - storage->first)
-        return vgg_fail(error, VGG_ERROR_FORMAT,
-                        "%s: its pickle describes a part of a storage that the storage does not "
-                        "have",
-                        source->path);
-    return VGG_OK;
-}
-
-/* ---- one tensor ---- */
-
-static vgg_status fail_tensor(const vgg_tensor_source *source, const vgg_stored_tensor *tensor,
-                              const char *what, vgg_error *error) {
-    return vgg_fail(error, VGG_ERROR_FORMAT, "tensor \"%s\" of %s: %s", tensor->name, source->path,
-                    what);
-}
-
-static vgg_status read_shape(const vgg_tensor_source *source, const vgg_pickle *pickle,
-                             const vgg_pickle_value *sizes, const vgg_pickle_value *strides,
-                             const vgg_stored_tensor *tensor, view *v, vgg_error *error) {
-    const vgg_pickle_value *shape[VGG_STORED_DIMENSIONS + 1], *steps[VGG_STORED_DIMENSIONS + 1];
-    if (sizes->kind != VGG_PICKLE_TUPLE || strides->kind != VGG_PICKLE_TUPLE)
-        return fail_tensor(source, tensor, "its sizes and strides are no tuples", error);
-    v->dimensions = vgg_pickle_items(pickle, sizes, shape, VGG_STORED_DIMENSIONS + 1);
-    if (v->dimensions > VGG_STORED_DIMENSIONS)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "tensor \"%s\" of %s has more than %d dimensions", tensor->name,
-                        source->path, VGG_STORED_DIMENSIONS);
-    if (vgg_pickle_items(pickle, strides, steps, VGG_STORED_DIMENSIONS + 1) != v->dimensions)
-        return fail_tensor(source, tensor, "it has not as many strides as sizes", error);
-    v->count = 1;
-    for (size_t i = 0; i < v->dimensions; i++) {
-        if (!read_size(shape[i], &v->shape[i]) || !read_size(steps[i], &v->strides[i]))
-            return fail_tensor(source, tensor, "a size or stride is not a whole number from 0",
-                               error);
-        if (!vgg_size_mul(v->count, v->shape[i], &v->count))
-            return fail_tensor(source, tensor, "it has more values than memory has addresses",
-                               error);
+    if (value->kind == VGG_PICKLE_ARRAY) {
+        bool numbers = vgg_pickle_array_read(pickle, value, &array) && array.type != NULL;
+        *dimensions = array.count > FEW_VALUES ? array.dimensions : 0;
+        return numbers;
     }
-    return VGG_OK;
-}
-
-/* The storage may hold bytes in place of values. */
-static size_t values_in_view(const view *v) {
-    return v->storage.view * v->storage.type->bytes / v->type->bytes;
-}
-
-static vgg_status check_reach(const vgg_tensor_source *source, const vgg_stored_tensor *tensor,
-                              const view *v, vgg_error *error) {
-    size_t last = v->offset, step;
-    bool fits = true;
-    for (size_t i = 0; i < v->dimensions && v->count > 0; i++) {
-        fits = fits && vgg_size_mul(v->shape[i] - 1, v->strides[i], &step) &&
-               vgg_size_add(last, step, &last);
-    }
-    size_t available = values_in_view(v);
-    if (fits && (v->count > 0 ? last < available : last <= available))
-        return VGG_OK;
-    char text[VGG_SHAPE_TEXT];
-    return vgg_fail(error, VGG_ERROR_FORMAT,
-                    "tensor \"%s\" of %s: its shape %s from value %zu on reaches beyond its "
-                    "storage of %zu values",
-                    tensor->name, source->path, vgg_shape_text(text, v->shape, v->dimensions),
-                    v->offset, available);
-}
-
-static vgg_status read_view(const vgg_tensor_source *source, const vgg_pickle *pickle,
-                            const vgg_pickle_value *value, const vgg_stored_tensor *tensor, view *v,
-                            vgg_error *error) {
-    const vgg_pickle_value *parts[7];
-    size_t count = vgg_pickle_items(pickle, value, parts, 7);
-    bool typed = value->global->role == VGG_PICKLE_MAKES_TENSOR_V3;
-    if (count < (typed ? 7 : 4) || parts[0]->kind != VGG_PICKLE_STORAGE ||
-        !read_size(parts[1], &v->offset))
-        return fail_tensor(source, tensor,
-                           "it is not described by a storage, an offset, sizes "
-                           "and strides",
-                           error);
-    vgg_status status = vgg_pth_storage_read(source, pickle, parts[0], &v->storage, error);
-    if (status == VGG_OK)
-        status = read_shape(source, pickle, parts[2], parts[3], tensor, v, error);
-    if (status != VGG_OK)
-        return status;
-    v->type = v->storage.type;
-    if (typed) {
-        if (parts[6]->kind != VGG_PICKLE_GLOBAL || parts[6]->global->role != VGG_PICKLE_IS_TYPE)
-            return fail_tensor(source, tensor, "its type is no type", error);
-        v->type = vgg_element_type_named(parts[6]->global->type);
-    }
-    return check_reach(source, tensor, v, error);
-}
-
-static bool is_contiguous(const view *v) {
-    size_t expected = 1;
-    for (size_t i = v->dimensions; i-- > 0;) {
-        if (v->shape[i] != 1 && v->strides[i] != expected)
-            return false;
-        expected *= v->shape[i];
-    }
-    return true;
-}
-
-/* Inlined with a width that is a number, so that each copy is one move. */
-static inline void copy_values(unsigned char *to, const unsigned char *from, size_t count,
-                               size_t stride, size_t width) {
-    for (size_t i = 0; i < count; i++) {
-        memcpy(to + i * width, from + i * stride * width, width);
-    }
-}
-
-static void copy_run(unsigned char *to, const unsigned char *from, size_t count, size_t stride,
-                     size_t width) {
-    switch (width) {
-    case 1:
-        copy_values(to, from, count, stride, 1);
-        break;
-    case 2:
-        copy_values(to, from, count, stride, 2);
-        break;
-    case 4:
-        copy_values(to, from, count, stride, 4);
-        break;
-    default:
-        copy_values(to, from, count, stride, 8);
-        break;
-    }
-}
-
-/* Row-major values of a tensor that lies otherwise: transposed, expanded, a part of a larger one.
- */
-static void gather(const view *v, const unsigned char *from, unsigned char *to) {
-    size_t width = v->type->bytes, last = v->dimensions - 1, run = v->shape[last];
-    size_t at[VGG_STORED_DIMENSIONS] = {0};
-    for (size_t done = 0; done < v->count; done += run) {
-        size_t place = 0;
-        for (size_t i = 0; i < last; i++) {
-            place += at[i] * v->strides[i];
-        }
-        copy_run(to + done * width, from + place * width, run, v->strides[last], width);
-        for (size_t i = last; i-- > 0 && ++at[i] == v->shape[i];) {
-            at[i] = 0;
-        }
-    }
-}
-
-static vgg_status take_tensor(vgg_tensor_source *source, const vgg_pickle *pickle,
-                              const vgg_pickle_value *value, const vgg_pth_storages *storages,
-                              vgg_stored_tensor *tensor, vgg_error *error) {
-    view v = {0};
-    const unsigned char *bytes;
-    vgg_status status = read_view(source, pickle, value, tensor, &v, error);
-    if (status == VGG_OK)
-        status = storages->find(storages->context, &v.storage, &bytes, error);
-    if (status != VGG_OK)
-        return status;
-    tensor->type = v.type;
-    tensor->dimensions = v.dimensions;
-    memcpy(tensor->shape, v.shape, sizeof tensor->shape);
-    tensor->count = v.count;
-    tensor->bytes = bytes + v.storage.first * v.storage.type->bytes + v.offset * v.type->bytes;
-    if (v.count == 0 || is_contiguous(&v))
-        return VGG_OK;
-    size_t needed;
-    void *memory;
-    if (!vgg_size_mul(v.count, v.type->bytes, &needed))
-        return fail_tensor(source, tensor, "it has more values than memory has addresses", error);
-    status = vgg_tensor_source_memory(source, needed, tensor->name, &memory, error);
-    if (status != VGG_OK)
-        return status;
-    gather(&v, tensor->bytes, memory);
-    tensor->bytes = memory;
-    return VGG_OK;
-}
-
-/* ---- the state dict ---- */
-
-/* Walks over a dict: true with the next key and value. */
-static bool next_entry(const vgg_pickle *pickle, uint32_t *cell, const vgg_pickle_value **key,
-                       const vgg_pickle_value **value) {
-    if (*cell == VGG_PICKLE_END)
+    *dimensions = 0;
+    if (value->kind != VGG_PICKLE_TENSOR)
         return false;
-    const vgg_pickle_cell *first = &pickle->cells[*cell], *second = &pickle->cells[first->next];
-    *key = &pickle->values[first->value];
-    *value = &pickle->values[second->value];
-    *cell = second->next;
+    if (vgg_pickle_items(pickle, value, parts, SIZES + 1) > SIZES &&
+        parts[SIZES]->kind == VGG_PICKLE_TUPLE)
+        *dimensions = count_dimensions(pickle, parts[SIZES]);
     return true;
 }
 
-static bool is_tensor_entry(const vgg_pickle_value *key, const vgg_pickle_value *value) {
-    return key->kind == VGG_PICKLE_TEXT && value->kind == VGG_PICKLE_TENSOR;
+/* What optimisers keep for a weight, under its number. */
+static bool is_of_optimiser(const vgg_pickle_value *key) {
+    static const char *const names[] = {"exp_avg", "momentum_buffer", "square_avg",
+                                        "max_exp_avg_sq"};
+    bool is = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        is = is || vgg_pickle_is_text(key, names[i]);
+    }
+    return is;
 }
 
-static size_t count_tensors(const vgg_pickle *pickle, const vgg_pickle_value *dict) {
+static void count_tensors(const vgg_pickle *pickle, candidate *c) {
     const vgg_pickle_value *key, *value;
-    size_t count = 0;
-    for (uint32_t cell = dict->items.first; next_entry(pickle, &cell, &key, &value);) {
-        count += is_tensor_entry(key, value);
+    for (uint32_t cell = c->dict->items.first;
+         vgg_pickle_next_entry(pickle, &cell, &key, &value);) {
+        size_t dimensions;
+        if (is_of_optimiser(key)) {
+            c->tensors = c->matrices = c->filters = 0;
+            return;
+        }
+        if (!tensor_entry(pickle, key, value, &dimensions))
+            continue;
+        c->tensors++;
+        c->matrices += dimensions >= 2;
+        c->filters += dimensions == 4;
     }
-    return count;
 }
 
-/* The dict under that key; NULL when there is none. */
-static const vgg_pickle_value *find_dict(const vgg_pickle *pickle, const vgg_pickle_value *dict,
-                                         const char *name) {
-    const vgg_pickle_value *key, *value, *found = NULL;
-    for (uint32_t cell = dict->items.first; next_entry(pickle, &cell, &key, &value);) {
-        if (value->kind == VGG_PICKLE_DICT && vgg_pickle_is_text(key, name))
-            found = value;
+/* ---- looking for dicts ---- */
+
+/* What stands beside the weights and may have tensors of its own. */
+static bool stands_aside(const char *key) {
+    static const char *const beginnings[] = {"optim", "lr_sched",  "sched", "scaler",
+                                             "amp",   "callbacks", "loops", "_"};
+    bool aside = strcmp(key, "opt") == 0;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+        aside = aside || strncasecmp(key, beginnings[i], strlen(beginnings[i])) == 0;
     }
-    return found;
+    return aside;
 }
 
-/* Goes into wrappers until there are tensors; NULL when there are none. */
-static const vgg_pickle_value *find_state(const vgg_pickle *pickle, const vgg_pickle_value *dict,
-                                          size_t depth) {
-    for (size_t i = 0; depth < WRAPPERS_DEEP && i < sizeof wrappers / sizeof *wrappers; i++) {
-        const vgg_pickle_value *inner = find_dict(pickle, dict, wrappers[i]);
-        const vgg_pickle_value *found = inner ? find_state(pickle, inner, depth + 1) : NULL;
-        if (found != NULL)
-            return found;
+static size_t rank_of(const char *key) {
+    size_t rank = 0;
+    while (rank < WRAPPERS && strcmp(wrappers[rank], key) != 0) {
+        rank++;
     }
-    return count_tensors(pickle, dict) > 0 ? dict : NULL;
+    /* The dict itself comes behind what it holds under a known name. */
+    return rank < WRAPPERS ? rank : WRAPPERS + 1;
+}
+
+static void visit(search *s, const vgg_pickle_value *value, const candidate *at, size_t depth);
+
+/* The value under a key, or of a list under its number. */
+static void visit_entry(search *s, const candidate *at, const char *key,
+                        const vgg_pickle_value *value, size_t depth) {
+    candidate inner = *at;
+    size_t used = strlen(inner.path);
+    int written =
+        snprintf(inner.path + used, sizeof inner.path - used, "%s%s", used > 0 ? "." : "", key);
+    if (written < 0 || (size_t)written >= sizeof inner.path - used || stands_aside(key))
+        return;
+    inner.rank[depth] = rank_of(key);
+    inner.end[depth] = strlen(inner.path);
+    inner.rank[depth + 1] = WRAPPERS;
+    visit(s, value, &inner, depth + 1);
+}
+
+static bool is_new(const search *s, const vgg_pickle_value *dict) {
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->found[i].dict == dict)
+            return false;
+    }
+    return true;
+}
+
+static void visit_dict(search *s, const vgg_pickle_value *dict, const candidate *at, size_t depth) {
+    candidate c = *at;
+    c.dict = dict;
+    count_tensors(s->pickle, &c);
+    if (c.tensors > 0 && is_new(s, dict) && s->count < CANDIDATES_MOST)
+        s->found[s->count++] = c;
+    const vgg_pickle_value *key, *value;
+    for (uint32_t cell = dict->items.first;
+         depth < DEPTH_MOST && vgg_pickle_next_entry(s->pickle, &cell, &key, &value);) {
+        char name[PATH_TEXT];
+        if (key->kind != VGG_PICKLE_TEXT || key->text.length >= sizeof name)
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)key->text.length, key->text.bytes);
+        visit_entry(s, at, name, value, depth);
+    }
+}
+
+static void visit(search *s, const vgg_pickle_value *value, const candidate *at, size_t depth) {
+    if (s->visits++ >= VISITS_MOST)
+        return;
+    const vgg_pickle_value *dict = vgg_pickle_attributes(s->pickle, value);
+    if (dict != NULL)
+        visit_dict(s, dict, at, depth);
+    if (value->kind != VGG_PICKLE_LIST && value->kind != VGG_PICKLE_TUPLE)
+        return;
+    const vgg_pickle_value *items[LIST_MOST];
+    size_t count = vgg_pickle_items(s->pickle, value, items, LIST_MOST);
+    for (size_t i = 0; depth < DEPTH_MOST && i < count; i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", i);
+        visit_entry(s, at, number, items[i], depth);
+    }
+}
+
+/* ---- choosing ---- */
+
+static int compare_ranks(const candidate *a, const candidate *b) {
+    for (size_t i = 0; i <= DEPTH_MOST; i++) {
+        if (a->rank[i] != b->rank[i])
+            return a->rank[i] < b->rank[i] ? -1 : 1;
+        /* Between two keys that are not known nothing is likelier. */
+        bool known = a->rank[i] < WRAPPERS;
+        if (a->rank[i] == WRAPPERS ||
+            (!known && (a->end[i] != b->end[i] || memcmp(a->path, b->path, a->end[i]) != 0)))
+            return 0;
+    }
+    return 0;
+}
+
+static size_t weight_of(const candidate *c) {
+    return c->filters > 0 ? 2 : c->matrices > 0;
+}
+
+/* Keeps those that look most like the weights of a network: with filters, else with matrices. */
+static void keep_likely(search *s) {
+    size_t best = 0, kept = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        best = vgg_size_max(best, weight_of(&s->found[i]));
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        if (weight_of(&s->found[i]) == best)
+            s->found[kept++] = s->found[i];
+    }
+    s->count = kept;
+}
+
+static const char *shown_path(const candidate *c) {
+    return c->path[0] == '\0' ? "." : c->path;
+}
+
+/* "\"model\" (20 tensors), \"model_ema\" (20 tensors)"; NULL when memory ran out. */
+static char *list_candidates(const search *s, const candidate *except) {
+    vgg_text text = {0};
+    for (size_t i = 0; i < s->count; i++) {
+        const candidate *c = &s->found[i];
+        if (c != except)
+            vgg_text_add(&text, "%s\"%s\" (%zu tensors)", text.length > 0 ? ", " : "",
+                         shown_path(c), c->tensors);
+    }
+    return vgg_text_take(&text);
+}
+
+static vgg_status fail_choice(const vgg_tensor_source *source, const search *s, const char *told,
+                              vgg_error *error) {
+    char *list = list_candidates(s, NULL);
+    if (list == NULL)
+        return vgg_fail_memory(error, "the names of state dicts", s->count);
+    if (told != NULL)
+        vgg_fail(error, VGG_ERROR_NOT_FOUND, "%s: has no state dict \"%.80s\", only %s",
+                 source->path, told, list);
+    else
+        vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                 "%s: has several state dicts: %s; say which (--state-dict)", source->path, list);
+    vgg_free(list);
+    return told != NULL ? VGG_ERROR_NOT_FOUND : VGG_ERROR_UNSUPPORTED;
+}
+
+static vgg_status choose_told(const vgg_tensor_source *source, const search *s, const char *told,
+                              const candidate **chosen, vgg_error *error) {
+    for (size_t i = 0; i < s->count; i++) {
+        if (strcmp(shown_path(&s->found[i]), told) == 0) {
+            *chosen = &s->found[i];
+            return VGG_OK;
+        }
+    }
+    return fail_choice(source, s, told, error);
+}
+
+/* Of several, a known name before others, and plain weights before averaged ones; between unknown
+ * names nothing is chosen. */
+static vgg_status choose(vgg_tensor_source *source, search *s, const candidate **chosen,
+                         vgg_error *error) {
+    const char *told = source->told != NULL ? source->told->state_dict : NULL;
+    if (told != NULL)
+        return choose_told(source, s, told, chosen, error);
+    keep_likely(s);
+    const candidate *best = &s->found[0];
+    bool equal = false;
+    for (size_t i = 1; i < s->count; i++) {
+        int order = compare_ranks(&s->found[i], best);
+        equal = order == 0 || (order > 0 && equal);
+        if (order < 0)
+            best = &s->found[i];
+    }
+    if (equal)
+        return fail_choice(source, s, NULL, error);
+    *chosen = best;
+    if (s->count == 1)
+        return VGG_OK;
+    char *others = list_candidates(s, best);
+    bool noted = others != NULL &&
+                 vgg_remarks_add(&source->remarks, "took the state dict \"%s\", and left %s",
+                                 shown_path(best), others);
+    vgg_free(others);
+    return noted ? VGG_OK : vgg_fail_memory(error, "a remark", PATH_TEXT);
+}
+
+/* ---- nothing there ---- */
+
+/* The class of a network or of another object that Python alone can make; NULL without one. */
+static const vgg_pickle_name *foreign_name(const vgg_pickle *pickle, bool *network) {
+    for (size_t i = 1; i < pickle->name_count; i++) {
+        const vgg_pickle_name *name = &pickle->names[i];
+        if (vgg_pickle_is_network(name->module, name->module_length)) {
+            *network = true;
+            return name;
+        }
+    }
+    *network = false;
+    return pickle->name_count > 1 ? &pickle->names[1] : NULL;
+}
+
+static vgg_status fail_object(const vgg_tensor_source *source, const vgg_pickle *pickle,
+                              const vgg_pickle_name *name, bool network, vgg_error *error) {
+    char text[VGG_PICKLE_NAME_TEXT], place[VGG_PICKLE_NAME_TEXT];
+    vgg_pickle_name_text(name, text);
+    vgg_pickle_name_place(pickle, name, place);
+    if (network)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: holds a whole network, of class %s, which only Python can make; "
+                        "expected its tensors, as torch.save(model.state_dict(), file) writes "
+                        "them%s",
+                        source->path, text, place);
+    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                    "%s: its pickle calls %s, which is not run, and holds no state dict beside "
+                    "it%s",
+                    source->path, text, place);
 }
 
 static vgg_status fail_no_state(const vgg_tensor_source *source, const vgg_pickle *pickle,
                                 const vgg_pickle_value *root, vgg_error *error) {
+    bool network;
+    const vgg_pickle_name *name = foreign_name(pickle, &network);
+    bool single = root->kind == VGG_PICKLE_OPAQUE || root->kind == VGG_PICKLE_GLOBAL;
+    if (name != NULL && (network || single))
+        return fail_object(source, pickle, name, network, error);
     if (root->kind != VGG_PICKLE_DICT)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: holds %s, expected a state dict, which gives tensors names",
@@ -292,20 +341,21 @@ static vgg_status fail_no_state(const vgg_tensor_source *source, const vgg_pickl
     vgg_text text = {0};
     const vgg_pickle_value *key, *value;
     size_t shown = 0;
-    for (uint32_t cell = root->items.first; shown < 4 && next_entry(pickle, &cell, &key, &value);) {
+    for (uint32_t cell = root->items.first;
+         shown < 4 && vgg_pickle_next_entry(pickle, &cell, &key, &value);) {
         if (key->kind == VGG_PICKLE_TEXT)
             vgg_text_add(&text, "%s\"%.*s\"", shown++ == 0 ? "" : ", ",
                          (int)vgg_size_min(key->text.length, 40), key->text.bytes);
     }
     char *keys = vgg_text_take(&text);
-    vgg_fail(
-        error, VGG_ERROR_FORMAT,
-        "%s: its dict has no tensors, nor does a dict under \"state_dict\" or \"model\" in it; "
-        "its keys begin with %s",
-        source->path, keys == NULL || *keys == '\0' ? "nothing" : keys);
+    vgg_fail(error, VGG_ERROR_FORMAT,
+             "%s: its dict has no tensors, nor has any dict in it; its keys begin with %s",
+             source->path, keys == NULL || *keys == '\0' ? "nothing" : keys);
     vgg_free(keys);
     return VGG_ERROR_FORMAT;
 }
+
+/* ---- taking ---- */
 
 static vgg_status take_name(const vgg_tensor_source *source, const vgg_pickle_value *key,
                             vgg_stored_tensor *tensor, vgg_error *error) {
@@ -342,26 +392,53 @@ static vgg_status check_names(const vgg_tensor_source *source, vgg_error *error)
     return status;
 }
 
-vgg_status vgg_pth_take_tensors(vgg_tensor_source *source, const vgg_pickle *pickle,
-                                const vgg_pth_storages *storages, vgg_error *error) {
-    const vgg_pickle_value *root = &pickle->values[pickle->root], *key, *value;
-    const vgg_pickle_value *state =
-        root->kind == VGG_PICKLE_DICT ? find_state(pickle, root, 0) : NULL;
-    if (state == NULL)
-        return fail_no_state(source, pickle, root, error);
-    size_t count = count_tensors(pickle, state), number = 0;
-    if (count > VGG_PTH_TENSORS_MAX)
+static vgg_status take_entry(vgg_tensor_source *source, const vgg_pickle *pickle,
+                             const vgg_pickle_value *key, const vgg_pickle_value *value,
+                             const vgg_pth_storages *storages, vgg_stored_tensor *tensor,
+                             vgg_error *error) {
+    vgg_pickle_array array;
+    vgg_status status = take_name(source, key, tensor, error);
+    if (status != VGG_OK)
+        return status;
+    if (value->kind == VGG_PICKLE_TENSOR)
+        return vgg_pth_take_tensor(source, pickle, value, storages, tensor, error);
+    vgg_pickle_array_read(pickle, value, &array);
+    return vgg_array_take(source, &array, tensor, error);
+}
+
+static vgg_status take_all(vgg_tensor_source *source, const vgg_pickle *pickle,
+                           const candidate *state, const vgg_pth_storages *storages,
+                           vgg_error *error) {
+    if (state->tensors > VGG_PTH_TENSORS_MAX)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has %zu tensors, expected at most %d",
-                        source->path, count, VGG_PTH_TENSORS_MAX);
-    vgg_status status = vgg_tensor_source_reserve(source, count, error);
-    for (uint32_t cell = state->items.first;
-         status == VGG_OK && next_entry(pickle, &cell, &key, &value);) {
-        if (!is_tensor_entry(key, value))
-            continue;
-        vgg_stored_tensor *tensor = &source->tensors[number++];
-        status = take_name(source, key, tensor, error);
-        if (status == VGG_OK)
-            status = take_tensor(source, pickle, value, storages, tensor, error);
+                        source->path, state->tensors, VGG_PTH_TENSORS_MAX);
+    vgg_status status = vgg_tensor_source_reserve(source, state->tensors, error);
+    const vgg_pickle_value *key, *value;
+    size_t number = 0, dimensions;
+    for (uint32_t cell = state->dict->items.first;
+         status == VGG_OK && vgg_pickle_next_entry(pickle, &cell, &key, &value);) {
+        if (tensor_entry(pickle, key, value, &dimensions))
+            status =
+                take_entry(source, pickle, key, value, storages, &source->tensors[number++], error);
     }
     return status == VGG_OK ? check_names(source, error) : status;
+}
+
+vgg_status vgg_pth_take_tensors(vgg_tensor_source *source, const vgg_pickle *pickle,
+                                const vgg_pth_storages *storages, vgg_error *error) {
+    const vgg_pickle_value *root = &pickle->values[pickle->root];
+    search s = {.pickle = pickle, .found = vgg_calloc(CANDIDATES_MOST, sizeof *s.found)};
+    if (s.found == NULL)
+        return vgg_fail_memory(error, "a list of state dicts", CANDIDATES_MOST * sizeof *s.found);
+    candidate at = {.rank = {WRAPPERS}};
+    visit(&s, root, &at, 0);
+    const candidate *state = NULL;
+    vgg_status status = s.count == 0 ? fail_no_state(source, pickle, root, error)
+                                     : choose(source, &s, &state, error);
+    if (status == VGG_OK)
+        status = take_all(source, pickle, state, storages, error);
+    if (status == VGG_OK)
+        status = vgg_pth_take_beside(source, pickle, state->dict, storages, error);
+    vgg_free(s.found);
+    return status;
 }
