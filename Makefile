@@ -8,12 +8,13 @@
 #   make sanitize  the tests under ASan and UBSan
 #   make valgrind  the unit tests under valgrind
 #   make fuzz      each fuzzer for a minute
+#   make failing-calls  each call of the system, of threads and of memory failing, in each command
 #   make abi       write anew what tests/house/abi/ keeps of this minor version
 WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz abi clean
+.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls abi clean
 
 build:
 	@scripts/packages.sh build
@@ -63,6 +64,12 @@ fuzz:
 	@cmake --preset fuzz >/dev/null
 	@cmake --build build-fuzz --target fuzzers
 	@scripts/fuzz.sh build-fuzz
+
+failing-calls:
+	@scripts/packages.sh build test
+	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
+	@cmake --build build
+	@VGG=build/vgg VGG_BUILD=build tests/faults/failing_calls.py
 
 abi:
 	@scripts/packages.sh build test

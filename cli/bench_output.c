@@ -148,16 +148,13 @@ static json_t *layer_json(const vgg_cli_bench_report *report, const vgg_cli_benc
 bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *report) {
     json_t *results = json_array(), *layers = json_array();
     for (size_t i = 0; i < report->result_count; i++) {
-        json_array_append_new(results, result_json(report, &report->results[i]));
+        results = vgg_cli_json_appended(results, result_json(report, &report->results[i]));
     }
     for (size_t i = 0; i < report->layer_count; i++) {
-        json_array_append_new(layers, report->train
-                                          ? vgg_cli_bench_training_json(&report->layers[i])
-                                          : layer_json(report, &report->layers[i]));
+        layers = vgg_cli_json_appended(layers, report->train
+                                                   ? vgg_cli_bench_training_json(&report->layers[i])
+                                                   : layer_json(report, &report->layers[i]));
     }
-    /* A row that memory ran out for is not in its list. */
-    bool whole = json_array_size(results) == report->result_count &&
-                 json_array_size(layers) == report->layer_count;
     size_t peak = report->results[report->result_count - 1].peak_bytes;
     json_t *object = json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "arch",
                                vgg_cli_json_text(vgg_network_describe(network)->arch), "tier",
@@ -166,6 +163,7 @@ bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *
                                vgg_cli_json_number(report->machine.peak_gflops), "read_gbps",
                                vgg_cli_json_number(report->machine.read_gbps), "rss_mb",
                                vgg_cli_json_number(megabytes(peak)), "layers", layers);
+    bool whole = object != NULL;
     if (whole && report->train)
         whole = vgg_cli_bench_add_parts(object, report);
     if (!whole)

@@ -118,13 +118,16 @@ int vgg_cli_generate(int argc, char **argv) {
         return VGG_CLI_FAILURE;
     }
     char *quoted = vgg_cli_shell_quote(folder);
+    if (quoted == NULL) {
+        vgg_cli_complain("generate", "out of memory for the output");
+        return VGG_CLI_FAILURE;
+    }
     char count[2][VGG_CLI_TEXT_SIZE];
     vgg_cli_print_line("drew %s training and %s validation pictures: %d classes, %zux%zu, in %s",
                        vgg_cli_count_text(count[0], o.train * VGG_PICTOGRAM_CLASSES),
                        vgg_cli_count_text(count[1], o.validation * VGG_PICTOGRAM_CLASSES),
                        VGG_PICTOGRAM_CLASSES, o.size, o.size, folder);
-    if (quoted != NULL)
-        vgg_cli_print_line("next: %s train %s", program_invocation_name, quoted);
+    vgg_cli_print_line("next: %s train %s", program_invocation_name, quoted);
     free(quoted);
     return VGG_CLI_OK;
 }

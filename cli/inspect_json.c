@@ -21,7 +21,7 @@ static json_t *network_object(const vgg_network_options *network) {
 static json_t *numbers(const double *values, size_t count) {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, json_real(values[i]));
+        list = vgg_cli_json_appended(list, json_real(values[i]));
     }
     return list;
 }
@@ -43,7 +43,7 @@ static json_t *class_list(const vgg_inspected_file *file) {
         return json_null();
     json_t *list = json_array();
     for (size_t i = 0; i < file->class_count; i++) {
-        json_array_append_new(list, vgg_cli_json_text(file->class_names[i]));
+        list = vgg_cli_json_appended(list, vgg_cli_json_text(file->class_names[i]));
     }
     return list;
 }
@@ -52,7 +52,7 @@ static json_t *remark_list(const vgg_inspection *inspection) {
     json_t *list = json_array();
     const char *remark;
     for (size_t i = 0; (remark = vgg_inspection_remark(inspection, i)) != NULL; i++) {
-        json_array_append_new(list, vgg_cli_json_text(remark));
+        list = vgg_cli_json_appended(list, vgg_cli_json_text(remark));
     }
     return list;
 }
@@ -61,7 +61,10 @@ static json_t *metadata_object(const vgg_inspection *inspection) {
     json_t *object = json_object();
     const char *key, *value;
     for (size_t i = 0; vgg_inspection_note(inspection, i, &key, &value); i++) {
-        json_object_set_new(object, key, vgg_cli_json_text(value));
+        if (json_object_set_new(object, key, vgg_cli_json_text(value)) != 0) {
+            json_decref(object);
+            return NULL;
+        }
     }
     return object;
 }
@@ -70,7 +73,7 @@ static json_t *metadata_object(const vgg_inspection *inspection) {
 static json_t *tensor_object(const vgg_inspected_tensor *t) {
     json_t *shape = json_array();
     for (size_t i = 0; i < t->dimensions; i++) {
-        json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
+        shape = vgg_cli_json_appended(shape, json_integer((json_int_t)t->shape[i]));
     }
     json_t *object =
         json_pack("{s:o, s:o, s:s, s:o, s:I}", "stored_name", vgg_cli_json_text(t->stored_name),
@@ -97,7 +100,7 @@ static json_t *tensor_list(const vgg_inspection *inspection) {
     json_t *list = json_array();
     const vgg_inspected_tensor *tensor;
     for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++) {
-        json_array_append_new(list, tensor_object(tensor));
+        list = vgg_cli_json_appended(list, tensor_object(tensor));
     }
     return list;
 }
@@ -106,11 +109,11 @@ static json_t *problem_list(const vgg_inspection *inspection) {
     json_t *list = json_array();
     const vgg_problem *problem;
     for (size_t i = 0; (problem = vgg_inspection_problem(inspection, i)) != NULL; i++) {
-        json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:o}", "kind",
-                                              vgg_problem_name(problem->kind), "tensor",
-                                              vgg_cli_json_text(problem->tensor), "count",
-                                              (json_int_t)problem->count, "message",
-                                              vgg_cli_json_text(problem->message)));
+        list = vgg_cli_json_appended(list, json_pack("{s:s, s:o, s:I, s:o}", "kind",
+                                                     vgg_problem_name(problem->kind), "tensor",
+                                                     vgg_cli_json_text(problem->tensor), "count",
+                                                     (json_int_t)problem->count, "message",
+                                                     vgg_cli_json_text(problem->message)));
     }
     return list;
 }
@@ -118,16 +121,6 @@ static json_t *problem_list(const vgg_inspection *inspection) {
 /* null where it is not known. */
 static json_t *softmax_value(const vgg_inspected_file *file) {
     return file->graph_refused ? json_null() : json_boolean(file->softmax);
-}
-
-/* Whether no entry of a list got lost because memory ran out. */
-static bool is_whole(const vgg_inspection *inspection, const json_t *object) {
-    const vgg_inspected_file *file = vgg_inspection_file(inspection);
-    return json_array_size(json_object_get(object, "tensors")) == file->tensors &&
-           json_array_size(json_object_get(object, "classes")) == file->class_count &&
-           json_array_size(json_object_get(object, "problems")) ==
-               vgg_inspection_problem_count(inspection) &&
-           json_object_size(json_object_get(object, "metadata")) == file->notes;
 }
 
 bool vgg_cli_inspect_json(const char *path, const vgg_inspection *inspection) {
@@ -143,10 +136,6 @@ bool vgg_cli_inspect_json(const char *path, const vgg_inspection *inspection) {
         vgg_origin_name(file->class_names_origin), "remarks", remark_list(inspection), "metadata",
         metadata_object(inspection), "tensors", tensor_list(inspection), "problems",
         problem_list(inspection));
-    if (object == NULL || !is_whole(inspection, object)) {
-        json_decref(object);
-        return false;
-    }
     if (!vgg_cli_json_print(object, true, 0))
         return false;
     putchar('\n');

@@ -53,6 +53,13 @@ json_t *vgg_cli_json_number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+json_t *vgg_cli_json_appended(json_t *array, json_t *value) {
+    if (json_array_append_new(array, value) == 0)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
 /* Prints a piece of a text, which ends between two letters. */
 static int print_piece(const char *text, size_t size, void *user) {
     const int *margin = user;

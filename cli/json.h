@@ -13,6 +13,10 @@ json_t *vgg_cli_json_text(const char *text);
 /* A JSON number, or null for one that is not finite, which JSON cannot write. */
 json_t *vgg_cli_json_number(double value);
 
+/* The array with the value, which it takes over, behind its others; NULL, and the array is freed,
+ * when there was no memory for it, or for the value or the array, which may be NULL. */
+json_t *vgg_cli_json_appended(json_t *array, json_t *value);
+
 /* Writes the value to standard output, without a final newline, and releases it: on one line, or,
  * when it is indented, over several that start with `margin` spaces. False when memory ran out,
  * which includes value being NULL. */

@@ -53,18 +53,15 @@ static bool write_json(const vgg_cli_predict_output *output, const char *image,
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         double value = output->logits ? best[i].logit : best[i].probability;
-        json_array_append_new(list, json_pack("{s:I, s:o, s:o}", "index", (json_int_t)best[i].index,
-                                              "label", vgg_cli_json_text(best[i].label),
-                                              output->logits ? "logit" : "probability",
-                                              vgg_cli_json_number(value)));
-    }
-    /* A row that memory ran out for is not in the list. */
-    if (list == NULL || json_array_size(list) != count) {
-        json_decref(list);
-        return false;
+        list = vgg_cli_json_appended(
+            list, json_pack("{s:I, s:o, s:o}", "index", (json_int_t)best[i].index, "label",
+                            vgg_cli_json_text(best[i].label),
+                            output->logits ? "logit" : "probability", vgg_cli_json_number(value)));
     }
     json_t *object =
         json_pack("{s:o, s:o}", "image", vgg_cli_json_text(image), "predictions", list);
+    if (object == NULL)
+        return false;
     fputs(output->written > 0 ? ",\n" : "\n", stdout);
     return vgg_cli_json_print(object, true, 2);
 }

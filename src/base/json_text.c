@@ -14,3 +14,17 @@ char *vgg_json_text(const json_t *value, size_t flags) {
     vgg_text_free(&text);
     return NULL;
 }
+
+json_t *vgg_json_appended(json_t *array, json_t *value) {
+    if (json_array_append_new(array, value) == 0)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
+json_t *vgg_json_with(json_t *object, const char *name, json_t *value) {
+    if (json_object_set_new(object, name, value) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}

@@ -11,6 +11,12 @@
  * json_dumps of Jansson 2.14 gives a text that lacks bytes when its buffer cannot grow. */
 char *vgg_json_text(const json_t *value, size_t flags);
 
+/* The array with the value, which it takes over, behind its others; NULL, and the array is freed,
+ * when there was no memory for it, or for the value or the array, which may be NULL. */
+json_t *vgg_json_appended(json_t *array, json_t *value);
+/* The same of an object. */
+json_t *vgg_json_with(json_t *object, const char *name, json_t *value);
+
 /* Where a text stops to be JSON. */
 typedef struct vgg_json_fault {
     size_t byte;

@@ -27,10 +27,7 @@ char *vgg_json_from_number(double number) {
 static json_t *real_array(const double *values, size_t count) {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
-        if (json_array_append_new(array, json_real(values[i])) != 0) {
-            json_decref(array);
-            return NULL;
-        }
+        array = vgg_json_appended(array, json_real(values[i]));
     }
     return array;
 }
@@ -62,10 +59,7 @@ char *vgg_json_from_preprocess(const vgg_preprocess *preprocess) {
 char *vgg_json_from_labels(const vgg_labels *labels) {
     json_t *array = json_array();
     for (size_t i = 0; i < labels->count; i++) {
-        if (json_array_append_new(array, json_string(labels->names[i])) != 0) {
-            json_decref(array);
-            return NULL;
-        }
+        array = vgg_json_appended(array, json_string(labels->names[i]));
     }
     return write_json(array);
 }

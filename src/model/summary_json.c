@@ -7,9 +7,9 @@
 
 static json_t *layer_json(const vgg_layer_info *info, size_t batch) {
     json_t *shape = json_array();
-    json_array_append_new(shape, json_integer(batch == 0 ? -1 : (json_int_t)batch));
+    shape = vgg_json_appended(shape, json_integer(batch == 0 ? -1 : (json_int_t)batch));
     for (size_t i = 0; i < info->dimensions; i++) {
-        json_array_append_new(shape, json_integer((json_int_t)info->output[i]));
+        shape = vgg_json_appended(shape, json_integer((json_int_t)info->output[i]));
     }
     return json_pack("{s:s, s:s, s:o, s:I, s:I}", "name", info->name, "type", vgg_layer_class(info),
                      "output_shape", shape, "parameters", (json_int_t)info->parameters,
@@ -20,8 +20,8 @@ static json_t *types_json(const vgg_estimate *totals) {
     json_t *types = json_object();
     for (vgg_element element = 0; element < VGG_ELEMENT_OTHER; element++) {
         if (totals->of_type[element] > 0)
-            json_object_set_new(types, vgg_element_name(element),
-                                json_integer((json_int_t)totals->of_type[element]));
+            types = vgg_json_with(types, vgg_element_name(element),
+                                  json_integer((json_int_t)totals->of_type[element]));
     }
     return types;
 }
@@ -34,7 +34,7 @@ vgg_status vgg_network_summary_json(const vgg_network *network, size_t batch, ch
     for (size_t i = 0; i < network->layer_count; i++) {
         vgg_layer_info info = {.struct_size = sizeof info};
         vgg_network_layer(network, i, &info, NULL);
-        json_array_append_new(layers, layer_json(&info, batch));
+        layers = vgg_json_appended(layers, layer_json(&info, batch));
     }
     json_t *root = json_pack(
         "{s:s, s:s, s:b, s:s, s:[I,I,I], s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f}",

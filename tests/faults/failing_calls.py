@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Each call of the system, of a thread or of memory that a command makes, failing: what the program does
 then. A sample of it is test_failing_calls.py; as a program this is all of it (`make failing-calls`):
 
@@ -69,10 +70,15 @@ def commands(folder):
                                before=("run",), statuses=(0, 1, 3)),
         "train-tar": Command(("train", "data.tar.gz", "-o", "out/run", *TINY, "--quiet"), statuses=(0, 1, 3)),
         "generate": Command(("generate", "out/made", "--train", "1", "--validation", "0", "--size", "16")),
+        "eval-json": Command(("eval", "--model", "plain.safetensors", "data", "--format", "json"),
+                             statuses=(0, 1, 3)),
+        "inspect-json": Command(("inspect", "plain.safetensors", "--format", "json")),
         "summary": Command(("summary", "--arch", "D", "--batch-norm")),
         "summary-file": Command(("summary", "plain.safetensors")),
         "summary-json": Command(("summary", "--arch", "A", "--format", "json")),
         "bench": Command(("bench", "plain.safetensors", "--batch", "1", "--runs", "1"), same=False),
+        "bench-json": Command(("bench", "plain.safetensors", "--batch", "1", "--runs", "1", "--format",
+                               "json"), same=False),
     }
     for name in ("safetensors", "pth", "onnx"):
         found["convert-to-" + name] = Command(

@@ -148,12 +148,15 @@ const char *vgg_archive_name(const vgg_archive *archive, size_t record) {
     return name == NULL ? "" : name;
 }
 
-bool vgg_archive_find(const vgg_archive *archive, const char *name, size_t *record) {
-    zip_int64_t found = zip_name_locate(archive->zip, name, 0);
-    if (found < 0)
-        return false;
-    *record = (size_t)found;
-    return true;
+vgg_status vgg_archive_find(const vgg_archive *archive, const char *name, bool *found,
+                            size_t *record, vgg_error *error) {
+    zip_int64_t at = zip_name_locate(archive->zip, name, 0);
+    *found = at >= 0;
+    if (*found)
+        *record = (size_t)at;
+    else if (zip_error_code_zip(zip_get_error(archive->zip)) == ZIP_ER_MEMORY)
+        return vgg_fail_memory(error, archive->path, strlen(name));
+    return VGG_OK;
 }
 
 /* ---- records ---- */

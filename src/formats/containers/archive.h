@@ -20,8 +20,9 @@ size_t vgg_archive_count(const vgg_archive *archive);
 /* The name of a record, which belongs to the archive; "" when it has none. */
 const char *vgg_archive_name(const vgg_archive *archive, size_t record);
 
-/* False when no record has that name. */
-bool vgg_archive_find(const vgg_archive *archive, const char *name, size_t *record);
+/* Whether a record has that name, and which one. */
+vgg_status vgg_archive_find(const vgg_archive *archive, const char *name, bool *found,
+                            size_t *record, vgg_error *error);
 
 /* The whole record, its checksum compared, in memory that the caller frees, with a zero behind it.
  * More than `limit` bytes are refused. */

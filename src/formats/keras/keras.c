@@ -133,11 +133,16 @@ static vgg_status read_archive(vgg_tensor_source *source, vgg_archive *archive, 
                                vgg_error *error) {
     size_t record, weights, size;
     const unsigned char *bytes;
-    if (!vgg_archive_find(archive, config_record, &record) ||
-        !vgg_archive_find(archive, weights_record, &weights))
+    bool described, weighed = false;
+    vgg_status status = vgg_archive_find(archive, config_record, &described, &record, error);
+    if (status == VGG_OK)
+        status = vgg_archive_find(archive, weights_record, &weighed, &weights, error);
+    if (status != VGG_OK)
+        return status;
+    if (!described || !weighed)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: is a .keras archive without %s and %s",
                         source->path, config_record, weights_record);
-    vgg_status status = read_config(source, archive, record, config, error);
+    status = read_config(source, archive, record, config, error);
     if (status == VGG_OK)
         status = vgg_archive_use(archive, weights, &bytes, &size, error);
     if (status != VGG_OK)

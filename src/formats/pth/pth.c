@@ -37,14 +37,17 @@ static bool find_by_tail(const vgg_archive *archive, const char *name, size_t *r
     return false;
 }
 
-/* "<folder>/<name>"; false when memory ran out or there is none. */
-static bool find_record(const zip_loading *l, const char *name, size_t *record) {
+/* "<folder>/<name>". */
+static vgg_status find_record(const zip_loading *l, const char *name, bool *found, size_t *record,
+                              vgg_error *error) {
     vgg_text text = {0};
     vgg_text_add(&text, "%s%s", l->folder, name);
     char *path = vgg_text_take(&text);
-    bool found = path != NULL && vgg_archive_find(l->archive, path, record);
+    if (path == NULL)
+        return vgg_fail_memory(error, "a record's name", strlen(name));
+    vgg_status status = vgg_archive_find(l->archive, path, found, record, error);
     vgg_free(path);
-    return found;
+    return status;
 }
 
 static vgg_status fail_other(const vgg_tensor_source *source, const char *what, vgg_error *error) {
@@ -77,9 +80,11 @@ static vgg_status take_folder(zip_loading *l, size_t pickle, vgg_error *error) {
 static vgg_status check_byte_order(const zip_loading *l, vgg_error *error) {
     size_t record, size;
     unsigned char *text;
-    if (!find_record(l, "byteorder", &record))
-        return VGG_OK;
-    vgg_status status = vgg_archive_read(l->archive, record, 64, &text, &size, error);
+    bool found;
+    vgg_status status = find_record(l, "byteorder", &found, &record, error);
+    if (status != VGG_OK || !found)
+        return status;
+    status = vgg_archive_read(l->archive, record, 64, &text, &size, error);
     if (status != VGG_OK)
         return status;
     if (strcmp((const char *)text, "little") != 0)
@@ -112,10 +117,11 @@ static vgg_status take_metadata(vgg_tensor_source *source, json_t *notes, vgg_er
 static vgg_status read_metadata(const zip_loading *l, vgg_error *error) {
     size_t record, size;
     unsigned char *text;
-    if (!find_record(l, VGG_PTH_METADATA, &record))
-        return VGG_OK;
-    vgg_status status =
-        vgg_archive_read(l->archive, record, METADATA_BYTES_MAX, &text, &size, error);
+    bool found;
+    vgg_status status = find_record(l, VGG_PTH_METADATA, &found, &record, error);
+    if (status != VGG_OK || !found)
+        return status;
+    status = vgg_archive_read(l->archive, record, METADATA_BYTES_MAX, &text, &size, error);
     if (status != VGG_OK)
         return status;
     vgg_json_fault fault;
@@ -141,11 +147,17 @@ static vgg_status find_storage(void *context, const vgg_pth_storage *storage,
     int length = snprintf(name, sizeof name, "data/%.*s",
                           storage->key_length < 64 ? (int)storage->key_length : 64, storage->key);
     size_t record, size, expected = storage->count * storage->type->bytes;
-    if (length < 0 || !find_record(l, name, &record))
+    bool found = false;
+    vgg_status status = VGG_OK;
+    if (length >= 0)
+        status = find_record(l, name, &found, &record, error);
+    if (status != VGG_OK)
+        return status;
+    if (!found)
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: lacks the record \"%s%s\" that its pickle refers to", l->source->path,
                         l->folder, name);
-    vgg_status status = vgg_archive_use(l->archive, record, bytes, &size, error);
+    status = vgg_archive_use(l->archive, record, bytes, &size, error);
     if (status == VGG_OK && size != expected)
         status = vgg_fail(
             error, VGG_ERROR_FORMAT,

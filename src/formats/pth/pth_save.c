@@ -120,12 +120,10 @@ static vgg_status make_pickle(zip_writing *w, const vgg_tensor_source *source, v
 
 static vgg_status make_metadata(zip_writing *w, const vgg_notes *notes, vgg_error *error) {
     json_t *object = json_object();
-    bool complete = object != NULL;
-    for (size_t i = 0; complete && i < notes->count; i++) {
-        complete = json_object_set_new(object, notes->items[i].key,
-                                       json_string(notes->items[i].value)) == 0;
+    for (size_t i = 0; object != NULL && i < notes->count; i++) {
+        object = vgg_json_with(object, notes->items[i].key, json_string(notes->items[i].value));
     }
-    w->metadata = complete ? vgg_json_text(object, JSON_COMPACT) : NULL;
+    w->metadata = object != NULL ? vgg_json_text(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return w->metadata != NULL ? VGG_OK : vgg_fail_memory(error, "the metadata", notes->count);
 }

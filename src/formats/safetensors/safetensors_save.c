@@ -12,10 +12,7 @@
 static json_t *describe_tensor(const vgg_stored_tensor *tensor, size_t begin, size_t end) {
     json_t *shape = json_array();
     for (size_t i = 0; i < tensor->dimensions; i++) {
-        if (json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i])) != 0) {
-            json_decref(shape);
-            return NULL;
-        }
+        shape = vgg_json_appended(shape, json_integer((json_int_t)tensor->shape[i]));
     }
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->type->name, "shape", shape,
                      "data_offsets", (json_int_t)begin, (json_int_t)end);
@@ -24,11 +21,7 @@ static json_t *describe_tensor(const vgg_stored_tensor *tensor, size_t begin, si
 static json_t *describe_metadata(const vgg_notes *notes) {
     json_t *metadata = json_object();
     for (size_t i = 0; i < notes->count; i++) {
-        if (json_object_set_new(metadata, notes->items[i].key,
-                                json_string(notes->items[i].value)) != 0) {
-            json_decref(metadata);
-            return NULL;
-        }
+        metadata = vgg_json_with(metadata, notes->items[i].key, json_string(notes->items[i].value));
     }
     return metadata;
 }
@@ -36,19 +29,16 @@ static json_t *describe_metadata(const vgg_notes *notes) {
 /* NULL when memory ran out. jansson keeps the order in which keys were added. */
 static char *describe(const vgg_tensor_source *source) {
     json_t *header = json_object();
-    bool complete = header != NULL;
     if (source->metadata.count > 0)
-        complete =
-            json_object_set_new(header, "__metadata__", describe_metadata(&source->metadata)) == 0;
+        header = vgg_json_with(header, "__metadata__", describe_metadata(&source->metadata));
     size_t begin = 0;
-    for (size_t i = 0; complete && i < source->tensor_count; i++) {
+    for (size_t i = 0; header != NULL && i < source->tensor_count; i++) {
         const vgg_stored_tensor *tensor = &source->tensors[i];
         size_t end = begin + tensor->count * tensor->type->bytes;
-        complete =
-            json_object_set_new(header, tensor->name, describe_tensor(tensor, begin, end)) == 0;
+        header = vgg_json_with(header, tensor->name, describe_tensor(tensor, begin, end));
         begin = end;
     }
-    char *text = complete ? vgg_json_text(header, JSON_COMPACT) : NULL;
+    char *text = header != NULL ? vgg_json_text(header, JSON_COMPACT) : NULL;
     json_decref(header);
     return text;
 }

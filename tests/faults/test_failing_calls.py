@@ -1,0 +1,21 @@
+"""Some of the calls of the system, of threads and of memory that each command makes, failing. All of them
+are tried by `make failing-calls`."""
+
+import failing_calls
+import pytest
+
+pytestmark = pytest.mark.skipif(not failing_calls.LIBRARY.exists(),
+                                reason="calls are caught on Linux, without sanitizers")
+
+# Of each command and kind; another seed picks others.
+SOME = 2
+
+
+def test_some_calls_of_each_kind(tmp_path):
+    found, tried = [], 0
+    for name, kind, count, faults in failing_calls.sweep(tmp_path, most=SOME, seed=20):
+        tried += count
+        found += [f"{name}: {kind} {at}{' alone' if once else ' and later'}: {fault}"
+                  for at, once, fault in faults]
+    assert not found, "\n".join(found)
+    assert tried > 300
