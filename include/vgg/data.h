@@ -165,6 +165,8 @@ typedef struct vgg_loader_options {
     void *user;
     vgg_threads *shared_threads; /* they decode when they have nothing to compute, and must outlive
                                   * the loader. Default NULL */
+    bool balance; /* an epoch has as many pictures of each class, or nearly, in a new order: those
+                   * of small classes several times, each time in another view. Default false */
 } vgg_loader_options;
 
 VGG_API void vgg_loader_options_init(vgg_loader_options *options, size_t size);

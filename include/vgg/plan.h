@@ -21,7 +21,7 @@ extern "C" {
 /* What dropout and batch normalisation do. In VGG_MODE_EVAL dropout passes everything and batch
  * normalisation uses the running statistics; in VGG_MODE_TRAIN dropout drops and rescales the rest
  * by 1 / (1 - p), and batch normalisation uses the batch's statistics and updates the running ones
- * (momentum 0.1, unbiased variance). */
+ * (norm_momentum, unbiased variance). */
 typedef enum vgg_mode {
     VGG_MODE_EVAL = 0,
     VGG_MODE_TRAIN = 1,
@@ -50,6 +50,9 @@ typedef struct vgg_plan_options {
                                   * counts for nothing. Default NULL: on threads of its own */
     size_t tuned_batch; /* the algorithms are those that are fastest for so many images; default 0:
                          * for `batch`. They differ in rounding */
+    double norm_momentum; /* in VGG_MODE_TRAIN a batch moves running statistics by this share of
+                           * what is between: PyTorch's momentum of batch normalisation, from 0 to
+                           * 1, default 0.1 */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);

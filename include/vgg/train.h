@@ -23,9 +23,15 @@ typedef enum vgg_optimiser_kind {
      * * w; v = momentum * v + g (v = g the first time); w -= rate * v. Weight decay applies to
      * every trained tensor. */
     VGG_OPTIMISER_SGD = 0,
+    /* The same with Nesterov's momentum: w -= rate * (g + momentum * v). */
+    VGG_OPTIMISER_NESTEROV = 1,
+    /* AdamW as PyTorch defines it: w -= rate * decay * w; m = momentum * m + (1 - momentum) * g;
+     * s = beta2 * s + (1 - beta2) * g^2; w -= rate * m' / (sqrt(s') + epsilon), where m' and s' are
+     * m / (1 - momentum^t) and s / (1 - beta2^t) at step t. `momentum` is what is called beta1. */
+    VGG_OPTIMISER_ADAMW = 2,
 } vgg_optimiser_kind;
 
-/* "sgd"; NULL for any other value. */
+/* "sgd", "nesterov", "adamw"; NULL for any other value. */
 VGG_API const char *vgg_optimiser_name(vgg_optimiser_kind kind);
 
 typedef struct vgg_optimiser_options {
@@ -33,6 +39,27 @@ typedef struct vgg_optimiser_options {
     vgg_optimiser_kind kind; /* default VGG_OPTIMISER_SGD */
     double momentum;         /* default 0.9 */
     double weight_decay;     /* default 5e-4 */
+    double beta2, epsilon;   /* of AdamW, default 0.999 and 1e-8 */
+    double clip; /* the gradients of all trained tensors taken as one vector are made shorter where
+                  * it is longer than this, as torch.nn.utils.clip_grad_norm_ does it. Default 0: no
+                  * limit */
+    double ema;  /* of the weights and running statistics an average is kept: after each step
+                  * average = ema * average + (1 - ema) * value, from the first values on (timm's
+                  * ModelEmaV2). A trainer evaluates it and saves it as the best. Default 0: none */
+    size_t lookahead; /* after each `lookahead` steps slow = keep * slow + (1 - keep) * value and
+                       * value = slow, for weights and running statistics (Zhang et al. 2019).
+                       * Default 0: never */
+    double lookahead_keep; /* default 0.5 */
+    bool lookahead_ramp;   /* keep grows from 0 to lookahead_keep with the cube of the share of the
+                            * run that is done; a trainer knows it. Default false */
+    bool no_decay_norm;    /* no weight decay for biases and batch normalisation; default false */
+    bool fix_norm_scale;   /* batch normalisation's weights stay as they are; default false */
+    double bias_rate; /* times the learning rate for biases of batch normalisation, or of all layers
+                       * in a network without it; their weight decay is divided by it. Default 1 */
+    double head_rate; /* times the learning rate for the last layer; default 1 */
+    double logit_scale; /* the last layer learns as if what it gives were multiplied by this, which
+                         * is part of its weights: its steps are those of weights that are so much
+                         * larger. A trainer multiplies the first weights by it. Default 1 */
 } vgg_optimiser_options;
 
 VGG_API void vgg_optimiser_options_init(vgg_optimiser_options *options, size_t size);
@@ -46,6 +73,10 @@ VGG_API vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan,
                                         vgg_optimiser **optimiser, vgg_error *error);
 VGG_API void vgg_optimiser_free(vgg_optimiser *optimiser);
 
+/* Whether a plan with defer_linear serves an optimiser with these options (NULL: the default): its
+ * linear layers then need no stored gradients. */
+VGG_API bool vgg_optimiser_defers(const vgg_network *network, const vgg_optimiser_options *options);
+
 /* One step with the gradients of the plan's last vgg_plan_backward, or of all since the last step
  * in a plan with micro_batches. The next backward pass begins the next step. A plan with
  * defer_linear needs at least one backward pass per step. */
@@ -56,9 +87,23 @@ VGG_API vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg
 typedef enum vgg_schedule {
     VGG_SCHEDULE_CONSTANT = 0,
     VGG_SCHEDULE_STEP = 1, /* times `gamma` after every `step_epochs` epochs */
+    /* Times `gamma` when `patience` epochs in a row and one more were not better than the best:
+     * PyTorch's ReduceLROnPlateau on the validation loss, or the training loss where there is no
+     * validation; not below `min_rate`. */
+    VGG_SCHEDULE_PLATEAU = 2,
+    /* From the rate to `min_rate` along half a cosine, step by step: PyTorch's CosineAnnealingLR
+     * over all steps of the run. */
+    VGG_SCHEDULE_COSINE = 3,
+    /* PyTorch's OneCycleLR over all steps of the run: along half a cosine from rate / 25 to the
+     * rate in three tenths of the run, then to rate / 250000. With cycle_momentum the momentum goes
+     * from 0.95 to 0.85 and back. */
+    VGG_SCHEDULE_ONE_CYCLE = 4,
+    /* In straight lines from 0.2 times the rate to the rate at 0.23 of the run, then to 0.07 times
+     * the rate at its end (airbench94). */
+    VGG_SCHEDULE_TRIANGLE = 5,
 } vgg_schedule;
 
-/* "constant" or "step"; NULL for any other value. */
+/* "constant", "step", "plateau", "cosine", "one-cycle", "triangle"; NULL for any other value. */
 VGG_API const char *vgg_schedule_name(vgg_schedule schedule);
 
 typedef enum vgg_loss {
@@ -140,6 +185,25 @@ typedef struct vgg_train_options {
     vgg_optimiser_kind optimiser; /* default VGG_OPTIMISER_SGD */
     vgg_loss loss;                /* default VGG_LOSS_CROSS_ENTROPY */
     vgg_threads *shared_threads;  /* as in vgg_plan_options, default NULL */
+    /* What else an optimiser can be told, copied; its kind, momentum and weight decay are those
+     * above. Default NULL: as vgg_optimiser_options_init has it. */
+    const vgg_optimiser_options *optimising;
+    double label_smoothing; /* the target is 1 - label_smoothing for the class and label_smoothing
+                             * divided by the classes added for each: that of PyTorch's
+                             * CrossEntropyLoss. Default 0 */
+    bool balance_loss; /* a class counts the more the fewer pictures it has: pictures / (classes *
+                        * its pictures), as the weights of PyTorch's CrossEntropyLoss. Needs a
+                        * data set, default false */
+    bool balance_samples; /* as in vgg_loader_options, default false */
+    double min_rate;      /* of the plateau and the cosine; default 0 */
+    size_t warmup_epochs; /* the rate first grows in equal steps to the one that the schedule begins
+                           * with, which then has the rest of the run (PyTorch's LinearLR from 1 / n
+                           * in n steps). Default 0 */
+    size_t patience;      /* of the plateau; default 10 */
+    bool cycle_momentum;  /* of the one-cycle; default true */
+    size_t early_stop; /* vgg_train ends after so many epochs without a new best; default 0: never
+                        */
+    double norm_momentum; /* as in vgg_plan_options, default 0.1 */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

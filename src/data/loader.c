@@ -12,7 +12,7 @@
 #include "base/options.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "vgg/data.h"
+#include "data/order.h"
 
 /* Times the short side that is resized to: how large a picture for a random view must stay. */
 enum { REDUCED_TO = 2 };
@@ -39,7 +39,7 @@ struct vgg_loader {
     vgg_threads *own_threads; /* NULL when they are shared */
     vgg_ahead *ahead;
 
-    size_t *order; /* the items of the epoch */
+    size_t *order; /* the items of the epoch, with the times that each was shown before */
     uint64_t epoch;
     bool running;      /* an epoch has begun and has not failed */
     size_t next_batch; /* that vgg_loader_next hands out next */
@@ -57,7 +57,9 @@ static size_t pictures_before(const vgg_loader *loader, size_t batch) {
     return vgg_size_min(batch * loader->options.batch, vgg_dataset_count(loader->dataset));
 }
 
-static vgg_status prepare(const vgg_loader *loader, size_t item, float *input, vgg_error *error) {
+/* view: the number that a random view is drawn by. */
+static vgg_status prepare(const vgg_loader *loader, size_t item, size_t view, float *input,
+                          vgg_error *error) {
     vgg_image image = {0};
     size_t least = loader->augmented ? REDUCED_TO * loader->preprocess.resize : 0;
     vgg_status status = vgg_dataset_read_reduced(loader->dataset, item, least, &image, error);
@@ -65,7 +67,7 @@ static vgg_status prepare(const vgg_loader *loader, size_t item, float *input, v
         return status;
     if (loader->augmented)
         status = vgg_preprocess_augmented(&loader->preprocess, &loader->augment, &image,
-                                          loader->options.seed, loader->epoch, item, input, error);
+                                          loader->options.seed, loader->epoch, view, input, error);
     else
         status = vgg_preprocess_image(&loader->preprocess, &image, input, error);
     vgg_image_free(&image);
@@ -77,11 +79,12 @@ static vgg_status prepare(const vgg_loader *loader, size_t item, float *input, v
 static void make_picture(void *context, size_t number) {
     vgg_loader *loader = context;
     ring_place *place = &loader->ring[number / loader->options.batch % loader->places];
-    size_t at = number % loader->options.batch, item = loader->order[number];
+    size_t at = number % loader->options.batch, view = loader->order[number];
+    size_t item = view % vgg_dataset_count(loader->dataset);
     vgg_error why;
     place->items[at] = item;
     place->classes[at] = vgg_dataset_item_class(loader->dataset, item);
-    place->status[at] = prepare(loader, item, place->inputs + at * loader->input, &why);
+    place->status[at] = prepare(loader, item, view, place->inputs + at * loader->input, &why);
     if (place->status[at] != VGG_OK)
         place->messages[at] = vgg_text_copy(why.message);
 }
@@ -255,6 +258,19 @@ static void allow_batches(vgg_loader *loader) {
                     pictures_before(loader, vgg_size_min(last, loader->batch_count)));
 }
 
+static vgg_status order_items(vgg_loader *loader, uint64_t epoch, vgg_error *error) {
+    size_t count = vgg_dataset_count(loader->dataset);
+    if (loader->options.balance)
+        return vgg_order_balanced(loader->dataset, loader->options.seed, epoch, loader->order,
+                                  error);
+    if (loader->options.shuffle)
+        vgg_random_permutation(loader->order, count, loader->options.seed, epoch);
+    for (size_t i = 0; i < count && !loader->options.shuffle; i++) {
+        loader->order[i] = i;
+    }
+    return VGG_OK;
+}
+
 vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t first_batch,
                             vgg_error *error) {
     if (first_batch > loader->batch_count)
@@ -265,14 +281,10 @@ vgg_status vgg_loader_start(vgg_loader *loader, uint64_t epoch, size_t first_bat
     vgg_status status = vgg_ahead_begin(loader->ahead, pictures_before(loader, first_batch), error);
     if (status != VGG_OK)
         return status;
-    size_t count = vgg_dataset_count(loader->dataset);
     forget_messages(loader);
-    if (loader->options.shuffle)
-        vgg_random_permutation(loader->order, count, loader->options.seed, epoch);
-    else
-        for (size_t i = 0; i < count; i++) {
-            loader->order[i] = i;
-        }
+    status = order_items(loader, epoch, error);
+    if (status != VGG_OK)
+        return status;
     loader->epoch = epoch;
     loader->next_batch = first_batch;
     loader->running = true;

@@ -40,6 +40,15 @@ void VGG_TIERED(sgd)(void *argument, size_t begin, size_t end, size_t worker) {
     float *restrict values = task->values, *restrict velocities = task->velocity;
     float rate = task->rate, momentum = task->momentum, decay = task->decay;
     size_t last = vgg_size_min(end * VGG_CHUNK, task->count);
+    if (task->nesterov) {
+        for (size_t i = begin * VGG_CHUNK; i < last; i++) {
+            float gradient = from[i] + decay * values[i];
+            float velocity = momentum * velocities[i] + gradient;
+            velocities[i] = velocity;
+            values[i] -= rate * (gradient + momentum * velocity);
+        }
+        return;
+    }
     for (size_t i = begin * VGG_CHUNK; i < last; i++) {
         float gradient = from[i] + decay * values[i];
         float velocity = momentum * velocities[i] + gradient;

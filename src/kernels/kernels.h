@@ -284,6 +284,7 @@ typedef struct vgg_linear_update_task {
     float *weights, *weights_velocity; /* (outputs, inputs) */
     float *bias, *bias_velocity;       /* (outputs) */
     float rate, momentum, decay;
+    bool nesterov;
 } vgg_linear_update_task;
 
 /* A register tile of linear_update. */
@@ -402,12 +403,14 @@ typedef struct vgg_relu_task {
     float factor;
 } vgg_relu_task;
 
-/* Stochastic gradient descent: g = gradient + decay * w; v = momentum * v + g; w -= rate * v. */
+/* Stochastic gradient descent: g = gradient + decay * w; v = momentum * v + g; w -= rate * v, or
+ * with Nesterov's momentum w -= rate * (g + momentum * v). */
 typedef struct vgg_sgd_task {
     size_t count;
     float *values, *velocity;
     const float *gradient;
     float rate, momentum, decay;
+    bool nesterov;
 } vgg_sgd_task;
 
 /* Plain (N, C, H, W) to blocked and back. Unit: one channel block of one image. */

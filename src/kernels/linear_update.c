@@ -59,18 +59,21 @@ VGG_INLINE void apply_tile(const vgg_linear_update_task *task, size_t outputs, t
         for (int v = 0; v < TILE_VECTORS; v++) {
             size_t at = (size_t)o * task->inputs + (size_t)v * VGG_LANES;
             vf value = vf_load(weights + at);
-            vf moved = momentum * vf_load(velocity + at) + (sums[o][v] + decay * value);
+            vf gradient = sums[o][v] + decay * value;
+            vf moved = momentum * vf_load(velocity + at) + gradient;
             vf_store(velocity + at, moved);
-            vf_store(weights + at, value - rate * moved);
+            vf step = task->nesterov ? gradient + momentum * moved : moved;
+            vf_store(weights + at, value - rate * step);
         }
     }
 }
 
 static void apply_value(const vgg_linear_update_task *task, float gradient, float *value,
                         float *velocity) {
-    float moved = task->momentum * *velocity + (gradient + task->decay * *value);
+    float whole = gradient + task->decay * *value;
+    float moved = task->momentum * *velocity + whole;
     *velocity = moved;
-    *value -= task->rate * moved;
+    *value -= task->rate * (task->nesterov ? whole + task->momentum * moved : moved);
 }
 
 /* The same for the first `width` columns of a tile that reaches beyond the inputs. */

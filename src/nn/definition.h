@@ -4,7 +4,7 @@
 #define VGG_NN_DEFINITION_H
 
 /* y = (x - mean) / sqrt(variance + epsilon) * weight + bias; training moves the running statistics
- * by the momentum towards those of the batch. As in PyTorch. */
+ * by the momentum towards those of the batch, unless a plan has another. As in PyTorch. */
 #define VGG_BATCH_NORM_EPSILON 1e-5
 #define VGG_BATCH_NORM_MOMENTUM 0.1
 

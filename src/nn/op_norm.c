@@ -40,7 +40,7 @@ static vgg_norm_channels_task channels_task(const vgg_plan *plan, const vgg_cpu_
                                             size_t layer) {
     return (vgg_norm_channels_task){.channels = plan->network->layers[layer].output.channels,
                                     .epsilon = VGG_BATCH_NORM_EPSILON,
-                                    .momentum = VGG_BATCH_NORM_MOMENTUM,
+                                    .momentum = plan->options.norm_momentum,
                                     .gamma = values_of(plan, layer, VGG_TENSOR_WEIGHT),
                                     .beta = values_of(plan, layer, VGG_TENSOR_BIAS),
                                     .running_mean = values_of(plan, layer, VGG_TENSOR_MEAN),

@@ -6,9 +6,11 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "nn/definition.h"
 
 void vgg_plan_options_init(vgg_plan_options *options, size_t size) {
-    const vgg_plan_options defaults = {.struct_size = size, .batch = 1};
+    const vgg_plan_options defaults = {
+        .struct_size = size, .batch = 1, .norm_momentum = VGG_BATCH_NORM_MOMENTUM};
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
@@ -46,6 +48,10 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
     if (options->threads > VGG_THREADS_MAX)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu threads, expected 1 to %d",
                         options->threads, VGG_THREADS_MAX);
+    if (!(options->norm_momentum >= 0 && options->norm_momentum <= 1))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "momentum %g of batch normalisation, expected 0 to 1",
+                        options->norm_momentum);
     if (options->mode != VGG_MODE_EVAL && options->mode != VGG_MODE_TRAIN)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "mode %d, expected eval or train",
                         (int)options->mode);

@@ -119,6 +119,7 @@ static inline bool vgg_plan_accumulates(const vgg_plan *plan) {
 /* Numbers of SGD, as in vgg_sgd_task. */
 typedef struct vgg_sgd_rates {
     float rate, momentum, decay;
+    bool nesterov;
 } vgg_sgd_rates;
 
 /* The step of SGD for the linear layers of a deferred plan that trains, from all images of the

@@ -32,7 +32,8 @@ static void update(vgg_plan *plan, const vgg_cpu_op *op, const vgg_network *velo
         .bias_velocity = velocities[VGG_TENSOR_BIAS].owned,
         .rate = rates.rate,
         .momentum = rates.momentum,
-        .decay = rates.decay};
+        .decay = rates.decay,
+        .nesterov = rates.nesterov};
     vgg_threads_run(plan->threads, (task.outputs + VGG_LINEAR_UPDATE - 1) / VGG_LINEAR_UPDATE,
                     plan->kernels->linear_update, &task);
 }

@@ -109,11 +109,19 @@ static vgg_status rename_file(const checkpoint_file *file, vgg_error *error) {
                     strerror(errno));
 }
 
+/* The model as it was evaluated: with the average of the weights, where there is one. */
+static vgg_status save_best(const vgg_trainer *trainer, const char *path, vgg_error *error) {
+    vgg_averages_swap(trainer->optimiser);
+    vgg_status status = vgg_model_save(trainer->model, path, error);
+    vgg_averages_swap(trainer->optimiser);
+    return status;
+}
+
 static vgg_status save_files(const vgg_trainer *trainer, const checkpoint *names, bool best,
                              vgg_error *error) {
     vgg_status status = vgg_checkpoint_describe_model(trainer, error);
     if (status == VGG_OK && best)
-        status = vgg_model_save(trainer->model, names->best, error);
+        status = save_best(trainer, names->best, error);
     for (size_t i = 0; status == VGG_OK && i < names->copies; i++) {
         status = save_copy(trainer, i, names->files[i].fresh, error);
     }

@@ -197,6 +197,14 @@ static vgg_status validate(vgg_trainer *trainer, vgg_train_event *event, vgg_err
     return VGG_OK;
 }
 
+/* The same with the average of the weights, where there is one. */
+static vgg_status validate_average(vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
+    vgg_averages_swap(trainer->optimiser);
+    vgg_status status = validate(trainer, event, error);
+    vgg_averages_swap(trainer->optimiser);
+    return status;
+}
+
 /* Weights that were ruined by the last step of an epoch show in no loss of it. */
 static vgg_status check_weights(const vgg_trainer *trainer, vgg_error *error) {
     for (size_t i = 0; i < trainer->network->tensor_count; i++) {
@@ -237,7 +245,7 @@ vgg_status vgg_trainer_finish_epoch(vgg_trainer *trainer, vgg_error *error) {
     if (status == VGG_OK)
         status = check_weights(trainer, error);
     if (status == VGG_OK)
-        status = validate(trainer, &event, error);
+        status = validate_average(trainer, &event, error);
     if (status != VGG_OK)
         return status;
     count_epoch(trainer, &event);

@@ -3,13 +3,26 @@
 #include "base/error.h"
 #include "train/trainer.h"
 
+static vgg_moment moment_of(const vgg_trainer *trainer, size_t step) {
+    return (vgg_moment){.epoch = trainer->progress.epoch,
+                        .step = step,
+                        .steps =
+                            trainer->loader == NULL ? 0 : vgg_loader_batch_count(trainer->loader),
+                        .epochs = trainer->options.epochs};
+}
+
 double vgg_trainer_rate(const vgg_trainer *trainer) {
-    const vgg_progress *progress = &trainer->progress;
-    vgg_moment moment = {.epoch = progress->epoch,
-                         .step = progress->step,
-                         .steps =
-                             trainer->loader == NULL ? 0 : vgg_loader_batch_count(trainer->loader)};
-    return trainer->scheduler.row->rate(&trainer->scheduler, moment);
+    return vgg_scheduler_rate(&trainer->scheduler, moment_of(trainer, trainer->progress.step));
+}
+
+double vgg_trainer_momentum(const vgg_trainer *trainer) {
+    return vgg_scheduler_momentum(&trainer->scheduler, moment_of(trainer, trainer->progress.step));
+}
+
+/* The rate of the last step that was done. */
+static double last_rate(const vgg_trainer *trainer) {
+    size_t step = trainer->progress.step;
+    return vgg_scheduler_rate(&trainer->scheduler, moment_of(trainer, step > 0 ? step - 1 : 0));
 }
 
 double vgg_trainer_done(const vgg_trainer *trainer, double epoch_fraction) {
@@ -33,7 +46,7 @@ vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type 
                              .images = progress->images,
                              .loss = progress->loss / images,
                              .accuracy = (double)progress->hits / images,
-                             .rate = vgg_trainer_rate(trainer),
+                             .rate = last_rate(trainer),
                              .images_per_s = seconds > 0 ? (double)progress->images / seconds : 0,
                              .waited = seconds > 0 ? trainer->waited / seconds : 0};
     if (trainer->loader != NULL)

@@ -5,14 +5,26 @@
 #include "train/numbers.h"
 #include "vgg/train.h"
 
+/* Pictures of a step, whose loss is their share in that of the step. */
+typedef struct vgg_loss_task {
+    size_t count, class_count;
+    const float *logits;   /* (count, class_count) */
+    const size_t *classes; /* of each picture */
+    const size_t *others;  /* the classes of what was mixed into them, or NULL */
+    const float *shares;   /* with others: how much of each picture is of its own class */
+    const float *weights;  /* of the classes, or NULL: 1 for each */
+    double whole;          /* what vgg_loss_weight has for all pictures of the step */
+    float *gradient;       /* with respect to the logits, is set */
+} vgg_loss_task;
+
 typedef struct vgg_loss_row {
     const char *name;
     vgg_setting_list numbers; /* of vgg_train_options */
-    /* The share of `count` images in the loss of the `whole` ones of a step, and its gradient with
-     * respect to their logits, (count, class_count), as vgg_cross_entropy_part has them. */
-    double (*part)(const vgg_train_options *options, const float *logits, const size_t *classes,
-                   size_t count, size_t class_count, size_t whole, float *gradient);
+    double (*part)(const vgg_train_options *options, const vgg_loss_task *task);
 } vgg_loss_row;
+
+/* The sum of the weights of the pictures' classes; their number when there are no weights. */
+double vgg_loss_weight(const vgg_loss_task *task);
 
 /* NULL for a loss that there is not. */
 const vgg_loss_row *vgg_loss_row_at(vgg_loss loss);

@@ -9,8 +9,21 @@
 
 static const vgg_optimiser_row *const rows[] = {
     [VGG_OPTIMISER_SGD] = &vgg_optimiser_sgd,
+    [VGG_OPTIMISER_NESTEROV] = &vgg_optimiser_nesterov,
+    [VGG_OPTIMISER_ADAMW] = &vgg_optimiser_adamw,
 };
 #define ROWS (sizeof rows / sizeof *rows)
+
+/* Of all kinds. */
+static const vgg_setting numbers[] = {
+    {"clip", offsetof(vgg_optimiser_options, clip), 0, VGG_RANGE_NOT_NEGATIVE},
+    {"ema", offsetof(vgg_optimiser_options, ema), 0, VGG_RANGE_FRACTION},
+    {"lookahead keep", offsetof(vgg_optimiser_options, lookahead_keep), 0.5, VGG_RANGE_FRACTION},
+    {"bias rate", offsetof(vgg_optimiser_options, bias_rate), 1, VGG_RANGE_POSITIVE},
+    {"head rate", offsetof(vgg_optimiser_options, head_rate), 1, VGG_RANGE_POSITIVE},
+    {"logit scale", offsetof(vgg_optimiser_options, logit_scale), 1, VGG_RANGE_POSITIVE},
+};
+static const vgg_setting_list number_list = {numbers, sizeof numbers / sizeof *numbers};
 
 const char *vgg_optimiser_name(vgg_optimiser_kind kind) {
     return (size_t)kind < ROWS ? rows[kind]->name : NULL;
@@ -27,6 +40,7 @@ vgg_status vgg_optimiser_find(vgg_optimiser_kind kind, const vgg_optimiser_row *
 
 void vgg_optimiser_options_init(vgg_optimiser_options *options, size_t size) {
     vgg_optimiser_options defaults = {.struct_size = size};
+    vgg_settings_init(number_list, &defaults);
     for (size_t i = 0; i < ROWS; i++) {
         vgg_settings_init(rows[i]->numbers, &defaults);
     }
@@ -63,48 +77,106 @@ static vgg_status create_copies(vgg_optimiser *optimiser, vgg_error *error) {
     return status;
 }
 
-vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimiser_options *options,
-                                vgg_network *network, vgg_plan *plan, vgg_optimiser **out,
-                                vgg_error *error) {
+/* A further copy of the row under that name; returns its number. */
+static size_t add_copy(vgg_optimiser_row *row, const char *name) {
+    size_t copy = 0;
+    while (row->copies[copy] != NULL) {
+        copy++;
+    }
+    row->copies[copy] = name;
+    return copy;
+}
+
+static vgg_status create_rules(vgg_optimiser *optimiser, vgg_error *error) {
+    const vgg_network *network = optimiser->network;
+    size_t sums = optimiser->options.clip > 0 ? vgg_clip_sums(network) : 0;
+    optimiser->rules = vgg_calloc(network->tensor_count, sizeof *optimiser->rules);
+    if (sums > 0)
+        optimiser->sums = vgg_calloc(sums, sizeof *optimiser->sums);
+    if (optimiser->rules == NULL || (sums > 0 && optimiser->sums == NULL))
+        return vgg_fail_memory(error, "an optimiser", sums * sizeof *optimiser->sums);
+    vgg_rules_fill(optimiser->row, &optimiser->options, network, optimiser->rules);
+    return VGG_OK;
+}
+
+static vgg_status check(const vgg_optimiser_row *row, const vgg_optimiser_options *options,
+                        const vgg_network *network, const vgg_plan *plan, vgg_error *error) {
     vgg_status status = vgg_settings_check(row->numbers, options, error);
+    if (status == VGG_OK)
+        status = vgg_settings_check(number_list, options, error);
     if (status != VGG_OK)
         return status;
     if (plan->training != network)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the optimiser's plan does not train its network: expected one of "
                         "vgg_plan_create_training");
-    if (plan->options.defer_linear && row->update_deferred == NULL)
+    if (plan->options.defer_linear && !vgg_rules_defer(row, options, network))
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "%s needs stored gradients, and its plan was made with defer_linear",
+                        "%s with these options needs stored gradients, and its plan was made with "
+                        "defer_linear",
                         row->name);
+    return VGG_OK;
+}
+
+vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimiser_options *options,
+                                vgg_network *network, vgg_plan *plan, vgg_optimiser **out,
+                                vgg_error *error) {
+    vgg_status status = check(row, options, network, plan, error);
+    if (status != VGG_OK)
+        return status;
     vgg_optimiser *optimiser = vgg_calloc(1, sizeof *optimiser);
     if (optimiser == NULL)
         return vgg_fail_memory(error, "an optimiser", sizeof *optimiser);
-    *optimiser = (vgg_optimiser){.row = row, .options = *options, .network = network, .plan = plan};
+    *optimiser = (vgg_optimiser){.own_row = *row,
+                                 .options = *options,
+                                 .network = network,
+                                 .plan = plan,
+                                 .slow = VGG_NO_COPY,
+                                 .average = VGG_NO_COPY};
+    optimiser->row = &optimiser->own_row;
+    if (options->lookahead > 0)
+        optimiser->slow = add_copy(&optimiser->own_row, "slow");
+    if (options->ema > 0)
+        optimiser->average = add_copy(&optimiser->own_row, "average");
     status = create_copies(optimiser, error);
     if (status == VGG_OK)
         status = own_values(network, network, error);
+    if (status == VGG_OK)
+        status = create_rules(optimiser, error);
     if (status != VGG_OK) {
         vgg_optimiser_free(optimiser);
         return status;
     }
+    vgg_optimiser_begin(optimiser);
     *out = optimiser;
     return VGG_OK;
+}
+
+/* The caller's options, complete, and their row. */
+static vgg_status read_options(const vgg_optimiser_options *given, vgg_optimiser_options *options,
+                               const vgg_optimiser_row **row, vgg_error *error) {
+    vgg_optimiser_options_init(options, sizeof *options);
+    vgg_status status =
+        vgg_options_read(options, sizeof *options, given, "vgg_optimiser_options", error);
+    return status == VGG_OK ? vgg_optimiser_find(options->kind, row, error) : status;
 }
 
 vgg_status vgg_optimiser_create(vgg_network *network, vgg_plan *plan,
                                 const vgg_optimiser_options *given, vgg_optimiser **optimiser,
                                 vgg_error *error) {
     vgg_optimiser_options options;
-    vgg_optimiser_options_init(&options, sizeof options);
-    vgg_status status =
-        vgg_options_read(&options, sizeof options, given, "vgg_optimiser_options", error);
     const vgg_optimiser_row *row = NULL;
-    if (status == VGG_OK)
-        status = vgg_optimiser_find(options.kind, &row, error);
+    vgg_status status = read_options(given, &options, &row, error);
     if (status != VGG_OK)
         return status;
     return vgg_optimiser_of_row(row, &options, network, plan, optimiser, error);
+}
+
+bool vgg_optimiser_defers(const vgg_network *network, const vgg_optimiser_options *given) {
+    vgg_optimiser_options options;
+    const vgg_optimiser_row *row = NULL;
+    return read_options(given, &options, &row, NULL) == VGG_OK &&
+           vgg_rules_defer(row, &options, network);
 }
 
 void vgg_optimiser_free(vgg_optimiser *optimiser) {
@@ -113,6 +185,8 @@ void vgg_optimiser_free(vgg_optimiser *optimiser) {
     for (size_t k = 0; k < VGG_COPIES_MAX; k++) {
         vgg_network_free(optimiser->copies[k]);
     }
+    vgg_free(optimiser->rules);
+    vgg_free(optimiser->sums);
     vgg_free(optimiser);
 }
 
@@ -134,14 +208,19 @@ vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *
     if (deferred && plan->passes == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a step of a plan with defer_linear needs a backward pass of its own");
+    vgg_status status = optimiser->options.clip > 0 ? vgg_clip_gradients(optimiser, error) : VGG_OK;
+    if (status != VGG_OK)
+        return status;
     for (size_t i = 0; i < optimiser->network->tensor_count; i++) {
         const float *gradient = vgg_plan_gradient(plan, i);
-        if (gradient != NULL)
-            optimiser->row->update(optimiser, i, gradient, rate);
+        if (gradient != NULL && !optimiser->rules[i].fixed)
+            optimiser->row->update(optimiser, i, gradient, rate * optimiser->rules[i].rate);
     }
     if (deferred)
         optimiser->row->update_deferred(optimiser, rate);
     vgg_plan_begin_step(plan);
+    optimiser->steps++;
+    vgg_averages_step(optimiser);
     optimiser->network->version++;
     return VGG_OK;
 }

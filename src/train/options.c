@@ -5,12 +5,19 @@
 
 static const vgg_setting numbers[] = {
     {"learning rate", offsetof(vgg_train_options, rate), 0.005, VGG_RANGE_POSITIVE},
+    {"momentum of batch normalisation", offsetof(vgg_train_options, norm_momentum), 0.1,
+     VGG_RANGE_FRACTION},
 };
 static const vgg_setting_list number_list = {numbers, sizeof numbers / sizeof *numbers};
 
 void vgg_train_options_init(vgg_train_options *options, size_t size) {
-    vgg_train_options defaults = {
-        .struct_size = size, .epochs = 10, .batch = 32, .shuffle = true, .parts = 1};
+    vgg_train_options defaults = {.struct_size = size,
+                                  .epochs = 10,
+                                  .batch = 32,
+                                  .shuffle = true,
+                                  .parts = 1,
+                                  .patience = 10,
+                                  .cycle_momentum = true};
     vgg_optimiser_options optimiser;
     vgg_optimiser_options_init(&optimiser, sizeof optimiser);
     defaults.momentum = optimiser.momentum;

@@ -12,6 +12,7 @@
 typedef struct vgg_moment {
     size_t epoch;       /* from 0 */
     size_t step, steps; /* of the epoch, from 0; steps is 0 where the epoch's end is not known */
+    size_t epochs;      /* of the run */
 } vgg_moment;
 
 typedef struct vgg_scheduler vgg_scheduler;
@@ -25,6 +26,8 @@ typedef struct vgg_schedule_row {
     double (*rate)(const vgg_scheduler *scheduler, vgg_moment moment);
     /* Sees each epoch when it is complete. NULL for a schedule that depends on the moment alone. */
     void (*observe)(vgg_scheduler *scheduler, const vgg_train_event *epoch);
+    /* The momentum at that moment. NULL for a schedule that leaves it as it is. */
+    double (*momentum)(const vgg_scheduler *scheduler, vgg_moment moment);
 } vgg_schedule_row;
 
 /* The schedule of a run. */
@@ -36,6 +39,10 @@ struct vgg_scheduler {
 
 /* NULL for a schedule that there is not. */
 const vgg_schedule_row *vgg_schedule_row_at(vgg_schedule schedule);
+
+/* The rate and the momentum at a moment, with the warm-up. */
+double vgg_scheduler_rate(const vgg_scheduler *scheduler, vgg_moment moment);
+double vgg_scheduler_momentum(const vgg_scheduler *scheduler, vgg_moment moment);
 
 /* Defaults of all rows, and the check of all, whichever is in use. */
 void vgg_schedule_defaults(vgg_train_options *options);

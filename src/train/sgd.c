@@ -1,4 +1,4 @@
-/* Stochastic gradient descent with momentum and weight decay. */
+/* Stochastic gradient descent with momentum and weight decay, plain or Nesterov's. */
 #include "nn/plan.h"
 #include "train/optimiser.h"
 
@@ -10,32 +10,43 @@ static const vgg_setting numbers[] = {
 /* Of the row's copies. */
 enum { VELOCITY = 0 };
 
-static vgg_sgd_rates rates_of(const vgg_optimiser *optimiser, double rate) {
+static vgg_sgd_rates rates_of(const vgg_optimiser *optimiser, double rate, double decay) {
     return (vgg_sgd_rates){.rate = (float)rate,
                            .momentum = (float)optimiser->options.momentum,
-                           .decay = (float)optimiser->options.weight_decay};
+                           .decay = (float)(optimiser->options.weight_decay * decay),
+                           .nesterov = optimiser->options.kind == VGG_OPTIMISER_NESTEROV};
 }
 
 static void update(const vgg_optimiser *optimiser, size_t tensor, const float *gradient,
                    double rate) {
-    vgg_sgd_rates rates = rates_of(optimiser, rate);
+    vgg_sgd_rates rates = rates_of(optimiser, rate, optimiser->rules[tensor].decay);
     vgg_sgd_task task = {.count = optimiser->network->tensors[tensor].info.count,
                          .values = optimiser->network->tensors[tensor].owned,
                          .velocity = optimiser->copies[VELOCITY]->tensors[tensor].owned,
                          .gradient = gradient,
                          .rate = rates.rate,
                          .momentum = rates.momentum,
-                         .decay = rates.decay};
+                         .decay = rates.decay,
+                         .nesterov = rates.nesterov};
     vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count), optimiser->plan->kernels->sgd,
                     &task);
 }
 
 static void update_deferred(const vgg_optimiser *optimiser, double rate) {
-    vgg_plan_update_linear(optimiser->plan, optimiser->copies[VELOCITY], rates_of(optimiser, rate));
+    vgg_plan_update_linear(optimiser->plan, optimiser->copies[VELOCITY],
+                           rates_of(optimiser, rate, 1));
 }
 
 const vgg_optimiser_row vgg_optimiser_sgd = {
     .name = "sgd",
+    .numbers = {numbers, sizeof numbers / sizeof *numbers},
+    .copies = {"velocity"},
+    .update = update,
+    .update_deferred = update_deferred,
+};
+
+const vgg_optimiser_row vgg_optimiser_nesterov = {
+    .name = "nesterov",
     .numbers = {numbers, sizeof numbers / sizeof *numbers},
     .copies = {"velocity"},
     .update = update,

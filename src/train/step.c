@@ -31,57 +31,92 @@ size_t vgg_division_begin(const vgg_division *division, size_t part) {
     return division->grain * (division->count / division->grain * part / division->parts);
 }
 
-/* Adds what `count` pictures of a step of `whole` say to its gradients and to the progress. */
-static vgg_status learn_micro_batch(vgg_trainer *trainer, const float *inputs,
-                                    const size_t *classes, size_t count, size_t whole,
-                                    vgg_error *error) {
+/* The pictures of a step, and what they weigh in its loss together. */
+typedef struct lesson {
+    const float *inputs;
+    const size_t *classes;
+    const size_t *others; /* what was mixed in, as in vgg_loss_task */
+    const float *shares;
+    double weight;
+} lesson;
+
+/* The loss of the pictures from..to-1 of a step. */
+static vgg_loss_task loss_task(const vgg_trainer *trainer, const lesson *step, size_t from,
+                               size_t to) {
+    bool mixed = step->others != NULL;
+    return (vgg_loss_task){.count = to - from,
+                           .class_count = trainer->network->options.classes,
+                           .logits = trainer->logits,
+                           .classes = step->classes + from,
+                           .others = mixed ? step->others + from : NULL,
+                           .shares = mixed ? step->shares + from : NULL,
+                           .weights = trainer->class_weights,
+                           .whole = step->weight,
+                           .gradient = trainer->gradient};
+}
+
+/* Adds what the pictures from..to-1 of a step of `whole` say to its gradients and to the progress.
+ */
+static vgg_status learn_micro_batch(vgg_trainer *trainer, const lesson *step, size_t from,
+                                    size_t to, size_t whole, vgg_error *error) {
+    const vgg_network_options *network = &trainer->network->options;
+    size_t image = network->channels * network->height * network->width;
     vgg_progress *progress = &trainer->progress;
-    size_t class_count = trainer->network->options.classes;
-    vgg_status status = vgg_plan_forward(trainer->plan, inputs, count, trainer->logits, error);
+    vgg_loss_task task = loss_task(trainer, step, from, to);
+    vgg_status status = vgg_plan_forward(trainer->plan, step->inputs + from * image, task.count,
+                                         trainer->logits, error);
     if (status != VGG_OK)
         return status;
-    double loss = trainer->loss->part(&trainer->options, trainer->logits, classes, count,
-                                      class_count, whole, trainer->gradient);
+    double loss = trainer->loss->part(&trainer->options, &task);
     if (!isfinite(loss))
         return vgg_trainer_fail_not_finite(trainer, "the loss is", error);
     progress->loss += loss * (double)whole;
-    for (size_t n = 0; n < count; n++) {
-        progress->hits += vgg_rank(trainer->logits + n * class_count, class_count, classes[n]) == 0;
+    for (size_t n = 0; n < task.count; n++) {
+        progress->hits += vgg_rank(trainer->logits + n * task.class_count, task.class_count,
+                                   task.classes[n]) == 0;
     }
     return vgg_plan_backward(trainer->plan, trainer->gradient, NULL, error);
 }
 
 /* The pictures begin..end-1 of a step of `whole`, in micro-batches that differ by at most one
  * picture. */
-static vgg_status learn_part(vgg_trainer *trainer, const float *inputs, const size_t *classes,
-                             size_t begin, size_t end, size_t whole, vgg_error *error) {
-    const vgg_network_options *network = &trainer->network->options;
-    size_t image = network->channels * network->height * network->width;
+static vgg_status learn_part(vgg_trainer *trainer, const lesson *step, size_t begin, size_t end,
+                             size_t whole, vgg_error *error) {
     size_t count = end - begin, pieces = (count + trainer->most - 1) / trainer->most;
     vgg_status status = VGG_OK;
     for (size_t piece = 0; status == VGG_OK && piece < pieces; piece++) {
         size_t from = begin + count * piece / pieces, to = begin + count * (piece + 1) / pieces;
-        status = learn_micro_batch(trainer, inputs + from * image, classes + from, to - from, whole,
-                                   error);
+        status = learn_micro_batch(trainer, step, from, to, whole, error);
     }
     return status;
 }
 
 /* All parts; the plan has the sum of their gradients in the end. */
-static vgg_status learn_parts(vgg_trainer *trainer, const float *inputs, const size_t *classes,
+static vgg_status learn_parts(vgg_trainer *trainer, const lesson *step,
                               const vgg_division *division, vgg_error *error) {
     vgg_plan *plan = trainer->plan;
     vgg_status status = VGG_OK;
     for (size_t part = 0; status == VGG_OK && part < division->parts; part++) {
         size_t begin = vgg_division_begin(division, part);
         vgg_plan_begin_part(plan, begin);
-        status = learn_part(trainer, inputs, classes, begin, vgg_division_begin(division, part + 1),
+        status = learn_part(trainer, step, begin, vgg_division_begin(division, part + 1),
                             division->count, error);
         if (status == VGG_OK)
             vgg_part_sums_add(&trainer->sums, plan->threads, plan->gradients_of, part,
                               division->parts);
     }
     return status;
+}
+
+/* The optimiser's step, told where the run is. */
+static vgg_status update(vgg_trainer *trainer, vgg_error *error) {
+    vgg_optimiser *optimiser = trainer->optimiser;
+    size_t steps = trainer->loader == NULL ? 0 : vgg_loader_batch_count(trainer->loader);
+    double step = steps > 0 ? (double)(trainer->progress.step + 1) / (double)steps : 0;
+    optimiser->steps = trainer->progress.updates++;
+    optimiser->done = fmin(vgg_trainer_done(trainer, step), 1);
+    optimiser->options.momentum = vgg_trainer_momentum(trainer);
+    return vgg_optimiser_step(optimiser, vgg_trainer_rate(trainer), error);
 }
 
 vgg_status vgg_trainer_learn(vgg_trainer *trainer, const float *inputs, const size_t *classes,
@@ -91,8 +126,11 @@ vgg_status vgg_trainer_learn(vgg_trainer *trainer, const float *inputs, const si
     if (division.count == 0)
         return VGG_OK;
     const vgg_progress before = *progress;
+    lesson step = {.inputs = inputs, .classes = classes};
+    vgg_loss_task all = loss_task(trainer, &step, 0, division.count);
+    step.weight = vgg_loss_weight(&all);
     vgg_plan_set_dropout(trainer->plan, trainer->options.seed, progress->updates);
-    vgg_status status = learn_parts(trainer, inputs, classes, &division, error);
+    vgg_status status = learn_parts(trainer, &step, &division, error);
     if (status != VGG_OK) {
         *progress = before;
         return status;
@@ -100,6 +138,5 @@ vgg_status vgg_trainer_learn(vgg_trainer *trainer, const float *inputs, const si
     if (loss != NULL)
         *loss = (progress->loss - before.loss) / (double)division.count;
     progress->images += division.count;
-    progress->updates++;
-    return vgg_optimiser_step(trainer->optimiser, vgg_trainer_rate(trainer), error);
+    return update(trainer, error);
 }

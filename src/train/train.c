@@ -12,7 +12,10 @@ static vgg_status train_epoch(vgg_trainer *trainer, vgg_error *error) {
 }
 
 static bool complete(const vgg_trainer *trainer) {
-    return trainer->progress.epoch >= trainer->options.epochs;
+    const vgg_progress *progress = &trainer->progress;
+    size_t patience = trainer->options.early_stop;
+    bool stuck = patience > 0 && progress->epoch >= progress->best_epoch + patience;
+    return progress->epoch >= trainer->options.epochs || stuck;
 }
 
 /* Saves what there is when a run is stopped on the way. */

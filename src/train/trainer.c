@@ -52,38 +52,55 @@ static size_t pictures_at_once(const vgg_trainer *trainer) {
 }
 
 /* The gradients of parts are added up, for which they have to be stored. */
-static vgg_plan_options plan_options(const vgg_trainer *trainer, const vgg_optimiser_row *row) {
+static vgg_plan_options plan_options(const vgg_trainer *trainer) {
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
     options.batch = trainer->most;
     options.micro_batches = (trainer->options.batch + trainer->most - 1) / trainer->most;
-    options.defer_linear = trainer->options.parts == 1 && row->update_deferred != NULL;
+    options.defer_linear =
+        trainer->options.parts == 1 && vgg_optimiser_defers(trainer->network, &trainer->optimising);
+    options.norm_momentum = trainer->options.norm_momentum;
     options.shared_threads = trainer->threads;
     options.mode = VGG_MODE_TRAIN;
     return options;
 }
 
 static vgg_status create_plan(vgg_trainer *trainer, vgg_error *error) {
-    const vgg_optimiser_row *row;
-    vgg_status status = vgg_optimiser_find(trainer->options.optimiser, &row, error);
-    if (status != VGG_OK)
-        return status;
-    vgg_plan_options options = plan_options(trainer, row);
-    status = vgg_plan_create_training(trainer->network, &options, &trainer->plan, error);
+    vgg_plan_options options = plan_options(trainer);
+    vgg_status status = vgg_plan_create_training(trainer->network, &options, &trainer->plan, error);
     if (status != VGG_OK)
         return status;
     return vgg_part_sums_create(&trainer->sums, trainer->options.parts,
                                 trainer->plan->gradient_count, error);
 }
 
+/* Weights of the classes that make up for their sizes; none where a class has no pictures. */
+static vgg_status weigh_classes(vgg_trainer *trainer, vgg_error *error) {
+    if (!trainer->options.balance_loss)
+        return VGG_OK;
+    if (trainer->train == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a loss that is balanced needs a data set, whose classes it counts");
+    size_t classes = trainer->network->options.classes, count = vgg_dataset_count(trainer->train);
+    trainer->class_weights = vgg_calloc(classes, sizeof *trainer->class_weights);
+    size_t *counts = vgg_calloc(classes, sizeof *counts);
+    vgg_status status = VGG_OK;
+    if (trainer->class_weights == NULL || counts == NULL)
+        status = vgg_fail_memory(error, "the weights of the classes", classes * sizeof *counts);
+    for (size_t i = 0; status == VGG_OK && i < count; i++) {
+        counts[vgg_dataset_item_class(trainer->train, i)]++;
+    }
+    for (size_t c = 0; status == VGG_OK && c < classes; c++) {
+        double pictures = (double)vgg_size_max(counts[c], 1);
+        trainer->class_weights[c] = (float)((double)count / ((double)classes * pictures));
+    }
+    vgg_free(counts);
+    return status;
+}
+
 static vgg_status create_optimiser(vgg_trainer *trainer, vgg_error *error) {
-    vgg_optimiser_options options;
-    vgg_optimiser_options_init(&options, sizeof options);
-    options.kind = trainer->options.optimiser;
-    options.momentum = trainer->options.momentum;
-    options.weight_decay = trainer->options.weight_decay;
-    return vgg_optimiser_create(trainer->network, trainer->plan, &options, &trainer->optimiser,
-                                error);
+    return vgg_optimiser_create(trainer->network, trainer->plan, &trainer->optimising,
+                                &trainer->optimiser, error);
 }
 
 static vgg_status create_loader(vgg_trainer *trainer, vgg_error *error) {
@@ -95,12 +112,29 @@ static vgg_status create_loader(vgg_trainer *trainer, vgg_error *error) {
     options.workers = trainer->options.workers;
     options.shared_threads = trainer->threads;
     options.shuffle = trainer->options.shuffle;
+    options.balance = trainer->options.balance_samples;
     options.seed = trainer->options.seed;
     options.augment = vgg_views_random(&trainer->augment) ? &trainer->augment : NULL;
     options.skipped = vgg_trainer_skipped;
     options.user = trainer;
     return vgg_loader_create(trainer->train, vgg_model_preprocess(trainer->model), &options,
                              &trainer->loader, error);
+}
+
+/* What the optimiser is told, from both places of the options. */
+static vgg_status read_optimising(vgg_trainer *trainer, vgg_error *error) {
+    vgg_optimiser_options *own = &trainer->optimising;
+    const vgg_optimiser_row *row;
+    vgg_optimiser_options_init(own, sizeof *own);
+    vgg_status status = vgg_options_read(own, sizeof *own, trainer->options.optimising,
+                                         "vgg_optimiser_options", error);
+    if (status != VGG_OK)
+        return status;
+    own->kind = trainer->options.optimiser;
+    own->momentum = trainer->options.momentum;
+    own->weight_decay = trainer->options.weight_decay;
+    trainer->options.optimising = own;
+    return vgg_optimiser_find(own->kind, &row, error);
 }
 
 /* What the options point to need not outlive the making. */
@@ -115,6 +149,9 @@ static vgg_status copy_options(vgg_trainer *trainer, const vgg_train_options *gi
     if (status != VGG_OK)
         return status;
     own->augment = &trainer->augment;
+    status = read_optimising(trainer, error);
+    if (status != VGG_OK)
+        return status;
     if (own->folder != NULL && (trainer->folder = vgg_text_copy(own->folder)) == NULL)
         return vgg_fail_memory(error, "the folder's name", strlen(own->folder));
     own->folder = trainer->folder;
@@ -132,6 +169,8 @@ static vgg_status set_up(vgg_trainer *trainer, vgg_error *error) {
     if (status == VGG_OK)
         status = vgg_threads_obtain(trainer->options.shared_threads, trainer->options.threads,
                                     &trainer->threads, &trainer->own_threads, error);
+    if (status == VGG_OK)
+        status = weigh_classes(trainer, error);
     if (status == VGG_OK)
         status = create_plan(trainer, error);
     if (status == VGG_OK)
@@ -195,6 +234,7 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     vgg_plan_free(trainer->plan);
     vgg_threads_free(trainer->own_threads);
     vgg_free(trainer->folder);
+    vgg_free(trainer->class_weights);
     vgg_free(trainer->logits);
     vgg_free(trainer->gradient);
     vgg_free(trainer);
@@ -213,7 +253,7 @@ vgg_status vgg_trainer_add_sink(vgg_trainer *trainer, vgg_train_callback *callba
  */
 static vgg_status count_memory(const vgg_trainer *trainer, size_t *bytes, vgg_error *error) {
     const vgg_optimiser_row *row = trainer->optimiser->row;
-    vgg_plan_options options = plan_options(trainer, row);
+    vgg_plan_options options = plan_options(trainer);
     size_t training, evaluation = 0;
     vgg_status status = vgg_plan_memory(trainer->network, &options, &training, error);
     options.mode = VGG_MODE_EVAL;
@@ -249,6 +289,25 @@ static vgg_status open_log(vgg_trainer *trainer, vgg_error *error) {
     return status;
 }
 
+/* The first weights of a run: those of the last layer have its scale in them, and what is kept
+ * beside the weights starts with them. */
+static void begin_weights(vgg_trainer *trainer) {
+    vgg_network *network = trainer->network;
+    size_t last = 0;
+    for (size_t l = 0; l < network->layer_count; l++) {
+        last = network->layers[l].tensors > 0 ? l : last;
+    }
+    const vgg_layer *head = &network->layers[last];
+    for (size_t t = head->first_tensor; t < head->first_tensor + head->tensors; t++) {
+        float *values = network->tensors[t].owned;
+        for (size_t i = 0; values != NULL && i < network->tensors[t].info.count; i++) {
+            values[i] *= (float)trainer->optimising.logit_scale;
+        }
+    }
+    network->version++;
+    vgg_optimiser_begin(trainer->optimiser);
+}
+
 vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
     if (trainer->begun)
         return VGG_OK;
@@ -259,6 +318,8 @@ vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
     if (status != VGG_OK)
         return status;
     trainer->begun = true;
+    if (!trainer->resumed)
+        begin_weights(trainer);
     status = vgg_trainer_tell(trainer, &event, error);
     trainer->started = vgg_clock_seconds();
     double batches = trainer->loader == NULL ? 0 : (double)vgg_loader_batch_count(trainer->loader);

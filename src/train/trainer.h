@@ -30,6 +30,8 @@ struct vgg_trainer {
     vgg_train_options options;
     char *folder; /* a copy of the options', or NULL */
     vgg_augment augment;
+    vgg_optimiser_options optimising; /* complete */
+    float *class_weights;             /* of the loss, or NULL */
 
     vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
     const vgg_loss_row *loss;
@@ -89,8 +91,9 @@ vgg_status vgg_trainer_fail_not_finite(const vgg_trainer *trainer, const char *w
 
 /* ---- events.c ---- */
 
-/* The learning rate of the step under way. */
+/* The learning rate of the step under way, and the momentum. */
 double vgg_trainer_rate(const vgg_trainer *trainer);
+double vgg_trainer_momentum(const vgg_trainer *trainer);
 
 /* Share of the whole run that is done. */
 double vgg_trainer_done(const vgg_trainer *trainer, double epoch_fraction);

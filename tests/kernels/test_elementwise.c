@@ -4,7 +4,8 @@
  * relu            equal
  * relu_backward   equal: one multiplication
  * sgd: velocity   vgg_sum_error(0) * (|momentum v| + |gradient| + |decay w|)
- * sgd: values     vgg_sum_error(1) * (|w| + rate * the same)
+ * sgd: values     vgg_sum_error(1) * (|w| + rate * the same), with Nesterov's momentum
+ *                 (|w| + rate * (|g| + momentum * the same))
  * dropout         2 roundings: a division, or a product with a quotient */
 #include <math.h>
 
@@ -108,10 +109,12 @@ static void check_step(const vgg_sgd_task *task, const float *values, const floa
     for (size_t i = 0; i < task->count; i++) {
         double w = (double)values[i], v = (double)velocity[i], g = (double)task->gradient[i];
         double size = fabs(momentum * v) + fabs(g) + fabs(decay * w);
-        v = momentum * v + g + decay * w;
-        w -= rate * v;
+        g += decay * w;
+        v = momentum * v + g;
+        w -= rate * (task->nesterov ? g + momentum * v : v);
+        double step_size = task->nesterov ? fabs(g) + momentum * size : size;
         velocity_size[i] = (float)size;
-        value_size[i] = (float)(fabs((double)values[i]) + rate * size);
+        value_size[i] = (float)(fabs((double)values[i]) + rate * step_size);
         if (!(fabs((double)task->velocity[i] - v) <= vgg_sum_error(0) * size) ||
             !(fabs((double)task->values[i] - w) <= vgg_sum_error(1) * (double)value_size[i]))
             vgg_kernel_fail("sgd", "ref", "%g with velocity %g instead of %g, %g",
@@ -158,7 +161,8 @@ static void test_sgd(void **state) {
         vgg_sgd_task task = {.count = draw_count(i),
                              .rate = (float)vgg_draw_real(0.01, 1),
                              .momentum = i % 4 == 0 ? 0 : 0.9f,
-                             .decay = i % 3 == 0 ? 0 : 5e-4f};
+                             .decay = i % 3 == 0 ? 0 : 5e-4f,
+                             .nesterov = i % 2 == 1};
         check_sgd(&task);
         vgg_guarded_free();
     }

@@ -2,7 +2,8 @@
  *
  * output           sums      bound
  * velocity         images    vgg_sum_error(images) * (|momentum v| + sum |dy x| + |decay w|)
- * weights          images    vgg_sum_error(images) * (|w| + rate * the same)
+ * weights          images    vgg_sum_error(images) * (|w| + rate * the same), with Nesterov's
+ *                            momentum (|w| + rate * (sum |dy x| + |decay w| + momentum * the same))
  *
  * and for the bias the same with x of 1. */
 #include <math.h>
@@ -48,9 +49,11 @@ static void check_value(const vgg_linear_update_task *t, double gradient, double
     double momentum = (double)t->momentum * (double)velocity;
     double decay = (double)t->decay * (double)value;
     double v = momentum + gradient + decay, all = fabs(momentum) + size + fabs(decay);
-    double w = (double)value - (double)t->rate * v;
+    double step = t->nesterov ? gradient + decay + (double)t->momentum * v : v;
+    double step_size = t->nesterov ? size + fabs(decay) + (double)t->momentum * all : all;
+    double w = (double)value - (double)t->rate * step;
     *velocity_size = (float)all;
-    *value_size = (float)(fabs((double)value) + (double)t->rate * all);
+    *value_size = (float)(fabs((double)value) + (double)t->rate * step_size);
     if (!(fabs((double)new_velocity - v) <= vgg_sum_error(0) * all) ||
         !(fabs((double)new_value - w) <= vgg_sum_error(0) * (double)*value_size))
         vgg_kernel_fail("linear_update", "ref", "%g with velocity %g instead of %g, %g",
@@ -143,7 +146,8 @@ static void test_update(void **state) {
                                        .outputs = s.outputs,
                                        .rate = (float)vgg_draw_real(0.01, 1),
                                        .momentum = i % 4 == 0 ? 0 : 0.9f,
-                                       .decay = i % 3 == 0 ? 0 : 5e-4f};
+                                       .decay = i % 3 == 0 ? 0 : 5e-4f,
+                                       .nesterov = i % 2 == 1};
         check_update(&task);
         vgg_guarded_free();
     }

@@ -27,6 +27,7 @@ void vgg_sgd_ref(void *argument, size_t begin, size_t end, size_t worker) {
         double gradient = (double)task->gradient[i] + (double)task->decay * (double)task->values[i];
         double velocity = (double)task->momentum * (double)task->velocity[i] + gradient;
         task->velocity[i] = (float)velocity;
-        task->values[i] = (float)((double)task->values[i] - (double)task->rate * velocity);
+        double step = task->nesterov ? gradient + (double)task->momentum * velocity : velocity;
+        task->values[i] = (float)((double)task->values[i] - (double)task->rate * step);
     }
 }

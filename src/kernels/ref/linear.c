@@ -72,13 +72,14 @@ static double panel_value(const float *panels, size_t rows, size_t width, size_t
 
 static void update(const vgg_linear_update_task *task, double gradient, float *value,
                    float *velocity) {
-    double v = (double)task->momentum * (double)*velocity + gradient +
-               (double)task->decay * (double)*value;
+    double g = gradient + (double)task->decay * (double)*value;
+    double v = (double)task->momentum * (double)*velocity + g;
     *velocity = (float)v;
-    *value = (float)((double)*value - (double)task->rate * v);
+    double step = task->nesterov ? g + (double)task->momentum * v : v;
+    *value = (float)((double)*value - (double)task->rate * step);
 }
 
-/* dw[o][i] and db[o] as above, then g += decay w, v = momentum v + g, w -= rate v */
+/* dw[o][i] and db[o] as above, then what vgg_sgd_ref does */
 void vgg_linear_update_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_linear_update_task *task = argument;

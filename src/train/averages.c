@@ -1,0 +1,71 @@
+/* Weights beside those that are trained: Lookahead's slow ones, and their average over the steps.
+ * Running statistics go with them. */
+#include "base/memory.h"
+#include "nn/plan.h"
+#include "train/optimiser.h"
+
+typedef struct blend_task {
+    size_t count;
+    float *kept, *values;
+    float keep, take; /* kept = keep * kept + take * value */
+    bool back;        /* then value = kept */
+} blend_task;
+
+static void blend_chunks(void *context, size_t begin, size_t end, size_t worker) {
+    const blend_task *task = context;
+    (void)worker;
+    size_t last = vgg_size_min(end * VGG_CHUNK, task->count);
+    for (size_t i = begin * VGG_CHUNK; i < last; i++) {
+        task->kept[i] = task->keep * task->kept[i] + task->take * task->values[i];
+        if (task->back)
+            task->values[i] = task->kept[i];
+    }
+}
+
+/* All tensors of a copy, which are those of the layers that are trained. */
+static void blend(const vgg_optimiser *optimiser, size_t copy, double keep, bool back) {
+    for (size_t t = 0; t < optimiser->network->tensor_count; t++) {
+        blend_task task = {.count = optimiser->network->tensors[t].info.count,
+                           .kept = optimiser->copies[copy]->tensors[t].owned,
+                           .values = optimiser->network->tensors[t].owned,
+                           .keep = (float)keep,
+                           .take = (float)(1 - keep),
+                           .back = back};
+        if (task.kept != NULL)
+            vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count), blend_chunks, &task);
+    }
+}
+
+void vgg_averages_step(vgg_optimiser *optimiser) {
+    const vgg_optimiser_options *options = &optimiser->options;
+    if (optimiser->slow != VGG_NO_COPY && optimiser->steps % options->lookahead == 0) {
+        double done = options->lookahead_ramp ? optimiser->done : 1;
+        blend(optimiser, optimiser->slow, options->lookahead_keep * done * done * done, true);
+    }
+    if (optimiser->average != VGG_NO_COPY)
+        blend(optimiser, optimiser->average, options->ema, false);
+}
+
+void vgg_averages_swap(vgg_optimiser *optimiser) {
+    if (optimiser->average == VGG_NO_COPY)
+        return;
+    for (size_t t = 0; t < optimiser->network->tensor_count; t++) {
+        vgg_tensor *value = &optimiser->network->tensors[t];
+        vgg_tensor *average = &optimiser->copies[optimiser->average]->tensors[t];
+        if (average->owned == NULL)
+            continue;
+        void *owned = value->owned;
+        value->owned = average->owned;
+        value->values = average->owned;
+        average->owned = owned;
+        average->values = owned;
+    }
+    optimiser->network->version++;
+}
+
+void vgg_optimiser_begin(vgg_optimiser *optimiser) {
+    if (optimiser->slow != VGG_NO_COPY)
+        blend(optimiser, optimiser->slow, 0, false);
+    if (optimiser->average != VGG_NO_COPY)
+        blend(optimiser, optimiser->average, 0, false);
+}
