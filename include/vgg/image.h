@@ -224,9 +224,31 @@ typedef struct vgg_augment {
                 * random place around the middle, within a black margin of 1/8 of that side. Default
                 * true */
     bool flip; /* mirrored with probability 1/2, default true */
+    /* All of the following are off by default: 0 or false. */
+    bool alternate; /* with flip: mirrored in every other epoch, beginning with one of the first two
+                     * at random */
+    double area;    /* from 0 to 1: in place of the cut-out a part of the whole picture, of at least
+                     * this share of its area and with sides of 3 to 4 up to 4 to 3, resized to the
+                     * input's size: torchvision's RandomResizedCrop */
+    double scale;   /* the short side is resized to a size between that of the preprocessing and
+                     * `scale` times it: the paper's scale jitter */
+    size_t translate; /* moved by up to so many pixels in both directions; what comes in is the
+                       * picture reflected */
+    double rotate;    /* turned by up to so many degrees either way; likewise */
+    bool policy;      /* one operation of random kind and strength: TrivialAugment */
+    double colour;    /* brightness, contrast and saturation are multiplied by factors between 1 -
+                       * colour and 1 + colour: torchvision's ColorJitter without hue */
+    double pca;       /* deviation of what is added along the principal components of ImageNet's
+                       * colours (Krizhevsky et al. 2012, who use 0.1) */
+    double erase;     /* probability that a rectangle of 2 to 33 % of the input becomes 0:
+                       * torchvision's RandomErasing */
 } vgg_augment;
 
 VGG_API void vgg_augment_init(vgg_augment *augment, size_t size);
+
+/* VGG_ERROR_ARGUMENT, naming it, for a member out of its range. */
+VGG_API vgg_status vgg_augment_check(const vgg_augment *augment, const vgg_preprocess *preprocess,
+                                     vgg_error *error);
 
 /* Like vgg_preprocess_image, for a random view: `augment` (NULL: that of vgg_augment_init) says
  * what may be random, and the three numbers, `index` being the picture's, choose. */

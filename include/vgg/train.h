@@ -113,7 +113,8 @@ typedef enum vgg_loss {
 /* "cross-entropy"; NULL for any other value. */
 VGG_API const char *vgg_loss_name(vgg_loss loss);
 
-/* The random views that vgg_augment has, 0, 1, ...: "crop", "flip"; NULL beyond. */
+/* The random views that vgg_augment has, 0, 1, ...: "crop", "flip", "area", "scale", "translate",
+ * "rotate", "policy", "colour", "pca", "erase"; NULL beyond. */
 VGG_API const char *vgg_view_name(size_t view);
 
 typedef enum vgg_event_type {
@@ -204,6 +205,12 @@ typedef struct vgg_train_options {
     size_t early_stop; /* vgg_train ends after so many epochs without a new best; default 0: never
                         */
     double norm_momentum; /* as in vgg_plan_options, default 0.1 */
+    /* Of training on a data set: each picture of a batch is mixed with another of it, in a share
+     * from the distribution Beta(x, x) with x from 0 to 1; 0 is off, the default. mixup adds their
+     * samples up, cutmix puts a rectangle of one into the other; with both it is one or the other
+     * at random. The loss is that of both classes in the same shares, the accuracy that of the
+     * picture's own. */
+    double mixup, cutmix;
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);
@@ -230,6 +237,13 @@ typedef struct vgg_train_result {
 VGG_API vgg_status vgg_train(vgg_model *model, const vgg_dataset *train,
                              const vgg_dataset *validation, const vgg_train_options *options,
                              vgg_train_result *result, vgg_error *error);
+
+/* What a training with these options makes of a batch of that epoch by mixup and cutmix: `inputs`,
+ * of the size of batch->inputs, of pictures with the channels, height and width of `shape`; the
+ * class of what was mixed into each, and the share of the picture itself. */
+VGG_API vgg_status vgg_train_mix(const vgg_train_options *options, uint64_t epoch,
+                                 const vgg_batch *batch, const vgg_preprocess *shape, float *inputs,
+                                 size_t *others, float *shares, vgg_error *error);
 
 /* What to train on a data set when nothing else is known: a small VGG that learns from some hundred
  * pictures of a class within minutes. */

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "nn/rank.h"
 #include "train/checkpoint.h"
+#include "train/mix.h"
 #include "vgg/loss.h"
 
 /* ---- steps ---- */
@@ -52,12 +53,33 @@ vgg_status vgg_trainer_step(vgg_trainer *trainer, const float *inputs, const siz
                         "a step on %zu inputs, expected 1 to %zu, and with batch norm no input "
                         "that has to be computed alone",
                         count, trainer->options.batch);
+    const vgg_lesson lesson = {.count = count, .inputs = inputs, .classes = classes};
     vgg_status status = check_arrays(trainer, classes, count, error);
     if (status == VGG_OK)
         status = start_epoch(trainer, error);
     if (status == VGG_OK)
-        status = vgg_trainer_learn(trainer, inputs, classes, count, loss, error);
+        status = vgg_trainer_learn(trainer, &lesson, loss, error);
     return status == VGG_OK ? finish_step(trainer, error) : status;
+}
+
+/* Mixes the pictures of a batch, and makes the lesson theirs. */
+static void mix(vgg_trainer *trainer, const vgg_batch *batch, vgg_lesson *lesson) {
+    const vgg_network_options *network = &trainer->network->options;
+    vgg_mix_task task = {.mixup = trainer->options.mixup,
+                         .cutmix = trainer->options.cutmix,
+                         .seed = trainer->options.seed,
+                         .epoch = trainer->progress.epoch,
+                         .channels = network->channels,
+                         .height = network->height,
+                         .width = network->width,
+                         .batch = batch,
+                         .inputs = trainer->mixed,
+                         .others = trainer->others,
+                         .shares = trainer->shares};
+    vgg_threads_run(trainer->threads, batch->count, vgg_mix_pictures, &task);
+    lesson->inputs = trainer->mixed;
+    lesson->others = trainer->others;
+    lesson->shares = trainer->shares;
 }
 
 /* Learns from the next batch, when there is one more. */
@@ -70,7 +92,10 @@ static vgg_status learn_next(vgg_trainer *trainer, bool *more, vgg_error *error)
     if (status != VGG_OK || batch == NULL)
         return status;
     trainer->waited += batch->waited;
-    return vgg_trainer_learn(trainer, batch->inputs, batch->classes, batch->count, NULL, error);
+    vgg_lesson lesson = {.count = batch->count, .inputs = batch->inputs, .classes = batch->classes};
+    if (trainer->mixed != NULL)
+        mix(trainer, batch, &lesson);
+    return vgg_trainer_learn(trainer, &lesson, NULL, error);
 }
 
 vgg_status vgg_trainer_step_data(vgg_trainer *trainer, bool *more, vgg_error *error) {

@@ -17,6 +17,7 @@ static const char *const expectations[] = {
     [VGG_RANGE_POSITIVE] = "more than 0",
     [VGG_RANGE_NOT_NEGATIVE] = "0 or more",
     [VGG_RANGE_FRACTION] = "0 or more and less than 1",
+    [VGG_RANGE_SHARE] = "0 to 1",
 };
 
 static bool in_range(double value, vgg_range range) {
@@ -27,6 +28,8 @@ static bool in_range(double value, vgg_range range) {
         return isfinite(value) && value >= 0;
     case VGG_RANGE_FRACTION:
         return value >= 0 && value < 1;
+    case VGG_RANGE_SHARE:
+        return value >= 0 && value <= 1;
     }
     return false;
 }

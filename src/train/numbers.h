@@ -10,6 +10,7 @@ typedef enum vgg_range {
     VGG_RANGE_POSITIVE,     /* more than 0 */
     VGG_RANGE_NOT_NEGATIVE, /* 0 or more */
     VGG_RANGE_FRACTION,     /* 0 or more and less than 1 */
+    VGG_RANGE_SHARE,        /* 0 to 1 */
 } vgg_range;
 
 typedef struct vgg_setting {

@@ -6,7 +6,9 @@
 static const vgg_setting numbers[] = {
     {"learning rate", offsetof(vgg_train_options, rate), 0.005, VGG_RANGE_POSITIVE},
     {"momentum of batch normalisation", offsetof(vgg_train_options, norm_momentum), 0.1,
-     VGG_RANGE_FRACTION},
+     VGG_RANGE_SHARE},
+    {"mixup", offsetof(vgg_train_options, mixup), 0, VGG_RANGE_SHARE},
+    {"cutmix", offsetof(vgg_train_options, cutmix), 0, VGG_RANGE_SHARE},
 };
 static const vgg_setting_list number_list = {numbers, sizeof numbers / sizeof *numbers};
 

@@ -31,17 +31,8 @@ size_t vgg_division_begin(const vgg_division *division, size_t part) {
     return division->grain * (division->count / division->grain * part / division->parts);
 }
 
-/* The pictures of a step, and what they weigh in its loss together. */
-typedef struct lesson {
-    const float *inputs;
-    const size_t *classes;
-    const size_t *others; /* what was mixed in, as in vgg_loss_task */
-    const float *shares;
-    double weight;
-} lesson;
-
 /* The loss of the pictures from..to-1 of a step. */
-static vgg_loss_task loss_task(const vgg_trainer *trainer, const lesson *step, size_t from,
+static vgg_loss_task loss_task(const vgg_trainer *trainer, const vgg_lesson *step, size_t from,
                                size_t to) {
     bool mixed = step->others != NULL;
     return (vgg_loss_task){.count = to - from,
@@ -57,7 +48,7 @@ static vgg_loss_task loss_task(const vgg_trainer *trainer, const lesson *step, s
 
 /* Adds what the pictures from..to-1 of a step of `whole` say to its gradients and to the progress.
  */
-static vgg_status learn_micro_batch(vgg_trainer *trainer, const lesson *step, size_t from,
+static vgg_status learn_micro_batch(vgg_trainer *trainer, const vgg_lesson *step, size_t from,
                                     size_t to, size_t whole, vgg_error *error) {
     const vgg_network_options *network = &trainer->network->options;
     size_t image = network->channels * network->height * network->width;
@@ -80,7 +71,7 @@ static vgg_status learn_micro_batch(vgg_trainer *trainer, const lesson *step, si
 
 /* The pictures begin..end-1 of a step of `whole`, in micro-batches that differ by at most one
  * picture. */
-static vgg_status learn_part(vgg_trainer *trainer, const lesson *step, size_t begin, size_t end,
+static vgg_status learn_part(vgg_trainer *trainer, const vgg_lesson *step, size_t begin, size_t end,
                              size_t whole, vgg_error *error) {
     size_t count = end - begin, pieces = (count + trainer->most - 1) / trainer->most;
     vgg_status status = VGG_OK;
@@ -92,7 +83,7 @@ static vgg_status learn_part(vgg_trainer *trainer, const lesson *step, size_t be
 }
 
 /* All parts; the plan has the sum of their gradients in the end. */
-static vgg_status learn_parts(vgg_trainer *trainer, const lesson *step,
+static vgg_status learn_parts(vgg_trainer *trainer, const vgg_lesson *step,
                               const vgg_division *division, vgg_error *error) {
     vgg_plan *plan = trainer->plan;
     vgg_status status = VGG_OK;
@@ -119,14 +110,14 @@ static vgg_status update(vgg_trainer *trainer, vgg_error *error) {
     return vgg_optimiser_step(optimiser, vgg_trainer_rate(trainer), error);
 }
 
-vgg_status vgg_trainer_learn(vgg_trainer *trainer, const float *inputs, const size_t *classes,
-                             size_t count, double *loss, vgg_error *error) {
+vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *given, double *loss,
+                             vgg_error *error) {
     vgg_progress *progress = &trainer->progress;
-    vgg_division division = vgg_trainer_divide(trainer, count);
+    vgg_division division = vgg_trainer_divide(trainer, given->count);
     if (division.count == 0)
         return VGG_OK;
     const vgg_progress before = *progress;
-    lesson step = {.inputs = inputs, .classes = classes};
+    vgg_lesson step = *given;
     vgg_loss_task all = loss_task(trainer, &step, 0, division.count);
     step.weight = vgg_loss_weight(&all);
     vgg_plan_set_dropout(trainer->plan, trainer->options.seed, progress->updates);

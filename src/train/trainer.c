@@ -98,6 +98,25 @@ static vgg_status weigh_classes(vgg_trainer *trainer, vgg_error *error) {
     return status;
 }
 
+/* Room for a batch of mixed pictures. */
+static vgg_status create_mixed(vgg_trainer *trainer, vgg_error *error) {
+    const vgg_network_options *network = &trainer->network->options;
+    size_t batch = trainer->options.batch, bytes;
+    if (trainer->train == NULL || (trainer->options.mixup == 0 && trainer->options.cutmix == 0))
+        return VGG_OK;
+    bool fits = vgg_size_mul(network->channels * network->height * network->width, batch, &bytes) &&
+                vgg_size_mul(bytes, sizeof *trainer->mixed, &bytes) &&
+                bytes <= vgg_memory_available();
+    if (fits) {
+        trainer->mixed = vgg_aligned_alloc(bytes);
+        trainer->others = vgg_malloc(batch * sizeof *trainer->others);
+        trainer->shares = vgg_malloc(batch * sizeof *trainer->shares);
+    }
+    if (trainer->mixed == NULL || trainer->others == NULL || trainer->shares == NULL)
+        return vgg_fail_memory(error, "a batch of mixed pictures", fits ? bytes : SIZE_MAX);
+    return VGG_OK;
+}
+
 static vgg_status create_optimiser(vgg_trainer *trainer, vgg_error *error) {
     return vgg_optimiser_create(trainer->network, trainer->plan, &trainer->optimising,
                                 &trainer->optimiser, error);
@@ -172,6 +191,8 @@ static vgg_status set_up(vgg_trainer *trainer, vgg_error *error) {
     if (status == VGG_OK)
         status = weigh_classes(trainer, error);
     if (status == VGG_OK)
+        status = create_mixed(trainer, error);
+    if (status == VGG_OK)
         status = create_plan(trainer, error);
     if (status == VGG_OK)
         status = create_optimiser(trainer, error);
@@ -234,6 +255,9 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     vgg_plan_free(trainer->plan);
     vgg_threads_free(trainer->own_threads);
     vgg_free(trainer->folder);
+    vgg_free(trainer->mixed);
+    vgg_free(trainer->others);
+    vgg_free(trainer->shares);
     vgg_free(trainer->class_weights);
     vgg_free(trainer->logits);
     vgg_free(trainer->gradient);
@@ -269,7 +293,8 @@ static vgg_status count_memory(const vgg_trainer *trainer, size_t *bytes, vgg_er
         vgg_loader_options_init(&loader, sizeof loader);
         const vgg_network_options *network = &trainer->network->options;
         size_t input = network->channels * network->height * network->width * sizeof(float);
-        *bytes += (loader.ahead + 1) * trainer->options.batch * input;
+        size_t batches = loader.ahead + 1 + (trainer->mixed != NULL);
+        *bytes += batches * trainer->options.batch * input;
     }
     return VGG_OK;
 }

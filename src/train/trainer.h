@@ -42,6 +42,9 @@ struct vgg_trainer {
     vgg_part_sums sums;       /* of a step's parts */
     vgg_loader *loader;       /* of `train`, or NULL */
     float *logits, *gradient; /* (most, classes) */
+    float *mixed;             /* a batch of inputs after mixup or cutmix, or NULL */
+    size_t *others;           /* (batch): with mixed */
+    float *shares;
     vgg_event_sinks sinks;
 
     vgg_progress progress;
@@ -81,9 +84,20 @@ vgg_division vgg_trainer_divide(const vgg_trainer *trainer, size_t count);
 /* Where part `part` begins; that of number `parts` is the end. */
 size_t vgg_division_begin(const vgg_division *division, size_t part);
 
+/* The pictures of a step. */
+typedef struct vgg_lesson {
+    size_t count;
+    const float *inputs;
+    const size_t *classes;
+    const size_t *others; /* what was mixed in, and the share of what was not, as in vgg_loss_task;
+                           * or NULL */
+    const float *shares;
+    double weight; /* in the loss, all together; set by vgg_trainer_learn */
+} vgg_lesson;
+
 /* One step of the optimiser. *loss (unless NULL) becomes the mean loss of the pictures. */
-vgg_status vgg_trainer_learn(vgg_trainer *trainer, const float *inputs, const size_t *classes,
-                             size_t count, double *loss, vgg_error *error);
+vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *lesson, double *loss,
+                             vgg_error *error);
 
 /* VGG_ERROR_NUMERIC: "<what> not a finite number in epoch ...". */
 vgg_status vgg_trainer_fail_not_finite(const vgg_trainer *trainer, const char *what,

@@ -5,9 +5,17 @@
 
 #include "vgg/train.h"
 
+/* What switches a view on: a bool, a double or a size_t that is not 0. */
+typedef enum vgg_view_kind {
+    VGG_VIEW_SWITCH,
+    VGG_VIEW_NUMBER,
+    VGG_VIEW_COUNT,
+} vgg_view_kind;
+
 typedef struct vgg_view_row {
     const char *name;
-    size_t on; /* offset of its switch, a bool, in vgg_augment */
+    size_t on; /* offset in vgg_augment of what switches it on */
+    vgg_view_kind kind;
 } vgg_view_row;
 
 /* Whether any view involves chance. */

@@ -85,6 +85,31 @@ static void rates(vgg_train_options *options, vgg_optimiser_options *optimising)
     optimising->logit_scale = 0.5;
 }
 
+static const vgg_augment *every_view(void) {
+    static vgg_augment views;
+    vgg_augment_init(&views, sizeof views);
+    views.alternate = true;
+    views.scale = 1.5;
+    views.translate = 2;
+    views.rotate = 15;
+    views.policy = true;
+    views.colour = 0.4;
+    views.pca = 0.1;
+    views.erase = 0.5;
+    return &views;
+}
+
+static void views(vgg_train_options *options, vgg_optimiser_options *optimising) {
+    (void)optimising;
+    options->augment = every_view();
+}
+
+static void mixing(vgg_train_options *options, vgg_optimiser_options *optimising) {
+    (void)optimising;
+    options->mixup = 0.4;
+    options->cutmix = 1;
+}
+
 static void everything(vgg_train_options *options, vgg_optimiser_options *optimising) {
     adamw(options, optimising);
     smoothing(options, optimising);
@@ -93,6 +118,8 @@ static void everything(vgg_train_options *options, vgg_optimiser_options *optimi
     lookahead(options, optimising);
     one_cycle(options, optimising);
     balance(options, optimising);
+    views(options, optimising);
+    mixing(options, optimising);
     rates(options, optimising);
 }
 
@@ -109,6 +136,8 @@ static const addition additions[] = {
     {"triangle", triangle, NULL},
     {"balance", balance, NULL},
     {"rates", rates, NULL},
+    {"views", views, NULL},
+    {"mixing", mixing, NULL},
     {"everything", everything, "state-average.safetensors"},
 };
 enum { ADDITIONS = sizeof additions / sizeof *additions };

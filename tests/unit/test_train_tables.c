@@ -20,7 +20,8 @@ static void names(void **state) {
     assert_null(vgg_loss_name((vgg_loss)9));
     assert_string_equal(vgg_view_name(0), "crop");
     assert_string_equal(vgg_view_name(1), "flip");
-    assert_null(vgg_view_name(2));
+    assert_string_equal(vgg_view_name(9), "erase");
+    assert_null(vgg_view_name(10));
 }
 
 typedef struct three_numbers {
