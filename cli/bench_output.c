@@ -25,9 +25,10 @@ static double effective_gflops(const vgg_cli_bench_result *result) {
 static void print_network(const vgg_cli_bench_options *o, const vgg_network *network) {
     const vgg_network_options *shape = vgg_network_describe(network);
     char text[1024];
-    snprintf(text, sizeof text, "%s%s, %s layout, %zux%zux%zu, %zu classes", shape->arch,
+    snprintf(text, sizeof text, "%s%s, %s layout, %s%zux%zux%zu, %zu classes", shape->arch,
              shape->batch_norm ? " with batch norm" : "", vgg_layout_name(shape->layout),
-             shape->channels, shape->height, shape->width, shape->classes);
+             shape->padding == VGG_PADDING_VALID ? "padding valid, " : "", shape->channels,
+             shape->height, shape->width, shape->classes);
     printf("network   ");
     vgg_cli_print_wrapped(text, LABEL_COLUMN, LABEL_COLUMN);
     vgg_cli_print_line("weights   %s",

@@ -48,7 +48,8 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
         {.type = VGG_CLI_FLAG,
          .name = "softmax",
          .value = &o->softmax,
-         .help = "end the graph with a softmax, in formats that have a graph"},
+         .help = "end the graph with a softmax, or the sigmoid of a model for several labels, in "
+                 "formats that have a graph"},
         {.type = VGG_CLI_FLAG,
          .name = "overwrite",
          .value = &o->overwrite,

@@ -54,7 +54,8 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .value = &o->format,
          .choices = formats,
          .help = "text, csv (image,rank,index,label,probability) or json, an array of {\"image\", "
-                 "\"predictions\": [{\"index\", \"label\", \"probability\"}]}"},
+                 "\"predictions\": [{\"index\", \"label\", \"probability\"}]}, and in it "
+                 "\"multi_label\": true where each class has a probability of its own"},
         {.type = VGG_CLI_FLAG,
          .name = "logits",
          .value = &o->logits,
@@ -200,9 +201,12 @@ static vgg_cli_predict_format format_of(const char *name) {
 
 static int predict(const predict_options *o, const vgg_model *model, char **images, size_t count) {
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
-    predict_state state = {.walk = {.operands = images, .count = count},
-                           .top = o->top < classes ? o->top : classes,
-                           .output = {.format = format_of(o->format), .logits = o->logits}};
+    predict_state state = {
+        .walk = {.operands = images, .count = count},
+        .top = o->top < classes ? o->top : classes,
+        .output = {.format = format_of(o->format),
+                   .logits = o->logits,
+                   .multi_label = vgg_model_output(model) == VGG_OUTPUT_SIGMOID}};
     vgg_picture_init(&state.picture, sizeof state.picture);
     vgg_error error;
     vgg_predictor_options options;

@@ -11,11 +11,11 @@
 static json_t *network_object(const vgg_network_options *network) {
     if (network == NULL)
         return json_null();
-    return json_pack("{s:o, s:s, s:b, s:I, s:[I,I,I]}", "arch", vgg_cli_json_text(network->arch),
-                     "layout", vgg_layout_name(network->layout), "batch_norm", network->batch_norm,
-                     "classes", (json_int_t)network->classes, "input",
-                     (json_int_t)network->channels, (json_int_t)network->height,
-                     (json_int_t)network->width);
+    return json_pack(
+        "{s:o, s:s, s:b, s:s, s:I, s:[I,I,I]}", "arch", vgg_cli_json_text(network->arch), "layout",
+        vgg_layout_name(network->layout), "batch_norm", network->batch_norm, "padding",
+        vgg_padding_name(network->padding), "classes", (json_int_t)network->classes, "input",
+        (json_int_t)network->channels, (json_int_t)network->height, (json_int_t)network->width);
 }
 
 static json_t *numbers(const double *values, size_t count) {

@@ -10,10 +10,11 @@
 #define FIGURES_SIZE (4 * VGG_CLI_TEXT_SIZE)
 
 void vgg_cli_print_network(const vgg_network_options *network) {
-    vgg_cli_print_line("network   %s%s, %s layout, %zux%zux%zu, %zu classes", network->arch,
+    vgg_cli_print_line("network   %s%s, %s layout, %s%zux%zux%zu, %zu classes", network->arch,
                        network->batch_norm ? " with batch normalisation" : "",
-                       vgg_layout_name(network->layout), network->channels, network->height,
-                       network->width, network->classes);
+                       vgg_layout_name(network->layout),
+                       network->padding == VGG_PADDING_VALID ? "padding valid, " : "",
+                       network->channels, network->height, network->width, network->classes);
 }
 
 /* "(0.485, 0.456, 0.406)", or the one figure of a grey input. */

@@ -42,8 +42,23 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .argument = "LAYOUT",
          .value = &source->layout,
          .choices = vgg_cli_layouts,
-         .help = "paper or torchvision, for a file that does not say it",
+         .help = "paper, torchvision, global or global-max, for a file that does not say it",
          .fallback = "torchvision"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "padding",
+         .argument = "PADDING",
+         .value = &source->padding,
+         .choices = vgg_cli_paddings,
+         .help = "same or valid, for a file that does not say it",
+         .fallback = "same"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "multi-label",
+         .value = &source->multi_label,
+         .given = &source->multi_label_given,
+         .help =
+             "whether a picture may have several of the classes, each with a probability of its "
+             "own, for a file that does not say it",
+         .fallback = "one class"},
         {.type = VGG_CLI_SIZE,
          .name = "classes",
          .argument = "N",
@@ -98,6 +113,10 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source,
     options.state_dict = source->state_dict;
     if (source->layout != NULL)
         options.layout = vgg_layout_named(source->layout);
+    if (source->padding != NULL)
+        options.padding = vgg_padding_named(source->padding);
+    if (source->multi_label_given)
+        options.output = source->multi_label ? VGG_OUTPUT_SIGMOID : VGG_OUTPUT_SOFTMAX;
     options.preprocess = source->preprocess;
     *changes = vgg_cli_preprocess_changes(&source->pictures);
     options.changes = changes;

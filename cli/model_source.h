@@ -9,15 +9,15 @@
 #include "vgg/model.h"
 
 typedef struct vgg_cli_model_source {
-    const char *path, *preprocess, *labels, *arch, *layout, *state_dict;
+    const char *path, *preprocess, *labels, *arch, *layout, *padding, *state_dict;
     size_t classes;
-    bool batch_norm, batch_norm_given;
+    bool batch_norm, batch_norm_given, multi_label, multi_label_given;
     vgg_cli_input input;
     vgg_cli_preprocess pictures;
     vgg_cli_file_progress *progress; /* NULL: there is no bar */
 } vgg_cli_model_source;
 
-#define VGG_CLI_MODEL_OPTIONS 9
+#define VGG_CLI_MODEL_OPTIONS 11
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]);
 

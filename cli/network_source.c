@@ -17,16 +17,27 @@ void vgg_cli_network_options(vgg_cli_network_source *source,
          .value = &source->arch,
          .given = &source->arch_given,
          .help = "A, A-LRN, B, C, D, E, or a list: output channels of 3x3 convolutions, 1x1:N for "
-                 "1x1 convolutions, M for a max-pool, L for local response normalisation, and "
-                 "after a slash the hidden linear layers, as in 32,32,M,64,64,M/256"},
+                 "1x1 convolutions, M for a max-pool, P for an average pool, L for local response "
+                 "normalisation, and after a slash the hidden linear layers, as in "
+                 "32,32,M,64,64,M/256; on either side B for a batch normalisation, R for a ReLU "
+                 "and D0.5 for a dropout where none stands by itself, behind c64, a convolution, "
+                 "and f256, a linear layer, that have nothing behind them; 64v is without padding"},
         {.type = VGG_CLI_CHOICE,
          .name = "layout",
          .argument = "LAYOUT",
          .value = &source->layout,
          .given = &source->layout_given,
          .choices = vgg_cli_layouts,
-         .help = "paper (flatten; Linear, Dropout, ReLU) or torchvision (average-pool to 7x7; "
-                 "Linear, ReLU, Dropout)"},
+         .help = "paper (flatten; Linear, Dropout, ReLU), torchvision (average-pool to 7x7; "
+                 "Linear, ReLU, Dropout), global or global-max (the average or the maximum of each "
+                 "channel; Linear, ReLU, Dropout)"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "padding",
+         .argument = "PADDING",
+         .value = &source->padding,
+         .given = &source->padding_given,
+         .choices = vgg_cli_paddings,
+         .help = "same (3x3 convolutions keep the size) or valid (they cut off the edges)"},
         {.type = VGG_CLI_SWITCH,
          .name = "batch-norm",
          .value = &source->batch_norm,
@@ -54,6 +65,7 @@ void vgg_cli_network_options(vgg_cli_network_source *source,
     *source = (vgg_cli_network_source){
         .arch = network.arch,
         .layout = vgg_layout_name(network.layout),
+        .padding = vgg_padding_name(network.padding),
         .batch_norm = network.batch_norm,
         .classes = network.classes,
         .input = {network.channels, network.height, network.width},
@@ -66,6 +78,7 @@ static int create_network(const char *command, const vgg_cli_network_source *sou
     vgg_network_options_init(&options, sizeof options);
     options.arch = source->arch;
     options.layout = vgg_layout_named(source->layout);
+    options.padding = vgg_padding_named(source->padding);
     options.batch_norm = source->batch_norm;
     options.classes = source->classes;
     options.height = source->input.height;
@@ -115,6 +128,7 @@ static int load_model(const char *command, const vgg_cli_network_source *source,
         .state_dict = source->state_dict,
         .arch = source->arch_given ? source->arch : NULL,
         .layout = source->layout_given ? source->layout : NULL,
+        .padding = source->padding_given ? source->padding : NULL,
         .batch_norm = source->batch_norm,
         .batch_norm_given = source->batch_norm_given,
         .input = source->input_given ? source->input : (vgg_cli_input){0},

@@ -8,14 +8,14 @@
 
 typedef struct vgg_cli_network_source {
     const char *path; /* of the model file; NULL: an architecture */
-    const char *arch, *layout, *state_dict;
+    const char *arch, *layout, *padding, *state_dict;
     bool batch_norm;
     size_t classes;
     vgg_cli_input input;
-    bool arch_given, layout_given, batch_norm_given, classes_given, input_given;
+    bool arch_given, layout_given, padding_given, batch_norm_given, classes_given, input_given;
 } vgg_cli_network_source;
 
-#define VGG_CLI_NETWORK_OPTIONS 6
+#define VGG_CLI_NETWORK_OPTIONS 7
 /* Fills in the table, and the source with the library's defaults. */
 void vgg_cli_network_options(vgg_cli_network_source *source,
                              vgg_cli_option options[VGG_CLI_NETWORK_OPTIONS]);

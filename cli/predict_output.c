@@ -29,7 +29,7 @@ static void write_text(const vgg_cli_predict_output *output, const char *image,
                        const vgg_prediction *best, size_t count) {
     if (output->written > 0)
         putchar('\n');
-    if (count > 0 && best[0].probability < UNSURE_BELOW)
+    if (count > 0 && best[0].probability < UNSURE_BELOW && !output->multi_label)
         vgg_cli_print_line("%s  (unsure: the likeliest has only %.1f %%)", image,
                            100.0 * best[0].probability);
     else
@@ -62,6 +62,10 @@ static bool write_json(const vgg_cli_predict_output *output, const char *image,
         json_pack("{s:o, s:o}", "image", vgg_cli_json_text(image), "predictions", list);
     if (object == NULL)
         return false;
+    if (output->multi_label && json_object_set_new(object, "multi_label", json_true()) != 0) {
+        json_decref(object);
+        return false;
+    }
     fputs(output->written > 0 ? ",\n" : "\n", stdout);
     return vgg_cli_json_print(object, true, 2);
 }

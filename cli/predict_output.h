@@ -15,8 +15,9 @@ typedef enum vgg_cli_predict_format {
 
 typedef struct vgg_cli_predict_output {
     vgg_cli_predict_format format;
-    bool logits;    /* the values before softmax in place of probabilities */
-    size_t written; /* pictures so far */
+    bool logits;      /* the values before softmax in place of probabilities */
+    bool multi_label; /* each class has a probability of its own */
+    size_t written;   /* pictures so far */
 } vgg_cli_predict_output;
 
 void vgg_cli_predict_begin(const vgg_cli_predict_output *output);

@@ -5,7 +5,8 @@
 
 const char *const vgg_cli_presets[] = {"torchvision", "caffe",    "paper", "unit", "signed",
                                        "cifar10",     "cifar100", "mnist", "clip", NULL};
-const char *const vgg_cli_layouts[] = {"paper", "torchvision", NULL};
+const char *const vgg_cli_layouts[] = {"paper", "torchvision", "global", "global-max", NULL};
+const char *const vgg_cli_paddings[] = {"same", "valid", NULL};
 const char *const vgg_cli_formats[] = {"text", "json", NULL};
 
 static vgg_cli_option thread_count(const char *name, size_t *value, const char *help,

@@ -7,9 +7,11 @@
 
 #include "cli/options.h"
 
-/* The names of the presets, of the layouts, and "text" and "json"; NULL at the end. */
+/* The names of the presets, of the layouts, of the paddings, and "text" and "json"; NULL at the
+ * end. */
 extern const char *const vgg_cli_presets[];
 extern const char *const vgg_cli_layouts[];
+extern const char *const vgg_cli_paddings[];
 extern const char *const vgg_cli_formats[];
 
 vgg_cli_option vgg_cli_state_dict_option(const char **value);

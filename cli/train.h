@@ -15,7 +15,7 @@
 
 typedef struct vgg_cli_train_options {
     const char *data, *folder;
-    const char *arch, *layout, *init, *preprocess, *schedule;
+    const char *arch, *layout, *padding, *init, *preprocess, *schedule;
     bool batch_norm, augment, crop, flip, shuffle;
     bool strict, resume, overwrite, quiet;
     double dropout, rate, momentum, weight_decay, gamma, validation_split;
@@ -24,7 +24,7 @@ typedef struct vgg_cli_train_options {
     vgg_cli_input input;
     vgg_cli_preprocess pictures;
     struct {
-        bool layout, batch_norm, dropout;
+        bool layout, padding, batch_norm, dropout;
         bool epochs, batch, micro_batch, freeze, rate, momentum, weight_decay, schedule,
             step_epochs, gamma, init, seed, augment, crop, flip, shuffle, validation_split;
     } given;

@@ -5,7 +5,7 @@
 #include "cli/shared_options.h"
 #include "cli/train.h"
 
-#define NETWORK_OPTIONS 6
+#define NETWORK_OPTIONS 7
 #define RUNNING_OPTIONS 7
 
 static const char *const schemes[] = {"kaiming", "glorot", "paper", NULL};
@@ -174,7 +174,14 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .value = &o->layout,
          .given = &o->given.layout,
          .choices = vgg_cli_layouts,
-         .help = "paper or torchvision; vgg summary --help explains them"},
+         .help = "paper, torchvision, global or global-max; vgg summary --help explains them"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "padding",
+         .argument = "PADDING",
+         .value = &o->padding,
+         .given = &o->given.padding,
+         .choices = vgg_cli_paddings,
+         .help = "same or valid; vgg summary --help explains them"},
         {.type = VGG_CLI_NUMBER,
          .name = "dropout",
          .argument = "P",
@@ -240,6 +247,7 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
     vgg_train_options_init(&training, sizeof training);
     *o = (vgg_cli_train_options){
         .layout = vgg_layout_name(network.layout),
+        .padding = vgg_padding_name(network.padding),
         .batch_norm = network.batch_norm,
         .dropout = network.dropout,
         .init = schemes[0],

@@ -212,6 +212,8 @@ static bool check_network(const vgg_cli_training *training) {
     return (o->arch == NULL || agrees(training, "arch", o->arch, own->arch)) &&
            (!o->given.layout ||
             agrees(training, "layout", o->layout, vgg_layout_name(own->layout))) &&
+           (!o->given.padding ||
+            agrees(training, "padding", o->padding, vgg_padding_name(own->padding))) &&
            (!o->given.batch_norm ||
             agrees(training, "batch-norm", yes_or_no(o->batch_norm), yes_or_no(own->batch_norm))) &&
            (!o->given.dropout || agrees(training, "dropout", vgg_cli_number_text(given, o->dropout),

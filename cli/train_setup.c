@@ -119,6 +119,7 @@ static vgg_status make_network(const vgg_cli_training *training, vgg_network **n
     vgg_network_options_init(&options, sizeof options);
     options.arch = o->arch;
     options.layout = vgg_layout_named(o->layout);
+    options.padding = vgg_padding_named(o->padding);
     options.batch_norm = o->batch_norm;
     options.classes = vgg_dataset_class_count(training->train);
     options.channels = o->input.channels;
@@ -204,8 +205,9 @@ static void print_network(const vgg_cli_training *training) {
     const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
     char count[VGG_CLI_TEXT_SIZE];
     vgg_cli_print_line("network   %s", options->arch);
-    printf("          %s batch normalisation, layout %s\n",
-           options->batch_norm ? "with" : "without", vgg_layout_name(options->layout));
+    printf("          %s batch normalisation, layout %s%s\n",
+           options->batch_norm ? "with" : "without", vgg_layout_name(options->layout),
+           options->padding == VGG_PADDING_VALID ? ", padding valid" : "");
     /* A multiply-add is two floating-point operations. */
     double operations = 2.0 * (double)vgg_network_multiply_adds(network);
     bool giga = operations >= 1e8;

@@ -56,6 +56,7 @@ typedef struct vgg_inspected_file {
     size_t notes; /* keys of its metadata */
     bool graph_refused; /* the graph is none of a network here: whether it ends in a softmax is not
                          * known, and softmax false */
+    vgg_output output;  /* of the model; unsaid without a network */
 } vgg_inspected_file;
 
 VGG_API const vgg_inspected_file *vgg_inspection_file(const vgg_inspection *inspection);

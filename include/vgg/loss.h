@@ -15,6 +15,10 @@ extern "C" {
 VGG_API void vgg_softmax(const float *logits, size_t count, size_t class_count,
                          float *probabilities);
 
+/* 1 / (1 + exp(-logit)) of each of `count` logits, the probabilities of classes of which a picture
+ * may have several; may be in place. */
+VGG_API void vgg_sigmoid(const float *logits, size_t count, float *probabilities);
+
 /* Cross-entropy of the softmax of logits, (count, class_count), with `count` class numbers,
  * averaged over the images. gradient, unless NULL, receives (softmax - one-hot) / count, the
  * derivative with respect to the logits. */

@@ -17,6 +17,18 @@ extern "C" {
 
 typedef struct vgg_model vgg_model;
 
+/* What becomes of a network's logits. */
+typedef enum vgg_output {
+    VGG_OUTPUT_UNSAID = 0,  /* in options: left open */
+    VGG_OUTPUT_SOFTMAX = 1, /* one class: the probabilities of all classes are 1 together */
+    VGG_OUTPUT_SIGMOID = 2, /* several labels: each class has a probability of its own */
+} vgg_output;
+
+/* "softmax" or "sigmoid"; NULL for any other value. */
+VGG_API const char *vgg_output_name(vgg_output output);
+/* The output of that name; VGG_OUTPUT_UNSAID when there is none. */
+VGG_API vgg_output vgg_output_named(const char *name);
+
 /* A model around a network, which it then owns and frees. preprocess is copied and may be NULL when
  * it is not known; class names are copied: either NULL, or as many as the network has classes. */
 VGG_API vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preprocess,
@@ -31,6 +43,11 @@ VGG_API vgg_network *vgg_model_mutable_network(vgg_model *model);
 VGG_API const vgg_preprocess *vgg_model_preprocess(const vgg_model *model); /* NULL: not known */
 VGG_API vgg_origin vgg_model_preprocess_origin(const vgg_model *model);
 VGG_API const char *const *vgg_model_class_names(const vgg_model *model); /* NULL: not known */
+
+/* VGG_OUTPUT_SOFTMAX unless the file or the caller says otherwise. A model for several labels is
+ * predicted with; measuring and training take one class per picture and refuse it. */
+VGG_API vgg_output vgg_model_output(const vgg_model *model);
+VGG_API vgg_status vgg_model_set_output(vgg_model *model, vgg_output output, vgg_error *error);
 
 /* Free text that travels with the model, such as training facts: value of a key, NULL when it has
  * none. Keys that the format itself uses ("format", "vgg.…") cannot be set. */
@@ -73,6 +90,10 @@ typedef struct vgg_model_options {
                              * or the path to it, "models.student", or "." for the
                              * whole; default NULL: the only one, or
                              * the one under a usual name */
+    vgg_padding padding; /* default unsaid: the file's, or VGG_PADDING_SAME for a file that does not
+                          * say */
+    vgg_output output;   /* default unsaid: the file's, or VGG_OUTPUT_SOFTMAX for one that does not
+                          * say */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);
@@ -113,7 +134,8 @@ VGG_API vgg_status vgg_model_load_from(const vgg_reader *reader, const vgg_model
 
 /* Writes the model, whole or not at all. Tensors are stored as the network has them
  * (vgg_network_dtype), under torchvision's names; __metadata__ holds "format" ("pt"),
- * "vgg.format_version" ("1"), "vgg.arch", "vgg.layout", "vgg.batch_norm", "vgg.int8" ("per-output",
+ * "vgg.format_version", "vgg.arch", "vgg.layout", "vgg.batch_norm", "vgg.padding" ("valid") and
+ * "vgg.output" ("sigmoid") where they are not as usual, "vgg.int8" ("per-output",
  * with weights of I8, which have a tensor "classifier.0.weight_scale" and so on beside them),
  * "vgg.classes" (a JSON array of names), "vgg.input", "vgg.preprocess" (a JSON object),
  * "vgg.dropout" and the notes. The same model gives the same bytes. */
@@ -123,7 +145,8 @@ typedef struct vgg_save_options {
     size_t struct_size; /* set by vgg_save_options_init */
     const char *format; /* "safetensors", ...; default NULL: by the ending of the file's name, and
                          * safetensors for an ending that belongs to no format */
-    bool softmax; /* ends the graph in a softmax, for formats that hold a graph; default off */
+    bool softmax; /* ends the graph in a softmax, or in the sigmoid of a model for several labels,
+                   * for formats that hold a graph; default off */
     vgg_progress_callback *progress; /* default NULL: not called. Counts bytes of values; stopped,
                                       * there is no file */
     void *progress_user;

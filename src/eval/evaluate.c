@@ -66,6 +66,10 @@ static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
     if (vgg_dataset_class_count(dataset) != classes)
         return vgg_fail(error, VGG_ERROR_SHAPE, "the data has %zu classes, the model %zu",
                         vgg_dataset_class_count(dataset), classes);
+    if (vgg_model_output(model) == VGG_OUTPUT_SIGMOID)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "the model is for several labels per picture, of which the data names one: "
+                        "there is no accuracy to measure");
     if (vgg_model_preprocess(model) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the model does not say how its input is preprocessed; name a preset "

@@ -176,7 +176,10 @@ static size_t next_best(const float *logits, size_t classes, const vgg_predictio
 static void rank(const vgg_predictor *predictor, const float *logits, size_t top,
                  vgg_prediction *best, size_t *found) {
     const char *const *names = vgg_model_class_names(predictor->model);
-    vgg_softmax(logits, 1, predictor->classes, predictor->probabilities);
+    if (vgg_model_output(predictor->model) == VGG_OUTPUT_SIGMOID)
+        vgg_sigmoid(logits, predictor->classes, predictor->probabilities);
+    else
+        vgg_softmax(logits, 1, predictor->classes, predictor->probabilities);
     *found = 0;
     while (*found < top) {
         size_t c = next_best(logits, predictor->classes, *found == 0 ? NULL : &best[*found - 1]);

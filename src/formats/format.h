@@ -46,6 +46,7 @@ typedef struct vgg_hints {
     const char *arch; /* as vgg_network_options has it; NULL: not said */
     vgg_layout layout;
     size_t height, width; /* of the input; 0: not said */
+    vgg_padding padding;
     vgg_answer batch_norm;
     const char *state_dict; /* the path of keys to it in a checkpoint, "model.encoder"; NULL */
 } vgg_hints;
@@ -63,6 +64,7 @@ typedef struct vgg_tensor_source {
                          * "caffe"; NULL where there is no such convention */
     vgg_graph_facts graph;
     bool softmax; /* the file's own graph ends in a softmax, which a network here has not */
+    bool sigmoid; /* it ends in a sigmoid per class */
     struct json_t *beside; /* an object of what the file holds beside its weights; NULL: nothing */
     vgg_remarks remarks;
     vgg_error refusal; /* why the file's graph is no network here, where its tensors could be read
@@ -75,6 +77,7 @@ typedef struct vgg_saving {
     const vgg_tensor_source *source;
     const vgg_network *network;
     bool softmax; /* ends the graph in a softmax */
+    bool sigmoid; /* ... or in a sigmoid in place of that */
     vgg_sink *sink;
 } vgg_saving;
 

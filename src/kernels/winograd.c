@@ -1,7 +1,6 @@
 /* Convolution by F(4x4, 3x3) or F(2x2, 3x3). The products of a tile at each of its 36 or 16 points
  * are small matrix products over the channels, each of [tiles][channels] by [channels][32 output
- * channels], which run from registers.
- */
+ * channels], which run from registers. */
 #include <string.h>
 
 #include "kernels/choice.h"

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/json_values.h"
+#include "nn/structure.h"
 
 static bool is_described(const vgg_notes *metadata) {
     for (size_t i = 0; i < metadata->count; i++) {
@@ -46,6 +47,20 @@ static bool read_input(const char *text, vgg_description *description) {
     return true;
 }
 
+/* What is only written where it is not as usual. */
+static vgg_status read_choices(const vgg_notes *metadata, const char *path, vgg_description *d,
+                               vgg_error *error) {
+    const char *padding = vgg_notes_find(metadata, "vgg.padding");
+    const char *output = vgg_notes_find(metadata, "vgg.output");
+    d->padding = padding == NULL ? VGG_PADDING_SAME : vgg_padding_named(padding);
+    d->output = output == NULL ? VGG_OUTPUT_SOFTMAX : vgg_output_named(output);
+    if (d->padding == VGG_PADDING_UNSAID)
+        return fail_value(path, "vgg.padding", padding, "\"same\" or \"valid\"", error);
+    if (d->output == VGG_OUTPUT_UNSAID)
+        return fail_value(path, "vgg.output", output, "\"softmax\" or \"sigmoid\"", error);
+    return VGG_OK;
+}
+
 static vgg_status read_network(const vgg_notes *metadata, const char *path, vgg_description *d,
                                vgg_error *error) {
     const char *layout, *batch_norm, *input, *dropout;
@@ -62,10 +77,14 @@ static vgg_status read_network(const vgg_notes *metadata, const char *path, vgg_
         return status;
     d->layout = vgg_layout_named(layout);
     if (d->layout == VGG_LAYOUT_UNSAID)
-        return fail_value(path, "vgg.layout", layout, "\"paper\" or \"torchvision\"", error);
+        return fail_value(path, "vgg.layout", layout,
+                          "\"paper\", \"torchvision\", \"global\" or \"global-max\"", error);
     d->batch_norm = strcmp(batch_norm, "true") == 0;
     if (!d->batch_norm && strcmp(batch_norm, "false") != 0)
         return fail_value(path, "vgg.batch_norm", batch_norm, "\"true\" or \"false\"", error);
+    status = read_choices(metadata, path, d, error);
+    if (status != VGG_OK)
+        return status;
     if (!read_input(input, d))
         return fail_value(path, "vgg.input", input, "sizes like \"3x224x224\"", error);
     status = vgg_json_to_number(path, "vgg.dropout", dropout, &d->dropout, error);
@@ -119,8 +138,9 @@ vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
 
 bool vgg_description_knows(const char *key) {
     static const char *const known[] = {
-        "vgg.format_version", "vgg.arch",     "vgg.layout",  "vgg.batch_norm", "vgg.dropout",
-        "vgg.input",          VGG_MODEL_INT8, "vgg.classes", "vgg.preprocess",
+        "vgg.padding",  "vgg.output",     "vgg.format_version", "vgg.arch",
+        "vgg.layout",   "vgg.batch_norm", "vgg.dropout",        "vgg.input",
+        VGG_MODEL_INT8, "vgg.classes",    "vgg.preprocess",
     };
     bool knows = strncmp(key, "vgg.", 4) != 0;
     for (size_t i = 0; !knows && i < sizeof known / sizeof *known; i++) {
@@ -142,20 +162,31 @@ static bool set_owned(vgg_notes *metadata, const char *key, char *value) {
 }
 
 /* The lowest version of which a reader understands the file. */
-static const char *lowest_version(const vgg_preprocess *preprocess) {
-    return preprocess != NULL && preprocess->fit != VGG_FIT_CROP ? "2" : "1";
+static const char *lowest_version(const vgg_network_options *network, vgg_output output,
+                                  const vgg_preprocess *preprocess) {
+    bool usual =
+        vgg_arch_is_plain(network->arch) && network->padding == VGG_PADDING_SAME &&
+        (network->layout == VGG_LAYOUT_PAPER || network->layout == VGG_LAYOUT_TORCHVISION) &&
+        output == VGG_OUTPUT_SOFTMAX;
+    return usual && (preprocess == NULL || preprocess->fit == VGG_FIT_CROP) ? "1" : "2";
 }
 
-bool vgg_description_write(const vgg_network_options *network, const vgg_preprocess *preprocess,
-                           const vgg_labels *labels, vgg_notes *metadata) {
+bool vgg_description_write(const vgg_network_options *network, vgg_output output,
+                           const vgg_preprocess *preprocess, const vgg_labels *labels,
+                           vgg_notes *metadata) {
     char input[80];
     snprintf(input, sizeof input, "%zux%zux%zu", network->channels, network->height,
              network->width);
     bool complete = vgg_notes_set(metadata, "format", "pt");
-    complete &= vgg_notes_set(metadata, "vgg.format_version", lowest_version(preprocess));
+    complete &=
+        vgg_notes_set(metadata, "vgg.format_version", lowest_version(network, output, preprocess));
     complete &= vgg_notes_set(metadata, "vgg.arch", network->arch);
     complete &= vgg_notes_set(metadata, "vgg.layout", vgg_layout_name(network->layout));
     complete &= vgg_notes_set(metadata, "vgg.batch_norm", network->batch_norm ? "true" : "false");
+    if (network->padding != VGG_PADDING_SAME)
+        complete &= vgg_notes_set(metadata, "vgg.padding", vgg_padding_name(network->padding));
+    if (output != VGG_OUTPUT_SOFTMAX)
+        complete &= vgg_notes_set(metadata, "vgg.output", vgg_output_name(output));
     complete &= vgg_notes_set(metadata, "vgg.input", input);
     complete &= set_owned(metadata, "vgg.dropout", vgg_json_from_number(network->dropout));
     if (preprocess != NULL)

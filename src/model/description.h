@@ -7,6 +7,7 @@
 #include "formats/notes.h"
 #include "model/labels.h"
 #include "vgg/image.h"
+#include "vgg/model.h"
 #include "vgg/network.h"
 
 /* The newest version of model files that is read. A file is written in the lowest version that
@@ -26,6 +27,8 @@ typedef struct vgg_description {
     const char *arch; /* belongs to the metadata */
     vgg_layout layout;
     bool batch_norm;
+    vgg_padding padding;
+    vgg_output output;
     double dropout;
     size_t channels, height, width;
     bool int8; /* weights of int8 are such as are written here */
@@ -44,7 +47,8 @@ bool vgg_description_knows(const char *key);
 
 /* Adds the keys that vgg_description_read reads; preprocess may be NULL, labels empty. False when
  * memory ran out. */
-bool vgg_description_write(const vgg_network_options *network, const vgg_preprocess *preprocess,
-                           const vgg_labels *labels, vgg_notes *metadata);
+bool vgg_description_write(const vgg_network_options *network, vgg_output output,
+                           const vgg_preprocess *preprocess, const vgg_labels *labels,
+                           vgg_notes *metadata);
 
 #endif

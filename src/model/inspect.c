@@ -105,6 +105,7 @@ static void state_facts(vgg_inspection *in) {
     if (l->network != NULL) {
         file->network = &l->network->options;
         file->network_origin = l->origin;
+        file->output = l->output;
     }
     file->network_reason = in->network_reason;
     file->preprocess_origin = l->preprocess_origin;

@@ -59,6 +59,7 @@ vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preproce
     }
     made->preprocess_origin = preprocess != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_UNKNOWN;
     made->preprocess = own;
+    made->output = VGG_OUTPUT_SOFTMAX;
     made->network = network;
     *model = made;
     return VGG_OK;
@@ -112,6 +113,36 @@ vgg_status vgg_model_set_note(vgg_model *model, const char *key, const char *val
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "the note \"%.80s\" is not UTF-8 text", key);
     if (!vgg_notes_set(&model->notes, key, value))
         return vgg_fail_memory(error, "a note", strlen(key) + strlen(value));
+    return VGG_OK;
+}
+
+static const char *const output_names[] = {
+    [VGG_OUTPUT_SOFTMAX] = "softmax",
+    [VGG_OUTPUT_SIGMOID] = "sigmoid",
+};
+#define OUTPUTS (sizeof output_names / sizeof *output_names)
+
+const char *vgg_output_name(vgg_output output) {
+    return (size_t)output < OUTPUTS ? output_names[output] : NULL;
+}
+
+vgg_output vgg_output_named(const char *name) {
+    for (size_t i = 0; i < OUTPUTS; i++) {
+        if (output_names[i] != NULL && strcmp(name, output_names[i]) == 0)
+            return (vgg_output)i;
+    }
+    return VGG_OUTPUT_UNSAID;
+}
+
+vgg_output vgg_model_output(const vgg_model *model) {
+    return model->output;
+}
+
+vgg_status vgg_model_set_output(vgg_model *model, vgg_output output, vgg_error *error) {
+    if (vgg_output_name(output) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "output %d, expected softmax or sigmoid",
+                        (int)output);
+    model->output = output;
     return VGG_OK;
 }
 

@@ -37,12 +37,20 @@ vgg_status vgg_loading_begin(vgg_loading *l, const vgg_bytes *input,
         return status;
     if (out->layout != VGG_LAYOUT_UNSAID && vgg_layout_name(out->layout) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "there is no layout %d; the layouts are paper and torchvision",
+                        "there is no layout %d; the layouts are paper, torchvision, global and "
+                        "global-max",
                         (int)out->layout);
+    if (out->padding != VGG_PADDING_UNSAID && vgg_padding_name(out->padding) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "padding %d, expected same or valid",
+                        (int)out->padding);
+    if (out->output != VGG_OUTPUT_UNSAID && vgg_output_name(out->output) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "output %d, expected softmax or sigmoid",
+                        (int)out->output);
     l->hints = (vgg_hints){.arch = out->arch,
                            .layout = out->layout,
                            .height = out->height,
                            .width = out->width,
+                           .padding = out->padding,
                            .batch_norm = out->batch_norm,
                            .state_dict = out->state_dict};
     if (out->private_copy && l->input.kind == VGG_BYTES_FILE)
@@ -78,6 +86,11 @@ static void choose_network(vgg_loading *l) {
     const vgg_graph_facts *graph = &l->source.graph;
     vgg_network_options *n = &l->network_options;
     vgg_network_options_init(n, sizeof *n);
+    l->output = told->output;
+    if (l->output == VGG_OUTPUT_UNSAID)
+        l->output = file->present       ? file->output
+                    : l->source.sigmoid ? VGG_OUTPUT_SIGMOID
+                                        : VGG_OUTPUT_SOFTMAX;
     n->layout = VGG_LAYOUT_TORCHVISION;
     n->batch_norm = seen->batch_norm;
     n->channels = seen->convolutions[0].inputs;
@@ -101,6 +114,7 @@ static void choose_network(vgg_loading *l) {
         n->arch = file->arch;
         n->layout = file->layout;
         n->batch_norm = file->batch_norm;
+        n->padding = file->padding;
         n->channels = file->channels;
         n->height = file->height;
         n->width = file->width;
@@ -114,6 +128,8 @@ static void choose_network(vgg_loading *l) {
     }
     if (told->layout != VGG_LAYOUT_UNSAID)
         n->layout = told->layout;
+    if (told->padding != VGG_PADDING_UNSAID)
+        n->padding = told->padding;
     if (told->height > 0)
         n->height = told->height;
     if (told->width > 0)
@@ -318,6 +334,7 @@ static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error
     (*model)->format = l->source.format;
     (*model)->preprocess_origin = l->preprocess_origin;
     (*model)->softmax = l->source.softmax;
+    (*model)->output = l->output;
     status = take_notes(&l->source.metadata, *model, error);
     if (status != VGG_OK)
         vgg_model_free(*model);

@@ -26,6 +26,7 @@ typedef struct vgg_loading {
     vgg_origin preprocess_origin; /* unknown: there is none */
     vgg_labels labels;
     vgg_origin labels_origin;
+    vgg_output output;
     vgg_network *network; /* until the model owns it */
 } vgg_loading;
 

@@ -101,8 +101,8 @@ static vgg_status add_metadata(const vgg_model *model, vgg_tensor_source *source
                                vgg_error *error) {
     const vgg_notes *notes = &model->notes;
     bool complete =
-        vgg_description_write(vgg_network_describe(model->network), vgg_model_preprocess(model),
-                              &model->labels, &source->metadata);
+        vgg_description_write(vgg_network_describe(model->network), model->output,
+                              vgg_model_preprocess(model), &model->labels, &source->metadata);
     if (complete && first_int8(model->network) < model->network->tensor_count)
         complete = vgg_notes_set(&source->metadata, VGG_MODEL_INT8, VGG_MODEL_INT8_SCALES);
     for (size_t i = 0; complete && i < notes->count; i++) {
@@ -151,7 +151,8 @@ static vgg_status prepare(saving *s, const vgg_model *model, const char *path, c
 static vgg_status write(const saving *s, const vgg_model *model, vgg_sink *sink, vgg_error *error) {
     const vgg_saving what = {.source = &s->source,
                              .network = model->network,
-                             .softmax = s->options.softmax,
+                             .softmax = s->options.softmax && model->output == VGG_OUTPUT_SOFTMAX,
+                             .sigmoid = s->options.softmax && model->output == VGG_OUTPUT_SIGMOID,
                              .sink = sink};
     vgg_meter meter = {.tell = s->options.progress,
                        .user = s->options.progress_user,

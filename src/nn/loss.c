@@ -1,4 +1,4 @@
-/* Softmax and cross-entropy. */
+/* Softmax, sigmoid and cross-entropy. */
 #include <math.h>
 
 #include "nn/network.h"
@@ -28,6 +28,12 @@ void vgg_softmax(const float *logits, size_t count, size_t class_count, float *p
         for (size_t c = 0; c < class_count; c++) {
             probabilities[n * class_count + c] = (float)exp((double)row[c] - total);
         }
+    }
+}
+
+void vgg_sigmoid(const float *logits, size_t count, float *probabilities) {
+    for (size_t i = 0; i < count; i++) {
+        probabilities[i] = (float)(1 / (1 + exp(-(double)logits[i])));
     }
 }
 

@@ -206,6 +206,10 @@ static vgg_status set_up(vgg_trainer *trainer, vgg_error *error) {
 
 /* What can be said before memory is taken. */
 static vgg_status check(vgg_trainer *trainer, vgg_error *error) {
+    if (vgg_model_output(trainer->model) == VGG_OUTPUT_SIGMOID)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "the model is for several labels per picture, which is not trained here; "
+                        "its output must be softmax");
     vgg_status status = check_classes(trainer->model, trainer->train, error);
     if (status == VGG_OK)
         status = check_classes(trainer->model, trainer->validation, error);

@@ -275,3 +275,10 @@ def test_what_cannot_be_run(trained, tmp_path):
 def test_batch_that_no_memory_holds():
     line = complaint("bench", "--arch", "64,M,M,M,M,M,M,M,M/", "--input", 2048, "--batch", 65536)
     assert line.startswith("vgg bench: ") and "memory" in line
+
+
+def test_structures_of_every_kind():
+    layers = bench_json("--arch", "c8,R,B,P,12v/D0.5,f9,R", "--layout", "global", "--input", 16,
+                        "--seconds", 0.05, "--batch", 1)["layers"]
+    kinds = [layer["algorithm"] for layer in layers]
+    assert kinds[:3] == ["direct", "batch-norm", "average-pool"] and "global-average" in kinds

@@ -144,3 +144,29 @@ def test_missing_file():
 def test_input_of_other_channels_than_the_file(model):
     line = complaint("summary", model, "--input", "1x16x16")
     assert line == f"vgg summary: --input: found 1 channels, but {model} takes 3"
+
+
+def test_layers_of_every_kind():
+    arguments = ["summary", "--arch", "c8,R,B,P,12v/B,f16,R,D0.1", "--layout", "global", "--padding",
+                 "same", "--input", "3x20x20", "--classes", "4"]
+    data = json.loads(vgg(*arguments, "--format", "json").out)
+    assert data["layout"] == "global" and data["padding"] == "same"
+    assert [(layer["type"], layer["output_shape"][1:]) for layer in data["layers"]] == [
+        ("Conv2d", [8, 20, 20]), ("ReLU", [8, 20, 20]), ("BatchNorm2d", [8, 20, 20]),
+        ("AvgPool2d", [8, 10, 10]), ("Conv2d", [12, 8, 8]), ("ReLU", [12, 8, 8]),
+        ("AdaptiveAvgPool2d", [12, 1, 1]), ("BatchNorm1d", [12]), ("Linear", [16]), ("ReLU", [16]),
+        ("Dropout", [16]), ("Linear", [4])]
+    convolutions = 8 * 3 * 9 * 400 + 12 * 8 * 9 * 64
+    assert data["multiply_adds"] == convolutions + 12 * 16 + 16 * 4
+    text = vgg(*arguments).out
+    assert "       BatchNorm1d-8                   [-1, 12]              24\n" in text
+    valid = json.loads(vgg("summary", "--arch", "8,M,8", "--padding", "valid", "--layout",
+                           "global-max", "--input", 14, "--format", "json").out)
+    assert [layer["output_shape"][2:] for layer in valid["layers"][:5]] == [
+        [12, 12], [12, 12], [6, 6], [4, 4], [4, 4]]
+    assert valid["layers"][5]["type"] == "AdaptiveMaxPool2d"
+
+
+def test_too_small_without_padding():
+    message = complaint("summary", "--arch", "8,M,8", "--padding", "valid", "--input", 7, status=2)
+    assert "features.3 has 2x2 to convolve without padding" in message and "least 8" in message

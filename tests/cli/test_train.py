@@ -215,6 +215,28 @@ def test_resumed_run_ends_in_the_same_bytes(pictograms, tmp_path):
     assert whole == parts
 
 
+def test_structures_of_every_kind(pictograms, tmp_path):
+    """Layouts, paddings and words beyond the usual ones are the model's, which goes on from them and
+    gives the same bytes in one piece and in two."""
+    given = ("--arch", "8,P,D0.1,c12,B,R/B,f9,R", "--layout", "global", "--padding", "valid",
+             "--batch", 8, "--threads", 2, "--seed", 4)
+    out = vgg("train", pictograms, "-o", tmp_path / "whole", *given, "--epochs", 2).out
+    assert "without batch normalisation, layout global, padding valid\n" in out
+    vgg("train", pictograms, "-o", tmp_path / "parts", *given, "--epochs", 1)
+    vgg("train", pictograms, "-o", tmp_path / "parts", "--resume", "--epochs", 2)
+    model = tmp_path / "whole" / "last.safetensors"
+    assert model.read_bytes() == (tmp_path / "parts" / "last.safetensors").read_bytes()
+    metadata = header(model)["__metadata__"]
+    assert metadata["vgg.arch"] == given[1] and metadata["vgg.format_version"] == "2"
+    assert metadata["vgg.layout"] == "global" and metadata["vgg.padding"] == "valid"
+    line = complaint("train", pictograms, "-o", tmp_path / "parts", "--resume", "--padding", "same")
+    assert "--padding" in line and "valid" in line
+    assert "padding valid" in vgg("inspect", model).out
+    vgg("eval", "--model", model, pictograms)
+    vgg("train", pictograms, "-o", tmp_path / "max", "--layout", "global-max", "--epochs", 1,
+        "--arch", "8,M,12", "--threads", 2)
+
+
 def test_resumes_from_weights_of_fewer_bits(pictograms, tmp_path):
     run, narrow = tmp_path / "run", tmp_path / "narrow.safetensors"
     vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1)

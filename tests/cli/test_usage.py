@@ -161,7 +161,7 @@ def test_option_like_no_other():
         (("train", "x", "--input", "0"), "sides from 1 to"),
         (("train", "x", "--input", "1x2x3x4"), "such as 3x224x224"),
         (("train", "x", "--schedule", "cosine"), "expected constant or step"),
-        (("train", "x", "--layout", "tv"), "expected paper or torchvision"),
+        (("train", "x", "--layout", "tv"), "expected paper, torchvision, global or global-max"),
         (("train", "x", "--preprocess", "tv"), "expected torchvision, caffe, paper, unit, signed, cifar10, cifar100, mnist or clip"),
         (("train", "x", "--init", "he"), "expected kaiming, glorot or paper"),
         (("train", "x", "--strict=yes"), '--strict: takes no value, found "yes"'),

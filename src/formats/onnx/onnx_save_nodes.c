@@ -201,10 +201,15 @@ static vgg_status add_layers(vgg_onnx_nodes *nodes, const vgg_saving *saving, co
     if (status != VGG_OK)
         return status;
     nodes->made[nodes->begin.n_node - 1].output[0] = text("logits");
-    if (!saving->softmax)
+    if (!saving->softmax && !saving->sigmoid)
         return VGG_OK;
-    vgg_onnx_made_node *made = add_node(nodes, "Softmax", "softmax", "logits");
-    add_int(made, "axis", 1);
+    vgg_onnx_made_node *made;
+    if (saving->sigmoid)
+        made = add_node(nodes, "Sigmoid", "sigmoid", "logits");
+    else
+        made = add_node(nodes, "Softmax", "softmax", "logits");
+    if (saving->softmax)
+        add_int(made, "axis", 1);
     made->output[0] = text("probabilities");
     return VGG_OK;
 }
@@ -244,7 +249,8 @@ static void make_values(vgg_onnx_nodes *nodes, const vgg_saving *saving) {
     struct vgg_onnx_made_values *values = nodes->values;
     make_value(&values->input, "input",
                (const size_t[]){options->channels, options->height, options->width}, 3);
-    make_value(&values->output, saving->softmax ? "probabilities" : "logits", &options->classes, 1);
+    make_value(&values->output, saving->softmax || saving->sigmoid ? "probabilities" : "logits",
+               &options->classes, 1);
     nodes->end.n_input = 1;
     nodes->end.input = values->input.list;
     nodes->end.n_output = 1;

@@ -1,0 +1,222 @@
+/* The kernels of convolutions: shapes, how they are cut into units, and what their tasks mean. A
+ * part of kernels.h. */
+#ifndef VGG_KERNELS_CONVOLUTION_H
+#define VGG_KERNELS_CONVOLUTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/elements.h"
+#include "kernels/blocks.h"
+
+#define VGG_MOST_TAPS 9
+
+/* kernel x kernel (3 or 1), stride 1. */
+typedef struct vgg_conv_shape {
+    size_t images, inputs, outputs; /* N, C, K */
+    size_t height, width, kernel;   /* height and width of the output */
+    bool plain;     /* the input is plain (N, C, H, W): the first layer of a network */
+    ptrdiff_t crop; /* what the output lacks of the input at each edge: 0, by padding; 1 for 3x3
+                     * without padding; -1 for the way back from there to the input's gradient */
+} vgg_conv_shape;
+
+/* Height and width of the input, and the zeros around it. */
+static inline size_t vgg_conv_in_height(const vgg_conv_shape *shape) {
+    return shape->height + 2 * (size_t)shape->crop;
+}
+
+static inline size_t vgg_conv_in_width(const vgg_conv_shape *shape) {
+    return shape->width + 2 * (size_t)shape->crop;
+}
+
+static inline size_t vgg_conv_border(const vgg_conv_shape *shape) {
+    return shape->kernel / 2 - (size_t)shape->crop;
+}
+
+/* How a convolution is cut into units: a unit is `rows` output rows of one image, an even number
+ * for the windows of a max-pool, and `blocks` output channel blocks. It depends on the shape alone.
+ */
+typedef struct vgg_conv_partition {
+    size_t rows, row_units;
+    size_t blocks, block_units;
+    size_t units;   /* images * row_units * block_units */
+    size_t scratch; /* floats per worker: the unit's input rows with a border of zeros */
+} vgg_conv_partition;
+
+vgg_conv_partition vgg_conv_forward_partition(const vgg_conv_shape *shape);
+
+/* Packed weights are [K / 16][C / 16][kernel^2][16 c][16 k], or [K / 16][kernel^2][C][16 k] for
+ * plain input; what lies beyond C or K is zero. Floats in a packed tensor: */
+size_t vgg_conv_packed_size(const vgg_conv_shape *shape);
+
+/* Packs weights. The backward pass to the input is a forward convolution from K to C channels with
+ * the filters turned by 180 degrees: `turned` then, and `shape` is that convolution's. Unit: an
+ * output block. */
+typedef struct vgg_conv_pack_task {
+    vgg_conv_shape shape;
+    bool turned;
+    const void *weights; /* (outputs, inputs, kernel, kernel); turned: (inputs, outputs, ...) */
+    vgg_element element; /* of the weights: float32, float16 or bfloat16 */
+    float *packed;
+} vgg_conv_pack_task;
+
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). The sum with the bias is rounded before it
+ * is scaled, so that a batch norm behind a convolution gives the same bits on its own and folded
+ * into it. Unit: as in the partition. */
+typedef struct vgg_conv_forward_task {
+    vgg_conv_shape shape;
+    vgg_conv_partition partition;
+    const float *x;
+    const float *packed;
+    const float *bias;          /* K rounded up to a block; NULL for 0 */
+    const float *scale, *shift; /* the same; both NULL for 1 and 0 */
+    bool relu;
+    bool stream;    /* y is too large for the caches */
+    bool pool;      /* 2x2 max-pool behind it: y is of half the height and width */
+    float *y;       /* blocked */
+    float *scratch; /* partition.scratch floats per worker */
+} vgg_conv_forward_task;
+
+/* ---- convolution by Winograd's F(4x4, 3x3) and F(2x2, 3x3) ---- */
+
+/* A 3x3 convolution of blocked activations in tiles of 4x4 outputs (Lavin & Gray, "Fast algorithms
+ * for convolutional neural networks", CVPR 2016): 36 products per tile and pair of channels instead
+ * of 144. With input transform B, filter transform G and output transform A, and the interpolation
+ * points 0, +-5/8, +-3/2 and infinity (smaller errors than 0, +-1, +-2: Barabasz, Anderson,
+ * Soodhalter, Gregg, "Error analysis and improving the accuracy of Winograd convolution", 2020).
+ *
+ * Maps that would fill few of such tiles take tiles of 2x2 outputs: 16 products instead of 36, and
+ * the points 0, +-1 and infinity. Where a tile size is a number, it is 2 or 4; 0 stands for the
+ * direct convolution. */
+static inline size_t vgg_winograd_points(size_t tile) {
+    return (tile + 2) * (tile + 2);
+}
+
+/* Output channels whose products are made together. */
+#define VGG_WINOGRAD_GROUP 32
+
+/* A unit takes some tiles from input to output, for some groups of output channels. It shares
+ * nothing with others: what one core writes and another reads costs more than doing it twice. */
+typedef struct vgg_winograd_partition {
+    size_t tile; /* outputs on a side of a tile: 2 or 4 */
+    bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
+    size_t tile_rows, tile_columns; /* of an image */
+    size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
+    size_t groups, group_units;     /* groups of output channels of a unit */
+    size_t units;                   /* tile_units * group_units, those of the same tiles together */
+    size_t channels;                /* not stored: input channels whose filters are made at once */
+    size_t row;                     /* floats between two tiles of transformed input */
+    size_t filter_point;            /* floats between two points of the filters of a group */
+    size_t product_point;           /* floats between two points of the products of a unit */
+    size_t filters;                 /* floats of the stored filters, else 0 */
+    size_t scratch;                 /* floats per worker, for this and any smaller batch */
+} vgg_winograd_partition;
+
+/* The units depend on the number of threads, too; the results do not. */
+vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                 size_t threads);
+
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). Unit: as in the partition. */
+typedef struct vgg_winograd_task {
+    vgg_conv_shape shape;
+    vgg_winograd_partition partition;
+    const float *x;
+    const void *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
+    vgg_element element; /* of the weights: float32, float16 or bfloat16 */
+    bool turned;
+    float *filters; /* stored: [K / 32][points][filter_point], a point of which begins with
+                     * [C][32]; written by the kernel `filters` */
+    const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
+    bool relu;
+    bool pool;                /* 2x2 max-pool behind it: y is of half the height and width */
+    vgg_choice *chosen;       /* pool: what it took, per block of y; NULL: not wanted */
+    const vgg_choice *spread; /* x is the gradient of what a 2x2 max-pool gave, and has half the
+                               * height and width: its values belong where these say; not with
+                               * crop; else NULL */
+    const float *gate; /* shaped as y, which becomes 0 where this is not > 0: the ReLU that gave it;
+                        * not with pool; NULL: none */
+    bool stream;       /* y is too large for the caches */
+    float *y;
+    float *scratch;
+} vgg_winograd_task;
+
+/* Gradients of weights and bias from x and dy. The images are cut into `groups` of neighbours; unit
+ * (group, k block, c block), the c block fastest, writes its own part of `partial`, which is
+ * [groups][K / 16][C / 16][kernel^2][16 c][16 k] ([groups][K / 16][C][kernel^2][16 k] for plain
+ * input, where a unit is one channel) and sums in order over the images and rows of its group. The
+ * units with c block 0 also write bias_partial, [groups][K / 16][16]. */
+typedef struct vgg_conv_weights_task {
+    vgg_conv_shape shape;
+    size_t groups;
+    size_t units;
+    const float *x;
+    const float *dy; /* blocked */
+    float *partial, *bias_partial;
+    float *scratch; /* vgg_conv_weights_scratch floats per worker */
+} vgg_conv_weights_task;
+
+size_t vgg_conv_weights_groups(const vgg_conv_shape *shape);
+size_t vgg_conv_weights_units(const vgg_conv_shape *shape);
+size_t vgg_conv_weights_scratch(const vgg_conv_shape *shape);
+/* Floats of one group's part of `partial`. */
+size_t vgg_conv_weights_partial(const vgg_conv_shape *shape);
+
+/* Adds the groups in order and writes the gradient as (K, C, kernel, kernel) and (K). Unit: a k
+ * block. */
+typedef struct vgg_conv_reduce_task {
+    vgg_conv_shape shape;
+    size_t groups;
+    const float *partial, *bias_partial;
+    float *dweights, *dbias;
+    bool accumulate; /* adds to what dweights and dbias hold */
+} vgg_conv_reduce_task;
+
+/* ---- gradients of weights by Winograd's F(3x3, 4x4) and F(3x3, 2x2) ---- */
+
+/* The same gradients with 36 products per tile and pair of channels instead of 144, or 16 instead
+ * of
+ * 36. With forward's transforms, y = A^T ((G w G^T) . (B^T x B)) A per tile, the gradient is dw =
+ * G^T (sum over tiles of (B^T x B) . (A dy A^T)) G; what lies outside of the picture counts as
+ * zero.
+ *
+ * A unit does some input with some output channels, for one group of neighbouring tiles, counted
+ * through all images. It shares nothing with others, even if they make the same transforms again:
+ * what one core wrote is slow to read and slower to write for another. */
+typedef struct vgg_winograd_weights_partition {
+    size_t tile;                        /* values of dy on a side of a tile: 2 or 4 */
+    size_t tile_rows, tile_columns;     /* of an image */
+    size_t groups;                      /* of tiles */
+    size_t tiles;                       /* of a group that are transformed at once, at most */
+    size_t c_blocks, k_blocks;          /* channel blocks of a unit, at most */
+    size_t c_units, k_units;            /* into which the channels are cut */
+    size_t units;                       /* groups * k_units * c_units, the latter fastest */
+    size_t input_point, gradient_point; /* floats between two points of the transformed x and dy */
+    size_t sum_point;                   /* the same of a unit's sums */
+    size_t sums;                        /* floats of all units' sums; 0 for one group */
+    size_t bias_sums;                   /* floats of all groups' sums of dy; 0 for one group */
+    size_t scratch;                     /* floats per worker */
+} vgg_winograd_weights_partition;
+
+vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape,
+                                                                 size_t tile);
+
+/* With one group, the units of the kernel `weights` write the gradients. With several they write
+ * their sums, which `weights_finish` then adds in order. */
+typedef struct vgg_winograd_weights_task {
+    vgg_conv_shape shape; /* kernel 3, not plain */
+    vgg_winograd_weights_partition partition;
+    const float *x, *dy;      /* blocked */
+    const vgg_choice *spread; /* dy is that of a 2x2 max-pool's output, as in vgg_winograd_task */
+    float *sums;              /* [units][points][sum_point] */
+    float *bias_sums;         /* [groups][K / 16][16] */
+    bool accumulate;          /* adds to what dweights and dbias hold */
+    float *dweights, *dbias;  /* (K, C, 3, 3) and (K) */
+    float *scratch;
+} vgg_winograd_weights_task;
+
+/* Units of weights_finish: a block of output and a block of input channels. */
+static inline size_t vgg_winograd_weights_finish_units(const vgg_conv_shape *shape) {
+    return vgg_blocks(shape->outputs) * vgg_blocks(shape->inputs);
+}
+
+#endif
