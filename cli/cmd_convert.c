@@ -108,8 +108,11 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
                               vgg_error *error) {
     vgg_status status = VGG_OK;
     const char *dtype = stored_dtype(o->dtype);
+    vgg_cli_file_progress rounding = vgg_cli_file_progress_begin("rounding");
     if (dtype != NULL)
-        status = vgg_network_set_dtype(vgg_model_mutable_network(model), dtype, error);
+        status = vgg_network_set_dtype_told(vgg_model_mutable_network(model), dtype,
+                                            vgg_cli_file_progress_tell, &rounding, error);
+    vgg_cli_file_progress_end(&rounding);
     vgg_save_options options;
     vgg_save_options_init(&options, sizeof options);
     options.format = o->format;

@@ -203,6 +203,12 @@ VGG_API vgg_status vgg_network_copy_values(const vgg_network *network, size_t te
  * network may be running. */
 VGG_API vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error);
 
+/* The same, telling a callback, which may be NULL, how many bytes of floats are stored of how many.
+ * Stopped, it leaves some tensors as they were, and the others stored as asked. */
+VGG_API vgg_status vgg_network_set_dtype_told(vgg_network *network, const char *dtype,
+                                              vgg_progress_callback *progress, void *user,
+                                              vgg_error *error);
+
 /* Copies `count` values in, which must be the tensor's count. No plan of this network may be
  * running. */
 VGG_API vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, const float *values,

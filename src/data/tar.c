@@ -10,10 +10,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/archive_index.h"
+#include "data/archive_input.h"
 #include "data/unpack.h"
 
 #define TAR_BLOCK ((size_t)512)
-#define READ_BLOCK ((size_t)1 << 16)
 
 /* The data of a file ends, padded to whole blocks, at byte `end`, where the next header begins. */
 static vgg_status place(vgg_entry *file, const char *path, size_t end, vgg_error *error) {
@@ -68,14 +68,15 @@ static vgg_status skip_data(struct archive *archive, const vgg_entry *file, cons
     return VGG_OK;
 }
 
-static vgg_status read_headers(int descriptor, struct archive *archive, const char *path,
-                               size_t file_size, vgg_archive_index *list, vgg_error *error) {
+static vgg_status read_headers(const vgg_archive_input *input, const char *path, size_t file_size,
+                               vgg_archive_index *list, vgg_error *error) {
+    struct archive *archive = input->archive;
+    struct archive_entry *header = input->entry;
     for (size_t position = 0;;) {
-        struct archive_entry *header;
         if (!vgg_memory_fits(VGG_ARCHIVE_MEMORY))
             return vgg_fail_memory(error, path, VGG_ARCHIVE_MEMORY);
-        int result = archive_read_next_header(archive, &header);
-        if (result == ARCHIVE_EOF && is_end(descriptor, position, file_size))
+        int result = archive_read_next_header2(archive, header);
+        if (result == ARCHIVE_EOF && is_end(input->descriptor, position, file_size))
             return VGG_OK;
         /* A warning is about a name or a date; all else is a header that cannot be trusted. */
         if (result != ARCHIVE_OK && archive_errno(archive) == ENOMEM)
@@ -98,18 +99,17 @@ static vgg_status read_headers(int descriptor, struct archive *archive, const ch
 vgg_status vgg_tar_index(int descriptor, const char *path, vgg_archive_index *list,
                          vgg_error *error) {
     struct stat info;
-    struct archive *archive = vgg_memory_fits(VGG_ARCHIVE_MEMORY) ? archive_read_new() : NULL;
-    if (archive == NULL)
-        return vgg_fail_memory(error, path, VGG_ARCHIVE_MEMORY);
-    archive_read_support_format_tar(archive);
+    vgg_archive_input *input =
+        vgg_memory_fits(VGG_ARCHIVE_MEMORY) ? vgg_archive_input_create(descriptor) : NULL;
     vgg_status status;
-    if (lseek(descriptor, 0, SEEK_SET) != 0 || fstat(descriptor, &info) != 0)
+    if (input == NULL || archive_read_support_format_tar(input->archive) < ARCHIVE_WARN)
+        status = vgg_fail_memory(error, path, VGG_ARCHIVE_MEMORY);
+    else if (lseek(descriptor, 0, SEEK_SET) != 0 || fstat(descriptor, &info) != 0)
         status = vgg_file_fail(error, path, "read");
-    else if (archive_read_open_fd(archive, descriptor, READ_BLOCK) != ARCHIVE_OK)
-        status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: cannot be read as a tar archive: %s", path,
-                          archive_error_string(archive));
+    else if (!vgg_archive_input_begin(input))
+        status = vgg_fail_archive(input->archive, path, "cannot be read as a tar archive", error);
     else
-        status = read_headers(descriptor, archive, path, (size_t)info.st_size, list, error);
-    archive_read_free(archive);
+        status = read_headers(input, path, (size_t)info.st_size, list, error);
+    vgg_archive_input_free(input);
     return status;
 }

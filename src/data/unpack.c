@@ -16,8 +16,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "base/text.h"
-
-#define READ_BLOCK ((size_t)1 << 16)
+#include "data/archive_input.h"
 
 typedef struct unpacking {
     const char *path, *compression, *folder;
@@ -68,10 +67,10 @@ size_t vgg_unpacked_limit(size_t packed) {
 vgg_status vgg_fail_archive(struct archive *archive, const char *path, const char *what,
                             vgg_error *error) {
     const char *reason = archive_error_string(archive);
-    if (archive_errno(archive) == ENOMEM)
+    /* Of damage it says what it is. */
+    if (archive_errno(archive) == ENOMEM || reason == NULL)
         return vgg_fail_memory(error, path, VGG_UNPACK_MEMORY);
-    return vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s: %s", path, what,
-                    reason != NULL ? reason : "damaged");
+    return vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s: %s", path, what, reason);
 }
 
 static vgg_status fail_damaged(struct archive *archive, const unpacking *u, size_t total,
@@ -106,17 +105,19 @@ static vgg_status copy_blocks(struct archive *archive, const unpacking *u, int f
     }
 }
 
-static vgg_status unpack(const unpacking *u, struct archive *archive, int *descriptor,
+static vgg_status unpack(const unpacking *u, vgg_archive_input *input, int *descriptor,
                          vgg_error *error) {
-    struct archive_entry *entry;
+    struct archive *archive = input->archive;
     char what[64];
     snprintf(what, sizeof what, "cannot be unpacked as %s", u->compression);
-    archive_read_support_filter_gzip(archive);
-    archive_read_support_filter_bzip2(archive);
-    archive_read_support_filter_xz(archive);
-    archive_read_support_format_raw(archive);
-    if (archive_read_open_fd(archive, u->packed, READ_BLOCK) != ARCHIVE_OK ||
-        archive_read_next_header(archive, &entry) < ARCHIVE_WARN)
+    /* They fail for lack of memory alone. */
+    if (archive_read_support_filter_gzip(archive) < ARCHIVE_WARN ||
+        archive_read_support_filter_bzip2(archive) < ARCHIVE_WARN ||
+        archive_read_support_filter_xz(archive) < ARCHIVE_WARN ||
+        archive_read_support_format_raw(archive) < ARCHIVE_WARN)
+        return vgg_fail_memory(error, u->path, VGG_UNPACK_MEMORY);
+    if (!vgg_archive_input_begin(input) ||
+        archive_read_next_header2(archive, input->entry) < ARCHIVE_WARN)
         return vgg_fail_archive(archive, u->path, what, error);
     int fd = -1;
     vgg_status status = vgg_temporary_open(u->folder, &fd, error);
@@ -136,10 +137,11 @@ vgg_status vgg_unpack(const char *path, const char *compression, const char *fol
     vgg_status status = vgg_file_open(path, &u.packed, &u.size, error);
     if (status != VGG_OK)
         return status;
-    struct archive *archive = vgg_memory_fits(VGG_UNPACK_MEMORY) ? archive_read_new() : NULL;
-    status = archive != NULL ? unpack(&u, archive, descriptor, error)
-                             : vgg_fail_memory(error, path, VGG_UNPACK_MEMORY);
-    archive_read_free(archive);
+    vgg_archive_input *input =
+        vgg_memory_fits(VGG_UNPACK_MEMORY) ? vgg_archive_input_create(u.packed) : NULL;
+    status = input != NULL ? unpack(&u, input, descriptor, error)
+                           : vgg_fail_memory(error, path, VGG_UNPACK_MEMORY);
+    vgg_archive_input_free(input);
     close(u.packed);
     return status;
 }

@@ -11,9 +11,8 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "data/archive_index.h"
+#include "data/archive_input.h"
 #include "data/unpack.h"
-
-#define READ_BLOCK ((size_t)1 << 16)
 
 typedef struct unzipping {
     const char *path, *folder;
@@ -72,12 +71,12 @@ static vgg_status copy_file(unzipping *zip, vgg_entry *file) {
     return VGG_OK;
 }
 
-static vgg_status read_entries(unzipping *zip, vgg_archive_index *list) {
+static vgg_status read_entries(unzipping *zip, struct archive_entry *header,
+                               vgg_archive_index *list) {
     for (;;) {
-        struct archive_entry *header;
         if (!vgg_memory_fits(VGG_ARCHIVE_MEMORY))
             return vgg_fail_memory(zip->error, zip->path, VGG_ARCHIVE_MEMORY);
-        int result = archive_read_next_header(zip->archive, &header);
+        int result = archive_read_next_header2(zip->archive, header);
         if (result == ARCHIVE_EOF)
             return VGG_OK;
         if (result < ARCHIVE_WARN)
@@ -98,10 +97,12 @@ static vgg_status read_entries(unzipping *zip, vgg_archive_index *list) {
     }
 }
 
-static vgg_status unzip(unzipping *zip, int from, vgg_archive_index *list) {
+static vgg_status unzip(unzipping *zip, vgg_archive_input *input, vgg_archive_index *list) {
     static const unsigned char first[1] = {0}; /* no picture is at byte 0 */
-    archive_read_support_format_zip_seekable(zip->archive);
-    if (archive_read_open_fd(zip->archive, from, READ_BLOCK) != ARCHIVE_OK)
+    zip->archive = input->archive;
+    if (archive_read_support_format_zip_seekable(zip->archive) < ARCHIVE_WARN)
+        return vgg_fail_memory(zip->error, zip->path, VGG_UNPACK_MEMORY);
+    if (!vgg_archive_input_begin(input))
         return vgg_fail_archive(zip->archive, zip->path, "cannot be read as a zip archive",
                                 zip->error);
     vgg_status status = vgg_temporary_open(zip->folder, &zip->to, zip->error);
@@ -109,7 +110,7 @@ static vgg_status unzip(unzipping *zip, int from, vgg_archive_index *list) {
         status =
             vgg_temporary_write(zip->to, zip->path, zip->folder, first, sizeof first, zip->error);
     zip->at = sizeof first;
-    return status == VGG_OK ? read_entries(zip, list) : status;
+    return status == VGG_OK ? read_entries(zip, input->entry, list) : status;
 }
 
 vgg_status vgg_zip_index(const char *path, const char *folder, int *descriptor,
@@ -121,10 +122,11 @@ vgg_status vgg_zip_index(const char *path, const char *folder, int *descriptor,
     if (status != VGG_OK)
         return status;
     zip.limit = vgg_unpacked_limit(size);
-    zip.archive = vgg_memory_fits(VGG_UNPACK_MEMORY) ? archive_read_new() : NULL;
-    status = zip.archive != NULL ? unzip(&zip, from, list)
-                                 : vgg_fail_memory(error, path, VGG_UNPACK_MEMORY);
-    archive_read_free(zip.archive);
+    vgg_archive_input *input =
+        vgg_memory_fits(VGG_UNPACK_MEMORY) ? vgg_archive_input_create(from) : NULL;
+    status =
+        input != NULL ? unzip(&zip, input, list) : vgg_fail_memory(error, path, VGG_UNPACK_MEMORY);
+    vgg_archive_input_free(input);
     close(from);
     *descriptor = zip.to;
     return status;

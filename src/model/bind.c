@@ -191,6 +191,45 @@ bool vgg_bind_passes_over(const char *name) {
     return ends_with(name, ".num_batches_tracked");
 }
 
+/* How many times the layers before the first linear one, which is *first, halve the side of the
+ * input, and with how many channels they end; false where they do something else with it. */
+static bool halvings(const vgg_network *network, size_t *first, size_t *pools, size_t *channels) {
+    *channels = network->options.channels;
+    *pools = 0;
+    for (*first = 0; *first < network->layer_count; ++*first) {
+        const vgg_layer *layer = &network->layers[*first];
+        if (layer->type == VGG_LAYER_LINEAR)
+            return *pools <= 16;
+        bool cuts = layer->type == VGG_LAYER_CONVOLUTION && layer->kernel == 3 && layer->valid;
+        if (cuts || layer->type == VGG_LAYER_GLOBAL_AVERAGE_POOL ||
+            layer->type == VGG_LAYER_GLOBAL_MAX_POOL)
+            return false;
+        if (layer->type == VGG_LAYER_CONVOLUTION)
+            *channels = layer->output.channels;
+        *pools += layer->type == VGG_LAYER_MAX_POOL || layer->type == VGG_LAYER_AVERAGE_POOL_2X2;
+    }
+    return false;
+}
+
+/* Says of a first linear layer with another number of inputs for which input it would be, in the
+ * layout that does not average to 7x7, where there is one. */
+static void hint_at_input(const vgg_network *network, const vgg_tensor_info *info,
+                          const vgg_stored_tensor *stored, vgg_error *error) {
+    size_t first, pools, channels;
+    if (error == NULL || stored->dimensions != 2 || stored->shape[0] != info->shape[0] ||
+        !halvings(network, &first, &pools, &channels) ||
+        info != &network->tensors[network->layers[first].first_tensor].info)
+        return;
+    size_t side = (size_t)llround(sqrt((double)stored->shape[1] / (double)channels));
+    if (side == 0 || side > 4096 || side * side * channels != stored->shape[1])
+        return;
+    vgg_error before = *error;
+    vgg_fail(error, before.status,
+             "%s; the layout paper has that with an input of %zux%zu (here it is %s with %zux%zu)",
+             before.message, side << pools, side << pools, vgg_layout_name(network->options.layout),
+             network->options.height, network->options.width);
+}
+
 /* Checks a stored tensor and finds its scale, if it needs one. A missing scale is shown. */
 static vgg_status match_tensor(const vgg_tensor_info *info, vgg_named_tensors *names,
                                const char *path, bool int8, vgg_named_tensor *found,
@@ -221,6 +260,8 @@ static vgg_status match_tensors(const vgg_network *network, vgg_named_tensors *n
         vgg_status status = match_tensor(info, names, path, int8, found, &missing, error);
         if (status != VGG_OK) {
             vgg_text_free(&missing.text);
+            if (status == VGG_ERROR_SHAPE)
+                hint_at_input(network, info, found->stored, error);
             return status;
         }
         matches[i] = found;

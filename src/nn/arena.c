@@ -9,14 +9,13 @@ static bool lives_overlap(const vgg_buffer *a, const vgg_buffer *b) {
 }
 
 /* The lowest offset at or above `offset` where `buffer` meets none of the placed ones. */
-static size_t lowest_place(const vgg_buffer *buffer, const vgg_buffer *buffers, size_t count,
-                           const bool *placed) {
+static size_t lowest_place(const vgg_buffer *buffer, const vgg_buffer *buffers, size_t count) {
     size_t offset = 0;
     for (bool moved = true; moved;) {
         moved = false;
         for (size_t i = 0; i < count; i++) {
             const vgg_buffer *other = &buffers[i];
-            if (!placed[i] || !lives_overlap(buffer, other) ||
+            if (!other->placed || !lives_overlap(buffer, other) ||
                 other->offset >= offset + buffer->bytes || offset >= other->offset + other->bytes)
                 continue;
             offset = other->offset + other->bytes;
@@ -27,14 +26,11 @@ static size_t lowest_place(const vgg_buffer *buffer, const vgg_buffer *buffers, 
 }
 
 size_t vgg_arena_place(vgg_buffer *buffers, size_t count) {
-    bool *placed = vgg_calloc(count + 1, sizeof *placed);
-    if (placed == NULL)
-        return SIZE_MAX;
     size_t total = 0;
     for (;;) {
         size_t largest = count;
         for (size_t i = 0; i < count; i++) {
-            if (!placed[i] && buffers[i].offset != SIZE_MAX &&
+            if (!buffers[i].placed && buffers[i].offset != SIZE_MAX &&
                 (largest == count || buffers[i].bytes > buffers[largest].bytes))
                 largest = i;
         }
@@ -42,10 +38,9 @@ size_t vgg_arena_place(vgg_buffer *buffers, size_t count) {
             break;
         vgg_buffer *buffer = &buffers[largest];
         buffer->bytes = vgg_round_up(buffer->bytes, VGG_ALIGNMENT);
-        buffer->offset = lowest_place(buffer, buffers, count, placed);
-        placed[largest] = true;
+        buffer->offset = lowest_place(buffer, buffers, count);
+        buffer->placed = true;
         total = vgg_size_max(total, buffer->offset + buffer->bytes);
     }
-    vgg_free(placed);
     return total;
 }

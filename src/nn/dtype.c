@@ -61,27 +61,60 @@ static bool is_stored(const vgg_element_type *type) {
            (type->element == VGG_ELEMENT_INT8 || vgg_element_is_weight(type->element));
 }
 
-vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error) {
+/* Whether the tensor's values are to be stored anew. */
+static bool changes(const vgg_tensor *tensor, vgg_element element) {
+    vgg_numbers numbers = vgg_tensor_numbers(tensor);
+    bool widens = element == VGG_ELEMENT_FLOAT32;
+    return numbers.at != NULL && numbers.element != element && (widens || pays(&tensor->info));
+}
+
+static vgg_status store(vgg_network *network, size_t index, vgg_element element, vgg_error *error) {
+    const vgg_tensor_info *info = &network->tensors[index].info;
+    if (element != VGG_ELEMENT_FLOAT32)
+        return narrow(network, index, element, error);
+    if (vgg_network_own(network, index) == NULL)
+        return vgg_fail_memory(error, info->name, info->count * sizeof(float));
+    return VGG_OK;
+}
+
+static size_t float_bytes(const vgg_network *network, size_t index) {
+    return network->tensors[index].info.count * sizeof(float);
+}
+
+static vgg_status store_all(vgg_network *network, vgg_element element,
+                            vgg_progress_callback *progress, void *user, vgg_error *error) {
+    size_t done = 0, total = 0;
+    for (size_t i = 0; i < network->tensor_count; i++) {
+        total += changes(&network->tensors[i], element) ? float_bytes(network, i) : 0;
+    }
+    for (size_t i = 0; i < network->tensor_count; i++) {
+        if (!changes(&network->tensors[i], element))
+            continue;
+        if (progress != NULL && !progress(user, done, total))
+            return vgg_fail(error, VGG_ERROR_STOPPED,
+                            "storing weights: stopped after %zu of %zu bytes, as was asked", done,
+                            total);
+        vgg_status status = store(network, i, element, error);
+        if (status != VGG_OK)
+            return status;
+        done += float_bytes(network, i);
+    }
+    return VGG_OK;
+}
+
+vgg_status vgg_network_set_dtype_told(vgg_network *network, const char *dtype,
+                                      vgg_progress_callback *progress, void *user,
+                                      vgg_error *error) {
     const vgg_element_type *type = vgg_element_type_named(dtype);
     if (!is_stored(type))
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "weights cannot be stored as \"%.80s\", expected F32, F16, BF16 or I8",
                         dtype);
-    for (size_t i = 0; i < network->tensor_count; i++) {
-        const vgg_tensor *tensor = &network->tensors[i];
-        vgg_numbers numbers = vgg_tensor_numbers(tensor);
-        bool widens = type->element == VGG_ELEMENT_FLOAT32;
-        if (numbers.at == NULL || numbers.element == type->element ||
-            (!widens && !pays(&tensor->info)))
-            continue;
-        vgg_status status = VGG_OK;
-        if (!widens)
-            status = narrow(network, i, type->element, error);
-        else if (vgg_network_own(network, i) == NULL)
-            status = vgg_fail_memory(error, tensor->info.name, tensor->info.count * sizeof(float));
-        if (status != VGG_OK)
-            return status;
-    }
-    network->version++;
-    return VGG_OK;
+    vgg_status status = store_all(network, type->element, progress, user, error);
+    network->version++; /* some tensors may have changed */
+    return status;
+}
+
+vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error) {
+    return vgg_network_set_dtype_told(network, dtype, NULL, NULL, error);
 }

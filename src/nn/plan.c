@@ -80,7 +80,6 @@ static vgg_status compile(const vgg_network *network, vgg_plan_options options, 
     plan->network = network;
     plan->options = options;
     plan->mode = options.mode;
-    plan->gradients = options.gradients;
     status = vgg_kernels_get(&plan->kernels, error);
     if (status == VGG_OK)
         status = vgg_plan_compile(plan, error);
@@ -107,15 +106,16 @@ static size_t total_bytes(const vgg_plan *plan) {
 static vgg_status fail_memory(const vgg_plan *plan, size_t available, vgg_error *error) {
     char total[VGG_SIZE_TEXT], arena[VGG_SIZE_TEXT], constants[VGG_SIZE_TEXT];
     char gradients[VGG_SIZE_TEXT], left[VGG_SIZE_TEXT];
-    return vgg_fail(
-        error, VGG_ERROR_MEMORY,
-        "out of memory: %zux%zux%zu in batches of %zu needs %s (activations %s, packed "
-        "weights %s, gradients %s) and %s are left; %s needs less",
-        plan->network->options.channels, plan->options.height, plan->options.width,
-        plan->options.batch, vgg_size_text(total, total_bytes(plan)),
-        vgg_size_text(arena, plan->arena_bytes), vgg_size_text(constants, constant_bytes(plan)),
-        vgg_size_text(gradients, gradient_bytes(plan)), vgg_size_text(left, available),
-        plan->gradients ? "a smaller batch, micro-batch or input" : "a smaller batch or input");
+    return vgg_fail(error, VGG_ERROR_MEMORY,
+                    "out of memory: %zux%zux%zu in batches of %zu needs %s (activations %s, packed "
+                    "weights %s, gradients %s) and %s are left; %s needs less",
+                    plan->network->options.channels, plan->options.height, plan->options.width,
+                    plan->options.batch, vgg_size_text(total, total_bytes(plan)),
+                    vgg_size_text(arena, plan->arena_bytes),
+                    vgg_size_text(constants, constant_bytes(plan)),
+                    vgg_size_text(gradients, gradient_bytes(plan)), vgg_size_text(left, available),
+                    plan->options.gradients ? "a smaller batch, micro-batch or input"
+                                            : "a smaller batch or input");
 }
 
 static vgg_status take_memory(vgg_plan *plan, vgg_error *error) {

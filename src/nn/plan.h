@@ -22,6 +22,7 @@ typedef struct vgg_buffer {
     size_t bytes;
     size_t first, last; /* moments */
     size_t offset;      /* in the arena; SIZE_MAX for memory of the caller */
+    bool placed;        /* by vgg_arena_place */
     size_t row;         /* 0, or bytes of an image in a buffer of all images of a step */
 } vgg_buffer;
 
@@ -65,7 +66,6 @@ struct vgg_plan {
     const vgg_kernels *kernels;
     vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
     vgg_mode mode;
-    bool gradients;
     uint64_t dropout_seed, dropout_step;
 
     vgg_cpu_op *ops;

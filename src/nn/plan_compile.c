@@ -37,7 +37,7 @@ static vgg_status compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *err
     plan->lowest = lowest_op(plan);
     plan->logits = compiler.current;
     plan->buffers[plan->logits].offset = SIZE_MAX;
-    if (plan->gradients)
+    if (plan->options.gradients)
         vgg_compile_backward(&compiler);
     return vgg_compile_lives(&compiler, error);
 }
@@ -47,7 +47,7 @@ vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error) {
     vgg_graph_purpose purpose = {.height = options->height,
                                  .width = options->width,
                                  .drops = options->mode == VGG_MODE_TRAIN,
-                                 .gradients = plan->gradients,
+                                 .gradients = plan->options.gradients,
                                  .input_gradient = options->input_gradient};
     vgg_graph graph;
     vgg_status status = vgg_graph_make(plan->network, purpose, &graph, error);

@@ -41,7 +41,7 @@ static const char *algorithm_of(const vgg_cpu_op *op) {
 }
 
 static const char *data_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
-    if (!plan->gradients || !op->graph.need_dx)
+    if (!plan->options.gradients || !op->graph.need_dx)
         return NULL;
     if (op->graph.kind == VGG_OP_CONVOLUTION)
         return convolution_name(op->back_tile);

@@ -64,7 +64,7 @@ vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, f
     if (status != VGG_OK)
         return status;
     plan->count = count;
-    plan->ready = plan->gradients;
+    plan->ready = plan->options.gradients;
     plan->caller[plan->input] = (void *)(uintptr_t)inputs;
     plan->caller[plan->logits] = logits;
     double begun = vgg_clock_seconds();
@@ -83,7 +83,7 @@ vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, f
 
 vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float *input_gradient,
                              vgg_error *error) {
-    if (!plan->gradients)
+    if (!plan->options.gradients)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "this plan was made without gradients");
     if (!plan->ready)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
@@ -113,7 +113,7 @@ vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float
 }
 
 const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {
-    if (!plan->gradients || tensor >= plan->network->tensor_count ||
+    if (!plan->options.gradients || tensor >= plan->network->tensor_count ||
         plan->gradient_offsets[tensor] == SIZE_MAX)
         return NULL;
     return plan->gradients_of + plan->gradient_offsets[tensor];

@@ -108,12 +108,16 @@ static vgg_network *trained(const manner *how) {
     return network;
 }
 
+/* Values smaller than this are made of rounding: those of a bias before a batch normalisation,
+ * whose gradient would be 0, are of 1e-8. */
+#define SMALLEST 1e-3
+
 /* The greatest difference of a value, relative to the greatest of its tensor. */
 static double distance(const vgg_network *a, const vgg_network *b) {
     double worst = 0;
     for (size_t t = 0; t < vgg_network_tensor_count(a); t++) {
         const float *left = vgg_network_values(a, t), *right = vgg_network_values(b, t);
-        double most = 0, apart = 0;
+        double most = SMALLEST, apart = 0;
         for (size_t i = 0; i < tensor_info(a, t).count; i++) {
             most = fmax(most, fabs((double)left[i]));
             apart = fmax(apart, fabs((double)left[i] - (double)right[i]));
