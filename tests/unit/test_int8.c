@@ -60,6 +60,43 @@ static vgg_model *save_and_load(vgg_network *network, const char *path) {
     return again;
 }
 
+typedef struct told {
+    size_t calls, last, total, most;
+} told;
+
+static bool hear(void *user, size_t done, size_t total) {
+    told *t = user;
+    assert_true(done >= t->last && done < total && (t->calls == 0 || total == t->total));
+    *t = (told){t->calls + 1, done, total, t->most};
+    return t->calls < t->most;
+}
+
+/* A callback hears of each linear layer; stopped, the network is of both types and still computes.
+ */
+static void test_told(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_network *network = draw_network();
+    size_t linear = 0, bytes = 0;
+    for (size_t t = 0; t < network->tensor_count; t++) {
+        linear += is_linear(network, t);
+        bytes += is_linear(network, t) ? network->tensors[t].info.count * sizeof(float) : 0;
+    }
+    told t = {.most = 2};
+    assert_int_equal(vgg_network_set_dtype_told(network, "F16", hear, &t, &error),
+                     VGG_ERROR_STOPPED);
+    assert_contains(error.message, "as was asked");
+    assert_int_equal(t.calls, 2);
+    assert_int_equal(t.total, bytes);
+    t = (told){.most = 100};
+    assert_ok(vgg_network_set_dtype_told(network, "F16", hear, &t, &error), error);
+    assert_int_equal(t.calls, linear - 1);
+    for (size_t i = 0; i < network->tensor_count; i++) {
+        assert_string_equal(vgg_network_dtype(network, i), is_linear(network, i) ? "F16" : "F32");
+    }
+    vgg_network_free(network);
+}
+
 /* Every weight is within half a scale, which is a 127th of its row's largest; all else stays. */
 static void test_values(void **state) {
     (void)state;
@@ -238,10 +275,10 @@ static void test_other_formats(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),        cmocka_unit_test(test_other_types),
-        cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_weight_bytes),
-        cmocka_unit_test(test_file),          cmocka_unit_test(test_unaligned),
-        cmocka_unit_test(test_other_formats),
+        cmocka_unit_test(test_told),         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_other_types),  cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_weight_bytes), cmocka_unit_test(test_file),
+        cmocka_unit_test(test_unaligned),    cmocka_unit_test(test_other_formats),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
