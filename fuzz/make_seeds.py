@@ -49,6 +49,39 @@ def pth(folder):
     (folder / "turned").write_bytes(pth_files.legacy(pth_files.pickled(turned), [(54, bytes(216))]))
 
 
+def numpy(folder):
+    def array(shape, data, kind="<f4", fortran=False):
+        header = str({"descr": kind, "fortran_order": fortran, "shape": shape}).encode()
+        header += b" " * (-(len(header) + 11) % 64) + b"\n"
+        return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + data
+
+    def zipped(arrays, method=zipfile.ZIP_STORED):
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w", method) as archive:
+            for name, data in arrays:
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), data)
+        return made.getvalue()
+
+    (folder / "named").write_bytes(zipped(
+        [(name, array(tuple(shape), data)) for name, _, shape, data in pth_files.network()]))
+    last = [("conv1_1_W", array((3, 3, 3, 2), bytes(216))), ("conv1_1_b", array((2,), bytes(8))),
+            ("fc6_W", array((98, 4), bytes(1568), fortran=True)), ("fc6_b", array((4,), bytes(16)))]
+    (folder / "last").write_bytes(zipped(last, zipfile.ZIP_DEFLATED))
+    text = pth_files.text
+
+    def pickled_array(shape, data, kind):
+        return (b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85U\1btR(K\1("
+                + b"".join(b"M" + struct.pack("<H", n) for n in shape) + b"tcnumpy\ndtype\n("
+                + text(kind) + b"K\0K\1tR(K\3" + text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff"
+                + b"K\0tb\x89" + data + b"tb")
+
+    weight = pickled_array((3, 3, 3, 2), b"T" + struct.pack("<I", 216) + bytes(216), "f4")
+    bias = pickled_array((2,), b"T" + struct.pack("<I", 8) + bytes(8), "f4")
+    entries = b"}(" + text("conv1_1") + b"](" + weight + bias + b"eu"
+    whole = pickled_array((), b"](" + entries + b"e", "O8")
+    (folder / "pickled").write_bytes(array((), pth_files.pickled(whole), "|O"))
+
+
 def onnx(folder):
     tensors = [(name, shape, data) for name, _, shape, data in pth_files.network()]
     (folder / "raw").write_bytes(onnx_bytes.network(tensors))
@@ -178,7 +211,7 @@ def text(folder):
 
 
 def main():
-    for make in (safetensors, pth, onnx, keras, caffe, darknet, image, dataset, text):
+    for make in (safetensors, pth, onnx, keras, caffe, darknet, numpy, image, dataset, text):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)

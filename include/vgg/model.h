@@ -168,6 +168,10 @@ VGG_API vgg_status vgg_model_write(const vgg_model *model, const vgg_save_option
 /* The format that a model was loaded from, such as "safetensors"; NULL for one that was not. */
 VGG_API const char *vgg_model_format(const vgg_model *model);
 
+/* A line about what was taken from beside the weights of the file that it was loaded from, chosen
+ * or passed over, such as which of several state dicts; NULL beyond the last. */
+VGG_API const char *vgg_model_remark(const vgg_model *model, size_t remark);
+
 /* Whether the graph of the file that it was loaded from ends in a softmax. The network ends before
  * it, in logits, so that it is applied once by whatever asks for probabilities. */
 VGG_API bool vgg_model_softmax(const vgg_model *model);

@@ -103,6 +103,7 @@ extern const vgg_format vgg_format_onnx;
 extern const vgg_format vgg_format_keras;
 extern const vgg_format vgg_format_caffe;
 extern const vgg_format vgg_format_darknet;
+extern const vgg_format vgg_format_numpy;
 
 /* The format with that name, or, for NULL, the one that the path's ending belongs to, else
  * safetensors; path may be NULL. Fails for one that does not exist or cannot be written. */

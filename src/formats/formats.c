@@ -10,8 +10,12 @@
 #include "formats/format.h"
 
 static const vgg_format *const formats[] = {
-    &vgg_format_safetensors, &vgg_format_keras, /* before pth, whose archives are zip files too */
-    &vgg_format_pth,         &vgg_format_onnx,  &vgg_format_caffe,
+    &vgg_format_safetensors,
+    &vgg_format_numpy,
+    &vgg_format_keras, /* before pth, whose archives are zip files too */
+    &vgg_format_pth,
+    &vgg_format_onnx,
+    &vgg_format_caffe,
     &vgg_format_darknet, /* the last: hardly anything tells its files from others */
 };
 #define FORMATS (sizeof formats / sizeof *formats)
@@ -84,7 +88,20 @@ static vgg_status load_as(vgg_tensor_source *source, vgg_error *error) {
                     source->path, format->name, format->left_out);
 }
 
+/* Graphs of TensorFlow are protocol buffers as those of ONNX and Caffe are: their files' ending and
+ * first bytes together tell them. */
+static bool is_tensorflow(const vgg_tensor_source *source) {
+    const unsigned char *bytes = source->storage.map;
+    return has_ending(source->path, ".pb") && source->storage.size > 3 &&
+           (bytes[0] == 0x0a || memcmp(bytes, "\x08\x01\x12", 3) == 0);
+}
+
 static vgg_status load_any(vgg_tensor_source *source, vgg_error *error) {
+    if (is_tensorflow(source))
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: is a graph of TensorFlow: export it as ONNX (tf2onnx), or save the "
+                        "Keras model as .h5 or .keras",
+                        source->path);
     for (size_t i = 0; i < FORMATS; i++) {
         if (formats[i]->sniff(source->storage.map, source->storage.size)) {
             source->format = formats[i];

@@ -22,6 +22,12 @@ const vgg_format vgg_format_caffe = {.name = "caffe",
                                      .sniff = vgg_caffe_sniff,
                                      .left_out = "VGG_WITH_CAFFE"};
 #endif
+#if !VGG_WITH_NUMPY
+const vgg_format vgg_format_numpy = {.name = "numpy",
+                                     .endings = ".npz .npy",
+                                     .sniff = vgg_numpy_sniff,
+                                     .left_out = "VGG_WITH_NUMPY"};
+#endif
 #if !VGG_WITH_DARKNET
 const vgg_format vgg_format_darknet = {.name = "darknet",
                                        .endings = ".weights",

@@ -22,23 +22,41 @@ bool vgg_pth_sniff(const unsigned char *bytes, size_t size) {
 
 /* ---- Keras ---- */
 
-/* The first record of a zip archive says whose it is. */
-bool vgg_keras_is_archive(const unsigned char *bytes, size_t size) {
-    static const char *const names[] = {"metadata.json", "config.json", "model.weights.h5"};
+/* The name of the first record of a zip archive, which says whose it is. */
+static bool first_record(const unsigned char *bytes, size_t size, const char **name,
+                         size_t *length) {
     enum { LENGTH_AT = 26, NAME_AT = 30 };
     if (size < NAME_AT || !vgg_is_zip(bytes, size))
         return false;
-    size_t length = bytes[LENGTH_AT] + 256u * bytes[LENGTH_AT + 1];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (length == strlen(names[i]) && length <= size - NAME_AT &&
-            memcmp(bytes + NAME_AT, names[i], length) == 0)
-            return true;
+    *name = (const char *)bytes + NAME_AT;
+    *length = bytes[LENGTH_AT] + 256u * bytes[LENGTH_AT + 1];
+    return *length <= size - NAME_AT;
+}
+
+bool vgg_keras_is_archive(const unsigned char *bytes, size_t size) {
+    static const char *const names[] = {"metadata.json", "config.json", "model.weights.h5"};
+    const char *name;
+    size_t length;
+    bool is = false, zip = first_record(bytes, size, &name, &length);
+    for (size_t i = 0; zip && i < sizeof names / sizeof *names; i++) {
+        is = is || (length == strlen(names[i]) && memcmp(name, names[i], length) == 0);
     }
-    return false;
+    return is;
 }
 
 bool vgg_keras_sniff(const unsigned char *bytes, size_t size) {
     return vgg_hdf5_sniff(bytes, size) || vgg_keras_is_archive(bytes, size);
+}
+
+/* ---- NumPy ---- */
+
+bool vgg_numpy_sniff(const unsigned char *bytes, size_t size) {
+    const char *name;
+    size_t length, tail = strlen(".npy");
+    if (size >= 6 && memcmp(bytes, "\x93NUMPY", 6) == 0)
+        return true;
+    return first_record(bytes, size, &name, &length) && length > tail &&
+           memcmp(name + length - tail, ".npy", tail) == 0;
 }
 
 /* ---- ONNX ---- */
@@ -114,9 +132,15 @@ uint32_t vgg_darknet_number(const unsigned char *bytes) {
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
+/* A tagged object whose version is the text "V 1": its first numbers could be a version. */
+bool vgg_torch7_sniff(const unsigned char *bytes, size_t size) {
+    static const unsigned char start[] = {4, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 'V', ' ', '1'};
+    return size >= sizeof start && memcmp(bytes, start, sizeof start) == 0;
+}
+
 /* There is nothing but a version to go by: 0.1 and later. */
 bool vgg_darknet_sniff(const unsigned char *bytes, size_t size) {
-    if (size < VGG_DARKNET_VERSION_BYTES)
+    if (size < VGG_DARKNET_VERSION_BYTES || vgg_torch7_sniff(bytes, size))
         return false;
     uint32_t major = vgg_darknet_number(bytes), minor = vgg_darknet_number(bytes + 4);
     return major <= 10 && minor <= 10 && vgg_darknet_number(bytes + 8) <= 100 && major + minor > 0;

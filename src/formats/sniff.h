@@ -11,9 +11,13 @@
 /* size is the whole file's. */
 bool vgg_pth_sniff(const unsigned char *bytes, size_t size);
 bool vgg_keras_sniff(const unsigned char *bytes, size_t size);
+bool vgg_numpy_sniff(const unsigned char *bytes, size_t size);
 bool vgg_onnx_sniff(const unsigned char *bytes, size_t size);
 bool vgg_caffe_sniff(const unsigned char *bytes, size_t size);
 bool vgg_darknet_sniff(const unsigned char *bytes, size_t size);
+
+/* No format that is read: told from Darknet's. */
+bool vgg_torch7_sniff(const unsigned char *bytes, size_t size);
 
 bool vgg_is_zip(const unsigned char *bytes, size_t size);
 

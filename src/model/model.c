@@ -72,6 +72,7 @@ void vgg_model_free(vgg_model *model) {
     vgg_storage_free(&model->storage);
     vgg_labels_free(&model->labels);
     vgg_notes_free(&model->notes);
+    vgg_remarks_free(&model->remarks);
     vgg_free(model);
 }
 
@@ -144,6 +145,10 @@ vgg_status vgg_model_set_output(vgg_model *model, vgg_output output, vgg_error *
                         (int)output);
     model->output = output;
     return VGG_OK;
+}
+
+const char *vgg_model_remark(const vgg_model *model, size_t remark) {
+    return remark < model->remarks.count ? model->remarks.lines[remark] : NULL;
 }
 
 bool vgg_model_softmax(const vgg_model *model) {

@@ -12,6 +12,7 @@ struct vgg_model {
     vgg_origin preprocess_origin; /* unknown: there is none */
     vgg_labels labels;            /* empty, or as many as there are classes */
     vgg_notes notes;
+    vgg_remarks remarks;
     const vgg_format *format; /* that it was loaded from; NULL */
     bool softmax;             /* ends the graph of that file */
     vgg_output output;        /* not unsaid */

@@ -391,8 +391,11 @@ static vgg_status load(const vgg_bytes *input, const vgg_model_options *options,
         status = vgg_loading_remarks(&l, error);
     if (status == VGG_OK)
         status = make_model(&l, &made, error);
-    if (status == VGG_OK)
+    if (status == VGG_OK) {
         warn_of(&l);
+        made->remarks = l.source.remarks;
+        l.source.remarks = (vgg_remarks){0};
+    }
     vgg_loading_free(&l);
     if (status == VGG_OK)
         *model = made;

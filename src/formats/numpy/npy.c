@@ -1,0 +1,106 @@
+/* One array: a magic number, a version, the length of a header, the header, which is the text of a
+ * Python dict, and the values (numpy/lib/format.py). */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/numpy/numpy.h"
+
+#define MAGIC_BYTES 6
+#define HEADER_MOST 4096
+
+static vgg_status fail_header(const char *name, const char *what, vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_FORMAT, "%s: the header of its array %s", name, what);
+}
+
+/* The text behind "'key':"; NULL when the header has no such key. */
+static const char *value_of(const char *header, const char *key) {
+    const char *at = strstr(header, key);
+    if (at == NULL)
+        return NULL;
+    at += strlen(key);
+    at += strspn(at, " ");
+    if (*at++ != ':')
+        return NULL;
+    return at + strspn(at, " ");
+}
+
+static vgg_status read_type(const char *name, const char *header, vgg_pickle_array *array,
+                            vgg_error *error) {
+    const char *at = value_of(header, "'descr'");
+    if (at == NULL || *at != '\'')
+        return fail_header(name, "has no 'descr' of one type", error);
+    size_t length = strcspn(++at, "'");
+    if (length == 2 && memcmp(at, "|O", 2) == 0)
+        return VGG_OK;
+    array->type = vgg_numpy_type(at, length);
+    if (array->type == NULL)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: its array has values of type '%.*s', expected little-endian numbers "
+                        "of at most 8 bytes",
+                        name, (int)vgg_size_min(length, 20), at);
+    return VGG_OK;
+}
+
+static vgg_status read_shape(const char *name, const char *header, vgg_pickle_array *array,
+                             vgg_error *error) {
+    const char *at = value_of(header, "'shape'");
+    if (at == NULL || *at++ != '(')
+        return fail_header(name, "has no 'shape'", error);
+    array->count = 1;
+    for (at += strspn(at, " "); *at != ')'; at += strspn(at, ", ")) {
+        size_t digits = strspn(at, "0123456789");
+        if (digits == 0 || digits > 18 || array->dimensions == VGG_STORED_DIMENSIONS)
+            return fail_header(name, "has no shape of at most 8 sizes", error);
+        size_t size = strtoull(at, NULL, 10);
+        array->shape[array->dimensions++] = size;
+        if (!vgg_size_mul(array->count, size, &array->count))
+            return fail_header(name, "gives it more values than memory has addresses", error);
+        at += digits;
+    }
+    return VGG_OK;
+}
+
+static vgg_status read_header(const char *name, const char *header, vgg_pickle_array *array,
+                              vgg_error *error) {
+    const char *order = value_of(header, "'fortran_order'");
+    vgg_status status = read_type(name, header, array, error);
+    if (status == VGG_OK)
+        status = read_shape(name, header, array, error);
+    if (status == VGG_OK && order == NULL)
+        status = fail_header(name, "has no 'fortran_order'", error);
+    array->columns = status == VGG_OK && strncmp(order, "True", 4) == 0;
+    return status;
+}
+
+vgg_status vgg_npy_read(const char *name, const unsigned char *bytes, size_t size,
+                        vgg_pickle_array *array, vgg_error *error) {
+    *array = (vgg_pickle_array){0};
+    char header[HEADER_MOST + 1];
+    if (size < MAGIC_BYTES + 2 || memcmp(bytes, "\x93NUMPY", MAGIC_BYTES) != 0)
+        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: is no array of NumPy", name);
+    size_t width = bytes[MAGIC_BYTES] == 1 ? 2 : 4, start = MAGIC_BYTES + 2 + width;
+    if (size < start)
+        return fail_header(name, "is cut off", error);
+    size_t length = bytes[MAGIC_BYTES + 2] + 256u * bytes[MAGIC_BYTES + 3];
+    if (width == 4)
+        length += (size_t)bytes[MAGIC_BYTES + 4] << 16 | (size_t)bytes[MAGIC_BYTES + 5] << 24;
+    if (length > HEADER_MOST || length > size - start)
+        return fail_header(name, "is cut off, or of more than 4096 bytes", error);
+    memcpy(header, bytes + start, length);
+    header[length] = '\0';
+    vgg_status status = read_header(name, header, array, error);
+    if (status != VGG_OK)
+        return status;
+    array->bytes = bytes + start + length;
+    array->length = size - start - length;
+    size_t expected;
+    if (array->type != NULL &&
+        (!vgg_size_mul(array->count, array->type->bytes, &expected) || expected != array->length))
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: has %zu bytes of values, expected %zu values of %zu bytes", name,
+                        array->length, array->count, array->type->bytes);
+    return VGG_OK;
+}

@@ -1,0 +1,221 @@
+/* Names and layouts of arrays that TensorFlow's programs wrote: kernels are (row, column, input,
+ * output) and matrices (input, output). */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "formats/numpy/numpy.h"
+#include "formats/transpose.h"
+
+#define MODULE_TEXT 64
+
+/* ---- order ---- */
+
+/* As people order names: "conv9" before "conv10". */
+static int compare_names(const char *a, const char *b) {
+    while (*a != '\0' && *b != '\0') {
+        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+            size_t x = strspn(a, "0123456789"), y = strspn(b, "0123456789");
+            int order = x != y ? (x > y) - (x < y) : strncmp(a, b, x);
+            if (order != 0)
+                return order;
+            a += x;
+            b += y;
+            continue;
+        }
+        if (*a != *b)
+            return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+        a++;
+        b++;
+    }
+    return (*a != '\0') - (*b != '\0');
+}
+
+static int compare_tensors(const void *a, const void *b) {
+    return compare_names(((const vgg_stored_tensor *)a)->name,
+                         ((const vgg_stored_tensor *)b)->name);
+}
+
+/* ---- names ---- */
+
+/* Other words at the end of a name for a weight and a bias; NULL for none. *length is that of what
+ * stands before them. */
+static const char *field_of(const char *name, size_t *length) {
+    static const struct {
+        const char *theirs, *ours;
+    } fields[] = {
+        {"weights", "weight"}, {"kernel", "weight"}, {"weight", "weight"}, {"W", "weight"},
+        {"w", "weight"},       {"biases", "bias"},   {"bias", "bias"},     {"b", "bias"},
+    };
+    size_t whole = strlen(name);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        size_t tail = strlen(fields[i].theirs);
+        if (whole < tail + 2 || strcmp(name + whole - tail, fields[i].theirs) != 0 ||
+            strchr("._/", name[whole - tail - 1]) == NULL)
+            continue;
+        *length = whole - tail - 1;
+        return fields[i].ours;
+    }
+    return NULL;
+}
+
+static vgg_status rename_tensor(vgg_stored_tensor *tensor, const char *name, vgg_error *error) {
+    char *copy = vgg_text_copy(name);
+    if (copy == NULL)
+        return vgg_fail_memory(error, "a tensor's name", strlen(name));
+    if (tensor->stored_as == NULL)
+        tensor->stored_as = tensor->name;
+    else
+        vgg_free(tensor->name);
+    tensor->name = copy;
+    return VGG_OK;
+}
+
+/* "conv1_1_W" as "conv1_1.weight". */
+static vgg_status name_fields(vgg_tensor_source *source, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < source->tensor_count; i++) {
+        vgg_stored_tensor *tensor = &source->tensors[i];
+        size_t length;
+        const char *field = field_of(tensor->name, &length);
+        char name[MODULE_TEXT + 16];
+        if (field == NULL || length >= MODULE_TEXT)
+            continue;
+        snprintf(name, sizeof name, "%.*s.%s", (int)length, tensor->name, field);
+        if (strcmp(name, tensor->name) != 0)
+            status = rename_tensor(tensor, name, error);
+    }
+    return status;
+}
+
+/* The numbers of "conv1_2.weight" or "fc6.weight"; which: 2 or 1, 0 for another name. */
+static size_t numbers_of(const char *name, unsigned numbers[2], const char **field) {
+    int end = 0;
+    if (sscanf(name, "conv%4u_%4u.%n", &numbers[0], &numbers[1], &end) == 2 && end > 0) {
+        *field = name + end;
+        return 2;
+    }
+    end = 0;
+    if (sscanf(name, "fc%4u.%n", &numbers[0], &end) == 1 && end > 0) {
+        *field = name + end;
+        return 1;
+    }
+    return 0;
+}
+
+/* The names of the paper's authors, in which a block of convolutions ends in a max-pool, as
+ * torchvision's, in which a convolution takes two indices and a max-pool one. */
+static vgg_status name_layers(vgg_tensor_source *source, vgg_error *error) {
+    unsigned numbers[2], before[2] = {0, 0}, first_linear = 0;
+    size_t index = 0, feature = 0;
+    const char *field;
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        if (numbers_of(source->tensors[i].name, numbers, &field) == 0)
+            return VGG_OK;
+    }
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < source->tensor_count; i++) {
+        vgg_stored_tensor *tensor = &source->tensors[i];
+        char name[MODULE_TEXT + 16];
+        if (numbers_of(tensor->name, numbers, &field) == 1) {
+            first_linear = first_linear == 0 ? numbers[0] : first_linear;
+            snprintf(name, sizeof name, "classifier.%u.%.16s", 3 * (numbers[0] - first_linear),
+                     field);
+        } else {
+            if (numbers[0] != before[0] || numbers[1] != before[1]) {
+                feature += before[0] != 0 && numbers[0] != before[0];
+                index = feature;
+                feature += 2;
+            }
+            memcpy(before, numbers, sizeof before);
+            snprintf(name, sizeof name, "features.%zu.%.16s", index, field);
+        }
+        status = rename_tensor(tensor, name, error);
+    }
+    return status;
+}
+
+/* ---- layout ---- */
+
+typedef enum kernel_order { ORDER_PYTORCH, ORDER_LAST, ORDER_UNKNOWN } kernel_order;
+
+/* Where rows and columns stand in the kernels: they are as many. */
+static kernel_order order_of(const vgg_tensor_source *source) {
+    bool last = true, first = true;
+    size_t kernels = 0;
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        const vgg_stored_tensor *t = &source->tensors[i];
+        if (t->dimensions != 4)
+            continue;
+        kernels++;
+        last = last && t->shape[0] == t->shape[1] && t->shape[0] < 16;
+        first = first && t->shape[2] == t->shape[3] && t->shape[2] < 16;
+    }
+    if (kernels == 0 || last == first)
+        return kernels == 0 || !last ? ORDER_PYTORCH : ORDER_UNKNOWN;
+    return last ? ORDER_LAST : ORDER_PYTORCH;
+}
+
+static vgg_status turn(vgg_tensor_source *source, vgg_stored_tensor *t, size_t positions,
+                       vgg_error *error) {
+    size_t *s = t->shape, outputs = s[t->dimensions - 1];
+    size_t inputs = t->dimensions == 4 ? s[2] : s[0] / positions;
+    if (t->count == 0 || !vgg_element_is_weight(t->type->element))
+        return VGG_OK;
+    const vgg_kernel_sizes sizes = {
+        .positions = positions, .channels = inputs, .outputs = outputs, .item = t->type->bytes};
+    vgg_status status = vgg_transpose(source, &sizes, t->bytes, &t->bytes, error);
+    if (t->dimensions == 4) {
+        size_t rows = s[0], columns = s[1];
+        s[0] = outputs;
+        s[1] = inputs;
+        s[2] = rows;
+        s[3] = columns;
+    } else {
+        s[1] = s[0];
+        s[0] = outputs;
+    }
+    return status;
+}
+
+/* The rows of the first matrix are those of a picture: (row, column, channel). */
+static vgg_status turn_all(vgg_tensor_source *source, vgg_error *error) {
+    size_t channels = 0;
+    bool flattened = false;
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < source->tensor_count; i++) {
+        vgg_stored_tensor *t = &source->tensors[i];
+        if (t->dimensions == 4) {
+            channels = t->shape[3];
+            status = turn(source, t, t->shape[0] * t->shape[1], error);
+        } else if (t->dimensions == 2) {
+            bool picture = !flattened && channels > 0 && t->shape[0] % channels == 0;
+            status =
+                turn(source, t, picture && t->shape[0] > 0 ? t->shape[0] / channels : 1, error);
+            flattened = true;
+        }
+    }
+    return status;
+}
+
+vgg_status vgg_numpy_arrange(vgg_tensor_source *source, vgg_error *error) {
+    qsort(source->tensors, source->tensor_count, sizeof *source->tensors, compare_tensors);
+    kernel_order order = order_of(source);
+    if (order == ORDER_UNKNOWN)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s: its kernels may be (output, input, row, column) or (row, column, "
+                        "input, output): their shapes do not tell",
+                        source->path);
+    vgg_status status = order == ORDER_LAST ? turn_all(source, error) : VGG_OK;
+    if (status == VGG_OK && order == ORDER_LAST &&
+        !vgg_remarks_add(&source->remarks,
+                         "kernels are (row, column, input, output), and were turned"))
+        status = vgg_fail_memory(error, "a remark", 0);
+    if (status == VGG_OK)
+        status = name_fields(source, error);
+    return status == VGG_OK ? name_layers(source, error) : status;
+}
