@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "cli/clean_text.h"
@@ -44,7 +45,7 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
          .argument = "FORMAT",
          .value = &o->format,
          .help = "the format of OUT: safetensors, pth or onnx",
-         .fallback = "as OUT's name ends, or safetensors"},
+         .fallback = "as OUT's name ends; safetensors for one without an ending"},
         {.type = VGG_CLI_FLAG,
          .name = "softmax",
          .value = &o->softmax,
@@ -65,15 +66,17 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
         .command = "convert",
         .summary = "write a model file in another format or with smaller weights",
         .synopsis = "vgg convert IN OUT [options]",
-        .description = "Reads the model IN and writes it to OUT, with its preprocessing and the "
-                       "names of its classes, which can be given here for a file that lacks "
-                       "them.\n"
-                       "IN, like the model of any command, may be safetensors, PyTorch (.pth), "
-                       "ONNX, Keras (.h5, .keras), Caffe (.caffemodel) or Darknet (.weights); its "
-                       "first bytes say which. OUT is safetensors, pth or onnx.\n"
-                       "With --dtype f16 the file is half as large, and large linear layers, "
-                       "which are as slow as memory is, take half the time; with --dtype int8, "
-                       "size and time are less than a third.",
+        .description =
+            "Reads the model IN and writes it to OUT, with its preprocessing and the "
+            "names of its classes, which can be given here for a file that lacks "
+            "them.\n"
+            "IN, like the model of any command, may be safetensors, PyTorch (.pth), "
+            "ONNX, Keras (.h5, .keras), Caffe (.caffemodel), Darknet (.weights) or NumPy "
+            "(.npz, .npy); its "
+            "first bytes say which. OUT is safetensors, pth or onnx.\n"
+            "With --dtype f16 the file is half as large, and large linear layers, "
+            "which are as slow as memory is, take half the time; with --dtype int8, "
+            "size and time are less than a third.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "vgg convert run/best.safetensors small.safetensors --dtype f16\n"
@@ -94,6 +97,26 @@ static bool may_write(const convert_options *o, const char *out) {
         return true;
     vgg_cli_complain("convert", "%s: is there already; --overwrite replaces it", out);
     return false;
+}
+
+/* Without --format the ending of OUT says the format; a name without any is safetensors'. */
+static bool has_known_ending(const convert_options *o, const char *out) {
+    static const char *const endings[] = {".safetensors", ".pth", ".pt", ".onnx",
+                                          /* read only, which the library says */
+                                          ".h5", ".hdf5", ".keras", ".caffemodel", ".weights",
+                                          ".npz", ".npy"};
+    const char *slash = strrchr(out, '/'), *name = slash != NULL ? slash + 1 : out;
+    const char *ending = strrchr(name, '.');
+    bool known = o->format != NULL || ending == NULL || ending == name;
+    for (size_t i = 0; !known && i < sizeof endings / sizeof endings[0]; i++) {
+        known = strcasecmp(ending, endings[i]) == 0;
+    }
+    if (!known)
+        vgg_cli_complain("convert",
+                         "%s: its ending %s is of no format that is written; expected "
+                         ".safetensors, .pth, .pt or .onnx, or --format",
+                         out, ending);
+    return known;
 }
 
 static const char *stored_dtype(const char *dtype) {
@@ -153,6 +176,10 @@ static void report(const vgg_model *model, const char *in, const char *out) {
                            vgg_model_format(model));
     printf("classes   %s\n",
            vgg_model_class_names(model) == NULL ? "no names: --labels gives them" : "named");
+    const char *remark;
+    for (size_t i = 0; (remark = vgg_model_remark(model, i)) != NULL; i++) {
+        vgg_cli_print_line("%-10s%s", i == 0 ? "remarks" : "", remark);
+    }
     if (vgg_model_softmax(model))
         printf("softmax   ends the graph of IN; the network ends before it, in logits\n");
 }
@@ -165,6 +192,8 @@ int vgg_cli_convert(int argc, char **argv) {
         return status;
     const char *in = argv[1], *out = argv[2];
     o.source.path = in;
+    if (!has_known_ending(&o, out))
+        return VGG_CLI_USAGE;
     if (!may_write(&o, out))
         return VGG_CLI_FAILURE;
     vgg_cli_file_progress progress = vgg_cli_file_progress_begin("reading");

@@ -80,7 +80,7 @@ int vgg_cli_inspect(int argc, char **argv) {
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
-    o.source.path = argv[1];
+    o.source.path = vgg_cli_model_file(argv[1]);
     vgg_cli_file_progress progress = vgg_cli_file_progress_begin("inspecting");
     o.source.progress = &progress;
     vgg_preprocess_changes changes;

@@ -236,6 +236,8 @@ int vgg_cli_predict(int argc, char **argv) {
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
+    if (!vgg_cli_model_is_given("predict", &o.source, argv[1]))
+        return VGG_CLI_USAGE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("predict", &o.source, &model);
     if (status != VGG_CLI_OK)

@@ -1,8 +1,13 @@
 #include "cli/model_source.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/habits.h"
 #include "cli/message.h"
 #include "cli/shared_options.h"
 #include "cli/signals.h"
@@ -14,7 +19,9 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .name = "model",
          .argument = "FILE",
          .value = &source->path,
-         .help = "the model file, of any format that vgg inspect knows; required"},
+         .help =
+             "the model file, of any format that vgg inspect knows, or the folder of a run, whose "
+             "best.safetensors it then is; required"},
         {.type = VGG_CLI_CHOICE,
          .name = "preprocess",
          .argument = "PRESET",
@@ -109,7 +116,10 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source,
                                      vgg_preprocess_changes *changes) {
     vgg_model_options options;
     vgg_model_options_init(&options, sizeof options);
-    options.arch = source->arch;
+    bool named_norm = false;
+    options.arch = vgg_cli_arch_name(source->arch, &named_norm);
+    if (named_norm)
+        options.batch_norm = VGG_ANSWER_YES;
     options.state_dict = source->state_dict;
     if (source->layout != NULL)
         options.layout = vgg_layout_named(source->layout);
@@ -133,9 +143,55 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source,
     return options;
 }
 
-static int load(const char *command, const vgg_cli_model_source *source, vgg_warning_callback *warn,
+static bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+const char *vgg_cli_model_file(const char *path) {
+    static const char *const files[] = {"best.safetensors", "last.safetensors"};
+    static char file[4096]; /* signals may have to name it */
+    if (!is_folder(path))
+        return path;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        int length = snprintf(file, sizeof file, "%s/%s", path, files[i]);
+        if (length > 0 && (size_t)length < sizeof file && access(file, F_OK) == 0)
+            return file;
+    }
+    return path;
+}
+
+/* Whether an operand looks like a model that was meant for --model. */
+static bool looks_like_model(const char *path) {
+    static const char *const endings[] = {".safetensors", ".pth",        ".pt",      ".onnx",
+                                          ".h5",          ".keras",      ".hdf5",    ".npz",
+                                          ".npy",         ".caffemodel", ".weights", ".ckpt"};
+    size_t length = strlen(path);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t own = strlen(endings[i]);
+        if (length > own && strcasecmp(path + length - own, endings[i]) == 0)
+            return true;
+    }
+    return is_folder(path) && vgg_cli_model_file(path) != path;
+}
+
+bool vgg_cli_model_is_given(const char *command, const vgg_cli_model_source *source,
+                            const char *operand) {
+    if (source->path != NULL)
+        return true;
+    bool meant = operand != NULL && looks_like_model(operand);
+    vgg_cli_complain(command, "--model FILE is missing: the model file to use%s%s%s",
+                     meant ? "; did you mean --model " : "", meant ? operand : "",
+                     meant ? "?" : "");
+    return false;
+}
+
+static int load(const char *command, const vgg_cli_model_source *given, vgg_warning_callback *warn,
                 vgg_model **model) {
     vgg_error error;
+    vgg_cli_model_source own = *given;
+    const vgg_cli_model_source *source = &own;
+    own.path = vgg_cli_model_file(given->path);
     vgg_preprocess_changes changes;
     vgg_model_options options = vgg_cli_model_told(source, &changes);
     options.warn = warn;
@@ -160,14 +216,12 @@ static int load(const char *command, const vgg_cli_model_source *source, vgg_war
 }
 
 int vgg_cli_model_load(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
-    return load(command, source, vgg_cli_note, model);
+    return load(command, source, NULL, model);
 }
 
 int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, vgg_model **model) {
-    if (source->path == NULL) {
-        vgg_cli_complain(command, "--model FILE is missing: the model file to use");
+    if (!vgg_cli_model_is_given(command, source, NULL))
         return VGG_CLI_USAGE;
-    }
     vgg_model *loaded;
     int status = load(command, source, vgg_cli_note, &loaded);
     if (status != VGG_CLI_OK)

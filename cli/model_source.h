@@ -29,6 +29,14 @@ bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_mo
 bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
                          const vgg_cli_input *input);
 
+/* The file that a path means: of a run's folder its best model, or its last. */
+const char *vgg_cli_model_file(const char *path);
+
+/* False, which is complained about, when --model is missing; an operand that looks like a model is
+ * taken for the one that was meant. */
+bool vgg_cli_model_is_given(const char *command, const vgg_cli_model_source *source,
+                            const char *operand);
+
 /* What the library is told of the file; the options refer to *changes. */
 vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source,
                                      vgg_preprocess_changes *changes);

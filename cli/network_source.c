@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/habits.h"
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "cli/shared_options.h"
@@ -16,7 +17,8 @@ void vgg_cli_network_options(vgg_cli_network_source *source,
          .argument = "ARCH",
          .value = &source->arch,
          .given = &source->arch_given,
-         .help = "A, A-LRN, B, C, D, E, or a list: output channels of 3x3 convolutions, 1x1:N for "
+         .help = "A, A-LRN, B, C, D, E (vgg16, vgg16_bn and the like too), or a list: output "
+                 "channels of 3x3 convolutions, 1x1:N for "
                  "1x1 convolutions, M for a max-pool, P for an average pool, L for local response "
                  "normalisation, and after a slash the hidden linear layers, as in "
                  "32,32,M,64,64,M/256; on either side B for a batch normalisation, R for a ReLU "
@@ -95,9 +97,11 @@ static int create_network(const char *command, const vgg_cli_network_source *sou
 }
 
 static bool is_architecture(const char *name) {
+    bool batch_norm = false;
+    const char *known = vgg_cli_arch_name(name, &batch_norm);
     const vgg_architecture *row;
     for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++) {
-        if (strcasecmp(row->name, name) == 0)
+        if (strcmp(row->name, known) == 0)
             return true;
     }
     return false;
@@ -144,8 +148,11 @@ static int load_model(const char *command, const vgg_cli_network_source *source,
 int vgg_cli_network_open(const char *command, const vgg_cli_network_source *source,
                          vgg_cli_network *opened) {
     *opened = (vgg_cli_network){0};
-    return source->path != NULL ? load_model(command, source, opened)
-                                : create_network(command, source, opened);
+    vgg_cli_network_source own = *source;
+    own.arch = vgg_cli_arch_name(own.arch, &own.batch_norm);
+    own.batch_norm_given = own.batch_norm_given || own.batch_norm != source->batch_norm;
+    return own.path != NULL ? load_model(command, &own, opened)
+                            : create_network(command, &own, opened);
 }
 
 void vgg_cli_network_close(vgg_cli_network *opened) {

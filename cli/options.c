@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/habits.h"
 #include "cli/message.h"
 
 /* The options of all groups, counted through; NULL beyond the last. */
@@ -35,6 +36,29 @@ static const vgg_cli_option *find_name(const vgg_cli_usage *usage, const char *n
             return option;
     }
     return NULL;
+}
+
+/* The same by a name of other programs, such as batch_size, where it means exactly the same. */
+static const vgg_cli_option *find_habit(const vgg_cli_usage *usage, const char *name, size_t length,
+                                        bool *negated) {
+    char text[VGG_CLI_TEXT_SIZE];
+    if (length >= sizeof text)
+        return NULL;
+    snprintf(text, sizeof text, "%.*s", (int)length, name);
+    for (char *c = text; *c != '\0'; c++) {
+        *c = *c == '_' ? '-' : *c;
+    }
+    const vgg_cli_option *option = find_name(usage, text, length, negated);
+    const char *word = strncmp(text, "no-", 3) == 0 ? text + 3 : text, *ours;
+    bool turned = word != text;
+    for (size_t i = 0; option == NULL && (ours = vgg_cli_habit(word, i)) != NULL; i++) {
+        option = find_name(usage, ours, strlen(ours), negated);
+        /* --no-bn is one of a switch. */
+        if (turned && option != NULL && option->type != VGG_CLI_SWITCH)
+            option = NULL;
+        *negated = turned;
+    }
+    return option;
 }
 
 static const vgg_cli_option *find_letter(const vgg_cli_usage *usage, char letter) {
@@ -69,6 +93,11 @@ static bool unknown_option(const vgg_cli_usage *usage, const char *word, size_t 
     const char *letters = word + strspn(word, "-");
     size_t count = length - (size_t)(letters - word);
     snprintf(name, sizeof name, "%.*s", (int)(count < sizeof name ? count : sizeof name), letters);
+    const char *answer = vgg_cli_habit_answer(usage->command, name);
+    if (answer != NULL) {
+        vgg_cli_complain(usage->command, "%.*s: %s", (int)length, word, answer);
+        return false;
+    }
     suggest(usage, name, suggestion, sizeof suggestion);
     if (suggestion[0] == '\0')
         snprintf(suggestion, sizeof suggestion, "; vgg %s --help lists the options",
@@ -111,6 +140,8 @@ static found_option find_option(const vgg_cli_usage *usage, int argc, char **arg
             found.value = equals + 1;
         }
         found.option = find_name(usage, found.word + 2, found.length - 2, &found.negated);
+        if (found.option == NULL)
+            found.option = find_habit(usage, found.word + 2, found.length - 2, &found.negated);
     } else {
         found.option = found.length == 2 ? find_letter(usage, found.word[1]) : NULL;
     }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/environment.h"
+#include "cli/habits.h"
 #include "cli/shared_options.h"
 #include "cli/train.h"
 
@@ -158,7 +159,8 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .name = "arch",
          .argument = "ARCH",
          .value = &o->arch,
-         .help = "A, A-LRN, B, C, D, E, or a list such as 32,32,M,64,64,M/256, which vgg summary "
+         .help = "A, A-LRN, B, C, D, E (vgg16, vgg16_bn and the like too), or a list such as "
+                 "32,32,M,64,64,M/256, which vgg summary "
                  "--help explains",
          .fallback =
              "a small network with batch normalisation that suits the input; it is printed"},
@@ -315,5 +317,8 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
     if (!vgg_cli_parse(&usage, argc, argv, &operands, status))
         return false;
     o->data = argv[1];
+    bool batch_norm = o->batch_norm;
+    o->arch = vgg_cli_arch_name(o->arch, &o->batch_norm);
+    o->given.batch_norm = o->given.batch_norm || o->batch_norm != batch_norm;
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/data_split.h"
+#include "cli/habits.h"
 #include "cli/message.h"
 #include "cli/train.h"
 
@@ -209,7 +210,9 @@ static bool check_network(const vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     const vgg_network_options *own = vgg_network_describe(vgg_model_network(training->model));
     char given[VGG_CLI_TEXT_SIZE], dropout[VGG_CLI_TEXT_SIZE];
-    return (o->arch == NULL || agrees(training, "arch", o->arch, own->arch)) &&
+    bool unused = false;
+    const char *arch = vgg_cli_arch_name(own->arch, &unused);
+    return (o->arch == NULL || agrees(training, "arch", o->arch, arch)) &&
            (!o->given.layout ||
             agrees(training, "layout", o->layout, vgg_layout_name(own->layout))) &&
            (!o->given.padding ||

@@ -243,7 +243,13 @@ static vgg_status read_features(reading *r, word_list *reader, vgg_error *error)
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "architecture with more than %d words before the slash",
                             VGG_MOST_WORDS);
-        if (!read_feature(r, word))
+        bool read = read_feature(r, word);
+        if (!read && strpbrk(word, " \t") != NULL)
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "architecture \"%s\": word %zu is \"%s\"; words are separated by "
+                            "commas, as in 32,32,M,64,64,M/256",
+                            reader->arch, reader->word, word);
+        if (!read)
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "architecture \"%s\": word %zu is \"%s\", expected a number of "
                             "channels up to %d, 1x1:N, M, P, L, B, R or D with a probability; or "

@@ -117,9 +117,9 @@ def test_command_like_no_other():
 @pytest.mark.parametrize(
     "command,typed,meant",
     [
-        ("train", "--epoch", "--epochs"),
+        ("train", "--epcohs", "--epochs"),
         ("train", "-epochs", "--epochs"),
-        ("train", "--batch_norm", "--batch-norm"),
+        ("train", "--batch-nrom", "--batch-norm"),
         ("train", "--no-shufle", "--no-shuffle"),
         ("train", "--weigth-decay=1", "--weight-decay"),
         ("eval", "--modle", "--model"),

@@ -1,0 +1,218 @@
+#include "cli/habits.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vgg/network.h"
+
+/* The longest name that is compared; longer ones are none. */
+#define NAME_MOST 40
+
+/* PyTorch's examples, torchvision's references, timm, fastai, Keras and ultralytics call them so.
+ * Underscores count as dashes. */
+static const struct {
+    const char *theirs, *ours;
+} names[] = {
+    {"learning-rate", "lr"},
+    {"learningrate", "lr"},
+    {"lr0", "lr"},
+    {"rate", "lr"},
+    {"batch-size", "batch"},
+    {"batchsize", "batch"},
+    {"bs", "batch"},
+    {"epoch", "epochs"},
+    {"num-epochs", "epochs"},
+    {"n-epochs", "epochs"},
+    {"nepochs", "epochs"},
+    {"max-epochs", "epochs"},
+    {"bn", "batch-norm"},
+    {"batchnorm", "batch-norm"},
+    {"batch-normalization", "batch-norm"},
+    {"wd", "weight-decay"},
+    {"l2", "weight-decay"},
+    {"num-workers", "workers"},
+    {"nworkers", "workers"},
+    {"num-threads", "threads"},
+    {"nthreads", "threads"},
+    {"img-size", "input"},
+    {"image-size", "input"},
+    {"imgsz", "input"},
+    {"input-size", "input"},
+    {"input-shape", "input"},
+    {"img", "input"},
+    {"val-split", "validation-split"},
+    {"validation-ratio", "validation-split"},
+    {"valid-pct", "validation-split"},
+    {"random-seed", "seed"},
+    {"manual-seed", "seed"},
+    {"output-dir", "output"},
+    {"out-dir", "output"},
+    {"outdir", "output"},
+    {"out", "output"},
+    {"save-dir", "output"},
+    {"checkpoint-dir", "output"},
+    {"architecture", "arch"},
+    {"network", "arch"},
+    {"backbone", "arch"},
+    {"model-name", "arch"},
+    {"scheduler", "schedule"},
+    {"lr-scheduler", "schedule"},
+    {"drop-rate", "dropout"},
+    {"dropout-rate", "dropout"},
+    {"step-size", "step-epochs"},
+    {"lr-step-size", "step-epochs"},
+    {"lr-gamma", "gamma"},
+    {"optimizer", "optimiser"},
+    {"opt", "optimiser"},
+    {"weights", "model"},
+    {"checkpoint", "model"},
+    {"ckpt", "model"},
+    {"model-path", "model"},
+    {"weight", "model"},
+    {"weights", "from"},
+    {"pretrained", "from"},
+    {"finetune", "from"},
+    {"num-classes", "classes"},
+    {"nclasses", "classes"},
+    {"class-names", "labels"},
+    {"label-file", "labels"},
+    {"names", "labels"},
+    {"top-k", "top"},
+    {"topk", "top"},
+    {"precision", "dtype"},
+    {"interpolation", "filter"},
+    {"deviation", "std"},
+    {"scale", "multiply"},
+    {"crop-mode", "fit"},
+    {"resize", "short-side"},
+    {"hflip", "flip"},
+    {"split", "part"},
+};
+
+typedef struct answer {
+    const char *command; /* NULL: any */
+    const char *name, *text;
+} answer;
+
+static const char processor[] = "vgg computes on the processor and needs no device; leave it out";
+static const char operand[] = "DATA is written without an option, behind the command";
+
+static const answer answers[] = {
+    {NULL, "gpu", processor},
+    {NULL, "gpus", processor},
+    {NULL, "gpu-id", processor},
+    {NULL, "cuda", processor},
+    {NULL, "device", processor},
+    {NULL, "no-cuda", "vgg computes on the processor only; leave it out"},
+    {NULL, "cpu", "vgg computes on the processor only; leave it out"},
+    {"train", "optimiser", "training is by SGD with --momentum and --weight-decay; leave it out"},
+    {"train", "optimizer", "training is by SGD with --momentum and --weight-decay; leave it out"},
+    {"train", "opt", "training is by SGD with --momentum and --weight-decay; leave it out"},
+    {"train", "num-classes", "there are as many classes as the data has folders; leave it out"},
+    {"train", "nclasses", "there are as many classes as the data has folders; leave it out"},
+    {"train", "classes", "there are as many classes as the data has folders; leave it out"},
+    {"train", "pretrained", "a training begins with random weights, or goes on with --resume"},
+    {"train", "weights", "a training begins with random weights, or goes on with --resume"},
+    {"train", "finetune", "a training begins with random weights, or goes on with --resume"},
+    {"train", "model",
+     "the network is --arch, such as --arch vgg16, and the run's folder --output"},
+    {"train", "loss", "training is by cross-entropy; leave it out"},
+    {"train", "criterion", "training is by cross-entropy; leave it out"},
+    {"train", "amp", "training is in float32; leave it out"},
+    {"train", "fp16", "training is in float32; leave it out"},
+    {"train", "name", "the run's folder is --output RUN"},
+    {"train", "project", "the run's folder is --output RUN"},
+    {NULL, "amp", "arithmetic is in float32; vgg convert --dtype f16 makes the file smaller"},
+    {NULL, "fp16", "vgg convert --dtype f16 makes such a model file"},
+    {NULL, "half", "vgg convert --dtype f16 makes such a model file"},
+    {NULL, "data", operand},
+    {NULL, "dataset", operand},
+    {NULL, "data-dir", operand},
+    {NULL, "data-path", operand},
+    {NULL, "datadir", operand},
+    {NULL, "train-dir", operand},
+    {NULL, "root", operand},
+    {"predict", "image", "an IMAGE is written without an option, behind the command"},
+    {"predict", "images", "an IMAGE is written without an option, behind the command"},
+    {"predict", "source", "an IMAGE is written without an option, behind the command"},
+    {"predict", "img", "an IMAGE is written without an option, behind the command"},
+    {NULL, "json", "that is --format json here"},
+    {NULL, "csv", "that is --format csv here"},
+    {NULL, "normalize", "that is --preprocess PRESET here, or --mean and --std"},
+    {NULL, "verbose", "there is nothing more to be said; leave it out"},
+};
+
+/* Small letters, and dashes for underscores; false for a name that is too long. */
+static bool normalise(const char *name, char out[NAME_MOST]) {
+    size_t length = strlen(name);
+    if (length >= NAME_MOST)
+        return false;
+    for (size_t i = 0; i <= length; i++) {
+        out[i] = name[i] == '_' ? '-' : (char)tolower((unsigned char)name[i]);
+    }
+    return true;
+}
+
+const char *vgg_cli_habit(const char *name, size_t number) {
+    char own[NAME_MOST];
+    if (!normalise(name, own))
+        return NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i].theirs, own) == 0 && number-- == 0)
+            return names[i].ours;
+    }
+    return NULL;
+}
+
+const char *vgg_cli_habit_answer(const char *command, const char *name) {
+    char own[NAME_MOST];
+    if (!normalise(name, own))
+        return NULL;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        const answer *a = &answers[i];
+        if (strcmp(a->name, own) == 0 && (a->command == NULL || strcmp(a->command, command) == 0))
+            return a->text;
+    }
+    return NULL;
+}
+
+/* ---- architectures ---- */
+
+/* The letters and digits of a name, in small letters. */
+static bool squeeze(const char *text, char out[NAME_MOST]) {
+    size_t length = 0;
+    for (; *text != '\0'; text++) {
+        if (strchr("-_ .", *text) != NULL)
+            continue;
+        if (!isalnum((unsigned char)*text) || length + 1 >= NAME_MOST)
+            return false;
+        out[length++] = (char)tolower((unsigned char)*text);
+    }
+    out[length] = '\0';
+    return length > 0;
+}
+
+const char *vgg_cli_arch_name(const char *text, bool *batch_norm) {
+    char own[NAME_MOST], name[NAME_MOST], common[NAME_MOST];
+    if (text == NULL || !squeeze(text, own))
+        return text;
+    size_t length = strlen(own);
+    bool normed = length > 2 && strcmp(own + length - 2, "bn") == 0;
+    if (normed)
+        own[length - 2] = '\0';
+    const vgg_architecture *row;
+    for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++) {
+        squeeze(row->name, name);
+        squeeze(row->common_name, common);
+        /* "vgg16", "16", and "vggd". */
+        bool is = strcmp(own, name) == 0 || strcmp(own, common) == 0 ||
+                  strcmp(own, common + strlen("vgg")) == 0 ||
+                  (strncmp(own, "vgg", 3) == 0 && strcmp(own + 3, name) == 0);
+        if (is) {
+            *batch_norm = *batch_norm || normed;
+            return row->name;
+        }
+    }
+    return text;
+}
