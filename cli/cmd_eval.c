@@ -275,6 +275,8 @@ static int measure(const eval_options *o, const vgg_model *model, const eval_dat
     options.skipped = skip;
     options.progress = show_progress;
     options.user = &state;
+    options.warn = vgg_cli_picture_note;
+    options.warn_user = &state.skipped;
     vgg_eval_result result = {.struct_size = sizeof result};
     vgg_error error;
     vgg_status measured = VGG_OK;

@@ -113,6 +113,8 @@ static const vgg_picture *next_picture(void *user) {
 }
 
 static bool finish_one_of_many(void *user, const vgg_predict_result *result) {
+    if (result->warning != NULL)
+        vgg_cli_note((void *)"predict", result->warning);
     return finish(user, result->name, result->best, result->found, result->error);
 }
 

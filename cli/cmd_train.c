@@ -110,6 +110,8 @@ static int run(vgg_cli_training *training) {
     fill_options(o, &view, &options);
     options.callback = vgg_cli_train_event;
     options.user = &report;
+    options.warn = vgg_cli_picture_note;
+    options.warn_user = &report.skipped;
     vgg_train_result result = {.struct_size = sizeof result};
     vgg_error error;
     vgg_cli_train_catch_signals();

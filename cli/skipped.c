@@ -22,7 +22,20 @@ bool vgg_cli_skip(void *user, const char *name, const vgg_error *why) {
     return true;
 }
 
+void vgg_cli_picture_note(void *user, const char *message) {
+    vgg_cli_skipped *skipped = user;
+    if (++skipped->noted > NAMED_MOST)
+        return;
+    if (skipped->progress != NULL)
+        vgg_cli_progress_clear(skipped->progress);
+    vgg_cli_note((void *)skipped->command, message);
+}
+
 void vgg_cli_skipped_sum(const vgg_cli_skipped *skipped) {
+    if (skipped->noted > NAMED_MOST)
+        vgg_cli_complain(skipped->command,
+                         "note: %zu pictures were read with a note; the first 20 are named above",
+                         skipped->noted);
     if (skipped->count == 0 || skipped->strict)
         return;
     vgg_cli_complain(skipped->command, "%zu picture%s could not be read%s", skipped->count,

@@ -133,6 +133,11 @@ VGG_API vgg_status vgg_dataset_read(const vgg_dataset *dataset, size_t item, vgg
 VGG_API vgg_status vgg_dataset_read_reduced(const vgg_dataset *dataset, size_t item, size_t least,
                                             vgg_image *image, vgg_error *error);
 
+/* The same with options, which may be NULL. */
+VGG_API vgg_status vgg_dataset_read_with(const vgg_dataset *dataset, size_t item,
+                                         const vgg_decode_options *options, vgg_image *image,
+                                         vgg_error *error);
+
 /* ---- loader ---- */
 
 /* Walks through a data set once per epoch and hands out batches of inputs, decoded and preprocessed
@@ -167,6 +172,9 @@ typedef struct vgg_loader_options {
                                   * the loader. Default NULL */
     bool balance; /* an epoch has as many pictures of each class, or nearly, in a new order: those
                    * of small classes several times, each time in another view. Default false */
+    vgg_warning_callback *warn; /* as in vgg_decode_options, called in the order of the data from
+                                 * within vgg_loader_next. Default NULL */
+    void *warn_user;
 } vgg_loader_options;
 
 VGG_API void vgg_loader_options_init(vgg_loader_options *options, size_t size);

@@ -60,6 +60,23 @@ VGG_API vgg_status vgg_image_decode_reduced(const void *bytes, size_t size, cons
 VGG_API vgg_status vgg_image_load_reduced(const char *path, size_t least, vgg_image *image,
                                           vgg_error *error);
 
+typedef struct vgg_decode_options {
+    size_t struct_size;         /* set by vgg_decode_options_init */
+    size_t least;               /* as in vgg_image_decode_reduced, default 0 */
+    vgg_warning_callback *warn; /* default NULL. Hears of a picture that is whole and yet not as its
+                                 * format wants it: a JPEG without an end marker */
+    void *warn_user;
+} vgg_decode_options;
+
+VGG_API void vgg_decode_options_init(vgg_decode_options *options, size_t size);
+
+/* vgg_image_decode and vgg_image_load with options, which may be NULL. */
+VGG_API vgg_status vgg_image_decode_with(const void *bytes, size_t size, const char *name,
+                                         const vgg_decode_options *options, vgg_image *image,
+                                         vgg_error *error);
+VGG_API vgg_status vgg_image_load_with(const char *path, const vgg_decode_options *options,
+                                       vgg_image *image, vgg_error *error);
+
 /* True when the file's name ends in one of the endings of a picture that vgg_image_decode reads
  * (.jpg .jpeg .jpe .jfif .png .webp .pnm .pbm .pgm .ppm .bmp .dib .gif .tif .tiff .heic .heif
  * .avif, in either case), without those of formats that this library was built without. */

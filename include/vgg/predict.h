@@ -93,6 +93,7 @@ typedef struct vgg_predict_result {
     const vgg_prediction *best; /* as of vgg_predict_image; `found` of them */
     size_t found;
     const float *logits; /* of all classes */
+    const char *warning; /* as of vgg_decode_options.warn; NULL: none */
 } vgg_predict_result;
 
 /* Return false to stop: vgg_predict_many then fails with VGG_ERROR_STOPPED. */
@@ -119,6 +120,8 @@ typedef struct vgg_eval_options {
     vgg_progress_callback *progress;
     void *user;
     vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
+    vgg_warning_callback *warn;  /* as in vgg_loader_options, default NULL */
+    void *warn_user;
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);

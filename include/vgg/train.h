@@ -211,6 +211,9 @@ typedef struct vgg_train_options {
      * at random. The loss is that of both classes in the same shares, the accuracy that of the
      * picture's own. */
     double mixup, cutmix;
+    vgg_warning_callback *warn; /* as in vgg_loader_options, heard on the first pass over the data.
+                                 * Default NULL */
+    void *warn_user;
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

@@ -49,14 +49,15 @@ static vgg_status load_file(const vgg_source *source, const vgg_item *item, size
     return VGG_OK;
 }
 
-static vgg_status read_picture(const vgg_source *source, const vgg_item *item, size_t least,
-                               vgg_image *image, vgg_error *error) {
+static vgg_status read_picture(const vgg_source *source, const vgg_item *item,
+                               const vgg_decode_options *options, vgg_image *image,
+                               vgg_error *error) {
     unsigned char *bytes = NULL;
     size_t size = 0;
     vgg_status status = load_file(source, item, VGG_LIMIT_PICTURE_BYTES, &bytes, &size, error);
     if (status != VGG_OK)
         return status;
-    status = vgg_image_decode_reduced(bytes, size, item->name, least, image, error);
+    status = vgg_image_decode_with(bytes, size, item->name, options, image, error);
     vgg_free(bytes);
     return status;
 }

@@ -197,12 +197,21 @@ size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item) {
     return item < dataset->count ? dataset->items[item].class_index : SIZE_MAX;
 }
 
-vgg_status vgg_dataset_read_reduced(const vgg_dataset *dataset, size_t item, size_t least,
-                                    vgg_image *image, vgg_error *error) {
+vgg_status vgg_dataset_read_with(const vgg_dataset *dataset, size_t item,
+                                 const vgg_decode_options *options, vgg_image *image,
+                                 vgg_error *error) {
     if (item >= dataset->count)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%s: has no item %zu, expected 0 to %zu",
                         dataset->name, item, dataset->count - 1);
-    return dataset->source->read(dataset->source, &dataset->items[item], least, image, error);
+    return dataset->source->read(dataset->source, &dataset->items[item], options, image, error);
+}
+
+vgg_status vgg_dataset_read_reduced(const vgg_dataset *dataset, size_t item, size_t least,
+                                    vgg_image *image, vgg_error *error) {
+    vgg_decode_options options;
+    vgg_decode_options_init(&options, sizeof options);
+    options.least = least;
+    return vgg_dataset_read_with(dataset, item, &options, image, error);
 }
 
 vgg_status vgg_dataset_read(const vgg_dataset *dataset, size_t item, vgg_image *image,

@@ -20,12 +20,12 @@ typedef struct vgg_item {
 } vgg_item;
 
 /* Where the pictures come from. The parts of one data set share a source and count as its owners.
- * Each kind puts this struct first in its own; read, which takes what vgg_dataset_read_reduced
+ * Each kind puts this struct first in its own; read, which takes what vgg_dataset_read_with
  * does, must be callable from any thread. */
 typedef struct vgg_source {
     atomic_size_t owners;
-    vgg_status (*read)(const struct vgg_source *source, const vgg_item *item, size_t least,
-                       vgg_image *image, vgg_error *error);
+    vgg_status (*read)(const struct vgg_source *source, const vgg_item *item,
+                       const vgg_decode_options *options, vgg_image *image, vgg_error *error);
     /* The bytes of any file of folders or an archive, freed by the caller; more than `limit` are
      * refused. NULL for pictures that lie decoded in memory. */
     vgg_status (*load)(const struct vgg_source *source, const vgg_item *item, size_t limit,

@@ -11,10 +11,11 @@
 #include "base/memory.h"
 #include "data/tree.h"
 
-static vgg_status read_picture(const vgg_source *source, const vgg_item *item, size_t least,
-                               vgg_image *image, vgg_error *error) {
+static vgg_status read_picture(const vgg_source *source, const vgg_item *item,
+                               const vgg_decode_options *options, vgg_image *image,
+                               vgg_error *error) {
     (void)source;
-    return vgg_image_load_reduced(item->name, least, image, error);
+    return vgg_image_load_with(item->name, options, image, error);
 }
 
 static vgg_status load_file(const vgg_source *source, const vgg_item *item, size_t limit,

@@ -22,7 +22,7 @@ typedef struct ring_place {
     size_t *items;      /* batch item numbers of the data set */
     size_t *classes;    /* batch class numbers */
     vgg_status *status; /* batch outcomes; those that are not VGG_OK have a message: */
-    char **messages;    /* NULL where memory for it ran out */
+    char **messages;    /* NULL where memory for it ran out; warnings of those that are */
 } ring_place;
 
 struct vgg_loader {
@@ -57,12 +57,23 @@ static size_t pictures_before(const vgg_loader *loader, size_t batch) {
     return vgg_size_min(batch * loader->options.batch, vgg_dataset_count(loader->dataset));
 }
 
+/* user: the place of the message. */
+static void keep_warning(void *user, const char *message) {
+    char **kept = user;
+    if (*kept == NULL)
+        *kept = vgg_text_copy(message);
+}
+
 /* view: the number that a random view is drawn by. */
 static vgg_status prepare(const vgg_loader *loader, size_t item, size_t view, float *input,
-                          vgg_error *error) {
+                          char **warning, vgg_error *error) {
     vgg_image image = {0};
-    size_t least = loader->augmented ? REDUCED_TO * loader->preprocess.resize : 0;
-    vgg_status status = vgg_dataset_read_reduced(loader->dataset, item, least, &image, error);
+    vgg_decode_options how;
+    vgg_decode_options_init(&how, sizeof how);
+    how.least = loader->augmented ? REDUCED_TO * loader->preprocess.resize : 0;
+    how.warn = loader->options.warn != NULL ? keep_warning : NULL;
+    how.warn_user = warning;
+    vgg_status status = vgg_dataset_read_with(loader->dataset, item, &how, &image, error);
     if (status != VGG_OK)
         return status;
     if (loader->augmented)
@@ -84,9 +95,12 @@ static void make_picture(void *context, size_t number) {
     vgg_error why;
     place->items[at] = item;
     place->classes[at] = vgg_dataset_item_class(loader->dataset, item);
-    place->status[at] = prepare(loader, item, view, place->inputs + at * loader->input, &why);
-    if (place->status[at] != VGG_OK)
-        place->messages[at] = vgg_text_copy(why.message);
+    place->status[at] =
+        prepare(loader, item, view, place->inputs + at * loader->input, &place->messages[at], &why);
+    if (place->status[at] == VGG_OK)
+        return;
+    vgg_free(place->messages[at]);
+    place->messages[at] = vgg_text_copy(why.message);
 }
 
 /* ---- making and freeing ---- */
@@ -324,6 +338,10 @@ static vgg_status close_gaps(const vgg_loader *loader, ring_place *place, size_t
             place->messages[at] = NULL;
             continue;
         }
+        if (place->messages[at] != NULL)
+            vgg_warn(loader->options.warn, loader->options.warn_user, "%s", place->messages[at]);
+        vgg_free(place->messages[at]);
+        place->messages[at] = NULL;
         if (kept < at) {
             memmove(place->inputs + kept * loader->input, place->inputs + at * loader->input,
                     loader->input * sizeof(float));

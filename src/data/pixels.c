@@ -16,9 +16,10 @@ uint8_t *vgg_pixels_picture(const vgg_pixels *pixels, size_t i) {
 }
 
 /* item->offset is the number of the picture. */
-static vgg_status read_picture(const vgg_source *source, const vgg_item *item, size_t least,
-                               vgg_image *image, vgg_error *error) {
-    (void)least;
+static vgg_status read_picture(const vgg_source *source, const vgg_item *item,
+                               const vgg_decode_options *options, vgg_image *image,
+                               vgg_error *error) {
+    (void)options;
     const vgg_pixels *pixels = (const vgg_pixels *)source;
     size_t bytes = picture_bytes(pixels);
     uint8_t *copy = vgg_malloc(bytes);

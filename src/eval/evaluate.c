@@ -85,6 +85,8 @@ static vgg_status create_loader(const vgg_model *model, const vgg_dataset *datas
     loading.batch = options->batch;
     loading.workers = options->workers;
     loading.skipped = options->skipped;
+    loading.warn = options->warn;
+    loading.warn_user = options->warn_user;
     loading.user = options->user;
     loading.shared_threads = threads;
     return vgg_loader_create(dataset, vgg_model_preprocess(model), &loading, loader, error);

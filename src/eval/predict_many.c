@@ -39,16 +39,28 @@ void vgg_picture_init(vgg_picture *given, size_t size) {
 
 /* ---- reading ---- */
 
-static vgg_status decode(const vgg_picture *given, vgg_image *image, vgg_error *error) {
+/* user: the place of the message. */
+static void keep_warning(void *user, const char *message) {
+    char **kept = user;
+    if (*kept == NULL)
+        *kept = vgg_text_copy(message);
+}
+
+static vgg_status decode(const vgg_picture *given, char **warning, vgg_image *image,
+                         vgg_error *error) {
+    vgg_decode_options how;
+    vgg_decode_options_init(&how, sizeof how);
+    how.warn = keep_warning;
+    how.warn_user = warning;
     int sources = (given->path != NULL) + (given->bytes != NULL) + (given->image != NULL);
     if (sources != 1)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "%s: %d of path, bytes and image are set, expected one", given->name,
                         sources);
     if (given->path != NULL)
-        return vgg_image_load(given->path, image, error);
+        return vgg_image_load_with(given->path, &how, image, error);
     if (given->bytes != NULL)
-        return vgg_image_decode(given->bytes, given->size, given->name, image, error);
+        return vgg_image_decode_with(given->bytes, given->size, given->name, &how, image, error);
     return VGG_OK;
 }
 
@@ -58,7 +70,7 @@ static void read_picture(void *context, size_t number) {
     picture *one = &all->pictures[number % all->window];
     vgg_image image = {0};
     vgg_error why;
-    one->status = decode(&one->given, &image, &why);
+    one->status = decode(&one->given, &one->message, &image, &why);
     if (one->status == VGG_OK) {
         one->status =
             vgg_preprocess_image(vgg_model_preprocess(predictor->model),
@@ -67,8 +79,10 @@ static void read_picture(void *context, size_t number) {
         if (one->status != VGG_OK)
             vgg_error_prefix(&why, "%s", one->given.name);
     }
-    if (one->status != VGG_OK)
+    if (one->status != VGG_OK) {
+        vgg_free(one->message);
         one->message = vgg_text_copy(why.message);
+    }
     vgg_image_free(&image);
 }
 
@@ -148,6 +162,7 @@ static vgg_status hand_out(many *all, const float *logits, vgg_error *error) {
     if (one->status == VGG_OK) {
         result.best = all->best;
         result.logits = logits;
+        result.warning = one->message;
     } else {
         result.error = &why;
     }

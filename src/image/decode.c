@@ -7,13 +7,30 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "image/picture.h"
 
-vgg_status vgg_image_decode_reduced(const void *bytes, size_t size, const char *name, size_t least,
-                                    vgg_image *image, vgg_error *error) {
-    vgg_source source = {.bytes = bytes, .size = size, .name = name, .least = least};
+void vgg_decode_options_init(vgg_decode_options *options, size_t size) {
+    const vgg_decode_options defaults = {.struct_size = size};
+    vgg_options_init(options, size, &defaults, sizeof defaults);
+}
+
+vgg_status vgg_image_decode_with(const void *bytes, size_t size, const char *name,
+                                 const vgg_decode_options *options, vgg_image *image,
+                                 vgg_error *error) {
+    vgg_decode_options how;
+    vgg_decode_options_init(&how, sizeof how);
+    vgg_status status = vgg_options_read(&how, sizeof how, options, "vgg_decode_options", error);
+    if (status != VGG_OK)
+        return status;
+    vgg_source source = {.bytes = bytes,
+                         .size = size,
+                         .name = name,
+                         .least = how.least,
+                         .warn = how.warn,
+                         .warn_user = how.warn_user};
     vgg_decoder *decoder = NULL;
-    vgg_status status = vgg_image_sniff(&source, &decoder, error);
+    status = vgg_image_sniff(&source, &decoder, error);
     if (status != VGG_OK)
         return status;
     vgg_image picture = {0};
@@ -31,25 +48,44 @@ vgg_status vgg_image_decode_reduced(const void *bytes, size_t size, const char *
     return VGG_OK;
 }
 
-vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name, vgg_image *image,
-                            vgg_error *error) {
-    return vgg_image_decode_reduced(bytes, size, name, 0, image, error);
+static vgg_decode_options reduced_to(size_t least) {
+    vgg_decode_options how;
+    vgg_decode_options_init(&how, sizeof how);
+    how.least = least;
+    return how;
 }
 
-vgg_status vgg_image_load_reduced(const char *path, size_t least, vgg_image *image,
-                                  vgg_error *error) {
+vgg_status vgg_image_decode_reduced(const void *bytes, size_t size, const char *name, size_t least,
+                                    vgg_image *image, vgg_error *error) {
+    const vgg_decode_options how = reduced_to(least);
+    return vgg_image_decode_with(bytes, size, name, &how, image, error);
+}
+
+vgg_status vgg_image_decode(const void *bytes, size_t size, const char *name, vgg_image *image,
+                            vgg_error *error) {
+    return vgg_image_decode_with(bytes, size, name, NULL, image, error);
+}
+
+vgg_status vgg_image_load_with(const char *path, const vgg_decode_options *options,
+                               vgg_image *image, vgg_error *error) {
     unsigned char *bytes = NULL;
     size_t size = 0;
     vgg_status status = vgg_file_read(path, VGG_LIMIT_PICTURE_BYTES, &bytes, &size, error);
     if (status != VGG_OK)
         return status;
-    status = vgg_image_decode_reduced(bytes, size, path, least, image, error);
+    status = vgg_image_decode_with(bytes, size, path, options, image, error);
     vgg_free(bytes);
     return status;
 }
 
+vgg_status vgg_image_load_reduced(const char *path, size_t least, vgg_image *image,
+                                  vgg_error *error) {
+    const vgg_decode_options how = reduced_to(least);
+    return vgg_image_load_with(path, &how, image, error);
+}
+
 vgg_status vgg_image_load(const char *path, vgg_image *image, vgg_error *error) {
-    return vgg_image_load_reduced(path, 0, image, error);
+    return vgg_image_load_with(path, NULL, image, error);
 }
 
 typedef struct ending {

@@ -15,6 +15,8 @@ typedef struct vgg_source {
     size_t size;
     const char *name;
     size_t least;
+    vgg_warning_callback *warn;
+    void *warn_user;
 } vgg_source;
 
 /* Decodes the whole picture. *orientation becomes its EXIF orientation, 1..8. On failure nothing is

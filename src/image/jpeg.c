@@ -210,7 +210,13 @@ static vgg_status check_end(const jpeg_reader *reader) {
     while (zeros > 0 && source->bytes[zeros - 1] == 0) {
         zeros--;
     }
-    return !reader->end_missed || reader->at <= zeros + READ_AHEAD ? VGG_OK : fail_short(reader);
+    if (!reader->end_missed)
+        return VGG_OK;
+    if (reader->at > zeros + READ_AHEAD)
+        return fail_short(reader);
+    vgg_warn(source->warn, source->warn_user,
+             "%.400s: this JPEG has no end marker; all its rows are there", source->name);
+    return VGG_OK;
 }
 
 static vgg_status read_rows(jpeg_reader *reader) {

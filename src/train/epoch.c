@@ -146,6 +146,8 @@ static vgg_status evaluate(vgg_trainer *trainer, const vgg_dataset *dataset,
         options.skipped = tell_skipped;
         options.progress = tell_progress;
         options.user = listener;
+        options.warn = vgg_trainer_warned;
+        options.warn_user = trainer;
     }
     return vgg_evaluate(trainer->model, dataset, &options, result, error);
 }

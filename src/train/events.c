@@ -83,3 +83,9 @@ bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why) {
     vgg_train_event event = {.type = VGG_EVENT_SKIPPED, .name = name, .why = why};
     return vgg_event_sinks_tell(&trainer->sinks, &event, NULL) == VGG_OK;
 }
+
+void vgg_trainer_warned(void *user, const char *message) {
+    const vgg_trainer *trainer = user;
+    if (trainer->report_skipped)
+        vgg_warn(trainer->options.warn, trainer->options.warn_user, "%s", message);
+}

@@ -136,6 +136,8 @@ static vgg_status create_loader(vgg_trainer *trainer, vgg_error *error) {
     options.augment = vgg_views_random(&trainer->augment) ? &trainer->augment : NULL;
     options.skipped = vgg_trainer_skipped;
     options.user = trainer;
+    options.warn = vgg_trainer_warned;
+    options.warn_user = trainer;
     return vgg_loader_create(trainer->train, vgg_model_preprocess(trainer->model), &options,
                              &trainer->loader, error);
 }

@@ -124,5 +124,7 @@ vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, 
 
 /* A vgg_skip_callback; user is the trainer. */
 bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why);
+/* Passes a warning of a picture on; user is the trainer. */
+void vgg_trainer_warned(void *user, const char *message);
 
 #endif

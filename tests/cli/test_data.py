@@ -295,3 +295,27 @@ def test_folders_by_wordnet_id(tmp_path):
     right = sum(expected[row["image"].split("/")[-2]] == row["predictions"][0]["label"]
                 for row in predictions)
     assert out["top1"] == right / 4
+
+
+# ---- pictures that are whole, and yet not as their format wants them
+def test_jpegs_without_an_end_marker(tmp_path):
+    import pathlib
+
+    golden = pathlib.Path(__file__).resolve().parents[1] / "golden" / "data" / "image" / "jpeg_420.jpg"
+    whole, data = golden.read_bytes(), tmp_path / "data"
+    assert whole.endswith(b"\xff\xd9")
+    for name in ("cat", "dog"):
+        (data / name).mkdir(parents=True)
+        for i, end in enumerate((b"\xff\xd9", b"", bytes(16), b"\xff\xd9")):
+            (data / name / f"{i}.jpg").write_bytes(whole[:-2] + end)
+    says = "this JPEG has no end marker; all its rows are there"
+    odd = {f"{data}/{name}/{i}.jpg: {says}" for name in ("cat", "dog") for i in (1, 2)}
+    result = vgg("train", data, "-o", tmp_path / "run", *TINY, "--epochs", 3, "--input", 16)
+    assert sorted(result.err.splitlines()) == sorted(f"vgg train: note: {line}" for line in odd)
+    model = tmp_path / "run" / "best.safetensors"
+    result = vgg("eval", "--model", model, data, "--part", "all")
+    assert sorted(result.err.splitlines()) == sorted(f"vgg eval: note: {line}" for line in odd)
+    result = vgg("predict", "--model", model, data, "--format", "json")
+    assert sorted(result.err.splitlines()) == sorted(f"vgg predict: note: {line}" for line in odd)
+    rows = json.loads(result.out)
+    assert len({json.dumps(row["predictions"]) for row in rows}) == 1

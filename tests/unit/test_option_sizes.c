@@ -29,6 +29,7 @@ INIT(plan_options)
 INIT(model_options)
 INIT(save_options)
 INIT(dataset_options)
+INIT(decode_options)
 INIT(loader_options)
 INIT(predictor_options)
 INIT(eval_options)
@@ -143,6 +144,13 @@ static vgg_status use_inspect(const void *options, vgg_error *error) {
 
 static vgg_status use_save(const void *options, vgg_error *error) {
     return vgg_model_save_as(model, in_folder("saved.safetensors"), options, error);
+}
+
+static vgg_status use_decode(const void *options, vgg_error *error) {
+    vgg_image read = {0};
+    vgg_status status = vgg_image_decode_with("P2 1 1 1 0", 10, "made", options, &read, error);
+    vgg_image_free(&read);
+    return status;
 }
 
 static vgg_status use_dataset(const void *options, vgg_error *error) {
@@ -288,6 +296,7 @@ static const options_case options_cases[] = {
     ROW(model_options, sizeof(size_t), use_inspect),
     ROW(save_options, sizeof(size_t), use_save),
     ROW(dataset_options, sizeof(size_t), use_dataset),
+    ROW(decode_options, sizeof(size_t), use_decode),
     ROW(loader_options, sizeof(size_t), use_loader),
     ROW(predictor_options, sizeof(size_t), use_predictor),
     ROW(eval_options, sizeof(size_t), use_evaluate),
