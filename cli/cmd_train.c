@@ -14,6 +14,12 @@ static int check_options(const vgg_cli_train_options *o) {
         vgg_cli_complain("train", "--resume and --overwrite: expected one of them");
         return VGG_CLI_USAGE;
     }
+    const char *start = o->recipe != NULL ? "recipe" : o->from != NULL ? "from" : "init-from";
+    if (o->resume && (o->recipe != NULL || o->from != NULL || o->init_from != NULL)) {
+        vgg_cli_complain("train", "--%s: is for a new run; one that is continued has its own",
+                         start);
+        return VGG_CLI_USAGE;
+    }
     if (o->resume && o->folder == NULL) {
         vgg_cli_complain("train", "--resume: has no run to continue; name its folder with -o RUN");
         return VGG_CLI_USAGE;
@@ -75,48 +81,23 @@ static void print_stopped(const vgg_cli_train_options *o, const vgg_error *where
     free(data);
 }
 
-/* The options point to the view. */
-static void fill_options(const vgg_cli_train_options *o, vgg_augment *view,
-                         vgg_train_options *options) {
-    vgg_train_options_init(options, sizeof *options);
-    options->epochs = o->epochs;
-    options->batch = o->batch;
-    options->micro_batch = o->micro_batch;
-    options->freeze = o->freeze;
-    options->rate = o->rate;
-    options->momentum = o->momentum;
-    options->weight_decay = o->weight_decay;
-    options->schedule =
-        strcmp(o->schedule, "step") == 0 ? VGG_SCHEDULE_STEP : VGG_SCHEDULE_CONSTANT;
-    options->step_epochs = o->step_epochs;
-    options->gamma = o->gamma;
-    options->seed = o->seed;
-    options->threads = o->threads;
-    options->workers = o->workers;
-    options->shuffle = o->shuffle;
-    vgg_augment_init(view, sizeof *view);
-    view->crop = o->augment && o->crop;
-    view->flip = o->augment && o->flip;
-    options->augment = view;
-    options->resume = o->resume;
-    options->folder = o->folder;
-}
-
 static int run(vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     vgg_cli_train_report report = vgg_cli_train_report_init(training);
-    vgg_train_options options;
-    vgg_augment view;
-    fill_options(o, &view, &options);
-    options.callback = vgg_cli_train_event;
-    options.user = &report;
-    options.warn = vgg_cli_picture_note;
-    options.warn_user = &report.skipped;
+    vgg_cli_method method;
+    vgg_cli_method_fill(o, &method);
+    vgg_train_options *options = &method.training;
+    options->resume = o->resume;
+    options->folder = o->folder;
+    options->callback = vgg_cli_train_event;
+    options->user = &report;
+    options->warn = vgg_cli_picture_note;
+    options->warn_user = &report.skipped;
     vgg_train_result result = {.struct_size = sizeof result};
     vgg_error error;
     vgg_cli_train_catch_signals();
-    vgg_status trained = vgg_train(training->model, training->train, training->validation, &options,
-                                   &result, &error);
+    vgg_status trained =
+        vgg_train(training->model, training->train, training->validation, options, &result, &error);
     vgg_cli_progress_clear(&report.progress);
     vgg_cli_skipped_sum(&report.skipped);
     if (trained == VGG_ERROR_STOPPED) {
@@ -138,12 +119,18 @@ static int train(vgg_cli_training *training) {
     int status = vgg_cli_train_choose_folder(training);
     if (status == VGG_CLI_OK && training->options.resume)
         status = vgg_cli_train_open_run(training);
+    if (status == VGG_CLI_OK && training->model == NULL)
+        status = vgg_cli_train_open_start(training);
+    if (status == VGG_CLI_OK && training->model == NULL)
+        vgg_cli_recipe_apply(&training->options);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_open_data(training);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_choose(training);
     if (status == VGG_CLI_OK && training->model == NULL)
         status = vgg_cli_train_make_model(training);
+    if (status == VGG_CLI_OK)
+        status = vgg_cli_train_freeze(training);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_note_options(training);
     return status == VGG_CLI_OK ? run(training) : status;
@@ -158,6 +145,8 @@ int vgg_cli_train(int argc, char **argv) {
     status = check_options(&training.options);
     if (status == VGG_CLI_OK)
         status = train(&training);
+    free(training.frozen);
+    vgg_model_free(training.start);
     vgg_model_free(training.model);
     vgg_dataset_free(training.validation);
     vgg_dataset_free(training.train);

@@ -13,13 +13,25 @@
 #include "cli/terminal.h"
 #include "vgg/vgg.h"
 
+/* Rows of train_more_options.c: how it is learnt, and the views. */
+#define VGG_CLI_METHOD_OPTIONS 20
+#define VGG_CLI_VIEW_OPTIONS 10
+
 typedef struct vgg_cli_train_options {
     const char *data, *folder;
+    const char *recipe, *from, *init_from, *freeze;
+    const char *optimizer, *class_weights, *mirror, *policy;
+    bool balanced_sampling, decay_norm, fix_norm_scale, cycle_momentum, lookahead_ramp, dry_run;
+    double min_rate, label_smoothing, clip, ema, lookahead_keep, bias_rate, head_rate, logit_scale,
+        norm_momentum;
+    size_t warmup_epochs, patience, lookahead, early_stop;
+    double resized_crop, scale_jitter, rotate, colour, pca, erase, mixup, cutmix;
+    size_t translate;
     const char *arch, *layout, *padding, *init, *preprocess, *schedule;
-    bool batch_norm, augment, crop, flip, shuffle;
+    bool batch_norm, augment, crop, shuffle;
     bool strict, resume, overwrite, quiet;
     double dropout, rate, momentum, weight_decay, gamma, validation_split;
-    size_t epochs, batch, micro_batch, freeze, step_epochs, threads, workers;
+    size_t epochs, batch, micro_batch, step_epochs, threads, workers;
     uint64_t seed;
     vgg_cli_input input;
     vgg_cli_preprocess pictures;
@@ -27,6 +39,8 @@ typedef struct vgg_cli_train_options {
         bool layout, padding, batch_norm, dropout;
         bool epochs, batch, micro_batch, freeze, rate, momentum, weight_decay, schedule,
             step_epochs, gamma, init, seed, augment, crop, flip, shuffle, validation_split;
+        bool arch, input, preprocess;
+        bool method[VGG_CLI_METHOD_OPTIONS], views[VGG_CLI_VIEW_OPTIONS];
     } given;
 } vgg_cli_train_options;
 
@@ -42,22 +56,68 @@ typedef struct vgg_cli_training {
     vgg_dataset_info info;
     size_t resize; /* the pictures' short side before the cut-out; 0: as the preset has it */
     vgg_model *model;
+    vgg_model *start; /* of --from, until its weights are taken */
+    bool new_head;    /* the start had other classes */
+    size_t taken;     /* layers of --init-from */
+    char *frozen;     /* the text of --freeze, when it is the run's */
 } vgg_cli_training;
 
 /* ---- train_options.c ---- */
 
 /* The options that decide, with the data and the network, what is learnt. They travel with the
  * model as notes "options.<name>", and a resumed run takes them from there. */
-#define VGG_CLI_LEARNING_OPTIONS 17
+#define VGG_CLI_BASE_OPTIONS 17
+#define VGG_CLI_LEARNING_OPTIONS                                                                   \
+    (VGG_CLI_BASE_OPTIONS + VGG_CLI_METHOD_OPTIONS + VGG_CLI_VIEW_OPTIONS)
 void vgg_cli_learning_options(vgg_cli_train_options *o,
                               vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS]);
+
+/* Those of the network, which a recipe may choose too. */
+#define VGG_CLI_TRAIN_NETWORK_OPTIONS 7
+void vgg_cli_train_network_options(vgg_cli_train_options *o,
+                                   vgg_cli_option options[VGG_CLI_TRAIN_NETWORK_OPTIONS]);
 
 void vgg_cli_train_defaults(vgg_cli_train_options *o);
 /* vgg_cli_parse with the options of `vgg train`. */
 bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *status);
 
+/* ---- train_more_options.c ---- */
+
+void vgg_cli_method_defaults(vgg_cli_train_options *o);
+void vgg_cli_method_options(vgg_cli_train_options *o,
+                            vgg_cli_option options[VGG_CLI_METHOD_OPTIONS]);
+void vgg_cli_view_options(vgg_cli_train_options *o, vgg_cli_option options[VGG_CLI_VIEW_OPTIONS]);
+
+/* What the options say to the library. All pointers are to the other structs or to the options. */
+typedef struct vgg_cli_method {
+    vgg_train_options training;
+    vgg_optimiser_options optimising;
+    vgg_augment views;
+} vgg_cli_method;
+
+void vgg_cli_method_fill(const vgg_cli_train_options *o, vgg_cli_method *method);
+
+/* ---- recipes.c ---- */
+
+extern const char *const vgg_cli_recipes[];
+/* Gives the options that were not given the recipe's values. */
+void vgg_cli_recipe_apply(vgg_cli_train_options *o);
+/* Prints the recipe as a command line. */
+void vgg_cli_recipe_print(const vgg_cli_train_options *o);
+
 /* Each of the following returns an exit status; when it is not VGG_CLI_OK that was complained
  * about. */
+
+/* ---- train_start.c: what it begins with ---- */
+
+/* Opens the model of --from. */
+int vgg_cli_train_open_start(vgg_cli_training *training);
+/* Makes the model from it, for the classes of the data. */
+int vgg_cli_train_take_start(vgg_cli_training *training, const char *const *names);
+/* Gives the model its first weights. */
+int vgg_cli_train_first_weights(vgg_cli_training *training);
+int vgg_cli_train_freeze(vgg_cli_training *training);
+void vgg_cli_train_print_start(const vgg_cli_training *training);
 
 /* ---- train_setup.c: choices ---- */
 

@@ -6,16 +6,21 @@
 #include "cli/shared_options.h"
 #include "cli/train.h"
 
-#define NETWORK_OPTIONS 7
+#define START_OPTIONS 3
 #define RUNNING_OPTIONS 7
 
-static const char *const schemes[] = {"kaiming", "glorot", "paper", NULL};
-static const char *const schedules[] = {
-    [VGG_SCHEDULE_CONSTANT] = "constant", [VGG_SCHEDULE_STEP] = "step", NULL};
+static const char *const schemes[] = {"kaiming", "glorot", "paper", "dirac", "whiten", NULL};
+static const char *const schedules[] = {[VGG_SCHEDULE_CONSTANT] = "constant",
+                                        [VGG_SCHEDULE_STEP] = "step",
+                                        [VGG_SCHEDULE_PLATEAU] = "plateau",
+                                        [VGG_SCHEDULE_COSINE] = "cosine",
+                                        [VGG_SCHEDULE_ONE_CYCLE] = "one-cycle",
+                                        [VGG_SCHEDULE_TRIANGLE] = "triangle",
+                                        NULL};
+static const char *const mirrors[] = {"random", "alternate", "none", NULL};
 
-void vgg_cli_learning_options(vgg_cli_train_options *o,
-                              vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS]) {
-    const vgg_cli_option table[VGG_CLI_LEARNING_OPTIONS] = {
+static void base_options(vgg_cli_train_options *o, vgg_cli_option options[VGG_CLI_BASE_OPTIONS]) {
+    const vgg_cli_option table[VGG_CLI_BASE_OPTIONS] = {
         {.type = VGG_CLI_SIZE,
          .name = "epochs",
          .argument = "N",
@@ -32,15 +37,14 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .minimum = 1,
          .maximum = 65536,
          .help = "pictures per step"},
-        {.type = VGG_CLI_SIZE,
+        {.type = VGG_CLI_TEXT,
          .name = "freeze",
-         .argument = "N",
+         .argument = "WHAT",
          .value = &o->freeze,
          .given = &o->given.freeze,
-         .minimum = 0,
-         .maximum = 1000,
-         .help = "do not train the first N blocks of convolutions, up to the Nth max-pool; takes "
-                 "less time and memory"},
+         .help = "do not train the first N blocks of convolutions, up to the Nth max-pool, or the "
+                 "layers of these names, as in features.0,features.3; takes less time and memory",
+         .fallback = "nothing"},
         {.type = VGG_CLI_SIZE,
          .name = "micro-batch",
          .argument = "N",
@@ -68,7 +72,7 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .minimum = 0,
          .maximum = 1,
          .below = true,
-         .help = "momentum of SGD"},
+         .help = "momentum of sgd and nesterov, beta1 of adamw"},
         {.type = VGG_CLI_NUMBER,
          .name = "weight-decay",
          .argument = "X",
@@ -83,8 +87,11 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .value = &o->schedule,
          .given = &o->given.schedule,
          .choices = schedules,
-         .help = "constant, or step: the learning rate is multiplied by --gamma after every "
-                 "--step-epochs epochs"},
+         .help = "constant; step: the learning rate is multiplied by --gamma after every "
+                 "--step-epochs epochs; plateau: when the validation loss was no better for "
+                 "--patience epochs and one more; cosine: falls to --min-lr; one-cycle: rises from "
+                 "a 25th, then falls to nothing; triangle: rises from a fifth in straight lines, "
+                 "then falls"},
         {.type = VGG_CLI_SIZE,
          .name = "step-epochs",
          .argument = "N",
@@ -102,14 +109,16 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .minimum = 0,
          .above = true,
          .maximum = 1,
-         .help = "what the step schedule multiplies the learning rate by"},
+         .help = "what step and plateau multiply the learning rate by"},
         {.type = VGG_CLI_CHOICE,
          .name = "init",
          .argument = "SCHEME",
          .value = &o->init,
          .given = &o->given.init,
          .choices = schemes,
-         .help = "initial weights: kaiming, glorot or paper"},
+         .help =
+             "initial weights: kaiming, glorot, paper, dirac (filters begin by passing a channel "
+             "on) or whiten (likewise, and the first layer is made from the data)"},
         {.type = VGG_CLI_SEED,
          .name = "seed",
          .argument = "K",
@@ -127,12 +136,15 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
          .value = &o->crop,
          .given = &o->given.crop,
          .help = "random views are cut out at random places"},
-        {.type = VGG_CLI_SWITCH,
+        {.type = VGG_CLI_CHOICE,
          .name = "flip",
-         .value = &o->flip,
+         .argument = "WHEN",
+         .value = &o->mirror,
          .given = &o->given.flip,
-         .help = "random views are mirrored half of the time",
-         .except = "off for MNIST's format, where a mirrored digit is no digit"},
+         .choices = mirrors,
+         .help = "random: views are mirrored half of the time; alternate: in every other epoch; "
+                 "none, or --no-flip",
+         .except = "none for MNIST's format, where a mirrored digit is no digit"},
         {.type = VGG_CLI_SWITCH,
          .name = "shuffle",
          .value = &o->shuffle,
@@ -153,12 +165,21 @@ void vgg_cli_learning_options(vgg_cli_train_options *o,
     memcpy(options, table, sizeof table);
 }
 
-static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NETWORK_OPTIONS]) {
-    const vgg_cli_option table[NETWORK_OPTIONS] = {
+void vgg_cli_learning_options(vgg_cli_train_options *o,
+                              vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS]) {
+    base_options(o, options);
+    vgg_cli_method_options(o, options + VGG_CLI_BASE_OPTIONS);
+    vgg_cli_view_options(o, options + VGG_CLI_BASE_OPTIONS + VGG_CLI_METHOD_OPTIONS);
+}
+
+void vgg_cli_train_network_options(vgg_cli_train_options *o,
+                                   vgg_cli_option options[VGG_CLI_TRAIN_NETWORK_OPTIONS]) {
+    const vgg_cli_option table[VGG_CLI_TRAIN_NETWORK_OPTIONS] = {
         {.type = VGG_CLI_TEXT,
          .name = "arch",
          .argument = "ARCH",
          .value = &o->arch,
+         .given = &o->given.arch,
          .help = "A, A-LRN, B, C, D, E (vgg16, vgg16_bn and the like too), or a list such as "
                  "32,32,M,64,64,M/256, which vgg summary "
                  "--help explains",
@@ -198,6 +219,7 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .name = "input",
          .argument = "SIZE",
          .value = &o->input,
+         .given = &o->given.input,
          .help = "size of the network's input: CxHxW, HxW or N",
          .fallback = "the pictures' size when all have the same of at most 64, else 128; channels "
                      "as in the data"},
@@ -205,10 +227,41 @@ static void network_options(vgg_cli_train_options *o, vgg_cli_option options[NET
          .name = "preprocess",
          .argument = "PRESET",
          .value = &o->preprocess,
+         .given = &o->given.preprocess,
          .choices = vgg_cli_presets,
          .help = "how pictures become inputs: torchvision, caffe, paper, unit, signed, cifar10, "
                  "cifar100, mnist or clip, whose figures the options below change",
          .fallback = "torchvision; unit for grey pictures"},
+    };
+    memcpy(options, table, sizeof table);
+}
+
+static void start_options(vgg_cli_train_options *o, vgg_cli_option options[START_OPTIONS]) {
+    const vgg_cli_option table[START_OPTIONS] = {
+        {.type = VGG_CLI_CHOICE,
+         .name = "recipe",
+         .argument = "NAME",
+         .value = &o->recipe,
+         .choices = vgg_cli_recipes,
+         .help = "sets options that go together and prints them; any that is given beside it wins. "
+                 "paper and torchvision: as those trained on ImageNet; finetune: from a trained "
+                 "model; small: some thousand photographs from scratch; fast: as good as minutes "
+                 "allow, for pictures of 32x32",
+         .fallback = "none"},
+        {.type = VGG_CLI_TEXT,
+         .name = "from",
+         .argument = "MODEL",
+         .value = &o->from,
+         .help =
+             "begin with the weights, the network and the preprocessing of this model file; for "
+             "other classes its last layer is made anew"},
+        {.type = VGG_CLI_TEXT,
+         .name = "init-from",
+         .argument = "MODEL",
+         .value = &o->init_from,
+         .help =
+             "copy the first four convolutions and the last linear layers of this trained model "
+             "where they fit, as the paper does it with A"},
     };
     memcpy(options, table, sizeof table);
 }
@@ -256,7 +309,7 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
         .schedule = schedules[training.schedule],
         .augment = true,
         .crop = true,
-        .flip = true,
+        .mirror = mirrors[0],
         .shuffle = training.shuffle,
         .rate = training.rate,
         .momentum = training.momentum,
@@ -266,23 +319,42 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
         .epochs = training.epochs,
         .batch = training.batch,
         .micro_batch = training.micro_batch,
-        .freeze = training.freeze,
         .seed = training.seed,
         .threads = vgg_cli_default_threads(),
     };
+    vgg_cli_method_defaults(o);
+}
+
+/* --flip and --no-flip were a switch once. */
+static void take_old_flip(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        bool valued = false;
+        for (size_t m = 0; i + 1 < argc && mirrors[m] != NULL; m++) {
+            valued = valued || strcmp(argv[i + 1], mirrors[m]) == 0;
+        }
+        if (strcmp(argv[i], "--no-flip") == 0)
+            argv[i] = (char *)"--flip=none";
+        else if (strcmp(argv[i], "--flip") == 0 && !valued)
+            argv[i] = (char *)"--flip=random";
+    }
 }
 
 bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *status) {
-    vgg_cli_option network[NETWORK_OPTIONS], learning[VGG_CLI_LEARNING_OPTIONS];
+    vgg_cli_option network[VGG_CLI_TRAIN_NETWORK_OPTIONS], learning[VGG_CLI_LEARNING_OPTIONS];
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS], running[RUNNING_OPTIONS];
+    vgg_cli_option start[START_OPTIONS];
     vgg_cli_preprocess_options(&o->pictures, pictures);
-    network_options(o, network);
+    vgg_cli_train_network_options(o, network);
     vgg_cli_learning_options(o, learning);
     running_options(o, running);
+    start_options(o, start);
     const vgg_cli_group groups[] = {
-        {"NETWORK", network, NETWORK_OPTIONS},
+        {"START", start, START_OPTIONS},
+        {"NETWORK", network, VGG_CLI_TRAIN_NETWORK_OPTIONS},
         {"PICTURES", pictures, VGG_CLI_PREPROCESS_OPTIONS},
-        {"LEARNING", learning, VGG_CLI_LEARNING_OPTIONS},
+        {"LEARNING", learning, VGG_CLI_BASE_OPTIONS},
+        {"METHOD", learning + VGG_CLI_BASE_OPTIONS, VGG_CLI_METHOD_OPTIONS},
+        {"VIEWS", learning + VGG_CLI_BASE_OPTIONS + VGG_CLI_METHOD_OPTIONS, VGG_CLI_VIEW_OPTIONS},
         {"RUNNING", running, RUNNING_OPTIONS},
     };
     const vgg_cli_usage usage = {
@@ -314,6 +386,7 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
         .operands_most = 1,
     };
     size_t operands;
+    take_old_flip(argc, argv);
     if (!vgg_cli_parse(&usage, argc, argv, &operands, status))
         return false;
     o->data = argv[1];

@@ -36,7 +36,7 @@ vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_training *training)
     vgg_cli_train_report report = {
         .training = training,
         .quiet = options->quiet,
-        .show_rate = strcmp(options->schedule, "step") == 0,
+        .show_rate = strcmp(options->schedule, "constant") != 0,
         .threads = options->threads,
         .classes = vgg_dataset_class_count(training->train),
         .progress = vgg_cli_progress_on(stdout),

@@ -107,6 +107,13 @@ static bool is_fixed(const char *name) {
     return false;
 }
 
+/* Runs of earlier versions noted a switch. */
+static const char *flip_of(const char *note) {
+    if (strcmp(note, "true") == 0)
+        return "random";
+    return strcmp(note, "false") == 0 ? "none" : note;
+}
+
 /* Gives an option the value that the run noted, unless the user gave another. */
 static int take_note(const vgg_cli_training *training, const vgg_cli_option *option) {
     char key[VGG_CLI_TEXT_SIZE], buffer[VGG_CLI_VALUE_SIZE];
@@ -114,6 +121,8 @@ static int take_note(const vgg_cli_training *training, const vgg_cli_option *opt
     const char *note = vgg_model_note(training->model, key);
     if (note == NULL)
         return VGG_CLI_OK;
+    if (strcmp(option->name, "flip") == 0)
+        note = flip_of(note);
     if (*option->given) {
         const char *given = vgg_cli_option_text(option, buffer);
         if (!is_fixed(option->name) || strcmp(note, given) == 0)
@@ -224,6 +233,16 @@ static bool check_network(const vgg_cli_training *training) {
            agrees_on_input(training, own) && agrees_on_pictures(training);
 }
 
+/* The note that the text stands in is written anew. */
+static int keep_frozen(vgg_cli_training *training) {
+    training->frozen = strdup(training->options.freeze);
+    training->options.freeze = training->frozen;
+    if (training->frozen != NULL)
+        return VGG_CLI_OK;
+    vgg_cli_complain("train", "out of memory for the names of frozen layers");
+    return VGG_CLI_FAILURE;
+}
+
 int vgg_cli_train_open_run(vgg_cli_training *training) {
     const char *folder = training->options.folder;
     char path[4096];
@@ -242,5 +261,7 @@ int vgg_cli_train_open_run(vgg_cli_training *training) {
     for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS && status == VGG_CLI_OK; i++) {
         status = take_note(training, &options[i]);
     }
+    if (status == VGG_CLI_OK && training->options.freeze != NULL)
+        status = keep_frozen(training);
     return status;
 }

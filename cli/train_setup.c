@@ -78,6 +78,10 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
         o->step_epochs = (o->epochs + 2) / 3;
     if (training->model != NULL)
         return VGG_CLI_OK;
+    if (training->start != NULL) {
+        const vgg_network_options *own = vgg_network_describe(vgg_model_network(training->start));
+        o->input = (vgg_cli_input){own->channels, own->height, own->width};
+    }
     vgg_suggestion suggestion = {.struct_size = sizeof suggestion};
     vgg_error error;
     if (vgg_train_suggest(&training->info, o->input.channels, o->input.height, o->input.width,
@@ -89,8 +93,8 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
     training->resize = suggestion.resize;
     if (o->preprocess == NULL)
         o->preprocess = suggestion.preprocess;
-    if (!o->given.flip)
-        o->flip = suggestion.flip;
+    if (!o->given.flip && !suggestion.flip)
+        o->mirror = "none";
     if (!o->given.batch_norm)
         o->batch_norm = o->arch == NULL && suggestion.batch_norm;
     if (!o->given.dropout && o->arch == NULL)
@@ -139,31 +143,33 @@ static const char **class_names(const vgg_dataset *dataset) {
     return names;
 }
 
-int vgg_cli_train_make_model(vgg_cli_training *training) {
-    const vgg_cli_train_options *o = &training->options;
+/* A new model with its first weights. */
+static int make_new(vgg_cli_training *training, const char *const *names) {
     vgg_error error;
     vgg_network *network = NULL;
     vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
-    vgg_status made = make_preprocess(training, &preprocess, &error);
-    if (made == VGG_OK)
-        made = make_network(training, &network, &error);
-    if (made != VGG_OK)
-        return fail_network(training, made, &error);
-    const char **names = class_names(training->train);
-    if (names == NULL) {
-        vgg_cli_complain("train", "out of memory for the names of the classes");
-        vgg_network_free(network);
-        return VGG_CLI_FAILURE;
-    }
-    vgg_status status = vgg_network_initialise(network, o->init, o->seed, &error);
+    vgg_status status = make_preprocess(training, &preprocess, &error);
     if (status == VGG_OK)
-        status = vgg_model_create(network, &preprocess, names, &training->model, &error);
-    free(names);
-    if (status != VGG_OK) {
+        status = make_network(training, &network, &error);
+    if (status != VGG_OK)
+        return fail_network(training, status, &error);
+    if (vgg_model_create(network, &preprocess, names, &training->model, &error) != VGG_OK) {
         vgg_network_free(network);
         return fail(&error);
     }
-    return VGG_CLI_OK;
+    return vgg_cli_train_first_weights(training);
+}
+
+int vgg_cli_train_make_model(vgg_cli_training *training) {
+    const char **names = class_names(training->train);
+    if (names == NULL) {
+        vgg_cli_complain("train", "out of memory for the names of the classes");
+        return VGG_CLI_FAILURE;
+    }
+    int status = training->start != NULL ? vgg_cli_train_take_start(training, names)
+                                         : make_new(training, names);
+    free(names);
+    return status;
 }
 
 static void print_data(const vgg_cli_training *training) {
@@ -221,26 +227,55 @@ static void print_network(const vgg_cli_training *training) {
                        told ? "with the figures given" : "preset ", told ? "" : preprocess->name);
 }
 
-static const char *views_text(const vgg_cli_train_options *o) {
-    if (!o->augment || (!o->crop && !o->flip))
-        return "the centre";
-    if (o->crop && o->flip)
-        return "random crop and random flip";
-    return o->crop ? "random crop, no flip" : "random flip, no crop";
+/* The views that are on, by name. */
+static void print_views(const vgg_cli_train_options *o) {
+    char text[512] = "";
+    const struct {
+        bool on;
+        const char *name;
+    } views[] = {
+        {o->crop && o->resized_crop == 0, "random crop"},
+        {o->resized_crop > 0, "random part, resized"},
+        {o->scale_jitter > 1 && o->resized_crop == 0, "random scale"},
+        {strcmp(o->mirror, "random") == 0, "random flip"},
+        {strcmp(o->mirror, "alternate") == 0, "flip every other epoch"},
+        {o->translate > 0, "moved"},
+        {o->rotate > 0, "turned"},
+        {strcmp(o->policy, "none") != 0, "a trivial change"},
+        {o->colour > 0, "colours"},
+        {o->pca > 0, "colours along ImageNet's"},
+        {o->erase > 0, "erased"},
+        {o->mixup > 0, "mixup"},
+        {o->cutmix > 0, "cutmix"},
+    };
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+        size_t used = strlen(text);
+        if (o->augment && views[i].on)
+            snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? ", " : "", views[i].name);
+    }
+    if (text[0] == '\0')
+        snprintf(text, sizeof text, "the centre");
+    size_t used = strlen(text);
+    snprintf(text + used, sizeof text - used, "; %s order", o->shuffle ? "random" : "fixed");
+    printf("views     ");
+    vgg_cli_print_wrapped(text, 10, 10);
 }
 
 void vgg_cli_train_print_plan(const vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     char text[4][VGG_CLI_TEXT_SIZE];
+    vgg_cli_recipe_print(o);
     print_data(training);
     print_network(training);
-    printf("views     %s, %s order\n", views_text(o), o->shuffle ? "random" : "fixed");
+    print_views(o);
     printf("training  %zu epoch%s in batches of %zu", o->epochs, o->epochs == 1 ? "" : "s",
            o->batch);
     if (o->micro_batch > 0 && o->micro_batch < o->batch)
         printf(" (%zu at once)", o->micro_batch);
     printf(", learning rate %s", vgg_cli_number_text(text[0], o->rate));
-    if (strcmp(o->schedule, "step") == 0)
+    if (strcmp(o->schedule, "step") != 0 && strcmp(o->schedule, "constant") != 0)
+        printf(" (%s)", o->schedule);
+    else if (strcmp(o->schedule, "step") == 0)
         printf(" (times %s every %zu epoch%s)", vgg_cli_number_text(text[1], o->gamma),
                o->step_epochs, o->step_epochs == 1 ? "" : "s");
     printf(",\n          momentum %s, weight decay %s, dropout %s, seed %llu\n",
@@ -248,9 +283,7 @@ void vgg_cli_train_print_plan(const vgg_cli_training *training) {
            vgg_cli_number_text(text[3],
                                vgg_network_describe(vgg_model_network(training->model))->dropout),
            (unsigned long long)o->seed);
-    if (o->freeze > 0)
-        printf("frozen    the first %zu block%s of convolutions\n", o->freeze,
-               o->freeze == 1 ? "" : "s");
+    vgg_cli_train_print_start(training);
     vgg_cli_print_line("run       %s%s", o->folder, o->resume ? ", continued" : "");
     fflush(stdout);
 }

@@ -49,6 +49,19 @@ VGG_API const char *const *vgg_model_class_names(const vgg_model *model); /* NUL
 VGG_API vgg_output vgg_model_output(const vgg_model *model);
 VGG_API vgg_status vgg_model_set_output(vgg_model *model, vgg_output output, vgg_error *error);
 
+/* A copy of the model for other classes, to train from there: its last layer is new, initialised by
+ * "kaiming" with the seed, and the rest, with the preprocessing, that of the model. class_names may
+ * be NULL. */
+VGG_API vgg_status vgg_model_adapt(const vgg_model *model, const char *const *class_names,
+                                   size_t classes, uint64_t seed, vgg_model **adapted,
+                                   vgg_error *error);
+
+/* The paper's first weights for deep networks: copies the first four convolutions and the last
+ * three linear layers of a trained network (it was A), as far as the shapes are the same; *taken is
+ * how many layers that were. */
+VGG_API vgg_status vgg_network_take_ends(vgg_network *network, const vgg_network *from,
+                                         size_t *taken, vgg_error *error);
+
 /* Free text that travels with the model, such as training facts: value of a key, NULL when it has
  * none. Keys that the format itself uses ("format", "vgg.…") cannot be set. */
 VGG_API const char *vgg_model_note(const vgg_model *model, const char *key);

@@ -219,6 +219,7 @@ VGG_API vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, c
  *              biases: torchvision's scheme
  *   "glorot"   uniform +-sqrt(6 / (fan in + fan out)) (Glorot & Bengio 2010), zero biases
  *   "paper"    N(0, 1e-2 variance), zero biases (section 3.1; meant for configuration A)
+ *   "dirac"    kaiming, but the first filters of a convolution pass a channel each on as it is
  * Batch normalisation starts with weight 1, bias 0, mean 0, variance 1. */
 VGG_API vgg_status vgg_network_initialise(vgg_network *network, const char *scheme, uint64_t seed,
                                           vgg_error *error);

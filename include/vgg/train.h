@@ -248,6 +248,13 @@ VGG_API vgg_status vgg_train_mix(const vgg_train_options *options, uint64_t epoc
                                  const vgg_batch *batch, const vgg_preprocess *shape, float *inputs,
                                  size_t *others, float *shares, vgg_error *error);
 
+/* Makes the filters of the first convolution from up to `pictures` pictures of the data, chosen by
+ * the seed: the eigenvectors of their patches' covariance divided by the roots of the eigenvalues,
+ * the largest first and each with both signs. Filters that there are no more of keep their values.
+ */
+VGG_API vgg_status vgg_train_whiten(vgg_model *model, const vgg_dataset *train, size_t pictures,
+                                    uint64_t seed, vgg_error *error);
+
 /* What to train on a data set when nothing else is known: a small VGG that learns from some hundred
  * pictures of a class within minutes. */
 typedef struct vgg_suggestion {

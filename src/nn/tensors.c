@@ -239,6 +239,7 @@ typedef struct init_scheme {
     bool uniform;
     /* Deviation of a normal, or bound of a uniform distribution, for a weight of that layer. */
     double (*spread)(const vgg_layer *layer);
+    bool identity; /* the first filters of a convolution pass a channel on as it is */
 } init_scheme;
 
 static double fan_in(const vgg_layer *layer) {
@@ -267,9 +268,10 @@ static double paper(const vgg_layer *layer) {
 }
 
 static const init_scheme schemes[] = {
-    {"kaiming", false, kaiming},
-    {"glorot", true, glorot},
-    {"paper", false, paper},
+    {"kaiming", false, kaiming, false},
+    {"glorot", true, glorot, false},
+    {"paper", false, paper, false},
+    {"dirac", false, kaiming, true},
 };
 
 static const init_scheme *find_scheme(const char *name) {
@@ -280,6 +282,17 @@ static const init_scheme *find_scheme(const char *name) {
     return NULL;
 }
 
+/* Filter o has a 1 in the middle of channel o, as far as there are channels and filters. */
+static void fill_identity(const vgg_layer *layer, float *values) {
+    size_t taps = layer->kernel * layer->kernel, channels = layer->input.channels;
+    size_t filters = vgg_size_min(channels, layer->output.channels);
+    for (size_t o = 0; o < filters; o++) {
+        float *filter = values + o * channels * taps;
+        memset(filter, 0, channels * taps * sizeof *filter);
+        filter[o * taps + taps / 2] = 1;
+    }
+}
+
 static void fill_weight(const vgg_layer *layer, const init_scheme *scheme, uint64_t seed,
                         uint64_t stream, float *values, size_t count) {
     double spread = scheme->spread(layer);
@@ -288,6 +301,8 @@ static void fill_weight(const vgg_layer *layer, const init_scheme *scheme, uint6
                                       : vgg_random_normal(seed, stream, i);
         values[i] = (float)(draw * spread);
     }
+    if (scheme->identity && layer->type == VGG_LAYER_CONVOLUTION)
+        fill_identity(layer, values);
 }
 
 static void fill(float *values, size_t count, float value) {
@@ -332,7 +347,7 @@ vgg_status vgg_network_initialise(vgg_network *network, const char *name, uint64
     const init_scheme *scheme = find_scheme(name);
     if (scheme == NULL)
         return vgg_fail(error, VGG_ERROR_NOT_FOUND,
-                        "initialisation \"%s\", expected kaiming, glorot or paper", name);
+                        "initialisation \"%s\", expected kaiming, glorot, paper or dirac", name);
     vgg_status status = check_memory(network, error);
     for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++) {
         status = initialise_layer(network, &network->layers[i], scheme, seed, error);

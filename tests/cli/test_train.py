@@ -38,7 +38,7 @@ def test_plan_lines_and_files(pictograms, tmp_path):
     assert "network   4,M/8\n          without batch normalisation, layout paper\n" in out
     assert "2,258 parameters" in out and "FLOP per picture" in out
     assert "input     3x16x16, cut out of pictures with short side 16, preset torchvision\n" in out
-    assert "views     random crop and random flip, random order\n" in out
+    assert "views     random crop, random flip; random order\n" in out
     assert "training  3 epochs in batches of 8, learning rate 0.005,\n" in out
     assert re.search(r"^machine   \w+, 2 threads, \S+ MB of memory$", out, re.M)
     assert f"run       {run}\n" in out
@@ -112,7 +112,7 @@ def test_switches_are_printed(pictograms, tmp_path):
               "--no-shuffle", "--schedule", "step", "--step-epochs", 1, "--gamma", 0.5, "--lr", 0.01,
               "--batch-norm", "--layout", "torchvision", "--input", "20x24",
               "--preprocess", "unit").out
-    assert "views     the centre, fixed order\n" in out
+    assert "views     the centre; fixed order\n" in out
     assert "learning rate 0.01 (times 0.5 every 1 epoch)" in out
     assert "          with batch normalisation, layout torchvision\n" in out
     assert "input     3x20x24, " in out and "preset unit\n" in out
@@ -129,7 +129,7 @@ def test_digits(tmp_path):
     assert ("(MNIST IDX): 30 training pictures, 10 validation pictures, set aside at random; "
             "20 test pictures, not used\n") in out
     assert "input     1x28x28, cut out of pictures with short side 28, preset unit\n" in out
-    assert "views     random crop, no flip, random order" in out
+    assert "views     random crop; random order" in out
     assert "--model" in out and "photo.jpg" in out
 
 
@@ -257,15 +257,17 @@ def test_micro_batches_are_the_run_s_until_told_otherwise(pictograms, tmp_path):
     assert "batches of 8, " in out
 
 
-def test_frozen_blocks(pictograms, tmp_path):
-    run = tmp_path / "run"
-    out = vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1, "--freeze", 1).out
+def test_frozen_blocks(pictograms, trained, tmp_path):
+    run, start = tmp_path / "run", ("--from", trained / "last.safetensors", "--batch", 8)
+    out = vgg("train", pictograms, "-o", run, *start, "--epochs", 1, "--freeze", 1).out
     assert "frozen    the first 1 block of convolutions\n" in out
     assert "frozen    " in vgg("train", pictograms, "-o", run, "--resume", "--epochs", 2).out
     line = complaint("train", pictograms, "-o", run, "--resume", "--freeze", 0)
     assert line.startswith("vgg train: --freeze: found 0") and "cannot change" in line
     line = complaint("train", pictograms, "-o", tmp_path / "other", *TINY, "--freeze", 9)
     assert line == "vgg train: 9 blocks to freeze, expected 0 to 1"
+    line = complaint("train", pictograms, "-o", tmp_path / "other", *TINY, "--freeze", 1, status=2)
+    assert "--freeze: would leave layers at random weights" in line and "--from" in line
 
 
 @pytest.mark.parametrize("option,value", [("arch", "8,M/8"), ("batch", "4"), ("seed", "5"),

@@ -1,0 +1,166 @@
+"""vgg train: recipes, what is learnt how and from which views, and trained starts."""
+
+import json
+import re
+import shutil
+import struct
+
+import pytest
+from conftest import TINY, complaint, vgg
+
+
+def notes(path):
+    with open(path, "rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        return json.loads(file.read(size))["__metadata__"]
+
+
+def tensor(path, name):
+    data = path.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    begin, end = json.loads(data[8:8 + size])[name]["data_offsets"]
+    return data[8 + size + begin:8 + size + end]
+
+
+# All at once, in small.
+METHOD = ("--optimizer", "adamw", "--lr", 0.002, "--schedule", "one-cycle", "--warmup-epochs", 1,
+          "--label-smoothing", 0.1, "--clip-grad", 1, "--ema", 0.9, "--lookahead", 2,
+          "--class-weights", "balanced", "--balanced-sampling", "--no-decay-norm", "--bias-rate", 2,
+          "--head-rate", 2, "--logit-scale", 0.5, "--bn-momentum", 0.3, "--fix-bn-scale",
+          "--batch-norm", "--init", "whiten", "--freeze", "features.0")
+VIEWS = ("--resized-crop", 0.3, "--flip", "alternate", "--translate", 2, "--rotate", 10, "--policy",
+         "trivial", "--color-jitter", 0.3, "--pca-shift", 0.1, "--random-erasing", 0.5, "--mixup", 0.2,
+         "--cutmix", 1)
+
+
+def test_everything_and_resume(pictograms, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    out = vgg("train", pictograms, "-o", whole, *TINY, "--epochs", 3, *METHOD, *VIEWS).out
+    assert ("views random part, resized, flip every other epoch, moved, turned, a trivial change, "
+            "colours, colours along ImageNet's, erased, mixup, cutmix; random order training"
+            in " ".join(out.split()))
+    assert "frozen    features.0\n" in out and "(one-cycle)" in out
+    # The shape of the schedule depends on all epochs, which are therefore said at once; --early-stop
+    # ends the first run.
+    vgg("train", pictograms, "-o", parts, *TINY, "--epochs", 3, *METHOD, *VIEWS, "--early-stop", 1)
+    vgg("train", pictograms, "-o", parts, "--resume", "--early-stop", 0, "--threads", 1)
+    for name in ("last", "best", "state", "state-average", "state-slow", "state-square"):
+        one, other = (folder / f"{name}.safetensors" for folder in (whole, parts))
+        assert tensor(one, "classifier.0.weight") == tensor(other, "classifier.0.weight"), name
+    kept = notes(whole / "last.safetensors")
+    assert kept["options.optimizer"] == "adamw" and kept["options.cutmix"] == "1"
+    assert kept["options.decay-norm"] == "false" and kept["options.flip"] == "alternate"
+
+
+def test_options_reach_the_training(pictograms, tmp_path):
+    """Each changes the weights."""
+    def weights(*options):
+        run = tmp_path / "run"
+        shutil.rmtree(run, ignore_errors=True)
+        vgg("train", pictograms, "-o", run, *TINY, "--epochs", 2, "--batch-norm", *options)
+        best = (run / "best.safetensors").read_bytes() if "--ema" in options else b""
+        return tensor(run / "last.safetensors", "classifier.0.weight") + best
+
+    seen = {weights(): "nothing"}
+    for options in (["--optimizer", "nesterov"], ["--optimizer", "adamw"], ["--schedule", "cosine"],
+                    ["--schedule", "cosine", "--min-lr", 0.004], ["--schedule", "triangle"],
+                    ["--schedule", "one-cycle"], ["--schedule", "one-cycle", "--no-cycle-momentum"],
+                    ["--warmup-epochs", 1], ["--label-smoothing", 0.3], ["--clip-grad", 0.1],
+                    ["--ema", 0.5], ["--lookahead", 2], ["--lookahead", 2, "--lookahead-keep", 0.9],
+                    ["--lookahead", 2, "--lookahead-ramp"], ["--no-decay-norm", "--weight-decay", 0.5],
+                    ["--bias-rate", 9], ["--head-rate", 9], ["--logit-scale", 0.1],
+                    ["--fix-bn-scale"], ["--balanced-sampling"], ["--init", "dirac"],
+                    ["--init", "whiten"], ["--resized-crop", 0.3], ["--scale-jitter", 2],
+                    ["--flip", "alternate"], ["--flip", "none"], ["--translate", 3],
+                    ["--rotate", 20], ["--policy", "trivial"], ["--color-jitter", 0.5],
+                    ["--pca-shift", 0.5], ["--random-erasing", 0.9], ["--mixup", 0.5],
+                    ["--cutmix", 1], ["--no-crop"]):
+        assert seen.setdefault(weights(*options), options) == options
+
+
+@pytest.mark.parametrize("recipe", ["paper", "torchvision", "finetune", "small"])
+def test_recipe_is_its_command_line(pictograms, tmp_path, recipe):
+    """What a recipe prints, typed in its place, trains the same."""
+    small = ("--arch", "4,M/8", "--input", 16, "--threads", 2, "--epochs", 1)
+    out = vgg("train", pictograms, "-o", tmp_path / "a", "--recipe", recipe, *small).out
+    line = re.search(r"^recipe    (.*?)\n\S", out, re.M | re.S).group(1)
+    name, *words = line.split()
+    assert name == f"{recipe}:" and "--epochs 1" in " ".join(words)
+    other = vgg("train", pictograms, "-o", tmp_path / "b", *words, *small).out
+    assert "recipe  " not in other
+    assert ((tmp_path / "a/last.safetensors").read_bytes()
+            == (tmp_path / "b/last.safetensors").read_bytes())
+
+
+def test_options_beside_a_recipe_win(pictograms, tmp_path):
+    vgg("train", pictograms, "-o", tmp_path / "run", "--recipe", "fast", "--arch", "4,M,8", "--input", 16,
+        "--batch", 20, "--epochs", 1, "--lr", 0.01, "--flip", "none", "--crop")
+    kept = notes(tmp_path / "run/last.safetensors")
+    assert kept["options.lr"] == "0.01" and kept["options.flip"] == "none"
+    assert kept["options.crop"] == "true" and kept["options.bias-rate"] == "64"
+    assert kept["vgg.arch"] == "4,M,8" and kept["vgg.layout"] == "global-max"
+
+
+def test_old_flip(pictograms, tmp_path):
+    vgg("train", pictograms, "-o", tmp_path / "off", *TINY, "--epochs", 1, "--no-flip")
+    assert notes(tmp_path / "off/last.safetensors")["options.flip"] == "none"
+    vgg("train", pictograms, "-o", tmp_path / "on", *TINY, "--epochs", 1, "--flip")
+    assert notes(tmp_path / "on/last.safetensors")["options.flip"] == "random"
+
+
+# ---- trained starts ------------------------------------------------------------------------------
+
+
+def fewer(pictograms, tmp_path):
+    folder = tmp_path / "three"
+    for name in ("arrow", "heart", "star"):
+        shutil.copytree(pictograms / "train" / name, folder / name)
+    return folder
+
+
+def test_other_classes(pictograms, trained, tmp_path):
+    run, start = tmp_path / "run", trained / "best.safetensors"
+    out = vgg("train", fewer(pictograms, tmp_path), "-o", run, "--from", start, "--batch", 4, "--epochs",
+              1, "--freeze", "features.0").out
+    assert f"start     {start}; its last layer is new, for 3 classes\n" in out
+    assert "network   4,M/8\n" in out
+    after = notes(run / "last.safetensors")
+    assert json.loads(after["vgg.classes"]) == ["arrow", "heart", "star"]
+    assert after["vgg.preprocess"] == notes(start)["vgg.preprocess"]
+    assert tensor(run / "last.safetensors", "features.0.weight") == tensor(start, "features.0.weight")
+    assert (tensor(run / "last.safetensors", "classifier.0.weight")
+            != tensor(start, "classifier.0.weight"))
+    out = vgg("train", tmp_path / "three", "-o", run, "--resume", "--epochs", 2).out
+    assert "frozen    features.0\n" in out
+
+
+def test_same_classes_go_on(pictograms, trained, tmp_path):
+    start = trained / "best.safetensors"
+    out = vgg("train", pictograms, "-o", tmp_path / "run", "--from", start, "--epochs", 1, "--lr",
+              1e-12).out
+    assert f"start     {start}, which has these classes\n" in out
+    assert (tensor(tmp_path / "run/last.safetensors", "classifier.3.bias")
+            == tensor(start, "classifier.3.bias"))
+
+
+def test_the_papers_first_weights(pictograms, trained, tmp_path):
+    start, run = trained / "best.safetensors", tmp_path / "run"
+    out = vgg("train", pictograms, "-o", run, "--init-from", start, "--arch", "4,5,M/8", "--lr",
+              1e-12, "--epochs", 1).out
+    assert f"start     2 layers of {start}\n" in out
+    assert tensor(run / "last.safetensors", "features.0.weight") == tensor(start, "features.0.weight")
+    line = complaint("train", pictograms, "-o", tmp_path / "x", "--init-from", start, "--arch", "3,M/7",
+                     "--epochs", 1, "--batch-norm")
+    assert "no layer of" in line
+
+
+def test_impossible_starts(pictograms, trained, tmp_path):
+    start = trained / "best.safetensors"
+    line = complaint("train", pictograms, "-o", tmp_path / "x", "--from", start, "--arch", "4,M/8",
+                     status=2)
+    assert line == "vgg train: --arch: cannot be chosen with --from, whose network it is"
+    line = complaint("train", pictograms, "-o", tmp_path / "x", "--from", start, "--freeze",
+                     "features.0,features.9")
+    assert line.startswith('vgg train: --freeze: found "features.9"')
+    line = complaint("train", pictograms, "-o", trained, "--resume", "--recipe", "small", status=2)
+    assert line.startswith("vgg train: --recipe: is for a new run")
