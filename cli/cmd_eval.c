@@ -17,7 +17,7 @@
 
 typedef struct eval_options {
     vgg_cli_model_source source;
-    const char *part, *format;
+    const char *part, *format, *protocol;
     size_t batch, threads, workers;
     double validation_split;
     bool split_given;
@@ -86,6 +86,7 @@ static bool parse(eval_options *o, int argc, char **argv, size_t *operands, int 
         vgg_cli_threads_option(&o->threads),
         vgg_cli_workers_option(&o->workers),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_protocol_option(&o->protocol),
         vgg_cli_format_option(
             &o->format, "text, or json: {\"images\", \"skipped\", \"top1\", \"top5\", \"loss\", "
                         "\"part\"}, the accuracies as fractions"),
@@ -272,6 +273,7 @@ static int measure(const eval_options *o, const vgg_model *model, const eval_dat
     options.threads = o->threads;
     options.workers = o->workers;
     options.exact = o->exact;
+    options.protocol = vgg_protocol_named(o->protocol);
     options.skipped = skip;
     options.progress = show_progress;
     options.user = &state;
@@ -303,6 +305,7 @@ static eval_options defaults(void) {
     vgg_eval_options_init(&measuring, sizeof measuring);
     vgg_dataset_options_init(&data, sizeof data);
     return (eval_options){.format = vgg_cli_formats[0],
+                          .protocol = vgg_cli_protocols[0],
                           .batch = measuring.batch,
                           .threads = vgg_cli_default_threads(),
                           .validation_split = data.validation_split,

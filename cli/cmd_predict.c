@@ -17,7 +17,7 @@
 
 typedef struct predict_options {
     vgg_cli_model_source source;
-    const char *format;
+    const char *format, *protocol;
     size_t top, threads;
     bool logits, exact;
 } predict_options;
@@ -62,6 +62,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .help = "print the values before softmax, as \"logit\", in place of probabilities"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_protocol_option(&o->protocol),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -215,6 +216,7 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     vgg_predictor_options_init(&options, sizeof options);
     options.threads = o->threads;
     options.exact = o->exact;
+    options.protocol = vgg_protocol_named(o->protocol);
     if (vgg_predictor_create(model, &options, &state.predictor, &error) != VGG_OK) {
         vgg_cli_complain("predict", "%s", error.message);
         return VGG_CLI_FAILURE;
@@ -233,7 +235,10 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
 }
 
 int vgg_cli_predict(int argc, char **argv) {
-    predict_options o = {.format = "text", .top = 5, .threads = vgg_cli_default_threads()};
+    predict_options o = {.format = "text",
+                         .protocol = vgg_cli_protocols[0],
+                         .top = 5,
+                         .threads = vgg_cli_default_threads()};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))

@@ -49,6 +49,19 @@ vgg_cli_option vgg_cli_exact_option(bool *value) {
                                     "less than half of the rounding error"};
 }
 
+const char *const vgg_cli_protocols[] = {"center", "flip", NULL};
+
+vgg_cli_option vgg_cli_protocol_option(const char **value) {
+    return (vgg_cli_option){.type = VGG_CLI_CHOICE,
+                            .name = "protocol",
+                            .argument = "VIEWS",
+                            .value = value,
+                            .choices = vgg_cli_protocols,
+                            .help =
+                                "center; or flip: the mirrored picture too, whose probabilities "
+                                "are averaged with its own, in twice the time"};
+}
+
 vgg_cli_option vgg_cli_strict_option(bool *value) {
     return (vgg_cli_option){.type = VGG_CLI_FLAG,
                             .name = "strict",

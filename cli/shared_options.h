@@ -18,6 +18,9 @@ vgg_cli_option vgg_cli_state_dict_option(const char **value);
 vgg_cli_option vgg_cli_threads_option(size_t *value);
 vgg_cli_option vgg_cli_workers_option(size_t *value);
 vgg_cli_option vgg_cli_exact_option(bool *value);
+/* One of vgg_cli_protocols. */
+extern const char *const vgg_cli_protocols[];
+vgg_cli_option vgg_cli_protocol_option(const char **value);
 vgg_cli_option vgg_cli_strict_option(bool *value);
 /* One of vgg_cli_formats; `help` says what they are. */
 vgg_cli_option vgg_cli_format_option(const char **value, const char *help);

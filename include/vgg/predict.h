@@ -14,6 +14,18 @@
 extern "C" {
 #endif
 
+/* Which views of a picture are computed. */
+typedef enum vgg_protocol {
+    VGG_PROTOCOL_CENTER = 0, /* that of the preprocessing */
+    VGG_PROTOCOL_FLIP = 1, /* that and its mirror, whose probabilities are averaged. Logits are then
+                            * the logarithms of the averages */
+} vgg_protocol;
+
+/* "center" or "flip"; NULL for any other value. */
+VGG_API const char *vgg_protocol_name(vgg_protocol protocol);
+/* The protocol of that name; VGG_PROTOCOL_CENTER when there is none. */
+VGG_API vgg_protocol vgg_protocol_named(const char *name);
+
 /* ---- predicting ---- */
 
 /* A model made ready to classify pictures. It is always in VGG_MODE_EVAL. One thread at a time may
@@ -30,6 +42,7 @@ typedef struct vgg_predictor_options {
                    * are fastest for so many. 1 suits a program that has one picture at a time.
                    * Default 0: as 32, but fewer at once where those would take more than half of
                    * the memory that is left */
+    vgg_protocol protocol; /* default VGG_PROTOCOL_CENTER */
 } vgg_predictor_options;
 
 VGG_API void vgg_predictor_options_init(vgg_predictor_options *options, size_t size);
@@ -122,6 +135,7 @@ typedef struct vgg_eval_options {
     vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
     vgg_warning_callback *warn;  /* as in vgg_loader_options, default NULL */
     void *warn_user;
+    vgg_protocol protocol;       /* default VGG_PROTOCOL_CENTER */
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);

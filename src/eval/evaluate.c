@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/threads.h"
+#include "eval/protocol.h"
 #include "nn/rank.h"
 #include "vgg/loss.h"
 #include "vgg/plan.h"
@@ -35,8 +36,9 @@ static void count_batch(eval_tally *tally, const float *logits, const vgg_batch 
     tally->images += batch->count;
 }
 
-static vgg_status run_batches(vgg_plan *plan, vgg_loader *loader, float *logits, size_t classes,
-                              size_t total, const vgg_eval_options *options, eval_tally *tally,
+static vgg_status run_batches(vgg_plan *plan, vgg_loader *loader, float *logits,
+                              const vgg_protocol_room *room, size_t total,
+                              const vgg_eval_options *options, eval_tally *tally,
                               vgg_error *error) {
     vgg_status status = vgg_loader_start(loader, 0, 0, error);
     while (status == VGG_OK) {
@@ -46,9 +48,10 @@ static vgg_status run_batches(vgg_plan *plan, vgg_loader *loader, float *logits,
             break;
         tally->skipped += batch->skipped;
         if (batch->count > 0)
-            status = vgg_plan_forward(plan, batch->inputs, batch->count, logits, error);
+            status = vgg_protocol_forward(plan, options->protocol, room, batch->inputs,
+                                          batch->count, logits, error);
         if (status == VGG_OK)
-            count_batch(tally, logits, batch, classes);
+            count_batch(tally, logits, batch, room->classes);
         size_t done = tally->images + tally->skipped;
         if (status == VGG_OK && options->progress != NULL &&
             !options->progress(options->user, done, total))
@@ -105,6 +108,23 @@ static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *op
     return vgg_plan_create(vgg_model_network(model), &planning, plan, error);
 }
 
+/* Memory for the mirrored view. */
+static vgg_status make_room(const vgg_model *model, const vgg_eval_options *options,
+                            vgg_protocol_room *room, vgg_error *error) {
+    const vgg_preprocess *shape = vgg_model_preprocess(model);
+    *room = (vgg_protocol_room){.input = shape->channels * shape->height * shape->width,
+                                .width = shape->width,
+                                .classes = vgg_network_describe(vgg_model_network(model))->classes};
+    if (options->protocol == VGG_PROTOCOL_CENTER)
+        return VGG_OK;
+    room->mirrored = vgg_calloc(options->batch, room->input * sizeof *room->mirrored);
+    room->logits = vgg_calloc(options->batch, room->classes * sizeof *room->logits);
+    if (room->mirrored != NULL && room->logits != NULL)
+        return VGG_OK;
+    return vgg_fail_memory(error, "the mirrored pictures",
+                           options->batch * room->input * sizeof *room->mirrored);
+}
+
 static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
                           const vgg_eval_options *options, eval_tally *tally, vgg_error *error) {
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
@@ -112,9 +132,12 @@ static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
     vgg_plan *plan = NULL;
     vgg_loader *loader = NULL;
     float *logits = vgg_calloc(options->batch, classes * sizeof *logits);
+    vgg_protocol_room room = {0};
     vgg_status status = VGG_OK;
     if (logits == NULL)
         status = vgg_fail_memory(error, "the logits", options->batch * classes * sizeof *logits);
+    if (status == VGG_OK)
+        status = make_room(model, options, &room, error);
     if (status == VGG_OK)
         status = vgg_threads_obtain(options->shared_threads, options->threads, &threads,
                                     &own_threads, error);
@@ -123,11 +146,13 @@ static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
     if (status == VGG_OK)
         status = create_loader(model, dataset, options, threads, &loader, error);
     if (status == VGG_OK)
-        status = run_batches(plan, loader, logits, classes, vgg_dataset_count(dataset), options,
+        status = run_batches(plan, loader, logits, &room, vgg_dataset_count(dataset), options,
                              tally, error);
     vgg_loader_free(loader);
     vgg_plan_free(plan);
     vgg_threads_free(own_threads);
+    vgg_free(room.mirrored);
+    vgg_free(room.logits);
     vgg_free(logits);
     return status;
 }
@@ -142,6 +167,8 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
         status = vgg_result_check(result, "vgg_eval_result", error);
     if (status == VGG_OK)
         status = check(model, dataset, &options, error);
+    if (status == VGG_OK)
+        status = vgg_protocol_check(options.protocol, error);
     eval_tally tally = {0};
     if (status == VGG_OK)
         status = measure(model, dataset, &options, &tally, error);

@@ -84,6 +84,9 @@ static vgg_status set_up(vgg_predictor *predictor, const vgg_predictor_options *
     vgg_status status =
         vgg_options_read(&options, sizeof options, given, "vgg_predictor_options", error);
     if (status == VGG_OK)
+        status = vgg_protocol_check(options.protocol, error);
+    predictor->protocol = options.protocol;
+    if (status == VGG_OK)
         status = vgg_threads_obtain(options.shared_threads, options.threads, &predictor->threads,
                                     &predictor->own_threads, error);
     if (status == VGG_OK)
@@ -123,6 +126,7 @@ void vgg_predictor_free(vgg_predictor *predictor) {
     vgg_free(predictor->inputs);
     vgg_free(predictor->logits);
     vgg_free(predictor->probabilities);
+    vgg_free(predictor->room.logits);
     vgg_free(predictor);
 }
 
@@ -140,11 +144,19 @@ vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_
     vgg_free(predictor->inputs);
     vgg_free(predictor->logits);
     vgg_free(predictor->probabilities);
+    vgg_free(predictor->room.logits);
     predictor->capacity = 0;
+    predictor->room = (vgg_protocol_room){.input = predictor->input,
+                                          .width = predictor->planning.width,
+                                          .classes = predictor->classes};
+    bool second = predictor->protocol != VGG_PROTOCOL_CENTER;
+    if (second)
+        predictor->room.logits = vgg_aligned_alloc(pictures * predictor->classes * sizeof(float));
     predictor->inputs = vgg_aligned_alloc(pictures * predictor->input * sizeof(float));
     predictor->logits = vgg_aligned_alloc(pictures * predictor->classes * sizeof(float));
     predictor->probabilities = vgg_aligned_alloc(predictor->classes * sizeof(float));
-    if (predictor->inputs == NULL || predictor->logits == NULL || predictor->probabilities == NULL)
+    if (predictor->inputs == NULL || predictor->logits == NULL ||
+        predictor->probabilities == NULL || (second && predictor->room.logits == NULL))
         return vgg_fail_memory(
             error, "a predictor",
             (pictures * (predictor->input + predictor->classes) + predictor->classes) *
@@ -157,6 +169,13 @@ vgg_status vgg_predictor_plan_batches(vgg_predictor *predictor, vgg_error *error
     if (predictor->plan != NULL && predictor->planning.batch == predictor->batch)
         return VGG_OK;
     return make_plan(predictor, predictor->batch, error);
+}
+
+vgg_status vgg_predictor_forward(vgg_predictor *predictor, float *inputs, size_t count,
+                                 vgg_error *error) {
+    predictor->room.mirrored = inputs;
+    return vgg_protocol_forward(predictor->plan, predictor->protocol, &predictor->room, inputs,
+                                count, predictor->logits, error);
 }
 
 /* ---- ranking ---- */
@@ -219,7 +238,7 @@ vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *image, s
         status = vgg_preprocess_image(vgg_model_preprocess(predictor->model), image,
                                       predictor->inputs, error);
     if (status == VGG_OK)
-        status = vgg_plan_forward(predictor->plan, predictor->inputs, 1, predictor->logits, error);
+        status = vgg_predictor_forward(predictor, predictor->inputs, 1, error);
     if (status == VGG_OK)
         status = vgg_predictor_rank(predictor, predictor->logits, top, best, found, error);
     return status;

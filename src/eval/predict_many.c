@@ -182,7 +182,7 @@ static vgg_status finish_batch(many *all, size_t count, vgg_error *error) {
     size_t readable = close_gaps(all, inputs, count);
     vgg_status status = VGG_OK;
     if (readable > 0)
-        status = vgg_plan_forward(predictor->plan, inputs, readable, predictor->logits, error);
+        status = vgg_predictor_forward(predictor, inputs, readable, error);
     for (size_t i = 0; status == VGG_OK && i < count; i++) {
         bool read = all->pictures[all->handed % all->window].status == VGG_OK;
         status = hand_out(all, logits, error);

@@ -3,6 +3,7 @@
 #define VGG_EVAL_PREDICTOR_H
 
 #include "base/threads.h"
+#include "eval/protocol.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
 
@@ -22,6 +23,8 @@ struct vgg_predictor {
     float *logits; /* capacity x classes */
     size_t capacity;
     float *probabilities; /* of one picture */
+    vgg_protocol protocol;
+    vgg_protocol_room room; /* its inputs are the predictor's, mirrored when they were computed */
 };
 
 /* Room for the inputs and logits of so many pictures; what was there is lost. */
@@ -29,6 +32,10 @@ vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_
 
 /* Replaces the plan by one for full batches, if there is none yet. */
 vgg_status vgg_predictor_plan_batches(vgg_predictor *predictor, vgg_error *error);
+
+/* Computes the logits of inputs, which may be mirrored by that. */
+vgg_status vgg_predictor_forward(vgg_predictor *predictor, float *inputs, size_t count,
+                                 vgg_error *error);
 
 /* The likeliest classes by a row of logits. VGG_ERROR_NUMERIC where they are not finite. */
 vgg_status vgg_predictor_rank(const vgg_predictor *predictor, const float *logits, size_t top,

@@ -1,0 +1,78 @@
+#include "eval/protocol.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static const char *const names[] = {[VGG_PROTOCOL_CENTER] = "center", [VGG_PROTOCOL_FLIP] = "flip"};
+#define PROTOCOLS (sizeof names / sizeof *names)
+
+const char *vgg_protocol_name(vgg_protocol protocol) {
+    return (size_t)protocol < PROTOCOLS ? names[protocol] : NULL;
+}
+
+vgg_protocol vgg_protocol_named(const char *name) {
+    size_t protocol = 0;
+    while (protocol < PROTOCOLS && strcmp(names[protocol], name) != 0) {
+        protocol++;
+    }
+    return protocol < PROTOCOLS ? (vgg_protocol)protocol : VGG_PROTOCOL_CENTER;
+}
+
+vgg_status vgg_protocol_check(vgg_protocol protocol, vgg_error *error) {
+    if (vgg_protocol_name(protocol) != NULL)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_ARGUMENT, "protocol %d, expected 0 to %zu", (int)protocol,
+                    PROTOCOLS - 1);
+}
+
+/* Rows of `width` floats the other way round; `to` may be `from`. */
+static void mirror(const float *from, float *to, size_t rows, size_t width) {
+    for (size_t row = 0; row < rows; row++) {
+        const float *left = from + row * width;
+        float *out = to + row * width;
+        for (size_t i = 0; i < (width + 1) / 2; i++) {
+            float first = left[i], last = left[width - 1 - i];
+            out[i] = last;
+            out[width - 1 - i] = first;
+        }
+    }
+}
+
+/* The logarithm of the sum of exp of the values. */
+static double log_sum(const float *values, size_t count) {
+    double most = (double)values[0], sum = 0;
+    for (size_t i = 1; i < count; i++) {
+        most = fmax(most, (double)values[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        sum += exp((double)values[i] - most);
+    }
+    return most + log(sum);
+}
+
+/* A row of logits becomes that of the averaged probabilities. Values that are not finite stay so.
+ */
+static void average(float *logits, const float *other, size_t classes) {
+    double own = log_sum(logits, classes), theirs = log_sum(other, classes);
+    for (size_t c = 0; c < classes; c++) {
+        double a = (double)logits[c] - own, b = (double)other[c] - theirs;
+        double most = a > b ? a : b;
+        logits[c] = (float)(most + log((exp(a - most) + exp(b - most)) / 2));
+    }
+}
+
+vgg_status vgg_protocol_forward(vgg_plan *plan, vgg_protocol protocol,
+                                const vgg_protocol_room *room, const float *inputs, size_t count,
+                                float *logits, vgg_error *error) {
+    vgg_status status = vgg_plan_forward(plan, inputs, count, logits, error);
+    if (status != VGG_OK || protocol == VGG_PROTOCOL_CENTER)
+        return status;
+    mirror(inputs, room->mirrored, count * room->input / room->width, room->width);
+    status = vgg_plan_forward(plan, room->mirrored, count, room->logits, error);
+    for (size_t n = 0; status == VGG_OK && n < count; n++) {
+        average(logits + n * room->classes, room->logits + n * room->classes, room->classes);
+    }
+    return status;
+}

@@ -1,0 +1,24 @@
+/* How many views of a picture are computed, and what is made of them. */
+#ifndef VGG_EVAL_PROTOCOL_H
+#define VGG_EVAL_PROTOCOL_H
+
+#include "vgg/plan.h"
+#include "vgg/predict.h"
+
+/* VGG_ERROR_ARGUMENT for a protocol that there is not. */
+vgg_status vgg_protocol_check(vgg_protocol protocol, vgg_error *error);
+
+/* What the second view of a batch needs. */
+typedef struct vgg_protocol_room {
+    size_t input, width, classes; /* floats of an input, and of a row of it */
+    float *mirrored;              /* of the batch's inputs, or the inputs themselves */
+    float *logits;                /* of the mirrored pictures */
+} vgg_protocol_room;
+
+/* vgg_plan_forward, and with VGG_PROTOCOL_FLIP the same of the mirrored inputs: logits become the
+ * logarithms of the averaged probabilities. */
+vgg_status vgg_protocol_forward(vgg_plan *plan, vgg_protocol protocol,
+                                const vgg_protocol_room *room, const float *inputs, size_t count,
+                                float *logits, vgg_error *error);
+
+#endif
