@@ -135,7 +135,7 @@ typedef struct vgg_eval_options {
     vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
     vgg_warning_callback *warn;  /* as in vgg_loader_options, default NULL */
     void *warn_user;
-    vgg_protocol protocol;       /* default VGG_PROTOCOL_CENTER */
+    vgg_protocol protocol; /* default VGG_PROTOCOL_CENTER */
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
