@@ -25,13 +25,16 @@ static const char *next_in_folder(vgg_cli_predict_walk *walk) {
         return NULL;
     }
     vgg_cli_predict_walk_end(walk);
-    if (walk->pictures == 0)
+    if (walk->pictures == 0) {
         walk->empty = walk->operands[walk->next - 1];
+        walk->left_out = walk->left_out_before; /* to be complained of at once */
+    }
     return NULL;
 }
 
 static void open_folder(vgg_cli_predict_walk *walk, const char *path) {
     walk->pictures = 0;
+    walk->left_out_before = walk->left_out;
     walk->inside = vgg_cli_folder_walk_begin(&walk->folder, path);
     if (walk->inside)
         return;

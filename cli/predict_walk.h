@@ -11,11 +11,12 @@
 /* Start with the operands and zeros. */
 typedef struct vgg_cli_predict_walk {
     char **operands;
-    size_t count, next;         /* operands, and those that were begun */
-    bool inside;                /* a folder */
-    vgg_cli_folder_walk folder; /* the one that is being walked */
-    size_t pictures;            /* found in it so far, readable or not */
-    vgg_cli_left_out left_out;  /* of all folders */
+    size_t count, next;               /* operands, and those that were begun */
+    bool inside;                      /* a folder */
+    vgg_cli_folder_walk folder;       /* the one that is being walked */
+    size_t pictures;                  /* found in it so far, readable or not */
+    vgg_cli_left_out left_out;        /* of all folders that have pictures */
+    vgg_cli_left_out left_out_before; /* this one */
 
     /* What comes next when vgg_cli_predict_walk_next has returned NULL; all NULL at the end: */
     const char *alone;      /* a picture that may keep one waiting: standard input, a pipe */

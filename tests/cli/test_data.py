@@ -297,6 +297,16 @@ def test_folders_by_wordnet_id(tmp_path):
     assert out["top1"] == right / 4
 
 
+def test_what_predict_leaves_out(model, tmp_path):
+    data = classes(tmp_path / "data", 2)
+    for name in ("notes.txt", "more.TXT", "cat/README", "cat/raw.cr2"):
+        (data / name).write_text("x")
+    said = vgg("predict", "--model", model, data).err
+    start, rest = said.rstrip("\n").split("left out: ")
+    assert start == "vgg predict: note: " and rest.endswith(", 1 other file")
+    assert sorted(part.lower() for part in rest.split(", ")) == ["1 .cr2", "1 other file", "2 .txt"]
+
+
 # ---- pictures that are whole, and yet not as their format wants them
 def test_jpegs_without_an_end_marker(tmp_path):
     import pathlib
