@@ -28,6 +28,11 @@ def picture(pictograms):
     (("--random_seed", "7"), ("--seed", "7")),
     (("--lr-scheduler", "step"), ("--schedule", "step")),
     (("--dropout-rate", "0.25"), ("--dropout", "0.25")),
+    (("--opt", "adamw"), ("--optimizer", "adamw")),
+    (("--optimiser", "nesterov"), ("--optimizer", "nesterov")),
+    (("--smoothing", "0.1"), ("--label-smoothing", "0.1")),
+    (("--grad-clip", "1"), ("--clip-grad", "1")),
+    (("--mixup-alpha", "0.2"), ("--mixup", "0.2")),
 ])
 def test_names_with_the_same_meaning(theirs, ours, pictograms, tmp_path):
     models = []
@@ -37,6 +42,15 @@ def test_names_with_the_same_meaning(theirs, ours, pictograms, tmp_path):
         vgg("train", pictograms, output, run, "--arch", "4,M/8", "--threads", "2", epochs, "1", *options)
         models.append((run / "last.safetensors").read_bytes())
     assert models[0] == models[1]
+
+
+@pytest.mark.parametrize("option", ["--pretrained", "--weights", "--finetune"])
+def test_weights_to_begin_with(option, model, pictograms, tmp_path):
+    for folder, word in (("theirs", option), ("ours", "--from")):
+        vgg("train", pictograms, "-o", tmp_path / folder, word, model, "--epochs", 1, "--threads", 2)
+    assert (tmp_path / "theirs" / "last.safetensors").read_bytes() == (
+        tmp_path / "ours" / "last.safetensors").read_bytes()
+    assert "--from: has no value" in complaint("train", pictograms, option, status=2)
 
 
 @pytest.mark.parametrize("command, option, expected", [
