@@ -137,7 +137,7 @@ static int train(vgg_cli_training *training) {
 }
 
 int vgg_cli_train(int argc, char **argv) {
-    vgg_cli_training training = {0};
+    vgg_cli_training training = {.command = "train"};
     vgg_cli_train_defaults(&training.options);
     int status;
     if (!vgg_cli_train_parse(&training.options, argc, argv, &status))

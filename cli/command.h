@@ -25,5 +25,6 @@ int vgg_cli_inspect(int argc, char **argv);
 int vgg_cli_convert(int argc, char **argv);
 int vgg_cli_bench(int argc, char **argv);
 int vgg_cli_generate(int argc, char **argv);
+int vgg_cli_augment(int argc, char **argv);
 
 #endif

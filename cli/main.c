@@ -20,6 +20,7 @@ static const vgg_cli_command commands[] = {
     {"inspect", "say what is in a weight file and what is wrong with it", vgg_cli_inspect},
     {"convert", "write a model file in another format or with smaller weights", vgg_cli_convert},
     {"bench", "measure how fast a network runs here", vgg_cli_bench},
+    {"augment", "draw what a network sees in training", vgg_cli_augment},
     {"generate", "draw a data set of pictograms to try things on", vgg_cli_generate},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

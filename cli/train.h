@@ -46,6 +46,7 @@ typedef struct vgg_cli_train_options {
 
 /* Everything that a training needs. */
 typedef struct vgg_cli_training {
+    const char *command; /* in messages */
     vgg_cli_train_options options;
     char default_folder[32];
     vgg_dataset *train, *validation;
@@ -80,6 +81,9 @@ void vgg_cli_train_network_options(vgg_cli_train_options *o,
 void vgg_cli_train_defaults(vgg_cli_train_options *o);
 /* vgg_cli_parse with the options of `vgg train`. */
 bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *status);
+
+/* --flip and --no-flip were a switch once: words of them become an option with a value. */
+void vgg_cli_take_old_flip(int argc, char **argv);
 
 /* ---- train_more_options.c ---- */
 
@@ -124,6 +128,9 @@ void vgg_cli_train_print_start(const vgg_cli_training *training);
 int vgg_cli_train_open_data(vgg_cli_training *training);
 /* Chooses the options that were not given by looking at the data. */
 int vgg_cli_train_choose(vgg_cli_training *training);
+/* The preset for the input, with what is said of it. */
+vgg_status vgg_cli_train_preprocess(const vgg_cli_training *training, vgg_preprocess *preprocess,
+                                    vgg_error *error);
 /* Makes the model with its first weights. */
 int vgg_cli_train_make_model(vgg_cli_training *training);
 /* Says what will be trained on what. */

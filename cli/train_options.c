@@ -325,8 +325,7 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
     vgg_cli_method_defaults(o);
 }
 
-/* --flip and --no-flip were a switch once. */
-static void take_old_flip(int argc, char **argv) {
+void vgg_cli_take_old_flip(int argc, char **argv) {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         bool valued = false;
         for (size_t m = 0; i + 1 < argc && mirrors[m] != NULL; m++) {
@@ -386,7 +385,7 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
         .operands_most = 1,
     };
     size_t operands;
-    take_old_flip(argc, argv);
+    vgg_cli_take_old_flip(argc, argv);
     if (!vgg_cli_parse(&usage, argc, argv, &operands, status))
         return false;
     o->data = argv[1];

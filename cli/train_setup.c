@@ -11,8 +11,8 @@
 #include "cli/model_facts.h"
 #include "cli/train.h"
 
-static int fail(const vgg_error *error) {
-    vgg_cli_complain("train", "%s", error->message);
+static int fail(const vgg_cli_training *training, const vgg_error *error) {
+    vgg_cli_complain(training->command, "%s", error->message);
     return VGG_CLI_FAILURE;
 }
 
@@ -20,7 +20,7 @@ static int fail(const vgg_error *error) {
  * architecture that does not fit the data is no mistake of the command line. */
 static int fail_network(const vgg_cli_training *training, vgg_status status,
                         const vgg_error *error) {
-    fail(error);
+    fail(training, error);
     bool usage =
         status == VGG_ERROR_ARGUMENT || (status == VGG_ERROR_SHAPE && training->input_given);
     return usage ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
@@ -36,7 +36,7 @@ static vgg_status open_parts(const vgg_cli_training *training, vgg_dataset_parts
     options.seed = o->seed;
     options.temporary_folder = vgg_cli_temporary_folder();
     options.warn = vgg_cli_note;
-    options.warn_user = (void *)"train";
+    options.warn_user = (void *)(uintptr_t)training->command;
     if (training->model != NULL) {
         options.classes = vgg_model_class_names(training->model);
         if (options.classes != NULL)
@@ -53,7 +53,7 @@ int vgg_cli_train_open_data(vgg_cli_training *training) {
     vgg_dataset_parts parts = {.struct_size = sizeof parts};
     vgg_error error;
     if (open_parts(training, &parts, &error) != VGG_OK)
-        return fail(&error);
+        return fail(training, &error);
     training->train = parts.train;
     training->validation = parts.validation;
     training->split = parts.split;
@@ -62,13 +62,13 @@ int vgg_cli_train_open_data(vgg_cli_training *training) {
     parts.split = NULL;
     vgg_dataset_parts_free(&parts);
     if (training->train == NULL) {
-        vgg_cli_complain("train", "%s: has no train part, expected train/ or a folder per class",
-                         o->data);
+        vgg_cli_complain(training->command,
+                         "%s: has no train part, expected train/ or a folder per class", o->data);
         return VGG_CLI_FAILURE;
     }
     training->info.struct_size = sizeof training->info;
     if (vgg_dataset_describe(training->train, &training->info, &error) != VGG_OK)
-        return fail(&error);
+        return fail(training, &error);
     return VGG_CLI_OK;
 }
 
@@ -86,7 +86,7 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
     vgg_error error;
     if (vgg_train_suggest(&training->info, o->input.channels, o->input.height, o->input.width,
                           &suggestion, &error) != VGG_OK)
-        return fail(&error);
+        return fail(training, &error);
     o->input.channels = suggestion.channels;
     o->input.height = suggestion.height;
     o->input.width = suggestion.width;
@@ -104,9 +104,8 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
     return VGG_CLI_OK;
 }
 
-/* The preset for the input, with what is said of it. */
-static vgg_status make_preprocess(const vgg_cli_training *training, vgg_preprocess *preprocess,
-                                  vgg_error *error) {
+vgg_status vgg_cli_train_preprocess(const vgg_cli_training *training, vgg_preprocess *preprocess,
+                                    vgg_error *error) {
     const vgg_cli_input *input = &training->options.input;
     vgg_status status = vgg_preprocess_preset(training->options.preprocess, input->channels,
                                               input->height, input->width, preprocess, error);
@@ -148,14 +147,14 @@ static int make_new(vgg_cli_training *training, const char *const *names) {
     vgg_error error;
     vgg_network *network = NULL;
     vgg_preprocess preprocess = {.struct_size = sizeof preprocess};
-    vgg_status status = make_preprocess(training, &preprocess, &error);
+    vgg_status status = vgg_cli_train_preprocess(training, &preprocess, &error);
     if (status == VGG_OK)
         status = make_network(training, &network, &error);
     if (status != VGG_OK)
         return fail_network(training, status, &error);
     if (vgg_model_create(network, &preprocess, names, &training->model, &error) != VGG_OK) {
         vgg_network_free(network);
-        return fail(&error);
+        return fail(training, &error);
     }
     return vgg_cli_train_first_weights(training);
 }

@@ -5,7 +5,8 @@ from conftest import PROGRAM, complaint, environment, vgg
 
 import subprocess
 
-COMMANDS = ["train", "eval", "predict", "summary", "inspect", "convert", "bench", "generate"]
+COMMANDS = ["train", "eval", "predict", "summary", "inspect", "convert", "bench", "generate",
+            "augment"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -204,6 +205,8 @@ def test_option_like_no_other():
         (("inspect", "x", "y"), 'unexpected argument "y"'),
         (("bench", ""), 'MODEL: found "", expected vgg bench'),
         (("generate",), "FOLDER is missing"),
+        (("augment",), "DATA or IMAGE is missing"),
+        (("augment", "x"), "--grid OUT.png is missing"),
         (("generate", "x", "--size", "4"), '--size: found "4", expected a whole number from 16'),
     ],
 )
