@@ -105,7 +105,8 @@ def test_other_types_have_the_same_figures(net, kind):
 
 def test_a_model_says_everything(model):
     found = inspect(model)
-    assert found["network"] == {"arch": "4,M/8", "layout": "paper", "batch_norm": False, "padding": "same",
+    assert found["network"] == {"arch": "4,M/8", "layout": "paper", "batch_norm": False,
+                                "padding": "same",
                                 "classes": 10, "input": [3, 16, 16]}
     assert found["network_origin"] == found["preprocess_origin"] == found["classes_origin"] == "file"
     assert found["preprocess"]["name"] == "torchvision" and len(found["classes"]) == 10

@@ -222,6 +222,7 @@ def test_inspected(v1, tmp_path):
     found = inspected(path)
     assert found["format"] == "caffe" and found["graph"] and found["softmax"]
     assert found["network"] == {"arch": "6,M,8,9,M/12", "layout": "paper", "batch_norm": False,
+                                "padding": "same",
                                 "classes": 5, "input": [3, 20, 20]}
     assert (found["network_origin"], found["preprocess_origin"]) == ("graph", "convention")
     assert found["preprocess"]["name"] == "caffe"

@@ -124,6 +124,7 @@ def test_inspected(tmp_path):
     found = inspected(path, *told(network))
     assert found["format"] == "darknet" and not found["graph"] and not found["softmax"]
     assert found["network"] == {"arch": network.arch(), "layout": "paper", "batch_norm": False,
+                                "padding": "same",
                                 "classes": CLASSES, "input": [3, 20, 20]}
     assert (found["network_origin"], found["preprocess_origin"]) == ("told", "convention")
     assert found["preprocess"]["name"] == "unit"

@@ -216,7 +216,7 @@ static const char *const good_metadata[][2] = {
     {"vgg.preprocess", PREPROCESS(SIZES, FIGURES)},
 };
 
-/* Writes the model above with one key changed, or left out when its value is NULL. */
+/* Writes the model above with one key changed, added, or left out when its value is NULL. */
 static void write_described(const char *path, const char *key, const char *value) {
     json_t *metadata = json_object();
     for (size_t i = 0; i < sizeof good_metadata / sizeof *good_metadata; i++) {
@@ -226,6 +226,8 @@ static void write_described(const char *path, const char *key, const char *value
         if (text != NULL)
             json_object_set_new(metadata, good_metadata[i][0], json_string(text));
     }
+    if (key != NULL && value != NULL)
+        json_object_set_new(metadata, key, json_string(value));
     char *text = json_dumps(metadata, 0);
     json_decref(metadata);
     static const size_t convolution[4] = {2, 1, 3, 3}, linear[2] = {2, 8};
@@ -262,6 +264,10 @@ static const metadata_case metadata_cases[] = {
      "has shape 2x8, expected 2x98; the layout paper has that with an input of 4x4"},
     {"vgg.batch_norm", "yes", "\"vgg.batch_norm\" of its metadata is \"yes\""},
     {"vgg.batch_norm", "true", "lacks tensors of architecture 2,M with batch normalisation"},
+    {"vgg.padding", "same ", "\"vgg.padding\" of its metadata is \"same \", expected \"same\" or"},
+    {"vgg.padding", "valid", "has shape 2x8, expected 2x2"},
+    {"vgg.output", "tanh", "\"vgg.output\" of its metadata is \"tanh\", expected \"softmax\" or"},
+    {"vgg.layout", "global", "has shape 2x8, expected 2x2"},
     {"vgg.dropout", "half", "\"vgg.dropout\" of its metadata is not JSON"},
     {"vgg.dropout", "\"0.5\"", "expected a number"},
     {"vgg.dropout", "1.5", "\"vgg.dropout\" of its metadata is \"1.5\", expected a number from 0"},

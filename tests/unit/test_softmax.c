@@ -1,4 +1,6 @@
-/* A plan with softmax: probabilities of the same logits. */
+/* A plan with softmax: probabilities of the same logits; and sigmoids. */
+#include <math.h>
+
 #include "nets.h"
 #include "vgg/loss.h"
 #include "vgg/plan.h"
@@ -47,10 +49,23 @@ static void test_not_with_gradients(void **state) {
     vgg_network_free(network);
 }
 
+/* Each class on its own, whatever its size. */
+static void test_sigmoid(void **state) {
+    (void)state;
+    const float logits[] = {0, 2, -2, 1000, -1000};
+    const double expected[] = {0.5, 0.88079707797788, 0.11920292202212, 1, 0};
+    float found[5];
+    vgg_sigmoid(logits, 5, found);
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(fabs((double)found[i] - expected[i]) < 1e-7);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_probabilities),
         cmocka_unit_test(test_not_with_gradients),
+        cmocka_unit_test(test_sigmoid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
