@@ -131,6 +131,10 @@ static int train(vgg_cli_training *training) {
         status = vgg_cli_train_make_model(training);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_freeze(training);
+    if (status == VGG_CLI_OK && !training->options.resume && !training->options.quiet)
+        vgg_cli_train_warn(training);
+    if (status == VGG_CLI_OK && training->options.dry_run)
+        return vgg_cli_train_dry_run(training);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_note_options(training);
     return status == VGG_CLI_OK ? run(training) : status;

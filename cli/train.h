@@ -123,6 +123,13 @@ int vgg_cli_train_first_weights(vgg_cli_training *training);
 int vgg_cli_train_freeze(vgg_cli_training *training);
 void vgg_cli_train_print_start(const vgg_cli_training *training);
 
+/* ---- dry_run.c, train_warnings.c: before it begins ---- */
+
+/* Says what the training would take, and writes nothing. */
+int vgg_cli_train_dry_run(vgg_cli_training *training);
+/* Notes what will spoil the training or its results. */
+void vgg_cli_train_warn(const vgg_cli_training *training);
+
 /* ---- train_setup.c: choices ---- */
 
 int vgg_cli_train_open_data(vgg_cli_training *training);

@@ -7,7 +7,7 @@
 #include "cli/train.h"
 
 #define START_OPTIONS 3
-#define RUNNING_OPTIONS 7
+#define RUNNING_OPTIONS 8
 
 static const char *const schemes[] = {"kaiming", "glorot", "paper", "dirac", "whiten", NULL};
 static const char *const schedules[] = {[VGG_SCHEDULE_CONSTANT] = "constant",
@@ -280,6 +280,11 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .name = "resume",
          .value = &o->resume,
          .help = "continue the stopped run in RUN; options that are not given are taken from it"},
+        {.type = VGG_CLI_FLAG,
+         .name = "dry-run",
+         .value = &o->dry_run,
+         .help = "say what the training would take in time, memory and disk, from a few steps, and "
+                 "write nothing"},
         {.type = VGG_CLI_FLAG,
          .name = "overwrite",
          .value = &o->overwrite,

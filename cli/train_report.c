@@ -94,7 +94,8 @@ static void show_step(vgg_cli_train_report *report, const vgg_train_event *event
 
 static void advise(vgg_cli_train_report *report, const vgg_train_event *event) {
     bool guesses = event->loss > LOSS_OF_GUESSING * log((double)report->classes);
-    if (report->advised || event->epoch < EPOCHS_TO_BEGIN || !guesses)
+    bool improves = event->validated && event->best && event->epoch > 1;
+    if (report->advised || event->epoch < EPOCHS_TO_BEGIN || !guesses || improves)
         return;
     report->advised = true;
     printf("the loss is still that of guessing, ln(%zu) = %.3f; a lower --lr, --batch-norm, less\n"

@@ -146,9 +146,11 @@ vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_
     vgg_free(predictor->probabilities);
     vgg_free(predictor->room.logits);
     predictor->capacity = 0;
-    predictor->room = (vgg_protocol_room){.input = predictor->input,
-                                          .width = predictor->planning.width,
-                                          .classes = predictor->classes};
+    predictor->room =
+        (vgg_protocol_room){.input = predictor->input,
+                            .width = predictor->planning.width,
+                            .classes = predictor->classes,
+                            .each = vgg_model_output(predictor->model) == VGG_OUTPUT_SIGMOID};
     bool second = predictor->protocol != VGG_PROTOCOL_CENTER;
     if (second)
         predictor->room.logits = vgg_aligned_alloc(pictures * predictor->classes * sizeof(float));

@@ -63,6 +63,15 @@ static void average(float *logits, const float *other, size_t classes) {
     }
 }
 
+/* The same where each class has a probability of its own. */
+static void average_each(float *logits, const float *other, size_t classes) {
+    for (size_t c = 0; c < classes; c++) {
+        double own = 1 / (1 + exp(-(double)logits[c])), theirs = 1 / (1 + exp(-(double)other[c]));
+        double against = 1 / (1 + exp((double)logits[c])) + 1 / (1 + exp((double)other[c]));
+        logits[c] = (float)(log(own + theirs) - log(against));
+    }
+}
+
 vgg_status vgg_protocol_forward(vgg_plan *plan, vgg_protocol protocol,
                                 const vgg_protocol_room *room, const float *inputs, size_t count,
                                 float *logits, vgg_error *error) {
@@ -72,7 +81,9 @@ vgg_status vgg_protocol_forward(vgg_plan *plan, vgg_protocol protocol,
     mirror(inputs, room->mirrored, count * room->input / room->width, room->width);
     status = vgg_plan_forward(plan, room->mirrored, count, room->logits, error);
     for (size_t n = 0; status == VGG_OK && n < count; n++) {
-        average(logits + n * room->classes, room->logits + n * room->classes, room->classes);
+        float *row = logits + n * room->classes;
+        const float *other = room->logits + n * room->classes;
+        (room->each ? average_each : average)(row, other, room->classes);
     }
     return status;
 }

@@ -116,6 +116,15 @@ static inline bool vgg_plan_accumulates(const vgg_plan *plan) {
     return plan->passes > 0;
 }
 
+/* A layer that put out values that are not finite, or grew most. */
+typedef struct vgg_blown {
+    size_t layer; /* or VGG_NO_LAYER */
+    double most;  /* the largest magnitude */
+} vgg_blown;
+
+/* Runs the plan forward again and looks at what each op puts out. */
+vgg_blown vgg_plan_find_blown(vgg_plan *plan, const float *inputs, size_t count, float *logits);
+
 /* Numbers of SGD, as in vgg_sgd_task. */
 typedef struct vgg_sgd_rates {
     float rate, momentum, decay;

@@ -75,7 +75,10 @@ static double squared_norm(const vgg_optimiser *optimiser) {
 vgg_status vgg_clip_gradients(const vgg_optimiser *optimiser, vgg_error *error) {
     double norm = sqrt(squared_norm(optimiser));
     if (!isfinite(norm))
-        return vgg_fail(error, VGG_ERROR_NUMERIC, "the gradients are not finite");
+        return vgg_fail(error, VGG_ERROR_NUMERIC,
+                        "the gradients are not finite at step %llu; a lower rate, batch norm or "
+                        "another initialisation may help",
+                        (unsigned long long)optimiser->steps + 1);
     double factor = optimiser->options.clip / (norm + NORM_ADDED);
     for (size_t t = 0; t < optimiser->network->tensor_count && factor < 1; t++) {
         clip_task task = task_of(optimiser, t);

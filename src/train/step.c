@@ -7,15 +7,6 @@
 #include "nn/rank.h"
 #include "train/trainer.h"
 
-vgg_status vgg_trainer_fail_not_finite(const vgg_trainer *trainer, const char *what,
-                                       vgg_error *error) {
-    return vgg_fail(error, VGG_ERROR_NUMERIC,
-                    "%s not a finite number in epoch %zu, step %zu, with learning rate %g; a lower "
-                    "rate, batch norm or another initialisation may help",
-                    what, trainer->progress.epoch + 1, trainer->progress.step + 1,
-                    vgg_trainer_rate(trainer));
-}
-
 /* A batch norm cannot learn from one picture alone, such as the last of an epoch, or of a batch
  * whose micro-batches have two: it is left out. Micro-batches of one are the caller's wish. */
 vgg_division vgg_trainer_divide(const vgg_trainer *trainer, size_t count) {
@@ -60,7 +51,7 @@ static vgg_status learn_micro_batch(vgg_trainer *trainer, const vgg_lesson *step
         return status;
     double loss = trainer->loss->part(&trainer->options, &task);
     if (!isfinite(loss))
-        return vgg_trainer_fail_not_finite(trainer, "the loss is", error);
+        return vgg_trainer_fail_loss(trainer, step->inputs + from * image, task.count, error);
     progress->loss += loss * (double)whole;
     for (size_t n = 0; n < task.count; n++) {
         progress->hits += vgg_rank(trainer->logits + n * task.class_count, task.class_count,
@@ -129,5 +120,8 @@ vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *given, doub
     if (loss != NULL)
         *loss = (progress->loss - before.loss) / (double)division.count;
     progress->images += division.count;
-    return update(trainer, error);
+    status = update(trainer, error);
+    if (status == VGG_OK)
+        status = vgg_trainer_check_loss(trainer, given->inputs, division.count, error);
+    return status;
 }

@@ -99,9 +99,18 @@ typedef struct vgg_lesson {
 vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *lesson, double *loss,
                              vgg_error *error);
 
+/* ---- blame.c ---- */
+
 /* VGG_ERROR_NUMERIC: "<what> not a finite number in epoch ...". */
 vgg_status vgg_trainer_fail_not_finite(const vgg_trainer *trainer, const char *what,
                                        vgg_error *error);
+/* The same of the loss of these pictures, at most those that are computed at once, naming the layer
+ * that blew up first. */
+vgg_status vgg_trainer_fail_loss(vgg_trainer *trainer, const float *inputs, size_t count,
+                                 vgg_error *error);
+/* The same when the loss of the epoch is far above that of guessing. */
+vgg_status vgg_trainer_check_loss(vgg_trainer *trainer, const float *inputs, size_t count,
+                                  vgg_error *error);
 
 /* ---- events.c ---- */
 

@@ -164,3 +164,50 @@ def test_impossible_starts(pictograms, trained, tmp_path):
     assert line.startswith('vgg train: --freeze: found "features.9"')
     line = complaint("train", pictograms, "-o", trained, "--resume", "--recipe", "small", status=2)
     assert line.startswith("vgg train: --recipe: is for a new run")
+
+
+# ---- before it begins, and when it goes wrong ----------------------------------------------------
+
+
+def test_dry_run(pictograms, tmp_path):
+    out = vgg("train", pictograms, "-o", tmp_path / "run", *TINY, "--dry-run", "--epochs", 7).out
+    assert "network   4,M/8\n" in out
+    assert re.search(r"^time      about \d:\d\d an epoch, \d+:\d\d in all, at \d+ images/s", out, re.M)
+    assert re.search(r"^memory    \S+ MB, and", out, re.M)
+    assert "disk      0.0 MB\n" in out
+    assert "weights   2,258 parameters\n" in out
+    assert not (tmp_path / "run").exists()
+
+
+def test_notes_in_advance(pictograms, tmp_path):
+    data = tmp_path / "data"
+    for part in ("train", "validation"):
+        for name in ("arrow", "heart"):
+            shutil.copytree(pictograms / part / name, data / part / name)
+    shutil.copytree(data / "train/heart", data / "train/Heart")
+    for number in (1, 2, 3):
+        (data / f"train/arrow/000{number}.png").unlink()
+    shutil.copy(data / "train/arrow/0000.png", data / "validation/arrow/copy.png")
+    deep = ("--arch", "4,4,4,4,4,4,4,4/8", "--input", 8, "--lr", 0.05, "--epochs", 1)
+    notes_ = vgg("train", data, "-o", tmp_path / "run", *deep).err.splitlines()
+    assert any("arrow has one or two pictures to learn from" in line for line in notes_)
+    assert any("classes Heart and heart differ in upper and lower case only" in line
+               for line in notes_)
+    assert any("arrow/0000.png" in line and "arrow/copy.png" in line and "same picture" in line
+               for line in notes_)
+    assert any("--lr 0.05 kills a network of 10 layers without batch normalisation" in line
+               for line in notes_)
+    quiet = vgg("train", pictograms, "-o", tmp_path / "other", *TINY, "--epochs", 1)
+    assert quiet.err == ""
+
+
+def test_blown_up(pictograms, tmp_path):
+    line = complaint("train", pictograms, "-o", tmp_path / "a", *TINY, "--lr", 1e3, "--epochs", 5)
+    assert re.search(r"the loss is not a finite number in epoch \d, step \d, with learning rate 1000; "
+                     r"(the first activations to blow up are those|the gradients) of "
+                     r"(features|classifier)\.\d", line)
+    line = complaint("train", pictograms, "-o", tmp_path / "b", "--arch", "4,M/8", "--batch", 2, "--lr",
+                     20, "--clip-grad", 20, "--weight-decay", 0, "--batch-norm", "--epochs", 5,
+                     "--momentum", 0.99)
+    assert re.search(r"the loss is \S+ on average up to epoch 1, step \d+, with learning rate 20, where "
+                     r"guessing gives 2.303; activations grow most in ", line)

@@ -55,14 +55,14 @@ static const vgg_picture *next_picture(void *user) {
     return q->next++ < PICTURES ? &q->picture : NULL;
 }
 
-static void mean_of_both(void **state) {
-    (void)state;
+static void mean_of_both(vgg_output output) {
     vgg_model *model = usual_model(true);
+    vgg_error error;
+    assert_ok(vgg_model_set_output(model, output, &error), error);
     vgg_predictor *centre = make_predictor(model, VGG_PROTOCOL_CENTER);
     vgg_predictor *flip = make_predictor(model, VGG_PROTOCOL_FLIP);
     vgg_image images[PICTURES];
     double own[CLASSES], mirrored[CLASSES], both[CLASSES];
-    vgg_error error;
     for (size_t i = 0; i < PICTURES; i++) {
         assert_ok(vgg_dataset_read(validation_part, i, &images[i], &error), error);
     }
@@ -85,6 +85,16 @@ static void mean_of_both(void **state) {
     vgg_predictor_free(centre);
     vgg_predictor_free(flip);
     vgg_model_free(model);
+}
+
+static void one_of_the_classes(void **state) {
+    (void)state;
+    mean_of_both(VGG_OUTPUT_SOFTMAX);
+}
+
+static void each_class(void **state) {
+    (void)state;
+    mean_of_both(VGG_OUTPUT_SIGMOID);
 }
 
 /* The loss of an evaluation is that of the averaged probabilities. */
@@ -127,7 +137,8 @@ static void protocol_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mean_of_both),
+        cmocka_unit_test(one_of_the_classes),
+        cmocka_unit_test(each_class),
         cmocka_unit_test(evaluated),
         cmocka_unit_test(protocol_names),
     };

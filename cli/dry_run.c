@@ -1,0 +1,100 @@
+/* `vgg train --dry-run`: what a training would take, from a few of its steps. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/clean_text.h"
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/train.h"
+
+/* Steps that are measured, after one that is not, unless these seconds are over before. */
+#define STEPS 4
+#define SECONDS 20.0
+/* What a picture of the validation part takes of one of training: the forward pass of three. */
+#define VALIDATION_SHARE (1.0 / 3)
+
+typedef struct dry_run {
+    const vgg_cli_training *training;
+    size_t memory, images; /* images: of the steps so far */
+} dry_run;
+
+static bool listen(void *user, const vgg_train_event *event) {
+    dry_run *run = user;
+    if (event->type == VGG_EVENT_PLAN)
+        run->memory = event->memory;
+    if (event->type == VGG_EVENT_STEP)
+        run->images = event->images;
+    return true;
+}
+
+/* Pictures a second. */
+static vgg_status measure(vgg_trainer *trainer, const dry_run *run, double *rate,
+                          vgg_error *error) {
+    bool more = true;
+    double begun = vgg_cli_now();
+    vgg_status status = vgg_trainer_step_data(trainer, &more, error);
+    /* One batch may be all that there is. */
+    *rate = (double)run->images / fmax(vgg_cli_now() - begun, 1e-6);
+    size_t before = run->images;
+    begun = vgg_cli_now();
+    for (size_t step = 0; status == VGG_OK && step < STEPS && vgg_cli_now() - begun < SECONDS;
+         step++) {
+        status = vgg_trainer_step_data(trainer, &more, error);
+        if (status != VGG_OK || !more)
+            break;
+        *rate = (double)(run->images - before) / fmax(vgg_cli_now() - begun, 1e-6);
+    }
+    return status;
+}
+
+/* Copies of the weights that a run keeps on disk: best, last, and the optimiser's. */
+static size_t files_of(const vgg_cli_train_options *o) {
+    size_t files = 3;
+    files += o->ema > 0 ? 1 : 0;
+    files += o->lookahead > 0 ? 1 : 0;
+    return files + (strcmp(o->optimizer, "adamw") == 0 ? 1 : 0);
+}
+
+static void print_costs(const dry_run *run, double rate) {
+    const vgg_cli_training *training = run->training;
+    const vgg_cli_train_options *o = &training->options;
+    const vgg_network *network = vgg_model_network(training->model);
+    char text[3][VGG_CLI_TEXT_SIZE];
+    double pictures = (double)vgg_dataset_count(training->train);
+    if (training->validation != NULL)
+        pictures += VALIDATION_SHARE * (double)vgg_dataset_count(training->validation);
+    double epoch = pictures / rate;
+    size_t weights = vgg_network_parameters(network);
+    printf("\nwould take\n");
+    printf("time      about %s an epoch, %s in all, at %.*f images/s measured now\n",
+           vgg_cli_duration_text(text[0], epoch),
+           vgg_cli_duration_text(text[1], epoch * (double)o->epochs), rate < 10 ? 1 : 0, rate);
+    printf("memory    %s, and the pictures that are being read\n",
+           vgg_cli_bytes_text(text[0], run->memory));
+    printf("disk      %s\n", vgg_cli_bytes_text(text[0], files_of(o) * weights * sizeof(float)));
+    printf("weights   %s parameters\n", vgg_cli_count_text(text[0], weights));
+}
+
+int vgg_cli_train_dry_run(vgg_cli_training *training) {
+    dry_run run = {.training = training};
+    vgg_cli_method method;
+    vgg_trainer *trainer = NULL;
+    vgg_error error;
+    double rate = 0;
+    vgg_cli_method_fill(&training->options, &method);
+    method.training.callback = listen;
+    method.training.user = &run;
+    vgg_cli_train_print_plan(training);
+    vgg_status status = vgg_trainer_create(training->model, training->train, training->validation,
+                                           &method.training, &trainer, &error);
+    if (status == VGG_OK)
+        status = measure(trainer, &run, &rate, &error);
+    vgg_trainer_free(trainer);
+    if (status != VGG_OK) {
+        vgg_cli_complain("train", "%s", error.message);
+        return VGG_CLI_FAILURE;
+    }
+    print_costs(&run, rate);
+    return VGG_CLI_OK;
+}
