@@ -5,19 +5,21 @@ import json
 import random
 import shutil
 import zipfile
+import zlib
 
 import pytest
 from conftest import TINY, complaint, vgg
 
 
 def ppm(value, side=8):
-    return b"P6 %d %d 255\n" % (side, side) + bytes([value % 256]) * (3 * side * side)
+    return b"P6 %d %d 255\n" % (side, side) + (value % 2**24).to_bytes(3, "big") * (side * side)
 
 
 def write(root, *paths):
-    for number, path in enumerate(paths):
+    """A picture of a colour of its own at each path."""
+    for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(ppm(number))
+        (root / path).write_bytes(ppm(zlib.crc32(str(root / path).encode())))
     return root
 
 
@@ -321,7 +323,8 @@ def test_jpegs_without_an_end_marker(tmp_path):
     says = "this JPEG has no end marker; all its rows are there"
     odd = {f"{data}/{name}/{i}.jpg: {says}" for name in ("cat", "dog") for i in (1, 2)}
     result = vgg("train", data, "-o", tmp_path / "run", *TINY, "--epochs", 3, "--input", 16)
-    assert sorted(result.err.splitlines()) == sorted(f"vgg train: note: {line}" for line in odd)
+    told = [line for line in result.err.splitlines() if "the same picture" not in line]
+    assert sorted(told) == sorted(f"vgg train: note: {line}" for line in odd)
     model = tmp_path / "run" / "best.safetensors"
     result = vgg("eval", "--model", model, data, "--part", "all")
     assert sorted(result.err.splitlines()) == sorted(f"vgg eval: note: {line}" for line in odd)
