@@ -382,6 +382,8 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
                     "130  stopped by Ctrl-C or SIGTERM; RUN/last.safetensors is saved",
         .examples = "vgg train pictograms\n"
                     "vgg train mnist --arch \"32,32,M,64,64,M/256\" --epochs 5 -o digits\n"
+                    "vgg train cifar --recipe fast\n"
+                    "vgg train photos --from vgg16.pth --recipe finetune --freeze 4\n"
                     "vgg train photos --input 96 --batch-norm --epochs 30 --schedule step \\\n"
                     "    --arch \"24,M,48,M,96,96,M,192,192,M,192,192,M/256\"\n"
                     "vgg train photos -o vgg-run --resume",
