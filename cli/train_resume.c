@@ -75,6 +75,16 @@ static vgg_status note_split(const vgg_cli_training *training, vgg_error *error)
                               training->split != NULL ? training->split : "none", error);
 }
 
+/* The value as earlier versions note it too: the flip was a switch, and nothing frozen 0 blocks. */
+static const char *noted_value(const vgg_cli_option *option, char buffer[VGG_CLI_VALUE_SIZE]) {
+    const char *value = vgg_cli_option_text(option, buffer);
+    if (value == NULL && strcmp(option->name, "freeze") == 0)
+        return "0";
+    if (value == NULL || strcmp(option->name, "flip") != 0 || strcmp(value, "alternate") == 0)
+        return value;
+    return strcmp(value, "random") == 0 ? "true" : "false";
+}
+
 int vgg_cli_train_note_options(vgg_cli_training *training) {
     vgg_error unnoted;
     if (note_split(training, &unnoted) != VGG_OK) {
@@ -87,7 +97,10 @@ int vgg_cli_train_note_options(vgg_cli_training *training) {
         char key[VGG_CLI_TEXT_SIZE], buffer[VGG_CLI_VALUE_SIZE];
         vgg_error error;
         note_key(&options[i], key);
-        const char *value = vgg_cli_option_text(&options[i], buffer);
+        const char *value = noted_value(&options[i], buffer);
+        /* What came after version 0.1 is noted where it is used, so that other runs stay its. */
+        if (i >= VGG_CLI_BASE_OPTIONS && !*options[i].given)
+            continue;
         if (value != NULL && vgg_model_set_note(training->model, key, value, &error) != VGG_OK) {
             vgg_cli_complain("train", "%s", error.message);
             return VGG_CLI_FAILURE;
@@ -107,7 +120,7 @@ static bool is_fixed(const char *name) {
     return false;
 }
 
-/* Runs of earlier versions noted a switch. */
+/* The flip is noted as the switch that it was. */
 static const char *flip_of(const char *note) {
     if (strcmp(note, "true") == 0)
         return "random";

@@ -96,16 +96,16 @@ def test_options_beside_a_recipe_win(pictograms, tmp_path):
     vgg("train", pictograms, "-o", tmp_path / "run", "--recipe", "fast", "--arch", "4,M,8", "--input", 16,
         "--batch", 20, "--epochs", 1, "--lr", 0.01, "--flip", "none", "--crop")
     kept = notes(tmp_path / "run/last.safetensors")
-    assert kept["options.lr"] == "0.01" and kept["options.flip"] == "none"
+    assert kept["options.lr"] == "0.01" and kept["options.flip"] == "false"
     assert kept["options.crop"] == "true" and kept["options.bias-rate"] == "64"
     assert kept["vgg.arch"] == "4,M,8" and kept["vgg.layout"] == "global-max"
 
 
 def test_old_flip(pictograms, tmp_path):
     vgg("train", pictograms, "-o", tmp_path / "off", *TINY, "--epochs", 1, "--no-flip")
-    assert notes(tmp_path / "off/last.safetensors")["options.flip"] == "none"
+    assert notes(tmp_path / "off/last.safetensors")["options.flip"] == "false"
     vgg("train", pictograms, "-o", tmp_path / "on", *TINY, "--epochs", 1, "--flip")
-    assert notes(tmp_path / "on/last.safetensors")["options.flip"] == "random"
+    assert notes(tmp_path / "on/last.safetensors")["options.flip"] == "true"
 
 
 # ---- trained starts ------------------------------------------------------------------------------
