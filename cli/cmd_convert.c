@@ -16,7 +16,7 @@
 
 typedef struct convert_options {
     vgg_cli_model_source source;
-    const char *dtype, *format;
+    const char *dtype, *format, *names_from;
     bool softmax, overwrite;
 } convert_options;
 
@@ -46,6 +46,14 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
          .value = &o->format,
          .help = "the format of OUT: safetensors, pth or onnx",
          .fallback = "as OUT's name ends; safetensors for one without an ending"},
+        {.type = VGG_CLI_TEXT,
+         .name = "names-from",
+         .argument = "THEIRS",
+         .value = &o->names_from,
+         .help = "write the tensors under the names that the PyTorch file THEIRS has for them, in "
+                 "its order and shapes, so that load_state_dict(strict=True) of its class takes "
+                 "OUT",
+         .fallback = "torchvision's names"},
         {.type = VGG_CLI_FLAG,
          .name = "softmax",
          .value = &o->softmax,
@@ -82,7 +90,8 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
         .examples = "vgg convert run/best.safetensors small.safetensors --dtype f16\n"
                     "vgg convert vgg16.safetensors vgg16-f16.safetensors --dtype f16 \\\n"
                     "    --preprocess torchvision --labels imagenet\n"
-                    "vgg convert VGG_ILSVRC_16_layers.caffemodel vgg16.onnx",
+                    "vgg convert VGG_ILSVRC_16_layers.caffemodel vgg16.onnx\n"
+                    "vgg convert run/best.safetensors back.pth --names-from theirs.pth",
         .operand = "IN or OUT",
         .operands_least = 2,
         .operands_most = 2,
@@ -140,6 +149,7 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
     vgg_save_options_init(&options, sizeof options);
     options.format = o->format;
     options.softmax = o->softmax;
+    options.names_from = o->names_from;
     vgg_cli_file_progress progress = vgg_cli_file_progress_begin("writing");
     options.progress = vgg_cli_file_progress_tell;
     options.progress_user = &progress;
@@ -167,6 +177,10 @@ static void report(const vgg_model *model, const char *in, const char *out) {
     vgg_cli_print_line("%s (%s) -> %s (%s)", in, vgg_model_format(model), out,
                        vgg_cli_bytes_text(bytes, size));
     vgg_cli_print_network(vgg_network_describe(network));
+    if (vgg_model_assumed(model) != NULL) {
+        printf("%10s", "");
+        vgg_cli_print_wrapped(vgg_model_assumed(model), 10, 10);
+    }
     const char *first = vgg_network_dtype(network, 0), *linear = linear_dtype(network);
     printf("weights   %s, %s%s%s\n",
            vgg_cli_count_text(parameters, vgg_network_parameters(network)), first,

@@ -22,13 +22,14 @@ static const char description[] =
     "infinite values, dead layers and outputs, tensors that are missing, not used or of another "
     "shape, and weights of implausible scale. A file that holds no VGG network is listed too.\n"
     "--format json prints the same as an object: file, format, bytes, values, network (an object "
-    "or null), network_origin, network_reason, graph, softmax (null when the graph was "
+    "or null), network_origin, network_reason, known (a list of fact, value, origin), graph, "
+    "softmax (null when the graph was "
     "refused), preprocess (an object or null), preprocess_origin, classes (a list or null), "
     "classes_origin, remarks, metadata, tensors (a list of stored_name, name, dtype, shape, "
     "values, min, "
     "max, mean, rms, zeros, nans, infinities, first_not_finite) and problems (a list of kind, "
-    "tensor, count, message). An origin is unknown, told, file, graph, shapes, convention, size or "
-    "beside. "
+    "tensor, count, message). An origin is unknown, told, file, graph, shapes, convention, size, "
+    "beside or assumed. "
     "A kind is network, metadata, missing, unused, shape, type, "
     "not-finite, dead or scale.";
 

@@ -118,6 +118,17 @@ static json_t *problem_list(const vgg_inspection *inspection) {
     return list;
 }
 
+static json_t *fact_list(const vgg_inspection *inspection) {
+    json_t *list = json_array();
+    const vgg_inspected_fact *fact;
+    for (size_t i = 0; (fact = vgg_inspection_fact(inspection, i)) != NULL; i++) {
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "fact", fact->fact, "value",
+                                              vgg_cli_json_text(fact->value), "origin",
+                                              vgg_origin_name(fact->origin)));
+    }
+    return list;
+}
+
 /* null where it is not known. */
 static json_t *softmax_value(const vgg_inspected_file *file) {
     return file->graph_refused ? json_null() : json_boolean(file->softmax);
@@ -126,12 +137,14 @@ static json_t *softmax_value(const vgg_inspected_file *file) {
 bool vgg_cli_inspect_json(const char *path, const vgg_inspection *inspection) {
     const vgg_inspected_file *file = vgg_inspection_file(inspection);
     json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:I, s:o, s:s, s:o, s:b, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o}",
+        "{s:o, s:s, s:I, s:I, s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o, "
+        "s:o}",
         "file", vgg_cli_json_text(path), "format", file->format, "bytes", (json_int_t)file->bytes,
         "values", (json_int_t)file->values, "network", network_object(file->network),
         "network_origin", vgg_origin_name(file->network_origin), "network_reason",
-        vgg_cli_json_text(file->network_reason), "graph", file->graph, "softmax",
-        softmax_value(file), "preprocess", preprocess_object(file->preprocess), "preprocess_origin",
+        vgg_cli_json_text(file->network_reason), "known", fact_list(inspection), "graph",
+        file->graph, "softmax", softmax_value(file), "preprocess",
+        preprocess_object(file->preprocess), "preprocess_origin",
         vgg_origin_name(file->preprocess_origin), "classes", class_list(file), "classes_origin",
         vgg_origin_name(file->class_names_origin), "remarks", remark_list(inspection), "metadata",
         metadata_object(inspection), "tensors", tensor_list(inspection), "problems",

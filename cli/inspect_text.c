@@ -20,6 +20,18 @@
 
 /* ---- facts ---- */
 
+/* What is known of the network, and how, line by line. */
+static void print_facts(const vgg_inspection *inspection) {
+    const vgg_inspected_fact *fact;
+    for (size_t i = 0; (fact = vgg_inspection_fact(inspection, i)) != NULL; i++) {
+        char line[2 * LINE], value[LINE];
+        snprintf(line, sizeof line, "%-16s %s: %.100s", fact->fact, vgg_origin_name(fact->origin),
+                 vgg_cli_clean_text(value, sizeof value, fact->value));
+        printf("%-*s", FACT_COLUMN, i == 0 ? "known" : "");
+        vgg_cli_print_wrapped(line, FACT_COLUMN, FACT_COLUMN + 2);
+    }
+}
+
 static void print_network(const vgg_inspected_file *file) {
     static const char *const origins[] = {
         [VGG_ORIGIN_TOLD] = "as told",
@@ -241,6 +253,7 @@ void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
     vgg_cli_print_line("%s (%s, %s bytes)", path, file->format,
                        vgg_cli_count_text(bytes, file->bytes));
     print_network(file);
+    print_facts(inspection);
     print_weights(inspection, file);
     vgg_cli_print_pictures(file->preprocess, file->preprocess_origin, file->format);
     if (file->preprocess != NULL)

@@ -69,6 +69,18 @@ VGG_API bool vgg_inspection_note(const vgg_inspection *inspection, size_t note, 
  * several state dicts; NULL beyond the last. */
 VGG_API const char *vgg_inspection_remark(const vgg_inspection *inspection, size_t remark);
 
+/* One thing that is known of the network, and how: "architecture", "layout", "padding", "input" and
+ * so on. What is VGG_ORIGIN_ASSUMED was taken although nothing shows it. */
+typedef struct vgg_inspected_fact {
+    size_t struct_size; /* set by the library */
+    const char *fact, *value;
+    vgg_origin origin;
+} vgg_inspected_fact;
+
+/* NULL beyond the last; there are none where no network was recognised. */
+VGG_API const vgg_inspected_fact *vgg_inspection_fact(const vgg_inspection *inspection,
+                                                      size_t fact);
+
 #define VGG_INSPECTED_DIMENSIONS 8
 
 /* A tensor of the file, in its order. */

@@ -163,6 +163,11 @@ typedef struct vgg_save_options {
     vgg_progress_callback *progress; /* default NULL: not called. Counts bytes of values; stopped,
                                       * there is no file */
     void *progress_user;
+    const char *names_from; /* a file of PyTorch's or safetensors whose layers are those of the
+                             * model in the same order: tensors are written under its names, in its
+                             * order and its shapes, with what stands beside its layers, so that
+                             * load_state_dict(strict=True) of the class that it is of takes them;
+                             * without what a model here says of itself. Default NULL */
 } vgg_save_options;
 
 VGG_API void vgg_save_options_init(vgg_save_options *options, size_t size);
@@ -188,6 +193,10 @@ VGG_API const char *vgg_model_remark(const vgg_model *model, size_t remark);
 /* Whether the graph of the file that it was loaded from ends in a softmax. The network ends before
  * it, in logits, so that it is applied once by whatever asks for probabilities. */
 VGG_API bool vgg_model_softmax(const vgg_model *model);
+
+/* What was taken of the network of a file although nothing in it shows it, in one line; NULL when
+ * nothing was. */
+VGG_API const char *vgg_model_assumed(const vgg_model *model);
 
 /* The 1,000 class names of ILSVRC 2012, in the usual order of its outputs (sorted by WordNet id),
  * each the first name of its synset. */

@@ -72,9 +72,11 @@ typedef enum vgg_origin {
     VGG_ORIGIN_SIZE = 6,       /* the number of values in the file, which names none of them */
     VGG_ORIGIN_BESIDE = 7,     /* what stands beside the weights: in the checkpoint around them, or
                                 * in a config.json in the file's folder */
+    VGG_ORIGIN_ASSUMED = 8,    /* nothing shows it: what is usual was taken */
 } vgg_origin;
 
-/* "unknown", "told", "file", "graph", "shapes", "convention" or "size". */
+/* "unknown", "told", "file", "graph", "shapes", "convention", "size", "beside" or
+ * "assumed". */
 VGG_API const char *vgg_origin_name(vgg_origin origin);
 
 /* An architecture is a name of the table, or written as words between commas: those of the layers

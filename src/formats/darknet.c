@@ -208,6 +208,18 @@ static vgg_status place_values(placing *p, vgg_error *error) {
     return status;
 }
 
+static vgg_status take_evidence(vgg_tensor_source *source, const vgg_network *network,
+                                vgg_error *error) {
+    vgg_structure structure;
+    vgg_status status = vgg_structure_read(&network->options, &structure, error);
+    if (status == VGG_OK)
+        vgg_evidence_structure(&source->graph.evidence, &structure);
+    vgg_structure_free(&structure);
+    if (status == VGG_OK && source->graph.evidence.failed)
+        status = vgg_fail_memory(error, "the list of layers", network->layer_count);
+    return status;
+}
+
 static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
     size_t header = 0, count = 0;
     fit found = {0};
@@ -222,14 +234,11 @@ static vgg_status load(vgg_tensor_source *source, vgg_error *error) {
     if (status != VGG_OK)
         return status;
     source->preset = "unit";
-    source->graph = (vgg_graph_facts){.arch = vgg_text_copy(found.arch),
-                                      .origin = VGG_ORIGIN_SIZE,
-                                      .layout = network->options.layout,
-                                      .height = network->options.height,
-                                      .width = network->options.width};
+    source->graph.origin = VGG_ORIGIN_SIZE;
+    source->graph.height = network->options.height;
+    source->graph.width = network->options.width;
+    status = take_evidence(source, network, error);
     placing p = {source, network, source->storage.map + header};
-    if (source->graph.arch == NULL)
-        status = vgg_fail_memory(error, "an architecture", strlen(found.arch));
     if (status == VGG_OK)
         status = vgg_tensor_source_reserve(source, network->tensor_count, error);
     if (status == VGG_OK)

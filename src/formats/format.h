@@ -1,6 +1,6 @@
 /* Weight formats behind one small interface. A format knows its files by their first bytes and
  * turns one into named tensors and metadata; what the tensors mean is read off their names and
- * shapes elsewhere (names.h, recognise.h). A new format is a folder of
+ * shapes elsewhere (modules.h, candidates.h). A new format is a folder of
  * sources and one row in formats.c. */
 #ifndef VGG_FORMATS_FORMAT_H
 #define VGG_FORMATS_FORMAT_H
@@ -10,6 +10,7 @@
 
 #include "base/elements.h"
 #include "base/sink.h"
+#include "formats/evidence.h"
 #include "formats/notes.h"
 #include "formats/remarks.h"
 #include "formats/storage.h"
@@ -30,14 +31,25 @@ typedef struct vgg_stored_tensor {
     const unsigned char *bytes; /* row-major, little-endian, at any alignment; not owned */
 } vgg_stored_tensor;
 
+/* What a graph does with its input before the first convolution, for each channel c in the order of
+ * the network's input: value * factor[c] + offset[c]. */
+typedef struct vgg_graph_input {
+    bool present;
+    bool bgr; /* the graph turns red-green-blue round first */
+    double factor[3], offset[3];
+} vgg_graph_input;
+
 /* What a file that holds its network's graph, or whose size shows it, says of the network. Start
  * with {0}. */
 typedef struct vgg_graph_facts {
-    char *arch;        /* as vgg_network_options has it; NULL when the file shows none */
-    vgg_origin origin; /* of arch: the graph, or, where the file has none, VGG_ORIGIN_SHAPES or
-                        * VGG_ORIGIN_SIZE */
-    vgg_layout layout;
-    size_t height, width; /* of the input; 0 when the file does not say */
+    vgg_evidence evidence; /* empty when the file has tensors only, in whichever order. Else those
+                            * of its layers are in order: weight and bias of convolutions and linear
+                            * layers; weight, bias, mean and variance of batch normalisations */
+    vgg_origin origin;     /* of that: the graph, or, where the file has none, VGG_ORIGIN_SHAPES or
+                            * VGG_ORIGIN_SIZE */
+    size_t height, width;  /* of the input; 0 when the file does not say */
+    bool size_assumed;     /* ... nor does it show it: the size that pools halve evenly */
+    vgg_graph_input input;
 } vgg_graph_facts;
 
 /* What the caller says of the network, for formats whose files do not hold any shapes. {0}:

@@ -40,12 +40,36 @@ static vgg_status read_description(vgg_inspection *in, vgg_error *error) {
     return VGG_OK;
 }
 
+static vgg_status list_tensors(vgg_inspection *in, vgg_error *error) {
+    const vgg_tensor_source *source = &in->loading.source;
+    size_t count = source->tensor_count;
+    in->tensors = vgg_calloc(count + 1, sizeof *in->tensors);
+    in->zero_rows = vgg_calloc(count + 1, sizeof *in->zero_rows);
+    if (in->tensors == NULL || in->zero_rows == NULL)
+        return vgg_fail_memory(error, "the list of tensors", count * sizeof *in->tensors);
+    for (size_t i = 0; i < count; i++) {
+        const vgg_stored_tensor *stored = &source->tensors[i];
+        vgg_inspected_tensor *tensor = &in->tensors[i];
+        tensor->struct_size = sizeof *tensor;
+        tensor->stored_name = stored->stored_as != NULL ? stored->stored_as : stored->name;
+        tensor->dtype = stored->type->name;
+        tensor->dimensions = stored->dimensions;
+        memcpy(tensor->shape, stored->shape, sizeof tensor->shape);
+        tensor->count = stored->count;
+    }
+    return VGG_OK;
+}
+
 /* A file of another network is inspected all the same, but an architecture that is none is a
  * mistake of the caller. */
 static vgg_status read_network(vgg_inspection *in, vgg_error *error) {
     vgg_loading *l = &in->loading;
     vgg_error reason;
     vgg_status status = vgg_loading_network(l, &reason);
+    /* By now the tensors that the file leaves out, such as biases of zero, are among its own. */
+    vgg_status listed = status == VGG_ERROR_MEMORY ? VGG_OK : list_tensors(in, error);
+    if (listed != VGG_OK)
+        return listed;
     if (status == VGG_OK)
         return vgg_inspect_network(in, error);
     if (status == VGG_ERROR_MEMORY ||
@@ -107,6 +131,12 @@ static void state_facts(vgg_inspection *in) {
         file->network_origin = l->origin;
         file->output = l->output;
     }
+    for (size_t i = 0; i < l->fact_count; i++) {
+        in->facts[i] = (vgg_inspected_fact){.struct_size = sizeof in->facts[i],
+                                            .fact = l->facts[i].what,
+                                            .value = l->facts[i].value,
+                                            .origin = l->facts[i].origin};
+    }
     file->network_reason = in->network_reason;
     file->preprocess_origin = l->preprocess_origin;
     file->preprocess = l->preprocess_origin != VGG_ORIGIN_UNKNOWN ? &l->preprocess : NULL;
@@ -121,26 +151,6 @@ static void state_facts(vgg_inspection *in) {
 }
 
 /* ---- tensors ---- */
-
-static vgg_status list_tensors(vgg_inspection *in, vgg_error *error) {
-    const vgg_tensor_source *source = &in->loading.source;
-    size_t count = source->tensor_count;
-    in->tensors = vgg_calloc(count + 1, sizeof *in->tensors);
-    in->zero_rows = vgg_calloc(count + 1, sizeof *in->zero_rows);
-    if (in->tensors == NULL || in->zero_rows == NULL)
-        return vgg_fail_memory(error, "the list of tensors", count * sizeof *in->tensors);
-    for (size_t i = 0; i < count; i++) {
-        const vgg_stored_tensor *stored = &source->tensors[i];
-        vgg_inspected_tensor *tensor = &in->tensors[i];
-        tensor->struct_size = sizeof *tensor;
-        tensor->stored_name = stored->stored_as != NULL ? stored->stored_as : stored->name;
-        tensor->dtype = stored->type->name;
-        tensor->dimensions = stored->dimensions;
-        memcpy(tensor->shape, stored->shape, sizeof tensor->shape);
-        tensor->count = stored->count;
-    }
-    return VGG_OK;
-}
 
 /* Rows are looked at where they are the outputs of a layer. */
 static vgg_status reserve_rows(vgg_inspection *in, vgg_error *error) {
@@ -188,8 +198,6 @@ static vgg_status run(vgg_inspection *in, vgg_bytes input, const vgg_model_optio
     vgg_status status = vgg_loading_begin(&in->loading, &input, options, error);
     if (status == VGG_OK)
         status = vgg_loading_open(&in->loading, error);
-    if (status == VGG_OK)
-        status = list_tensors(in, error);
     if (status == VGG_OK)
         status = read_description(in, error);
     if (status == VGG_OK)
@@ -280,6 +288,10 @@ bool vgg_inspection_note(const vgg_inspection *in, size_t note, const char **key
 const char *vgg_inspection_remark(const vgg_inspection *in, size_t remark) {
     const vgg_remarks *remarks = &in->loading.source.remarks;
     return remark < remarks->count ? remarks->lines[remark] : NULL;
+}
+
+const vgg_inspected_fact *vgg_inspection_fact(const vgg_inspection *in, size_t fact) {
+    return fact < in->loading.fact_count ? &in->facts[fact] : NULL;
 }
 
 const vgg_inspected_tensor *vgg_inspection_tensor(const vgg_inspection *in, size_t tensor) {

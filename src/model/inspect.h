@@ -17,6 +17,7 @@ struct vgg_inspection {
     vgg_loading loading;
     vgg_inspected_file file;
     char *network_reason;
+    vgg_inspected_fact facts[VGG_MOST_FACTS];
     vgg_inspected_tensor *tensors; /* as many and in the order of loading.source */
     bool **zero_rows; /* for each tensor, whether all values of a row, shape[1..], are 0: for the
                        * weights of the network, else NULL */

@@ -72,6 +72,7 @@ void vgg_model_free(vgg_model *model) {
     vgg_storage_free(&model->storage);
     vgg_labels_free(&model->labels);
     vgg_notes_free(&model->notes);
+    vgg_free(model->assumed);
     vgg_remarks_free(&model->remarks);
     vgg_free(model);
 }
@@ -149,6 +150,10 @@ vgg_status vgg_model_set_output(vgg_model *model, vgg_output output, vgg_error *
 
 const char *vgg_model_remark(const vgg_model *model, size_t remark) {
     return remark < model->remarks.count ? model->remarks.lines[remark] : NULL;
+}
+
+const char *vgg_model_assumed(const vgg_model *model) {
+    return model->assumed;
 }
 
 bool vgg_model_softmax(const vgg_model *model) {

@@ -14,6 +14,7 @@ struct vgg_model {
     vgg_notes notes;
     vgg_remarks remarks;
     const vgg_format *format; /* that it was loaded from; NULL */
+    char *assumed;            /* of that file's network; NULL */
     bool softmax;             /* ends the graph of that file */
     vgg_output output;        /* not unsaid */
     vgg_storage storage;      /* what values of the network lie in */

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "model/bind.h"
 #include "model/bytes.h"
+#include "model/graph_input.h"
 #include "model/model.h"
 
 static const vgg_model_options defaults = {.struct_size = sizeof(vgg_model_options)};
@@ -20,8 +21,12 @@ void vgg_loading_free(vgg_loading *l) {
     vgg_network_free(l->network);
     vgg_labels_free(&l->labels);
     vgg_beside_free(&l->beside);
-    vgg_free(l->arch);
-    vgg_sighting_free(&l->sighting);
+    for (size_t i = 0; i < l->fact_count; i++) {
+        vgg_free(l->facts[i].value);
+    }
+    vgg_structure_free(&l->chosen.structure);
+    vgg_evidence_free(&l->own_evidence);
+    vgg_modules_free(&l->modules);
     vgg_names_free(&l->names);
     vgg_description_free(&l->description);
     vgg_tensor_source_free(&l->source);
@@ -61,8 +66,6 @@ vgg_status vgg_loading_begin(vgg_loading *l, const vgg_bytes *input,
 
 vgg_status vgg_loading_open(vgg_loading *l, vgg_error *error) {
     vgg_status status = vgg_tensor_source_open(&l->input, &l->hints, &l->meter, &l->source, error);
-    if (status == VGG_OK)
-        status = vgg_names_read(&l->source, &l->names, error);
     return status == VGG_OK ? vgg_meter_next(&l->meter, error) : status;
 }
 
@@ -75,111 +78,6 @@ vgg_status vgg_loading_description(vgg_loading *l, vgg_error *error) {
     bool folder = (l->input.kind == VGG_BYTES_FILE || l->input.kind == VGG_BYTES_COPY) &&
                   (format == &vgg_format_pth || format == &vgg_format_safetensors);
     return vgg_beside_read(&l->source, folder ? l->path : NULL, &l->beside, error);
-}
-
-/* What the caller says goes before what the file says of itself, that before what its graph shows,
- * and that before what the shapes of its tensors show. */
-static void choose_network(vgg_loading *l) {
-    const vgg_model_options *told = &l->options;
-    const vgg_description *file = &l->description;
-    const vgg_sighting *seen = &l->sighting;
-    const vgg_graph_facts *graph = &l->source.graph;
-    vgg_network_options *n = &l->network_options;
-    vgg_network_options_init(n, sizeof *n);
-    l->output = told->output;
-    if (l->output == VGG_OUTPUT_UNSAID)
-        l->output = file->present       ? file->output
-                    : l->source.sigmoid ? VGG_OUTPUT_SIGMOID
-                                        : VGG_OUTPUT_SOFTMAX;
-    n->layout = VGG_LAYOUT_TORCHVISION;
-    n->batch_norm = seen->batch_norm;
-    n->channels = seen->convolutions[0].inputs;
-    n->classes = seen->linears[seen->linear_count - 1].outputs;
-    n->arch = graph->arch;
-    l->origin = VGG_ORIGIN_SHAPES;
-    if (graph->arch != NULL) {
-        n->layout = graph->layout;
-        l->origin = graph->origin;
-    }
-    if (graph->height > 0 && graph->width > 0) {
-        n->height = graph->height;
-        n->width = graph->width;
-    }
-    if (l->beside.height > 0 && graph->height == 0) {
-        n->height = l->beside.height;
-        n->width = l->beside.width;
-    }
-    if (file->present) {
-        l->origin = VGG_ORIGIN_FILE;
-        n->arch = file->arch;
-        n->layout = file->layout;
-        n->batch_norm = file->batch_norm;
-        n->padding = file->padding;
-        n->channels = file->channels;
-        n->height = file->height;
-        n->width = file->width;
-        n->dropout = file->dropout;
-        if (file->labels.count > 0)
-            n->classes = file->labels.count;
-    }
-    if (told->arch != NULL) {
-        n->arch = told->arch;
-        l->origin = VGG_ORIGIN_TOLD;
-    }
-    if (told->layout != VGG_LAYOUT_UNSAID)
-        n->layout = told->layout;
-    if (told->padding != VGG_PADDING_UNSAID)
-        n->padding = told->padding;
-    if (told->height > 0)
-        n->height = told->height;
-    if (told->width > 0)
-        n->width = told->width;
-}
-
-/* What the caller says of batch normalisation only helps with files that do not show it. */
-static vgg_status check_batch_norm(const vgg_loading *l, vgg_error *error) {
-    vgg_answer told = l->options.batch_norm;
-    bool found = l->network_options.batch_norm;
-    if (told == VGG_ANSWER_UNSAID || (told == VGG_ANSWER_YES) == found)
-        return VGG_OK;
-    return vgg_fail(error, VGG_ERROR_SHAPE,
-                    "%s: is a network with%s batch normalisation, expected one with%s, as was "
-                    "asked for",
-                    l->path, found ? "" : "out", found ? "out" : "");
-}
-
-/* The classes that the caller expects are those that the file has. */
-static vgg_status check_classes(const vgg_loading *l, vgg_error *error) {
-    const vgg_seen_layer *last = &l->sighting.linears[l->sighting.linear_count - 1];
-    if (l->options.classes == 0 || l->options.classes == last->outputs)
-        return VGG_OK;
-    return vgg_fail(error, VGG_ERROR_SHAPE,
-                    "%s: has %zu classes, by its tensor \"%.80s\", expected %zu", l->path,
-                    last->outputs, last->weight->name, l->options.classes);
-}
-
-vgg_status vgg_loading_network(vgg_loading *l, vgg_error *error) {
-    if (l->source.refusal.status != VGG_OK)
-        return vgg_fail(error, l->source.refusal.status, "%s", l->source.refusal.message);
-    vgg_status status = vgg_sighting_read(&l->names, l->path, &l->sighting, error);
-    if (status == VGG_OK)
-        status = check_classes(l, error);
-    if (status != VGG_OK)
-        return status;
-    choose_network(l);
-    status = check_batch_norm(l, error);
-    if (status == VGG_OK && l->network_options.arch == NULL) {
-        status = vgg_recognise_arch(&l->sighting, l->path, &l->network_options, &l->arch, error);
-        l->network_options.arch = l->arch;
-    }
-    if (status != VGG_OK)
-        return status;
-    status = vgg_network_create(&l->network_options, &l->network, error);
-    if (status != VGG_OK) {
-        vgg_error_prefix(error, "%s", l->path);
-        return status;
-    }
-    return vgg_names_shift_classifier(&l->names, l->network, error);
 }
 
 /* The file's own preprocessing for an input of another size: the short side of a picture keeps its
@@ -258,6 +156,8 @@ vgg_status vgg_loading_preprocess(vgg_loading *l, vgg_error *error) {
                                          "vgg_preprocess_changes", error);
     if (status == VGG_OK)
         status = take_preprocess(l, &changes, error);
+    if (status == VGG_OK)
+        status = vgg_loading_graph_input(l, error);
     if (status != VGG_OK || changes.parts == 0 || l->preprocess_origin == VGG_ORIGIN_UNKNOWN)
         return status;
     if (says_figures(&changes))
@@ -335,14 +235,16 @@ static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error
     (*model)->preprocess_origin = l->preprocess_origin;
     (*model)->softmax = l->source.softmax;
     (*model)->output = l->output;
-    status = take_notes(&l->source.metadata, *model, error);
+    status = vgg_loading_assumed(l, &(*model)->assumed, error);
+    if (status == VGG_OK)
+        status = take_notes(&l->source.metadata, *model, error);
     if (status != VGG_OK)
         vgg_model_free(*model);
     return status;
 }
 
 /* What was taken for granted. */
-static void warn_of(const vgg_loading *l) {
+static void warn_of(const vgg_loading *l, const char *assumed) {
     const vgg_model_options *told = &l->options;
     const vgg_notes *metadata = &l->source.metadata;
     if (l->preprocess_origin == VGG_ORIGIN_CONVENTION)
@@ -353,13 +255,14 @@ static void warn_of(const vgg_loading *l) {
     for (size_t i = 0; i < l->source.remarks.count; i++) {
         vgg_warn(told->warn, told->warn_user, "%.500s: %s", l->path, l->source.remarks.lines[i]);
     }
-    bool said = l->beside.height > 0 || told->height > 0 || told->width > 0 ||
-                l->description.present || l->source.graph.height > 0;
-    /* A model that cannot take pictures yet has more to be told. */
-    if (!said && l->preprocess_origin != VGG_ORIGIN_UNKNOWN)
+    if (l->scale_assumed)
         vgg_warn(told->warn, told->warn_user,
-                 "%.500s: does not say the size of its inputs; assumed %zux%zu", l->path,
-                 l->network_options.height, l->network_options.width);
+                 "%.500s: its graph prepares its input further, but not from samples of 0 to 255; "
+                 "assumed that they are divided by 255 first, as preset unit does",
+                 l->path);
+    /* A model that cannot take pictures yet has more to be told. */
+    if (assumed != NULL && l->preprocess_origin != VGG_ORIGIN_UNKNOWN)
+        vgg_warn(told->warn, told->warn_user, "%.500s: %s", l->path, assumed);
     for (size_t i = 0; i < metadata->count; i++) {
         if (!vgg_description_knows(metadata->items[i].key))
             vgg_warn(told->warn, told->warn_user,
@@ -392,7 +295,7 @@ static vgg_status load(const vgg_bytes *input, const vgg_model_options *options,
     if (status == VGG_OK)
         status = make_model(&l, &made, error);
     if (status == VGG_OK) {
-        warn_of(&l);
+        warn_of(&l, vgg_model_assumed(made));
         made->remarks = l.source.remarks;
         l.source.remarks = (vgg_remarks){0};
     }

@@ -4,9 +4,19 @@
 
 #include "formats/format.h"
 #include "model/beside.h"
+#include "model/candidates.h"
 #include "model/description.h"
-#include "model/recognise.h"
+#include "model/names.h"
 #include "vgg/model.h"
+
+/* One thing that is known of the network, and how. */
+typedef struct vgg_fact {
+    const char *what; /* "input" */
+    char *value;      /* "3x224x224" */
+    vgg_origin origin;
+} vgg_fact;
+
+#define VGG_MOST_FACTS 12
 
 typedef struct vgg_loading {
     vgg_bytes input;
@@ -18,12 +28,17 @@ typedef struct vgg_loading {
     vgg_description description;
     vgg_beside beside; /* looked for where there is no description */
     vgg_named_tensors names;
-    vgg_sighting sighting;
-    vgg_network_options network_options;
-    vgg_origin origin; /* of the architecture */
-    char *arch;        /* read off the shapes; NULL when it was told */
+    vgg_modules modules;
+    vgg_evidence own_evidence; /* of the modules, where the source has none */
+    vgg_chosen chosen;         /* empty where the file describes its network */
+    bool one_output;           /* whose sigmoid is the probability of a class; there are two now */
+    vgg_network_options network_options; /* of the network */
+    vgg_origin origin;                   /* of the architecture */
+    vgg_fact facts[VGG_MOST_FACTS];
+    size_t fact_count;
     vgg_preprocess preprocess;
     vgg_origin preprocess_origin; /* unknown: there is none */
+    bool scale_assumed; /* the graph does the rest of the preprocessing, and not what comes first */
     vgg_labels labels;
     vgg_origin labels_origin;
     vgg_output output;
@@ -45,6 +60,12 @@ vgg_status vgg_loading_description(vgg_loading *loading, vgg_error *error);
 
 /* The network that it holds, whose tensors have no values yet. */
 vgg_status vgg_loading_network(vgg_loading *loading, vgg_error *error);
+
+/* What is known of it, and how (facts.c). */
+vgg_status vgg_loading_facts(vgg_loading *loading, vgg_error *error);
+
+/* The line about what was assumed; *line is NULL when nothing was. The caller frees it. */
+vgg_status vgg_loading_assumed(const vgg_loading *loading, char **line, vgg_error *error);
 
 /* Both need the network. */
 vgg_status vgg_loading_preprocess(vgg_loading *loading, vgg_error *error);

@@ -10,6 +10,7 @@
 #include "model/bind.h"
 #include "model/description.h"
 #include "model/model.h"
+#include "model/save_names.h"
 #include "nn/network.h"
 
 /* PyTorch's batch normalisation also counts the batches it has seen, and
@@ -122,7 +123,13 @@ typedef struct saving {
     vgg_save_options options;
     const vgg_format *format;
     vgg_tensor_source source;
+    vgg_tensor_source theirs; /* the file that names are taken from */
 } saving;
+
+static void free_saving(saving *s) {
+    vgg_tensor_source_free(&s->source);
+    vgg_tensor_source_free(&s->theirs);
+}
 
 /* path: of the file; NULL: it is no file. name: what messages call what is written. The caller
  * frees the source whatever the outcome. */
@@ -136,6 +143,8 @@ static vgg_status prepare(saving *s, const vgg_model *model, const char *path, c
         status = vgg_format_to_write(s->options.format, path, &s->format, error);
     if (status == VGG_OK)
         status = check_int8(network, s->format, name, error);
+    if (status == VGG_OK && s->options.names_from != NULL)
+        return vgg_save_names(network, s->options.names_from, &s->theirs, &s->source, error);
     if (status == VGG_OK)
         status = vgg_tensor_source_reserve(&s->source,
                                            network->layer_count + 2 * network->tensor_count, error);
@@ -177,7 +186,7 @@ vgg_status vgg_model_save_as(const vgg_model *model, const char *path, const vgg
         status = vgg_sink_open_file(&sink, path, error);
     if (status == VGG_OK)
         status = write(&s, model, &sink, error);
-    vgg_tensor_source_free(&s.source);
+    free_saving(&s);
     return status;
 }
 
@@ -194,7 +203,7 @@ vgg_status vgg_model_write(const vgg_model *model, const vgg_save_options *told,
         vgg_sink_open_callback(&sink, name, function, user);
         status = write(&s, model, &sink, error);
     }
-    vgg_tensor_source_free(&s.source);
+    free_saving(&s);
     return status;
 }
 

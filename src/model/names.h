@@ -1,4 +1,4 @@
-/* The names that tensors have in other people's files, brought to torchvision's. */
+/* The tensors of a file under the names that the network gives them. */
 #ifndef VGG_MODEL_NAMES_H
 #define VGG_MODEL_NAMES_H
 
@@ -6,9 +6,10 @@
 #include <stddef.h>
 
 #include "formats/format.h"
+#include "model/modules.h"
 #include "vgg/network.h"
 
-/* A stored tensor under torchvision's name. A name too long to be one of those is left empty. */
+/* A stored tensor under the network's name. A name too long to be one of those is left empty. */
 typedef struct vgg_named_tensor {
     char name[VGG_TENSOR_NAME];
     const vgg_stored_tensor *stored;
@@ -17,13 +18,11 @@ typedef struct vgg_named_tensor {
 } vgg_named_tensor;
 
 typedef struct vgg_named_tensors {
-    vgg_named_tensor *items;
+    vgg_named_tensor *items; /* as many and in the order of the source */
     size_t count;
 } vgg_named_tensors;
 
-/* Translates the names of the source, which must outlive the list:
- *   "module." before every name (torch.nn.DataParallel) is dropped;
- *   timm's pre_logits.fc1, pre_logits.fc2 and head.fc become classifier.0, .3 and .6. */
+/* The names that the source has, which must outlive the list. */
 vgg_status vgg_names_read(const vgg_tensor_source *source, vgg_named_tensors *names,
                           vgg_error *error);
 void vgg_names_free(vgg_named_tensors *names);
@@ -31,14 +30,9 @@ void vgg_names_free(vgg_named_tensors *names);
 /* The first tensor with that name that is not yet used; NULL when there is none. */
 vgg_named_tensor *vgg_names_find(const vgg_named_tensors *names, const char *name);
 
-/* Takes "features.12.weight" apart for the module "features": true with the index 12 and the field
- * "weight", which lies in the name. */
-bool vgg_name_split(const char *name, const char *module, size_t *index, const char **field);
-
-/* Old checkpoints have the dropout in another place of the classifier, which shifts the indices of
- * its linear layers: when the list has as many of them as the network, they take the network's
- * names in the order of their indices. */
-vgg_status vgg_names_shift_classifier(vgg_named_tensors *names, const vgg_network *network,
-                                      vgg_error *error);
+/* Names the tensors of modules as the network does: those of its n-th convolution like those of the
+ * file's n-th, and so on; what the network has no place for keeps its name. */
+void vgg_names_by_order(vgg_named_tensors *names, const vgg_modules *modules,
+                        const vgg_network *network);
 
 #endif

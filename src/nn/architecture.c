@@ -94,6 +94,7 @@ const char *vgg_origin_name(vgg_origin origin) {
         [VGG_ORIGIN_FILE] = "file",       [VGG_ORIGIN_GRAPH] = "graph",
         [VGG_ORIGIN_SHAPES] = "shapes",   [VGG_ORIGIN_CONVENTION] = "convention",
         [VGG_ORIGIN_SIZE] = "size",       [VGG_ORIGIN_BESIDE] = "beside",
+        [VGG_ORIGIN_ASSUMED] = "assumed",
     };
     size_t count = sizeof names / sizeof *names;
     return (size_t)origin < count ? names[origin] : names[VGG_ORIGIN_UNKNOWN];

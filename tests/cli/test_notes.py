@@ -22,14 +22,14 @@ def test_size_of_the_input(model, pictograms, tmp_path):
     without_description(model, path)
     predict = ("predict", "--model", path, "--preprocess", "unit", "--arch", "4,M/8", "--layout", "paper", picture)
     assert vgg(*predict, "--input", 16).err == ""
-    assert "expected" in vgg(*predict, status=1).err
+    assert "does not say the size of its input; give it: --input 16 to 17" in vgg(*predict, status=1).err
     large = tmp_path / "large.safetensors"
-    vgg("train", pictograms, "-o", tmp_path / "run", "--arch", "2,M,M,M,M/2", "--input", 224, "--batch", 8,
+    vgg("train", pictograms, "-o", tmp_path / "run", "--arch", "2,M,M,512/2", "--layout", "torchvision", "--input", 224, "--batch", 32,
         "--epochs", 1)
     without_description(tmp_path / "run" / "last.safetensors", large)
-    result = vgg("predict", "--model", large, "--preprocess", "unit", "--arch", "2,M,M,M,M/2", "--layout", "paper",
-                 picture)
-    assert result.err == f"vgg predict: note: {large}: does not say the size of its inputs; assumed 224x224\n"
+    result = vgg("predict", "--model", large, "--preprocess", "unit", "--arch", "2,M,M,512/2", "--layout",
+                 "torchvision", picture)
+    assert result.err == f"vgg predict: note: {large}: does not say all; assumed input: 3x224x224\n"
 
 
 def test_what_is_passed_over_in_data(model, pictograms, tmp_path):

@@ -172,6 +172,9 @@ def test_name_that_is_no_text(model, picture, tmp_path):
     assert row["image"].endswith("/caf\ufffd\u00e9.png")
 
 
+TOLD = ("--input", 16, "--arch", "4,M/8", "--layout", "torchvision")
+
+
 @pytest.fixture(scope="module")
 def bare(pictograms, tmp_path_factory):
     """A file with torchvision's names and no description."""
@@ -183,7 +186,7 @@ def bare(pictograms, tmp_path_factory):
 
 
 def test_preprocessing_must_be_given(bare, picture):
-    line = complaint("predict", "--model", bare / "bare.safetensors", picture, "--input", 16)
+    line = complaint("predict", "--model", bare / "bare.safetensors", picture, *TOLD)
     assert "--preprocess torchvision (or caffe, paper, unit, signed, cifar10, cifar100, mnist, " \
         "clip), or --mean and --std" in line
     assert str(bare / "bare.safetensors") in line
@@ -192,7 +195,7 @@ def test_preprocessing_must_be_given(bare, picture):
 def test_file_without_description(bare, picture, tmp_path):
     """With all that it does not say given, it predicts what the described file does. The pictures
     have the input's size, but a preset enlarges them first unless it is known that they fit."""
-    (row,) = predict_json("--model", bare / "bare.safetensors", picture, "--input", 16,
+    (row,) = predict_json("--model", bare / "bare.safetensors", picture, *TOLD,
                           "--preprocess", "unit", "--logits")
     assert [entry["label"] for entry in row["predictions"]] == [None] * 5
     (same,) = predict_json("--model", bare / "run" / "last.safetensors", picture, "--preprocess",
@@ -200,10 +203,10 @@ def test_file_without_description(bare, picture, tmp_path):
     assert [entry["logit"] for entry in row["predictions"]] == [
         entry["logit"] for entry in same["predictions"]]
     assert "class " in vgg("predict", "--model", bare / "bare.safetensors", picture,
-                           "--input", 16, "--preprocess", "unit").out
+                           *TOLD, "--preprocess", "unit").out
     labels = tmp_path / "labels.txt"
     labels.write_text("".join(f"kind {i}\n" for i in range(10)))
-    (row,) = predict_json("--model", bare / "bare.safetensors", picture, "--input", 16,
+    (row,) = predict_json("--model", bare / "bare.safetensors", picture, *TOLD,
                           "--preprocess", "unit", "--labels", labels)
     assert all(entry["label"] == f"kind {entry['index']}" for entry in row["predictions"])
 

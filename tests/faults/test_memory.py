@@ -77,6 +77,10 @@ def told(kind):
     options = Options(struct_size=ctypes.sizeof(Options))
     if kind == "darknet":
         options.arch, options.height, options.width = b"2,M,3,M/4", 4, 4
+    if kind in ("safetensors", "pth", "legacy"):
+        options.arch, options.layout, options.height, options.width = b"2/4", 2, 14, 14
+    if kind == "write_old":
+        options.arch, options.height, options.width = b"2,M/4", 4, 4
     return options
 
 

@@ -16,11 +16,14 @@ GOOD = {
 }
 
 
+TOLD = ("--arch", "2/4", "--layout", "torchvision", "--input", 16)
+
+
 @pytest.mark.parametrize("kind", GOOD)
 def test_good_one(kind, tmp_path):
     path = tmp_path / "model.pth"
     path.write_bytes(GOOD[kind][0])
-    status, out, err = run("summary", path)
+    status, out, err = run("summary", path, *TOLD)
     assert (status, err) == (0, "")
     assert "Linear-" in out
 
@@ -29,7 +32,7 @@ def test_good_one(kind, tmp_path):
 def test_mutations(kind, tmp_path):
     """Damaged values may go unseen."""
     data, boundaries = GOOD[kind]
-    check_mutations(tmp_path / "model.pth", data, boundaries(data), refused=100, seed=1)
+    check_mutations(tmp_path / "model.pth", data, boundaries(data), *TOLD, refused=100, seed=1)
 
 
 # ---- pickles that would run something: (opcodes, what is said)

@@ -18,7 +18,7 @@ def whole(kind, path):
     batch_norm, metadata = KINDS[kind]
     network = caffe_files.Network(((3,), (4, 4)), (6,), 5, 8, batch_norm=batch_norm)
     model_files.write(path, *model_files.lay_out(network.tensors(), metadata))
-    return ("--layout", "paper", "--input", network.side), path.read_bytes()
+    return ("--arch", network.arch(), "--layout", "paper", "--input", network.side), path.read_bytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)

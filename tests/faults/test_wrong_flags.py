@@ -101,12 +101,12 @@ def test_architecture(command, arch, says, pictograms, tmp_path):
 
 def test_input_too_small_for_the_pools():
     fails("summary", "--arch", "D", "--input", "3x5x5", status=2,
-          says=["5x5", '5 pools of "D"', "at least 32"])
+          says=["5x5", '"D" needs a side of at least 32', "at least 32"])
 
 
 def test_input_too_small_to_train_with(pictograms, tmp_path):
     fails("train", pictograms, "-o", tmp_path / "run", "--arch", "D",
-          says=["16x16", '5 pools of "D"', "at least 32"])
+          says=["16x16", '"D" needs a side of at least 32', "at least 32"])
     assert names(tmp_path) == []
 
 

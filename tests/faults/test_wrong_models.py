@@ -316,8 +316,15 @@ def plain(folder, channels=3, hidden=8):
 def test_preprocessing_is_asked_for(picture, pictograms, tmp_path):
     path = plain(tmp_path)
     says = [path, "--preprocess torchvision", "caffe", "unit"]
-    fails("predict", "--model", path, picture, says=says)
-    fails("eval", "--model", path, pictograms, says=says)
+    told = ("--arch", "4,M/8", "--layout", "torchvision", "--input", "32")
+    fails("predict", "--model", path, picture, *told, says=says)
+    fails("eval", "--model", path, pictograms, *told, says=says)
+
+
+def test_what_the_file_does_not_show_is_asked_for(picture, tmp_path):
+    path = plain(tmp_path)
+    says = [path, "fits several networks", "--arch 4/8 --layout torchvision", "--input 7"]
+    fails("predict", "--model", path, picture, "--preprocess", "unit", says=says)
 
 
 def test_channels_that_no_picture_has(picture, tmp_path):
@@ -339,7 +346,7 @@ def test_tensors_of_another_kind_of_network(picture, tmp_path):
     put_together(path, None, [("layer1.0.conv1.weight", "F32", [64, 64, 3, 3], zeros(64, 64, 3, 3)),
                               ("fc.weight", "F32", [10, 64], zeros(10, 64))])
     fails("predict", "--model", path, picture, "--preprocess", "unit",
-          says=[path, "is not a VGG network", "2 tensors", "features.0.weight"])
+          says=[path, "is not a VGG network", "layer1.0.conv1.weight", "64 channels"])
 
 
 # ---- labels: (bytes of the file, what is said)

@@ -9,6 +9,7 @@ CLASSES = 5
 # Convolutions by block, with 1x1 among them; a pool follows each block.
 BLOCKS = ((8,), (8, 16))
 HIDDEN = (12,)
+D = "64,64,M,128,128,M,256,256,256,M,512,512,512,M,512,512,512,M"
 
 
 def weights(batch_norm=False, seed=0):

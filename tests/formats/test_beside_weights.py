@@ -22,7 +22,7 @@ torch = pytest.importorskip("torch")
 numpy = pytest.importorskip("numpy")
 
 SIDE, CLASSES = 16, 3
-NETWORK = ("--layout", "paper", "--input", SIDE, "--exact")
+NETWORK = ("--arch", "4,M,8,M/8", "--layout", "paper", "--input", SIDE, "--exact")
 UNIT = ("--preprocess", "unit", *NETWORK)
 
 
@@ -197,7 +197,7 @@ def test_averaged_weights(plain, averaged, net, noise, tmp_path):
     took = f'took the state dict "{plain}", and left "{averaged}" (8 tensors)'
     check(path, net, noise, *UNIT, says=[took])
     check(path, ema, noise, *UNIT, "--state-dict", averaged)
-    assert json.loads(run("inspect", path, "--format", "json", *NETWORK[:4]).stdout)["remarks"] == [took]
+    assert json.loads(run("inspect", path, "--format", "json", *NETWORK[:6]).stdout)["remarks"] == [took]
 
 
 def test_two_networks(net, noise, tmp_path):
@@ -211,7 +211,7 @@ def test_two_networks(net, noise, tmp_path):
     check(path, second, noise, *UNIT, "--state-dict", "teacher.weights")
     line = complaint(path, *UNIT, "--state-dict", "pupil")
     assert 'no state dict "pupil", only "student"' in line
-    assert "Linear" in run("summary", path, "--state-dict", "student", "--layout", "paper", "--input", SIDE).stdout
+    assert "Linear" in run("summary", path, "--state-dict", "student", "--arch", "4,M,8,M/8", "--layout", "paper", "--input", SIDE).stdout
 
 
 def test_dumped_with_pickle(net, noise, tmp_path):
@@ -278,12 +278,12 @@ def test_class_names(beside, net, tmp_path, noise):
     done = check(path, net, noise, *UNIT, says=["the names of the classes are from "])
     labels = {p["index"]: p["label"] for p in json.loads(done.stdout)[0]["predictions"]}
     assert labels == dict(enumerate(NAMES))
-    found = json.loads(run("inspect", path, "--format", "json", *UNIT[2:6]).stdout)
+    found = json.loads(run("inspect", path, "--format", "json", *UNIT[2:8]).stdout)
     assert found["classes"] == NAMES and found["classes_origin"] == "beside"
     told = tmp_path / "names.txt"
     told.write_text("a\nb\nc\n")
     check(path, net, noise, *UNIT, "--labels", told)
-    run("convert", path, tmp_path / "ours.safetensors", *UNIT[2:6], "--preprocess", "unit")
+    run("convert", path, tmp_path / "ours.safetensors", *UNIT[2:8], "--preprocess", "unit")
     done = run("predict", "--model", tmp_path / "ours.safetensors", noise[0], "--format", "json")
     assert {p["label"] for p in json.loads(done.stdout)[0]["predictions"]} == set(NAMES) and done.stderr == ""
 
@@ -359,7 +359,7 @@ def test_half_of_the_figures(beside, net, tmp_path):
 def test_size_of_the_input(beside, net, tmp_path, noise):
     path = tmp_path / "net.pth"
     torch.save({**beside, "state_dict": net.state_dict()}, path)
-    check(path, net, noise, "--preprocess", "unit", "--layout", "paper", "--exact",
+    check(path, net, noise, "--preprocess", "unit", "--arch", "4,M,8,M/8", "--layout", "paper", "--exact",
           says=["the size of its inputs, 16x16, is from "])
 
 
@@ -376,13 +376,13 @@ def test_config_of_timm(net, tmp_path, noise):
             "input_size": [3, SIDE, SIDE], "crop_pct": 1.0, "interpolation": "bicubic", "mean": MEAN, "std": STD,
             "label_names": NAMES}}))
     path = weights(net, tmp_path)
-    done = check(path, net, noise, "--layout", "paper", "--exact", mean=MEAN, deviation=STD, says=[
+    done = check(path, net, noise, "--arch", "4,M,8,M/8", "--layout", "paper", "--exact", mean=MEAN, deviation=STD, says=[
         '"mean" and "std" of config.json (custom)', '"label_names" of config.json', '"input_size" of config.json'])
     assert json.loads(done.stdout)[0]["predictions"][0]["label"] in NAMES
-    found = json.loads(run("inspect", path, "--format", "json", "--layout", "paper").stdout)
+    found = json.loads(run("inspect", path, "--format", "json", "--arch", "4,M,8,M/8", "--layout", "paper").stdout)
     assert found["preprocess"]["filter"] == "bicubic" and found["preprocess"]["resize"] == SIDE
     assert found["preprocess_origin"] == "beside" and len(found["remarks"]) == 3
-    run("convert", path, tmp_path / "ours.safetensors", "--layout", "paper")
+    run("convert", path, tmp_path / "ours.safetensors", "--arch", "4,M,8,M/8", "--layout", "paper")
     check_ours = json.loads(run("inspect", tmp_path / "ours.safetensors", "--format", "json").stdout)
     assert check_ours["classes"] == NAMES and check_ours["remarks"] == []
 
@@ -395,9 +395,9 @@ def test_config_of_hugging_face(net, tmp_path, noise):
         "do_normalize": True, "do_rescale": True, "rescale_factor": 1 / 255, "image_mean": MEAN, "image_std": STD,
         "crop_size": {"height": SIDE, "width": SIDE}, "size": {"shortest_edge": 20}, "resample": 3}))
     path = weights(net, tmp_path)
-    check(path, net, noise, "--layout", "paper", "--exact", mean=MEAN, deviation=STD, says=[
+    check(path, net, noise, "--arch", "4,M,8,M/8", "--layout", "paper", "--exact", mean=MEAN, deviation=STD, says=[
         'of preprocessor_config.json (custom); RGB', '"label2id" of config.json', '"crop_size" of preprocessor_config.json'])
-    found = json.loads(run("inspect", path, "--format", "json", "--layout", "paper").stdout)["preprocess"]
+    found = json.loads(run("inspect", path, "--format", "json", "--arch", "4,M,8,M/8", "--layout", "paper").stdout)["preprocess"]
     assert found["filter"] == "bicubic" and found["resize"] == 20 and found["width"] == SIDE
 
 
@@ -414,7 +414,7 @@ def test_other_configs(text, says, net, tmp_path, noise):
 
 def test_our_files_need_none(net, tmp_path):
     path = weights(net, tmp_path)
-    run("convert", path, tmp_path / "ours.safetensors", *UNIT[:6])
+    run("convert", path, tmp_path / "ours.safetensors", *UNIT[:8])
     (tmp_path / "config.json").write_text(json.dumps({"classes": NAMES, "mean": MEAN, "std": STD}))
     found = json.loads(run("inspect", tmp_path / "ours.safetensors", "--format", "json").stdout)
     assert found["classes"] is None and found["preprocess"]["name"] == "unit" and found["remarks"] == []
@@ -466,7 +466,7 @@ def test_weights_in_parts(change, net, tmp_path, noise):
     torch.save({name: state[name] for name in order}, path)
     check(path, net, noise, *UNIT, says=[f"{count} tensors were multiplied out of parts ({kind})"])
     # Status 4: whole outputs of one layer are pruned, which is found.
-    found = json.loads(run("inspect", path, "--format", "json", *NETWORK[:4],
+    found = json.loads(run("inspect", path, "--format", "json", *NETWORK[:6],
                            status=4 if kind == "pruned" else 0).stdout)
     assert {t["name"] for t in found["tensors"]} == set(Net().state_dict())
 

@@ -33,7 +33,7 @@ def close(found, expected):
 def expected(network, tmp_path, picture):
     path = tmp_path / "expected.safetensors"
     model_files.write(path, *model_files.lay_out(network.tensors()))
-    return logits(path, picture, "--layout", "paper", "--input", network.side, "--preprocess", "unit")
+    return logits(path, picture, "--layout", "paper", *told(network), "--preprocess", "unit")
 
 
 @pytest.mark.parametrize("version", [(0, 1, 0), (0, 2, 0), (0, 2, 5), (1, 0, 0)])
@@ -111,7 +111,7 @@ def test_signed_inputs(tmp_path, noise):
     found = logits(path, noise, *told(network), "--preprocess", "signed")
     same = tmp_path / "same.safetensors"
     model_files.write(same, *model_files.lay_out(network.tensors()))
-    want = logits(same, noise, "--layout", "paper", "--input", network.side, "--preprocess", "signed")
+    want = logits(same, noise, "--layout", "paper", *told(network), "--preprocess", "signed")
     close(found, want)
     by_default = by_convention(path, noise, *told(network))
     assert max(abs(a - b) for a, b in zip(found, by_default)) > 0.02

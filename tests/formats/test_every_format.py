@@ -132,7 +132,7 @@ def onnx(net, path):
 
 def keras_weights(net, path):
     keras_files.write_old(path, net)
-    return None
+    return (*told(net), *CAFFE)
 
 
 def keras_whole(net, path):

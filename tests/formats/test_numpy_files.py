@@ -13,7 +13,7 @@ from conftest import LOGITS, PROGRAM, in_order, logits, refused, write_safetenso
 numpy = pytest.importorskip("numpy")
 
 SIDE, CLASSES = 16, 5
-OPTIONS = ("--preprocess", "unit", "--layout", "paper", "--input", SIDE, "--exact")
+OPTIONS = ("--preprocess", "unit", "--arch", "4,6,M,8,M/10", "--layout", "paper", "--input", SIDE, "--exact")
 SHAPES = {"features.0": (4, 3, 3, 3), "features.2": (6, 4, 3, 3), "features.5": (8, 6, 3, 3),
           "classifier.0": (10, 8 * 4 * 4), "classifier.3": (CLASSES, 10)}
 # Two convolutions in the first block, one in the second, each block with its pool.
@@ -100,7 +100,7 @@ def test_same_as_safetensors(writer, tensors, noise, tmp_path):
     assert in_order(done.stdout) == expected
     turned = writer.startswith(("W", "lists", "dicts"))
     assert ("kernels are (row, column, input, output), and were turned" in done.stderr) == turned
-    found = json.loads(subprocess.run([PROGRAM, "inspect", path, "--format", "json", *map(str, OPTIONS[2:6])],
+    found = json.loads(subprocess.run([PROGRAM, "inspect", path, "--format", "json", *map(str, OPTIONS[2:8])],
                                       capture_output=True, check=True).stdout)
     assert found["format"] == "numpy" and found["network"]["arch"] == "4,6,M,8,M/10"
     if turned:
@@ -172,4 +172,4 @@ def test_floats_are_no_json(tmp_path):
 def test_not_written(tensors, tmp_path):
     numpy.savez(tmp_path / "net.npz", **tensors)
     for out in ("out.npz", "out.npy"):
-        assert "cannot be written" in refused("convert", tmp_path / "net.npz", tmp_path / out, *OPTIONS[2:6])
+        assert "cannot be written" in refused("convert", tmp_path / "net.npz", tmp_path / out, *OPTIONS[2:8])

@@ -216,6 +216,8 @@ static void the_librarys_own_have_their_size(void **state) {
     assert_int_equal(file->network->struct_size, sizeof *file->network);
     assert_int_equal(vgg_inspection_tensor(inspection, 1)->struct_size,
                      sizeof(vgg_inspected_tensor));
+    assert_non_null(vgg_inspection_fact(inspection, 0));
+    assert_int_equal(vgg_inspection_fact(inspection, 0)->struct_size, sizeof(vgg_inspected_fact));
     assert_non_null(vgg_inspection_problem(inspection, 0));
     assert_int_equal(vgg_inspection_problem(inspection, 0)->struct_size, sizeof(vgg_problem));
     vgg_inspection_free(inspection);

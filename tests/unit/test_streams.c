@@ -310,7 +310,7 @@ static void every_call_of_progress_may_stop(void **state) {
 
 static void a_file_that_says_little(void **state) {
     (void)state;
-    static const size_t convolution[4] = {2, 3, 3, 3}, linear[2] = {3, 2 * 7 * 7};
+    static const size_t convolution[4] = {512, 3, 3, 3}, linear[2] = {3, 512 * 7 * 7};
     heard h = {0};
     header_text header;
     header_begin(&header, NULL);
@@ -325,12 +325,13 @@ static void a_file_that_says_little(void **state) {
     vgg_model_options_init(&options, sizeof options);
     options.warn = note;
     options.warn_user = &h;
-    options.arch = "2";
+    options.arch = "512";
+    options.layout = VGG_LAYOUT_TORCHVISION;
     options.preprocess = "unit";
     assert_ok(vgg_model_load(in_folder("plain"), &options, &model, &error), error);
     vgg_model_free(model);
     assert_int_equal(h.line_count, 1);
-    assert_contains(h.lines[0], "plain: does not say the size of its inputs; assumed 224x224");
+    assert_contains(h.lines[0], "plain: does not say all; assumed input: 3x224x224");
     options.height = options.width = 32;
     assert_ok(vgg_model_load(in_folder("plain"), &options, &model, &error), error);
     vgg_model_free(model);

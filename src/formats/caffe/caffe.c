@@ -8,7 +8,6 @@
 #include "formats/caffe/caffe.h"
 #include "formats/containers/protobuf.h"
 #include "formats/sniff.h"
-#include "nn/architecture.h"
 
 /* LayerType of V1LayerParameter by its numbers, as newer files call it. */
 static const char *const old_types[] = {"None",
@@ -74,7 +73,8 @@ static vgg_caffe_layer old_layer(const Vgg__Caffe__OldLayer *from) {
                              .linear = from->inner_product_param,
                              .pooling = from->pooling_param,
                              .response_norm = from->lrn_param,
-                             .relu = from->relu_param};
+                             .relu = from->relu_param,
+                             .dropout = from->dropout_param};
 }
 
 static vgg_caffe_layer new_layer(const Vgg__Caffe__Layer *from) {
@@ -91,6 +91,7 @@ static vgg_caffe_layer new_layer(const Vgg__Caffe__Layer *from) {
                              .pooling = from->pooling_param,
                              .response_norm = from->lrn_param,
                              .relu = from->relu_param,
+                             .dropout = from->dropout_param,
                              .batch_norm = from->batch_norm_param,
                              .scale = from->scale_param,
                              .input = from->input_param};
@@ -156,13 +157,8 @@ static vgg_status follow_layers(vgg_tensor_source *source, const Vgg__Caffe__Net
     }
     if (status == VGG_OK)
         status = vgg_caffe_layers_end(&walk, error);
-    char *trunk = vgg_text_take(&walk.trunk), *hidden = vgg_text_take(&walk.hidden);
-    if (status == VGG_OK && trunk != NULL && hidden != NULL)
-        source->graph.arch = vgg_arch_join(trunk, hidden);
-    vgg_free(trunk);
-    vgg_free(hidden);
-    if (status == VGG_OK && source->graph.arch == NULL)
-        status = vgg_fail_memory(error, "an architecture", count);
+    if (status == VGG_OK)
+        status = vgg_sequence_end(&walk.sequence, error);
     return status;
 }
 
@@ -196,7 +192,6 @@ static vgg_status read_net(vgg_tensor_source *source, const Vgg__Caffe__Net *net
         return vgg_fail_memory(error, "the list of layers", count * sizeof *layers);
     source->preset = "caffe";
     source->graph.origin = VGG_ORIGIN_GRAPH;
-    source->graph.layout = VGG_LAYOUT_PAPER;
     vgg_status status = read_layers(source, net, layers, count, error);
     vgg_free(layers);
     return status;

@@ -4,12 +4,14 @@
 
 #include <caffe.pb-c.h>
 
-#include "base/text.h"
 #include "formats/format.h"
 #include "formats/sequence.h"
 
 /* Far above any VGG. */
 enum { VGG_CAFFE_MOST_LAYERS = 4096 };
+
+/* More pools than this leave nothing of any input. */
+enum { VGG_CAFFE_MOST_POOLS = 16 };
 
 /* A layer of either kind of file. Parameters that it does not have are NULL. */
 typedef struct vgg_caffe_layer {
@@ -22,6 +24,7 @@ typedef struct vgg_caffe_layer {
     const Vgg__Caffe__Pooling *pooling;
     const Vgg__Caffe__ResponseNorm *response_norm;
     const Vgg__Caffe__Relu *relu;
+    const Vgg__Caffe__Dropout *dropout;
     const Vgg__Caffe__BatchNorm *batch_norm;
     const Vgg__Caffe__Scale *scale;
     const Vgg__Caffe__Input *input;
@@ -32,7 +35,6 @@ typedef struct vgg_caffe_walk {
     vgg_tensor_source *source;
     bool bare; /* the file has layers with weights only: their names say where the pools are */
     vgg_sequence sequence;
-    vgg_text trunk, hidden;       /* of the architecture: "64,M" and "/4096" */
     const char *flow;             /* the name of what flows; NULL when it has none */
     const vgg_caffe_layer *split; /* the last Split of it, whose tops are other names of it */
     size_t height, width;         /* of what flows; 0 when unknown */
@@ -40,10 +42,12 @@ typedef struct vgg_caffe_walk {
     size_t channels;              /* 0 before the first convolution */
     size_t features;              /* outputs of the last linear layer; 0 before the first one */
     const vgg_caffe_layer *last;  /* a layer with weights that has no ReLU yet */
+    vgg_edges edges;              /* of the last convolution */
     const vgg_caffe_layer *norm;  /* a BatchNorm whose Scale may still come */
     vgg_stored_tensor mean, variance;
     double norm_scale;
-    bool normalised, ended;
+    bool flat;    /* a linear layer, or a pool of all of the picture, was passed */
+    bool ended;   /* by a softmax */
     size_t block; /* of the last convolution of a bare file: 3 for conv3_1 */
 } vgg_caffe_walk;
 
@@ -52,6 +56,15 @@ vgg_status vgg_caffe_layer_read(vgg_caffe_walk *walk, const vgg_caffe_layer *lay
                                 vgg_error *error);
 /* Behind the last layer. */
 vgg_status vgg_caffe_layers_end(vgg_caffe_walk *walk, vgg_error *error);
+
+/* That the layer may come now. */
+vgg_status vgg_caffe_check_order(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, bool linear,
+                                 vgg_error *error);
+
+/* Pools and LRN (caffe_pools.c). */
+vgg_status vgg_caffe_pooling(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_error *error);
+vgg_status vgg_caffe_response_norm(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
+                                   vgg_error *error);
 
 /* A BatchNorm, whose figures wait for those of a Scale. */
 vgg_status vgg_caffe_batch_norm(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/caffe/caffe.h"
 #include "formats/containers/protobuf.h"
 

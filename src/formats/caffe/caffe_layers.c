@@ -7,36 +7,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/caffe/caffe.h"
-#include "nn/definition.h"
-
-/* More pools than this leave nothing of any input. */
-enum { MOST_POOLS = 16 };
-
-static bool close_to(double found, double expected) {
-    return fabs(found - expected) <= 1e-6 * expected;
-}
 
 static bool is_type(const vgg_caffe_layer *layer, const char *type) {
     return strcmp(layer->type, type) == 0;
 }
 
 /* ---- the order of layers ---- */
-
-/* That the layer may come now: every layer with weights but the last has its ReLU. */
-static vgg_status check_order(const vgg_caffe_walk *walk, const vgg_caffe_layer *layer, bool linear,
-                              vgg_error *error) {
-    if (walk->ended)
-        return vgg_caffe_fail(walk->source, layer, error,
-                              "follows the Softmax, expected nothing behind it");
-    if (walk->last != NULL && !walk->bare)
-        return vgg_caffe_fail(walk->source, layer, error,
-                              "follows \"%.80s\", which has no ReLU, expected one between them",
-                              walk->last->name);
-    if (!linear && walk->features > 0)
-        return vgg_caffe_fail(walk->source, layer, error,
-                              "stands behind the linear layers, where it is not expected");
-    return VGG_OK;
-}
 
 static bool is_flow(const vgg_caffe_walk *walk, const char *name) {
     if (strcmp(walk->flow, name) == 0)
@@ -63,16 +39,11 @@ static vgg_status check_flow(const vgg_caffe_walk *walk, const vgg_caffe_layer *
         layer->bottom_count, layer->bottoms[0], walk->flow);
 }
 
-static void add_word(vgg_caffe_walk *walk, const char *word) {
-    vgg_text_add(&walk->trunk, "%s%s", walk->trunk.length > 0 ? "," : "", word);
-}
-
-static void add_pool(vgg_caffe_walk *walk) {
-    walk->height /= 2;
-    walk->width /= 2;
-    walk->pools++;
-    vgg_sequence_pool(&walk->sequence);
-    add_word(walk, "M");
+/* What stands between layers with weights in a file that has no others. */
+static void add_gap(vgg_caffe_walk *walk, bool block_ends) {
+    vgg_evidence *evidence = &walk->source->graph.evidence;
+    evidence->blocks = true;
+    vgg_evidence_gap(evidence, VGG_ANY_MODULES, block_ends);
 }
 
 /* The bias of a layer with weights, or zeros. */
@@ -95,6 +66,7 @@ static void settle_size(vgg_caffe_walk *walk, size_t height, size_t width) {
     walk->width = width;
     walk->source->graph.height = height << walk->pools;
     walk->source->graph.width = width << walk->pools;
+    walk->source->graph.size_assumed = true;
 }
 
 static void settle_square(vgg_caffe_walk *walk, size_t inputs) {
@@ -111,8 +83,16 @@ static vgg_status add_linear(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
     if (walk->channels == 0)
         return vgg_caffe_fail(walk->source, layer, error,
                               "is a linear layer before any Convolution");
-    if (walk->bare && walk->features == 0)
-        add_pool(walk);
+    if (walk->bare && walk->features == 0) {
+        walk->pools++;
+        add_gap(walk, true);
+    } else if (walk->bare) {
+        vgg_sequence_layer(&walk->sequence, VGG_LAYER_RELU);
+        walk->source->graph.evidence.relus_assumed = true;
+    }
+    if (!walk->flat)
+        vgg_sequence_flatten(&walk->sequence);
+    walk->flat = true;
     if (walk->features == 0 && walk->height == 0)
         settle_square(walk, inputs);
     size_t area, expected = 0;
@@ -129,8 +109,6 @@ static vgg_status add_linear(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
     vgg_status status = take_bias(walk, layer, outputs, &bias, error);
     if (status != VGG_OK)
         return status;
-    if (walk->features > 0)
-        vgg_text_add(&walk->hidden, walk->hidden.length == 0 ? "/%zu" : ",%zu", walk->features);
     walk->features = outputs;
     walk->last = layer;
     return vgg_sequence_linear(&walk->sequence, weight, &bias, error);
@@ -138,7 +116,7 @@ static vgg_status add_linear(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
 
 static vgg_status inner_product(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
                                 vgg_error *error) {
-    vgg_status status = check_order(walk, layer, true, error);
+    vgg_status status = vgg_caffe_check_order(walk, layer, true, error);
     if (status != VGG_OK)
         return status;
     if (layer->linear != NULL && (layer->linear->transpose || layer->linear->axis != 1))
@@ -220,7 +198,7 @@ static vgg_status fail_kernel(const vgg_caffe_walk *walk, const vgg_caffe_layer 
     return vgg_caffe_fail(
         walk->source, layer, error,
         "has a kernel of %zux%zu, pad %s, stride %s, dilation %s and group %u, expected 3x3 with "
-        "pad 1 or 1x1 with pad 0, stride 1, dilation 1 and group 1",
+        "pad 1 or 0, or 1x1 with pad 0, stride 1, dilation 1 and group 1",
         weight->shape[2], weight->shape[3],
         sizes_text(pad, 0, p->pad, p->n_pad, p->has_pad_h || p->has_pad_w, p->pad_h, p->pad_w),
         sizes_text(stride, 1, p->stride, p->n_stride, p->has_stride_h || p->has_stride_w,
@@ -245,7 +223,8 @@ static bool sees_all(const vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
 static bool read_place(const char *name, size_t *block, size_t *number) {
     int end = 0;
     unsigned b, n;
-    if (sscanf(name, "conv%2u_%2u%n", &b, &n, &end) != 2 || name[end] != '\0' || b > MOST_POOLS)
+    if (sscanf(name, "conv%2u_%2u%n", &b, &n, &end) != 2 || name[end] != '\0' ||
+        b > VGG_CAFFE_MOST_POOLS)
         return false;
     *block = b;
     *number = n;
@@ -262,8 +241,9 @@ static vgg_status follow_blocks(vgg_caffe_walk *walk, const vgg_caffe_layer *lay
         return vgg_caffe_fail(walk->source, layer, error,
                               "stands in a file without pools and ReLUs, where names such as "
                               "conv1_1, conv1_2 and conv2_1, in this order, were expected");
-    if (!first && block != walk->block)
-        add_pool(walk);
+    if (!first)
+        add_gap(walk, block != walk->block);
+    walk->pools += !first && block != walk->block;
     walk->block = block;
     return VGG_OK;
 }
@@ -283,11 +263,11 @@ static vgg_status add_convolution(vgg_caffe_walk *walk, const vgg_caffe_layer *l
         return status;
     walk->channels = outputs;
     walk->last = layer;
-    walk->normalised = false;
-    char word[32];
-    snprintf(word, sizeof word, "%s%zu", weight->shape[2] == 1 ? "1x1:" : "", outputs);
-    add_word(walk, word);
-    return vgg_sequence_convolution(&walk->sequence, weight, &bias, error);
+    if (walk->edges == VGG_EDGES_VALID && walk->height > 0 && weight->shape[2] == 3) {
+        walk->height = walk->height > 2 ? walk->height - 2 : 0;
+        walk->width = walk->width > 2 ? walk->width - 2 : 0;
+    }
+    return vgg_sequence_convolution(&walk->sequence, weight, &bias, walk->edges, error);
 }
 
 static vgg_status convolution(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
@@ -304,11 +284,15 @@ static vgg_status convolution(vgg_caffe_walk *walk, const vgg_caffe_layer *layer
     size_t kernel = weight.shape[2];
     bool plain = layer->convolution == NULL || is_plain(layer);
     bool linear = plain && sees_all(walk, layer, &weight);
-    bool padded = layer->convolution == NULL ? walk->bare : has_pads(layer, kernel / 2);
-    bool ours = plain && padded && kernel == weight.shape[3] && (kernel == 3 || kernel == 1);
+    bool bare = layer->convolution == NULL && walk->bare;
+    bool padded = layer->convolution != NULL && has_pads(layer, kernel / 2);
+    bool valid = layer->convolution == NULL || has_pads(layer, 0);
+    bool ours = plain && (bare || padded || valid) && kernel == weight.shape[3] &&
+                (kernel == 3 || kernel == 1);
+    walk->edges = bare ? VGG_EDGES_UNKNOWN : padded ? VGG_EDGES_SAME : VGG_EDGES_VALID;
     if (!linear && !ours)
         return fail_kernel(walk, layer, &weight, error);
-    status = check_order(walk, layer, linear, error);
+    status = vgg_caffe_check_order(walk, layer, linear, error);
     if (status != VGG_OK)
         return status;
     if (!linear)
@@ -324,67 +308,8 @@ static vgg_status relu(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_e
     if (layer->relu != NULL && layer->relu->negative_slope != 0)
         return vgg_caffe_fail(walk->source, layer, error, "has a negative_slope of %g, expected 0",
                               (double)layer->relu->negative_slope);
-    if (walk->last == NULL)
-        return vgg_caffe_fail(walk->source, layer, error,
-                              "does not follow a layer with weights, as in a VGG network");
+    vgg_sequence_layer(&walk->sequence, VGG_LAYER_RELU);
     walk->last = NULL;
-    return VGG_OK;
-}
-
-static const char *method_of(const Vgg__Caffe__Pooling *p) {
-    if (p->global_pooling)
-        return "global";
-    return p->pool == 0 ? "MAX" : p->pool == 1 ? "AVE" : "STOCHASTIC";
-}
-
-static vgg_status pooling(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_error *error) {
-    static const Vgg__Caffe__Pooling none = VGG__CAFFE__POOLING__INIT;
-    const Vgg__Caffe__Pooling *p = layer->pooling != NULL ? layer->pooling : &none;
-    vgg_status status = check_order(walk, layer, false, error);
-    if (status != VGG_OK)
-        return status;
-    size_t kernel_h = p->has_kernel_h ? p->kernel_h : p->kernel_size;
-    size_t kernel_w = p->has_kernel_w ? p->kernel_w : p->kernel_size;
-    size_t stride_h = p->has_stride_h ? p->stride_h : p->stride;
-    size_t stride_w = p->has_stride_w ? p->stride_w : p->stride;
-    if (p->pool != 0 || p->global_pooling || kernel_h != 2 || kernel_w != 2 || stride_h != 2 ||
-        stride_w != 2 || p->pad != 0 || p->pad_h != 0 || p->pad_w != 0)
-        return vgg_caffe_fail(walk->source, layer, error,
-                              "is a pool of %zux%zu with stride %zux%zu, pad %ux%u and method %s, "
-                              "expected 2x2 with stride 2, pad 0 and method MAX",
-                              kernel_h, kernel_w, stride_h, stride_w,
-                              p->pad > 0 ? p->pad : p->pad_h, p->pad > 0 ? p->pad : p->pad_w,
-                              method_of(p));
-    if (walk->pools == MOST_POOLS)
-        return vgg_caffe_fail(walk->source, layer, error, "is one more than %d pools", MOST_POOLS);
-    /* Caffe rounds up; a network here rounds down. */
-    if (p->round_mode == 0 && (walk->height % 2 != 0 || walk->width % 2 != 0))
-        return vgg_caffe_fail(walk->source, layer, error,
-                              "rounds the size of its output up, expected down, for an input of "
-                              "%zux%zu",
-                              walk->height, walk->width);
-    add_pool(walk);
-    return VGG_OK;
-}
-
-static vgg_status response_norm(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
-                                vgg_error *error) {
-    static const Vgg__Caffe__ResponseNorm none = VGG__CAFFE__RESPONSE_NORM__INIT;
-    const Vgg__Caffe__ResponseNorm *p = layer->response_norm != NULL ? layer->response_norm : &none;
-    vgg_status status = check_order(walk, layer, false, error);
-    if (status != VGG_OK)
-        return status;
-    const unsigned size = VGG_LRN_SIZE;
-    double alpha = VGG_LRN_ALPHA * size;
-    if (p->local_size != size || p->norm_region != 0 || !close_to((double)p->alpha, alpha) ||
-        !close_to((double)p->beta, VGG_LRN_BETA) || !close_to((double)p->k, VGG_LRN_K))
-        return vgg_caffe_fail(walk->source, layer, error,
-                              "has local_size %u, alpha %g, beta %g and k %g, expected %u, %g, %g "
-                              "and %g across channels",
-                              p->local_size, (double)p->alpha, (double)p->beta, (double)p->k, size,
-                              alpha, VGG_LRN_BETA, VGG_LRN_K);
-    vgg_sequence_lrn(&walk->sequence);
-    add_word(walk, "L");
     return VGG_OK;
 }
 
@@ -393,6 +318,25 @@ static vgg_status softmax(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vg
         return vgg_caffe_fail(walk->source, layer, error,
                               "is not over the outputs of the last linear layer, as expected");
     walk->source->softmax = true;
+    walk->ended = true;
+    return VGG_OK;
+}
+
+static vgg_status dropout(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_error *error) {
+    double ratio = layer->dropout != NULL ? (double)layer->dropout->dropout_ratio : 0.5;
+    if (!(ratio >= 0 && ratio < 1))
+        return vgg_caffe_fail(walk->source, layer, error,
+                              "has a dropout_ratio of %g, expected 0 to below 1", ratio);
+    if (walk->flat || walk->channels > 0)
+        vgg_sequence_dropout(&walk->sequence, ratio);
+    return VGG_OK;
+}
+
+static vgg_status sigmoid(vgg_caffe_walk *walk, const vgg_caffe_layer *layer, vgg_error *error) {
+    if (walk->last == NULL || walk->features == 0)
+        return vgg_caffe_fail(walk->source, layer, error,
+                              "is not over the outputs of the last linear layer, as expected");
+    walk->source->sigmoid = true;
     walk->ended = true;
     return VGG_OK;
 }
@@ -423,10 +367,11 @@ static const struct {
     {"BatchNorm", FLOWS, vgg_caffe_batch_norm},
     {"Scale", FLOWS, vgg_caffe_scale},
     {"ReLU", FLOWS, relu},
-    {"Pooling", FLOWS, pooling},
-    {"LRN", FLOWS, response_norm},
+    {"Pooling", FLOWS, vgg_caffe_pooling},
+    {"LRN", FLOWS, vgg_caffe_response_norm},
     {"Softmax", FLOWS, softmax},
-    {"Dropout", FLOWS, pass},
+    {"Sigmoid", FLOWS, sigmoid},
+    {"Dropout", FLOWS, dropout},
     {"Flatten", FLOWS, pass},
     {"Split", SPLITS, NULL},
     {"Input", BEGINS, NULL},

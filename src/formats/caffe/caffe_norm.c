@@ -10,13 +10,14 @@
 
 vgg_status vgg_caffe_batch_norm(vgg_caffe_walk *walk, const vgg_caffe_layer *layer,
                                 vgg_error *error) {
-    if (walk->last == NULL || walk->features > 0 || walk->normalised)
-        return vgg_caffe_fail(walk->source, layer, error, "does not follow a Convolution");
+    size_t count = walk->features > 0 ? walk->features : walk->channels;
+    if (count == 0)
+        return vgg_caffe_fail(walk->source, layer, error,
+                              "does not follow a Convolution or an InnerProduct");
     vgg_stored_tensor factor;
-    vgg_status status =
-        vgg_caffe_vector(walk->source, layer, 0, walk->channels, &walk->mean, error);
+    vgg_status status = vgg_caffe_vector(walk->source, layer, 0, count, &walk->mean, error);
     if (status == VGG_OK)
-        status = vgg_caffe_vector(walk->source, layer, 1, walk->channels, &walk->variance, error);
+        status = vgg_caffe_vector(walk->source, layer, 1, count, &walk->variance, error);
     if (status == VGG_OK)
         status = vgg_caffe_vector(walk->source, layer, 2, 1, &factor, error);
     if (status != VGG_OK)
@@ -29,7 +30,6 @@ vgg_status vgg_caffe_batch_norm(vgg_caffe_walk *walk, const vgg_caffe_layer *lay
                               "has the factor %g, expected a finite number", (double)sum);
     walk->norm_scale = sum == 0 ? 0 : 1 / (double)sum;
     walk->norm = layer;
-    walk->normalised = true;
     return VGG_OK;
 }
 
@@ -37,7 +37,7 @@ vgg_status vgg_caffe_norm_end(vgg_caffe_walk *walk, const vgg_caffe_layer *scale
                               vgg_error *error) {
     const vgg_caffe_layer *norm = walk->norm;
     vgg_tensor_source *source = walk->source;
-    size_t count = walk->channels;
+    size_t count = walk->features > 0 ? walk->features : walk->channels;
     vgg_stored_tensor figures[4] = {
         [VGG_TENSOR_MEAN] = walk->mean, [VGG_TENSOR_VARIANCE] = walk->variance};
     walk->norm = NULL;

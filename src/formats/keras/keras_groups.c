@@ -34,6 +34,7 @@ static size_t find_role(const char *name) {
         {"bias", VGG_KERAS_BIAS},        {"b", VGG_KERAS_BIAS},
         {"gamma", VGG_KERAS_GAMMA},      {"beta", VGG_KERAS_BETA},
         {"moving_mean", VGG_KERAS_MEAN}, {"moving_variance", VGG_KERAS_VARIANCE},
+        {"mean", VGG_KERAS_MEAN},        {"variance", VGG_KERAS_VARIANCE},
     };
     char leaf[VGG_HDF5_NAME];
     snprintf(leaf, sizeof leaf, "%s", name);
@@ -57,6 +58,11 @@ static vgg_status add_tensor(const vgg_keras *k, const vgg_keras_tensor *tensor,
     size_t role = numbered && leaf[0] >= '0' && leaf[0] <= '3' && leaf[1] == '\0'
                       ? (size_t)(leaf[0] - '0')
                       : find_role(leaf);
+    /* How many pictures the figures of a Normalization were measured on. */
+    if (array->dimensions == 0 && (numbered || strncmp(leaf, "count", 5) == 0)) {
+        layer->counted = true;
+        return VGG_OK;
+    }
     if (role == VGG_KERAS_TENSORS)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: \"%.160s\" is no tensor of a layer that a VGG network has", path,
@@ -76,31 +82,46 @@ static vgg_status add_tensor(const vgg_keras *k, const vgg_keras_tensor *tensor,
 
 /* ---- kinds and order ---- */
 
-/* The numbers "vars/0" to "vars/3" stand for kernel and bias, or for gamma, beta, mean, variance.
- */
+/* The numbers "vars/0" to "vars/3" stand for kernel and bias, or for gamma, beta, mean and
+ * variance, or for mean and variance. */
 static void name_numbers(vgg_keras_layer *layer) {
     const vgg_keras_tensor *first = layer->tensors[VGG_KERAS_KERNEL];
     if (first == NULL || first->array.dimensions != 1 || layer->tensors[VGG_KERAS_MEAN] != NULL)
         return;
-    for (size_t i = 4; i-- > 0;) {
-        layer->tensors[i + 2] = layer->tensors[i];
-        layer->tensors[i] = NULL;
+    size_t figures = 0;
+    while (figures < 4 && layer->tensors[figures] != NULL) {
+        figures++;
     }
+    /* Without gamma or beta there are fewer: the last two are mean and variance. */
+    for (size_t i = figures; i-- > 0;) {
+        const vgg_keras_tensor *figure = layer->tensors[i];
+        layer->tensors[i] = NULL;
+        if (figures == 4)
+            layer->tensors[i + VGG_KERAS_GAMMA] = figure;
+        else if (figures == 2)
+            layer->tensors[i + VGG_KERAS_MEAN] = figure;
+        else
+            layer->tensors[i == 0 ? VGG_KERAS_KERNEL : i + VGG_KERAS_GAMMA] = figure;
+    }
+}
+
+static size_t dimensions_of(const vgg_keras_tensor *tensor) {
+    return tensor != NULL ? tensor->array.dimensions : 0;
 }
 
 static vgg_status find_kind(const vgg_keras *k, vgg_keras_layer *layer, vgg_error *error) {
     name_numbers(layer);
-    size_t figures = 0;
-    for (size_t i = VGG_KERAS_GAMMA; i <= VGG_KERAS_VARIANCE; i++) {
-        figures += layer->tensors[i] != NULL;
-    }
-    const vgg_keras_tensor *kernel = layer->tensors[VGG_KERAS_KERNEL];
-    if (kernel != NULL && figures == 0 && kernel->array.dimensions == 4)
+    const vgg_keras_tensor *const *t = layer->tensors;
+    bool kernel = t[VGG_KERAS_KERNEL] != NULL, bias = t[VGG_KERAS_BIAS] != NULL;
+    bool scaled = t[VGG_KERAS_GAMMA] != NULL || t[VGG_KERAS_BETA] != NULL;
+    bool measured = t[VGG_KERAS_MEAN] != NULL && t[VGG_KERAS_VARIANCE] != NULL;
+    bool none = !scaled && t[VGG_KERAS_MEAN] == NULL && t[VGG_KERAS_VARIANCE] == NULL;
+    if (kernel && none && dimensions_of(t[VGG_KERAS_KERNEL]) == 4)
         layer->kind = VGG_KERAS_CONVOLUTION;
-    else if (kernel != NULL && figures == 0 && kernel->array.dimensions == 2)
+    else if (kernel && none && dimensions_of(t[VGG_KERAS_KERNEL]) == 2)
         layer->kind = VGG_KERAS_LINEAR;
-    else if (kernel == NULL && layer->tensors[VGG_KERAS_BIAS] == NULL && figures == 4)
-        layer->kind = VGG_KERAS_BATCH_NORM;
+    else if (!kernel && !bias && measured)
+        layer->kind = layer->counted ? VGG_KERAS_NORMALISATION : VGG_KERAS_BATCH_NORM;
     else
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: the tensors of layer \"%.80s\" are not those of a convolution "

@@ -13,10 +13,9 @@
 #include "formats/norm_fold.h"
 #include "formats/sequence.h"
 #include "formats/transpose.h"
-#include "nn/architecture.h"
 
-vgg_status vgg_keras_add_step(vgg_keras *k, vgg_keras_kind kind, const char *name,
-                              vgg_keras_layer *layer, double epsilon, vgg_error *error) {
+vgg_status vgg_keras_add_step(vgg_keras *k, vgg_keras_step step, const char *name,
+                              vgg_error *error) {
     if (k->step_count == k->step_capacity) {
         size_t capacity = vgg_size_max(2 * k->step_capacity, 64);
         vgg_keras_step *steps = vgg_realloc(k->steps, capacity * sizeof *steps);
@@ -25,11 +24,10 @@ vgg_status vgg_keras_add_step(vgg_keras *k, vgg_keras_kind kind, const char *nam
         k->steps = steps;
         k->step_capacity = capacity;
     }
-    char *copy = vgg_text_copy(name);
-    if (copy == NULL)
+    step.name = vgg_text_copy(name);
+    if (step.name == NULL)
         return vgg_fail_memory(error, "the name of a layer", strlen(name));
-    k->steps[k->step_count++] =
-        (vgg_keras_step){.kind = kind, .name = copy, .layer = layer, .epsilon = epsilon};
+    k->steps[k->step_count++] = step;
     return VGG_OK;
 }
 
@@ -39,11 +37,9 @@ vgg_status vgg_keras_add_step(vgg_keras *k, vgg_keras_kind kind, const char *nam
 typedef struct placing {
     vgg_keras *k;
     vgg_sequence sequence;
-    vgg_text trunk, hidden; /* of the architecture */
-    size_t channels;        /* of the last convolution; 0 before the first */
-    size_t features;        /* of the last dense layer; 0 before the first */
-    size_t pools;
-    size_t side; /* of what the first dense layer sees, 0 when that is no square */
+    size_t channels; /* of the last convolution; 0 before the first */
+    size_t features; /* of the last dense layer; 0 before the first */
+    bool flat;       /* a Flatten was passed, and not a pool of all of the picture */
 } placing;
 
 static vgg_status fail_layer(const placing *p, const vgg_keras_step *step, size_t inputs,
@@ -105,36 +101,40 @@ static vgg_status place_convolution(placing *p, const vgg_keras_step *step, vgg_
     if (status != VGG_OK)
         return status;
     memcpy(weight.shape, (size_t[]){shape[3], shape[2], shape[0], shape[1]}, 4 * sizeof *shape);
-    vgg_text_add(&p->trunk, shape[0] == 1 ? "%s1x1:%zu" : "%s%zu", p->channels == 0 ? "" : ",",
-                 shape[3]);
     p->channels = shape[3];
-    return vgg_sequence_convolution(&p->sequence, &weight, &bias, error);
+    return vgg_sequence_convolution(&p->sequence, &weight, &bias, step->edges, error);
+}
+
+/* A figure of batch normalisation, or ones or zeros for a layer without gamma or beta. */
+static vgg_status take_figure(const placing *p, const vgg_keras_step *step, size_t number,
+                              size_t count, vgg_stored_tensor *figure, vgg_error *error) {
+    const vgg_keras_tensor *found = step->layer->tensors[VGG_KERAS_GAMMA + number];
+    if (found == NULL)
+        return vgg_tensor_source_vector(p->k->source, count, number == 0 ? 1 : 0,
+                                        "figures of batch normalisation", figure, error);
+    *figure = stored(found);
+    if (figure->dimensions == 1 && figure->count == count)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_SHAPE, "tensor \"%.160s\" of %s has %zu values, expected %zu",
+                    figure->name, p->k->source->path, figure->count, count);
 }
 
 static vgg_status place_batch_norm(placing *p, const vgg_keras_step *step, vgg_error *error) {
-    const vgg_norm_rule rule = {.scale = 1, .inside = step->epsilon};
+    const vgg_norm_rule rule = {.scale = 1, .inside = step->number};
     vgg_stored_tensor figures[4];
-    if (p->channels == 0 || p->features > 0)
+    if (p->channels == 0 || (p->flat && p->features == 0))
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "%s: its batch normalisation \"%.80s\" does not follow a convolution",
+                        "%s: its batch normalisation \"%.80s\" does not follow a convolution or a "
+                        "dense layer",
                         p->k->source->path, step->name);
-    for (size_t i = 0; i < 4; i++) {
-        figures[i] = stored(step->layer->tensors[VGG_KERAS_GAMMA + i]);
-        if (figures[i].dimensions != 1 || figures[i].count != p->channels)
-            return vgg_fail(error, VGG_ERROR_SHAPE,
-                            "tensor \"%.160s\" of %s has %zu values, expected %zu", figures[i].name,
-                            p->k->source->path, figures[i].count, p->channels);
+    size_t count = p->features > 0 ? p->features : p->channels;
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < 4; i++) {
+        status = take_figure(p, step, i, count, &figures[i], error);
     }
-    vgg_status status = vgg_norm_fold(p->k->source, step->name, &rule, figures, error);
+    if (status == VGG_OK)
+        status = vgg_norm_fold(p->k->source, step->name, &rule, figures, error);
     return status == VGG_OK ? vgg_sequence_batch_norm(&p->sequence, figures, error) : status;
-}
-
-static size_t square_root(size_t square) {
-    size_t side = 0;
-    while ((side + 1) * (side + 1) <= square && side < 4096) {
-        side++;
-    }
-    return side * side == square ? side : 0;
 }
 
 static vgg_status place_linear(placing *p, const vgg_keras_step *step, vgg_error *error) {
@@ -149,12 +149,10 @@ static vgg_status place_linear(placing *p, const vgg_keras_step *step, vgg_error
                             "%s: its dense layer \"%.80s\" stands before any convolution",
                             p->k->source->path, step->name);
         if (inputs % p->channels != 0)
-            return fail_layer(p, step, inputs, "a multiple of the convolutions' outputs, ",
+            return fail_layer(p, step, inputs, "a multiple of the last convolution's outputs, ",
                               p->channels, error);
         positions = inputs / p->channels;
-        p->side = square_root(positions);
-    } else
-        vgg_text_add(&p->hidden, "%s%zu", p->hidden.length == 0 ? "/" : ",", p->features);
+    }
     vgg_status status =
         take_kernel(p, step, positions, inputs / positions, outputs, &weight, error);
     if (status == VGG_OK)
@@ -167,35 +165,13 @@ static vgg_status place_linear(placing *p, const vgg_keras_step *step, vgg_error
     return vgg_sequence_linear(&p->sequence, &weight, &bias, error);
 }
 
-static vgg_status place_pool(placing *p, const vgg_keras_step *step, vgg_error *error) {
-    if (p->channels == 0 || p->features > 0)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "%s: its max-pool \"%.80s\" does not follow a convolution",
-                        p->k->source->path, step->name);
-    vgg_text_add(&p->trunk, ",M");
-    p->pools++;
-    vgg_sequence_pool(&p->sequence);
-    return VGG_OK;
-}
-
 /* ---- the network ---- */
 
-static vgg_status take_facts(placing *p, vgg_error *error) {
-    vgg_keras *k = p->k;
-    vgg_graph_facts *facts = &k->source->graph;
-    char *trunk = vgg_text_take(&p->trunk), *hidden = vgg_text_take(&p->hidden);
-    if (trunk != NULL && hidden != NULL)
-        facts->arch = vgg_arch_join(trunk, hidden);
-    vgg_free(trunk);
-    vgg_free(hidden);
-    if (facts->arch == NULL)
-        return vgg_fail_memory(error, "an architecture", 1);
-    facts->layout = VGG_LAYOUT_PAPER;
-    facts->height = k->height;
-    facts->width = k->width;
-    if (facts->height == 0 && p->side > 0 && p->pools < 16)
-        facts->height = facts->width = p->side << p->pools;
-    return VGG_OK;
+static void place_plain(placing *p, const vgg_keras_step *step) {
+    if (step->type == VGG_LAYER_DROPOUT)
+        vgg_sequence_dropout(&p->sequence, step->number);
+    else
+        vgg_sequence_layer(&p->sequence, step->type);
 }
 
 static vgg_status check_complete(const placing *p, vgg_error *error) {
@@ -210,10 +186,11 @@ static vgg_status check_complete(const placing *p, vgg_error *error) {
                             k->source->path, k->layers[i].place);
     }
     if (convolutions > 0 && p->features == 0)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "%s: has %zu convolutions but no dense layer: it was saved without its "
-                        "classifier (include_top=False), which a network needs",
-                        k->source->path, convolutions);
+        return vgg_fail(
+            error, VGG_ERROR_UNSUPPORTED,
+            "%s: has no classifier: %zu convolutions but no dense layer, as it was saved "
+            "with include_top=False",
+            k->source->path, convolutions);
     if (convolutions == 0)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: has no convolutions, which a VGG network begins with",
@@ -229,9 +206,33 @@ static vgg_status place(placing *p, const vgg_keras_step *step, vgg_error *error
         return place_batch_norm(p, step, error);
     case VGG_KERAS_LINEAR:
         return place_linear(p, step, error);
+    case VGG_KERAS_NORMALISATION:
+        return vgg_keras_normalise(p->k, step->layer, error);
+    case VGG_KERAS_FLATTEN:
+        p->flat = true;
+        vgg_sequence_flatten(&p->sequence);
+        return VGG_OK;
+    case VGG_KERAS_GAP:
+        vgg_evidence_gap(&p->k->source->graph.evidence, step->modules, step->block_ends);
+        return VGG_OK;
     default:
-        return place_pool(p, step, error);
+        place_plain(p, step);
+        return VGG_OK;
     }
+}
+
+/* What is known of the order of layers besides them. */
+static void take_facts(vgg_keras *k) {
+    const vgg_keras_plain *plain = &k->plain;
+    vgg_graph_facts *facts = &k->source->graph;
+    facts->evidence.dropouts_known = facts->origin == VGG_ORIGIN_GRAPH;
+    facts->evidence.relus_assumed = k->inner_relus;
+    facts->height = k->height;
+    facts->width = k->width;
+    facts->evidence.blocks = k->has_blocks;
+    facts->evidence.pools_counted = k->numbered && plain->max_pools + plain->average_pools > 0;
+    facts->evidence.pools = plain->max_pools + plain->average_pools;
+    facts->evidence.averages = k->numbered && plain->average_pools > 0 && plain->max_pools == 0;
 }
 
 vgg_status vgg_keras_place(vgg_keras *k, vgg_error *error) {
@@ -242,11 +243,8 @@ vgg_status vgg_keras_place(vgg_keras *k, vgg_error *error) {
     }
     if (status == VGG_OK)
         status = check_complete(&p, error);
-    if (status == VGG_OK)
-        status = take_facts(&p, error);
-    vgg_text_free(&p.trunk);
-    vgg_text_free(&p.hidden);
-    return status;
+    take_facts(k);
+    return status == VGG_OK ? vgg_sequence_end(&p.sequence, error) : status;
 }
 
 vgg_status vgg_keras_list(vgg_keras *k, vgg_error *error) {

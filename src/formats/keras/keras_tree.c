@@ -129,6 +129,7 @@ static vgg_status visit_group(walk *w, const char *name, uint64_t address, vgg_e
     if (length < 0 || (size_t)length >= sizeof w->place - before || w->depth == DEPTH_MAX)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: has groups nested too deeply, %.80s...",
                         w->k->source->path, w->place);
+    vgg_keras_count_plain(w->k, name);
     char *outer = w->given;
     w->given = NULL;
     w->depth++;

@@ -4,7 +4,6 @@
 
 #include <onnx.pb-c.h>
 
-#include "base/text.h"
 #include "formats/format.h"
 #include "formats/sequence.h"
 
@@ -12,7 +11,13 @@
 enum { VGG_ONNX_MOST = 4096 };
 
 /* TensorProto.DataType */
-enum { VGG_ONNX_FLOAT = 1, VGG_ONNX_FLOAT16 = 10, VGG_ONNX_DOUBLE = 11, VGG_ONNX_BFLOAT16 = 16 };
+enum {
+    VGG_ONNX_FLOAT = 1,
+    VGG_ONNX_FLOAT16 = 10,
+    VGG_ONNX_DOUBLE = 11,
+    VGG_ONNX_BFLOAT16 = 16,
+    VGG_ONNX_INT64 = 7
+};
 
 /* A file named by a tensor's external_data. */
 typedef struct vgg_onnx_external {
@@ -66,6 +71,14 @@ bool vgg_onnx_all(const Vgg__Onnx__Node *node, const char *name, size_t count, i
 bool vgg_onnx_pair(const Vgg__Onnx__Node *node, const char *name, size_t height, size_t width,
                    bool absent);
 
+/* The numbers of a list, up to `most`; returns how many. */
+size_t vgg_onnx_numbers(const Vgg__Onnx__Node *node, const char *name, int64_t *numbers,
+                        size_t most);
+
+/* Writes what a node says of itself, such as " with strides=2,2 pads=1,1,1,1"; returns buffer. */
+#define VGG_ONNX_ATTRIBUTES 160
+const char *vgg_onnx_attributes(char buffer[VGG_ONNX_ATTRIBUTES], const Vgg__Onnx__Node *node);
+
 /* Fails with "FILE: node "NAME" (TYPE) <message>". */
 vgg_status vgg_onnx_fail_node(const vgg_onnx *onnx, const Vgg__Onnx__Node *node, vgg_error *error,
                               const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -92,17 +105,38 @@ typedef enum vgg_onnx_pending {
 typedef struct vgg_onnx_walk {
     vgg_onnx *onnx;
     vgg_sequence sequence;
-    vgg_text trunk, hidden;   /* of the architecture: "64,M" and "/4096" */
     size_t height, width;     /* of what flows; 0 when unknown */
     size_t channels;          /* 0 before the first convolution */
     size_t features;          /* outputs of the last linear layer; 0 before the first one */
     vgg_onnx_pending pending; /* a layer whose bias may still come, as an Add */
     vgg_stored_tensor weight, bias;
     bool biased;
-    vgg_onnx_pending last; /* a layer without its ReLU yet */
-    bool normalised;       /* ... which has its batch normalisation */
-    bool flat, pooled, ended;
+    vgg_edges edges;       /* of the convolution that is waited for */
+    size_t border;         /* of zeros, by a Pad before it */
+    vgg_onnx_pending last; /* the layer with weights before this node, if nothing but its bias
+                            * stands between */
+    bool flat;             /* what flows are rows of features */
+    bool pooled;           /* a pool of all of the picture, or to 7x7, was passed */
+    bool ended;            /* by a softmax or the like */
+    size_t halves;         /* the clue of a pool that may be one of 2x2 as well, from 1; 0: none */
 } vgg_onnx_walk;
+
+/* ---- nodes without weights (onnx_pools.c) ---- */
+
+vgg_status vgg_onnx_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
+vgg_status vgg_onnx_global_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
+vgg_status vgg_onnx_pad(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
+/* Arithmetic with constants on the input (onnx_input.c). */
+vgg_status vgg_onnx_prepare(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
+
+/* Whether the pool that was passed for the last one may as well be one of 2x2 among convolutions,
+ * which it then becomes. */
+bool vgg_onnx_was_average(vgg_onnx_walk *walk);
+/* A convolution without padding was passed. */
+void vgg_onnx_shrink(vgg_onnx_walk *walk);
+
+/* That a node which sees a picture may come now. */
+vgg_status vgg_onnx_check_order(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
 
 /* Goes on with the node that takes what the last one gave. */
 vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);

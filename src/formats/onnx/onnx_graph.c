@@ -4,13 +4,13 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/onnx/onnx.h"
-#include "nn/architecture.h"
 
 /* The node's input that comes from the network's own. */
 static const char *data_input(const vgg_onnx *onnx, const Vgg__Onnx__Node *node) {
     bool transposed;
-    bool second = vgg_onnx_is_type(node, "Add") &&
-                  vgg_onnx_find_tensor(onnx, vgg_onnx_input(node, 0), &transposed) != NULL;
+    bool either = vgg_onnx_is_type(node, "Add") || vgg_onnx_is_type(node, "Mul");
+    bool second =
+        either && vgg_onnx_find_tensor(onnx, vgg_onnx_input(node, 0), &transposed) != NULL;
     return vgg_onnx_input(node, second ? 1 : 0);
 }
 
@@ -68,17 +68,6 @@ static void read_input_size(const Vgg__Onnx__Value *input, vgg_graph_facts *fact
     }
 }
 
-static vgg_status finish(vgg_onnx_walk *walk, vgg_error *error) {
-    vgg_tensor_source *source = walk->onnx->source;
-    char *trunk = vgg_text_take(&walk->trunk);
-    char *hidden = vgg_text_take(&walk->hidden);
-    if (trunk != NULL && hidden != NULL)
-        source->graph.arch = vgg_arch_join(trunk, hidden);
-    vgg_free(trunk);
-    vgg_free(hidden);
-    return source->graph.arch != NULL ? VGG_OK : vgg_fail_memory(error, "an architecture", 1);
-}
-
 static vgg_status read_chain(vgg_onnx *onnx, const Vgg__Onnx__Node **chain, vgg_error *error) {
     size_t count = 0;
     const Vgg__Onnx__Value *input = NULL;
@@ -86,7 +75,6 @@ static vgg_status read_chain(vgg_onnx *onnx, const Vgg__Onnx__Node **chain, vgg_
     if (status != VGG_OK)
         return status;
     vgg_graph_facts *facts = &onnx->source->graph;
-    facts->layout = VGG_LAYOUT_PAPER;
     read_input_size(input, facts);
     vgg_onnx_walk walk = {.onnx = onnx,
                           .sequence = vgg_sequence_begin(onnx->source),
@@ -98,9 +86,7 @@ static vgg_status read_chain(vgg_onnx *onnx, const Vgg__Onnx__Node **chain, vgg_
     if (status == VGG_OK)
         status = vgg_onnx_layers_end(&walk, error);
     if (status == VGG_OK)
-        status = finish(&walk, error);
-    vgg_text_free(&walk.trunk);
-    vgg_text_free(&walk.hidden);
+        status = vgg_sequence_end(&walk.sequence, error);
     return status;
 }
 

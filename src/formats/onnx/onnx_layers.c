@@ -4,12 +4,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "formats/norm_fold.h"
 #include "formats/onnx/onnx.h"
 #include "formats/transpose.h"
 #include "nn/definition.h"
-
-/* AdaptiveAvgPool2d(7) of torchvision's layout. */
-#define POOLED 7
 
 static bool close_to(double found, double expected) {
     return fabs(found - expected) <= 1e-6 * expected;
@@ -62,7 +60,6 @@ static vgg_status flush(vgg_onnx_walk *walk, vgg_error *error) {
         return VGG_OK;
     walk->pending = VGG_ONNX_NOTHING;
     walk->last = kind;
-    walk->normalised = false;
     size_t outputs = walk->weight.shape[0];
     vgg_status status = VGG_OK;
     if (!walk->biased)
@@ -71,59 +68,32 @@ static vgg_status flush(vgg_onnx_walk *walk, vgg_error *error) {
     if (status != VGG_OK)
         return status;
     if (kind == VGG_ONNX_LINEAR) {
-        if (walk->features > 0)
-            vgg_text_add(&walk->hidden, walk->hidden.length == 0 ? "/%zu" : ",%zu", walk->features);
+        if (walk->features == 0)
+            vgg_sequence_flatten(&walk->sequence);
         walk->features = outputs;
         return vgg_sequence_linear(&walk->sequence, &walk->weight, &walk->bias, error);
     }
     walk->channels = outputs;
-    vgg_text_add(&walk->trunk, walk->trunk.length > 0 ? "," : "");
-    vgg_text_add(&walk->trunk, walk->weight.shape[2] == 1 ? "1x1:%zu" : "%zu", outputs);
-    return vgg_sequence_convolution(&walk->sequence, &walk->weight, &walk->bias, error);
-}
-
-/* That the node may come now: every layer with weights but the last has its ReLU. */
-static vgg_status check_order(const vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool flat,
-                              vgg_error *error) {
-    if (walk->last != VGG_ONNX_NOTHING)
-        return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "follows a %s that has no Relu, expected one between them",
-                                  walk->last == VGG_ONNX_LINEAR ? "Gemm or MatMul" : "Conv");
-    if (!flat && (walk->flat || walk->pooled))
-        return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "stands behind the convolutions, where it is not expected");
-    return VGG_OK;
-}
-
-/* Writes what a node says of itself, such as " with strides=2,2 pads=1,1,1,1"; returns buffer. */
-#define ATTRIBUTES_TEXT 160
-static const char *attributes_text(char buffer[ATTRIBUTES_TEXT], const Vgg__Onnx__Node *node) {
-    size_t used = 0;
-    buffer[0] = '\0';
-    for (size_t i = 0; i < node->n_attribute && used < ATTRIBUTES_TEXT; i++) {
-        const Vgg__Onnx__Attribute *attribute = node->attribute[i];
-        for (size_t k = 0; k < attribute->n_ints && used < ATTRIBUTES_TEXT; k++) {
-            const char *name = k == 0 ? vgg_onnx_text(attribute->name) : "";
-            used += (size_t)snprintf(buffer + used, ATTRIBUTES_TEXT - used, "%s%.20s%s%lld",
-                                     k > 0      ? ","
-                                     : used > 0 ? " "
-                                                : " with ",
-                                     name, k == 0 ? "=" : "", (long long)attribute->ints[k]);
-        }
-    }
-    return buffer;
+    return vgg_sequence_convolution(&walk->sequence, &walk->weight, &walk->bias, walk->edges,
+                                    error);
 }
 
 /* ---- convolutions ---- */
 
-/* Whether the edges are padded so that a kernel of that size keeps the picture's size. */
-static bool keeps_size(const Vgg__Onnx__Node *node, size_t kernel) {
+/* What the node does at the edges of a picture; false when that is neither of the two. */
+static bool find_edges(const vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, size_t kernel,
+                       vgg_edges *edges) {
     const char *automatic = vgg_onnx_string(node, "auto_pad", "NOTSET");
-    if (strncmp(automatic, "SAME_", 5) == 0)
-        return true;
-    if (strcmp(automatic, "VALID") == 0)
-        return kernel == 1;
-    return vgg_onnx_all(node, "pads", 4, kernel == 3, kernel == 1);
+    bool none = strcmp(automatic, "VALID") == 0 || vgg_onnx_all(node, "pads", 4, 0, true);
+    bool one = vgg_onnx_all(node, "pads", 4, 1, false);
+    if (strncmp(automatic, "SAME_", 5) == 0) {
+        none = false;
+        one = true;
+    }
+    *edges = one || walk->border == 1 || kernel == 1 ? VGG_EDGES_SAME : VGG_EDGES_VALID;
+    if (kernel == 1)
+        return (none || strncmp(automatic, "SAME_", 5) == 0) && walk->border == 0;
+    return walk->border == 0 ? none || one : walk->border == 1 && none;
 }
 
 static bool has_no_pads(const Vgg__Onnx__Node *node) {
@@ -148,7 +118,7 @@ static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
         take_tensor(walk, node, vgg_onnx_input(node, 1), weight, &transposed, error);
     if (status != VGG_OK)
         return status;
-    char shape[VGG_SHAPE_TEXT], attributes[ATTRIBUTES_TEXT];
+    char shape[VGG_SHAPE_TEXT], attributes[VGG_ONNX_ATTRIBUTES];
     if (weight->dimensions != 4)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "has a weight of shape %s, expected four sizes",
@@ -158,20 +128,26 @@ static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
     bool linear = plain && sees_all(walk, node, weight);
     bool ours = plain && weight->shape[2] == weight->shape[3] &&
                 (weight->shape[2] == 3 || weight->shape[2] == 1) &&
-                keeps_size(node, weight->shape[2]);
+                find_edges(walk, node, weight->shape[2], &walk->edges);
+    size_t border = walk->border;
+    walk->border = 0;
     if (!linear && !ours)
         return vgg_onnx_fail_node(
             walk->onnx, node, error,
-            "has a kernel of %zux%zu%s, auto_pad %.20s and group %lld, expected 3x3 with "
-            "pads of 1 or 1x1, stride 1, no dilation and one group",
-            weight->shape[2], weight->shape[3], attributes_text(attributes, node),
-            vgg_onnx_string(node, "auto_pad", "NOTSET"), (long long)vgg_onnx_int(node, "group", 1));
-    status = check_order(walk, node, linear, error);
+            "has a kernel of %zux%zu%s, auto_pad %.20s, group %lld and a Pad of %zu before it, "
+            "expected 3x3 with pads of 1 or 0, or 1x1 without, stride 1, no dilation and one group",
+            weight->shape[2], weight->shape[3], vgg_onnx_attributes(attributes, node),
+            vgg_onnx_string(node, "auto_pad", "NOTSET"), (long long)vgg_onnx_int(node, "group", 1),
+            border);
+    status = linear ? VGG_OK : vgg_onnx_check_order(walk, node, error);
     if (status != VGG_OK)
         return status;
     walk->pending = linear ? VGG_ONNX_LINEAR : VGG_ONNX_CONVOLUTION;
     if (linear)
         walk->height = walk->width = 1;
+    else if (walk->edges == VGG_EDGES_VALID)
+        vgg_onnx_shrink(walk);
+    walk->flat = walk->flat || linear;
     walk->biased = vgg_onnx_input(node, 2)[0] != '\0';
     if (walk->biased)
         status =
@@ -179,38 +155,58 @@ static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
     return status;
 }
 
+/* Channels, or features, of what flows; 0 before the first convolution, or where they are not
+ * known.
+ */
+static size_t width_of(const vgg_onnx_walk *walk) {
+    if (walk->features > 0)
+        return walk->features;
+    return walk->flat ? walk->channels * walk->height * walk->width : walk->channels;
+}
+
 static vgg_status batch_norm(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
-    if (walk->last != VGG_ONNX_CONVOLUTION || walk->normalised)
-        return vgg_onnx_fail_node(walk->onnx, node, error, "does not follow a Conv");
-    double epsilon = vgg_onnx_float(node, "epsilon", VGG_BATCH_NORM_EPSILON);
-    if (!close_to(epsilon, VGG_BATCH_NORM_EPSILON))
-        return vgg_onnx_fail_node(walk->onnx, node, error, "has epsilon %g, expected %g", epsilon,
-                                  VGG_BATCH_NORM_EPSILON);
+    const vgg_norm_rule rule = {.scale = 1,
+                                .inside = vgg_onnx_float(node, "epsilon", VGG_BATCH_NORM_EPSILON)};
+    vgg_norm_rule exact = rule;
+    size_t width = width_of(walk);
+    if (walk->channels == 0 || width == 0)
+        return vgg_onnx_fail_node(walk->onnx, node, error,
+                                  "does not follow a Conv or a linear layer");
+    if (!(rule.inside >= 0 && rule.inside < 1))
+        return vgg_onnx_fail_node(walk->onnx, node, error, "has epsilon %g, expected 0 to 1",
+                                  rule.inside);
     if (vgg_onnx_int(node, "training_mode", 0) != 0 || vgg_onnx_int(node, "spatial", 1) != 1)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "is for training or not per channel, expected running statistics "
                                   "per channel");
+    if (close_to(rule.inside, VGG_BATCH_NORM_EPSILON))
+        exact.inside = VGG_BATCH_NORM_EPSILON;
     vgg_stored_tensor figures[4];
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < 4; i++) {
-        status = take_vector(walk, node, vgg_onnx_input(node, i + 1), walk->channels, &figures[i],
-                             error);
+        status = take_vector(walk, node, vgg_onnx_input(node, i + 1), width, &figures[i], error);
     }
-    walk->normalised = true;
+    if (walk->flat && walk->features == 0)
+        vgg_sequence_flatten(&walk->sequence);
+    if (status == VGG_OK)
+        status =
+            vgg_norm_fold(walk->onnx->source, vgg_onnx_text(node->name), &exact, figures, error);
+    walk->last = VGG_ONNX_NOTHING;
     return status == VGG_OK ? vgg_sequence_batch_norm(&walk->sequence, figures, error) : status;
 }
 
 static vgg_status relu(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
-    if (walk->last == VGG_ONNX_NOTHING)
+    if (walk->channels == 0)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "does not follow a layer with weights, as in a VGG network");
     walk->last = VGG_ONNX_NOTHING;
+    vgg_sequence_layer(&walk->sequence, VGG_LAYER_RELU);
     return VGG_OK;
 }
 
 static vgg_status local_response_norm(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
                                       vgg_error *error) {
-    vgg_status status = check_order(walk, node, false, error);
+    vgg_status status = vgg_onnx_check_order(walk, node, error);
     if (status != VGG_OK)
         return status;
     int64_t size = vgg_onnx_int(node, "size", 0);
@@ -225,70 +221,7 @@ static vgg_status local_response_norm(vgg_onnx_walk *walk, const Vgg__Onnx__Node
             "%g and %g",
             (long long)size, alpha, beta, bias, (long long)expected,
             VGG_LRN_ALPHA * (double)expected, VGG_LRN_BETA, VGG_LRN_K);
-    vgg_sequence_lrn(&walk->sequence);
-    vgg_text_add(&walk->trunk, walk->trunk.length > 0 ? ",L" : "L");
-    return VGG_OK;
-}
-
-/* ---- pools ---- */
-
-static vgg_status max_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
-    vgg_status status = check_order(walk, node, false, error);
-    if (status != VGG_OK)
-        return status;
-    char attributes[ATTRIBUTES_TEXT];
-    bool up = vgg_onnx_int(node, "ceil_mode", 0) != 0 ||
-              strncmp(vgg_onnx_string(node, "auto_pad", ""), "SAME_", 5) == 0;
-    if (!vgg_onnx_all(node, "kernel_shape", 2, 2, false) ||
-        !vgg_onnx_all(node, "strides", 2, 2, false) ||
-        !vgg_onnx_all(node, "dilations", 2, 1, true) || !vgg_onnx_all(node, "pads", 4, 0, true))
-        return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "is a pool%s, expected one of 2x2 with stride 2 and without "
-                                  "pads or dilation",
-                                  attributes_text(attributes, node));
-    /* Rounding up or down is the same for even sizes only. */
-    bool even = walk->height > 0 && walk->height % 2 == 0 && walk->width % 2 == 0;
-    if (up && !even)
-        return vgg_onnx_fail_node(
-            walk->onnx, node, error,
-            "rounds the size of its output up, expected down, for an input of "
-            "%zux%zu (0: unknown)",
-            walk->height, walk->width);
-    walk->height /= 2;
-    walk->width /= 2;
-    vgg_sequence_pool(&walk->sequence);
-    vgg_text_add(&walk->trunk, walk->trunk.length > 0 ? ",M" : "M");
-    return VGG_OK;
-}
-
-/* The pool between convolutions and linear layers: that of torchvision's layout, from whichever
- * size to 7 x 7, or one that changes nothing. */
-static vgg_status last_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool global,
-                            vgg_error *error) {
-    /* Linear layers that are written as convolutions may have a pool of one value behind them. */
-    vgg_status status = walk->features > 0 ? VGG_OK : check_order(walk, node, false, error);
-    if (status != VGG_OK)
-        return status;
-    walk->pooled = true;
-    bool nothing = global ? walk->height == 1 && walk->width == 1
-                          : vgg_onnx_all(node, "kernel_shape", 2, 1, false);
-    bool known = walk->height > 0 && walk->width > 0;
-    size_t high = walk->height / POOLED, wide = walk->width / POOLED;
-    bool to_seven = !global && known && walk->height == POOLED * high &&
-                    walk->width == POOLED * wide &&
-                    vgg_onnx_pair(node, "kernel_shape", high, wide, false) &&
-                    vgg_onnx_pair(node, "strides", high, wide, high == 1 && wide == 1);
-    if (!global && !has_no_pads(node))
-        to_seven = nothing = false;
-    if (!to_seven && !(nothing && vgg_onnx_all(node, "strides", 2, 1, true)))
-        return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "pools an input of %zux%zu (0: unknown) other than evenly to "
-                                  "%dx%d, as expected",
-                                  walk->height, walk->width, POOLED, POOLED);
-    if (to_seven) {
-        walk->onnx->source->graph.layout = VGG_LAYOUT_TORCHVISION;
-        walk->height = walk->width = POOLED;
-    }
+    vgg_sequence_layer(&walk->sequence, VGG_LAYER_LOCAL_RESPONSE_NORM);
     return VGG_OK;
 }
 
@@ -311,8 +244,6 @@ static vgg_status linear(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool 
     bool transposed;
     vgg_status status =
         take_tensor(walk, node, vgg_onnx_input(node, 1), weight, &transposed, error);
-    if (status == VGG_OK)
-        status = check_order(walk, node, true, error);
     if (status != VGG_OK)
         return status;
     char shape[VGG_SHAPE_TEXT];
@@ -357,6 +288,8 @@ static vgg_status add(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_erro
     const char *name = vgg_onnx_input(node, 1);
     if (vgg_onnx_find_tensor(walk->onnx, name, &transposed) == NULL)
         name = vgg_onnx_input(node, 0);
+    if (walk->channels == 0 && walk->pending == VGG_ONNX_NOTHING)
+        return vgg_onnx_prepare(walk, node, error);
     if (walk->pending == VGG_ONNX_NOTHING || walk->biased)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "does not follow a layer that lacks a bias");
@@ -366,22 +299,34 @@ static vgg_status add(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_erro
 
 /* ---- the table ---- */
 
-static vgg_status average_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
-    return last_pool(walk, node, false, error);
-}
-
-static vgg_status global_average_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
-                                      vgg_error *error) {
-    return last_pool(walk, node, true, error);
-}
-
-static vgg_status softmax(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
+/* What turns logits into probabilities. */
+static vgg_status end(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool *found,
+                      vgg_error *error) {
     int64_t axis = vgg_onnx_int(node, "axis", 1);
     if (walk->last != VGG_ONNX_LINEAR || (axis != 1 && axis != -1))
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "is not over the outputs of the last linear layer, as expected");
-    walk->onnx->source->softmax = true;
+    *found = true;
     walk->ended = true;
+    return VGG_OK;
+}
+
+static vgg_status softmax(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
+    return end(walk, node, &walk->onnx->source->softmax, error);
+}
+
+static vgg_status sigmoid(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
+    return end(walk, node, &walk->onnx->source->sigmoid, error);
+}
+
+static vgg_status dropout(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
+    double ratio = vgg_onnx_float(node, "ratio", 0.5);
+    (void)error;
+    if (walk->channels > 0 && ratio >= 0 && ratio < 1) {
+        if (walk->flat && walk->features == 0)
+            vgg_sequence_flatten(&walk->sequence);
+        vgg_sequence_dropout(&walk->sequence, ratio);
+    }
     return VGG_OK;
 }
 
@@ -419,9 +364,16 @@ static const struct {
     {"BatchNormalization", batch_norm},
     {"Relu", relu},
     {"LRN", local_response_norm},
-    {"MaxPool", max_pool},
-    {"AveragePool", average_pool},
-    {"GlobalAveragePool", global_average_pool},
+    {"MaxPool", vgg_onnx_pool},
+    {"AveragePool", vgg_onnx_pool},
+    {"GlobalAveragePool", vgg_onnx_global_pool},
+    {"GlobalMaxPool", vgg_onnx_global_pool},
+    {"ReduceMean", vgg_onnx_global_pool},
+    {"ReduceMax", vgg_onnx_global_pool},
+    {"Pad", vgg_onnx_pad},
+    {"Sub", vgg_onnx_prepare},
+    {"Mul", vgg_onnx_prepare},
+    {"Div", vgg_onnx_prepare},
     {"Flatten", flatten},
     {"Reshape", flatten},
     {"Squeeze", flatten},
@@ -429,7 +381,9 @@ static const struct {
     {"MatMul", mat_mul},
     {"Add", add},
     {"Softmax", softmax},
-    {"Dropout", pass},
+    {"LogSoftmax", softmax},
+    {"Sigmoid", sigmoid},
+    {"Dropout", dropout},
     {"Identity", pass},
     {"Cast", cast},
     {"Transpose", refuse_transpose},
@@ -445,7 +399,7 @@ vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_
         status = flush(walk, error);
     if (status == VGG_OK && walk->ended && strcmp(type, "Identity") != 0)
         return vgg_onnx_fail_node(walk->onnx, node, error,
-                                  "follows the Softmax, expected nothing behind it");
+                                  "follows the Softmax or Sigmoid, expected nothing behind it");
     for (size_t i = 0; status == VGG_OK && i < sizeof operators / sizeof *operators; i++) {
         if (strcmp(type, operators[i].type) == 0)
             return operators[i].read(walk, node, error);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "formats/onnx/onnx.h"
 
 /* Nodes between an initialiser and its use. */
@@ -44,6 +45,16 @@ bool vgg_onnx_all(const Vgg__Onnx__Node *node, const char *name, size_t count, i
     return attribute->n_ints == count;
 }
 
+size_t vgg_onnx_numbers(const Vgg__Onnx__Node *node, const char *name, int64_t *numbers,
+                        size_t most) {
+    const Vgg__Onnx__Attribute *attribute = find_attribute(node, name);
+    size_t count = attribute != NULL ? vgg_size_min(attribute->n_ints, most) : 0;
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = attribute->ints[i];
+    }
+    return count;
+}
+
 bool vgg_onnx_pair(const Vgg__Onnx__Node *node, const char *name, size_t height, size_t width,
                    bool absent) {
     const Vgg__Onnx__Attribute *attribute = find_attribute(node, name);
@@ -78,6 +89,23 @@ const Vgg__Onnx__Node *vgg_onnx_producer(const Vgg__Onnx__Graph *graph, const ch
             return node;
     }
     return NULL;
+}
+
+const char *vgg_onnx_attributes(char buffer[VGG_ONNX_ATTRIBUTES], const Vgg__Onnx__Node *node) {
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (size_t i = 0; i < node->n_attribute && used < VGG_ONNX_ATTRIBUTES; i++) {
+        const Vgg__Onnx__Attribute *attribute = node->attribute[i];
+        for (size_t k = 0; k < attribute->n_ints && used < VGG_ONNX_ATTRIBUTES; k++) {
+            const char *name = k == 0 ? vgg_onnx_text(attribute->name) : "";
+            used += (size_t)snprintf(buffer + used, VGG_ONNX_ATTRIBUTES - used, "%s%.20s%s%lld",
+                                     k > 0      ? ","
+                                     : used > 0 ? " "
+                                                : " with ",
+                                     name, k == 0 ? "=" : "", (long long)attribute->ints[k]);
+        }
+    }
+    return buffer;
 }
 
 /* ---- tensors ---- */
