@@ -9,12 +9,13 @@
 #   make valgrind  the unit tests under valgrind
 #   make fuzz      each fuzzer for a minute
 #   make failing-calls  each call of the system, of threads and of memory failing, in each command
+#   make many-networks  2,000 random networks in files of every format
 #   make abi       write anew what tests/house/abi/ keeps of this minor version
 WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls abi clean
+.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls many-networks abi clean
 
 build:
 	@scripts/packages.sh build
@@ -70,6 +71,12 @@ failing-calls:
 	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
 	@cmake --build build
 	@VGG=build/vgg VGG_BUILD=build tests/faults/failing_calls.py
+
+many-networks:
+	@scripts/packages.sh build test torch
+	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
+	@cmake --build build
+	@VGG_MANY_NETWORKS=2000 VGG=build/vgg VGG_BUILD=build /usr/bin/python3 -m pytest -q tests/formats/test_many_networks.py
 
 abi:
 	@scripts/packages.sh build test
