@@ -12,9 +12,9 @@
 
 #include "base/json_text.h"
 #include "base/memory.h"
+#include "base/notes.h"
 #include "base/text.h"
 #include "formats/keras/keras.h"
-#include "formats/notes.h"
 #include "model/description.h"
 #include "model/labels.h"
 #include "vgg/network.h"

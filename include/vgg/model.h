@@ -61,6 +61,13 @@ VGG_API vgg_status vgg_model_adapt(const vgg_model *model, const char *const *cl
  * how many layers that were. */
 VGG_API vgg_status vgg_network_take_ends(vgg_network *network, const vgg_network *from,
                                          size_t *taken, vgg_error *error);
+/* What the model is, without its values and notes, as lines of text that are freed with
+ * vgg_string_free: its network, preprocessing and class names. */
+VGG_API vgg_status vgg_model_describe(const vgg_model *model, char **text, vgg_error *error);
+/* A model of which vgg_model_describe made that text, without values (vgg_network_initialise gives
+ * it some). VGG_ERROR_FORMAT for any other text. */
+VGG_API vgg_status vgg_model_create_described(const char *text, vgg_model **model,
+                                              vgg_error *error);
 
 /* Free text that travels with the model, such as training facts: value of a key, NULL when it has
  * none. Keys that the format itself uses ("format", "vgg.…") cannot be set. */

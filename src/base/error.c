@@ -29,6 +29,8 @@ const char *vgg_status_name(vgg_status status) {
         return "VGG_ERROR_STOPPED";
     case VGG_ERROR_NUMERIC:
         return "VGG_ERROR_NUMERIC";
+    case VGG_ERROR_CHANGED:
+        return "VGG_ERROR_CHANGED";
     }
     return "VGG_ERROR_UNKNOWN";
 }

@@ -146,6 +146,17 @@ void vgg_file_drop(const unsigned char *data, size_t size) {
         madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
+vgg_status vgg_folder_sync(const char *path, vgg_error *error) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return vgg_file_fail(error, path, "open");
+    vgg_status status = VGG_OK;
+    if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+        status = vgg_file_fail(error, path, "write");
+    close(fd);
+    return status;
+}
+
 vgg_status vgg_folder_create(const char *path, vgg_error *error) {
     char *copy = vgg_text_copy(path);
     if (copy == NULL)

@@ -59,6 +59,9 @@ vgg_status vgg_file_write(vgg_file_writer *writer, const void *data, size_t size
 vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error);
 void vgg_file_abandon(vgg_file_writer *writer);
 
+/* Puts the names in a folder on the disk, as far as its file system does that. */
+vgg_status vgg_folder_sync(const char *path, vgg_error *error);
+
 /* Makes a folder and its missing parents; one that is there already is fine. */
 vgg_status vgg_folder_create(const char *path, vgg_error *error);
 

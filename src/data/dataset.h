@@ -31,6 +31,9 @@ typedef struct vgg_source {
     vgg_status (*load)(const struct vgg_source *source, const vgg_item *item, size_t limit,
                        unsigned char **bytes, size_t *size, vgg_error *error);
     void (*free)(struct vgg_source *source);
+    /* The sum (base/checksum.h) over a picture that lies decoded in memory; NULL where load is not.
+     */
+    uint64_t (*sum)(const struct vgg_source *source, const vgg_item *item);
 } vgg_source;
 
 void vgg_source_release(vgg_source *source);

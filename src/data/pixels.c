@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -30,6 +31,11 @@ static vgg_status read_picture(const vgg_source *source, const vgg_item *item,
     return VGG_OK;
 }
 
+static uint64_t sum_picture(const vgg_source *source, const vgg_item *item) {
+    const vgg_pixels *pixels = (const vgg_pixels *)source;
+    return vgg_checksum_of(vgg_pixels_picture(pixels, item->offset), picture_bytes(pixels));
+}
+
 static void free_source(vgg_source *source) {
     vgg_free(((vgg_pixels *)source)->samples);
     vgg_free(source);
@@ -50,12 +56,13 @@ vgg_status vgg_pixels_create(const char *name, size_t count, size_t height, size
         vgg_free(samples);
         return vgg_fail_memory(error, name, bytes);
     }
-    *pixels = (vgg_pixels){{.owners = 1, .read = read_picture, .free = free_source},
-                           count,
-                           width,
-                           height,
-                           channels,
-                           samples};
+    *pixels =
+        (vgg_pixels){{.owners = 1, .read = read_picture, .free = free_source, .sum = sum_picture},
+                     count,
+                     width,
+                     height,
+                     channels,
+                     samples};
     *out = pixels;
     return VGG_OK;
 }

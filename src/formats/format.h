@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 #include "base/elements.h"
+#include "base/notes.h"
 #include "base/sink.h"
 #include "formats/evidence.h"
-#include "formats/notes.h"
 #include "formats/remarks.h"
 #include "formats/storage.h"
 #include "vgg/network.h"

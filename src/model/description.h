@@ -3,8 +3,9 @@
 #define VGG_MODEL_DESCRIPTION_H
 
 #include <stdbool.h>
+#include <string.h>
 
-#include "formats/notes.h"
+#include "base/notes.h"
 #include "model/labels.h"
 #include "vgg/image.h"
 #include "vgg/model.h"
@@ -41,6 +42,11 @@ typedef struct vgg_description {
 vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
                                 vgg_description *description, vgg_error *error);
 void vgg_description_free(vgg_description *description);
+
+/* True for the keys that a model file uses itself: "format" and those that begin with "vgg.". */
+static inline bool vgg_description_reserves(const char *key) {
+    return strcmp(key, "format") == 0 || strncmp(key, "vgg.", 4) == 0;
+}
 
 /* Whether a key of metadata is one of those that a description has, or none of libvgg's. */
 bool vgg_description_knows(const char *key);

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/notes.h"
 #include "base/text.h"
-#include "formats/notes.h"
 #include "vgg/model.h"
 
 #define LABELS_FILE_MAX (16u << 20)

@@ -1,4 +1,5 @@
 #include "model/model.h"
+#include "model/description.h"
 
 #include <string.h>
 
@@ -106,7 +107,7 @@ vgg_status vgg_model_set_note(vgg_model *model, const char *key, const char *val
     if (key == NULL || value == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "a note has no %s",
                         key == NULL ? "key" : "value");
-    if (vgg_notes_reserved(key))
+    if (vgg_description_reserves(key))
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the note \"%.80s\" cannot be set: \"format\" and keys that begin with "
                         "\"vgg.\" belong to the model file itself",

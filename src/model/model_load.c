@@ -212,7 +212,8 @@ vgg_status vgg_loading_remarks(vgg_loading *l, vgg_error *error) {
 static vgg_status take_notes(const vgg_notes *metadata, vgg_model *model, vgg_error *error) {
     for (size_t i = 0; i < metadata->count; i++) {
         const vgg_note *note = &metadata->items[i];
-        if (!vgg_notes_reserved(note->key) && !vgg_notes_set(&model->notes, note->key, note->value))
+        if (!vgg_description_reserves(note->key) &&
+            !vgg_notes_set(&model->notes, note->key, note->value))
             return vgg_fail_memory(error, "a note", strlen(note->value));
     }
     return VGG_OK;

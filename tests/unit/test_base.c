@@ -42,6 +42,7 @@ static void test_status_names(void **state) {
     (void)state;
     assert_string_equal(vgg_status_name(VGG_OK), "VGG_OK");
     assert_string_equal(vgg_status_name(VGG_ERROR_NUMERIC), "VGG_ERROR_NUMERIC");
+    assert_string_equal(vgg_status_name(VGG_ERROR_CHANGED), "VGG_ERROR_CHANGED");
     assert_string_equal(vgg_status_name((vgg_status)77), "VGG_ERROR_UNKNOWN");
 }
 

@@ -1,6 +1,6 @@
-/* Keys with values: the metadata of a file and the notes of a model. */
-#ifndef VGG_FORMATS_NOTES_H
-#define VGG_FORMATS_NOTES_H
+/* Keys with values: the metadata of a file, the notes of a model, the record of a run. */
+#ifndef VGG_BASE_NOTES_H
+#define VGG_BASE_NOTES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,8 +21,5 @@ const char *vgg_notes_find(const vgg_notes *notes, const char *key);
 /* Copies both; replaces the value of a key that is there. False when memory ran out. */
 bool vgg_notes_set(vgg_notes *notes, const char *key, const char *value);
 void vgg_notes_free(vgg_notes *notes);
-
-/* True for the keys that a model file uses itself: "format" and those that begin with "vgg.". */
-bool vgg_notes_reserved(const char *key);
 
 #endif

@@ -1,4 +1,4 @@
-#include "formats/notes.h"
+#include "base/notes.h"
 
 #include <string.h>
 
@@ -69,8 +69,4 @@ void vgg_notes_free(vgg_notes *notes) {
     }
     vgg_free(notes->items);
     *notes = (vgg_notes){0};
-}
-
-bool vgg_notes_reserved(const char *key) {
-    return strcmp(key, "format") == 0 || strncmp(key, "vgg.", 4) == 0;
 }
