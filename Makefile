@@ -10,12 +10,13 @@
 #   make fuzz      each fuzzer for a minute
 #   make failing-calls  each call of the system, of threads and of memory failing, in each command
 #   make many-networks  2,000 random networks in files of every format
+#   make kills     trainings killed at any moment and resumed
 #   make abi       write anew what tests/house/abi/ keeps of this minor version
 WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls many-networks abi clean
+.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls many-networks kills abi clean
 
 build:
 	@scripts/packages.sh build
@@ -77,6 +78,13 @@ many-networks:
 	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
 	@cmake --build build
 	@VGG_MANY_NETWORKS=2000 VGG=build/vgg VGG_BUILD=build /usr/bin/python3 -m pytest -q tests/formats/test_many_networks.py
+
+KILLS ?= 1000
+kills:
+	@scripts/packages.sh build test
+	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
+	@cmake --build build
+	@VGG=build/vgg VGG_BUILD=build tests/cli/kills.py calls moments $(KILLS)
 
 abi:
 	@scripts/packages.sh build test

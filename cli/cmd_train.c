@@ -70,15 +70,27 @@ static void print_end(const vgg_cli_training *training, const vgg_train_result *
     print_next(training, file);
 }
 
-static void print_stopped(const vgg_cli_train_options *o, const vgg_error *where) {
-    char *data = vgg_cli_shell_quote(o->data), *folder = vgg_cli_shell_quote(o->folder);
-    vgg_cli_print_line("%s; %s/last.safetensors is saved", where->message, o->folder);
-    if (data != NULL && folder != NULL) {
+static void print_stopped(const vgg_cli_training *training, const vgg_error *where) {
+    char *command = vgg_cli_train_resume_command(training);
+    vgg_cli_print_line("%s; %s/last.safetensors is saved", where->message,
+                       training->options.folder);
+    if (command != NULL) {
         printf("continue with:\n");
-        vgg_cli_print_line("  %s train %s -o %s --resume", program_invocation_name, data, folder);
+        vgg_cli_print_line("  %s", command);
     }
-    free(folder);
-    free(data);
+    free(command);
+}
+
+static int fail(vgg_status status, const vgg_error *error) {
+    vgg_cli_complain("train", "%s%s", error->message,
+                     status == VGG_ERROR_CHANGED ? "; --allow-changed-data goes on with it" : "");
+    return VGG_CLI_FAILURE;
+}
+
+/* Weights that come from elsewhere than from a scheme and the seed are not made again where the run
+ * ends before its first checkpoint. */
+static bool has_own_start(const vgg_cli_train_options *o) {
+    return o->from != NULL || o->init_from != NULL || strcmp(o->init, "whiten") == 0;
 }
 
 static int run(vgg_cli_training *training) {
@@ -88,27 +100,29 @@ static int run(vgg_cli_training *training) {
     vgg_cli_method_fill(o, &method);
     vgg_train_options *options = &method.training;
     options->resume = o->resume;
-    options->folder = o->folder;
+    options->run = training->run;
+    options->save_minutes = o->save_minutes;
+    options->save_start = has_own_start(o);
+    options->check_data = o->check_data;
+    options->allow_changed_data = o->allow_changed_data;
     options->callback = vgg_cli_train_event;
     options->user = &report;
-    options->warn = vgg_cli_picture_note;
-    options->warn_user = &report.skipped;
+    options->warn = vgg_cli_train_warned;
+    options->warn_user = &report;
     vgg_train_result result = {.struct_size = sizeof result};
     vgg_error error;
-    vgg_cli_train_catch_signals();
+    vgg_cli_train_catch_signals(training);
     vgg_status trained =
         vgg_train(training->model, training->train, training->validation, options, &result, &error);
     vgg_cli_progress_clear(&report.progress);
     vgg_cli_skipped_sum(&report.skipped);
     if (trained == VGG_ERROR_STOPPED) {
         if (!o->quiet)
-            print_stopped(o, &error);
+            print_stopped(training, &error);
         return VGG_CLI_STOPPED;
     }
-    if (trained != VGG_OK) {
-        vgg_cli_complain("train", "%s", error.message);
-        return VGG_CLI_FAILURE;
-    }
+    if (trained != VGG_OK)
+        return fail(trained, &error);
     if (!o->quiet)
         print_end(training, &result);
     return result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
@@ -116,7 +130,7 @@ static int run(vgg_cli_training *training) {
 
 static int train(vgg_cli_training *training) {
     training->input_given = training->options.input.height != 0;
-    int status = vgg_cli_train_choose_folder(training);
+    int status = vgg_cli_train_take_folder(training);
     if (status == VGG_CLI_OK && training->options.resume)
         status = vgg_cli_train_open_run(training);
     if (status == VGG_CLI_OK && training->model == NULL)
@@ -129,12 +143,16 @@ static int train(vgg_cli_training *training) {
         status = vgg_cli_train_choose(training);
     if (status == VGG_CLI_OK && training->model == NULL)
         status = vgg_cli_train_make_model(training);
+    else if (status == VGG_CLI_OK && vgg_run_holds(training->run) == VGG_RUN_BEGUN)
+        status = vgg_cli_train_first_weights(training);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_freeze(training);
     if (status == VGG_CLI_OK && !training->options.resume && !training->options.quiet)
         vgg_cli_train_warn(training);
     if (status == VGG_CLI_OK && training->options.dry_run)
         return vgg_cli_train_dry_run(training);
+    if (status == VGG_CLI_OK)
+        status = vgg_cli_train_make_folder(training);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_note_options(training);
     return status == VGG_CLI_OK ? run(training) : status;
@@ -149,6 +167,7 @@ int vgg_cli_train(int argc, char **argv) {
     status = check_options(&training.options);
     if (status == VGG_CLI_OK)
         status = train(&training);
+    vgg_run_close(training.run);
     free(training.frozen);
     vgg_model_free(training.start);
     vgg_model_free(training.model);

@@ -92,7 +92,7 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
 }
 
 bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_model *model) {
-    if (vgg_model_note(model, "state.epoch") == NULL)
+    if (vgg_model_note(model, "state.copy") == NULL && vgg_model_note(model, "state.epoch") == NULL)
         return true;
     vgg_cli_complain(
         command,

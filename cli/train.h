@@ -29,7 +29,8 @@ typedef struct vgg_cli_train_options {
     size_t translate;
     const char *arch, *layout, *padding, *init, *preprocess, *schedule;
     bool batch_norm, augment, crop, shuffle;
-    bool strict, resume, overwrite, quiet;
+    bool strict, resume, overwrite, quiet, check_data, allow_changed_data;
+    double save_minutes;
     double dropout, rate, momentum, weight_decay, gamma, validation_split;
     size_t epochs, batch, micro_batch, step_epochs, threads, workers;
     uint64_t seed;
@@ -57,10 +58,12 @@ typedef struct vgg_cli_training {
     vgg_dataset_info info;
     size_t resize; /* the pictures' short side before the cut-out; 0: as the preset has it */
     vgg_model *model;
-    vgg_model *start; /* of --from, until its weights are taken */
-    bool new_head;    /* the start had other classes */
-    size_t taken;     /* layers of --init-from */
-    char *frozen;     /* the text of --freeze, when it is the run's */
+    vgg_model *start;   /* of --from, until its weights are taken */
+    bool new_head;      /* the start had other classes */
+    size_t taken;       /* layers of --init-from */
+    char *frozen;       /* the text of --freeze, when it is the run's */
+    vgg_run *run;       /* the folder, once it is in hand */
+    char changes[1024]; /* options of the run that it goes on without: "--lr 0.01 (was 0.1)" */
 } vgg_cli_training;
 
 /* ---- train_options.c ---- */
@@ -143,22 +146,29 @@ int vgg_cli_train_make_model(vgg_cli_training *training);
 /* Says what will be trained on what. */
 void vgg_cli_train_print_plan(const vgg_cli_training *training);
 
-/* ---- train_resume.c: the run's folder ---- */
+/* ---- train_run.c: the run's folder ---- */
 
-/* Chooses the folder, and refuses one that holds a model which would be lost. */
-int vgg_cli_train_choose_folder(vgg_cli_training *training);
-/* Forgets the models of the run that --overwrite allows to replace. */
-void vgg_cli_train_clear_folder(const vgg_cli_training *training);
-/* Opens the model of the run to continue, and takes over the options that were not given. */
-int vgg_cli_train_open_run(vgg_cli_training *training);
-/* Writes the options into the model's notes. */
+/* Takes a folder that is there already in hand, and refuses one that holds a model which would be
+ * lost, or nothing to continue. */
+int vgg_cli_train_take_folder(vgg_cli_training *training);
+/* Makes the folder that is not there yet; without a name the first of vgg-run, vgg-run-2, ... that
+ * is free. */
+int vgg_cli_train_make_folder(vgg_cli_training *training);
+/* Writes the options into the notes of the model and of the run. */
 int vgg_cli_train_note_options(vgg_cli_training *training);
+
+/* ---- train_resume.c: continuing a run ---- */
+
+/* Opens the model of the run to continue, or makes it again where none was saved, and takes over
+ * the options that were not given. */
+int vgg_cli_train_open_run(vgg_cli_training *training);
 
 /* ---- train_report.c: while it runs ---- */
 
 typedef struct vgg_cli_train_report {
     const vgg_cli_training *training;
     bool quiet, show_rate;
+    bool begun;
     bool advised; /* that the network does not learn */
     size_t threads, classes;
     vgg_cli_progress progress;
@@ -167,10 +177,20 @@ typedef struct vgg_cli_train_report {
 } vgg_cli_train_report;
 
 vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_training *training);
-/* A vgg_train_callback; user is the report. Says what will be trained, and lets the former run go,
- * when all that can fail before the first step has gone well. Asks for an end after Ctrl-C. */
+/* A vgg_train_callback; user is the report. Says what will be trained when all that can fail before
+ * the first step has gone well. Asks for an end after Ctrl-C. */
 bool vgg_cli_train_event(void *user, const vgg_train_event *event);
-/* From now on Ctrl-C and SIGTERM only ask for an end; the second of a kind ends the process. */
-void vgg_cli_train_catch_signals(void);
+/* A vgg_warning_callback, likewise. */
+void vgg_cli_train_warned(void *user, const char *message);
+
+/* ---- train_signals.c ---- */
+
+/* From now on Ctrl-C and SIGTERM only ask for an end, which they say; the second of a kind ends the
+ * process, and says how to go on. */
+void vgg_cli_train_catch_signals(const vgg_cli_training *training);
+/* Whether an end was asked for. */
+bool vgg_cli_train_stop_asked(void);
+/* "vgg train DATA -o RUN --resume"; freed by the caller, NULL when memory ran out. */
+char *vgg_cli_train_resume_command(const vgg_cli_training *training);
 
 #endif

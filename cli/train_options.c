@@ -7,7 +7,7 @@
 #include "cli/train.h"
 
 #define START_OPTIONS 3
-#define RUNNING_OPTIONS 8
+#define RUNNING_OPTIONS 11
 
 static const char *const schemes[] = {"kaiming", "glorot", "paper", "dirac", "whiten", NULL};
 static const char *const schedules[] = {[VGG_SCHEDULE_CONSTANT] = "constant",
@@ -289,6 +289,23 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .name = "overwrite",
          .value = &o->overwrite,
          .help = "replace the run that is in RUN"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "save-minutes",
+         .argument = "N",
+         .value = &o->save_minutes,
+         .minimum = 0,
+         .maximum = 1e6,
+         .help = "save when so many minutes have passed since the last checkpoint; 0: only at the "
+                 "ends of epochs"},
+        {.type = VGG_CLI_FLAG,
+         .name = "check-data",
+         .value = &o->check_data,
+         .help = "read all pictures before the first step, and note a sum over them in RUN; with "
+                 "--resume, compare it. Without, their names and sizes are compared"},
+        {.type = VGG_CLI_FLAG,
+         .name = "allow-changed-data",
+         .value = &o->allow_changed_data,
+         .help = "resume even though the data is not what RUN began with"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_workers_option(&o->workers),
         vgg_cli_strict_option(&o->strict),
@@ -321,6 +338,7 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
         .weight_decay = training.weight_decay,
         .gamma = training.gamma,
         .validation_split = 0.1,
+        .save_minutes = training.save_minutes,
         .epochs = training.epochs,
         .batch = training.batch,
         .micro_batch = training.micro_batch,
@@ -375,7 +393,7 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
             "After each epoch the model is measured on the validation pictures and written to "
             "RUN/last.safetensors, and to RUN/best.safetensors when it is the best so far, or "
             "nothing validates. Ctrl-C saves last.safetensors and ends the training; --resume "
-            "continues it.",
+            "continues it, however it ended.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    trained, but pictures could not be read and were left out\n"

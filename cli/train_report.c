@@ -1,6 +1,5 @@
-/* What `vgg train` says while it runs, and how Ctrl-C reaches it. */
+/* What `vgg train` says while it runs. */
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,24 +11,6 @@
 #define LINE_EVERY 10.0
 /* Share of an epoch spent waiting for pictures that is more worth its place than the speed. */
 #define WAITED_MUCH 0.1
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int signal_number) {
-    (void)signal_number;
-    stop_asked = 1;
-}
-
-void vgg_cli_train_catch_signals(void) {
-    /* SA_RESETHAND: the second signal does what it always did. */
-    struct sigaction action = {.sa_handler = ask_to_stop};
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    /* A closed pipe, as of `vgg train data | head`, is no reason to lose the training. */
-    signal(SIGPIPE, SIG_IGN);
-}
 
 vgg_cli_train_report vgg_cli_train_report_init(const vgg_cli_training *training) {
     const vgg_cli_train_options *options = &training->options;
@@ -159,12 +140,19 @@ static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *eve
 }
 
 static void begin(vgg_cli_train_report *report, const vgg_train_event *event) {
-    if (report->training->options.overwrite)
-        vgg_cli_train_clear_folder(report->training);
+    report->begun = true;
     if (report->quiet)
         return;
     vgg_cli_train_print_plan(report->training);
     print_machine(report, event);
+}
+
+void vgg_cli_train_warned(void *user, const char *message) {
+    vgg_cli_train_report *report = user;
+    if (report->begun)
+        vgg_cli_picture_note(&report->skipped, message);
+    else if (!report->quiet)
+        vgg_cli_note((void *)"train", message);
 }
 
 bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
@@ -179,5 +167,5 @@ bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
         print_epoch(report, event);
     else if (!report->quiet)
         show_step(report, event);
-    return !stop_asked;
+    return !vgg_cli_train_stop_asked();
 }

@@ -1,113 +1,12 @@
-/* The folder of a run: choosing one, and continuing the run that is in it. */
+/* Continuing the run that is in a folder. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/data_split.h"
 #include "cli/habits.h"
 #include "cli/message.h"
 #include "cli/train.h"
-
-/* What a run leaves in its folder, beside its log. */
-static const char *const model_files[] = {"best.safetensors", "last.safetensors",
-                                          "state.safetensors"};
-#define MODEL_FILES (sizeof model_files / sizeof model_files[0])
-
-static bool file_in(const char *folder, const char *name, char *path, size_t size) {
-    return (size_t)snprintf(path, size, "%s/%s", folder, name) < size && access(path, F_OK) == 0;
-}
-
-/* Takes the first of vgg-run, vgg-run-2, ... that is free. */
-static void choose_default(vgg_cli_training *training) {
-    char *name = training->default_folder;
-    size_t size = sizeof training->default_folder;
-    snprintf(name, size, "vgg-run");
-    for (unsigned number = 2; access(name, F_OK) == 0; number++) {
-        snprintf(name, size, "vgg-run-%u", number);
-    }
-    training->options.folder = name;
-}
-
-int vgg_cli_train_choose_folder(vgg_cli_training *training) {
-    const vgg_cli_train_options *o = &training->options;
-    char path[4096];
-    if (o->folder == NULL) {
-        choose_default(training);
-        return VGG_CLI_OK;
-    }
-    struct stat info;
-    if (stat(o->folder, &info) == 0 && !S_ISDIR(info.st_mode)) {
-        vgg_cli_complain("train", "%s: is there already and is not a folder", o->folder);
-        return VGG_CLI_FAILURE;
-    }
-    for (size_t i = 0; i < MODEL_FILES && !o->resume && !o->overwrite; i++) {
-        if (file_in(o->folder, model_files[i], path, sizeof path)) {
-            vgg_cli_complain("train",
-                             "%s: holds a run already; --resume continues it, --overwrite replaces "
-                             "it, or name another folder",
-                             o->folder);
-            return VGG_CLI_FAILURE;
-        }
-    }
-    return VGG_CLI_OK;
-}
-
-void vgg_cli_train_clear_folder(const vgg_cli_training *training) {
-    char path[4096];
-    for (size_t i = 0; i < MODEL_FILES; i++) {
-        /* One that cannot be removed cannot be replaced either, which the training will say. */
-        if (file_in(training->options.folder, model_files[i], path, sizeof path))
-            unlink(path);
-    }
-}
-
-static void note_key(const vgg_cli_option *option, char buffer[VGG_CLI_TEXT_SIZE]) {
-    snprintf(buffer, VGG_CLI_TEXT_SIZE, "options.%s", option->name);
-}
-
-/* Of a run that an earlier version began the split is known without. */
-static vgg_status note_split(const vgg_cli_training *training, vgg_error *error) {
-    if (training->options.resume && vgg_model_note(training->model, VGG_CLI_SPLIT_NOTE) == NULL)
-        return VGG_OK;
-    return vgg_model_set_note(training->model, VGG_CLI_SPLIT_NOTE,
-                              training->split != NULL ? training->split : "none", error);
-}
-
-/* The value as earlier versions note it too: the flip was a switch, and nothing frozen 0 blocks. */
-static const char *noted_value(const vgg_cli_option *option, char buffer[VGG_CLI_VALUE_SIZE]) {
-    const char *value = vgg_cli_option_text(option, buffer);
-    if (value == NULL && strcmp(option->name, "freeze") == 0)
-        return "0";
-    if (value == NULL || strcmp(option->name, "flip") != 0 || strcmp(value, "alternate") == 0)
-        return value;
-    return strcmp(value, "random") == 0 ? "true" : "false";
-}
-
-int vgg_cli_train_note_options(vgg_cli_training *training) {
-    vgg_error unnoted;
-    if (note_split(training, &unnoted) != VGG_OK) {
-        vgg_cli_complain("train", "%s", unnoted.message);
-        return VGG_CLI_FAILURE;
-    }
-    vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
-    vgg_cli_learning_options(&training->options, options);
-    for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS; i++) {
-        char key[VGG_CLI_TEXT_SIZE], buffer[VGG_CLI_VALUE_SIZE];
-        vgg_error error;
-        note_key(&options[i], key);
-        const char *value = noted_value(&options[i], buffer);
-        /* What came after version 0.1 is noted where it is used, so that other runs stay its. */
-        if (i >= VGG_CLI_BASE_OPTIONS && !*options[i].given)
-            continue;
-        if (value != NULL && vgg_model_set_note(training->model, key, value, &error) != VGG_OK) {
-            vgg_cli_complain("train", "%s", error.message);
-            return VGG_CLI_FAILURE;
-        }
-    }
-    return VGG_CLI_OK;
-}
 
 /* Options that the place where a run stopped depends on. */
 static bool is_fixed(const char *name) {
@@ -127,19 +26,33 @@ static const char *flip_of(const char *note) {
     return strcmp(note, "false") == 0 ? "none" : note;
 }
 
-/* Gives an option the value that the run noted, unless the user gave another. */
-static int take_note(const vgg_cli_training *training, const vgg_cli_option *option) {
+static void note_change(vgg_cli_training *training, const char *name, const char *given,
+                        const char *note) {
+    size_t used = strlen(training->changes);
+    snprintf(training->changes + used, sizeof training->changes - used, "%s--%s %s (was %s)",
+             used > 0 ? ", " : "", name, given, note);
+}
+
+/* Gives an option the value that the run noted, unless the user gave another. Earlier versions
+ * noted it in the model only. */
+static int take_note(vgg_cli_training *training, const vgg_cli_option *option) {
     char key[VGG_CLI_TEXT_SIZE], buffer[VGG_CLI_VALUE_SIZE];
-    note_key(option, key);
-    const char *note = vgg_model_note(training->model, key);
+    snprintf(key, sizeof key, "options.%s", option->name);
+    const char *note = vgg_run_note(training->run, key);
+    if (note == NULL)
+        note = vgg_model_note(training->model, key);
     if (note == NULL)
         return VGG_CLI_OK;
     if (strcmp(option->name, "flip") == 0)
         note = flip_of(note);
     if (*option->given) {
         const char *given = vgg_cli_option_text(option, buffer);
-        if (!is_fixed(option->name) || strcmp(note, given) == 0)
+        if (given == NULL || strcmp(note, given) == 0)
             return VGG_CLI_OK;
+        if (!is_fixed(option->name)) {
+            note_change(training, option->name, given, note);
+            return VGG_CLI_OK;
+        }
         vgg_cli_complain("train", "--%s: found %s, but the run in %s has %s, which cannot change",
                          option->name, given, training->options.folder, note);
         return VGG_CLI_FAILURE;
@@ -151,9 +64,8 @@ static int take_note(const vgg_cli_training *training, const vgg_cli_option *opt
         taken = vgg_cli_option_store(option, note);
     if (!taken) {
         char expected[VGG_CLI_EXPECTED_SIZE];
-        vgg_cli_complain("train", "%s/last.safetensors: its %s is \"%s\", expected %s",
-                         training->options.folder, key, note,
-                         vgg_cli_option_expected(option, expected));
+        vgg_cli_complain("train", "%s: its %s is \"%s\", expected %s", training->options.folder,
+                         key, note, vgg_cli_option_expected(option, expected));
         return VGG_CLI_FAILURE;
     }
     /* The value is the run's own: nothing is chosen by looking at the data. */
@@ -256,21 +168,38 @@ static int keep_frozen(vgg_cli_training *training) {
     return VGG_CLI_FAILURE;
 }
 
-int vgg_cli_train_open_run(vgg_cli_training *training) {
-    const char *folder = training->options.folder;
+static int fail(const vgg_error *error) {
+    vgg_cli_complain("train", "%s", error->message);
+    return VGG_CLI_FAILURE;
+}
+
+/* The model of a run of which nothing was saved, with what it would have noted of its data. */
+static vgg_status make_model(vgg_cli_training *training, vgg_error *error) {
+    const char *split = vgg_run_note(training->run, VGG_CLI_SPLIT_NOTE);
+    vgg_status status = vgg_run_model(training->run, &training->model, error);
+    if (status == VGG_OK && split != NULL)
+        status = vgg_model_set_note(training->model, VGG_CLI_SPLIT_NOTE, split, error);
+    return status;
+}
+
+static int open_model(vgg_cli_training *training) {
     char path[4096];
-    if (!file_in(folder, "last.safetensors", path, sizeof path)) {
-        vgg_cli_complain("train", "--resume: %s holds no run, expected %s", folder, path);
-        return VGG_CLI_FAILURE;
-    }
     vgg_error error;
-    if (vgg_model_load(path, NULL, &training->model, &error) != VGG_OK) {
-        vgg_cli_complain("train", "%s", error.message);
-        return VGG_CLI_FAILURE;
-    }
+    vgg_status status = vgg_run_check(training->run, &error);
+    snprintf(path, sizeof path, "%s/last.safetensors", training->options.folder);
+    if (status == VGG_OK && vgg_run_holds(training->run) == VGG_RUN_BEGUN)
+        status = make_model(training, &error);
+    else if (status == VGG_OK)
+        status = vgg_model_load(path, NULL, &training->model, &error);
+    return status == VGG_OK ? VGG_CLI_OK : fail(&error);
+}
+
+int vgg_cli_train_open_run(vgg_cli_training *training) {
     vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
+    int status = open_model(training);
+    if (status == VGG_CLI_OK && !check_network(training))
+        status = VGG_CLI_FAILURE;
     vgg_cli_learning_options(&training->options, options);
-    int status = check_network(training) ? VGG_CLI_OK : VGG_CLI_FAILURE;
     for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS && status == VGG_CLI_OK; i++) {
         status = take_note(training, &options[i]);
     }

@@ -283,6 +283,14 @@ void vgg_cli_train_print_plan(const vgg_cli_training *training) {
                                vgg_network_describe(vgg_model_network(training->model))->dropout),
            (unsigned long long)o->seed);
     vgg_cli_train_print_start(training);
-    vgg_cli_print_line("run       %s%s", o->folder, o->resume ? ", continued" : "");
+    const char *how = !o->resume ? ""
+                      : vgg_run_holds(training->run) == VGG_RUN_BEGUN
+                          ? ", begun again: nothing of it was saved"
+                          : ", continued";
+    /* A dry run has no folder. */
+    vgg_cli_print_line("run       %s%s", o->folder != NULL ? o->folder : "vgg-run or the next free",
+                       how);
+    if (training->changes[0] != '\0')
+        vgg_cli_print_line("changed   %s", training->changes);
     fflush(stdout);
 }

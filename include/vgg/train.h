@@ -10,6 +10,7 @@
 #include "vgg/model.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
+#include "vgg/run.h"
 #include "vgg/status.h"
 
 #ifdef __cplusplus
@@ -211,8 +212,20 @@ typedef struct vgg_train_options {
      * at random. The loss is that of both classes in the same shares, the accuracy that of the
      * picture's own. */
     double mixup, cutmix;
-    vgg_warning_callback *warn; /* as in vgg_loader_options, heard on the first pass over the data.
-                                 * Default NULL */
+    vgg_run *run; /* the run that it is, in place of `folder`; it must outlive the trainer. Default
+                   * NULL: `folder` is opened as one while the training lasts */
+    double save_minutes; /* vgg_train saves when so many minutes have passed since the last
+                          * checkpoint, default 10; 0: only at the ends of epochs */
+    bool save_start;     /* the first weights are saved when the run begins, default false: where it
+                          * ends before its first checkpoint, whoever resumes it makes them again */
+    bool check_data; /* notes a sum over the bytes of all pictures when a run begins, for which they
+                      * are read, and compares it when it is resumed, default false */
+    bool allow_changed_data;    /* a run is resumed on other data than it began with, default false:
+                                 * that is VGG_ERROR_CHANGED, and the message names the changes */
+    vgg_warning_callback *warn; /* default NULL. Hears, when a run is resumed, what is not as it was
+                                 * and does no harm or is allowed: the version, the instruction
+                                 * tier, the data; and on the first pass over the data what
+                                 * vgg_loader_options.warn hears */
     void *warn_user;
 } vgg_train_options;
 

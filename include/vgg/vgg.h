@@ -11,6 +11,7 @@
 #include "vgg/network.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
+#include "vgg/run.h"
 #include "vgg/status.h"
 #include "vgg/stream.h"
 #include "vgg/threads.h"

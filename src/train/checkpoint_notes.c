@@ -1,5 +1,6 @@
 /* The notes of a checkpoint: how far the training has come, what is frozen, and what the rows in
- * use remember beside tensors. */
+ * use remember beside tensors. They stand in the run's record; versions before it had them in
+ * state.safetensors. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,19 +19,19 @@ static vgg_status note_count(vgg_model *model, const char *key, uint64_t value, 
 }
 
 /* As a hexadecimal fraction, so that the very same number is read back. */
-static vgg_status note_real(vgg_model *model, const char *key, double value, vgg_error *error) {
+static vgg_status set_real(vgg_notes *notes, const char *key, double value, vgg_error *error) {
     char text[64];
     snprintf(text, sizeof text, "%a", value);
-    return vgg_model_set_note(model, key, text, error);
+    return vgg_run_record_set(notes, key, text, error);
 }
 
 static vgg_status fail_note(const char *key, vgg_error *error) {
     return vgg_fail(error, VGG_ERROR_FORMAT, "the note \"%s\" is missing or is no number", key);
 }
 
-static vgg_status read_count(const vgg_model *model, const char *key, uint64_t *value,
+static vgg_status read_count(const vgg_notes *notes, const char *key, uint64_t *value,
                              vgg_error *error) {
-    const char *text = vgg_model_note(model, key);
+    const char *text = vgg_notes_find(notes, key);
     char *end;
     if (text == NULL || *text == '\0')
         return fail_note(key, error);
@@ -38,9 +39,9 @@ static vgg_status read_count(const vgg_model *model, const char *key, uint64_t *
     return *end == '\0' ? VGG_OK : fail_note(key, error);
 }
 
-static vgg_status read_real(const vgg_model *model, const char *key, double *value,
+static vgg_status read_real(const vgg_notes *notes, const char *key, double *value,
                             vgg_error *error) {
-    const char *text = vgg_model_note(model, key);
+    const char *text = vgg_notes_find(notes, key);
     char *end;
     if (text == NULL || *text == '\0')
         return fail_note(key, error);
@@ -60,37 +61,34 @@ static char *frozen_text(const vgg_network *network) {
     return text;
 }
 
-static vgg_status note_frozen(const vgg_network *network, vgg_model *model, vgg_error *error) {
+static vgg_status note_frozen(const vgg_network *network, vgg_notes *notes, vgg_error *error) {
     char *text = frozen_text(network);
     if (text == NULL)
         return vgg_fail_memory(error, "the note \"state.frozen\"", network->layer_count);
-    vgg_status status = vgg_model_set_note(model, "state.frozen", text, error);
+    vgg_status status = vgg_run_record_set(notes, "state.frozen", text, error);
     vgg_free(text);
     return status;
 }
 
-static vgg_status describe_progress(vgg_model *model, const vgg_progress *progress,
+static vgg_status describe_progress(vgg_notes *notes, const vgg_progress *progress,
                                     vgg_error *error) {
     const struct {
         const char *key;
         uint64_t value;
     } counts[] = {
-        {"state.seed", progress->seed},
-        {"state.epoch", progress->epoch},
-        {"state.step", progress->step},
-        {"state.updates", progress->updates},
-        {"state.images", progress->images},
-        {"state.hits", progress->hits},
-        {"state.best_epoch", progress->best_epoch},
+        {"state.seed", progress->seed},       {"state.epoch", progress->epoch},
+        {"state.step", progress->step},       {"state.ended", progress->ended},
+        {"state.updates", progress->updates}, {"state.images", progress->images},
+        {"state.hits", progress->hits},       {"state.best_epoch", progress->best_epoch},
     };
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < sizeof counts / sizeof *counts; i++) {
-        status = note_count(model, counts[i].key, counts[i].value, error);
+        status = vgg_run_record_set_count(notes, counts[i].key, counts[i].value, error);
     }
     if (status == VGG_OK)
-        status = note_real(model, "state.loss", progress->loss, error);
+        status = set_real(notes, "state.loss", progress->loss, error);
     if (status == VGG_OK)
-        status = note_real(model, "state.best_top1", progress->best_top1, error);
+        status = set_real(notes, "state.best_top1", progress->best_top1, error);
     return status;
 }
 
@@ -101,33 +99,40 @@ static void schedule_key(const char *name, char key[VGG_CHECKPOINT_NAME]) {
 
 /* What the rows in use remember beside tensors. The optimiser is named where it is not the first of
  * the table. */
-static vgg_status describe_rows(vgg_model *model, const vgg_trainer *trainer, vgg_error *error) {
+static vgg_status describe_rows(vgg_notes *notes, const vgg_trainer *trainer, vgg_error *error) {
     const vgg_scheduler *scheduler = &trainer->scheduler;
     const char *optimiser = trainer->optimiser->row->name;
     vgg_status status = VGG_OK;
     if (strcmp(optimiser, vgg_optimiser_name(VGG_OPTIMISER_SGD)) != 0)
-        status = vgg_model_set_note(model, "state.optimiser", optimiser, error);
+        status = vgg_run_record_set(notes, "state.optimiser", optimiser, error);
     for (size_t i = 0; i < VGG_SCHEDULE_STATE_MAX && scheduler->row->state[i] != NULL; i++) {
         char key[VGG_CHECKPOINT_NAME];
         schedule_key(scheduler->row->state[i], key);
         if (status == VGG_OK)
-            status = note_real(model, key, scheduler->state[i], error);
+            status = set_real(notes, key, scheduler->state[i], error);
     }
     return status;
 }
 
-vgg_status vgg_checkpoint_describe(const vgg_trainer *trainer, vgg_model *state, vgg_error *error) {
-    vgg_status status = describe_progress(state, &trainer->progress, error);
+vgg_status vgg_checkpoint_describe(const vgg_trainer *trainer, vgg_notes *notes, vgg_error *error) {
+    vgg_status status = describe_progress(notes, &trainer->progress, error);
     if (status == VGG_OK)
-        status = describe_rows(state, trainer, error);
-    return status == VGG_OK ? note_frozen(trainer->network, state, error) : status;
+        status = describe_rows(notes, trainer, error);
+    if (status == VGG_OK)
+        status = note_frozen(trainer->network, notes, error);
+    if (status == VGG_OK)
+        status = vgg_run_record_set(notes, "made.version", vgg_version(), error);
+    if (status == VGG_OK)
+        status = vgg_run_record_set(notes, "made.tier", vgg_cpu_tier(), error);
+    return status;
 }
 
 vgg_status vgg_checkpoint_describe_model(const vgg_trainer *trainer, vgg_error *error) {
     vgg_model *model = trainer->model;
+    size_t epochs = trainer->progress.epoch + (trainer->progress.ended ? 1 : 0);
     vgg_status status = note_count(model, "training.seed", trainer->progress.seed, error);
     if (status == VGG_OK)
-        status = note_count(model, "training.epochs", trainer->progress.epoch, error);
+        status = note_count(model, "training.epochs", epochs, error);
     if (status == VGG_OK)
         status = note_count(model, "training.steps", trainer->progress.updates, error);
     return status;
@@ -135,8 +140,9 @@ vgg_status vgg_checkpoint_describe_model(const vgg_trainer *trainer, vgg_error *
 
 /* ---- reading ---- */
 
-static vgg_status read_progress(const vgg_model *model, vgg_progress *progress, vgg_error *error) {
+static vgg_status read_progress(const vgg_notes *notes, vgg_progress *progress, vgg_error *error) {
     uint64_t epoch, step, images, hits, best_epoch;
+    const char *ended = vgg_notes_find(notes, "state.ended");
     const struct {
         const char *key;
         uint64_t *value;
@@ -146,7 +152,7 @@ static vgg_status read_progress(const vgg_model *model, vgg_progress *progress, 
         {"state.best_epoch", &best_epoch},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        vgg_status status = read_count(model, counts[i].key, counts[i].value, error);
+        vgg_status status = read_count(notes, counts[i].key, counts[i].value, error);
         if (status != VGG_OK)
             return status;
     }
@@ -155,20 +161,25 @@ static vgg_status read_progress(const vgg_model *model, vgg_progress *progress, 
     progress->images = images;
     progress->hits = hits;
     progress->best_epoch = best_epoch;
-    vgg_status status = read_real(model, "state.loss", &progress->loss, error);
+    progress->ended = ended != NULL && strcmp(ended, "1") == 0;
+    vgg_status status = read_real(notes, "state.loss", &progress->loss, error);
     return status != VGG_OK ? status
-                            : read_real(model, "state.best_top1", &progress->best_top1, error);
+                            : read_real(notes, "state.best_top1", &progress->best_top1, error);
 }
 
 /* The same layers must be frozen as in the run that is continued. */
-static vgg_status check_frozen(const vgg_network *network, const vgg_model *model,
+static vgg_status check_frozen(const vgg_network *network, const vgg_notes *notes,
                                vgg_error *error) {
-    const char *note = vgg_model_note(model, "state.frozen");
+    const char *note = vgg_notes_find(notes, "state.frozen");
     char *text = frozen_text(network);
     if (text == NULL)
         return vgg_fail_memory(error, "the note \"state.frozen\"", network->layer_count);
     vgg_status status = VGG_OK;
-    if (note == NULL || strcmp(note, text) != 0)
+    if (note != NULL && strlen(note) != strlen(text))
+        status = vgg_fail(error, VGG_ERROR_SHAPE,
+                          "is of another network, with weights in %zu layers, expected %zu",
+                          strlen(note), strlen(text));
+    else if (note == NULL || strcmp(note, text) != 0)
         status = vgg_fail(error, VGG_ERROR_ARGUMENT,
                           "the run froze the layers marked in %s, expected %s",
                           note == NULL ? "(no note)" : note, text);
@@ -176,10 +187,10 @@ static vgg_status check_frozen(const vgg_network *network, const vgg_model *mode
     return status;
 }
 
-static vgg_status read_rows(const vgg_model *model, vgg_trainer *trainer, vgg_error *error) {
+static vgg_status read_rows(const vgg_notes *notes, vgg_trainer *trainer, vgg_error *error) {
     vgg_scheduler *scheduler = &trainer->scheduler;
     const char *expected = trainer->optimiser->row->name;
-    const char *found = vgg_model_note(model, "state.optimiser");
+    const char *found = vgg_notes_find(notes, "state.optimiser");
     if (found == NULL)
         found = vgg_optimiser_name(VGG_OPTIMISER_SGD);
     if (strcmp(found, expected) != 0)
@@ -190,19 +201,56 @@ static vgg_status read_rows(const vgg_model *model, vgg_trainer *trainer, vgg_er
         char key[VGG_CHECKPOINT_NAME];
         schedule_key(scheduler->row->state[i], key);
         if (status == VGG_OK)
-            status = read_real(model, key, &scheduler->state[i], error);
+            status = read_real(notes, key, &scheduler->state[i], error);
     }
     return status;
 }
 
-vgg_status vgg_checkpoint_read(vgg_trainer *trainer, const vgg_model *state, vgg_progress *progress,
+vgg_status vgg_checkpoint_read(vgg_trainer *trainer, const vgg_notes *notes, vgg_progress *progress,
                                vgg_error *error) {
-    vgg_status status = read_progress(state, progress, error);
+    vgg_status status = read_progress(notes, progress, error);
     if (status == VGG_OK)
-        status = read_rows(state, trainer, error);
-    return status == VGG_OK ? check_frozen(trainer->network, state, error) : status;
+        status = read_rows(notes, trainer, error);
+    return status == VGG_OK ? check_frozen(trainer->network, notes, error) : status;
+}
+
+/* ---- what versions without a record have in their models ---- */
+
+static vgg_status copy_note(const vgg_model *model, const char *key, vgg_notes *notes,
+                            vgg_error *error) {
+    const char *value = vgg_model_note(model, key);
+    return value == NULL ? VGG_OK : vgg_run_record_set(notes, key, value, error);
+}
+
+vgg_status vgg_checkpoint_read_earlier(vgg_trainer *trainer, const vgg_model *state,
+                                       vgg_progress *progress, vgg_error *error) {
+    static const char *const keys[] = {"state.seed",       "state.epoch",  "state.step",
+                                       "state.updates",    "state.images", "state.hits",
+                                       "state.best_epoch", "state.loss",   "state.best_top1",
+                                       "state.optimiser",  "state.frozen"};
+    const char *const *names = trainer->scheduler.row->state;
+    vgg_notes notes = {0};
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < sizeof keys / sizeof *keys; i++) {
+        status = copy_note(state, keys[i], &notes, error);
+    }
+    for (size_t i = 0; i < VGG_SCHEDULE_STATE_MAX && names[i] != NULL && status == VGG_OK; i++) {
+        char key[VGG_CHECKPOINT_NAME];
+        schedule_key(names[i], key);
+        status = copy_note(state, key, &notes, error);
+    }
+    if (status == VGG_OK)
+        status = vgg_checkpoint_read(trainer, &notes, progress, error);
+    vgg_notes_free(&notes);
+    return status;
 }
 
 vgg_status vgg_checkpoint_read_model(const vgg_model *model, uint64_t *updates, vgg_error *error) {
-    return read_count(model, "training.steps", updates, error);
+    static const char key[] = "training.steps";
+    vgg_notes notes = {0};
+    vgg_status status = copy_note(model, key, &notes, error);
+    if (status == VGG_OK)
+        status = read_count(&notes, key, updates, error);
+    vgg_notes_free(&notes);
+    return status;
 }

@@ -18,9 +18,12 @@ static vgg_status start_epoch(vgg_trainer *trainer, vgg_error *error) {
         return status;
     trainer->epoch_started = vgg_clock_seconds();
     trainer->waited = 0;
-    if (trainer->loader != NULL)
-        status = vgg_loader_start(trainer->loader, trainer->progress.epoch, trainer->progress.step,
-                                  error);
+    if (trainer->loader != NULL && !trainer->progress.ended) {
+        size_t batches = vgg_loader_batch_count(trainer->loader), step = trainer->progress.step;
+        if (trainer->data_changed) /* there may be fewer than the run has seen of this epoch */
+            step = vgg_size_min(step, batches);
+        status = vgg_loader_start(trainer->loader, trainer->progress.epoch, step, error);
+    }
     trainer->in_epoch = status == VGG_OK;
     return status;
 }
@@ -28,7 +31,9 @@ static vgg_status start_epoch(vgg_trainer *trainer, vgg_error *error) {
 static vgg_status finish_step(vgg_trainer *trainer, vgg_error *error) {
     trainer->progress.step++;
     vgg_train_event event = vgg_trainer_describe(trainer, VGG_EVENT_STEP);
-    return vgg_trainer_tell(trainer, &event, error);
+    vgg_status logged = vgg_trainer_log(trainer, &event, error);
+    vgg_status told = vgg_trainer_tell(trainer, &event, logged == VGG_OK ? error : NULL);
+    return logged != VGG_OK ? logged : told;
 }
 
 static vgg_status check_arrays(const vgg_trainer *trainer, const size_t *classes, size_t count,
@@ -102,8 +107,9 @@ vgg_status vgg_trainer_step_data(vgg_trainer *trainer, bool *more, vgg_error *er
     if (trainer->loader == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "this trainer was made without a data set; expected vgg_trainer_step");
+    *more = false;
     vgg_status status = start_epoch(trainer, error);
-    if (status != VGG_OK)
+    if (status != VGG_OK || trainer->progress.ended)
         return status;
     status = learn_next(trainer, more, error);
     if (status != VGG_OK)
@@ -232,8 +238,7 @@ static vgg_status validate_average(vgg_trainer *trainer, vgg_train_event *event,
     return status;
 }
 
-/* Weights that were ruined by the last step of an epoch show in no loss of it. */
-static vgg_status check_weights(const vgg_trainer *trainer, vgg_error *error) {
+vgg_status vgg_trainer_check_weights(const vgg_trainer *trainer, vgg_error *error) {
     for (size_t i = 0; i < trainer->network->tensor_count; i++) {
         const vgg_tensor *tensor = &trainer->network->tensors[i];
         for (size_t j = 0; j < tensor->info.count; j++) {
@@ -261,23 +266,78 @@ static void count_epoch(vgg_trainer *trainer, vgg_train_event *event) {
     progress->images = 0;
     progress->hits = 0;
     progress->loss = 0;
+    progress->ended = false;
     trainer->in_epoch = false;
+}
+
+/* Saves an epoch of a data set before it is evaluated: the evaluation may fail, and is repeated
+ * when the run is resumed. Programs that train on arrays begin such an epoch again, so that theirs
+ * is saved afterwards. *saved: its model is. */
+static vgg_status save_trained(vgg_trainer *trainer, bool *saved, vgg_error *error) {
+    *saved = trainer->run != NULL && trainer->loader != NULL && trainer->validation != NULL;
+    if (!*saved)
+        return VGG_OK;
+    bool before = trainer->progress.ended;
+    trainer->progress.ended = true;
+    vgg_status status = VGG_OK;
+    if (trainer->unsaved || !before)
+        status = vgg_checkpoint_save(trainer, trainer->run, false, true, error);
+    trainer->progress.ended = status == VGG_OK || before;
+    trainer->unsaved = trainer->unsaved && status != VGG_OK;
+    trainer->saved_at = vgg_clock_seconds();
+    return status;
+}
+
+/* Evaluates. Where the results show that the last steps ruined the network, the checkpoint before
+ * them counts again. */
+static vgg_status evaluate_epoch(vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
+    vgg_status status = validate_average(trainer, event, error);
+    if (trainer->run == NULL || !trainer->run->held)
+        return status;
+    bool ruined = status == VGG_ERROR_NUMERIC;
+    vgg_error later;
+    vgg_status settled =
+        ruined ? vgg_run_take_back(trainer->run, &later) : vgg_run_settle(trainer->run, &later);
+    trainer->unsaved = trainer->unsaved || ruined;
+    if (status != VGG_OK || settled == VGG_OK)
+        return status;
+    return vgg_fail(error, settled, "%s", later.message);
+}
+
+/* The end of the epoch in the log and in the run, as one: a line that no checkpoint knows is
+ * removed when the run is resumed. */
+static vgg_status note_epoch(vgg_trainer *trainer, const vgg_train_event *event, bool saved,
+                             vgg_error *error) {
+    vgg_error later;
+    vgg_status logged = vgg_trainer_log(trainer, event, error);
+    vgg_status status = VGG_OK;
+    if (saved)
+        status = vgg_checkpoint_end_epoch(trainer, event->best, &later);
+    else if (trainer->run != NULL)
+        status = vgg_checkpoint_save(trainer, trainer->run, event->best, false, &later);
+    trainer->unsaved = trainer->unsaved && status != VGG_OK;
+    trainer->saved_at = vgg_clock_seconds();
+    if (logged != VGG_OK || status == VGG_OK)
+        return logged;
+    return vgg_fail(error, status, "%s", later.message);
 }
 
 vgg_status vgg_trainer_finish_epoch(vgg_trainer *trainer, vgg_error *error) {
     if (trainer->progress.images == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "the end of an epoch without a step");
+    bool saved = false;
     vgg_status status = start_epoch(trainer, error); /* of a run that was stopped here */
     vgg_train_event event = vgg_trainer_describe(trainer, VGG_EVENT_EPOCH);
     if (status == VGG_OK)
-        status = check_weights(trainer, error);
+        status = vgg_trainer_check_weights(trainer, error);
     if (status == VGG_OK)
-        status = validate_average(trainer, &event, error);
+        status = save_trained(trainer, &saved, error);
+    if (status == VGG_OK)
+        status = evaluate_epoch(trainer, &event, error);
     if (status != VGG_OK)
         return status;
     count_epoch(trainer, &event);
-    if (trainer->options.folder != NULL)
-        status = vgg_checkpoint_save(trainer, trainer->options.folder, event.best, error);
+    status = note_epoch(trainer, &event, saved, error);
     if (status == VGG_OK)
         trainer->report_skipped = false;
     return status == VGG_OK ? vgg_trainer_tell(trainer, &event, error) : status;

@@ -67,10 +67,14 @@ vgg_train_event vgg_trainer_describe_evaluation(const vgg_trainer *trainer, size
                              .seconds_left = seconds_left(trainer, 1)};
 }
 
+vgg_status vgg_trainer_log(const vgg_trainer *trainer, const vgg_train_event *event,
+                           vgg_error *error) {
+    return trainer->log == NULL ? VGG_OK : vgg_event_log_write(trainer->log, event, error);
+}
+
 vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
-    vgg_status status = vgg_event_sinks_tell(&trainer->sinks, event, error);
-    if (status != VGG_ERROR_STOPPED)
-        return status;
+    if (vgg_event_sinks_tell(&trainer->sinks, event) == VGG_OK)
+        return VGG_OK;
     return vgg_fail(error, VGG_ERROR_STOPPED, "stopped in epoch %zu of %zu, after step %zu",
                     trainer->progress.epoch + 1, trainer->options.epochs, trainer->progress.step);
 }
@@ -81,7 +85,7 @@ bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why) {
         return true;
     trainer->skipped++;
     vgg_train_event event = {.type = VGG_EVENT_SKIPPED, .name = name, .why = why};
-    return vgg_event_sinks_tell(&trainer->sinks, &event, NULL) == VGG_OK;
+    return vgg_event_sinks_tell(&trainer->sinks, &event) == VGG_OK;
 }
 
 void vgg_trainer_warned(void *user, const char *message) {

@@ -9,6 +9,8 @@ static const vgg_setting numbers[] = {
      VGG_RANGE_SHARE},
     {"mixup", offsetof(vgg_train_options, mixup), 0, VGG_RANGE_SHARE},
     {"cutmix", offsetof(vgg_train_options, cutmix), 0, VGG_RANGE_SHARE},
+    {"minutes between checkpoints", offsetof(vgg_train_options, save_minutes), 10,
+     VGG_RANGE_NOT_NEGATIVE},
 };
 static const vgg_setting_list number_list = {numbers, sizeof numbers / sizeof *numbers};
 
@@ -38,7 +40,7 @@ static vgg_status check_counts(const vgg_train_options *options, vgg_error *erro
     if (options->parts > 65536)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu parts, expected 1 to 65536",
                         options->parts);
-    if (options->resume && options->folder == NULL)
+    if (options->resume && options->folder == NULL && options->run == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "nothing to resume: no folder is given");
     return VGG_OK;
 }

@@ -7,8 +7,6 @@
 typedef struct vgg_event_sink {
     vgg_train_callback *tell;
     void *user;
-    const vgg_error *failure;  /* of a sink that can fail: where it says how, after false */
-    void (*close)(void *user); /* of a sink that belongs to the list */
 } vgg_event_sink;
 
 typedef struct vgg_event_sinks {
@@ -17,19 +15,28 @@ typedef struct vgg_event_sinks {
 } vgg_event_sinks;
 
 vgg_status vgg_event_sinks_add(vgg_event_sinks *list, vgg_event_sink sink, vgg_error *error);
-/* Puts a sink before all others. */
-vgg_status vgg_event_sinks_add_first(vgg_event_sinks *list, vgg_event_sink sink, vgg_error *error);
-/* Closes all that belong to the list. */
 void vgg_event_sinks_free(vgg_event_sinks *list);
 
 /* Tells the event to all in their order. VGG_ERROR_STOPPED, without a message, when one asked for
- * an end; the first failure when one failed. */
-vgg_status vgg_event_sinks_tell(const vgg_event_sinks *list, vgg_train_event *event,
-                                vgg_error *error);
+ * an end. */
+vgg_status vgg_event_sinks_tell(const vgg_event_sinks *list, vgg_train_event *event);
 
-/* log.jsonl in the folder: a JSON object per line, one for each step and each epoch; written from
- * its beginning, or `resumed` at its end. */
-vgg_status vgg_event_sink_log(const char *folder, bool resumed, vgg_event_sink *sink,
+/* ---- event_log.c ---- */
+
+/* log.jsonl: a JSON object per line, one for each step and each epoch. */
+typedef struct vgg_event_log vgg_event_log;
+
+/* Of all that is in the file its first `keep` bytes stay: what a checkpoint knows. SIZE_MAX: all.
+ */
+vgg_status vgg_event_log_open(const char *folder, uint64_t keep, vgg_event_log **log,
                               vgg_error *error);
+void vgg_event_log_close(vgg_event_log *log);
+
+/* Writes the event, if it is one for the log. */
+vgg_status vgg_event_log_write(vgg_event_log *log, const vgg_train_event *event, vgg_error *error);
+
+/* Puts all that was written on the disk, and how many bytes the file has then. */
+vgg_status vgg_event_log_sync(vgg_event_log *log, vgg_error *error);
+uint64_t vgg_event_log_bytes(const vgg_event_log *log);
 
 #endif

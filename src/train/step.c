@@ -120,6 +120,8 @@ vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *given, doub
     if (loss != NULL)
         *loss = (progress->loss - before.loss) / (double)division.count;
     progress->images += division.count;
+    progress->ended = false;
+    trainer->unsaved = true;
     status = update(trainer, error);
     if (status == VGG_OK)
         status = vgg_trainer_check_loss(trainer, given->inputs, division.count, error);

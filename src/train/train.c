@@ -1,12 +1,29 @@
 /* vgg_train: a loop over a trainer. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "train/trainer.h"
+
+/* Saves what was learnt since the last checkpoint, which is as good as the end of an epoch. */
+static vgg_status save(vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = vgg_trainer_check_weights(trainer, error);
+    return status == VGG_OK ? vgg_trainer_save(trainer, NULL, error) : status;
+}
+
+/* The last step of an epoch is saved at its end. */
+static bool is_due(const vgg_trainer *trainer) {
+    double minutes = trainer->options.save_minutes;
+    return trainer->run != NULL && minutes > 0 &&
+           vgg_clock_seconds() - trainer->saved_at >= 60 * minutes &&
+           trainer->progress.step < vgg_loader_batch_count(trainer->loader);
+}
 
 static vgg_status train_epoch(vgg_trainer *trainer, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (bool more = true; status == VGG_OK && more;) {
         status = vgg_trainer_step_data(trainer, &more, error);
+        if (status == VGG_OK && more && is_due(trainer))
+            status = save(trainer, error);
     }
     return status == VGG_OK ? vgg_trainer_finish_epoch(trainer, error) : status;
 }
@@ -22,9 +39,10 @@ static bool complete(const vgg_trainer *trainer) {
 static vgg_status stop(vgg_trainer *trainer, vgg_error *error) {
     if (complete(trainer))
         return VGG_OK;
-    vgg_status status =
-        trainer->options.folder != NULL ? vgg_trainer_save(trainer, NULL, error) : VGG_OK;
-    return status == VGG_OK ? VGG_ERROR_STOPPED : status;
+    bool wanted = trainer->run != NULL && trainer->unsaved;
+    vgg_error failure;
+    vgg_status status = wanted ? save(trainer, &failure) : VGG_OK;
+    return status == VGG_OK ? VGG_ERROR_STOPPED : vgg_fail(error, status, "%s", failure.message);
 }
 
 static vgg_status run(vgg_trainer *trainer, vgg_error *error) {

@@ -1,4 +1,5 @@
 /* Making a trainer, and what it is asked. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -173,6 +174,8 @@ static vgg_status copy_options(vgg_trainer *trainer, const vgg_train_options *gi
     status = read_optimising(trainer, error);
     if (status != VGG_OK)
         return status;
+    if (own->run != NULL)
+        own->folder = vgg_run_folder(own->run);
     if (own->folder != NULL && (trainer->folder = vgg_text_copy(own->folder)) == NULL)
         return vgg_fail_memory(error, "the folder's name", strlen(own->folder));
     own->folder = trainer->folder;
@@ -232,7 +235,7 @@ vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
     trainer->train = train;
     trainer->validation = validation;
     trainer->created = vgg_clock_seconds();
-    trainer->report_skipped = true;
+    trainer->report_skipped = trainer->unsaved = true;
     vgg_status status = copy_options(trainer, options, error);
     if (status == VGG_OK)
         status = check(trainer, error);
@@ -255,6 +258,8 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     if (trainer == NULL)
         return;
     vgg_event_sinks_free(&trainer->sinks);
+    vgg_event_log_close(trainer->log);
+    vgg_run_close(trainer->own_run);
     vgg_loader_free(trainer->loader);
     vgg_optimiser_free(trainer->optimiser);
     vgg_part_sums_free(&trainer->sums);
@@ -305,18 +310,42 @@ static vgg_status count_memory(const vgg_trainer *trainer, size_t *bytes, vgg_er
     return VGG_OK;
 }
 
-static vgg_status open_log(vgg_trainer *trainer, vgg_error *error) {
-    if (trainer->options.folder == NULL)
+/* ---- the run ---- */
+
+/* The caller's, or that of the folder, which nobody else may have in hand. */
+static vgg_status obtain_run(vgg_trainer *trainer, vgg_error *error) {
+    if (trainer->run != NULL || trainer->folder == NULL)
         return VGG_OK;
-    vgg_event_sink log = {0};
-    vgg_status status = vgg_folder_create(trainer->options.folder, error);
+    vgg_status status = VGG_OK;
+    if (trainer->options.run == NULL)
+        status = vgg_run_open(trainer->folder, NULL, &trainer->own_run, error);
     if (status == VGG_OK)
-        status = vgg_event_sink_log(trainer->options.folder, trainer->resumed, &log, error);
-    if (status != VGG_OK)
+        trainer->run = trainer->options.run != NULL ? trainer->options.run : trainer->own_run;
+    return status;
+}
+
+/* How much of the log a resumed run keeps: the lines that its checkpoint knows. */
+static uint64_t logged_bytes(const vgg_run *run) {
+    const char *noted = vgg_notes_find(&run->record, "log");
+    return noted == NULL ? UINT64_MAX : strtoull(noted, NULL, 10);
+}
+
+/* Steps that are trained again are logged again: what the run's checkpoint does not know goes. */
+static vgg_status begin_run(vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = obtain_run(trainer, error);
+    if (status != VGG_OK || trainer->run == NULL)
         return status;
-    status = vgg_event_sinks_add_first(&trainer->sinks, log, error);
-    if (status != VGG_OK)
-        log.close(log.user);
+    bool anew = !trainer->resumed && !trainer->moved;
+    if (anew)
+        status = vgg_checkpoint_begin(trainer, error);
+    uint64_t keep = trainer->moved ? UINT64_MAX : logged_bytes(trainer->run);
+    if (status == VGG_OK)
+        status = vgg_event_log_open(trainer->run->folder, keep, &trainer->log, error);
+    if (status == VGG_OK && trainer->resumed)
+        status = vgg_checkpoint_continue(trainer, error);
+    if (status == VGG_OK && trainer->moved)
+        status = vgg_checkpoint_save(trainer, trainer->run, false, false, error);
+    trainer->moved = trainer->moved && status != VGG_OK;
     return status;
 }
 
@@ -344,15 +373,17 @@ vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
         return VGG_OK;
     vgg_train_event event = {.type = VGG_EVENT_PLAN};
     vgg_status status = count_memory(trainer, &event.memory, error);
+    if (status == VGG_OK && !trainer->loaded) {
+        begin_weights(trainer);
+        trainer->loaded = true;
+    }
     if (status == VGG_OK)
-        status = open_log(trainer, error);
+        status = begin_run(trainer, error);
     if (status != VGG_OK)
         return status;
     trainer->begun = true;
-    if (!trainer->resumed)
-        begin_weights(trainer);
     status = vgg_trainer_tell(trainer, &event, error);
-    trainer->started = vgg_clock_seconds();
+    trainer->started = trainer->saved_at = vgg_clock_seconds();
     double batches = trainer->loader == NULL ? 0 : (double)vgg_loader_batch_count(trainer->loader);
     trainer->fraction_before =
         vgg_trainer_done(trainer, batches > 0 ? (double)trainer->progress.step / batches : 0);
@@ -363,18 +394,45 @@ vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
 
 static vgg_status folder_of(const vgg_trainer *trainer, const char *given, const char **folder,
                             vgg_error *error) {
-    *folder = given != NULL ? given : trainer->options.folder;
+    *folder = given != NULL ? given : trainer->folder;
     if (*folder == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "no folder is given for the checkpoint");
     return VGG_OK;
 }
 
+static bool is_own(const vgg_trainer *trainer, const char *folder) {
+    return trainer->folder != NULL && strcmp(folder, trainer->folder) == 0;
+}
+
+static vgg_status save_own(vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = vgg_trainer_begin(trainer, error);
+    if (status == VGG_OK || status == VGG_ERROR_STOPPED)
+        status = vgg_checkpoint_save(trainer, trainer->run, false, false, error);
+    trainer->unsaved = trainer->unsaved && status != VGG_OK;
+    trainer->saved_at = vgg_clock_seconds();
+    return status;
+}
+
 vgg_status vgg_trainer_save(vgg_trainer *trainer, const char *given, vgg_error *error) {
     const char *folder;
     vgg_status status = folder_of(trainer, given, &folder, error);
+    if (status != VGG_OK || is_own(trainer, folder))
+        return status == VGG_OK ? save_own(trainer, error) : status;
+    vgg_run *run = NULL;
+    status = vgg_run_open(folder, NULL, &run, error);
     if (status == VGG_OK)
-        status = vgg_folder_create(folder, error);
-    return status == VGG_OK ? vgg_checkpoint_save(trainer, folder, false, error) : status;
+        status = vgg_checkpoint_save(trainer, run, false, false, error);
+    vgg_run_close(run);
+    return status;
+}
+
+static vgg_status resume_own(vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = obtain_run(trainer, error);
+    if (status == VGG_OK)
+        status = vgg_checkpoint_resume(trainer, trainer->run, error);
+    trainer->resumed = status == VGG_OK;
+    trainer->unsaved = trainer->unsaved && (status != VGG_OK || trainer->progress.updates == 0);
+    return status;
 }
 
 vgg_status vgg_trainer_resume(vgg_trainer *trainer, const char *given, vgg_error *error) {
@@ -383,10 +441,14 @@ vgg_status vgg_trainer_resume(vgg_trainer *trainer, const char *given, vgg_error
     if (status == VGG_OK && trainer->begun)
         status = vgg_fail(error, VGG_ERROR_ARGUMENT,
                           "the training has begun already; a run is resumed before its first step");
+    if (status != VGG_OK || is_own(trainer, folder))
+        return status == VGG_OK ? resume_own(trainer, error) : status;
+    vgg_run *run = NULL;
+    status = vgg_run_open(folder, NULL, &run, error);
     if (status == VGG_OK)
-        status = vgg_checkpoint_resume(trainer, folder, error);
-    if (status == VGG_OK)
-        trainer->resumed = true;
+        status = vgg_checkpoint_resume(trainer, run, error);
+    vgg_run_close(run);
+    trainer->moved = status == VGG_OK && trainer->folder != NULL;
     return status;
 }
 

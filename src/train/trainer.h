@@ -21,6 +21,7 @@ typedef struct vgg_progress {
     size_t hits;
     double best_top1;
     size_t best_epoch; /* from 1; 0: none yet */
+    bool ended;        /* the epoch under way has had its last step, and waits for its evaluation */
 } vgg_progress;
 
 struct vgg_trainer {
@@ -45,6 +46,9 @@ struct vgg_trainer {
     float *mixed;             /* a batch of inputs after mixup or cutmix, or NULL */
     size_t *others;           /* (batch): with mixed */
     float *shares;
+    vgg_run *run,
+        *own_run;       /* where it is saved, or NULL; the latter NULL when it is the caller's */
+    vgg_event_log *log; /* of the run, once it has begun */
     vgg_event_sinks sinks;
 
     vgg_progress progress;
@@ -53,9 +57,14 @@ struct vgg_trainer {
     double waited;                          /* seconds of this epoch spent waiting for data */
     size_t skipped;
     bool report_skipped; /* the first pass over the data names unreadable pictures */
-    bool resumed;
-    bool begun;    /* the log is open, and the plan is told */
-    bool in_epoch; /* the epoch's clock runs, and the loader */
+    bool resumed;        /* from its own run */
+    bool loaded;         /* weights and state are a checkpoint's, or have begun */
+    bool moved;          /* resumed from another folder, and not yet saved in its own */
+    bool data_changed;   /* since the run that is resumed began */
+    bool unsaved;        /* something was learnt, or is new to its run */
+    double saved_at;     /* seconds of the clock */
+    bool begun;          /* the run is there, the log is open, and the plan is told */
+    bool in_epoch;       /* the epoch's clock runs, and the loader */
 };
 
 /* ---- options.c ---- */
@@ -66,9 +75,15 @@ vgg_status vgg_train_options_read(const vgg_train_options *given, vgg_train_opti
 
 /* ---- trainer.c ---- */
 
-/* Makes the folder, opens the log and tells VGG_EVENT_PLAN, once: all that can fail before the
- * first step has gone well then. */
+/* Begins the run, opens the log and tells VGG_EVENT_PLAN, once: all that can fail before the first
+ * step has gone well then. */
 vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error);
+
+/* ---- epoch.c ---- */
+
+/* VGG_ERROR_NUMERIC when a weight is no finite number. Weights that were ruined by the last step
+ * show in no loss before the next. */
+vgg_status vgg_trainer_check_weights(const vgg_trainer *trainer, vgg_error *error);
 
 /* ---- step.c ---- */
 
@@ -127,6 +142,10 @@ vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type 
 /* VGG_EVENT_EVALUATED. */
 vgg_train_event vgg_trainer_describe_evaluation(const vgg_trainer *trainer, size_t done,
                                                 size_t total);
+
+/* Writes the event to the log, if there is one. */
+vgg_status vgg_trainer_log(const vgg_trainer *trainer, const vgg_train_event *event,
+                           vgg_error *error);
 
 /* Tells all sinks. VGG_ERROR_STOPPED, saying where, when one asked for an end. */
 vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, vgg_error *error);

@@ -94,7 +94,8 @@ def test_a_resumed_run_keeps_its_split(tmp_path):
     for i in range(0, 20, 3):
         (data / "cat" / f"{i}.ppm").unlink()
     write(data, *(f"dog/a{i}.ppm" for i in range(40)))
-    out = vgg("train", data, "-o", tmp_path / "run", "--resume", "--epochs", 2, *TINY[4:]).out
+    out = vgg("train", data, "-o", tmp_path / "run", "--resume", "--epochs", 2, *TINY[4:],
+              "--allow-changed-data").out
     line = out.splitlines()[0]
     counts = [int(word) for word in line.split(": ", 1)[1].split() if word.isdigit()]
     assert sum(counts) == 33 + 40

@@ -53,7 +53,8 @@ def test_plan_lines_and_files(pictograms, tmp_path):
     assert f"predict --model {run}/best.safetensors {pictograms}/validation/" in out
 
     names = {path.name for path in run.iterdir()}
-    assert names == {"best.safetensors", "last.safetensors", "state.safetensors", "log.jsonl"}
+    assert names == {"best.safetensors", "last.safetensors", "state.safetensors", "log.jsonl",
+                     "checkpoint.txt", ".lock"}
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert len(log) == 3 * 5 + 3 and all(0 <= line["waited"] <= 1 for line in log)
     common = {"type", "epoch", "images", "loss", "accuracy", "rate", "images_per_s", "waited"}
@@ -191,7 +192,9 @@ def test_a_signal_saves_and_resume_goes_on(pictograms, tmp_path, number):
     with start_long_training(pictograms, run) as process:
         process.send_signal(number)
         out, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 130 and err == ""
+    again = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[number]
+    assert process.returncode == 130
+    assert err == f"vgg train: stopping after this step; {again} again quits now\n"
     stop = re.search(r"^stopped in epoch (\d+) of 1000, after step (\d+); (\S+) is saved\ncontinue with:\n"
                      r"  (.*)\n$", out, re.M)
     assert stop and stop[3] == f"{run}/last.safetensors"

@@ -32,7 +32,7 @@ PUBLIC = {
     "data": PICTURES | {"data.h"},
     "formats": {"status.h", "network.h", "stream.h"},
     "model": MODEL,
-    "train": USE | {"train.h"},
+    "train": USE | {"run.h", "train.h"},
     "eval": USE,
 }
 # A container sees what its bytes lie in and nothing else of the formats.

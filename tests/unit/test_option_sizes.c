@@ -34,6 +34,7 @@ INIT(loader_options)
 INIT(predictor_options)
 INIT(eval_options)
 INIT(train_options)
+INIT(run_options)
 INIT(optimiser_options)
 INIT(augment)
 INIT(preprocess_changes)
@@ -196,6 +197,13 @@ static vgg_status use_train(const void *options, vgg_error *error) {
     return train(options, NULL, error);
 }
 
+static vgg_status use_run(const void *options, vgg_error *error) {
+    vgg_run *run = NULL;
+    vgg_status status = vgg_run_open(in_folder("run"), options, &run, error);
+    vgg_run_close(run);
+    return status;
+}
+
 static vgg_status use_optimiser(const void *options, vgg_error *error) {
     vgg_network *network = vgg_model_mutable_network(model);
     vgg_plan *plan = NULL;
@@ -302,6 +310,7 @@ static const options_case options_cases[] = {
     ROW(eval_options, sizeof(size_t), use_evaluate),
     ROW(train_options, sizeof(size_t), use_train),
     ROW(train_options, sizeof(size_t), use_trainer),
+    ROW(run_options, sizeof(size_t), use_run),
     ROW(optimiser_options, sizeof(size_t), use_optimiser),
     ROW(threads_options, sizeof(size_t), use_threads),
     ROW(picture, offsetof(vgg_picture, name), use_picture),

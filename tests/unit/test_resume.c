@@ -168,7 +168,7 @@ static void wrong_state(void **state) {
     options.seed = 11;
     expect_no_resume(make_model("8,M,20,M/16", 10, false, 0), &options, "state.safetensors",
                      "features.3");
-    expect_no_resume(usual_model(true), &options, "state.safetensors", "tensors");
+    expect_no_resume(usual_model(true), &options, "checkpoint.txt", "another network");
     assert_same_file(in_folder("ended/last.safetensors"), in_folder("ended/last.safetensors"));
     options.folder = in_folder("empty");
     expect_no_resume(usual_model(false), &options, "empty/state.safetensors", "");
@@ -179,7 +179,7 @@ static void wrong_state(void **state) {
     expect_no_resume(usual_model(false), &options, "state.safetensors", "");
 }
 
-/* A model and a state of different steps are not one checkpoint. */
+/* A model and a state of different checkpoints are not one. */
 static void mixed_checkpoints(void **state) {
     (void)state;
     run_whole(false, "mixed");
@@ -191,7 +191,8 @@ static void mixed_checkpoints(void **state) {
         rename(in_folder("short/state.safetensors"), in_folder("mixed/state.safetensors")), 0);
     options = training(in_folder("mixed"));
     options.resume = true;
-    expect_no_resume(usual_model(false), &options, "step 4", "step 12");
+    expect_no_resume(usual_model(false), &options, "mixed/state.safetensors: is damaged",
+                     "its sum is");
 }
 
 int main(void) {

@@ -146,7 +146,7 @@ static void resumed_frozen(void **state) {
     vgg_error error = {0};
     assert_int_equal(vgg_train(model, train_part, validation_part, &options, NULL, &error),
                      VGG_ERROR_ARGUMENT);
-    assert_contains(error.message, "state.safetensors");
+    assert_contains(error.message, "checkpoint.txt");
     assert_contains(error.message, "11110000");
     assert_contains(error.message, "11111100");
     options.freeze = 1;

@@ -60,3 +60,17 @@ def test_run(version, name, programs):
     per_epoch = max(step for _, step in steps)
     assert steps == [(epoch, step) for epoch in range(1, steps[-1][0] + 1)
                      for step in range(1, per_epoch + 1)]
+
+
+@pytest.mark.parametrize("version", ["0.1.0"])
+def test_run_that_was_killed_between_its_two_files(version, programs):
+    """That version renamed the state first and the model then; where it was killed between the two, the model
+    waited under another name."""
+    program, expected = programs[version], EXPECTED[version]["runs"]["complete"]
+    run = pathlib.Path(shutil.copytree(HERE / version / "runs" / "complete", program.folder / "between"))
+    (run / "last.safetensors").rename(run / "last.safetensors.new")
+    shutil.copy(HERE / version / "runs" / "stopped" / "last.safetensors", run / "last.safetensors")
+    program.run("train", "data", "-o", "between", "--resume", *expected["resume"])
+    for model in ("best.safetensors", "last.safetensors"):
+        assert hashlib.sha256((run / model).read_bytes()).hexdigest() == expected[model], model
+    assert not list(run.glob("*.new"))

@@ -1,0 +1,203 @@
+/* Changes of a run: files under names of their own, the record that lists them, and then their
+ * names. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/run.h"
+
+static const char listing[] = "file.";
+static const char noted[] = "note.";
+
+static uint64_t generation_of(const vgg_notes *record) {
+    const char *value = vgg_notes_find(record, "generation");
+    return value == NULL ? 0 : strtoull(value, NULL, 10);
+}
+
+static vgg_status copy_record(const vgg_notes *from, vgg_notes *to, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    vgg_notes_free(to);
+    for (size_t i = 0; status == VGG_OK && i < from->count; i++) {
+        status = vgg_run_record_set(to, from->items[i].key, from->items[i].value, error);
+    }
+    return status;
+}
+
+/* What the program noted since the opening. */
+static vgg_status add_notes(vgg_run *run, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < run->notes.count; i++) {
+        char key[256];
+        snprintf(key, sizeof key, "%s%s", noted, run->notes.items[i].key);
+        status = vgg_run_record_set(&run->next, key, run->notes.items[i].value, error);
+    }
+    return status;
+}
+
+vgg_status vgg_run_change(vgg_run *run, bool anew, vgg_error *error) {
+    vgg_status status = run->held ? vgg_run_settle(run, error) : VGG_OK;
+    vgg_notes_free(&run->next);
+    if (status == VGG_OK && !anew)
+        status = copy_record(&run->record, &run->next, error);
+    if (status == VGG_OK)
+        status = add_notes(run, error);
+    if (status == VGG_OK)
+        status = vgg_run_record_set_count(&run->next, "generation", generation_of(&run->record) + 1,
+                                          error);
+    return status;
+}
+
+/* ---- files ---- */
+
+static vgg_status list_file(vgg_run *run, const char *name, const vgg_run_file *file,
+                            vgg_error *error) {
+    char key[128], value[96];
+    snprintf(key, sizeof key, "%s%s", listing, name);
+    snprintf(value, sizeof value, "%" PRIu64 " %" PRIu64 " %016" PRIx64, file->generation,
+             file->bytes, file->sum);
+    return vgg_run_record_set(&run->next, key, value, error);
+}
+
+/* A model on its way to a file. */
+typedef struct summed_file {
+    vgg_file_writer writer;
+    vgg_checksum sum;
+    vgg_status status;
+    vgg_error error;
+} summed_file;
+
+static bool write_summed(void *user, const void *bytes, size_t size) {
+    summed_file *file = user;
+    vgg_checksum_add(&file->sum, bytes, size);
+    file->status = vgg_file_write(&file->writer, bytes, size, &file->error);
+    return file->status == VGG_OK;
+}
+
+/* On failure nothing is left of the file. */
+static vgg_status write_model(const vgg_model *model, const char *path, vgg_run_file *listed,
+                              vgg_error *error) {
+    vgg_save_options options;
+    vgg_save_options_init(&options, sizeof options);
+    options.format = "safetensors";
+    summed_file file = {.status = VGG_OK};
+    vgg_checksum_begin(&file.sum);
+    vgg_status status = vgg_file_create(&file.writer, path, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_model_write(model, &options, write_summed, &file, error);
+    if (file.status != VGG_OK)
+        return vgg_fail(error, file.status, "%s", file.error.message);
+    if (status != VGG_OK) {
+        vgg_file_abandon(&file.writer);
+        return status;
+    }
+    listed->bytes = file.sum.length;
+    listed->sum = vgg_checksum_end(&file.sum);
+    return vgg_file_commit(&file.writer, error);
+}
+
+vgg_status vgg_run_write(vgg_run *run, const vgg_model *model, const char *name, vgg_error *error) {
+    vgg_run_file file = {.generation = generation_of(&run->next)};
+    vgg_run_name path;
+    vgg_run_path_of(run, name, file.generation, path);
+    vgg_status status = write_model(model, path, &file, error);
+    if (status != VGG_OK)
+        return status;
+    if (strcmp(name, VGG_RUN_LAST) == 0)
+        run->replaced = false;
+    status = list_file(run, name, &file, error);
+    if (status != VGG_OK)
+        unlink(path);
+    return status;
+}
+
+vgg_status vgg_run_adopt(vgg_run *run, const char *name, vgg_error *error) {
+    vgg_run_name path;
+    const unsigned char *bytes = NULL;
+    size_t size = 0;
+    vgg_status status = vgg_file_map(vgg_run_path(run, name, path), &bytes, &size, error);
+    if (status != VGG_OK)
+        return status;
+    const vgg_run_file file = {.bytes = size, .sum = vgg_checksum_of(bytes, size)};
+    vgg_file_unmap(bytes, size);
+    return list_file(run, name, &file, error);
+}
+
+bool vgg_run_link_best(vgg_run *run, vgg_error *error) {
+    vgg_run_file file;
+    if (run->replaced || !vgg_run_record_file(&run->next, VGG_RUN_LAST, &file))
+        return false;
+    uint64_t generation = generation_of(&run->next);
+    vgg_run_name last, best;
+    if (file.generation == generation)
+        vgg_run_path_of(run, VGG_RUN_LAST, generation, last);
+    else
+        vgg_run_path(run, VGG_RUN_LAST, last);
+    if (link(last, vgg_run_path_of(run, VGG_RUN_BEST, generation, best)) != 0)
+        return false;
+    file.generation = generation;
+    bool listed = list_file(run, VGG_RUN_BEST, &file, error) == VGG_OK;
+    if (!listed)
+        unlink(best);
+    return listed;
+}
+
+/* ---- ending ---- */
+
+/* Removes the files of the change on its way. */
+static void remove_files(const vgg_run *run) {
+    uint64_t generation = generation_of(&run->next);
+    for (size_t i = 0; i < run->next.count; i++) {
+        vgg_run_name path;
+        vgg_run_file listed;
+        const char *name = vgg_run_record_listed(&run->next, i, &listed);
+        if (name != NULL && listed.generation == generation)
+            unlink(vgg_run_path_of(run, name, generation, path));
+    }
+}
+
+void vgg_run_abandon(vgg_run *run) {
+    remove_files(run);
+    vgg_notes_free(&run->next);
+}
+
+vgg_status vgg_run_commit(vgg_run *run, bool hold, vgg_error *error) {
+    bool replaced;
+    vgg_status status =
+        vgg_run_record_write(run->record_path, run->folder, &run->next, &replaced, error);
+    if (!replaced) {
+        vgg_run_abandon(run);
+        return status;
+    }
+    vgg_notes_free(&run->former);
+    run->former = run->record;
+    run->record = run->next;
+    run->next = (vgg_notes){0};
+    run->damaged = run->earlier = false;
+    run->held = true;
+    if (status == VGG_OK)
+        return hold ? VGG_OK : vgg_run_settle(run, error);
+    vgg_run_give_names(run, NULL); /* the record counts, however long the disk keeps it */
+    return status;
+}
+
+vgg_status vgg_run_take_back(vgg_run *run, vgg_error *error) {
+    if (!run->held)
+        return VGG_OK;
+    vgg_status status = copy_record(&run->former, &run->next, error);
+    if (status == VGG_OK)
+        status = vgg_run_record_set_count(&run->next, "generation", generation_of(&run->record) + 1,
+                                          error);
+    if (status != VGG_OK) {
+        vgg_notes_free(&run->next);
+        return status;
+    }
+    return vgg_run_commit(run, false, error);
+}

@@ -1,0 +1,30 @@
+"""A sample of kills.py, which says what it is about."""
+import random
+
+import kills
+import pytest
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return kills.Trial(tmp_path_factory.mktemp("small"), kills.SMALL)
+
+
+@pytest.fixture(scope="module")
+def heavy(tmp_path_factory):
+    return kills.Trial(tmp_path_factory.mktemp("heavy"), kills.HEAVY)
+
+
+@pytest.mark.skipif(not kills.LIBRARY.exists(), reason="needs the library that makes calls fail")
+def test_killed_at_calls_of_files(small):
+    count = small.calls()
+    for number in range(11, count + 1, count // 20):
+        assert small.kill_at_call(number)
+    # What resumes a run is killed as well.
+    numbers = random.Random(7)
+    for _ in range(5):
+        small.kill_at_call(numbers.randint(count // 2, count), numbers.randint(1, count))
+
+
+def test_killed_at_random_moments(heavy):
+    assert sum(heavy.kill_at_moment(number, random.Random(number)) for number in range(15)) >= 15
