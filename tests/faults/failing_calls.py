@@ -13,6 +13,7 @@ import errno
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -195,6 +196,15 @@ def difference(good, found):
     return "more lines"
 
 
+def is_listed(name, files):
+    """Whether it is a file of a run's last checkpoint that has not got its name yet: whoever opens the run
+    gives it to it."""
+    folder, _, last = name.rpartition("/")
+    found = re.fullmatch(r"\.checkpoint-(\d+)-(.+)", last)
+    record = files.get(f"{folder}/checkpoint.txt")
+    return bool(found and record and f"\nfile.{found[2]} {found[1]} ".encode() in record)
+
+
 def faults(place, command, kind, at, once):
     """What is wrong with what the program does when the call `at` of a kind fails, in words."""
     environment = {"LD_PRELOAD": str(LIBRARY), "FAIL_CALLS": kind, "FAIL_AT": str(at),
@@ -219,7 +229,7 @@ def faults(place, command, kind, at, once):
             yield f"status 0, but other output: {difference(good_printed, printed)} {complaint}"
         if {n: after.get(n) for n in stable} != {n: good_files[n] for n in stable}:
             yield f"status 0, but other files: {complaint}"
-    left = names - known
+    left = {name for name in names - known if not is_listed(name, after)}
     if left and kind != "unlink":
         yield f"leaves {sorted(left)}"
     for name in before:
