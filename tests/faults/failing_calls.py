@@ -87,7 +87,9 @@ def commands(folder):
             before=(f"model.{name}",))
     for path in sorted(folder.glob("plain.*")):
         kind = path.suffix[1:]
-        told = ("--arch", "2,M,3,M/4", "--input", "4") if kind == "weights" else ()
+        told = {"weights": ("--arch", "2,M,3,M/4", "--input", "4"),
+                "legacy": ("--arch", "2,M/4", "--input", "8"),
+                "h5": ("--arch", "2,M/4", "--input", "4")}.get(kind, ())
         found["inspect-" + kind] = Command(("inspect", path.name, *told))
         if kind != "safetensors":
             found["convert-from-" + kind] = Command(

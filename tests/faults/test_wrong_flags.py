@@ -7,7 +7,7 @@ from conftest import TINY, fails, names, run
 @pytest.mark.parametrize(
     "line,says",
     [
-        ("train x --batchsize 8", ["--batchsize"]),
+        ("train x --batchsizes 8", ["--batchsizes"]),
         ("train x --leraning-rate 1", ["--leraning-rate"]),
         ("train x --momentun 0.9", ["--momentun", "did you mean --momentum?"]),
         ("train x --no-augmnet", ["--no-augmnet", "did you mean --no-augment?"]),

@@ -381,7 +381,7 @@ def test_model_that_is_no_file(model, picture, pictograms, tmp_path):
     for words in (["predict", "--model", path, picture], ["eval", "--model", path, pictograms],
                   ["summary", path]):
         fails(*words, says=[path, "No such file"])
-    fails("predict", "--model", model.parent, picture, says=[model.parent, "folder", "a file"])
+    fails("predict", "--model", tmp_path, picture, says=[tmp_path, "folder", "a file"])
     fails("predict", "--model", "/dev/zero", picture, says=["/dev/zero", "is a device, expected a file"])
 
 
