@@ -74,7 +74,7 @@ static void run_winograd(const vgg_kernels *tier, vgg_winograd_task *task) {
 static void check_winograd(const vgg_kernels *tier, vgg_element element, size_t tile) {
     size_t least = vgg_draw_chance(2) ? 16 : 130;
     vgg_winograd_task task = {.shape = {1, vgg_draw(least, least + 40), vgg_draw(least, least + 40),
-                                        vgg_draw(5, 9), vgg_draw(5, 9), 3, false},
+                                        vgg_draw(5, 9), vgg_draw(5, 9), 3, false, 0},
                               .turned = vgg_draw_chance(2)};
     const vgg_conv_shape *s = &task.shape;
     task.partition = vgg_winograd_partition_of(s, tile, 1);
