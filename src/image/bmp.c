@@ -163,8 +163,8 @@ static size_t place_of(const bmp_reader *bmp, size_t y) {
 static void unpack_indices(const bmp_reader *bmp, const unsigned char *from, uint8_t *indices) {
     for (size_t x = 0; x < bmp->width; x++) {
         size_t bit = x * bmp->bits;
-        indices[x] =
-            (uint8_t)(from[bit / 8] >> (8 - bmp->bits - bit % 8) & ((1u << bmp->bits) - 1));
+        indices[x] = (uint8_t)((unsigned)from[bit / 8] >> (8 - bmp->bits - bit % 8) &
+                               ((1u << bmp->bits) - 1));
     }
 }
 
