@@ -65,8 +65,13 @@ void vgg_cli_train_catch_signals(const vgg_cli_training *training) {
     struct sigaction action = {.sa_handler = answer};
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    static const int numbers[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction before;
+        /* A training in the background of a script ignores what is meant for the foreground. */
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+    }
     /* A closed pipe, as of `vgg train data | head`, is no reason to lose the training. */
     signal(SIGPIPE, SIG_IGN);
 }

@@ -139,6 +139,9 @@ static vgg_status open_run(vgg_run *run, const char *folder, bool fresh, vgg_err
     vgg_status status = VGG_OK;
     if (run->folder == NULL || run->record_path == NULL)
         return vgg_fail_memory(error, "file names", strlen(folder));
+    for (size_t end = strlen(folder); end > 1 && run->folder[end - 1] == '/'; end--) {
+        run->folder[end - 1] = '\0';
+    }
     status = make_folder(run, fresh, error);
     vgg_run_name lock;
     if (status == VGG_OK)
@@ -178,6 +181,8 @@ void vgg_run_close(vgg_run *run) {
         if (unlink(vgg_run_path(run, LOCK, lock)) == 0)
             rmdir(run->folder);
     }
+    if (run->lock < 0 && run->made)
+        rmdir(run->folder); /* it is empty, or somebody else's by now and stays */
     if (run->lock >= 0) {
         ftruncate(run->lock, 0);
         close(run->lock);
@@ -225,18 +230,14 @@ vgg_status vgg_run_check(vgg_run *run, vgg_error *error) {
     return status;
 }
 
-static char *note_key(const char *key) {
-    vgg_text text = {0};
-    vgg_text_add(&text, "note.%s", key);
-    return vgg_text_take(&text);
-}
-
 const char *vgg_run_note(const vgg_run *run, const char *key) {
+    static const size_t prefix = sizeof VGG_RUN_NOTED - 1;
     const char *value = vgg_notes_find(&run->notes, key);
-    char *recorded = value == NULL ? note_key(key) : NULL;
-    if (recorded != NULL)
-        value = vgg_notes_find(&run->record, recorded);
-    vgg_free(recorded);
+    for (size_t i = 0; value == NULL && i < run->record.count; i++) {
+        const vgg_note *note = &run->record.items[i];
+        if (strncmp(note->key, VGG_RUN_NOTED, prefix) == 0 && strcmp(note->key + prefix, key) == 0)
+            value = note->value;
+    }
     return value;
 }
 

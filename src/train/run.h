@@ -17,6 +17,8 @@
 #define VGG_RUN_LAST "last.safetensors"
 #define VGG_RUN_BEST "best.safetensors"
 #define VGG_RUN_STATE "state.safetensors"
+/* Before the keys of what the program noted, in the record. */
+#define VGG_RUN_NOTED "note."
 
 struct vgg_run {
     char *folder;

@@ -11,10 +11,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "train/run.h"
 
 static const char listing[] = "file.";
-static const char noted[] = "note.";
 
 static uint64_t generation_of(const vgg_notes *record) {
     const char *value = vgg_notes_find(record, "generation");
@@ -34,9 +34,13 @@ static vgg_status copy_record(const vgg_notes *from, vgg_notes *to, vgg_error *e
 static vgg_status add_notes(vgg_run *run, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < run->notes.count; i++) {
-        char key[256];
-        snprintf(key, sizeof key, "%s%s", noted, run->notes.items[i].key);
-        status = vgg_run_record_set(&run->next, key, run->notes.items[i].value, error);
+        vgg_text text = {0};
+        vgg_text_add(&text, "%s%s", VGG_RUN_NOTED, run->notes.items[i].key);
+        char *key = vgg_text_take(&text);
+        status = key == NULL
+                     ? vgg_fail_memory(error, "a note", strlen(run->notes.items[i].key))
+                     : vgg_run_record_set(&run->next, key, run->notes.items[i].value, error);
+        vgg_free(key);
     }
     return status;
 }

@@ -64,14 +64,21 @@ static bool is_abandoned(const vgg_run *run, const char *name) {
     return kill((pid_t)process, 0) != 0 && errno == ESRCH;
 }
 
-/* Whether only runs have files of that name. */
+/* Whether only runs have files of that name: the models, and the copies of every optimiser. */
 static bool is_model(const char *name) {
-    static const char ending[] = ".safetensors";
-    size_t length = strlen(name), tail = sizeof ending - 1;
-    bool named = strcmp(name, VGG_RUN_LAST) == 0 || strcmp(name, VGG_RUN_BEST) == 0;
-    bool state = strncmp(name, "state", 5) == 0 && (name[5] == '.' || name[5] == '-') &&
-                 length > tail && strcmp(name + length - tail, ending) == 0;
-    return named || state;
+    static const char *const names[] = {
+        VGG_RUN_LAST,
+        VGG_RUN_BEST,
+        VGG_RUN_STATE,
+        "state-square.safetensors",
+        "state-slow.safetensors",
+        "state-average.safetensors",
+    };
+    bool found = false;
+    for (size_t i = 0; !found && i < sizeof names / sizeof *names; i++) {
+        found = strcmp(name, names[i]) == 0;
+    }
+    return found;
 }
 
 /* A file of a checkpoint on its way: the run's when the record lists its generation. */

@@ -1,6 +1,7 @@
 /* Making a trainer, and what it is asked. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -400,8 +401,13 @@ static vgg_status folder_of(const vgg_trainer *trainer, const char *given, const
     return VGG_OK;
 }
 
+/* Whether it is the trainer's folder, however it is spelled. */
 static bool is_own(const vgg_trainer *trainer, const char *folder) {
-    return trainer->folder != NULL && strcmp(folder, trainer->folder) == 0;
+    struct stat own, other;
+    if (trainer->folder == NULL || strcmp(folder, trainer->folder) == 0)
+        return trainer->folder != NULL;
+    return stat(trainer->folder, &own) == 0 && stat(folder, &other) == 0 &&
+           own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
 static vgg_status save_own(vgg_trainer *trainer, vgg_error *error) {

@@ -32,6 +32,32 @@ def models(run):
     return {name: (run / name).read_bytes() for name in MODELS}
 
 
+# ---- a folder that others use too
+def test_files_of_others_stay(pictograms, tmp_path):
+    """A slash at the end of the folder's name is no other folder."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    names = ("state-dict.safetensors", "state.of-mind.safetensors", "mine.safetensors", ".checkpoint-notes")
+    for name in names:
+        (folder / name).write_bytes(b"not of a run")
+    vgg("train", pictograms, "-o", f"{folder}/", *TINY, "--epochs", 2)
+    assert all((folder / name).read_bytes() == b"not of a run" for name in names)
+    vgg("train", pictograms, "-o", f"{tmp_path}/new/", *TINY, "--epochs", 1)
+    assert (tmp_path / "new" / "last.safetensors").exists()
+
+
+def test_a_training_in_the_background_of_a_script_is_not_interrupted(pictograms, tmp_path):
+    """Such a shell starts it with SIGINT ignored."""
+    run = tmp_path / "run"
+    with subprocess.Popen([PROGRAM, "train", str(pictograms), "-o", str(run), *map(str, TINY), "--epochs", "40"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) as process:
+        wait_for_epoch(process)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 0
+
+
 # ---- one process at a time
 def test_a_second_process_is_told_which_is_the_first(pictograms, tmp_path):
     run = tmp_path / "run"
@@ -156,7 +182,7 @@ def test_leftovers_of_ended_processes_go(pictograms, trained, tmp_path):
     run = pathlib.Path(shutil.copytree(trained, tmp_path / "run"))
     gone = subprocess.Popen(["true"])
     gone.wait()
-    for name in (f".vgg-{gone.pid}-0", ".checkpoint-99-last.safetensors", "state-old.safetensors"):
+    for name in (f".vgg-{gone.pid}-0", ".checkpoint-99-last.safetensors", "state-slow.safetensors"):
         (run / name).write_text("left")
     (run / f".vgg-{os.getpid()}-0").write_text("somebody writes a model")
     (run / "mine.safetensors").write_text("not of the run")
