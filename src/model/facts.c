@@ -110,6 +110,8 @@ vgg_status vgg_loading_facts(vgg_loading *l, vgg_error *error) {
         add_text(l, "outputs",
                  l->source.graph.origin == VGG_ORIGIN_GRAPH ? VGG_ORIGIN_GRAPH : VGG_ORIGIN_ASSUMED,
                  "one, whose sigmoid is the probability of class 1 of 2");
+    if (l->modules.ordered_by_words && !l->description.present)
+        add_text(l, "order of layers", VGG_ORIGIN_ASSUMED, "that of their names");
     add_left_out(l);
     for (size_t i = 0; i < l->fact_count; i++) {
         if (l->facts[i].value == NULL)

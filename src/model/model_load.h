@@ -16,7 +16,7 @@ typedef struct vgg_fact {
     vgg_origin origin;
 } vgg_fact;
 
-#define VGG_MOST_FACTS 12
+#define VGG_MOST_FACTS 16
 
 typedef struct vgg_loading {
     vgg_bytes input;

@@ -70,6 +70,37 @@ static void survey_parents(place *places, size_t count) {
     }
 }
 
+/* Whether two names differ in more than their numbers. */
+static bool words_differ(const vgg_module *a, const vgg_module *b) {
+    const char *x = a->name, *y = b->name;
+    const char *x_end = x + a->name_length, *y_end = y + b->name_length;
+    for (;;) {
+        while (x < x_end && *x >= '0' && *x <= '9') {
+            x++;
+        }
+        while (y < y_end && *y >= '0' && *y <= '9') {
+            y++;
+        }
+        if (x == x_end || y == y_end)
+            return x != x_end || y != y_end;
+        if (*x++ != *y++)
+            return true;
+    }
+}
+
+static bool are_ordered_by_words(const vgg_modules *modules) {
+    for (size_t i = 0; i < modules->count; i++) {
+        const vgg_module *a = &modules->items[i];
+        for (size_t j = i + 1; a->type != VGG_LAYER_BATCH_NORM && j < modules->count; j++) {
+            const vgg_module *b = &modules->items[j];
+            if (a->type == b->type && a->inputs == b->inputs && a->outputs == b->outputs &&
+                a->kernel == b->kernel && words_differ(a, b))
+                return true;
+        }
+    }
+    return false;
+}
+
 static vgg_status sort(const vgg_tensor_source *source, vgg_modules *modules, vgg_error *error) {
     place *places = vgg_calloc(modules->count + 1, sizeof *places);
     if (places == NULL)
@@ -85,6 +116,8 @@ static vgg_status sort(const vgg_tensor_source *source, vgg_modules *modules, vg
     for (size_t i = 0; i < modules->count; i++) {
         modules->items[i] = places[i].module;
     }
+    modules->ordered_by_words =
+        by_name && modules->count <= VGG_MOST_WORDS && are_ordered_by_words(modules);
     vgg_free(places);
     return VGG_OK;
 }

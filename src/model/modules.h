@@ -31,6 +31,8 @@ typedef struct vgg_modules {
     bool *passed_over; /* for each tensor of the source: it stands beside the network, and is not
                         * needed */
     size_t convolutions, norms, linears;
+    bool ordered_by_words; /* the file keeps no order, and layers of one shape follow each other as
+                            * words do, not as numbers: another order would fit too */
 } vgg_modules;
 
 /* Sorts the tensors of the source. Biases that no layer of a kind has become zeros, and a batch
