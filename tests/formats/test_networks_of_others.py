@@ -11,7 +11,7 @@ h5py = pytest.importorskip("h5py")
 import numpy as np
 from torch import nn
 
-from conftest import LOGITS, PROGRAM, in_order, inspected, refused, vgg
+from conftest import LOGITS, PROGRAM, in_order, inspected, refused, vgg, write_safetensors
 
 SIDE = 16
 UNIT = ("--preprocess", "unit")
@@ -396,6 +396,52 @@ def test_what_keras_does_with_its_input(layers, factor, offset, photo, pixels, t
     assert right(tmp_path / "net.h5", photo, expected) == ""
     line = refused("predict", "--model", tmp_path / "net.h5", photo, "--preprocess", "caffe")
     assert "its graph prepares its input itself" in line
+
+
+def test_keras_input_on_the_right_side_is_refused(photo, tmp_path):
+    """1 - x is not x - 1."""
+    import json
+    keras_weights(plain(nn.Linear(128, 3)), tmp_path / "weights.h5", [], [], [])
+    tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, SIDE, SIDE, 3], "keras_history": ["i", 0, 0]}}
+    calls = {"keras 3": [{"args": [1.0, tensor], "kwargs": {}}],
+             "keras 2": [["_CONSTANT_VALUE", -1, 1.0, {"y": ["i", 0, 0]}]]}
+    for name, call in calls.items():
+        operation = ({"class_name": "Subtract", "config": {"name": "s"}} if name == "keras 3" else
+                     {"class_name": "TFOpLambda", "config": {"name": "s", "function": "math.subtract"}})
+        layers = [{"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, SIDE, SIDE, 3]}},
+                  {**operation, "inbound_nodes": call}]
+        with h5py.File(tmp_path / "net.h5", "w") as file:
+            file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": {"layers": layers}})
+            with h5py.File(tmp_path / "weights.h5") as weights:
+                weights.copy(weights, file, "model_weights")
+        line = refused("predict", "--model", tmp_path / "net.h5", photo, *UNIT)
+        assert "has its input on the right side, expected the left one" in line, name
+
+
+def test_keras_layer_that_is_used_twice_is_refused(photo, tmp_path):
+    import json
+    keras_weights(plain(nn.Linear(128, 3)), tmp_path / "weights.h5", [], [], [])
+    node = {"args": [], "kwargs": {}}
+    layers = [{"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, SIDE, SIDE, 3]}},
+              {"class_name": "ReLU", "config": {"name": "shared"}, "inbound_nodes": [node, node]}]
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": {"layers": layers}})
+        with h5py.File(tmp_path / "weights.h5") as weights:
+            weights.copy(weights, file, "model_weights")
+    line = refused("predict", "--model", tmp_path / "net.h5", photo, *UNIT)
+    assert '"shared" (ReLU) is used 2 times, expected once' in line
+
+
+def test_order_that_only_words_tell_is_assumed(photo, tmp_path):
+    """Safetensors keep no order: "three" comes before "two"."""
+    shapes = {"one": (4, 3, 3, 3), "three": (4, 4, 3, 3), "two": (4, 4, 3, 3)}
+    tensors = {f"{name}.{field}": np.random.RandomState(i).randn(*(shape if field == "weight" else shape[:1])).astype("f4")
+               for i, (name, shape) in enumerate(shapes.items()) for field in ("weight", "bias")}
+    tensors["z.weight"], tensors["z.bias"] = np.ones((3, 4 * SIDE * SIDE), "f4"), np.ones(3, "f4")
+    write_safetensors(tmp_path / "net.safetensors", tensors)
+    out = vgg("inspect", tmp_path / "net.safetensors", "--arch", "4,4,4", "--layout", "paper",
+              "--input", SIDE)
+    assert "order of layers" in out and "assumed: that of their names" in out
 
 
 # ---- ONNX ----------------------------------------------------------------------------------------

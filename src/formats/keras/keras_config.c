@@ -410,6 +410,9 @@ static vgg_status read_layer(chain *c, const json_t *layer, vgg_error *error) {
     if (d.name[0] == '\0')
         d.name = text_of(json_object_get(layer, "name"));
     read_input_shape(c, &d);
+    size_t uses = json_array_size(json_object_get(layer, "inbound_nodes"));
+    if (uses > 1 && strcmp(d.type, "InputLayer") != 0)
+        return fail_layer(c, &d, error, "is used %zu times, expected once", uses);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(d.type, types[i].type) == 0)
             return types[i].read(c, &d, error);
@@ -423,7 +426,9 @@ static vgg_status read_layer(chain *c, const json_t *layer, vgg_error *error) {
         return fail_layer(c, &d, error, "stands behind a convolution, expected it before");
     if (known && what[0] != '\0')
         return fail_layer(c, &d, error, "%s", what);
-    if (known && strcmp(d.type, "Normalization") == 0 && json_object_get(d.config, "mean") == NULL)
+    const json_t *mean = json_object_get(d.config, "mean");
+    bool adapted = mean == NULL || json_is_null(mean); /* its figures are among the weights */
+    if (known && strcmp(d.type, "Normalization") == 0 && adapted)
         return add_layer(c, &d, (vgg_keras_step){.kind = VGG_KERAS_NORMALISATION}, error);
     if (known)
         return VGG_OK;

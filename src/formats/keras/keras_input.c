@@ -160,10 +160,32 @@ static const json_t *find_constant(const json_t *value, size_t depth) {
     return found;
 }
 
+/* Whether the constant is what something is subtracted from or divided by: 1 - x in place of x - 1.
+ * Keras 3 lists the arguments, Keras 2 begins such a call with a word. */
+static bool is_turned(const char *operation, const json_t *calls) {
+    if (strcmp(operation, "add") == 0 || strcmp(operation, "multiply") == 0)
+        return false;
+    const json_t *call = json_array_get(calls, 0);
+    if (json_is_object(call)) {
+        const json_t *first = json_array_get(json_object_get(call, "args"), 0);
+        const char *type = json_string_value(json_object_get(first, "class_name"));
+        return type == NULL || strcmp(type, "__keras_tensor__") != 0;
+    }
+    while (json_is_array(call)) {
+        call = json_array_get(call, 0);
+    }
+    const char *word = json_string_value(call);
+    return word != NULL && strcmp(word, "_CONSTANT_VALUE") == 0;
+}
+
 static void calculate(vgg_keras *k, const char *operation, const json_t *calls,
                       char what[VGG_KERAS_WHAT]) {
     double numbers[CHANNELS], factor[CHANNELS] = {1, 1, 1}, offset[CHANNELS] = {0, 0, 0};
     const json_t *constant = find_constant(calls, 8);
+    if (is_turned(operation, calls)) {
+        snprintf(what, VGG_KERAS_WHAT, "has its input on the right side, expected the left one");
+        return;
+    }
     if (constant == NULL || !read_numbers(constant, numbers)) {
         snprintf(what, VGG_KERAS_WHAT, "takes no constant for each channel");
         return;
