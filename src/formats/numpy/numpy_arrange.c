@@ -182,22 +182,50 @@ static vgg_status turn(vgg_tensor_source *source, vgg_stored_tensor *t, size_t p
     return status;
 }
 
+/* Whether another array of that many dimensions takes, or gives, so many values. */
+static bool another_has(const vgg_tensor_source *source, const vgg_stored_tensor *one, size_t axis,
+                        size_t values) {
+    bool found = false;
+    for (size_t i = 0; !found && i < source->tensor_count; i++) {
+        const vgg_stored_tensor *other = &source->tensors[i];
+        found =
+            other != one && other->dimensions == one->dimensions && other->shape[axis] == values;
+    }
+    return found;
+}
+
+/* The kernel at the end of a chain, or the matrix at its beginning: the only one that no other
+ * follows or precedes, whatever its name; else the last kernel or the first matrix by name. */
+static const vgg_stored_tensor *end_of_chain(const vgg_tensor_source *source, size_t dimensions) {
+    bool kernels = dimensions == 4;
+    const vgg_stored_tensor *alone = NULL, *named = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        const vgg_stored_tensor *t = &source->tensors[i];
+        if (t->dimensions != dimensions)
+            continue;
+        bool joined = kernels ? another_has(source, t, 2, t->shape[3])
+                              : another_has(source, t, 1, t->shape[0]);
+        named = named == NULL || kernels ? t : named;
+        alone = joined ? alone : t;
+        count += !joined;
+    }
+    return count == 1 ? alone : named;
+}
+
 /* The rows of the first matrix are those of a picture: (row, column, channel). */
 static vgg_status turn_all(vgg_tensor_source *source, vgg_error *error) {
-    size_t channels = 0;
-    bool flattened = false;
+    const vgg_stored_tensor *kernel = end_of_chain(source, 4), *matrix = end_of_chain(source, 2);
+    size_t channels = kernel != NULL ? kernel->shape[3] : 0;
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < source->tensor_count; i++) {
         vgg_stored_tensor *t = &source->tensors[i];
-        if (t->dimensions == 4) {
-            channels = t->shape[3];
+        bool picture =
+            t == matrix && channels > 0 && t->shape[0] > 0 && t->shape[0] % channels == 0;
+        if (t->dimensions == 4)
             status = turn(source, t, t->shape[0] * t->shape[1], error);
-        } else if (t->dimensions == 2) {
-            bool picture = !flattened && channels > 0 && t->shape[0] % channels == 0;
-            status =
-                turn(source, t, picture && t->shape[0] > 0 ? t->shape[0] / channels : 1, error);
-            flattened = true;
-        }
+        else if (t->dimensions == 2)
+            status = turn(source, t, picture ? t->shape[0] / channels : 1, error);
     }
     return status;
 }
