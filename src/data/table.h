@@ -11,6 +11,7 @@ typedef struct vgg_row {
     const char *picture, *label; /* texts of the table */
     vgg_part_kind part;          /* VGG_PART_NONE: not said */
     size_t line;                 /* in the file, from 1 */
+    bool found;                  /* its picture is there; false when the table is read */
 } vgg_row;
 
 /* Start with {0}; vgg_table_clear ends it. */

@@ -189,8 +189,7 @@ static vgg_status find_picture(const gathering *all, const char *table, const vg
 }
 
 /* Gives each picture its row. */
-static vgg_status match_rows(gathering *all, const vgg_table *table, const char *name,
-                             vgg_error *error) {
+static vgg_status match_rows(gathering *all, vgg_table *table, const char *name, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < table->count; i++) {
         there *picture;
@@ -201,6 +200,7 @@ static vgg_status match_rows(gathering *all, const vgg_table *table, const char 
             all->missing++;
             continue;
         }
+        table->rows[i].found = true;
         if (picture->row == SIZE_MAX) {
             picture->row = i;
             all->matched++;
@@ -220,17 +220,19 @@ static vgg_status match_rows(gathering *all, const vgg_table *table, const char 
 
 /* ---- from rows to parts ---- */
 
-/* The labels of the rows in order, without those that come again; the caller frees names->sorted.
- */
+/* The labels of the rows whose pictures are there, in order, without those that come again; the
+ * caller frees names->sorted. */
 static vgg_status list_classes(const vgg_table *table, vgg_class_names *names, vgg_error *error) {
     const char **labels = vgg_calloc(table->count, sizeof *labels);
     *names = (vgg_class_names){0};
     if (labels == NULL)
         return vgg_fail_memory(error, "the classes of a table", table->count * sizeof *labels);
+    size_t count = 0;
     for (size_t i = 0; i < table->count; i++) {
-        labels[i] = table->rows[i].label;
+        if (table->rows[i].found)
+            labels[count++] = table->rows[i].label;
     }
-    vgg_status status = vgg_class_names_sort(labels, table->count, names, error);
+    vgg_status status = vgg_class_names_sort(labels, count, names, error);
     vgg_free(labels);
     if (status != VGG_OK)
         return status;
@@ -291,7 +293,7 @@ static vgg_status fill_parts(const gathering *all, const vgg_table *table, const
 }
 
 static vgg_status use_table(const vgg_tree *tree, vgg_node *folder, const char *where,
-                            const vgg_node *file, const vgg_table *table, const char *name,
+                            const vgg_node *file, vgg_table *table, const char *name,
                             vgg_part_kind kind, bool *found, vgg_error *error) {
     gathering all = {.tree = tree, .table = file, .above = strlen(where)};
     vgg_status status = gather_below(&all, folder, where, 0, error);

@@ -202,6 +202,16 @@ def test_what_a_table_leaves_out(pictures, tmp_path):
             "label\n") in err
 
 
+def test_rows_without_a_picture_make_no_class(pictures, tmp_path):
+    """Nor does a line of names in words that are not known."""
+    (pictures / "labels.csv").write_text(
+        "photo,kind\nmissing.ppm,horse\n" + "".join(f"{i}.ppm,{'owl' if i % 2 else 'cat'}\n" for i in range(8)))
+    _, err = train(pictures, tmp_path, "--validation-split", 0)
+    assert "2 labels without their pictures" in err
+    assert json.loads(vgg("inspect", tmp_path / "run" / "last.safetensors", "--format", "json").out)["classes"] == [
+        "cat", "owl"]
+
+
 def test_a_table_of_something_else(tmp_path):
     """GTSRB's labels.csv names its classes."""
     data = classes(tmp_path / "data", 4, ("0", "1"))
