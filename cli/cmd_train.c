@@ -111,7 +111,7 @@ static int run(vgg_cli_training *training) {
     options->warn_user = &report;
     vgg_train_result result = {.struct_size = sizeof result};
     vgg_error error;
-    vgg_cli_train_catch_signals(training);
+    vgg_cli_train_catch_signals();
     vgg_status trained =
         vgg_train(training->model, training->train, training->validation, options, &result, &error);
     vgg_cli_progress_clear(&report.progress);

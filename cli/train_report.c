@@ -161,11 +161,13 @@ bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
         report->skipped.progress = &report->progress;
         return vgg_cli_skip(&report->skipped, event->name, event->why);
     }
-    if (event->type == VGG_EVENT_PLAN)
+    if (event->type == VGG_EVENT_PLAN) {
+        vgg_cli_train_say_begun(report->training);
         begin(report, event);
-    else if (!report->quiet && event->type == VGG_EVENT_EPOCH)
+    } else if (!report->quiet && event->type == VGG_EVENT_EPOCH) {
         print_epoch(report, event);
-    else if (!report->quiet)
+    } else if (!report->quiet) {
         show_step(report, event);
+    }
     return !vgg_cli_train_stop_asked();
 }

@@ -10,8 +10,9 @@
 
 /* Options that the place where a run stopped depends on. */
 static bool is_fixed(const char *name) {
-    static const char *const fixed[] = {"batch", "seed", "shuffle", "init", "validation-split",
-                                        "freeze"};
+    static const char *const fixed[] = {
+        "batch",  "seed",      "shuffle", "init",     "validation-split",
+        "freeze", "optimizer", "ema",     "lookahead"};
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         if (strcmp(fixed[i], name) == 0)
             return true;
@@ -34,15 +35,18 @@ static void note_change(vgg_cli_training *training, const char *name, const char
 }
 
 /* Gives an option the value that the run noted, unless the user gave another. Earlier versions
- * noted it in the model only. */
-static int take_note(vgg_cli_training *training, const vgg_cli_option *option) {
+ * noted it in the model only; what was not used was not noted, and had its default. */
+static int take_note(vgg_cli_training *training, const vgg_cli_option *option,
+                     const char *fallback) {
     char key[VGG_CLI_TEXT_SIZE], buffer[VGG_CLI_VALUE_SIZE];
     snprintf(key, sizeof key, "options.%s", option->name);
     const char *note = vgg_run_note(training->run, key);
     if (note == NULL)
         note = vgg_model_note(training->model, key);
-    if (note == NULL)
+    if (note == NULL && !*option->given)
         return VGG_CLI_OK;
+    if (note == NULL)
+        note = fallback != NULL ? fallback : "none";
     if (strcmp(option->name, "flip") == 0)
         note = flip_of(note);
     if (*option->given) {
@@ -195,13 +199,17 @@ static int open_model(vgg_cli_training *training) {
 }
 
 int vgg_cli_train_open_run(vgg_cli_training *training) {
-    vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
+    vgg_cli_train_options defaults;
+    vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS], unsaid[VGG_CLI_LEARNING_OPTIONS];
     int status = open_model(training);
     if (status == VGG_CLI_OK && !check_network(training))
         status = VGG_CLI_FAILURE;
+    vgg_cli_train_defaults(&defaults);
+    vgg_cli_learning_options(&defaults, unsaid);
     vgg_cli_learning_options(&training->options, options);
     for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS && status == VGG_CLI_OK; i++) {
-        status = take_note(training, &options[i]);
+        char fallback[VGG_CLI_VALUE_SIZE];
+        status = take_note(training, &options[i], vgg_cli_option_text(&unsaid[i], fallback));
     }
     if (status == VGG_CLI_OK && training->options.freeze != NULL)
         status = keep_frozen(training);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/message.h"
@@ -55,13 +56,19 @@ char *vgg_cli_train_resume_command(const vgg_cli_training *training) {
     return command;
 }
 
-void vgg_cli_train_catch_signals(const vgg_cli_training *training) {
+void vgg_cli_train_say_begun(const vgg_cli_training *training) {
     char *command = vgg_cli_train_resume_command(training);
     int length =
         snprintf(quitting, sizeof quitting, "vgg train: quit; the last checkpoint is whole%s%s\n",
                  command != NULL ? "; continue with " : "", command != NULL ? command : "");
     quitting_length = length < (int)sizeof quitting ? (size_t)length : sizeof quitting - 1;
     free(command);
+}
+
+void vgg_cli_train_catch_signals(void) {
+    static const char early[] = "vgg train: quit before the first step\n";
+    memcpy(quitting, early, sizeof early);
+    quitting_length = sizeof early - 1;
     struct sigaction action = {.sa_handler = answer};
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;

@@ -200,7 +200,8 @@ static vgg_status read_rows(const vgg_notes *notes, vgg_trainer *trainer, vgg_er
     for (size_t i = 0; i < VGG_SCHEDULE_STATE_MAX && scheduler->row->state[i] != NULL; i++) {
         char key[VGG_CHECKPOINT_NAME];
         schedule_key(scheduler->row->state[i], key);
-        if (status == VGG_OK)
+        /* Another schedule than before begins here. */
+        if (status == VGG_OK && vgg_notes_find(notes, key) != NULL)
             status = read_real(notes, key, &scheduler->state[i], error);
     }
     return status;

@@ -349,6 +349,16 @@ def test_changed_options_are_said(own_data):
     assert "\nchanged " not in vgg("train", data, "-o", run, "--resume").out
 
 
+def test_options_that_were_not_used_before_are_said_too(own_data):
+    data, run = own_data
+    out = vgg("train", data, "-o", run, "--resume", "--epochs", 2, "--label-smoothing", 0.1, "--schedule", "plateau").out
+    assert "--label-smoothing 0.1 (was 0)" in out and "--schedule plateau (was constant)" in out
+    line = complaint("train", data, "-o", run, "--resume", "--epochs", 3, "--ema", 0.9)
+    assert "--ema: found 0.9, but the run in" in line and "cannot change" in line
+    line = complaint("train", data, "-o", run, "--resume", "--epochs", 3, "--optimizer", "adamw")
+    assert "--optimizer: found adamw, but the run in" in line and "has sgd, which cannot change" in line
+
+
 # ---- the log
 def test_steps_that_are_trained_again_are_logged_once(pictograms, tmp_path):
     """Killed behind steps that no checkpoint knows."""
