@@ -273,8 +273,8 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .name = "output",
          .argument = "RUN",
          .value = &o->folder,
-         .help = "the folder for best.safetensors, last.safetensors, state.safetensors and "
-                 "log.jsonl",
+         .help = "the folder for best.safetensors, last.safetensors, log.jsonl and what "
+                 "--resume needs",
          .fallback = "vgg-run, or the first of vgg-run-2, vgg-run-3, ... that is free"},
         {.type = VGG_CLI_FLAG,
          .name = "resume",

@@ -1,15 +1,16 @@
 /* The folder of a training: what it holds, who has it in hand, and what changed since it began.
  *
- * A run's folder has
- *   last.safetensors    the model of the last checkpoint
- *   best.safetensors    the model of the best epoch so far
- *   state.safetensors   what the optimiser keeps (a second copy in state-<name>.safetensors)
- *   checkpoint.txt      how far the training has come, the lengths and sums of the files above,
- * what the data is and what the program noted: key and value in a line, and a sum over them in the
- * last log.jsonl           an object for each step and each epoch .lock               the number of
- * the process that has the run in hand A checkpoint is whole or it is not there, whenever the
- * process ends: new files lie under names of their own until checkpoint.txt, replaced in one step,
- * names them. */
+ * - last.safetensors: the model of the last checkpoint.
+ * - best.safetensors: the model of the best epoch so far.
+ * - state.safetensors: what the optimiser keeps; further copies are state-<name>.safetensors.
+ * - checkpoint.txt: how far the training has come, the lengths and sums of these files, what the
+ *   data are and what the program noted; a key and a value in a line, and a sum over them in the
+ *   last.
+ * - log.jsonl: an object for each step and each epoch.
+ * - .lock: the number of the process that has the run in hand.
+ *
+ * A checkpoint is whole or it is not there, whenever the process ends: new files lie under names of
+ * their own until checkpoint.txt, replaced in one step, names them. */
 #ifndef VGG_RUN_H
 #define VGG_RUN_H
 

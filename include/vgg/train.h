@@ -169,8 +169,7 @@ typedef struct vgg_train_options {
     const vgg_augment *augment; /* copied; default NULL: those of vgg_augment_init */
     bool resume;                /* vgg_train continues the run in `folder` where it stopped, default
                                  * false; a trainer has vgg_trainer_resume */
-    const char *folder; /* where log.jsonl, best.safetensors, last.safetensors and state.safetensors
-                         * go; NULL: nothing is written */
+    const char *folder;         /* where the files go that run.h lists; NULL: nothing is written */
     vgg_train_callback *callback; /* default NULL */
     void *user;
     size_t micro_batch; /* most pictures that are computed at once, which is what memory grows with;
@@ -340,8 +339,9 @@ VGG_API vgg_status vgg_trainer_evaluate(vgg_trainer *trainer, const float *input
 VGG_API vgg_status vgg_trainer_evaluate_data(vgg_trainer *trainer, const vgg_dataset *dataset,
                                              vgg_eval_result *result, vgg_error *error);
 
-/* Writes last.safetensors and state.safetensors, all that vgg_trainer_resume needs, to `folder`
- * (NULL: that of the options), which is made when it is not there. */
+/* Writes a checkpoint, which is all that vgg_trainer_resume needs, to `folder` (NULL: that of the
+ * options), which is made when it is not there; run.h lists its files. In a folder other than the
+ * trainer's own it takes the place of the run that lies there, with its best.safetensors. */
 VGG_API vgg_status vgg_trainer_save(vgg_trainer *trainer, const char *folder, vgg_error *error);
 
 /* How far the training has come. */
