@@ -146,3 +146,11 @@ bool vgg_utf8_valid(const char *text) {
     }
     return true;
 }
+
+size_t vgg_text_find(const char *name, const char *const *names, size_t count) {
+    size_t i = 0;
+    while (i < count && (names[i] == NULL || strcmp(names[i], name) != 0)) {
+        i++;
+    }
+    return i;
+}

@@ -33,4 +33,8 @@ const char *vgg_size_text(char buffer[VGG_SIZE_TEXT], size_t bytes);
  * none is close enough to be a likely slip. */
 const char *vgg_text_nearest(const char *word, const char *const *names, size_t count);
 
+/* The number of the entry of `names` (count of them, of which some may be NULL) that is `name`;
+ * count when none is. */
+size_t vgg_text_find(const char *name, const char *const *names, size_t count);
+
 #endif

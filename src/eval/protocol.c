@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 static const char *const names[] = {[VGG_PROTOCOL_CENTER] = "center", [VGG_PROTOCOL_FLIP] = "flip"};
 #define PROTOCOLS (sizeof names / sizeof *names)
@@ -13,11 +14,8 @@ const char *vgg_protocol_name(vgg_protocol protocol) {
 }
 
 vgg_protocol vgg_protocol_named(const char *name) {
-    size_t protocol = 0;
-    while (protocol < PROTOCOLS && strcmp(names[protocol], name) != 0) {
-        protocol++;
-    }
-    return protocol < PROTOCOLS ? (vgg_protocol)protocol : VGG_PROTOCOL_CENTER;
+    size_t found = vgg_text_find(name, names, PROTOCOLS);
+    return found < PROTOCOLS ? (vgg_protocol)found : VGG_PROTOCOL_CENTER;
 }
 
 vgg_status vgg_protocol_check(vgg_protocol protocol, vgg_error *error) {

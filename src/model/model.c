@@ -130,11 +130,8 @@ const char *vgg_output_name(vgg_output output) {
 }
 
 vgg_output vgg_output_named(const char *name) {
-    for (size_t i = 0; i < OUTPUTS; i++) {
-        if (output_names[i] != NULL && strcmp(name, output_names[i]) == 0)
-            return (vgg_output)i;
-    }
-    return VGG_OUTPUT_UNSAID;
+    size_t found = vgg_text_find(name, output_names, OUTPUTS);
+    return found < OUTPUTS ? (vgg_output)found : VGG_OUTPUT_UNSAID;
 }
 
 vgg_output vgg_model_output(const vgg_model *model) {

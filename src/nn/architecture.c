@@ -63,11 +63,8 @@ const char *vgg_layout_name(vgg_layout layout) {
 }
 
 vgg_layout vgg_layout_named(const char *name) {
-    for (size_t i = 0; i < LAYOUTS; i++) {
-        if (layout_names[i] != NULL && strcmp(name, layout_names[i]) == 0)
-            return (vgg_layout)i;
-    }
-    return VGG_LAYOUT_UNSAID;
+    size_t found = vgg_text_find(name, layout_names, LAYOUTS);
+    return found < LAYOUTS ? (vgg_layout)found : VGG_LAYOUT_UNSAID;
 }
 
 static const char *const padding_names[] = {
@@ -81,11 +78,8 @@ const char *vgg_padding_name(vgg_padding padding) {
 }
 
 vgg_padding vgg_padding_named(const char *name) {
-    for (size_t i = 0; i < PADDINGS; i++) {
-        if (padding_names[i] != NULL && strcmp(name, padding_names[i]) == 0)
-            return (vgg_padding)i;
-    }
-    return VGG_PADDING_UNSAID;
+    size_t found = vgg_text_find(name, padding_names, PADDINGS);
+    return found < PADDINGS ? (vgg_padding)found : VGG_PADDING_UNSAID;
 }
 
 const char *vgg_origin_name(vgg_origin origin) {

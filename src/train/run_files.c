@@ -10,6 +10,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "train/run.h"
 
 #define FRESH ".checkpoint-"
@@ -74,11 +75,8 @@ static bool is_model(const char *name) {
         "state-slow.safetensors",
         "state-average.safetensors",
     };
-    bool found = false;
-    for (size_t i = 0; !found && i < sizeof names / sizeof *names; i++) {
-        found = strcmp(name, names[i]) == 0;
-    }
-    return found;
+    const size_t count = sizeof names / sizeof *names;
+    return vgg_text_find(name, names, count) < count;
 }
 
 /* A file of a checkpoint on its way: the run's when the record lists its generation. */

@@ -68,6 +68,9 @@ static void test_nearest(void **state) {
     assert_string_equal(vgg_text_nearest("epoch", names, 3), "epochs");
     assert_string_equal(vgg_text_nearest("bacth", names, 3), "batch");
     assert_null(vgg_text_nearest("zzzzzz", names, 3));
+    const char *const sparse[] = {NULL, "flip", "crop"};
+    assert_int_equal(vgg_text_find("crop", sparse, 3), 2);
+    assert_int_equal(vgg_text_find("Crop", sparse, 3), 3);
 }
 
 /* ---- memory and random numbers ---- */
