@@ -21,8 +21,9 @@ static const char *const mean_keys[] = {"mean",     "image_mean", "img_mean", "n
                                         "rgb_mean", "pixel_mean", "means",    NULL};
 static const char *const deviation_keys[] = {
     "std", "image_std", "img_std", "norm_std", "rgb_std", "pixel_std", "stds", "deviation", NULL};
-static const char *const size_keys[] = {"input_size",  "image_size",  "img_size", "crop_size",
-                                        "imgsz",       "input_shape", "im_size",  "resolution",
+/* Where both are said, the crop is the input, and the picture is what it is cut out of. */
+static const char *const size_keys[] = {"input_size",  "crop_size",   "image_size", "img_size",
+                                        "imgsz",       "input_shape", "im_size",    "resolution",
                                         "image_shape", NULL};
 static const char *const class_count_keys[] = {"num_classes", "num_labels", "n_classes", NULL};
 
@@ -75,6 +76,12 @@ static bool are_figures(const json_t *value) {
     return read_figures(value, &count, figures);
 }
 
+static bool are_three(const json_t *value) {
+    size_t count;
+    double figures[3];
+    return read_figures(value, &count, figures) && count == 3;
+}
+
 static bool is_size(const json_t *value) {
     size_t height, width;
     return read_size(value, &height, &width);
@@ -90,11 +97,13 @@ static void place_of(char text[VGG_BESIDE_PLACE], const char *key, const char *p
     snprintf(text, VGG_BESIDE_PLACE, "\"%s\" of %s", key, place);
 }
 
-/* The object, or one in it, that has a mean and a deviation. */
+/* The object, or one in it, that has a mean and a deviation. Further in they are three: a single
+ * number may be the mean of anything, such as of an accuracy. */
 static json_t *find_pair(json_t *object, size_t depth, const char **key) {
+    bool (*const fit)(const json_t *) = depth == DEPTH ? are_figures : are_three;
     const char *other;
-    if (vgg_beside_find(object, mean_keys, 0, are_figures, key) != NULL &&
-        vgg_beside_find(object, deviation_keys, 0, are_figures, &other) != NULL)
+    if (vgg_beside_find(object, mean_keys, 0, fit, key) != NULL &&
+        vgg_beside_find(object, deviation_keys, 0, fit, &other) != NULL)
         return object;
     const char *name;
     json_t *inner, *found = NULL;
@@ -295,9 +304,13 @@ vgg_status vgg_beside_preprocess(const vgg_beside *beside, size_t channels, size
         changes.parts |= VGG_PREPROCESS_FIT;
         changes.fit = VGG_FIT_SQUASH;
     }
-    if (beside->resize >= vgg_size_min(height, width)) {
+    /* For an input of another size the short side keeps its proportion to it. */
+    size_t side = vgg_size_min(height, width);
+    size_t said = vgg_size_min(beside->height, beside->width);
+    size_t resize = said > 0 ? (beside->resize * side + said / 2) / said : beside->resize;
+    if (resize >= side) {
         changes.parts |= VGG_PREPROCESS_RESIZE;
-        changes.resize = beside->resize;
+        changes.resize = resize;
     }
     status = vgg_preprocess_change(preprocess, &changes, error);
     if (status == VGG_OK)

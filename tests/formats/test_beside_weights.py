@@ -387,6 +387,26 @@ def test_config_of_timm(net, tmp_path, noise):
     assert check_ours["classes"] == NAMES and check_ours["remarks"] == []
 
 
+def test_the_short_side_keeps_its_proportion_to_the_input(tmp_path):
+    tensors = {"features.0.weight": torch.ones(4, 3, 3, 3), "features.0.bias": torch.ones(4),
+               "classifier.0.weight": torch.ones(3, 4 * 7 * 7), "classifier.0.bias": torch.ones(3)}
+    torch.save(tensors, tmp_path / "net.pth")
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": {
+        "input_size": [3, SIDE, SIDE], "crop_pct": 0.5, "mean": MEAN, "std": STD}}))
+    for side in (SIDE, 4 * SIDE, SIDE // 2):
+        done = run("inspect", tmp_path / "net.pth", "--format", "json", "--arch", "4,M", "--layout", "torchvision",
+                   "--input", side)
+        assert json.loads(done.stdout)["preprocess"]["resize"] == 2 * side
+
+
+def test_a_crop_is_the_input_and_an_accuracy_is_no_colour(net, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({
+        "image_size": 20, "crop_size": SIDE, "metrics": {"accuracy": {"mean": 0.91, "std": 0.02}}}))
+    done = run("inspect", weights(net, tmp_path), "--format", "json", "--arch", "4,M,8,M/8", "--layout", "paper")
+    found = json.loads(done.stdout)
+    assert found["network"]["input"] == [3, SIDE, SIDE] and found["preprocess"] is None
+
+
 def test_config_of_hugging_face(net, tmp_path, noise):
     (tmp_path / "config.json").write_text(json.dumps({
         "model_type": "vgg", "id2label": {"0": "owl", "1": "cat", "2": "dog"}, "label2id": dict(zip(NAMES, range(3))),
