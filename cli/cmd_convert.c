@@ -17,7 +17,7 @@
 typedef struct convert_options {
     vgg_cli_model_source source;
     const char *dtype, *format, *names_from;
-    bool softmax, overwrite;
+    bool convolutions, softmax, overwrite;
 } convert_options;
 
 static const char *const dtypes[] = {"f32", "f16", "bf16", "int8", NULL};
@@ -40,6 +40,11 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
                  "eight times as coarse) or int8 (a quarter; logits move by a hundredth or two; "
                  "safetensors only), or all weights as f32; arithmetic stays float32",
          .fallback = "as in IN"},
+        {.type = VGG_CLI_FLAG,
+         .name = "convolutions",
+         .value = &o->convolutions,
+         .help = "with --dtype f16 or bf16, store the weights of convolutions so too: a smaller "
+                 "file, for networks that have most of their weights there"},
         {.type = VGG_CLI_TEXT,
          .name = "format",
          .argument = "FORMAT",
@@ -75,7 +80,8 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
         .summary = "write a model file in another format or with smaller weights",
         .synopsis = "vgg convert IN OUT [options]",
         .description =
-            "Reads the model IN and writes it to OUT, with its preprocessing and the "
+            "Reads the model IN, a file or builtin, and writes it to OUT, with its preprocessing "
+            "and the "
             "names of its classes, which can be given here for a file that lacks "
             "them.\n"
             "IN, like the model of any command, may be safetensors, PyTorch (.pth), "
@@ -136,6 +142,27 @@ static const char *stored_dtype(const char *dtype) {
     return NULL;
 }
 
+/* Whether the options go together. */
+static bool check_options(const convert_options *o) {
+    bool narrow =
+        o->dtype != NULL && (strcmp(o->dtype, "f16") == 0 || strcmp(o->dtype, "bf16") == 0);
+    if (o->convolutions && !narrow)
+        vgg_cli_complain("convert", "--convolutions: is for --dtype f16 and bf16");
+    return narrow || !o->convolutions;
+}
+
+/* Stores the weights of convolutions as those of linear layers. */
+static vgg_status narrow_convolutions(vgg_network *network, const char *dtype, vgg_error *error) {
+    vgg_tensor_info info = {.struct_size = sizeof info};
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && vgg_network_tensor(network, i, &info, NULL) == VGG_OK;
+         i++) {
+        if (info.dimensions == 4)
+            status = vgg_network_set_tensor_dtype(network, i, dtype, error);
+    }
+    return status;
+}
+
 static vgg_status write_model(const convert_options *o, vgg_model *model, const char *out,
                               vgg_error *error) {
     vgg_status status = VGG_OK;
@@ -145,6 +172,8 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
         status = vgg_network_set_dtype_told(vgg_model_mutable_network(model), dtype,
                                             vgg_cli_file_progress_tell, &rounding, error);
     vgg_cli_file_progress_end(&rounding);
+    if (status == VGG_OK && o->convolutions)
+        status = narrow_convolutions(vgg_model_mutable_network(model), dtype, error);
     vgg_save_options options;
     vgg_save_options_init(&options, sizeof options);
     options.format = o->format;
@@ -206,7 +235,7 @@ int vgg_cli_convert(int argc, char **argv) {
         return status;
     const char *in = argv[1], *out = argv[2];
     o.source.path = in;
-    if (!has_known_ending(&o, out))
+    if (!check_options(&o) || !has_known_ending(&o, out))
         return VGG_CLI_USAGE;
     if (!may_write(&o, out))
         return VGG_CLI_FAILURE;

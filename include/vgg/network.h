@@ -205,6 +205,12 @@ VGG_API vgg_status vgg_network_copy_values(const vgg_network *network, size_t te
  * network may be running. */
 VGG_API vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype, vgg_error *error);
 
+/* Stores one tensor so, such as the weights of a convolution, which vgg_network_set_dtype leaves as
+ * they are: those are the smaller part of most VGGs, and computing from them takes the same time.
+ * VGG_ERROR_UNSUPPORTED: I8 is for the weights of linear layers alone. */
+VGG_API vgg_status vgg_network_set_tensor_dtype(vgg_network *network, size_t tensor,
+                                                const char *dtype, vgg_error *error);
+
 /* The same, telling a callback, which may be NULL, how many bytes of floats are stored of how many.
  * Stopped, it leaves some tensors as they were, and the others stored as asked. */
 VGG_API vgg_status vgg_network_set_dtype_told(vgg_network *network, const char *dtype,

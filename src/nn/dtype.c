@@ -102,14 +102,42 @@ static vgg_status store_all(vgg_network *network, vgg_element element,
     return VGG_OK;
 }
 
+/* The type that weights can be stored as; NULL, with the error, when there is none of that name. */
+static const vgg_element_type *stored_type(const char *dtype, vgg_error *error) {
+    const vgg_element_type *type = vgg_element_type_named(dtype);
+    if (is_stored(type))
+        return type;
+    vgg_fail(error, VGG_ERROR_ARGUMENT,
+             "weights cannot be stored as \"%.80s\", expected F32, F16, BF16 or I8", dtype);
+    return NULL;
+}
+
+vgg_status vgg_network_set_tensor_dtype(vgg_network *network, size_t tensor, const char *dtype,
+                                        vgg_error *error) {
+    const vgg_element_type *type = stored_type(dtype, error);
+    if (type == NULL)
+        return VGG_ERROR_ARGUMENT;
+    if (tensor >= network->tensor_count)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "tensor %zu of a network with %zu", tensor,
+                        network->tensor_count);
+    const vgg_tensor_info *info = &network->tensors[tensor].info;
+    if (type->element == VGG_ELEMENT_INT8 && !pays(info))
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "tensor %s cannot be stored as I8, only the weights of linear layers",
+                        info->name);
+    vgg_numbers numbers = vgg_tensor_numbers(&network->tensors[tensor]);
+    if (numbers.at == NULL || numbers.element == type->element)
+        return VGG_OK;
+    network->version++;
+    return store(network, tensor, type->element, error);
+}
+
 vgg_status vgg_network_set_dtype_told(vgg_network *network, const char *dtype,
                                       vgg_progress_callback *progress, void *user,
                                       vgg_error *error) {
-    const vgg_element_type *type = vgg_element_type_named(dtype);
-    if (!is_stored(type))
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "weights cannot be stored as \"%.80s\", expected F32, F16, BF16 or I8",
-                        dtype);
+    const vgg_element_type *type = stored_type(dtype, error);
+    if (type == NULL)
+        return VGG_ERROR_ARGUMENT;
     vgg_status status = store_all(network, type->element, progress, user, error);
     network->version++; /* some tensors may have changed */
     return status;

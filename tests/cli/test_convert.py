@@ -48,6 +48,28 @@ def test_halves_are_of_linear_layers(model, picture, tmp_path, dtype):
         assert a["index"] == b["index"] and a["probability"] == pytest.approx(b["probability"], abs=0.02)
 
 
+@pytest.mark.parametrize("dtype,bound", [("f16", 2e-3), ("bf16", 2e-2)])
+def test_halves_of_convolutions(model, picture, tmp_path, dtype, bound):
+    small = tmp_path / "small.safetensors"
+    vgg("convert", model, small, "--dtype", dtype, "--convolutions")
+    types = {name: t["dtype"] for name, t in header(small).items() if name != "__metadata__"}
+    assert types["classifier.0.weight"] == types["features.0.weight"] == dtype.upper()
+    assert types["features.0.bias"] == "F32"
+    exact, rounded = ({entry["index"]: entry["logit"]
+                       for entry in scores(file, picture, "--logits", "--top", 10)["predictions"]}
+                      for file in (model, small))
+    most = max(map(abs, exact.values()))
+    assert exact != rounded and all(abs(exact[i] - rounded[i]) <= bound * most for i in exact)
+    vgg("convert", small, tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == small.read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [(), ("--dtype", "int8"), ("--dtype", "f32")])
+def test_convolutions_alone(model, tmp_path, dtype):
+    assert "--convolutions: is for --dtype f16 and bf16" in complaint(
+        "convert", model, tmp_path / "no.safetensors", "--convolutions", *dtype, status=2)
+
+
 def test_halves_become_floats_again(model, tmp_path):
     small, wide, again = (tmp_path / f"{n}.safetensors" for n in ("small", "wide", "again"))
     vgg("convert", model, small, "--dtype", "f16")

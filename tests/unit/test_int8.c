@@ -1,4 +1,5 @@
-/* Weights of linear layers in int8: in a network, in a plan and in a file. */
+/* Weights of linear layers in int8, in a network, in a plan and in a file, and the types of single
+ * tensors. */
 #include <math.h>
 #include <unistd.h>
 
@@ -273,12 +274,34 @@ static void test_other_formats(void **state) {
     vgg_model_free(model);
 }
 
+static void test_single_tensors(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_network *network = make_network(arch, VGG_LAYOUT_PAPER, true, CLASSES, 1, SIDE);
+    /* Without values there is nothing to store. */
+    assert_ok(vgg_network_set_tensor_dtype(network, 0, "F16", &error), error);
+    assert_ok(vgg_network_initialise(network, "glorot", 5, &error), error);
+    assert_false(is_linear(network, 0));
+    assert_ok(vgg_network_set_tensor_dtype(network, 0, "F16", &error), error);
+    assert_string_equal(vgg_network_dtype(network, 0), "F16");
+    assert_string_equal(vgg_network_dtype(network, 1), "F32");
+    assert_ok(vgg_network_set_tensor_dtype(network, 0, "F32", &error), error);
+    assert_string_equal(vgg_network_dtype(network, 0), "F32");
+    assert_int_equal(vgg_network_set_tensor_dtype(network, 0, "I8", &error), VGG_ERROR_UNSUPPORTED);
+    assert_contains(error.message, "features.0.weight cannot be stored as I8");
+    assert_int_equal(vgg_network_set_tensor_dtype(network, 0, "I64", &error), VGG_ERROR_ARGUMENT);
+    assert_int_equal(vgg_network_set_tensor_dtype(network, 999, "F16", &error), VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "tensor 999 of a network with ");
+    vgg_network_free(network);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_told),         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_other_types),  cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_weight_bytes), cmocka_unit_test(test_file),
-        cmocka_unit_test(test_unaligned),    cmocka_unit_test(test_other_formats),
+        cmocka_unit_test(test_told),           cmocka_unit_test(test_values),
+        cmocka_unit_test(test_other_types),    cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_weight_bytes),   cmocka_unit_test(test_file),
+        cmocka_unit_test(test_unaligned),      cmocka_unit_test(test_other_formats),
+        cmocka_unit_test(test_single_tensors),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
