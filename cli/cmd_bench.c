@@ -95,8 +95,9 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
         .description =
             "Runs a network on random input and prints, for each batch size, the median and the "
             "quartiles of the milliseconds of a run, after a warm-up; then where the time of the "
-            "first batch size goes, layer by layer. With MODEL, a model file, its network "
-            "is run; --arch, --layout and --input then say what the file does not. Otherwise the "
+            "first batch size goes, layer by layer. With MODEL, a model file or builtin, its "
+            "network is run; --arch, --layout and --input then say what the file does not. "
+            "Otherwise the "
             "weights are random too, from a fixed seed.\n"
             "GFLOP/s count two operations for each multiply-add of the layers as they are "
             "defined. An algorithm that saves some, as Winograd's does, can therefore exceed the "

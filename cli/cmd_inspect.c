@@ -17,7 +17,8 @@ typedef struct inspect_options {
 } inspect_options;
 
 static const char description[] =
-    "Reads every value of the weight file FILE and prints what the file is, its tensors, the "
+    "Reads every value of the weight file FILE, or of builtin, the model that is part of vgg, and "
+    "prints what the file is, its tensors, the "
     "network that they form, how pictures become its inputs, and whatever is wrong: NaN and "
     "infinite values, dead layers and outputs, tensors that are missing, not used or of another "
     "shape, and weights of implausible scale. A file that holds no VGG network is listed too.\n"
@@ -65,6 +66,18 @@ static bool parse(inspect_options *o, int argc, char **argv, size_t *operands, i
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
 
+static vgg_status inspect_file(const char *path, const vgg_model_options *told,
+                               vgg_inspection **inspection, vgg_error *error) {
+    const void *bytes;
+    size_t size;
+    if (!vgg_cli_is_builtin(path))
+        return vgg_inspect_file(path, told, inspection, error);
+    vgg_status status = vgg_builtin_model(&bytes, &size, error);
+    return status == VGG_OK
+               ? vgg_inspect_memory(bytes, size, VGG_CLI_BUILTIN, told, inspection, error)
+               : status;
+}
+
 static int print(const inspect_options *o, const vgg_inspection *inspection) {
     if (strcmp(o->format, "json") != 0) {
         vgg_cli_inspect_text(o->source.path, inspection);
@@ -89,7 +102,7 @@ int vgg_cli_inspect(int argc, char **argv) {
     vgg_inspection *inspection;
     vgg_error error;
     vgg_cli_signals_model(o.source.path);
-    vgg_status read = vgg_inspect_file(o.source.path, &told, &inspection, &error);
+    vgg_status read = inspect_file(o.source.path, &told, &inspection, &error);
     vgg_cli_file_progress_end(&progress);
     if (read != VGG_OK) {
         vgg_cli_complain("inspect", "%s", error.message);

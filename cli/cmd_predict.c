@@ -39,6 +39,10 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
     vgg_cli_model_options(&o->source, model);
+    if (vgg_cli_has_builtin()) {
+        model[0].help = vgg_cli_model_help;
+        model[0].fallback = VGG_CLI_BUILTIN;
+    }
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option output[] = {
         {.type = VGG_CLI_SIZE,
@@ -72,7 +76,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
     const vgg_cli_usage usage = {
         .command = "predict",
         .summary = "say what is in pictures",
-        .synopsis = "vgg predict --model FILE IMAGE... [options]",
+        .synopsis = "vgg predict [--model FILE] IMAGE... [options]",
         .description =
             "Prints the likeliest classes of each IMAGE: a picture (JPEG, PNG, WebP, BMP, GIF, "
             "TIFF, PNM, and HEIC and AVIF where it was built with them), a folder, whose pictures "
@@ -83,7 +87,8 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    some pictures could not be read (1 when none could be)",
-        .examples = "vgg predict --model run/best.safetensors photo.jpg holiday/\n"
+        .examples = "vgg predict photo.jpg\n"
+                    "vgg predict --model run/best.safetensors photo.jpg holiday/\n"
                     "vgg predict --model vgg16.safetensors --preprocess torchvision \\\n"
                     "    --labels imagenet --top 3 --format json cat.webp\n"
                     "curl -s https://example.org/cat.jpg |\n"
@@ -234,6 +239,24 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     return status;
 }
 
+/* Says which model it is that nobody has named. */
+static void note_builtin(const vgg_model *model) {
+    const char *const *names = vgg_model_class_names(model);
+    size_t classes = vgg_network_describe(vgg_model_network(model))->classes, length = 0;
+    char list[512] = "";
+    for (size_t i = 0; names != NULL && i < classes && length < sizeof list; i++) {
+        length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
+                                   i == 0             ? ": "
+                                   : i + 1 == classes ? " and "
+                                                      : ", ",
+                                   names[i]);
+    }
+    vgg_cli_complain("predict",
+                     "note: the model is " VGG_CLI_BUILTIN ", which knows %zu garments%s; "
+                     "--model takes another",
+                     classes, list);
+}
+
 int vgg_cli_predict(int argc, char **argv) {
     predict_options o = {.format = "text",
                          .protocol = vgg_cli_protocols[0],
@@ -243,12 +266,18 @@ int vgg_cli_predict(int argc, char **argv) {
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
+    bool unnamed =
+        o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]);
+    if (unnamed)
+        o.source.path = VGG_CLI_BUILTIN;
     if (!vgg_cli_model_is_given("predict", &o.source, argv[1]))
         return VGG_CLI_USAGE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("predict", &o.source, &model);
     if (status != VGG_CLI_OK)
         return status;
+    if (unnamed)
+        note_builtin(model);
     status = predict(&o, model, argv + 1, operands);
     vgg_model_free(model);
     return status;

@@ -38,11 +38,12 @@ static bool parse(summary_options *o, int argc, char **argv, size_t *operands, i
         .command = "summary",
         .summary = "list the layers of a network or a model file",
         .synopsis = "vgg summary [--arch ARCH | MODEL] [options]",
-        .description = "Prints a row per layer, with the shape of its output and its parameters, "
-                       "and the memory that one input takes. Weights of 16 or 8 bits count as they "
-                       "are stored, and the line Params size then says how many values are of "
-                       "which type. With MODEL, a model file, its network is listed; --arch, "
-                       "--layout and --input then say what the file does not.",
+        .description =
+            "Prints a row per layer, with the shape of its output and its parameters, "
+            "and the memory that one input takes. Weights of 16 or 8 bits count as they "
+            "are stored, and the line Params size then says how many values are of "
+            "which type. With MODEL, a model file or builtin, its network is listed; --arch, "
+            "--layout and --input then say what the file does not.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "vgg summary --arch D\n"

@@ -12,6 +12,22 @@
 #include "cli/shared_options.h"
 #include "cli/signals.h"
 
+#define MODEL_HELP                                                                                 \
+    "the model file, of any format that vgg inspect knows, or the folder of a run, whose "         \
+    "best.safetensors it then is, or builtin, which is part of vgg and knows ten "                 \
+    "garments; a file of that name is ./builtin"
+const char vgg_cli_model_help[] = MODEL_HELP;
+
+bool vgg_cli_is_builtin(const char *path) {
+    return strcmp(path, VGG_CLI_BUILTIN) == 0;
+}
+
+bool vgg_cli_has_builtin(void) {
+    const void *bytes;
+    size_t size;
+    return vgg_builtin_model(&bytes, &size, NULL) == VGG_OK;
+}
+
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]) {
     const vgg_cli_option table[VGG_CLI_MODEL_OPTIONS] = {
@@ -19,9 +35,7 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .name = "model",
          .argument = "FILE",
          .value = &source->path,
-         .help =
-             "the model file, of any format that vgg inspect knows, or the folder of a run, whose "
-             "best.safetensors it then is; required"},
+         .help = MODEL_HELP "; required"},
         {.type = VGG_CLI_CHOICE,
          .name = "preprocess",
          .argument = "PRESET",
@@ -151,7 +165,7 @@ static bool is_folder(const char *path) {
 const char *vgg_cli_model_file(const char *path) {
     static const char *const files[] = {"best.safetensors", "last.safetensors"};
     static char file[4096]; /* signals may have to name it */
-    if (!is_folder(path))
+    if (vgg_cli_is_builtin(path) || !is_folder(path))
         return path;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         int length = snprintf(file, sizeof file, "%s/%s", path, files[i]);
@@ -161,8 +175,7 @@ const char *vgg_cli_model_file(const char *path) {
     return path;
 }
 
-/* Whether an operand looks like a model that was meant for --model. */
-static bool looks_like_model(const char *path) {
+bool vgg_cli_looks_like_model(const char *path) {
     static const char *const endings[] = {".safetensors", ".pth",        ".pt",      ".onnx",
                                           ".h5",          ".keras",      ".hdf5",    ".npz",
                                           ".npy",         ".caffemodel", ".weights", ".ckpt"};
@@ -179,11 +192,23 @@ bool vgg_cli_model_is_given(const char *command, const vgg_cli_model_source *sou
                             const char *operand) {
     if (source->path != NULL)
         return true;
-    bool meant = operand != NULL && looks_like_model(operand);
+    bool meant = operand != NULL && vgg_cli_looks_like_model(operand);
     vgg_cli_complain(command, "--model FILE is missing: the model file to use%s%s%s",
                      meant ? "; did you mean --model " : "", meant ? operand : "",
                      meant ? "?" : "");
     return false;
+}
+
+static vgg_status load_file(const char *path, const vgg_model_options *options, vgg_model **model,
+                            vgg_error *error) {
+    const void *bytes;
+    size_t size;
+    if (!vgg_cli_is_builtin(path))
+        return vgg_model_load(path, options, model, error);
+    vgg_status status = vgg_builtin_model(&bytes, &size, error);
+    return status == VGG_OK
+               ? vgg_model_load_memory(bytes, size, VGG_CLI_BUILTIN, options, model, error)
+               : status;
 }
 
 static int load(const char *command, const vgg_cli_model_source *given, vgg_warning_callback *warn,
@@ -198,7 +223,7 @@ static int load(const char *command, const vgg_cli_model_source *given, vgg_warn
     options.warn_user = (void *)command;
     vgg_model *loaded;
     vgg_cli_signals_model(source->path);
-    vgg_status status = vgg_model_load(source->path, &options, &loaded, &error);
+    vgg_status status = load_file(source->path, &options, &loaded, &error);
     if (source->progress != NULL)
         vgg_cli_file_progress_end(source->progress);
     if (status != VGG_OK) {

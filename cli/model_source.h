@@ -17,6 +17,15 @@ typedef struct vgg_cli_model_source {
     vgg_cli_file_progress *progress; /* NULL: there is no bar */
 } vgg_cli_model_source;
 
+/* The name by which the command line calls the model that is part of the program. */
+#define VGG_CLI_BUILTIN "builtin"
+bool vgg_cli_is_builtin(const char *path);
+/* Whether there is one. */
+bool vgg_cli_has_builtin(void);
+
+/* What --help says of --model. */
+extern const char vgg_cli_model_help[];
+
 #define VGG_CLI_MODEL_OPTIONS 11
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]);
@@ -29,8 +38,12 @@ bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_mo
 bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
                          const vgg_cli_input *input);
 
-/* The file that a path means: of a run's folder its best model, or its last. */
+/* The file that a path means: of a run's folder its best model, or its last. VGG_CLI_BUILTIN is
+ * itself. */
 const char *vgg_cli_model_file(const char *path);
+
+/* Whether an operand looks like a model that was meant for --model. */
+bool vgg_cli_looks_like_model(const char *operand);
 
 /* False, which is complained about, when --model is missing; an operand that looks like a model is
  * taken for the one that was meant. */

@@ -253,14 +253,15 @@ static void start_options(vgg_cli_train_options *o, vgg_cli_option options[START
          .argument = "MODEL",
          .value = &o->from,
          .help =
-             "begin with the weights, the network and the preprocessing of this model file; for "
-             "other classes its last layer is made anew"},
+             "begin with the weights, the network and the preprocessing of this model, a file or "
+             "builtin; for other classes its last layer is made anew"},
         {.type = VGG_CLI_TEXT,
          .name = "init-from",
          .argument = "MODEL",
          .value = &o->init_from,
          .help =
-             "copy the first four convolutions and the last linear layers of this trained model "
+             "copy the first four convolutions and the last linear layers of this trained model, "
+             "a file or builtin, "
              "where they fit, as the paper does it with A"},
     };
     memcpy(options, table, sizeof table);

@@ -2,14 +2,14 @@
 add_library(vgg_flags INTERFACE)
 target_include_directories(vgg_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_definitions(vgg_flags INTERFACE _GNU_SOURCE VGG_VERSION="${PROJECT_VERSION}")
-target_compile_options(vgg_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+set(WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
   -Wpointer-arith -Wcast-align -Wwrite-strings -Wundef -Wvla)
 if(VGG_WERROR)
-  target_compile_options(vgg_flags INTERFACE -Werror)
+  list(APPEND WARNINGS -Werror)
 endif()
+target_compile_options(vgg_flags INTERFACE "$<$<COMPILE_LANGUAGE:C>:${WARNINGS}>")
 if(VGG_SANITIZE)
-  target_compile_options(vgg_flags INTERFACE -fsanitize=${VGG_SANITIZE} -fno-sanitize-recover=all
-    -fno-omit-frame-pointer)
+  set(SANITIZERS -fsanitize=${VGG_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(vgg_flags INTERFACE "$<$<COMPILE_LANGUAGE:C>:${SANITIZERS}>")
   target_link_options(vgg_flags INTERFACE -fsanitize=${VGG_SANITIZE})
 endif()

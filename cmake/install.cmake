@@ -6,6 +6,9 @@ install(TARGETS vgg vgg_shared EXPORT vgg-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/vgg DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(VGG_WITH_BUILTIN)
+  install(FILES models/clothing.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endif()
 
 # vgg.pc finds the rest from where it lies itself, so that the whole may be installed with another
 # prefix, or moved; but folders that were given with their whole path stay where they are.

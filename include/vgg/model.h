@@ -146,6 +146,14 @@ VGG_API vgg_status vgg_model_load_memory(const void *bytes, size_t size, const c
                                          const vgg_model_options *options, vgg_model **model,
                                          vgg_error *error);
 
+/* The model in the box: a small trained network that is part of the library, a safetensors file of
+ * `size` bytes for vgg_model_load_memory and vgg_inspect_memory. It knows ten garments;
+ * models/clothing.md says how well. The bytes begin at a multiple of 64 and last as long as the
+ * process; any thread may use them. A program that is linked with the static library has them in it
+ * only when it calls this. VGG_ERROR_UNSUPPORTED from a library that was built without
+ * (VGG_WITH_BUILTIN). */
+VGG_API vgg_status vgg_builtin_model(const void **bytes, size_t *size, vgg_error *error);
+
 /* The same for a file that is read through a function of the caller's, into memory of its size,
  * which the model keeps. The reader is not used after the call. VGG_ERROR_MEMORY when there is no
  * memory of that size, before anything is read. */

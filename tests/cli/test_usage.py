@@ -185,7 +185,7 @@ def test_option_like_no_other():
         (("train", "x", "y"), 'unexpected argument "y"'),
         (("eval", "x"), "--model FILE is missing"),
         (("eval", "--model", "x"), "DATA is missing"),
-        (("predict", "x"), "--model FILE is missing"),
+        (("predict", "x.pth"), "--model FILE is missing"),
         (("predict", "--model", "x"), "IMAGE is missing"),
         (("predict", "--model", "x", "y", "--top", "0"), "expected a whole number from 1"),
         (("predict", "--model", "x", "y", "--format", "xml"), "expected text, json or csv"),

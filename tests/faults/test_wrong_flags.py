@@ -57,7 +57,7 @@ from conftest import TINY, fails, names, run
         ("train", ["DATA is missing"]),
         ("eval --model m", ["DATA is missing"]),
         ("eval x", ["--model FILE is missing"]),
-        ("predict x", ["--model FILE is missing"]),
+        ("predict x.pth", ["--model FILE is missing", "--model x.pth"]),
         ("predict --model m", ["IMAGE is missing"]),
         ("generate", ["FOLDER is missing"]),
         ("generate x y", ['"y"']),

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build"))
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md"), *ROOT.glob("tests/**/*.md")])
 
 
 def commands(document):
@@ -29,7 +29,8 @@ def folder(tmp_path):
     vgg = BUILD / "vgg"
     subprocess.run([vgg, "generate", tmp_path / "my-photos", "--train", "3", "--validation", "1",
                     "--size", "32"], check=True, capture_output=True)
-    os.link(tmp_path / "my-photos/validation/star/0000.png", tmp_path / "photo.png")
+    for name in ("photo.png", "photo.jpg"):
+        os.link(tmp_path / "my-photos/validation/star/0000.png", tmp_path / name)
     return tmp_path
 
 

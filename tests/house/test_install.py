@@ -124,6 +124,14 @@ def test_headers_and_program(prefix):
     assert run(prefix / "bin/vgg", "--version").startswith("vgg ")
 
 
+def test_the_model_in_the_box(prefix, folder):
+    """Is in the program, and in whatever asks for it."""
+    out = run(prefix / "bin/vgg", "predict", "photo.jpg", cwd=folder)
+    assert len(out.splitlines()) == 6
+    [library] = prefix.rglob("libvgg.a")
+    assert "vgg_builtin_begin" in run("nm", library)
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
 def test_examples_are_short_and_say_how_to_use_them(example):
     assert len(example.read_text().splitlines()) < 80
@@ -160,6 +168,8 @@ def test_pkg_config_static(example, prefix, folder, tmp_path):
     flags = [f for f in map(str, flags) if f in needed or linkable(compiler[0], f)]
     run(*compiler, *WARNINGS, example, "-o", tmp_path / "user", *flags)
     assert "libvgg" not in run("ldd", tmp_path / "user")
+    # The model in the box comes along only where it is asked for.
+    assert "vgg_builtin" not in run("nm", tmp_path / "user")
     check(example, tmp_path / "user", folder, prefix)
 
 

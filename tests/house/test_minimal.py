@@ -118,6 +118,13 @@ def test_refuses_to_write(build, tmp_path, ending, option):
     assert not out.exists()
 
 
+def test_has_no_model_in_the_box(build, picture):
+    assert "builtin: this libvgg was built without VGG_WITH_BUILTIN\n" in \
+        run(build / "vgg", "predict", "--model", "builtin", picture, status=1)
+    assert "built without VGG_WITH_BUILTIN\n" in run(build / "vgg", "inspect", "builtin", status=1)
+    assert "--model FILE is missing" in run(build / "vgg", "predict", picture, status=2)
+
+
 @pytest.mark.parametrize("kind", PICTURES)
 def test_refuses_pictures(build, kind):
     path, option = PICTURES[kind]

@@ -1,0 +1,100 @@
+"""The model in the box: builtin, which predict takes when no model is named. What it answers is compared
+with what its file answers, whatever that is."""
+
+import json
+import os
+import pathlib
+import shutil
+
+import pytest
+from conftest import TINY, complaint, vgg
+
+MODEL = pathlib.Path(__file__).resolve().parents[2] / "models" / "clothing.safetensors"
+
+
+@pytest.fixture
+def picture(pictograms):
+    return pictograms / "validation" / "heart" / "0001.png"
+
+
+@pytest.fixture(scope="module")
+def described():
+    return json.loads(vgg("inspect", MODEL, "--format", "json").out)
+
+
+def test_predict_takes_it_and_says_so(picture, described):
+    for form in ("text", "json", "csv"):
+        named = vgg("predict", "--model", MODEL, picture, "--format", form)
+        assert named.err == ""
+        unnamed = vgg("predict", picture, "--format", form)
+        assert unnamed.out == named.out
+        names = described["classes"]
+        assert unnamed.err == (
+            f"vgg predict: note: the model is builtin, which knows {len(names)} garments: "
+            f"{', '.join(names[:-1])} and {names[-1]}; --model takes another\n")
+        asked = vgg("predict", "--model", "builtin", picture, "--format", form)
+        assert (asked.out, asked.err) == (named.out, "")
+
+
+def test_every_command_takes_it(tmp_path, described):
+    data = tmp_path / "data"
+    vgg("generate", tmp_path / "drawn", "--train", 1, "--validation", 1, "--size", 16)
+    for name, drawn in zip(described["classes"], sorted((tmp_path / "drawn" / "train").iterdir())):
+        shutil.copytree(drawn, data / name)
+    for line in (("eval", "--model", "{}", data), ("summary", "{}"), ("inspect", "{}"),
+                 ("inspect", "{}", "--format", "json"), ("summary", "{}", "--format", "json")):
+        of_file, of_box = (vgg(*(word if word != "{}" else model for word in line))
+                           for model in (MODEL, "builtin"))
+        assert of_box.out == of_file.out.replace(str(MODEL), "builtin")
+        assert of_box.err == of_file.err.replace(str(MODEL), "builtin")
+    vgg("convert", "builtin", tmp_path / "out.safetensors")
+    assert (tmp_path / "out.safetensors").read_bytes() == MODEL.read_bytes()
+    network = json.loads(vgg("bench", "builtin", "--batch", 1, "--runs", 1, "--format", "json").out)
+    assert network["arch"] == described["network"]["arch"]
+
+
+def test_a_file_of_that_name(model, picture, tmp_path):
+    shutil.copy(model, tmp_path / "builtin")
+    of_box = vgg("predict", picture, "--format", "csv").out
+    of_file = vgg("predict", "--model", model, picture, "--format", "csv").out
+    assert of_box != of_file
+    for asked, answer in (("builtin", of_box), ("./builtin", of_file)):
+        assert vgg("predict", "--model", asked, picture, "--format", "csv", cwd=tmp_path).out == answer
+    os.remove(tmp_path / "builtin")
+    (tmp_path / "builtin").mkdir()
+    shutil.copy(model, tmp_path / "builtin" / "best.safetensors")
+    for asked, answer in (("builtin", of_box), ("builtin/", of_file)):
+        assert vgg("predict", "--model", asked, picture, "--format", "csv", cwd=tmp_path).out == answer
+
+
+def test_its_own_options(picture, tmp_path, described):
+    """What is told of a file is told of it."""
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"kind {i}\n" for i in range(len(described["classes"]))))
+    (row,) = json.loads(vgg("predict", "--model", "builtin", picture, "--labels", labels, "--format",
+                            "json").out)
+    assert all(entry["label"] == f"kind {entry['index']}" for entry in row["predictions"])
+    line = complaint("predict", "--model", "builtin", picture, "--classes", len(described["classes"]) + 1)
+    assert line.startswith("vgg predict: builtin: ")
+
+
+def test_training_begins_with_it(pictograms, tmp_path, described):
+    run = tmp_path / "run"
+    out = vgg("train", pictograms, "-o", run, "--from", "builtin", "--epochs", 1, "--threads", 2,
+              "--batch", 8).out
+    assert "start     builtin; its last layer is new, for 10 classes" in out
+    made = json.loads(vgg("inspect", run / "last.safetensors", "--format", "json").out)
+    assert made["network"]["arch"] == described["network"]["arch"]
+    assert made["preprocess"] == described["preprocess"]
+    assert made["classes"] != described["classes"]
+
+
+def test_the_ends_of_it_are_a_start(pictograms, tmp_path, described):
+    network = described["network"]
+    out = vgg("train", pictograms, "-o", tmp_path / "run", "--init-from", "builtin", "--epochs", 1,
+              "--threads", 2, "--batch", 8, "--arch", network["arch"], "--layout", network["layout"],
+              "--batch-norm" if network["batch_norm"] else "--no-batch-norm", "--input",
+              "x".join(map(str, network["input"]))).out
+    assert " layers of builtin" in out
+    assert "no layer of builtin has the shape" in complaint(
+        "train", pictograms, "-o", tmp_path / "none", "--init-from", "builtin", *TINY, "--input", 16)
