@@ -10,6 +10,7 @@
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/predict_output.h"
+#include "cli/predict_sort.h"
 #include "cli/predict_walk.h"
 #include "cli/shared_options.h"
 #include "cli/standard_input.h"
@@ -17,9 +18,10 @@
 
 typedef struct predict_options {
     vgg_cli_model_source source;
-    const char *format, *protocol;
+    const char *format, *protocol, *sort_into;
     size_t top, threads;
-    bool logits, exact;
+    double minimum;
+    bool logits, exact, link;
 } predict_options;
 
 typedef struct predict_state {
@@ -28,9 +30,10 @@ typedef struct predict_state {
     size_t top;
     vgg_prediction *best; /* room for `top` */
     vgg_cli_predict_output output;
+    vgg_cli_sorting sorting;
     vgg_picture picture; /* the next */
     size_t failed;       /* pictures that could not be read, and folders that have none */
-    bool broken;         /* nothing more can be written, which was said */
+    bool broken;         /* nothing more can be written or sorted, which was said */
 } predict_state;
 
 static const char *const formats[] = {"text", "json", "csv", NULL};
@@ -60,6 +63,28 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .help = "text, csv (image,rank,index,label,probability) or json, an array of {\"image\", "
                  "\"predictions\": [{\"index\", \"label\", \"probability\"}]}, and in it "
                  "\"multi_label\": true where each class has a probability of its own"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "min-probability",
+         .argument = "P",
+         .value = &o->minimum,
+         .minimum = 0,
+         .maximum = 1,
+         .above = true,
+         .help = "answer \"" VGG_CLI_NONE "\" for a picture whose likeliest class is less likely "
+                 "than P; json then has \"none\": true or false for each picture, csv one line "
+                 "with an empty index",
+         .fallback = "the likeliest is always the answer"},
+        {.type = VGG_CLI_TEXT,
+         .name = "sort-into",
+         .argument = "DIR",
+         .value = &o->sort_into,
+         .help = "copy each picture into a folder of DIR that is called as its likeliest class, or "
+                 "\"" VGG_CLI_NONE "\"; nothing there is replaced: where a name is taken, "
+                 "photo.jpg becomes photo-2.jpg, unless the files are the same"},
+        {.type = VGG_CLI_FLAG,
+         .name = "link",
+         .value = &o->link,
+         .help = "with --sort-into, make symbolic links in place of copies"},
         {.type = VGG_CLI_FLAG,
          .name = "logits",
          .value = &o->logits,
@@ -91,6 +116,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
                     "vgg predict --model run/best.safetensors photo.jpg holiday/\n"
                     "vgg predict --model vgg16.safetensors --preprocess torchvision \\\n"
                     "    --labels imagenet --top 3 --format json cat.webp\n"
+                    "vgg predict holiday/ --sort-into sorted --min-probability 0.6\n"
                     "curl -s https://example.org/cat.jpg |\n"
                     "    vgg predict --model run/best.safetensors -",
         .operand = "IMAGE",
@@ -108,7 +134,10 @@ static bool finish(predict_state *state, const char *name, const vgg_prediction 
         state->failed++;
         return true;
     }
-    state->broken = !vgg_cli_predict_write(&state->output, name, best, found);
+    bool none = vgg_cli_predict_is_none(&state->output, best, found);
+    state->broken =
+        !vgg_cli_predict_write(&state->output, name, best, found) ||
+        !vgg_cli_sorting_put(&state->sorting, name, none ? state->sorting.classes : best[0].index);
     return !state->broken;
 }
 
@@ -192,10 +221,16 @@ static bool predict_runs(predict_state *state) {
 }
 
 static int predict_all(predict_state *state) {
+    bool text = state->output.format == VGG_CLI_PREDICT_TEXT;
     vgg_cli_predict_begin(&state->output);
-    if (!predict_runs(state))
+    bool done = predict_runs(state);
+    if (done)
+        vgg_cli_predict_end(&state->output);
+    if (text && state->sorting.folder != NULL && state->output.written > 0)
+        putchar('\n');
+    vgg_cli_sorting_print(&state->sorting, text ? stdout : stderr);
+    if (!done)
         return VGG_CLI_FAILURE;
-    vgg_cli_predict_end(&state->output);
     if (state->output.written == 0)
         return VGG_CLI_FAILURE;
     return state->failed > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
@@ -210,10 +245,12 @@ static vgg_cli_predict_format format_of(const char *name) {
 static int predict(const predict_options *o, const vgg_model *model, char **images, size_t count) {
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
     predict_state state = {
-        .walk = {.operands = images, .count = count},
+        .walk = {.operands = images, .count = count, .passed = o->sort_into},
+        .sorting = {.folder = o->sort_into, .link = o->link},
         .top = o->top < classes ? o->top : classes,
         .output = {.format = format_of(o->format),
                    .logits = o->logits,
+                   .minimum = o->minimum,
                    .multi_label = vgg_model_output(model) == VGG_OUTPUT_SIGMOID}};
     vgg_picture_init(&state.picture, sizeof state.picture);
     vgg_error error;
@@ -230,10 +267,11 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     state.best = calloc(state.top, sizeof *state.best);
     if (state.best == NULL)
         vgg_cli_complain("predict", "out of memory for %zu predictions", state.top);
-    else
+    else if (vgg_cli_sorting_begin(&state.sorting, model, images, count))
         status = predict_all(&state);
     vgg_cli_left_out_note(&state.walk.left_out, "predict");
     vgg_cli_predict_walk_end(&state.walk);
+    vgg_cli_sorting_end(&state.sorting);
     free(state.best);
     vgg_predictor_free(state.predictor);
     return status;
@@ -266,6 +304,10 @@ int vgg_cli_predict(int argc, char **argv) {
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
+    if (o.link && o.sort_into == NULL) {
+        vgg_cli_complain("predict", "--link: is for --sort-into DIR");
+        return VGG_CLI_USAGE;
+    }
     bool unnamed =
         o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]);
     if (unnamed)

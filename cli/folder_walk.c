@@ -67,8 +67,17 @@ static char *join(const char *folder, const char *name) {
     return asprintf(&path, "%s%s%s", folder, separator, name) < 0 ? NULL : path;
 }
 
+/* Asked each time: the folder may be made while others are walked. */
+static bool is_passed(const vgg_cli_folder_walk *walk, const struct stat *info) {
+    struct stat passed;
+    return walk->passed != NULL && stat(walk->passed, &passed) == 0 &&
+           passed.st_dev == info->st_dev && passed.st_ino == info->st_ino;
+}
+
 /* Goes into the folder `walk->path`, unless it has been there. False with errno. */
 static bool enter(vgg_cli_folder_walk *walk, const struct stat *info) {
+    if (is_passed(walk, info))
+        return true;
     vgg_cli_visit visit = vgg_cli_visited_note(&walk->visited, info);
     if (visit != VGG_CLI_VISIT_FIRST)
         return visit == VGG_CLI_VISIT_AGAIN;

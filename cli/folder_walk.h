@@ -23,8 +23,10 @@ typedef struct vgg_cli_listing {
     int count, next;
 } vgg_cli_listing;
 
-/* Start with {0}. */
+/* Start with zeros, and with what is passed over. */
 typedef struct vgg_cli_folder_walk {
+    const char *passed; /* a folder that is not gone into, should there be one of that name; or NULL
+                         */
     vgg_cli_listing *open; /* from the first folder to the one that is being walked */
     size_t depth, room;
     vgg_cli_visited visited;

@@ -7,11 +7,17 @@
 #include "cli/clean_text.h"
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/predict_sort.h"
 #include "cli/terminal.h"
 
 #define BAR_CELLS 20
 /* Below this the likeliest class is less likely than all others together. */
 #define UNSURE_BELOW 0.5
+
+bool vgg_cli_predict_is_none(const vgg_cli_predict_output *output, const vgg_prediction *best,
+                             size_t count) {
+    return count > 0 && best[0].probability < output->minimum;
+}
 
 void vgg_cli_predict_begin(const vgg_cli_predict_output *output) {
     if (output->format == VGG_CLI_PREDICT_JSON)
@@ -25,10 +31,24 @@ void vgg_cli_predict_end(const vgg_cli_predict_output *output) {
         printf("%s]\n", output->written > 0 ? "\n" : "");
 }
 
+static void write_none(const char *image, const vgg_prediction *likeliest) {
+    char name[VGG_CLI_TEXT_SIZE];
+    if (likeliest->label != NULL)
+        vgg_cli_clean_text(name, sizeof name, likeliest->label);
+    else
+        snprintf(name, sizeof name, "class %zu", likeliest->index);
+    vgg_cli_print_line("%s  " VGG_CLI_NONE " (the likeliest, %s, has only %.1f %%)", image, name,
+                       100.0 * likeliest->probability);
+}
+
 static void write_text(const vgg_cli_predict_output *output, const char *image,
                        const vgg_prediction *best, size_t count) {
     if (output->written > 0)
         putchar('\n');
+    if (vgg_cli_predict_is_none(output, best, count)) {
+        write_none(image, best);
+        return;
+    }
     if (count > 0 && best[0].probability < UNSURE_BELOW && !output->multi_label)
         vgg_cli_print_line("%s  (unsure: the likeliest has only %.1f %%)", image,
                            100.0 * best[0].probability);
@@ -48,11 +68,15 @@ static void write_text(const vgg_cli_predict_output *output, const char *image,
     }
 }
 
+static double value_of(const vgg_cli_predict_output *output, const vgg_prediction *prediction) {
+    return output->logits ? prediction->logit : prediction->probability;
+}
+
 static bool write_json(const vgg_cli_predict_output *output, const char *image,
                        const vgg_prediction *best, size_t count) {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        double value = output->logits ? best[i].logit : best[i].probability;
+        double value = value_of(output, &best[i]);
         list = vgg_cli_json_appended(
             list, json_pack("{s:I, s:o, s:o}", "index", (json_int_t)best[i].index, "label",
                             vgg_cli_json_text(best[i].label),
@@ -62,7 +86,12 @@ static bool write_json(const vgg_cli_predict_output *output, const char *image,
         json_pack("{s:o, s:o}", "image", vgg_cli_json_text(image), "predictions", list);
     if (object == NULL)
         return false;
-    if (output->multi_label && json_object_set_new(object, "multi_label", json_true()) != 0) {
+    bool none = vgg_cli_predict_is_none(output, best, count), told = true;
+    if (output->multi_label)
+        told = json_object_set_new(object, "multi_label", json_true()) == 0;
+    if (told && output->minimum > 0)
+        told = json_object_set_new(object, "none", json_boolean(none)) == 0;
+    if (!told) {
         json_decref(object);
         return false;
     }
@@ -93,12 +122,17 @@ static void write_field(const char *field) {
 
 static void write_csv(const vgg_cli_predict_output *output, const char *image,
                       const vgg_prediction *best, size_t count) {
+    if (vgg_cli_predict_is_none(output, best, count)) {
+        write_field(image);
+        printf(",1,," VGG_CLI_NONE ",%.9g\n", value_of(output, best));
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         write_field(image);
         printf(",%zu,%zu,", i + 1, best[i].index);
         if (best[i].label != NULL)
             write_field(best[i].label);
-        printf(",%.9g\n", output->logits ? best[i].logit : best[i].probability);
+        printf(",%.9g\n", value_of(output, &best[i]));
     }
 }
 

@@ -17,8 +17,13 @@ typedef struct vgg_cli_predict_output {
     vgg_cli_predict_format format;
     bool logits;      /* the values before softmax in place of probabilities */
     bool multi_label; /* each class has a probability of its own */
+    double minimum;   /* below it the likeliest class is none; 0: never */
     size_t written;   /* pictures so far */
 } vgg_cli_predict_output;
+
+/* Whether none of the classes is likely enough. */
+bool vgg_cli_predict_is_none(const vgg_cli_predict_output *output, const vgg_prediction *best,
+                             size_t count);
 
 void vgg_cli_predict_begin(const vgg_cli_predict_output *output);
 /* Writes the predictions of one picture, most likely first, as soon as they are there. False when

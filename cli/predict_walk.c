@@ -35,6 +35,7 @@ static const char *next_in_folder(vgg_cli_predict_walk *walk) {
 static void open_folder(vgg_cli_predict_walk *walk, const char *path) {
     walk->pictures = 0;
     walk->left_out_before = walk->left_out;
+    walk->folder.passed = walk->passed;
     walk->inside = vgg_cli_folder_walk_begin(&walk->folder, path);
     if (walk->inside)
         return;

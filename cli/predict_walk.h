@@ -12,6 +12,7 @@
 typedef struct vgg_cli_predict_walk {
     char **operands;
     size_t count, next;               /* operands, and those that were begun */
+    const char *passed;               /* a folder that is not gone into, or NULL */
     bool inside;                      /* a folder */
     vgg_cli_folder_walk folder;       /* the one that is being walked */
     size_t pictures;                  /* found in it so far, readable or not */

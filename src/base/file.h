@@ -2,6 +2,7 @@
 #ifndef VGG_BASE_FILE_H
 #define VGG_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/types.h>
@@ -58,6 +59,13 @@ vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error 
 vgg_status vgg_file_write(vgg_file_writer *writer, const void *data, size_t size, vgg_error *error);
 vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error);
 void vgg_file_abandon(vgg_file_writer *writer);
+
+/* The same for a file that replaces nothing: a link of that name is not followed. mode: its
+ * permissions. */
+vgg_status vgg_file_create_new(vgg_file_writer *writer, const char *path, mode_t mode,
+                               vgg_error *error);
+/* *taken: something has the name by now; it is as it was, and the new file is gone. */
+vgg_status vgg_file_commit_new(vgg_file_writer *writer, bool *taken, vgg_error *error);
 
 /* Puts the names in a folder on the disk, as far as its file system does that. */
 vgg_status vgg_folder_sync(const char *path, vgg_error *error);

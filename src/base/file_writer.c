@@ -108,9 +108,27 @@ static vgg_status give_up(vgg_file_writer *writer, const char *action, vgg_error
     return status;
 }
 
+/* Opens the temporary file. With *mode it gets these permissions, whatever the process's mask;
+ * until then only its owner reads it. */
+static vgg_status open_stream(vgg_file_writer *writer, const mode_t *mode, vgg_error *error) {
+    int fd = open_temporary(writer, mode != NULL ? 0600 : 0666);
+    if (fd < 0)
+        return give_up(writer, "create", error);
+    if (mode != NULL)
+        fchmod(fd, *mode); /* where a file system has no permissions, there are none to keep */
+    writer->stream = fdopen(fd, "wb");
+    if (writer->stream == NULL) {
+        int reason = errno;
+        close(fd);
+        errno = reason;
+        return give_up(writer, "create", error);
+    }
+    return VGG_OK;
+}
+
 vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error *error) {
     bool replaced = false;
-    mode_t mode = 0666;
+    mode_t mode = 0;
     *writer = (vgg_file_writer){.path = vgg_text_copy(path)};
     if (writer->path == NULL)
         return vgg_fail_memory(error, path, strlen(path));
@@ -121,20 +139,17 @@ vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error 
         vgg_file_abandon(writer);
         return status;
     }
-    /* Until it has the permissions of the file that it replaces, only its owner reads it. */
-    int fd = open_temporary(writer, replaced ? 0600 : mode);
-    if (fd < 0)
-        return give_up(writer, "create", error);
-    if (replaced)
-        fchmod(fd, mode); /* where a file system has no permissions, there are none to keep */
-    writer->stream = fdopen(fd, "wb");
-    if (writer->stream == NULL) {
-        int reason = errno;
-        close(fd);
-        errno = reason;
-        return give_up(writer, "create", error);
+    return open_stream(writer, replaced ? &mode : NULL, error);
+}
+
+vgg_status vgg_file_create_new(vgg_file_writer *writer, const char *path, mode_t mode,
+                               vgg_error *error) {
+    *writer = (vgg_file_writer){.path = vgg_text_copy(path), .target = vgg_text_copy(path)};
+    if (writer->path == NULL || writer->target == NULL) {
+        vgg_file_abandon(writer);
+        return vgg_fail_memory(error, path, strlen(path));
     }
-    return VGG_OK;
+    return open_stream(writer, &mode, error);
 }
 
 void vgg_file_abandon(vgg_file_writer *writer) {
@@ -155,7 +170,19 @@ vgg_status vgg_file_write(vgg_file_writer *writer, const void *data, size_t size
     return give_up(writer, "write", error);
 }
 
-vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error) {
+/* As rename, but fails with EEXIST where something has the name. Not all file systems can do that
+ * in one call; those have hard links. */
+static int rename_new(const char *from, const char *to) {
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    return link(from, to) == 0 ? unlink(from) : -1;
+}
+
+/* With `taken` nothing is replaced. */
+static vgg_status commit(vgg_file_writer *writer, bool *taken, vgg_error *error) {
+    int (*name_it)(const char *, const char *) = taken != NULL ? rename_new : rename;
     bool written = fflush(writer->stream) == 0 && fsync(fileno(writer->stream)) == 0;
     int reason = errno;
     if (fclose(writer->stream) != 0 && written) {
@@ -163,14 +190,25 @@ vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error) {
         reason = errno;
     }
     writer->stream = NULL;
-    if (written && rename(writer->temporary, writer->target) != 0) {
-        written = false;
+    bool named = written && name_it(writer->temporary, writer->target) == 0;
+    if (taken != NULL)
+        *taken = written && !named && errno == EEXIST;
+    if (written && !named)
         reason = errno;
-    }
-    errno = reason;
-    if (!written)
+    if (!named && (taken == NULL || !*taken)) {
+        errno = reason;
         return give_up(writer, "write", error);
-    forget_temporary(writer);
+    }
+    if (named)
+        forget_temporary(writer);
     vgg_file_abandon(writer);
     return VGG_OK;
+}
+
+vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error) {
+    return commit(writer, NULL, error);
+}
+
+vgg_status vgg_file_commit_new(vgg_file_writer *writer, bool *taken, vgg_error *error) {
+    return commit(writer, taken, error);
 }

@@ -60,6 +60,8 @@ def commands(folder):
                                  "--threads", "2"), statuses=(0, 1, 3)),
         "predict-labels": Command(("predict", "--model", "plain.safetensors", "pictures", "--labels",
                                    "labels.txt"), statuses=(0, 1, 3)),
+        "predict-sorting": Command(("predict", "--model", "plain.safetensors", "pictures", "--sort-into",
+                                    "out/sorted"), statuses=(0, 1, 3)),
         "eval": Command(("eval", "--model", "plain.safetensors", "data", "--threads", "2"),
                         statuses=(0, 1, 3)),
         "eval-tar": Command(("eval", "--model", "plain.safetensors", "data.tar", "--workers", "2"),

@@ -72,6 +72,28 @@ def test_generating_at_every_call(tmp_path):
 
 
 @preloaded
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
+def test_sorting_at_every_call(kind, model, pictograms, tmp_path):
+    """What has its name is whole; the second time does the rest."""
+    pictures = sorted((pictograms / "validation").glob("*/0000.png"))[:4]
+    words = ("predict", "--model", model, *pictures, "--sort-into", tmp_path / "out", "--threads", 1)
+    calls = calls_of(tmp_path, *words)
+    expected = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
+    assert len(expected) == len(pictures)
+    for number in range(1, calls + 1, 2):
+        shutil.rmtree(tmp_path / "out")
+        status, complaint = at_call(number, kind, *words)
+        assert status == -kind
+        found = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+        left = {path for path in found if path.name.startswith(".vgg-")}
+        assert kind == signal.SIGKILL or not left
+        assert all(expected[path] == found[path] for path in found.keys() - left)
+        run(*words)
+        found = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
+        assert found == expected
+
+
+@preloaded
 def test_killed_at_every_call(model, tmp_path):
     """What was there stays, whatever is left beside it."""
     out = tmp_path / "model.pth"

@@ -25,7 +25,7 @@ PICTURES = {"status.h", "image.h"}
 MODEL = NETWORK | PICTURES | {"model.h", "inspect.h", "stream.h"}
 USE = MODEL | {"data.h", "predict.h"}
 PUBLIC = {
-    "base": {"status.h", "memory.h", "stream.h", "threads.h"},
+    "base": {"status.h", "file.h", "memory.h", "stream.h", "threads.h"},
     "kernels": {"status.h"},
     "nn": NETWORK,
     "image": PICTURES,

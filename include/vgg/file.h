@@ -1,0 +1,32 @@
+/* Files that are put into folders, whole or not at all. */
+#ifndef VGG_FILE_H
+#define VGG_FILE_H
+
+#include <stdbool.h>
+
+#include "vgg/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How a file comes into another folder. The values are pinned. */
+typedef enum vgg_put {
+    VGG_PUT_COPY = 0, /* its bytes, permissions and times */
+    VGG_PUT_LINK = 1, /* a symbolic link that leads to it from wherever */
+} vgg_put;
+
+/* Puts a file into a folder, under its own name; the folder is made, with its missing parents, when
+ * it is not there. Nothing is ever replaced: where something else has the name, "photo.jpg" becomes
+ * "photo-2.jpg", and so on. Where a file of one of these names has the same bytes, or, for a link,
+ * leads to the same file, it is left as it is, and *already is true. A copy gets its name when it
+ * is complete; a process that is ended before leaves none (vgg_unfinished_files_remove). Both
+ * results may be NULL; *name, the path that it has there, is freed with vgg_string_free. Any number
+ * of threads may put files into the same folder. */
+VGG_API vgg_status vgg_file_put(const char *path, const char *folder, vgg_put how, bool *already,
+                                char **name, vgg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
