@@ -55,6 +55,8 @@ typedef struct vgg_dataset_parts {
                      * to vgg_dataset_options.split; NULL: the data's own validation part, or
                      * nothing, validates */
     char *left_out; /* "left out: ..." in one line; NULL: everything was used */
+    size_t split_known; /* pictures at the bounds of vgg_dataset_options.split that are there, of
+                         * one for each class; 0: the data is not what was split */
 } vgg_dataset_parts;
 
 /* Opens whatever data set is at `path`, told apart by looking:

@@ -132,13 +132,13 @@ static vgg_status choose_split(const vgg_dataset_options *options, vgg_split *sp
 
 /* Sets pictures aside when the rule is this one, and there is something to be set aside from. */
 static vgg_status split_by(vgg_parts *parts, const vgg_split *split, vgg_split_rule rule,
-                           char **record, vgg_error *error) {
+                           vgg_split_result *result, vgg_error *error) {
     bool wanted = split->rule == rule && parts->train != NULL && parts->validation == NULL;
-    return wanted ? vgg_parts_split(parts, split, record, error) : VGG_OK;
+    return wanted ? vgg_parts_split(parts, split, result, error) : VGG_OK;
 }
 
 static vgg_status make_parts(const char *path, const vgg_dataset_options *options, vgg_parts *parts,
-                             char **record, vgg_error *error) {
+                             vgg_split_result *result, vgg_error *error) {
     vgg_split split;
     vgg_status status = choose_split(options, &split, error);
     if (status == VGG_OK)
@@ -151,14 +151,14 @@ static vgg_status make_parts(const char *path, const vgg_dataset_options *option
     }
     /* By the numbers that the data itself gives the classes. */
     if (split.share > 0.0 && parts->test == NULL)
-        status = split_by(parts, &split, VGG_SPLIT_ORDER, record, error);
+        status = split_by(parts, &split, VGG_SPLIT_ORDER, result, error);
     if (status == VGG_OK)
         status = drop_unlabelled_test(parts, path, error);
     if (status == VGG_OK)
         status = agree_on_classes(options, parts, error);
     /* In the order of the classes that a model has, for the bounds that it recorded. */
     if (status == VGG_OK)
-        status = split_by(parts, &split, VGG_SPLIT_NAMES, record, error);
+        status = split_by(parts, &split, VGG_SPLIT_NAMES, result, error);
     return status;
 }
 
@@ -199,12 +199,15 @@ vgg_status vgg_dataset_open_parts(const char *path, const vgg_dataset_options *g
                                   vgg_dataset_parts *result, vgg_error *error) {
     vgg_dataset_options options;
     vgg_parts parts = {0};
+    vgg_split_result split = {0};
     vgg_dataset_parts opened = {.struct_size = sizeof opened};
     vgg_status status = vgg_result_check(result, "vgg_dataset_parts", error);
     if (status == VGG_OK)
         status = full_options(given, &options, error);
     if (status == VGG_OK)
-        status = make_parts(path, &options, &parts, &opened.split, error);
+        status = make_parts(path, &options, &parts, &split, error);
+    opened.split = split.record;
+    opened.split_known = split.known;
     if (status == VGG_OK)
         status = tell_passed(path, &options, &parts.passed, &opened.left_out, error);
     if (status == VGG_OK) {

@@ -176,8 +176,18 @@ static vgg_status read_bounds(const vgg_dataset *all, const char *text, uint32_t
     return VGG_OK;
 }
 
+/* A bound is the hash of a picture that was not set aside: how many of these are there. */
+static size_t count_known(const vgg_dataset *all, const uint32_t *hashes, const uint32_t *below) {
+    size_t known = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        uint32_t bound = below[all->items[i].class_index];
+        known += bound != 0 && hashes[i] == bound;
+    }
+    return known;
+}
+
 static vgg_status choose_by_names(const vgg_dataset *all, const vgg_split *split, uint32_t *below,
-                                  bool *aside, vgg_error *error) {
+                                  bool *aside, size_t *known, vgg_error *error) {
     uint32_t *hashes = vgg_calloc(all->count, sizeof *hashes);
     if (hashes == NULL)
         return vgg_fail_memory(error, "a split", all->count * sizeof *hashes);
@@ -190,6 +200,8 @@ static vgg_status choose_by_names(const vgg_dataset *all, const vgg_split *split
     for (size_t i = 0; status == VGG_OK && i < all->count; i++) {
         aside[i] = hashes[i] < below[all->items[i].class_index];
     }
+    if (status == VGG_OK)
+        *known = count_known(all, hashes, below);
     vgg_free(hashes);
     return status;
 }
@@ -282,7 +294,7 @@ static char *write_record(const vgg_split *split, const uint32_t *below, size_t 
     return vgg_text_take(&text);
 }
 
-vgg_status vgg_parts_split(vgg_parts *parts, const vgg_split *split, char **record,
+vgg_status vgg_parts_split(vgg_parts *parts, const vgg_split *split, vgg_split_result *result,
                            vgg_error *error) {
     const vgg_dataset *all = parts->train;
     bool *aside = vgg_calloc(all->count, sizeof *aside);
@@ -291,14 +303,14 @@ vgg_status vgg_parts_split(vgg_parts *parts, const vgg_split *split, char **reco
     if (aside == NULL || below == NULL)
         status = vgg_fail_memory(error, "a split", all->count * sizeof *aside);
     else if (split->rule == VGG_SPLIT_NAMES)
-        status = choose_by_names(all, split, below, aside, error);
+        status = choose_by_names(all, split, below, aside, &result->known, error);
     else
         status = choose_by_order(all, split, aside, error);
     if (status == VGG_OK)
         status = split_off(parts, aside, error);
     if (status == VGG_OK) {
-        *record = write_record(split, below, all->class_count);
-        if (*record == NULL)
+        result->record = write_record(split, below, all->class_count);
+        if (result->record == NULL)
             status = vgg_fail_memory(error, "a split", all->class_count * DIGITS);
     }
     vgg_free(aside);

@@ -23,9 +23,15 @@ typedef struct vgg_split {
 /* Reads what vgg_dataset_parts.split says, into which `below` points. */
 vgg_status vgg_split_read(const char *text, vgg_split *split, vgg_error *error);
 
+/* What a split is remembered by. */
+typedef struct vgg_split_result {
+    char *record; /* what reads as this split; freed by the caller */
+    size_t known; /* pictures at bounds of classes that are there */
+} vgg_split_result;
+
 /* Moves pictures of parts->train into a new parts->validation, which stays NULL when there are
- * none to be moved. *record, freed by the caller, becomes what reads as this split. */
-vgg_status vgg_parts_split(vgg_parts *parts, const vgg_split *split, char **record,
+ * none to be moved. */
+vgg_status vgg_parts_split(vgg_parts *parts, const vgg_split *split, vgg_split_result *result,
                            vgg_error *error);
 
 #endif

@@ -88,6 +88,23 @@ static void a_record_goes_by_names(void **state) {
     vgg_dataset_parts_free(&there);
 }
 
+/* Whoever measures other pictures than those that were split can tell. */
+static void other_pictures_are_not_known(void **state) {
+    (void)state;
+    write_class("learnt", "a", 0, 20);
+    write_class("learnt", "b", 0, 20);
+    write_class("others", "a", 20, 60);
+    write_class("others", "b", 20, 60);
+    vgg_dataset_parts learnt = open_parts("learnt", 0.25, NULL);
+    vgg_dataset_parts again = open_parts("learnt", 0.0, learnt.split);
+    vgg_dataset_parts others = open_parts("others", 0.0, learnt.split);
+    assert_int_equal(again.split_known, 2);
+    assert_int_equal(others.split_known, 0);
+    vgg_dataset_parts_free(&learnt);
+    vgg_dataset_parts_free(&again);
+    vgg_dataset_parts_free(&others);
+}
+
 static void a_record_without_one_class_is_refused(void **state) {
     (void)state;
     write_class("two", "a", 0, 4);
@@ -173,6 +190,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_keeps_the_sides),
         cmocka_unit_test(a_record_goes_by_names),
+        cmocka_unit_test(other_pictures_are_not_known),
         cmocka_unit_test(a_record_without_one_class_is_refused),
         cmocka_unit_test(the_order_of_version_0_1_0),
         cmocka_unit_test(records_are_read),
