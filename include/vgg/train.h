@@ -141,7 +141,8 @@ typedef struct vgg_train_event {
     double seconds_left;   /* STEP, EVALUATED: of the whole run, an estimate; 0 for arrays */
     bool validated;        /* EPOCH: whether the following three are set */
     double validation_loss, validation_top1, validation_top5;
-    bool best;            /* EPOCH: this epoch's model was written to best.safetensors */
+    bool best;            /* EPOCH: this epoch's model was written to best.safetensors: it has the
+                           * highest validation accuracy so far, or as high a one and less loss */
     size_t memory;        /* PLAN: bytes of the plan, the gradients and the loader */
     const char *name;     /* SKIPPED: the picture */
     const vgg_error *why; /* SKIPPED */

@@ -2,6 +2,7 @@
  * use remember beside tensors. They stand in the run's record; versions before it had them in
  * state.safetensors. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,8 @@ static vgg_status describe_progress(vgg_notes *notes, const vgg_progress *progre
         status = set_real(notes, "state.loss", progress->loss, error);
     if (status == VGG_OK)
         status = set_real(notes, "state.best_top1", progress->best_top1, error);
+    if (status == VGG_OK)
+        status = set_real(notes, "state.best_loss", progress->best_loss, error);
     return status;
 }
 
@@ -163,8 +166,13 @@ static vgg_status read_progress(const vgg_notes *notes, vgg_progress *progress, 
     progress->best_epoch = best_epoch;
     progress->ended = ended != NULL && strcmp(ended, "1") == 0;
     vgg_status status = read_real(notes, "state.loss", &progress->loss, error);
-    return status != VGG_OK ? status
-                            : read_real(notes, "state.best_top1", &progress->best_top1, error);
+    if (status == VGG_OK)
+        status = read_real(notes, "state.best_top1", &progress->best_top1, error);
+    /* Versions that do not note the loss keep the earlier of two alike. */
+    progress->best_loss = -INFINITY;
+    if (status == VGG_OK && vgg_notes_find(notes, "state.best_loss") != NULL)
+        status = read_real(notes, "state.best_loss", &progress->best_loss, error);
+    return status;
 }
 
 /* The same layers must be frozen as in the run that is continued. */

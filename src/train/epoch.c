@@ -249,14 +249,24 @@ vgg_status vgg_trainer_check_weights(const vgg_trainer *trainer, vgg_error *erro
     return VGG_OK;
 }
 
-/* Goes on to the next epoch, noting whether this one is the best so far; where nothing validates
- * it is the last one. */
+/* The best is the one with the highest accuracy, and the lowest loss among several of that: some
+ * dozen pictures have few accuracies. Where nothing validates it is the last one. */
+static bool is_best(const vgg_progress *progress, const vgg_train_event *event) {
+    if (!event->validated || progress->best_epoch == 0)
+        return true;
+    if (event->validation_top1 > progress->best_top1)
+        return true;
+    return event->validation_top1 == progress->best_top1 &&
+           event->validation_loss < progress->best_loss;
+}
+
+/* Goes on to the next epoch, noting whether this one is the best so far. */
 static void count_epoch(vgg_trainer *trainer, vgg_train_event *event) {
     vgg_progress *progress = &trainer->progress;
-    double top1 = event->validated ? event->validation_top1 : event->accuracy;
-    event->best = !event->validated || progress->best_epoch == 0 || top1 > progress->best_top1;
+    event->best = is_best(progress, event);
     if (event->best) {
-        progress->best_top1 = top1;
+        progress->best_top1 = event->validated ? event->validation_top1 : event->accuracy;
+        progress->best_loss = event->validated ? event->validation_loss : event->loss;
         progress->best_epoch = progress->epoch + 1;
     }
     if (trainer->scheduler.row->observe != NULL)

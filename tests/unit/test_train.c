@@ -236,6 +236,48 @@ static void loss_falls(void **state) {
     vgg_model_free(model);
 }
 
+/* The epochs of a training, of which several have the same accuracy. */
+typedef struct epochs_seen {
+    size_t count, best, ties;
+    double top1, loss;
+} epochs_seen;
+
+static bool see_epoch(void *user, const vgg_train_event *event) {
+    epochs_seen *seen = user;
+    if (event->type != VGG_EVENT_EPOCH)
+        return true;
+    bool tie = seen->count > 0 && event->validation_top1 == seen->top1;
+    bool better = seen->count == 0 || event->validation_top1 > seen->top1 ||
+                  (tie && event->validation_loss < seen->loss);
+    assert_int_equal(event->best, better);
+    seen->count++;
+    seen->ties += tie && better;
+    if (better) {
+        seen->best = seen->count;
+        seen->top1 = event->validation_top1;
+        seen->loss = event->validation_loss;
+    }
+    return true;
+}
+
+static void of_the_same_accuracy_the_least_loss_is_best(void **state) {
+    (void)state;
+    epochs_seen seen = {0};
+    vgg_train_options options = usual_training(NULL);
+    options.epochs = 16;
+    options.callback = see_epoch;
+    options.user = &seen;
+    vgg_train_result result = {.struct_size = sizeof result};
+    vgg_model *model = usual_model(false);
+    vgg_error error;
+    /* What was learnt by heart: soon all of it is right. */
+    assert_ok(vgg_train(model, train_part, train_part, &options, &result, &error), error);
+    vgg_model_free(model);
+    assert_int_equal(seen.count, 16);
+    assert_true(seen.ties > 0);
+    assert_int_equal(result.best_epoch, seen.best);
+}
+
 /* Validation may be left out: the best epoch is then the best on training pictures. */
 static void without_validation(void **state) {
     (void)state;
@@ -407,6 +449,7 @@ int main(void) {
         cmocka_unit_test(schedules),
         cmocka_unit_test(order_of_pictures),
         cmocka_unit_test(loss_falls),
+        cmocka_unit_test(of_the_same_accuracy_the_least_loss_is_best),
         cmocka_unit_test(without_validation),
         cmocka_unit_test(nothing_written),
         cmocka_unit_test(not_finite),
