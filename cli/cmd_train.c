@@ -128,6 +128,18 @@ static int run(vgg_cli_training *training) {
     return result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }
 
+/* What is cached is what layers give that are frozen. */
+static int check_cache(const vgg_cli_training *training) {
+    const vgg_network *network = vgg_model_network(training->model);
+    size_t frozen = vgg_cli_frozen_layers(network);
+    if (!training->options.cache_features || frozen > 0)
+        return VGG_CLI_OK;
+    vgg_cli_complain("train",
+                     "--cache-features: has nothing to keep, as the first layer is trained; "
+                     "give --freeze with it");
+    return VGG_CLI_USAGE;
+}
+
 static int train(vgg_cli_training *training) {
     training->input_given = training->options.input.height != 0;
     int status = vgg_cli_train_take_folder(training);
@@ -135,6 +147,8 @@ static int train(vgg_cli_training *training) {
         status = vgg_cli_train_open_run(training);
     if (status == VGG_CLI_OK && training->model == NULL)
         status = vgg_cli_train_open_start(training);
+    if (status == VGG_CLI_OK)
+        status = vgg_cli_cached_views(&training->options);
     if (status == VGG_CLI_OK && training->model == NULL)
         vgg_cli_recipe_apply(&training->options);
     if (status == VGG_CLI_OK)
@@ -147,6 +161,8 @@ static int train(vgg_cli_training *training) {
         status = vgg_cli_train_first_weights(training);
     if (status == VGG_CLI_OK)
         status = vgg_cli_train_freeze(training);
+    if (status == VGG_CLI_OK)
+        status = check_cache(training);
     if (status == VGG_CLI_OK && !training->options.resume && !training->options.quiet)
         vgg_cli_train_warn(training);
     if (status == VGG_CLI_OK && training->options.dry_run)

@@ -17,6 +17,7 @@
 typedef struct dry_run {
     const vgg_cli_training *training;
     size_t memory, images; /* images: of the steps so far */
+    size_t features;       /* bytes of those that would be cached */
 } dry_run;
 
 static bool listen(void *user, const vgg_train_event *event) {
@@ -56,6 +57,38 @@ static size_t files_of(const vgg_cli_train_options *o) {
     return files + (strcmp(o->optimizer, "adamw") == 0 ? 1 : 0);
 }
 
+/* With cached features an epoch has no frozen layers, which are computed once for each mirror image
+ * and validation picture. The backward pass of a layer takes about twice its forward pass. *once:
+ * seconds before the first epoch. */
+static double cached_epoch(const vgg_cli_training *training, double epoch, double *once) {
+    const vgg_network *network = vgg_model_network(training->model);
+    size_t first = vgg_cli_frozen_layers(network);
+    double frozen = 0, rest = 0;
+    for (size_t l = 0; l < vgg_network_layer_count(network); l++) {
+        vgg_layer_info info = {.struct_size = sizeof info};
+        if (vgg_network_layer(network, l, &info, NULL) == VGG_OK)
+            *(l < first ? &frozen : &rest) += (double)info.multiply_adds;
+    }
+    double whole = fmax(frozen + 3 * rest, 1);
+    size_t passes = strcmp(training->options.mirror, "none") == 0 ? 1 : 2;
+    *once = epoch * (double)passes * frozen / whole;
+    return epoch * 3 * rest / whole;
+}
+
+static void print_time(const vgg_cli_training *training, double epoch, double rate) {
+    const vgg_cli_train_options *o = &training->options;
+    char text[3][VGG_CLI_TEXT_SIZE];
+    double once = 0;
+    if (o->cache_features)
+        epoch = cached_epoch(training, epoch, &once);
+    printf("time      about %s an epoch, ", vgg_cli_duration_text(text[0], epoch));
+    if (o->cache_features)
+        printf("%s for the features, ", vgg_cli_duration_text(text[1], once));
+    printf("%s in all, at %.*f images/s measured now%s\n",
+           vgg_cli_duration_text(text[2], once + epoch * (double)o->epochs), rate < 10 ? 1 : 0,
+           rate, o->cache_features ? " without them" : "");
+}
+
 static void print_costs(const dry_run *run, double rate) {
     const vgg_cli_training *training = run->training;
     const vgg_cli_train_options *o = &training->options;
@@ -67,13 +100,30 @@ static void print_costs(const dry_run *run, double rate) {
     double epoch = pictures / rate;
     size_t weights = vgg_network_parameters(network);
     printf("\nwould take\n");
-    printf("time      about %s an epoch, %s in all, at %.*f images/s measured now\n",
-           vgg_cli_duration_text(text[0], epoch),
-           vgg_cli_duration_text(text[1], epoch * (double)o->epochs), rate < 10 ? 1 : 0, rate);
+    print_time(training, epoch, rate);
     printf("memory    %s, and the pictures that are being read\n",
            vgg_cli_bytes_text(text[0], run->memory));
     printf("disk      %s\n", vgg_cli_bytes_text(text[0], files_of(o) * weights * sizeof(float)));
+    if (o->cache_features)
+        printf("features  %s more on the disk while it trains\n",
+               vgg_cli_bytes_text(text[0], run->features));
     printf("weights   %s parameters\n", vgg_cli_count_text(text[0], weights));
+}
+
+/* The size of what would be cached, of a trainer that makes no step and writes nothing. */
+static vgg_status measure_features(const vgg_cli_training *training, const vgg_train_options *given,
+                                   size_t *bytes, vgg_error *error) {
+    vgg_train_options options = *given;
+    vgg_trainer *trainer = NULL;
+    if (!options.cache_features)
+        return VGG_OK;
+    options.folder = training->options.folder != NULL ? training->options.folder : "vgg-run";
+    vgg_status status = vgg_trainer_create(training->model, training->train, training->validation,
+                                           &options, &trainer, error);
+    if (status == VGG_OK)
+        *bytes = vgg_trainer_feature_bytes(trainer);
+    vgg_trainer_free(trainer);
+    return status;
 }
 
 int vgg_cli_train_dry_run(vgg_cli_training *training) {
@@ -86,8 +136,12 @@ int vgg_cli_train_dry_run(vgg_cli_training *training) {
     method.training.callback = listen;
     method.training.user = &run;
     vgg_cli_train_print_plan(training);
-    vgg_status status = vgg_trainer_create(training->model, training->train, training->validation,
-                                           &method.training, &trainer, &error);
+    vgg_status status = measure_features(training, &method.training, &run.features, &error);
+    /* The rate is measured without them, which would have to be computed and written first. */
+    method.training.cache_features = false;
+    if (status == VGG_OK)
+        status = vgg_trainer_create(training->model, training->train, training->validation,
+                                    &method.training, &trainer, &error);
     if (status == VGG_OK)
         status = measure(trainer, &run, &rate, &error);
     vgg_trainer_free(trainer);

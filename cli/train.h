@@ -14,7 +14,7 @@
 #include "vgg/vgg.h"
 
 /* Rows of train_more_options.c: how it is learnt, and the views. */
-#define VGG_CLI_METHOD_OPTIONS 20
+#define VGG_CLI_METHOD_OPTIONS 21
 #define VGG_CLI_VIEW_OPTIONS 10
 
 typedef struct vgg_cli_train_options {
@@ -22,6 +22,7 @@ typedef struct vgg_cli_train_options {
     const char *recipe, *from, *init_from, *freeze;
     const char *optimizer, *class_weights, *mirror, *policy;
     bool balanced_sampling, decay_norm, fix_norm_scale, cycle_momentum, lookahead_ramp, dry_run;
+    bool cache_features;
     double min_rate, label_smoothing, clip, ema, lookahead_keep, bias_rate, head_rate, logit_scale,
         norm_momentum;
     size_t warmup_epochs, patience, lookahead, early_stop;
@@ -104,6 +105,11 @@ typedef struct vgg_cli_method {
 
 void vgg_cli_method_fill(const vgg_cli_train_options *o, vgg_cli_method *method);
 
+/* Of --cache-features: turns off views that make more than a picture and its mirror image of it. An
+ * exit status; when it is not VGG_CLI_OK, such a view was asked for, and that was complained about.
+ */
+int vgg_cli_cached_views(vgg_cli_train_options *o);
+
 /* ---- recipes.c ---- */
 
 extern const char *const vgg_cli_recipes[];
@@ -124,6 +130,8 @@ int vgg_cli_train_take_start(vgg_cli_training *training, const char *const *name
 /* Gives the model its first weights. */
 int vgg_cli_train_first_weights(vgg_cli_training *training);
 int vgg_cli_train_freeze(vgg_cli_training *training);
+/* How many layers come before the first that is trained; 0 when none of them has weights. */
+size_t vgg_cli_frozen_layers(const vgg_network *network);
 void vgg_cli_train_print_start(const vgg_cli_training *training);
 
 /* ---- dry_run.c, train_warnings.c: before it begins ---- */

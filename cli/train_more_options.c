@@ -2,6 +2,8 @@
  * say to the library. */
 #include <string.h>
 
+#include "cli/command.h"
+#include "cli/message.h"
 #include "cli/train.h"
 
 static const char *const optimizers[] = {[VGG_OPTIMISER_SGD] = "sgd",
@@ -126,6 +128,10 @@ void vgg_cli_method_options(vgg_cli_train_options *o,
                "share of a batch in the running statistics of batch normalisation"),
         on_off("fix-bn-scale", &o->fix_norm_scale,
                "leave the scales of batch normalisation as they are"),
+        on_off("cache-features", &o->cache_features,
+               "compute what the layers of --freeze give once, keep it in RUN while it trains, and "
+               "learn from that: the same result in less time. No view but flips can be had "
+               "with it"),
     };
     copy_rows(table, VGG_CLI_METHOD_OPTIONS, o->given.method, options);
 }
@@ -154,6 +160,55 @@ void vgg_cli_view_options(vgg_cli_train_options *o, vgg_cli_option options[VGG_C
                "put parts of pictures into others, of areas from Beta(X, X); 0: off"),
     };
     copy_rows(table, VGG_CLI_VIEW_OPTIONS, o->given.views, options);
+}
+
+/* ---- views that cannot be had together with --cache-features ---- */
+
+/* Whether the option makes a view, and what it is when it does not. */
+static bool is_on(const vgg_cli_option *option) {
+    switch (option->type) {
+    case VGG_CLI_SIZE:
+        return *(const size_t *)option->value > 0;
+    case VGG_CLI_CHOICE:
+        return strcmp(*(const char *const *)option->value, "none") != 0;
+    default:
+        return *(const double *)option->value > option->minimum;
+    }
+}
+
+static void turn_off(const vgg_cli_option *option) {
+    if (option->type == VGG_CLI_SIZE)
+        *(size_t *)option->value = 0;
+    else if (option->type == VGG_CLI_CHOICE)
+        *(const char **)option->value = "none";
+    else
+        *(double *)option->value = option->minimum;
+    *option->given = true;
+}
+
+int vgg_cli_cached_views(vgg_cli_train_options *o) {
+    vgg_cli_option options[VGG_CLI_VIEW_OPTIONS];
+    vgg_cli_view_options(o, options);
+    if (!o->cache_features || !o->augment)
+        return VGG_CLI_OK;
+    const char *wrong = o->given.crop && o->crop ? "crop" : NULL;
+    for (size_t i = 0; wrong == NULL && i < VGG_CLI_VIEW_OPTIONS; i++) {
+        if (*options[i].given && is_on(&options[i]))
+            wrong = options[i].name;
+    }
+    if (wrong != NULL) {
+        vgg_cli_complain("train",
+                         "--%s: cannot be had with --cache-features, which knows a picture and its "
+                         "mirror image only; leave out either",
+                         wrong);
+        return VGG_CLI_USAGE;
+    }
+    for (size_t i = 0; i < VGG_CLI_VIEW_OPTIONS; i++) {
+        turn_off(&options[i]);
+    }
+    o->crop = false;
+    o->given.crop = true;
+    return VGG_CLI_OK;
 }
 
 /* ---- to the library ---- */
@@ -233,6 +288,7 @@ static void fill_training(const vgg_cli_train_options *o, vgg_train_options *tra
     training->norm_momentum = o->norm_momentum;
     training->mixup = o->augment ? o->mixup : 0;
     training->cutmix = o->augment ? o->cutmix : 0;
+    training->cache_features = o->cache_features;
 }
 
 void vgg_cli_method_fill(const vgg_cli_train_options *o, vgg_cli_method *method) {

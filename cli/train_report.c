@@ -34,15 +34,18 @@ static int speed_digits(double images_per_s) {
 }
 
 static void print_machine(vgg_cli_train_report *report, const vgg_train_event *event) {
-    char memory[VGG_CLI_TEXT_SIZE];
+    char memory[VGG_CLI_TEXT_SIZE], features[VGG_CLI_TEXT_SIZE];
     vgg_cli_bytes_text(memory, event->memory);
     size_t threads = report->threads > 0 ? report->threads : vgg_threads_default();
+    if (event->feature_bytes > 0)
+        printf("features  %s on the disk while it trains\n",
+               vgg_cli_bytes_text(features, event->feature_bytes));
     printf("machine   %s, %zu thread%s, %s of memory\n\n", vgg_cpu_tier(), threads,
            threads == 1 ? "" : "s", memory);
     fflush(stdout);
 }
 
-/* A step of training, or of the evaluation after an epoch. */
+/* A step of training, of the evaluation after an epoch, or of computing features. */
 static void show_step(vgg_cli_train_report *report, const vgg_train_event *event) {
     char epoch[2 * VGG_CLI_TEXT_SIZE], text[5 * VGG_CLI_TEXT_SIZE];
     char left[VGG_CLI_TEXT_SIZE];
@@ -52,7 +55,11 @@ static void show_step(vgg_cli_train_report *report, const vgg_train_event *event
         return;
     snprintf(epoch, sizeof epoch, "epoch %zu/%zu", event->epoch, event->epochs);
     vgg_cli_duration_text(left, event->seconds_left);
-    if (event->type == VGG_EVENT_STEP)
+    if (event->type == VGG_EVENT_FEATURES)
+        snprintf(epoch, sizeof epoch, "features");
+    if (event->type == VGG_EVENT_FEATURES)
+        snprintf(text, sizeof text, "computing  %s left", left);
+    else if (event->type == VGG_EVENT_STEP)
         snprintf(text, sizeof text, "%.*f images/s  %s left  loss %.3f  acc %.1f%%",
                  speed_digits(event->images_per_s), event->images_per_s, left, event->loss,
                  100.0 * event->accuracy);

@@ -177,6 +177,18 @@ int vgg_cli_train_freeze(vgg_cli_training *training) {
     return status;
 }
 
+size_t vgg_cli_frozen_layers(const vgg_network *network) {
+    size_t layer = 0, frozen = 0;
+    for (; layer < vgg_network_layer_count(network); layer++) {
+        vgg_layer_info info = {.struct_size = sizeof info};
+        bool known = vgg_network_layer(network, layer, &info, NULL) == VGG_OK;
+        if (!known || (info.tensors > 0 && vgg_network_trained(network, layer)))
+            break;
+        frozen += info.tensors > 0;
+    }
+    return frozen > 0 ? layer : 0;
+}
+
 void vgg_cli_train_print_start(const vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     if (o->from != NULL && training->new_head)

@@ -162,6 +162,14 @@ typedef struct vgg_loader vgg_loader;
  * vgg_loader_next. Return false to stop: vgg_loader_next then fails with the picture's error. */
 typedef bool vgg_skip_callback(void *user, const char *name, const vgg_error *why);
 
+/* Gives the input of a picture in place of reading, decoding and preprocessing it:
+ * vgg_loader_options .values floats. `view` is the number by which a random view of it would be
+ * drawn: `index` of vgg_preprocess_augmented. Called on any thread of the loader, for several
+ * pictures at once. A picture for which it returns VGG_ERROR_FORMAT counts as one that cannot be
+ * read; any other error ends the epoch. */
+typedef vgg_status vgg_loader_fill(void *user, size_t item, uint64_t epoch, uint64_t view,
+                                   float *input, vgg_error *error);
+
 typedef struct vgg_loader_options {
     size_t struct_size; /* set by vgg_loader_options_init */
     size_t batch;       /* pictures per batch, default 32 */
@@ -184,6 +192,9 @@ typedef struct vgg_loader_options {
     vgg_warning_callback *warn; /* as in vgg_decode_options, called in the order of the data from
                                  * within vgg_loader_next. Default NULL */
     void *warn_user;
+    vgg_loader_fill *fill; /* default NULL: pictures are read. Otherwise `augment` is not used */
+    void *fill_user;
+    size_t values; /* floats of an input that `fill` gives; default 0: as the preprocessing says */
 } vgg_loader_options;
 
 VGG_API void vgg_loader_options_init(vgg_loader_options *options, size_t size);

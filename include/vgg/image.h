@@ -267,6 +267,10 @@ VGG_API void vgg_augment_init(vgg_augment *augment, size_t size);
 VGG_API vgg_status vgg_augment_check(const vgg_augment *augment, const vgg_preprocess *preprocess,
                                      vgg_error *error);
 
+/* Whether the view that vgg_preprocess_augmented makes of the same four is mirrored. */
+VGG_API bool vgg_augment_mirrors(const vgg_augment *augment, uint64_t seed, uint64_t epoch,
+                                 uint64_t index);
+
 /* Like vgg_preprocess_image, for a random view: `augment` (NULL: that of vgg_augment_init) says
  * what may be random, and the three numbers, `index` being the picture's, choose. */
 VGG_API vgg_status vgg_preprocess_augmented(const vgg_preprocess *preprocess,

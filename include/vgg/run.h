@@ -7,6 +7,8 @@
  *   data are and what the program noted; a key and a value in a line, and a sum over them in the
  *   last.
  * - log.jsonl: an object for each step and each epoch.
+ * - features.cache: what frozen layers give, with vgg_train_options.cache_features, until the last
+ *   epoch is complete.
  * - .lock: the number of the process that has the run in hand.
  *
  * A checkpoint is whole or it is not there, whenever the process ends: new files lie under names of

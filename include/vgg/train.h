@@ -124,21 +124,25 @@ typedef enum vgg_event_type {
     VGG_EVENT_EVALUATED = 2, /* from time to time during the evaluation of an epoch */
     VGG_EVENT_EPOCH = 3,     /* after each epoch, its evaluation and its checkpoint */
     VGG_EVENT_SKIPPED = 4,   /* a picture could not be read */
+    VGG_EVENT_FEATURES = 5,  /* from time to time while features are computed that are cached */
 } vgg_event_type;
 
 /* What a callback sees; only the members named for a type are set. */
 typedef struct vgg_train_event {
     size_t struct_size; /* set by the library */
     vgg_event_type type;
-    size_t epoch, epochs;  /* STEP, EVALUATED, EPOCH: 1-based */
-    size_t step, steps;    /* STEP, EVALUATED: within the epoch (or its evaluation), 1-based; steps
-                            * is 0 for arrays, whose epochs have no known end */
-    size_t images;         /* STEP, EVALUATED, EPOCH: pictures so far in this epoch or pass */
+    size_t epoch, epochs; /* STEP, EVALUATED, EPOCH: 1-based */
+    size_t step, steps;   /* STEP, EVALUATED, FEATURES: within the epoch (or its evaluation, or the
+                           * pictures whose features are computed), 1-based; steps is 0 for arrays,
+                           * whose epochs have no known end */
+    size_t images;        /* STEP, EVALUATED, EPOCH, FEATURES: pictures so far in this epoch or pass
+                           */
     double loss, accuracy; /* STEP, EPOCH: running mean over the epoch's training pictures */
     double rate;           /* STEP, EPOCH: learning rate */
     double images_per_s;   /* STEP, EPOCH */
     double waited;         /* STEP, EPOCH: share of the epoch's time spent waiting for data */
-    double seconds_left;   /* STEP, EVALUATED: of the whole run, an estimate; 0 for arrays */
+    double seconds_left;   /* STEP, EVALUATED: of the whole run, an estimate; 0 for arrays.
+                            * FEATURES: until they are computed */
     bool validated;        /* EPOCH: whether the following three are set */
     double validation_loss, validation_top1, validation_top5;
     bool best;            /* EPOCH: this epoch's model was written to best.safetensors: it has the
@@ -146,6 +150,7 @@ typedef struct vgg_train_event {
     size_t memory;        /* PLAN: bytes of the plan, the gradients and the loader */
     const char *name;     /* SKIPPED: the picture */
     const vgg_error *why; /* SKIPPED */
+    size_t feature_bytes; /* PLAN: bytes on the disk of the features that are cached, or 0 */
 } vgg_train_event;
 
 /* A sink of events. Return false to stop: last.safetensors is then written, and vgg_train returns
@@ -227,6 +232,13 @@ typedef struct vgg_train_options {
                                  * tier, the data; and on the first pass over the data what
                                  * vgg_loader_options.warn hears */
     void *warn_user;
+    bool cache_features; /* what the frozen layers at the beginning of the network give is computed
+                          * once, kept in the run's features.cache, and trained on in place of the
+                          * pictures, to the same bytes in less time. It takes
+                          * vgg_train_event.feature_bytes on the disk; vgg_train removes the file
+                          * when the last epoch is complete. Default false. VGG_ERROR_ARGUMENT
+                          * without a folder, a data set or frozen layers, and with views that show
+                          * a picture in more ways than it and its mirror image */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);
@@ -315,6 +327,9 @@ VGG_API vgg_status vgg_trainer_add_sink(vgg_trainer *trainer, vgg_train_callback
 /* Continues where the checkpoint in `folder` (NULL: that of the options) stopped; before the first
  * step. The options must be those of the run with its seed and frozen layers. */
 VGG_API vgg_status vgg_trainer_resume(vgg_trainer *trainer, const char *folder, vgg_error *error);
+
+/* Bytes that features.cache has on the disk with vgg_train_options.cache_features; 0 without. */
+VGG_API size_t vgg_trainer_feature_bytes(const vgg_trainer *trainer);
 
 /* One step on arrays: inputs, (count, channels, height, width) floats, preprocessed, and their
  * class numbers, with 1 <= count <= batch. *loss (unless NULL) becomes the mean loss of the step.

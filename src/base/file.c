@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -155,6 +156,15 @@ vgg_status vgg_folder_sync(const char *path, vgg_error *error) {
         status = vgg_file_fail(error, path, "write");
     close(fd);
     return status;
+}
+
+size_t vgg_folder_space(const char *path) {
+    struct statvfs info;
+    size_t bytes;
+    if (statvfs(path, &info) != 0 || info.f_blocks == 0 ||
+        !vgg_size_mul(info.f_bavail, info.f_frsize, &bytes))
+        return SIZE_MAX;
+    return bytes;
 }
 
 vgg_status vgg_folder_create(const char *path, vgg_error *error) {

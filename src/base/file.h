@@ -70,6 +70,10 @@ vgg_status vgg_file_commit_new(vgg_file_writer *writer, bool *taken, vgg_error *
 /* Puts the names in a folder on the disk, as far as its file system does that. */
 vgg_status vgg_folder_sync(const char *path, vgg_error *error);
 
+/* Bytes that the file system of a folder has left for this process; SIZE_MAX where it does not say.
+ */
+size_t vgg_folder_space(const char *path);
+
 /* Makes a folder and its missing parents; one that is there already is fine. */
 vgg_status vgg_folder_create(const char *path, vgg_error *error);
 

@@ -67,8 +67,11 @@ static void keep_warning(void *user, const char *message) {
 /* view: the number that a random view is drawn by. */
 static vgg_status prepare(const vgg_loader *loader, size_t item, size_t view, float *input,
                           char **warning, vgg_error *error) {
+    const vgg_loader_options *options = &loader->options;
     vgg_image image = {0};
     vgg_decode_options how;
+    if (options->fill != NULL)
+        return options->fill(options->fill_user, item, loader->epoch, view, input, error);
     vgg_decode_options_init(&how, sizeof how);
     how.least = loader->augmented ? REDUCED_TO * loader->preprocess.resize : 0;
     how.warn = loader->options.warn != NULL ? keep_warning : NULL;
@@ -217,6 +220,8 @@ vgg_status vgg_loader_create(const vgg_dataset *dataset, const vgg_preprocess *p
         status = full_options(options, &loader->options, error);
     if (status == VGG_OK)
         status = copy_augment(loader, error);
+    if (status == VGG_OK && loader->options.fill != NULL && loader->options.values > 0)
+        loader->input = loader->options.values;
     if (status == VGG_OK) {
         count_batches(loader);
         status = make_ring(loader, error);
@@ -310,8 +315,13 @@ size_t vgg_loader_batch_count(const vgg_loader *loader) {
     return loader->batch_count;
 }
 
+/* Whether the error is the picture's. Memory that ran out is not, and `fill` says what is. */
+static bool is_of_picture(const vgg_loader *loader, vgg_status status) {
+    return loader->options.fill != NULL ? status == VGG_ERROR_FORMAT : status != VGG_ERROR_MEMORY;
+}
+
 /* Tells the caller about one picture that could not be prepared; anything but VGG_OK ends the
- * epoch. Memory that ran out is no fault of the picture. */
+ * epoch. */
 static vgg_status skip(const vgg_loader *loader, const ring_place *place, size_t at,
                        vgg_error *error) {
     if (place->messages[at] == NULL)
@@ -319,7 +329,7 @@ static vgg_status skip(const vgg_loader *loader, const ring_place *place, size_t
     vgg_error why;
     vgg_fail(&why, place->status[at], "%s", place->messages[at]);
     const char *name = vgg_dataset_item_name(loader->dataset, place->items[at]);
-    if (why.status != VGG_ERROR_MEMORY &&
+    if (is_of_picture(loader, why.status) &&
         (loader->options.skipped == NULL ||
          loader->options.skipped(loader->options.user, name, &why)))
         return VGG_OK;

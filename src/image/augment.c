@@ -156,6 +156,15 @@ static bool mirrored(const vgg_augment *view, const vgg_view_draw *draw, uint64_
     return (vgg_view_below(&lasting, VGG_DRAW_FLIP, 2) + epoch) % 2 == 1;
 }
 
+bool vgg_augment_mirrors(const vgg_augment *augment, uint64_t seed, uint64_t epoch,
+                         uint64_t index) {
+    const vgg_view_draw draw = {vgg_random_u64(seed, epoch, VIEW_COUNTER), index};
+    vgg_augment view;
+    vgg_augment_init(&view, sizeof view);
+    return vgg_options_read(&view, sizeof view, augment, "vgg_augment", NULL) == VGG_OK &&
+           mirrored(&view, &draw, seed, epoch);
+}
+
 static vgg_status move_pixels(const vgg_augment *view, const vgg_view_draw *draw, vgg_image *cut,
                               vgg_error *error) {
     vgg_status status = VGG_OK;

@@ -202,13 +202,30 @@ void vgg_plan_free(vgg_plan *plan) {
     vgg_free(plan);
 }
 
+/* A plan that is only looked at. */
+static vgg_status sketch(const vgg_network *network, const vgg_plan_options *given, vgg_plan **plan,
+                         vgg_error *error) {
+    vgg_plan_options options;
+    vgg_status status = read_options(given, &options, error);
+    return status == VGG_OK ? compile(network, options, plan, error) : status;
+}
+
+vgg_status vgg_plan_measure_frozen(const vgg_network *network, const vgg_plan_options *options,
+                                   size_t *values, vgg_error *error) {
+    vgg_plan *plan = NULL;
+    vgg_status status = sketch(network, options, &plan, error);
+    if (status != VGG_OK)
+        return status;
+    size_t frozen = vgg_plan_frozen_ops(plan);
+    *values = frozen > 0 ? vgg_plan_values_at(plan, frozen) : 0;
+    vgg_plan_free(plan);
+    return VGG_OK;
+}
+
 vgg_status vgg_plan_memory(const vgg_network *network, const vgg_plan_options *given, size_t *bytes,
                            vgg_error *error) {
     vgg_plan *plan = NULL;
-    vgg_plan_options options;
-    vgg_status status = read_options(given, &options, error);
-    if (status == VGG_OK)
-        status = compile(network, options, &plan, error);
+    vgg_status status = sketch(network, given, &plan, error);
     if (status != VGG_OK)
         return status;
     *bytes = total_bytes(plan);

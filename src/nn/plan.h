@@ -122,8 +122,36 @@ typedef struct vgg_blown {
     double most;  /* the largest magnitude */
 } vgg_blown;
 
-/* Runs the plan forward again and looks at what each op puts out. */
-vgg_blown vgg_plan_find_blown(vgg_plan *plan, const float *inputs, size_t count, float *logits);
+/* Runs the plan forward again, as vgg_plan_forward_from does, and looks at what each op puts out.
+ */
+vgg_blown vgg_plan_find_blown(vgg_plan *plan, size_t first, const float *values, size_t count,
+                              float *logits);
+
+/* ---- plan_frozen.c ---- */
+
+/* How many ops at the beginning give the same for a picture as long as it trains: they belong to
+ * frozen layers, or have no tensors, and draw nothing. 0 where they compute nothing, or where all
+ * do. */
+size_t vgg_plan_frozen_ops(const vgg_plan *plan);
+/* Floats of an image that flow into an op, in the form that it reads. */
+size_t vgg_plan_values_at(const vgg_plan *plan, size_t op);
+/* Makes the values of plan->count images what flows into op `first`; those of op 0 are the
+ * caller's, and stay where they are. */
+void vgg_plan_take_values(vgg_plan *plan, size_t first, const float *values);
+/* What vgg_plan_values_at would say of the first op that is not frozen, in a plan with these
+ * options; 0 when there are no frozen ones. Takes no memory for running. */
+vgg_status vgg_plan_measure_frozen(const vgg_network *network, const vgg_plan_options *options,
+                                   size_t *values, vgg_error *error);
+
+/* ---- plan_run.c ---- */
+
+/* Runs the ops before number `end` on pictures, and copies out what flows into it. */
+vgg_status vgg_plan_forward_to(vgg_plan *plan, size_t end, const float *inputs, size_t count,
+                               float *values, vgg_error *error);
+/* vgg_plan_forward, beginning with op `first` on what flows into it. A backward pass may follow as
+ * long as it reaches none before. */
+vgg_status vgg_plan_forward_from(vgg_plan *plan, size_t first, const float *values, size_t count,
+                                 float *logits, vgg_error *error);
 
 /* Numbers of SGD, as in vgg_sgd_task. */
 typedef struct vgg_sgd_rates {

@@ -16,17 +16,16 @@ static double largest(const float *values, size_t count) {
     return most;
 }
 
-vgg_blown vgg_plan_find_blown(vgg_plan *plan, const float *inputs, size_t count, float *logits) {
-    const vgg_network_options *network = &plan->network->options;
+vgg_blown vgg_plan_find_blown(vgg_plan *plan, size_t first, const float *values, size_t count,
+                              float *logits) {
     vgg_blown found = {.layer = VGG_NO_LAYER};
-    double before =
-        largest(inputs, count * network->channels * plan->options.height * plan->options.width);
+    double before = largest(values, count * vgg_plan_values_at(plan, first));
     double growth = 0;
     plan->count = count;
     plan->ready = false;
-    plan->caller[plan->input] = (void *)(uintptr_t)inputs;
+    vgg_plan_take_values(plan, first, values);
     plan->caller[plan->logits] = logits;
-    for (size_t s = 0; s < plan->op_count; s++) {
+    for (size_t s = first; s < plan->op_count; s++) {
         const vgg_cpu_op *op = &plan->ops[s];
         vgg_op_forward(plan, op);
         double most = largest(vgg_plan_buffer(plan, op->y), count * vgg_op_outputs(op));

@@ -51,34 +51,62 @@ static vgg_status continue_step(vgg_plan *plan, vgg_error *error) {
     return VGG_OK;
 }
 
-vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, float *logits,
-                            vgg_error *error) {
+/* Before the ops of a forward pass run. */
+static vgg_status prepare(vgg_plan *plan, size_t count, vgg_error *error) {
     if (count == 0 || count > plan->options.batch)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu images for a plan of 1 to %zu", count,
                         plan->options.batch);
-    vgg_status status = check_statistics(plan, count, error);
-    if (status == VGG_OK)
-        status = vgg_plan_refresh(plan, error);
+    vgg_status status = vgg_plan_refresh(plan, error);
     if (status == VGG_OK)
         status = continue_step(plan, error);
-    if (status != VGG_OK)
-        return status;
     plan->count = count;
-    plan->ready = plan->options.gradients;
-    plan->caller[plan->input] = (void *)(uintptr_t)inputs;
-    plan->caller[plan->logits] = logits;
+    return status;
+}
+
+static void run_ops(vgg_plan *plan, size_t first, size_t end) {
     double begun = vgg_clock_seconds();
-    for (size_t s = 0; s < plan->op_count; s++) {
+    for (size_t s = first; s < end; s++) {
         vgg_op_forward(plan, &plan->ops[s]);
         double ended = vgg_clock_seconds();
         plan->ops[s].seconds = ended - begun;
         begun = ended;
     }
+}
+
+vgg_status vgg_plan_forward_to(vgg_plan *plan, size_t end, const float *inputs, size_t count,
+                               float *values, vgg_error *error) {
+    vgg_status status = prepare(plan, count, error);
+    if (status != VGG_OK)
+        return status;
+    plan->ready = false;
+    vgg_plan_take_values(plan, 0, inputs);
+    run_ops(plan, 0, end);
+    memcpy(values, vgg_plan_buffer(plan, plan->ops[end].x),
+           count * vgg_plan_values_at(plan, end) * sizeof *values);
+    return VGG_OK;
+}
+
+vgg_status vgg_plan_forward_from(vgg_plan *plan, size_t first, const float *values, size_t count,
+                                 float *logits, vgg_error *error) {
+    vgg_status status = check_statistics(plan, count, error);
+    if (status == VGG_OK)
+        status = prepare(plan, count, error);
+    if (status != VGG_OK)
+        return status;
+    plan->ready = plan->options.gradients;
+    vgg_plan_take_values(plan, first, values);
+    plan->caller[plan->logits] = logits;
+    run_ops(plan, first, plan->op_count);
     if (moves_statistics(plan))
         plan->training->statistics++;
     if (plan->options.softmax)
         vgg_softmax(logits, count, plan->network->options.classes, logits);
     return VGG_OK;
+}
+
+vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t count, float *logits,
+                            vgg_error *error) {
+    return vgg_plan_forward_from(plan, 0, inputs, count, logits, error);
 }
 
 vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float *input_gradient,

@@ -47,7 +47,8 @@ static void describe(vgg_trainer *trainer, const float *inputs, size_t count, ch
                  network->layers[broken].name);
         return;
     }
-    vgg_blown blown = vgg_plan_find_blown(trainer->plan, inputs, count, trainer->logits);
+    vgg_blown blown =
+        vgg_plan_find_blown(trainer->plan, trainer->first_op, inputs, count, trainer->logits);
     if (blown.layer == VGG_NO_LAYER)
         return;
     const char *name = network->layers[blown.layer].name;

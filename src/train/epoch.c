@@ -14,6 +14,8 @@
 
 static vgg_status start_epoch(vgg_trainer *trainer, vgg_error *error) {
     vgg_status status = vgg_trainer_begin(trainer, error);
+    if (status == VGG_OK)
+        status = vgg_trainer_prepare_features(trainer, error);
     if (status != VGG_OK || trainer->in_epoch)
         return status;
     trainer->epoch_started = vgg_clock_seconds();
@@ -215,7 +217,10 @@ static vgg_status validate(vgg_trainer *trainer, vgg_train_event *event, vgg_err
         return VGG_OK;
     eval_listener listener = {.trainer = trainer};
     vgg_eval_result result = {.struct_size = sizeof result};
-    vgg_status status = evaluate(trainer, trainer->validation, &listener, &result, error);
+    vgg_status status =
+        trainer->features.validation.values > 0
+            ? vgg_trainer_evaluate_features(trainer, tell_progress, &listener, &result, error)
+            : evaluate(trainer, trainer->validation, &listener, &result, error);
     if (listener.status != VGG_OK)
         return vgg_fail(error, listener.status, "%s", listener.error.message);
     if (status == VGG_ERROR_NUMERIC)

@@ -41,17 +41,16 @@ static vgg_loss_task loss_task(const vgg_trainer *trainer, const vgg_lesson *ste
  */
 static vgg_status learn_micro_batch(vgg_trainer *trainer, const vgg_lesson *step, size_t from,
                                     size_t to, size_t whole, vgg_error *error) {
-    const vgg_network_options *network = &trainer->network->options;
-    size_t image = network->channels * network->height * network->width;
     vgg_progress *progress = &trainer->progress;
+    const float *inputs = step->inputs + from * trainer->input;
     vgg_loss_task task = loss_task(trainer, step, from, to);
-    vgg_status status = vgg_plan_forward(trainer->plan, step->inputs + from * image, task.count,
-                                         trainer->logits, error);
+    vgg_status status = vgg_plan_forward_from(trainer->plan, trainer->first_op, inputs, task.count,
+                                              trainer->logits, error);
     if (status != VGG_OK)
         return status;
     double loss = trainer->loss->part(&trainer->options, &task);
     if (!isfinite(loss))
-        return vgg_trainer_fail_loss(trainer, step->inputs + from * image, task.count, error);
+        return vgg_trainer_fail_loss(trainer, inputs, task.count, error);
     progress->loss += loss * (double)whole;
     for (size_t n = 0; n < task.count; n++) {
         progress->hits += vgg_rank(trainer->logits + n * task.class_count, task.class_count,

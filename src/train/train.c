@@ -54,7 +54,11 @@ static vgg_status run(vgg_trainer *trainer, vgg_error *error) {
     while (status == VGG_OK && !complete(trainer)) {
         status = train_epoch(trainer, error);
     }
-    return status == VGG_ERROR_STOPPED ? stop(trainer, error) : status;
+    if (status == VGG_ERROR_STOPPED)
+        status = stop(trainer, error);
+    if (status == VGG_OK)
+        vgg_trainer_remove_features(trainer);
+    return status;
 }
 
 vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_dataset *validation,

@@ -140,6 +140,11 @@ static vgg_status create_loader(vgg_trainer *trainer, vgg_error *error) {
     options.user = trainer;
     options.warn = vgg_trainer_warned;
     options.warn_user = trainer;
+    if (trainer->features.wanted) {
+        options.fill = vgg_trainer_fill_features;
+        options.fill_user = trainer;
+        options.values = trainer->input;
+    }
     return vgg_loader_create(trainer->train, vgg_model_preprocess(trainer->model), &options,
                              &trainer->loader, error);
 }
@@ -201,6 +206,8 @@ static vgg_status set_up(vgg_trainer *trainer, vgg_error *error) {
     if (status == VGG_OK)
         status = create_plan(trainer, error);
     if (status == VGG_OK)
+        status = vgg_trainer_plan_features(trainer, error);
+    if (status == VGG_OK)
         status = create_optimiser(trainer, error);
     if (status == VGG_OK)
         status = create_loader(trainer, error);
@@ -260,8 +267,9 @@ void vgg_trainer_free(vgg_trainer *trainer) {
         return;
     vgg_event_sinks_free(&trainer->sinks);
     vgg_event_log_close(trainer->log);
-    vgg_run_close(trainer->own_run);
     vgg_loader_free(trainer->loader);
+    vgg_trainer_close_features(trainer);
+    vgg_run_close(trainer->own_run);
     vgg_optimiser_free(trainer->optimiser);
     vgg_part_sums_free(&trainer->sums);
     vgg_plan_free(trainer->plan);
@@ -303,8 +311,7 @@ static vgg_status count_memory(const vgg_trainer *trainer, size_t *bytes, vgg_er
     if (trainer->loader != NULL) {
         vgg_loader_options loader;
         vgg_loader_options_init(&loader, sizeof loader);
-        const vgg_network_options *network = &trainer->network->options;
-        size_t input = network->channels * network->height * network->width * sizeof(float);
+        size_t input = trainer->input * sizeof(float);
         size_t batches = loader.ahead + 1 + (trainer->mixed != NULL);
         *bytes += batches * trainer->options.batch * input;
     }
@@ -372,7 +379,7 @@ static void begin_weights(vgg_trainer *trainer) {
 vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
     if (trainer->begun)
         return VGG_OK;
-    vgg_train_event event = {.type = VGG_EVENT_PLAN};
+    vgg_train_event event = {.type = VGG_EVENT_PLAN, .feature_bytes = trainer->features.bytes};
     vgg_status status = count_memory(trainer, &event.memory, error);
     if (status == VGG_OK && !trainer->loaded) {
         begin_weights(trainer);

@@ -2,6 +2,7 @@
 #ifndef VGG_TRAIN_TRAINER_H
 #define VGG_TRAIN_TRAINER_H
 
+#include "train/features.h"
 #include "train/loss.h"
 #include "train/optimiser.h"
 #include "train/parts.h"
@@ -39,7 +40,10 @@ struct vgg_trainer {
     vgg_scheduler scheduler;
     vgg_optimiser *optimiser;
     vgg_plan *plan;
-    size_t most;              /* pictures that are computed at once */
+    size_t most;     /* pictures that are computed at once */
+    size_t first_op; /* where forward passes begin; not 0 with cached features */
+    size_t input;    /* floats of an input, which are features when they are cached */
+    vgg_features features;
     vgg_part_sums sums;       /* of a step's parts */
     vgg_loader *loader;       /* of `train`, or NULL */
     float *logits, *gradient; /* (most, classes) */
@@ -78,6 +82,40 @@ vgg_status vgg_train_options_read(const vgg_train_options *given, vgg_train_opti
 /* Begins the run, opens the log and tells VGG_EVENT_PLAN, once: all that can fail before the first
  * step has gone well then. */
 vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error);
+
+/* ---- features.c ---- */
+
+/* Finds the size of what is cached, and where forward passes begin. VGG_ERROR_ARGUMENT when there
+ * is nothing that stays the same from epoch to epoch. */
+vgg_status vgg_trainer_plan_features(vgg_trainer *trainer, vgg_error *error);
+/* A plan like that of vgg_evaluate. */
+vgg_status vgg_trainer_eval_plan(const vgg_trainer *trainer, vgg_plan **plan, vgg_error *error);
+/* Opens the file of the run. *found: it is there, complete, and follows from what the trainer has;
+ * *origin becomes what its head has to say in any case. */
+vgg_status vgg_trainer_open_features(vgg_trainer *trainer, uint64_t *origin, bool *found,
+                                     vgg_error *error);
+/* Reads the record of a picture of a part, which is checked: VGG_ERROR_FORMAT when the picture
+ * could not be read. */
+vgg_status vgg_trainer_read_features(const vgg_trainer *trainer, const vgg_feature_part *part,
+                                     size_t record, float *values, vgg_error *error);
+/* A vgg_loader_fill; user is the trainer. */
+vgg_status vgg_trainer_fill_features(void *user, size_t item, uint64_t epoch, uint64_t view,
+                                     float *values, vgg_error *error);
+void vgg_trainer_close_features(vgg_trainer *trainer);
+/* The run has no need of them any more. */
+void vgg_trainer_remove_features(vgg_trainer *trainer);
+
+/* ---- features_make.c ---- */
+
+/* Has the features ready, which may mean to compute them. VGG_ERROR_STOPPED: asked to stop
+ * meanwhile. */
+vgg_status vgg_trainer_prepare_features(vgg_trainer *trainer, vgg_error *error);
+
+/* ---- features_evaluate.c ---- */
+
+/* What vgg_evaluate says of the validation part, from its features. */
+vgg_status vgg_trainer_evaluate_features(vgg_trainer *trainer, vgg_progress_callback *progress,
+                                         void *user, vgg_eval_result *result, vgg_error *error);
 
 /* ---- epoch.c ---- */
 

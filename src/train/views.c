@@ -46,3 +46,13 @@ bool vgg_views_random(const vgg_augment *views) {
     }
     return random;
 }
+
+const char *vgg_views_beside_flip(const vgg_augment *given) {
+    vgg_augment views = *given;
+    views.scale = views.scale > 1 ? views.scale : 0; /* times 1 is no other view */
+    for (size_t i = 0; i < ROWS; i++) {
+        if (strcmp(rows[i].name, "flip") != 0 && is_on(&rows[i], &views))
+            return rows[i].name;
+    }
+    return NULL;
+}

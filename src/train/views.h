@@ -21,4 +21,7 @@ typedef struct vgg_view_row {
 /* Whether any view involves chance. */
 bool vgg_views_random(const vgg_augment *views);
 
+/* The name of a view that makes more than two mirror images of a picture; NULL: there is none. */
+const char *vgg_views_beside_flip(const vgg_augment *views);
+
 #endif

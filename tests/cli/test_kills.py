@@ -15,6 +15,17 @@ def heavy(tmp_path_factory):
     return kills.Trial(tmp_path_factory.mktemp("heavy"), kills.HEAVY)
 
 
+@pytest.fixture(scope="module")
+def cached(tmp_path_factory):
+    """With cached features, from a start that all runs share."""
+    folder = tmp_path_factory.mktemp("cached")
+    start = folder / "start"
+    kills.Trial.vgg("generate", folder / "data", "--train", 4, "--validation", 2, "--size", 16)
+    kills.Trial.vgg("train", folder / "data", "-o", start, *kills.SMALL)
+    return kills.Trial(folder, ("--from", start / "last.safetensors", "--freeze", "1",
+                                "--cache-features", "--batch", "16", "--epochs", "2", *kills.ALWAYS))
+
+
 @pytest.mark.skipif(not kills.LIBRARY.exists(), reason="needs the library that makes calls fail")
 def test_killed_at_calls_of_files(small):
     count = small.calls()
@@ -28,3 +39,10 @@ def test_killed_at_calls_of_files(small):
 
 def test_killed_at_random_moments(heavy):
     assert sum(heavy.kill_at_moment(number, random.Random(number)) for number in range(15)) >= 15
+
+
+@pytest.mark.skipif(not kills.LIBRARY.exists(), reason="needs the library that makes calls fail")
+def test_killed_with_cached_features(cached):
+    count = cached.calls()
+    for number in range(3, count + 1, max(1, count // 8)):
+        cached.kill_at_call(number)

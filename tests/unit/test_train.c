@@ -80,6 +80,8 @@ static bool listen(void *user, const vgg_train_event *event) {
         assert_non_null(event->why);
         told->skipped++;
         return told->stop_at == NULL || strstr(event->name, told->stop_at) == NULL;
+    case VGG_EVENT_FEATURES:
+        fail_msg("features of a training that caches none");
     }
     return true;
 }

@@ -1,0 +1,113 @@
+/* Evaluating on the validation part from its features, as src/eval does it from pictures. */
+#include <math.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "nn/plan.h"
+#include "nn/rank.h"
+#include "train/trainer.h"
+#include "vgg/loss.h"
+
+/* A batch on its way. */
+typedef struct evaluation {
+    vgg_plan *plan;
+    size_t first_op;
+    float *values, *logits; /* of a batch */
+    size_t *classes;
+    vgg_eval_result sums;
+} evaluation;
+
+/* Reads up to a batch of pictures from record *next on; `count` of them are readable. */
+static vgg_status read_batch(const vgg_trainer *trainer, evaluation *e, size_t *next, size_t *count,
+                             vgg_error *error) {
+    const vgg_feature_part *part = &trainer->features.validation;
+    size_t total = vgg_dataset_count(part->dataset);
+    for (*count = 0; *count < trainer->most && *next < total; (*next)++) {
+        vgg_status status = vgg_trainer_read_features(trainer, part, *next,
+                                                      e->values + *count * part->values, error);
+        if (status == VGG_ERROR_FORMAT)
+            e->sums.skipped++;
+        else if (status != VGG_OK)
+            return status;
+        else
+            e->classes[(*count)++] = vgg_dataset_item_class(part->dataset, *next);
+    }
+    return VGG_OK;
+}
+
+static vgg_status count_batch(const vgg_trainer *trainer, evaluation *e, size_t count,
+                              vgg_error *error) {
+    size_t class_count = trainer->network->options.classes;
+    vgg_status status =
+        vgg_plan_forward_from(e->plan, e->first_op, e->values, count, e->logits, error);
+    for (size_t n = 0; status == VGG_OK && n < count; n++) {
+        const float *row = e->logits + n * class_count;
+        size_t rank = vgg_rank(row, class_count, e->classes[n]);
+        e->sums.top1 += rank < 1;
+        e->sums.top5 += rank < 5;
+        e->sums.loss += vgg_cross_entropy(row, &e->classes[n], 1, class_count, NULL);
+    }
+    e->sums.images += count;
+    return status;
+}
+
+static vgg_status run(vgg_trainer *trainer, evaluation *e, vgg_progress_callback *progress,
+                      void *user, vgg_error *error) {
+    size_t total = vgg_dataset_count(trainer->features.validation.dataset);
+    vgg_status status = VGG_OK;
+    for (size_t next = 0, count; status == VGG_OK && next < total;) {
+        status = read_batch(trainer, e, &next, &count, error);
+        if (status == VGG_OK && count > 0)
+            status = count_batch(trainer, e, count, error);
+        if (status == VGG_OK && !progress(user, next, total))
+            status = vgg_fail(error, VGG_ERROR_STOPPED, "stopped after %zu of %zu pictures", next,
+                              total);
+    }
+    return status;
+}
+
+static vgg_status begin(vgg_trainer *trainer, evaluation *e, vgg_error *error) {
+    size_t most = trainer->most, classes = trainer->network->options.classes, bytes = 0;
+    const vgg_feature_part *part = &trainer->features.validation;
+    vgg_status status = vgg_trainer_eval_plan(trainer, &e->plan, error);
+    if (status != VGG_OK)
+        return status;
+    e->first_op = vgg_plan_frozen_ops(e->plan);
+    if (vgg_size_mul(part->values * sizeof *e->values, most, &bytes))
+        e->values = vgg_aligned_alloc(bytes);
+    e->logits = vgg_calloc(most, classes * sizeof *e->logits);
+    e->classes = vgg_calloc(most, sizeof *e->classes);
+    if (e->values == NULL || e->logits == NULL || e->classes == NULL)
+        return vgg_fail_memory(error, "the features of a batch", bytes);
+    return VGG_OK;
+}
+
+static vgg_status finish(evaluation *e, vgg_eval_result *result, vgg_error *error) {
+    vgg_eval_result *sums = &e->sums;
+    double images = (double)sums->images;
+    if (sums->images == 0)
+        return vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
+                        sums->skipped);
+    if (!isfinite(sums->loss))
+        return vgg_fail(error, VGG_ERROR_NUMERIC, "the model's results are not finite numbers");
+    sums->top1 /= images;
+    sums->top5 /= images;
+    sums->loss /= images;
+    return vgg_result_write(result, sums, sizeof *sums, "vgg_eval_result", error);
+}
+
+vgg_status vgg_trainer_evaluate_features(vgg_trainer *trainer, vgg_progress_callback *progress,
+                                         void *user, vgg_eval_result *result, vgg_error *error) {
+    evaluation e = {.sums = {.struct_size = sizeof e.sums}};
+    vgg_status status = begin(trainer, &e, error);
+    if (status == VGG_OK)
+        status = run(trainer, &e, progress, user, error);
+    if (status == VGG_OK)
+        status = finish(&e, result, error);
+    vgg_plan_free(e.plan);
+    vgg_free(e.values);
+    vgg_free(e.logits);
+    vgg_free(e.classes);
+    return status;
+}

@@ -1,0 +1,208 @@
+/* Computing the features of a training's pictures, and writing their file. */
+#include "base/checksum.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "nn/plan.h"
+#include "train/trainer.h"
+#include "train/views.h"
+
+/* The file on its way. */
+typedef struct maker {
+    vgg_trainer *trainer;
+    vgg_file_writer writer;
+    float *values; /* of a batch */
+    size_t next;   /* the record that is written next */
+    double begun;  /* seconds of the clock */
+} maker;
+
+static vgg_status tell(const maker *m, vgg_error *error) {
+    size_t total = m->trainer->features.records;
+    double left = m->next > 0 ? (vgg_clock_seconds() - m->begun) / (double)m->next : 0;
+    vgg_train_event event = {.type = VGG_EVENT_FEATURES,
+                             .step = m->next,
+                             .steps = total,
+                             .images = m->next,
+                             .seconds_left = left * (double)(total - m->next)};
+    return vgg_trainer_tell(m->trainer, &event, error);
+}
+
+/* A record; values of NULL are those of a picture that could not be read. */
+static vgg_status write_record(maker *m, const vgg_feature_part *part, const float *values,
+                               vgg_error *error) {
+    static const float zeros[1024];
+    uint64_t *sum = &m->trainer->features.sums[m->next++];
+    vgg_status status = VGG_OK;
+    if (values != NULL) {
+        *sum = vgg_features_sum(values, part->values);
+        return vgg_file_write(&m->writer, values, part->values * sizeof *values, error);
+    }
+    *sum = VGG_FEATURES_UNREADABLE;
+    for (size_t done = 0, some; status == VGG_OK && done < part->values; done += some) {
+        some = vgg_size_min(part->values - done, sizeof zeros / sizeof *zeros);
+        status = vgg_file_write(&m->writer, zeros, some * sizeof *zeros, error);
+    }
+    return status;
+}
+
+/* The records up to that of an item of the pass that begins with record `first`. */
+static vgg_status write_gap(maker *m, const vgg_feature_part *part, size_t first, size_t item,
+                            vgg_error *error) {
+    vgg_status status = VGG_OK;
+    while (status == VGG_OK && m->next < first + item) {
+        status = write_record(m, part, NULL, error);
+    }
+    return status;
+}
+
+static vgg_status write_batch(maker *m, const vgg_feature_part *part, vgg_plan *plan, size_t first,
+                              const vgg_batch *batch, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    if (batch->count > 0)
+        status = vgg_plan_forward_to(plan, vgg_plan_frozen_ops(plan), batch->inputs, batch->count,
+                                     m->values, error);
+    for (size_t n = 0; status == VGG_OK && n < batch->count; n++) {
+        status = write_gap(m, part, first, batch->items[n], error);
+        if (status == VGG_OK)
+            status = write_record(m, part, m->values + n * part->values, error);
+    }
+    return status == VGG_OK ? tell(m, error) : status;
+}
+
+/* Each picture once, in the order of the data. */
+static vgg_status write_pass(maker *m, const vgg_feature_part *part, vgg_plan *plan,
+                             vgg_loader *loader, size_t pass, vgg_error *error) {
+    size_t first = m->next;
+    vgg_status status = vgg_loader_start(loader, pass, 0, error);
+    while (status == VGG_OK) {
+        const vgg_batch *batch;
+        status = vgg_loader_next(loader, &batch, error);
+        if (status != VGG_OK || batch == NULL)
+            break;
+        status = write_batch(m, part, plan, first, batch, error);
+    }
+    if (status == VGG_OK)
+        status = write_gap(m, part, first, vgg_dataset_count(part->dataset), error);
+    return status;
+}
+
+/* Pictures as the training shows them, or (views NULL) an evaluation. */
+static vgg_status create_loader(const maker *m, const vgg_feature_part *part,
+                                const vgg_augment *views, vgg_loader **loader, vgg_error *error) {
+    vgg_trainer *trainer = m->trainer;
+    vgg_loader_options options;
+    vgg_loader_options_init(&options, sizeof options);
+    options.batch = trainer->most;
+    options.workers = trainer->options.workers;
+    options.shared_threads = trainer->threads;
+    options.seed = trainer->options.seed;
+    options.augment = views;
+    options.skipped = vgg_trainer_skipped;
+    options.user = trainer;
+    options.warn = vgg_trainer_warned;
+    options.warn_user = trainer;
+    return vgg_loader_create(part->dataset, vgg_model_preprocess(trainer->model), &options, loader,
+                             error);
+}
+
+static vgg_status write_part(maker *m, const vgg_feature_part *part, vgg_plan *plan,
+                             const vgg_augment *views, vgg_error *error) {
+    size_t bytes;
+    vgg_loader *loader = NULL;
+    bool report = m->trainer->report_skipped;
+    if (part->values == 0)
+        return VGG_OK;
+    if (!vgg_size_mul(part->values * sizeof *m->values, m->trainer->most, &bytes) ||
+        (m->values = vgg_aligned_alloc(bytes)) == NULL)
+        return vgg_fail_memory(error, "the features of a batch", part->values);
+    vgg_status status = create_loader(m, part, views, &loader, error);
+    for (size_t pass = 0; status == VGG_OK && pass < part->passes; pass++) {
+        m->trainer->report_skipped = report && pass == 0;
+        status = write_pass(m, part, plan, loader, pass, error);
+    }
+    m->trainer->report_skipped = report;
+    vgg_loader_free(loader);
+    vgg_free(m->values);
+    m->values = NULL;
+    return status;
+}
+
+static vgg_status write_validation(maker *m, vgg_error *error) {
+    vgg_trainer *trainer = m->trainer;
+    vgg_plan *plan = NULL;
+    if (trainer->validation == NULL)
+        return VGG_OK;
+    vgg_status status = vgg_trainer_eval_plan(trainer, &plan, error);
+    if (status == VGG_OK)
+        status = write_part(m, &trainer->features.validation, plan, NULL, error);
+    vgg_plan_free(plan);
+    return status;
+}
+
+/* Of a training with flips both images are shown, one after the other; the decoding is that of the
+ * training in any case. */
+static vgg_status write_parts(maker *m, vgg_error *error) {
+    vgg_trainer *trainer = m->trainer;
+    const vgg_augment *views = NULL;
+    if (vgg_views_random(&trainer->augment))
+        views = trainer->features.train.passes > 1 ? &trainer->features.both : &trainer->augment;
+    vgg_status status = write_part(m, &trainer->features.train, trainer->plan, views, error);
+    return status == VGG_OK ? write_validation(m, error) : status;
+}
+
+/* What failed to be written has left nothing, and neither does what was stopped. */
+static vgg_status write_file(maker *m, uint64_t origin, vgg_error *error) {
+    vgg_features *features = &m->trainer->features;
+    size_t sums = features->records * sizeof *features->sums;
+    vgg_features_foot foot = {.name = VGG_FEATURES_NAME,
+                              .origin = origin,
+                              .records = features->records,
+                              .bytes = features->bytes};
+    vgg_status status = vgg_file_create(&m->writer, features->path, error);
+    if (status == VGG_OK)
+        status = write_parts(m, error);
+    if (status == VGG_OK)
+        status = vgg_file_write(&m->writer, features->sums, sums, error);
+    foot.sums = vgg_checksum_of(features->sums, sums);
+    if (status == VGG_OK)
+        status = vgg_file_write(&m->writer, &foot, sizeof foot, error);
+    if (status == VGG_OK)
+        status = vgg_file_commit(&m->writer, error);
+    if (status != VGG_OK)
+        vgg_file_abandon(&m->writer);
+    return status;
+}
+
+static vgg_status check_space(const vgg_trainer *trainer, vgg_error *error) {
+    size_t left = vgg_folder_space(vgg_run_folder(trainer->run)), bytes = trainer->features.bytes;
+    char wanted[VGG_SIZE_TEXT], there[VGG_SIZE_TEXT];
+    if (bytes <= left)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_IO, "%s: features.cache takes %s, and %s are left on the disk",
+                    vgg_run_folder(trainer->run), vgg_size_text(wanted, bytes),
+                    vgg_size_text(there, left));
+}
+
+vgg_status vgg_trainer_prepare_features(vgg_trainer *trainer, vgg_error *error) {
+    bool found = false;
+    uint64_t origin = 0;
+    if (!trainer->features.wanted || trainer->features.ready)
+        return VGG_OK;
+    vgg_status status = vgg_trainer_open_features(trainer, &origin, &found, error);
+    if (status != VGG_OK || found)
+        return status;
+    maker m = {.trainer = trainer, .begun = vgg_clock_seconds()};
+    status = check_space(trainer, error);
+    if (status == VGG_OK)
+        status = write_file(&m, origin, error);
+    if (status == VGG_OK)
+        status = vgg_trainer_open_features(trainer, &origin, &found, error);
+    if (status == VGG_OK && !found)
+        status =
+            vgg_fail(error, VGG_ERROR_IO, "%s: is not what was written", trainer->features.path);
+    /* What is odd about the pictures has been said. */
+    trainer->report_skipped = trainer->report_skipped && status != VGG_OK;
+    return status;
+}
