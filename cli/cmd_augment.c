@@ -250,9 +250,12 @@ static int write_grid(augment_state *state) {
     vgg_status status = draw(state, &grid, &error);
     if (status == VGG_OK)
         status = vgg_image_save_png(&grid.image, state->grid, &error);
+    const char *recipe = state->training.options.recipe_chosen
+                             ? ", of the recipe that vgg train chooses for few pictures, small"
+                             : "";
     if (status == VGG_OK)
-        vgg_cli_print_line("wrote %s: %zu pictures as they are measured, and in %zu epochs",
-                           state->grid, state->count, state->views);
+        vgg_cli_print_line("wrote %s: %zu pictures as they are measured, and in %zu epochs%s",
+                           state->grid, state->count, state->views, recipe);
     vgg_cli_grid_free(&grid);
     return status == VGG_OK ? VGG_CLI_OK : fail(&error);
 }

@@ -8,7 +8,7 @@
 #include "cli/train.h"
 
 typedef struct recipe_option {
-    const char *name, *value; /* of a switch: "on" or "off" */
+    const char *name, *value; /* of a switch: "on" or "off"; NULL: chosen by looking at the data */
 } recipe_option;
 
 /* The paper's, section 3.1: the rate falls when the validation loss stops falling. */
@@ -43,8 +43,9 @@ static const recipe_option finetune[] = {
     {NULL, NULL},
 };
 
+/* As many epochs as the pictures suggest. */
 static const recipe_option small[] = {
-    {"epochs", "30"},           {"batch", "32"},
+    {"epochs", NULL},           {"batch", "32"},
     {"optimizer", "nesterov"},  {"lr", "0.02"},
     {"weight-decay", "5e-4"},   {"schedule", "one-cycle"},
     {"label-smoothing", "0.1"}, {"decay-norm", "off"},
@@ -84,8 +85,11 @@ static const recipe_option fast[] = {
     {NULL, NULL},
 };
 
-const char *const vgg_cli_recipes[] = {"paper", "torchvision", "finetune", "small", "fast", NULL};
-static const recipe_option *const contents[] = {paper, torchvision, finetune, small, fast};
+static const recipe_option none[] = {{NULL, NULL}};
+
+const char *const vgg_cli_recipes[] = {"none",  "paper", "torchvision", "finetune",
+                                       "small", "fast",  NULL};
+static const recipe_option *const contents[] = {none, paper, torchvision, finetune, small, fast};
 
 static const recipe_option *contents_of(const char *name) {
     size_t i = 0;
@@ -104,13 +108,14 @@ static void all_options(vgg_cli_train_options *o, vgg_cli_option options[OPTIONS
 }
 
 static void apply(const vgg_cli_option *option, const char *value) {
-    if (*option->given)
+    if (*option->given || value == NULL)
         return;
     if (option->type == VGG_CLI_SWITCH)
         *(bool *)option->value = strcmp(value, "on") == 0;
     else
         vgg_cli_option_store(option, value);
-    *option->given = true;
+    /* What the data says of mirror images comes before a recipe. */
+    *option->given = strcmp(option->name, "flip") != 0;
 }
 
 /* The network is that of a trained start. */
@@ -122,6 +127,30 @@ static bool concerns_network(const char *name) {
             return true;
     }
     return false;
+}
+
+/* Whoever chooses one of these has a recipe of their own. */
+static bool is_chosen(vgg_cli_train_options *o) {
+    static const char *const names[] = {"arch", "lr", "optimizer", "schedule"};
+    vgg_cli_option options[OPTIONS];
+    bool chosen = o->recipe != NULL || o->from != NULL || o->init_from != NULL;
+    all_options(o, options);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+            chosen = chosen || (*options[i].given && strcmp(options[i].name, names[n]) == 0);
+        }
+    }
+    return chosen;
+}
+
+void vgg_cli_recipe_choose(vgg_cli_train_options *o, const vgg_suggestion *suggestion) {
+    if (suggestion->few && suggestion->flip && !is_chosen(o)) {
+        o->recipe = "small";
+        o->recipe_chosen = true;
+        vgg_cli_recipe_apply(o);
+    }
+    if (o->recipe != NULL && strcmp(o->recipe, "small") == 0 && !o->given.epochs)
+        o->epochs = suggestion->epochs;
 }
 
 void vgg_cli_recipe_apply(vgg_cli_train_options *o) {
@@ -155,7 +184,7 @@ void vgg_cli_recipe_print(const vgg_cli_train_options *o) {
     vgg_cli_train_options copy = *o;
     vgg_cli_option options[OPTIONS];
     char line[4096];
-    if (o->recipe == NULL)
+    if (o->recipe == NULL || strcmp(o->recipe, "none") == 0)
         return;
     all_options(&copy, options);
     size_t used = (size_t)snprintf(line, sizeof line, "%s:", o->recipe);
@@ -172,4 +201,7 @@ void vgg_cli_recipe_print(const vgg_cli_train_options *o) {
     }
     printf("recipe    ");
     vgg_cli_print_wrapped(line, 10, 10);
+    if (o->recipe_chosen)
+        vgg_cli_print_line("          chosen because the pictures are few; options beside it win, "
+                           "and --recipe none goes without");
 }

@@ -20,6 +20,7 @@
 typedef struct vgg_cli_train_options {
     const char *data, *folder;
     const char *recipe, *from, *init_from, *freeze;
+    bool recipe_chosen; /* by looking at the data */
     const char *optimizer, *class_weights, *mirror, *policy;
     bool balanced_sampling, decay_norm, fix_norm_scale, cycle_momentum, lookahead_ramp, dry_run;
     bool cache_features;
@@ -115,6 +116,9 @@ int vgg_cli_cached_views(vgg_cli_train_options *o);
 extern const char *const vgg_cli_recipes[];
 /* Gives the options that were not given the recipe's values. */
 void vgg_cli_recipe_apply(vgg_cli_train_options *o);
+/* Chooses the recipe for data with few pictures where the user chose nothing, and the epochs of one
+ * that leaves them to the data. */
+void vgg_cli_recipe_choose(vgg_cli_train_options *o, const vgg_suggestion *suggestion);
 /* Prints the recipe as a command line. */
 void vgg_cli_recipe_print(const vgg_cli_train_options *o);
 

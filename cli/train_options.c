@@ -247,7 +247,8 @@ static void start_options(vgg_cli_train_options *o, vgg_cli_option options[START
                  "paper and torchvision: as those trained on ImageNet; finetune: from a trained "
                  "model; small: some thousand photographs from scratch; fast: as good as minutes "
                  "allow, for pictures of 32x32",
-         .fallback = "none"},
+         .fallback = "small for less than 20,000 pictures where none of --arch, --from, "
+                     "--init-from, --lr, --schedule and --optimizer is given; else none"},
         {.type = VGG_CLI_TEXT,
          .name = "from",
          .argument = "MODEL",

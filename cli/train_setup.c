@@ -72,12 +72,18 @@ int vgg_cli_train_open_data(vgg_cli_training *training) {
     return VGG_CLI_OK;
 }
 
-int vgg_cli_train_choose(vgg_cli_training *training) {
-    vgg_cli_train_options *o = &training->options;
+/* What follows from the number of epochs. */
+static void complete_epochs(vgg_cli_train_options *o) {
     if (!o->given.step_epochs)
         o->step_epochs = (o->epochs + 2) / 3;
-    if (training->model != NULL)
+}
+
+int vgg_cli_train_choose(vgg_cli_training *training) {
+    vgg_cli_train_options *o = &training->options;
+    if (training->model != NULL) {
+        complete_epochs(o);
         return VGG_CLI_OK;
+    }
     if (training->start != NULL) {
         const vgg_network_options *own = vgg_network_describe(vgg_model_network(training->start));
         o->input = (vgg_cli_input){own->channels, own->height, own->width};
@@ -87,6 +93,8 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
     if (vgg_train_suggest(&training->info, o->input.channels, o->input.height, o->input.width,
                           &suggestion, &error) != VGG_OK)
         return fail(training, &error);
+    vgg_cli_recipe_choose(o, &suggestion);
+    complete_epochs(o);
     o->input.channels = suggestion.channels;
     o->input.height = suggestion.height;
     o->input.width = suggestion.width;

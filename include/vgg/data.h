@@ -128,6 +128,7 @@ typedef struct vgg_dataset_info {
     const char *kind;     /* "folder", "tar", "zip", "MNIST IDX", "CIFAR-10", "CIFAR-100" */
     size_t channels;      /* 1 or 3 */
     size_t width, height; /* the same for all pictures, or 0 when they differ */
+    size_t pictures, classes;
 } vgg_dataset_info;
 
 /* Exact for MNIST and CIFAR. Of a folder or archive up to 16 pictures, evenly spread, are decoded:

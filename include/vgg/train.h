@@ -291,7 +291,10 @@ typedef struct vgg_suggestion {
     const char *arch;
     bool batch_norm;
     double dropout;
-    bool flip; /* of vgg_augment; false for MNIST's format: a mirrored digit is another sign */
+    bool flip;     /* of vgg_augment; false for MNIST's format: a mirrored digit is another sign */
+    size_t epochs; /* that it takes to learn from so many pictures of a class, shown in random views
+                    * with a rate that ends at nothing */
+    bool few;      /* the pictures are few: they have to be shown in many views */
 } vgg_suggestion;
 
 /* The suggestion for a data set of which vgg_dataset_describe said `info`. channels, height and

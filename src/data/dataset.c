@@ -261,7 +261,9 @@ vgg_status vgg_dataset_describe(const vgg_dataset *dataset, vgg_dataset_info *in
                               .kind = dataset->kind,
                               .channels = dataset->channels,
                               .width = dataset->width,
-                              .height = dataset->height};
+                              .height = dataset->height,
+                              .pictures = dataset->count,
+                              .classes = dataset->class_count};
     vgg_status status = vgg_result_check(info, "vgg_dataset_info", error);
     if (status == VGG_OK && found.channels == 0)
         status = describe_sample(dataset, &found, error);

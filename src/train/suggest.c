@@ -1,18 +1,34 @@
 /* What to train on a data set when nothing else is known. */
+#include <stdint.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/options.h"
 #include "vgg/train.h"
 
+/* A row of the table: for pictures whose sides are both below `below`, of which a class has up to
+ * `most`. The first that fits is taken. */
+typedef struct suggestion_row {
+    size_t below, most;
+    const char *arch;
+    double dropout;
+    size_t epochs;
+} suggestion_row;
+
 /* Four to eight layers. The first halves its input three times, the second five times. */
 #define SMALL_ARCH "32,32,M,64,64,M,128,128,M/256"
 #define LARGE_ARCH "32,M,64,M,128,128,M,256,256,M,256,256,M/256"
-/* They have few hidden features to lose. */
-#define SMALL_DROPOUT 0.2
-/* Inputs whose sides are all below this get the first. */
-#define LARGE_INPUT 64
-/* Pictures of one size up to this are taken as they are. */
+
+static const suggestion_row rows[] = {
+    {64, 100, SMALL_ARCH, 0.2, 100},           {64, 1000, SMALL_ARCH, 0.2, 40},
+    {64, SIZE_MAX, SMALL_ARCH, 0.2, 20},       {SIZE_MAX, 100, LARGE_ARCH, 0.2, 100},
+    {SIZE_MAX, 300, LARGE_ARCH, 0.2, 60},      {SIZE_MAX, 1000, LARGE_ARCH, 0.2, 40},
+    {SIZE_MAX, SIZE_MAX, LARGE_ARCH, 0.2, 30},
+};
+
+/* Fewer pictures than this are few. */
+#define FEW_PICTURES 20000
+/* Pictures of one size up to this are taken as they are; others become this large. */
 #define OWN_SIZE_MOST 64
 #define DEFAULT_SIDE 128
 
@@ -31,6 +47,19 @@ static void suggest_input(const vgg_dataset_info *info, vgg_suggestion *suggesti
     suggestion->flip = strcmp(info->kind, "MNIST IDX") != 0;
 }
 
+/* Data of which the number of pictures is not known has many. */
+static const suggestion_row *find_row(const vgg_dataset_info *info,
+                                      const vgg_suggestion *suggestion) {
+    size_t side = vgg_size_max(suggestion->height, suggestion->width);
+    bool known = info->pictures > 0 && info->classes > 0;
+    size_t each = known ? info->pictures / info->classes : SIZE_MAX;
+    const suggestion_row *row = rows;
+    while ((row->below != SIZE_MAX && side >= row->below) || each > row->most) {
+        row++;
+    }
+    return row;
+}
+
 vgg_status vgg_train_suggest(const vgg_dataset_info *info, size_t channels, size_t height,
                              size_t width, vgg_suggestion *suggestion, vgg_error *error) {
     vgg_dataset_info known = {.struct_size = sizeof known};
@@ -40,9 +69,11 @@ vgg_status vgg_train_suggest(const vgg_dataset_info *info, size_t channels, size
     if (status != VGG_OK)
         return status;
     suggest_input(&known, &own);
-    bool small = own.height < LARGE_INPUT && own.width < LARGE_INPUT;
-    own.arch = small ? SMALL_ARCH : LARGE_ARCH;
+    const suggestion_row *row = find_row(&known, &own);
+    own.arch = row->arch;
     own.batch_norm = true;
-    own.dropout = SMALL_DROPOUT;
+    own.dropout = row->dropout;
+    own.epochs = row->epochs;
+    own.few = known.pictures > 0 && known.pictures < FEW_PICTURES;
     return vgg_result_write(suggestion, &own, sizeof own, "vgg_suggestion", error);
 }

@@ -16,7 +16,7 @@ def cells(path, rows, columns, side):
 def test_data(pictograms, tmp_path):
     grid = tmp_path / "grid.png"
     out = vgg("augment", pictograms, "--grid", grid, "--views", 3, "--pictures", 5, "--no-crop", "--flip",
-              "alternate", "--preprocess", "caffe").out
+              "alternate", "--preprocess", "caffe", "--recipe", "none").out
     assert out == f"wrote {grid}: 5 pictures as they are measured, and in 3 epochs\n"
     names = sorted((pictograms / "train").glob("*/*.png"))
     for row, drawn in enumerate(cells(grid, 5, 4, 16)):
@@ -26,6 +26,8 @@ def test_data(pictograms, tmp_path):
         assert mirrored[0] != mirrored[1] and mirrored[0] == mirrored[2]
         for view, flipped in zip(drawn[1:], mirrored):
             assert (view == (picture[:, ::-1] if flipped else picture)).all()
+    out = vgg("augment", pictograms, "--grid", grid).out
+    assert out.endswith("of the recipe that vgg train chooses for few pictures, small\n")
 
 
 def test_pictures_and_mixing(pictograms, tmp_path):

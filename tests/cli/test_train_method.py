@@ -101,6 +101,55 @@ def test_options_beside_a_recipe_win(pictograms, tmp_path):
     assert kept["vgg.arch"] == "4,M,8" and kept["vgg.layout"] == "global-max"
 
 
+@pytest.fixture(scope="module")
+def small_pictures(tmp_path_factory):
+    """Of 32 x 32, three classes of six pictures to learn from and two to check with."""
+    folder = tmp_path_factory.mktemp("small") / "data"
+    vgg("generate", folder, "--train", 6, "--validation", 2, "--size", 32)
+    for part in ("train", "validation"):
+        for path in sorted((folder / part).iterdir())[3:]:
+            shutil.rmtree(path)
+    return folder
+
+
+@pytest.mark.parametrize("recipe", ["fast", "small", "paper", "torchvision", "finetune"])
+def test_recipe_as_it_is(small_pictures, trained, tmp_path, recipe):
+    """Two epochs with nothing else said but a small network where the recipe has none."""
+    run = tmp_path / "run"
+    more = {"fast": (), "finetune": ("--from", trained / "best.safetensors")}
+    out = vgg("train", small_pictures, "-o", run, "--recipe", recipe, "--epochs", 2,
+              *more.get(recipe, ("--arch", "8,M,12,M/16", "--batch-norm"))).out
+    assert f"recipe    {recipe}: --" in out and "\nepoch 2/2" in out
+    measured = [json.loads(vgg("eval", "--model", run, small_pictures, "--protocol", protocol,
+                               "--format", "json").out) for protocol in ("center", "flip")]
+    assert all(0 <= figures["top1"] <= 1 and figures["images"] == 6 for figures in measured)
+    assert measured[0]["loss"] != measured[1]["loss"]
+
+
+def test_few_pictures_have_a_recipe(small_pictures, tmp_path):
+    """Chosen by the data, unless the user chose; and what is typed beside it wins."""
+    out = vgg("train", small_pictures, "-o", tmp_path / "run", "--epochs", 1, "--color-jitter",
+              0).out
+    line = " ".join(out.split("\ndata ")[0].split())
+    assert line.startswith("recipe small: --epochs 1 --batch 32 --optimizer nesterov")
+    assert "--color-jitter 0 " in line
+    assert line.endswith("chosen because the pictures are few; options beside it win, and --recipe "
+                         "none goes without")
+    kept = notes(tmp_path / "run/last.safetensors")
+    assert kept["options.schedule"] == "one-cycle" and kept["options.resized-crop"] == "0.35"
+    out = vgg("train", small_pictures, "-o", tmp_path / "run", "--resume", "--epochs", 2).out
+    assert "recipe" not in out and "learning rate 0.02 (one-cycle)" in out
+    many = vgg("train", small_pictures, "--dry-run", "-o", tmp_path / "x").out
+    assert "training  100 epochs in batches of 32, learning rate 0.02 (one-cycle)" in many
+    same = vgg("train", small_pictures, "--dry-run", "-o", tmp_path / "x", "--recipe", "small").out
+    assert "training  100 epochs" in same and "chosen because" not in same
+    for own in (("--recipe", "none"), ("--lr", 0.005), ("--schedule", "constant"),
+                ("--optimizer", "sgd"), ("--arch", "4,M/8")):
+        out = vgg("train", small_pictures, "--dry-run", "-o", tmp_path / "x", *own).out
+        assert "recipe  " not in out, own
+        assert "training  10 epochs in batches of 32, learning rate 0.005,\n" in out, own
+
+
 def test_old_flip(pictograms, tmp_path):
     vgg("train", pictograms, "-o", tmp_path / "off", *TINY, "--epochs", 1, "--no-flip")
     assert notes(tmp_path / "off/last.safetensors")["options.flip"] == "false"

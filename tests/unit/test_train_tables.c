@@ -184,6 +184,30 @@ static void suggestions(void **state) {
     }
 }
 
+/* The fewer pictures a class has, the more often they are shown. */
+static void suggested_epochs(void **state) {
+    (void)state;
+    static const size_t sides[] = {32, 200}, each[] = {10, 100, 101, 500, 2000, 5000};
+    for (size_t s = 0; s < 2; s++) {
+        size_t before = SIZE_MAX;
+        for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+            vgg_dataset_info info = {.struct_size = sizeof info,
+                                     .kind = "folder",
+                                     .channels = 3,
+                                     .width = sides[s],
+                                     .height = sides[s],
+                                     .pictures = 5 * each[i],
+                                     .classes = 5};
+            vgg_suggestion found = {.struct_size = sizeof found};
+            vgg_error error;
+            assert_ok(vgg_train_suggest(&info, 0, 0, 0, &found, &error), error);
+            assert_true(found.epochs >= 10 && found.epochs <= before);
+            assert_int_equal(found.few, each[i] < 4000);
+            before = found.epochs;
+        }
+    }
+}
+
 /* ---- rows with state of their own ---- */
 
 /* An optimiser that keeps two copies: the sum of the gradients and that of their squares. */
@@ -329,10 +353,15 @@ static void deferred_gradients(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),         cmocka_unit_test(numbers),
-        cmocka_unit_test(defaults),      cmocka_unit_test(unknown_kinds),
-        cmocka_unit_test(suggestions),   cmocka_unit_test(state_of_rows),
-        cmocka_unit_test(foreign_state), cmocka_unit_test(deferred_gradients),
+        cmocka_unit_test(names),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(unknown_kinds),
+        cmocka_unit_test(suggestions),
+        cmocka_unit_test(suggested_epochs),
+        cmocka_unit_test(state_of_rows),
+        cmocka_unit_test(foreign_state),
+        cmocka_unit_test(deferred_gradients),
     };
     return cmocka_run_group_tests(tests, open_pictures, close_pictures);
 }
