@@ -139,6 +139,13 @@ static bool read_choice(const vgg_cli_option *option, const char *text, const ch
     return false;
 }
 
+static bool add_text(const char *value, vgg_cli_texts *texts) {
+    if (value[0] == '\0' || texts->count == VGG_CLI_TEXTS_MOST)
+        return false;
+    texts->values[texts->count++] = value;
+    return true;
+}
+
 bool vgg_cli_option_store(const vgg_cli_option *option, const char *value) {
     switch (option->type) {
     case VGG_CLI_FLAG:
@@ -159,6 +166,8 @@ bool vgg_cli_option_store(const vgg_cli_option *option, const char *value) {
     case VGG_CLI_TEXT:
         *(const char **)option->value = value;
         return value[0] != '\0';
+    case VGG_CLI_TEXTS:
+        return add_text(value, option->value);
     case VGG_CLI_CHOICE:
         return read_choice(option, value, option->value);
     case VGG_CLI_INPUT:
@@ -216,6 +225,10 @@ const char *vgg_cli_option_text(const vgg_cli_option *option, char buffer[VGG_CL
     case VGG_CLI_TEXT:
     case VGG_CLI_CHOICE:
         return *(const char *const *)option->value;
+    case VGG_CLI_TEXTS: {
+        const vgg_cli_texts *texts = option->value;
+        return texts->count > 0 ? texts->values[texts->count - 1] : NULL;
+    }
     case VGG_CLI_INPUT:
         return input_text(option->value, buffer);
     }
@@ -271,6 +284,10 @@ const char *vgg_cli_option_expected(const vgg_cli_option *option,
         break;
     case VGG_CLI_TEXT:
         snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "%s", option->argument);
+        break;
+    case VGG_CLI_TEXTS:
+        snprintf(buffer, VGG_CLI_EXPECTED_SIZE, "%s, at most %d of them", option->argument,
+                 VGG_CLI_TEXTS_MOST);
         break;
     case VGG_CLI_CHOICE:
         describe_choices(option, buffer);

@@ -16,6 +16,7 @@ typedef enum vgg_cli_option_type {
     VGG_CLI_RATIO,   /* double, not 0, written as a number or as a/b */
     VGG_CLI_NUMBERS, /* vgg_cli_numbers */
     VGG_CLI_TEXT,    /* const char *, not empty; points into argv */
+    VGG_CLI_TEXTS,   /* vgg_cli_texts: each time that the option is given adds one */
     VGG_CLI_CHOICE,  /* const char *, one of choices */
     VGG_CLI_INPUT,   /* vgg_cli_input */
 } vgg_cli_option_type;
@@ -37,6 +38,13 @@ typedef struct vgg_cli_numbers {
     size_t count;
     double values[3];
 } vgg_cli_numbers;
+
+/* Texts, each of them not empty, that point into argv. count 0: not given. */
+#define VGG_CLI_TEXTS_MOST 16
+typedef struct vgg_cli_texts {
+    size_t count;
+    const char *values[VGG_CLI_TEXTS_MOST];
+} vgg_cli_texts;
 
 typedef struct vgg_cli_option {
     vgg_cli_option_type type;

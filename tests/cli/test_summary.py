@@ -170,3 +170,48 @@ def test_layers_of_every_kind():
 def test_too_small_without_padding():
     message = complaint("summary", "--arch", "8,M,8", "--padding", "valid", "--input", 7, status=2)
     assert "features.3 has 2x2 to convolve without padding" in message and "least 8" in message
+
+
+# ---- multiply-adds, and several networks ---------------------------------------------------------
+
+
+def test_multiply_adds_are_a_column_on_request():
+    plain = vgg("summary", "--arch", "D").out.splitlines()
+    more = vgg("summary", "--arch", "D", "--multiply-adds").out.splitlines()
+    layers = json.loads(vgg("summary", "--arch", "D", "--format", "json").out)["layers"]
+    assert more.pop(len(layers) + 5) == "Total mult-adds: 15,470,264,320"
+    assert len(plain) == len(more)
+    for i, (before, after) in enumerate(zip(plain, more)):
+        if 3 <= i < 3 + len(layers):
+            assert after.rsplit(None, 1) == [before.rstrip(),
+                                             f"{layers[i - 3]['multiply_adds']:,}"]
+        elif i == 1:
+            assert after.split() == [*before.split(), "Mult-Adds"]
+        else:
+            assert after == before + ("" if before[0] not in "-=" else before[0] * 19)
+
+
+def test_networks_side_by_side(model, tmp_path):
+    out = vgg("summary", "--arch", "8,M,8/4", "--arch", "8,8,M/", "--input", 16, "--classes", 5).out
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[0].split() == ["8,M,8/4", "8,8,M/"]
+    assert lines[4].split() == ["Conv2d", "8x16x16", "224", "Conv2d", "8x16x16", "224"]
+    # Blocks begin together; the longer one of each goes on alone.
+    assert lines[6].split() == ["MaxPool2d", "8x8x8", "0", "Conv2d", "8x16x16", "584"]
+    assert lines[8].split() == ["MaxPool2d", "8x8x8", "0"]
+    assert lines[9].split() == ["Conv2d", "8x8x8", "584", "Linear", "5", "2,565"]
+    assert lines[-1].split() == ["9", "layers", "0.06", "MB", "2,885", "6", "layers", "0.08", "MB",
+                                 "3,373"]
+    more = vgg("summary", "--arch", "8,M,8/4", "--arch", "8,8,M/", "--input", 16, "--classes", 5,
+               "--multiply-adds").out.splitlines()
+    assert more[4].split()[3] == "55,296" and len(more) == len(lines)
+
+    both = json.loads(vgg("summary", "--arch", "A", model, "--model", model, "--format", "json").out)
+    assert [network["name"] for network in both["networks"]] == ["A", str(model), str(model)]
+    alone = json.loads(vgg("summary", model, "--format", "json").out)
+    assert both["networks"][1] == {"name": str(model), **alone}
+    # With one file an architecture says what the file does not.
+    assert (vgg("summary", model, "--arch", "4,M/8").out == vgg("summary", model).out
+            == vgg("summary", "--model", model).out)
+    line = complaint("summary", "--arch", "A", "--arch", "Q", status=2)
+    assert "Q" in line

@@ -260,3 +260,24 @@ def test_blown_up(pictograms, tmp_path):
                      "--momentum", 0.99)
     assert re.search(r"the loss is \S+ on average up to epoch 1, step \d+, with learning rate 20, where "
                      r"guessing gives 2.303; activations grow most in ", line)
+
+
+def test_advice_about_guessing(pictograms, tmp_path):
+    """Of a loss that is that of guessing, but not while the validation improves."""
+    given = {True: 0, False: 0}
+    for seed in range(6):
+        out = vgg("train", pictograms, "-o", tmp_path / str(seed), *TINY, "--seed", seed, "--epochs", 3,
+                  "--lr", 0.05, "--momentum", 0).out
+        lines = out.splitlines()
+        epochs = [i for i, line in enumerate(lines) if line.startswith("epoch ")]
+        assert len(epochs) == 3
+        for number in (1, 2):
+            line = lines[epochs[number]]
+            if float(re.search(r"  loss (\S+)", line).group(1)) < 2.27:
+                break
+            advised = lines[epochs[number] + 1].startswith("the loss is still that of guessing")
+            assert advised != line.endswith("*best"), out
+            given[advised] += 1
+            if advised:
+                break
+    assert given[True] > 0 and given[False] > 0, given
