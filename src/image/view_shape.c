@@ -64,6 +64,10 @@ typedef struct between {
 } between;
 
 static between place_between(double place, size_t side) {
+    if (place >= 0 && place < (double)(side - 1)) { /* nearly always: nothing to reflect */
+        size_t inside = (size_t)place;
+        return (between){inside, inside + 1, place - (double)inside};
+    }
     double whole = floor(place);
     ptrdiff_t first = (ptrdiff_t)whole;
     return (between){reflect(first, side), reflect(first + 1, side), place - whole};
