@@ -43,6 +43,7 @@ def pth(folder):
     (folder / "zip").write_bytes(pth_files.zip_network())
     (folder / "deflated").write_bytes(pth_files.zip_network(zipfile.ZIP_DEFLATED, wrapped, notes))
     (folder / "legacy").write_bytes(pth_files.legacy_network())
+    (folder / "whole").write_bytes(pth_files.whole_network())
     floats = pth_files.storage("FloatStorage", "0", 54, legacy=True)
     turned = (b"}" + pth_files.text("features.0.weight")
               + pth_files.tensor(floats, (2, 3, 3, 3), 0, (1, 2, 6, 18)) + b"s")

@@ -12,6 +12,7 @@
 #include "base/notes.h"
 #include "base/sink.h"
 #include "formats/evidence.h"
+#include "formats/listed.h"
 #include "formats/remarks.h"
 #include "formats/storage.h"
 #include "vgg/network.h"
@@ -78,6 +79,7 @@ typedef struct vgg_tensor_source {
     bool softmax; /* the file's own graph ends in a softmax, which a network here has not */
     bool sigmoid; /* it ends in a sigmoid per class */
     struct json_t *beside; /* an object of what the file holds beside its weights; NULL: nothing */
+    vgg_listed listed;     /* modules that the file lists beside its tensors */
     vgg_remarks remarks;
     vgg_error refusal; /* why the file's graph is no network here, where its tensors could be read
                         * all the same, under the names that the file gives them; else VGG_OK */

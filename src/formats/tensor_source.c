@@ -37,6 +37,7 @@ void vgg_tensor_source_free(vgg_tensor_source *source) {
     vgg_tensor_source_forget(source);
     vgg_free(source->path);
     vgg_evidence_free(&source->graph.evidence);
+    vgg_listed_free(&source->listed);
     vgg_notes_free(&source->metadata);
     json_decref(source->beside);
     vgg_remarks_free(&source->remarks);

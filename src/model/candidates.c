@@ -148,6 +148,12 @@ static bool is_end(const vgg_clue *clue) {
              type == VGG_LAYER_GLOBAL_AVERAGE_POOL || type == VGG_LAYER_GLOBAL_MAX_POOL));
 }
 
+static bool ends_in_pool(const search *s) {
+    const vgg_structure *made = &s->made.structure;
+    vgg_layer_type last = made->count > 0 ? made->layers[made->count - 1].type : VGG_LAYER_RELU;
+    return last == VGG_LAYER_MAX_POOL || last == VGG_LAYER_AVERAGE_POOL_2X2;
+}
+
 /* Behind a convolution, or its batch normalisation, before the flattening. */
 static void fill_features(search *s, size_t clue, const vgg_clue *next) {
     const vgg_clue *gap = &s->query->evidence->clues[clue];
@@ -166,8 +172,10 @@ static void fill_features(search *s, size_t clue, const vgg_clue *next) {
         fill_counted(s, clue, gap->modules - (flattens && gap->modules > 0 ? 1 : 0));
     } else {
         bool blocks = s->query->evidence->blocks;
-        fill(s, clue, !s->active, false, false);
-        if (!blocks || gap->block_ends)
+        bool relu = !s->active && (next == NULL || next->layer.type != VGG_LAYER_RELU);
+        fill(s, clue, relu, false, false);
+        /* Behind a pool that is listed stands no other. */
+        if ((!blocks || gap->block_ends) && !ends_in_pool(s))
             fill(s, clue, !s->active, false, true);
     }
 }

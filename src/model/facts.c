@@ -53,7 +53,8 @@ static vgg_origin origin_of(const vgg_loading *l, bool told, bool shown) {
 
 static void add_layers(vgg_loading *l) {
     const vgg_network_options *n = &l->network_options;
-    const vgg_evidence *graph = &l->source.graph.evidence;
+    const vgg_evidence *graph =
+        l->source.listed.count > 0 ? &l->own_evidence : &l->source.graph.evidence;
     bool told = l->options.arch != NULL;
     add_text(l, "architecture", l->origin, n->arch);
     add_text(l, "layout", origin_of(l, l->options.layout != VGG_LAYOUT_UNSAID, shows_head(graph)),

@@ -110,7 +110,7 @@ static vgg_status read_modules(vgg_loading *l, vgg_error *error) {
     if (status != VGG_OK)
         return status;
     if (l->source.graph.evidence.count == 0 && !described)
-        vgg_modules_evidence(&l->modules, &l->own_evidence);
+        vgg_modules_evidence(&l->modules, &l->source.listed, &l->own_evidence);
     if (l->own_evidence.failed)
         return vgg_fail_memory(error, "the list of layers", l->modules.count);
     if (last_linear(l) == NULL)
@@ -199,9 +199,9 @@ static vgg_status create_shown(vgg_loading *l, vgg_error *error) {
                                     : l->beside.width,
         .named_as_torchvision = vgg_modules_named_as_torchvision(&l->modules),
     };
-    l->origin = told->arch != NULL          ? VGG_ORIGIN_TOLD
-                : graph->evidence.count > 0 ? graph->origin
-                                            : VGG_ORIGIN_SHAPES;
+    l->origin = told->arch != NULL                                   ? VGG_ORIGIN_TOLD
+                : graph->evidence.count > 0 || l->own_evidence.whole ? graph->origin
+                                                                     : VGG_ORIGIN_SHAPES;
     if (first->inputs != 1 && first->inputs != 3)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s: is not a VGG network for pictures: its first convolution \"%.80s\" "

@@ -45,22 +45,87 @@ static void add_gap(const vgg_module *a, const vgg_module *b, bool blocks, vgg_e
                      !blocks || !same_block(a, b));
 }
 
-void vgg_modules_evidence(const vgg_modules *modules, vgg_evidence *evidence) {
+/* ---- what the file lists beside its tensors ---- */
+
+static void add_listed_layers(const vgg_listed *listed, size_t first, size_t end,
+                              vgg_evidence *evidence) {
+    for (size_t i = first; i < end; i++) {
+        if (listed->items[i].kind == VGG_LISTED_LAYER)
+            vgg_evidence_add(evidence, listed->items[i].clue);
+    }
+}
+
+/* What is listed between two modules with weights, where nothing else with weights is: the layers
+ * that certainly follow the first or precede the second, and a gap for what is not known. */
+static bool add_listed(const vgg_listed *listed, const vgg_module *a, const vgg_module *b,
+                       bool blocks, vgg_evidence *evidence) {
+    size_t first = vgg_listed_find(listed, a->name, a->name_length) + 1;
+    size_t end = vgg_listed_find(listed, b->name, b->name_length);
+    bool between = first <= end && end < listed->count;
+    for (size_t i = first; between && i < end; i++) {
+        between = listed->items[i].kind != VGG_LISTED_WEIGHTS;
+    }
+    if (!between)
+        return false;
+    size_t open = first, again = end;
+    while (open <= end && listed->items[open].follows) {
+        open++;
+    }
+    if (open > end) {
+        add_listed_layers(listed, first, end, evidence);
+        return true;
+    }
+    while (again > open && listed->items[again].follows) {
+        again--;
+    }
+    add_listed_layers(listed, first, open, evidence);
+    vgg_evidence_gap(evidence, VGG_ANY_MODULES, !blocks || !same_block(a, b));
+    add_listed_layers(listed, again, end, evidence);
+    return true;
+}
+
+/* Whether the list begins with the module, or with what does nothing before it. */
+static bool begins_list(const vgg_listed *listed, const vgg_module *module) {
+    size_t place = vgg_listed_find(listed, module->name, module->name_length);
+    bool begins = place < listed->count;
+    for (size_t i = 0; begins && i < place; i++) {
+        begins = listed->items[i].kind == VGG_LISTED_NOTHING && listed->items[i + 1].follows;
+    }
+    return begins;
+}
+
+/* ---- all together ---- */
+
+static void add_module(const vgg_listed *listed, const vgg_module *module, vgg_evidence *evidence) {
+    size_t place = vgg_listed_find(listed, module->name, module->name_length);
+    const vgg_clue *known = place < listed->count ? &listed->items[place].clue : NULL;
+    if (module->type == VGG_LAYER_CONVOLUTION)
+        vgg_evidence_convolution(evidence, module->outputs, module->kernel,
+                                 known != NULL && known->layer.valid,
+                                 known != NULL && known->edges_known);
+    else
+        vgg_evidence_layer(evidence,
+                           (vgg_structure_layer){.type = module->type, .outputs = module->outputs});
+}
+
+void vgg_modules_evidence(const vgg_modules *modules, const vgg_listed *listed,
+                          vgg_evidence *evidence) {
     bool blocks = has_blocks(modules);
     evidence->blocks = blocks;
     for (size_t i = 0; i < modules->count; i++) {
         const vgg_module *module = &modules->items[i];
         size_t before = i == 0 && module->index != VGG_ANY_MODULES ? module->index : 0;
-        if (before > 0)
+        if (before > 0 && !begins_list(listed, module))
             vgg_evidence_gap(evidence, before, false);
-        if (i > 0)
+        if (i > 0 && !add_listed(listed, module - 1, module, blocks, evidence))
             add_gap(module - 1, module, blocks, evidence);
-        if (module->type == VGG_LAYER_CONVOLUTION)
-            vgg_evidence_convolution(evidence, module->outputs, module->kernel, false, false);
-        else
-            vgg_evidence_layer(
-                evidence, (vgg_structure_layer){.type = module->type, .outputs = module->outputs});
+        add_module(listed, module, evidence);
     }
+    bool gaps = false;
+    for (size_t i = 0; i < evidence->count; i++) {
+        gaps = gaps || evidence->clues[i].gap;
+    }
+    evidence->whole = evidence->dropouts_known = listed->count > 0 && !gaps;
 }
 
 /* Whether the last word of the name of what the module is a part of is this. */

@@ -52,8 +52,9 @@ void vgg_modules_free(vgg_modules *modules);
 /* The module of that type with that rank among those of its type; NULL beyond the last. */
 const vgg_module *vgg_modules_nth(const vgg_modules *modules, vgg_layer_type type, size_t rank);
 
-/* What the modules show of the network. */
-void vgg_modules_evidence(const vgg_modules *modules, vgg_evidence *evidence);
+/* What the modules show of the network, and what the file lists beside their tensors. */
+void vgg_modules_evidence(const vgg_modules *modules, const vgg_listed *listed,
+                          vgg_evidence *evidence);
 
 /* Whether the names are torchvision's or timm's: "features.3" and "classifier.0" or "head.fc". */
 bool vgg_modules_named_as_torchvision(const vgg_modules *modules);

@@ -101,6 +101,34 @@ def legacy_network():
                   [(len(data) // WIDTHS[kind], data) for _, kind, _, data in tensors])
 
 
+def module(place, name, parameters=b"", parts=b"", **attributes):
+    """The opcodes of an object of torch.nn.modules.<place>.<name>; what it has are opcodes too."""
+    def entry(key, opcodes):
+        return text(key) + opcodes
+
+    state = (entry("training", b"\x89") + entry("_parameters", b"}(" + parameters + b"u")
+             + entry("_buffers", b"}") + entry("_modules", b"}(" + parts + b"u")
+             + b"".join(entry(key, integer(value)) for key, value in attributes.items()))
+    return b"ctorch.nn.modules." + f"{place}\n{name}\n".encode() + b")\x81}(" + state + b"ub"
+
+
+def whole_network():
+    """The same network as torch.save(model) pickles it."""
+    tensors = network()
+
+    def weights(first):
+        return b"".join(text(field) + tensor(storage(kind, str(i), len(data) // WIDTHS[kind]), shape)
+                        for i, field in ((first, "weight"), (first + 1, "bias"))
+                        for _, kind, shape, data in [tensors[i]])
+
+    layers = [module("conv", "Conv2d", weights(0), kernel_size=3, stride=1, padding=1), module("activation", "ReLU"),
+              module("pooling", "AdaptiveAvgPool2d", output_size=7), module("flatten", "Flatten", start_dim=1),
+              module("linear", "Linear", weights(2)), module("dropout", "Dropout", p=0), module("activation", "ReLU"),
+              module("linear", "Linear", weights(4))]
+    made = module("container", "Sequential", parts=b"".join(text(str(i)) + layer for i, layer in enumerate(layers)))
+    return zipped(pickled(made), [data for *_, data in tensors])
+
+
 # ---- where parts begin
 def pickle_boundaries(data, start=0):
     """Where the opcodes of a pickle stand, and where it ends."""

@@ -13,6 +13,7 @@ GOOD = {
     "zip": (made.zip_network(), made.zip_boundaries),
     "deflated": (made.zip_network(zipfile.ZIP_DEFLATED), made.zip_boundaries),
     "legacy": (made.legacy_network(), made.legacy_boundaries),
+    "whole": (made.whole_network(), made.zip_boundaries),
 }
 
 

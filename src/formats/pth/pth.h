@@ -39,6 +39,18 @@ vgg_status vgg_pth_take_tensor(vgg_tensor_source *source, const vgg_pickle *pick
                                const vgg_pickle_value *value, const vgg_pth_storages *storages,
                                vgg_stored_tensor *tensor, vgg_error *error);
 
+/* The dimensions of a tensor or array, 0 for one of few values, such as a mean that is 3x1x1; false
+ * for another value. */
+bool vgg_pth_is_tensor(const vgg_pickle *pickle, const vgg_pickle_value *value, size_t *dimensions);
+
+/* Fill in the source's tensors: the `tensors` of a dict, or of a network that was pickled whole. */
+vgg_status vgg_pth_take_dict(vgg_tensor_source *source, const vgg_pickle *pickle,
+                             const vgg_pickle_value *dict, size_t tensors,
+                             const vgg_pth_storages *storages, vgg_error *error);
+vgg_status vgg_pth_take_module(vgg_tensor_source *source, const vgg_pickle *pickle,
+                               const vgg_pickle_value *module, size_t tensors,
+                               const vgg_pth_storages *storages, vgg_error *error);
+
 /* Fills in what stands beside the state dict. */
 vgg_status vgg_pth_take_beside(vgg_tensor_source *source, const vgg_pickle *pickle,
                                const vgg_pickle_value *state, const vgg_pth_storages *storages,

@@ -109,7 +109,8 @@ static json_t *tell_dict(telling *t, const vgg_pickle_value *dict, size_t depth)
     for (uint32_t cell = dict->items.first;
          t->values < VALUES_MOST && vgg_pickle_next_entry(t->pickle, &cell, &key, &value);) {
         char text[TEXT_MOST];
-        json_t *told = key_text(key, text) ? tell(t, value, depth + 1) : NULL;
+        /* What begins so is an object's own business, such as the parts of a network. */
+        json_t *told = key_text(key, text) && text[0] != '_' ? tell(t, value, depth + 1) : NULL;
         if (told != NULL && json_object_set_new(object, text, told) != 0)
             t->memory = true;
     }
@@ -117,7 +118,8 @@ static json_t *tell_dict(telling *t, const vgg_pickle_value *dict, size_t depth)
 }
 
 static json_t *tell(telling *t, const vgg_pickle_value *value, size_t depth) {
-    if (++t->values > VALUES_MOST || depth > DEPTH_MOST || value == t->state || t->memory)
+    if (++t->values > VALUES_MOST || depth > DEPTH_MOST || (value == t->state && depth > 0) ||
+        t->memory)
         return NULL;
     switch (value->kind) {
     case VGG_PICKLE_BOOL:
@@ -149,7 +151,8 @@ vgg_status vgg_pth_take_beside(vgg_tensor_source *source, const vgg_pickle *pick
                                vgg_error *error) {
     const vgg_pickle_value *root = &pickle->values[pickle->root];
     telling t = {.source = source, .pickle = pickle, .state = state, .storages = storages};
-    if (root == state || vgg_pickle_attributes(pickle, root) == NULL)
+    if ((root == state && state->kind == VGG_PICKLE_DICT) ||
+        vgg_pickle_attributes(pickle, root) == NULL)
         return VGG_OK;
     source->beside = tell(&t, root, 0);
     if (t.memory)

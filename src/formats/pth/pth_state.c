@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/array_tensor.h"
-#include "formats/pth/pth.h"
+#include "formats/pth/pth_module.h"
 
 /* Where programs keep the state dict beside other things, the likeliest first; averaged weights
  * come behind plain ones. */
@@ -27,57 +27,24 @@ enum { WRAPPERS = sizeof wrappers / sizeof *wrappers };
 #define VISITS_MOST 4096
 #define LIST_MOST 16
 #define PATH_TEXT 200
-#define FEW_VALUES 4
 
-/* A dict that may be the state dict. */
+/* A dict that may be the state dict, or a network that was pickled whole, which has one. */
 typedef struct candidate {
     const vgg_pickle_value *dict;
+    bool whole;
     char path[PATH_TEXT]; /* "model.encoder"; "" for the object itself, shown as "." */
     size_t rank[DEPTH_MOST + 1], end[DEPTH_MOST + 1]; /* of each key, and where it ends */
     size_t tensors, matrices, filters; /* all, those of two dimensions or more, those of four */
 } candidate;
 
 typedef struct search {
+    const vgg_tensor_source *source;
     const vgg_pickle *pickle;
     candidate *found;
     size_t count, visits;
 } search;
 
 /* ---- what is in a dict ---- */
-
-/* How many sizes there are; 0 for a tensor of few values, such as a mean that is 3x1x1. */
-static size_t count_dimensions(const vgg_pickle *pickle, const vgg_pickle_value *tuple) {
-    const vgg_pickle_value *sizes[VGG_STORED_DIMENSIONS];
-    size_t count = vgg_pickle_items(pickle, tuple, sizes, VGG_STORED_DIMENSIONS), size;
-    size_t values = 1;
-    for (size_t i = 0; i < count && values <= FEW_VALUES; i++) {
-        if (vgg_pth_read_size(sizes[i], &size) && !vgg_size_mul(values, size, &values))
-            values = SIZE_MAX;
-    }
-    return values > FEW_VALUES ? count : 0;
-}
-
-/* The dimensions of a tensor or array under that key; false when the entry is none. */
-static bool tensor_entry(const vgg_pickle *pickle, const vgg_pickle_value *key,
-                         const vgg_pickle_value *value, size_t *dimensions) {
-    enum { SIZES = 2 };
-    const vgg_pickle_value *parts[SIZES + 1];
-    vgg_pickle_array array;
-    if (key->kind != VGG_PICKLE_TEXT)
-        return false;
-    if (value->kind == VGG_PICKLE_ARRAY) {
-        bool numbers = vgg_pickle_array_read(pickle, value, &array) && array.type != NULL;
-        *dimensions = array.count > FEW_VALUES ? array.dimensions : 0;
-        return numbers;
-    }
-    *dimensions = 0;
-    if (value->kind != VGG_PICKLE_TENSOR)
-        return false;
-    if (vgg_pickle_items(pickle, value, parts, SIZES + 1) > SIZES &&
-        parts[SIZES]->kind == VGG_PICKLE_TUPLE)
-        *dimensions = count_dimensions(pickle, parts[SIZES]);
-    return true;
-}
 
 /* What optimisers keep for a weight, under its number. */
 static bool is_of_optimiser(const vgg_pickle_value *key) {
@@ -90,6 +57,12 @@ static bool is_of_optimiser(const vgg_pickle_value *key) {
     return is;
 }
 
+static void count_one(candidate *c, size_t dimensions) {
+    c->tensors++;
+    c->matrices += dimensions >= 2;
+    c->filters += dimensions == 4;
+}
+
 static void count_tensors(const vgg_pickle *pickle, candidate *c) {
     const vgg_pickle_value *key, *value;
     for (uint32_t cell = c->dict->items.first;
@@ -99,11 +72,8 @@ static void count_tensors(const vgg_pickle *pickle, candidate *c) {
             c->tensors = c->matrices = c->filters = 0;
             return;
         }
-        if (!tensor_entry(pickle, key, value, &dimensions))
-            continue;
-        c->tensors++;
-        c->matrices += dimensions >= 2;
-        c->filters += dimensions == 4;
+        if (key->kind == VGG_PICKLE_TEXT && vgg_pth_is_tensor(pickle, value, &dimensions))
+            count_one(c, dimensions);
     }
 }
 
@@ -171,9 +141,41 @@ static void visit_dict(search *s, const vgg_pickle_value *dict, const candidate 
     }
 }
 
+typedef struct counting {
+    const vgg_pickle *pickle;
+    candidate *c;
+} counting;
+
+static vgg_status count_of_module(void *context, const char *name, const vgg_pickle_value *tensor,
+                                  vgg_error *error) {
+    (void)name;
+    (void)error;
+    counting *at = context;
+    size_t dimensions;
+    if (vgg_pth_is_tensor(at->pickle, tensor, &dimensions))
+        count_one(at->c, dimensions);
+    return VGG_OK;
+}
+
+/* A network that is too large to walk over counts with what was seen of it, and fails later. */
+static void visit_module(search *s, const vgg_pickle_value *module, const candidate *at) {
+    candidate c = *at;
+    counting counted = {s->pickle, &c};
+    const vgg_pth_visitor visitor = {.context = &counted, .tensor = count_of_module};
+    c.dict = module;
+    c.whole = true;
+    vgg_pth_visit_module(s->source, s->pickle, module, &visitor, NULL);
+    if (c.tensors > 0 && is_new(s, module) && s->count < CANDIDATES_MOST)
+        s->found[s->count++] = c;
+}
+
 static void visit(search *s, const vgg_pickle_value *value, const candidate *at, size_t depth) {
     if (s->visits++ >= VISITS_MOST)
         return;
+    if (vgg_pth_is_module(s->pickle, value)) {
+        visit_module(s, value, at);
+        return;
+    }
     const vgg_pickle_value *dict = vgg_pickle_attributes(s->pickle, value);
     if (dict != NULL)
         visit_dict(s, dict, at, depth);
@@ -355,79 +357,11 @@ static vgg_status fail_no_state(const vgg_tensor_source *source, const vgg_pickl
     return VGG_ERROR_FORMAT;
 }
 
-/* ---- taking ---- */
-
-static vgg_status take_name(const vgg_tensor_source *source, const vgg_pickle_value *key,
-                            vgg_stored_tensor *tensor, vgg_error *error) {
-    if (memchr(key->text.bytes, '\0', key->text.length) != NULL)
-        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: the name of a tensor has a zero in it",
-                        source->path);
-    tensor->name = vgg_malloc(key->text.length + 1);
-    if (tensor->name == NULL)
-        return vgg_fail_memory(error, "a tensor's name", key->text.length);
-    memcpy(tensor->name, key->text.bytes, key->text.length);
-    tensor->name[key->text.length] = '\0';
-    return VGG_OK;
-}
-
-static int compare_names(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static vgg_status check_names(const vgg_tensor_source *source, vgg_error *error) {
-    const char **names = vgg_calloc(source->tensor_count + 1, sizeof *names);
-    if (names == NULL)
-        return vgg_fail_memory(error, "the names of tensors", source->tensor_count);
-    for (size_t i = 0; i < source->tensor_count; i++) {
-        names[i] = source->tensors[i].name;
-    }
-    qsort(names, source->tensor_count, sizeof *names, compare_names);
-    vgg_status status = VGG_OK;
-    for (size_t i = 1; status == VGG_OK && i < source->tensor_count; i++) {
-        if (strcmp(names[i - 1], names[i]) == 0)
-            status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: has two tensors \"%.80s\"",
-                              source->path, names[i]);
-    }
-    vgg_free(names);
-    return status;
-}
-
-static vgg_status take_entry(vgg_tensor_source *source, const vgg_pickle *pickle,
-                             const vgg_pickle_value *key, const vgg_pickle_value *value,
-                             const vgg_pth_storages *storages, vgg_stored_tensor *tensor,
-                             vgg_error *error) {
-    vgg_pickle_array array;
-    vgg_status status = take_name(source, key, tensor, error);
-    if (status != VGG_OK)
-        return status;
-    if (value->kind == VGG_PICKLE_TENSOR)
-        return vgg_pth_take_tensor(source, pickle, value, storages, tensor, error);
-    vgg_pickle_array_read(pickle, value, &array);
-    return vgg_array_take(source, &array, tensor, error);
-}
-
-static vgg_status take_all(vgg_tensor_source *source, const vgg_pickle *pickle,
-                           const candidate *state, const vgg_pth_storages *storages,
-                           vgg_error *error) {
-    if (state->tensors > VGG_PTH_TENSORS_MAX)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has %zu tensors, expected at most %d",
-                        source->path, state->tensors, VGG_PTH_TENSORS_MAX);
-    vgg_status status = vgg_tensor_source_reserve(source, state->tensors, error);
-    const vgg_pickle_value *key, *value;
-    size_t number = 0, dimensions;
-    for (uint32_t cell = state->dict->items.first;
-         status == VGG_OK && vgg_pickle_next_entry(pickle, &cell, &key, &value);) {
-        if (tensor_entry(pickle, key, value, &dimensions))
-            status =
-                take_entry(source, pickle, key, value, storages, &source->tensors[number++], error);
-    }
-    return status == VGG_OK ? check_names(source, error) : status;
-}
-
 vgg_status vgg_pth_take_tensors(vgg_tensor_source *source, const vgg_pickle *pickle,
                                 const vgg_pth_storages *storages, vgg_error *error) {
     const vgg_pickle_value *root = &pickle->values[pickle->root];
-    search s = {.pickle = pickle, .found = vgg_calloc(CANDIDATES_MOST, sizeof *s.found)};
+    search s = {
+        .source = source, .pickle = pickle, .found = vgg_calloc(CANDIDATES_MOST, sizeof *s.found)};
     if (s.found == NULL)
         return vgg_fail_memory(error, "a list of state dicts", CANDIDATES_MOST * sizeof *s.found);
     candidate at = {.rank = {WRAPPERS}};
@@ -436,7 +370,8 @@ vgg_status vgg_pth_take_tensors(vgg_tensor_source *source, const vgg_pickle *pic
     vgg_status status = s.count == 0 ? fail_no_state(source, pickle, root, error)
                                      : choose(source, &s, &state, error);
     if (status == VGG_OK)
-        status = take_all(source, pickle, state, storages, error);
+        status = (state->whole ? vgg_pth_take_module : vgg_pth_take_dict)(
+            source, pickle, state->dict, state->tensors, storages, error);
     if (status == VGG_OK)
         status = vgg_pth_take_beside(source, pickle, state->dict, storages, error);
     vgg_free(s.found);
