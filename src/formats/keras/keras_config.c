@@ -351,6 +351,33 @@ static vgg_status dropout(chain *c, const described *d, vgg_error *error) {
     return status;
 }
 
+/* A Resizing to the size that the input has does nothing; where the input may have any size it says
+ * which one the network sees, and the preprocessing brings pictures to it. */
+static vgg_status resizing(chain *c, const described *d, vgg_error *error) {
+    json_int_t height = json_integer_value(json_object_get(d->config, "height"));
+    json_int_t width = json_integer_value(json_object_get(d->config, "width"));
+    vgg_keras *k = c->k;
+    if (c->begun)
+        return fail_layer(c, d, error, "stands behind a convolution, expected it before");
+    if (height < 1 || width < 1 || height >= INT32_MAX || width >= INT32_MAX)
+        return fail_layer(c, d, error, "has no height and width");
+    if (k->height == 0) {
+        k->height = (size_t)height;
+        k->width = (size_t)width;
+        return vgg_remarks_add(&k->source->remarks,
+                               "its layer \"%.80s\" resizes pictures to %zux%zu, which the "
+                               "preprocessing does in its place",
+                               d->name, k->height, k->width)
+                   ? VGG_OK
+                   : vgg_fail_memory(error, "a remark", strlen(d->name));
+    }
+    if (k->height != (size_t)height || k->width != (size_t)width)
+        return fail_layer(c, d, error,
+                          "resizes an input of %zux%zu to %lldx%lld, expected the size that it has",
+                          k->height, k->width, (long long)height, (long long)width);
+    return VGG_OK;
+}
+
 static vgg_status pass(chain *c, const described *d, vgg_error *error) {
     (void)c;
     (void)d;
@@ -390,6 +417,7 @@ static const struct {
     {"GaussianDropout", pass},
     {"GaussianNoise", pass},
     {"ActivityRegularization", pass},
+    {"Resizing", resizing},
     {"RandomFlip", pass},
     {"RandomRotation", pass},
     {"RandomZoom", pass},
