@@ -174,8 +174,8 @@ class Graph:
                 if dropout:
                     self.add("Dropout")
 
-    def model(self, side=SIDE, metadata=None):
-        shape = ["N", 3, side, side]
+    def model(self, side=SIDE, metadata=None, shape=None):
+        shape = shape or ["N", 3, side, side]
         inputs = [helper.make_tensor_value_info("data", TensorProto.FLOAT, shape)]
         outputs = [helper.make_tensor_value_info(self.at, TensorProto.FLOAT, ["N", CLASSES])]
         graph = helper.make_graph(self.nodes, "net", inputs, outputs, self.initializers)

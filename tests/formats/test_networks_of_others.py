@@ -375,6 +375,9 @@ def test_keras_sizes_are_asked_for(photo, tmp_path):
       {"class_name": "Normalization", "config": {"name": "n", "axis": [-1], "mean": [0.5, 0.4, 0.3],
                                                  "variance": [0.04, 0.09, 0.16]}}],
      np.array([1 / 0.2, 1 / 0.3, 1 / 0.4]) / 255, -np.array([0.5 / 0.2, 0.4 / 0.3, 0.3 / 0.4])),
+    ([{"class_name": "Sequential", "config": {"layers": [
+        {"class_name": "Resizing", "config": {"name": "r", "height": SIDE, "width": SIDE}},
+        {"class_name": "Rescaling", "config": {"name": "s", "scale": 1 / 255}}]}}], 1 / 255, 0),
 ])
 def test_what_keras_does_with_its_input(layers, factor, offset, photo, pixels, tmp_path):
     import json
@@ -396,6 +399,33 @@ def test_what_keras_does_with_its_input(layers, factor, offset, photo, pixels, t
     assert right(tmp_path / "net.h5", photo, expected) == ""
     line = refused("predict", "--model", tmp_path / "net.h5", photo, "--preprocess", "caffe")
     assert "its graph prepares its input itself" in line
+
+
+@pytest.mark.parametrize("size, resized, says", [
+    ([None, None], [SIDE, SIDE], None),
+    ([32, 32], [SIDE, SIDE], '"r" (Resizing) resizes an input of 32x32 to 16x16, expected the size that it has'),
+    ([SIDE, SIDE], [0, SIDE], '"r" (Resizing) has no height and width'),
+])
+def test_keras_resizing(size, resized, says, photo, pixels, tmp_path):
+    """Of an input of any size it says which one the convolutions see."""
+    import json
+    net = plain(nn.Linear(128, 3))
+    keras_weights(net, tmp_path / "weights.h5", [], [], [])
+    both = {"activation": "relu", "padding": "same", "kernel_size": [3, 3]}
+    pool = {"class_name": "MaxPooling2D", "config": {"name": "p", "pool_size": [2, 2]}}
+    config = [{"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, *size, 3]}},
+              {"class_name": "Resizing", "config": {"name": "r", "height": resized[0], "width": resized[1]}},
+              {"class_name": "Conv2D", "config": {"name": "conv2d", **both}}, pool,
+              {"class_name": "Conv2D", "config": {"name": "conv2d_1", **both}}, pool,
+              {"class_name": "Flatten", "config": {"name": "f"}}, {"class_name": "Dense", "config": {"name": "dense"}}]
+    with h5py.File(tmp_path / "net.h5", "w") as file, h5py.File(tmp_path / "weights.h5") as weights:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"layers": config}})
+        weights.copy(weights, file, "model_weights")
+    if says is not None:
+        assert says in refused("predict", "--model", tmp_path / "net.h5", photo, *UNIT)
+        return
+    said = right(tmp_path / "net.h5", photo, logits(net, pixels), *UNIT)
+    assert 'its layer "r" resizes pictures to 16x16, which the preprocessing does in its place' in said
 
 
 def test_keras_input_on_the_right_side_is_refused(photo, tmp_path):

@@ -30,6 +30,98 @@ def check(graph, values, tmp_path, noise, **options):
     np.testing.assert_allclose(found, expected(values, tmp_path, noise), rtol=0, atol=1e-5)
 
 
+# ---- channels last -------------------------------------------------------------------------------
+
+
+NHWC = ["N", files.SIDE, files.SIDE, 3]
+
+
+def rows_last(values):
+    """The first linear layer takes (row, column, channel)."""
+    turned, side = dict(values), files.SIDE // 4
+    weight = values["classifier.0.weight"]
+    turned["classifier.0.weight"] = weight.reshape(len(weight), -1, side, side).transpose(0, 2, 3, 1).reshape(
+        len(weight), -1)
+    return turned
+
+
+@pytest.mark.parametrize("kind", ["transposed", "plain", "matmul", "turned"])
+@pytest.mark.parametrize("flattens", ["Flatten", "Reshape"])
+def test_channels_last(kind, flattens, tmp_path, noise):
+    """As tf2onnx exports Keras's networks."""
+    values = files.weights()
+    graph = files.Graph(rows_last(values))
+    graph.add("Transpose", perm=[0, 3, 1, 2])
+    graph.features()
+    graph.add("Transpose", perm=[0, 2, 3, 1])
+    graph.initializers.append(numpy_helper.from_array(np.array([-1, 144]), "shape"))
+    graph.add(flattens, *["shape"][:flattens == "Reshape"])
+    graph.classifier(kind, dropout=True)
+    check(graph, values, tmp_path, noise, shape=NHWC)
+
+
+def test_arithmetic_with_channels_last(tmp_path, noise):
+    values = files.weights()
+    found = []
+    for last in (False, True):
+        graph = files.Graph(rows_last(values) if last else values)
+        for kind, numbers in (("Sub", [10, 20, 30]), ("Div", [50, 60, 70])):
+            constant = np.array(numbers, np.float32)
+            graph.initializers.append(numpy_helper.from_array(constant if last else constant.reshape(3, 1, 1), kind))
+            graph.add(kind, kind)
+        if last:
+            graph.add("Transpose", perm=[0, 3, 1, 2])
+        graph.features()
+        if last:
+            graph.add("Transpose", perm=[0, 2, 3, 1])
+        graph.add("Flatten")
+        graph.classifier()
+        path = files.save(graph, tmp_path / "model.onnx", shape=NHWC if last else None)
+        found.append(logits(path, noise))
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
+
+
+def test_one_channel_last(tmp_path, noise):
+    """A Reshape does for one channel what a Transpose does for three."""
+    values = files.weights()
+    values["features.0.weight"] = values["features.0.weight"][:, :1]
+    graph = files.Graph(rows_last(values))
+    graph.initializers.append(numpy_helper.from_array(np.array([-1, 1, files.SIDE, files.SIDE]), "first"))
+    graph.add("Reshape", "first")
+    graph.features()
+    graph.add("Transpose", perm=[0, 2, 3, 1])
+    graph.add("Flatten")
+    graph.classifier()
+    check(graph, values, tmp_path, noise, shape=["N", files.SIDE, files.SIDE, 1])
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("ends", ["linear", "convolution"])
+def test_average_behind_the_last_convolution(ends, last, tmp_path, noise):
+    """A 1x1 convolution and an average over the picture are an average and a linear layer."""
+    values, found = files.weights(), {}
+    weight = values["classifier.0.weight"][:files.CLASSES, :16]
+    for kind in ("linear", ends):
+        graph = files.Graph(values)
+        graph.features()
+        if kind == "convolution":
+            graph.add("Conv", graph.tensor("last", weight[:, :, None, None]))
+        if last:
+            graph.add("Transpose", perm=[0, 2, 3, 1])
+            graph.add("ReduceMean", axes=[1, 2], keepdims=0)
+        else:
+            graph.add("GlobalAveragePool")
+            graph.add("Flatten")
+        if kind == "linear":
+            graph.add("Gemm", graph.tensor("last", weight), transB=1)
+        graph.add("Softmax", axis=1)
+        path = files.save(graph, tmp_path / "model.onnx")
+        found[kind] = logits(path, noise, *UNIT)
+    assert len(found[ends]) == files.CLASSES
+    assert found[ends] == pytest.approx(found["linear"], abs=1e-6)
+    assert np.ptp(found[ends]) > 0.1
+
+
 # ---- reading -------------------------------------------------------------------------------------
 
 
@@ -378,7 +470,10 @@ def numbers(graph):
     (change_attribute("Gemm", "transB", 0), "(Gemm) has a weight of shape 12x144"),
     (change_attribute("Flatten", "axis", 2), "(Flatten) has axis 2, expected 1"),
     (drop("Flatten"), "without a Flatten"),
-    (insert("Conv", "Transpose", perm=[0, 3, 1, 2]), "\"strange\" (Transpose) changes the order"),
+    (insert("Conv", "Transpose", perm=[0, 3, 1, 2]), "(Conv) takes 3 channels of an input of 14"),
+    (insert("Conv", "Transpose", perm=[0, 1, 3, 2]), "\"strange\" (Transpose) changes the order of the axes other than"),
+    (insert("Relu", "Transpose", perm=[0, 2, 3, 1]), "(MaxPool) takes what has its channels last, expected (N, C, H, W)"),
+    (insert("Conv", "Reshape"), "\"strange\" (Reshape) changes the shape of the input, expected pictures"),
     (insert("Conv", "Mul"), "\"strange\" (Mul) takes \"\", which is no stored tensor"),
     (insert("Conv", "LeakyRelu"), "\"strange\" (LeakyRelu) is no layer of a VGG network"),
     (insert("Flatten", "AveragePool", kernel_shape=[3, 2]), "\"strange\" (AveragePool) is a pool with kernel_shape=3,2"),

@@ -105,6 +105,7 @@ typedef enum vgg_onnx_pending {
 typedef struct vgg_onnx_walk {
     vgg_onnx *onnx;
     vgg_sequence sequence;
+    size_t inputs;            /* channels of the network's input; 0 when unknown */
     size_t height, width;     /* of what flows; 0 when unknown */
     size_t channels;          /* 0 before the first convolution */
     size_t features;          /* outputs of the last linear layer; 0 before the first one */
@@ -115,7 +116,9 @@ typedef struct vgg_onnx_walk {
     size_t border;         /* of zeros, by a Pad before it */
     vgg_onnx_pending last; /* the layer with weights before this node, if nothing but its bias
                             * stands between */
+    bool channels_last;    /* what flows is (N, H, W, C), and not (N, C, H, W) */
     bool flat;             /* what flows are rows of features */
+    bool rows_last;        /* ... which were flattened with their channels last */
     bool pooled;           /* a pool of all of the picture, or to 7x7, was passed */
     bool ended;            /* by a softmax or the like */
     size_t halves;         /* the clue of a pool that may be one of 2x2 as well, from 1; 0: none */
@@ -126,6 +129,25 @@ typedef struct vgg_onnx_walk {
 vgg_status vgg_onnx_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
 vgg_status vgg_onnx_global_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
 vgg_status vgg_onnx_pad(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
+/* Makes a linear layer of a 1x1 convolution whose outputs are averaged over the picture, which is
+ * the same as averaging first; false when the network ends in something else. */
+bool vgg_onnx_end_in_average(vgg_onnx_walk *walk);
+/* Whole numbers of a stored tensor; returns how many, 0 for what is none. */
+size_t vgg_onnx_stored_numbers(const vgg_onnx *onnx, const char *name, int64_t *numbers,
+                               size_t most);
+
+/* ---- the order of axes (onnx_axes.c) ---- */
+
+/* Looks whether the input has its channels last, and how large it is. */
+void vgg_onnx_begin_axes(vgg_onnx_walk *walk, const Vgg__Onnx__Node *const *chain, size_t count,
+                         const Vgg__Onnx__Value *input);
+vgg_status vgg_onnx_transpose(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
+vgg_status vgg_onnx_reshape(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
+/* A linear layer's weight (in, out), whose inputs are in the order (row, column, channel), as (out,
+ * in) with them in the order (channel, row, column). */
+vgg_status vgg_onnx_turn_rows(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
+                              vgg_stored_tensor *weight, vgg_error *error);
+
 /* Arithmetic with constants on the input (onnx_input.c). */
 vgg_status vgg_onnx_prepare(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
 

@@ -54,32 +54,14 @@ static vgg_status follow(const vgg_onnx *onnx, const Vgg__Onnx__Node **chain, si
     return VGG_OK;
 }
 
-/* Height and width of an input of shape (N, C, H, W), where the file gives them. */
-static void read_input_size(const Vgg__Onnx__Value *input, vgg_graph_facts *facts) {
-    const Vgg__Onnx__Type *type = input->type;
-    if (type == NULL || type->tensor_type == NULL || type->tensor_type->shape == NULL ||
-        type->tensor_type->shape->n_dim != 4)
-        return;
-    int64_t height = type->tensor_type->shape->dim[2]->dim_value;
-    int64_t width = type->tensor_type->shape->dim[3]->dim_value;
-    if (height > 0 && width > 0) {
-        facts->height = (size_t)height;
-        facts->width = (size_t)width;
-    }
-}
-
 static vgg_status read_chain(vgg_onnx *onnx, const Vgg__Onnx__Node **chain, vgg_error *error) {
     size_t count = 0;
     const Vgg__Onnx__Value *input = NULL;
     vgg_status status = follow(onnx, chain, &count, &input, error);
     if (status != VGG_OK)
         return status;
-    vgg_graph_facts *facts = &onnx->source->graph;
-    read_input_size(input, facts);
-    vgg_onnx_walk walk = {.onnx = onnx,
-                          .sequence = vgg_sequence_begin(onnx->source),
-                          .height = facts->height,
-                          .width = facts->width};
+    vgg_onnx_walk walk = {.onnx = onnx, .sequence = vgg_sequence_begin(onnx->source)};
+    vgg_onnx_begin_axes(&walk, chain, count, input);
     for (size_t i = 0; status == VGG_OK && i < count; i++) {
         status = vgg_onnx_layer(&walk, chain[i], error);
     }

@@ -19,7 +19,7 @@ static vgg_status take_constants(vgg_onnx_walk *walk, const Vgg__Onnx__Node *nod
         return status;
     size_t channels = 1;
     for (size_t i = 0; i < tensor.dimensions; i++) {
-        bool is_channel = i + 3 == tensor.dimensions;
+        bool is_channel = i + (walk->channels_last ? 1 : 3) == tensor.dimensions;
         if (tensor.shape[i] != 1 && !(is_channel && tensor.shape[i] == 3))
             channels = 0;
     }

@@ -108,7 +108,7 @@ static bool sees_all(const vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
     if (walk->features > 0)
         return weight->shape[2] == 1 && weight->shape[3] == 1 && has_no_pads(node);
     return weight->shape[2] == walk->height && weight->shape[3] == walk->width &&
-           walk->height > 1 && has_no_pads(node);
+           walk->height > 1 && !walk->channels_last && has_no_pads(node);
 }
 
 static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
@@ -123,6 +123,9 @@ static vgg_status convolution(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, 
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "has a weight of shape %s, expected four sizes",
                                   vgg_shape_text(shape, weight->shape, weight->dimensions));
+    if (walk->channels == 0 && walk->inputs > 0 && weight->shape[1] != walk->inputs)
+        return vgg_onnx_fail_node(walk->onnx, node, error, "takes %zu channels of an input of %zu",
+                                  weight->shape[1], walk->inputs);
     bool plain = vgg_onnx_all(node, "strides", 2, 1, true) &&
                  vgg_onnx_all(node, "dilations", 2, 1, true) && vgg_onnx_int(node, "group", 1) == 1;
     bool linear = plain && sees_all(walk, node, weight);
@@ -172,6 +175,9 @@ static vgg_status batch_norm(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, v
     if (walk->channels == 0 || width == 0)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "does not follow a Conv or a linear layer");
+    if (walk->features == 0 && (walk->flat ? walk->rows_last : walk->channels_last))
+        return vgg_onnx_fail_node(walk->onnx, node, error,
+                                  "takes what has its channels last, expected (N, C, H, W)");
     if (!(rule.inside >= 0 && rule.inside < 1))
         return vgg_onnx_fail_node(walk->onnx, node, error, "has epsilon %g, expected 0 to 1",
                                   rule.inside);
@@ -232,7 +238,8 @@ static vgg_status flatten(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_
     if (strcmp(vgg_onnx_text(node->op_type), "Flatten") == 0 && axis != 1 && axis != -3)
         return vgg_onnx_fail_node(walk->onnx, node, error, "has axis %lld, expected 1",
                                   (long long)axis);
-    /* A Reshape keeps the order of values, and a linear layer behind it asks for their number. */
+    /* A linear layer behind it asks for the number of values. */
+    walk->rows_last = walk->rows_last || (walk->channels_last && !walk->flat);
     walk->flat = true;
     return VGG_OK;
 }
@@ -258,8 +265,11 @@ static vgg_status linear(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool 
     if (!walk->flat && walk->features == 0)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "follows convolutions without a Flatten between them");
-    if (inputs_at == 0)
+    bool rows_last = walk->rows_last && walk->features == 0;
+    if (inputs_at == (rows_last ? 1 : 0))
         status = transpose(walk, weight, error);
+    if (status == VGG_OK && rows_last)
+        status = vgg_onnx_turn_rows(walk, node, weight, error);
     walk->pending = VGG_ONNX_LINEAR;
     walk->biased = bias[0] != '\0';
     if (status == VGG_OK && walk->biased)
@@ -303,7 +313,8 @@ static vgg_status add(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_erro
 static vgg_status end(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, bool *found,
                       vgg_error *error) {
     int64_t axis = vgg_onnx_int(node, "axis", 1);
-    if (walk->last != VGG_ONNX_LINEAR || (axis != 1 && axis != -1))
+    bool linear = walk->last == VGG_ONNX_LINEAR || vgg_onnx_end_in_average(walk);
+    if (!linear || (axis != 1 && axis != -1))
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "is not over the outputs of the last linear layer, as expected");
     *found = true;
@@ -349,13 +360,6 @@ static vgg_status cast(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_err
     }
 }
 
-static vgg_status refuse_transpose(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
-                                   vgg_error *error) {
-    return vgg_onnx_fail_node(walk->onnx, node, error,
-                              "changes the order of the axes, as exports with channels last (NHWC) "
-                              "do; export the model with channels first (NCHW)");
-}
-
 static const struct {
     const char *type;
     vgg_status (*read)(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
@@ -375,7 +379,7 @@ static const struct {
     {"Mul", vgg_onnx_prepare},
     {"Div", vgg_onnx_prepare},
     {"Flatten", flatten},
-    {"Reshape", flatten},
+    {"Reshape", vgg_onnx_reshape},
     {"Squeeze", flatten},
     {"Gemm", gemm},
     {"MatMul", mat_mul},
@@ -386,7 +390,7 @@ static const struct {
     {"Dropout", dropout},
     {"Identity", pass},
     {"Cast", cast},
-    {"Transpose", refuse_transpose},
+    {"Transpose", vgg_onnx_transpose},
 };
 
 vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
@@ -411,7 +415,7 @@ vgg_status vgg_onnx_layer(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_
 
 vgg_status vgg_onnx_layers_end(vgg_onnx_walk *walk, vgg_error *error) {
     vgg_status status = flush(walk, error);
-    if (status == VGG_OK && walk->last != VGG_ONNX_LINEAR)
+    if (status == VGG_OK && walk->last != VGG_ONNX_LINEAR && !vgg_onnx_end_in_average(walk))
         status =
             vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                      "%s: its graph does not end in a linear layer (Gemm), as a VGG network does",

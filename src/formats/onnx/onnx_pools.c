@@ -28,6 +28,9 @@ vgg_status vgg_onnx_check_order(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "stands behind the convolutions, where it is not expected");
     walk->pooled = false;
+    if (walk->channels_last)
+        return vgg_onnx_fail_node(walk->onnx, node, error,
+                                  "takes what has its channels last, expected (N, C, H, W)");
     if (walk->border > 0)
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "follows a Pad, expected a Conv behind it");
@@ -107,8 +110,8 @@ vgg_status vgg_onnx_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_e
 
 /* ---- pools of the whole picture ---- */
 
-/* Whole numbers of a stored tensor; returns how many, 0 for what is none. */
-static size_t read_numbers(const vgg_onnx *onnx, const char *name, int64_t *numbers, size_t most) {
+size_t vgg_onnx_stored_numbers(const vgg_onnx *onnx, const char *name, int64_t *numbers,
+                               size_t most) {
     bool transposed;
     const Vgg__Onnx__Tensor *stored = vgg_onnx_find_tensor(onnx, name, &transposed);
     size_t size = 0, count = 0;
@@ -136,29 +139,33 @@ static size_t read_numbers(const vgg_onnx *onnx, const char *name, int64_t *numb
 }
 
 /* Whether a Reduce goes over height and width, and nothing else. */
-static bool reduces_pictures(const vgg_onnx *onnx, const Vgg__Onnx__Node *node) {
-    int64_t axes[5];
+static bool reduces_pictures(const vgg_onnx_walk *walk, const Vgg__Onnx__Node *node) {
+    const vgg_onnx *onnx = walk->onnx;
+    int64_t axes[5], height = walk->channels_last ? 1 : 2;
     size_t count = vgg_onnx_numbers(node, "axes", axes, 5);
     if (count == 0)
-        count = read_numbers(onnx, vgg_onnx_input(node, 1), axes, 5);
+        count = vgg_onnx_stored_numbers(onnx, vgg_onnx_input(node, 1), axes, 5);
     if (count != 2)
         return false;
     int64_t first = axes[0] < 0 ? axes[0] + 4 : axes[0];
     int64_t second = axes[1] < 0 ? axes[1] + 4 : axes[1];
-    return (first == 2 && second == 3) || (first == 3 && second == 2);
+    return (first == height && second == height + 1) || (first == height + 1 && second == height);
 }
 
 vgg_status vgg_onnx_global_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
                                 vgg_error *error) {
     bool reduces = strncmp(vgg_onnx_text(node->op_type), "Reduce", 6) == 0;
     bool maximum = vgg_onnx_is_type(node, "GlobalMaxPool") || vgg_onnx_is_type(node, "ReduceMax");
-    if (reduces && !reduces_pictures(walk->onnx, node))
+    if (reduces && !reduces_pictures(walk, node))
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "goes over other axes than height and width");
     /* Behind linear layers that are written as convolutions there is one value. */
     if (walk->features > 0)
         return VGG_OK;
+    bool last = walk->channels_last;
+    walk->channels_last = last && !reduces;
     vgg_status status = vgg_onnx_check_order(walk, node, error);
+    walk->channels_last = last;
     if (status != VGG_OK)
         return status;
     vgg_sequence_layer(&walk->sequence,
@@ -170,13 +177,37 @@ vgg_status vgg_onnx_global_pool(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node
     return VGG_OK;
 }
 
+bool vgg_onnx_end_in_average(vgg_onnx_walk *walk) {
+    vgg_tensor_source *source = walk->onnx->source;
+    vgg_evidence *evidence = &source->graph.evidence;
+    size_t count = evidence->count;
+    if (walk->features > 0 || count < 2 || walk->height != 1 || walk->width != 1)
+        return false;
+    vgg_clue *convolution = &evidence->clues[count - 2], *pool = convolution + 1;
+    bool average = pool->layer.type == VGG_LAYER_GLOBAL_AVERAGE_POOL ||
+                   pool->layer.type == VGG_LAYER_AVERAGE_POOL_2X2;
+    if (!average || convolution->layer.type != VGG_LAYER_CONVOLUTION ||
+        convolution->layer.kernel != 1)
+        return false;
+    const vgg_clue linear = {
+        .layer = {.type = VGG_LAYER_LINEAR, .outputs = convolution->layer.outputs}};
+    *convolution = *pool;
+    evidence->count--;
+    vgg_evidence_flatten(evidence);
+    vgg_evidence_add(evidence, linear);
+    source->tensors[source->tensor_count - 2].dimensions = 2;
+    walk->features = linear.layer.outputs;
+    walk->last = VGG_ONNX_LINEAR;
+    return true;
+}
+
 /* ---- pads ---- */
 
 vgg_status vgg_onnx_pad(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error) {
     int64_t pads[9];
     size_t count = vgg_onnx_numbers(node, "pads", pads, 9);
     if (count == 0)
-        count = read_numbers(walk->onnx, vgg_onnx_input(node, 1), pads, 9);
+        count = vgg_onnx_stored_numbers(walk->onnx, vgg_onnx_input(node, 1), pads, 9);
     bool zeros = strcmp(vgg_onnx_string(node, "mode", "constant"), "constant") == 0 &&
                  vgg_onnx_float(node, "value", 0) == 0 && vgg_onnx_input(node, 2)[0] == '\0';
     bool even = count == 8 && pads[0] == 0 && pads[1] == 0 && pads[4] == 0 && pads[5] == 0 &&
