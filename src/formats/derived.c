@@ -193,8 +193,11 @@ static bool find_parts(const vgg_tensor_source *source, const rule *r, size_t ba
     return true;
 }
 
-static bool is_number(const vgg_stored_tensor *tensor) {
-    return vgg_element_is_weight(tensor->type->element) || tensor->type->bytes == 1;
+/* A mask may be of bytes or truth values; all else is of weights. */
+static bool has_type(const vgg_stored_tensor *tensor, size_t place) {
+    const char *type = tensor->type->name;
+    bool mask = strcmp(type, "BOOL") == 0 || strcmp(type, "U8") == 0 || strcmp(type, "I8") == 0;
+    return vgg_element_is_weight(tensor->type->element) || (place == PART_FACTOR && mask);
 }
 
 /* The weight takes the base's place, and the other parts are gone. */
@@ -206,7 +209,7 @@ static vgg_status derive(vgg_tensor_source *source, const rule *r, const size_t 
     void *memory;
     for (size_t p = 0; p < PARTS; p++) {
         parts[p] = &source->tensors[numbers[p]];
-        if (!is_number(parts[p]))
+        if (!has_type(parts[p], p))
             return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                             "tensor \"%.80s\" of %s has type %s, expected F32, F16, BF16 or F64",
                             parts[p]->name, source->path, parts[p]->type->name);
@@ -256,11 +259,28 @@ static bool stands_itself(const vgg_tensor_source *source, const rule *r, size_t
            find_part(source, name, length, r->name) < source->tensor_count;
 }
 
+/* A remark for each way in which weights were stored. */
+static bool remark(vgg_tensor_source *source, const size_t made[RULES]) {
+    bool noted = true;
+    for (size_t r = 0; noted && r < RULES; r++) {
+        size_t count = 0;
+        bool first = true;
+        for (size_t other = 0; other < RULES; other++) {
+            bool same = strcmp(rules[other].what, rules[r].what) == 0;
+            first = first && !(same && other < r && made[other] > 0);
+            count += same ? made[other] : 0;
+        }
+        if (made[r] > 0 && first)
+            noted = vgg_remarks_add(&source->remarks, "%zu tensor%s multiplied out of parts (%s)",
+                                    count, count == 1 ? " was" : "s were", rules[r].what);
+    }
+    return noted;
+}
+
 vgg_status vgg_derive_weights(vgg_tensor_source *source, vgg_error *error) {
     if (source->tensor_count > TENSORS_MOST)
         return VGG_OK;
-    size_t made = 0;
-    const char *what = NULL;
+    size_t made[RULES] = {0};
     bool *gone = vgg_calloc(source->tensor_count + 1, sizeof *gone);
     vgg_status status =
         gone != NULL ? VGG_OK : vgg_fail_memory(error, "a list of tensors", source->tensor_count);
@@ -271,16 +291,12 @@ vgg_status vgg_derive_weights(vgg_tensor_source *source, vgg_error *error) {
                 stands_itself(source, &rules[r], i))
                 continue;
             status = derive(source, &rules[r], numbers, gone, error);
-            what = rules[r].what;
-            made++;
+            made[r]++;
         }
     }
-    if (made > 0)
+    if (gone != NULL)
         close_gaps(source, gone);
     vgg_free(gone);
-    if (status == VGG_OK && made > 0 &&
-        !vgg_remarks_add(&source->remarks, "%zu tensor%s multiplied out of parts (%s)", made,
-                         made == 1 ? " was" : "s were", what))
-        status = vgg_fail_memory(error, "a remark", made);
-    return status;
+    return status == VGG_OK && !remark(source, made) ? vgg_fail_memory(error, "a remark", 0)
+                                                     : status;
 }

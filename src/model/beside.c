@@ -189,20 +189,17 @@ static char *in_folder(const char *path, const char *name) {
     return vgg_text_take(&text);
 }
 
-/* Whether it says it is of a network with other classes than the source's last tensors can have. */
-static bool is_of_another(json_t *object, const vgg_tensor_source *source) {
+/* Whether it says it is of a network with other classes. */
+static bool is_of_another(json_t *object, size_t classes, size_t or_classes) {
     const char *key;
     const json_t *count = vgg_beside_find(object, class_count_keys, DEPTH, is_count, &key);
-    bool found = count == NULL;
-    for (size_t i = 0; !found && i < source->tensor_count; i++) {
-        const vgg_stored_tensor *tensor = &source->tensors[i];
-        found = tensor->dimensions > 0 && tensor->shape[0] == (size_t)json_integer_value(count);
-    }
-    return !found;
+    return count != NULL && (size_t)json_integer_value(count) != classes &&
+           (size_t)json_integer_value(count) != or_classes;
 }
 
 static vgg_status read_config(vgg_tensor_source *source, const char *path, const char *name,
-                              vgg_beside *beside, vgg_error *error) {
+                              size_t classes, size_t or_classes, vgg_beside *beside,
+                              vgg_error *error) {
     char *config = in_folder(path, name);
     if (config == NULL)
         return vgg_fail_memory(error, "a path", strlen(path));
@@ -223,7 +220,7 @@ static vgg_status read_config(vgg_tensor_source *source, const char *path, const
     bool noted = true;
     if (!json_is_object(object))
         noted = vgg_remarks_add(&source->remarks, "%s beside it is no JSON object", name);
-    else if (is_of_another(object, source))
+    else if (is_of_another(object, classes, or_classes))
         noted = vgg_remarks_add(&source->remarks,
                                 "%s beside it is of a network with other classes, and is passed "
                                 "over",
@@ -234,15 +231,19 @@ static vgg_status read_config(vgg_tensor_source *source, const char *path, const
     return noted ? status : vgg_fail_memory(error, "a remark", strlen(name));
 }
 
-vgg_status vgg_beside_read(vgg_tensor_source *source, const char *path, vgg_beside *beside,
-                           vgg_error *error) {
+vgg_status vgg_beside_read(vgg_tensor_source *source, vgg_beside *beside, vgg_error *error) {
+    if (source->beside == NULL)
+        return VGG_OK;
+    return read_object(source->beside, "the checkpoint", &source->remarks, beside, error);
+}
+
+vgg_status vgg_beside_read_configs(vgg_tensor_source *source, const char *path, size_t classes,
+                                   size_t or_classes, vgg_beside *beside, vgg_error *error) {
+    static const char *const names[] = {"preprocessor_config.json", "config.json"};
     vgg_status status = VGG_OK;
-    if (source->beside != NULL)
-        status = read_object(source->beside, "the checkpoint", &source->remarks, beside, error);
-    if (status == VGG_OK && path != NULL)
-        status = read_config(source, path, "preprocessor_config.json", beside, error);
-    if (status == VGG_OK && path != NULL)
-        status = read_config(source, path, "config.json", beside, error);
+    for (size_t i = 0; status == VGG_OK && i < sizeof names / sizeof *names; i++) {
+        status = read_config(source, path, names[i], classes, or_classes, beside, error);
+    }
     return status;
 }
 
@@ -283,6 +284,10 @@ static void name_figures(vgg_preprocess *preprocess) {
     }
 }
 
+size_t vgg_scaled_side(size_t side, size_t before, size_t after) {
+    return (side * after + before / 2) / before;
+}
+
 vgg_status vgg_beside_preprocess(const vgg_beside *beside, size_t channels, size_t height,
                                  size_t width, vgg_preprocess *preprocess, vgg_error *error) {
     preprocess->struct_size = sizeof *preprocess;
@@ -304,10 +309,9 @@ vgg_status vgg_beside_preprocess(const vgg_beside *beside, size_t channels, size
         changes.parts |= VGG_PREPROCESS_FIT;
         changes.fit = VGG_FIT_SQUASH;
     }
-    /* For an input of another size the short side keeps its proportion to it. */
     size_t side = vgg_size_min(height, width);
     size_t said = vgg_size_min(beside->height, beside->width);
-    size_t resize = said > 0 ? (beside->resize * side + said / 2) / said : beside->resize;
+    size_t resize = said > 0 ? vgg_scaled_side(beside->resize, said, side) : beside->resize;
     if (resize >= side) {
         changes.parts |= VGG_PREPROCESS_RESIZE;
         changes.resize = resize;

@@ -25,14 +25,22 @@ typedef struct vgg_beside {
     char size_from[VGG_BESIDE_PLACE];
 } vgg_beside;
 
-/* Looks for all of it; the path of a file that is not mapped is NULL. What cannot be used is
- * remarked in the source. The caller frees *beside whatever the outcome. */
-vgg_status vgg_beside_read(vgg_tensor_source *source, const char *path, vgg_beside *beside,
-                           vgg_error *error);
+/* Looks for all of it in the checkpoint. What cannot be used is remarked in the source. The caller
+ * frees *beside whatever the outcome. */
+vgg_status vgg_beside_read(vgg_tensor_source *source, vgg_beside *beside, vgg_error *error);
+
+/* The same in the configs beside the file at the path, for what the checkpoint does not have. A
+ * config of a network that has neither so many classes nor so many is passed over. */
+vgg_status vgg_beside_read_configs(vgg_tensor_source *source, const char *path, size_t classes,
+                                   size_t or_classes, vgg_beside *beside, vgg_error *error);
 void vgg_beside_free(vgg_beside *beside);
 
 /* A preprocessing of these figures for an input of that size: has_figures is set. */
 vgg_status vgg_beside_preprocess(const vgg_beside *beside, size_t channels, size_t height,
                                  size_t width, vgg_preprocess *preprocess, vgg_error *error);
+
+/* The short side of pictures for an input of another size: it keeps its proportion to the input's.
+ */
+size_t vgg_scaled_side(size_t side, size_t before, size_t after);
 
 #endif

@@ -8,8 +8,10 @@
 #include "base/memory.h"
 #include "nn/architecture.h"
 
-/* Ways to fill gaps that are tried. */
+/* Ways to fill gaps that are tried for each head, padding and order of norms, and the layers that
+ * they may have together. */
 #define MOST_TRIALS ((size_t)1 << 17)
+#define MOST_TRIED_LAYERS ((size_t)1 << 25)
 
 typedef enum head {
     HEAD_FLATTEN = 0,
@@ -41,7 +43,7 @@ typedef struct search {
     size_t convolutions, pools; /* so far */
     bool active;                /* the last layer with weights has its ReLU */
     bool flat, norms;
-    size_t trials;
+    size_t trials, most_trials;
     bool failed;
 } search;
 
@@ -240,8 +242,10 @@ static void put_layer(search *s, const vgg_clue *clue) {
 
 static void expand(search *s, size_t at) {
     const vgg_evidence *evidence = s->query->evidence;
-    if (s->trials >= MOST_TRIALS)
+    if (s->trials >= s->most_trials) {
+        s->list->more = true;
         return;
+    }
     if (at == evidence->count) {
         s->trials++;
         if (evidence->pools_counted && s->pools != evidence->pools)
@@ -392,6 +396,7 @@ static void try_all(search *s, overview o) {
             for (int order = 0; order < (o.norms_open && s->row == NULL ? 2 : 1); order++) {
                 s->valid = valid == 1;
                 s->norm_last = order == 1;
+                s->trials = 0;
                 if (!o.edges_known || valid == 0)
                     expand(s, 0);
             }
@@ -440,7 +445,8 @@ static vgg_status fail_beginning(const vgg_candidates_query *query, vgg_error *e
 
 vgg_status vgg_candidates_find(const vgg_candidates_query *query, vgg_candidate_list *list,
                                vgg_error *error) {
-    search s = {.query = query, .list = list};
+    size_t most = MOST_TRIED_LAYERS / vgg_size_max(query->evidence->count, 1);
+    search s = {.query = query, .list = list, .most_trials = vgg_size_min(most, MOST_TRIALS)};
     vgg_structure row = {0};
     overview o = survey(&s);
     if (query->evidence->count > 3 * VGG_MOST_WORDS)
@@ -463,7 +469,6 @@ vgg_status vgg_candidates_find(const vgg_candidates_query *query, vgg_candidate_
         if (status == VGG_OK && list->count == 0)
             try_all(&s, o);
     }
-    list->more = list->more || s.trials >= MOST_TRIALS;
     if (status == VGG_OK && (s.failed || list->failed))
         status = vgg_fail_memory(error, "the networks that may be", query->evidence->count);
     vgg_structure_free(&row);

@@ -19,6 +19,7 @@ typedef struct vgg_candidates_query {
     vgg_layout layout;         /* as told, or unsaid */
     vgg_padding padding;       /* as told, or unsaid */
     size_t height, width;      /* of the input; 0: not known */
+    const char *size_from;     /* what says so, where it stands beside the weights; NULL */
     bool named_as_torchvision; /* of networks that are equal, take that with its pool */
 } vgg_candidates_query;
 
@@ -55,7 +56,7 @@ typedef struct vgg_candidate {
 typedef struct vgg_candidate_list {
     vgg_candidate items[VGG_MOST_CANDIDATES]; /* no two compute the same */
     size_t count;
-    bool more;   /* than there is room for */
+    bool more;   /* than there is room for, or than were tried */
     bool failed; /* memory ran out */
 } vgg_candidate_list;
 

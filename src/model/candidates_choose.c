@@ -101,7 +101,7 @@ static void add_input(vgg_text *text, const vgg_candidate *c) {
 /* Compares the candidates' descriptions. */
 static difference compare(const vgg_network_options *described, const vgg_candidate_list *list,
                           bool sized) {
-    difference d = {.input = !sized};
+    difference d = {.arch = list->more, .input = !sized};
     for (size_t i = 1; i < list->count; i++) {
         d.arch = d.arch || strcmp(described[i].arch, described[0].arch) != 0;
         d.layout = d.layout || described[i].layout != described[0].layout;
@@ -159,7 +159,7 @@ vgg_status vgg_candidates_ask(const vgg_candidates_query *query, const vgg_candi
     char *listed = list_candidates(list, sized);
     if (listed == NULL)
         return vgg_fail_memory(error, "a list of networks", list->count);
-    if (list->count == 1)
+    if (list->count == 1 && !list->more)
         vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                  "%s: does not say the size of its input; give it: %s", query->path, listed);
     else
@@ -168,6 +168,14 @@ vgg_status vgg_candidates_ask(const vgg_candidates_query *query, const vgg_candi
                  listed);
     vgg_free(listed);
     return VGG_ERROR_UNSUPPORTED;
+}
+
+/* Among those that were tried none fits, and they were not all. */
+static vgg_status fail_untried(const vgg_candidates_query *query, vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                    "%s: what it shows leaves room for more networks than are tried; give the "
+                    "architecture, --arch, and the size of its input, --input",
+                    query->path);
 }
 
 vgg_status vgg_candidates_fail(const vgg_candidates_query *query, vgg_error *error) {
@@ -181,9 +189,12 @@ vgg_status vgg_candidates_fail(const vgg_candidates_query *query, vgg_error *err
         vgg_candidates_free(&list);
         return status;
     }
-    char size[64] = "any size";
+    char size[256] = "any size";
     if (query->height > 0)
-        snprintf(size, sizeof size, "%zux%zu", query->height, query->width);
+        snprintf(size, sizeof size, "%zux%zu%s%s%s", query->height, query->width,
+                 query->size_from != NULL ? " (from " : "",
+                 query->size_from != NULL ? query->size_from : "",
+                 query->size_from != NULL ? ")" : "");
     char *listed = list_candidates(&list, false);
     vgg_fail(
         error, VGG_ERROR_SHAPE,
@@ -283,12 +294,14 @@ static vgg_status settle(const vgg_candidates_query *query, vgg_candidate_list *
             return status;
         vgg_structure_free(&chosen->structure);
     }
-    if (list->count == 1 && sized) {
+    if (list->count == 1 && sized && !list->more) {
         take(query, list, chosen);
         return VGG_OK;
     }
     if (list->count > 0)
         return vgg_candidates_ask(query, list, error);
+    if (list->more)
+        return fail_untried(query, error);
     return vgg_candidates_fail(query, error);
 }
 

@@ -73,11 +73,7 @@ vgg_status vgg_loading_description(vgg_loading *l, vgg_error *error) {
     vgg_status status = vgg_description_read(&l->source.metadata, l->path, &l->description, error);
     if (status != VGG_OK || l->description.present)
         return status;
-    /* The formats of weights alone, which programs put such files beside. */
-    const vgg_format *format = l->source.format;
-    bool folder = (l->input.kind == VGG_BYTES_FILE || l->input.kind == VGG_BYTES_COPY) &&
-                  (format == &vgg_format_pth || format == &vgg_format_safetensors);
-    return vgg_beside_read(&l->source, folder ? l->path : NULL, &l->beside, error);
+    return vgg_beside_read(&l->source, &l->beside, error);
 }
 
 /* The file's own preprocessing for an input of another size: the short side of a picture keeps its
@@ -86,7 +82,7 @@ static void scale_preprocess(vgg_preprocess *preprocess, size_t height, size_t w
     size_t before = vgg_size_min(preprocess->height, preprocess->width);
     size_t after = vgg_size_min(height, width);
     if (before != after)
-        preprocess->resize = (preprocess->resize * after + before / 2) / before;
+        preprocess->resize = vgg_scaled_side(preprocess->resize, before, after);
     preprocess->height = height;
     preprocess->width = width;
 }

@@ -197,6 +197,9 @@ static vgg_status create_shown(vgg_loading *l, vgg_error *error) {
         .width = told->width > 0    ? told->width
                  : graph->width > 0 ? graph->width
                                     : l->beside.width,
+        .size_from = told->height == 0 && graph->height == 0 && l->beside.height > 0
+                         ? l->beside.size_from
+                         : NULL,
         .named_as_torchvision = vgg_modules_named_as_torchvision(&l->modules),
     };
     l->origin = told->arch != NULL                                   ? VGG_ORIGIN_TOLD
@@ -233,10 +236,24 @@ static vgg_output choose_output(const vgg_loading *l) {
     return l->source.sigmoid ? VGG_OUTPUT_SIGMOID : VGG_OUTPUT_SOFTMAX;
 }
 
+/* What the folder of a file of weights alone says, as programs put it beside them. */
+static vgg_status read_configs(vgg_loading *l, vgg_error *error) {
+    const vgg_format *format = l->source.format;
+    bool folder = (l->input.kind == VGG_BYTES_FILE || l->input.kind == VGG_BYTES_COPY) &&
+                  (format == &vgg_format_pth || format == &vgg_format_safetensors);
+    size_t classes = last_linear(l)->outputs;
+    if (!folder)
+        return VGG_OK;
+    return vgg_beside_read_configs(&l->source, l->path, l->one_output ? 1 : classes, classes,
+                                   &l->beside, error);
+}
+
 static vgg_status create(vgg_loading *l, vgg_error *error) {
     bool described = l->description.present;
     l->output = choose_output(l);
     vgg_status status = check_classes(l, error);
+    if (status == VGG_OK && !described)
+        status = read_configs(l, error);
     if (status == VGG_OK)
         status = check_batch_norm(l, described ? l->description.batch_norm : l->modules.norms > 0,
                                   error);

@@ -391,13 +391,42 @@ static size_t common_prefix(const vgg_modules *modules) {
     return shared;
 }
 
+/* Whether another tensor is the bias of the same module. */
+static bool has_bias(const vgg_tensor_source *source, const char *name, size_t length) {
+    bool found = false;
+    for (size_t i = 0; !found && i < source->tensor_count; i++) {
+        size_t other;
+        const char *theirs = source->tensors[i].name;
+        found = vgg_role_of(theirs, &other) == VGG_TENSOR_BIAS && other == length &&
+                memcmp(theirs, name, length) == 0;
+    }
+    return found;
+}
+
+/* Whether a vector may be of a module that computes something of what a layer gives, such as a
+ * normalisation without running statistics or a PReLU. That of a loss, which weighs the classes,
+ * has no bias. */
+static bool may_compute(const vgg_tensor_source *source, const vgg_modules *modules,
+                        const vgg_stored_tensor *tensor) {
+    size_t length;
+    if (tensor->dimensions != 1 || vgg_role_of(tensor->name, &length) != VGG_TENSOR_WEIGHT)
+        return false;
+    bool may = tensor->count == 1;
+    for (size_t i = 0; !may && i < modules->count; i++) {
+        may = modules->items[i].outputs == tensor->count &&
+              (i + 1 < modules->count || has_bias(source, tensor->name, length));
+    }
+    return may;
+}
+
 void vgg_modules_pass_over(const vgg_tensor_source *source, vgg_modules *modules) {
     if (modules->count < 2)
         return;
     size_t prefix = common_prefix(modules);
     const char *name = modules->items[0].name;
     for (size_t i = 0; prefix > 0 && i < source->tensor_count; i++) {
-        if (strncmp(source->tensors[i].name, name, prefix) != 0)
+        const vgg_stored_tensor *tensor = &source->tensors[i];
+        if (strncmp(tensor->name, name, prefix) != 0 && !may_compute(source, modules, tensor))
             modules->passed_over[i] = true;
     }
 }

@@ -425,11 +425,22 @@ def test_config_of_hugging_face(net, tmp_path, noise):
     ("[]", ["config.json beside it is no JSON object"]),
     ("{", ["config.json beside it is no JSON object"]),
     (json.dumps({"num_classes": 1000, "classes": NAMES}), ["config.json beside it is of a network with other classes"]),
+    # As many as another layer has outputs.
+    (json.dumps({"num_classes": 8, "classes": NAMES}), ["config.json beside it is of a network with other classes"]),
     (json.dumps({"lr": 0.1, "editor": {"theme": "dark"}}), []),
 ])
 def test_other_configs(text, says, net, tmp_path, noise):
     (tmp_path / "config.json").write_text(text)
     check(weights(net, tmp_path), net, noise, *UNIT, says=says)
+
+
+def test_a_size_that_does_not_fit_is_named(net, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"image_size": 99}))
+    line = complaint(weights(net, tmp_path), "--layout", "paper")
+    assert 'for an input of 99x99 (from "image_size" of config.json)' in line
+    (tmp_path / "config.json").unlink()
+    assert "for an input of 99x99 in layout paper; they do with" in complaint(
+        weights(net, tmp_path), "--layout", "paper", "--input", 99)
 
 
 def test_our_files_need_none(net, tmp_path):
@@ -471,6 +482,15 @@ def spectral_parametrised(net):
     for layer in (net.features[0], net.classifier[0]):
         torch.nn.utils.parametrizations.spectral_norm(layer, n_power_iterations=3)
     return 2, "spectral_norm"
+
+
+def test_each_kind_of_parts_is_said(net, tmp_path, noise):
+    pruned(net)
+    torch.nn.utils.weight_norm(net.classifier[3])
+    path = tmp_path / "net.pth"
+    torch.save(net.state_dict(), path)
+    check(path, net, noise, *UNIT, says=["4 tensors were multiplied out of parts (pruned)",
+                                         "1 tensor was multiplied out of parts (weight_norm)"])
 
 
 @pytest.mark.parametrize("change", [pruned, weight_normed, spectral_normed, spectral_parametrised])

@@ -115,6 +115,16 @@ def test_one_tensor_beside_the_network(photo, pixels, tmp_path):
     assert facts["architecture"] == ("4,M,8,M/8", "shapes") and facts["input"][1] == "told"
 
 
+@pytest.mark.parametrize("module", [nn.GroupNorm(2, 8), nn.PReLU(), nn.PReLU(4), nn.LayerNorm(3)],
+                         ids=["group-norm", "prelu", "prelu-each", "layer-norm"])
+def test_what_computes_beside_the_others_is_not_passed_over(module, photo, tmp_path):
+    """Wherever its name stands: its output is another network's."""
+    state = renamed(plain(), lambda n: f"net.{n}")
+    torch.save({**state, **{f"own.{n}": v for n, v in module.state_dict().items()}}, tmp_path / "net.pth")
+    line = refused("predict", "--model", tmp_path / "net.pth", photo, *UNIT, "--layout", "paper", "--input", SIDE)
+    assert 'do not belong to architecture 4,M,8,M/8: "own.weight"' in line
+
+
 @pytest.mark.parametrize("names", [("conv1_1", "conv2_1", "fc6", "fc7"), ("a", "b", "c", "d"),
                                    ("features.0", "features.3", "classifier.fc1", "classifier.fc2")])
 def test_linear_layers_without_numbers(names, photo, pixels, tmp_path):

@@ -70,7 +70,10 @@ static json_t *tell_tensor(telling *t, const vgg_pickle_value *value) {
     vgg_pickle_array array;
     vgg_error reason;
     vgg_status status = VGG_ERROR_FORMAT;
-    if (value->kind == VGG_PICKLE_TENSOR)
+    size_t dimensions;
+    /* One of many values has dimensions here, and need not be brought together. */
+    bool few = vgg_pth_is_tensor(t->pickle, value, &dimensions) && dimensions == 0;
+    if (value->kind == VGG_PICKLE_TENSOR && few)
         status = vgg_pth_take_tensor(t->source, t->pickle, value, t->storages, &tensor, &reason);
     else if (vgg_pickle_array_read(t->pickle, value, &array) && array.type != NULL &&
              array.count <= FEW_VALUES)
