@@ -92,53 +92,6 @@ static vgg_status name_fields(vgg_tensor_source *source, vgg_error *error) {
     return status;
 }
 
-/* The numbers of "conv1_2.weight" or "fc6.weight"; which: 2 or 1, 0 for another name. */
-static size_t numbers_of(const char *name, unsigned numbers[2], const char **field) {
-    int end = 0;
-    if (sscanf(name, "conv%4u_%4u.%n", &numbers[0], &numbers[1], &end) == 2 && end > 0) {
-        *field = name + end;
-        return 2;
-    }
-    end = 0;
-    if (sscanf(name, "fc%4u.%n", &numbers[0], &end) == 1 && end > 0) {
-        *field = name + end;
-        return 1;
-    }
-    return 0;
-}
-
-/* The names of the paper's authors, in which a block of convolutions ends in a max-pool, as
- * torchvision's, in which a convolution takes two indices and a max-pool one. */
-static vgg_status name_layers(vgg_tensor_source *source, vgg_error *error) {
-    unsigned numbers[2], before[2] = {0, 0}, first_linear = 0;
-    size_t index = 0, feature = 0;
-    const char *field;
-    for (size_t i = 0; i < source->tensor_count; i++) {
-        if (numbers_of(source->tensors[i].name, numbers, &field) == 0)
-            return VGG_OK;
-    }
-    vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < source->tensor_count; i++) {
-        vgg_stored_tensor *tensor = &source->tensors[i];
-        char name[MODULE_TEXT + 16];
-        if (numbers_of(tensor->name, numbers, &field) == 1) {
-            first_linear = first_linear == 0 ? numbers[0] : first_linear;
-            snprintf(name, sizeof name, "classifier.%u.%.16s", 3 * (numbers[0] - first_linear),
-                     field);
-        } else {
-            if (numbers[0] != before[0] || numbers[1] != before[1]) {
-                feature += before[0] != 0 && numbers[0] != before[0];
-                index = feature;
-                feature += 2;
-            }
-            memcpy(before, numbers, sizeof before);
-            snprintf(name, sizeof name, "features.%zu.%.16s", index, field);
-        }
-        status = rename_tensor(tensor, name, error);
-    }
-    return status;
-}
-
 /* ---- layout ---- */
 
 typedef enum kernel_order { ORDER_PYTORCH, ORDER_LAST, ORDER_UNKNOWN } kernel_order;
@@ -243,7 +196,5 @@ vgg_status vgg_numpy_arrange(vgg_tensor_source *source, vgg_error *error) {
         !vgg_remarks_add(&source->remarks,
                          "kernels are (row, column, input, output), and were turned"))
         status = vgg_fail_memory(error, "a remark", 0);
-    if (status == VGG_OK)
-        status = name_fields(source, error);
-    return status == VGG_OK ? name_layers(source, error) : status;
+    return status == VGG_OK ? name_fields(source, error) : status;
 }
