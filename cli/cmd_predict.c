@@ -236,6 +236,17 @@ static int predict_all(predict_state *state) {
     return state->failed > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }
 
+/* Says what lies in the folders and is no picture, before anything is predicted. */
+static void note_left_out(const predict_options *o, char **images, size_t count) {
+    vgg_cli_predict_walk walk = {.operands = images, .count = count, .passed = o->sort_into};
+    do {
+        while (vgg_cli_predict_walk_next(&walk) != NULL) {
+        }
+    } while (vgg_cli_predict_walk_paused(&walk));
+    vgg_cli_left_out_note(&walk.left_out, "predict");
+    vgg_cli_predict_walk_end(&walk);
+}
+
 static vgg_cli_predict_format format_of(const char *name) {
     if (strcmp(name, "json") == 0)
         return VGG_CLI_PREDICT_JSON;
@@ -267,9 +278,10 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     state.best = calloc(state.top, sizeof *state.best);
     if (state.best == NULL)
         vgg_cli_complain("predict", "out of memory for %zu predictions", state.top);
-    else if (vgg_cli_sorting_begin(&state.sorting, model, images, count))
+    else if (vgg_cli_sorting_begin(&state.sorting, model, images, count)) {
+        note_left_out(o, images, count);
         status = predict_all(&state);
-    vgg_cli_left_out_note(&state.walk.left_out, "predict");
+    }
     vgg_cli_predict_walk_end(&state.walk);
     vgg_cli_sorting_end(&state.sorting);
     free(state.best);

@@ -270,3 +270,16 @@ def test_pictures_are_written_as_they_come(model, picture):
         assert process.stdout.readline().startswith(b"-,1,")
         process.stdout.read()
         assert process.wait(60) == 0
+
+
+def test_what_is_left_out_is_said_first(model, picture, tmp_path):
+    """Counted by kind, in one line, before a picture is looked at."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(picture, tmp_path / folder / "2.png")
+        (tmp_path / folder / "notes.txt").write_text("x")
+    (tmp_path / "a" / "1.png").write_bytes(b"no picture")
+    done = vgg("predict", "--model", model, tmp_path / "a", tmp_path / "b", status=3)
+    lines = done.err.splitlines()
+    assert lines[0] == "vgg predict: note: left out: 2 .txt"
+    assert len(lines) == 2 and "1.png" in lines[1]
