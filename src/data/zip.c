@@ -14,11 +14,16 @@
 #include "data/archive_input.h"
 #include "data/unpack.h"
 
+/* Small pictures are written together. */
+#define TOGETHER ((size_t)64 << 10)
+
 typedef struct unzipping {
     const char *path, *folder;
     struct archive *archive;
-    int to;       /* descriptor of the temporary file */
-    size_t at;    /* bytes in it */
+    int to;    /* descriptor of the temporary file */
+    size_t at; /* bytes in it, and in: */
+    unsigned char *waiting;
+    size_t waiting_count;
     size_t limit; /* of them */
     vgg_error *error;
 } unzipping;
@@ -42,6 +47,26 @@ static vgg_status fail_encrypted(const unzipping *zip, const vgg_entry *file) {
                     file->path);
 }
 
+static vgg_status write_waiting(unzipping *zip) {
+    size_t count = zip->waiting_count;
+    zip->waiting_count = 0;
+    return vgg_temporary_write(zip->to, zip->path, zip->folder, zip->waiting, count, zip->error);
+}
+
+/* Appends bytes to the temporary file. */
+static vgg_status put(unzipping *zip, const void *bytes, size_t size) {
+    vgg_status status = VGG_OK;
+    if (size > TOGETHER - zip->waiting_count)
+        status = write_waiting(zip);
+    if (status != VGG_OK)
+        return status;
+    if (size > TOGETHER)
+        return vgg_temporary_write(zip->to, zip->path, zip->folder, bytes, size, zip->error);
+    memcpy(zip->waiting + zip->waiting_count, bytes, size);
+    zip->waiting_count += size;
+    return VGG_OK;
+}
+
 /* Appends the bytes of a file to the temporary one. */
 static vgg_status copy_file(unzipping *zip, vgg_entry *file) {
     size_t begin = zip->at;
@@ -61,8 +86,7 @@ static vgg_status copy_file(unzipping *zip, vgg_entry *file) {
                             "%s: unpacks to more than %zu bytes, which is refused for a file of "
                             "its size",
                             zip->path, zip->limit);
-        vgg_status status =
-            vgg_temporary_write(zip->to, zip->path, zip->folder, block, size, zip->error);
+        vgg_status status = size > 0 ? put(zip, block, size) : VGG_OK;
         if (status != VGG_OK)
             return status;
     }
@@ -106,11 +130,16 @@ static vgg_status unzip(unzipping *zip, vgg_archive_input *input, vgg_archive_in
         return vgg_fail_archive(zip->archive, zip->path, "cannot be read as a zip archive",
                                 zip->error);
     vgg_status status = vgg_temporary_open(zip->folder, &zip->to, zip->error);
-    if (status == VGG_OK)
-        status =
-            vgg_temporary_write(zip->to, zip->path, zip->folder, first, sizeof first, zip->error);
+    if (status != VGG_OK)
+        return status;
+    zip->waiting = vgg_malloc(TOGETHER);
+    if (zip->waiting == NULL)
+        return vgg_fail_memory(zip->error, zip->path, TOGETHER);
+    status = put(zip, first, sizeof first);
     zip->at = sizeof first;
-    return status == VGG_OK ? read_entries(zip, input->entry, list) : status;
+    if (status == VGG_OK)
+        status = read_entries(zip, input->entry, list);
+    return status == VGG_OK ? write_waiting(zip) : status;
 }
 
 vgg_status vgg_zip_index(const char *path, const char *folder, int *descriptor,
@@ -127,6 +156,7 @@ vgg_status vgg_zip_index(const char *path, const char *folder, int *descriptor,
     status =
         input != NULL ? unzip(&zip, input, list) : vgg_fail_memory(error, path, VGG_UNPACK_MEMORY);
     vgg_archive_input_free(input);
+    vgg_free(zip.waiting);
     close(from);
     *descriptor = zip.to;
     return status;
