@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/shared_options.h"
 #include "cli/summary_table.h"
+#include "cli/summary_trunk.h"
 #include "vgg/vgg.h"
 
 typedef struct summary_options {
@@ -115,6 +116,10 @@ static int print_summary(const vgg_network *network, const summary_options *o) {
 static int summarise_one(const summary_options *o, const vgg_cli_network_source *source) {
     vgg_cli_network opened;
     int status = vgg_cli_network_open("summary", source, &opened);
+    /* Of a file without a classifier, which has been complained about, the layers that are there.
+     */
+    if (status == VGG_CLI_FAILURE && source->path != NULL && strcmp(o->format, "json") != 0)
+        vgg_cli_summary_trunk(source);
     if (status != VGG_CLI_OK)
         return status;
     status = print_summary(opened.network, o);

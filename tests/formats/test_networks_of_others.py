@@ -151,6 +151,17 @@ def test_no_classifier(tmp_path, photo):
 # ---- heads ---------------------------------------------------------------------------------------
 
 
+def test_summary_without_a_classifier(tmp_path):
+    """The table has the layers that are there."""
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 8, 3))
+    torch.save({f"features.{k}": v for k, v in net.state_dict().items()}, tmp_path / "net.pth")
+    done = subprocess.run([PROGRAM, "summary", tmp_path / "net.pth"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "has no classifier" in done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if "-1" in line]
+    assert [(row[0], row[-1]) for row in rows] == [("Conv2d-1", "168"), ("BatchNorm2d-2", "12"), ("Conv2d-3", "440")]
+    assert "Total params: 620" in done.stdout
+
+
 def test_linear_behind_linear(photo, pixels, tmp_path):
     """The numbers 3 and 4 leave no room for a ReLU; behind a name there may be one."""
     net = plain(nn.Linear(128, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 6), nn.Linear(6, 3))
