@@ -221,7 +221,7 @@ void vgg_cli_train_network_options(vgg_cli_train_options *o,
          .value = &o->input,
          .given = &o->given.input,
          .help = "size of the network's input: CxHxW, HxW or N",
-         .fallback = "the pictures' size when all have the same of at most 64, else 128; channels "
+         .fallback = "the pictures' size when all have the same of at most 64, else 96; channels "
                      "as in the data"},
         {.type = VGG_CLI_CHOICE,
          .name = "preprocess",

@@ -107,6 +107,8 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
         o->batch_norm = o->arch == NULL && suggestion.batch_norm;
     if (!o->given.dropout && o->arch == NULL)
         o->dropout = suggestion.dropout;
+    if (!o->given.layout && o->arch == NULL)
+        o->layout = vgg_layout_name(suggestion.layout);
     if (o->arch == NULL)
         o->arch = suggestion.arch;
     return VGG_CLI_OK;

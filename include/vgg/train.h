@@ -295,11 +295,12 @@ typedef struct vgg_suggestion {
     size_t epochs; /* that it takes to learn from so many pictures of a class, shown in random views
                     * with a rate that ends at nothing */
     bool few;      /* the pictures are few: they have to be shown in many views */
+    vgg_layout layout;
 } vgg_suggestion;
 
 /* The suggestion for a data set of which vgg_dataset_describe said `info`. channels, height and
  * width: what is decided of the input already, or 0; its size is otherwise the pictures' own when
- * all have the same of at most 64, else 128. The strings are constant. */
+ * all have the same of at most 64, else 96. The strings are constant. */
 VGG_API vgg_status vgg_train_suggest(const vgg_dataset_info *info, size_t channels, size_t height,
                                      size_t width, vgg_suggestion *suggestion, vgg_error *error);
 

@@ -11,26 +11,31 @@
 typedef struct suggestion_row {
     size_t below, most;
     const char *arch;
+    vgg_layout layout;
     double dropout;
     size_t epochs;
 } suggestion_row;
 
-/* Four to eight layers. The first halves its input three times, the second five times. */
+/* Eight layers each. The first halves its input three times; the second does so four times, and
+ * averages what is left of it, so that it has few weights for few pictures. */
 #define SMALL_ARCH "32,32,M,64,64,M,128,128,M/256"
-#define LARGE_ARCH "32,M,64,M,128,128,M,256,256,M,256,256,M/256"
+#define LARGE_ARCH "32,M,64,M,128,128,M,256,256,M,256,256"
 
 static const suggestion_row rows[] = {
-    {64, 100, SMALL_ARCH, 0.2, 100},           {64, 1000, SMALL_ARCH, 0.2, 40},
-    {64, SIZE_MAX, SMALL_ARCH, 0.2, 20},       {SIZE_MAX, 100, LARGE_ARCH, 0.2, 100},
-    {SIZE_MAX, 300, LARGE_ARCH, 0.2, 60},      {SIZE_MAX, 1000, LARGE_ARCH, 0.2, 40},
-    {SIZE_MAX, SIZE_MAX, LARGE_ARCH, 0.2, 30},
+    {64, 100, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 100},
+    {64, 1000, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 40},
+    {64, SIZE_MAX, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 20},
+    {SIZE_MAX, 100, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 200},
+    {SIZE_MAX, 200, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 80},
+    {SIZE_MAX, 1000, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 40},
+    {SIZE_MAX, SIZE_MAX, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 30},
 };
 
 /* Fewer pictures than this are few. */
 #define FEW_PICTURES 20000
 /* Pictures of one size up to this are taken as they are; others become this large. */
 #define OWN_SIZE_MOST 64
-#define DEFAULT_SIDE 128
+#define DEFAULT_SIDE 96
 
 static void suggest_input(const vgg_dataset_info *info, vgg_suggestion *suggestion) {
     if (suggestion->channels == 0)
@@ -71,6 +76,7 @@ vgg_status vgg_train_suggest(const vgg_dataset_info *info, size_t channels, size
     suggest_input(&known, &own);
     const suggestion_row *row = find_row(&known, &own);
     own.arch = row->arch;
+    own.layout = row->layout;
     own.batch_norm = true;
     own.dropout = row->dropout;
     own.epochs = row->epochs;
