@@ -7,6 +7,7 @@
 
 #include "vgg/data.h"
 #include "vgg/model.h"
+#include "vgg/scores.h"
 #include "vgg/status.h"
 #include "vgg/threads.h"
 
@@ -122,6 +123,10 @@ VGG_API vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *
 
 /* ---- measuring ---- */
 
+/* Hears of a picture of the data set: its name, the number of its class and its logits, NULL when
+ * it could not be read. In the order of the data; false stops with VGG_ERROR_STOPPED. */
+typedef bool vgg_score_callback(void *user, const char *name, size_t truth, const float *logits);
+
 typedef struct vgg_eval_options {
     size_t struct_size;         /* set by vgg_eval_options_init */
     size_t batch;               /* default 32 */
@@ -136,6 +141,12 @@ typedef struct vgg_eval_options {
     vgg_warning_callback *warn;  /* as in vgg_loader_options, default NULL */
     void *warn_user;
     vgg_protocol protocol; /* default VGG_PROTOCOL_CENTER */
+    vgg_scores *scores; /* of kind VGG_SCORE_LOGITS and with the classes of the model: each picture
+                         * is added, also those that cannot be read. Default NULL */
+    vgg_score_callback *scored; /* default NULL */
+    void *scored_user;
+    size_t first; /* this picture of the data set is the first that is measured; a multiple of
+                   * batch. Default 0 */
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
@@ -148,7 +159,9 @@ typedef struct vgg_eval_result {
 } vgg_eval_result;
 
 /* Evaluates in VGG_MODE_EVAL. The data set must have the classes of the model, in its order: open
- * it with the model's class names in vgg_dataset_options. */
+ * it with the model's class names in vgg_dataset_options. The logits of a picture have the same
+ * bits whichever picture is the first, as long as the batch is the same. VGG_ERROR_FORMAT when not
+ * one picture could be read, unless `first` left some out: then the fractions are NaN. */
 VGG_API vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
                                 const vgg_eval_options *options, vgg_eval_result *result,
                                 vgg_error *error);

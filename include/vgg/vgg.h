@@ -13,6 +13,7 @@
 #include "vgg/plan.h"
 #include "vgg/predict.h"
 #include "vgg/run.h"
+#include "vgg/scores.h"
 #include "vgg/status.h"
 #include "vgg/stream.h"
 #include "vgg/threads.h"

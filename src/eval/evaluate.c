@@ -11,6 +11,7 @@
 #include "vgg/loss.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
+#include "vgg/scores.h"
 
 void vgg_eval_options_init(vgg_eval_options *options, size_t size) {
     const vgg_eval_options defaults = {.struct_size = size, .batch = 32};
@@ -23,42 +24,99 @@ typedef struct eval_tally {
     double loss;
 } eval_tally;
 
-static void count_batch(eval_tally *tally, const float *logits, const vgg_batch *batch,
-                        size_t classes) {
-    for (size_t n = 0; n < batch->count; n++) {
-        const float *row = logits + n * classes;
-        size_t rank = vgg_rank(row, classes, batch->classes[n]);
-        tally->top1 += rank < 1;
-        tally->top5 += rank < 5;
-        /* Picture by picture, so that the sum does not depend on the batch. */
-        tally->loss += vgg_cross_entropy(row, &batch->classes[n], 1, classes, NULL);
+static void count_picture(eval_tally *tally, const float *row, size_t truth, size_t classes) {
+    size_t rank = vgg_rank(row, classes, truth);
+    tally->top1 += rank < 1;
+    tally->top5 += rank < 5;
+    /* Picture by picture, so that the sum does not depend on the batch. */
+    tally->loss += vgg_cross_entropy(row, &truth, 1, classes, NULL);
+}
+
+static vgg_status fail_not_finite(vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_NUMERIC,
+                    "the model's results are not finite numbers; its weights may be damaged");
+}
+
+/* Tells of a picture; its row is NULL when it could not be read. */
+static vgg_status tell(const vgg_dataset *dataset, const vgg_eval_options *options, size_t item,
+                       const float *row, vgg_error *error) {
+    const char *name = vgg_dataset_item_name(dataset, item);
+    size_t truth = vgg_dataset_item_class(dataset, item);
+    vgg_status status = VGG_OK;
+    if (options->scores != NULL && row != NULL)
+        status = vgg_scores_add(options->scores, name, truth, row, error);
+    else if (options->scores != NULL)
+        status = vgg_scores_add_unreadable(options->scores, name, truth, error);
+    if (status == VGG_ERROR_NUMERIC)
+        return fail_not_finite(error);
+    if (status == VGG_OK && options->scored != NULL &&
+        !options->scored(options->scored_user, name, truth, row))
+        status = vgg_fail(error, VGG_ERROR_STOPPED, "stopped at %s", name);
+    return status;
+}
+
+/* Counts the batch, and tells of its pictures: items `first` up to `end` of the data set, of which
+ * the batch has those that could be read, in their order. */
+static vgg_status take_batch(eval_tally *tally, const float *logits, const vgg_batch *batch,
+                             const vgg_dataset *dataset, const vgg_eval_options *options,
+                             size_t first, size_t end, vgg_error *error) {
+    size_t classes = vgg_dataset_class_count(dataset), n = 0;
+    vgg_status status = VGG_OK;
+    for (size_t item = first; status == VGG_OK && item < end; item++) {
+        const float *row = NULL;
+        if (n < batch->count && batch->items[n] == item) {
+            row = logits + n * classes;
+            count_picture(tally, row, batch->classes[n], classes);
+            n++;
+        }
+        status = tell(dataset, options, item, row, error);
     }
     tally->images += batch->count;
+    tally->skipped += batch->skipped;
+    return status;
 }
 
 static vgg_status run_batches(vgg_plan *plan, vgg_loader *loader, float *logits,
-                              const vgg_protocol_room *room, size_t total,
+                              const vgg_protocol_room *room, const vgg_dataset *dataset,
                               const vgg_eval_options *options, eval_tally *tally,
                               vgg_error *error) {
-    vgg_status status = vgg_loader_start(loader, 0, 0, error);
+    size_t done = options->first, total = vgg_dataset_count(dataset);
+    vgg_status status = vgg_loader_start(loader, 0, done / options->batch, error);
     while (status == VGG_OK) {
         const vgg_batch *batch;
         status = vgg_loader_next(loader, &batch, error);
         if (status != VGG_OK || batch == NULL)
             break;
-        tally->skipped += batch->skipped;
         if (batch->count > 0)
             status = vgg_protocol_forward(plan, options->protocol, room, batch->inputs,
                                           batch->count, logits, error);
+        size_t end = done + batch->count + batch->skipped;
         if (status == VGG_OK)
-            count_batch(tally, logits, batch, room->classes);
-        size_t done = tally->images + tally->skipped;
+            status = take_batch(tally, logits, batch, dataset, options, done, end, error);
+        done = end;
         if (status == VGG_OK && options->progress != NULL &&
             !options->progress(options->user, done, total))
             status = vgg_fail(error, VGG_ERROR_STOPPED, "stopped after %zu of %zu pictures", done,
                               total);
     }
     return status;
+}
+
+/* Scores and the picture to begin with. */
+static vgg_status check_scoring(const vgg_dataset *dataset, const vgg_eval_options *options,
+                                vgg_error *error) {
+    const vgg_scores *scores = options->scores;
+    if (options->first % options->batch != 0 || options->first > vgg_dataset_count(dataset))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "picture %zu of %zu as the first, expected a multiple of the batch, %zu",
+                        options->first, vgg_dataset_count(dataset), options->batch);
+    if (scores != NULL && vgg_scores_kind(scores) != VGG_SCORE_LOGITS)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "the scores are of kind %d, expected logits",
+                        (int)vgg_scores_kind(scores));
+    if (scores != NULL && vgg_scores_class_count(scores) != vgg_dataset_class_count(dataset))
+        return vgg_fail(error, VGG_ERROR_SHAPE, "the scores have %zu classes, the data %zu",
+                        vgg_scores_class_count(scores), vgg_dataset_class_count(dataset));
+    return VGG_OK;
 }
 
 static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
@@ -77,7 +135,7 @@ static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the model does not say how its input is preprocessed; name a preset "
                         "(torchvision, caffe, paper, unit or signed) when loading it");
-    return VGG_OK;
+    return check_scoring(dataset, options, error);
 }
 
 static vgg_status create_loader(const vgg_model *model, const vgg_dataset *dataset,
@@ -146,8 +204,7 @@ static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
     if (status == VGG_OK)
         status = create_loader(model, dataset, options, threads, &loader, error);
     if (status == VGG_OK)
-        status = run_batches(plan, loader, logits, &room, vgg_dataset_count(dataset), options,
-                             tally, error);
+        status = run_batches(plan, loader, logits, &room, dataset, options, tally, error);
     vgg_loader_free(loader);
     vgg_plan_free(plan);
     vgg_threads_free(own_threads);
@@ -174,12 +231,11 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
         status = measure(model, dataset, &options, &tally, error);
     if (status != VGG_OK)
         return status;
-    if (tally.images == 0)
+    if (tally.images == 0 && options.first == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
                         tally.skipped);
-    if (!isfinite(tally.loss))
-        return vgg_fail(error, VGG_ERROR_NUMERIC,
-                        "the model's results are not finite numbers; its weights may be damaged");
+    if (tally.images > 0 && !isfinite(tally.loss))
+        return fail_not_finite(error);
     double images = (double)tally.images;
     const vgg_eval_result found = {.struct_size = sizeof found,
                                    .images = tally.images,

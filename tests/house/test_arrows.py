@@ -16,6 +16,7 @@ BELOW = {
     "data": {"base"},
     "formats": {"nn", "kernels", "base"},
     "model": {"formats", "nn", "kernels", "base"},
+    "scores": {"formats", "nn", "kernels", "base"},
     "train": {"nn", "kernels", "base"},
     "eval": {"nn", "kernels", "base"},
 }
@@ -23,7 +24,7 @@ BELOW = {
 NETWORK = {"status.h", "network.h", "plan.h", "loss.h"}
 PICTURES = {"status.h", "image.h"}
 MODEL = NETWORK | PICTURES | {"model.h", "inspect.h", "stream.h"}
-USE = MODEL | {"data.h", "predict.h"}
+USE = MODEL | {"data.h", "predict.h", "scores.h"}
 PUBLIC = {
     "base": {"status.h", "file.h", "memory.h", "stream.h", "threads.h"},
     "kernels": {"status.h"},
@@ -32,6 +33,7 @@ PUBLIC = {
     "data": PICTURES | {"data.h"},
     "formats": {"status.h", "network.h", "stream.h"},
     "model": MODEL,
+    "scores": {"status.h", "loss.h", "scores.h"},
     "train": USE | {"run.h", "train.h"},
     "eval": USE,
 }

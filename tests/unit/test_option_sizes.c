@@ -5,6 +5,7 @@
 #include "pictures.h"
 #include "vgg/inspect.h"
 #include "vgg/predict.h"
+#include "vgg/scores.h"
 
 static vgg_model *model;
 static vgg_preprocess preprocess;
@@ -33,6 +34,7 @@ INIT(decode_options)
 INIT(loader_options)
 INIT(predictor_options)
 INIT(eval_options)
+INIT(scores_options)
 INIT(train_options)
 INIT(run_options)
 INIT(optimiser_options)
@@ -197,6 +199,13 @@ static vgg_status use_train(const void *options, vgg_error *error) {
     return train(options, NULL, error);
 }
 
+static vgg_status use_scores(const void *options, vgg_error *error) {
+    vgg_scores *scores = NULL;
+    vgg_status status = vgg_scores_create(NULL, 2, options, &scores, error);
+    vgg_scores_free(scores);
+    return status;
+}
+
 static vgg_status use_run(const void *options, vgg_error *error) {
     vgg_run *run = NULL;
     vgg_status status = vgg_run_open(in_folder("run"), options, &run, error);
@@ -308,6 +317,7 @@ static const options_case options_cases[] = {
     ROW(loader_options, sizeof(size_t), use_loader),
     ROW(predictor_options, sizeof(size_t), use_predictor),
     ROW(eval_options, sizeof(size_t), use_evaluate),
+    ROW(scores_options, sizeof(size_t), use_scores),
     ROW(train_options, sizeof(size_t), use_train),
     ROW(train_options, sizeof(size_t), use_trainer),
     ROW(run_options, sizeof(size_t), use_run),

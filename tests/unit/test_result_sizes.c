@@ -5,8 +5,10 @@
 #include "pictures.h"
 #include "vgg/inspect.h"
 #include "vgg/predict.h"
+#include "vgg/scores.h"
 
 static vgg_model *model;
+static vgg_scores *scores; /* of two classes and two pictures */
 
 static vgg_status train(const vgg_train_options *options, vgg_train_result *result,
                         vgg_error *error) {
@@ -80,6 +82,22 @@ static vgg_status ask_op(void *result, vgg_error *error) {
     return status;
 }
 
+static vgg_status ask_figures(void *result, vgg_error *error) {
+    return vgg_scores_figures(scores, result, error);
+}
+
+static vgg_status ask_class(void *result, vgg_error *error) {
+    return vgg_scores_class(scores, 1, result, error);
+}
+
+static vgg_status ask_scored(void *result, vgg_error *error) {
+    return vgg_scores_picture(scores, 0, result, error);
+}
+
+static vgg_status ask_comparison(void *result, vgg_error *error) {
+    return vgg_scores_compare(scores, scores, result, error);
+}
+
 #define RESULT(type, ask)                                                                          \
     { #type, sizeof(type), sizeof(type), ask }
 
@@ -95,6 +113,10 @@ static const result_case result_cases[] = {
      ask_progress},
     RESULT(vgg_suggestion, ask_suggestion),
     RESULT(vgg_preprocess, ask_preset),
+    RESULT(vgg_score_figures, ask_figures),
+    RESULT(vgg_class_figures, ask_class),
+    RESULT(vgg_scored_picture, ask_scored),
+    RESULT(vgg_score_comparison, ask_comparison),
 };
 enum { RESULT_CASES = sizeof result_cases / sizeof *result_cases };
 
@@ -255,10 +277,15 @@ static int set_up(void **state) {
     fill_tensor(broken, "features.0.weight", 0);
     assert_ok(vgg_model_save(broken, in_folder("broken.safetensors"), &error), error);
     vgg_model_free(broken);
+    const float row[] = {1, 2};
+    assert_ok(vgg_scores_create(NULL, 2, NULL, &scores, &error), error);
+    assert_ok(vgg_scores_add(scores, "a", 0, row, &error), error);
+    assert_ok(vgg_scores_add(scores, "b", 1, row, &error), error);
     return 0;
 }
 
 static int tear_down(void **state) {
+    vgg_scores_free(scores);
     vgg_model_free(model);
     return close_pictures(state);
 }
