@@ -49,6 +49,17 @@ VGG_API const char *const *vgg_model_class_names(const vgg_model *model); /* NUL
 VGG_API vgg_output vgg_model_output(const vgg_model *model);
 VGG_API vgg_status vgg_model_set_output(vgg_model *model, vgg_output output, vgg_error *error);
 
+/* What the network's logits are divided by before they become probabilities, 1 unless the file or
+ * the caller says otherwise: fitted on a validation part (vgg_scores_fit_temperature), it makes
+ * probabilities of confidences and leaves the order of the classes alone. Predicting and measuring
+ * hand out the divided logits. It travels with the model: files of safetensors and PyTorch keep it
+ * as "vgg.temperature"; in the others, and under names_from, the last layer's weights are divided
+ * by it. Training forgets it, and so does vgg_model_adapt. */
+VGG_API double vgg_model_temperature(const vgg_model *model);
+/* VGG_ERROR_ARGUMENT for one that is not a finite number above 0. */
+VGG_API vgg_status vgg_model_set_temperature(vgg_model *model, double temperature,
+                                             vgg_error *error);
+
 /* A copy of the model for other classes, to train from there: its last layer is new, initialised by
  * "kaiming" with the seed, and the rest, with the preprocessing, that of the model. class_names may
  * be NULL. */

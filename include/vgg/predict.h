@@ -106,7 +106,7 @@ typedef struct vgg_predict_result {
     const vgg_error *error;     /* why there is no result; NULL: there is one */
     const vgg_prediction *best; /* as of vgg_predict_image; `found` of them */
     size_t found;
-    const float *logits; /* of all classes */
+    const float *logits; /* of all classes, divided by the model's temperature */
     const char *warning; /* as of vgg_decode_options.warn; NULL: none */
 } vgg_predict_result;
 

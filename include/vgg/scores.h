@@ -85,6 +85,47 @@ VGG_API vgg_status vgg_scores_picture(const vgg_scores *scores, size_t picture,
 VGG_API vgg_status vgg_scores_probabilities(const vgg_scores *scores, size_t picture,
                                             float *probabilities, vgg_error *error);
 
+/* ---- files ---- */
+
+/* Writes them as CSV or as NumPy's arrays, as the ending says, .csv or .npz. The scores of each
+ * class need rows, and are written so that reading gives the same bits. A file appears whole or not
+ * at all.
+ *
+ * A CSV file has a line for each picture, in their order: its name, the names of its class and of
+ * the predicted one, the confidence, and, of each class, "logit:NAME" or "probability:NAME"; what
+ * is not known is left out. A name that several classes have is followed by # and the number of the
+ * class. Pictures that could not be read have a name and a class alone.
+ *
+ * An .npz file has `names`, `labels` and `predicted` (numbers of classes), `classes`, `logits` or
+ * `probabilities`, and `unreadable`, `unreadable_labels`, `unreadable_before`: names, classes, and
+ * how many others come before. VGG_ERROR_UNSUPPORTED when the library was built without NumPy's
+ * files. */
+VGG_API vgg_status vgg_scores_write(const vgg_scores *scores, const char *path, vgg_error *error);
+
+typedef struct vgg_scores_read_options {
+    size_t struct_size;             /* set by vgg_scores_read_options_init */
+    const char *const *class_names; /* what the classes of the file must be, in its order; default
+                                     * NULL: any */
+    size_t classes;                 /* of them */
+    bool rows;                      /* as in vgg_scores_options, default false */
+} vgg_scores_read_options;
+
+VGG_API void vgg_scores_read_options_init(vgg_scores_read_options *options, size_t size);
+
+/* Reads such a file, or one of another program:
+ *   CSV whose first line calls a column truth (true, label, target, y_true, actual, class) and one
+ *     predicted (prediction, pred, y_pred), or a column for each class by its name, alone or behind
+ *     "logit", "probability", "prob", "proba", "score" or "p" and one of ":_- ./"; and perhaps one
+ *     name (image, file, path, id, picture). Classes are named or numbered;
+ *   .npz with `labels` (truth, y_true, targets, y) and `logits`, `probabilities` (probs, proba),
+ *     `scores` (y_score) or `predicted` (predictions, y_pred, preds), perhaps `names` (files,
+ *     paths) and `classes` (class_names).
+ * Scores that are not called logits or probabilities are probabilities when each picture's are
+ * within 0 and 1 and 1 together. Without columns of classes, those are the classes that truth and
+ * prediction name, in the order of their names. options may be NULL. */
+VGG_API vgg_status vgg_scores_read(const char *path, const vgg_scores_read_options *options,
+                                   vgg_scores **scores, vgg_error *error);
+
 /* ---- figures ---- */
 
 /* Of all pictures. Figures that nothing defines, such as those of probabilities that are not known,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/memory.h"
@@ -33,78 +34,16 @@ static vgg_status add_row(vgg_table *table, vgg_row row, const char *name, vgg_e
     return VGG_OK;
 }
 
-/* A zero would end the text early; in other encodings than UTF-8 every other byte is one. */
-static vgg_status check_text(const char *text, size_t size, const char *name, vgg_error *error) {
-    size_t length = strlen(text);
-    if (length == size)
-        return VGG_OK;
-    return vgg_fail(error, VGG_ERROR_FORMAT, "%s: byte %zu is 0; expected text in UTF-8", name,
-                    length);
-}
-
 /* ---- CSV ---- */
 
-typedef struct csv_reader {
-    const char *name;
-    char *at;
-    size_t line; /* of the record, from 1 */
-    size_t next_line;
-    char *fields[COLUMNS_MOST];
-    size_t count;
-    size_t picture, label, part; /* columns; part may be COLUMNS_MOST */
+typedef struct table_reader {
+    vgg_csv csv;
+    size_t picture, label, part; /* columns; COLUMNS_MOST: there is none, of a part alone */
     vgg_error *error;
-} csv_reader;
+} table_reader;
 
-static vgg_status fail_line(const csv_reader *csv, const char *what) {
-    return vgg_fail(csv->error, VGG_ERROR_FORMAT, "%s: line %zu %s", csv->name, csv->line, what);
-}
-
-/* A field in quotes, whose doubled quotes become one, in place; csv->at is behind the first. */
-static vgg_status read_quoted(csv_reader *csv) {
-    char *to = csv->at;
-    csv->fields[csv->count++] = to;
-    for (;; csv->at++) {
-        if (*csv->at == '\0')
-            return fail_line(csv, "begins a field in quotes that does not end");
-        if (*csv->at == '"' && csv->at[1] != '"')
-            break;
-        csv->at += *csv->at == '"';
-        csv->next_line += *csv->at == '\n';
-        *to++ = *csv->at;
-    }
-    csv->at++;
-    bool ends = *csv->at == '\0' || strchr(",\r\n", *csv->at) != NULL;
-    *to = '\0';
-    return ends ? VGG_OK : fail_line(csv, "goes on behind the quotes of a field");
-}
-
-/* The fields of the next record, which end where csv->at then is: *more is false at the end. */
-static vgg_status read_record(csv_reader *csv, bool *more) {
-    csv->count = 0;
-    csv->line = csv->next_line;
-    *more = *csv->at != '\0';
-    for (bool in_record = *more; in_record;) {
-        vgg_status status = VGG_OK;
-        if (csv->count == COLUMNS_MOST)
-            return fail_line(csv, "has more than 64 fields");
-        if (*csv->at == '"') {
-            csv->at++;
-            status = read_quoted(csv);
-        } else {
-            csv->fields[csv->count++] = csv->at;
-            csv->at += strcspn(csv->at, ",\r\n");
-        }
-        if (status != VGG_OK)
-            return status;
-        char end = *csv->at;
-        in_record = end == ',';
-        *csv->at = '\0';
-        csv->at += end != '\0';
-        if (end == '\r' && *csv->at == '\n')
-            csv->at++;
-        csv->next_line += end == '\r' || end == '\n';
-    }
-    return VGG_OK;
+static vgg_status fail_line(const table_reader *reader, const char *what) {
+    return vgg_csv_fail(&reader->csv, what, reader->error);
 }
 
 static bool is_one_of(const char *word, const char *const *words) {
@@ -126,7 +65,7 @@ static const char *const part_words[] = {"split",     "set",      "part",  "subs
                                          "partition", "data set", "usage", NULL};
 
 /* The first column that is called by one of the words; COLUMNS_MOST when none is. */
-static size_t find_column(const csv_reader *csv, const char *const *words) {
+static size_t find_column(const vgg_csv *csv, const char *const *words) {
     for (size_t i = 0; i < csv->count; i++) {
         if (is_one_of(csv->fields[i], words))
             return i;
@@ -135,85 +74,89 @@ static size_t find_column(const csv_reader *csv, const char *const *words) {
 }
 
 /* Whether the record is a line of names, which then say the columns. */
-static vgg_status read_names(csv_reader *csv, bool *names) {
-    csv->picture = find_column(csv, picture_words);
-    csv->label = find_column(csv, label_words);
-    csv->part = find_column(csv, part_words);
+static vgg_status read_names(table_reader *reader, bool *names) {
+    const vgg_csv *csv = &reader->csv;
+    reader->picture = find_column(csv, picture_words);
+    reader->label = find_column(csv, label_words);
+    reader->part = find_column(csv, part_words);
     *names = !vgg_image_name_is_picture(csv->fields[0]) &&
-             (csv->picture < COLUMNS_MOST || csv->label < COLUMNS_MOST);
+             (reader->picture < COLUMNS_MOST || reader->label < COLUMNS_MOST);
     if (!*names)
-        csv->part = csv->picture = csv->label = COLUMNS_MOST;
-    if (csv->count == 2 && csv->picture == COLUMNS_MOST && csv->label == COLUMNS_MOST)
-        csv->picture = 0;
-    if (csv->count == 2 && csv->picture == COLUMNS_MOST)
-        csv->picture = 1 - csv->label;
-    if (csv->count == 2 && csv->label == COLUMNS_MOST)
-        csv->label = 1 - csv->picture;
-    if (csv->picture < COLUMNS_MOST && csv->label < COLUMNS_MOST)
+        reader->part = reader->picture = reader->label = COLUMNS_MOST;
+    if (csv->count == 2 && reader->picture == COLUMNS_MOST && reader->label == COLUMNS_MOST)
+        reader->picture = 0;
+    if (csv->count == 2 && reader->picture == COLUMNS_MOST)
+        reader->picture = 1 - reader->label;
+    if (csv->count == 2 && reader->label == COLUMNS_MOST)
+        reader->label = 1 - reader->picture;
+    if (reader->picture < COLUMNS_MOST && reader->label < COLUMNS_MOST)
         return VGG_OK;
     if (csv->count == 1)
-        return fail_line(csv, "has one field; expected two, image,label, separated by a comma");
-    return fail_line(csv,
+        return fail_line(reader, "has one field; expected two, image,label, separated by a comma");
+    return fail_line(reader,
                      "does not say which of its fields are the picture and the label; expected "
                      "image,label, or a first line that calls them image and label");
 }
 
 /* Several labels are separated by semicolons. */
-static vgg_status check_labels(const csv_reader *csv, const char *label) {
+static vgg_status check_labels(const table_reader *reader, const char *label) {
+    const vgg_csv *csv = &reader->csv;
     size_t labels = 1;
     for (const char *at = label; *at != '\0'; at++) {
         labels += *at == ';';
     }
     if (labels == 1)
-        return *label != '\0' ? VGG_OK : fail_line(csv, "has no label");
-    return vgg_fail(csv->error, VGG_ERROR_UNSUPPORTED,
+        return *label != '\0' ? VGG_OK : fail_line(reader, "has no label");
+    return vgg_fail(reader->error, VGG_ERROR_UNSUPPORTED,
                     "%s: line %zu gives the picture %.200s %zu labels (%.200s); expected one: "
                     "networks are trained and measured on one label for each picture",
-                    csv->name, csv->line, csv->fields[csv->picture], labels, label);
+                    csv->name, csv->line, csv->fields[reader->picture], labels, label);
 }
 
-static vgg_status take_record(csv_reader *csv, size_t columns, vgg_table *table) {
+static vgg_status take_record(table_reader *reader, size_t columns, vgg_table *table) {
+    const vgg_csv *csv = &reader->csv;
     if (csv->count != columns)
-        return vgg_fail(csv->error, VGG_ERROR_FORMAT, "%s: line %zu has %zu fields; expected %zu",
-                        csv->name, csv->line, csv->count, columns);
-    vgg_row row = {
-        .picture = csv->fields[csv->picture], .label = csv->fields[csv->label], .line = csv->line};
-    vgg_status status = check_labels(csv, row.label);
+        return vgg_fail(reader->error, VGG_ERROR_FORMAT,
+                        "%s: line %zu has %zu fields; expected %zu", csv->name, csv->line,
+                        csv->count, columns);
+    vgg_row row = {.picture = csv->fields[reader->picture],
+                   .label = csv->fields[reader->label],
+                   .line = csv->line};
+    vgg_status status = check_labels(reader, row.label);
     if (status == VGG_OK && *row.picture == '\0')
-        status = fail_line(csv, "names no picture");
+        status = fail_line(reader, "names no picture");
     if (status != VGG_OK)
         return status;
-    if (csv->part < COLUMNS_MOST) {
-        row.part = vgg_part_kind_of(csv->fields[csv->part]);
+    if (reader->part < COLUMNS_MOST) {
+        row.part = vgg_part_kind_of(csv->fields[reader->part]);
         if (row.part == VGG_PART_NONE)
-            return vgg_fail(csv->error, VGG_ERROR_FORMAT,
+            return vgg_fail(reader->error, VGG_ERROR_FORMAT,
                             "%s: line %zu says part \"%.60s\"; expected train, validation or test",
-                            csv->name, csv->line, csv->fields[csv->part]);
+                            csv->name, csv->line, csv->fields[reader->part]);
     }
-    return add_row(table, row, csv->name, csv->error);
+    return add_row(table, row, csv->name, reader->error);
 }
 
 vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, vgg_table *table,
                               vgg_error *error) {
     table->text = text;
-    csv_reader csv = {.name = name, .at = text, .next_line = 1, .error = error};
-    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        csv.at += 3;
-    vgg_status status = check_text(text, size, name, error);
+    table_reader reader = {.error = error};
+    vgg_status status = vgg_csv_open(&reader.csv, text, size, name, COLUMNS_MOST, error);
     size_t columns = 0;
-    for (bool more = true; status == VGG_OK && more;) {
-        status = read_record(&csv, &more);
-        bool blank = csv.count <= 1 && (csv.count == 0 || csv.fields[0][0] == '\0');
-        if (status != VGG_OK || blank)
-            continue;
-        bool names = false;
-        if (columns == 0) {
-            columns = csv.count;
-            status = read_names(&csv, &names);
+    for (;;) {
+        bool more = false, names = false;
+        if (status == VGG_OK)
+            status = vgg_csv_next(&reader.csv, &more, error);
+        if (!more)
+            break;
+        if (status == VGG_OK && columns == 0) {
+            columns = reader.csv.count;
+            status = read_names(&reader, &names);
         }
         if (status == VGG_OK && !names)
-            status = take_record(&csv, columns, table);
+            status = take_record(&reader, columns, table);
     }
+    vgg_csv_close(&reader.csv);
     if (status == VGG_OK && table->count == 0)
         status = vgg_fail(error, VGG_ERROR_FORMAT,
                           "%s: names no pictures; expected lines of image,label", name);
@@ -225,7 +168,7 @@ vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, vgg_tab
 vgg_status vgg_table_read_annotations(char *text, size_t size, const char *name, vgg_table *table,
                                       vgg_error *error) {
     table->text = text;
-    vgg_status status = check_text(text, size, name, error);
+    vgg_status status = vgg_csv_check(text, size, name, error);
     size_t line = 0;
     char *rest = text;
     while (status == VGG_OK && *rest != '\0') {

@@ -172,6 +172,7 @@ static vgg_status make_room(const vgg_model *model, const vgg_eval_options *opti
     const vgg_preprocess *shape = vgg_model_preprocess(model);
     *room = (vgg_protocol_room){.input = shape->channels * shape->height * shape->width,
                                 .width = shape->width,
+                                .temperature = vgg_model_temperature(model),
                                 .classes = vgg_network_describe(vgg_model_network(model))->classes};
     if (options->protocol == VGG_PROTOCOL_CENTER)
         return VGG_OK;

@@ -150,6 +150,7 @@ vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_
         (vgg_protocol_room){.input = predictor->input,
                             .width = predictor->planning.width,
                             .classes = predictor->classes,
+                            .temperature = vgg_model_temperature(predictor->model),
                             .each = vgg_model_output(predictor->model) == VGG_OUTPUT_SIGMOID};
     bool second = predictor->protocol != VGG_PROTOCOL_CENTER;
     if (second)

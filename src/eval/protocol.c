@@ -70,14 +70,30 @@ static void average_each(float *logits, const float *other, size_t classes) {
     }
 }
 
+static void cool(float *logits, size_t count, double temperature) {
+    for (size_t i = 0; i < count; i++) {
+        logits[i] = (float)((double)logits[i] / temperature);
+    }
+}
+
+/* The logits of one view. */
+static vgg_status forward(vgg_plan *plan, const vgg_protocol_room *room, const float *inputs,
+                          size_t count, float *logits, vgg_error *error) {
+    vgg_status status = vgg_plan_forward(plan, inputs, count, logits, error);
+    bool is_one = room->temperature >= 1 && room->temperature <= 1;
+    if (status == VGG_OK && !is_one)
+        cool(logits, count * room->classes, room->temperature);
+    return status;
+}
+
 vgg_status vgg_protocol_forward(vgg_plan *plan, vgg_protocol protocol,
                                 const vgg_protocol_room *room, const float *inputs, size_t count,
                                 float *logits, vgg_error *error) {
-    vgg_status status = vgg_plan_forward(plan, inputs, count, logits, error);
+    vgg_status status = forward(plan, room, inputs, count, logits, error);
     if (status != VGG_OK || protocol == VGG_PROTOCOL_CENTER)
         return status;
     mirror(inputs, room->mirrored, count * room->input / room->width, room->width);
-    status = vgg_plan_forward(plan, room->mirrored, count, room->logits, error);
+    status = forward(plan, room, room->mirrored, count, room->logits, error);
     for (size_t n = 0; status == VGG_OK && n < count; n++) {
         float *row = logits + n * room->classes;
         const float *other = room->logits + n * room->classes;

@@ -11,6 +11,7 @@ vgg_status vgg_protocol_check(vgg_protocol protocol, vgg_error *error);
 /* What the second view of a batch needs. */
 typedef struct vgg_protocol_room {
     size_t input, width, classes; /* floats of an input, and of a row of it */
+    double temperature;           /* that logits are divided by */
     bool each;       /* probabilities are of each class by itself: VGG_OUTPUT_SIGMOID */
     float *mirrored; /* of the batch's inputs, or the inputs themselves */
     float *logits;   /* of the mirrored pictures */

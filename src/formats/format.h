@@ -107,6 +107,7 @@ struct vgg_format {
     /* Writes tensors and metadata to the sink; NULL when it is only read. */
     vgg_status (*save)(const vgg_saving *saving, vgg_error *error);
     bool int8;            /* weights of int8, with their scales, are written */
+    bool graph;           /* what is written is run by other programs, as it stands */
     const char *left_out; /* the option of CMake that the library was built without: the format is
                            * neither read nor written; NULL: it is here */
 };

@@ -58,7 +58,14 @@ static vgg_status read_choices(const vgg_notes *metadata, const char *path, vgg_
         return fail_value(path, "vgg.padding", padding, "\"same\" or \"valid\"", error);
     if (d->output == VGG_OUTPUT_UNSAID)
         return fail_value(path, "vgg.output", output, "\"softmax\" or \"sigmoid\"", error);
-    return VGG_OK;
+    const char *temperature = vgg_notes_find(metadata, "vgg.temperature");
+    if (temperature == NULL)
+        return VGG_OK;
+    vgg_status status =
+        vgg_json_to_number(path, "vgg.temperature", temperature, &d->temperature, error);
+    if (status == VGG_OK && !(d->temperature > 0))
+        status = fail_value(path, "vgg.temperature", temperature, "a number above 0", error);
+    return status;
 }
 
 static vgg_status read_network(const vgg_notes *metadata, const char *path, vgg_description *d,
@@ -107,7 +114,7 @@ static vgg_status check_version(const char *path, const char *version, vgg_error
 
 vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
                                 vgg_description *description, vgg_error *error) {
-    *description = (vgg_description){.present = is_described(metadata)};
+    *description = (vgg_description){.present = is_described(metadata), .temperature = 1};
     if (!description->present)
         return VGG_OK;
     const char *version;
@@ -140,7 +147,7 @@ bool vgg_description_knows(const char *key) {
     static const char *const known[] = {
         "vgg.padding",  "vgg.output",     "vgg.format_version", "vgg.arch",
         "vgg.layout",   "vgg.batch_norm", "vgg.dropout",        "vgg.input",
-        VGG_MODEL_INT8, "vgg.classes",    "vgg.preprocess",
+        VGG_MODEL_INT8, "vgg.classes",    "vgg.preprocess",     "vgg.temperature",
     };
     bool knows = strncmp(key, "vgg.", 4) != 0;
     for (size_t i = 0; !knows && i < sizeof known / sizeof *known; i++) {
@@ -161,25 +168,29 @@ static bool set_owned(vgg_notes *metadata, const char *key, char *value) {
     return set;
 }
 
+static bool is_one(double number) {
+    return number >= 1 && number <= 1;
+}
+
 /* The lowest version of which a reader understands the file. */
 static const char *lowest_version(const vgg_network_options *network, vgg_output output,
-                                  const vgg_preprocess *preprocess) {
+                                  double temperature, const vgg_preprocess *preprocess) {
     bool usual =
         vgg_arch_is_plain(network->arch) && network->padding == VGG_PADDING_SAME &&
         (network->layout == VGG_LAYOUT_PAPER || network->layout == VGG_LAYOUT_TORCHVISION) &&
-        output == VGG_OUTPUT_SOFTMAX;
+        output == VGG_OUTPUT_SOFTMAX && is_one(temperature);
     return usual && (preprocess == NULL || preprocess->fit == VGG_FIT_CROP) ? "1" : "2";
 }
 
 bool vgg_description_write(const vgg_network_options *network, vgg_output output,
-                           const vgg_preprocess *preprocess, const vgg_labels *labels,
-                           vgg_notes *metadata) {
+                           double temperature, const vgg_preprocess *preprocess,
+                           const vgg_labels *labels, vgg_notes *metadata) {
     char input[80];
     snprintf(input, sizeof input, "%zux%zux%zu", network->channels, network->height,
              network->width);
     bool complete = vgg_notes_set(metadata, "format", "pt");
-    complete &=
-        vgg_notes_set(metadata, "vgg.format_version", lowest_version(network, output, preprocess));
+    complete &= vgg_notes_set(metadata, "vgg.format_version",
+                              lowest_version(network, output, temperature, preprocess));
     complete &= vgg_notes_set(metadata, "vgg.arch", network->arch);
     complete &= vgg_notes_set(metadata, "vgg.layout", vgg_layout_name(network->layout));
     complete &= vgg_notes_set(metadata, "vgg.batch_norm", network->batch_norm ? "true" : "false");
@@ -187,6 +198,8 @@ bool vgg_description_write(const vgg_network_options *network, vgg_output output
         complete &= vgg_notes_set(metadata, "vgg.padding", vgg_padding_name(network->padding));
     if (output != VGG_OUTPUT_SOFTMAX)
         complete &= vgg_notes_set(metadata, "vgg.output", vgg_output_name(output));
+    if (!is_one(temperature))
+        complete &= set_owned(metadata, "vgg.temperature", vgg_json_from_number(temperature));
     complete &= vgg_notes_set(metadata, "vgg.input", input);
     complete &= set_owned(metadata, "vgg.dropout", vgg_json_from_number(network->dropout));
     if (preprocess != NULL)

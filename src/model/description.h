@@ -13,7 +13,8 @@
 
 /* The newest version of model files that is read. A file is written in the lowest version that
  * suffices for it: what a reader must know to read it right asks for the version that brought it,
- * and what a reader may pass over asks for none. 2: a fit other than crop in the preprocessing.
+ * and what a reader may pass over asks for none. 2: a fit other than crop in the preprocessing,
+ * a temperature.
  * Everything else is of version 1. */
 #define VGG_MODEL_FORMAT_NEWEST 2
 
@@ -31,6 +32,7 @@ typedef struct vgg_description {
     vgg_padding padding;
     vgg_output output;
     double dropout;
+    double temperature; /* 1 unless it says otherwise */
     size_t channels, height, width;
     bool int8; /* weights of int8 are such as are written here */
     bool has_preprocess;
@@ -54,7 +56,7 @@ bool vgg_description_knows(const char *key);
 /* Adds the keys that vgg_description_read reads; preprocess may be NULL, labels empty. False when
  * memory ran out. */
 bool vgg_description_write(const vgg_network_options *network, vgg_output output,
-                           const vgg_preprocess *preprocess, const vgg_labels *labels,
-                           vgg_notes *metadata);
+                           double temperature, const vgg_preprocess *preprocess,
+                           const vgg_labels *labels, vgg_notes *metadata);
 
 #endif

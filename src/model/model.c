@@ -1,6 +1,7 @@
 #include "model/model.h"
 #include "model/description.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -61,6 +62,7 @@ vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preproce
     made->preprocess_origin = preprocess != NULL ? VGG_ORIGIN_TOLD : VGG_ORIGIN_UNKNOWN;
     made->preprocess = own;
     made->output = VGG_OUTPUT_SOFTMAX;
+    made->temperature = 1;
     made->network = network;
     *model = made;
     return VGG_OK;
@@ -143,6 +145,18 @@ vgg_status vgg_model_set_output(vgg_model *model, vgg_output output, vgg_error *
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "output %d, expected softmax or sigmoid",
                         (int)output);
     model->output = output;
+    return VGG_OK;
+}
+
+double vgg_model_temperature(const vgg_model *model) {
+    return model->temperature;
+}
+
+vgg_status vgg_model_set_temperature(vgg_model *model, double temperature, vgg_error *error) {
+    if (!(temperature > 0) || !isfinite(temperature))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "temperature %g, expected a number above 0",
+                        temperature);
+    model->temperature = temperature;
     return VGG_OK;
 }
 

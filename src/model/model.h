@@ -17,7 +17,8 @@ struct vgg_model {
     char *assumed;            /* of that file's network; NULL */
     bool softmax;             /* ends the graph of that file */
     vgg_output output;        /* not unsaid */
-    vgg_storage storage;      /* what values of the network lie in */
+    double temperature;
+    vgg_storage storage; /* what values of the network lie in */
 };
 
 #endif

@@ -232,6 +232,8 @@ static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error
     (*model)->preprocess_origin = l->preprocess_origin;
     (*model)->softmax = l->source.softmax;
     (*model)->output = l->output;
+    if (l->description.present)
+        (*model)->temperature = l->description.temperature;
     status = vgg_loading_assumed(l, &(*model)->assumed, error);
     if (status == VGG_OK)
         status = take_notes(&l->source.metadata, *model, error);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "formats/format.h"
 #include "model/bind.h"
+#include "model/cool.h"
 #include "model/description.h"
 #include "model/model.h"
 #include "model/save_names.h"
@@ -98,11 +99,12 @@ static vgg_status check_int8(const vgg_network *network, const vgg_format *forma
         path, network->tensors[found].info.name, format->name);
 }
 
-static vgg_status add_metadata(const vgg_model *model, vgg_tensor_source *source,
-                               vgg_error *error) {
+/* temperature: what is to be said of it. */
+static vgg_status add_metadata(const vgg_model *model, double temperature,
+                               vgg_tensor_source *source, vgg_error *error) {
     const vgg_notes *notes = &model->notes;
     bool complete =
-        vgg_description_write(vgg_network_describe(model->network), model->output,
+        vgg_description_write(vgg_network_describe(model->network), model->output, temperature,
                               vgg_model_preprocess(model), &model->labels, &source->metadata);
     if (complete && first_int8(model->network) < model->network->tensor_count)
         complete = vgg_notes_set(&source->metadata, VGG_MODEL_INT8, VGG_MODEL_INT8_SCALES);
@@ -124,11 +126,21 @@ typedef struct saving {
     const vgg_format *format;
     vgg_tensor_source source;
     vgg_tensor_source theirs; /* the file that names are taken from */
+    vgg_cooled cooled;
 } saving;
 
 static void free_saving(saving *s) {
+    vgg_cooled_free(&s->cooled);
     vgg_tensor_source_free(&s->source);
     vgg_tensor_source_free(&s->theirs);
+}
+
+static vgg_status save_names(saving *s, const vgg_model *model, vgg_error *error) {
+    vgg_status status =
+        vgg_save_names(model->network, s->options.names_from, &s->theirs, &s->source, error);
+    if (status == VGG_OK)
+        status = vgg_cool(model->network, model->temperature, &s->source, &s->cooled, error);
+    return status;
 }
 
 /* path: of the file; NULL: it is no file. name: what messages call what is written. The caller
@@ -144,7 +156,7 @@ static vgg_status prepare(saving *s, const vgg_model *model, const char *path, c
     if (status == VGG_OK)
         status = check_int8(network, s->format, name, error);
     if (status == VGG_OK && s->options.names_from != NULL)
-        return vgg_save_names(network, s->options.names_from, &s->theirs, &s->source, error);
+        return save_names(s, model, error);
     if (status == VGG_OK)
         status = vgg_tensor_source_reserve(&s->source,
                                            network->layer_count + 2 * network->tensor_count, error);
@@ -154,7 +166,12 @@ static vgg_status prepare(saving *s, const vgg_model *model, const char *path, c
     status = add_counts(network, &s->source, error);
     if (status == VGG_OK)
         status = add_values(network, &s->source, error);
-    return status == VGG_OK ? add_metadata(model, &s->source, error) : status;
+    double temperature = model->temperature;
+    if (status == VGG_OK && s->format->graph) {
+        status = vgg_cool(network, temperature, &s->source, &s->cooled, error);
+        temperature = 1;
+    }
+    return status == VGG_OK ? add_metadata(model, temperature, &s->source, error) : status;
 }
 
 static vgg_status write(const saving *s, const vgg_model *model, vgg_sink *sink, vgg_error *error) {

@@ -15,7 +15,7 @@ vgg_status vgg_model_describe(const vgg_model *model, char **out, vgg_error *err
     vgg_notes said = {0};
     vgg_text text = {0};
     const vgg_network_options *network = vgg_network_describe(model->network);
-    bool complete = vgg_description_write(network, vgg_model_output(model),
+    bool complete = vgg_description_write(network, vgg_model_output(model), model->temperature,
                                           vgg_model_preprocess(model), &model->labels, &said);
     vgg_text_add(&text, "%s %zu\n", classes_key, network->classes);
     for (size_t i = 0; complete && i < said.count; i++) {
@@ -69,6 +69,7 @@ static vgg_status make(const vgg_description *said, size_t classes, vgg_model **
         vgg_network_free(network);
         return status;
     }
+    (*model)->temperature = said->temperature;
     return vgg_model_set_output(*model, said->output, error);
 }
 

@@ -254,6 +254,8 @@ vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
                                              .options = &trainer->options};
         status = set_up(trainer, error);
     }
+    if (status == VGG_OK)
+        status = vgg_model_set_temperature(model, 1, error);
     if (status != VGG_OK) {
         vgg_trainer_free(trainer);
         return status;

@@ -87,4 +87,5 @@ const vgg_format vgg_format_onnx = {
     .sniff = vgg_onnx_sniff,
     .load = load,
     .save = vgg_onnx_save,
+    .graph = true,
 };
