@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/clean_text.h"
+#include "cli/csv.h"
 #include "cli/json.h"
 #include "cli/message.h"
 #include "cli/predict_sort.h"
@@ -99,39 +100,18 @@ static bool write_json(const vgg_cli_predict_output *output, const char *image,
     return vgg_cli_json_print(object, true, 2);
 }
 
-/* RFC 4180: a field with a comma, a quote or a line break is quoted, and quotes in it are doubled.
- * Other programs read the names as they are, a terminal without control characters. */
-static void write_field(const char *field) {
-    bool shown = vgg_cli_is_terminal(stdout), quoted = strpbrk(field, ",\"\r\n") != NULL;
-    if (quoted)
-        putchar('"');
-    while (*field != '\0') {
-        bool control;
-        size_t length = vgg_cli_letter(field, &control);
-        if (*field == '"')
-            putchar('"');
-        if (control && shown)
-            putchar('?');
-        else
-            fwrite(field, 1, length, stdout);
-        field += length;
-    }
-    if (quoted)
-        putchar('"');
-}
-
 static void write_csv(const vgg_cli_predict_output *output, const char *image,
                       const vgg_prediction *best, size_t count) {
     if (vgg_cli_predict_is_none(output, best, count)) {
-        write_field(image);
+        vgg_cli_csv_field(image);
         printf(",1,," VGG_CLI_NONE ",%.9g\n", value_of(output, best));
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        write_field(image);
+        vgg_cli_csv_field(image);
         printf(",%zu,%zu,", i + 1, best[i].index);
         if (best[i].label != NULL)
-            write_field(best[i].label);
+            vgg_cli_csv_field(best[i].label);
         printf(",%.9g\n", value_of(output, &best[i]));
     }
 }

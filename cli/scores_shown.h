@@ -14,9 +14,10 @@ extern const char *const vgg_cli_score_formats[];
 typedef struct vgg_cli_scores_shown {
     const char *command;
     const vgg_scores *scores;
-    const char *part;  /* of the data; NULL: not known */
-    const char *noted; /* what is to be said of it behind; "" */
-    size_t hardest;    /* pictures of each list */
+    const char *part;   /* of the data; NULL: not known */
+    const char *noted;  /* what is to be said of it behind; "" */
+    size_t hardest;     /* pictures of each list */
+    double temperature; /* of the model; 0: not known */
 } vgg_cli_scores_shown;
 
 /* Prints in one of the formats. False, which is complained about, when memory ran out. */
@@ -30,8 +31,9 @@ bool vgg_cli_scores_csv(const vgg_cli_scores_shown *shown, const vgg_score_figur
 /* Classes whose confusion matrix is printed at most. */
 #define VGG_CLI_MATRIX_CLASSES 2000
 
-/* Up to `hardest` pictures of an order, and how many there are of it in all: an array for the caller
- * to free; NULL when memory ran out, or when the scores do not have it (*found is 0 then). */
+/* Up to `hardest` pictures of an order, and how many there are of it in all: an array for the
+ * caller to free; NULL when memory ran out, or when the scores do not have it (*found is 0 then).
+ */
 size_t *vgg_cli_scores_select(const vgg_cli_scores_shown *shown, vgg_score_order order,
                               size_t *found, size_t *all);
 

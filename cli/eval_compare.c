@@ -1,0 +1,50 @@
+/* vgg eval --compare: two models on the same data. */
+#include <sys/stat.h>
+
+#include "cli/command.h"
+#include "cli/eval.h"
+#include "cli/message.h"
+#include "cli/scores_shown.h"
+
+static double file_bytes(const char *path) {
+    struct stat found;
+    return stat(path, &found) == 0 && S_ISREG(found.st_mode) ? (double)found.st_size : 0;
+}
+
+/* Measures one of them. */
+static int measure(const vgg_cli_eval_options *o, const char *path, size_t which,
+                   vgg_cli_compared *compared, vgg_scores **scores) {
+    static const char *const titles[] = {"first", "second"};
+    vgg_cli_model_source source = o->source;
+    source.path = o->models.values[which];
+    vgg_model *model = NULL;
+    int status = vgg_cli_model_open("eval", &source, &model);
+    if (status != VGG_CLI_OK)
+        return status;
+    vgg_cli_eval_data data = {.parts = {.struct_size = sizeof data.parts}};
+    status = VGG_CLI_FAILURE;
+    if (vgg_cli_eval_open(o, path, model, &data))
+        status = vgg_cli_eval_measure(o, titles[which], model, &data, scores,
+                                      &compared->images_per_s[which]);
+    compared->names[which] = source.path;
+    compared->scores[which] = *scores;
+    compared->bytes[which] = file_bytes(vgg_cli_model_file(source.path));
+    compared->parameters[which] = (double)vgg_network_parameters(vgg_model_network(model));
+    vgg_dataset_parts_free(&data.parts);
+    vgg_model_free(model);
+    return status;
+}
+
+int vgg_cli_eval_compare(const vgg_cli_eval_options *o, const char *path) {
+    vgg_cli_compared compared = {.command = "eval", .pictures = o->hardest};
+    vgg_scores *scores[2] = {NULL, NULL};
+    int status = VGG_CLI_OK;
+    for (size_t i = 0; i < 2 && (status == VGG_CLI_OK || status == VGG_CLI_SKIPPED); i++) {
+        status = measure(o, path, i, &compared, &scores[i]);
+    }
+    if (scores[1] != NULL && !vgg_cli_compared_show(&compared, o->format))
+        status = VGG_CLI_FAILURE;
+    vgg_scores_free(scores[0]);
+    vgg_scores_free(scores[1]);
+    return status;
+}
