@@ -183,7 +183,9 @@ static bool open_journal(measuring *m, const char *const *class_names, size_t cl
     if (!vgg_cli_journal_read(&m->journal, m->o->predictions, m->o->resume, class_names, classes))
         return false;
     find_begin(m);
-    return check_count(m) && vgg_cli_journal_begin(&m->journal, m->begin);
+    /* Nothing is added to what is complete. */
+    bool complete = m->journal.offsets == NULL && m->journal.count == m->total;
+    return check_count(m) && (complete || vgg_cli_journal_begin(&m->journal, m->begin));
 }
 
 static bool measure(measuring *m, const vgg_model *model, const char *const *class_names,

@@ -247,6 +247,17 @@ static void print_problems(const vgg_inspection *inspection) {
     }
 }
 
+/* What logits are divided by, when the file says so. */
+static void print_temperature(const vgg_inspection *inspection) {
+    const char *key, *value;
+    for (size_t i = 0; vgg_inspection_note(inspection, i, &key, &value); i++) {
+        char text[LINE];
+        if (strcmp(key, "vgg.temperature") == 0)
+            printf("temperature %s, by which logits are divided\n",
+                   vgg_cli_clean_text(text, sizeof text, value));
+    }
+}
+
 void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
     const vgg_inspected_file *file = vgg_inspection_file(inspection);
     char bytes[VGG_CLI_TEXT_SIZE];
@@ -260,6 +271,7 @@ void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
         vgg_cli_print_manner(file->preprocess);
     print_classes(file);
     printf("softmax   %s\n", softmax_text(file));
+    print_temperature(inspection);
     print_remarks(inspection);
     print_notes(inspection);
     print_tensors(inspection);

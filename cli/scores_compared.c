@@ -139,8 +139,9 @@ static void print_network(const comparison *m, size_t i) {
     if (m->c->images_per_s[i] > 0)
         printf("  speed      %.1f images/s, reading them included\n", m->c->images_per_s[i]);
     if (m->c->bytes[i] > 0)
-        printf("  size       %s, %.2f million parameters\n",
-               vgg_cli_bytes_text(text, (size_t)m->c->bytes[i]), m->c->parameters[i] / 1e6);
+        printf("  size       %s\n", vgg_cli_bytes_text(text, (size_t)m->c->bytes[i]));
+    if (m->c->parameters[i] > 0)
+        printf("  parameters %s\n", vgg_cli_count_text(text, (size_t)m->c->parameters[i]));
 }
 
 static void print_test(const vgg_score_comparison *t) {

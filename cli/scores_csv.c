@@ -103,8 +103,9 @@ static bool print_pictures(const vgg_cli_scores_shown *shown, const char *figure
             print_line(figure, vgg_scores_class_name(scores, info.truth),
                        vgg_scores_class_name(scores, info.predicted), info.name, info.loss);
     }
+    bool complete = pictures != NULL;
     free(pictures);
-    return pictures != NULL;
+    return complete;
 }
 
 bool vgg_cli_scores_csv(const vgg_cli_scores_shown *shown, const vgg_score_figures *figures) {

@@ -22,8 +22,11 @@ size_t *vgg_cli_scores_select(const vgg_cli_scores_shown *shown, vgg_score_order
                               size_t *found, size_t *all) {
     size_t *pictures = calloc(shown->hardest + 1, sizeof *pictures);
     *found = *all = 0;
-    if (pictures != NULL)
-        vgg_scores_select(shown->scores, order, shown->hardest, pictures, found, all, NULL);
+    if (pictures != NULL && vgg_scores_select(shown->scores, order, shown->hardest, pictures, found,
+                                              all, NULL) == VGG_ERROR_MEMORY) {
+        free(pictures);
+        return NULL;
+    }
     return pictures;
 }
 
@@ -36,7 +39,7 @@ bool vgg_cli_scores_show(const vgg_cli_scores_shown *shown, const char *format) 
     else if (complete && strcmp(format, "csv") == 0)
         complete = vgg_cli_scores_csv(shown, &figures);
     else if (complete)
-        vgg_cli_scores_text(shown, &figures);
+        complete = vgg_cli_scores_text(shown, &figures);
     if (!complete)
         vgg_cli_complain(shown->command, "out of memory while writing figures");
     return complete;

@@ -24,7 +24,7 @@ typedef struct vgg_cli_scores_shown {
 bool vgg_cli_scores_show(const vgg_cli_scores_shown *shown, const char *format);
 
 /* What the formats are made of. */
-void vgg_cli_scores_text(const vgg_cli_scores_shown *shown, const vgg_score_figures *figures);
+bool vgg_cli_scores_text(const vgg_cli_scores_shown *shown, const vgg_score_figures *figures);
 bool vgg_cli_scores_json(const vgg_cli_scores_shown *shown, const vgg_score_figures *figures);
 bool vgg_cli_scores_csv(const vgg_cli_scores_shown *shown, const vgg_score_figures *figures);
 

@@ -86,10 +86,12 @@ static void print_class(const vgg_scores *scores, size_t class_index) {
 }
 
 /* Classes that there is something to say of, in their order or, of many, the worst first. */
-static void print_classes(const vgg_scores *scores) {
+static bool print_classes(const vgg_scores *scores) {
     size_t classes = vgg_scores_class_count(scores), count = 0;
     ranked_class *ranked = calloc(classes + 1, sizeof *ranked);
-    for (size_t c = 0; ranked != NULL && c < classes; c++) {
+    if (ranked == NULL)
+        return false;
+    for (size_t c = 0; c < classes; c++) {
         vgg_class_figures f = {.struct_size = sizeof f};
         if (vgg_scores_class(scores, c, &f, NULL) == VGG_OK && f.pictures > 0)
             ranked[count++] = (ranked_class){f.recall, c};
@@ -105,19 +107,22 @@ static void print_classes(const vgg_scores *scores) {
     if (many)
         printf("the %d of lowest accuracy of %zu; --format csv has all\n", CLASSES_SHOWN, count);
     free(ranked);
+    return true;
 }
 
-static void print_confused(const vgg_scores *scores) {
+static bool print_confused(const vgg_scores *scores) {
     vgg_confused_pair pairs[PAIRS_SHOWN];
     size_t found = 0;
-    if (vgg_scores_confused(scores, PAIRS_SHOWN, pairs, &found, NULL) != VGG_OK || found == 0)
-        return;
-    puts("\nmost confused");
+    if (vgg_scores_confused(scores, PAIRS_SHOWN, pairs, &found, NULL) != VGG_OK)
+        return false;
+    if (found > 0)
+        puts("\nmost confused");
     for (size_t i = 0; i < found; i++) {
         vgg_cli_print_line("%7zu  %.100s taken for %.100s", pairs[i].pictures,
                            vgg_scores_class_name(scores, pairs[i].truth),
                            vgg_scores_class_name(scores, pairs[i].predicted));
     }
+    return true;
 }
 
 /* ---- pictures ---- */
@@ -135,7 +140,7 @@ static void print_picture(const vgg_scores *scores, size_t picture) {
         vgg_cli_print_line("  %s: %s, taken for %s", info.name, truth, predicted);
 }
 
-static void print_pictures(const vgg_cli_scores_shown *shown, vgg_score_order order,
+static bool print_pictures(const vgg_cli_scores_shown *shown, vgg_score_order order,
                            const char *title) {
     size_t found, all, *pictures = vgg_cli_scores_select(shown, order, &found, &all);
     if (all > 0 && order == VGG_SCORE_LABELS)
@@ -146,13 +151,14 @@ static void print_pictures(const vgg_cli_scores_shown *shown, vgg_score_order or
     for (size_t i = 0; i < found; i++) {
         print_picture(shown->scores, pictures[i]);
     }
+    bool complete = pictures != NULL;
     free(pictures);
+    return complete;
 }
 
-void vgg_cli_scores_text(const vgg_cli_scores_shown *shown, const vgg_score_figures *figures) {
+bool vgg_cli_scores_text(const vgg_cli_scores_shown *shown, const vgg_score_figures *figures) {
     print_figures(shown, figures);
-    print_classes(shown->scores);
-    print_confused(shown->scores);
-    print_pictures(shown, VGG_SCORE_HARDEST, "hardest");
-    print_pictures(shown, VGG_SCORE_LABELS, "probable label errors");
+    return print_classes(shown->scores) && print_confused(shown->scores) &&
+           print_pictures(shown, VGG_SCORE_HARDEST, "hardest") &&
+           print_pictures(shown, VGG_SCORE_LABELS, "probable label errors");
 }

@@ -17,7 +17,7 @@ option(VGG_WITH_KERAS "Models of Keras (libzip)" ON)
 option(VGG_WITH_ONNX "Models of ONNX (protobuf-c)" ON)
 option(VGG_WITH_CAFFE "Models of Caffe (protobuf-c)" ON)
 option(VGG_WITH_DARKNET "Models of Darknet" ON)
-option(VGG_WITH_NUMPY "Models as NumPy's arrays (libzip, zlib)" ON)
+option(VGG_WITH_NUMPY "Models and scores as NumPy's arrays (libzip, zlib)" ON)
 option(VGG_WITH_BUILTIN "The model in the box" ON)
 set(VGG_PARTS JPEG PNG WEBP GIF TIFF ARCHIVE PTH KERAS ONNX CAFFE DARKNET NUMPY BUILTIN)
 

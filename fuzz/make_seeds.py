@@ -185,6 +185,32 @@ def dataset(folder):
     (folder / "cifar").write_bytes(pair(3, (b"\1" + bytes(3072)) * 3, names))
 
 
+def scores(folder):
+    """CSV, and arrays of NumPy."""
+    (folder / "csv").write_bytes(b'name,truth,predicted,confidence,logit:cat,"logit:d,og"\n'
+                                 b'1.png,cat,cat,0.9,2.5,-1\n"2""x.png",1,cat,0.6,1e-3,0\n3.png,cat,,,,\n')
+    (folder / "plain.csv").write_bytes(b"label,cat,dog\ncat,0.25,0.75\r\n1,1,0\n")
+    (folder / "classes.csv").write_bytes(b"y_true,y_pred\n0,1\n3,3\n")
+
+    def array(kind, shape, data):
+        head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+        return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head + data
+
+    texts = "".join(t.ljust(2, "\0") for t in ("a", "\u00e9b")).encode("utf-32-le")
+    arrays = {"names": array("<U2", "(2,)", texts), "classes": array("|S3", "(2,)", b"catdog"),
+              "labels": array("<i8", "(2,)", struct.pack("<2q", 0, 1)),
+              "logits": array("<f4", "(2, 2)", struct.pack("<4f", 1, 2, 3, 4)),
+              "unreadable": array("<U2", "(1,)", texts[:8]),
+              "unreadable_labels": array("<i8", "(1,)", bytes(8)),
+              "unreadable_before": array("<i8", "(1,)", bytes(8))}
+    for name, method in (("npz", zipfile.ZIP_STORED), ("packed.npz", zipfile.ZIP_DEFLATED)):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", method) as archive:
+            for key, data in arrays.items():
+                archive.writestr(f"{key}.npy", data)
+        (folder / name).write_bytes(stream.getvalue())
+
+
 def text(folder):
     """The first byte says what follows: see fuzz_text.c."""
     preprocess = {"name": "unit", "channels": 3, "width": 8, "height": 8, "resize": 8, "filter": "bilinear",
@@ -212,7 +238,7 @@ def text(folder):
 
 
 def main():
-    for make in (safetensors, pth, onnx, keras, caffe, darknet, numpy, image, dataset, text):
+    for make in (safetensors, pth, onnx, keras, caffe, darknet, numpy, image, dataset, scores, text):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)

@@ -10,6 +10,7 @@ clang="clang libclang-rt-14-dev"
 valgrind="valgrind"
 fuzz="python3 python3-h5py"
 torch="python3-torch python3-h5py"
+figures="python3-sklearn python3-scipy"
 
 missing=""
 for purpose in "$@"; do

@@ -9,13 +9,30 @@ from conftest import complaint, vgg
 def test_text(model, pictograms):
     lines = vgg("eval", "--model", model, pictograms).out.splitlines()
     assert lines[0] == "images   20"
-    assert [line.split()[0] for line in lines] == ["images", "top-1", "top-5", "loss", "part"]
-    assert lines[-1] == "part     validation"
+    end = lines.index("")
+    assert [line.split()[0] for line in lines[:end]] == [
+        "images", "top-1", "top-5", "loss", "confidence", "part"]
+    assert lines[end - 1] == "part     validation"
+    assert lines[end + 1].split() == ["class", "images", "acc.", "%", "95", "%", "prec.", "%",
+                                      "F1", "%"]
+    assert [line.split()[0] for line in lines[end + 2:end + 12]] == [
+        "arrow", "circle", "cross", "heart", "house", "moon", "ring", "square", "star", "triangle"]
+    assert lines[end + 13] == "most confused"
+
+
+def test_text_of_few_classes_has_no_top5(model, pictograms, tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("name,truth,p:a,p:b\nx,a,0.75,0.25\n")
+    assert "top-5" not in vgg("score", path).out
 
 
 def test_json_has_just_these_members(model, pictograms):
     data = json.loads(vgg("eval", "--model", model, pictograms, "--format", "json").out)
-    assert list(data) == ["images", "skipped", "top1", "top5", "loss", "part"]
+    assert list(data) == [
+        "images", "skipped", "top1", "top5", "loss", "part", "top1_interval", "top5_interval",
+        "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "brier", "confidence",
+        "calibration_error", "temperature", "reliability", "classes", "confused", "confusion",
+        "unreadable", "hardest", "label_errors", "label_error_count"]
     assert data["images"] == 20 and data["skipped"] == 0 and data["part"] == "validation"
     assert 0 <= data["top1"] <= data["top5"] <= 1 and data["loss"] > 0
     assert data["top1"] * 20 == round(data["top1"] * 20)

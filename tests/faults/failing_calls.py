@@ -75,6 +75,15 @@ def commands(folder):
         "generate": Command(("generate", "out/made", "--train", "1", "--validation", "0", "--size", "16")),
         "eval-json": Command(("eval", "--model", "plain.safetensors", "data", "--format", "json"),
                              statuses=(0, 1, 3)),
+        "eval-kept": Command(("eval", "--model", "plain.safetensors", "data", "--predictions",
+                              "out/scores.npz", "--resume"), statuses=(0, 1, 3)),
+        "eval-fit": Command(("eval", "--model", "plain.safetensors", "data", "--fit-temperature", "-o",
+                             "out/fitted.safetensors"), statuses=(0, 1, 3)),
+        "eval-compare": Command(("eval", "--model", "plain.safetensors", "--model", "plain.pth", "--compare",
+                                 "data"), same=False, statuses=(0, 1, 3)),
+        "score-csv": Command(("score", "scores.csv", "--hardest", "2", "--format", "json")),
+        "score-npz": Command(("score", "scores.npz", "--format", "csv")),
+        "score-two": Command(("score", "scores.npz", "scores.csv", "--hardest", "2")),
         "inspect-json": Command(("inspect", "plain.safetensors", "--format", "json")),
         "summary": Command(("summary", "--arch", "D", "--batch-norm")),
         "summary-file": Command(("summary", "plain.safetensors")),
@@ -133,6 +142,8 @@ def make(folder):
     shutil.copy(folder / "before" / "run" / "last.safetensors", folder / "plain.safetensors")
     for kind in ("pth", "onnx"):
         good("convert", "plain.safetensors", f"plain.{kind}")
+    for ending in ("csv", "npz"):
+        good("eval", "--model", "plain.safetensors", "data", "--predictions", f"scores.{ending}")
     for kind in ("safetensors", "pth", "onnx"):
         (folder / "before" / f"model.{kind}").write_bytes(b"what was there before")
     (folder / "plain.legacy").write_bytes(pth_files.legacy_network())
@@ -233,7 +244,8 @@ def faults(place, command, kind, at, once):
             yield f"status 0, but other output: {difference(good_printed, printed)} {complaint}"
         if {n: after.get(n) for n in stable} != {n: good_files[n] for n in stable}:
             yield f"status 0, but other files: {complaint}"
-    left = {name for name in names - known if not is_listed(name, after)}
+    # An evaluation goes on from scores.npz.part.
+    left = {name for name in names - known if not is_listed(name, after) and not name.endswith(".part")}
     if left and kind != "unlink":
         yield f"leaves {sorted(left)}"
     for name in before:
