@@ -16,7 +16,23 @@ static bool are_imagenet(const char *const *names, size_t count) {
     return same;
 }
 
-/* Opens the data with the classes in the order of the model. */
+/* Whether the data is divided by a record of other data. */
+static bool is_divided_wrongly(const vgg_dataset_options *options, const vgg_dataset_parts *p) {
+    bool by_names = options->split != NULL && strncmp(options->split, "names ", 6) == 0;
+    return by_names && p->split != NULL && p->split_known == 0;
+}
+
+static bool open_with(const char *path, const vgg_dataset_options *options,
+                      vgg_dataset_parts *opened) {
+    vgg_error error;
+    if (vgg_dataset_open_parts(path, options, opened, &error) == VGG_OK)
+        return true;
+    vgg_cli_complain("eval", "%s", error.message);
+    return false;
+}
+
+/* Opens the data with the classes in the order of the model. Other data than that which the
+ * training set its validation part aside from is not divided. */
 static bool open_parts(const vgg_cli_eval_options *o, const char *path, const vgg_model *model,
                        vgg_dataset_parts *opened) {
     char split[VGG_CLI_SPLIT_SIZE];
@@ -36,11 +52,16 @@ static bool open_parts(const vgg_cli_eval_options *o, const char *path, const vg
     } else {
         options.split = vgg_cli_recorded_split(model, false, split);
     }
-    vgg_error error;
-    if (vgg_dataset_open_parts(path, &options, opened, &error) == VGG_OK)
+    if (!open_with(path, &options, opened))
+        return false;
+    if (!is_divided_wrongly(&options, opened))
         return true;
-    vgg_cli_complain("eval", "%s", error.message);
-    return false;
+    vgg_dataset_parts_free(opened);
+    options.split = "none";
+    options.warn = NULL;
+    vgg_cli_note((void *)"eval", "these are other pictures than the model was trained on: "
+                                 "none of them is set aside");
+    return open_with(path, &options, opened);
 }
 
 static void choose(vgg_cli_eval_data *data, const vgg_dataset *part, const char *name) {
