@@ -30,9 +30,9 @@ const char *vgg_file_kind(mode_t mode);
 vgg_status vgg_file_read_some(int descriptor, const char *name, size_t offset, void *bytes,
                               size_t size, size_t *got, vgg_error *error);
 
-/* Reads the file into *data (freed by the caller), in which there is room for one byte more, and its
- * size into *size. A file larger than
- * `limit` bytes, a folder or a device is refused before memory is taken. */
+/* Reads the file into *data (freed by the caller), in which there is room for one byte more, and
+ * its size into *size. A file larger than `limit` bytes, a folder or a device is refused before
+ * memory is taken. */
 vgg_status vgg_file_read(const char *path, size_t limit, unsigned char **data, size_t *size,
                          vgg_error *error);
 
