@@ -50,7 +50,7 @@ static const recipe_option small[] = {
     {"weight-decay", "5e-4"},   {"schedule", "one-cycle"},
     {"label-smoothing", "0.1"}, {"decay-norm", "off"},
     {"resized-crop", "0.35"},   {"flip", "random"},
-    {"policy", "trivial"},      {NULL, NULL},
+    {"color-jitter", "0.2"},    {NULL, NULL},
 };
 
 /* After airbench94 (Jordan 2024), in terms of the mean loss of a batch; its momentum of batch
