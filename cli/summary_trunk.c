@@ -26,15 +26,14 @@ static bool same_owner(const vgg_inspected_tensor *a, const vgg_inspected_tensor
            strncmp(a->stored_name, b->stored_name, length) == 0;
 }
 
-static void add_tensor(trunk_layer *layer, const vgg_inspected_tensor *tensor) {
+/* outputs_last: as Keras has them. */
+static void add_tensor(trunk_layer *layer, const vgg_inspected_tensor *tensor, bool outputs_last) {
     const char *field = tensor->stored_name + owner_length(tensor->stored_name);
     bool counter = strcmp(field, "num_batches_tracked") == 0;
     bool running = strstr(field, "running_") != NULL || strstr(field, "moving_") != NULL;
     if (tensor->dimensions == 4) {
-        /* Keras has outputs last. */
-        bool last = strstr(field, "kernel") != NULL || strstr(field, "_W") != NULL;
         layer->type = "Conv2d";
-        layer->outputs = tensor->shape[last ? 3 : 0];
+        layer->outputs = tensor->shape[outputs_last ? 3 : 0];
     } else if (running) {
         layer->type = "BatchNorm2d";
         layer->outputs = tensor->count;
@@ -52,6 +51,7 @@ static void print_row(const trunk_layer *layer, size_t number) {
 
 static void print_table(const vgg_inspection *inspection) {
     static const char line[] = "----------------------------------------------------------------";
+    bool outputs_last = strcmp(vgg_inspection_file(inspection)->format, "keras") == 0;
     size_t number = 0, total = 0;
     const vgg_inspected_tensor *tensor, *first = NULL;
     trunk_layer layer = {0};
@@ -69,7 +69,7 @@ static void print_table(const vgg_inspection *inspection) {
         if (tensor == NULL)
             break;
         first = first != NULL ? first : tensor;
-        add_tensor(&layer, tensor);
+        add_tensor(&layer, tensor, outputs_last);
     }
     puts("================================================================");
     printf("Total params: %zu\n%s\n", total, line);

@@ -200,8 +200,14 @@ def test_without_classifier(tmp_path):
     net.layers = [layer for layer in net.layers if layer[0] not in ("Dense", "Flatten")]
     for layout in ("old", "new", "whole", "weights-3", "keras"):
         LAYOUTS[layout](tmp_path / "model.h5", net)
-        says = refused("summary", tmp_path / "model.h5")
+        says = refused("predict", "--model", tmp_path / "model.h5", "x.png")
         assert "13 convolutions" in says and "include_top=False" in says
+        done = subprocess.run([PROGRAM, "summary", tmp_path / "model.h5"], capture_output=True, text=True, check=False)
+        rows = [line.split() for line in done.stdout.splitlines() if "Conv2d" in line]
+        weights = [more["weight"] for kind, _, more in net.layers if kind == "Conv2D"]
+        assert (done.returncode, done.stderr.replace("summary", "predict")) == (1, says)
+        assert sorted((int(row[2][:-1]), int(row[-1])) for row in rows) == sorted(
+            (len(weight), weight.size + len(weight)) for weight in weights), layout
 
 
 # ---- descriptions of other networks: (layer, parameter, value, what is said)
