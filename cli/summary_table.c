@@ -181,7 +181,7 @@ static void print_blocks(side *sides, size_t count) {
 }
 
 void vgg_cli_print_summaries(const json_t *networks, bool multiply_adds) {
-    side sides[VGG_CLI_SUMMARIES_MOST];
+    side sides[VGG_CLI_SUMMARIES_MOST] = {0};
     size_t count = json_array_size(networks);
     for (size_t i = 0; i < count; i++) {
         sides[i] = begin(json_array_get(networks, i), multiply_adds);
