@@ -224,7 +224,7 @@ static vgg_status draw(augment_state *state, vgg_cli_grid *grid, vgg_error *erro
     for (size_t i = 0; status == VGG_OK && i < state->count; i++) {
         status = vgg_preprocess_image(&state->preprocess, &state->images[i], state->inputs, error);
         if (status == VGG_OK)
-            vgg_cli_grid_draw(grid, i, 0, state->inputs);
+            status = vgg_cli_grid_draw(grid, i, 0, state->inputs, error);
     }
     for (size_t epoch = 0; status == VGG_OK && epoch < state->views; epoch++) {
         const float *inputs;
@@ -232,7 +232,7 @@ static vgg_status draw(augment_state *state, vgg_cli_grid *grid, vgg_error *erro
         if (status == VGG_OK)
             status = mix_column(state, &method.training, epoch, &inputs, error);
         for (size_t i = 0; status == VGG_OK && i < state->count; i++) {
-            vgg_cli_grid_draw(grid, i, epoch + 1, inputs + i * floats);
+            status = vgg_cli_grid_draw(grid, i, epoch + 1, inputs + i * floats, error);
         }
     }
     return status;

@@ -104,6 +104,8 @@ static int run(vgg_cli_training *training) {
     options->save_minutes = o->save_minutes;
     options->save_start = has_own_start(o);
     options->check_data = o->check_data;
+    options->tensorboard = o->tensorboard;
+    options->histograms = o->histograms;
     options->allow_changed_data = o->allow_changed_data;
     options->callback = vgg_cli_train_event;
     options->user = &report;

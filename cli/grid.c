@@ -1,6 +1,5 @@
 #include "cli/grid.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,20 +28,18 @@ void vgg_cli_grid_free(vgg_cli_grid *grid) {
     grid->image.pixels = NULL;
 }
 
-/* The sample, 0 to 255, that becomes `value` in channel c of the input. */
-static unsigned char sample_of(const vgg_preprocess *shape, size_t c, float value) {
-    double sample = ((double)value * shape->deviation[c] + shape->mean[c]) / shape->scale;
-    return (unsigned char)fmin(fmax(rint(sample), 0), 255);
-}
-
-void vgg_cli_grid_draw(vgg_cli_grid *grid, size_t row, size_t column, const float *input) {
+vgg_status vgg_cli_grid_draw(vgg_cli_grid *grid, size_t row, size_t column, const float *input,
+                             vgg_error *error) {
     const vgg_preprocess *shape = &grid->shape;
-    size_t channels = shape->channels, pixels = shape->width * shape->height;
-    for (size_t i = 0; i < pixels * channels; i++) {
-        size_t c = i / pixels, y = i % pixels / shape->width, x = i % shape->width;
-        size_t at =
-            (side(row, shape->height) + y) * grid->image.width + side(column, shape->width) + x;
-        size_t to = shape->bgr ? channels - 1 - c : c;
-        grid->image.pixels[at * channels + to] = sample_of(shape, c, input[i]);
+    vgg_image cell;
+    vgg_status status = vgg_preprocess_restore(shape, input, &cell, error);
+    if (status != VGG_OK)
+        return status;
+    size_t line = cell.width * cell.channels;
+    for (size_t y = 0; y < cell.height; y++) {
+        size_t at = (side(row, shape->height) + y) * grid->image.width + side(column, shape->width);
+        memcpy(grid->image.pixels + at * cell.channels, cell.pixels + y * line, line);
     }
+    vgg_image_free(&cell);
+    return VGG_OK;
 }

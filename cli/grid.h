@@ -19,6 +19,7 @@ bool vgg_cli_grid_create(vgg_cli_grid *grid, size_t rows, size_t columns,
 void vgg_cli_grid_free(vgg_cli_grid *grid);
 
 /* Draws an input of the network as the picture that it was before its preprocessing. */
-void vgg_cli_grid_draw(vgg_cli_grid *grid, size_t row, size_t column, const float *input);
+vgg_status vgg_cli_grid_draw(vgg_cli_grid *grid, size_t row, size_t column, const float *input,
+                             vgg_error *error);
 
 #endif

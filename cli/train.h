@@ -31,6 +31,7 @@ typedef struct vgg_cli_train_options {
     size_t translate;
     const char *arch, *layout, *padding, *init, *preprocess, *schedule;
     bool batch_norm, augment, crop, shuffle;
+    bool tensorboard, histograms;
     bool strict, resume, overwrite, quiet, check_data, allow_changed_data;
     double save_minutes;
     double dropout, rate, momentum, weight_decay, gamma, validation_split;

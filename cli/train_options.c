@@ -7,7 +7,7 @@
 #include "cli/train.h"
 
 #define START_OPTIONS 3
-#define RUNNING_OPTIONS 11
+#define RUNNING_OPTIONS 13
 
 static const char *const schemes[] = {"kaiming", "glorot", "paper", "dirac", "whiten", NULL};
 static const char *const schedules[] = {[VGG_SCHEDULE_CONSTANT] = "constant",
@@ -275,8 +275,8 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .name = "output",
          .argument = "RUN",
          .value = &o->folder,
-         .help = "the folder for best.safetensors, last.safetensors, log.jsonl and what "
-                 "--resume needs",
+         .help = "the folder for best.safetensors, last.safetensors, log.jsonl, "
+                 "results.csv and what --resume needs",
          .fallback = "vgg-run, or the first of vgg-run-2, vgg-run-3, ... that is free"},
         {.type = VGG_CLI_FLAG,
          .name = "resume",
@@ -308,6 +308,15 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .name = "allow-changed-data",
          .value = &o->allow_changed_data,
          .help = "resume even though the data is not what RUN began with"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "tensorboard",
+         .value = &o->tensorboard,
+         .help = "write curves and views into RUN/tensorboard, which TensorBoard opens"},
+        {.type = VGG_CLI_FLAG,
+         .name = "histograms",
+         .value = &o->histograms,
+         .help = "write histograms of weights and gradients there as well, after each epoch; "
+                 "results then differ by rounding"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_workers_option(&o->workers),
         vgg_cli_strict_option(&o->strict),
@@ -341,6 +350,7 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
         .gamma = training.gamma,
         .validation_split = 0.1,
         .save_minutes = training.save_minutes,
+        .tensorboard = true,
         .epochs = training.epochs,
         .batch = training.batch,
         .micro_batch = training.micro_batch,

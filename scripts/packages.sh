@@ -9,6 +9,7 @@ test="g++ libheif-dev libcmocka-dev python3 python3-pytest clang-format-16 abiga
 clang="clang libclang-rt-14-dev"
 valgrind="valgrind"
 fuzz="python3 python3-h5py"
+venv="python3-venv"
 torch="python3-torch python3-h5py"
 figures="python3-sklearn python3-scipy"
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "vgg/status.h"
+#include "vgg/stream.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -88,6 +89,18 @@ VGG_API const char *vgg_image_name_missing(const char *name);
 
 /* Writes the picture as PNG: under its name when complete, or not at all. */
 VGG_API vgg_status vgg_image_save_png(const vgg_image *image, const char *path, vgg_error *error);
+
+typedef enum vgg_image_format {
+    VGG_IMAGE_PNG = 0,
+    VGG_IMAGE_JPEG = 1, /* with its colours halved in both directions */
+} vgg_image_format;
+
+/* Encodes the picture and hands the bytes to the function, one piece after the other. quality: of
+ * a JPEG, 1 to 100 on libjpeg's scale. Not looked at for a PNG. VGG_ERROR_UNSUPPORTED, naming the
+ * build's option, for a format that the library was built without. */
+VGG_API vgg_status vgg_image_encode(const vgg_image *image, vgg_image_format format,
+                                    unsigned quality, vgg_write_callback *write, void *user,
+                                    vgg_error *error);
 
 /* A copy with 1 or 3 channels. Grey from colour is ITU-R 601-2 luma, (299 R + 587 G + 114 B) /
  * 1000, rounded as Pillow's convert("L") rounds. */
@@ -233,6 +246,11 @@ VGG_API vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const 
  * floats. */
 VGG_API vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess,
                                             const vgg_image *image, float *input, vgg_error *error);
+
+/* The way back: the picture of the size of the cut-out that an input was before it was normalised,
+ * with samples rounded to 0 to 255. The caller releases *image with vgg_image_free. */
+VGG_API vgg_status vgg_preprocess_restore(const vgg_preprocess *preprocess, const float *input,
+                                          vgg_image *image, vgg_error *error);
 
 /* The random view of a picture that training sees. */
 typedef struct vgg_augment {

@@ -9,6 +9,9 @@
  * - log.jsonl: an object for each step and each epoch.
  * - features.cache: what frozen layers give, with vgg_train_options.cache_features, until the last
  *   epoch is complete.
+ * - results.csv: a row for each epoch, in the columns of Ultralytics: seconds, losses, accuracies
+ *   and learning rates.
+ * - tensorboard/: event files of TensorBoard, where they are asked for.
  * - .lock: the number of the process that has the run in hand.
  *
  * A checkpoint is whole or it is not there, whenever the process ends: new files lie under names of

@@ -151,6 +151,10 @@ typedef struct vgg_train_event {
     const char *name;     /* SKIPPED: the picture */
     const vgg_error *why; /* SKIPPED */
     size_t feature_bytes; /* PLAN: bytes on the disk of the features that are cached, or 0 */
+    const float *inputs;  /* STEP: of the pictures that were learnt from, `input_count` of them one
+                           * after another; NULL when there were none. They belong to the trainer or
+                           * its caller, until the callback returns */
+    size_t input_count;
 } vgg_train_event;
 
 /* A sink of events. Return false to stop: last.safetensors is then written, and vgg_train returns
@@ -239,6 +243,14 @@ typedef struct vgg_train_options {
                           * when the last epoch is complete. Default false. VGG_ERROR_ARGUMENT
                           * without a folder, a data set or frozen layers, and with views that show
                           * a picture in more ways than it and its mirror image */
+    bool
+        tensorboard; /* writes an event file into folder/tensorboard, which TensorBoard opens: loss,
+                      * accuracy and rate at up to 50 steps of an epoch, figures of the validation,
+                      * and the first batch as the network saw it. A resumed run gets a further
+                      * file, which takes the place of what it trains again. Default false */
+    bool histograms; /* the same with histograms of all weights, and of the gradients of the last
+                      * step, after each epoch. Gradients of linear layers are then stored, which
+                      * takes their memory and changes results by rounding. Default false */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

@@ -1,6 +1,7 @@
 /* The formats that this library was built without (cmake/parts.cmake). */
 #include "base/error.h"
 #include "image/decode.h"
+#include "image/encode.h"
 
 #if !VGG_WITH_JPEG || !VGG_WITH_PNG || !VGG_WITH_WEBP || !VGG_WITH_GIF || !VGG_WITH_TIFF ||        \
     !VGG_WITH_HEIF
@@ -17,6 +18,13 @@ vgg_status vgg_jpeg_decode(const vgg_source *source, vgg_image *image, unsigned 
     (void)orientation;
     return refuse(source->name, "a JPEG picture", "VGG_WITH_JPEG", error);
 }
+
+vgg_status vgg_jpeg_encode(const vgg_image *image, unsigned quality, vgg_sink *sink,
+                           vgg_error *error) {
+    (void)image;
+    (void)quality;
+    return refuse(sink->name, "to become a JPEG picture", "VGG_WITH_JPEG", error);
+}
 #endif
 
 #if !VGG_WITH_PNG
@@ -27,9 +35,9 @@ vgg_status vgg_png_decode(const vgg_source *source, vgg_image *image, unsigned *
     return refuse(source->name, "a PNG picture", "VGG_WITH_PNG", error);
 }
 
-vgg_status vgg_image_save_png(const vgg_image *image, const char *path, vgg_error *error) {
+vgg_status vgg_png_encode(const vgg_image *image, vgg_sink *sink, vgg_error *error) {
     (void)image;
-    return refuse(path, "to become a PNG picture", "VGG_WITH_PNG", error);
+    return refuse(sink->name, "to become a PNG picture", "VGG_WITH_PNG", error);
 }
 #endif
 

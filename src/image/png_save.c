@@ -3,23 +3,21 @@
 #include <png.h>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "image/picture.h"
+#include "image/encode.h"
 
 typedef struct png_writer {
     png_structp codec;
     png_infop info;
     const vgg_image *image;
-    const char *path;
-    vgg_file_writer file;
+    vgg_sink *sink;
     vgg_status status;
     vgg_error *error;
 } png_writer;
 
 static void on_error(png_structp codec, png_const_charp text) {
     png_writer *writer = png_get_error_ptr(codec);
-    writer->status =
-        vgg_fail(writer->error, VGG_ERROR_IO, "%s: cannot write this PNG: %s", writer->path, text);
+    writer->status = vgg_fail(writer->error, VGG_ERROR_IO, "%s: cannot write this PNG: %s",
+                              writer->sink->name, text);
     png_longjmp(codec, 1);
 }
 
@@ -30,17 +28,17 @@ static void on_warning(png_structp codec, png_const_charp text) {
 
 static void on_write(png_structp codec, png_bytep bytes, size_t count) {
     png_writer *writer = png_get_io_ptr(codec);
-    writer->status = vgg_file_write(&writer->file, bytes, count, writer->error);
+    writer->status = vgg_sink_write(writer->sink, bytes, count, writer->error);
     if (writer->status != VGG_OK)
         png_longjmp(codec, 1);
 }
 
-/* The file's own buffer goes to disk with vgg_file_commit. */
+/* The buffer of a file goes to disk when the sink is closed. */
 static void on_flush(png_structp codec) {
     (void)codec;
 }
 
-/* Apart from vgg_image_save_png, so that nothing the long jump must not lose lives in this frame.
+/* Apart from vgg_png_encode, so that nothing the long jump must not lose lives in this frame.
  */
 static vgg_status write_picture(png_writer *writer) {
     if (setjmp(png_jmpbuf(writer->codec)) != 0)
@@ -59,23 +57,13 @@ static vgg_status write_picture(png_writer *writer) {
     return VGG_OK;
 }
 
-vgg_status vgg_image_save_png(const vgg_image *image, const char *path, vgg_error *error) {
-    vgg_status status = vgg_image_check(image, error);
-    if (status == VGG_OK)
-        status = vgg_image_check_size("a PNG", image->width, image->height, error);
-    if (status != VGG_OK)
-        return status;
-    png_writer writer = {.image = image, .path = path, .error = error};
-    status = vgg_file_create(&writer.file, path, error);
-    if (status != VGG_OK)
-        return status;
+vgg_status vgg_png_encode(const vgg_image *image, vgg_sink *sink, vgg_error *error) {
+    png_writer writer = {.image = image, .sink = sink, .error = error};
     writer.codec = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, on_error, on_warning);
     writer.info = writer.codec == NULL ? NULL : png_create_info_struct(writer.codec);
-    status = writer.info == NULL ? vgg_fail_memory(error, "the PNG encoder", sizeof writer)
-                                 : write_picture(&writer);
+    vgg_status status = writer.info == NULL
+                            ? vgg_fail_memory(error, "the PNG encoder", sizeof writer)
+                            : write_picture(&writer);
     png_destroy_write_struct(&writer.codec, &writer.info);
-    if (status == VGG_OK)
-        return vgg_file_commit(&writer.file, error);
-    vgg_file_abandon(&writer.file);
     return status;
 }

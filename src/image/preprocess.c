@@ -245,3 +245,22 @@ vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess, const vgg_
     vgg_status status = vgg_preprocess_read(&own, preprocess, error);
     return status == VGG_OK ? vgg_preprocess_fill(&own, image, input, error) : status;
 }
+
+vgg_status vgg_preprocess_restore(const vgg_preprocess *preprocess, const float *input,
+                                  vgg_image *image, vgg_error *error) {
+    vgg_preprocess own;
+    vgg_image result;
+    vgg_status status = vgg_preprocess_read(&own, preprocess, error);
+    if (status == VGG_OK)
+        status = vgg_image_make(&result, own.width, own.height, own.channels, error);
+    if (status != VGG_OK)
+        return status;
+    size_t channels = own.channels, count = own.width * own.height;
+    for (size_t i = 0; i < count * channels; i++) {
+        size_t c = i / count, to = own.bgr ? channels - 1 - c : c;
+        double sample = ((double)input[i] * own.deviation[c] + own.mean[c]) / own.scale;
+        result.pixels[i % count * channels + to] = (uint8_t)fmin(fmax(rint(sample), 0), 255);
+    }
+    *image = result;
+    return VGG_OK;
+}

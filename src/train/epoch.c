@@ -35,6 +35,8 @@ static vgg_status finish_step(vgg_trainer *trainer, vgg_error *error) {
     vgg_train_event event = vgg_trainer_describe(trainer, VGG_EVENT_STEP);
     vgg_status logged = vgg_trainer_log(trainer, &event, error);
     vgg_status told = vgg_trainer_tell(trainer, &event, logged == VGG_OK ? error : NULL);
+    trainer->inputs = NULL;
+    trainer->input_count = 0;
     return logged != VGG_OK ? logged : told;
 }
 

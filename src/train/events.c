@@ -49,6 +49,10 @@ vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type 
                              .rate = last_rate(trainer),
                              .images_per_s = seconds > 0 ? (double)progress->images / seconds : 0,
                              .waited = seconds > 0 ? trainer->waited / seconds : 0};
+    if (type == VGG_EVENT_STEP) {
+        event.inputs = trainer->inputs;
+        event.input_count = trainer->input_count;
+    }
     if (trainer->loader != NULL)
         event.steps = vgg_loader_batch_count(trainer->loader);
     if (type == VGG_EVENT_STEP && event.steps > 0)
@@ -69,7 +73,14 @@ vgg_train_event vgg_trainer_describe_evaluation(const vgg_trainer *trainer, size
 
 vgg_status vgg_trainer_log(const vgg_trainer *trainer, const vgg_train_event *event,
                            vgg_error *error) {
-    return trainer->log == NULL ? VGG_OK : vgg_event_log_write(trainer->log, event, error);
+    vgg_status status = VGG_OK;
+    if (trainer->log != NULL)
+        status = vgg_event_log_write(trainer->log, event, error);
+    if (status == VGG_OK && trainer->results != NULL)
+        status = vgg_results_write(trainer->results, event, trainer->optimising.bias_rate, error);
+    if (status == VGG_OK && trainer->board != NULL)
+        status = vgg_board_tell(trainer->board, trainer, event, error);
+    return status;
 }
 
 vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {

@@ -39,4 +39,18 @@ vgg_status vgg_event_log_write(vgg_event_log *log, const vgg_train_event *event,
 vgg_status vgg_event_log_sync(vgg_event_log *log, vgg_error *error);
 uint64_t vgg_event_log_bytes(const vgg_event_log *log);
 
+/* ---- results.c ---- */
+
+/* results.csv: a row per epoch. */
+typedef struct vgg_results vgg_results;
+
+/* Of all that is in the file the rows of the first `epochs` epochs stay. */
+vgg_status vgg_results_open(const char *folder, size_t epochs, vgg_results **results,
+                            vgg_error *error);
+void vgg_results_close(vgg_results *results);
+
+/* Writes the event, if it is the end of an epoch. bias_rate: as in vgg_optimiser_options. */
+vgg_status vgg_results_write(vgg_results *results, const vgg_train_event *event, double bias_rate,
+                             vgg_error *error);
+
 #endif

@@ -111,6 +111,8 @@ vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *given, doub
     vgg_loss_task all = loss_task(trainer, &step, 0, division.count);
     step.weight = vgg_loss_weight(&all);
     vgg_plan_set_dropout(trainer->plan, trainer->options.seed, progress->updates);
+    trainer->inputs = step.inputs;
+    trainer->input_count = division.count;
     vgg_status status = learn_parts(trainer, &step, &division, error);
     if (status != VGG_OK) {
         *progress = before;
@@ -121,6 +123,7 @@ vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *given, doub
     progress->images += division.count;
     progress->ended = false;
     trainer->unsaved = true;
+    trainer->stepped = true;
     status = update(trainer, error);
     if (status == VGG_OK)
         status = vgg_trainer_check_loss(trainer, given->inputs, division.count, error);

@@ -59,8 +59,8 @@ static vgg_plan_options plan_options(const vgg_trainer *trainer) {
     vgg_plan_options_init(&options, sizeof options);
     options.batch = trainer->most;
     options.micro_batches = (trainer->options.batch + trainer->most - 1) / trainer->most;
-    options.defer_linear =
-        trainer->options.parts == 1 && vgg_optimiser_defers(trainer->network, &trainer->optimising);
+    options.defer_linear = trainer->options.parts == 1 && !trainer->options.histograms &&
+                           vgg_optimiser_defers(trainer->network, &trainer->optimising);
     options.norm_momentum = trainer->options.norm_momentum;
     options.shared_threads = trainer->threads;
     options.mode = VGG_MODE_TRAIN;
@@ -269,6 +269,8 @@ void vgg_trainer_free(vgg_trainer *trainer) {
         return;
     vgg_event_sinks_free(&trainer->sinks);
     vgg_event_log_close(trainer->log);
+    vgg_results_close(trainer->results);
+    vgg_board_close(trainer->board);
     vgg_loader_free(trainer->loader);
     vgg_trainer_close_features(trainer);
     vgg_run_close(trainer->own_run);
@@ -351,6 +353,11 @@ static vgg_status begin_run(vgg_trainer *trainer, vgg_error *error) {
     uint64_t keep = trainer->moved ? UINT64_MAX : logged_bytes(trainer->run);
     if (status == VGG_OK)
         status = vgg_event_log_open(trainer->run->folder, keep, &trainer->log, error);
+    if (status == VGG_OK)
+        status = vgg_results_open(trainer->run->folder, trainer->progress.epoch, &trainer->results,
+                                  error);
+    if (status == VGG_OK && (trainer->options.tensorboard || trainer->options.histograms))
+        status = vgg_board_open(trainer, &trainer->board, error);
     if (status == VGG_OK && trainer->resumed)
         status = vgg_checkpoint_continue(trainer, error);
     if (status == VGG_OK && trainer->moved)

@@ -25,6 +25,8 @@ typedef struct vgg_progress {
     bool ended;        /* the epoch under way has had its last step, and waits for its evaluation */
 } vgg_progress;
 
+typedef struct vgg_board vgg_board;
+
 struct vgg_trainer {
     vgg_model *model;
     vgg_network *network;
@@ -52,8 +54,12 @@ struct vgg_trainer {
     float *shares;
     vgg_run *run,
         *own_run;       /* where it is saved, or NULL; the latter NULL when it is the caller's */
-    vgg_event_log *log; /* of the run, once it has begun */
+    vgg_event_log *log; /* of the run, once it has begun, as the following two */
+    vgg_results *results;
+    vgg_board *board; /* NULL: nothing is told to TensorBoard */
     vgg_event_sinks sinks;
+    const float *inputs; /* of the step that is told of, `input_count` of them */
+    size_t input_count;
 
     vgg_progress progress;
     double created, started, epoch_started; /* seconds of the monotonic clock */
@@ -68,6 +74,7 @@ struct vgg_trainer {
     bool unsaved;        /* something was learnt, or is new to its run */
     double saved_at;     /* seconds of the clock */
     bool begun;          /* the run is there, the log is open, and the plan is told */
+    bool stepped;        /* the plan has the gradients of a step */
     bool in_epoch;       /* the epoch's clock runs, and the loader */
 };
 
@@ -165,6 +172,15 @@ vgg_status vgg_trainer_fail_loss(vgg_trainer *trainer, const float *inputs, size
 vgg_status vgg_trainer_check_loss(vgg_trainer *trainer, const float *inputs, size_t count,
                                   vgg_error *error);
 
+/* ---- board.c: what TensorBoard shows ---- */
+
+/* In the folder "tensorboard" of the trainer's run, from where it stands. */
+vgg_status vgg_board_open(const vgg_trainer *trainer, vgg_board **board, vgg_error *error);
+void vgg_board_close(vgg_board *board);
+/* Writes what there is to show of the event. */
+vgg_status vgg_board_tell(vgg_board *board, const vgg_trainer *trainer,
+                          const vgg_train_event *event, vgg_error *error);
+
 /* ---- events.c ---- */
 
 /* The learning rate of the step under way, and the momentum. */
@@ -181,7 +197,8 @@ vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type 
 vgg_train_event vgg_trainer_describe_evaluation(const vgg_trainer *trainer, size_t done,
                                                 size_t total);
 
-/* Writes the event to the log, if there is one. */
+/* Writes the event to the files of the run, if there is one: log, table of results, TensorBoard's.
+ */
 vgg_status vgg_trainer_log(const vgg_trainer *trainer, const vgg_train_event *event,
                            vgg_error *error);
 

@@ -25,7 +25,7 @@ BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build")).absolute()
 PROGRAM = os.path.abspath(os.environ.get("VGG", BUILD / "vgg"))
 LIBRARY = BUILD / "tests" / "fail_calls.so"
 MODELS = ("best.safetensors", "last.safetensors", "state.safetensors")
-NAMES = {*MODELS, "log.jsonl", "checkpoint.txt", ".lock"}
+NAMES = {*MODELS, "log.jsonl", "checkpoint.txt", ".lock", "results.csv", "tensorboard"}
 TIMEOUT = 60
 # Saved after every step.
 ALWAYS = ("--save-minutes", "1e-9", "--threads", "1", "--seed", "5")

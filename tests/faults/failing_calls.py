@@ -36,7 +36,7 @@ KINDS = {"open": errno.EMFILE, "read": errno.EIO, "write": errno.ENOSPC, "mmap":
          "truncate": errno.ENOSPC, "mkdir": errno.ENOSPC, "chmod": errno.EPERM, "lock": errno.ENOLCK,
          "thread": errno.EAGAIN, "allocate": errno.ENOMEM}
 # Files with times in them.
-TIMED = ("log.jsonl", "state.safetensors", "checkpoint.txt", ".lock")
+TIMED = ("log.jsonl", "state.safetensors", "checkpoint.txt", ".lock", "results.csv")
 # What a dependency of ours does without memory: docs/reliability.md.
 ARCHIVE = "Fatal Internal Error in libarchive: "
 

@@ -22,8 +22,8 @@ BELOW = {
 }
 # The public headers that a room may see: its own, and those of the rooms below. Siblings meet here.
 NETWORK = {"status.h", "network.h", "plan.h", "loss.h"}
-PICTURES = {"status.h", "image.h"}
-MODEL = NETWORK | PICTURES | {"model.h", "inspect.h", "stream.h"}
+PICTURES = {"status.h", "image.h", "stream.h"}
+MODEL = NETWORK | PICTURES | {"model.h", "inspect.h"}
 USE = MODEL | {"data.h", "predict.h", "scores.h"}
 PUBLIC = {
     "base": {"status.h", "file.h", "memory.h", "stream.h", "threads.h"},
