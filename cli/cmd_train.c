@@ -20,6 +20,11 @@ static int check_options(const vgg_cli_train_options *o) {
                          start);
         return VGG_CLI_USAGE;
     }
+    if (o->resume && o->find_rate) {
+        vgg_cli_complain("train", "--find-rate: is for a new run; one that is continued has its "
+                                  "learning rate");
+        return VGG_CLI_USAGE;
+    }
     if (o->resume && o->folder == NULL) {
         vgg_cli_complain("train", "--resume: has no run to continue; name its folder with -o RUN");
         return VGG_CLI_USAGE;
@@ -167,6 +172,8 @@ static int train(vgg_cli_training *training) {
         status = check_cache(training);
     if (status == VGG_CLI_OK && !training->options.resume && !training->options.quiet)
         vgg_cli_train_warn(training);
+    if (status == VGG_CLI_OK && training->options.find_rate)
+        return vgg_cli_train_find_rate(training);
     if (status == VGG_CLI_OK && training->options.dry_run)
         return vgg_cli_train_dry_run(training);
     if (status == VGG_CLI_OK)

@@ -31,7 +31,7 @@ typedef struct vgg_cli_train_options {
     size_t translate;
     const char *arch, *layout, *padding, *init, *preprocess, *schedule;
     bool batch_norm, augment, crop, shuffle;
-    bool tensorboard, histograms;
+    bool tensorboard, histograms, find_rate;
     bool strict, resume, overwrite, quiet, check_data, allow_changed_data;
     double save_minutes;
     double dropout, rate, momentum, weight_decay, gamma, validation_split;
@@ -138,6 +138,11 @@ int vgg_cli_train_freeze(vgg_cli_training *training);
 /* How many layers come before the first that is trained; 0 when none of them has weights. */
 size_t vgg_cli_frozen_layers(const vgg_network *network);
 void vgg_cli_train_print_start(const vgg_cli_training *training);
+
+/* ---- find_rate.c ---- */
+
+/* Tries learning rates in place of a training. */
+int vgg_cli_train_find_rate(vgg_cli_training *training);
 
 /* ---- dry_run.c, train_warnings.c: before it begins ---- */
 

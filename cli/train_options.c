@@ -7,7 +7,7 @@
 #include "cli/train.h"
 
 #define START_OPTIONS 3
-#define RUNNING_OPTIONS 13
+#define RUNNING_OPTIONS 14
 
 static const char *const schemes[] = {"kaiming", "glorot", "paper", "dirac", "whiten", NULL};
 static const char *const schedules[] = {[VGG_SCHEDULE_CONSTANT] = "constant",
@@ -287,6 +287,11 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .value = &o->dry_run,
          .help = "say what the training would take in time, memory and disk, from a few steps, and "
                  "write nothing"},
+        {.type = VGG_CLI_FLAG,
+         .name = "find-rate",
+         .value = &o->find_rate,
+         .help = "instead of training, try 100 steps at a rising learning rate, suggest --lr, and "
+                 "write RUN/find-rate.csv and RUN/find-rate.svg"},
         {.type = VGG_CLI_FLAG,
          .name = "overwrite",
          .value = &o->overwrite,

@@ -26,7 +26,8 @@ static int check_content(const vgg_cli_training *training) {
     vgg_run_content content = vgg_run_holds(training->run);
     if (o->resume && content == VGG_RUN_NOTHING)
         return fail_empty(o);
-    if (o->resume || o->overwrite || content == VGG_RUN_NOTHING || content == VGG_RUN_BEGUN)
+    if (o->resume || o->overwrite || o->find_rate || content == VGG_RUN_NOTHING ||
+        content == VGG_RUN_BEGUN)
         return VGG_CLI_OK;
     vgg_cli_complain("train",
                      "%s: holds a run already; --resume continues it, --overwrite replaces it, or "

@@ -292,6 +292,48 @@ VGG_API vgg_status vgg_train_mix(const vgg_train_options *options, uint64_t epoc
 VGG_API vgg_status vgg_train_whiten(vgg_model *model, const vgg_dataset *train, size_t pictures,
                                     uint64_t seed, vgg_error *error);
 
+/* One step of a search for a learning rate. */
+typedef struct vgg_rate_trial {
+    size_t struct_size; /* set by the library */
+    size_t step;        /* 1-based */
+    double rate, loss;
+    double smoothed; /* mean of the losses so far, each of which counts 0.98 times as much as the
+                      * one after it */
+} vgg_rate_trial;
+
+/* Return false to stop: vgg_train_find_rate then fails with VGG_ERROR_STOPPED. */
+typedef bool vgg_rate_callback(void *user, const vgg_rate_trial *trial);
+
+typedef struct vgg_rate_options {
+    size_t struct_size;      /* set by vgg_rate_options_init */
+    double least, most;      /* learning rates, default 1e-7 and 10 */
+    size_t steps;            /* default 100 */
+    vgg_rate_callback *tell; /* called after each step, default NULL */
+    void *user;
+} vgg_rate_options;
+
+VGG_API void vgg_rate_options_init(vgg_rate_options *options, size_t size);
+
+/* Learning rates to begin with, from a curve of smoothed losses over the logarithm of the rate, of
+ * which the first tenth and the last five steps are left out. */
+typedef struct vgg_rate_suggestion {
+    size_t struct_size; /* set by the caller */
+    size_t steps;       /* that were done */
+    double valley;      /* in the longest decline, a little before its middle: usually the best */
+    double steep;       /* where the loss falls fastest */
+    double minimum;     /* where it is least, a tenth of which is often taken */
+} vgg_rate_suggestion;
+
+/* Trains with rates that rise exponentially from `least` towards `most` until the smoothed loss is
+ * four times its best, or no number, and gives the model its values back: Smith's range test with
+ * fastai's conventions. The steps are those that a training with the options would begin with; its
+ * schedule, folder, run and callback are not used, nothing is written or evaluated. rates may be
+ * NULL. */
+VGG_API vgg_status vgg_train_find_rate(vgg_model *model, const vgg_dataset *train,
+                                       const vgg_train_options *options,
+                                       const vgg_rate_options *rates,
+                                       vgg_rate_suggestion *suggestion, vgg_error *error);
+
 /* What to train on a data set when nothing else is known: a small VGG that learns from some hundred
  * pictures of a class within minutes. */
 typedef struct vgg_suggestion {

@@ -12,10 +12,14 @@ static vgg_moment moment_of(const vgg_trainer *trainer, size_t step) {
 }
 
 double vgg_trainer_rate(const vgg_trainer *trainer) {
+    if (trainer->fixed_rate > 0)
+        return trainer->fixed_rate;
     return vgg_scheduler_rate(&trainer->scheduler, moment_of(trainer, trainer->progress.step));
 }
 
 double vgg_trainer_momentum(const vgg_trainer *trainer) {
+    if (trainer->fixed_rate > 0)
+        return trainer->options.momentum;
     return vgg_scheduler_momentum(&trainer->scheduler, moment_of(trainer, trainer->progress.step));
 }
 

@@ -1,0 +1,101 @@
+#include "cli/report/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+
+/* The library's files on their way have names like this one, with smaller numbers; whoever opens a
+ * run removes those that nobody writes any more. */
+#define FIRST_NUMBER 1000000u
+
+static bool fail_memory(const vgg_cli_output *output, const char *name) {
+    vgg_cli_complain(output->command, "out of memory for %s", name);
+    return false;
+}
+
+bool vgg_cli_output_open(vgg_cli_output *output, const char *command, const char *folder,
+                         const char *name) {
+    *output = (vgg_cli_output){.command = command};
+    if (asprintf(&output->path, "%s%s%s", folder != NULL ? folder : "", folder != NULL ? "/" : "",
+                 name) < 0) {
+        output->path = NULL;
+        return fail_memory(output, name);
+    }
+    output->stream = open_memstream(&output->text, &output->size);
+    if (output->stream != NULL)
+        return true;
+    free(output->path);
+    return fail_memory(output, name);
+}
+
+static bool write_all(int fd, const char *text, size_t size) {
+    while (size > 0) {
+        ssize_t written = write(fd, text, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        text += written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+/* A name in the folder of the file that nobody else has; NULL when memory ran out. */
+static char *temporary_name(const char *path) {
+    static unsigned number = FIRST_NUMBER;
+    const char *slash = strrchr(path, '/');
+    int folder = slash == NULL ? 0 : (int)(slash + 1 - path);
+    char *name = NULL;
+    if (asprintf(&name, "%.*s.vgg-%ld-%u", folder, path, (long)getpid(), number++) < 0)
+        return NULL;
+    return name;
+}
+
+/* What is no file, such as /dev/null, is written as it is. */
+static bool is_special(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+/* False with errno. */
+static bool replace(const char *path, const char *text, size_t size) {
+    bool special = is_special(path);
+    char *temporary = special ? strdup(path) : temporary_name(path);
+    if (temporary == NULL)
+        return false;
+    int fd = open(temporary, O_WRONLY | O_CLOEXEC | (special ? 0 : O_CREAT | O_EXCL), 0666);
+    bool done = fd >= 0 && write_all(fd, text, size);
+    int reason = errno;
+    if (fd >= 0 && close(fd) != 0 && done) {
+        done = false;
+        reason = errno;
+    }
+    if (done && !special && rename(temporary, path) != 0) {
+        done = false;
+        reason = errno;
+    }
+    if (!done && fd >= 0 && !special)
+        unlink(temporary);
+    free(temporary);
+    errno = reason;
+    return done;
+}
+
+bool vgg_cli_output_close(vgg_cli_output *output) {
+    bool whole = !ferror(output->stream);
+    whole = fclose(output->stream) == 0 && whole;
+    bool done = whole;
+    if (!whole)
+        fail_memory(output, output->path);
+    else if (!(done = replace(output->path, output->text, output->size)))
+        vgg_cli_complain(output->command, "%s: cannot write: %s", output->path, strerror(errno));
+    free(output->text);
+    free(output->path);
+    return done;
+}

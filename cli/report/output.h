@@ -1,0 +1,22 @@
+/* Files of texts that appear whole or not at all. */
+#ifndef VGG_CLI_REPORT_OUTPUT_H
+#define VGG_CLI_REPORT_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+typedef struct vgg_cli_output {
+    const char *command; /* in messages */
+    FILE *stream;        /* what is written to it is in memory until the end */
+    char *path, *text;
+    size_t size;
+} vgg_cli_output;
+
+/* The file `name` in the folder, or with NULL for the folder the file of that path. False when that
+ * was complained about. */
+bool vgg_cli_output_open(vgg_cli_output *output, const char *command, const char *folder,
+                         const char *name);
+/* Writes the file in place of the one that is there. False when that was complained about. */
+bool vgg_cli_output_close(vgg_cli_output *output);
+
+#endif
