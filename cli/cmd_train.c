@@ -111,6 +111,8 @@ static int run(vgg_cli_training *training) {
     options->check_data = o->check_data;
     options->tensorboard = o->tensorboard;
     options->histograms = o->histograms;
+    options->scores = o->page;
+    report.page = o->page ? vgg_cli_train_page_begin(training) : NULL;
     options->allow_changed_data = o->allow_changed_data;
     options->callback = vgg_cli_train_event;
     options->user = &report;
@@ -122,6 +124,7 @@ static int run(vgg_cli_training *training) {
     vgg_status trained =
         vgg_train(training->model, training->train, training->validation, options, &result, &error);
     vgg_cli_progress_clear(&report.progress);
+    vgg_cli_train_page_end(report.page);
     vgg_cli_skipped_sum(&report.skipped);
     if (trained == VGG_ERROR_STOPPED) {
         if (!o->quiet)
@@ -183,17 +186,37 @@ static int train(vgg_cli_training *training) {
     return status == VGG_CLI_OK ? run(training) : status;
 }
 
+/* "vgg train ..." as a shell would have to be told it; NULL when memory ran out. */
+static char *command_line(int argc, char **argv) {
+    char *line = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&line, &size);
+    if (out == NULL)
+        return NULL;
+    fputs("vgg train", out);
+    for (int i = 1; i < argc; i++) {
+        char *word = vgg_cli_shell_quote(argv[i]);
+        fprintf(out, " %s", word != NULL ? word : "");
+        free(word);
+    }
+    return fclose(out) == 0 ? line : NULL;
+}
+
 int vgg_cli_train(int argc, char **argv) {
     vgg_cli_training training = {.command = "train"};
     vgg_cli_train_defaults(&training.options);
+    training.line = command_line(argc, argv);
     int status;
-    if (!vgg_cli_train_parse(&training.options, argc, argv, &status))
+    if (!vgg_cli_train_parse(&training.options, argc, argv, &status)) {
+        free(training.line);
         return status;
+    }
     status = check_options(&training.options);
     if (status == VGG_CLI_OK)
         status = train(&training);
     vgg_run_close(training.run);
     free(training.frozen);
+    free(training.line);
     vgg_model_free(training.start);
     vgg_model_free(training.model);
     vgg_dataset_free(training.validation);

@@ -20,6 +20,7 @@ typedef struct vgg_cli_command {
 int vgg_cli_train(int argc, char **argv);
 int vgg_cli_eval(int argc, char **argv);
 int vgg_cli_score(int argc, char **argv);
+int vgg_cli_report(int argc, char **argv);
 int vgg_cli_predict(int argc, char **argv);
 int vgg_cli_summary(int argc, char **argv);
 int vgg_cli_inspect(int argc, char **argv);

@@ -16,6 +16,7 @@ static const vgg_cli_command commands[] = {
     {"train", "train a network on labelled pictures", vgg_cli_train},
     {"eval", "measure a model on labelled pictures", vgg_cli_eval},
     {"score", "report from stored scores of pictures", vgg_cli_score},
+    {"report", "write a page about a training", vgg_cli_report},
     {"predict", "say what is in pictures", vgg_cli_predict},
     {"summary", "list the layers of a network or a model file", vgg_cli_summary},
     {"inspect", "say what is in a weight file and what is wrong with it", vgg_cli_inspect},

@@ -31,7 +31,7 @@ typedef struct vgg_cli_train_options {
     size_t translate;
     const char *arch, *layout, *padding, *init, *preprocess, *schedule;
     bool batch_norm, augment, crop, shuffle;
-    bool tensorboard, histograms, find_rate;
+    bool tensorboard, histograms, find_rate, page;
     bool strict, resume, overwrite, quiet, check_data, allow_changed_data;
     double save_minutes;
     double dropout, rate, momentum, weight_decay, gamma, validation_split;
@@ -52,6 +52,7 @@ typedef struct vgg_cli_train_options {
 typedef struct vgg_cli_training {
     const char *command; /* in messages */
     vgg_cli_train_options options;
+    char *line; /* the command line, as a shell would have to be told it */
     char default_folder[32];
     vgg_dataset *train, *validation;
     bool input_given;
@@ -181,6 +182,18 @@ int vgg_cli_train_note_options(vgg_cli_training *training);
  * the options that were not given. */
 int vgg_cli_train_open_run(vgg_cli_training *training);
 
+/* ---- train_page.c: the run's page ---- */
+
+/* Writes run.json, views.png and report.html into the run's folder. */
+typedef struct vgg_cli_train_page vgg_cli_train_page;
+
+/* NULL when memory ran out: there is no page then. */
+vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training);
+/* Takes at most about 1.5 % of the time of the training, and never fails it: that a page cannot be
+ * written is complained about, once. */
+void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *event);
+void vgg_cli_train_page_end(vgg_cli_train_page *page);
+
 /* ---- train_report.c: while it runs ---- */
 
 typedef struct vgg_cli_train_report {
@@ -191,6 +204,7 @@ typedef struct vgg_cli_train_report {
     size_t threads, classes;
     vgg_cli_progress progress;
     vgg_cli_skipped skipped;
+    vgg_cli_train_page *page; /* NULL: none is wanted */
     double epoch_started, latest_line;
 } vgg_cli_train_report;
 

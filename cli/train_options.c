@@ -7,7 +7,7 @@
 #include "cli/train.h"
 
 #define START_OPTIONS 3
-#define RUNNING_OPTIONS 14
+#define RUNNING_OPTIONS 15
 
 static const char *const schemes[] = {"kaiming", "glorot", "paper", "dirac", "whiten", NULL};
 static const char *const schedules[] = {[VGG_SCHEDULE_CONSTANT] = "constant",
@@ -314,6 +314,10 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
          .value = &o->allow_changed_data,
          .help = "resume even though the data is not what RUN began with"},
         {.type = VGG_CLI_SWITCH,
+         .name = "report",
+         .value = &o->page,
+         .help = "write RUN/report.html, a page about the run, at the ends of epochs"},
+        {.type = VGG_CLI_SWITCH,
          .name = "tensorboard",
          .value = &o->tensorboard,
          .help = "write curves and views into RUN/tensorboard, which TensorBoard opens"},
@@ -356,6 +360,7 @@ void vgg_cli_train_defaults(vgg_cli_train_options *o) {
         .validation_split = 0.1,
         .save_minutes = training.save_minutes,
         .tensorboard = true,
+        .page = true,
         .epochs = training.epochs,
         .batch = training.batch,
         .micro_batch = training.micro_batch,

@@ -176,5 +176,7 @@ bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
     } else if (!report->quiet) {
         show_step(report, event);
     }
+    if (report->page != NULL)
+        vgg_cli_train_page_hear(report->page, event);
     return !vgg_cli_train_stop_asked();
 }

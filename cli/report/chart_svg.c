@@ -110,10 +110,11 @@ void vgg_cli_chart_svg(FILE *out, const vgg_cli_chart *chart, size_t number) {
     vgg_cli_chart_axes(chart, &p.x, &p.y);
     fprintf(out,
             "<svg class=\"chart\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" "
-            "aria-labelledby=\"chart-%zu\" data-box=\"%g %g %g %g\" data-x=\"%g %g %d\">"
+            "aria-labelledby=\"chart-%zu\" data-box=\"%g %g %g %g\" data-x=\"%g %g\" data-y=\"%g "
+            "%g %d\">"
             "<title id=\"chart-%zu\">",
-            p.width, p.height, number, p.left, p.right, p.top, p.bottom, p.x.low, p.x.high,
-            p.x.log ? 1 : 0, number);
+            p.width, p.height, number, p.left, p.right, p.top, p.bottom, p.x.low, p.x.high, p.y.low,
+            p.y.high, chart->percent ? 1 : 0, number);
     vgg_cli_html_text(out, chart->title);
     fputs("</title>\n", out);
     draw(out, chart, &p);

@@ -71,7 +71,7 @@ void vgg_cli_html_base64(FILE *out, const void *bytes, size_t size) {
     }
 }
 
-void vgg_cli_html_hash(FILE *out, const char *text, size_t size) {
+void vgg_cli_html_hash(FILE *out, const void *text, size_t size) {
     uint8_t digest[32];
     vgg_cli_sha256(text, size, digest);
     fputs("sha256-", out);

@@ -14,7 +14,7 @@ void vgg_cli_html_json(FILE *out, const char *text);
 void vgg_cli_html_base64(FILE *out, const void *bytes, size_t size);
 
 /* "sha256-..." of the text, as a content-security policy has it. */
-void vgg_cli_html_hash(FILE *out, const char *text, size_t size);
+void vgg_cli_html_hash(FILE *out, const void *text, size_t size);
 
 /* A row of a table with a head: <tr><th scope="row">name</th><td>value</td></tr>. */
 void vgg_cli_html_row(FILE *out, const char *name, const char *value);

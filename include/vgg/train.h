@@ -155,6 +155,8 @@ typedef struct vgg_train_event {
                            * after another; NULL when there were none. They belong to the trainer or
                            * its caller, until the callback returns */
     size_t input_count;
+    const vgg_scores *scores; /* EPOCH: of the validation pictures, where they are asked for; NULL
+                               * otherwise. They belong to the trainer, until the next epoch */
 } vgg_train_event;
 
 /* A sink of events. Return false to stop: last.safetensors is then written, and vgg_train returns
@@ -251,6 +253,8 @@ typedef struct vgg_train_options {
     bool histograms; /* the same with histograms of all weights, and of the gradients of the last
                       * step, after each epoch. Gradients of linear layers are then stored, which
                       * takes their memory and changes results by rounding. Default false */
+    bool scores;     /* the end of an epoch tells the scores of its validation pictures, with rows
+                      * where those take at most 64 MB. Default false */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

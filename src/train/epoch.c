@@ -153,6 +153,7 @@ static vgg_status evaluate(vgg_trainer *trainer, const vgg_dataset *dataset,
     options.shared_threads = trainer->threads;
     options.workers = trainer->options.workers;
     if (listener != NULL) {
+        options.scores = trainer->scores;
         options.skipped = tell_skipped;
         options.progress = tell_progress;
         options.user = listener;
@@ -213,16 +214,36 @@ vgg_status vgg_trainer_evaluate(vgg_trainer *trainer, const float *inputs, const
 
 /* ---- the end of an epoch ---- */
 
+/* Bytes of rows that are kept. */
+#define ROW_BYTES_MOST ((size_t)64 << 20)
+
+/* Empty scores for the validation that comes. */
+static vgg_status renew_scores(vgg_trainer *trainer, vgg_error *error) {
+    size_t classes = trainer->network->options.classes, bytes;
+    vgg_scores_options options;
+    vgg_scores_free(trainer->scores);
+    trainer->scores = NULL;
+    if (!trainer->options.scores)
+        return VGG_OK;
+    vgg_scores_options_init(&options, sizeof options);
+    options.rows = vgg_size_mul(vgg_dataset_count(trainer->validation), classes, &bytes) &&
+                   bytes <= ROW_BYTES_MOST / sizeof(float);
+    return vgg_scores_create(vgg_model_class_names(trainer->model), classes, &options,
+                             &trainer->scores, error);
+}
+
 /* Sets the validation figures of the event. */
 static vgg_status validate(vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
     if (trainer->validation == NULL)
         return VGG_OK;
     eval_listener listener = {.trainer = trainer};
     vgg_eval_result result = {.struct_size = sizeof result};
-    vgg_status status =
-        trainer->features.validation.values > 0
-            ? vgg_trainer_evaluate_features(trainer, tell_progress, &listener, &result, error)
-            : evaluate(trainer, trainer->validation, &listener, &result, error);
+    vgg_status status = renew_scores(trainer, error);
+    if (status == VGG_OK)
+        status = trainer->features.validation.values > 0
+                     ? vgg_trainer_evaluate_features(trainer, tell_progress, &listener, &result,
+                                                     error)
+                     : evaluate(trainer, trainer->validation, &listener, &result, error);
     if (listener.status != VGG_OK)
         return vgg_fail(error, listener.status, "%s", listener.error.message);
     if (status == VGG_ERROR_NUMERIC)
@@ -231,6 +252,7 @@ static vgg_status validate(vgg_trainer *trainer, vgg_train_event *event, vgg_err
     if (status != VGG_OK)
         return status;
     event->validated = true;
+    event->scores = trainer->scores;
     event->validation_loss = result.loss;
     event->validation_top1 = result.top1;
     event->validation_top5 = result.top5;

@@ -270,6 +270,7 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     vgg_event_sinks_free(&trainer->sinks);
     vgg_event_log_close(trainer->log);
     vgg_results_close(trainer->results);
+    vgg_scores_free(trainer->scores);
     vgg_board_close(trainer->board);
     vgg_loader_free(trainer->loader);
     vgg_trainer_close_features(trainer);

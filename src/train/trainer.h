@@ -58,6 +58,7 @@ struct vgg_trainer {
     vgg_results *results;
     vgg_board *board; /* NULL: nothing is told to TensorBoard */
     vgg_event_sinks sinks;
+    vgg_scores *scores;  /* of the last validation, where they are asked for */
     double fixed_rate;   /* in place of the schedule's; 0: the schedule decides */
     const float *inputs; /* of the step that is told of, `input_count` of them */
     size_t input_count;

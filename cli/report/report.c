@@ -1,0 +1,246 @@
+/* Pages from their parts. */
+#include "cli/report/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/message.h"
+#include "cli/report/html.h"
+#include "cli/report/output.h"
+
+#define TEXT 128
+
+/* Links to the sections that there are. */
+static void write_links(FILE *out, bool curves, bool evaluation, bool model) {
+    fputs("<nav aria-label=\"Sections\"><ul>", out);
+    if (curves)
+        fputs("<li><a href=\"#curves\">Curves</a></li>", out);
+    if (evaluation)
+        fputs("<li><a href=\"#confusion\">Confusion</a></li><li><a href=\"#pictures\">Pictures</a>"
+              "</li><li><a href=\"#classes\">Classes</a></li>",
+              out);
+    if (model)
+        fputs("<li><a href=\"#filters\">Filters</a></li>", out);
+    if (curves)
+        fputs("<li><a href=\"#configuration\">Configuration</a></li>", out);
+    fputs("</ul></nav>\n", out);
+}
+
+static void write_header(FILE *out, const char *kind, const char *title, const char *state) {
+    fprintf(out, "<header><p class=\"kind\">%s</p><h1>", kind);
+    vgg_cli_html_text(out, title);
+    fputs("</h1>", out);
+    if (state != NULL && state[0] != '\0') {
+        fputs("<p class=\"state\">", out);
+        vgg_cli_html_text(out, state);
+        fputs("</p>", out);
+    }
+}
+
+/* ---- an evaluation as text ---- */
+
+/* What stands around the parts in a page: no text of others, which is escaped, contains it. */
+static const char cards_begin[] = "<!--cards-->\n", cards_end[] = "<!--/cards-->\n";
+static const char sections_begin[] = "<!--sections-->\n", sections_end[] = "<!--/sections-->\n";
+
+typedef void part_writer(FILE *out, const vgg_cli_evaluation *evaluation);
+
+static char *text_of(part_writer *write, const vgg_cli_evaluation *evaluation) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL)
+        return NULL;
+    write(out, evaluation);
+    bool whole = !ferror(out);
+    if (fclose(out) == 0 && whole)
+        return text;
+    free(text);
+    return NULL;
+}
+
+bool vgg_cli_render(vgg_cli_rendered *rendered, const vgg_cli_evaluation *evaluation) {
+    vgg_cli_rendered fresh = {.cards = text_of(vgg_cli_evaluation_cards, evaluation),
+                              .sections = text_of(vgg_cli_evaluation_sections, evaluation)};
+    if (fresh.cards == NULL || fresh.sections == NULL) {
+        vgg_cli_rendered_free(&fresh);
+        return false;
+    }
+    vgg_cli_rendered_free(rendered);
+    *rendered = fresh;
+    return true;
+}
+
+/* A copy of what stands between the two; NULL when they are not there. */
+static char *between(const char *page, const char *begin, const char *end) {
+    const char *from = strstr(page, begin);
+    const char *to = from == NULL ? NULL : strstr(from, end);
+    if (to == NULL)
+        return NULL;
+    from += strlen(begin);
+    return strndup(from, (size_t)(to - from));
+}
+
+void vgg_cli_rendered_read(vgg_cli_rendered *rendered, const char *folder) {
+    char *path = NULL, *page = NULL;
+    size_t room = 0;
+    *rendered = (vgg_cli_rendered){0};
+    FILE *file = asprintf(&path, "%s/report.html", folder) < 0 ? NULL : fopen(path, "re");
+    if (file != NULL && getdelim(&page, &room, '\0', file) > 0) {
+        rendered->cards = between(page, cards_begin, cards_end);
+        rendered->sections = between(page, sections_begin, sections_end);
+    }
+    if (rendered->cards == NULL || rendered->sections == NULL)
+        vgg_cli_rendered_free(rendered);
+    if (file != NULL)
+        fclose(file);
+    free(page);
+    free(path);
+}
+
+void vgg_cli_rendered_free(vgg_cli_rendered *rendered) {
+    free(rendered->cards);
+    free(rendered->sections);
+    *rendered = (vgg_cli_rendered){0};
+}
+
+/* ---- runs ---- */
+
+static void describe_state(const vgg_cli_run_facts *run, char text[2 * TEXT]) {
+    const char *wanted = vgg_cli_run_fact(run, "options", "epochs");
+    char time[VGG_CLI_TEXT_SIZE];
+    size_t length = (size_t)snprintf(text, 2 * TEXT, "%zu%s%s epoch%s", run->epochs,
+                                     wanted != NULL ? " of " : "", wanted != NULL ? wanted : "",
+                                     run->epochs == 1 && wanted == NULL ? "" : "s");
+    if (isfinite(run->seconds))
+        snprintf(text + length, 2 * TEXT - length, " in %s",
+                 vgg_cli_duration_text(time, run->seconds));
+}
+
+/* Figures of the best epoch, where nothing else says more of it. */
+static void write_run_cards(FILE *out, const vgg_cli_run_facts *run, bool evaluated) {
+    char value[TEXT], note[TEXT];
+    if (run->best >= run->epochs)
+        return;
+    double top1 = run->columns[VGG_CLI_TOP1][run->best];
+    double accuracy = run->columns[VGG_CLI_TRAIN_ACCURACY][run->best];
+    snprintf(value, sizeof value, "%.0f", run->columns[VGG_CLI_EPOCH][run->best]);
+    snprintf(note, sizeof note, isfinite(top1) ? "top-1 %.1f %%" : "the last one",
+             100 * top1);
+    vgg_cli_card(out, "Best epoch", value, note);
+    if (evaluated)
+        return;
+    snprintf(value, sizeof value, "%.1f %%", 100 * (isfinite(top1) ? top1 : accuracy));
+    vgg_cli_card(out, isfinite(top1) ? "Validation top-1" : "Training accuracy", value, NULL);
+    if (isfinite(run->columns[VGG_CLI_LOSS][run->best])) {
+        snprintf(value, sizeof value, "%.4g", run->columns[VGG_CLI_LOSS][run->best]);
+        vgg_cli_card(out, "Validation loss", value, NULL);
+    }
+}
+
+static void write_comparison(FILE *out, const vgg_cli_run_facts *const *runs, size_t count) {
+    vgg_cli_section_begin(out, "runs", "Runs");
+    fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Runs\"><table "
+          "class=\"sortable\"><thead><tr>",
+          out);
+    static const char *const heads[] = {"run", "epochs", "best epoch", "top-1", "loss", "time"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        fprintf(out, "<th scope=\"col\"><button type=\"button\">%s</button></th>", heads[i]);
+    }
+    fputs("</tr></thead><tbody>\n", out);
+    for (size_t r = 0; r < count; r++) {
+        const vgg_cli_run_facts *run = runs[r];
+        bool best = run->best < run->epochs;
+        double top1 = best ? run->columns[VGG_CLI_TOP1][run->best] : NAN;
+        double loss = best ? run->columns[VGG_CLI_LOSS][run->best] : NAN;
+        char time[VGG_CLI_TEXT_SIZE];
+        fprintf(out, "<tr><th scope=\"row\"><span class=\"key c%zu\"></span>", r);
+        vgg_cli_html_text(out, run->folder);
+        fprintf(out, "</th><td data-value=\"%zu\">%zu</td><td data-value=\"%zu\">", run->epochs,
+                run->epochs, run->best);
+        vgg_cli_html_number(out, best ? run->columns[VGG_CLI_EPOCH][run->best] : NAN);
+        fprintf(out, "</td><td data-value=\"%.6f\">", isfinite(top1) ? top1 : -1);
+        vgg_cli_html_percent(out, top1);
+        fprintf(out, "</td><td data-value=\"%.6f\">", isfinite(loss) ? loss : 1e9);
+        vgg_cli_html_number(out, loss);
+        fprintf(out, "</td><td data-value=\"%.3f\">%s</td></tr>\n",
+                isfinite(run->seconds) ? run->seconds : -1,
+                isfinite(run->seconds) ? vgg_cli_duration_text(time, run->seconds) : "–");
+    }
+    fputs("</tbody></table></div>\n", out);
+    vgg_cli_section_end(out);
+}
+
+static void write_runs(FILE *out, const vgg_cli_run_facts *const *runs, size_t count,
+                       const vgg_model *model, const vgg_cli_rendered *rendered) {
+    bool evaluated = rendered != NULL && rendered->sections != NULL;
+    char state[2 * TEXT] = "";
+    char title[TEXT];
+    snprintf(title, sizeof title, "%zu runs", count);
+    if (count == 1)
+        describe_state(runs[0], state);
+    vgg_cli_page_begin(out, count == 1 ? runs[0]->folder : title);
+    write_header(out, count == 1 ? "Training" : "Trainings", count == 1 ? runs[0]->folder : title,
+                 state);
+    if (count == 1) {
+        fputs("<dl class=\"cards\">\n", out);
+        if (evaluated)
+            fprintf(out, "%s%s%s", cards_begin, rendered->cards, cards_end);
+        write_run_cards(out, runs[0], evaluated);
+        fputs("</dl>\n", out);
+    }
+    write_links(out, true, evaluated, model != NULL);
+    fputs("</header>\n<main id=\"main\">\n", out);
+    if (count > 1)
+        write_comparison(out, runs, count);
+    vgg_cli_curves(out, runs, count);
+    if (evaluated)
+        fprintf(out, "%s%s%s", sections_begin, rendered->sections, sections_end);
+    if (count == 1)
+        vgg_cli_views(out, runs[0]->folder);
+    if (model != NULL)
+        vgg_cli_filters(out, model);
+    vgg_cli_configuration(out, runs, count);
+    vgg_cli_page_end(out);
+}
+
+bool vgg_cli_report_runs(const char *command, const char *path,
+                         const vgg_cli_run_facts *const *runs, size_t count, const vgg_model *model,
+                         const vgg_cli_rendered *rendered) {
+    vgg_cli_output output;
+    if (!vgg_cli_output_open(&output, command, NULL, path))
+        return false;
+    write_runs(output.stream, runs, count, model, rendered);
+    return vgg_cli_output_close(&output);
+}
+
+/* ---- an evaluation ---- */
+
+bool vgg_cli_report_evaluation(const char *command, const char *path, const char *title,
+                               const char *const (*about)[2], const vgg_model *model,
+                               const vgg_cli_evaluation *evaluation) {
+    vgg_cli_output output;
+    if (!vgg_cli_output_open(&output, command, NULL, path))
+        return false;
+    FILE *out = output.stream;
+    vgg_cli_page_begin(out, title);
+    write_header(out, "Evaluation", title, NULL);
+    fputs("<dl class=\"cards\">\n", out);
+    vgg_cli_evaluation_cards(out, evaluation);
+    fputs("</dl>\n", out);
+    write_links(out, false, true, model != NULL);
+    fputs("</header>\n<main id=\"main\">\n", out);
+    vgg_cli_evaluation_sections(out, evaluation);
+    if (model != NULL)
+        vgg_cli_filters(out, model);
+    vgg_cli_section_begin(out, "configuration", "How it was measured");
+    fputs("<table class=\"facts\"><tbody>\n", out);
+    for (; (*about)[0] != NULL; about++) {
+        vgg_cli_html_row(out, (*about)[0], (*about)[1]);
+    }
+    fputs("</tbody></table>\n", out);
+    vgg_cli_section_end(out);
+    vgg_cli_page_end(out);
+    return vgg_cli_output_close(&output);
+}

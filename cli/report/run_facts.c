@@ -1,0 +1,126 @@
+/* What the folder of a run says of it, while it goes on as well. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/message.h"
+#include "cli/report/report.h"
+
+static const char *const keys[VGG_CLI_COLUMNS] = {
+    [VGG_CLI_EPOCH] = "epoch",
+    [VGG_CLI_TRAIN_LOSS] = "loss",
+    [VGG_CLI_TRAIN_ACCURACY] = "accuracy",
+    [VGG_CLI_LOSS] = "validation_loss",
+    [VGG_CLI_TOP1] = "validation_top1",
+    [VGG_CLI_TOP5] = "validation_top5",
+    [VGG_CLI_RATE] = "rate",
+    [VGG_CLI_SPEED] = "images_per_s",
+};
+
+static FILE *open_in(const char *folder, const char *name) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return NULL;
+    FILE *file = fopen(path, "re");
+    int reason = errno;
+    free(path);
+    errno = reason;
+    return file;
+}
+
+/* ---- log.jsonl ---- */
+
+static bool add_row(vgg_cli_run_facts *facts, const json_t *line) {
+    size_t row = facts->epochs;
+    for (size_t c = 0; c < VGG_CLI_COLUMNS; c++) {
+        double *column = realloc(facts->columns[c], (row + 1) * sizeof *column);
+        if (column == NULL)
+            return false;
+        const json_t *value = json_object_get(line, keys[c]);
+        column[row] = json_is_number(value) ? json_number_value(value) : NAN;
+        facts->columns[c] = column;
+    }
+    if (json_is_true(json_object_get(line, "best")))
+        facts->best = row;
+    facts->epochs++;
+    return true;
+}
+
+/* Lines of steps are many and not looked at; the last line may be on its way. */
+static bool read_log(vgg_cli_run_facts *facts, FILE *file) {
+    char *line = NULL;
+    size_t room = 0;
+    bool done = true;
+    facts->best = SIZE_MAX;
+    while (done && getline(&line, &room, file) >= 0) {
+        if (strstr(line, "\"type\":\"epoch\"") == NULL)
+            continue;
+        json_t *object = json_loads(line, 0, NULL);
+        if (object != NULL)
+            done = add_row(facts, object);
+        json_decref(object);
+    }
+    free(line);
+    if (facts->best >= facts->epochs)
+        facts->best = facts->epochs;
+    return done;
+}
+
+/* ---- the other files ---- */
+
+/* The time in the last row of results.csv. */
+static double read_seconds(const char *folder) {
+    FILE *file = open_in(folder, "results.csv");
+    char *line = NULL;
+    size_t room = 0;
+    double seconds = NAN, value;
+    if (file == NULL)
+        return NAN;
+    while (getline(&line, &room, file) >= 0) {
+        if (sscanf(line, "%*u,%lf,", &value) == 1)
+            seconds = value;
+    }
+    free(line);
+    fclose(file);
+    return seconds;
+}
+
+static json_t *read_about(const char *folder) {
+    FILE *file = open_in(folder, "run.json");
+    if (file == NULL)
+        return NULL;
+    json_t *about = json_loadf(file, 0, NULL);
+    fclose(file);
+    return about;
+}
+
+bool vgg_cli_run_facts_read(vgg_cli_run_facts *facts, const char *command, const char *folder) {
+    *facts = (vgg_cli_run_facts){.folder = folder};
+    FILE *file = open_in(folder, "log.jsonl");
+    if (file == NULL) {
+        vgg_cli_complain(command, "%s: is no run, expected %s/log.jsonl: %s", folder, folder,
+                         strerror(errno));
+        return false;
+    }
+    bool done = read_log(facts, file);
+    fclose(file);
+    facts->seconds = read_seconds(folder);
+    facts->about = read_about(folder);
+    if (!done)
+        vgg_cli_complain(command, "out of memory for the log of %s", folder);
+    return done;
+}
+
+void vgg_cli_run_facts_free(vgg_cli_run_facts *facts) {
+    for (size_t c = 0; c < VGG_CLI_COLUMNS; c++) {
+        free(facts->columns[c]);
+    }
+    json_decref(facts->about);
+    *facts = (vgg_cli_run_facts){0};
+}
+
+const char *vgg_cli_run_fact(const vgg_cli_run_facts *facts, const char *group, const char *name) {
+    const json_t *object = group == NULL ? facts->about : json_object_get(facts->about, group);
+    return json_string_value(json_object_get(object, name));
+}

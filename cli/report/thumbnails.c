@@ -1,0 +1,166 @@
+/* Small pictures within the page. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/report/html.h"
+#include "cli/report/report.h"
+#include "cli/terminal.h"
+
+/* Of the long side. */
+#define SIDE_MOST 96
+#define QUALITY 78
+/* Of all on a page. */
+#define BYTES_MOST ((size_t)3500000)
+#define UNKNOWN SIZE_MAX
+
+struct vgg_cli_thumbnails {
+    const vgg_dataset *sets[VGG_CLI_SETS_MOST];
+    size_t firsts[VGG_CLI_SETS_MOST + 1]; /* items of the sets before each, and of all */
+    size_t set_count;
+    char **made;    /* an address for each item that was asked for, or NULL */
+    size_t *places; /* (pictures of the scores) the item of each, or UNKNOWN */
+    size_t left;    /* bytes that the page has room for */
+    double until;   /* when no more are made */
+};
+
+vgg_cli_thumbnails *vgg_cli_thumbnails_create(const vgg_dataset *const *sets, size_t count) {
+    vgg_cli_thumbnails *thumbnails = calloc(1, sizeof *thumbnails);
+    if (thumbnails == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        thumbnails->sets[i] = sets[i];
+        thumbnails->firsts[i + 1] = thumbnails->firsts[i] + vgg_dataset_count(sets[i]);
+    }
+    thumbnails->set_count = count;
+    size_t items = thumbnails->firsts[count];
+    thumbnails->made = calloc(items + 1, sizeof *thumbnails->made);
+    return thumbnails;
+    vgg_cli_thumbnails_free(thumbnails);
+    return NULL;
+}
+
+void vgg_cli_thumbnails_free(vgg_cli_thumbnails *thumbnails) {
+    if (thumbnails == NULL)
+        return;
+    for (size_t i = 0; thumbnails->made != NULL && i < thumbnails->firsts[thumbnails->set_count];
+         i++) {
+        free(thumbnails->made[i]);
+    }
+    free(thumbnails->made);
+    free(thumbnails->places);
+    free(thumbnails);
+}
+
+/* ---- finding ---- */
+
+static size_t set_of(const vgg_cli_thumbnails *thumbnails, size_t item) {
+    size_t set = 0;
+    while (item >= thumbnails->firsts[set + 1]) {
+        set++;
+    }
+    return set;
+}
+
+static const char *name_of(const vgg_cli_thumbnails *thumbnails, size_t item) {
+    size_t set = set_of(thumbnails, item);
+    return vgg_dataset_item_name(thumbnails->sets[set], item - thumbnails->firsts[set]);
+}
+
+/* Pictures that could not be read have no scores: the items go on alone there. */
+bool vgg_cli_thumbnails_begin(vgg_cli_thumbnails *thumbnails, const vgg_scores *scores,
+                              double seconds) {
+    size_t count = vgg_scores_count(scores), items = thumbnails->firsts[thumbnails->set_count];
+    size_t *places = realloc(thumbnails->places, (count + 1) * sizeof *places);
+    if (places == NULL)
+        return false;
+    thumbnails->places = places;
+    thumbnails->left = BYTES_MOST;
+    thumbnails->until = vgg_cli_now() + seconds;
+    for (size_t i = 0, item = 0; i < count; i++) {
+        vgg_scored_picture picture = {.struct_size = sizeof picture};
+        places[i] = UNKNOWN;
+        if (vgg_scores_picture(scores, i, &picture, NULL) != VGG_OK)
+            continue;
+        size_t at = item;
+        while (at < items && strcmp(name_of(thumbnails, at), picture.name) != 0) {
+            at++;
+        }
+        if (at == items)
+            continue;
+        places[i] = at;
+        item = at + 1;
+    }
+    return true;
+}
+
+/* ---- making ---- */
+
+static bool write_bytes(void *user, const void *bytes, size_t size) {
+    FILE *encoded = user;
+    return fwrite(bytes, 1, size, encoded) == size;
+}
+
+/* "data:image/jpeg;base64,..." of the picture; freed by the caller, NULL when that failed. */
+static char *address_of(const vgg_image *image) {
+    char *bytes = NULL, *address = NULL;
+    size_t size = 0, length = 0;
+    FILE *encoded = open_memstream(&bytes, &size);
+    vgg_status status = VGG_ERROR_MEMORY;
+    if (encoded != NULL) {
+        status = vgg_image_encode(image, VGG_IMAGE_JPEG, QUALITY, write_bytes, encoded, NULL);
+        status = fclose(encoded) == 0 ? status : VGG_ERROR_MEMORY;
+    }
+    FILE *text = status == VGG_OK ? open_memstream(&address, &length) : NULL;
+    if (text != NULL) {
+        fputs("data:image/jpeg;base64,", text);
+        vgg_cli_html_base64(text, bytes, size);
+        if (fclose(text) != 0) {
+            free(address);
+            address = NULL;
+        }
+    }
+    free(bytes);
+    return address;
+}
+
+static size_t scaled(size_t side, size_t longest) {
+    size_t result = side * SIDE_MOST / longest;
+    return result > 0 ? result : 1;
+}
+
+static char *make(const vgg_dataset *set, size_t item) {
+    vgg_image image, small = {0};
+    if (vgg_dataset_read_reduced(set, item, SIDE_MOST, &image, NULL) != VGG_OK)
+        return NULL;
+    size_t longest = image.width > image.height ? image.width : image.height;
+    if (longest > SIDE_MOST &&
+        vgg_image_resize(&image, scaled(image.width, longest), scaled(image.height, longest),
+                         VGG_FILTER_BILINEAR, &small, NULL) != VGG_OK) {
+        vgg_image_free(&image);
+        return NULL;
+    }
+    char *address = address_of(small.pixels != NULL ? &small : &image);
+    vgg_image_free(&image);
+    vgg_image_free(&small);
+    return address;
+}
+
+const char *vgg_cli_thumbnail(vgg_cli_thumbnails *thumbnails, size_t picture) {
+    size_t item = thumbnails->places[picture];
+    if (item == UNKNOWN || thumbnails->left == 0)
+        return NULL;
+    if (thumbnails->made[item] == NULL && vgg_cli_now() < thumbnails->until) {
+        size_t set = set_of(thumbnails, item);
+        thumbnails->made[item] = make(thumbnails->sets[set], item - thumbnails->firsts[set]);
+    }
+    const char *address = thumbnails->made[item];
+    if (address == NULL)
+        return NULL;
+    size_t bytes = strlen(address);
+    if (bytes > thumbnails->left) {
+        thumbnails->left = 0;
+        return NULL;
+    }
+    thumbnails->left -= bytes;
+    return address;
+}

@@ -1,0 +1,253 @@
+/* What a run says of itself for people, beside its log: run.json, views.png and report.html. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/clean_text.h"
+#include "cli/grid.h"
+#include "cli/json.h"
+#include "cli/message.h"
+#include "cli/report/output.h"
+#include "cli/report/report.h"
+#include "cli/train.h"
+
+/* Of the time of a training, for its page. */
+#define SHARE_MOST 0.015
+
+struct vgg_cli_train_page {
+    const vgg_cli_training *training;
+    vgg_cli_thumbnails *thumbnails;
+    vgg_cli_rendered rendered; /* of the best epoch */
+    double began, spent;       /* seconds */
+    bool pending;              /* an epoch came after the page was written */
+    bool failed;               /* it cannot be written, which was said */
+    bool views;                /* are drawn, or were */
+};
+
+/* ---- run.json ---- */
+
+static void add_text(json_t *object, const char *name, const char *value) {
+    json_object_set_new(object, name, vgg_cli_json_text(value));
+}
+
+static void add_count(json_t *object, const char *name, size_t value) {
+    char text[VGG_CLI_TEXT_SIZE];
+    add_text(object, name, vgg_cli_count_text(text, value));
+}
+
+static json_t *describe_options(const vgg_cli_training *training) {
+    vgg_cli_train_options *o = (vgg_cli_train_options *)(uintptr_t)&training->options;
+    vgg_cli_option options[VGG_CLI_LEARNING_OPTIONS];
+    json_t *object = json_object();
+    vgg_cli_learning_options(o, options);
+    for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS; i++) {
+        char buffer[VGG_CLI_VALUE_SIZE];
+        const char *value = vgg_cli_option_text(&options[i], buffer);
+        if (value != NULL && (i < VGG_CLI_BASE_OPTIONS || *options[i].given))
+            add_text(object, options[i].name, value);
+    }
+    return object;
+}
+
+static json_t *describe_data(const vgg_cli_training *training) {
+    json_t *object = json_object();
+    add_text(object, "path", training->options.data);
+    add_text(object, "kind", training->info.kind);
+    add_count(object, "classes", vgg_dataset_class_count(training->train));
+    add_count(object, "training pictures", vgg_dataset_count(training->train));
+    add_count(object, "validation pictures",
+              training->validation != NULL ? vgg_dataset_count(training->validation) : 0);
+    return object;
+}
+
+static json_t *describe_network(const vgg_cli_training *training) {
+    const vgg_network *network = vgg_model_network(training->model);
+    const vgg_network_options *options = vgg_network_describe(network);
+    char text[VGG_CLI_TEXT_SIZE];
+    json_t *object = json_object();
+    add_text(object, "arch", options->arch);
+    add_text(object, "batch normalisation", options->batch_norm ? "yes" : "no");
+    add_text(object, "layout", vgg_layout_name(options->layout));
+    snprintf(text, sizeof text, "%zux%zux%zu", options->channels, options->height, options->width);
+    add_text(object, "input", text);
+    add_text(object, "dropout", vgg_cli_number_text(text, options->dropout));
+    add_count(object, "parameters", vgg_network_parameters(network));
+    add_count(object, "multiply-adds", vgg_network_multiply_adds(network));
+    return object;
+}
+
+/* The processor's name as the system has it. */
+static void add_processor(json_t *object) {
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char line[256];
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || colon == NULL)
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        add_text(object, "processor", colon + 1 + strspn(colon + 1, " "));
+        break;
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+static json_t *describe_machine(const vgg_cli_training *training) {
+    char text[VGG_CLI_TEXT_SIZE];
+    size_t threads = training->options.threads;
+    json_t *object = json_object();
+    add_processor(object);
+    add_text(object, "instructions", vgg_cpu_tier());
+    add_count(object, "threads", threads > 0 ? threads : vgg_threads_default());
+    snprintf(text, sizeof text, "vgg %s", vgg_version());
+    add_text(object, "program", text);
+    return object;
+}
+
+/* A resumed run was begun by another command, at another time. */
+static void keep_beginning(json_t *about, const char *folder) {
+    char *path = NULL;
+    json_t *former =
+        asprintf(&path, "%s/run.json", folder) < 0 ? NULL : json_load_file(path, 0, NULL);
+    static const char *const kept[] = {"command", "began"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        json_t *value = json_object_get(former, kept[i]);
+        if (json_is_string(value))
+            json_object_set(about, kept[i], value);
+    }
+    json_decref(former);
+    free(path);
+}
+
+static bool write_about(const vgg_cli_training *training) {
+    char began[VGG_CLI_TEXT_SIZE];
+    time_t now = time(NULL);
+    struct tm parts;
+    json_t *about = json_object();
+    strftime(began, sizeof began, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+    add_text(about, "command", training->line);
+    add_text(about, "began", began);
+    if (training->options.resume)
+        keep_beginning(about, training->options.folder);
+    json_object_set_new(about, "options", describe_options(training));
+    json_object_set_new(about, "data", describe_data(training));
+    json_object_set_new(about, "network", describe_network(training));
+    json_object_set_new(about, "machine", describe_machine(training));
+    char *text = json_dumps(about, JSON_INDENT(2));
+    json_decref(about);
+    vgg_cli_output output;
+    bool done =
+        text != NULL && vgg_cli_output_open(&output, "train", training->options.folder, "run.json");
+    if (done) {
+        fprintf(output.stream, "%s\n", text);
+        done = vgg_cli_output_close(&output);
+    }
+    free(text);
+    return done;
+}
+
+/* ---- views.png ---- */
+
+/* Some pictures of the batch, in rows. Without them the page has none. */
+static void draw_views(const vgg_cli_training *training, const vgg_train_event *event) {
+    const vgg_preprocess *shape = vgg_model_preprocess(training->model);
+    size_t columns = shape->width > 64 || shape->height > 64 ? 4 : 8;
+    size_t rows = event->input_count / columns;
+    size_t floats = shape->channels * shape->height * shape->width;
+    rows = rows < 1 ? 1 : rows > columns ? columns : rows;
+    vgg_cli_grid grid;
+    char *path = NULL;
+    vgg_status status = VGG_OK;
+    if (!vgg_cli_grid_create(&grid, rows, columns, shape))
+        return;
+    for (size_t i = 0; status == VGG_OK && i < rows * columns && i < event->input_count; i++) {
+        status =
+            vgg_cli_grid_draw(&grid, i / columns, i % columns, event->inputs + i * floats, NULL);
+    }
+    if (status == VGG_OK && asprintf(&path, "%s/views.png", training->options.folder) >= 0) {
+        vgg_image_save_png(&grid.image, path, NULL);
+        free(path);
+    }
+    vgg_cli_grid_free(&grid);
+}
+
+/* ---- report.html ---- */
+
+static void render(vgg_cli_train_page *page, const vgg_train_event *event) {
+    char part[VGG_CLI_TEXT_SIZE];
+    double allowed = SHARE_MOST * (vgg_cli_now() - page->began) - page->spent;
+    if (event->scores == NULL || (!event->best && page->rendered.sections != NULL))
+        return;
+    if (page->thumbnails == NULL)
+        page->thumbnails =
+            vgg_cli_thumbnails_create((const vgg_dataset *const[]){page->training->validation}, 1);
+    bool pictures = page->thumbnails != NULL &&
+                    vgg_cli_thumbnails_begin(page->thumbnails, event->scores, allowed);
+    snprintf(part, sizeof part, "validation, after epoch %zu", event->epoch);
+    vgg_cli_render(&page->rendered,
+                   &(vgg_cli_evaluation){.part = part,
+                                         .scores = event->scores,
+                                         .thumbnails = pictures ? page->thumbnails : NULL});
+}
+
+static void write_page(vgg_cli_train_page *page) {
+    const char *folder = page->training->options.folder;
+    vgg_cli_run_facts facts;
+    char *path = NULL;
+    page->failed = asprintf(&path, "%s/report.html", folder) < 0 ||
+                   !vgg_cli_run_facts_read(&facts, "train", folder);
+    if (!page->failed) {
+        page->failed = !vgg_cli_report_runs("train", path, (const vgg_cli_run_facts *[]){&facts}, 1,
+                                            page->training->model, &page->rendered);
+        vgg_cli_run_facts_free(&facts);
+    }
+    page->pending = page->failed;
+    free(path);
+}
+
+vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training) {
+    vgg_cli_train_page *page = calloc(1, sizeof *page);
+    if (page == NULL)
+        return NULL;
+    page->training = training;
+    page->began = vgg_cli_now();
+    if (training->options.resume) {
+        vgg_cli_rendered_read(&page->rendered, training->options.folder);
+        page->views = true;
+    }
+    return page;
+}
+
+void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *event) {
+    double now = vgg_cli_now();
+    if (page == NULL || page->failed)
+        return;
+    if (event->type == VGG_EVENT_PLAN)
+        page->failed = !write_about(page->training);
+    if (event->type == VGG_EVENT_STEP && !page->views && event->inputs != NULL) {
+        draw_views(page->training, event);
+        page->views = true;
+    }
+    if (event->type == VGG_EVENT_EPOCH) {
+        bool affordable = page->spent <= SHARE_MOST * (now - page->began);
+        page->pending = true;
+        if (affordable || event->epoch == event->epochs) {
+            render(page, event);
+            write_page(page);
+        }
+    }
+    page->spent += vgg_cli_now() - now;
+}
+
+void vgg_cli_train_page_end(vgg_cli_train_page *page) {
+    if (page == NULL)
+        return;
+    if (page->pending && !page->failed)
+        write_page(page);
+    vgg_cli_thumbnails_free(page->thumbnails);
+    vgg_cli_rendered_free(&page->rendered);
+    free(page);
+}
