@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/report/picture.h"
 #include "cli/report/report.h"
 
 typedef struct report_options {
@@ -83,6 +84,8 @@ static int report(const report_options *o, char **folders, size_t count) {
         done = false;
     const char *path = own != NULL ? own : o->output;
     done = done && write_page(path, runs, count);
+    if (done && count == 1)
+        vgg_cli_results_picture(runs[0], folders[0]);
     if (done)
         vgg_cli_print_line("wrote %s", path);
     for (size_t i = 0; i < count; i++) {

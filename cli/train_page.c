@@ -11,6 +11,7 @@
 #include "cli/json.h"
 #include "cli/message.h"
 #include "cli/report/output.h"
+#include "cli/report/picture.h"
 #include "cli/report/report.h"
 #include "cli/train.h"
 
@@ -186,6 +187,7 @@ static void render(vgg_cli_train_page *page, const vgg_train_event *event) {
             vgg_cli_thumbnails_create((const vgg_dataset *const[]){page->training->validation}, 1);
     bool pictures = page->thumbnails != NULL &&
                     vgg_cli_thumbnails_begin(page->thumbnails, event->scores, allowed);
+    vgg_cli_confusion_picture(event->scores, page->training->options.folder);
     snprintf(part, sizeof part, "validation, after epoch %zu", event->epoch);
     vgg_cli_render(&page->rendered,
                    &(vgg_cli_evaluation){.part = part,
@@ -206,6 +208,14 @@ static void write_page(vgg_cli_train_page *page) {
     }
     page->pending = page->failed;
     free(path);
+}
+
+static void draw_results(const char *folder) {
+    vgg_cli_run_facts facts;
+    if (!vgg_cli_run_facts_read(&facts, "train", folder))
+        return;
+    vgg_cli_results_picture(&facts, folder);
+    vgg_cli_run_facts_free(&facts);
 }
 
 vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training) {
@@ -247,6 +257,8 @@ void vgg_cli_train_page_end(vgg_cli_train_page *page) {
         return;
     if (page->pending && !page->failed)
         write_page(page);
+    if (!page->failed)
+        draw_results(page->training->options.folder);
     vgg_cli_thumbnails_free(page->thumbnails);
     vgg_cli_rendered_free(&page->rendered);
     free(page);

@@ -19,6 +19,9 @@ option(VGG_WITH_CAFFE "Models of Caffe (protobuf-c)" ON)
 option(VGG_WITH_DARKNET "Models of Darknet" ON)
 option(VGG_WITH_NUMPY "Models and scores as NumPy's arrays (libzip, zlib)" ON)
 option(VGG_WITH_BUILTIN "The model in the box" ON)
+# What only the program needs. Cairo brings fonts and more with it: it is used where it is installed.
+pkg_check_modules(CAIRO QUIET cairo)
+option(VGG_WITH_CAIRO "Curves and confusion matrix as pictures beside a run (cairo)" ${CAIRO_FOUND})
 set(VGG_PARTS JPEG PNG WEBP GIF TIFF ARCHIVE PTH KERAS ONNX CAFFE DARKNET NUMPY BUILTIN)
 
 if(VGG_BUILD_TESTS OR VGG_FUZZ)

@@ -18,29 +18,27 @@ typedef struct curve {
 } curve;
 
 typedef struct panel {
-    const char *id, *title, *y_name;
+    const char *title, *y_name;
     bool percent;
     curve curves[3];
     size_t count;
 } panel;
 
 static const panel panels[] = {
-    {"loss",
-     "Loss",
+    {"Loss",
      "loss",
      false,
      {{VGG_CLI_LOSS, "validation", false}, {VGG_CLI_TRAIN_LOSS, "training", true}},
      2},
-    {"accuracy",
-     "Accuracy",
+    {"Accuracy",
      "share of pictures",
      true,
      {{VGG_CLI_TOP1, "validation top-1", false},
       {VGG_CLI_TRAIN_ACCURACY, "training", true},
       {VGG_CLI_TOP5, "validation top-5", false}},
      3},
-    {"rate", "Learning rate", "rate", false, {{VGG_CLI_RATE, "learning rate", false}}, 1},
-    {"speed", "Speed", "images/s", false, {{VGG_CLI_SPEED, "images/s", false}}, 1},
+    {"Learning rate", "rate", false, {{VGG_CLI_RATE, "learning rate", false}}, 1},
+    {"Speed", "images/s", false, {{VGG_CLI_SPEED, "images/s", false}}, 1},
 };
 
 /* Whether anything of a column is known. */
@@ -97,22 +95,36 @@ static void write_legend(FILE *out, const vgg_cli_series *series, size_t count, 
     fputs("</ul>\n", out);
 }
 
-static void write_panel(FILE *out, const panel *p, const vgg_cli_run_facts *const *runs,
-                        size_t count, size_t number) {
-    vgg_cli_series series[SERIES_MOST];
-    size_t found = collect(p, runs, count, series);
-    if (found == 0)
-        return;
-    const vgg_cli_chart chart = {.title = p->title,
-                                 .x_name = "epoch",
-                                 .y_name = p->y_name,
-                                 .percent = p->percent,
-                                 .series = series,
-                                 .series_count = found};
-    fprintf(out, "<figure class=\"panel\"><figcaption>%s</figcaption>\n", p->title);
-    write_legend(out, series, found, count == 1);
-    vgg_cli_chart_svg(out, &chart, number);
-    fputs("</figure>\n", out);
+void vgg_cli_each_chart(const vgg_cli_run_facts *const *runs, size_t count,
+                        vgg_cli_chart_callback *tell, void *user) {
+    for (size_t i = 0; i < sizeof panels / sizeof *panels; i++) {
+        const panel *p = &panels[i];
+        vgg_cli_series series[SERIES_MOST];
+        size_t found = collect(p, runs, count, series);
+        const vgg_cli_chart chart = {.title = p->title,
+                                     .x_name = "epoch",
+                                     .y_name = p->y_name,
+                                     .percent = p->percent,
+                                     .series = series,
+                                     .series_count = found};
+        if (found > 0)
+            tell(user, &chart);
+    }
+}
+
+/* The page under way. */
+typedef struct sheet {
+    FILE *out;
+    bool single;
+    size_t charts;
+} sheet;
+
+static void write_chart(void *user, const vgg_cli_chart *chart) {
+    sheet *s = user;
+    fprintf(s->out, "<figure class=\"panel\"><figcaption>%s</figcaption>\n", chart->title);
+    write_legend(s->out, chart->series, chart->series_count, s->single);
+    vgg_cli_chart_svg(s->out, chart, s->charts++);
+    fputs("</figure>\n", s->out);
 }
 
 /* Several runs are told apart by one legend for all charts. */
@@ -176,9 +188,8 @@ void vgg_cli_curves(FILE *out, const vgg_cli_run_facts *const *runs, size_t coun
     if (count > 1)
         write_run_names(out, runs, count);
     fputs("<div class=\"panels\">\n", out);
-    for (size_t p = 0; any && p < sizeof panels / sizeof *panels; p++) {
-        write_panel(out, &panels[p], runs, count, p);
-    }
+    sheet s = {.out = out, .single = count == 1};
+    vgg_cli_each_chart(runs, count, write_chart, &s);
     fputs("</div>\n", out);
     for (size_t r = 0; any && r < count; r++) {
         write_table(out, runs[r]);

@@ -126,8 +126,7 @@ static void write_run_cards(FILE *out, const vgg_cli_run_facts *run, bool evalua
     double top1 = run->columns[VGG_CLI_TOP1][run->best];
     double accuracy = run->columns[VGG_CLI_TRAIN_ACCURACY][run->best];
     snprintf(value, sizeof value, "%.0f", run->columns[VGG_CLI_EPOCH][run->best]);
-    snprintf(note, sizeof note, isfinite(top1) ? "top-1 %.1f %%" : "the last one",
-             100 * top1);
+    snprintf(note, sizeof note, isfinite(top1) ? "top-1 %.1f %%" : "the last one", 100 * top1);
     vgg_cli_card(out, "Best epoch", value, note);
     if (evaluated)
         return;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "cli/report/chart.h"
 #include "vgg/vgg.h"
 
 /* ---- run_facts.c: what the folder of a run says ---- */
@@ -74,6 +75,9 @@ void vgg_cli_page_image(FILE *out, const vgg_image *image, vgg_image_format form
 
 /* Losses, accuracies and rates of up to VGG_CLI_RUNS_MOST runs, one over the other. */
 #define VGG_CLI_RUNS_MOST 6
+typedef void vgg_cli_chart_callback(void *user, const vgg_cli_chart *chart);
+void vgg_cli_each_chart(const vgg_cli_run_facts *const *runs, size_t count,
+                        vgg_cli_chart_callback *tell, void *user);
 void vgg_cli_curves(FILE *out, const vgg_cli_run_facts *const *runs, size_t count);
 
 /* ---- scores.c, confusion.c, gallery.c: an evaluation ---- */
