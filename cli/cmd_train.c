@@ -75,6 +75,20 @@ static void print_end(const vgg_cli_training *training, const vgg_train_result *
     print_next(training, file);
 }
 
+/* Before the first step nothing is saved, and the folder is what it was. */
+static void print_not_begun(const vgg_cli_training *training, const vgg_error *where) {
+    if (!training->options.resume) {
+        vgg_cli_print_line("%s, before the first step; nothing is saved", where->message);
+        return;
+    }
+    char *command = vgg_cli_train_resume_command(training);
+    vgg_cli_print_line("%s, before the first step; %s is as it was", where->message,
+                       training->options.folder);
+    if (command != NULL)
+        printf("continue with:\n  %s\n", command);
+    free(command);
+}
+
 static void print_stopped(const vgg_cli_training *training, const vgg_error *where) {
     char *command = vgg_cli_train_resume_command(training);
     vgg_cli_print_line("%s; %s/last.safetensors is saved", where->message,
@@ -127,8 +141,10 @@ static int run(vgg_cli_training *training) {
     vgg_cli_train_page_end(report.page);
     vgg_cli_skipped_sum(&report.skipped);
     if (trained == VGG_ERROR_STOPPED) {
-        if (!o->quiet)
+        if (!o->quiet && report.begun)
             print_stopped(training, &error);
+        else if (!o->quiet)
+            print_not_begun(training, &error);
         return VGG_CLI_STOPPED;
     }
     if (trained != VGG_OK)

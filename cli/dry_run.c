@@ -49,9 +49,10 @@ static vgg_status measure(vgg_trainer *trainer, const dry_run *run, double *rate
     return status;
 }
 
-/* Copies of the weights that a run keeps on disk: best, last, and the optimiser's. */
+/* Copies of the weights that a checkpoint has on disk: the last ones, and the optimiser's. The best
+ * ones are another. */
 static size_t files_of(const vgg_cli_train_options *o) {
-    size_t files = 3;
+    size_t files = 2;
     files += o->ema > 0 ? 1 : 0;
     files += o->lookahead > 0 ? 1 : 0;
     return files + (strcmp(o->optimizer, "adamw") == 0 ? 1 : 0);
@@ -89,6 +90,15 @@ static void print_time(const vgg_cli_training *training, double epoch, double ra
            rate, o->cache_features ? " without them" : "");
 }
 
+/* A checkpoint goes when the next one is whole; averages are a best model of their own. */
+static void print_disk(const vgg_cli_train_options *o, size_t weights) {
+    char kept[VGG_CLI_TEXT_SIZE], most[VGG_CLI_TEXT_SIZE];
+    size_t files = files_of(o), bytes = weights * sizeof(float);
+    vgg_cli_bytes_text(kept, (files + 1) * bytes);
+    vgg_cli_bytes_text(most, (2 * files + 1 + (o->ema > 0 ? 1 : 0)) * bytes);
+    printf("disk      %s, and %s while one checkpoint replaces another\n", kept, most);
+}
+
 static void print_costs(const dry_run *run, double rate) {
     const vgg_cli_training *training = run->training;
     const vgg_cli_train_options *o = &training->options;
@@ -103,7 +113,7 @@ static void print_costs(const dry_run *run, double rate) {
     print_time(training, epoch, rate);
     printf("memory    %s, and the pictures that are being read\n",
            vgg_cli_bytes_text(text[0], run->memory));
-    printf("disk      %s\n", vgg_cli_bytes_text(text[0], files_of(o) * weights * sizeof(float)));
+    print_disk(o, weights);
     if (o->cache_features)
         printf("features  %s more on the disk while it trains\n",
                vgg_cli_bytes_text(text[0], run->features));

@@ -1,5 +1,6 @@
 #include "cli/model_source.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -169,7 +170,10 @@ const char *vgg_cli_model_file(const char *path) {
         return path;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         int length = snprintf(file, sizeof file, "%s/%s", path, files[i]);
-        if (length > 0 && (size_t)length < sizeof file && access(file, F_OK) == 0)
+        if (length <= 0 || (size_t)length >= sizeof file)
+            continue;
+        /* Where nobody may look, opening it says so. */
+        if (access(file, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
             return file;
     }
     return path;

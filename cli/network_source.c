@@ -1,5 +1,6 @@
 #include "cli/network_source.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -109,7 +110,8 @@ static bool is_architecture(const char *name) {
 
 /* Whether the command line can be meant for a file. */
 static bool check_line(const char *command, const vgg_cli_network_source *source) {
-    if (is_architecture(source->path) && access(source->path, F_OK) != 0) {
+    if (is_architecture(source->path) && access(source->path, F_OK) != 0 &&
+        (errno == ENOENT || errno == ENOTDIR)) {
         vgg_cli_complain(command, "there is no file %s; did you mean --arch %s?", source->path,
                          source->path);
         return false;

@@ -75,6 +75,18 @@ static void show_step(vgg_cli_train_report *report, const vgg_train_event *event
     report->latest_line = vgg_cli_now();
 }
 
+/* Pictures that are read before the first step, to be known again. */
+static void show_check(vgg_cli_train_report *report, const vgg_train_event *event) {
+    if (report->progress.live && vgg_cli_progress_due(&report->progress))
+        vgg_cli_progress_draw(&report->progress, "checking the data",
+                              (double)event->step / fmax((double)event->steps, 1.0), "");
+    else if (!report->progress.live && vgg_cli_now() - report->latest_line >= LINE_EVERY) {
+        printf("checking the data  picture %zu/%zu\n", event->step, event->steps);
+        fflush(stdout);
+        report->latest_line = vgg_cli_now();
+    }
+}
+
 /* A network that guesses has a loss of ln(classes); one that is still there after this many epochs
  * will hardly get away. */
 #define EPOCHS_TO_BEGIN 2
@@ -108,8 +120,9 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
     }
     if (report->show_rate)
         snprintf(parts[RATE], size, "  lr %.6g", event->rate);
-    snprintf(parts[SPEED], size, "  %.*f images/s", speed_digits(event->images_per_s),
-             event->images_per_s);
+    if (event->images_per_s > 0) /* of an epoch whose steps another process did there is none */
+        snprintf(parts[SPEED], size, "  %.*f images/s", speed_digits(event->images_per_s),
+                 event->images_per_s);
     char time[VGG_CLI_TEXT_SIZE];
     vgg_cli_duration_text(time, vgg_cli_now() - report->epoch_started);
     snprintf(parts[TIME], size, "  %.20s", time);
@@ -170,7 +183,10 @@ bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
     }
     if (event->type == VGG_EVENT_PLAN) {
         vgg_cli_train_say_begun(report->training);
+        vgg_cli_progress_clear(&report->progress);
         begin(report, event);
+    } else if (!report->quiet && event->type == VGG_EVENT_CHECKED) {
+        show_check(report, event);
     } else if (!report->quiet && event->type == VGG_EVENT_EPOCH) {
         print_epoch(report, event);
     } else if (!report->quiet) {

@@ -1,4 +1,5 @@
 /* The folder of a run: taking one in hand, and noting there what it is told. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,13 +44,20 @@ int vgg_cli_train_take_folder(vgg_cli_training *training) {
     if (o->folder == NULL)
         return VGG_CLI_OK;
     bool there = stat(o->folder, &info) == 0;
+    if (!there && errno != ENOENT && errno != ENOTDIR) {
+        vgg_cli_complain("train", "%s: cannot look at: %s", o->folder, strerror(errno));
+        return VGG_CLI_FAILURE;
+    }
     if (there && !S_ISDIR(info.st_mode)) {
         vgg_cli_complain("train", "%s: is there already and is not a folder", o->folder);
         return VGG_CLI_FAILURE;
     }
     if (!there)
         return o->resume ? fail_empty(o) : VGG_CLI_OK;
-    if (vgg_run_open(o->folder, NULL, &training->run, &error) != VGG_OK)
+    vgg_run_options options;
+    vgg_run_options_init(&options, sizeof options);
+    options.read_only = o->dry_run;
+    if (vgg_run_open(o->folder, &options, &training->run, &error) != VGG_OK)
         return fail(&error);
     return check_content(training);
 }

@@ -9,7 +9,7 @@
 #include "cli/message.h"
 #include "cli/train.h"
 
-static volatile sig_atomic_t asked, interrupted, terminated;
+static volatile sig_atomic_t asked, interrupted, terminated, stepping;
 /* What is written when a signal comes: a handler can make no text. */
 static char quitting[4096];
 static size_t quitting_length;
@@ -21,8 +21,8 @@ static void say(const char *text, size_t length) {
 }
 
 static void answer(int number) {
-    static const char stopping[] = "vgg train: stopping after this step; Ctrl-C again quits now\n";
-    static const char ending[] = "vgg train: stopping after this step; SIGTERM again quits now\n";
+    static const char stop[] = "vgg train: stopping", after[] = " after this step";
+    static const char keys[] = "; Ctrl-C again quits now\n", kill[] = "; SIGTERM again quits now\n";
     volatile sig_atomic_t *seen = number == SIGINT ? &interrupted : &terminated;
     int before = errno;
     bool again = *seen;
@@ -32,10 +32,10 @@ static void answer(int number) {
         say(quitting, quitting_length);
         signal(number, SIG_DFL);
         raise(number); /* as soon as the handler returns */
-    } else if (number == SIGINT) {
-        say(stopping, sizeof stopping - 1);
     } else {
-        say(ending, sizeof ending - 1);
+        say(stop, sizeof stop - 1);
+        say(after, stepping ? sizeof after - 1 : 0);
+        say(number == SIGINT ? keys : kill, number == SIGINT ? sizeof keys - 1 : sizeof kill - 1);
     }
     errno = before;
 }
@@ -62,6 +62,7 @@ void vgg_cli_train_say_begun(const vgg_cli_training *training) {
         snprintf(quitting, sizeof quitting, "vgg train: quit; the last checkpoint is whole%s%s\n",
                  command != NULL ? "; continue with " : "", command != NULL ? command : "");
     quitting_length = length < (int)sizeof quitting ? (size_t)length : sizeof quitting - 1;
+    stepping = 1;
     free(command);
 }
 

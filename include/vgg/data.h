@@ -118,9 +118,13 @@ VGG_API size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item);
 /* What the data set consists of: for each class the number of its pictures in counts[class], and in
  * sums[class] a number made of their names (within their folder) and sizes, in their order; with
  * `contents` of all their bytes too, which are read. Both arrays have vgg_dataset_class_count
- * elements. Data sets with the same counts and sums have the same pictures, wherever they lie. */
+ * elements. Data sets with the same counts and sums have the same pictures, wherever they lie.
+ * `progress` (may be NULL) is called after each picture; returning false stops with
+ * VGG_ERROR_STOPPED. */
 VGG_API vgg_status vgg_dataset_fingerprint(const vgg_dataset *dataset, bool contents,
-                                           size_t *counts, uint64_t *sums, vgg_error *error);
+                                           size_t *counts, uint64_t *sums,
+                                           vgg_progress_callback *progress, void *user,
+                                           vgg_error *error);
 
 /* What is known of the pictures without decoding them all. */
 typedef struct vgg_dataset_info {

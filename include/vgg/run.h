@@ -36,6 +36,8 @@ typedef struct vgg_run_options {
     size_t struct_size; /* set by vgg_run_options_init */
     bool fresh; /* default false. The folder must not be there: VGG_ERROR_IO where it is, even when
                  * another process makes it at the same moment */
+    bool read_only; /* default false. Only to be asked: nothing in the folder is made or touched,
+                     * and another process may have it in hand. It cannot be trained in */
 } vgg_run_options;
 
 VGG_API void vgg_run_options_init(vgg_run_options *options, size_t size);

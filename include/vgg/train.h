@@ -123,8 +123,9 @@ typedef enum vgg_event_type {
     VGG_EVENT_STEP = 1, /* after each step */
     VGG_EVENT_EVALUATED = 2, /* from time to time during the evaluation of an epoch */
     VGG_EVENT_EPOCH = 3,     /* after each epoch, its evaluation and its checkpoint */
-    VGG_EVENT_SKIPPED = 4,   /* a picture could not be read */
+    VGG_EVENT_SKIPPED = 4,   /* a picture could not be read; each is told once */
     VGG_EVENT_FEATURES = 5,  /* from time to time while features are computed that are cached */
+    VGG_EVENT_CHECKED = 6,   /* check_data: after each picture that is read to be known again */
 } vgg_event_type;
 
 /* What a callback sees; only the members named for a type are set. */
@@ -134,12 +135,12 @@ typedef struct vgg_train_event {
     size_t epoch, epochs; /* STEP, EVALUATED, EPOCH: 1-based */
     size_t step, steps;   /* STEP, EVALUATED, FEATURES: within the epoch (or its evaluation, or the
                            * pictures whose features are computed), 1-based; steps is 0 for arrays,
-                           * whose epochs have no known end */
+                           * whose epochs have no known end. CHECKED: pictures */
     size_t images;        /* STEP, EVALUATED, EPOCH, FEATURES: pictures so far in this epoch or pass
                            */
     double loss, accuracy; /* STEP, EPOCH: running mean over the epoch's training pictures */
     double rate;           /* STEP, EPOCH: learning rate */
-    double images_per_s;   /* STEP, EPOCH */
+    double images_per_s;   /* STEP, EPOCH: since the epoch began, or since it was resumed */
     double waited;         /* STEP, EPOCH: share of the epoch's time spent waiting for data */
     double seconds_left;   /* STEP, EVALUATED: of the whole run, an estimate; 0 for arrays.
                             * FEATURES: until they are computed */
@@ -161,7 +162,8 @@ typedef struct vgg_train_event {
 
 /* A sink of events. Return false to stop: last.safetensors is then written, and vgg_train returns
  * VGG_ERROR_STOPPED, unless the last epoch was complete already. On VGG_EVENT_SKIPPED, false stops
- * with the picture's error. Called on the thread that called vgg_train or the trainer. */
+ * with the picture's error; on VGG_EVENT_CHECKED, the run stays what it was. Called on the thread
+ * that called vgg_train or the trainer. */
 typedef bool vgg_train_callback(void *user, const vgg_train_event *event);
 
 typedef struct vgg_train_options {

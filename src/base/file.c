@@ -22,6 +22,16 @@ vgg_status vgg_file_status(int reason) {
     return short_of ? VGG_ERROR_MEMORY : VGG_ERROR_IO;
 }
 
+bool vgg_file_is_missing(int reason) {
+    return reason == ENOENT || reason == ENOTDIR;
+}
+
+vgg_status vgg_file_exists(const char *path, bool *there, vgg_error *error) {
+    struct stat info;
+    *there = stat(path, &info) == 0;
+    return *there || vgg_file_is_missing(errno) ? VGG_OK : vgg_file_fail(error, path, "look at");
+}
+
 vgg_status vgg_file_fail(vgg_error *error, const char *path, const char *action) {
     int reason = errno;
     return vgg_fail(error, vgg_file_status(reason), "%s: cannot %s: %s", path, action,
@@ -181,7 +191,9 @@ vgg_status vgg_folder_create(const char *path, vgg_error *error) {
         if (mkdir(copy, 0777) != 0) {
             if (errno != EEXIST)
                 status = vgg_file_fail(error, copy, "create the folder");
-            else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
+            else if (stat(copy, &info) != 0)
+                status = vgg_file_fail(error, copy, "look at");
+            else if (!S_ISDIR(info.st_mode))
                 status =
                     vgg_fail(error, VGG_ERROR_IO, "%s: is there already and is not a folder", copy);
         }

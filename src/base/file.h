@@ -18,6 +18,12 @@ vgg_status vgg_file_open(const char *path, int *descriptor, size_t *size, vgg_er
  * (memory, descriptors), which is not the file's fault, or VGG_ERROR_IO. */
 vgg_status vgg_file_status(int reason);
 
+/* Whether errno says that there is nothing of that name; after any other nobody knows. */
+bool vgg_file_is_missing(int reason);
+
+/* *there: whether there is something of that name. A link that leads nowhere is nothing. */
+vgg_status vgg_file_exists(const char *path, bool *there, vgg_error *error);
+
 /* "<path>: cannot <action>: <why>", with errno as the reason, which also decides on the status. */
 vgg_status vgg_file_fail(vgg_error *error, const char *path, const char *action);
 
@@ -67,6 +73,10 @@ vgg_status vgg_file_create_new(vgg_file_writer *writer, const char *path, mode_t
                                vgg_error *error);
 /* *taken: something has the name by now; it is as it was, and the new file is gone. */
 vgg_status vgg_file_commit_new(vgg_file_writer *writer, bool *taken, vgg_error *error);
+
+/* Whether the path is that of a temporary file which nobody writes any more: the process of its
+ * name is gone, or is this one, and nobody has it locked, as those who write one do. */
+bool vgg_file_is_abandoned(const char *path);
 
 /* Puts the names in a folder on the disk, as far as its file system does that. */
 vgg_status vgg_folder_sync(const char *path, vgg_error *error);

@@ -1,8 +1,10 @@
 /* Files that appear under their name when they are complete. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +16,8 @@
 
 /* As many links as Linux follows in a path. */
 #define LINKS_MOST 40
+/* What temporary files are called: the process and a number. */
+#define TEMPORARY ".vgg-%ld-%u"
 /* How many names are tried before there is one that nobody has. */
 #define NAMES_MOST 10000
 
@@ -73,12 +77,39 @@ static void forget_temporary(vgg_file_writer *writer) {
     writer->temporary = NULL;
 }
 
+/* For as long as it is open, so that nobody takes it for something that was left; whether it still
+ * has its name. */
+static bool lock_temporary(int fd) {
+    struct stat info;
+    return (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+           (fstat(fd, &info) != 0 || info.st_nlink > 0);
+}
+
+bool vgg_file_is_abandoned(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+    long process;
+    unsigned number;
+    char more;
+    if (sscanf(name, TEMPORARY "%c", &process, &number, &more) != 2)
+        return false;
+    /* A number may be that of a process which is gone, or of one in another container. */
+    bool own = process == (long)getpid();
+    if (!own && (kill((pid_t)process, 0) == 0 || errno != ESRCH))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0, taken = !locked && errno == EWOULDBLOCK;
+    close(fd);
+    return own ? locked : !taken;
+}
+
 /* Makes a file that nobody has in the folder of the target, under a name so short that it fits
  * where the target's does. The system takes the process's mask off a new file's permissions. */
 static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
     for (unsigned number = 0; number < NAMES_MOST; number++) {
         vgg_text name = {0};
-        vgg_text_add(&name, ".vgg-%ld-%u", (long)getpid(), number);
+        vgg_text_add(&name, TEMPORARY, (long)getpid(), number);
         char *last = vgg_text_take(&name);
         writer->temporary = last != NULL ? beside(writer->target, last) : NULL;
         vgg_free(last);
@@ -90,9 +121,11 @@ static int open_temporary(vgg_file_writer *writer, mode_t permissions) {
          * that a file that has it already was left by a process that is gone. */
         vgg_unfinished_note(writer->temporary);
         int fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions);
-        if (fd >= 0)
+        if (fd >= 0 && lock_temporary(fd))
             return fd;
-        int reason = errno;
+        int reason = fd >= 0 ? EEXIST : errno;
+        if (fd >= 0)
+            close(fd);
         forget_temporary(writer);
         errno = reason;
         if (reason != EEXIST)
@@ -183,22 +216,13 @@ static int rename_new(const char *from, const char *to) {
 /* With `taken` nothing is replaced. */
 static vgg_status commit(vgg_file_writer *writer, bool *taken, vgg_error *error) {
     int (*name_it)(const char *, const char *) = taken != NULL ? rename_new : rename;
+    /* It is closed afterwards: until then it is locked, and all is on the disk already. */
     bool written = fflush(writer->stream) == 0 && fsync(fileno(writer->stream)) == 0;
-    int reason = errno;
-    if (fclose(writer->stream) != 0 && written) {
-        written = false;
-        reason = errno;
-    }
-    writer->stream = NULL;
     bool named = written && name_it(writer->temporary, writer->target) == 0;
     if (taken != NULL)
         *taken = written && !named && errno == EEXIST;
-    if (written && !named)
-        reason = errno;
-    if (!named && (taken == NULL || !*taken)) {
-        errno = reason;
+    if (!named && (taken == NULL || !*taken))
         return give_up(writer, "write", error);
-    }
     if (named)
         forget_temporary(writer);
     vgg_file_abandon(writer);

@@ -126,8 +126,11 @@ static vgg_status name_classes(const cifar_kind *kind, const char *folder, vgg_d
     char *path = vgg_path_join(folder, kind->names);
     if (path == NULL)
         return vgg_fail_memory(error, "a path", strlen(folder));
-    vgg_status status = access(path, F_OK) == 0 ? name_from_file(kind, path, part, error)
-                                                : vgg_number_classes(part, kind->classes, error);
+    bool there;
+    vgg_status status = vgg_file_exists(path, &there, error);
+    if (status == VGG_OK)
+        status = there ? name_from_file(kind, path, part, error)
+                       : vgg_number_classes(part, kind->classes, error);
     vgg_free(path);
     return status;
 }

@@ -1,9 +1,11 @@
 /* What a data set consists of, in a number for each class. */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/checksum.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "data/dataset.h"
@@ -16,10 +18,16 @@ typedef struct measure {
 /* Of a picture whose bytes cannot be had; that is found out when it is read. */
 static const measure unknown = {UINT64_MAX, 0};
 
-/* The size of a picture that is a file of its own. */
-static uint64_t size_of_file(const char *path) {
+/* The size of a picture that is a file of its own. One that is gone, or that nobody may look at,
+ * has none; anything else that goes wrong would make another number of the same picture. */
+static vgg_status measure_file(const char *path, measure *out, vgg_error *error) {
     struct stat info;
-    return stat(path, &info) == 0 ? (uint64_t)info.st_size : unknown.size;
+    *out = unknown;
+    if (stat(path, &info) == 0)
+        out->size = (uint64_t)info.st_size;
+    else if (!vgg_file_is_missing(errno) && errno != EACCES && errno != ELOOP)
+        return vgg_file_fail(error, path, "look at");
+    return VGG_OK;
 }
 
 static vgg_status measure_contents(const vgg_source *source, const vgg_item *item, measure *out,
@@ -52,7 +60,8 @@ static uint64_t chain(uint64_t before, const char *name, const measure *bytes) {
 }
 
 vgg_status vgg_dataset_fingerprint(const vgg_dataset *dataset, bool contents, size_t *counts,
-                                   uint64_t *sums, vgg_error *error) {
+                                   uint64_t *sums, vgg_progress_callback *progress, void *user,
+                                   vgg_error *error) {
     bool files = strcmp(dataset->kind, "folder") == 0;
     for (size_t c = 0; c < dataset->class_count; c++) {
         counts[c] = 0;
@@ -60,13 +69,19 @@ vgg_status vgg_dataset_fingerprint(const vgg_dataset *dataset, bool contents, si
     }
     for (size_t i = 0; i < dataset->count; i++) {
         const vgg_item *item = &dataset->items[i];
-        measure bytes = {.size = files ? size_of_file(item->name) : item->size};
-        vgg_status status =
-            contents ? measure_contents(dataset->source, item, &bytes, error) : VGG_OK;
+        measure bytes = {.size = item->size};
+        vgg_status status = VGG_OK;
+        if (contents)
+            status = measure_contents(dataset->source, item, &bytes, error);
+        else if (files)
+            status = measure_file(item->name, &bytes, error);
         if (status != VGG_OK)
             return status;
         counts[item->class_index]++;
         sums[item->class_index] = chain(sums[item->class_index], item->name + item->key, &bytes);
+        if (progress != NULL && !progress(user, i + 1, dataset->count))
+            return vgg_fail(error, VGG_ERROR_STOPPED, "stopped while %s was checked",
+                            dataset->name);
     }
     return VGG_OK;
 }

@@ -180,10 +180,14 @@ static vgg_status find_file(const char *folder, const char *part, const char *wh
         *path = vgg_path_join(folder, name);
         if (*path == NULL)
             return vgg_fail_memory(error, "a path", strlen(folder));
-        if (access(*path, F_OK) == 0)
+        bool there;
+        vgg_status status = vgg_file_exists(*path, &there, error);
+        if (status == VGG_OK && there)
             return VGG_OK;
         vgg_free(*path);
         *path = NULL;
+        if (status != VGG_OK)
+            return status;
     }
     return VGG_OK;
 }

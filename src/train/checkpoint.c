@@ -102,11 +102,17 @@ static vgg_status commit(vgg_run *run, vgg_status status, bool hold, vgg_error *
     return status;
 }
 
+vgg_run_look vgg_checkpoint_look(const vgg_trainer *trainer) {
+    return (vgg_run_look){.contents = trainer->options.check_data,
+                          .progress = vgg_trainer_checked,
+                          .user = (void *)(uintptr_t)trainer};
+}
+
 static vgg_status note_data(const vgg_trainer *trainer, vgg_run *run, vgg_error *error) {
     if (trainer->train == NULL)
         return VGG_OK;
-    return vgg_run_note_data(run, trainer->train, trainer->validation, trainer->options.check_data,
-                             error);
+    const vgg_run_look look = vgg_checkpoint_look(trainer);
+    return vgg_run_note_data(run, trainer->train, trainer->validation, &look, error);
 }
 
 /* What vgg_run_model makes again. */
@@ -126,12 +132,12 @@ vgg_status vgg_checkpoint_begin(const vgg_trainer *trainer, vgg_error *error) {
         status = describe(trainer, run, error);
     if (status == VGG_OK)
         status = vgg_run_record_set_count(&run->next, "log", 0, error);
-    if (status == VGG_OK && trainer->options.save_start)
-        status = write_files(trainer, run, error);
     if (status == VGG_OK)
         status = note_model(trainer, run, error);
     if (status == VGG_OK)
         status = note_data(trainer, run, error);
+    if (status == VGG_OK && trainer->options.save_start)
+        status = write_files(trainer, run, error);
     return commit(run, status, false, error);
 }
 

@@ -18,6 +18,9 @@ vgg_status vgg_checkpoint_begin(const vgg_trainer *trainer, vgg_error *error);
  * one, and other data than before. */
 vgg_status vgg_checkpoint_continue(const vgg_trainer *trainer, vgg_error *error);
 
+/* How the trainer looks at its data. */
+vgg_run_look vgg_checkpoint_look(const vgg_trainer *trainer);
+
 /* Writes the model and the state, and makes the model the best one when `best`. hold: as in
  * vgg_run_commit. */
 vgg_status vgg_checkpoint_save(const vgg_trainer *trainer, vgg_run *run, bool best, bool hold,

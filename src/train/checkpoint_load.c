@@ -146,8 +146,9 @@ static vgg_status check_data(vgg_trainer *trainer, vgg_run *run, vgg_error *erro
     char *changes = NULL;
     if (trainer->train == NULL)
         return VGG_OK;
-    vgg_status status = vgg_run_compare_data(run, trainer->train, trainer->validation,
-                                             options->check_data, &changes, error);
+    const vgg_run_look look = vgg_checkpoint_look(trainer);
+    vgg_status status =
+        vgg_run_compare_data(run, trainer->train, trainer->validation, &look, &changes, error);
     trainer->data_changed = changes != NULL;
     if (changes != NULL && !options->allow_changed_data)
         status =
@@ -189,6 +190,6 @@ vgg_status vgg_checkpoint_resume(vgg_trainer *trainer, vgg_run *run, vgg_error *
         return status;
     warn_of_changes(trainer, run);
     trainer->progress = progress;
-    trainer->loaded = !recorded || vgg_run_holds(run) == VGG_RUN_SAVED;
+    trainer->loaded = trainer->loaded || !recorded || vgg_run_holds(run) == VGG_RUN_SAVED;
     return VGG_OK;
 }

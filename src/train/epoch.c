@@ -20,6 +20,7 @@ static vgg_status start_epoch(vgg_trainer *trainer, vgg_error *error) {
         return status;
     trainer->epoch_started = vgg_clock_seconds();
     trainer->waited = 0;
+    trainer->images_before = trainer->progress.images;
     if (trainer->loader != NULL && !trainer->progress.ended) {
         size_t batches = vgg_loader_batch_count(trainer->loader), step = trainer->progress.step;
         if (trainer->data_changed) /* there may be fewer than the run has seen of this epoch */
@@ -331,16 +332,11 @@ static vgg_status save_trained(vgg_trainer *trainer, bool *saved, vgg_error *err
  * them counts again. */
 static vgg_status evaluate_epoch(vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
     vgg_status status = validate_average(trainer, event, error);
-    if (trainer->run == NULL || !trainer->run->held)
+    if (status != VGG_ERROR_NUMERIC || trainer->run == NULL || !trainer->run->held)
         return status;
-    bool ruined = status == VGG_ERROR_NUMERIC;
-    vgg_error later;
-    vgg_status settled =
-        ruined ? vgg_run_take_back(trainer->run, &later) : vgg_run_settle(trainer->run, &later);
-    trainer->unsaved = trainer->unsaved || ruined;
-    if (status != VGG_OK || settled == VGG_OK)
-        return status;
-    return vgg_fail(error, settled, "%s", later.message);
+    trainer->unsaved = true;
+    vgg_run_take_back(trainer->run, NULL); /* whoever resumes the run would come here again */
+    return status;
 }
 
 /* The end of the epoch in the log and in the run, as one: a line that no checkpoint knows is
@@ -378,6 +374,6 @@ vgg_status vgg_trainer_finish_epoch(vgg_trainer *trainer, vgg_error *error) {
     count_epoch(trainer, &event);
     status = note_epoch(trainer, &event, saved, error);
     if (status == VGG_OK)
-        trainer->report_skipped = false;
+        trainer->report_warned = false;
     return status == VGG_OK ? vgg_trainer_tell(trainer, &event, error) : status;
 }

@@ -10,32 +10,63 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "train/sinks.h"
 
 struct vgg_event_log {
-    FILE *stream;
+    int file; /* -1: none is open */
     char *path;
-    uint64_t bytes; /* of the file, but for a line that could not be written */
+    uint64_t bytes; /* of the file: whole lines */
+    bool plain;     /* and not a device, which has no length */
 };
 
 static vgg_status fail(const vgg_event_log *log, vgg_error *error) {
     return vgg_file_fail(error, log->path, "write");
 }
 
+/* What was written of a line that could not be written whole is taken back. */
+static vgg_status write_whole(vgg_event_log *log, const char *line, size_t length,
+                              vgg_error *error) {
+    for (size_t done = 0; done < length;) {
+        ssize_t some = write(log->file, line + done, length - done);
+        if (some < 0 && errno == EINTR)
+            continue;
+        if (some < 0) {
+            vgg_status status = fail(log, error);
+            if (done > 0 && log->plain && ftruncate(log->file, (off_t)log->bytes) != 0)
+                return vgg_file_fail(error, log->path, "take back a part of a line of");
+            return status;
+        }
+        done += (size_t)some;
+    }
+    log->bytes += length;
+    return VGG_OK;
+}
+
 /* Writes one object, which it consumes, as a line. */
 static vgg_status write_line(vgg_event_log *log, json_t *object, vgg_error *error) {
-    char *line =
+    vgg_text text = {0};
+    char *json =
         object == NULL ? NULL : vgg_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
-    if (line == NULL)
+    if (json != NULL)
+        vgg_text_add(&text, "%s\n", json);
+    vgg_free(json);
+    if (json == NULL || text.failed) {
+        vgg_text_free(&text);
         return vgg_fail_memory(error, "a line of the log", 256);
-    errno = 0;
-    int written = fprintf(log->stream, "%s\n", line);
-    vgg_free(line);
-    if (written < 0 || fflush(log->stream) != 0)
-        return fail(log, error);
-    log->bytes += (uint64_t)written;
-    return VGG_OK;
+    }
+    vgg_status status = write_whole(log, text.data, text.length, error);
+    vgg_text_free(&text);
+    return status;
+}
+
+/* A member of an object, which may be NULL: it is whole, or freed and NULL. */
+static json_t *with(json_t *object, const char *key, json_t *value) {
+    if (json_object_set_new(object, key, value) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 static json_t *describe(const char *type, const vgg_train_event *event) {
@@ -46,20 +77,16 @@ static json_t *describe(const char *type, const vgg_train_event *event) {
 }
 
 static json_t *describe_step(const vgg_train_event *event) {
-    json_t *object = describe("step", event);
-    json_object_set_new(object, "step", json_integer((json_int_t)event->step));
-    return object;
+    return with(describe("step", event), "step", json_integer((json_int_t)event->step));
 }
 
 static json_t *describe_epoch(const vgg_train_event *event) {
-    json_t *object = describe("epoch", event);
-    json_object_set_new(object, "best", json_boolean(event->best));
-    if (event->validated) {
-        json_object_set_new(object, "validation_loss", json_real(event->validation_loss));
-        json_object_set_new(object, "validation_top1", json_real(event->validation_top1));
-        json_object_set_new(object, "validation_top5", json_real(event->validation_top5));
-    }
-    return object;
+    json_t *object = with(describe("epoch", event), "best", json_boolean(event->best));
+    if (!event->validated)
+        return object;
+    object = with(object, "validation_loss", json_real(event->validation_loss));
+    object = with(object, "validation_top1", json_real(event->validation_top1));
+    return with(object, "validation_top5", json_real(event->validation_top5));
 }
 
 vgg_status vgg_event_log_write(vgg_event_log *log, const vgg_train_event *event, vgg_error *error) {
@@ -73,36 +100,32 @@ vgg_status vgg_event_log_write(vgg_event_log *log, const vgg_train_event *event,
 /* ---- the file ---- */
 
 /* A link to a device, such as /dev/null, is a log of its own kind: it has no length. */
-static vgg_status cut(vgg_event_log *log, int fd, uint64_t keep, vgg_error *error) {
+static vgg_status cut(vgg_event_log *log, uint64_t keep, vgg_error *error) {
     struct stat info;
-    if (fstat(fd, &info) != 0)
+    if (fstat(log->file, &info) != 0)
         return fail(log, error);
     log->bytes = (uint64_t)info.st_size;
-    if (!S_ISREG(info.st_mode) || log->bytes <= keep)
+    log->plain = S_ISREG(info.st_mode);
+    if (!log->plain || log->bytes <= keep)
         return VGG_OK;
-    if (ftruncate(fd, (off_t)keep) != 0)
+    if (ftruncate(log->file, (off_t)keep) != 0)
         return fail(log, error);
     log->bytes = keep;
     return VGG_OK;
 }
 
 static vgg_status open_file(vgg_event_log *log, uint64_t keep, vgg_error *error) {
-    int fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return fail(log, error);
-    vgg_status status = cut(log, fd, keep, error);
-    if (status == VGG_OK && (log->stream = fdopen(fd, "a")) == NULL)
-        status = fail(log, error);
-    if (status != VGG_OK)
-        close(fd);
-    return status;
+    log->file = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    return log->file < 0 ? fail(log, error) : cut(log, keep, error);
 }
 
 vgg_status vgg_event_log_open(const char *folder, uint64_t keep, vgg_event_log **out,
                               vgg_error *error) {
     vgg_event_log *log = vgg_calloc(1, sizeof *log);
-    if (log != NULL)
+    if (log != NULL) {
+        log->file = -1;
         log->path = vgg_path_join(folder, "log.jsonl");
+    }
     if (log == NULL || log->path == NULL) {
         vgg_free(log);
         return vgg_fail_memory(error, "the log", strlen(folder));
@@ -119,14 +142,14 @@ vgg_status vgg_event_log_open(const char *folder, uint64_t keep, vgg_event_log *
 void vgg_event_log_close(vgg_event_log *log) {
     if (log == NULL)
         return;
-    if (log->stream != NULL)
-        fclose(log->stream);
+    if (log->file >= 0)
+        close(log->file);
     vgg_free(log->path);
     vgg_free(log);
 }
 
 vgg_status vgg_event_log_sync(vgg_event_log *log, vgg_error *error) {
-    if (fdatasync(fileno(log->stream)) == 0 || errno == EINVAL || errno == ENOTSUP)
+    if (fdatasync(log->file) == 0 || errno == EINVAL || errno == ENOTSUP)
         return VGG_OK;
     return fail(log, error);
 }

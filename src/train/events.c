@@ -43,6 +43,7 @@ vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type 
     const vgg_progress *progress = &trainer->progress;
     double seconds = vgg_clock_seconds() - trainer->epoch_started;
     double images = progress->images > 0 ? (double)progress->images : 1;
+    double here = (double)(progress->images - trainer->images_before);
     vgg_train_event event = {.type = type,
                              .epoch = progress->epoch + 1,
                              .epochs = trainer->options.epochs,
@@ -51,7 +52,7 @@ vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type 
                              .loss = progress->loss / images,
                              .accuracy = (double)progress->hits / images,
                              .rate = last_rate(trainer),
-                             .images_per_s = seconds > 0 ? (double)progress->images / seconds : 0,
+                             .images_per_s = seconds > 0 ? here / seconds : 0,
                              .waited = seconds > 0 ? trainer->waited / seconds : 0};
     if (type == VGG_EVENT_STEP) {
         event.inputs = trainer->inputs;
@@ -94,9 +95,16 @@ vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, 
                     trainer->progress.epoch + 1, trainer->options.epochs, trainer->progress.step);
 }
 
+bool vgg_trainer_checked(void *user, size_t done, size_t total) {
+    const vgg_trainer *trainer = user;
+    vgg_train_event event = {.type = VGG_EVENT_CHECKED, .step = done, .steps = total};
+    return vgg_event_sinks_tell(&trainer->sinks, &event) == VGG_OK;
+}
+
+/* Each picture once, in whichever epoch it is found: it may have been readable before. */
 bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why) {
     vgg_trainer *trainer = user;
-    if (!trainer->report_skipped)
+    if (!vgg_named_add(&trainer->named, name))
         return true;
     trainer->skipped++;
     vgg_train_event event = {.type = VGG_EVENT_SKIPPED, .name = name, .why = why};
@@ -105,6 +113,6 @@ bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why) {
 
 void vgg_trainer_warned(void *user, const char *message) {
     const vgg_trainer *trainer = user;
-    if (trainer->report_skipped)
+    if (trainer->report_warned)
         vgg_warn(trainer->options.warn, trainer->options.warn_user, "%s", message);
 }

@@ -160,7 +160,8 @@ static vgg_status add_data(vgg_checksum *sum, const vgg_trainer *trainer,
         status = vgg_fail_memory(error, "the fingerprint of the data", classes * sizeof *sums);
     if (status == VGG_OK)
         status = vgg_dataset_fingerprint(part->dataset, trainer->options.check_data, counts, sums,
-                                         error);
+                                         trainer->options.check_data ? vgg_trainer_checked : NULL,
+                                         (void *)(uintptr_t)trainer, error);
     if (status == VGG_OK) {
         vgg_checksum_add(sum, counts, classes * sizeof *counts);
         vgg_checksum_add(sum, sums, classes * sizeof *sums);

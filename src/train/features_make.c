@@ -111,7 +111,7 @@ static vgg_status write_part(maker *m, const vgg_feature_part *part, vgg_plan *p
                              const vgg_augment *views, vgg_error *error) {
     size_t bytes;
     vgg_loader *loader = NULL;
-    bool report = m->trainer->report_skipped;
+    bool report = m->trainer->report_warned;
     if (part->values == 0)
         return VGG_OK;
     if (!vgg_size_mul(part->values * sizeof *m->values, m->trainer->most, &bytes) ||
@@ -119,10 +119,10 @@ static vgg_status write_part(maker *m, const vgg_feature_part *part, vgg_plan *p
         return vgg_fail_memory(error, "the features of a batch", part->values);
     vgg_status status = create_loader(m, part, views, &loader, error);
     for (size_t pass = 0; status == VGG_OK && pass < part->passes; pass++) {
-        m->trainer->report_skipped = report && pass == 0;
+        m->trainer->report_warned = report && pass == 0;
         status = write_pass(m, part, plan, loader, pass, error);
     }
-    m->trainer->report_skipped = report;
+    m->trainer->report_warned = report;
     vgg_loader_free(loader);
     vgg_free(m->values);
     m->values = NULL;
@@ -203,6 +203,6 @@ vgg_status vgg_trainer_prepare_features(vgg_trainer *trainer, vgg_error *error) 
         status =
             vgg_fail(error, VGG_ERROR_IO, "%s: is not what was written", trainer->features.path);
     /* What is odd about the pictures has been said. */
-    trainer->report_skipped = trainer->report_skipped && status != VGG_OK;
+    trainer->report_warned = trainer->report_warned && status != VGG_OK;
     return status;
 }

@@ -19,13 +19,18 @@ enum { DRAW_KIND = 0, DRAW_COLUMN = 1, DRAW_ROW = 2, DRAW_SHARE = 16 };
 /* Attempts at a share; at least one in two goes well. */
 #define SHARE_TRIES 64
 
-/* A number of the distribution Beta(alpha, alpha), alpha of at most 1, by Jöhnk's method. */
+/* A number of the distribution Beta(alpha, alpha), alpha of at most 1, by Jöhnk's method: of two
+ * powers whose sum is at most 1 the share of the first. For a small alpha both may be smaller than
+ * any number, and their ratio is then that of their logarithms. */
 static double draw_share(double alpha, uint64_t key, uint64_t item) {
     for (uint64_t i = 0; i < SHARE_TRIES; i++) {
-        double u = pow(vgg_random_unit(key, item, DRAW_SHARE + 2 * i), 1 / alpha);
-        double v = pow(vgg_random_unit(key, item, DRAW_SHARE + 2 * i + 1), 1 / alpha);
+        double first = vgg_random_unit(key, item, DRAW_SHARE + 2 * i);
+        double second = vgg_random_unit(key, item, DRAW_SHARE + 2 * i + 1);
+        double u = pow(first, 1 / alpha), v = pow(second, 1 / alpha);
         if (u + v > 0 && u + v <= 1)
             return u / (u + v);
+        if (u + v == 0 && first > 0 && second > 0)
+            return 1 / (1 + exp((log(second) - log(first)) / alpha));
     }
     return 0.5;
 }

@@ -83,14 +83,15 @@ static void sign_lock(const vgg_run *run) {
 /* ---- opening ---- */
 
 /* A run of a version that kept no record has models. */
-static bool has_models(const vgg_run *run) {
+static vgg_status find_models(const vgg_run *run, bool *found, vgg_error *error) {
     static const char *const names[] = {VGG_RUN_LAST, VGG_RUN_BEST, VGG_RUN_STATE};
-    bool found = false;
-    for (size_t i = 0; !found && i < sizeof names / sizeof *names; i++) {
+    vgg_status status = VGG_OK;
+    *found = false;
+    for (size_t i = 0; status == VGG_OK && !*found && i < sizeof names / sizeof *names; i++) {
         vgg_run_name path;
-        found = access(vgg_run_path(run, names[i], path), F_OK) == 0;
+        status = vgg_file_exists(vgg_run_path(run, names[i], path), found, error);
     }
-    return found;
+    return status;
 }
 
 static vgg_status read_folder(vgg_run *run, vgg_error *error) {
@@ -100,10 +101,13 @@ static vgg_status read_folder(vgg_run *run, vgg_error *error) {
     run->damaged = status != VGG_OK;
     if (run->damaged)
         return VGG_OK; /* nothing is touched until somebody replaces the run */
-    run->opening = true;
-    status = vgg_run_settle(run, error);
-    run->opening = false;
-    run->earlier = run->record.count == 0 && has_models(run);
+    if (run->record.count == 0)
+        status = find_models(run, &run->earlier, error);
+    if (status != VGG_OK || run->read_only)
+        return status;
+    status = vgg_run_find_held(run, error);
+    if (status == VGG_OK)
+        status = vgg_run_settle(run, error);
     if (status == VGG_OK && run->earlier)
         status = vgg_run_settle_earlier(run, error);
     return status;
@@ -113,7 +117,10 @@ static vgg_status read_folder(vgg_run *run, vgg_error *error) {
 static vgg_status make_folder(vgg_run *run, bool fresh, vgg_error *error) {
     struct stat info;
     const char *slash = strrchr(run->folder, '/');
-    if (!fresh && stat(run->folder, &info) == 0 && S_ISDIR(info.st_mode))
+    bool there = stat(run->folder, &info) == 0;
+    if (!there && !vgg_file_is_missing(errno))
+        return vgg_file_fail(error, run->folder, "look at");
+    if (!fresh && there && S_ISDIR(info.st_mode))
         return VGG_OK;
     vgg_status status = VGG_OK;
     if (slash != NULL && slash != run->folder) {
@@ -142,6 +149,8 @@ static vgg_status open_run(vgg_run *run, const char *folder, bool fresh, vgg_err
     for (size_t end = strlen(folder); end > 1 && run->folder[end - 1] == '/'; end--) {
         run->folder[end - 1] = '\0';
     }
+    if (run->read_only)
+        return read_folder(run, error);
     status = make_folder(run, fresh, error);
     vgg_run_name lock;
     if (status == VGG_OK)
@@ -164,6 +173,7 @@ vgg_status vgg_run_open(const char *folder, const vgg_run_options *given, vgg_ru
     if (run == NULL)
         return vgg_fail_memory(error, "a run", sizeof *run);
     run->lock = -1;
+    run->read_only = options.read_only;
     status = open_run(run, folder, options.fresh, error);
     if (status != VGG_OK) {
         vgg_run_close(run);
@@ -189,7 +199,6 @@ void vgg_run_close(vgg_run *run) {
     }
     vgg_notes_free(&run->record);
     vgg_notes_free(&run->next);
-    vgg_notes_free(&run->former);
     vgg_notes_free(&run->notes);
     vgg_free(run->record_path);
     vgg_free(run->folder);

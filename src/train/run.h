@@ -19,21 +19,23 @@
 #define VGG_RUN_STATE "state.safetensors"
 /* Before the keys of what the program noted, in the record. */
 #define VGG_RUN_NOTED "note."
+/* Before the keys of the record before, in the record of a change that may be taken back. */
+#define VGG_RUN_FORMER "former."
 
 struct vgg_run {
     char *folder;
     char *record_path;
-    int lock;     /* of the file .lock; -1: there is none */
-    bool made;    /* the folder, by the opening */
-    bool opening; /* no thread of this process writes into the folder yet */
+    int lock;  /* of the file .lock; -1: there is none */
+    bool made; /* the folder, by the opening */
     bool damaged, checked;
     bool replaced; /* last.safetensors is another file than the checkpoint's */
     bool earlier;  /* of a version that kept no record */
     vgg_error damage;
     vgg_notes record; /* as it is on the disk; empty: there is none */
     vgg_notes next;   /* a change on its way */
-    vgg_notes former; /* the record before the last change, while that can be taken back */
-    bool held;        /* files of the last change have not got their names yet */
+    bool held;        /* the last change can be taken back */
+    bool unnamed;     /* its files have not all got their names yet */
+    bool read_only;   /* nothing in the folder is touched */
     vgg_notes notes;  /* the program's, set since the opening */
 };
 
@@ -52,6 +54,9 @@ typedef struct vgg_run_file {
 
 /* False when the record does not list it. */
 bool vgg_run_record_file(const vgg_notes *record, const char *name, vgg_run_file *file);
+
+/* The same of the record before. */
+bool vgg_run_record_former(const vgg_notes *record, const char *name, vgg_run_file *file);
 
 /* The name of the file that entry `i` lists; NULL when it is another entry. */
 const char *vgg_run_record_listed(const vgg_notes *record, size_t i, vgg_run_file *file);
@@ -73,10 +78,18 @@ const char *vgg_run_path(const vgg_run *run, const char *name, vgg_run_name path
 const char *vgg_run_path_of(const vgg_run *run, const char *name, uint64_t generation,
                             vgg_run_name path);
 
-/* Gives the files of the last change their names. */
+/* Where the file of that name is: under its name, or still under that of its generation. */
+vgg_status vgg_run_locate(const vgg_run *run, const char *name, vgg_run_name path,
+                          vgg_error *error);
+
+/* Gives the files of the last change their names. Those before it have got that of their generation
+ * when the change is held. */
 vgg_status vgg_run_give_names(vgg_run *run, vgg_error *error);
-/* Gives files that the record lists their names, and removes leftovers. */
+/* Gives files that the record lists their names, and removes leftovers; with run->held those of the
+ * former record are none. */
 vgg_status vgg_run_settle(vgg_run *run, vgg_error *error);
+/* After a reading of the record: whether its last change can be taken back. */
+vgg_status vgg_run_find_held(vgg_run *run, vgg_error *error);
 
 /* Completes a checkpoint of a version that kept no record. */
 vgg_status vgg_run_settle_earlier(vgg_run *run, vgg_error *error);
@@ -97,8 +110,8 @@ vgg_status vgg_run_adopt(vgg_run *run, const char *name, vgg_error *error);
 /* Makes the last model, with the same bytes, the best one. False when it has to be written, because
  * the file system has no links or the file is not the checkpoint's own. */
 bool vgg_run_link_best(vgg_run *run, vgg_error *error);
-/* With `hold` the files keep their own names for now, and those before theirs: vgg_run_settle ends
- * that, or vgg_run_take_back. */
+/* With `hold` the record and the files before stay, too, until the next change: whoever has the run
+ * in hand until then, in this process or another, can take this one back. */
 vgg_status vgg_run_commit(vgg_run *run, bool hold, vgg_error *error);
 void vgg_run_abandon(vgg_run *run);
 /* Undoes the last change when its files are held. */
@@ -106,15 +119,22 @@ vgg_status vgg_run_take_back(vgg_run *run, vgg_error *error);
 
 /* ---- run_data.c: what the data is ---- */
 
+/* How the data is looked at. */
+typedef struct vgg_run_look {
+    bool contents;                   /* all bytes are read */
+    vgg_progress_callback *progress; /* counts pictures of both parts whose bytes are read */
+    void *user;
+} vgg_run_look;
+
 /* *changes becomes a line that names what is not as the record has it, freed by the caller; NULL
  * when there is nothing such or nothing is known. */
 vgg_status vgg_run_compare_data(vgg_run *run, const vgg_dataset *train,
-                                const vgg_dataset *validation, bool contents, char **changes,
-                                vgg_error *error);
+                                const vgg_dataset *validation, const vgg_run_look *look,
+                                char **changes, vgg_error *error);
 
 /* Notes the data in the change on its way. */
 vgg_status vgg_run_note_data(vgg_run *run, const vgg_dataset *train, const vgg_dataset *validation,
-                             bool contents, vgg_error *error);
+                             const vgg_run_look *look, vgg_error *error);
 /* Whether the record has sums over the bytes of the data. */
 bool vgg_run_knows_contents(const vgg_run *run);
 

@@ -21,11 +21,57 @@ static uint64_t generation_of(const vgg_notes *record) {
     return value == NULL ? 0 : strtoull(value, NULL, 10);
 }
 
+static bool begins_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Without what it says of the record before it. */
 static vgg_status copy_record(const vgg_notes *from, vgg_notes *to, vgg_error *error) {
     vgg_status status = VGG_OK;
     vgg_notes_free(to);
     for (size_t i = 0; status == VGG_OK && i < from->count; i++) {
-        status = vgg_run_record_set(to, from->items[i].key, from->items[i].value, error);
+        if (!begins_with(from->items[i].key, VGG_RUN_FORMER))
+            status = vgg_run_record_set(to, from->items[i].key, from->items[i].value, error);
+    }
+    return status;
+}
+
+/* Whether an entry says how far the training has come: what is taken back with a change. What the
+ * data, the model and the options are stays. */
+static bool is_progress(const char *key) {
+    return begins_with(key, listing) || begins_with(key, "state.") || strcmp(key, "log") == 0;
+}
+
+/* Adds the record before to the change on its way: that before the last change, where that can be
+ * taken back as well. */
+static vgg_status keep_former(vgg_run *run, vgg_error *error) {
+    vgg_status status = vgg_run_record_set(&run->next, VGG_RUN_FORMER, "", error);
+    for (size_t i = 0; status == VGG_OK && i < run->record.count; i++) {
+        const vgg_note *note = &run->record.items[i];
+        bool kept = run->held ? begins_with(note->key, VGG_RUN_FORMER) : is_progress(note->key);
+        if (!kept)
+            continue;
+        vgg_text text = {0};
+        vgg_text_add(&text, "%s%s", run->held ? "" : VGG_RUN_FORMER, note->key);
+        char *key = vgg_text_take(&text);
+        status = key == NULL ? vgg_fail_memory(error, "the record of a run", strlen(note->key))
+                             : vgg_run_record_set(&run->next, key, note->value, error);
+        vgg_free(key);
+    }
+    return status;
+}
+
+/* Makes the next record of the former one. */
+static vgg_status restore_former(vgg_run *run, vgg_error *error) {
+    vgg_status status = VGG_OK;
+    vgg_notes_free(&run->next);
+    for (size_t i = 0; status == VGG_OK && i < run->record.count; i++) {
+        const char *key = run->record.items[i].key;
+        bool former = begins_with(key, VGG_RUN_FORMER);
+        if (former)
+            key += sizeof VGG_RUN_FORMER - 1;
+        if (*key != '\0' && (former || !is_progress(key)))
+            status = vgg_run_record_set(&run->next, key, run->record.items[i].value, error);
     }
     return status;
 }
@@ -46,8 +92,10 @@ static vgg_status add_notes(vgg_run *run, vgg_error *error) {
 }
 
 vgg_status vgg_run_change(vgg_run *run, bool anew, vgg_error *error) {
-    vgg_status status = run->held ? vgg_run_settle(run, error) : VGG_OK;
+    vgg_status status = run->unnamed ? vgg_run_settle(run, error) : VGG_OK;
     vgg_notes_free(&run->next);
+    if (run->read_only)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%s: was opened for reading only", run->folder);
     if (status == VGG_OK && !anew)
         status = copy_record(&run->record, &run->next, error);
     if (status == VGG_OK)
@@ -172,33 +220,53 @@ void vgg_run_abandon(vgg_run *run) {
     vgg_notes_free(&run->next);
 }
 
+/* Removes what was set aside of the record before the given one, but for what is listed now. */
+static void remove_former(const vgg_run *run, const vgg_notes *given) {
+    static const char prefix[] = VGG_RUN_FORMER "file.";
+    for (size_t i = 0; i < given->count; i++) {
+        const char *name = given->items[i].key + sizeof prefix - 1;
+        vgg_run_name path;
+        vgg_run_file former, listed;
+        if (!begins_with(given->items[i].key, prefix) ||
+            !vgg_run_record_former(given, name, &former) ||
+            (vgg_run_record_file(&run->record, name, &listed) &&
+             listed.generation == former.generation))
+            continue;
+        unlink(vgg_run_path_of(run, name, former.generation, path));
+    }
+}
+
 vgg_status vgg_run_commit(vgg_run *run, bool hold, vgg_error *error) {
-    bool replaced;
-    vgg_status status =
-        vgg_run_record_write(run->record_path, run->folder, &run->next, &replaced, error);
+    bool replaced = false;
+    vgg_status status = hold ? keep_former(run, error) : VGG_OK;
+    if (status == VGG_OK)
+        status = vgg_run_record_write(run->record_path, run->folder, &run->next, &replaced, error);
     if (!replaced) {
         vgg_run_abandon(run);
         return status;
     }
-    vgg_notes_free(&run->former);
-    run->former = run->record;
+    vgg_notes before = run->record;
     run->record = run->next;
     run->next = (vgg_notes){0};
+    if (!hold)
+        remove_former(run, &before);
+    vgg_notes_free(&before);
     run->damaged = run->earlier = false;
-    run->held = true;
+    run->held = hold;
+    run->unnamed = true;
     if (status == VGG_OK)
-        return hold ? VGG_OK : vgg_run_settle(run, error);
-    vgg_run_give_names(run, NULL); /* the record counts, however long the disk keeps it */
+        return vgg_run_settle(run, error);
+    vgg_run_settle(run, NULL); /* the record counts, however long the disk keeps it */
     return status;
 }
 
 vgg_status vgg_run_take_back(vgg_run *run, vgg_error *error) {
     if (!run->held)
         return VGG_OK;
-    vgg_status status = copy_record(&run->former, &run->next, error);
+    uint64_t generation = generation_of(&run->record) + 1;
+    vgg_status status = restore_former(run, error);
     if (status == VGG_OK)
-        status = vgg_run_record_set_count(&run->next, "generation", generation_of(&run->record) + 1,
-                                          error);
+        status = vgg_run_record_set_count(&run->next, "generation", generation, error);
     if (status != VGG_OK) {
         vgg_notes_free(&run->next);
         return status;

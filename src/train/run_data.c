@@ -46,8 +46,22 @@ static vgg_status note_classes(vgg_notes *record, const vgg_dataset *dataset, co
     return status;
 }
 
+/* How many pictures of both parts were read. */
+typedef struct reading {
+    const vgg_run_look *look;
+    size_t before, total; /* before: those of the parts that are done */
+} reading;
+
+static bool tell(void *user, size_t done, size_t count) {
+    (void)count;
+    const reading *r = user;
+    const vgg_run_look *look = r->look;
+    return look->progress == NULL || look->progress(look->user, r->before + done, r->total);
+}
+
 static vgg_status note_part(vgg_notes *record, const vgg_dataset *dataset, const char *part,
-                            bool contents, vgg_error *error) {
+                            reading *read, vgg_error *error) {
+    bool contents = read->look->contents;
     size_t classes = vgg_dataset_class_count(dataset);
     size_t *counts = vgg_calloc(classes, sizeof *counts);
     uint64_t *sums = vgg_calloc(2 * classes, sizeof *sums);
@@ -55,9 +69,9 @@ static vgg_status note_part(vgg_notes *record, const vgg_dataset *dataset, const
     if (counts == NULL || sums == NULL)
         status = vgg_fail_memory(error, "the fingerprint of the data", classes * sizeof *sums);
     if (status == VGG_OK)
-        status = vgg_dataset_fingerprint(dataset, false, counts, sums, error);
+        status = vgg_dataset_fingerprint(dataset, false, counts, sums, NULL, NULL, error);
     if (status == VGG_OK && contents)
-        status = vgg_dataset_fingerprint(dataset, true, counts, sums + classes, error);
+        status = vgg_dataset_fingerprint(dataset, true, counts, sums + classes, tell, read, error);
     if (status == VGG_OK)
         status = note_classes(record, dataset, part, counts, sums, contents ? sums + classes : NULL,
                               error);
@@ -67,12 +81,17 @@ static vgg_status note_part(vgg_notes *record, const vgg_dataset *dataset, const
 }
 
 static vgg_status note_parts(vgg_notes *record, const vgg_dataset *train,
-                             const vgg_dataset *validation, bool contents, vgg_error *error) {
+                             const vgg_dataset *validation, const vgg_run_look *look,
+                             vgg_error *error) {
     vgg_status status = VGG_OK;
+    size_t training = train == NULL ? 0 : vgg_dataset_count(train);
+    reading read = {.look = look, .total = training};
+    read.total += validation == NULL ? 0 : vgg_dataset_count(validation);
     if (train != NULL)
-        status = note_part(record, train, part_names[0], contents, error);
+        status = note_part(record, train, part_names[0], &read, error);
+    read.before = training;
     if (status == VGG_OK && validation != NULL)
-        status = note_part(record, validation, part_names[1], contents, error);
+        status = note_part(record, validation, part_names[1], &read, error);
     return status;
 }
 
@@ -94,9 +113,9 @@ static vgg_status forget_data(vgg_notes *record, vgg_error *error) {
 }
 
 vgg_status vgg_run_note_data(vgg_run *run, const vgg_dataset *train, const vgg_dataset *validation,
-                             bool contents, vgg_error *error) {
+                             const vgg_run_look *look, vgg_error *error) {
     vgg_status status = forget_data(&run->next, error);
-    return status == VGG_OK ? note_parts(&run->next, train, validation, contents, error) : status;
+    return status == VGG_OK ? note_parts(&run->next, train, validation, look, error) : status;
 }
 
 /* ---- comparing ---- */
@@ -211,14 +230,14 @@ static bool knows_data(const vgg_notes *record) {
 }
 
 vgg_status vgg_run_compare_data(vgg_run *run, const vgg_dataset *train,
-                                const vgg_dataset *validation, bool contents, char **changes,
-                                vgg_error *error) {
+                                const vgg_dataset *validation, const vgg_run_look *look,
+                                char **changes, vgg_error *error) {
     *changes = NULL;
     if (!knows_data(&run->record) || (train == NULL && validation == NULL))
         return VGG_OK;
     vgg_notes now = {0};
     account found = {0};
-    vgg_status status = note_parts(&now, train, validation, contents, error);
+    vgg_status status = note_parts(&now, train, validation, look, error);
     for (size_t part = 0; status == VGG_OK && part < PARTS; part++) {
         compare_part(&found, &run->record, &now, part);
     }

@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,12 +26,46 @@ const char *vgg_run_path_of(const vgg_run *run, const char *name, uint64_t gener
     return path;
 }
 
+/* A file that is not there has its name already. */
 static vgg_status rename_to(const char *path, const char *target, vgg_error *error) {
     if (rename(path, target) != 0)
-        return vgg_fail(error, VGG_ERROR_IO, "%s: cannot rename to %s: %s", path, target,
-                        strerror(errno));
+        return errno == ENOENT ? VGG_OK
+                               : vgg_fail(error, VGG_ERROR_IO, "%s: cannot rename to %s: %s", path,
+                                          target, strerror(errno));
     unlink(path); /* two names of one file are left as they are by rename */
     return VGG_OK;
+}
+
+vgg_status vgg_run_locate(const vgg_run *run, const char *name, vgg_run_name path,
+                          vgg_error *error) {
+    vgg_run_file listed;
+    bool fresh = false;
+    vgg_status status = VGG_OK;
+    if (vgg_run_record_file(&run->record, name, &listed))
+        status =
+            vgg_file_exists(vgg_run_path_of(run, name, listed.generation, path), &fresh, error);
+    if (!fresh)
+        vgg_run_path(run, name, path);
+    return status;
+}
+
+/* Where a newer file waits for its name, puts that of the former record out of its way. */
+static vgg_status set_aside(const vgg_run *run, const char *name, uint64_t generation,
+                            vgg_error *error) {
+    vgg_run_name path, aside;
+    vgg_run_file former;
+    bool fresh, there = true;
+    if (!run->held || !vgg_run_record_former(&run->record, name, &former) ||
+        former.generation == generation)
+        return VGG_OK;
+    vgg_status status =
+        vgg_file_exists(vgg_run_path_of(run, name, generation, path), &fresh, error);
+    vgg_run_path_of(run, name, former.generation, aside);
+    if (status == VGG_OK && fresh)
+        status = vgg_file_exists(aside, &there, error);
+    if (status == VGG_OK && !there)
+        status = rename_to(vgg_run_path(run, name, path), aside, error);
+    return status;
 }
 
 vgg_status vgg_run_give_names(vgg_run *run, vgg_error *error) {
@@ -43,27 +76,48 @@ vgg_status vgg_run_give_names(vgg_run *run, vgg_error *error) {
         const char *name = vgg_run_record_listed(&run->record, i, &listed);
         if (name == NULL)
             continue;
+        status = set_aside(run, name, listed.generation, error);
         vgg_run_path_of(run, name, listed.generation, path);
-        if (access(path, F_OK) == 0)
+        if (status == VGG_OK)
             status = rename_to(path, vgg_run_path(run, name, target), error);
     }
-    run->held = run->held && status != VGG_OK;
+    run->unnamed = run->unnamed && status != VGG_OK;
+    return status;
+}
+
+/* Whether the file of the former record is still there: the same as now, set aside, or under its
+ * name, which the newer one has not got yet. */
+static vgg_status find_former(const vgg_run *run, const char *name, bool *there, vgg_error *error) {
+    vgg_run_name path;
+    vgg_run_file former, listed;
+    bool named, fresh = false;
+    *there = false;
+    if (!vgg_run_record_former(&run->record, name, &former) ||
+        !vgg_run_record_file(&run->record, name, &listed))
+        return VGG_OK;
+    vgg_status status = vgg_file_exists(vgg_run_path(run, name, path), &named, error);
+    if (status == VGG_OK)
+        status =
+            vgg_file_exists(vgg_run_path_of(run, name, listed.generation, path), &fresh, error);
+    if (status == VGG_OK)
+        status = vgg_file_exists(vgg_run_path_of(run, name, former.generation, path), there, error);
+    *there = *there || (named && (fresh || former.generation == listed.generation));
+    return status;
+}
+
+vgg_status vgg_run_find_held(vgg_run *run, vgg_error *error) {
+    static const char prefix[] = VGG_RUN_FORMER "file.";
+    vgg_status status = VGG_OK;
+    run->held = vgg_notes_find(&run->record, VGG_RUN_FORMER) != NULL;
+    for (size_t i = 0; status == VGG_OK && run->held && i < run->record.count; i++) {
+        const char *key = run->record.items[i].key;
+        if (strncmp(key, prefix, sizeof prefix - 1) == 0)
+            status = find_former(run, key + sizeof prefix - 1, &run->held, error);
+    }
     return status;
 }
 
 /* ---- leftovers ---- */
-
-/* Whether the name is that of a model on its way which no process writes any more. */
-static bool is_abandoned(const vgg_run *run, const char *name) {
-    long process;
-    unsigned number;
-    char more;
-    if (sscanf(name, ".vgg-%ld-%u%c", &process, &number, &more) != 2)
-        return false;
-    if (process == (long)getpid())
-        return run->opening;
-    return kill((pid_t)process, 0) != 0 && errno == ESRCH;
-}
 
 /* Whether only runs have files of that name: the models, and the copies of every optimiser. */
 static bool is_model(const char *name) {
@@ -79,7 +133,8 @@ static bool is_model(const char *name) {
     return vgg_text_find(name, names, count) < count;
 }
 
-/* A file of a checkpoint on its way: the run's when the record lists its generation. */
+/* A file of a checkpoint: on its way, and the run's when the record lists its generation; or set
+ * aside for as long as the last change can be taken back. */
 static vgg_status settle_fresh(const vgg_run *run, const char *name, const char *path,
                                vgg_error *error) {
     uint64_t generation;
@@ -88,6 +143,9 @@ static vgg_status settle_fresh(const vgg_run *run, const char *name, const char 
     if (sscanf(name, FRESH "%" SCNu64 "-%n", &generation, &begins) != 1 || begins == 0)
         return VGG_OK;
     const char *own = name + begins;
+    if (run->held && vgg_run_record_former(&run->record, own, &listed) &&
+        listed.generation == generation)
+        return VGG_OK;
     if (!vgg_run_record_file(&run->record, own, &listed) || listed.generation != generation) {
         unlink(path);
         return VGG_OK;
@@ -101,20 +159,18 @@ static vgg_status settle_entry(const vgg_run *run, const char *name, vgg_error *
     vgg_run_file listed;
     bool unlisted = run->record.count > 0 && is_model(name) &&
                     !vgg_run_record_file(&run->record, name, &listed);
-    if (!fresh && !unlisted && !is_abandoned(run, name))
-        return VGG_OK;
     vgg_run_name path;
     vgg_run_path(run, name, path);
     if (fresh)
         return settle_fresh(run, name, path, error);
-    unlink(path); /* what cannot be removed does no harm */
+    if (unlisted || vgg_file_is_abandoned(path))
+        unlink(path); /* what cannot be removed does no harm */
     return VGG_OK;
 }
 
-vgg_status vgg_run_settle(vgg_run *run, vgg_error *error) {
-    vgg_status status = vgg_run_give_names(run, error);
-    if (status != VGG_OK)
-        return status;
+/* Looks at all that is in the folder. */
+static vgg_status tidy(const vgg_run *run, vgg_error *error) {
+    vgg_status status = VGG_OK;
     DIR *folder = opendir(run->folder);
     if (folder == NULL)
         return vgg_file_fail(error, run->folder, "list");
@@ -126,6 +182,12 @@ vgg_status vgg_run_settle(vgg_run *run, vgg_error *error) {
         status = vgg_file_fail(error, run->folder, "list");
     closedir(folder);
     return status;
+}
+
+vgg_status vgg_run_settle(vgg_run *run, vgg_error *error) {
+    vgg_status named = vgg_run_give_names(run, error);
+    vgg_status status = tidy(run, named == VGG_OK ? error : NULL);
+    return named == VGG_OK ? status : named;
 }
 
 /* ---- versions without a record ---- */
@@ -150,11 +212,15 @@ vgg_status vgg_run_settle_earlier(vgg_run *run, vgg_error *error) {
     vgg_run_path(run, VGG_RUN_STATE, state);
     vgg_run_path(run, VGG_RUN_STATE ".new", other);
     uint64_t waiting, seen;
-    if (access(fresh, F_OK) == 0 && access(other, F_OK) != 0 &&
+    bool fresh_there, other_there = true;
+    vgg_status status = vgg_file_exists(fresh, &fresh_there, error);
+    if (status == VGG_OK)
+        status = vgg_file_exists(other, &other_there, error);
+    if (status == VGG_OK && fresh_there && !other_there &&
         read_steps(fresh, "training.steps", &waiting) &&
         read_steps(state, "state.updates", &seen) && waiting == seen)
-        return rename_to(fresh, last, error);
-    return VGG_OK;
+        status = rename_to(fresh, last, error);
+    return status;
 }
 
 /* ---- sums ---- */
@@ -165,10 +231,11 @@ vgg_status vgg_run_check_file(const vgg_run *run, const char *name, bool *same, 
     if (!vgg_run_record_file(&run->record, name, &listed))
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: does not list %s", run->record_path, name);
     vgg_run_name path;
-    vgg_run_path(run, name, path);
     const unsigned char *bytes = NULL;
     size_t size = 0;
-    vgg_status status = vgg_file_map(path, &bytes, &size, error);
+    vgg_status status = vgg_run_locate(run, name, path, error);
+    if (status == VGG_OK)
+        status = vgg_file_map(path, &bytes, &size, error);
     if (status == VGG_OK) {
         *same = size == listed.bytes;
         uint64_t sum = *same ? vgg_checksum_of(bytes, size) : 0;

@@ -185,12 +185,21 @@ static bool read_file(const char *value, vgg_run_file *file) {
                   &file->sum) == 3;
 }
 
-bool vgg_run_record_file(const vgg_notes *record, const char *name, vgg_run_file *file) {
+static bool find_file(const vgg_notes *record, const char *prefix, const char *name,
+                      vgg_run_file *file) {
     char key[128];
-    if ((size_t)snprintf(key, sizeof key, "file.%s", name) >= sizeof key)
+    if ((size_t)snprintf(key, sizeof key, "%sfile.%s", prefix, name) >= sizeof key)
         return false;
     const char *value = vgg_notes_find(record, key);
     return value != NULL && read_file(value, file);
+}
+
+bool vgg_run_record_file(const vgg_notes *record, const char *name, vgg_run_file *file) {
+    return find_file(record, "", name, file);
+}
+
+bool vgg_run_record_former(const vgg_notes *record, const char *name, vgg_run_file *file) {
+    return find_file(record, VGG_RUN_FORMER, name, file);
 }
 
 const char *vgg_run_record_listed(const vgg_notes *record, size_t i, vgg_run_file *file) {

@@ -39,6 +39,8 @@ static bool complete(const vgg_trainer *trainer) {
 static vgg_status stop(vgg_trainer *trainer, vgg_error *error) {
     if (complete(trainer))
         return VGG_OK;
+    if (!trainer->begun)
+        return VGG_ERROR_STOPPED;
     bool wanted = trainer->run != NULL && trainer->unsaved;
     vgg_error failure;
     vgg_status status = wanted ? save(trainer, &failure) : VGG_OK;

@@ -243,7 +243,7 @@ vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
     trainer->train = train;
     trainer->validation = validation;
     trainer->created = vgg_clock_seconds();
-    trainer->report_skipped = trainer->unsaved = true;
+    trainer->report_warned = trainer->unsaved = true;
     vgg_status status = copy_options(trainer, options, error);
     if (status == VGG_OK)
         status = check(trainer, error);
@@ -277,6 +277,7 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     vgg_run_close(trainer->own_run);
     vgg_optimiser_free(trainer->optimiser);
     vgg_part_sums_free(&trainer->sums);
+    vgg_named_free(&trainer->named);
     vgg_plan_free(trainer->plan);
     vgg_threads_free(trainer->own_threads);
     vgg_free(trainer->folder);
@@ -367,9 +368,12 @@ static vgg_status begin_run(vgg_trainer *trainer, vgg_error *error) {
     return status;
 }
 
-/* The first weights of a run: those of the last layer have its scale in them, and what is kept
- * beside the weights starts with them. */
+/* The first weights of a run, once: those of the last layer have its scale in them, and what is
+ * kept beside the weights starts with them. */
 static void begin_weights(vgg_trainer *trainer) {
+    if (trainer->loaded)
+        return;
+    trainer->loaded = true;
     vgg_network *network = trainer->network;
     size_t last = 0;
     for (size_t l = 0; l < network->layer_count; l++) {
@@ -391,12 +395,10 @@ vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
         return VGG_OK;
     vgg_train_event event = {.type = VGG_EVENT_PLAN, .feature_bytes = trainer->features.bytes};
     vgg_status status = count_memory(trainer, &event.memory, error);
-    if (status == VGG_OK && !trainer->loaded) {
+    if (status == VGG_OK) {
         begin_weights(trainer);
-        trainer->loaded = true;
-    }
-    if (status == VGG_OK)
         status = begin_run(trainer, error);
+    }
     if (status != VGG_OK)
         return status;
     trainer->begun = true;
@@ -429,7 +431,7 @@ static bool is_own(const vgg_trainer *trainer, const char *folder) {
 
 static vgg_status save_own(vgg_trainer *trainer, vgg_error *error) {
     vgg_status status = vgg_trainer_begin(trainer, error);
-    if (status == VGG_OK || status == VGG_ERROR_STOPPED)
+    if (trainer->begun && (status == VGG_OK || status == VGG_ERROR_STOPPED))
         status = vgg_checkpoint_save(trainer, trainer->run, false, false, error);
     trainer->unsaved = trainer->unsaved && status != VGG_OK;
     trainer->saved_at = vgg_clock_seconds();
@@ -443,8 +445,10 @@ vgg_status vgg_trainer_save(vgg_trainer *trainer, const char *given, vgg_error *
         return status == VGG_OK ? save_own(trainer, error) : status;
     vgg_run *run = NULL;
     status = vgg_run_open(folder, NULL, &run, error);
-    if (status == VGG_OK)
+    if (status == VGG_OK) {
+        begin_weights(trainer);
         status = vgg_checkpoint_save(trainer, run, false, false, error);
+    }
     vgg_run_close(run);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include "train/features.h"
 #include "train/loss.h"
+#include "train/named.h"
 #include "train/optimiser.h"
 #include "train/parts.h"
 #include "train/schedule.h"
@@ -67,17 +68,19 @@ struct vgg_trainer {
     double created, started, epoch_started; /* seconds of the monotonic clock */
     double fraction_before;                 /* of the run that was done when it was resumed */
     double waited;                          /* seconds of this epoch spent waiting for data */
+    size_t images_before; /* of this epoch, trained by the process that this one goes on from */
     size_t skipped;
-    bool report_skipped; /* the first pass over the data names unreadable pictures */
-    bool resumed;        /* from its own run */
-    bool loaded;         /* weights and state are a checkpoint's, or have begun */
-    bool moved;          /* resumed from another folder, and not yet saved in its own */
-    bool data_changed;   /* since the run that is resumed began */
-    bool unsaved;        /* something was learnt, or is new to its run */
-    double saved_at;     /* seconds of the clock */
-    bool begun;          /* the run is there, the log is open, and the plan is told */
-    bool stepped;        /* the plan has the gradients of a step */
-    bool in_epoch;       /* the epoch's clock runs, and the loader */
+    vgg_named named;    /* pictures that could not be read */
+    bool report_warned; /* the first pass over the data says what is odd about pictures */
+    bool resumed;       /* from its own run */
+    bool loaded;        /* weights and state are a checkpoint's, or have begun */
+    bool moved;         /* resumed from another folder, and not yet saved in its own */
+    bool data_changed;  /* since the run that is resumed began */
+    bool unsaved;       /* something was learnt, or is new to its run */
+    double saved_at;    /* seconds of the clock */
+    bool begun;         /* the run is there, the log is open, and the plan is told */
+    bool stepped;       /* the plan has the gradients of a step */
+    bool in_epoch;      /* the epoch's clock runs, and the loader */
 };
 
 /* ---- options.c ---- */
@@ -206,6 +209,9 @@ vgg_status vgg_trainer_log(const vgg_trainer *trainer, const vgg_train_event *ev
 
 /* Tells all sinks. VGG_ERROR_STOPPED, saying where, when one asked for an end. */
 vgg_status vgg_trainer_tell(const vgg_trainer *trainer, vgg_train_event *event, vgg_error *error);
+
+/* A vgg_progress_callback: tells VGG_EVENT_CHECKED; user is the trainer. */
+bool vgg_trainer_checked(void *user, size_t done, size_t total);
 
 /* A vgg_skip_callback; user is the trainer. */
 bool vgg_trainer_skipped(void *user, const char *name, const vgg_error *why);

@@ -12,13 +12,15 @@ import time
 
 import pytest
 from conftest import PROGRAM, TIMEOUT, TINY, complaint, environment, vgg
+from kills import LIBRARY
 
 MODELS = ("best.safetensors", "last.safetensors", "state.safetensors")
 
 
-def start(*words, cwd=None):
+def start(*words, cwd=None, **more):
     return subprocess.Popen([PROGRAM, *map(str, words)], stdout=subprocess.PIPE, cwd=cwd,
-                            stderr=subprocess.PIPE, text=True, env=environment())
+                            stderr=subprocess.PIPE, text=True,
+                            env=environment(**{key: str(value) for key, value in more.items()}))
 
 
 def wait_for_epoch(process):
@@ -121,6 +123,28 @@ def test_the_second_signal_quits_and_says_how_to_go_on(number, word, pictograms,
     epochs = len([line for line in open(run / "log.jsonl") if '"epoch",' in line])
     subprocess.run(f"{command} --epochs {epochs + 1}", shell=True, check=True, timeout=TIMEOUT,
                    stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.skipif(not LIBRARY.exists(), reason="needs the library that makes calls fail")
+@pytest.mark.parametrize("again", [False, True], ids=["new", "resumed"])
+def test_ctrl_c_while_the_data_is_checked(again, pictograms, tmp_path):
+    """A signal comes before a call that opens a file, one in three of them until the check is met."""
+    run = tmp_path / "run"
+    words = ["train", pictograms, "-o", run, *TINY, "--epochs", 2, "--check-data"]
+    if again:
+        vgg(*words, "--epochs", 1)
+        words = ["train", pictograms, "-o", run, "--resume", "--epochs", 2, "--check-data"]
+    before = models(run) if again else {}
+    for number in range(10, 400, 20):
+        with start(*words, LD_PRELOAD=LIBRARY, FAIL_CALLS="open", FAIL_AT=number, FAIL_ONCE=1,
+                   FAIL_HOW=f"signal {int(signal.SIGINT)}") as process:
+            out, err = process.communicate(timeout=TIMEOUT)
+        if "vgg train: stopping" in err:
+            break
+    assert err == "vgg train: stopping; Ctrl-C again quits now\n" and process.returncode == 130
+    assert "was checked, before the first step; " in out
+    assert (models(run) if again else {}) == before and run.exists() == again
+    assert again == ("continue with:" in out)
 
 
 # ---- before the first checkpoint

@@ -1,5 +1,6 @@
 """vgg train: recipes, what is learnt how and from which views, and trained starts."""
 
+import fcntl
 import json
 import re
 import shutil
@@ -223,9 +224,22 @@ def test_dry_run(pictograms, tmp_path):
     assert "network   4,M/8\n" in out
     assert re.search(r"^time      about \d:\d\d an epoch, \d+:\d\d in all, at \d+ images/s", out, re.M)
     assert re.search(r"^memory    \S+ MB, and", out, re.M)
-    assert "disk      0.0 MB\n" in out
+    assert "disk      0.0 MB, and 0.0 MB while one checkpoint replaces another\n" in out
     assert "weights   2,258 parameters\n" in out
     assert not (tmp_path / "run").exists()
+
+
+def test_dry_run_beside_a_run(pictograms, trained, tmp_path):
+    """It looks at the folder, whoever has it in hand, and leaves all as it is."""
+    run = shutil.copytree(trained, tmp_path / "run")
+    (run / ".checkpoint-99-last.safetensors").write_text("left")
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.iterdir()}
+    with open(run / ".lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "would take" in vgg("train", pictograms, "-o", run, *TINY, "--dry-run", "--overwrite").out
+        assert "would take" in vgg("train", pictograms, "-o", run, "--dry-run", "--resume").out
+        assert "holds a run already" in complaint("train", pictograms, "-o", run, *TINY, "--dry-run")
+    assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.iterdir()}
 
 
 def test_notes_in_advance(pictograms, tmp_path):

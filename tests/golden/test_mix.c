@@ -104,9 +104,49 @@ static void mixes(void **state) {
     free(expected);
 }
 
+/* For an alpha of next to nothing a share is next to 0 or 1, as often the one as the other. */
+static void small_alphas(void **state) {
+    (void)state;
+    static const double alphas[] = {1e-2, 1e-3, 1e-5, 1e-300};
+    float inputs[MOST * FLOATS] = {0}, mixed[MOST * FLOATS], shares[MOST];
+    size_t items[MOST], classes[MOST] = {0}, others[MOST];
+    vgg_train_options options;
+    vgg_preprocess shape;
+    vgg_error error;
+    vgg_train_options_init(&options, sizeof options);
+    vgg_preprocess_init(&shape, sizeof shape);
+    shape.channels = CHANNELS;
+    shape.height = HEIGHT;
+    shape.width = WIDTH;
+    const vgg_batch batch = {.struct_size = sizeof batch,
+                             .count = MOST,
+                             .inputs = inputs,
+                             .classes = classes,
+                             .items = items};
+    for (size_t i = 0; i < MOST; i++) {
+        items[i] = i;
+    }
+    for (size_t a = 0; a < sizeof alphas / sizeof *alphas; a++) {
+        size_t near = 0, whole = 0;
+        options.mixup = alphas[a];
+        for (uint64_t epoch = 0; epoch < 64; epoch++) {
+            assert_ok(vgg_train_mix(&options, epoch, &batch, &shape, mixed, others, shares, &error),
+                      error);
+            for (size_t i = 0; i < MOST; i++) {
+                assert_true(shares[i] >= 0 && shares[i] <= 1);
+                near += shares[i] < 1e-3F || shares[i] > 1 - 1e-3F;
+                whole += shares[i] > 0.5F;
+            }
+        }
+        assert_true(near > 64 * MOST * 9 / 10);
+        assert_in_range(whole, 64 * MOST * 4 / 10, 64 * MOST * 6 / 10);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mixes),
+        cmocka_unit_test(small_alphas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

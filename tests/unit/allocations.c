@@ -36,7 +36,7 @@ void allocations_begin_within(size_t room) {
 
 allocations allocations_end(void) {
     running = false;
-    return (allocations){.count = count, .peak = peak, .failed = failed};
+    return (allocations){.count = count, .peak = peak, .held = held, .failed = failed};
 }
 
 #if defined(SANITIZED)

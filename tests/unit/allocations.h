@@ -16,6 +16,7 @@ void allocations_begin_within(size_t room);
 typedef struct allocations {
     size_t count; /* of allocations */
     size_t peak;  /* the most bytes that were held of them at once */
+    size_t held;  /* bytes that still are */
     bool failed;  /* one did */
 } allocations;
 

@@ -140,6 +140,26 @@ static void write_file(const char *path, const char *text) {
     assert_ok(vgg_file_commit(&writer, &error), error);
 }
 
+/* Only "there is no such thing" is that; anything else is said. */
+static void what_is_there(void **state) {
+    char name[400], *is = in_folder(state, "is-there"), *below = in_folder(state, "is-there/below");
+    bool there;
+    vgg_error error;
+    write_file(is, "");
+    assert_ok(vgg_file_exists(is, &there, &error), error);
+    assert_true(there);
+    assert_ok(vgg_file_exists(below, &there, &error), error);
+    assert_false(there);
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    char *longest = in_folder(state, name);
+    assert_int_equal(vgg_file_exists(longest, &there, &error), VGG_ERROR_IO);
+    assert_contains(error.message, "cannot look at: File name too long");
+    free(longest);
+    free(below);
+    free(is);
+}
+
 static void assert_file(const char *path, const char *text) {
     vgg_error error;
     unsigned char *data;
@@ -308,6 +328,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         FILE_TEST(test_files),
         FILE_TEST(test_dropped_pages),
+        FILE_TEST(what_is_there),
         FILE_TEST(test_files_that_cannot_be_read),
         FILE_TEST(new_files_have_the_permissions_of_the_mask),
         FILE_TEST(replaced_files_keep_their_permissions),

@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
@@ -162,6 +163,108 @@ static void fresh_folders(void **state) {
     assert_exists(in_folder("fresh"), false);
 }
 
+/* Others may look at a run that somebody has in hand, without a trace. */
+static void looking_on(void **state) {
+    (void)state;
+    vgg_run *run = NULL, *looked = NULL;
+    vgg_error error = {0};
+    vgg_run_options options;
+    vgg_run_options_init(&options, sizeof options);
+    options.read_only = true;
+    assert_ok(vgg_run_open(in_folder("looked"), &options, &looked, &error), error);
+    assert_int_equal(vgg_run_holds(looked), VGG_RUN_NOTHING);
+    vgg_run_close(looked);
+    assert_exists(in_folder("looked"), true);
+
+    vgg_train_options training = usual_training(in_folder("looked"));
+    training.epochs = 1;
+    vgg_model *model = usual_model(false);
+    assert_ok(vgg_train(model, train_part, NULL, &training, NULL, &error), error);
+    assert_ok(vgg_run_open(in_folder("looked"), NULL, &run, &error), error);
+    write_text(in_folder("looked/.checkpoint-99-last.safetensors"), "left");
+    assert_ok(vgg_run_open(in_folder("looked"), &options, &looked, &error), error);
+    assert_int_equal(vgg_run_holds(looked), VGG_RUN_SAVED);
+    assert_ok(vgg_run_check(looked, &error), error);
+    assert_exists(in_folder("looked/.checkpoint-99-last.safetensors"), false);
+    training.run = looked;
+    training.folder = NULL;
+    assert_int_equal(vgg_train(model, train_part, NULL, &training, NULL, &error),
+                     VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "looked: was opened for reading only");
+    vgg_run_close(looked);
+    vgg_run_close(run);
+    vgg_model_free(model);
+}
+
+/* What another thread of this process writes into the folder is no leftover of one that had its
+ * number. */
+static void own_temporary(void **state) {
+    (void)state;
+    vgg_run *run = NULL;
+    vgg_error error;
+    vgg_file_writer writer;
+    char left[64];
+    assert_ok(vgg_folder_create(in_folder("shared"), &error), error);
+    snprintf(left, sizeof left, "shared/.vgg-%ld-77", (long)getpid());
+    write_text(in_folder(left), "of a process long ago");
+    assert_ok(vgg_file_create(&writer, in_folder("shared/model"), &error), error);
+    assert_ok(vgg_file_write(&writer, "whole", 5, &error), error);
+    assert_ok(vgg_run_open(in_folder("shared"), NULL, &run, &error), error);
+    assert_exists(in_folder(left), true);
+    assert_ok(vgg_file_commit(&writer, &error), error);
+    char *text = read_text(in_folder("shared/model"));
+    assert_string_equal(text, "whole");
+    free(text);
+    vgg_run_close(run);
+}
+
+/* ---- the data is checked ---- */
+
+typedef struct checking {
+    size_t seen, stop_at;
+} checking;
+
+static bool stop_checking(void *user, const vgg_train_event *event) {
+    checking *c = user;
+    if (event->type != VGG_EVENT_CHECKED)
+        return true;
+    assert_int_equal(event->step, ++c->seen);
+    assert_int_equal(event->steps, TRAIN_PICTURES + VALIDATION_PICTURES);
+    return c->seen != c->stop_at;
+}
+
+/* Whoever stops it has what was there before: nothing, or the run. */
+static void stopped_checking(void **state) {
+    (void)state;
+    checking told = {.stop_at = TRAIN_PICTURES + 3};
+    vgg_train_options options = usual_training(in_folder("checked"));
+    vgg_error error;
+    options.check_data = true;
+    options.callback = stop_checking;
+    options.user = &told;
+    vgg_model *model = usual_model(false);
+    assert_int_equal(vgg_train(model, train_part, validation_part, &options, NULL, &error),
+                     VGG_ERROR_STOPPED);
+    assert_contains(error.message, "was checked");
+    assert_int_equal(told.seen, told.stop_at);
+    assert_exists(in_folder("checked"), true);
+
+    told = (checking){.seen = 0};
+    options.epochs = 1;
+    assert_ok(vgg_train(model, train_part, validation_part, &options, NULL, &error), error);
+    assert_int_equal(told.seen, TRAIN_PICTURES + VALIDATION_PICTURES);
+    vgg_model_free(model);
+    assert_int_equal(link(in_folder("checked/last.safetensors"), in_folder("kept-checked")), 0);
+    told = (checking){.stop_at = 1};
+    options.resume = true;
+    options.epochs = 2;
+    model = usual_model(false);
+    assert_int_equal(vgg_train(model, train_part, validation_part, &options, NULL, &error),
+                     VGG_ERROR_STOPPED);
+    vgg_model_free(model);
+    assert_same_file(in_folder("checked/last.safetensors"), in_folder("kept-checked"));
+}
+
 /* ---- evaluations that fail ---- */
 
 /* Takes a picture away when the first epoch has begun, and stops where it is missed. */
@@ -235,6 +338,56 @@ static void ruined_epoch(void **state) {
     vgg_model_free(model);
 }
 
+/* Ends the process while the second epoch is evaluated. */
+static bool die_evaluating(void *user, const vgg_train_event *event) {
+    (void)user;
+    if (event->type == VGG_EVENT_EVALUATED && event->epoch == 2)
+        _exit(EXIT_SUCCESS);
+    return true;
+}
+
+static vgg_status train_further(vgg_train_options options, vgg_error *error) {
+    options.resume = true;
+    vgg_model *model = usual_model(false);
+    vgg_status status = vgg_train(model, train_part, validation_part, &options, NULL, error);
+    vgg_model_free(model);
+    return status;
+}
+
+/* The same when the process ended before the evaluation showed it: whoever resumes the run sees it,
+ * and has the epoch before. */
+static void ruined_and_killed(void **state) {
+    (void)state;
+    const char *folder = in_folder("killed");
+    vgg_train_options options = usual_training(folder), ruining;
+    vgg_error error;
+    vgg_model *model = usual_model(false);
+    options.epochs = 1;
+    assert_ok(vgg_train(model, train_part, validation_part, &options, NULL, &error), error);
+    vgg_model_free(model);
+    assert_int_equal(link(in_folder("killed/last.safetensors"), in_folder("kept-killed")), 0);
+    size_t entries = count_entries(folder);
+    options.epochs = 2;
+    ruining = options;
+    ruining.batch = TRAIN_PICTURES;
+    ruining.rate = 1e38;
+    for (int kills = 0; kills < 2; kills++) {
+        pid_t child = fork();
+        ruining.callback = die_evaluating;
+        if (child == 0)
+            _exit(train_further(ruining, NULL) == VGG_OK ? 2 : 3);
+        int ended;
+        assert_int_equal(waitpid(child, &ended, 0), child);
+        assert_int_equal(ended, EXIT_SUCCESS);
+    }
+    ruining.callback = NULL;
+    assert_int_equal(train_further(ruining, &error), VGG_ERROR_NUMERIC);
+    assert_same_file(in_folder("killed/last.safetensors"), in_folder("kept-killed"));
+    assert_int_equal(count_entries(folder), entries);
+    assert_ok(train_further(options, &error), error);
+    assert_int_equal(count_entries(folder), entries);
+}
+
 /* Checkpoints between epochs, after every step, leave no trace in the result. */
 static void saved_at_every_step(void **state) {
     (void)state;
@@ -258,11 +411,13 @@ static void saved_at_every_step(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_sums),      cmocka_unit_test(pieces_and_bits),
-        cmocka_unit_test(any_words),           cmocka_unit_test(damaged_records),
-        cmocka_unit_test(in_one_hand),         cmocka_unit_test(fresh_folders),
-        cmocka_unit_test(failed_evaluation),   cmocka_unit_test(ruined_epoch),
-        cmocka_unit_test(saved_at_every_step),
+        cmocka_unit_test(published_sums),    cmocka_unit_test(pieces_and_bits),
+        cmocka_unit_test(any_words),         cmocka_unit_test(damaged_records),
+        cmocka_unit_test(in_one_hand),       cmocka_unit_test(fresh_folders),
+        cmocka_unit_test(failed_evaluation), cmocka_unit_test(ruined_epoch),
+        cmocka_unit_test(ruined_and_killed), cmocka_unit_test(saved_at_every_step),
+        cmocka_unit_test(looking_on),        cmocka_unit_test(own_temporary),
+        cmocka_unit_test(stopped_checking),
     };
     return cmocka_run_group_tests(tests, open_pictures, close_pictures);
 }

@@ -76,6 +76,8 @@ static bool listen(void *user, const vgg_train_event *event) {
         told->losses[told->epochs++ % 8] = event->loss;
         told->last = *event;
         break;
+    case VGG_EVENT_CHECKED:
+        break;
     case VGG_EVENT_SKIPPED:
         assert_non_null(event->why);
         told->skipped++;
