@@ -2,10 +2,13 @@
 """Trainings that are killed and resumed must end in the bytes of one that was not. A sample of this is
 test_kills.py; as a program it is all of it (`make kills`):
 
-    VGG=build/vgg VGG_BUILD=build tests/cli/kills.py [calls] [moments N]
+    VGG=build/vgg VGG_BUILD=build tests/cli/kills.py [calls] [moments N] [features N] [room N]
 
 calls: SIGKILL on entry to every call of a file that a run makes, one run for each.
 moments N: N SIGKILLs at random moments of runs that mostly write checkpoints.
+features N: N SIGKILLs at random calls, and N at random moments, of each of the runs that have all that a
+training can have between them.
+room N: each of these runs on a disk that is full after so many bytes, at N sizes.
 """
 import concurrent.futures
 import json
@@ -24,12 +27,30 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build")).absolute()
 PROGRAM = os.path.abspath(os.environ.get("VGG", BUILD / "vgg"))
 LIBRARY = BUILD / "tests" / "fail_calls.so"
-MODELS = ("best.safetensors", "last.safetensors", "state.safetensors")
-NAMES = {*MODELS, "log.jsonl", "checkpoint.txt", ".lock", "results.csv", "tensorboard"}
 TIMEOUT = 60
 # Saved after every step.
 ALWAYS = ("--save-minutes", "1e-9", "--threads", "1", "--seed", "5")
 SMALL = ("--arch", "4,M/8", "--batch", "16", "--epochs", "2", *ALWAYS)
+# Together all methods, views and rules; a run each. START is a trained model.
+START = "START"
+NORMED = ("--arch", "4,M,4,M/8", "--batch-norm", "--batch", "16", "--epochs", "3", *ALWAYS)
+FEATURES = {
+    "averages": (*NORMED, "--optimizer", "adamw", "--ema", "0.9", "--lookahead", "3", "--lookahead-ramp",
+                 "--schedule", "plateau", "--patience", "0", "--warmup-epochs", "1", "--label-smoothing", "0.1",
+                 "--clip-grad", "1", "--lr", "0.01", "--early-stop", "2"),
+    "views": (*NORMED, "--optimizer", "nesterov", "--schedule", "one-cycle", "--resized-crop", "0.3",
+              "--rotate", "10", "--translate", "2", "--policy", "trivial", "--color-jitter", "0.3",
+              "--pca-shift", "0.1", "--random-erasing", "0.5", "--flip", "alternate", "--mixup", "0.4",
+              "--cutmix", "0.6", "--balanced-sampling", "--class-weights", "balanced", "--workers", "1"),
+    "trained": ("--from", START, "--batch", "16", "--epochs", "3", *ALWAYS, "--freeze", "features.0",
+                "--head-rate", "5", "--logit-scale", "0.5", "--bias-rate", "2", "--no-decay-norm",
+                "--schedule", "cosine", "--warmup-epochs", "1", "--scale-jitter", "1.5", "--lookahead", "2"),
+    "whitened": (*NORMED, "--init", "whiten", "--freeze", "features.0", "--schedule", "triangle",
+                 "--logit-scale", "0.11", "--fix-bn-scale", "--bn-momentum", "0.4", "--ema", "0.8",
+                 "--early-stop", "1", "--micro-batch", "8", "--dropout", "0.3"),
+    "constant": (*SMALL, "--schedule", "step", "--step-epochs", "1", "--init", "dirac", "--no-shuffle",
+                 "--no-augment", "--check-data", "--validation-split", "0.3"),
+}
 # Weights and momentum of 2 MB each, and hardly anything to compute.
 HEAVY = ("--arch", "4,M/1024", "--batch", "10", "--epochs", "3", *ALWAYS)
 
@@ -42,6 +63,11 @@ class Trial:
         self.data = self.folder / "data"
         if not self.data.exists():
             self.vgg("generate", self.data, "--train", "4", "--validation", "2", "--size", "16")
+        if START in options:
+            first = self.folder / "start"
+            if not first.exists():
+                self.vgg("train", self.data, "-o", first, *NORMED)
+            self.options = [first / "last.safetensors" if word == START else word for word in options]
         self.whole = self.folder / f"whole-{len(list(self.folder.iterdir()))}"
         begun = time.monotonic()
         self.vgg(*self.start(self.whole))
@@ -69,7 +95,7 @@ class Trial:
         timed = ("images_per_s", "waited")
         lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
         log = [{key: value for key, value in line.items() if key not in timed} for line in lines]
-        return {name: (run / name).read_bytes() for name in MODELS}, log
+        return {path.name: path.read_bytes() for path in run.glob("*.safetensors")}, log
 
     def finish(self, run):
         """Resumes, or begins again where nothing was begun, and compares."""
@@ -81,23 +107,25 @@ class Trial:
 
     def compare(self, run):
         models, log = self.outcome(run)
-        for name in MODELS:
-            assert models[name] == self.expected[0][name], f"{run}: another {name}"
+        for name, expected in self.expected[0].items():
+            assert models[name] == expected, f"{run}: another {name}"
         assert log == self.expected[1], f"{run}: another log"
-        assert {path.name for path in run.iterdir()} == NAMES, sorted(run.iterdir())
+        names = [sorted(path.name for path in folder.iterdir()) for folder in (run, self.whole)]
+        assert names[0] == names[1], f"{run}: {names[0]}"
 
-    def calls(self):
-        """How many calls of files a run makes."""
+    def calls(self, kind="files"):
+        """How many calls of files a run makes, or how many bytes it writes into them."""
         count = self.folder / "count"
         run = self.folder / "counted"
-        self.vgg(*self.start(run), env=self.failing(0, count))
+        self.vgg(*self.start(run), env=self.failing(0, count, kind))
         shutil.rmtree(run)
         return int(count.read_text())
 
     @staticmethod
-    def failing(number, count=""):
-        return {"LD_PRELOAD": str(LIBRARY), "FAIL_CALLS": "files", "FAIL_AT": str(number),
-                "FAIL_HOW": "kill", "FAIL_COUNT_TO": str(count)}
+    def failing(number, count="", kind="files"):
+        how = {"files": {"FAIL_HOW": "kill"}, "room": {}}[kind]
+        return {"LD_PRELOAD": str(LIBRARY), "FAIL_CALLS": kind, "FAIL_AT": str(number),
+                "FAIL_COUNT_TO": str(count), **how}
 
     def kill_at_call(self, number, again=0):
         """Kills a run at a call, and what resumes it at call `again`; compares. False: it ended before."""
@@ -109,6 +137,20 @@ class Trial:
         self.finish(run)
         shutil.rmtree(run)
         return killed != 0
+
+    def fill_disk(self, room):
+        """A run on a disk with room for so many bytes ends with a message and with nothing half written,
+        and goes on when there is more."""
+        run = self.folder / f"room-{room}"
+        done = self.vgg(*self.start(run), status=1, env=self.failing(room, kind="room"))
+        assert "No space left on device" in done.stderr, done.stderr
+        if run.exists():
+            names = {path.name for path in run.iterdir()}
+            assert not [name for name in names if name.startswith(".vgg-")], names
+            log = run / "log.jsonl"
+            assert not log.exists() or all(json.loads(line) for line in log.read_text().splitlines())
+        self.finish(run)
+        shutil.rmtree(run)
 
     def kill_at_moment(self, number, numbers):
         """Kills a run at a random moment, and sometimes what resumes it; compares. How often it was."""
@@ -157,14 +199,38 @@ def moments(folder, threads, wanted):
           "same bytes")
 
 
+def features(folder, threads, wanted):
+    for name, options in FEATURES.items():
+        trial = Trial(folder, options)
+        count, draw = trial.calls(), random.Random(name)
+        numbers = [draw.randint(1, count) for _ in range(wanted)]
+        done = sum(threads.map(trial.kill_at_call, numbers))
+        kills = sum(threads.map(lambda n, t=trial: t.kill_at_moment(n, random.Random(n)), range(wanted)))
+        print(f"features: {name}: {done} kills at calls, of {count}, and {kills} at moments; all were "
+              "resumed to the same bytes", flush=True)
+
+
+def room(folder, threads, sizes):
+    for name, options in {"small": SMALL, **FEATURES}.items():
+        trial = Trial(folder, options)
+        count = trial.calls("room")
+        list(threads.map(trial.fill_disk, sorted({1 + i * (count - 1) // sizes for i in range(sizes)})))
+        print(f"room: {name}: {sizes} sizes up to {count} bytes; all were said and resumed to the same bytes",
+              flush=True)
+
+
 def main(words):
-    words = words or ["calls", "moments", "1000"]
+    words = words or ["calls", "moments", "1000", "features", "100", "room", "100"]
     with tempfile.TemporaryDirectory(prefix="vgg-kills-") as folder, \
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
         if "calls" in words:
             every_call(folder, threads)
         if "moments" in words:
             moments(folder, threads, int(words[words.index("moments") + 1]))
+        if "features" in words:
+            features(folder, threads, int(words[words.index("features") + 1]))
+        if "room" in words:
+            room(folder, threads, int(words[words.index("room") + 1]))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,23 @@ def test_killed_at_calls_of_files(small):
         small.kill_at_call(numbers.randint(count // 2, count), numbers.randint(1, count))
 
 
+@pytest.mark.skipif(not kills.LIBRARY.exists(), reason="needs the library that makes calls fail")
+@pytest.mark.parametrize("name", kills.FEATURES)
+def test_killed_with_all_features(name, tmp_path):
+    trial = kills.Trial(tmp_path, kills.FEATURES[name])
+    count = trial.calls()
+    for number in range(7, count + 1, count // 6):
+        assert trial.kill_at_call(number)
+    trial.kill_at_call(count * 2 // 3, count // 3)
+
+
+@pytest.mark.skipif(not kills.LIBRARY.exists(), reason="needs the library that makes calls fail")
+def test_on_a_disk_that_fills(small):
+    count = small.calls("room")
+    for room in (1, count // 8, count // 3, count // 2, count * 2 // 3, count - 1):
+        small.fill_disk(room)
+
+
 def test_killed_at_random_moments(heavy):
     assert sum(heavy.kill_at_moment(number, random.Random(number)) for number in range(15)) >= 15
 

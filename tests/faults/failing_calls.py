@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Each call of the system, of a thread or of memory that a command makes, failing: what the program does
-then. A sample of it is test_failing_calls.py; as a program this is all of it (`make failing-calls`):
+"""Each call of the system, of a thread or of memory that a command makes, failing, and a disk that is
+full after so many bytes: what the program does then, and that a training can be resumed afterwards. A sample of it is test_failing_calls.py; as a program this is all of it (`make failing-calls`):
 
-    VGG=build/vgg VGG_BUILD=build tests/faults/failing_calls.py [WORD...]
+    VGG=build/vgg VGG_BUILD=build tests/faults/failing_calls.py [--most N] [--seed K] [WORD...]
 
-with the commands and kinds whose names contain one of the words."""
+with the commands and kinds whose names contain one of the words; --most: of each command and kind only so
+many, which --seed picks."""
 
+import argparse
 import collections
 import concurrent.futures
 import dataclasses
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 
 import caffe_files
 import darknet_files
@@ -28,15 +31,24 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build")).absolute()
 PROGRAM = os.path.abspath(os.environ.get("VGG", BUILD / "vgg"))
 LIBRARY = BUILD / "tests" / "fail_calls.so"
-TIMEOUT = 20
+TIMEOUT = 120
 TINY = ("--arch", "4,M/8", "--batch", "8", "--epochs", "2", "--threads", "2", "--workers", "1")
+# What takes memory of its own in a training.
+RICH = ("--batch-norm", "--optimizer", "adamw", "--ema", "0.9", "--lookahead", "2", "--mixup", "0.5", "--cutmix",
+        "0.5", "--resized-crop", "0.3", "--rotate", "5", "--policy", "trivial", "--color-jitter", "0.2",
+        "--random-erasing", "0.5", "--balanced-sampling", "--class-weights", "balanced", "--schedule",
+        "plateau", "--warmup-epochs", "1", "--clip-grad", "1", "--init", "whiten", "--check-data",
+        "--save-minutes", "1e-9")
 # Kinds of calls, each with the error that it fails with.
 KINDS = {"open": errno.EMFILE, "read": errno.EIO, "write": errno.ENOSPC, "mmap": errno.ENOMEM,
          "rename": errno.EACCES, "sync": errno.EIO, "close": errno.EIO, "unlink": errno.EACCES,
          "truncate": errno.ENOSPC, "mkdir": errno.ENOSPC, "chmod": errno.EPERM, "lock": errno.ENOLCK,
-         "thread": errno.EAGAIN, "allocate": errno.ENOMEM}
+         "thread": errno.EAGAIN, "allocate": errno.ENOMEM, "look": errno.EIO, "list": errno.EIO,
+         "room": errno.ENOSPC}
+# Sizes at which a disk is full, of each command.
+ROOMS = 60
 # Files with times in them.
-TIMED = ("log.jsonl", "state.safetensors", "checkpoint.txt", ".lock", "results.csv")
+TIMED = ("log.jsonl", "checkpoint.txt", ".lock", "results.csv", "report.html")
 # What a dependency of ours does without memory: docs/reliability.md.
 ARCHIVE = "Fatal Internal Error in libarchive: "
 
@@ -49,6 +61,7 @@ class Command:
     before: tuple = ()
     same: bool = True
     statuses: tuple = (0, 1)
+    stdin: str = os.devnull
 
 
 def commands(folder):
@@ -62,16 +75,37 @@ def commands(folder):
                                    "labels.txt"), statuses=(0, 1, 3)),
         "predict-sorting": Command(("predict", "--model", "plain.safetensors", "pictures", "--sort-into",
                                     "out/sorted"), statuses=(0, 1, 3)),
+        "predict-csv": Command(("predict", "--model", "before/run", "pictures", "--format", "csv", "--top",
+                                "2", "--protocol", "flip"), statuses=(0, 1, 3)),
+        "predict-logits": Command(("predict", "--model", "plain.safetensors", "pictures/rgb8.png", "--logits",
+                                   "--exact"), statuses=(0, 1, 3)),
+        "predict-input": Command(("predict", "--model", "plain.onnx", "-", "--threads", "2"),
+                                 statuses=(0, 1, 3), stdin="pictures/jpeg_420.jpg"),
         "eval": Command(("eval", "--model", "plain.safetensors", "data", "--threads", "2"),
                         statuses=(0, 1, 3)),
         "eval-tar": Command(("eval", "--model", "plain.safetensors", "data.tar", "--workers", "2"),
                             statuses=(0, 1, 3)),
         "eval-tar-gz": Command(("eval", "--model", "plain.safetensors", "data.tar.gz"),
                                statuses=(0, 1, 3)),
+        "eval-zip": Command(("eval", "--model", "plain.safetensors", "data.zip"), statuses=(0, 1, 3)),
         "train": Command(("train", "data", "-o", "out/run", *TINY, "--quiet"), statuses=(0, 1, 3)),
         "train-again": Command(("train", "data", "-o", "out/run", *TINY, "--quiet", "--overwrite"),
                                before=("run",), statuses=(0, 1, 3)),
         "train-tar": Command(("train", "data.tar.gz", "-o", "out/run", *TINY, "--quiet"), statuses=(0, 1, 3)),
+        "train-zip": Command(("train", "data.zip", "-o", "out/run", *TINY, "--quiet"), statuses=(0, 1, 3)),
+        "train-rich": Command(("train", "data", "-o", "out/run", *TINY, *RICH, "--quiet"),
+                              statuses=(0, 1, 3)),
+        "train-from": Command(("train", "data", "-o", "out/run", "--from", "plain.safetensors", "--freeze",
+                               "features.0", "--head-rate", "10", "--epochs", "1", "--threads", "2",
+                               "--quiet"), statuses=(0, 1, 3)),
+        "train-resumed": Command(("train", "data", "-o", "out/half", "--resume", "--epochs", "2",
+                                  "--threads", "2", "--quiet"), before=("half",), statuses=(0, 1, 3)),
+        "train-dry": Command(("train", "data", "--dry-run", *TINY), same=False),
+        "augment": Command(("augment", "data", "--grid", "out/grid.png", "--views", "2", "--pictures", "2",
+                            "--input", "16", "--policy", "trivial", "--rotate", "5", "--random-erasing",
+                            "1")),
+        "augment-pictures": Command(("augment", "pictures/rgb8.png", "pictures/jpeg_420.jpg", "--grid",
+                                     "out/grid.png", "--views", "2", "--resized-crop", "0.3")),
         "generate": Command(("generate", "out/made", "--train", "1", "--validation", "0", "--size", "16")),
         "eval-json": Command(("eval", "--model", "plain.safetensors", "data", "--format", "json"),
                              statuses=(0, 1, 3)),
@@ -89,6 +123,8 @@ def commands(folder):
         "summary-file": Command(("summary", "plain.safetensors")),
         "summary-json": Command(("summary", "--arch", "A", "--format", "json")),
         "bench": Command(("bench", "plain.safetensors", "--batch", "1", "--runs", "1"), same=False),
+        "bench-train": Command(("bench", "plain.safetensors", "--batch", "2", "--runs", "1", "--train"),
+                               same=False),
         "bench-json": Command(("bench", "plain.safetensors", "--batch", "1", "--runs", "1", "--format",
                                "json"), same=False),
     }
@@ -108,13 +144,14 @@ def commands(folder):
     return found
 
 
-def vgg(folder, *words, **environment):
+def vgg(folder, *words, stdin=os.devnull, **environment):
     """The exit status and what was printed; -1000 when it took too long."""
     try:
-        done = subprocess.run([PROGRAM, *map(str, words)], cwd=folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT,
-                              env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder / "out"),
-                                   **environment})
+        with open(folder / stdin, "rb") as given:
+            done = subprocess.run([PROGRAM, *map(str, words)], cwd=folder, stdin=given,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT,
+                                  env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder / "out"),
+                                       **environment})
     except subprocess.TimeoutExpired as late:
         return -1000, "", (late.stderr or b"").decode(errors="replace")
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
@@ -137,8 +174,12 @@ def make(folder):
     for name, mode in (("data.tar", "w"), ("data.tar.gz", "w:gz")):
         with tarfile.open(folder / name, mode) as archive:
             archive.add(folder / "data", "data")
+    with zipfile.ZipFile(folder / "data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted((folder / "data").rglob("*.png")):
+            archive.write(path, path.relative_to(folder))
     (folder / "labels.txt").write_text("a\nb\nc\n")
     good("train", "data", "-o", "before/run", *TINY, "--quiet")
+    good("train", "data", "-o", "before/half", *TINY, "--epochs", "1", "--quiet")
     shutil.copy(folder / "before" / "run" / "last.safetensors", folder / "plain.safetensors")
     for kind in ("pth", "onnx"):
         good("convert", "plain.safetensors", f"plain.{kind}")
@@ -180,15 +221,21 @@ class Place:
             source = self.folder / "before" / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, out / name)
         before = contents(out)
-        return before, vgg(self.folder, *command.words, **environment), contents(out)
+        return before, vgg(self.folder, *command.words, stdin=command.stdin, **environment), contents(out)
 
-    def count(self, command, kind):
-        file = self.folder / "count"
-        before, (status, printed, complaint), after = self.run(
-            command, LD_PRELOAD=str(LIBRARY), FAIL_CALLS=kind, FAIL_COUNT_TO=str(file))
-        assert status == 0, complaint
-        self.good[command.words] = (printed, after)
-        return int(file.read_text())
+    def count(self, command):
+        """How many calls of each kind it makes, and how many bytes it writes ("room")."""
+        file, counts = self.folder / "count", collections.Counter()
+        for kinds in (",".join(kind for kind in KINDS if kind != "room"), "room"):
+            _, (status, printed, complaint), after = self.run(
+                command, LD_PRELOAD=str(LIBRARY), FAIL_CALLS=kinds, FAIL_COUNT_TO=str(file),
+                **({} if kinds == "room" else {"FAIL_COUNT_EACH": "1"}))
+            assert status == 0, complaint
+            self.good[command.words] = (printed, after)
+            for line in file.read_text().splitlines():
+                kind, number = line.split() if kinds != "room" else ("room", line)
+                counts[kind] += int(number)
+        return counts
 
 
 def unreadable(place, files):
@@ -199,7 +246,9 @@ def unreadable(place, files):
         if name.endswith(".jsonl") and data and not data.endswith(b"}\n"):
             yield name
         if name.endswith((".safetensors", ".pth", ".onnx")) and data != b"what was there before":
-            if vgg(place.folder, "inspect", f"out/{name}")[0] not in (0, 3):
+            # What an optimiser keeps looks like dead weights, a problem of those.
+            readable = (0, 4) if "/state" in name else (0,)
+            if vgg(place.folder, "inspect", f"out/{name}")[0] not in readable:
                 yield name
 
 
@@ -212,12 +261,32 @@ def difference(good, found):
 
 
 def is_listed(name, files):
-    """Whether it is a file of a run's last checkpoint that has not got its name yet: whoever opens the run
-    gives it to it."""
+    """Whether it is a file of a run's last checkpoint that has not got its name yet, or of the one before
+    it, while that can be taken back: whoever opens the run gives it its name or removes it."""
     folder, _, last = name.rpartition("/")
     found = re.fullmatch(r"\.checkpoint-(\d+)-(.+)", last)
     record = files.get(f"{folder}/checkpoint.txt")
-    return bool(found and record and f"\nfile.{found[2]} {found[1]} ".encode() in record)
+    return bool(found and record and any(f"\n{listing}file.{found[2]} {found[1]} ".encode() in record
+                                         for listing in ("", "former.")))
+
+
+def resumed(place, command):
+    """What is wrong with the run of a training that failed, when it is resumed, or begun again where
+    nothing was recorded."""
+    words = command.words
+    if words[0] != "train" or "-o" not in words:
+        return
+    again = words if "--resume" in words else (*words[:4], "--resume", "--threads", "2", "--quiet")
+    status, _, complaint = vgg(place.folder, *again)
+    if status == 1 and "holds no run" in complaint:
+        status, _, complaint = vgg(place.folder, *words)
+    if status != 0:
+        yield f"cannot go on: {complaint}"
+        return
+    found, good = contents(place.folder / "out"), place.good[words][1]
+    other = [name for name in {*found, *good} if not name.endswith(TIMED) and found.get(name) != good.get(name)]
+    if other:
+        yield f"goes on to other files: {sorted(other)}"
 
 
 def faults(place, command, kind, at, once):
@@ -246,7 +315,7 @@ def faults(place, command, kind, at, once):
             yield f"status 0, but other files: {complaint}"
     # An evaluation goes on from scores.npz.part.
     left = {name for name in names - known if not is_listed(name, after) and not name.endswith(".part")}
-    if left and kind != "unlink":
+    if left and kind not in ("unlink", "list"):
         yield f"leaves {sorted(left)}"
     for name in before:
         if command.words[0] == "convert" and after.get(name) not in (before[name], good_files[name]):
@@ -255,15 +324,22 @@ def faults(place, command, kind, at, once):
                if name in known and data != good_files.get(name)}
     for name in unreadable(place, changed):
         yield f"{name} cannot be read"
+    # Who goes on learns of all pictures again.
+    if status == 1 and "skipped" not in complaint:
+        yield from resumed(place, command)
 
 
-def tries(place, chosen, most=None, seed=0):
+def tries(place, chosen, words=(), most=None, seed=0):
     """(name, kind, at, once) of all calls of the commands, or so many of each command and kind."""
     draw = random.Random(seed)
     for name, command in chosen:
+        counts = place.count(command)
         for kind in KINDS:
-            count = place.count(command, kind)
-            ways = [(name, kind, at, once) for at in range(1, count + 1) for once in (True, False)]
+            if not any(word in f"{name}:{kind}" for word in words or [""]):
+                continue
+            count = counts[kind]
+            step = max(count // ROOMS, 1) if kind == "room" else 1
+            ways = [(name, kind, at, once) for at in range(1, count + 1, step) for once in (True, False)]
             yield from ways if most is None or len(ways) <= most else draw.sample(ways, most)
 
 
@@ -278,11 +354,11 @@ def sweep(base, words=(), most=None, seed=0):
     counts, found = collections.Counter(), collections.defaultdict(list)
 
     def one(name):
+        if words and not any(word in f"{name}:{kind}" for word in words for kind in KINDS):
+            return name
         place = free.pop()
         try:
-            for _, kind, at, once in tries(place, [(name, table[name])], most, seed):
-                if words and not any(word in f"{name}:{kind}" for word in words):
-                    continue
+            for _, kind, at, once in tries(place, [(name, table[name])], words, most, seed):
                 counts[name, kind] += 1
                 for fault in faults(place, table[name], kind, at, once):
                     found[name, kind].append((at, once, fault))
@@ -298,9 +374,14 @@ def sweep(base, words=(), most=None, seed=0):
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--most", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    told = parser.parse_args()
     total, bad = 0, 0
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as base:
-        for name, kind, count, found in sweep(pathlib.Path(base), sys.argv[1:]):
+        for name, kind, count, found in sweep(pathlib.Path(base), told.words, told.most, told.seed):
             print(f"{name:24} {kind:10} {count:6} tries, {len(found)} faults", flush=True)
             for at, once, fault in found:
                 print(f"    {kind} {at}{' alone' if once else ' and later'}: {fault}".rstrip(), flush=True)

@@ -3,12 +3,14 @@
  *
  * - FAIL_CALLS: the kinds of calls that are counted, with commas between: names of the table
  *   below, "thread" for pthread_create, "allocate" for malloc and the like, "files" for all of the
- *   table but mmap.
- * - FAIL_AT: from which call on they fail, from 1; 0 or nothing: none, they are only counted.
+ *   table that change files; "room": no calls but bytes written to plain files.
+ * - FAIL_AT: from which call on they fail, from 1; 0 or nothing: none, they are only counted. With
+ *   "room": how many bytes there is room for; a write beyond them is short or fails.
  * - FAIL_ONCE: when it is set, that call alone.
  * - FAIL_HOW: an error's number, ENOSPC if there is none; "kill": SIGKILL before the call;
  *   "signal N": signal N before the call, which is then made.
- * - FAIL_COUNT_TO: a file that gets the number of counted calls when the program ends.
+ * - FAIL_COUNT_TO: a file that gets the number of counted calls when the program ends; with
+ *   FAIL_COUNT_EACH a line "kind number" for each kind that was counted.
  *
  * Calls of the system are caught where they enter it (seccomp), so that those which the C library
  * makes for itself count as well. Counting begins before main. What is written to standard error,
@@ -29,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -42,7 +45,8 @@ static const system_call table[] = {
 #ifdef SYS_open
     {"open", SYS_open},          {"open", SYS_creat},         {"rename", SYS_rename},
     {"rename", SYS_link},        {"unlink", SYS_unlink},      {"unlink", SYS_rmdir},
-    {"mkdir", SYS_mkdir},        {"chmod", SYS_chmod},
+    {"mkdir", SYS_mkdir},        {"chmod", SYS_chmod},        {"look", SYS_stat},
+    {"look", SYS_lstat},         {"look", SYS_fstat},         {"look", SYS_access},
 #endif
     {"open", SYS_openat},        {"read", SYS_read},          {"read", SYS_pread64},
     {"read", SYS_readv},         {"write", SYS_write},        {"write", SYS_pwrite64},
@@ -51,16 +55,20 @@ static const system_call table[] = {
     {"sync", SYS_fdatasync},     {"close", SYS_close},        {"unlink", SYS_unlinkat},
     {"truncate", SYS_ftruncate}, {"truncate", SYS_fallocate}, {"mkdir", SYS_mkdirat},
     {"chmod", SYS_fchmod},       {"chmod", SYS_fchmodat},     {"lock", SYS_flock},
+    {"look", SYS_newfstatat},    {"look", SYS_faccessat},     {"look", SYS_faccessat2},
+    {"look", SYS_statx},         {"list", SYS_getdents64},
 };
 #define CALLS (sizeof table / sizeof table[0])
 
 /* What the environment says. */
 static long fail_at;
-static bool once, threads, allocations;
+static bool once, threads, allocations, room;
 static int reason = ENOSPC, signal_number;
 static const char *count_to;
 
 static atomic_long counted;
+/* Of each row of the table, of threads and of allocations. */
+static atomic_long counted_each[CALLS + 2];
 static atomic_bool armed;
 
 /* Makes a call of the system from the one place that is not caught. */
@@ -83,9 +91,10 @@ __asm__(".text\n.globl fail_calls_gate, fail_calls_after\n.type fail_calls_gate,
 #endif
 
 /* Whether the call that is about to be made fails; or ends the program. */
-static bool fails(void) {
+static bool fails(size_t row) {
     if (!atomic_load(&armed))
         return false;
+    atomic_fetch_add(&counted_each[row], 1);
     long number = atomic_fetch_add(&counted, 1) + 1;
     if (fail_at == 0 || number < fail_at || (once && number > fail_at))
         return false;
@@ -96,11 +105,42 @@ static bool fails(void) {
     return false;
 }
 
+/* A plain file is written into what room is left; once: a write that fails makes all the room that
+ * anybody may want. */
+static long write_in_room(int number, const ucontext_t *context) {
+    long file = ARGUMENT(context, 0), buffer = ARGUMENT(context, 1), size = ARGUMENT(context, 2);
+    static atomic_bool over;
+    struct stat found;
+    bool limited = number == SYS_write && atomic_load(&armed) && file != STDERR_FILENO &&
+                   fail_calls_gate(SYS_fstat, file, (long)&found, 0, 0, 0, 0) == 0 &&
+                   S_ISREG(found.st_mode);
+    if (limited && fail_at > 0 && !atomic_load(&over)) {
+        long left = fail_at - atomic_load(&counted);
+        if (left <= 0 && size > 0) {
+            atomic_store(&over, once);
+            return -reason;
+        }
+        size = size < left ? size : left;
+    }
+    if (limited)
+        atomic_fetch_add(&counted, size);
+    return fail_calls_gate(number, file, buffer, size, ARGUMENT(context, 3), ARGUMENT(context, 4),
+                           ARGUMENT(context, 5));
+}
+
 static void on_call(int signal, siginfo_t *info, void *user) {
     (void)signal;
     ucontext_t *context = user;
     bool message = info->si_syscall == SYS_write && ARGUMENT(context, 0) == STDERR_FILENO;
-    bool failing = !message && fails();
+    if (room) {
+        RESULT(context) = write_in_room(info->si_syscall, context);
+        return;
+    }
+    size_t row = 0;
+    while (row + 1 < CALLS && table[row].number != info->si_syscall) {
+        row++;
+    }
+    bool failing = !message && fails(row);
     long result = -reason;
     /* One that fails to close has closed nevertheless. */
     if (!failing || info->si_syscall == SYS_close)
@@ -136,8 +176,9 @@ static bool catch_calls(const char *list) {
     unsigned short used = 6;
     bool files = is_named(list, "files");
     for (size_t i = 0; i < CALLS; i++) {
-        bool map = strcmp(table[i].kind, "mmap") == 0;
-        if (!is_named(list, table[i].kind) && (!files || map))
+        static const char unchanging[] = "mmap,look,list";
+        bool changes = files && !is_named(unchanging, table[i].kind);
+        if (!is_named(list, table[i].kind) && !changes && !(room && table[i].number == SYS_write))
             continue;
         filter[used++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
                                                       (uint32_t)table[i].number, 0, 1);
@@ -163,6 +204,7 @@ __attribute__((constructor)) static void begin(void) {
     once = *setting("FAIL_ONCE") != '\0';
     threads = is_named(list, "thread");
     allocations = is_named(list, "allocate");
+    room = is_named(list, "room");
     count_to = getenv("FAIL_COUNT_TO");
     if (strcmp(how, "kill") == 0)
         signal_number = SIGKILL;
@@ -182,7 +224,13 @@ __attribute__((destructor)) static void end(void) {
     if (count_to == NULL)
         return;
     int file = open(count_to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    dprintf(file, "%ld\n", atomic_load(&counted));
+    if (getenv("FAIL_COUNT_EACH") == NULL)
+        dprintf(file, "%ld\n", atomic_load(&counted));
+    for (size_t i = 0; i < CALLS + 2 && getenv("FAIL_COUNT_EACH") != NULL; i++) {
+        const char *kind = i < CALLS ? table[i].kind : i == CALLS ? "thread" : "allocate";
+        if (atomic_load(&counted_each[i]) > 0)
+            dprintf(file, "%s %ld\n", kind, atomic_load(&counted_each[i]));
+    }
     close(file);
 }
 
@@ -190,7 +238,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
                    void *argument) {
     int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
-    return threads && fails() ? reason : real(thread, attributes, start, argument);
+    return threads && fails(CALLS) ? reason : real(thread, attributes, start, argument);
 }
 
 /* The C library's own, under the names that it keeps for those who replace the others. */
@@ -200,7 +248,7 @@ extern void *__libc_realloc(void *block, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 
 static bool allocation_fails(void) {
-    if (!allocations || !fails())
+    if (!allocations || !fails(CALLS + 1))
         return false;
     errno = ENOMEM;
     return true;

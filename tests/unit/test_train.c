@@ -129,7 +129,7 @@ static void events_and_log(void **state) {
     free(text);
     assert_int_equal(steps, told.steps);
     assert_int_equal(epochs, 2);
-    assert_int_equal(count_entries(in_folder("log")), 6);
+    assert_int_equal(count_entries(in_folder("log")), 7);
 }
 
 static void saved_model(void **state) {
