@@ -1,12 +1,15 @@
 /* vgg eval: a model measured on a data set. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/eval.h"
+#include "cli/eval_page.h"
 #include "cli/message.h"
 #include "cli/scores_shown.h"
 #include "cli/shared_options.h"
+#include "cli/terminal.h"
 
 static const char *const parts[] = {"train", "validation", "test", "all", NULL};
 
@@ -123,6 +126,13 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
          .value = &o->compare,
          .help = "two models, each given by --model: where they differ, and whether that may be "
                  "chance"},
+        {.type = VGG_CLI_TEXT,
+         .name = "report",
+         .argument = "OUT.html",
+         .value = &o->page,
+         .help =
+             "write a page with the confusion matrix, the pictures behind it, mistakes, classes "
+             "and calibration"},
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -174,12 +184,29 @@ static vgg_cli_eval_options defaults(void) {
                                   .seed = data.seed};
 }
 
-static int report(const vgg_cli_eval_options *o, vgg_model *model, const vgg_cli_eval_data *data) {
+static bool write_page(const vgg_cli_eval_options *o, const char *path, const vgg_model *model,
+                       const vgg_cli_eval_data *data, const vgg_scores *scores, double seconds) {
+    return vgg_cli_eval_page_write(&(vgg_cli_eval_page){.path = o->page,
+                                                        .line = o->line,
+                                                        .model_name = o->source.path,
+                                                        .data_name = path,
+                                                        .part = data->name,
+                                                        .model = model,
+                                                        .sets = data->chosen,
+                                                        .set_count = data->count,
+                                                        .scores = scores,
+                                                        .threads = o->threads,
+                                                        .seconds = seconds});
+}
+
+static int report(const vgg_cli_eval_options *o, const char *path, vgg_model *model,
+                  const vgg_cli_eval_data *data) {
     vgg_scores *scores = NULL;
-    double images_per_s;
+    double images_per_s, started = vgg_cli_now();
     if (o->fit_temperature)
         vgg_model_set_temperature(model, 1, NULL);
     int status = vgg_cli_eval_measure(o, "measuring", model, data, &scores, &images_per_s);
+    double seconds = vgg_cli_now() - started;
     bool fine = status == VGG_CLI_OK || status == VGG_CLI_SKIPPED;
     if (fine && o->fit_temperature)
         fine = vgg_cli_eval_fit(o, model, scores);
@@ -189,9 +216,29 @@ static int report(const vgg_cli_eval_options *o, vgg_model *model, const vgg_cli
                                         .noted = data->noted,
                                         .temperature = vgg_model_temperature(model),
                                         .hardest = o->hardest};
-    if (scores != NULL && (!fine || !vgg_cli_scores_show(&shown, o->format)))
+    fine = fine && vgg_cli_scores_show(&shown, o->format);
+    if (fine && o->page != NULL)
+        fine = write_page(o, path, model, data, scores, seconds);
+    if (scores != NULL && !fine)
         status = VGG_CLI_FAILURE;
     vgg_scores_free(scores);
+    return status;
+}
+
+static int run(const vgg_cli_eval_options *o, const char *path) {
+    if (!vgg_cli_model_is_given("eval", &o->source, path))
+        return VGG_CLI_USAGE;
+    if (o->compare)
+        return vgg_cli_eval_compare(o, path);
+    vgg_model *model = NULL;
+    int status = vgg_cli_model_open("eval", &o->source, &model);
+    if (status != VGG_CLI_OK)
+        return status;
+    vgg_cli_eval_data data = {.parts = {.struct_size = sizeof data.parts}};
+    status =
+        vgg_cli_eval_open(o, path, model, &data) ? report(o, path, model, &data) : VGG_CLI_FAILURE;
+    vgg_dataset_parts_free(&data.parts);
+    vgg_model_free(model);
     return status;
 }
 
@@ -199,20 +246,11 @@ int vgg_cli_eval(int argc, char **argv) {
     vgg_cli_eval_options o = defaults();
     size_t operands;
     int status;
-    if (!parse(&o, argc, argv, &operands, &status))
-        return status;
-    if (!vgg_cli_model_is_given("eval", &o.source, argv[1]))
-        return VGG_CLI_USAGE;
-    if (o.compare)
-        return vgg_cli_eval_compare(&o, argv[1]);
-    vgg_model *model = NULL;
-    status = vgg_cli_model_open("eval", &o.source, &model);
-    if (status != VGG_CLI_OK)
-        return status;
-    vgg_cli_eval_data data = {.parts = {.struct_size = sizeof data.parts}};
-    status =
-        vgg_cli_eval_open(&o, argv[1], model, &data) ? report(&o, model, &data) : VGG_CLI_FAILURE;
-    vgg_dataset_parts_free(&data.parts);
-    vgg_model_free(model);
+    char *line = vgg_cli_command_line("eval", argc, argv);
+    if (parse(&o, argc, argv, &operands, &status)) {
+        o.line = line;
+        status = run(&o, argv[1]);
+    }
+    free(line);
     return status;
 }

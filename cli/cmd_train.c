@@ -202,26 +202,10 @@ static int train(vgg_cli_training *training) {
     return status == VGG_CLI_OK ? run(training) : status;
 }
 
-/* "vgg train ..." as a shell would have to be told it; NULL when memory ran out. */
-static char *command_line(int argc, char **argv) {
-    char *line = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&line, &size);
-    if (out == NULL)
-        return NULL;
-    fputs("vgg train", out);
-    for (int i = 1; i < argc; i++) {
-        char *word = vgg_cli_shell_quote(argv[i]);
-        fprintf(out, " %s", word != NULL ? word : "");
-        free(word);
-    }
-    return fclose(out) == 0 ? line : NULL;
-}
-
 int vgg_cli_train(int argc, char **argv) {
     vgg_cli_training training = {.command = "train"};
     vgg_cli_train_defaults(&training.options);
-    training.line = command_line(argc, argv);
+    training.line = vgg_cli_command_line("train", argc, argv);
     int status;
     if (!vgg_cli_train_parse(&training.options, argc, argv, &status)) {
         free(training.line);

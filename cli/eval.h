@@ -19,6 +19,8 @@ typedef struct vgg_cli_eval_options {
     bool split_given;
     uint64_t seed;
     bool strict, exact, resume, fit_temperature, compare;
+    const char *page; /* of --report */
+    char *line;       /* the command line */
 } vgg_cli_eval_options;
 
 /* What is measured: one part of the data or several. Start with

@@ -39,8 +39,8 @@ static bool write_table(const rate_search *search, const char *folder) {
         return false;
     fputs("step,rate,loss,smoothed\n", output.stream);
     for (size_t i = 0; i < search->count; i++) {
-        fprintf(output.stream, "%zu,%.6g,%.6g,%.6g\n", i + 1, search->rates[i], search->losses[i],
-                search->smoothed[i]);
+        fprintf(output.stream, "%zu,%.12g,%.12g,%.12g\n", i + 1, search->rates[i],
+                search->losses[i], search->smoothed[i]);
     }
     return vgg_cli_output_close(&output);
 }

@@ -175,6 +175,26 @@ static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
+char *vgg_cli_command_line(const char *command, int argc, char *const *argv) {
+    char *line = NULL;
+    size_t size = 0;
+    bool whole = true;
+    FILE *out = open_memstream(&line, &size);
+    if (out == NULL)
+        return NULL;
+    fprintf(out, "vgg %s", command);
+    for (int i = 1; i < argc; i++) {
+        char *word = vgg_cli_shell_quote(argv[i]);
+        whole = whole && word != NULL;
+        fprintf(out, " %s", word != NULL ? word : "");
+        free(word);
+    }
+    if (fclose(out) == 0 && whole)
+        return line;
+    free(line);
+    return NULL;
+}
+
 size_t vgg_cli_distance(const char *left, const char *right) {
     size_t rows = strlen(left), columns = strlen(right);
     if (rows > WORD_MAX || columns > WORD_MAX)

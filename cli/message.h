@@ -31,6 +31,9 @@ const char *vgg_cli_duration_text(char buffer[VGG_CLI_TEXT_SIZE], double seconds
 /* The word as a shell would have to be told it, without control characters; freed by the caller,
  * NULL when memory ran out. */
 char *vgg_cli_shell_quote(const char *word);
+/* "vgg COMMAND ..." with the words argv[1] on, quoted likewise; freed by the caller, NULL when
+ * memory ran out. */
+char *vgg_cli_command_line(const char *command, int argc, char *const *argv);
 
 /* How many letters have to be added, removed, changed or swapped to make one word of the other. */
 size_t vgg_cli_distance(const char *left, const char *right);

@@ -1,5 +1,5 @@
 /* What a run says of itself for people, beside its log: run.json, views.png and report.html. */
-#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +15,9 @@
 #include "cli/report/report.h"
 #include "cli/train.h"
 
-/* Of the time of a training, for its page. */
+/* Of the time of a training, for its page; and seconds that are free. */
 #define SHARE_MOST 0.015
+#define SECONDS_FREE 0.5
 
 struct vgg_cli_train_page {
     const vgg_cli_training *training;
@@ -177,9 +178,14 @@ static void draw_views(const vgg_cli_training *training, const vgg_train_event *
 
 /* ---- report.html ---- */
 
+/* Seconds that the page may take now. */
+static double left(const vgg_cli_train_page *page) {
+    return fmax(SHARE_MOST * (vgg_cli_now() - page->began), SECONDS_FREE) - page->spent;
+}
+
 static void render(vgg_cli_train_page *page, const vgg_train_event *event) {
     char part[VGG_CLI_TEXT_SIZE];
-    double allowed = SHARE_MOST * (vgg_cli_now() - page->began) - page->spent;
+    double allowed = left(page);
     if (event->scores == NULL || (!event->best && page->rendered.sections != NULL))
         return;
     if (page->thumbnails == NULL)
@@ -227,6 +233,7 @@ vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training) {
     if (training->options.resume) {
         vgg_cli_rendered_read(&page->rendered, training->options.folder);
         page->views = true;
+        page->pending = true; /* it may have ended before its page was written */
     }
     return page;
 }
@@ -242,9 +249,8 @@ void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *ev
         page->views = true;
     }
     if (event->type == VGG_EVENT_EPOCH) {
-        bool affordable = page->spent <= SHARE_MOST * (now - page->began);
         page->pending = true;
-        if (affordable || event->epoch == event->epochs) {
+        if (left(page) > 0 || event->epoch == event->epochs) {
             render(page, event);
             write_page(page);
         }

@@ -325,7 +325,7 @@ VGG_API void vgg_rate_options_init(vgg_rate_options *options, size_t size);
 typedef struct vgg_rate_suggestion {
     size_t struct_size; /* set by the caller */
     size_t steps;       /* that were done */
-    double valley;      /* in the longest decline, a little before its middle: usually the best */
+    double valley;      /* the middle of the longest decline: usually the best */
     double steep;       /* where the loss falls fastest */
     double minimum;     /* where it is least, a tenth of which is often taken */
 } vgg_rate_suggestion;

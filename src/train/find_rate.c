@@ -164,8 +164,8 @@ static curve curve_of(const search *s) {
     return (curve){.points = s->trials + first, .count = s->count - first - last};
 }
 
-/* A third of a third behind the middle of the longest run of ever smaller losses: the length of the
- * longest falling subsequence that ends at each point, by dynamic programming. */
+/* The middle of the longest decline: of the longest sequence of ever smaller losses, not
+ * necessarily one after the other, whose length up to each point follows from those before it. */
 static double valley_of(curve c, size_t *lengths) {
     size_t longest = 0;
     for (size_t i = 0; i < c.count; i++) {
@@ -176,9 +176,10 @@ static double valley_of(curve c, size_t *lengths) {
         }
         longest = lengths[i] > lengths[longest] ? i : longest;
     }
-    size_t start = longest + 1 > lengths[longest] ? longest - lengths[longest] : 0;
-    size_t third = (longest - start) / 3;
-    return c.points[start + third + third / 2].rate;
+    /* The place before the run is where it begins, which may be before the first point. */
+    size_t length = lengths[longest], end = longest + 1;
+    size_t place = end - length + length / 3 + length / 6;
+    return c.points[place > 0 ? place - 1 : 0].rate;
 }
 
 /* Where the loss falls most for a step of the logarithm of the rate. */

@@ -54,7 +54,8 @@ def test_plan_lines_and_files(pictograms, tmp_path):
 
     names = {path.name for path in run.iterdir()}
     assert names == {"best.safetensors", "last.safetensors", "state.safetensors", "log.jsonl",
-                     "checkpoint.txt", ".lock", "results.csv", "tensorboard"}
+                     "checkpoint.txt", ".lock", "results.csv", "tensorboard",
+                     "run.json", "report.html", "views.png"} | (names & {"results.png", "confusion.png"})
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert len(log) == 3 * 5 + 3 and all(0 <= line["waited"] <= 1 for line in log)
     common = {"type", "epoch", "images", "loss", "accuracy", "rate", "images_per_s", "waited"}

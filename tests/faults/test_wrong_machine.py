@@ -55,7 +55,8 @@ def contents(folder):
 
 def temporary(folder):
     return [name for name in names(folder)
-            if pathlib.Path(name).name not in (*MODELS, "log.jsonl", "results.csv", "checkpoint.txt", ".lock") and "." in name]
+            if pathlib.Path(name).name not in (*MODELS, "log.jsonl", "results.csv", "checkpoint.txt", ".lock", "run.json",
+                                               "report.html", "views.png", "results.png", "confusion.png") and "." in name]
 
 
 # ---- where the results go

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import REPOSITORY, vgg
 
-sys.path.extend(str(path) for path in (REPOSITORY / "tests/venv").glob("lib/python3*/site-packages"))
+sys.path.extend(str(path) for path in (REPOSITORY / "build-peers").glob("lib/python3*/site-packages"))
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator",
                                   reason="tensorboard is not installed: scripts/venv.sh")
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")

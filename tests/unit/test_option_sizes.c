@@ -36,6 +36,7 @@ INIT(predictor_options)
 INIT(eval_options)
 INIT(scores_options)
 INIT(train_options)
+INIT(rate_options)
 INIT(run_options)
 INIT(optimiser_options)
 INIT(augment)
@@ -199,6 +200,16 @@ static vgg_status use_train(const void *options, vgg_error *error) {
     return train(options, NULL, error);
 }
 
+static vgg_status use_find_rate(const void *options, vgg_error *error) {
+    vgg_model *fresh = usual_model(false);
+    vgg_rate_suggestion suggestion = {.struct_size = sizeof suggestion};
+    vgg_train_options training = usual_training(NULL);
+    vgg_status status =
+        vgg_train_find_rate(fresh, train_part, &training, options, &suggestion, error);
+    vgg_model_free(fresh);
+    return status;
+}
+
 static vgg_status use_scores(const void *options, vgg_error *error) {
     vgg_scores *scores = NULL;
     vgg_status status = vgg_scores_create(NULL, 2, options, &scores, error);
@@ -320,6 +331,7 @@ static const options_case options_cases[] = {
     ROW(scores_options, sizeof(size_t), use_scores),
     ROW(train_options, sizeof(size_t), use_train),
     ROW(train_options, sizeof(size_t), use_trainer),
+    ROW(rate_options, sizeof(size_t), use_find_rate),
     ROW(run_options, sizeof(size_t), use_run),
     ROW(optimiser_options, sizeof(size_t), use_optimiser),
     ROW(threads_options, sizeof(size_t), use_threads),

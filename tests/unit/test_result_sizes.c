@@ -18,6 +18,14 @@ static vgg_status train(const vgg_train_options *options, vgg_train_result *resu
     return status;
 }
 
+static vgg_status ask_rate(void *result, vgg_error *error) {
+    vgg_train_options options = usual_training(NULL);
+    vgg_model *fresh = usual_model(false);
+    vgg_status status = vgg_train_find_rate(fresh, train_part, &options, NULL, result, error);
+    vgg_model_free(fresh);
+    return status;
+}
+
 typedef struct result_case {
     const char *name;
     size_t size, same; /* of the whole struct, and up to what is not the same each time */
@@ -112,6 +120,7 @@ static const result_case result_cases[] = {
     {"vgg_train_result", sizeof(vgg_train_result), offsetof(vgg_train_result, seconds),
      ask_progress},
     RESULT(vgg_suggestion, ask_suggestion),
+    RESULT(vgg_rate_suggestion, ask_rate),
     RESULT(vgg_preprocess, ask_preset),
     RESULT(vgg_score_figures, ask_figures),
     RESULT(vgg_class_figures, ask_class),
@@ -187,6 +196,26 @@ static bool check_event(void *user, const vgg_train_event *event) {
     return event->struct_size == sizeof *event;
 }
 
+static bool check_trial(void *user, const vgg_rate_trial *trial) {
+    (*(size_t *)user)++;
+    return trial->struct_size == sizeof *trial;
+}
+
+static void check_rates(void) {
+    size_t trials = 0;
+    vgg_train_options options = usual_training(NULL);
+    vgg_rate_options rates;
+    vgg_rate_suggestion found = {.struct_size = sizeof found};
+    vgg_model *fresh = usual_model(false);
+    vgg_error error;
+    vgg_rate_options_init(&rates, sizeof rates);
+    rates.tell = check_trial;
+    rates.user = &trials;
+    assert_ok(vgg_train_find_rate(fresh, train_part, &options, &rates, &found, &error), error);
+    assert_int_equal(trials, found.steps);
+    vgg_model_free(fresh);
+}
+
 static void check_batch(void) {
     vgg_loader *loader = NULL;
     const vgg_batch *batch = NULL;
@@ -244,6 +273,7 @@ static void the_librarys_own_have_their_size(void **state) {
     assert_int_equal(vgg_inspection_problem(inspection, 0)->struct_size, sizeof(vgg_problem));
     vgg_inspection_free(inspection);
     check_batch();
+    check_rates();
     check_predict_result();
     size_t events = 0;
     vgg_train_options options = usual_training(NULL);
