@@ -9,6 +9,7 @@ test="g++ libheif-dev libcairo2-dev libcmocka-dev python3 python3-pytest clang-f
 clang="clang libclang-rt-14-dev"
 valgrind="valgrind"
 fuzz="python3 python3-h5py"
+browser="chromium chromium-driver python3-selenium"
 venv="python3-venv"
 torch="python3-torch python3-h5py"
 figures="python3-sklearn python3-scipy"

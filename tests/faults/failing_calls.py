@@ -48,7 +48,7 @@ KINDS = {"open": errno.EMFILE, "read": errno.EIO, "write": errno.ENOSPC, "mmap":
 # Sizes at which a disk is full, of each command.
 ROOMS = 60
 # Files with times in them.
-TIMED = ("log.jsonl", "checkpoint.txt", ".lock", "results.csv", "report.html")
+TIMED = ("log.jsonl", "checkpoint.txt", ".lock", "results.csv", "run.json", "report.html", "results.png")
 # What a dependency of ours does without memory: docs/reliability.md.
 ARCHIVE = "Fatal Internal Error in libarchive: "
 

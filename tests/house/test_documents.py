@@ -57,7 +57,7 @@ def test_links(document):
 
 def test_help_examples(folder):
     """The examples that --help shows parse: none is a usage error."""
-    for command in ("train", "eval", "predict", "summary", "bench", "generate"):
+    for command in ("train", "eval", "report", "predict", "summary", "bench", "generate"):
         text = subprocess.run([BUILD / "vgg", command, "--help"], capture_output=True, text=True,
                               check=True).stdout.partition("EXAMPLES\n")[2]
         examples = re.findall(r"^  (vgg .*)", text.replace("\\\n", " "), re.MULTILINE)
