@@ -241,10 +241,10 @@ static vgg_status validate(vgg_trainer *trainer, vgg_train_event *event, vgg_err
     vgg_eval_result result = {.struct_size = sizeof result};
     vgg_status status = renew_scores(trainer, error);
     if (status == VGG_OK)
-        status = trainer->features.validation.values > 0
-                     ? vgg_trainer_evaluate_features(trainer, tell_progress, &listener, &result,
-                                                     error)
-                     : evaluate(trainer, trainer->validation, &listener, &result, error);
+        status =
+            trainer->features.validation.values > 0
+                ? vgg_trainer_evaluate_features(trainer, tell_progress, &listener, &result, error)
+                : evaluate(trainer, trainer->validation, &listener, &result, error);
     if (listener.status != VGG_OK)
         return vgg_fail(error, listener.status, "%s", listener.error.message);
     if (status == VGG_ERROR_NUMERIC)

@@ -14,9 +14,28 @@ typedef struct evaluation {
     vgg_plan *plan;
     size_t first_op;
     float *values, *logits; /* of a batch */
-    size_t *classes;
+    size_t *classes, *items;
     vgg_eval_result sums;
 } evaluation;
+
+/* In the scores, where they are asked for. */
+static vgg_status note_unreadable(const vgg_trainer *trainer, size_t item, vgg_error *error) {
+    const vgg_dataset *dataset = trainer->features.validation.dataset;
+    if (trainer->scores == NULL)
+        return VGG_OK;
+    return vgg_scores_add_unreadable(trainer->scores, vgg_dataset_item_name(dataset, item),
+                                     vgg_dataset_item_class(dataset, item), error);
+}
+
+/* Logits that are no finite numbers fail the evaluation, which says so. */
+static vgg_status note_scores(const vgg_trainer *trainer, const evaluation *e, size_t n,
+                              const float *row, vgg_error *error) {
+    const vgg_dataset *dataset = trainer->features.validation.dataset;
+    if (trainer->scores == NULL)
+        return VGG_OK;
+    return vgg_scores_add(trainer->scores, vgg_dataset_item_name(dataset, e->items[n]),
+                          e->classes[n], row, error);
+}
 
 /* Reads up to a batch of pictures from record *next on; `count` of them are readable. */
 static vgg_status read_batch(const vgg_trainer *trainer, evaluation *e, size_t *next, size_t *count,
@@ -26,12 +45,17 @@ static vgg_status read_batch(const vgg_trainer *trainer, evaluation *e, size_t *
     for (*count = 0; *count < trainer->most && *next < total; (*next)++) {
         vgg_status status = vgg_trainer_read_features(trainer, part, *next,
                                                       e->values + *count * part->values, error);
-        if (status == VGG_ERROR_FORMAT)
-            e->sums.skipped++;
-        else if (status != VGG_OK)
+        if (status != VGG_OK && status != VGG_ERROR_FORMAT)
             return status;
-        else
+        if (status == VGG_OK) {
+            e->items[*count] = *next;
             e->classes[(*count)++] = vgg_dataset_item_class(part->dataset, *next);
+            continue;
+        }
+        e->sums.skipped++;
+        status = note_unreadable(trainer, *next, error);
+        if (status != VGG_OK)
+            return status;
     }
     return VGG_OK;
 }
@@ -47,6 +71,7 @@ static vgg_status count_batch(const vgg_trainer *trainer, evaluation *e, size_t 
         e->sums.top1 += rank < 1;
         e->sums.top5 += rank < 5;
         e->sums.loss += vgg_cross_entropy(row, &e->classes[n], 1, class_count, NULL);
+        status = note_scores(trainer, e, n, row, error);
     }
     e->sums.images += count;
     return status;
@@ -78,7 +103,8 @@ static vgg_status begin(vgg_trainer *trainer, evaluation *e, vgg_error *error) {
         e->values = vgg_aligned_alloc(bytes);
     e->logits = vgg_calloc(most, classes * sizeof *e->logits);
     e->classes = vgg_calloc(most, sizeof *e->classes);
-    if (e->values == NULL || e->logits == NULL || e->classes == NULL)
+    e->items = vgg_calloc(most, sizeof *e->items);
+    if (e->values == NULL || e->logits == NULL || e->classes == NULL || e->items == NULL)
         return vgg_fail_memory(error, "the features of a batch", bytes);
     return VGG_OK;
 }
@@ -109,5 +135,6 @@ vgg_status vgg_trainer_evaluate_features(vgg_trainer *trainer, vgg_progress_call
     vgg_free(e.values);
     vgg_free(e.logits);
     vgg_free(e.classes);
+    vgg_free(e.items);
     return status;
 }

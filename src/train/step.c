@@ -111,8 +111,9 @@ vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *given, doub
     vgg_loss_task all = loss_task(trainer, &step, 0, division.count);
     step.weight = vgg_loss_weight(&all);
     vgg_plan_set_dropout(trainer->plan, trainer->options.seed, progress->updates);
-    trainer->inputs = step.inputs;
-    trainer->input_count = division.count;
+    bool pictures = trainer->first_op == 0; /* and not what frozen layers made of them */
+    trainer->inputs = pictures ? step.inputs : NULL;
+    trainer->input_count = pictures ? division.count : 0;
     vgg_status status = learn_parts(trainer, &step, &division, error);
     if (status != VGG_OK) {
         *progress = before;

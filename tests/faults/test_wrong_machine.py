@@ -50,7 +50,7 @@ def former(model, tmp_path):
 
 
 def contents(folder):
-    return {name: (folder / name).read_bytes() for name in names(folder)}
+    return {name: (folder / name).read_bytes() for name in names(folder) if (folder / name).is_file()}
 
 
 def temporary(folder):
