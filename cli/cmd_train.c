@@ -138,7 +138,7 @@ static int run(vgg_cli_training *training) {
     vgg_status trained =
         vgg_train(training->model, training->train, training->validation, options, &result, &error);
     vgg_cli_progress_clear(&report.progress);
-    vgg_cli_train_page_end(report.page);
+    vgg_cli_train_page_end(report.page, trained == VGG_OK || trained == VGG_ERROR_STOPPED);
     vgg_cli_skipped_sum(&report.skipped);
     if (trained == VGG_ERROR_STOPPED) {
         if (!o->quiet && report.begun)

@@ -192,7 +192,8 @@ vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training);
 /* Takes at most about 1.5 % of the time of the training, or half a second, and never fails it: that
  * a page cannot be written is complained about, once. */
 void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *event);
-void vgg_cli_train_page_end(vgg_cli_train_page *page);
+/* trained: the training ended well or was stopped, and its page is brought up to date. */
+void vgg_cli_train_page_end(vgg_cli_train_page *page, bool trained);
 
 /* ---- train_report.c: while it runs ---- */
 

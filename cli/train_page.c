@@ -24,6 +24,7 @@ struct vgg_cli_train_page {
     vgg_cli_thumbnails *thumbnails;
     vgg_cli_rendered rendered; /* of the best epoch */
     double began, spent;       /* seconds */
+    bool begun;                /* the training, before which nothing is written */
     bool pending;              /* an epoch came after the page was written */
     bool failed;               /* it cannot be written, which was said */
     bool views;                /* are drawn, or were */
@@ -233,7 +234,6 @@ vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training) {
     if (training->options.resume) {
         vgg_cli_rendered_read(&page->rendered, training->options.folder);
         page->views = true;
-        page->pending = true; /* it may have ended before its page was written */
     }
     return page;
 }
@@ -242,8 +242,12 @@ void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *ev
     double now = vgg_cli_now();
     if (page == NULL || page->failed)
         return;
-    if (event->type == VGG_EVENT_PLAN)
+    if (event->type == VGG_EVENT_PLAN) {
+        page->begun = true;
         page->failed = !write_about(page->training);
+        /* A run that is resumed may have ended before its page was written. */
+        page->pending = page->training->options.resume;
+    }
     if (event->type == VGG_EVENT_STEP && !page->views && event->inputs != NULL) {
         draw_views(page->training, event);
         page->views = true;
@@ -258,12 +262,13 @@ void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *ev
     page->spent += vgg_cli_now() - now;
 }
 
-void vgg_cli_train_page_end(vgg_cli_train_page *page) {
+void vgg_cli_train_page_end(vgg_cli_train_page *page, bool trained) {
     if (page == NULL)
         return;
-    if (page->pending && !page->failed)
+    bool wanted = trained && page->begun;
+    if (wanted && page->pending && !page->failed)
         write_page(page);
-    if (!page->failed)
+    if (wanted && !page->failed)
         draw_results(page->training->options.folder);
     vgg_cli_thumbnails_free(page->thumbnails);
     vgg_cli_rendered_free(&page->rendered);

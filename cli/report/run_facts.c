@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/message.h"
 #include "cli/report/report.h"
@@ -20,10 +21,15 @@ static const char *const keys[VGG_CLI_COLUMNS] = {
 
 static FILE *open_in(const char *folder, const char *name) {
     char *path = NULL;
+    errno = 0;
     if (asprintf(&path, "%s/%s", folder, name) < 0)
         return NULL;
-    FILE *file = fopen(path, "re");
-    int reason = errno;
+    struct stat info;
+    /* A link to a device, such as /dev/null, has no end or nothing in it. */
+    bool plain = stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    int reason = plain ? 0 : errno != 0 ? errno : EINVAL;
+    FILE *file = plain ? fopen(path, "re") : NULL;
+    reason = plain && file == NULL ? errno : reason;
     free(path);
     errno = reason;
     return file;

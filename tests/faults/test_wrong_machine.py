@@ -56,7 +56,8 @@ def contents(folder):
 def temporary(folder):
     return [name for name in names(folder)
             if pathlib.Path(name).name not in (*MODELS, "log.jsonl", "results.csv", "checkpoint.txt", ".lock", "run.json",
-                                               "report.html", "views.png", "results.png", "confusion.png") and "." in name]
+                                               "report.html", "views.png", "results.png", "confusion.png") and "." in name
+            and "tensorboard" not in pathlib.Path(name).parts]
 
 
 # ---- where the results go
