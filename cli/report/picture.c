@@ -1,9 +1,14 @@
 /* results.png and confusion.png. */
 #include "cli/report/picture.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cairo.h>
 
@@ -94,6 +99,31 @@ static void end(cairo_surface_t *surface, cairo_t *cairo, const char *folder, co
     if (drawn)
         save(surface, folder, name);
     cairo_surface_destroy(surface);
+}
+
+/* ---- a process of its own ---- */
+
+/* Seconds after which it is given up. */
+#define SECONDS_MOST 10
+
+/* Fontconfig, by which Cairo finds letters, crashes or turns in a circle without memory: that must
+ * not be the end of a training. */
+static void draw_apart(void (*draw)(const void *shown, const char *folder), const void *shown,
+                       const char *folder) {
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGALRM, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(nowhere, STDERR_FILENO); /* where Fontconfig complains */
+        alarm(SECONDS_MOST);
+        draw(shown, folder);
+        _exit(0);
+    }
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+        continue;
+    }
 }
 
 /* ---- curves ---- */
@@ -206,13 +236,18 @@ static void add_panel(void *user, const vgg_cli_chart *chart) {
     s->panels++;
 }
 
-void vgg_cli_results_picture(const vgg_cli_run_facts *run, const char *folder) {
+static void draw_results(const void *shown, const char *folder) {
+    const vgg_cli_run_facts *run = shown;
     sheet s = {0};
     if (run->epochs == 0)
         return;
     cairo_surface_t *surface = begin(2 * PANEL_WIDTH, 2 * PANEL_HEIGHT, &s.cairo);
     vgg_cli_each_chart(&run, 1, add_panel, &s);
     end(surface, s.cairo, folder, "results.png");
+}
+
+void vgg_cli_results_picture(const vgg_cli_run_facts *run, const char *folder) {
+    draw_apart(draw_results, run, folder);
 }
 
 /* ---- the matrix ---- */
@@ -301,7 +336,8 @@ static double widest_name(const table *t) {
     return fmin(widest, 260);
 }
 
-void vgg_cli_confusion_picture(const vgg_scores *scores, const char *folder) {
+static void draw_confusion(const void *shown, const char *folder) {
+    const vgg_scores *scores = shown;
     size_t classes = vgg_scores_class_count(scores);
     table t = {.scores = scores, .classes = classes};
     t.shown = classes < CLASSES_MOST ? classes : CLASSES_MOST;
@@ -317,4 +353,8 @@ void vgg_cli_confusion_picture(const vgg_scores *scores, const char *folder) {
         end(surface, cairo, folder, "confusion.png");
     }
     free(t.counts);
+}
+
+void vgg_cli_confusion_picture(const vgg_scores *scores, const char *folder) {
+    draw_apart(draw_confusion, scores, folder);
 }
