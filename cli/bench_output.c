@@ -7,6 +7,8 @@
 #include "cli/clean_text.h"
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/table.h"
+#include "cli/wrap.h"
 #include "vgg/plan.h"
 
 #define LABEL_COLUMN 10
@@ -38,30 +40,35 @@ static void print_network(const vgg_cli_bench_options *o, const vgg_network *net
 static void print_machine(const vgg_cli_bench_options *o, const vgg_cli_bench_report *report) {
     const vgg_cli_bench_result *last = &report->results[report->result_count - 1];
     char peak[VGG_CLI_TEXT_SIZE], mapped[VGG_CLI_TEXT_SIZE];
-    printf("program   %s, %zu thread%s%s\n", vgg_cpu_tier(), report->threads,
-           report->threads == 1 ? "" : "s", o->exact ? ", exact" : "");
+    vgg_cli_print_line("program   %s, %zu thread%s%s", vgg_cpu_tier(), report->threads,
+                       report->threads == 1 ? "" : "s", o->exact ? ", exact" : "");
     if (report->train)
-        printf("training  SGD, momentum %g, weight decay %g; random labels\n",
-               VGG_CLI_BENCH_MOMENTUM, VGG_CLI_BENCH_WEIGHT_DECAY);
+        vgg_cli_print_line("training  SGD, momentum %g, weight decay %g; random labels",
+                           VGG_CLI_BENCH_MOMENTUM, VGG_CLI_BENCH_WEIGHT_DECAY);
     if (o->freeze > 0)
-        printf("frozen    the first %zu block%s of convolutions\n", o->freeze,
-               o->freeze == 1 ? "" : "s");
-    printf("machine   %.1f GFLOP/s at most, reads %.1f GB/s\n", report->machine.peak_gflops,
-           report->machine.read_gbps);
-    printf("memory    %s at most, %s of it mapped from files\n",
-           vgg_cli_bytes_text(peak, last->peak_bytes),
-           vgg_cli_bytes_text(mapped, last->mapped_bytes));
+        vgg_cli_print_line("frozen    the first %zu block%s of convolutions", o->freeze,
+                           o->freeze == 1 ? "" : "s");
+    vgg_cli_print_line("machine   %.1f GFLOP/s at most, reads %.1f GB/s",
+                       report->machine.peak_gflops, report->machine.read_gbps);
+    vgg_cli_print_line("memory    %s at most, %s of it mapped from files",
+                       vgg_cli_bytes_text(peak, last->peak_bytes),
+                       vgg_cli_bytes_text(mapped, last->mapped_bytes));
 }
 
 static void print_results(const vgg_cli_bench_report *report) {
-    puts("\nbatch  runs        ms      25 %      75 %  ms/image  images/s  GFLOP/s  of peak");
+    vgg_cli_table table;
+    putchar('\n');
+    vgg_cli_table_begin(&table);
+    fputs("batch  runs        ms      25 %      75 %  ms/image  images/s  GFLOP/s  of peak\n",
+          table.rows);
     for (size_t i = 0; i < report->result_count; i++) {
         const vgg_cli_bench_result *r = &report->results[i];
         double gflops = effective_gflops(r), batch = (double)r->batch;
-        printf("%5zu %5zu %9.2f %9.2f %9.2f %9.2f %9.1f %8.1f %6.0f %%\n", r->batch, r->runs,
-               1e3 * r->median, 1e3 * r->p25, 1e3 * r->p75, 1e3 * r->median / batch,
-               batch / r->median, gflops, 100.0 * gflops / report->machine.peak_gflops);
+        fprintf(table.rows, "%5zu %5zu %9.2f %9.2f %9.2f %9.2f %9.1f %8.1f %6.0f %%\n", r->batch,
+                r->runs, 1e3 * r->median, 1e3 * r->p25, 1e3 * r->p75, 1e3 * r->median / batch,
+                batch / r->median, gflops, 100.0 * gflops / report->machine.peak_gflops);
     }
+    vgg_cli_table_end(&table);
 }
 
 /* The time that so many multiply-adds and bytes take at the machine's own rates, whichever is
@@ -85,25 +92,31 @@ static double share_of_bound(const vgg_cli_bench_report *report, const vgg_cli_b
 }
 
 static void print_layers(const vgg_cli_bench_report *report) {
+    vgg_cli_table table;
     double total = 0.0, predicted = 0.0;
     for (size_t i = 0; i < report->layer_count; i++) {
         total += report->layers[i].passes[VGG_CLI_FORWARD].seconds;
     }
-    printf("\n%-14s%-14s%8s%10s%9s%8s%9s%8s\n", "layer", "algorithm", "MB", "predicted", "ms",
-           "share", "GFLOP/s", "bound");
+    putchar('\n');
+    vgg_cli_table_begin(&table);
+    fprintf(table.rows, "%-14s%-14s%8s%10s%9s%8s%9s%8s\n", "layer", "algorithm", "MB", "predicted",
+            "ms", "share", "GFLOP/s", "bound");
     for (size_t i = 0; i < report->layer_count; i++) {
         const vgg_cli_bench_layer *layer = &report->layers[i];
         const vgg_cli_bench_pass *pass = &layer->passes[VGG_CLI_FORWARD];
         predicted += predicted_seconds(report, layer);
-        printf("%-14s%-14s%8.1f%10.3f%9.3f%6.1f %%", layer->name[0] != '\0' ? layer->name : "-",
-               pass->algorithm, megabytes(layer->bytes), 1e3 * predicted_seconds(report, layer),
-               1e3 * pass->seconds, total > 0.0 ? 100.0 * pass->seconds / total : 0.0);
+        fprintf(table.rows, "%-14s%-14s%8.1f%10.3f%9.3f%6.1f %%",
+                layer->name[0] != '\0' ? layer->name : "-", pass->algorithm,
+                megabytes(layer->bytes), 1e3 * predicted_seconds(report, layer),
+                1e3 * pass->seconds, total > 0.0 ? 100.0 * pass->seconds / total : 0.0);
         if (isfinite(pass->gflops))
-            printf("%9.1f%6.0f %%", pass->gflops, 100.0 * share_of_bound(report, layer));
-        putchar('\n');
+            fprintf(table.rows, "%9.1f%6.0f %%", pass->gflops,
+                    100.0 * share_of_bound(report, layer));
+        fputc('\n', table.rows);
     }
-    printf("%-36s%10.3f%9.3f  at batch %zu\n", "all", 1e3 * predicted, 1e3 * total,
-           report->results[0].batch);
+    fprintf(table.rows, "%-36s%10.3f%9.3f  at batch %zu\n", "all", 1e3 * predicted, 1e3 * total,
+            report->results[0].batch);
+    vgg_cli_table_end(&table);
 }
 
 void vgg_cli_bench_text(const vgg_cli_bench_options *options, const vgg_network *network,

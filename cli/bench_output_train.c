@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cli/bench_output.h"
+#include "cli/clean_text.h"
 #include "cli/json.h"
+#include "cli/table.h"
 
 static double layer_seconds(const vgg_cli_bench_layer *layer) {
     double seconds = 0.0;
@@ -27,24 +29,25 @@ static char letter_of(const vgg_cli_bench_layer *layer, size_t p) {
     return algorithm[length] != '\0' ? algorithm[length] : ' ';
 }
 
-static void print_pass(const vgg_cli_bench_layer *layer, size_t p) {
+static void print_pass(FILE *rows, const vgg_cli_bench_layer *layer, size_t p) {
     const vgg_cli_bench_pass *pass = &layer->passes[p];
     if (pass->algorithm[0] == '\0') {
-        printf("%7s%9s", "-", "");
+        fprintf(rows, "%7s%9s", "-", "");
         return;
     }
-    printf("%7.2f", 1e3 * pass->seconds);
+    fprintf(rows, "%7.2f", 1e3 * pass->seconds);
     if (isfinite(pass->gflops))
-        printf("%8.1f%c", pass->gflops, letter_of(layer, p));
+        fprintf(rows, "%8.1f%c", pass->gflops, letter_of(layer, p));
     else
-        printf("%9s", "");
+        fprintf(rows, "%9s", "");
 }
 
-static void print_other(const char *name, double seconds, double total) {
-    printf("%-25s%7.2f%46.1f %%\n", name, 1e3 * seconds, 100.0 * seconds / total);
+static void print_other(FILE *rows, const char *name, double seconds, double total) {
+    fprintf(rows, "%-25s%7.2f%46.1f %%\n", name, 1e3 * seconds, 100.0 * seconds / total);
 }
 
 void vgg_cli_bench_print_training(const vgg_cli_bench_report *report) {
+    vgg_cli_table table;
     double total = report->packing + report->update, sums[VGG_CLI_PASSES] = {0.0};
     for (size_t i = 0; i < report->layer_count; i++) {
         total += layer_seconds(&report->layers[i]);
@@ -52,24 +55,28 @@ void vgg_cli_bench_print_training(const vgg_cli_bench_report *report) {
             sums[p] += report->layers[i].passes[p].seconds;
         }
     }
-    printf("\n%32s%21s%14s\n", "forward", "backward, data", "and weights");
-    printf("%-13s%-12s%7s%9s%7s%9s%7s%9s%7s\n", "layer", "algorithm", "ms", "GFLOP/s ", "ms",
-           "GFLOP/s ", "ms", "GFLOP/s ", "share");
+    putchar('\n');
+    vgg_cli_table_begin(&table);
+    fprintf(table.rows, "%40s%16s%16s\n", "forward", "backward, data", "and weights");
+    fprintf(table.rows, "%-13s%-12s%7s%9s%7s%9s%7s%9s%7s\n", "layer", "algorithm", "ms", "GFLOP/s ",
+            "ms", "GFLOP/s ", "ms", "GFLOP/s ", "share");
     for (size_t i = 0; i < report->layer_count; i++) {
         const vgg_cli_bench_layer *layer = &report->layers[i];
-        printf("%-13s%-12s", layer->name[0] != '\0' ? layer->name : "-",
-               layer->passes[VGG_CLI_FORWARD].algorithm);
+        fprintf(table.rows, "%-13s%-12s", layer->name[0] != '\0' ? layer->name : "-",
+                layer->passes[VGG_CLI_FORWARD].algorithm);
         for (size_t p = 0; p < VGG_CLI_PASSES; p++) {
-            print_pass(layer, p);
+            print_pass(table.rows, layer, p);
         }
-        printf("%5.1f %%\n", 100.0 * layer_seconds(layer) / total);
+        fprintf(table.rows, "%5.1f %%\n", 100.0 * layer_seconds(layer) / total);
     }
-    print_other("packing of weights", report->packing, total);
-    print_other("update", report->update, total);
-    printf("%-25s%7.2f%16.2f%16.2f\n", "all layers", 1e3 * sums[VGG_CLI_FORWARD],
-           1e3 * sums[VGG_CLI_BACKWARD_DATA], 1e3 * sums[VGG_CLI_BACKWARD_WEIGHTS]);
-    printf("%-25s%7.2f  at batch %zu\n", "all", 1e3 * total, report->results[0].batch);
-    puts("d, w, 2: directly, by winograd, by winograd2, unlike forward; +: with the update");
+    print_other(table.rows, "packing of weights", report->packing, total);
+    print_other(table.rows, "update", report->update, total);
+    fprintf(table.rows, "%-25s%7.2f%16.2f%16.2f\n", "all layers", 1e3 * sums[VGG_CLI_FORWARD],
+            1e3 * sums[VGG_CLI_BACKWARD_DATA], 1e3 * sums[VGG_CLI_BACKWARD_WEIGHTS]);
+    fprintf(table.rows, "%-25s%7.2f  at batch %zu\n", "all", 1e3 * total, report->results[0].batch);
+    vgg_cli_table_end(&table);
+    vgg_cli_print_line(
+        "d, w, 2: directly, by winograd, by winograd2, unlike forward; +: with the update");
 }
 
 /* ---- JSON ---- */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/wrap.h"
+
 /* There was no memory to print a line. */
 static bool lost;
 
@@ -81,17 +83,48 @@ const char *vgg_cli_clean_text(char *buffer, size_t size, const char *text) {
     return buffer;
 }
 
+void vgg_cli_output_lose(void) {
+    lost = true;
+}
+
+/* The formatted text without control characters, freed by the caller; NULL when memory ran out. */
+static char *cleaned(const char *format, va_list arguments) {
+    char *line;
+    if (vasprintf(&line, format, arguments) < 0) {
+        lost = true;
+        return NULL;
+    }
+    vgg_cli_clean(line);
+    return line;
+}
+
 void vgg_cli_print_line(const char *format, ...) {
     va_list arguments;
-    char *line;
     va_start(arguments, format);
-    int length = vasprintf(&line, format, arguments);
+    char *line = cleaned(format, arguments);
     va_end(arguments);
-    if (length < 0) {
+    if (line != NULL)
+        vgg_cli_wrap_line(stdout, line);
+    free(line);
+}
+
+void vgg_cli_print_command(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *line = cleaned(format, arguments);
+    va_end(arguments);
+    if (line != NULL)
+        vgg_cli_wrap_command(stdout, line);
+    free(line);
+}
+
+void vgg_cli_print_rest(size_t column, const char *text) {
+    char *line = strdup(text);
+    if (line == NULL) {
         lost = true;
         return;
     }
     vgg_cli_clean(line);
-    puts(line);
+    vgg_cli_wrap_rest(stdout, line, column);
     free(line);
 }

@@ -23,8 +23,17 @@ void vgg_cli_clean(char *text);
 const char *vgg_cli_clean_text(char *buffer, size_t size, const char *text);
 
 /* Prints a line to standard output, control characters replaced, newlines among them; a newline is
- * added. */
+ * added. See wrap.h for lines that are longer than a terminal. */
 void vgg_cli_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for a command that can be typed. */
+void vgg_cli_print_command(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for the end of a line, when the cursor is at `column` already. */
+void vgg_cli_print_rest(size_t column, const char *text);
+
+/* Notes that something could not be printed for lack of memory. */
+void vgg_cli_output_lose(void);
 
 /* Whether a line was lost for lack of memory since this was last asked. */
 bool vgg_cli_output_lost(void);

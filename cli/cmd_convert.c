@@ -12,6 +12,7 @@
 #include "cli/model_facts.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/wrap.h"
 #include "vgg/vgg.h"
 
 typedef struct convert_options {
@@ -211,10 +212,10 @@ static void report(const vgg_model *model, const char *in, const char *out) {
         vgg_cli_print_wrapped(vgg_model_assumed(model), 10, 10);
     }
     const char *first = vgg_network_dtype(network, 0), *linear = linear_dtype(network);
-    printf("weights   %s, %s%s%s\n",
-           vgg_cli_count_text(parameters, vgg_network_parameters(network)), first,
-           strcmp(first, linear) == 0 ? "" : ", linear layers ",
-           strcmp(first, linear) == 0 ? "" : linear);
+    vgg_cli_print_line("weights   %s, %s%s%s",
+                       vgg_cli_count_text(parameters, vgg_network_parameters(network)), first,
+                       strcmp(first, linear) == 0 ? "" : ", linear layers ",
+                       strcmp(first, linear) == 0 ? "" : linear);
     vgg_cli_print_pictures(vgg_model_preprocess(model), vgg_model_preprocess_origin(model),
                            vgg_model_format(model));
     printf("classes   %s\n",
@@ -224,7 +225,7 @@ static void report(const vgg_model *model, const char *in, const char *out) {
         vgg_cli_print_line("%-10s%s", i == 0 ? "remarks" : "", remark);
     }
     if (vgg_model_softmax(model))
-        printf("softmax   ends the graph of IN; the network ends before it, in logits\n");
+        vgg_cli_print_line("softmax   ends the graph of IN; the network ends before it, in logits");
 }
 
 int vgg_cli_convert(int argc, char **argv) {

@@ -127,7 +127,7 @@ int vgg_cli_generate(int argc, char **argv) {
                        vgg_cli_count_text(count[0], o.train * VGG_PICTOGRAM_CLASSES),
                        vgg_cli_count_text(count[1], o.validation * VGG_PICTOGRAM_CLASSES),
                        VGG_PICTOGRAM_CLASSES, o.size, o.size, folder);
-    vgg_cli_print_line("next: %s train %s", program_invocation_name, quoted);
+    vgg_cli_print_command("next: %s train %s", program_invocation_name, quoted);
     free(quoted);
     return VGG_CLI_OK;
 }

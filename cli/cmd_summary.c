@@ -101,14 +101,10 @@ static int print_summary(const vgg_network *network, const summary_options *o) {
                                    : vgg_network_summary(network, o->batch, &text, &error);
     if (status != VGG_OK)
         return fail(error.message);
-    size_t length = strlen(text);
-    if (o->multiply_adds && !is_json(o)) {
-        vgg_cli_print_summary_multiply_adds(network, text);
-    } else {
-        fputs(text, stdout);
-        if (length == 0 || text[length - 1] != '\n')
-            putchar('\n');
-    }
+    if (is_json(o))
+        puts(text);
+    else
+        vgg_cli_print_summary(network, text, o->multiply_adds);
     vgg_string_free(text);
     return VGG_CLI_OK;
 }

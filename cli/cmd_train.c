@@ -41,7 +41,8 @@ static void print_command(const char *command, const char *folder, const char *f
         return;
     char *quoted = vgg_cli_shell_quote(path);
     if (quoted != NULL)
-        vgg_cli_print_line("  %s %s --model %s %s", program_invocation_name, command, quoted, rest);
+        vgg_cli_print_command("  %s %s --model %s %s", program_invocation_name, command, quoted,
+                              rest);
     free(quoted);
     free(path);
 }
@@ -66,11 +67,11 @@ static void print_end(const vgg_cli_training *training, const vgg_train_result *
     const vgg_cli_train_options *o = &training->options;
     const char *file = result->best_epoch > 0 ? "best.safetensors" : "last.safetensors";
     char time[VGG_CLI_TEXT_SIZE];
-    printf("trained in %s", vgg_cli_duration_text(time, result->seconds));
+    char best[2 * VGG_CLI_TEXT_SIZE] = "";
     if (result->best_epoch > 0 && training->validation != NULL)
-        printf("; best after epoch %zu: %.1f %% of the validation pictures", result->best_epoch,
-               100.0 * result->best_top1);
-    putchar('\n');
+        snprintf(best, sizeof best, "; best after epoch %zu: %.1f %% of the validation pictures",
+                 result->best_epoch, 100.0 * result->best_top1);
+    vgg_cli_print_line("trained in %s%s", vgg_cli_duration_text(time, result->seconds), best);
     vgg_cli_print_line("wrote %s/%s", o->folder, file);
     print_next(training, file);
 }
@@ -95,7 +96,7 @@ static void print_stopped(const vgg_cli_training *training, const vgg_error *whe
                        training->options.folder);
     if (command != NULL) {
         printf("continue with:\n");
-        vgg_cli_print_line("  %s", command);
+        vgg_cli_print_command("  %s", command);
     }
     free(command);
 }

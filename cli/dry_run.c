@@ -82,12 +82,14 @@ static void print_time(const vgg_cli_training *training, double epoch, double ra
     double once = 0;
     if (o->cache_features)
         epoch = cached_epoch(training, epoch, &once);
-    printf("time      about %s an epoch, ", vgg_cli_duration_text(text[0], epoch));
+    char features[2 * VGG_CLI_TEXT_SIZE] = "";
     if (o->cache_features)
-        printf("%s for the features, ", vgg_cli_duration_text(text[1], once));
-    printf("%s in all, at %.*f images/s measured now%s\n",
-           vgg_cli_duration_text(text[2], once + epoch * (double)o->epochs), rate < 10 ? 1 : 0,
-           rate, o->cache_features ? " without them" : "");
+        snprintf(features, sizeof features, "%s for the features, ",
+                 vgg_cli_duration_text(text[1], once));
+    vgg_cli_print_line("time      about %s an epoch, %s%s in all, at %.*f images/s measured now%s",
+                       vgg_cli_duration_text(text[0], epoch), features,
+                       vgg_cli_duration_text(text[2], once + epoch * (double)o->epochs),
+                       rate < 10 ? 1 : 0, rate, o->cache_features ? " without them" : "");
 }
 
 /* A checkpoint goes when the next one is whole; averages are a best model of their own. */
@@ -96,7 +98,7 @@ static void print_disk(const vgg_cli_train_options *o, size_t weights) {
     size_t files = files_of(o), bytes = weights * sizeof(float);
     vgg_cli_bytes_text(kept, (files + 1) * bytes);
     vgg_cli_bytes_text(most, (2 * files + 1 + (o->ema > 0 ? 1 : 0)) * bytes);
-    printf("disk      %s, and %s while one checkpoint replaces another\n", kept, most);
+    vgg_cli_print_line("disk      %s, and %s while one checkpoint replaces another", kept, most);
 }
 
 static void print_costs(const dry_run *run, double rate) {
@@ -111,12 +113,12 @@ static void print_costs(const dry_run *run, double rate) {
     size_t weights = vgg_network_parameters(network);
     printf("\nwould take\n");
     print_time(training, epoch, rate);
-    printf("memory    %s, and the pictures that are being read\n",
-           vgg_cli_bytes_text(text[0], run->memory));
+    vgg_cli_print_line("memory    %s, and the pictures that are being read",
+                       vgg_cli_bytes_text(text[0], run->memory));
     print_disk(o, weights);
     if (o->cache_features)
-        printf("features  %s more on the disk while it trains\n",
-               vgg_cli_bytes_text(text[0], run->features));
+        vgg_cli_print_line("features  %s more on the disk while it trains",
+                           vgg_cli_bytes_text(text[0], run->features));
     printf("weights   %s parameters\n", vgg_cli_count_text(text[0], weights));
 }
 

@@ -2,33 +2,10 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/terminal.h"
+#include "cli/wrap.h"
 
-#define PAGE_WIDTH 79
 #define HELP_COLUMN 26
-
-void vgg_cli_print_wrapped(const char *text, size_t column, size_t indent) {
-    bool line_start = true;
-    while (*text != '\0') {
-        size_t length = strcspn(text, " \n");
-        if (!line_start && column + 1 + length > PAGE_WIDTH) {
-            printf("\n%*s", (int)indent, "");
-            column = indent;
-            line_start = true;
-        }
-        column += length + (line_start ? 0 : 1);
-        printf("%s%.*s", line_start ? "" : " ", (int)length, text);
-        line_start = false;
-        text += length;
-        if (*text == '\n') {
-            printf("\n\n%*s", (int)indent, "");
-            column = indent;
-            line_start = true;
-        }
-        if (*text != '\0')
-            text++;
-    }
-    putchar('\n');
-}
 
 /* "off" for a switch; NULL when there is no default to print. */
 static const char *default_text(const vgg_cli_option *option, char buffer[VGG_CLI_VALUE_SIZE]) {
@@ -60,11 +37,17 @@ static void print_option(const vgg_cli_option *option) {
     vgg_cli_print_wrapped(help, HELP_COLUMN, HELP_COLUMN);
 }
 
-/* Prints lines as they are, indented by two. */
-static void print_lines(const char *lines) {
+static void print_heading(const char *text) {
+    printf("%s%s%s\n", vgg_cli_accent(stdout), text, vgg_cli_accent_end(stdout));
+}
+
+/* Prints lines, indented by two. */
+static void print_lines(const char *lines, void (*print)(FILE *stream, const char *line)) {
     while (*lines != '\0') {
+        char line[256];
         size_t length = strcspn(lines, "\n");
-        printf("%s%.*s\n", length > 0 ? "  " : "", (int)length, lines);
+        snprintf(line, sizeof line, "%s%.*s", length > 0 ? "  " : "", (int)length, lines);
+        print(stdout, line);
         lines += length;
         if (*lines == '\n')
             lines++;
@@ -72,22 +55,32 @@ static void print_lines(const char *lines) {
 }
 
 void vgg_cli_print_help(const vgg_cli_usage *usage) {
-    printf("vgg %s - %s\n\nUSAGE\n", usage->command, usage->summary);
-    print_lines(usage->synopsis);
-    printf("\nDESCRIPTION\n  ");
+    char title[256];
+    snprintf(title, sizeof title, "vgg %s - %s", usage->command, usage->summary);
+    vgg_cli_wrap_line(stdout, title);
+    putchar('\n');
+    print_heading("USAGE");
+    print_lines(usage->synopsis, vgg_cli_wrap_line);
+    putchar('\n');
+    print_heading("DESCRIPTION");
+    printf("  ");
     vgg_cli_print_wrapped(usage->description, 2, 2);
     for (size_t g = 0; g < usage->group_count; g++) {
-        printf("\n%s\n", usage->groups[g].title);
+        putchar('\n');
+        print_heading(usage->groups[g].title);
         for (size_t i = 0; i < usage->groups[g].count; i++) {
             print_option(&usage->groups[g].options[i]);
         }
     }
-    printf("\n  %-*sprint this manual\n\nEXIT STATUS\n", HELP_COLUMN - 2, "-h, --help");
+    printf("\n  %-*sprint this manual\n\n", HELP_COLUMN - 2, "-h, --help");
+    print_heading("EXIT STATUS");
     print_lines("0    success\n"
                 "1    failure; a line on standard error says of what\n"
-                "2    a mistake in the command line; nothing was done");
+                "2    a mistake in the command line; nothing was done",
+                vgg_cli_wrap_line);
     if (usage->statuses != NULL)
-        print_lines(usage->statuses);
-    printf("\nEXAMPLES\n");
-    print_lines(usage->examples);
+        print_lines(usage->statuses, vgg_cli_wrap_line);
+    putchar('\n');
+    print_heading("EXAMPLES");
+    print_lines(usage->examples, vgg_cli_wrap_command);
 }

@@ -1,4 +1,4 @@
-/* An inspection for people, at most 100 columns wide. */
+/* An inspection for people, as wide as their terminal, or at most 100 columns. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +7,8 @@
 #include "cli/message.h"
 #include "cli/model_facts.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
+#include "cli/wrap.h"
 
 #define WIDTH 100
 #define LINE (WIDTH + 1)
@@ -42,7 +44,7 @@ static void print_network(const vgg_inspected_file *file) {
     };
     if (file->network != NULL) {
         vgg_cli_print_network(file->network);
-        printf("%*s%s\n", FACT_COLUMN, "", origins[file->network_origin]);
+        vgg_cli_print_line("%*s%s", FACT_COLUMN, "", origins[file->network_origin]);
         return;
     }
     char reason[VGG_ERROR_TEXT];
@@ -64,16 +66,16 @@ static bool is_known_type(const vgg_inspection *inspection, size_t tensor) {
 }
 
 static void print_weights(const vgg_inspection *inspection, const vgg_inspected_file *file) {
-    char values[VGG_CLI_TEXT_SIZE], tensors[VGG_CLI_TEXT_SIZE];
-    printf("weights   %s values in %s tensors", vgg_cli_count_text(values, file->values),
-           vgg_cli_count_text(tensors, file->tensors));
-    for (size_t i = 0; i < file->tensors; i++) {
-        char type[NAME_SIZE];
+    char values[VGG_CLI_TEXT_SIZE], tensors[VGG_CLI_TEXT_SIZE], line[2 * NAME_SIZE];
+    size_t used = (size_t)snprintf(line, sizeof line, "weights   %s values in %s tensors",
+                                   vgg_cli_count_text(values, file->values),
+                                   vgg_cli_count_text(tensors, file->tensors));
+    for (size_t i = 0; i < file->tensors && used < sizeof line; i++) {
         if (!is_known_type(inspection, i))
-            printf(", %s", vgg_cli_clean_text(type, sizeof type,
-                                              vgg_inspection_tensor(inspection, i)->dtype));
+            used += (size_t)snprintf(line + used, sizeof line - used, ", %s",
+                                     vgg_inspection_tensor(inspection, i)->dtype);
     }
-    putchar('\n');
+    vgg_cli_print_line("%s", line);
 }
 
 static void print_classes(const vgg_inspected_file *file) {
@@ -87,7 +89,7 @@ static void print_classes(const vgg_inspected_file *file) {
         used += snprintf(list + used, sizeof list - (size_t)used, "%s%.*s", i == 0 ? "" : ", ",
                          WIDTH, file->class_names[i]);
     }
-    puts(vgg_cli_clean_text(line, sizeof line, list));
+    vgg_cli_print_line("%s", vgg_cli_clean_text(line, sizeof line, list));
 }
 
 static const char *softmax_text(const vgg_inspected_file *file) {
@@ -117,7 +119,7 @@ static void print_notes(const vgg_inspection *inspection) {
             continue;
         char line[LINE], whole[3 * LINE];
         snprintf(whole, sizeof whole, "%-10s%.*s = %.*s", title, WIDTH, key, WIDTH, value);
-        puts(vgg_cli_clean_text(line, sizeof line, whole));
+        vgg_cli_print_line("%s", vgg_cli_clean_text(line, sizeof line, whole));
         title = "";
     }
 }
@@ -127,6 +129,7 @@ static void print_notes(const vgg_inspection *inspection) {
 /* The widths of the columns, with the two blanks behind each. */
 typedef struct columns {
     size_t stored, name, type, shape;
+    bool named; /* torchvision's names are shown: in their column, or behind those of the file */
 } columns;
 
 #define FIGURES 4
@@ -165,28 +168,36 @@ static columns measure(const vgg_inspection *inspection) {
     c.stored += 2;
     c.type += 2;
     c.shape += 1;
-    size_t others = c.name + c.type + c.shape + FIGURES * FIGURE_WIDTH;
-    size_t left = others < WIDTH ? WIDTH - others : 0;
-    if (c.stored > left)
-        c.stored = larger(left, strlen("tensor") + 2);
+    c.named = renamed;
+    size_t width = vgg_cli_is_screen(stdout) ? vgg_cli_terminal_width(stdout) : WIDTH;
+    size_t figures = c.type + c.shape + FIGURES * FIGURE_WIDTH;
+    size_t left = c.name + figures < width ? width - c.name - figures : 0;
+    if (c.stored <= left)
+        return c;
+    c.stored = larger(left, strlen("tensor") + 2);
+    if (vgg_cli_is_screen(stdout) && c.stored > left) {
+        /* All names stand on lines of their own. */
+        c.name = 0;
+        c.stored = figures < width ? 1 : 0;
+    }
     return c;
 }
 
 /* A name that is too long for its column has a line to itself. */
-static void print_names(const columns *c, const vgg_inspected_tensor *tensor) {
-    char stored[NAME_SIZE];
-    vgg_cli_clean_text(stored, sizeof stored, tensor->stored_name);
+static void print_names(const columns *c, const char *stored, const char *name) {
+    bool behind = c->named && c->name == 0;
     if (strlen(stored) + 2 > c->stored)
-        printf("%s\n%*s", stored, (int)c->stored, "");
+        printf("%s%s%s\n%*s", stored, behind ? "  " : "", behind ? name : "", (int)c->stored, "");
     else
         printf("%-*s", (int)c->stored, stored);
     if (c->name > 0)
-        printf("%-*s", (int)c->name, tensor->name != NULL ? tensor->name : "-");
+        printf("%-*s", (int)c->name, name);
 }
 
 static void print_tensor(const columns *c, const vgg_inspected_tensor *tensor) {
-    char shape[NAME_SIZE], type[NAME_SIZE];
-    print_names(c, tensor);
+    char shape[NAME_SIZE], type[NAME_SIZE], stored[NAME_SIZE];
+    vgg_cli_clean_text(stored, sizeof stored, tensor->stored_name);
+    print_names(c, stored, tensor->name != NULL ? tensor->name : "-");
     printf("%-*s%-*s", (int)c->type, vgg_cli_clean_text(type, sizeof type, tensor->dtype),
            (int)c->shape, shape_text(shape, tensor));
     const double figures[FIGURES] = {tensor->least, tensor->most, tensor->mean, tensor->rms};
@@ -204,9 +215,8 @@ static void print_tensors(const vgg_inspection *inspection) {
     const vgg_inspected_tensor *tensor;
     if (vgg_inspection_tensor(inspection, 0) == NULL)
         return;
-    printf("\n%-*s", (int)c.stored, "tensor");
-    if (c.name > 0)
-        printf("%-*s", (int)c.name, "torchvision");
+    putchar('\n');
+    print_names(&c, "tensor", "torchvision");
     printf("%-*s%-*s%*s%*s%*s%*s\n", (int)c.type, "dtype", (int)c.shape, "shape", FIGURE_WIDTH,
            "min", FIGURE_WIDTH, "max", FIGURE_WIDTH, "mean", FIGURE_WIDTH, "rms");
     for (size_t i = 0; (tensor = vgg_inspection_tensor(inspection, i)) != NULL; i++) {
@@ -225,8 +235,8 @@ static void print_problem(const vgg_problem *problem) {
 
 static void print_more(vgg_problem_kind kind, size_t seen) {
     if (seen > PROBLEMS_SHOWN)
-        printf("  %-*sand %zu more, which --format json lists\n", PROBLEM_COLUMN - 2,
-               vgg_problem_name(kind), seen - PROBLEMS_SHOWN);
+        vgg_cli_print_line("  %-*sand %zu more, which --format json lists", PROBLEM_COLUMN - 2,
+                           vgg_problem_name(kind), seen - PROBLEMS_SHOWN);
 }
 
 static void print_problems(const vgg_inspection *inspection) {
@@ -235,7 +245,7 @@ static void print_problems(const vgg_inspection *inspection) {
         printf("\nproblems  none\n");
         return;
     }
-    printf("\nproblems  %zu\n", count);
+    printf("\n%sproblems  %zu%s\n", vgg_cli_accent(stdout), count, vgg_cli_accent_end(stdout));
     for (vgg_problem_kind kind = VGG_PROBLEM_NETWORK; kind <= VGG_PROBLEM_SCALE; kind++) {
         const vgg_problem *problem;
         size_t seen = 0;
@@ -270,7 +280,7 @@ void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
     if (file->preprocess != NULL)
         vgg_cli_print_manner(file->preprocess);
     print_classes(file);
-    printf("softmax   %s\n", softmax_text(file));
+    vgg_cli_print_line("softmax   %s", softmax_text(file));
     print_temperature(inspection);
     print_remarks(inspection);
     print_notes(inspection);

@@ -8,6 +8,8 @@
 #include "cli/environment.h"
 #include "cli/message.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/wrap.h"
 #include "vgg/network.h"
 #include "vgg/plan.h"
 #include "vgg/status.h"
@@ -55,30 +57,48 @@ static int unknown_command(const char *name) {
     return VGG_CLI_USAGE;
 }
 
-static void print_commands(FILE *stream) {
-    fprintf(stream, "vgg - VGG networks for image classification\n"
-                    "\n"
-                    "USAGE\n"
-                    "  vgg COMMAND [options]\n"
-                    "\n"
-                    "COMMANDS\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        fprintf(stream, "  %-10s%s\n", commands[i].name, commands[i].summary);
+static void print_heading(FILE *stream, const char *text) {
+    fprintf(stream, "\n%s%s%s\n", vgg_cli_accent(stream), text, vgg_cli_accent_end(stream));
+}
+
+static void print_lines(FILE *stream, const char *const *lines) {
+    for (size_t i = 0; lines[i] != NULL; i++) {
+        vgg_cli_wrap_line(stream, lines[i]);
     }
-    fprintf(stream,
-            "\n"
-            "  vgg COMMAND --help prints the manual of a command, vgg --version the version.\n"
-            "\n"
-            "ENVIRONMENT\n"
-            "  OMP_NUM_THREADS  the default of --threads\n"
-            "  TMPDIR           where compressed archives are unpacked, in place of /tmp\n"
-            "  VGG_CPU          the instruction tier to use: ref, portable, avx2 or avx512\n"
-            "\n"
-            "EXAMPLES\n"
-            "  vgg generate pictograms\n"
-            "  vgg train pictograms -o run\n"
-            "  vgg predict --model run/best.safetensors photo.jpg\n"
-            "  vgg summary --arch D\n");
+}
+
+static void print_commands(FILE *stream) {
+    static const char *const variables[] = {
+        "  NO_COLOR         set to anything: no colour on a terminal",
+        "  OMP_NUM_THREADS  the default of --threads",
+        "  TMPDIR           where compressed archives are unpacked, in place of /tmp",
+        "  VGG_CPU          the instruction tier to use: ref, portable, avx2 or avx512",
+        NULL,
+    };
+    static const char *const examples[] = {
+        "  vgg generate pictograms",
+        "  vgg train pictograms -o run",
+        "  vgg predict --model run/best.safetensors photo.jpg",
+        "  vgg summary --arch D",
+        NULL,
+    };
+    vgg_cli_wrap_line(stream, "vgg - VGG networks for image classification");
+    print_heading(stream, "USAGE");
+    vgg_cli_wrap_line(stream, "  vgg COMMAND [options]");
+    print_heading(stream, "COMMANDS");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char line[256];
+        snprintf(line, sizeof line, "  %-10s%s", commands[i].name, commands[i].summary);
+        vgg_cli_wrap_line(stream, line);
+    }
+    fputc('\n', stream);
+    vgg_cli_wrap_line(stream,
+                      "  vgg COMMAND --help prints the manual of a command, vgg --version the "
+                      "version.");
+    print_heading(stream, "ENVIRONMENT");
+    print_lines(stream, variables);
+    print_heading(stream, "EXAMPLES");
+    print_lines(stream, examples);
 }
 
 /* With the instruction tier, unless VGG_CPU asks for one that there is not. */

@@ -9,6 +9,8 @@
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
+#include "cli/terminal.h"
+#include "cli/wrap.h"
 
 /* The bytes of a message that are shown; a longer one, because of a long word in it, loses its
  * middle: who complains stands at the beginning, what is wrong at the end. */
@@ -28,6 +30,17 @@ static void shorten(char *text, size_t length) {
     memmove(text + head + strlen(GAP), text + tail, length - tail + 1);
 }
 
+/* A program that reads it gets it in one piece. */
+static void write_message(const char *title, const char *message) {
+    if (!vgg_cli_is_screen(stderr)) {
+        fprintf(stderr, "%s %s\n", title, message);
+        return;
+    }
+    fprintf(stderr, "%s%s%s ", vgg_cli_accent(stderr), title, vgg_cli_accent_end(stderr));
+    vgg_cli_wrap(stderr, message, strlen(title) + 1, 2);
+    fputc('\n', stderr);
+}
+
 void vgg_cli_complain(const char *command, const char *format, ...) {
     va_list arguments;
     char *message;
@@ -41,8 +54,10 @@ void vgg_cli_complain(const char *command, const char *format, ...) {
     if (length > MESSAGE_MOST)
         shorten(message, (size_t)length);
     vgg_cli_clean(message);
-    const char *space = command != NULL ? " " : "";
-    fprintf(stderr, "vgg%s%s: %s\n", space, command != NULL ? command : "", message);
+    char title[VGG_CLI_TEXT_SIZE];
+    snprintf(title, sizeof title, "vgg%s%s:", command != NULL ? " " : "",
+             command != NULL ? command : "");
+    write_message(title, message);
     free(message);
 }
 

@@ -21,6 +21,9 @@ bool vgg_cli_flush_output(const char *command);
  * and returns failure in place of `status`. */
 int vgg_cli_finish_output(const char *command, int status);
 
+/* With no more classes than these, the right one is always among the five likeliest. */
+#define VGG_CLI_TOP5_ABOVE 5
+
 #define VGG_CLI_TEXT_SIZE 64
 /* Each writes into the buffer and returns it. */
 const char *vgg_cli_count_text(char buffer[VGG_CLI_TEXT_SIZE], size_t count);  /* "138,357,544" */

@@ -55,7 +55,7 @@ const char *vgg_cli_fit_text(char buffer[VGG_CLI_FIT_SIZE], const vgg_preprocess
 void vgg_cli_print_pictures(const vgg_preprocess *preprocess, vgg_origin origin,
                             const char *format) {
     if (preprocess == NULL) {
-        printf("pictures  not known: --preprocess says how they become inputs\n");
+        vgg_cli_print_line("pictures  not known: --preprocess says how they become inputs");
         return;
     }
     bool assumed = origin == VGG_ORIGIN_CONVENTION;
@@ -67,9 +67,9 @@ void vgg_cli_print_manner(const vgg_preprocess *p) {
     char mean[FIGURES_SIZE], deviation[FIGURES_SIZE], scale[VGG_CLI_TEXT_SIZE];
     char fit[VGG_CLI_FIT_SIZE];
     const char *order = p->channels == 1 ? "grey" : p->bgr ? "BGR" : "RGB";
-    printf("          %s 0 to 255, times %s, minus %s, over %s\n", order,
-           scale_text(scale, p->scale), figures_text(mean, p->mean, p->channels),
-           figures_text(deviation, p->deviation, p->channels));
-    printf("          %zux%zu, %s, %s\n", p->height, p->width, vgg_cli_fit_text(fit, p),
-           vgg_filter_name(p->filter));
+    vgg_cli_print_line("          %s 0 to 255, times %s, minus %s, over %s", order,
+                       scale_text(scale, p->scale), figures_text(mean, p->mean, p->channels),
+                       figures_text(deviation, p->deviation, p->channels));
+    vgg_cli_print_line("          %zux%zu, %s, %s", p->height, p->width, vgg_cli_fit_text(fit, p),
+                       vgg_filter_name(p->filter));
 }

@@ -91,10 +91,6 @@ bool vgg_cli_parse(const vgg_cli_usage *usage, int argc, char **argv, size_t *op
 /* Prints the manual to standard output. */
 void vgg_cli_print_help(const vgg_cli_usage *usage);
 
-/* Prints `text`, wrapped at 80 columns and ended by a newline, when the cursor is at `column`;
- * further lines start at `indent`. */
-void vgg_cli_print_wrapped(const char *text, size_t column, size_t indent);
-
 #define VGG_CLI_VALUE_SIZE 384
 /* The value as vgg_cli_option_store reads it, "true" or "false" for a flag or switch. May be in the
  * buffer. NULL when the option has none: a text that is NULL, a number below the minimum, no

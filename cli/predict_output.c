@@ -61,11 +61,14 @@ static void write_text(const vgg_cli_predict_output *output, const char *image,
             snprintf(value, sizeof value, "%10.4f", best[i].logit);
         else
             snprintf(value, sizeof value, "%5.1f %%", 100.0 * best[i].probability);
-        printf("%4zu  %s  %s  ", i + 1, value, vgg_cli_bar(bar, best[i].probability, BAR_CELLS));
-        if (best[i].label != NULL)
-            vgg_cli_print_line("%s", best[i].label);
-        else
-            printf("class %zu\n", best[i].index);
+        vgg_cli_bar(bar, best[i].probability, BAR_CELLS);
+        int column = printf("%4zu  %s  ", i + 1, value);
+        printf("%s%s%s  ", i == 0 ? vgg_cli_accent(stdout) : "", bar,
+               i == 0 ? vgg_cli_accent_end(stdout) : "");
+        char number[VGG_CLI_TEXT_SIZE];
+        snprintf(number, sizeof number, "class %zu", best[i].index);
+        vgg_cli_print_rest((size_t)(column > 0 ? column : 0) + BAR_CELLS + 2,
+                           best[i].label != NULL ? best[i].label : number);
     }
 }
 

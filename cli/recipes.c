@@ -6,6 +6,7 @@
 #include "cli/clean_text.h"
 #include "cli/message.h"
 #include "cli/train.h"
+#include "cli/wrap.h"
 
 typedef struct recipe_option {
     const char *name, *value; /* of a switch: "on" or "off"; NULL: chosen by looking at the data */

@@ -33,7 +33,7 @@ static void print_figures(const vgg_cli_scores_shown *shown, const vgg_score_fig
     if (shown->temperature > 0 && (shown->temperature < 1 || shown->temperature > 1))
         printf("temperature %.4f\n", shown->temperature);
     if (shown->part != NULL)
-        printf("part     %s%s\n", shown->part, shown->noted);
+        vgg_cli_print_line("part     %s%s", shown->part, shown->noted);
 }
 
 /* ---- classes ---- */

@@ -5,32 +5,60 @@
 
 #include "cli/clean_text.h"
 #include "cli/message.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
 
 /* ---- one network ---- */
 
 #define COLUMN 18 /* of multiply-adds, as wide as those of the largest network */
 
-void vgg_cli_print_summary_multiply_adds(const vgg_network *network, const char *text) {
-    size_t layers = vgg_network_layer_count(network), line = 0;
+/* Of the multiply-adds, beside a line of the table; the rows of layers follow its title and rules.
+ */
+static void print_multiply_adds(FILE *rows, const vgg_network *network, char first, size_t line) {
     char number[VGG_CLI_TEXT_SIZE];
-    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1, line++) {
-        printf("%.*s", (int)(end - text), text);
-        bool rule = text[0] == '-' || text[0] == '=';
-        for (int i = 0; rule && i <= COLUMN; i++) {
-            putchar(text[0]);
+    vgg_layer_info info = {.struct_size = sizeof info};
+    for (int i = 0; (first == '-' || first == '=') && i <= COLUMN; i++) {
+        fputc(first, rows);
+    }
+    if (line == 1)
+        fprintf(rows, " %*s", COLUMN, "Mult-Adds");
+    if (line >= 3 && line < 3 + vgg_network_layer_count(network) &&
+        vgg_network_layer(network, line - 3, &info, NULL) == VGG_OK)
+        fprintf(rows, " %*s", COLUMN, vgg_cli_count_text(number, info.multiply_adds));
+}
+
+/* The lines below the table. Rules are as long as its own on a terminal that is too narrow. */
+static void print_figures(const vgg_network *network, const char *text, bool multiply_adds) {
+    char number[VGG_CLI_TEXT_SIZE];
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        size_t length = (size_t)(end - text), rule = length + (multiply_adds ? COLUMN + 1 : 0);
+        size_t width = vgg_cli_terminal_width(stdout);
+        if (vgg_cli_is_screen(stdout) && rule > width)
+            rule = width;
+        for (size_t i = 0; text[0] == '-' && i < rule; i++) {
+            putchar('-');
         }
-        if (line == 1)
-            printf(" %*s", COLUMN, "Mult-Adds");
-        vgg_layer_info info = {.struct_size = sizeof info};
-        /* The rows of layers follow the title and its rules. */
-        if (line >= 3 && line < 3 + layers &&
-            vgg_network_layer(network, line - 3, &info, NULL) == VGG_OK)
-            printf(" %*s", COLUMN, vgg_cli_count_text(number, info.multiply_adds));
-        putchar('\n');
-        if (strncmp(text, "Total params", 12) == 0)
+        vgg_cli_print_line("%.*s", text[0] == '-' ? 0 : (int)length, text);
+        if (multiply_adds && strncmp(text, "Total params", 12) == 0)
             printf("Total mult-adds: %s\n",
                    vgg_cli_count_text(number, vgg_network_multiply_adds(network)));
     }
+}
+
+void vgg_cli_print_summary(const vgg_network *network, const char *text, bool multiply_adds) {
+    vgg_cli_table table;
+    size_t rules = 0, line = 0;
+    vgg_cli_table_begin(&table);
+    /* The second of its double rules ends the table. */
+    for (const char *end; rules < 2 && (end = strchr(text, '\n')) != NULL; text = end + 1, line++) {
+        fprintf(table.rows, "%.*s", (int)(end - text), text);
+        if (multiply_adds)
+            print_multiply_adds(table.rows, network, text[0], line);
+        fputc('\n', table.rows);
+        rules += text[0] == '=';
+    }
+    vgg_cli_table_end(&table);
+    print_figures(network, text, multiply_adds);
 }
 
 /* ---- several ---- */
@@ -180,12 +208,7 @@ static void print_blocks(side *sides, size_t count) {
     }
 }
 
-void vgg_cli_print_summaries(const json_t *networks, bool multiply_adds) {
-    side sides[VGG_CLI_SUMMARIES_MOST] = {0};
-    size_t count = json_array_size(networks);
-    for (size_t i = 0; i < count; i++) {
-        sides[i] = begin(json_array_get(networks, i), multiply_adds);
-    }
+static void print_beside(side *sides, size_t count) {
     for (size_t i = 0; i < count; i++) {
         char name[CELL_SIZE];
         printf("%s%-*s", i > 0 ? between : "", width_of(&sides[i]),
@@ -208,4 +231,29 @@ void vgg_cli_print_summaries(const json_t *networks, bool multiply_adds) {
         print_row(&sides[i], &row);
     }
     putchar('\n');
+}
+
+/* How many of the networks fit beside one another, at least one; all where nobody looks. */
+static size_t fitting(const side *sides, size_t count) {
+    size_t fit = 1, width = (size_t)width_of(&sides[0]);
+    for (; fit < count; fit++) {
+        width += strlen(between) + (size_t)width_of(&sides[fit]);
+        if (vgg_cli_is_screen(stdout) && width > vgg_cli_terminal_width(stdout))
+            break;
+    }
+    return fit;
+}
+
+void vgg_cli_print_summaries(const json_t *networks, bool multiply_adds) {
+    side sides[VGG_CLI_SUMMARIES_MOST] = {0};
+    size_t count = json_array_size(networks);
+    for (size_t i = 0; i < count; i++) {
+        sides[i] = begin(json_array_get(networks, i), multiply_adds);
+    }
+    for (size_t i = 0, fit; i < count; i += fit) {
+        if (i > 0)
+            putchar('\n');
+        fit = fitting(&sides[i], count - i);
+        print_beside(&sides[i], fit);
+    }
 }

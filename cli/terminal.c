@@ -1,5 +1,6 @@
 #include "cli/terminal.h"
 
+#include <errno.h>
 #include <langinfo.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,16 +9,39 @@
 #include <time.h>
 #include <unistd.h>
 
+bool vgg_cli_is_screen(FILE *stream) {
+    int before = errno;
+    bool screen = isatty(fileno(stream));
+    errno = before;
+    return screen;
+}
+
 bool vgg_cli_is_terminal(FILE *stream) {
     const char *kind = getenv("TERM");
-    return isatty(fileno(stream)) && (kind == NULL || strcmp(kind, "dumb") != 0);
+    return vgg_cli_is_screen(stream) && (kind == NULL || strcmp(kind, "dumb") != 0);
+}
+
+/* What https://no-color.org asks for. */
+static bool has_colour(FILE *stream) {
+    const char *refused = getenv("NO_COLOR");
+    return vgg_cli_is_terminal(stream) && (refused == NULL || refused[0] == '\0');
+}
+
+/* Magenta, which can be read on black and on white. */
+const char *vgg_cli_accent(FILE *stream) {
+    return has_colour(stream) ? "\033[35m" : "";
+}
+
+const char *vgg_cli_accent_end(FILE *stream) {
+    return has_colour(stream) ? "\033[0m" : "";
 }
 
 size_t vgg_cli_terminal_width(FILE *stream) {
     struct winsize size;
-    if (ioctl(fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return 80;
-    return size.ws_col;
+    int before = errno;
+    bool said = ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    errno = before;
+    return said ? size.ws_col : 80;
 }
 
 bool vgg_cli_is_utf8(void) {

@@ -7,8 +7,16 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/* Whether somebody looks at the stream. Leaves errno as it is, as all of these do. */
+bool vgg_cli_is_screen(FILE *stream);
+
 /* Whether a line written to the stream can be drawn over. */
 bool vgg_cli_is_terminal(FILE *stream);
+
+/* The one colour that the program has, for what is looked for first: what to write before and after
+ * it. Empty where the stream is no terminal, or NO_COLOR is set. */
+const char *vgg_cli_accent(FILE *stream);
+const char *vgg_cli_accent_end(FILE *stream);
 
 /* Columns of the terminal, 80 when it does not say. */
 size_t vgg_cli_terminal_width(FILE *stream);

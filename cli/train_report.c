@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/clean_text.h"
 #include "cli/message.h"
 #include "cli/train.h"
+#include "cli/wrap.h"
 #include "vgg/plan.h"
 
 /* Seconds between lines where there is no terminal to draw on. */
@@ -40,8 +42,9 @@ static void print_machine(vgg_cli_train_report *report, const vgg_train_event *e
     if (event->feature_bytes > 0)
         printf("features  %s on the disk while it trains\n",
                vgg_cli_bytes_text(features, event->feature_bytes));
-    printf("machine   %s, %zu thread%s, %s of memory\n\n", vgg_cpu_tier(), threads,
-           threads == 1 ? "" : "s", memory);
+    vgg_cli_print_line("machine   %s, %zu thread%s, %s of memory", vgg_cpu_tier(), threads,
+                       threads == 1 ? "" : "s", memory);
+    putchar('\n');
     fflush(stdout);
 }
 
@@ -98,9 +101,12 @@ static void advise(vgg_cli_train_report *report, const vgg_train_event *event) {
     if (report->advised || event->epoch < EPOCHS_TO_BEGIN || !guesses || improves)
         return;
     report->advised = true;
-    printf("the loss is still that of guessing, ln(%zu) = %.3f; a lower --lr, --batch-norm, less\n"
-           "--dropout or another --init may help\n",
-           report->classes, log((double)report->classes));
+    char advice[256];
+    snprintf(advice, sizeof advice,
+             "the loss is still that of guessing, ln(%zu) = %.3f; a lower --lr, --batch-norm, less "
+             "--dropout or another --init may help",
+             report->classes, log((double)report->classes));
+    vgg_cli_print_wrapped(advice, 0, 0);
 }
 
 /* The parts of an epoch's line, from left to right. */
@@ -116,6 +122,8 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
     if (event->validated) {
         snprintf(parts[VAL_LOSS], size, "  val loss %.3f", event->validation_loss);
         snprintf(parts[TOP1], size, "  val top-1 %.1f%%", 100.0 * event->validation_top1);
+    }
+    if (event->validated && report->classes > VGG_CLI_TOP5_ABOVE) {
         snprintf(parts[TOP5], size, "  top-5 %.1f%%", 100.0 * event->validation_top5);
     }
     if (report->show_rate)
@@ -151,7 +159,9 @@ static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *eve
         fit_parts(&report->progress, event->waited > WAITED_MUCH, parts);
     vgg_cli_progress_clear(&report->progress);
     for (size_t i = 0; i < PARTS; i++) {
-        fputs(parts[i], stdout);
+        bool accent = i == BEST && parts[i][0] != '\0';
+        printf("%s%s%s", accent ? vgg_cli_accent(stdout) : "", parts[i],
+               accent ? vgg_cli_accent_end(stdout) : "");
     }
     putchar('\n');
     advise(report, event);

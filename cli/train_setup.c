@@ -10,6 +10,7 @@
 #include "cli/message.h"
 #include "cli/model_facts.h"
 #include "cli/train.h"
+#include "cli/wrap.h"
 
 static int fail(const vgg_cli_training *training, const vgg_error *error) {
     vgg_cli_complain(training->command, "%s", error->message);
@@ -207,11 +208,10 @@ static void print_data(const vgg_cli_training *training) {
         most = counts[c] > most ? counts[c] : most;
     }
     free(counts);
-    printf("classes   %s, with %s", vgg_cli_count_text(text[0], classes),
-           vgg_cli_count_text(text[1], least));
-    if (most != least)
-        printf(" to %s", vgg_cli_count_text(text[2], most));
-    printf(" pictures each\n");
+    vgg_cli_print_line("classes   %s, with %s%s%s pictures each",
+                       vgg_cli_count_text(text[0], classes), vgg_cli_count_text(text[1], least),
+                       most != least ? " to " : "",
+                       most != least ? vgg_cli_count_text(text[2], most) : "");
 }
 
 static void print_network(const vgg_cli_training *training) {
@@ -220,15 +220,15 @@ static void print_network(const vgg_cli_training *training) {
     const vgg_preprocess *preprocess = vgg_model_preprocess(training->model);
     char count[VGG_CLI_TEXT_SIZE];
     vgg_cli_print_line("network   %s", options->arch);
-    printf("          %s batch normalisation, layout %s%s\n",
-           options->batch_norm ? "with" : "without", vgg_layout_name(options->layout),
-           options->padding == VGG_PADDING_VALID ? ", padding valid" : "");
+    vgg_cli_print_line("          %s batch normalisation, layout %s%s",
+                       options->batch_norm ? "with" : "without", vgg_layout_name(options->layout),
+                       options->padding == VGG_PADDING_VALID ? ", padding valid" : "");
     /* A multiply-add is two floating-point operations. */
     double operations = 2.0 * (double)vgg_network_multiply_adds(network);
     bool giga = operations >= 1e8;
-    printf("          %s parameters, %.*f %s per picture\n",
-           vgg_cli_count_text(count, vgg_network_parameters(network)), giga ? 2 : 1,
-           operations / (giga ? 1e9 : 1e6), giga ? "GFLOP" : "MFLOP");
+    vgg_cli_print_line("          %s parameters, %.*f %s per picture",
+                       vgg_cli_count_text(count, vgg_network_parameters(network)), giga ? 2 : 1,
+                       operations / (giga ? 1e9 : 1e6), giga ? "GFLOP" : "MFLOP");
     char fit[VGG_CLI_FIT_SIZE];
     bool told = strcmp(preprocess->name, "custom") == 0;
     vgg_cli_print_line("input     %zux%zux%zu, %s, %s%s", options->channels, options->height,
@@ -270,28 +270,41 @@ static void print_views(const vgg_cli_train_options *o) {
     vgg_cli_print_wrapped(text, 10, 10);
 }
 
+static void print_method(const vgg_cli_training *training) {
+    const vgg_cli_train_options *o = &training->options;
+    char text[4][VGG_CLI_TEXT_SIZE], at_once[VGG_CLI_TEXT_SIZE] = "";
+    char schedule[2 * VGG_CLI_TEXT_SIZE] = "";
+    if (o->micro_batch > 0 && o->micro_batch < o->batch)
+        snprintf(at_once, sizeof at_once, " (%zu at once)", o->micro_batch);
+    if (strcmp(o->schedule, "step") == 0)
+        snprintf(schedule, sizeof schedule, " (times %s every %zu epoch%s)",
+                 vgg_cli_number_text(text[1], o->gamma), o->step_epochs,
+                 o->step_epochs == 1 ? "" : "s");
+    else if (strcmp(o->schedule, "constant") != 0)
+        snprintf(schedule, sizeof schedule, " (%s)", o->schedule);
+    char steps[8 * VGG_CLI_TEXT_SIZE], decay[8 * VGG_CLI_TEXT_SIZE];
+    snprintf(steps, sizeof steps, "%zu epoch%s in batches of %zu%s, learning rate %s%s,", o->epochs,
+             o->epochs == 1 ? "" : "s", o->batch, at_once, vgg_cli_number_text(text[0], o->rate),
+             schedule);
+    double dropout = vgg_network_describe(vgg_model_network(training->model))->dropout;
+    snprintf(decay, sizeof decay, "momentum %s, weight decay %s, dropout %s, seed %llu",
+             vgg_cli_number_text(text[1], o->momentum),
+             vgg_cli_number_text(text[2], o->weight_decay), vgg_cli_number_text(text[3], dropout),
+             (unsigned long long)o->seed);
+    /* Two lines where nobody looks; else as many as the terminal takes. */
+    if (vgg_cli_is_screen(stdout))
+        vgg_cli_print_line("training  %s %s", steps, decay);
+    else
+        printf("training  %s\n          %s\n", steps, decay);
+}
+
 void vgg_cli_train_print_plan(const vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
-    char text[4][VGG_CLI_TEXT_SIZE];
     vgg_cli_recipe_print(o);
     print_data(training);
     print_network(training);
     print_views(o);
-    printf("training  %zu epoch%s in batches of %zu", o->epochs, o->epochs == 1 ? "" : "s",
-           o->batch);
-    if (o->micro_batch > 0 && o->micro_batch < o->batch)
-        printf(" (%zu at once)", o->micro_batch);
-    printf(", learning rate %s", vgg_cli_number_text(text[0], o->rate));
-    if (strcmp(o->schedule, "step") != 0 && strcmp(o->schedule, "constant") != 0)
-        printf(" (%s)", o->schedule);
-    else if (strcmp(o->schedule, "step") == 0)
-        printf(" (times %s every %zu epoch%s)", vgg_cli_number_text(text[1], o->gamma),
-               o->step_epochs, o->step_epochs == 1 ? "" : "s");
-    printf(",\n          momentum %s, weight decay %s, dropout %s, seed %llu\n",
-           vgg_cli_number_text(text[1], o->momentum), vgg_cli_number_text(text[2], o->weight_decay),
-           vgg_cli_number_text(text[3],
-                               vgg_network_describe(vgg_model_network(training->model))->dropout),
-           (unsigned long long)o->seed);
+    print_method(training);
     vgg_cli_train_print_start(training);
     const char *how = !o->resume ? ""
                       : vgg_run_holds(training->run) == VGG_RUN_BEGUN
