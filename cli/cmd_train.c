@@ -139,7 +139,8 @@ static int run(vgg_cli_training *training) {
     vgg_status trained =
         vgg_train(training->model, training->train, training->validation, options, &result, &error);
     vgg_cli_progress_clear(&report.progress);
-    vgg_cli_train_page_end(report.page, trained == VGG_OK || trained == VGG_ERROR_STOPPED);
+    bool written =
+        vgg_cli_train_page_end(report.page, trained == VGG_OK || trained == VGG_ERROR_STOPPED);
     vgg_cli_skipped_sum(&report.skipped);
     if (trained == VGG_ERROR_STOPPED) {
         if (!o->quiet && report.begun)
@@ -152,6 +153,8 @@ static int run(vgg_cli_training *training) {
         return fail(trained, &error);
     if (!o->quiet)
         print_end(training, &result);
+    if (!written)
+        return VGG_CLI_FAILURE;
     return result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }
 

@@ -262,9 +262,9 @@ void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *ev
     page->spent += vgg_cli_now() - now;
 }
 
-void vgg_cli_train_page_end(vgg_cli_train_page *page, bool trained) {
+bool vgg_cli_train_page_end(vgg_cli_train_page *page, bool trained) {
     if (page == NULL)
-        return;
+        return true;
     bool wanted = trained && page->begun;
     if (wanted && page->pending && !page->failed)
         write_page(page);
@@ -272,5 +272,7 @@ void vgg_cli_train_page_end(vgg_cli_train_page *page, bool trained) {
         draw_results(page->training->options.folder);
     vgg_cli_thumbnails_free(page->thumbnails);
     vgg_cli_rendered_free(&page->rendered);
+    bool done = !page->failed;
     free(page);
+    return done;
 }

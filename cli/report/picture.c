@@ -7,12 +7,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cairo.h>
 
 #define FONT "sans-serif"
+/* Of a drawing. */
+#define SIDE_MOST 8192
+/* Seconds after which it is given up. */
+#define SECONDS_MOST 10
 
 typedef struct colour {
     double red, green, blue;
@@ -57,26 +62,41 @@ static void write_upwards(cairo_t *cairo, const char *text, double x, double y) 
     cairo_restore(cairo);
 }
 
-/* ---- files ---- */
+/* ---- pixels ---- */
 
-/* The surface's pixels are 32 bits each: nothing, red, green, blue. */
-static void save(cairo_surface_t *surface, const char *folder, const char *name) {
+/* Writes width, height and pixels of red, green and blue. The surface's pixels are 32 bits each:
+ * nothing, red, green, blue. */
+static void send(cairo_surface_t *surface, FILE *out) {
     cairo_surface_flush(surface);
-    vgg_image image = {.width = (size_t)cairo_image_surface_get_width(surface),
-                       .height = (size_t)cairo_image_surface_get_height(surface),
-                       .channels = 3};
+    size_t sides[2] = {(size_t)cairo_image_surface_get_width(surface),
+                       (size_t)cairo_image_surface_get_height(surface)};
     const unsigned char *rows = cairo_image_surface_get_data(surface);
     size_t stride = (size_t)cairo_image_surface_get_stride(surface);
+    if (rows == NULL)
+        return;
+    fwrite(sides, sizeof sides, 1, out);
+    for (size_t i = 0; i < sides[0] * sides[1]; i++) {
+        uint32_t pixel;
+        memcpy(&pixel, rows + i / sides[0] * stride + 4 * (i % sides[0]), 4);
+        const uint8_t colours[3] = {(uint8_t)(pixel >> 16), (uint8_t)(pixel >> 8), (uint8_t)pixel};
+        fwrite(colours, sizeof colours, 1, out);
+    }
+    fflush(out);
+}
+
+/* Saves what is sent, if it is whole. */
+static void receive(FILE *in, const char *folder, const char *name) {
+    vgg_image image = {.channels = 3};
+    size_t sides[2];
     char *path = NULL;
+    if (fread(sides, sizeof sides, 1, in) != 1 || sides[0] > SIDE_MOST || sides[1] > SIDE_MOST)
+        return;
+    image.width = sides[0];
+    image.height = sides[1];
     image.pixels = malloc(image.width * image.height * 3 + 1);
-    if (rows != NULL && image.pixels != NULL && asprintf(&path, "%s/%s", folder, name) >= 0) {
-        for (size_t i = 0; i < image.width * image.height; i++) {
-            uint32_t pixel;
-            memcpy(&pixel, rows + i / image.width * stride + 4 * (i % image.width), 4);
-            image.pixels[3 * i] = (uint8_t)(pixel >> 16);
-            image.pixels[3 * i + 1] = (uint8_t)(pixel >> 8);
-            image.pixels[3 * i + 2] = (uint8_t)pixel;
-        }
+    if (image.pixels != NULL &&
+        fread(image.pixels, 3, image.width * image.height, in) == image.width * image.height &&
+        asprintf(&path, "%s/%s", folder, name) >= 0) {
         vgg_image_save_png(&image, path, NULL);
         free(path);
     }
@@ -93,34 +113,54 @@ static cairo_surface_t *begin(double width, double height, cairo_t **cairo) {
     return surface;
 }
 
-static void end(cairo_surface_t *surface, cairo_t *cairo, const char *folder, const char *name) {
+static void end(cairo_surface_t *surface, cairo_t *cairo, FILE *out) {
     bool drawn = cairo_status(cairo) == CAIRO_STATUS_SUCCESS;
     cairo_destroy(cairo);
     if (drawn)
-        save(surface, folder, name);
+        send(surface, out);
     cairo_surface_destroy(surface);
 }
 
 /* ---- a process of its own ---- */
 
-/* Seconds after which it is given up. */
-#define SECONDS_MOST 10
+typedef void draw_function(const void *shown, FILE *out);
+
+/* In the child, which has nothing of its parent's open but `to`, so that the run's lock is not held
+ * by a drawing, and ends with it. */
+static void draw_and_exit(draw_function *draw, const void *shown, int to, pid_t parent) {
+    signal(SIGALRM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent || dup2(to, STDOUT_FILENO) < 0)
+        _exit(1);
+    close_range(STDERR_FILENO, ~0U, 0);
+    open("/dev/null", O_WRONLY); /* where Fontconfig complains */
+    alarm(SECONDS_MOST);
+    FILE *out = fdopen(STDOUT_FILENO, "w");
+    if (out != NULL)
+        draw(shown, out);
+    _exit(0);
+}
 
 /* Fontconfig, by which Cairo finds letters, crashes or turns in a circle without memory: that must
  * not be the end of a training. */
-static void draw_apart(void (*draw)(const void *shown, const char *folder), const void *shown,
-                       const char *folder) {
-    pid_t child = fork();
-    if (child == 0) {
-        signal(SIGALRM, SIG_DFL);
-        signal(SIGINT, SIG_DFL);
-        signal(SIGTERM, SIG_DFL);
-        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        dup2(nowhere, STDERR_FILENO); /* where Fontconfig complains */
-        alarm(SECONDS_MOST);
-        draw(shown, folder);
-        _exit(0);
-    }
+static void draw_apart(draw_function *draw, const void *shown, const char *folder,
+                       const char *name) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return;
+    pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        draw_and_exit(draw, shown, ends[1], parent);
+    close(ends[1]);
+    FILE *in = fdopen(ends[0], "r");
+    if (in == NULL)
+        close(ends[0]);
+    else if (child > 0)
+        receive(in, folder, name);
+    if (in != NULL)
+        fclose(in);
     while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
         continue;
     }
@@ -236,18 +276,18 @@ static void add_panel(void *user, const vgg_cli_chart *chart) {
     s->panels++;
 }
 
-static void draw_results(const void *shown, const char *folder) {
+static void draw_results(const void *shown, FILE *out) {
     const vgg_cli_run_facts *run = shown;
     sheet s = {0};
     if (run->epochs == 0)
         return;
     cairo_surface_t *surface = begin(2 * PANEL_WIDTH, 2 * PANEL_HEIGHT, &s.cairo);
     vgg_cli_each_chart(&run, 1, add_panel, &s);
-    end(surface, s.cairo, folder, "results.png");
+    end(surface, s.cairo, out);
 }
 
 void vgg_cli_results_picture(const vgg_cli_run_facts *run, const char *folder) {
-    draw_apart(draw_results, run, folder);
+    draw_apart(draw_results, run, folder, "results.png");
 }
 
 /* ---- the matrix ---- */
@@ -336,7 +376,7 @@ static double widest_name(const table *t) {
     return fmin(widest, 260);
 }
 
-static void draw_confusion(const void *shown, const char *folder) {
+static void draw_confusion(const void *shown, FILE *out) {
     const vgg_scores *scores = shown;
     size_t classes = vgg_scores_class_count(scores);
     table t = {.scores = scores, .classes = classes};
@@ -350,11 +390,11 @@ static void draw_confusion(const void *shown, const char *folder) {
         cairo_t *cairo;
         cairo_surface_t *surface = begin(fmax(t.left + side + 24, 420), t.top + side + 24, &cairo);
         draw_table(cairo, &t);
-        end(surface, cairo, folder, "confusion.png");
+        end(surface, cairo, out);
     }
     free(t.counts);
 }
 
 void vgg_cli_confusion_picture(const vgg_scores *scores, const char *folder) {
-    draw_apart(draw_confusion, scores, folder);
+    draw_apart(draw_confusion, scores, folder, "confusion.png");
 }

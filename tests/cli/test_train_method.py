@@ -139,9 +139,9 @@ def test_few_pictures_have_a_recipe(small_pictures, tmp_path):
     kept = notes(tmp_path / "run/last.safetensors")
     assert kept["options.schedule"] == "one-cycle" and kept["options.resized-crop"] == "0.35"
     out = vgg("train", small_pictures, "-o", tmp_path / "run", "--resume", "--epochs", 2).out
-    assert "recipe" not in out and "learning rate 0.02 (one-cycle)" in out
+    assert "recipe" not in out and "learning rate 0.04 (one-cycle)" in out
     many = vgg("train", small_pictures, "--dry-run", "-o", tmp_path / "x").out
-    assert "training  100 epochs in batches of 32, learning rate 0.02 (one-cycle)" in many
+    assert "training  100 epochs in batches of 32, learning rate 0.04 (one-cycle)" in many
     same = vgg("train", small_pictures, "--dry-run", "-o", tmp_path / "x", "--recipe", "small").out
     assert "training  100 epochs" in same and "chosen because" not in same
     for own in (("--recipe", "none"), ("--lr", 0.005), ("--schedule", "constant"),
@@ -229,17 +229,21 @@ def test_dry_run(pictograms, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def files_of(run):
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.rglob("*") if path.is_file()}
+
+
 def test_dry_run_beside_a_run(pictograms, trained, tmp_path):
     """It looks at the folder, whoever has it in hand, and leaves all as it is."""
     run = shutil.copytree(trained, tmp_path / "run")
     (run / ".checkpoint-99-last.safetensors").write_text("left")
-    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.iterdir()}
+    before = files_of(run)
     with open(run / ".lock", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "would take" in vgg("train", pictograms, "-o", run, *TINY, "--dry-run", "--overwrite").out
         assert "would take" in vgg("train", pictograms, "-o", run, "--dry-run", "--resume").out
         assert "holds a run already" in complaint("train", pictograms, "-o", run, *TINY, "--dry-run")
-    assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.iterdir()}
+    assert before == files_of(run)
 
 
 def test_notes_in_advance(pictograms, tmp_path):

@@ -35,6 +35,7 @@ INIT(loader_options)
 INIT(predictor_options)
 INIT(eval_options)
 INIT(scores_options)
+INIT(scores_read_options)
 INIT(train_options)
 INIT(rate_options)
 INIT(run_options)
@@ -217,6 +218,14 @@ static vgg_status use_scores(const void *options, vgg_error *error) {
     return status;
 }
 
+static vgg_status use_scores_read(const void *options, vgg_error *error) {
+    vgg_scores *scores = NULL;
+    write_text(in_folder("scores.csv"), "truth,predicted\nA,B\nB,B\n");
+    vgg_status status = vgg_scores_read(in_folder("scores.csv"), options, &scores, error);
+    vgg_scores_free(scores);
+    return status;
+}
+
 static vgg_status use_run(const void *options, vgg_error *error) {
     vgg_run *run = NULL;
     vgg_status status = vgg_run_open(in_folder("run"), options, &run, error);
@@ -329,6 +338,7 @@ static const options_case options_cases[] = {
     ROW(predictor_options, sizeof(size_t), use_predictor),
     ROW(eval_options, sizeof(size_t), use_evaluate),
     ROW(scores_options, sizeof(size_t), use_scores),
+    ROW(scores_read_options, sizeof(size_t), use_scores_read),
     ROW(train_options, sizeof(size_t), use_train),
     ROW(train_options, sizeof(size_t), use_trainer),
     ROW(rate_options, sizeof(size_t), use_find_rate),
