@@ -85,8 +85,10 @@ static void print_not_begun(const vgg_cli_training *training, const vgg_error *w
     char *command = vgg_cli_train_resume_command(training);
     vgg_cli_print_line("%s, before the first step; %s is as it was", where->message,
                        training->options.folder);
-    if (command != NULL)
-        printf("continue with:\n  %s\n", command);
+    if (command != NULL) {
+        printf("continue with:\n");
+        vgg_cli_print_command("  %s", command);
+    }
     free(command);
 }
 

@@ -111,11 +111,12 @@ static int write_files(const rate_search *search, const vgg_rate_suggestion *fou
 /* ---- the search ---- */
 
 static void print(const vgg_rate_suggestion *found) {
-    printf("learning rates to begin with, after %zu steps\n", found->steps);
-    printf("valley        %.2e   usually the best\n", found->valley);
-    printf("steep         %.2e   where the loss falls fastest\n", found->steep);
-    printf("minimum / 10  %.2e   a tenth of where the loss is least\n", found->minimum / 10);
-    printf("train with it: --lr %.2g\n", found->valley);
+    vgg_cli_print_line("learning rates to begin with, after %zu steps", found->steps);
+    vgg_cli_print_line("valley        %.2e   usually the best", found->valley);
+    vgg_cli_print_line("steep         %.2e   where the loss falls fastest", found->steep);
+    vgg_cli_print_line("minimum / 10  %.2e   a tenth of where the loss is least",
+                       found->minimum / 10);
+    vgg_cli_print_line("train with it: --lr %.2g", found->valley);
 }
 
 static int search_rates(vgg_cli_training *training, rate_search *search) {

@@ -145,13 +145,15 @@ static void print_network(const comparison *m, size_t i) {
 }
 
 static void print_test(const vgg_score_comparison *t) {
-    printf("\nof %zu pictures both are right on %zu and wrong on %zu;\n"
-           "the first alone is right on %zu, the second alone on %zu; they say different things of "
-           "%zu\n",
-           t->pictures, t->both_right, t->both_wrong, t->first_right, t->second_right, t->disagree);
-    printf("McNemar's test: p = %.4g (exact), p = %.4g (chi-square %.3f): %s\n", t->p_exact,
-           t->p_chi_square, t->chi_square,
-           t->p_exact < 0.05 ? "unlikely to be chance" : "may well be chance");
+    putchar('\n');
+    vgg_cli_print_line("of %zu pictures both are right on %zu and wrong on %zu;", t->pictures,
+                       t->both_right, t->both_wrong);
+    vgg_cli_print_line("the first alone is right on %zu, the second alone on %zu; they say "
+                       "different things of %zu",
+                       t->first_right, t->second_right, t->disagree);
+    vgg_cli_print_line("McNemar's test: p = %.4g (exact), p = %.4g (chi-square %.3f): %s",
+                       t->p_exact, t->p_chi_square, t->chi_square,
+                       t->p_exact < 0.05 ? "unlikely to be chance" : "may well be chance");
 }
 
 static void print_differences(const comparison *m) {

@@ -7,6 +7,7 @@
 #include "cli/clean_text.h"
 #include "cli/message.h"
 #include "cli/scores_shown.h"
+#include "cli/table.h"
 
 /* Of many classes those are shown that are recognised worst. */
 #define CLASSES_SHOWN 30
@@ -14,7 +15,8 @@
 #define NAME_WIDTH 24
 
 static void print_share(const char *title, double share, double low, double high) {
-    printf("%s %.2f %%  (95 %%: %.2f to %.2f)\n", title, 100 * share, 100 * low, 100 * high);
+    vgg_cli_print_line("%s %.2f %%  (95 %%: %.2f to %.2f)", title, 100 * share, 100 * low,
+                       100 * high);
 }
 
 static void print_figures(const vgg_cli_scores_shown *shown, const vgg_score_figures *f) {
@@ -23,13 +25,14 @@ static void print_figures(const vgg_cli_scores_shown *shown, const vgg_score_fig
     if (f->unreadable > 0)
         printf("skipped  %s\n", vgg_cli_count_text(count, f->unreadable));
     print_share("top-1   ", f->accuracy, f->accuracy_low, f->accuracy_high);
-    if (vgg_scores_class_count(shown->scores) > 5 && isfinite(f->top5))
+    if (vgg_scores_class_count(shown->scores) > VGG_CLI_TOP5_ABOVE && isfinite(f->top5))
         print_share("top-5   ", f->top5, f->top5_low, f->top5_high);
     if (isfinite(f->loss))
         printf("loss     %.4f\n", f->loss);
     if (isfinite(f->calibration_error))
-        printf("confidence %.2f %% on average, %.2f points off the accuracy (calibration error)\n",
-               100 * f->confidence, 100 * f->calibration_error);
+        vgg_cli_print_line("confidence %.2f %% on average, %.2f points off the accuracy "
+                           "(calibration error)",
+                           100 * f->confidence, 100 * f->calibration_error);
     if (shown->temperature > 0 && (shown->temperature < 1 || shown->temperature > 1))
         printf("temperature %.4f\n", shown->temperature);
     if (shown->part != NULL)
@@ -60,7 +63,7 @@ static const char *percent(char buffer[VGG_CLI_TEXT_SIZE], double share) {
 }
 
 /* The name in a column of its own; letters of UTF-8 may be several bytes, which printf counts. */
-static void print_name(const char *name) {
+static void print_name(FILE *rows, const char *name) {
     char clean[4 * NAME_WIDTH + 4];
     size_t columns = 0, at = 0;
     vgg_cli_clean_text(clean, sizeof clean, name);
@@ -71,18 +74,18 @@ static void print_name(const char *name) {
     }
     clean[at] = '\0';
     columns = columns > NAME_WIDTH ? NAME_WIDTH : columns;
-    printf("%s%*s", clean, (int)(NAME_WIDTH - columns), "");
+    fprintf(rows, "%s%*s", clean, (int)(NAME_WIDTH - columns), "");
 }
 
-static void print_class(const vgg_scores *scores, size_t class_index) {
+static void print_class(FILE *rows, const vgg_scores *scores, size_t class_index) {
     vgg_class_figures f = {.struct_size = sizeof f};
     char count[VGG_CLI_TEXT_SIZE], text[5][VGG_CLI_TEXT_SIZE];
     if (vgg_scores_class(scores, class_index, &f, NULL) != VGG_OK)
         return;
-    print_name(f.name);
-    printf(" %9s   %s  %s %s    %s  %s\n", vgg_cli_count_text(count, f.pictures),
-           percent(text[0], f.recall), percent(text[1], f.recall_low),
-           percent(text[2], f.recall_high), percent(text[3], f.precision), percent(text[4], f.f1));
+    print_name(rows, f.name);
+    fprintf(rows, " %9s   %s  %s %s    %s  %s\n", vgg_cli_count_text(count, f.pictures),
+            percent(text[0], f.recall), percent(text[1], f.recall_low),
+            percent(text[2], f.recall_high), percent(text[3], f.precision), percent(text[4], f.f1));
 }
 
 /* Classes that there is something to say of, in their order or, of many, the worst first. */
@@ -99,13 +102,18 @@ static bool print_classes(const vgg_scores *scores) {
     bool many = count > CLASSES_SHOWN;
     if (many)
         qsort(ranked, count, sizeof *ranked, compare);
-    printf("\n%-*s %9s   %7s  %15s    %7s  %7s\n", NAME_WIDTH, "class", "images", "acc. %",
-           "95 %    ", "prec. %", "F1 %");
+    vgg_cli_table table;
+    putchar('\n');
+    vgg_cli_table_begin(&table);
+    fprintf(table.rows, "%-*s %9s   %7s  %15s    %7s  %7s\n", NAME_WIDTH, "class", "images",
+            "acc. %", "95 %    ", "prec. %", "F1 %");
     for (size_t i = 0; i < count && i < CLASSES_SHOWN; i++) {
-        print_class(scores, ranked[i].number);
+        print_class(table.rows, scores, ranked[i].number);
     }
+    vgg_cli_table_end(&table);
     if (many)
-        printf("the %d of lowest accuracy of %zu; --format csv has all\n", CLASSES_SHOWN, count);
+        vgg_cli_print_line("the %d of lowest accuracy of %zu; --format csv has all", CLASSES_SHOWN,
+                           count);
     free(ranked);
     return true;
 }

@@ -6,16 +6,22 @@
 
 #include "cli/clean_text.h"
 #include "cli/terminal.h"
+#include "cli/wrap.h"
 
-/* The rows, filled with blanks to the width of the longest, one each `stride` bytes. One more row
- * is not shown: GAP where the table has a gap between its columns. */
+/* The rows, filled with blanks to the width of the longest, one each `stride` bytes, a byte for
+ * each column of the terminal. One more row is not shown: GAP where the table has a gap between its
+ * columns. */
 typedef struct grid {
+    const char *text;
     char *cells;
     size_t rows, width, stride;
 } grid;
 
 #define GAP ' '
 #define NO_GAP '|'
+/* In place of a letter that is no byte of ASCII, and of the second column of a wide one. */
+#define LETTER '\1'
+#define WIDE '\2'
 
 static char *row_of(const grid *g, size_t row) {
     return g->cells + row * g->stride;
@@ -38,12 +44,45 @@ static bool is_blank(const grid *g, size_t column) {
     return blank;
 }
 
+/* The bytes of a letter and of the marks that are put on it. */
+static size_t letter_bytes(const char *text) {
+    bool control;
+    size_t bytes = vgg_cli_letter(text, &control);
+    while ((unsigned char)text[bytes] >= 0x80) {
+        size_t more = vgg_cli_letter(text + bytes, &control);
+        if (vgg_cli_columns(text + bytes, more) > 0)
+            break;
+        bytes += more;
+    }
+    return bytes;
+}
+
+/* The cells of a line, whose number is returned; they may be NULL. */
+static size_t fill(char *cells, const char *line) {
+    size_t column = 0;
+    for (size_t bytes; *line != '\n' && *line != '\0'; line += bytes) {
+        bytes = letter_bytes(line);
+        size_t columns = vgg_cli_columns(line, bytes);
+        if (cells != NULL && columns > 0) {
+            memset(cells + column, WIDE, columns);
+            cells[column] = bytes > 1 || (unsigned char)*line >= 0x80 ? LETTER : *line;
+        }
+        column += columns;
+    }
+    return column;
+}
+
+static const char *next_line(const char *line) {
+    size_t length = strcspn(line, "\n");
+    return line + length + (line[length] != '\0');
+}
+
 static bool create(grid *g, const char *text) {
-    *g = (grid){0};
-    for (const char *row = text; *row != '\0'; g->rows++) {
-        size_t length = strcspn(row, "\n");
-        g->width = length > g->width ? length : g->width;
-        row += length + (row[length] != '\0');
+    *g = (grid){.text = text};
+    for (const char *line = text; *line != '\0'; g->rows++) {
+        size_t columns = fill(NULL, line);
+        g->width = columns > g->width ? columns : g->width;
+        line = next_line(line);
     }
     g->stride = g->width + 1;
     g->cells = malloc((g->rows + 1) * g->stride);
@@ -51,9 +90,8 @@ static bool create(grid *g, const char *text) {
         return false;
     memset(g->cells, ' ', (g->rows + 1) * g->stride);
     for (size_t r = 0; r < g->rows; r++) {
-        size_t length = strcspn(text, "\n");
-        memcpy(row_of(g, r), text, length);
-        text += length + (text[length] != '\0');
+        fill(row_of(g, r), text);
+        text = next_line(text);
     }
     /* One blank may stand within a column. */
     for (size_t c = 0; c < g->width; c++) {
@@ -96,14 +134,33 @@ static size_t column_end(const grid *g, size_t from) {
     return from;
 }
 
-static void print_row(const char *row, size_t first, size_t from, size_t to) {
+/* The cells of a row from `from` on, whose letters stand in the line. */
+static void print_cells(const char *row, const char *line, size_t from, size_t to) {
+    for (size_t c = 0; c < to; c++) {
+        size_t bytes = 0;
+        if (row[c] == LETTER) {
+            while ((bytes = letter_bytes(line)) == 1 && (unsigned char)*line < 0x80) {
+                line++;
+            }
+        }
+        if (c >= from && row[c] == LETTER)
+            printf("%.*s", (int)bytes, line);
+        else if (c >= from && row[c] != WIDE)
+            putchar(row[c]);
+        line += bytes;
+    }
+}
+
+static void print_row(const char *row, const char *line, size_t first, size_t from, size_t to) {
     while (to > from && row[to - 1] == ' ') {
         to--;
     }
     while (to == from && first > 0 && row[first - 1] == ' ') {
         first--;
     }
-    printf("%.*s%.*s\n", (int)first, row, (int)(to - from), row + from);
+    print_cells(row, line, 0, first);
+    print_cells(row, line, from, to);
+    putchar('\n');
 }
 
 static void print_blocks(const grid *g, size_t width) {
@@ -117,8 +174,10 @@ static void print_blocks(const grid *g, size_t width) {
         }
         if (from > 0)
             putchar('\n');
+        const char *line = g->text;
         for (size_t r = 0; r < g->rows; r++) {
-            print_row(row_of(g, r), first, from, to);
+            print_row(row_of(g, r), line, first, from, to);
+            line = next_line(line);
         }
         first = column_end(g, 0);
         from = to;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 typedef struct vgg_cli_table {
-    FILE *rows; /* where the rows are to be written, in ASCII */
+    FILE *rows; /* where the rows are to be written */
     char *text;
     size_t size;
 } vgg_cli_table;

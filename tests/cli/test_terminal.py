@@ -233,6 +233,22 @@ def test_measures_keep_their_columns(columns, more):
 
 
 @WIDTHS
+def test_figures_of_classes_keep_their_columns(columns, pictograms, tmp_path):
+    named = shutil.copytree(pictograms, tmp_path / "named")
+    for part in ("train", "validation"):
+        (named / part / "circle").rename(named / part / "Kreis \u00e4\u00f6\u00fc")
+    vgg("train", named, "-o", tmp_path / "run", *TINY, "--epochs", 1)
+    line = ("eval", "--model", tmp_path / "run" / "last.safetensors", named)
+    lines = looked_at(*line, columns=columns, LC_ALL="C.UTF-8")
+    assert max(map(len, lines)) <= columns
+    rows = [row for row in lines if re.match("Kreis \u00e4\u00f6\u00fc  +[12]|cross +[12] ", row)]
+    assert len(rows) >= 2 and len({re.search(r" \d", row).start() for row in rows}) == 1
+    words = sorted(vgg(*line, env={"LC_ALL": "C.UTF-8"}).out.split())
+    seen = " ".join(lines).split()
+    assert [word for word in words if seen.count(word) < words.count(word)] == []
+
+
+@WIDTHS
 def test_inspection_wraps(columns, model):
     lines = looked_at("inspect", model, columns=columns, NO_COLOR="1")
     assert too_long(lines[1:], columns) == []
