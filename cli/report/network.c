@@ -153,7 +153,13 @@ static void write_command(FILE *out, const vgg_cli_run_facts *run) {
 
 void vgg_cli_configuration(FILE *out, const vgg_cli_run_facts *const *runs, size_t count) {
     vgg_cli_section_begin(out, "configuration", "Configuration");
-    fputs("<p class=\"hint\">The command that repeats it:</p>\n", out);
+    bool noted = false;
+    for (size_t r = 0; r < count; r++) {
+        noted = noted || vgg_cli_run_fact(runs[r], NULL, "command") != NULL;
+    }
+    fputs(noted ? "<p class=\"hint\">The command that repeats it:</p>\n"
+                : "<p class=\"hint\">Runs of version 0.1 do not note it.</p>\n",
+          out);
     for (size_t r = 0; r < count; r++) {
         write_command(out, runs[r]);
     }
