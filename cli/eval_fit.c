@@ -1,4 +1,5 @@
 /* vgg eval --fit-temperature. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,14 +7,14 @@
 #include "cli/eval.h"
 #include "cli/message.h"
 
-/* Whether a checkpoint beside the file has its sum. */
+/* Whether a checkpoint beside the file has its sum, or may have it. */
 static bool is_of_run(const char *path) {
     const char *slash = strrchr(path, '/');
     char *beside;
     if (asprintf(&beside, "%.*scheckpoint.txt", slash == NULL ? 0 : (int)(slash + 1 - path), path) <
         0)
         return true;
-    bool there = access(beside, F_OK) == 0;
+    bool there = access(beside, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
     free(beside);
     return there;
 }

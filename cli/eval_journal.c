@@ -99,7 +99,7 @@ static bool read_part(vgg_cli_journal *journal, const char *const *class_names) 
 static bool read_out(vgg_cli_journal *journal, const char *out, const char *const *class_names) {
     vgg_scores_read_options options;
     vgg_error error;
-    if (access(out, F_OK) != 0)
+    if (access(out, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return true;
     vgg_scores_read_options_init(&options, sizeof options);
     options.class_names = class_names;
