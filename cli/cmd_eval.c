@@ -34,8 +34,8 @@ static bool goes_together(const vgg_cli_eval_options *o) {
         wrong = "--compare: expected two models, --model A --model B";
     else if (o->fit_temperature && o->predictions != NULL)
         wrong = "--fit-temperature: does not go with --predictions";
-    else if (o->compare && (o->predictions != NULL || o->fit_temperature))
-        wrong = "--compare: goes with neither --predictions nor --fit-temperature";
+    else if (o->compare && (o->predictions != NULL || o->fit_temperature || o->page != NULL))
+        wrong = "--compare: goes with none of --predictions, --fit-temperature and --report";
     if (wrong != NULL)
         vgg_cli_complain("eval", "%s", wrong);
     return wrong == NULL;

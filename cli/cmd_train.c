@@ -14,6 +14,10 @@ static int check_options(const vgg_cli_train_options *o) {
         vgg_cli_complain("train", "--resume and --overwrite: expected one of them");
         return VGG_CLI_USAGE;
     }
+    if (o->dry_run && o->find_rate) {
+        vgg_cli_complain("train", "--dry-run and --find-rate: expected one of them");
+        return VGG_CLI_USAGE;
+    }
     const char *start = o->recipe != NULL ? "recipe" : o->from != NULL ? "from" : "init-from";
     if (o->resume && (o->recipe != NULL || o->from != NULL || o->init_from != NULL)) {
         vgg_cli_complain("train", "--%s: is for a new run; one that is continued has its own",

@@ -129,7 +129,14 @@ bool vgg_cli_journal_read(vgg_cli_journal *journal, const char *out, bool resume
         return true;
     if (!read_part(journal, class_names))
         return false;
-    return journal->count > 0 || read_out(journal, out, class_names);
+    if (journal->count > 0)
+        return true;
+    /* Nothing whole is in OUT.part: it is begun anew. */
+    free(journal->offsets);
+    journal->offsets = NULL;
+    vgg_scores_free(journal->earlier);
+    journal->earlier = NULL;
+    return read_out(journal, out, class_names);
 }
 
 bool vgg_cli_journal_take(vgg_cli_journal *journal, const char *name, size_t truth,

@@ -110,13 +110,16 @@ static int write_files(const rate_search *search, const vgg_rate_suggestion *fou
 
 /* ---- the search ---- */
 
-static void print(const vgg_rate_suggestion *found) {
+static void print(const vgg_cli_train_options *o, const vgg_rate_suggestion *found) {
     vgg_cli_print_line("learning rates to begin with, after %zu steps", found->steps);
     vgg_cli_print_line("valley        %.2e   usually the best", found->valley);
     vgg_cli_print_line("steep         %.2e   where the loss falls fastest", found->steep);
     vgg_cli_print_line("minimum / 10  %.2e   a tenth of where the loss is least",
                        found->minimum / 10);
-    vgg_cli_print_line("train with it: --lr %.2g", found->valley);
+    /* A rate that is given is a recipe of one's own, unless the one that was measured is named. */
+    bool named = o->recipe != NULL && strcmp(o->recipe, "none") != 0;
+    vgg_cli_print_line("train with it: %s%s%s--lr %.2g", named ? "--recipe " : "",
+                       named ? o->recipe : "", named ? " " : "", found->valley);
 }
 
 static int search_rates(vgg_cli_training *training, rate_search *search) {
@@ -144,7 +147,7 @@ static int search_rates(vgg_cli_training *training, rate_search *search) {
     if (status != VGG_OK)
         vgg_cli_complain("train", "%s", error.message);
     if (status == VGG_OK && !training->options.quiet)
-        print(&found);
+        print(&training->options, &found);
     int done = status == VGG_OK              ? write_files(search, &found, training)
                : status == VGG_ERROR_STOPPED ? VGG_CLI_STOPPED
                                              : VGG_CLI_FAILURE;

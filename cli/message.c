@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
@@ -70,8 +71,12 @@ bool vgg_cli_flush_output(const char *command) {
         vgg_cli_complain(command, "out of memory for the output");
         return false;
     }
+    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return true;
+    /* What was written earlier has left no reason; another letter meets the same one. */
+    if (errno == 0 && write(STDOUT_FILENO, "\n", 1) == 1)
+        errno = 0;
     vgg_cli_complain(command, "cannot write to standard output%s%s", errno != 0 ? ": " : "",
                      errno != 0 ? strerror(errno) : "");
     clearerr(stdout);

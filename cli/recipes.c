@@ -134,7 +134,8 @@ static bool concerns_network(const char *name) {
 static bool is_chosen(vgg_cli_train_options *o) {
     static const char *const names[] = {"arch", "lr", "optimizer", "schedule"};
     vgg_cli_option options[OPTIONS];
-    bool chosen = o->recipe != NULL || o->from != NULL || o->init_from != NULL;
+    bool chosen = o->recipe != NULL || o->from != NULL || o->init_from != NULL ||
+                  (o->given.batch_norm && !o->batch_norm);
     all_options(o, options);
     for (size_t i = 0; i < OPTIONS; i++) {
         for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
@@ -154,13 +155,25 @@ void vgg_cli_recipe_choose(vgg_cli_train_options *o, const vgg_suggestion *sugge
         o->epochs = suggestion->epochs;
 }
 
+static bool is_given(const vgg_cli_option options[OPTIONS], const char *name) {
+    size_t i = 0;
+    while (strcmp(options[i].name, name) != 0) {
+        i++;
+    }
+    return *options[i].given;
+}
+
 void vgg_cli_recipe_apply(vgg_cli_train_options *o) {
     vgg_cli_option options[OPTIONS];
     if (o->recipe == NULL)
         return;
     all_options(o, options);
+    /* Views that are cut otherwise are no random parts of the whole picture. */
+    bool cut = is_given(options, "crop") || is_given(options, "scale-jitter");
     for (const recipe_option *part = contents_of(o->recipe); part->name != NULL; part++) {
         if (o->from != NULL && concerns_network(part->name))
+            continue;
+        if (cut && strcmp(part->name, "resized-crop") == 0)
             continue;
         for (size_t i = 0; i < OPTIONS; i++) {
             if (strcmp(options[i].name, part->name) == 0)

@@ -24,6 +24,8 @@ static void print_figures(const vgg_cli_scores_shown *shown, const vgg_score_fig
     printf("images   %s\n", vgg_cli_count_text(count, f->pictures));
     if (f->unreadable > 0)
         printf("skipped  %s\n", vgg_cli_count_text(count, f->unreadable));
+    if (f->pictures == 0)
+        return;
     print_share("top-1   ", f->accuracy, f->accuracy_low, f->accuracy_high);
     if (vgg_scores_class_count(shown->scores) > VGG_CLI_TOP5_ABOVE && isfinite(f->top5))
         print_share("top-5   ", f->top5, f->top5_low, f->top5_high);

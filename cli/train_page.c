@@ -28,6 +28,7 @@ struct vgg_cli_train_page {
     bool pending;              /* an epoch came after the page was written */
     bool failed;               /* it cannot be written, which was said */
     bool views;                /* are drawn, or were */
+    bool drawn;                /* confusion.png is of the best epoch */
 };
 
 /* ---- run.json ---- */
@@ -184,7 +185,8 @@ static double left(const vgg_cli_train_page *page) {
     return fmax(SHARE_MOST * (vgg_cli_now() - page->began), SECONDS_FREE) - page->spent;
 }
 
-static void render(vgg_cli_train_page *page, const vgg_train_event *event) {
+/* The best epoch is always rendered; its pictures take time, and are drawn when the page is due. */
+static void render(vgg_cli_train_page *page, const vgg_train_event *event, bool due) {
     char part[VGG_CLI_TEXT_SIZE];
     double allowed = left(page);
     if (event->scores == NULL || (!event->best && page->rendered.sections != NULL))
@@ -194,7 +196,9 @@ static void render(vgg_cli_train_page *page, const vgg_train_event *event) {
             vgg_cli_thumbnails_create((const vgg_dataset *const[]){page->training->validation}, 1);
     bool pictures = page->thumbnails != NULL &&
                     vgg_cli_thumbnails_begin(page->thumbnails, event->scores, allowed);
-    vgg_cli_confusion_picture(event->scores, page->training->options.folder);
+    page->drawn = due;
+    if (due)
+        vgg_cli_confusion_picture(event->scores, page->training->options.folder);
     snprintf(part, sizeof part, "validation, after epoch %zu", event->epoch);
     vgg_cli_render(&page->rendered,
                    &(vgg_cli_evaluation){.part = part,
@@ -225,6 +229,15 @@ static void draw_results(const char *folder) {
     vgg_cli_run_facts_free(&facts);
 }
 
+/* Of another epoch than the page it would mislead. */
+static void remove_confusion(const char *folder) {
+    char *path = NULL;
+    if (asprintf(&path, "%s/confusion.png", folder) < 0)
+        return;
+    unlink(path);
+    free(path);
+}
+
 vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training) {
     vgg_cli_train_page *page = calloc(1, sizeof *page);
     if (page == NULL)
@@ -234,6 +247,7 @@ vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training) {
     if (training->options.resume) {
         vgg_cli_rendered_read(&page->rendered, training->options.folder);
         page->views = true;
+        page->drawn = true;
     }
     return page;
 }
@@ -253,11 +267,12 @@ void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *ev
         page->views = true;
     }
     if (event->type == VGG_EVENT_EPOCH) {
+        bool due = left(page) > 0 || event->epoch == event->epochs;
         page->pending = true;
-        if (left(page) > 0 || event->epoch == event->epochs) {
-            render(page, event);
+        if (due || event->best)
+            render(page, event, due);
+        if (due)
             write_page(page);
-        }
     }
     page->spent += vgg_cli_now() - now;
 }
@@ -270,6 +285,8 @@ bool vgg_cli_train_page_end(vgg_cli_train_page *page, bool trained) {
         write_page(page);
     if (wanted && !page->failed)
         draw_results(page->training->options.folder);
+    if (wanted && page->rendered.sections != NULL && !page->drawn)
+        remove_confusion(page->training->options.folder);
     vgg_cli_thumbnails_free(page->thumbnails);
     vgg_cli_rendered_free(&page->rendered);
     bool done = !page->failed;

@@ -67,6 +67,8 @@ int vgg_cli_train_take_start(vgg_cli_training *training, const char *const *name
         vgg_dataset_free(training->train);
         vgg_dataset_free(training->validation);
         training->train = training->validation = NULL;
+        vgg_string_free(training->split);
+        training->split = NULL;
         return vgg_cli_train_open_data(training);
     }
     training->new_head = true;

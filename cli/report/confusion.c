@@ -4,6 +4,7 @@
 
 #include "cli/report/html.h"
 #include "cli/report/report.h"
+#include "cli/scores_shown.h"
 
 /* A table of more classes is read by nobody: its pairs are listed, and the classes that are
  * confused most have the table. */
@@ -60,6 +61,8 @@ static void choose(matrix *m) {
 static bool fill(matrix *m, const vgg_cli_evaluation *evaluation) {
     size_t classes = vgg_scores_class_count(evaluation->scores);
     *m = (matrix){.evaluation = evaluation, .classes = classes};
+    if (classes > VGG_CLI_MATRIX_CLASSES)
+        return false;
     m->counts = calloc(classes, classes * sizeof *m->counts);
     m->shown = calloc(classes, sizeof *m->shown);
     if (m->counts == NULL || m->shown == NULL)

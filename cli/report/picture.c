@@ -13,6 +13,8 @@
 
 #include <cairo.h>
 
+#include "cli/scores_shown.h"
+
 #define FONT "sans-serif"
 /* Of a drawing. */
 #define SIDE_MOST 8192
@@ -380,6 +382,8 @@ static void draw_confusion(const void *shown, FILE *out) {
     const vgg_scores *scores = shown;
     size_t classes = vgg_scores_class_count(scores);
     table t = {.scores = scores, .classes = classes};
+    if (classes > VGG_CLI_MATRIX_CLASSES)
+        return;
     t.shown = classes < CLASSES_MOST ? classes : CLASSES_MOST;
     t.cell = fmax(fmin(44, 1100 / (double)t.shown), 11);
     t.counts = calloc(classes, classes * sizeof *t.counts);

@@ -110,7 +110,8 @@ void vgg_cli_rendered_free(vgg_cli_rendered *rendered) {
 static void describe_state(const vgg_cli_run_facts *run, char text[2 * TEXT]) {
     const char *wanted = vgg_cli_run_fact(run, "options", "epochs");
     char time[VGG_CLI_TEXT_SIZE];
-    size_t length = (size_t)snprintf(text, 2 * TEXT, "%zu%s%s epoch%s", run->epochs,
+    /* What run.json says may be anything. */
+    size_t length = (size_t)snprintf(text, 2 * TEXT, "%zu%s%.40s epoch%s", run->epochs,
                                      wanted != NULL ? " of " : "", wanted != NULL ? wanted : "",
                                      run->epochs == 1 && wanted == NULL ? "" : "s");
     if (isfinite(run->seconds))

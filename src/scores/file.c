@@ -180,6 +180,8 @@ static vgg_score_kind kind_of(const vgg_score_file *file) {
 static vgg_status find_class(const vgg_score_file *file, const vgg_score_labels *labels,
                              const vgg_score_line *line, const char *text, size_t *class_index,
                              vgg_error *error) {
+    if (file->numbered && vgg_score_number(text, class_index) && *class_index < labels->count)
+        return VGG_OK;
     *class_index = vgg_score_labels_find(labels, text);
     if (*class_index < labels->count)
         return VGG_OK;

@@ -30,6 +30,7 @@ typedef struct vgg_score_file {
     size_t row_capacity; /* in rows */
     bool kind_said;
     vgg_score_kind kind; /* where it is said */
+    bool numbered; /* truths and predictions are numbers of classes, whatever these are called */
 } vgg_score_file;
 
 void vgg_score_file_free(vgg_score_file *file);

@@ -245,6 +245,11 @@ static vgg_status name_classes(npz_reading *r, vgg_error *error) {
     return VGG_OK;
 }
 
+static bool is_number(const npz_reading *r, int role) {
+    char kind = r->names[role] == NULL ? 'i' : r->arrays[role].type[1];
+    return kind != 'U' && kind != 'S';
+}
+
 static vgg_status read_arrays(npz_reading *r, vgg_error *error) {
     vgg_status status = find_arrays(r, error);
     if (status == VGG_OK)
@@ -257,6 +262,7 @@ static vgg_status read_arrays(npz_reading *r, vgg_error *error) {
     }
     if (status == VGG_OK)
         status = name_classes(r, error);
+    r->file.numbered = is_number(r, TRUTH) && is_number(r, PREDICTED);
     return status == VGG_OK ? add_pictures(r, error) : status;
 }
 

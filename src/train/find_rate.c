@@ -235,7 +235,7 @@ static vgg_status find(search *s, vgg_model *model, const vgg_dataset *train,
     options.folder = NULL;
     options.run = NULL;
     options.callback = NULL;
-    options.tensorboard = options.histograms = options.scores = false;
+    options.tensorboard = options.histograms = options.scores = options.cache_features = false;
     status = vgg_trainer_create(model, train, NULL, &options, &s->trainer, error);
     return status == VGG_OK ? try_rates(s, error) : status;
 }

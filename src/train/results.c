@@ -30,12 +30,15 @@ static vgg_status fail(const vgg_results *results, vgg_error *error) {
 
 /* ---- what is kept ---- */
 
+/* Or the beginning of ours, whose writing was interrupted. */
+static bool is_ours(const char *text, size_t size) {
+    return strncmp(text, FIRST_LINE, vgg_size_min(size, sizeof FIRST_LINE - 1)) == 0;
+}
+
 /* How many bytes of the text are its first line and whole rows of the first `epochs` epochs, in
  * whose last *seconds had passed. */
 static size_t kept_bytes(const char *text, size_t epochs, double *seconds) {
     size_t first = sizeof FIRST_LINE - 1, kept = first;
-    if (strncmp(text, FIRST_LINE, first) != 0)
-        return 0;
     for (const char *row = text + first, *end; (end = strchr(row, '\n')) != NULL; row = end + 1) {
         char *comma;
         if (strtoull(row, &comma, 10) > epochs || *comma != ',')
@@ -61,9 +64,15 @@ static vgg_status read_kept(vgg_results *results, size_t epochs, size_t *kept, v
         return vgg_fail_memory(error, results->path, size);
     }
     text[size] = '\0';
-    *kept = kept_bytes(text, epochs, &results->before);
+    if (!is_ours(text, size))
+        status =
+            vgg_fail(error, VGG_ERROR_FORMAT,
+                     "%s: is another table than that of a run, and would be lost; move it away",
+                     results->path);
+    else if (size >= sizeof FIRST_LINE - 1)
+        *kept = kept_bytes(text, epochs, &results->before);
     vgg_free(text);
-    return VGG_OK;
+    return status;
 }
 
 /* ---- the file ---- */

@@ -272,7 +272,7 @@ def test_compare_of_other_classes(tmp_path):
     (["--resume"], "--resume: needs --predictions"),
     (["-o", "x.safetensors"], "--out: is for the model of --fit-temperature"),
     (["--compare"], "--compare: expected two models"),
-    (["--model", "x", "--compare", "--predictions", "x.csv"], "--compare: goes with neither"),
+    (["--model", "x", "--compare", "--predictions", "x.csv"], "--compare: goes with none"),
     (["--fit-temperature", "--predictions", "x.csv"], "does not go with --predictions"),
 ])
 def test_options_that_do_not_go_together(model, pictograms, arguments, says):
@@ -282,3 +282,19 @@ def test_options_that_do_not_go_together(model, pictograms, arguments, says):
 def test_endings_of_predictions(model, pictograms, tmp_path):
     line = complaint("eval", "--model", model, pictograms, "--predictions", tmp_path / "out.txt")
     assert "expected .csv or .npz" in line
+
+
+def test_classes_called_by_numbers(tmp_path):
+    """In NumPy's files classes are numbers of their own, whatever the classes are called."""
+    data = tmp_path / "data"
+    vgg("generate", data, "--train", 3, "--validation", 2, "--size", 16, "--seed", 5)
+    for part in ("train", "validation"):
+        for folder, name in zip(sorted((data / part).iterdir()), ("1", "10", "2", "3", "4", "5", "6", "7", "8", "9")):
+            folder.rename(folder.parent / name)
+    vgg("train", data, "-o", tmp_path / "run", "--arch", "4,M/8", "--epochs", 1, "--input", 16)
+    shown = []
+    for ending in ("csv", "npz"):
+        kept = tmp_path / f"scores.{ending}"
+        vgg("eval", "--model", tmp_path / "run", data, "--predictions", kept)
+        shown.append(json.loads(vgg("score", kept, "--format", "json").out)["confusion"])
+    assert shown[0] == shown[1]

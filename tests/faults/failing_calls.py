@@ -285,7 +285,8 @@ def resumed(place, command):
         yield f"cannot go on: {complaint}"
         return
     found, good = contents(place.folder / "out"), place.good[words][1]
-    other = [name for name in {*found, *good} if not name.endswith(TIMED) and found.get(name) != good.get(name)]
+    other = [name for name in {*found, *good}
+             if not name.endswith(TIMED) and "/tensorboard/" not in name and found.get(name) != good.get(name)]
     if other:
         yield f"goes on to other files: {sorted(other)}"
 

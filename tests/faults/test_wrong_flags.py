@@ -61,7 +61,7 @@ from conftest import TINY, fails, names, run
         ("predict --model m", ["IMAGE is missing"]),
         ("generate", ["FOLDER is missing"]),
         ("generate x y", ['"y"']),
-        ("summary --arch D -- m x", ['"x"']),
+        ("inspect -- m x", ['"x"']),
         ("frobnicate", ["frobnicate", "vgg help"]),
         ("predcit m", ["predcit", "did you mean vgg predict?"]),
         ("help nothing", ["nothing", "vgg help"]),
