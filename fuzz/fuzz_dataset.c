@@ -1,42 +1,17 @@
 /* libFuzzer's entry for data sets. The first byte says what the rest is: a file of its own (a tar,
  * compressed or not, or a zip), two files of MNIST or CIFAR, parted where the next two bytes say,
  * or a table of labels beside pictures. What is opened is split, described and read. */
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "vgg/data.h"
 
 /* Pictures of a data set that are read. */
 enum { READ = 4 };
-
-static void insist(bool works) {
-    if (!works)
-        abort();
-}
-
-/* Below a folder of this process, in memory. */
-static const char *in_folder(const char *name) {
-    static char folder[] = "/dev/shm/vgg-fuzz-XXXXXX";
-    static char path[128];
-    static bool made;
-    if (!made) {
-        insist(mkdtemp(folder) != NULL);
-        made = true;
-    }
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void write_file(const char *name, const uint8_t *data, size_t size) {
-    int file = open(in_folder(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    insist(file >= 0 && write(file, data, size) == (ssize_t)size);
-    close(file);
-}
 
 static void read_part(const vgg_dataset *part) {
     vgg_error error = {0};

@@ -1,31 +1,11 @@
 /* libFuzzer's entry for files of scores: CSV, or NumPy's where it begins as a zip archive does.
  * What is read has figures, and is written. */
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "folder.h"
 #include "vgg/scores.h"
-
-static void insist(bool works) {
-    if (!works)
-        abort();
-}
-
-/* Below a folder of this process, in memory. */
-static const char *in_folder(const char *name) {
-    static char folder[] = "/dev/shm/vgg-fuzz-XXXXXX";
-    static char path[128];
-    static bool made;
-    if (!made) {
-        insist(mkdtemp(folder) != NULL);
-        made = true;
-    }
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void use(const vgg_scores *scores, const char *ending) {
     vgg_error error = {0};
@@ -46,16 +26,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool zip = size >= 2 && data[0] == 'P' && data[1] == 'K';
-    const char *path = in_folder(zip ? "in.npz" : "in.csv");
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    insist(file >= 0 && write(file, data, size) == (ssize_t)size);
-    close(file);
+    const char *in = zip ? "in.npz" : "in.csv";
+    write_file(in, data, size);
     vgg_scores_read_options options;
     vgg_scores_read_options_init(&options, sizeof options);
     options.rows = true;
     vgg_scores *scores = NULL;
     vgg_error error = {0};
-    vgg_status status = vgg_scores_read(path, &options, &scores, &error);
+    vgg_status status = vgg_scores_read(in_folder(in), &options, &scores, &error);
     insist(status == VGG_OK ? scores != NULL : scores == NULL && error.message[0] != '\0');
     if (scores != NULL)
         use(scores, zip ? ".npz" : ".csv");

@@ -58,12 +58,8 @@ static vgg_status read_kept(vgg_results *results, size_t epochs, size_t *kept, v
         return VGG_OK;
     if (status != VGG_OK)
         return status;
-    char *text = vgg_realloc(bytes, size + 1);
-    if (text == NULL) {
-        vgg_free(bytes);
-        return vgg_fail_memory(error, results->path, size);
-    }
-    text[size] = '\0';
+    char *text = (char *)bytes;
+    text[size] = '\0'; /* vgg_file_read leaves room for it */
     if (!is_ours(text, size))
         status =
             vgg_fail(error, VGG_ERROR_FORMAT,

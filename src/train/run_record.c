@@ -151,12 +151,8 @@ vgg_status vgg_run_record_read(const char *path, vgg_notes *record, vgg_error *e
         return VGG_OK;
     if (status != VGG_OK)
         return status;
-    char *text = vgg_realloc(bytes, size + 1);
-    if (text == NULL) {
-        vgg_free(bytes);
-        return vgg_fail_memory(error, path, size);
-    }
-    text[size] = '\0';
+    char *text = (char *)bytes;
+    text[size] = '\0'; /* vgg_file_read leaves room for it */
     status = parse(path, text, size, record, error);
     vgg_free(text);
     if (status != VGG_OK)
