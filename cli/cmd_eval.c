@@ -23,11 +23,19 @@ static void take_models(vgg_cli_eval_options *o, vgg_cli_option *options) {
     }
 }
 
+static bool ends_in(const char *path, const char *ending) {
+    size_t length = strlen(path), end = strlen(ending);
+    return length > end && strcmp(path + length - end, ending) == 0;
+}
+
 /* False, which is complained about, for options that do not go together. */
 static bool goes_together(const vgg_cli_eval_options *o) {
     const char *wrong = NULL;
     if (o->resume && o->predictions == NULL)
         wrong = "--resume: needs --predictions OUT, which the pictures that are done are in";
+    else if (o->predictions != NULL && !ends_in(o->predictions, ".csv") &&
+             !ends_in(o->predictions, ".npz"))
+        wrong = "--predictions: expected a name that ends in .csv or .npz";
     else if (o->out != NULL && !o->fit_temperature)
         wrong = "--out: is for the model of --fit-temperature, which is not given";
     else if (o->compare && o->models.count != 2)
@@ -203,13 +211,16 @@ static int report(const vgg_cli_eval_options *o, const char *path, vgg_model *mo
                   const vgg_cli_eval_data *data) {
     vgg_scores *scores = NULL;
     double images_per_s, started = vgg_cli_now();
+    const char *fitted = o->fit_temperature ? vgg_cli_eval_fit_file(o, model) : NULL;
+    if (o->fit_temperature && fitted == NULL)
+        return VGG_CLI_FAILURE;
     if (o->fit_temperature)
         vgg_model_set_temperature(model, 1, NULL);
     int status = vgg_cli_eval_measure(o, "measuring", model, data, &scores, &images_per_s);
     double seconds = vgg_cli_now() - started;
     bool fine = status == VGG_CLI_OK || status == VGG_CLI_SKIPPED;
     if (fine && o->fit_temperature)
-        fine = vgg_cli_eval_fit(o, model, scores);
+        fine = vgg_cli_eval_fit(fitted, model, scores);
     const vgg_cli_scores_shown shown = {.command = "eval",
                                         .scores = scores,
                                         .part = data->name,

@@ -47,8 +47,12 @@ int vgg_cli_eval_measure(const vgg_cli_eval_options *o, const char *title, const
 /* --compare. Returns the exit status. */
 int vgg_cli_eval_compare(const vgg_cli_eval_options *o, const char *path);
 
+/* Where --fit-temperature writes the model; NULL, which is complained about, where it must be
+ * said. */
+const char *vgg_cli_eval_fit_file(const vgg_cli_eval_options *o, const vgg_model *model);
+
 /* --fit-temperature: fits it on the scores, which have rows of the model's logits, writes it into
  * the model and divides the scores by it. False, which is complained about, when that failed. */
-bool vgg_cli_eval_fit(const vgg_cli_eval_options *o, vgg_model *model, vgg_scores *scores);
+bool vgg_cli_eval_fit(const char *path, vgg_model *model, vgg_scores *scores);
 
 #endif

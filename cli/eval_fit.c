@@ -19,8 +19,7 @@ static bool is_of_run(const char *path) {
     return there;
 }
 
-/* Where the model is written; NULL, which is complained about, where it must be said. */
-static const char *choose_file(const vgg_cli_eval_options *o, const vgg_model *model) {
+const char *vgg_cli_eval_fit_file(const vgg_cli_eval_options *o, const vgg_model *model) {
     const char *path = vgg_cli_model_file(o->source.path);
     if (o->out != NULL)
         return o->out;
@@ -39,13 +38,10 @@ static const char *choose_file(const vgg_cli_eval_options *o, const vgg_model *m
     return NULL;
 }
 
-bool vgg_cli_eval_fit(const vgg_cli_eval_options *o, vgg_model *model, vgg_scores *scores) {
+bool vgg_cli_eval_fit(const char *path, vgg_model *model, vgg_scores *scores) {
     vgg_score_figures before = {.struct_size = sizeof before}, after = before;
     double temperature;
     vgg_error error;
-    const char *path = choose_file(o, model);
-    if (path == NULL)
-        return false;
     vgg_status status = vgg_scores_figures(scores, &before, &error);
     if (status == VGG_OK)
         status = vgg_scores_fit_temperature(scores, &temperature, &error);

@@ -162,8 +162,23 @@ bool vgg_cli_journal_take(vgg_cli_journal *journal, const char *name, size_t tru
 
 /* ---- writing ---- */
 
+/* Whether the file is there, has something in it, and does not begin as one of ours does. */
+static bool is_of_others(const char *path) {
+    char begin[sizeof head - 1];
+    FILE *file = fopen(path, "rbe");
+    size_t got = file != NULL ? fread(begin, 1, sizeof begin, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    return memcmp(begin, head, got) != 0;
+}
+
 static bool write_head(vgg_cli_journal *journal) {
     uint64_t classes = journal->classes;
+    if (is_of_others(journal->path)) {
+        vgg_cli_complain("eval", "%s: is not of vgg eval, which would write there; move it away",
+                         journal->path);
+        return false;
+    }
     journal->file = fopen(journal->path, "wb");
     if (journal->file == NULL)
         return fail(journal, "open");

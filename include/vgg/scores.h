@@ -221,8 +221,8 @@ VGG_API vgg_status vgg_scores_select(const vgg_scores *scores, vgg_score_order o
 
 /* ---- calibration ---- */
 
-/* The temperature by which logits are divided so that the cross-entropy is least, from 0.01 to 100;
- * needs rows of logits. */
+/* The temperature by which logits are divided so that the cross-entropy is least; needs rows of
+ * logits. VGG_ERROR_NUMERIC when none from 0.01 to 100 is, as where every picture is right. */
 VGG_API vgg_status vgg_scores_fit_temperature(const vgg_scores *scores, double *temperature,
                                               vgg_error *error);
 /* Divides all logits by it, and computes again what follows from them; needs rows of logits. */

@@ -62,9 +62,17 @@ vgg_status vgg_scores_fit_temperature(const vgg_scores *scores, double *temperat
     vgg_status status = vgg_scores_need_logits(scores, "fitting a temperature", error);
     if (status == VGG_OK && scores->count == 0)
         status = vgg_fail(error, VGG_ERROR_ARGUMENT, "no pictures to fit a temperature on");
-    if (status == VGG_OK)
-        *temperature = 1 / find_b(scores);
-    return status;
+    if (status != VGG_OK)
+        return status;
+    /* Where all is right the loss falls without end as logits grow; where all is wrong it falls as
+     * they shrink. */
+    if (slope_at(scores, 1 / LEAST).first <= 0 || slope_at(scores, 1 / MOST).first >= 0)
+        return vgg_fail(error, VGG_ERROR_NUMERIC,
+                        "no temperature from %g to %g is the best for these %zu pictures, all of "
+                        "which are right or nearly none: it takes more of them, or harder ones",
+                        LEAST, MOST, scores->count);
+    *temperature = 1 / find_b(scores);
+    return VGG_OK;
 }
 
 vgg_status vgg_scores_cool(vgg_scores *scores, double temperature, vgg_error *error) {

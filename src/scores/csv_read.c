@@ -67,6 +67,9 @@ static bool is_other(const csv_reading *r, size_t column) {
     static const char *const others[] = {"confidence", "loss", "split", "part", "rank"};
     if (column == r->name || column == r->truth || column == r->predicted)
         return false;
+    /* The numbers of the rows, as pandas writes them. */
+    if (r->csv.fields[column][0] == '\0' || strncasecmp(r->csv.fields[column], "Unnamed:", 8) == 0)
+        return false;
     return vgg_text_find(r->csv.fields[column], others, sizeof others / sizeof *others) ==
            sizeof others / sizeof *others;
 }

@@ -280,8 +280,10 @@ def test_options_that_do_not_go_together(model, pictograms, arguments, says):
 
 
 def test_endings_of_predictions(model, pictograms, tmp_path):
-    line = complaint("eval", "--model", model, pictograms, "--predictions", tmp_path / "out.txt")
-    assert "expected .csv or .npz" in line
+    """Said before anything is measured."""
+    line = complaint("eval", "--model", model, pictograms, "--predictions", tmp_path / "out.txt", status=2)
+    assert "--predictions: expected a name that ends in .csv or .npz" in line
+    assert not any(path.name.startswith("out") for path in tmp_path.iterdir())
 
 
 def test_classes_called_by_numbers(tmp_path):
@@ -298,3 +300,16 @@ def test_classes_called_by_numbers(tmp_path):
         vgg("eval", "--model", tmp_path / "run", data, "--predictions", kept)
         shown.append(json.loads(vgg("score", kept, "--format", "json").out)["confusion"])
     assert shown[0] == shown[1]
+
+
+def test_the_index_of_a_table_is_no_class(tmp_path):
+    (tmp_path / "scores.csv").write_text(",label,cat,dog\n0,cat,0.9,0.1\n1,dog,0.2,0.8\n2,dog,0.4,0.6\n")
+    found = json.loads(vgg("score", tmp_path / "scores.csv", "--format", "json").out)
+    assert found["top1"] == 1 and len(found["confusion"]) == 2
+
+
+def test_files_of_others_are_left_alone(model, pictograms, tmp_path):
+    notes = tmp_path / "o.csv.part"
+    notes.write_text("my notes")
+    line = complaint("eval", "--model", model, pictograms, "--predictions", tmp_path / "o.csv")
+    assert "o.csv.part: is not of vgg eval" in line and notes.read_text() == "my notes"

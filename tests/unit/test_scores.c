@@ -237,16 +237,18 @@ static void temperature_is_the_best(void **state) {
     vgg_scores_free(scores);
 }
 
-static void temperatures_have_bounds(void **state) {
+static void no_temperature_is_best_where_all_is_right(void **state) {
     (void)state;
     vgg_scores *right = make(VGG_SCORE_LOGITS, true), *wrong = make(VGG_SCORE_LOGITS, true);
     vgg_error error;
-    double low, high;
+    double temperature = 7;
     add(right, "p", 0, 3, 0, 0);
     add(wrong, "p", 1, 3, 0, 0);
-    assert_ok(vgg_scores_fit_temperature(right, &low, &error), error);
-    assert_ok(vgg_scores_fit_temperature(wrong, &high, &error), error);
-    assert_true(low >= 0.01 && low < 0.1 && high > 99.9 && high <= 100);
+    assert_int_equal(vgg_scores_fit_temperature(right, &temperature, &error), VGG_ERROR_NUMERIC);
+    assert_contains(error.message,
+                    "no temperature from 0.01 to 100 is the best for these 1 pictures");
+    assert_int_equal(vgg_scores_fit_temperature(wrong, &temperature, &error), VGG_ERROR_NUMERIC);
+    assert_true(temperature == 7);
     vgg_scores_free(right);
     vgg_scores_free(wrong);
 }
@@ -353,7 +355,7 @@ int main(void) {
         cmocka_unit_test(pictures_to_look_at),
         cmocka_unit_test(rows_and_probabilities),
         cmocka_unit_test(temperature_is_the_best),
-        cmocka_unit_test(temperatures_have_bounds),
+        cmocka_unit_test(no_temperature_is_best_where_all_is_right),
         cmocka_unit_test(mcnemar),
         cmocka_unit_test(matching_by_name),
         cmocka_unit_test(what_is_refused),
