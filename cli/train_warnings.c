@@ -145,4 +145,6 @@ void vgg_cli_train_warn(const vgg_cli_training *training) {
     note_case(training->train);
     note_rate(training);
     note_shared(training->train, training->validation);
+    if (training->options.early_stop > 0 && training->validation == NULL)
+        note("%s%s", "--early-stop: never stops, since nothing validates", "");
 }

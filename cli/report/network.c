@@ -101,12 +101,16 @@ static void write_group(FILE *out, const vgg_cli_run_facts *const *runs, size_t 
                         const char *group, const char *heading) {
     const char *key;
     json_t *value;
-    const json_t *first = NULL;
-    for (size_t r = 0; r < count && first == NULL; r++) {
-        first = json_object_get(runs[r]->about, group);
+    json_t *keys = json_object(); /* of all runs, those of the first in front */
+    for (size_t r = 0; keys != NULL && r < count; r++) {
+        json_t *own = json_object_get(runs[r]->about, group);
+        if (json_is_object(own))
+            json_object_update_missing(keys, own);
     }
-    if (!json_is_object(first))
+    if (json_object_size(keys) == 0) {
+        json_decref(keys);
         return;
+    }
     fprintf(out,
             "<h3>%s</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">"
             "<table class=\"facts\">",
@@ -121,7 +125,7 @@ static void write_group(FILE *out, const vgg_cli_run_facts *const *runs, size_t 
         fputs("</tr></thead>", out);
     }
     fputs("<tbody>\n", out);
-    json_object_foreach((json_t *)(uintptr_t)first, key, value) {
+    json_object_foreach(keys, key, value) {
         bool differs = false;
         for (size_t r = 1; r < count; r++) {
             const char *a = vgg_cli_run_fact(runs[0], group, key);
@@ -139,6 +143,7 @@ static void write_group(FILE *out, const vgg_cli_run_facts *const *runs, size_t 
         }
         fputs("</tr>\n", out);
     }
+    json_decref(keys);
     fputs("</tbody></table></div>\n", out);
 }
 
