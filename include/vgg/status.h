@@ -67,8 +67,8 @@ typedef enum vgg_status {
     VGG_ERROR_UNSUPPORTED = 6, /* well-formed, but outside what libvgg handles */
     VGG_ERROR_NOT_FOUND = 7,   /* a name, file or folder does not exist */
     VGG_ERROR_STOPPED = 8,     /* a callback asked for an end; what is left, the function says */
-    VGG_ERROR_NUMERIC = 9,     /* a loss or a weight is no longer a finite number */
-    VGG_ERROR_CHANGED = 10,    /* something is not what it was when a run began */
+    VGG_ERROR_NUMERIC = 9,  /* a loss or a weight is no longer a finite number, or no number fits */
+    VGG_ERROR_CHANGED = 10, /* something is not what it was when a run began */
 } vgg_status;
 
 /* Room for a message. */

@@ -247,11 +247,11 @@ typedef struct vgg_train_options {
                           * when the last epoch is complete. Default false. VGG_ERROR_ARGUMENT
                           * without a folder, a data set or frozen layers, and with views that show
                           * a picture in more ways than it and its mirror image */
-    bool
-        tensorboard; /* writes an event file into folder/tensorboard, which TensorBoard opens: loss,
-                      * accuracy and rate at up to 50 steps of an epoch, figures of the validation,
-                      * and the first batch as the network saw it. A resumed run gets a further
-                      * file, which takes the place of what it trains again. Default false */
+    /* Writes an event file into folder/tensorboard, which TensorBoard opens: loss, accuracy and
+     * rate at up to 50 steps of an epoch, figures of the validation, and the first batch as the
+     * network saw it. A resumed run gets a further file, which takes the place of what it trains
+     * again. Default false. */
+    bool tensorboard;
     bool histograms; /* the same with histograms of all weights, and of the gradients of the last
                       * step, after each epoch. Gradients of linear layers are then stored, which
                       * takes their memory and changes results by rounding. Default false */
@@ -355,7 +355,7 @@ typedef struct vgg_suggestion {
     size_t epochs; /* that it takes to learn from so many pictures of a class, shown in random views
                     * with a rate that ends at nothing */
     bool few;      /* the pictures are few: they have to be shown in many views */
-    vgg_layout layout;
+    vgg_layout layout; /* of the network, as the arch is written for it */
 } vgg_suggestion;
 
 /* The suggestion for a data set of which vgg_dataset_describe said `info`. channels, height and
