@@ -62,3 +62,10 @@ def test_a_run_that_is_there_stays(trained, pictograms):
 
 def test_not_for_a_run_that_goes_on(trained, pictograms):
     assert "--find-rate" in complaint("train", pictograms, "-o", trained, "--resume", "--find-rate", status=2)
+
+
+def test_the_recipe_that_was_measured_is_named(pictograms, tmp_path):
+    """--lr alone would choose no recipe."""
+    out = vgg("train", pictograms, "-o", tmp_path / "run", "--find-rate", "--recipe", "small", "--arch", "4,M/8").out
+    assert re.search(r"^train with it: --recipe small --lr [\d.e-]+$", out, re.MULTILINE)
+    assert "--dry-run and --find-rate" in complaint("train", pictograms, "--dry-run", "--find-rate", status=2)

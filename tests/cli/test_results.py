@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from conftest import PROGRAM, TINY, environment, vgg
+from conftest import PROGRAM, TINY, complaint, environment, vgg
 
 COLUMNS = ["epoch", "time", "train/loss", "metrics/accuracy_top1", "metrics/accuracy_top5", "val/loss",
            "lr/pg0", "lr/pg1", "lr/pg2"]
@@ -81,3 +81,20 @@ def test_tensorboard_is_a_choice(pictograms, tmp_path):
     run = tmp_path / "run"
     vgg("train", pictograms, "-o", run, *TINY, "--epochs", 1, "--no-tensorboard")
     assert not (run / "tensorboard").exists()
+
+
+def test_a_table_of_others_is_left_alone(pictograms, tmp_path):
+    run = tmp_path / "mine"
+    run.mkdir()
+    (run / "results.csv").write_text("sample,value\n1,2\n")
+    line = complaint("train", pictograms, "-o", run, *TINY, "--epochs", 1)
+    assert "results.csv: is another table than that of a run" in line
+    assert (run / "results.csv").read_text() == "sample,value\n1,2\n"
+
+
+def test_the_page_is_about_the_best_epoch(pictograms, tmp_path):
+    """Also when there was no time to draw it when it was trained."""
+    run = tmp_path / "run"
+    vgg("train", pictograms, "-o", run, *TINY, "--epochs", 150, "--lr", 0.02, "--seed", 3)
+    best = [line["epoch"] for line in epochs(run) if line["best"]][-1]
+    assert f"validation, after epoch {best}<" in (run / "report.html").read_text()

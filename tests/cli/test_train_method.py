@@ -151,6 +151,18 @@ def test_few_pictures_have_a_recipe(small_pictures, tmp_path):
         assert "training  10 epochs in batches of 32, learning rate 0.005,\n" in out, own
 
 
+@pytest.mark.parametrize("own,views", [
+    (("--no-crop",), "random flip, colours"), (("--scale-jitter", 1.5), "random crop, random scale, random flip, colours")])
+def test_views_that_are_cut_otherwise(small_pictures, tmp_path, own, views):
+    """A recipe's random parts of the whole picture are not in the way of what is asked for."""
+    out = vgg("train", small_pictures, "--dry-run", "-o", tmp_path / "x", *own).out
+    assert re.search(rf"^views +{views}", out, re.MULTILINE), out
+
+
+def test_no_recipe_without_batch_norm(small_pictures, tmp_path):
+    assert "recipe  " not in vgg("train", small_pictures, "--dry-run", "-o", tmp_path / "x", "--no-batch-norm").out
+
+
 def test_old_flip(pictograms, tmp_path):
     vgg("train", pictograms, "-o", tmp_path / "off", *TINY, "--epochs", 1, "--no-flip")
     assert notes(tmp_path / "off/last.safetensors")["options.flip"] == "false"
