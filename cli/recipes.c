@@ -44,14 +44,21 @@ static const recipe_option finetune[] = {
     {NULL, NULL},
 };
 
-/* As many epochs as the pictures suggest. */
+/* As many epochs, and such views, as the pictures suggest. */
 static const recipe_option small[] = {
-    {"epochs", NULL},           {"batch", "32"},
-    {"optimizer", "nesterov"},  {"lr", "0.04"},
-    {"weight-decay", "5e-4"},   {"schedule", "one-cycle"},
-    {"label-smoothing", "0.1"}, {"decay-norm", "off"},
-    {"resized-crop", "0.35"},   {"flip", "random"},
-    {"color-jitter", "0.2"},    {NULL, NULL},
+    {"epochs", NULL},
+    {"batch", "32"},
+    {"optimizer", "nesterov"},
+    {"lr", "0.04"},
+    {"weight-decay", "5e-4"},
+    {"schedule", "one-cycle"},
+    {"label-smoothing", "0.1"},
+    {"decay-norm", "off"},
+    {"resized-crop", "0.35"},
+    {"flip", "random"},
+    {"color-jitter", NULL},
+    {"policy", NULL},
+    {NULL, NULL},
 };
 
 /* After airbench94 (Jordan 2024), in terms of the mean loss of a batch; its momentum of batch
@@ -145,14 +152,30 @@ static bool is_chosen(vgg_cli_train_options *o) {
     return chosen;
 }
 
+/* What the recipe small leaves to the data. */
+static void complete_small(vgg_cli_train_options *o, const vgg_suggestion *suggestion) {
+    const recipe_option views[] = {{"policy", suggestion->policy ? "trivial" : "none"},
+                                   {"color-jitter", suggestion->policy ? "0" : "0.2"}};
+    vgg_cli_option options[OPTIONS];
+    if (!o->given.epochs)
+        o->epochs = suggestion->epochs;
+    all_options(o, options);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
+            if (strcmp(options[i].name, views[v].name) == 0)
+                apply(&options[i], views[v].value);
+        }
+    }
+}
+
 void vgg_cli_recipe_choose(vgg_cli_train_options *o, const vgg_suggestion *suggestion) {
     if (suggestion->few && suggestion->flip && !is_chosen(o)) {
         o->recipe = "small";
         o->recipe_chosen = true;
         vgg_cli_recipe_apply(o);
     }
-    if (o->recipe != NULL && strcmp(o->recipe, "small") == 0 && !o->given.epochs)
-        o->epochs = suggestion->epochs;
+    if (o->recipe != NULL && strcmp(o->recipe, "small") == 0)
+        complete_small(o, suggestion);
 }
 
 static bool is_given(const vgg_cli_option options[OPTIONS], const char *name) {

@@ -356,6 +356,7 @@ typedef struct vgg_suggestion {
                     * with a rate that ends at nothing */
     bool few;      /* the pictures are few: they have to be shown in many views */
     vgg_layout layout; /* of the network, as the arch is written for it */
+    bool policy;       /* the pictures are so few that views should have vgg_augment.policy */
 } vgg_suggestion;
 
 /* The suggestion for a data set of which vgg_dataset_describe said `info`. channels, height and

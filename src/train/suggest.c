@@ -14,6 +14,7 @@ typedef struct suggestion_row {
     vgg_layout layout;
     double dropout;
     size_t epochs;
+    bool policy; /* views are changed at random, rather than their colours */
 } suggestion_row;
 
 /* Eight layers each. The first halves its input three times; the second does so four times, and
@@ -22,13 +23,13 @@ typedef struct suggestion_row {
 #define LARGE_ARCH "32,M,64,M,128,128,M,256,256,M,256,256"
 
 static const suggestion_row rows[] = {
-    {64, 100, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 100},
-    {64, 1000, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 40},
-    {64, SIZE_MAX, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 20},
-    {SIZE_MAX, 100, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 200},
-    {SIZE_MAX, 200, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 80},
-    {SIZE_MAX, 1000, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 40},
-    {SIZE_MAX, SIZE_MAX, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 30},
+    {64, 100, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 100, false},
+    {64, 1000, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 40, false},
+    {64, SIZE_MAX, SMALL_ARCH, VGG_LAYOUT_PAPER, 0.2, 20, false},
+    {SIZE_MAX, 100, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 200, true},
+    {SIZE_MAX, 200, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 80, false},
+    {SIZE_MAX, 1000, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 40, false},
+    {SIZE_MAX, SIZE_MAX, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 30, false},
 };
 
 /* Fewer pictures than this are few. */
@@ -80,6 +81,7 @@ vgg_status vgg_train_suggest(const vgg_dataset_info *info, size_t channels, size
     own.batch_norm = true;
     own.dropout = row->dropout;
     own.epochs = row->epochs;
+    own.policy = row->policy;
     own.few = known.pictures > 0 && known.pictures < FEW_PICTURES;
     return vgg_result_write(suggestion, &own, sizeof own, "vgg_suggestion", error);
 }

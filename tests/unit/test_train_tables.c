@@ -204,6 +204,7 @@ static void suggested_epochs(void **state) {
             assert_ok(vgg_train_suggest(&info, 0, 0, 0, &found, &error), error);
             assert_true(found.epochs >= 10 && found.epochs <= before);
             assert_int_equal(found.few, each[i] < 4000);
+            assert_int_equal(found.policy, sides[s] == 200 && each[i] <= 100);
             before = found.epochs;
         }
     }
