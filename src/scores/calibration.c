@@ -64,13 +64,17 @@ vgg_status vgg_scores_fit_temperature(const vgg_scores *scores, double *temperat
         status = vgg_fail(error, VGG_ERROR_ARGUMENT, "no pictures to fit a temperature on");
     if (status != VGG_OK)
         return status;
-    /* Where all is right the loss falls without end as logits grow; where all is wrong it falls as
+    /* Where all is right the loss falls without end as logits grow; where most is wrong it falls as
      * they shrink. */
-    if (slope_at(scores, 1 / LEAST).first <= 0 || slope_at(scores, 1 / MOST).first >= 0)
+    bool too_small = slope_at(scores, 1 / LEAST).first <= 0;
+    if (too_small || slope_at(scores, 1 / MOST).first >= 0)
         return vgg_fail(error, VGG_ERROR_NUMERIC,
-                        "no temperature from %g to %g is the best for these %zu pictures, all of "
-                        "which are right or nearly none: it takes more of them, or harder ones",
-                        LEAST, MOST, scores->count);
+                        "no temperature from %g to %g is the best for these %zu pictures, %s",
+                        LEAST, MOST, scores->count,
+                        too_small
+                            ? "all of which are right, or whose logits hardly differ: it takes "
+                              "more of them, harder ones, or a better network"
+                            : "which are recognised no better than by guessing");
     *temperature = 1 / find_b(scores);
     return VGG_OK;
 }

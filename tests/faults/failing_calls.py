@@ -10,6 +10,7 @@ many, which --seed picks."""
 import argparse
 import collections
 import concurrent.futures
+import csv
 import dataclasses
 import errno
 import os
@@ -112,7 +113,7 @@ def commands(folder):
                              statuses=(0, 1, 3)),
         "eval-kept": Command(("eval", "--model", "plain.safetensors", "data", "--predictions",
                               "out/scores.npz", "--resume"), statuses=(0, 1, 3)),
-        "eval-fit": Command(("eval", "--model", "plain.safetensors", "data", "--fit-temperature", "-o",
+        "eval-fit": Command(("eval", "--model", "learnt.safetensors", "labelled", "--fit-temperature", "-o",
                              "out/fitted.safetensors"), statuses=(0, 1, 3)),
         "eval-compare": Command(("eval", "--model", "plain.safetensors", "--model", "plain.pth", "--compare",
                                  "data"), same=False, statuses=(0, 1, 3)),
@@ -186,6 +187,11 @@ def make(folder):
         good("convert", "plain.safetensors", f"plain.{kind}")
     for ending in ("csv", "npz"):
         good("eval", "--model", "plain.safetensors", "data", "--predictions", f"scores.{ending}")
+    good("train", "data", "-o", "before/learnt", *TINY, "--recipe", "none", "--batch-norm", "--epochs", "20",
+         "--lr", "0.2", "--quiet")
+    shutil.copy(folder / "before" / "learnt" / "last.safetensors", folder / "learnt.safetensors")
+    good("eval", "--model", "learnt.safetensors", "data", "--predictions", "learnt.csv")
+    label_by_scores(folder)
     for kind in ("safetensors", "pth", "onnx"):
         (folder / "before" / f"model.{kind}").write_bytes(b"what was there before")
     (folder / "plain.legacy").write_bytes(pth_files.legacy_network())
@@ -200,6 +206,18 @@ def make(folder):
     net = keras_files.Net([2, "M"], [4], 3, 4)
     keras_files.write_old(folder / "plain.h5", net)
     keras_files.write_keras(folder / "plain.keras", net)
+
+
+def label_by_scores(folder):
+    """A part of which the model names two pictures of three right, whatever it learnt: a temperature can be
+    fitted. Each picture is once in each class and three more times in the predicted one."""
+    for scored in csv.DictReader((folder / "learnt.csv").open()):
+        picture = folder / scored["name"]
+        for name in ("heart", "moon", "star"):
+            to = folder / "labelled" / "validation" / name
+            to.mkdir(parents=True, exist_ok=True)
+            for copy in range(4 if name == scored["predicted"] else 1):
+                shutil.copy(picture, to / f"{scored['truth']}{copy}.png")
 
 
 def contents(folder):
