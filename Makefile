@@ -84,7 +84,7 @@ kills:
 	@scripts/packages.sh build test
 	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
 	@cmake --build build
-	@VGG=build/vgg VGG_BUILD=build tests/cli/kills.py calls moments $(KILLS) features 100 room 100
+	@VGG=build/vgg VGG_BUILD=build tests/cli/kills.py calls moments $(KILLS) features 100 room 100 disks 40
 
 abi:
 	@scripts/packages.sh build test

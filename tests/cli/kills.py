@@ -2,13 +2,15 @@
 """Trainings that are killed and resumed must end in the bytes of one that was not. A sample of this is
 test_kills.py; as a program it is all of it (`make kills`):
 
-    VGG=build/vgg VGG_BUILD=build tests/cli/kills.py [calls] [moments N] [features N] [room N]
+    VGG=build/vgg VGG_BUILD=build tests/cli/kills.py [calls] [moments N] [features N] [room N] [disks N]
 
 calls: SIGKILL on entry to every call of a file that a run makes, one run for each.
 moments N: N SIGKILLs at random moments of runs that mostly write checkpoints.
 features N: N SIGKILLs at random calls, and N at random moments, of each of the runs that have all that a
 training can have between them.
 room N: each of these runs on a disk that is full after so many bytes, at N sizes.
+disks N: each of them on file systems in memory with room for N sizes, and for N numbers of files, which are
+made larger before the run is resumed; needs the right to mount them.
 """
 import concurrent.futures
 import json
@@ -55,6 +57,12 @@ FEATURES = {
 }
 # Weights and momentum of 2 MB each, and hardly anything to compute.
 HEAVY = ("--arch", "4,M/1024", "--batch", "10", "--epochs", "3", *ALWAYS)
+
+
+def can_mount():
+    with tempfile.TemporaryDirectory(prefix="vgg-kills-") as folder:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True, check=False)
+        return mounted.returncode == 0 and subprocess.run(["umount", folder], check=True).returncode == 0
 
 
 class Trial:
@@ -155,6 +163,25 @@ class Trial:
         self.finish(run)
         shutil.rmtree(run)
 
+    def fill_file_system(self, limit):
+        """The same on a file system of its own, whose limit ("size=64k", "nr_inodes=5") is taken away before
+        the run goes on."""
+        disk = self.folder / f"disk-{limit}"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", limit, "none", disk], check=True)
+        try:
+            run = disk / "run"
+            done = self.vgg(*self.start(run), status=None)
+            assert done.returncode == 0 or "No space left on device" in done.stderr, done.stderr
+            names = {path.name for path in run.iterdir()} if run.exists() else set()
+            assert not [name for name in names if name.startswith(".vgg-")], names
+            subprocess.run(["mount", "-o", "remount,size=1g,nr_inodes=100k", disk], check=True)
+            self.finish(run)
+        finally:
+            subprocess.run(["umount", disk], check=True)
+            disk.rmdir()
+        return done.returncode != 0
+
     def kill_at_moment(self, number, numbers):
         """Kills a run at a random moment, and sometimes what resumes it; compares. How often it was."""
         run = self.folder / f"moment-{number}"
@@ -222,8 +249,19 @@ def room(folder, threads, sizes):
               flush=True)
 
 
+def disks(folder, threads, sizes):
+    for name, options in {"small": SMALL, **FEATURES}.items():
+        trial = Trial(folder, options)
+        held = sum(path.stat().st_size + 4095 >> 12 for path in trial.whole.rglob("*") if path.is_file())
+        limits = [f"size={4 * (1 + i * held // sizes)}k" for i in range(sizes)]
+        limits += [f"nr_inodes={2 + i}" for i in range(min(sizes, 24))]
+        full = sum(threads.map(trial.fill_file_system, dict.fromkeys(limits)))
+        print(f"disks: {name}: {full} of {len(limits)} runs found no room on file systems of up to {4 * held} KB, "
+              f"or of up to {1 + len(limits) - sizes} files; all were said and resumed to the same bytes", flush=True)
+
+
 def main(words):
-    words = words or ["calls", "moments", "1000", "features", "100", "room", "100"]
+    words = words or ["calls", "moments", "1000", "features", "100", "room", "100", "disks", "40"]
     with tempfile.TemporaryDirectory(prefix="vgg-kills-") as folder, \
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
         if "calls" in words:
@@ -234,6 +272,8 @@ def main(words):
             features(folder, threads, int(words[words.index("features") + 1]))
         if "room" in words:
             room(folder, threads, int(words[words.index("room") + 1]))
+        if "disks" in words:
+            disks(folder, threads, int(words[words.index("disks") + 1]))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ def test_on_a_disk_that_fills(small):
         small.fill_disk(room)
 
 
+@pytest.mark.skipif(not kills.can_mount(), reason="may not mount file systems")
+@pytest.mark.parametrize("limit", ["size=4k", "size=64k", "size=120k", "nr_inodes=2", "nr_inodes=7"])
+def test_on_a_full_file_system(small, limit):
+    assert small.fill_file_system(limit)
+
+
 def test_killed_at_random_moments(heavy):
     assert sum(heavy.kill_at_moment(number, random.Random(number)) for number in range(15)) >= 15
 
