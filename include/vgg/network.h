@@ -161,12 +161,30 @@ typedef struct vgg_layer_info {
     size_t first_tensor, tensors; /* its tensors are first_tensor .. first_tensor + tensors - 1 */
     size_t padding;               /* of a convolution: 1, or 0 without; else 0 */
     double dropout;               /* of a dropout: the probability; else 0 */
+    char paper_name[VGG_LAYER_NAME]; /* by the paper's counting, see vgg_network_find_layer; empty
+                                      * for a layer that has none */
 } vgg_layer_info;
 
 /* Layers are numbered in the order in which they are executed; each is a row of the summary. */
 VGG_API size_t vgg_network_layer_count(const vgg_network *network);
 VGG_API vgg_status vgg_network_layer(const vgg_network *network, size_t layer, vgg_layer_info *info,
                                      vgg_error *error);
+
+/* The number of the layer with that name, which is torchvision's, as in vgg_layer_info
+ * ("features.29", "avgpool", "classifier.3"), or, in any case, one by the paper's counting: blocks
+ * of convolutions end at pools of 2x2, and convolutions are counted in their block.
+ *
+ *   conv5_3, bn5_3, relu5_3   the third convolution of the fifth block as it is, normalised, and
+ *                             behind its ReLU
+ *   pool5                     the pool behind the fifth block
+ *   fc6, bn6, relu6, drop6    the first linear layer as it is, and what stands behind it: linear
+ *                             layers go on with the blocks' numbers
+ *   logits                    the last layer
+ *
+ * Caffe's files compute ReLUs in place, so that what it calls conv5_3 or fc7 is relu5_3 or relu7
+ * here. VGG_ERROR_NOT_FOUND, saying what the network has, for any other name. */
+VGG_API vgg_status vgg_network_find_layer(const vgg_network *network, const char *name,
+                                          size_t *layer, vgg_error *error);
 
 /* Room for a tensor's name. */
 #define VGG_TENSOR_NAME 48

@@ -27,6 +27,11 @@ typedef enum vgg_mode {
     VGG_MODE_TRAIN = 1,
 } vgg_mode;
 
+/* A layer whose output is handed out. Frozen. */
+typedef struct vgg_tap {
+    size_t layer; /* its number: vgg_network_find_layer */
+} vgg_tap;
+
 typedef struct vgg_plan_options {
     size_t struct_size;   /* set by vgg_plan_options_init */
     size_t batch;         /* most images at once, default 1 */
@@ -53,6 +58,19 @@ typedef struct vgg_plan_options {
     double norm_momentum; /* in VGG_MODE_TRAIN a batch moves running statistics by this share of
                            * what is between: PyTorch's momentum of batch normalisation, from 0 to
                            * 1, default 0.1 */
+    const vgg_tap *taps;  /* `tap_count` layers, in any order, whose outputs vgg_plan_forward_taps
+                           * hands out; copied. What nobody looks at stays fused, and other values
+                           * are the same to rounding. A plan with taps is for eval and treats all
+                           * layers as frozen: it has no gradients of tensors. With `gradients`
+                           * backward passes may start and end at any tap, with `input_gradient`
+                           * they may end at the picture. Default NULL, 0 */
+    size_t tap_count;
+    bool ends_at_taps;  /* the plan ends at the highest tap and has no logits; then only layers up
+                         * to there restrict height and width. Default false */
+    bool average_pools; /* every max-pool of 2x2 takes the average in place of the maximum, as is
+                         * usual where pictures are made from gradients. Default false */
+    bool guided;        /* backward, a ReLU also stops gradients below 0: guided backpropagation
+                         * (Springenberg et al. 2015). Default false */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
@@ -102,6 +120,42 @@ VGG_API vgg_status vgg_plan_forward(vgg_plan *plan, const float *inputs, size_t 
  * height, width). */
 VGG_API vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient,
                                      float *input_gradient, vgg_error *error);
+
+/* ---- taps ---- */
+
+/* What a tap hands out. */
+typedef struct vgg_tap_info {
+    size_t struct_size; /* set by the caller */
+    size_t layer;       /* whose output it is */
+    size_t dimensions;  /* of the output of one image: 3 (C, H, W) or 1 (features) */
+    size_t shape[3];    /* at this plan's height and width; 0 beyond `dimensions` */
+    size_t values;      /* their product */
+} vgg_tap_info;
+
+/* Of tap 0..tap_count-1 in the order of the options. The caller sets info->struct_size to
+ * sizeof *info before the call. */
+VGG_API vgg_status vgg_plan_tap(const vgg_plan *plan, size_t tap, vgg_tap_info *info,
+                                vgg_error *error);
+
+/* vgg_plan_forward that also copies out what the tapped layers give: values[t] has room for count
+ * times the values of tap t, (count, C, H, W) or (count, features), or is NULL where they are not
+ * wanted. `values` may be NULL. logits is NULL in a plan with ends_at_taps, and only there.
+ * Allocates nothing. */
+VGG_API vgg_status vgg_plan_forward_taps(vgg_plan *plan, const float *inputs, size_t count,
+                                         float *const *values, float *logits, vgg_error *error);
+
+/* After a forward pass of a plan with taps and gradients, once for each: carries gradients of a
+ * loss back. It starts with that of the logits (NULL: 0) and adds, at each tap, given[t], the
+ * gradient with respect to its values (NULL: 0). It hands out the gradient with respect to the
+ * values of the taps in wanted[t] (NULL: not wanted), with given[t] in it, and, when the plan was
+ * made for it and input_gradient is not NULL, that of the input. `given` and `wanted` may be NULL;
+ * a pointer may be in both. Nothing is computed above the highest gradient that is given or below
+ * the lowest that is wanted. VGG_ERROR_ARGUMENT when nothing is given. Allocates nothing. */
+VGG_API vgg_status vgg_plan_backward_taps(vgg_plan *plan, const float *logits_gradient,
+                                          const float *const *given, float *const *wanted,
+                                          float *input_gradient, vgg_error *error);
+
+/* ---- steps ---- */
 
 /* A step in several batches: in a plan with micro_batches of n > 1, the gradients of up to n pairs
  * of vgg_plan_forward and vgg_plan_backward are added up, from the first after the plan was made,

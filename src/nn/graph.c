@@ -15,16 +15,28 @@ typedef struct graph_builder {
     vgg_graph *graph;
 } graph_builder;
 
-/* The lowest layer that is trained, or all for the gradient of the input. */
+/* Whether a backward pass ends at a layer: with the gradients of its tensors or, where there are
+ * taps, with that of what flows out of the layer below. */
+static bool ends_backward(const vgg_network *network, vgg_graph_purpose purpose, size_t layer) {
+    if (purpose.tapped != NULL)
+        return layer > 0 && purpose.tapped[layer - 1];
+    return !network->layers[layer].frozen && network->layers[layer].tensors > 0;
+}
+
+/* The lowest layer that backward passes reach, or all for the gradient of the input. */
 static size_t lowest_layer(const vgg_network *network, vgg_graph_purpose purpose) {
     if (!purpose.gradients)
         return network->layer_count;
     size_t layer = 0;
     while (!purpose.input_gradient && layer < network->layer_count &&
-           (network->layers[layer].frozen || network->layers[layer].tensors == 0)) {
+           !ends_backward(network, purpose, layer)) {
         layer++;
     }
     return layer;
+}
+
+static bool is_tapped(const graph_builder *to, size_t layer) {
+    return to->purpose.tapped != NULL && to->purpose.tapped[layer];
 }
 
 /* Appends an op that reads what flows and writes `out`. */
@@ -34,22 +46,26 @@ static vgg_op *add_op(graph_builder *to, vgg_op_kind kind, size_t layer, vgg_ext
     vgg_op *op = &to->graph->ops[to->graph->count++];
     *op = (vgg_op){.kind = kind,
                    .layer = layer,
+                   .last = layer,
                    .folded = VGG_NO_LAYER,
                    .in = to->extent,
                    .out = out,
                    .kernel = has_layer ? of->kernel : 0,
-                   .trains = has_layer && to->purpose.gradients && !of->frozen && of->tensors > 0};
+                   .trains = has_layer && to->purpose.gradients && to->purpose.tapped == NULL &&
+                             !of->frozen && of->tensors > 0};
     to->extent = out;
     return op;
 }
 
 static bool is_type(const graph_builder *to, size_t layer, vgg_layer_type type) {
-    return layer < to->network->layer_count && to->network->layers[layer].type == type;
+    return layer < to->purpose.layers && to->network->layers[layer].type == type;
 }
 
-/* Whether a layer behind one that sees pictures is of that type, and sees them too. */
+/* Whether a layer behind one that sees pictures, whose output nobody looks at, is of that type, and
+ * sees them too. */
 static bool follows(const graph_builder *to, size_t layer, vgg_layer_type type) {
-    return is_type(to, layer, type) && !to->network->layers[layer].flattens;
+    return is_type(to, layer, type) && !to->network->layers[layer].flattens &&
+           !is_tapped(to, layer - 1);
 }
 
 /* A convolution with the batch norm directly behind it, where no gradients are wanted, and with the
@@ -68,9 +84,14 @@ static size_t add_convolution(graph_builder *to, size_t layer) {
 static size_t add_batch_norm(graph_builder *to, size_t layer) {
     vgg_op *op = add_op(to, VGG_OP_BATCH_NORM, layer, to->extent);
     bool flat = to->network->layers[layer].flattens;
-    op->relu =
-        is_type(to, layer + 1, VGG_LAYER_RELU) && to->network->layers[layer + 1].flattens == flat;
+    op->relu = is_type(to, layer + 1, VGG_LAYER_RELU) && !is_tapped(to, layer) &&
+               to->network->layers[layer + 1].flattens == flat;
     return layer + op->relu;
+}
+
+/* Whether a layer of rows is of that type, and nobody looks at what it is given. */
+static bool joins(const graph_builder *to, size_t layer, vgg_layer_type type) {
+    return is_type(to, layer, type) && !is_tapped(to, layer - 1);
 }
 
 /* A linear layer with the ReLU behind it and the dropout on either side of that; the two commute,
@@ -78,11 +99,11 @@ static size_t add_batch_norm(graph_builder *to, size_t layer) {
 static size_t add_linear(graph_builder *to, size_t layer) {
     const vgg_layer *layers = to->network->layers;
     vgg_op *op = add_op(to, VGG_OP_LINEAR, layer, to->extents[layer + 1]);
-    bool before = is_type(to, layer + 1, VGG_LAYER_DROPOUT);
-    op->relu = is_type(to, layer + (before ? 2 : 1), VGG_LAYER_RELU);
+    bool before = joins(to, layer + 1, VGG_LAYER_DROPOUT);
+    op->relu = joins(to, layer + (before ? 2 : 1), VGG_LAYER_RELU);
     if (!op->relu)
         return layer; /* the sign of the output does not tell what was dropped */
-    bool behind = !before && is_type(to, layer + 2, VGG_LAYER_DROPOUT);
+    bool behind = !before && joins(to, layer + 2, VGG_LAYER_DROPOUT);
     if (before || behind)
         op->dropout = layers[layer + (before ? 1 : 2)].dropout;
     return layer + (before || behind ? 2 : 1);
@@ -90,7 +111,7 @@ static size_t add_linear(graph_builder *to, size_t layer) {
 
 static size_t add_dropout(graph_builder *to, size_t layer) {
     double probability = to->network->layers[layer].dropout;
-    if (to->purpose.drops && probability > 0)
+    if ((to->purpose.drops && probability > 0) || is_tapped(to, layer))
         add_op(to, VGG_OP_DROPOUT, layer, to->extent)->dropout = probability;
     return layer;
 }
@@ -98,7 +119,7 @@ static size_t add_dropout(graph_builder *to, size_t layer) {
 /* Where the size stays, every window holds one value. */
 static size_t add_average_pool(graph_builder *to, size_t layer) {
     vgg_extent out = to->extents[layer + 1];
-    if (out.height != to->extent.height || out.width != to->extent.width)
+    if (out.height != to->extent.height || out.width != to->extent.width || is_tapped(to, layer))
         add_op(to, VGG_OP_AVERAGE_POOL, layer, out);
     return layer;
 }
@@ -130,7 +151,8 @@ static size_t add_layer(graph_builder *to, size_t layer) {
         add_op(to, VGG_OP_RELU, layer, out)->relu = true;
         break;
     case VGG_LAYER_MAX_POOL:
-        add_op(to, VGG_OP_MAX_POOL, layer, out);
+        add_op(to, to->purpose.average_pools ? VGG_OP_AVERAGE_POOL_2X2 : VGG_OP_MAX_POOL, layer,
+               out);
         break;
     case VGG_LAYER_AVERAGE_POOL_2X2:
         add_op(to, VGG_OP_AVERAGE_POOL_2X2, layer, out);
@@ -148,13 +170,24 @@ static size_t add_layer(graph_builder *to, size_t layer) {
     return layer;
 }
 
-/* Which ops backward passes reach: from the lowest whose tensors are trained on, or all. */
+/* Notes that what flows now is the output of that layer. A layer that is left out changes nothing
+ * of it, and has no tap. */
+static void note_last(graph_builder *to, size_t layer) {
+    vgg_op *op = to->graph->count > 0 ? &to->graph->ops[to->graph->count - 1] : NULL;
+    if (op == NULL || op->tapped)
+        return;
+    op->last = layer;
+    op->tapped = is_tapped(to, layer);
+}
+
+/* Which ops backward passes reach: from the lowest whose tensors are trained or whose output has a
+ * tap on, or all. */
 static void find_reach(graph_builder *of) {
     bool input = of->purpose.input_gradient, reached = input;
     for (size_t i = 0; i < of->graph->count; i++) {
         vgg_op *op = &of->graph->ops[i];
         op->need_dx = reached;
-        reached = reached || op->trains;
+        reached = reached || op->trains || (op->tapped && of->purpose.gradients);
         op->reached = reached;
     }
 }
@@ -169,7 +202,8 @@ vgg_status vgg_graph_make(const vgg_network *network, vgg_graph_purpose purpose,
     if (graph->ops == NULL || extents == NULL)
         status = vgg_fail_memory(error, "the ops of a plan", most * sizeof *graph->ops);
     if (status == VGG_OK)
-        status = vgg_network_extents(network, purpose.height, purpose.width, extents, error);
+        status = vgg_network_extents(network, purpose.layers, purpose.height, purpose.width,
+                                     extents, error);
     if (status == VGG_OK) {
         graph_builder builder = {.network = network,
                                  .purpose = purpose,
@@ -177,8 +211,9 @@ vgg_status vgg_graph_make(const vgg_network *network, vgg_graph_purpose purpose,
                                  .extent = extents[0],
                                  .lowest = lowest_layer(network, purpose),
                                  .graph = graph};
-        for (size_t layer = 0; layer < network->layer_count; layer++) {
+        for (size_t layer = 0; layer < purpose.layers; layer++) {
             layer = add_layer(&builder, layer);
+            note_last(&builder, layer);
         }
         find_reach(&builder);
     }
@@ -190,5 +225,8 @@ vgg_op vgg_op_with_pool(const vgg_op *op, const vgg_op *pool) {
     vgg_op both = *op;
     both.pool = true;
     both.out = pool->out;
+    both.last = pool->last;
+    both.tapped = pool->tapped;
+    both.reached = op->reached || pool->reached;
     return both;
 }

@@ -30,6 +30,8 @@ typedef enum vgg_op_kind {
 typedef struct vgg_op {
     vgg_op_kind kind;
     size_t layer;       /* the first of the layers that it does, or VGG_NO_LAYER */
+    size_t last;        /* the last of them, or VGG_NO_LAYER */
+    bool tapped;        /* somebody looks at its output: it joins nothing that follows */
     size_t folded;      /* convolution: the batch norm layer folded into it, or VGG_NO_LAYER */
     vgg_extent in, out; /* of one image */
     size_t kernel;      /* convolution: 3 or 1 */
@@ -54,6 +56,10 @@ typedef struct vgg_graph_purpose {
     bool drops;           /* dropout may drop: else it is left out */
     bool gradients;       /* of what is trained */
     bool input_gradient;  /* and of the input */
+    size_t layers;        /* so many layers run; the others are left out */
+    const bool *tapped;   /* per layer, whether somebody looks at its output; NULL: at none. All
+                           * layers are then frozen, and gradients are those of tapped outputs */
+    bool average_pools;   /* 2x2 averages in place of maxima */
 } vgg_graph_purpose;
 
 /* The ops of a network; a max-pool is one of its own. The caller frees graph->ops, also after a

@@ -145,10 +145,10 @@ static vgg_status flatten(vgg_extent *extent, vgg_error *error) {
     return VGG_OK;
 }
 
-vgg_status vgg_network_extents(const vgg_network *network, size_t height, size_t width,
-                               vgg_extent *extents, vgg_error *error) {
+vgg_status vgg_network_extents(const vgg_network *network, size_t layers, size_t height,
+                               size_t width, vgg_extent *extents, vgg_error *error) {
     extents[0] = (vgg_extent){network->options.channels, height, width};
-    for (size_t i = 0; i < network->layer_count; i++) {
+    for (size_t i = 0; i < layers; i++) {
         const vgg_layer *layer = &network->layers[i];
         vgg_extent in = extents[i];
         if (layer->flattens && flatten(&in, error) != VGG_OK)
@@ -260,13 +260,14 @@ static vgg_status build(vgg_network *network, const vgg_structure *structure, vg
     for (size_t i = 0; i < structure->count; i++) {
         add_of_structure(&begun, &structure->layers[i]);
     }
+    vgg_network_name_layers(network);
     network->tensors = vgg_calloc(network->tensor_count, sizeof *network->tensors);
     vgg_status status = VGG_OK;
     if (network->tensors == NULL)
         status = vgg_fail_memory(error, "the tensors", network->tensor_count);
     if (status == VGG_OK)
-        status = vgg_network_extents(network, network->options.height, network->options.width,
-                                     extents, error);
+        status = vgg_network_extents(network, network->layer_count, network->options.height,
+                                     network->options.width, extents, error);
     for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++) {
         vgg_layer *layer = &network->layers[i];
         layer->input = extents[i];

@@ -14,10 +14,11 @@ typedef struct vgg_extent {
 typedef struct vgg_layer {
     vgg_layer_type type;
     char name[VGG_LAYER_NAME];
-    size_t kernel;            /* 3 or 1: convolution */
-    bool valid;               /* convolution: without padding */
-    vgg_extent input, output; /* of one image, at the network's own input size */
-    bool flattens;            /* the layer sees its input as one row of features per image */
+    char paper_name[VGG_LAYER_NAME]; /* empty: none */
+    size_t kernel;                   /* 3 or 1: convolution */
+    bool valid;                      /* convolution: without padding */
+    vgg_extent input, output;        /* of one image, at the network's own input size */
+    bool flattens;                   /* the layer sees its input as one row of features per image */
     double dropout;
     size_t first_tensor, tensors;
     bool frozen; /* not trained */
@@ -64,6 +65,9 @@ struct vgg_network {
     unsigned long version, statistics;
 };
 
+/* Gives the layers their names by the paper's counting. */
+void vgg_network_name_layers(vgg_network *network);
+
 /* Order of the tensors of a layer: convolution and linear have two, batch normalisation four. */
 enum { VGG_TENSOR_WEIGHT = 0, VGG_TENSOR_BIAS = 1, VGG_TENSOR_MEAN = 2, VGG_TENSOR_VARIANCE = 3 };
 
@@ -84,10 +88,10 @@ void vgg_network_borrow(vgg_network *network, size_t tensor, const float *values
 /* The same of weights of 16 or 8 bits, aligned to their size. */
 void vgg_network_borrow_narrow(vgg_network *network, size_t tensor, vgg_numbers numbers);
 
-/* Extents of every layer's output for another input size: extents[0] is the input, extents[i + 1]
- * the output of layer i. Fails when a pool has nothing left to pool or a linear layer would see
- * another number of features than it was built for. */
-vgg_status vgg_network_extents(const vgg_network *network, size_t height, size_t width,
-                               vgg_extent *extents, vgg_error *error);
+/* Extents of the output of the first `layers` layers for another input size: extents[0] is the
+ * input, extents[i + 1] the output of layer i. Fails when a pool has nothing left to pool or a
+ * linear layer would see another number of features than it was built for. */
+vgg_status vgg_network_extents(const vgg_network *network, size_t layers, size_t height,
+                               size_t width, vgg_extent *extents, vgg_error *error);
 
 #endif

@@ -25,6 +25,14 @@ void vgg_op_mask(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_threads_run(plan->threads, vgg_chunks(task.count), plan->kernels->relu_backward, &task);
 }
 
+void vgg_op_guide(vgg_plan *plan, const vgg_cpu_op *op) {
+    if (!op->mask && !(op->graph.kind == VGG_OP_BATCH_NORM && op->graph.relu))
+        return;
+    float *dy = vgg_plan_buffer(plan, op->dy);
+    vgg_relu_forward_task task = {.count = plan->count * vgg_op_outputs(op), .x = dy, .y = dy};
+    vgg_threads_run(plan->threads, vgg_chunks(task.count), plan->kernels->relu, &task);
+}
+
 void vgg_op_drop(vgg_plan *plan, const vgg_cpu_op *op, size_t values, const float *x, float *y) {
     vgg_dropout_task task = {
         .count = plan->count * values,

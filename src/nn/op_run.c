@@ -89,6 +89,8 @@ void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
 }
 
 void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op) {
+    if (plan->options.guided)
+        vgg_op_guide(plan, op);
     if (op->mask && op->graph.kind != VGG_OP_MAX_POOL)
         vgg_op_mask(plan, op);
     float *dy = vgg_plan_buffer(plan, op->dy);

@@ -22,6 +22,8 @@ void vgg_op_fold_norm(vgg_plan *plan, const vgg_cpu_op *op);
 void vgg_op_relu_forward(vgg_plan *plan, const vgg_cpu_op *op);
 /* dy *= derivative of the ReLU; what dropout let pass was also rescaled by it. */
 void vgg_op_mask(vgg_plan *plan, const vgg_cpu_op *op);
+/* Guided: dy below 0 becomes 0, where the op ends in a ReLU whose derivative it takes. */
+void vgg_op_guide(vgg_plan *plan, const vgg_cpu_op *op);
 /* From x to y, of which `values` belong to an image: drops in VGG_MODE_TRAIN, else copies. x may be
  * y. */
 void vgg_op_drop(vgg_plan *plan, const vgg_cpu_op *op, size_t values, const float *x, float *y);

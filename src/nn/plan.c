@@ -29,7 +29,7 @@ static void complete_options(const vgg_network *network, vgg_plan_options *optio
         options->micro_batches = 1;
     if (options->mode == VGG_MODE_TRAIN || options->input_gradient)
         options->gradients = true;
-    options->defer_linear = options->defer_linear && options->gradients;
+    options->defer_linear = options->defer_linear && options->gradients && options->tap_count == 0;
 }
 
 static vgg_status check_options(const vgg_plan_options *options, vgg_error *error) {
@@ -55,6 +55,14 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
     if (options->mode != VGG_MODE_EVAL && options->mode != VGG_MODE_TRAIN)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "mode %d, expected eval or train",
                         (int)options->mode);
+    if (options->tap_count > 0 && options->mode == VGG_MODE_TRAIN)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a plan with taps is for eval, not for training");
+    if (options->ends_at_taps && (options->tap_count == 0 || options->softmax))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a plan that ends at its taps has %s, expected %s",
+                        options->softmax ? "no logits to take probabilities of" : "none",
+                        options->softmax ? "softmax to be off" : "at least one");
     if (options->softmax && options->gradients)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a plan with gradients gives logits, not the probabilities of softmax");
@@ -196,6 +204,9 @@ void vgg_plan_free(vgg_plan *plan) {
     vgg_free(plan->buffers);
     vgg_free(plan->caller);
     vgg_free(plan->gradient_offsets);
+    vgg_free(plan->tapped);
+    vgg_free(plan->taps);
+    vgg_free(plan->tap_ops);
     vgg_free(plan->arena);
     vgg_free(plan->constants);
     vgg_free(plan->gradients_of);

@@ -73,7 +73,12 @@ struct vgg_plan {
     size_t lowest; /* the first op that backward passes reach; none: op_count */
     vgg_buffer *buffers;
     size_t buffer_count;
-    size_t input, logits, logits_gradient, input_gradient; /* buffers of the caller */
+    size_t input, logits, logits_gradient, input_gradient; /* buffers of the caller; logits:
+                                                            * VGG_NO_BUFFER in a plan that ends at
+                                                            * its taps */
+    bool *tapped;               /* per layer, whether it has a tap; NULL in a plan without */
+    vgg_tap *taps;              /* options.tap_count layers: options.taps is this copy */
+    size_t *tap_ops;            /* and the ops whose outputs they are */
     size_t kept_gradient;       /* deferred: of the logits, of all images of a step */
     size_t x_panels, dy_panels; /* deferred: for the update of one linear layer */
 
@@ -126,6 +131,37 @@ typedef struct vgg_blown {
  */
 vgg_blown vgg_plan_find_blown(vgg_plan *plan, size_t first, const float *values, size_t count,
                               float *logits);
+
+/* ---- plan_taps.c ---- */
+
+/* Copies the taps of the options, and checks them. */
+vgg_status vgg_plan_take_taps(vgg_plan *plan, vgg_error *error);
+/* How many layers of the network the plan runs. */
+size_t vgg_plan_layers(const vgg_plan *plan);
+/* Finds the op of each tap when the ops are known. */
+void vgg_plan_find_taps(vgg_plan *plan);
+/* Hands out what an op has put out, where the caller wants it: one pointer per tap, or NULL. */
+void vgg_plan_give_taps(vgg_plan *plan, size_t op, float *const *values);
+/* The same of the gradient of what it has put out. */
+void vgg_plan_give_gradients(vgg_plan *plan, size_t op, float *const *wanted);
+/* Makes the gradient of the logits that of the last op. */
+void vgg_plan_start_gradient(vgg_plan *plan, const float *logits_gradient);
+/* Adds the gradients that the caller gives for the output of an op, or, when the pass has not
+ * started above it, begins with them; returns whether it has started now. */
+bool vgg_plan_take_gradients(vgg_plan *plan, size_t op, const float *const *given, bool started);
+
+/* What vgg_plan_backward_taps was given. */
+typedef struct vgg_tap_pass {
+    const float *logits_gradient;
+    const float *const *given;
+    float *const *wanted;
+    float *input_gradient;
+} vgg_tap_pass;
+
+/* The op that such a pass begins with and the one that it ends with; wanted gradients of what lies
+ * above become zero. */
+vgg_status vgg_plan_find_reach(const vgg_plan *plan, const vgg_tap_pass *pass, size_t *first,
+                               size_t *end, vgg_error *error);
 
 /* ---- plan_frozen.c ---- */
 

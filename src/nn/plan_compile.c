@@ -5,9 +5,9 @@
 #include "nn/compiler.h"
 
 static vgg_status allocate_lists(vgg_plan *plan, size_t graph_ops, vgg_error *error) {
-    /* Two more ops may go in front of each; an op has at most ten buffers, and the plan seven of
+    /* Two more ops may go in front of each; an op has at most ten buffers, and the plan eight of
      * its own. */
-    size_t ops = 3 * graph_ops + 2, buffers = 10 * ops + 7;
+    size_t ops = 3 * graph_ops + 2, buffers = 10 * ops + 8;
     plan->ops = vgg_calloc(ops, sizeof *plan->ops);
     plan->buffers = vgg_calloc(buffers, sizeof *plan->buffers);
     plan->caller = vgg_calloc(buffers, sizeof *plan->caller);
@@ -35,8 +35,12 @@ static vgg_status compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *err
     plan->input = compiler.current = vgg_compiler_add_caller_buffer(&compiler);
     vgg_compile_forward(&compiler, graph);
     plan->lowest = lowest_op(plan);
-    plan->logits = compiler.current;
-    plan->buffers[plan->logits].offset = SIZE_MAX;
+    vgg_plan_find_taps(plan);
+    plan->logits = VGG_NO_BUFFER;
+    if (!plan->options.ends_at_taps) {
+        plan->logits = compiler.current;
+        plan->buffers[plan->logits].offset = SIZE_MAX;
+    }
     if (plan->options.gradients)
         vgg_compile_backward(&compiler);
     return vgg_compile_lives(&compiler, error);
@@ -44,13 +48,19 @@ static vgg_status compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *err
 
 vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error) {
     const vgg_plan_options *options = &plan->options;
+    vgg_status status = vgg_plan_take_taps(plan, error);
+    if (status != VGG_OK)
+        return status;
     vgg_graph_purpose purpose = {.height = options->height,
                                  .width = options->width,
                                  .drops = options->mode == VGG_MODE_TRAIN,
                                  .gradients = plan->options.gradients,
-                                 .input_gradient = options->input_gradient};
+                                 .input_gradient = options->input_gradient,
+                                 .layers = vgg_plan_layers(plan),
+                                 .tapped = plan->tapped,
+                                 .average_pools = options->average_pools};
     vgg_graph graph;
-    vgg_status status = vgg_graph_make(plan->network, purpose, &graph, error);
+    status = vgg_graph_make(plan->network, purpose, &graph, error);
     if (status == VGG_OK)
         status = compile(plan, &graph, error);
     vgg_free(graph.ops);

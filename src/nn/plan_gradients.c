@@ -6,16 +6,20 @@
 /* Where the derivative of each ReLU is taken: by the convolution above it while it writes the
  * gradient of its input, which is what the ReLU gave; where there is none that can, in a pass over
  * that gradient. A max-pool in between passes signs on, and the gradient is zero where it did not
- * choose. Batch norm finds the sign from its input. */
+ * choose. Batch norm finds the sign from its input. Where somebody looks at the gradient of what
+ * the ReLU gave, it has to be there before the derivative is taken. */
 static void place_masks(vgg_plan *plan) {
     for (size_t s = plan->lowest; s < plan->op_count; s++) {
         vgg_cpu_op *op = &plan->ops[s];
-        if (!op->graph.relu || op->graph.kind == VGG_OP_BATCH_NORM)
+        bool used = op->graph.need_dx || op->graph.trains;
+        if (!op->graph.relu || op->graph.kind == VGG_OP_BATCH_NORM || !used)
             continue;
-        bool pooled = s + 1 < plan->op_count && op[1].graph.kind == VGG_OP_MAX_POOL;
+        bool pooled =
+            s + 1 < plan->op_count && op[1].graph.kind == VGG_OP_MAX_POOL && !op->graph.tapped;
         vgg_cpu_op *last = pooled ? op + 1 : op, *above = last + 1;
-        if (above < plan->ops + plan->op_count && above->graph.kind == VGG_OP_CONVOLUTION &&
-            above->back_tile > 0)
+        bool whole = last->graph.tapped || plan->options.guided;
+        if (!whole && above < plan->ops + plan->op_count &&
+            above->graph.kind == VGG_OP_CONVOLUTION && above->back_tile > 0)
             above->gate = true;
         else
             last->mask = true;
@@ -151,8 +155,12 @@ void vgg_compile_backward(plan_compiler *compiler) {
     plan->logits_gradient = vgg_compiler_add_caller_buffer(compiler);
     plan->input_gradient = vgg_compiler_add_caller_buffer(compiler);
     size_t dy = plan->logits_gradient;
+    const vgg_cpu_op *top = &plan->ops[plan->op_count - 1];
     if (plan->options.defer_linear)
         dy = plan->kept_gradient = vgg_compiler_add_buffer(compiler, 0);
+    else if (plan->options.tap_count > 0)
+        dy =
+            vgg_compiler_add_values(compiler, top->graph.out, top->rows ? FORM_ROWS : FORM_BLOCKED);
     for (size_t s = plan->op_count; s-- > plan->lowest;) {
         add_gradient_buffers(compiler, &plan->ops[s], dy);
         dy = plan->ops[s].dx;

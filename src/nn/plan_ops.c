@@ -29,6 +29,7 @@ static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_fo
 static void move(plan_compiler *compiler, vgg_op_kind kind, const vgg_op *reader, value_form form) {
     const vgg_op op = {.kind = kind,
                        .layer = VGG_NO_LAYER,
+                       .last = VGG_NO_LAYER,
                        .folded = VGG_NO_LAYER,
                        .in = reader->in,
                        .out = reader->in,
@@ -115,7 +116,7 @@ static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {
 static bool take_pool(plan_compiler *compiler, const vgg_op *pool) {
     vgg_plan *plan = compiler->plan;
     vgg_cpu_op *op = plan->op_count > 0 ? &plan->ops[plan->op_count - 1] : NULL;
-    bool joins = op != NULL && !op->graph.pool &&
+    bool joins = op != NULL && !op->graph.pool && !op->graph.tapped &&
                  (op->graph.kind == VGG_OP_CONVOLUTION || op->graph.kind == VGG_OP_BATCH_NORM);
     if (!joins || !can_pool(plan, op, pool->reached))
         return false;

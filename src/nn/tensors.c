@@ -63,6 +63,7 @@ vgg_status vgg_network_layer(const vgg_network *network, size_t index, vgg_layer
         .first_tensor = layer->first_tensor,
         .tensors = layer->tensors};
     memcpy(found.name, layer->name, sizeof found.name);
+    memcpy(found.paper_name, layer->paper_name, sizeof found.paper_name);
     return vgg_result_write(info, &found, sizeof found, "vgg_layer_info", error);
 }
 

@@ -90,6 +90,20 @@ static vgg_status ask_op(void *result, vgg_error *error) {
     return status;
 }
 
+static vgg_status ask_tap(void *result, vgg_error *error) {
+    const vgg_tap first = {0};
+    vgg_plan_options options;
+    vgg_plan_options_init(&options, sizeof options);
+    options.taps = &first;
+    options.tap_count = 1;
+    vgg_plan *plan = NULL;
+    vgg_status status = vgg_plan_create(vgg_model_network(model), &options, &plan, error);
+    if (status == VGG_OK)
+        status = vgg_plan_tap(plan, 0, result, error);
+    vgg_plan_free(plan);
+    return status;
+}
+
 static vgg_status ask_figures(void *result, vgg_error *error) {
     return vgg_scores_figures(scores, result, error);
 }
@@ -113,6 +127,7 @@ static const result_case result_cases[] = {
     RESULT(vgg_layer_info, ask_layer),
     RESULT(vgg_tensor_info, ask_tensor),
     RESULT(vgg_op_info, ask_op),
+    RESULT(vgg_tap_info, ask_tap),
     RESULT(vgg_dataset_info, ask_dataset),
     {"vgg_dataset_parts", sizeof(vgg_dataset_parts), sizeof(size_t), ask_parts},
     RESULT(vgg_eval_result, ask_evaluate),
