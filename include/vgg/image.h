@@ -67,6 +67,9 @@ typedef struct vgg_decode_options {
     vgg_warning_callback *warn; /* default NULL. Hears of a picture that is whole and yet not as its
                                  * format wants it: a JPEG without an end marker */
     void *warn_user;
+    size_t max_pixels; /* a picture of more is VGG_ERROR_UNSUPPORTED by what its header says, before
+                        * memory is taken for it. Default 0: VGG_IMAGE_MAX_PIXELS, which is the
+                        * most */
 } vgg_decode_options;
 
 VGG_API void vgg_decode_options_init(vgg_decode_options *options, size_t size);

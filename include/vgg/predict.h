@@ -44,6 +44,8 @@ typedef struct vgg_predictor_options {
                    * Default 0: as 32, but fewer at once where those would take more than half of
                    * the memory that is left */
     vgg_protocol protocol; /* default VGG_PROTOCOL_CENTER */
+    size_t tuned_batch; /* as in vgg_plan_options, default 0: for `batch`. With the same number two
+                         * predictors give the same bits, whatever their `batch` */
 } vgg_predictor_options;
 
 VGG_API void vgg_predictor_options_init(vgg_predictor_options *options, size_t size);
@@ -120,6 +122,13 @@ typedef bool vgg_predict_callback(void *user, const vgg_predict_result *result);
  * memory. */
 VGG_API vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *next, size_t top,
                                     vgg_predict_callback *result, void *user, vgg_error *error);
+
+/* The same for inputs that are preprocessed already (vgg_preprocess_image): inputs[i] are the
+ * floats of input i, channels x height x width, and the results have numbers 0 to count - 1, no
+ * name, and the bits that pictures have of which such inputs are made. */
+VGG_API vgg_status vgg_predict_inputs(vgg_predictor *predictor, const float *const *inputs,
+                                      size_t count, size_t top, vgg_predict_callback *result,
+                                      void *user, vgg_error *error);
 
 /* ---- measuring ---- */
 

@@ -67,7 +67,9 @@ static vgg_status plan(vgg_predictor *predictor, const vgg_predictor_options *op
     planning->exact = options->exact;
     planning->height = preprocess->height;
     planning->width = preprocess->width;
-    planning->tuned_batch = options->batch == 0 ? DEFAULT_BATCH : options->batch;
+    planning->tuned_batch = options->tuned_batch != 0 ? options->tuned_batch
+                            : options->batch != 0     ? options->batch
+                                                      : DEFAULT_BATCH;
     predictor->batch = options->batch;
     vgg_status status = options->batch == 0
                             ? choose_batch(predictor, error)

@@ -27,6 +27,9 @@ vgg_status vgg_image_decode_with(const void *bytes, size_t size, const char *nam
                          .size = size,
                          .name = name,
                          .least = how.least,
+                         .max_pixels = how.max_pixels > 0 && how.max_pixels < VGG_IMAGE_MAX_PIXELS
+                                           ? how.max_pixels
+                                           : VGG_IMAGE_MAX_PIXELS,
                          .warn = how.warn,
                          .warn_user = how.warn_user};
     vgg_decoder *decoder = NULL;

@@ -8,13 +8,13 @@
 
 #include "vgg/image.h"
 
-/* An encoded picture in memory, what messages call it, and the short side down to which a decoder
- * that can may reduce it (0: not at all). */
+/* An encoded picture in memory, what messages call it, the short side down to which a decoder that
+ * can may reduce it (0: not at all), and the pixels that it may have. */
 typedef struct vgg_source {
     const unsigned char *bytes;
     size_t size;
     const char *name;
-    size_t least;
+    size_t least, max_pixels;
     vgg_warning_callback *warn;
     void *warn_user;
 } vgg_source;

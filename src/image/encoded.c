@@ -11,12 +11,12 @@ vgg_status vgg_source_check_size(const vgg_source *source, const char *format, u
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: the %s header says %llu x %llu pixels, expected at least 1 x 1",
                         source->name, format, w, h);
-    if (w > VGG_IMAGE_MAX_SIDE || h > VGG_IMAGE_MAX_SIDE || w * h > VGG_IMAGE_MAX_PIXELS)
+    if (w > VGG_IMAGE_MAX_SIDE || h > VGG_IMAGE_MAX_SIDE || w * h > source->max_pixels)
         return vgg_fail(
             error, VGG_ERROR_UNSUPPORTED,
             "%s: the %s header says %llu x %llu pixels, more than the limits of %d on a "
-            "side and %d in all",
-            source->name, format, w, h, VGG_IMAGE_MAX_SIDE, VGG_IMAGE_MAX_PIXELS);
+            "side and %zu in all",
+            source->name, format, w, h, VGG_IMAGE_MAX_SIDE, source->max_pixels);
     return VGG_OK;
 }
 

@@ -249,6 +249,35 @@ static void failing_allocations_are_called_so(void **state) {
     }
 }
 
+/* A limit of the caller's, which a header passes or not; none can be above that of vgg/image.h. */
+static void pixels_have_the_callers_limit(void **state) {
+    (void)state;
+    static const struct {
+        size_t most;
+        const char *says;
+    } cases[] = {{99999, "100 x 1000 pixels, more than the limits of 30000 on a side and 99999"},
+                 {100000, "is cut short"},
+                 {0, "is cut short"}};
+    for (size_t i = 0; i < 3; i++) {
+        vgg_decode_options options;
+        vgg_image image = {0};
+        vgg_error error = {0};
+        vgg_decode_options_init(&options, sizeof options);
+        options.max_pixels = cases[i].most;
+        assert_int_not_equal(
+            vgg_image_decode_with("P6 100 1000 255 ", 16, "x", &options, &image, &error), VGG_OK);
+        assert_contains(error.message, cases[i].says);
+    }
+    made file = late_png(20000, 20000, 8, 2, 0);
+    vgg_decode_options options;
+    vgg_image image = {0};
+    vgg_error error = {0};
+    vgg_decode_options_init(&options, sizeof options);
+    options.max_pixels = (size_t)-1;
+    assert_int_equal(vgg_image_decode_with(file.bytes, file.size, "x", &options, &image, &error),
+                     VGG_ERROR_UNSUPPORTED);
+}
+
 /* Memory that is too little, from nothing to enough. */
 static void too_little_memory_is_called_so(void **state) {
     (void)state;
@@ -271,6 +300,7 @@ int main(void) {
         cmocka_unit_test(jpeg_coefficients_have_a_limit),
         cmocka_unit_test(jpeg_scans_have_a_limit),
         cmocka_unit_test(lossless_webps_have_a_limit),
+        cmocka_unit_test(pixels_have_the_callers_limit),
         cmocka_unit_test(failing_allocations_are_called_so),
         cmocka_unit_test(too_little_memory_is_called_so),
     };
