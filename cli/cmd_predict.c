@@ -33,7 +33,7 @@ typedef struct predict_state {
     vgg_cli_sorting sorting;
     vgg_picture picture; /* the next */
     size_t failed;       /* pictures that could not be read, and folders that have none */
-    bool broken;         /* nothing more can be written or sorted, which was said */
+    bool broken;         /* nothing more can be written, which was said */
 } predict_state;
 
 static const char *const formats[] = {"text", "json", "csv", NULL};
@@ -111,7 +111,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
             "stop the others.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
-        .statuses = "3    some pictures could not be read (1 when none could be)",
+        .statuses = "3    some pictures could not be read, or sorted (1 when none could be)",
         .examples = "vgg predict photo.jpg\n"
                     "vgg predict --model run/best.safetensors photo.jpg holiday/\n"
                     "vgg predict --model vgg16.safetensors --preprocess torchvision \\\n"
@@ -135,9 +135,9 @@ static bool finish(predict_state *state, const char *name, const vgg_prediction 
         return true;
     }
     bool none = vgg_cli_predict_is_none(&state->output, best, found);
-    state->broken =
-        !vgg_cli_predict_write(&state->output, name, best, found) ||
-        !vgg_cli_sorting_put(&state->sorting, name, none ? state->sorting.classes : best[0].index);
+    state->broken = !vgg_cli_predict_write(&state->output, name, best, found);
+    if (!state->broken)
+        vgg_cli_sorting_put(&state->sorting, name, none ? state->sorting.classes : best[0].index);
     return !state->broken;
 }
 
@@ -231,9 +231,10 @@ static int predict_all(predict_state *state) {
     vgg_cli_sorting_print(&state->sorting, text ? stdout : stderr);
     if (!done)
         return VGG_CLI_FAILURE;
-    if (state->output.written == 0)
+    size_t unsorted = state->sorting.failed;
+    if (state->output.written == 0 || (unsorted > 0 && state->sorting.done == 0))
         return VGG_CLI_FAILURE;
-    return state->failed > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
+    return state->failed + unsorted > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }
 
 /* Says what lies in the folders and is no picture, before anything is predicted. */

@@ -95,8 +95,11 @@ static bool write_chart(const rate_search *search, const vgg_rate_suggestion *fo
     return vgg_cli_output_close(&output);
 }
 
+/* Without a folder that was named there is none: a search is no run, and takes no run's name. */
 static int write_files(const rate_search *search, const vgg_rate_suggestion *found,
                        vgg_cli_training *training) {
+    if (training->options.folder == NULL)
+        return VGG_CLI_OK;
     int status = vgg_cli_train_make_folder(training);
     if (status != VGG_CLI_OK)
         return status;

@@ -11,6 +11,8 @@
 
 /* Bytes of a class's name that its folder has at most; file systems take 255. */
 #define NAME_MOST 200
+/* Pictures that could not be put, of which each is named. */
+#define NAMED_MOST 20
 
 /* ---- names of folders ---- */
 
@@ -127,37 +129,54 @@ bool vgg_cli_sorting_begin(vgg_cli_sorting *sorting, const vgg_model *model, cha
         if (!check_operand(sorting->folder, operands[i]))
             return false;
     }
+    struct stat there;
+    if (stat(sorting->folder, &there) == 0 && !S_ISDIR(there.st_mode)) {
+        vgg_cli_complain("predict", "--sort-into: %s is there already and is not a folder",
+                         sorting->folder);
+        return false;
+    }
     if (make_names(sorting, model))
         return true;
     vgg_cli_complain("predict", "out of memory for the names of folders");
     return false;
 }
 
-bool vgg_cli_sorting_put(vgg_cli_sorting *sorting, const char *path, size_t index) {
-    if (sorting->folder == NULL)
-        return true;
+static bool put(vgg_cli_sorting *sorting, const char *path, size_t index, vgg_error *error) {
     char *folder;
     if (asprintf(&folder, "%s/%s", sorting->folder, sorting->names[index]) < 0) {
-        vgg_cli_complain("predict", "out of memory for the names of folders");
+        snprintf(error->message, sizeof error->message, "%s: out of memory for its folder's name",
+                 path);
         return false;
     }
     bool already = false;
-    vgg_error error;
     vgg_status status = vgg_file_put(path, folder, sorting->link ? VGG_PUT_LINK : VGG_PUT_COPY,
-                                     &already, NULL, &error);
+                                     &already, NULL, error);
     free(folder);
-    if (status != VGG_OK) {
-        vgg_cli_complain("predict", "%s", error.message);
-        return false;
-    }
-    sorting->counts[index]++;
     sorting->already += already;
-    return true;
+    return status == VGG_OK;
+}
+
+void vgg_cli_sorting_put(vgg_cli_sorting *sorting, const char *path, size_t index) {
+    vgg_error error;
+    if (sorting->folder == NULL)
+        return;
+    if (put(sorting, path, index, &error)) {
+        sorting->counts[index]++;
+        sorting->done++;
+    } else if (++sorting->failed <= NAMED_MOST) {
+        bool begins = strncmp(error.message, path, strlen(path)) == 0;
+        vgg_cli_complain("predict", "not sorted: %s%s%s", begins ? "" : path, begins ? "" : ": ",
+                         error.message);
+    }
 }
 
 void vgg_cli_sorting_print(const vgg_cli_sorting *sorting, FILE *stream) {
     char name[256], count[VGG_CLI_TEXT_SIZE];
     size_t width = 0;
+    if (sorting->failed > 1)
+        vgg_cli_complain("predict", "%s pictures could not be put into %s%s",
+                         vgg_cli_count_text(count, sorting->failed), sorting->folder,
+                         sorting->failed > NAMED_MOST ? "; the first 20 are named above" : "");
     for (size_t i = 0; sorting->names != NULL && i <= sorting->classes; i++) {
         if (sorting->counts[i] > 0 && strlen(sorting->names[i]) > width)
             width = strlen(sorting->names[i]);

@@ -290,8 +290,8 @@ static void running_options(vgg_cli_train_options *o, vgg_cli_option options[RUN
         {.type = VGG_CLI_FLAG,
          .name = "find-rate",
          .value = &o->find_rate,
-         .help = "instead of training, try 100 steps at a rising learning rate, suggest --lr, and "
-                 "write RUN/find-rate.csv and RUN/find-rate.svg"},
+         .help = "instead of training, try 100 steps at a rising learning rate and suggest --lr; "
+                 "with -o the curve is RUN/find-rate.csv and RUN/find-rate.svg"},
         {.type = VGG_CLI_FLAG,
          .name = "overwrite",
          .value = &o->overwrite,

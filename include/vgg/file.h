@@ -18,11 +18,12 @@ typedef enum vgg_put {
 
 /* Puts a file into a folder, under its own name; the folder is made, with its missing parents, when
  * it is not there. Nothing is ever replaced: where something else has the name, "photo.jpg" becomes
- * "photo-2.jpg", and so on. Where a file of one of these names has the same bytes, or, for a link,
- * leads to the same file, it is left as it is, and *already is true. A copy gets its name when it
- * is complete; a process that is ended before leaves none (vgg_unfinished_files_remove). Both
- * results may be NULL; *name, the path that it has there, is freed with vgg_string_free. Any number
- * of threads may put files into the same folder. */
+ * "photo-2.jpg", and so on up to 99, and then "photo-<a sum of what it is>.jpg". Where a file of
+ * one of these names has the same bytes, or, for a link, leads to the same file, it is left as it
+ * is, and *already is true. A copy gets its name when it is complete; a process that is ended
+ * before leaves none (vgg_unfinished_files_remove). Both results may be NULL; *name, the path that
+ * it has there, is freed with vgg_string_free. Any number of threads may put files into the same
+ * folder. */
 VGG_API vgg_status vgg_file_put(const char *path, const char *folder, vgg_put how, bool *already,
                                 char **name, vgg_error *error);
 

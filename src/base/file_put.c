@@ -1,13 +1,16 @@
 /* Files that are copied or linked into folders, beside what is there. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -15,8 +18,9 @@
 #include "vgg/file.h"
 
 #define PIECE 65536
-/* How many names are tried before there is one that is free. */
-#define NAMES_MOST 100000
+/* The names that are tried: with numbers up to this, and then one that a sum of the contents makes,
+ * so that thousands of files of one name are not each compared with all before it. */
+#define NUMBERS_MOST 99
 
 /* A file that is put somewhere. */
 typedef struct putting {
@@ -53,16 +57,14 @@ static void end(putting *p) {
     vgg_free(p->pieces);
 }
 
-/* "<folder>/photo.jpg", or with a number from 2 on "<folder>/photo-2.jpg"; NULL when memory ran
- * out. */
-static char *numbered(const char *folder, const char *path, size_t number) {
+/* "<folder>/photo.jpg", or with something behind the stem "<folder>/photo-2.jpg"; NULL when memory
+ * ran out. */
+static char *named(const char *folder, const char *path, const char *behind) {
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     const char *ending = strrchr(name, '.');
-    if (number == 1)
-        return vgg_path_join(folder, name);
     size_t stem = ending != NULL && ending != name ? (size_t)(ending - name) : strlen(name);
     vgg_text text = {0};
-    vgg_text_add(&text, "%.*s-%zu%s", (int)stem, name, number, name + stem);
+    vgg_text_add(&text, "%.*s%s%s", (int)stem, name, behind, name + stem);
     char *last = vgg_text_take(&text);
     char *joined = last != NULL ? vgg_path_join(folder, last) : NULL;
     vgg_free(last);
@@ -161,22 +163,62 @@ static vgg_status try_name(const putting *p, const char *there, bool *taken, boo
     return p->how == VGG_PUT_LINK ? link_to(p, there, taken, error) : copy(p, there, taken, error);
 }
 
+/* Of what is put: the bytes, or where the link leads. */
+static vgg_status sum_of(const putting *p, uint64_t *sum, vgg_error *error) {
+    vgg_checksum bytes;
+    size_t offset = 0, got = PIECE;
+    if (p->how == VGG_PUT_LINK) {
+        *sum = vgg_checksum_of(p->whole, strlen(p->whole));
+        return VGG_OK;
+    }
+    vgg_checksum_begin(&bytes);
+    while (got == PIECE) {
+        vgg_status status =
+            vgg_file_read_some(p->fd, p->path, offset, p->pieces, PIECE, &got, error);
+        if (status != VGG_OK)
+            return status;
+        vgg_checksum_add(&bytes, p->pieces, got);
+        offset += got;
+    }
+    *sum = vgg_checksum_end(&bytes);
+    return VGG_OK;
+}
+
+/* What stands behind the stem in the `number`th name. */
+static vgg_status write_behind(const putting *p, size_t number, char *behind, size_t size,
+                               vgg_error *error) {
+    uint64_t sum;
+    behind[0] = '\0';
+    if (number > 1 && number <= NUMBERS_MOST)
+        snprintf(behind, size, "-%zu", number);
+    if (number <= NUMBERS_MOST)
+        return VGG_OK;
+    vgg_status status = sum_of(p, &sum, error);
+    if (status == VGG_OK)
+        snprintf(behind, size, "-%016" PRIx64, sum);
+    return status;
+}
+
 static vgg_status place(const putting *p, const char *folder, char **there, bool *same,
                         vgg_error *error) {
-    for (size_t number = 1; number <= NAMES_MOST; number++) {
+    char behind[32];
+    for (size_t number = 1; number <= NUMBERS_MOST + 1; number++) {
         bool taken;
-        *there = numbered(folder, p->path, number);
+        vgg_status status = write_behind(p, number, behind, sizeof behind, error);
+        if (status != VGG_OK)
+            return status;
+        *there = named(folder, p->path, behind);
         if (*there == NULL)
             return vgg_fail_memory(error, p->path, strlen(folder) + strlen(p->path));
-        vgg_status status = try_name(p, *there, &taken, same, error);
+        status = try_name(p, *there, &taken, same, error);
         if (status == VGG_OK && (!taken || *same))
             return VGG_OK;
         vgg_free(*there);
         if (status != VGG_OK)
             return status;
     }
-    return vgg_fail(error, VGG_ERROR_IO, "%s: found no free name in %s, tried %d", p->path, folder,
-                    NAMES_MOST);
+    return vgg_fail(error, VGG_ERROR_IO, "%s: found no free name in %s, tried numbers up to %d",
+                    p->path, folder, NUMBERS_MOST);
 }
 
 vgg_status vgg_file_put(const char *path, const char *folder, vgg_put how, bool *already,

@@ -32,6 +32,21 @@ static const suggestion_row rows[] = {
     {SIZE_MAX, SIZE_MAX, LARGE_ARCH, VGG_LAYOUT_GLOBAL, 0.2, 30, false},
 };
 
+/* For inputs whose short side leaves nothing for the last max-pools of a row's network: networks
+ * with fewer of them, for a short side of `least` or more, whatever the long one. */
+typedef struct flat_row {
+    size_t least;
+    const char *arch;
+} flat_row;
+
+static const flat_row flat_rows[] = {{8, "32,M,64,M,128,128,M,256,256"},
+                                     {4, "32,M,64,M,128,128,256,256"},
+                                     {2, "32,M,64,64,128,128"},
+                                     {0, "32,64,64,128"}};
+/* The least short sides of the networks above. */
+#define SMALL_LEAST 8
+#define LARGE_LEAST 16
+
 /* Fewer pictures than this are few. */
 #define FEW_PICTURES 20000
 /* Pictures of one size up to this are taken as they are; others become this large. */
@@ -66,6 +81,20 @@ static const suggestion_row *find_row(const vgg_dataset_info *info,
     return row;
 }
 
+static void suggest_network(const suggestion_row *row, vgg_suggestion *suggestion) {
+    size_t least = vgg_size_min(suggestion->height, suggestion->width);
+    suggestion->arch = row->arch;
+    suggestion->layout = row->layout;
+    if (least < (row->below == SIZE_MAX ? LARGE_LEAST : SMALL_LEAST)) {
+        const flat_row *flat = flat_rows;
+        while (least < flat->least) {
+            flat++;
+        }
+        suggestion->arch = flat->arch;
+        suggestion->layout = VGG_LAYOUT_GLOBAL;
+    }
+}
+
 vgg_status vgg_train_suggest(const vgg_dataset_info *info, size_t channels, size_t height,
                              size_t width, vgg_suggestion *suggestion, vgg_error *error) {
     vgg_dataset_info known = {.struct_size = sizeof known};
@@ -76,8 +105,7 @@ vgg_status vgg_train_suggest(const vgg_dataset_info *info, size_t channels, size
         return status;
     suggest_input(&known, &own);
     const suggestion_row *row = find_row(&known, &own);
-    own.arch = row->arch;
-    own.layout = row->layout;
+    suggest_network(row, &own);
     own.batch_norm = true;
     own.dropout = row->dropout;
     own.epochs = row->epochs;

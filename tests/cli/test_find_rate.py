@@ -60,6 +60,11 @@ def test_a_run_that_is_there_stays(trained, pictograms):
         (trained / name).unlink()
 
 
+def test_no_run_is_no_trace(pictograms, tmp_path):
+    out = vgg("train", pictograms, *TINY, "--find-rate", cwd=tmp_path).out
+    assert "valley" in printed(out) and "wrote" not in out and list(tmp_path.iterdir()) == []
+
+
 def test_not_for_a_run_that_goes_on(trained, pictograms):
     assert "--find-rate" in complaint("train", pictograms, "-o", trained, "--resume", "--find-rate", status=2)
 

@@ -187,3 +187,27 @@ def test_what_cannot_be_sorted(model, pictures, tmp_path):
     vgg("predict", "--model", model, bad, next(pictures.glob("*.png")), "--sort-into",
         tmp_path / "sorted", status=3)
     assert len(files_below(tmp_path / "sorted")) == 1
+
+
+def test_one_that_cannot_be_sorted_does_not_end_it(model, pictures, tmp_path):
+    """A file stands where the folder of its class would be; the others are put where they belong."""
+    best = likeliest(model, pictures)
+    labels = sorted({entry["label"] for entry in best.values()})
+    assert len(labels) > 1
+    into = tmp_path / "sorted"
+    into.mkdir()
+    (into / labels[0]).write_text("")
+    lost = [image for image, entry in best.items() if entry["label"] == labels[0]]
+    result = vgg("predict", "--model", model, pictures, "--sort-into", into, "--format", "csv", status=3)
+    assert len(files_below(into)) == len(best) - len(lost) + 1
+    complaints = [line for line in result.err.splitlines() if line.startswith("vgg predict: ")]
+    named = complaints[:20] if len(lost) > 20 else complaints[:len(lost)]
+    assert len(complaints) == len(named) + (len(lost) > 1)
+    assert named == [f"vgg predict: not sorted: {image}: {into}/{labels[0]}: is there already and is not a folder"
+                     for image in lost[:20]]
+    assert len(lost) < 2 or f"{len(lost)} pictures could not be put into {into}" in complaints[-1]
+    for label in labels[1:]:
+        shutil.rmtree(into / label)
+        (into / label).write_text("")
+    result = vgg("predict", "--model", model, pictures, "--sort-into", into, "--format", "csv", status=1)
+    assert f"{len(best)} pictures could not be put into {into}" in result.err

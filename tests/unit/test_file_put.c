@@ -1,12 +1,14 @@
 /* Files that are put into folders: copies and links, and names that are taken. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "vgg/file.h"
@@ -132,6 +134,36 @@ static void names_that_are_taken_get_a_number(void **state) {
     assert_int_equal(count_entries("into"), 6);
 }
 
+/* After a hundred of one name the next are told apart by what they are, found again, too. */
+static void names_after_many(void **state) {
+    (void)state;
+    vgg_error error;
+    assert_ok(vgg_folder_create(in("from"), &error), error);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 1; i <= 102; i++) {
+            char text[16], expected[64];
+            snprintf(text, sizeof text, "%d", i);
+            write_text("from/a.jpg", text);
+            snprintf(expected, sizeof expected, i == 1 ? "into/a.jpg" : "into/a-%d.jpg", i);
+            if (i > 99)
+                snprintf(expected, sizeof expected, "into/a-%016" PRIx64 ".jpg",
+                         vgg_checksum_of(text, strlen(text)));
+            put("from/a.jpg", "into", VGG_PUT_COPY, expected, round == 1);
+        }
+    }
+    put("from/a.jpg", "links", VGG_PUT_LINK, "links/a.jpg", false);
+    assert_int_equal(count_entries("into"), 102);
+    /* Something else with such a name is left as it is. */
+    write_text("from/a.jpg", "103");
+    char taken[64];
+    snprintf(taken, sizeof taken, "into/a-%016" PRIx64 ".jpg", vgg_checksum_of("103", 3));
+    write_text(taken, "other");
+    assert_int_equal(vgg_file_put(in("from/a.jpg"), in("into"), VGG_PUT_COPY, NULL, NULL, &error),
+                     VGG_ERROR_IO);
+    assert_contains(error.message, "found no free name in ");
+    assert_text(taken, "other");
+}
+
 static void links_lead_to_the_file_from_wherever(void **state) {
     (void)state;
     vgg_error error;
@@ -200,6 +232,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(copies_keep_what_the_file_has, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(names_that_are_taken_get_a_number, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(names_after_many, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(links_lead_to_the_file_from_wherever, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(what_cannot_be_put_is_named, make_folder, remove_folder),

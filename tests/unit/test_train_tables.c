@@ -185,6 +185,26 @@ static void suggestions(void **state) {
     }
 }
 
+/* There is a network for every input, however flat; it has few weights however long. */
+static void suggested_for_flat_inputs(void **state) {
+    (void)state;
+    static const size_t sides[][2] = {{1, 1},  {1, 3000}, {3, 3},   {2, 90}, {300, 4},
+                                      {7, 63}, {8, 1000}, {96, 15}, {15, 15}};
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        vgg_dataset_info info = {
+            .struct_size = sizeof info, .kind = "folder", .pictures = 300, .classes = 5};
+        vgg_suggestion found = {.struct_size = sizeof found};
+        vgg_error error;
+        assert_ok(vgg_train_suggest(&info, 3, sides[i][0], sides[i][1], &found, &error), error);
+        vgg_network_options options = net_options(found.arch, 5, 3, found.height);
+        options.width = found.width;
+        options.layout = found.layout;
+        vgg_network *network = make_net(&options);
+        assert_true(vgg_network_parameters(network) < 2500000);
+        vgg_network_free(network);
+    }
+}
+
 /* The fewer pictures a class has, the more often they are shown. */
 static void suggested_epochs(void **state) {
     (void)state;
@@ -360,6 +380,7 @@ int main(void) {
         cmocka_unit_test(defaults),
         cmocka_unit_test(unknown_kinds),
         cmocka_unit_test(suggestions),
+        cmocka_unit_test(suggested_for_flat_inputs),
         cmocka_unit_test(suggested_epochs),
         cmocka_unit_test(state_of_rows),
         cmocka_unit_test(foreign_state),
