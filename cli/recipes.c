@@ -93,11 +93,32 @@ static const recipe_option fast[] = {
     {NULL, NULL},
 };
 
+/* Signs that are something else when they are mirrored, written a little here or there. */
+static const recipe_option digits[] = {
+    {"batch-norm", "on"},
+    {"dropout", "0.2"},
+    {"epochs", "5"},
+    {"batch", "64"},
+    {"optimizer", "nesterov"},
+    {"lr", "0.04"},
+    {"weight-decay", "5e-4"},
+    {"schedule", "one-cycle"},
+    {"label-smoothing", "0.1"},
+    {"decay-norm", "off"},
+    {"crop", "off"},
+    {"flip", "none"},
+    {"translate", "2"},
+    {"rotate", "10"},
+    {"validation-split", "0.02"},
+    {NULL, NULL},
+};
+
 static const recipe_option none[] = {{NULL, NULL}};
 
 const char *const vgg_cli_recipes[] = {"none",  "paper", "torchvision", "finetune",
-                                       "small", "fast",  NULL};
-static const recipe_option *const contents[] = {none, paper, torchvision, finetune, small, fast};
+                                       "small", "fast",  "digits",      NULL};
+static const recipe_option *const contents[] = {none,  paper, torchvision, finetune,
+                                                small, fast,  digits};
 
 static const recipe_option *contents_of(const char *name) {
     size_t i = 0;

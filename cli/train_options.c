@@ -246,7 +246,8 @@ static void start_options(vgg_cli_train_options *o, vgg_cli_option options[START
          .help = "sets options that go together and prints them; any that is given beside it wins. "
                  "paper and torchvision: as those trained on ImageNet; finetune: from a trained "
                  "model; small: some thousand photographs from scratch; fast: as good as minutes "
-                 "allow, for pictures of 32x32",
+                 "allow, for pictures of 32x32; digits: small pictures of signs that cannot be "
+                 "mirrored",
          .fallback = "small for less than 20,000 pictures where none of --arch, --from, "
                      "--init-from, --lr, --schedule and --optimizer is given; else none"},
         {.type = VGG_CLI_TEXT,
@@ -421,7 +422,7 @@ bool vgg_cli_train_parse(vgg_cli_train_options *o, int argc, char **argv, int *s
         .statuses = "3    trained, but pictures could not be read and were left out\n"
                     "130  stopped by Ctrl-C or SIGTERM; RUN/last.safetensors is saved",
         .examples = "vgg train pictograms\n"
-                    "vgg train mnist --arch \"32,32,M,64,64,M/256\" --epochs 5 -o digits\n"
+                    "vgg train mnist --recipe digits --arch \"32,32,M,64,64,M/256\" -o digits\n"
                     "vgg train cifar --recipe fast\n"
                     "vgg train photos --from vgg16.pth --recipe finetune --freeze 4\n"
                     "vgg train photos --input 96 --batch-norm --epochs 30 --schedule step \\\n"

@@ -79,7 +79,7 @@ def test_options_reach_the_training(pictograms, tmp_path):
         assert seen.setdefault(weights(*options), options) == options
 
 
-@pytest.mark.parametrize("recipe", ["paper", "torchvision", "finetune", "small"])
+@pytest.mark.parametrize("recipe", ["paper", "torchvision", "finetune", "small", "digits"])
 def test_recipe_is_its_command_line(pictograms, tmp_path, recipe):
     """What a recipe prints, typed in its place, trains the same."""
     small = ("--arch", "4,M/8", "--input", 16, "--threads", 2, "--epochs", 1)
@@ -113,7 +113,7 @@ def small_pictures(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("recipe", ["fast", "small", "paper", "torchvision", "finetune"])
+@pytest.mark.parametrize("recipe", ["fast", "small", "paper", "torchvision", "finetune", "digits"])
 def test_recipe_as_it_is(small_pictures, trained, tmp_path, recipe):
     """Two epochs with nothing else said but a small network where the recipe has none."""
     run = tmp_path / "run"
