@@ -246,8 +246,13 @@ static int run(const vgg_cli_eval_options *o, const char *path) {
     if (status != VGG_CLI_OK)
         return status;
     vgg_cli_eval_data data = {.parts = {.struct_size = sizeof data.parts}};
-    status =
-        vgg_cli_eval_open(o, path, model, &data) ? report(o, path, model, &data) : VGG_CLI_FAILURE;
+    bool several = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
+    if (several && !vgg_cli_eval_labels_allow(o))
+        status = VGG_CLI_USAGE;
+    else if (!vgg_cli_eval_open(o, path, model, &data))
+        status = VGG_CLI_FAILURE;
+    else
+        status = several ? vgg_cli_eval_labels(o, model, &data) : report(o, path, model, &data);
     vgg_dataset_parts_free(&data.parts);
     vgg_model_free(model);
     return status;

@@ -72,9 +72,11 @@ static void print_end(const vgg_cli_training *training, const vgg_train_result *
     const char *file = result->best_epoch > 0 ? "best.safetensors" : "last.safetensors";
     char time[VGG_CLI_TEXT_SIZE];
     char best[2 * VGG_CLI_TEXT_SIZE] = "";
+    bool several = vgg_model_output(training->model) == VGG_OUTPUT_SIGMOID;
     if (result->best_epoch > 0 && training->validation != NULL)
-        snprintf(best, sizeof best, "; best after epoch %zu: %.1f %% of the validation pictures",
-                 result->best_epoch, 100.0 * result->best_top1);
+        snprintf(best, sizeof best, "; best after epoch %zu: %s%.1f %%%s", result->best_epoch,
+                 several ? "mean average precision " : "", 100.0 * result->best_top1,
+                 several ? "" : " of the validation pictures");
     vgg_cli_print_line("trained in %s%s", vgg_cli_duration_text(time, result->seconds), best);
     vgg_cli_print_line("wrote %s/%s", o->folder, file);
     print_next(training, file);

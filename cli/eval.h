@@ -44,6 +44,13 @@ bool vgg_cli_eval_open(const vgg_cli_eval_options *o, const char *path, const vg
 int vgg_cli_eval_measure(const vgg_cli_eval_options *o, const char *title, const vgg_model *model,
                          const vgg_cli_eval_data *data, vgg_scores **scores, double *images_per_s);
 
+/* Measures a model for several labels and prints its figures. Returns the exit status. */
+int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_model *model,
+                        const vgg_cli_eval_data *data);
+/* Whether the options are for models of one class of each picture; false, which is complained
+ * about, when something of them is not for this model, which is for several labels. */
+bool vgg_cli_eval_labels_allow(const vgg_cli_eval_options *o);
+
 /* --compare. Returns the exit status. */
 int vgg_cli_eval_compare(const vgg_cli_eval_options *o, const char *path);
 

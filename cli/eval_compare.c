@@ -23,7 +23,10 @@ static int measure(const vgg_cli_eval_options *o, const char *path, size_t which
         return status;
     vgg_cli_eval_data data = {.parts = {.struct_size = sizeof data.parts}};
     status = VGG_CLI_FAILURE;
-    if (vgg_cli_eval_open(o, path, model, &data))
+    bool several = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
+    if (several && !vgg_cli_eval_labels_allow(o))
+        status = VGG_CLI_USAGE;
+    else if (vgg_cli_eval_open(o, path, model, &data))
         status = vgg_cli_eval_measure(o, titles[which], model, &data, scores,
                                       &compared->images_per_s[which]);
     compared->names[which] = source.path;

@@ -39,6 +39,7 @@ static bool open_parts(const vgg_cli_eval_options *o, const char *path, const vg
     vgg_dataset_options options;
     vgg_dataset_options_init(&options, sizeof options);
     options.temporary_folder = vgg_cli_temporary_folder();
+    options.several_labels = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
     options.warn = vgg_cli_note;
     options.warn_user = (void *)"eval";
     options.classes = vgg_model_class_names(model);

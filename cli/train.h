@@ -155,6 +155,8 @@ void vgg_cli_train_warn(const vgg_cli_training *training);
 /* ---- train_setup.c: choices ---- */
 
 int vgg_cli_train_open_data(vgg_cli_training *training);
+/* Adds an item to the counts of its classes, and returns how many those are. */
+size_t vgg_cli_count_labels(const vgg_dataset *dataset, size_t item, size_t *counts);
 /* Chooses the options that were not given by looking at the data. */
 int vgg_cli_train_choose(vgg_cli_training *training);
 /* The preset for the input, with what is said of it. */

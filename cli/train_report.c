@@ -97,6 +97,8 @@ static void show_check(vgg_cli_train_report *report, const vgg_train_event *even
 
 static void advise(vgg_cli_train_report *report, const vgg_train_event *event) {
     bool guesses = event->loss > LOSS_OF_GUESSING * log((double)report->classes);
+    if (vgg_model_output(report->training->model) == VGG_OUTPUT_SIGMOID)
+        return; /* whose loss of guessing depends on how many labels pictures have */
     bool improves = event->validated && event->best && event->epoch > 1;
     if (report->advised || event->epoch < EPOCHS_TO_BEGIN || !guesses || improves)
         return;
@@ -123,7 +125,13 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
         snprintf(parts[VAL_LOSS], size, "  val loss %.3f", event->validation_loss);
         snprintf(parts[TOP1], size, "  val top-1 %.1f%%", 100.0 * event->validation_top1);
     }
-    if (event->validated && report->classes > VGG_CLI_TOP5_ABOVE) {
+    if (vgg_model_output(report->training->model) == VGG_OUTPUT_SIGMOID)
+        snprintf(parts[ACCURACY], size, "  exact %.1f%%", 100.0 * event->accuracy);
+    if (event->label_scores != NULL) {
+        snprintf(parts[TOP1], size, "  val mAP %.1f%%",
+                 100.0 * event->validation_mean_average_precision);
+        snprintf(parts[TOP5], size, "  exact %.1f%%", 100.0 * event->validation_exact_match);
+    } else if (event->validated && report->classes > VGG_CLI_TOP5_ABOVE) {
         snprintf(parts[TOP5], size, "  top-5 %.1f%%", 100.0 * event->validation_top5);
     }
     if (report->show_rate)

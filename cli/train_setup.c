@@ -36,6 +36,7 @@ static vgg_status open_parts(const vgg_cli_training *training, vgg_dataset_parts
     options.validation_split = o->validation_split;
     options.seed = o->seed;
     options.temporary_folder = vgg_cli_temporary_folder();
+    options.several_labels = true;
     options.warn = vgg_cli_note;
     options.warn_user = (void *)(uintptr_t)training->command;
     if (training->model != NULL) {
@@ -167,6 +168,9 @@ static int make_new(vgg_cli_training *training, const char *const *names) {
         vgg_network_free(network);
         return fail(training, &error);
     }
+    if (vgg_dataset_several_labels(training->train) &&
+        vgg_model_set_output(training->model, VGG_OUTPUT_SIGMOID, &error) != VGG_OK)
+        return fail(training, &error);
     return vgg_cli_train_first_weights(training);
 }
 
@@ -180,6 +184,15 @@ int vgg_cli_train_make_model(vgg_cli_training *training) {
                                          : make_new(training, names);
     free(names);
     return status;
+}
+
+size_t vgg_cli_count_labels(const vgg_dataset *dataset, size_t item, size_t *counts) {
+    const size_t *labels = NULL;
+    size_t found = vgg_dataset_item_classes(dataset, item, &labels);
+    for (size_t l = 0; l < found; l++) {
+        counts[labels[l]]++;
+    }
+    return found;
 }
 
 static void print_data(const vgg_cli_training *training) {
@@ -199,9 +212,11 @@ static void print_data(const vgg_cli_training *training) {
                        training->split != NULL ? ", set aside at random" : "", test);
     if (counts == NULL)
         return;
-    size_t least = pictures, most = 0;
+    size_t least = pictures, most = 0, bare = 0, labels = 0;
     for (size_t i = 0; i < pictures; i++) {
-        counts[vgg_dataset_item_class(train, i)]++;
+        size_t found = vgg_cli_count_labels(train, i, counts);
+        bare += found == 0;
+        labels += found;
     }
     for (size_t c = 0; c < classes; c++) {
         least = counts[c] < least ? counts[c] : least;
@@ -212,6 +227,12 @@ static void print_data(const vgg_cli_training *training) {
                        vgg_cli_count_text(text[0], classes), vgg_cli_count_text(text[1], least),
                        most != least ? " to " : "",
                        most != least ? vgg_cli_count_text(text[2], most) : "");
+    if (vgg_model_output(training->model) == VGG_OUTPUT_SIGMOID)
+        vgg_cli_print_line(
+            "labels    several of a picture, %.2f on average, %s pictures have none; "
+            "each class has a probability of its own",
+            (double)labels / (double)(pictures > 0 ? pictures : 1),
+            bare > 0 ? vgg_cli_count_text(text[0], bare) : "no");
 }
 
 static void print_network(const vgg_cli_training *training) {

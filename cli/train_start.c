@@ -60,6 +60,7 @@ static bool same_classes(const vgg_cli_training *training) {
 
 int vgg_cli_train_take_start(vgg_cli_training *training, const char *const *names) {
     vgg_error error;
+    bool several = vgg_dataset_several_labels(training->train);
     if (same_classes(training)) {
         training->model = training->start;
         training->start = NULL;
@@ -69,13 +70,18 @@ int vgg_cli_train_take_start(vgg_cli_training *training, const char *const *name
         training->train = training->validation = NULL;
         vgg_string_free(training->split);
         training->split = NULL;
+        if (several && vgg_model_set_output(training->model, VGG_OUTPUT_SIGMOID, &error) != VGG_OK)
+            return fail(&error);
         return vgg_cli_train_open_data(training);
     }
     training->new_head = true;
-    return vgg_model_adapt(training->start, names, vgg_dataset_class_count(training->train),
-                           training->options.seed, &training->model, &error) == VGG_OK
-               ? VGG_CLI_OK
-               : fail(&error);
+    vgg_status status =
+        vgg_model_adapt(training->start, names, vgg_dataset_class_count(training->train),
+                        training->options.seed, &training->model, &error);
+    if (status == VGG_OK)
+        status = vgg_model_set_output(training->model,
+                                      several ? VGG_OUTPUT_SIGMOID : VGG_OUTPUT_SOFTMAX, &error);
+    return status == VGG_OK ? VGG_CLI_OK : fail(&error);
 }
 
 static int take_ends(vgg_cli_training *training) {

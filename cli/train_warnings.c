@@ -22,7 +22,7 @@ static void note_small_classes(const vgg_dataset *train) {
     size_t classes = vgg_dataset_class_count(train), small = 0, first = 0;
     size_t *counts = calloc(classes, sizeof *counts);
     for (size_t i = 0; counts != NULL && i < vgg_dataset_count(train); i++) {
-        counts[vgg_dataset_item_class(train, i)]++;
+        vgg_cli_count_labels(train, i, counts);
     }
     for (size_t c = 0; counts != NULL && c < classes; c++) {
         if (counts[c] > 0 && counts[c] <= FEW) {

@@ -7,8 +7,9 @@
 #include "cli/report/html.h"
 #include "cli/report/report.h"
 
-/* Two curves of each run at most, and three of one. */
+/* Two curves of each run at most, and three of one; an accuracy is one of several figures. */
 #define SERIES_MOST (2 * VGG_CLI_RUNS_MOST + 1)
+#define CURVES_MOST 5
 
 /* A column that a chart shows. */
 typedef struct curve {
@@ -20,7 +21,7 @@ typedef struct curve {
 typedef struct panel {
     const char *title, *y_name;
     bool percent;
-    curve curves[3];
+    curve curves[CURVES_MOST];
     size_t count;
 } panel;
 
@@ -34,9 +35,11 @@ static const panel panels[] = {
      "share of pictures",
      true,
      {{VGG_CLI_TOP1, "validation top-1", false},
+      {VGG_CLI_PRECISION, "validation mean average precision", false},
       {VGG_CLI_TRAIN_ACCURACY, "training", true},
-      {VGG_CLI_TOP5, "validation top-5", false}},
-     3},
+      {VGG_CLI_TOP5, "validation top-5", false},
+      {VGG_CLI_EXACT, "validation, each label right", false}},
+     5},
     {"Learning rate", "rate", false, {{VGG_CLI_RATE, "learning rate", false}}, 1},
     {"Speed", "images/s", false, {{VGG_CLI_SPEED, "images/s", false}}, 1},
 };
@@ -55,12 +58,13 @@ static size_t collect(const panel *p, const vgg_cli_run_facts *const *runs, size
                       vgg_cli_series series[SERIES_MOST]) {
     size_t found = 0;
     for (size_t r = 0; r < count; r++) {
-        for (size_t c = 0; c < p->count && c < (count > 1 ? 2 : 3); c++) {
+        size_t own = 0;
+        for (size_t c = 0; c < p->count && own < (count > 1 ? 2 : 3); c++) {
             const curve *shown = &p->curves[c];
             if (!has(runs[r], shown->column))
                 continue;
             series[found++] = (vgg_cli_series){.name = shown->name,
-                                               .colour = count > 1 ? r : c,
+                                               .colour = count > 1 ? r : own++,
                                                .dashed = shown->dashed,
                                                .count = runs[r]->epochs,
                                                .x = runs[r]->columns[VGG_CLI_EPOCH],
@@ -144,18 +148,25 @@ static void write_run_names(FILE *out, const vgg_cli_run_facts *const *runs, siz
 #define ROWS_MOST 200
 
 static void write_table(FILE *out, const vgg_cli_run_facts *run) {
-    static const size_t shown[] = {VGG_CLI_TRAIN_LOSS, VGG_CLI_TRAIN_ACCURACY, VGG_CLI_LOSS,
-                                   VGG_CLI_TOP1,       VGG_CLI_TOP5,           VGG_CLI_RATE};
+    const size_t shown[] = {VGG_CLI_TRAIN_LOSS,
+                            VGG_CLI_TRAIN_ACCURACY,
+                            VGG_CLI_LOSS,
+                            run->several ? VGG_CLI_PRECISION : VGG_CLI_TOP1,
+                            run->several ? VGG_CLI_EXACT : VGG_CLI_TOP5,
+                            VGG_CLI_RATE};
     size_t stride = (run->epochs + ROWS_MOST - 1) / ROWS_MOST;
     fputs("<details><summary>Numbers of ", out);
     vgg_cli_html_text(out, run->folder);
     fputs("</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
           "aria-label=\"Numbers after each epoch\"><table><thead><tr>"
           "<th scope=\"col\">epoch</th><th scope=\"col\">training loss</th>"
-          "<th scope=\"col\">training accuracy</th><th scope=\"col\">loss</th>"
-          "<th scope=\"col\">top-1</th><th scope=\"col\">top-5</th>"
-          "<th scope=\"col\">learning rate</th></tr></thead><tbody>\n",
+          "<th scope=\"col\">training accuracy</th><th scope=\"col\">loss</th>",
           out);
+    fputs(run->several ? "<th scope=\"col\">mean average precision</th>"
+                         "<th scope=\"col\">each label right</th>"
+                       : "<th scope=\"col\">top-1</th><th scope=\"col\">top-5</th>",
+          out);
+    fputs("<th scope=\"col\">learning rate</th></tr></thead><tbody>\n", out);
     for (size_t i = 0; i < run->epochs; i++) {
         if (i % stride != 0 && i != run->best && i + 1 != run->epochs)
             continue;
@@ -163,8 +174,7 @@ static void write_table(FILE *out, const vgg_cli_run_facts *run) {
                 run->columns[VGG_CLI_EPOCH][i], i == run->best ? " best" : "");
         for (size_t c = 0; c < sizeof shown / sizeof *shown; c++) {
             double value = run->columns[shown[c]][i];
-            bool share = shown[c] == VGG_CLI_TRAIN_ACCURACY || shown[c] == VGG_CLI_TOP1 ||
-                         shown[c] == VGG_CLI_TOP5;
+            bool share = c == 1 || c == 3 || c == 4;
             fputs("<td>", out);
             if (share)
                 vgg_cli_html_percent(out, value);

@@ -119,20 +119,30 @@ static void describe_state(const vgg_cli_run_facts *run, char text[2 * TEXT]) {
                  vgg_cli_duration_text(time, run->seconds));
 }
 
+/* What the best epoch is chosen by. */
+static size_t figure_column(const vgg_cli_run_facts *run) {
+    return run->several ? VGG_CLI_PRECISION : VGG_CLI_TOP1;
+}
+
 /* Figures of the best epoch, where nothing else says more of it. */
 static void write_run_cards(FILE *out, const vgg_cli_run_facts *run, bool evaluated) {
     char value[TEXT], note[TEXT];
     if (run->best >= run->epochs)
         return;
-    double top1 = run->columns[VGG_CLI_TOP1][run->best];
+    const char *figure = run->several ? "mean average precision" : "top-1";
+    double top1 = run->columns[figure_column(run)][run->best];
     double accuracy = run->columns[VGG_CLI_TRAIN_ACCURACY][run->best];
     snprintf(value, sizeof value, "%.0f", run->columns[VGG_CLI_EPOCH][run->best]);
-    snprintf(note, sizeof note, isfinite(top1) ? "top-1 %.1f %%" : "the last one", 100 * top1);
+    snprintf(note, sizeof note, isfinite(top1) ? "%s %.1f %%" : "the last one", figure, 100 * top1);
     vgg_cli_card(out, "Best epoch", value, note);
     if (evaluated)
         return;
     snprintf(value, sizeof value, "%.1f %%", 100 * (isfinite(top1) ? top1 : accuracy));
-    vgg_cli_card(out, isfinite(top1) ? "Validation top-1" : "Training accuracy", value, NULL);
+    vgg_cli_card(out,
+                 !isfinite(top1) ? "Training accuracy"
+                 : run->several  ? "Mean average precision"
+                                 : "Validation top-1",
+                 value, NULL);
     if (isfinite(run->columns[VGG_CLI_LOSS][run->best])) {
         snprintf(value, sizeof value, "%.4g", run->columns[VGG_CLI_LOSS][run->best]);
         vgg_cli_card(out, "Validation loss", value, NULL);
@@ -144,7 +154,15 @@ static void write_comparison(FILE *out, const vgg_cli_run_facts *const *runs, si
     fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Runs\"><table "
           "class=\"sortable\"><thead><tr>",
           out);
-    static const char *const heads[] = {"run", "epochs", "best epoch", "top-1", "loss", "time"};
+    bool one = false, several = false; /* labels of a picture, in some run */
+    for (size_t r = 0; r < count; r++) {
+        one = one || !runs[r]->several;
+        several = several || runs[r]->several;
+    }
+    const char *figure = !several ? "top-1"
+                         : one    ? "top-1 or mean average precision"
+                                  : "mean average precision";
+    const char *const heads[] = {"run", "epochs", "best epoch", figure, "loss", "time"};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         fprintf(out, "<th scope=\"col\"><button type=\"button\">%s</button></th>", heads[i]);
     }
@@ -152,7 +170,7 @@ static void write_comparison(FILE *out, const vgg_cli_run_facts *const *runs, si
     for (size_t r = 0; r < count; r++) {
         const vgg_cli_run_facts *run = runs[r];
         bool best = run->best < run->epochs;
-        double top1 = best ? run->columns[VGG_CLI_TOP1][run->best] : NAN;
+        double top1 = best ? run->columns[figure_column(run)][run->best] : NAN;
         double loss = best ? run->columns[VGG_CLI_LOSS][run->best] : NAN;
         char time[VGG_CLI_TEXT_SIZE];
         fprintf(out, "<tr><th scope=\"row\"><span class=\"key c%zu\"></span>", r);
@@ -197,6 +215,12 @@ static void write_runs(FILE *out, const vgg_cli_run_facts *const *runs, size_t c
     vgg_cli_curves(out, runs, count);
     if (evaluated)
         fprintf(out, "%s%s%s", sections_begin, rendered->sections, sections_end);
+    else if (count == 1 && runs[0]->several)
+        fputs(
+            "<p class=\"hint\">Pictures have several labels: there is no matrix of which class is "
+            "taken for which, and no calibration. <code>vgg eval</code> has the figures of each "
+            "class.</p>\n",
+            out);
     if (count == 1)
         vgg_cli_views(out, runs[0]->folder);
     if (model != NULL)

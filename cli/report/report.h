@@ -20,6 +20,8 @@ enum {
     VGG_CLI_LOSS,
     VGG_CLI_TOP1,
     VGG_CLI_TOP5,
+    VGG_CLI_PRECISION, /* mean average precision of several labels */
+    VGG_CLI_EXACT,     /* share of pictures of which each class is right */
     VGG_CLI_RATE,
     VGG_CLI_SPEED,
     VGG_CLI_COLUMNS
@@ -30,6 +32,7 @@ typedef struct vgg_cli_run_facts {
     json_t *about; /* run.json: the command, the machine, the options; NULL: it is not there */
     size_t epochs; /* that are complete */
     double *columns[VGG_CLI_COLUMNS]; /* (epochs) each */
+    bool several;                     /* labels of a picture */
     double seconds;                   /* NaN: not known */
     size_t best;                      /* the row of the best epoch; epochs: none */
 } vgg_cli_run_facts;

@@ -15,6 +15,8 @@ static const char *const keys[VGG_CLI_COLUMNS] = {
     [VGG_CLI_LOSS] = "validation_loss",
     [VGG_CLI_TOP1] = "validation_top1",
     [VGG_CLI_TOP5] = "validation_top5",
+    [VGG_CLI_PRECISION] = "validation_mean_average_precision",
+    [VGG_CLI_EXACT] = "validation_exact_match",
     [VGG_CLI_RATE] = "rate",
     [VGG_CLI_SPEED] = "images_per_s",
 };
@@ -47,6 +49,7 @@ static bool add_row(vgg_cli_run_facts *facts, const json_t *line) {
         column[row] = json_is_number(value) ? json_number_value(value) : NAN;
         facts->columns[c] = column;
     }
+    facts->several = facts->several || isfinite(facts->columns[VGG_CLI_EXACT][row]);
     if (json_is_true(json_object_get(line, "best")))
         facts->best = row;
     facts->epochs++;

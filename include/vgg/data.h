@@ -37,8 +37,11 @@ typedef struct vgg_dataset_options {
     const char *const *class_ids; /* other names by which the data may call the `classes`, as many
                                    * and in the same order, such as the WordNet ids of ImageNet's
                                    * (vgg_imagenet_class_ids). Default NULL */
-    const char *split; /* the split that was recorded, vgg_dataset_parts.split: used in place of
-                        * validation_split and seed. "none" sets nothing aside. Default NULL */
+    const char *split;   /* the split that was recorded, vgg_dataset_parts.split: used in place of
+                          * validation_split and seed. "none" sets nothing aside. Default NULL */
+    bool several_labels; /* pictures may have several labels, or none, where a table gives one of
+                          * them several ("cat;dog"): see vgg_dataset_several_labels. Default
+                          * false: such a table is an error */
 } vgg_dataset_options;
 
 VGG_API void vgg_dataset_options_init(vgg_dataset_options *options, size_t size);
@@ -91,7 +94,7 @@ typedef struct vgg_dataset_parts {
  *
  * Errors name the thing: nothing at the path, no class folder, an empty class, one class only, a
  * validation class that train does not have, a truncated IDX or CIFAR file at its byte, a table's
- * line, a picture with several labels. */
+ * line, a picture with several labels where they are not asked for. */
 VGG_API vgg_status vgg_dataset_open_parts(const char *path, const vgg_dataset_options *options,
                                           vgg_dataset_parts *parts, vgg_error *error);
 /* Frees the parts and texts, and makes them NULL. */
@@ -112,8 +115,16 @@ VGG_API const char *vgg_dataset_class_name(const vgg_dataset *dataset, size_t cl
 /* What an item is called in messages: a path, "archive.tar: path" or "file.gz: picture 17". It
  * belongs to the data set; NULL when there is no such item. */
 VGG_API const char *vgg_dataset_item_name(const vgg_dataset *dataset, size_t item);
-/* The number of an item's class; SIZE_MAX when there is no such item. */
+/* The number of an item's class, of several the first that the table names; SIZE_MAX when it has
+ * none, or when there is no such item. */
 VGG_API size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item);
+
+/* Whether a picture of the data may have several labels, or none. All parts of the data agree. */
+VGG_API bool vgg_dataset_several_labels(const vgg_dataset *dataset);
+/* The numbers of all classes of an item, in the order of the table: returns how many, and *classes
+ * becomes a list of them, which belongs to the data set. 0 when there is no such item. */
+VGG_API size_t vgg_dataset_item_classes(const vgg_dataset *dataset, size_t item,
+                                        const size_t **classes);
 
 /* What the data set consists of: for each class the number of its pictures in counts[class], and in
  * sums[class] a number made of their names (within their folder) and sizes, in their order; with
@@ -193,7 +204,8 @@ typedef struct vgg_loader_options {
     vgg_threads *shared_threads; /* they decode when they have nothing to compute, and must outlive
                                   * the loader. Default NULL */
     bool balance; /* an epoch has as many pictures of each class, or nearly, in a new order: those
-                   * of small classes several times, each time in another view. Default false */
+                   * of small classes several times, each time in another view.
+                   * VGG_ERROR_UNSUPPORTED where pictures may have several. Default false */
     vgg_warning_callback *warn; /* as in vgg_decode_options, called in the order of the data from
                                  * within vgg_loader_next. Default NULL */
     void *warn_user;
@@ -229,7 +241,7 @@ typedef struct vgg_batch {
     size_t count;       /* of inputs */
     size_t skipped;     /* pictures that could not be read */
     const float *inputs;
-    const size_t *classes; /* count class numbers */
+    const size_t *classes; /* count class numbers, as of vgg_dataset_item_class */
     const size_t *items;   /* count item numbers of the data set */
     double waited;         /* seconds until vgg_loader_next had it: waiting and decoding */
 } vgg_batch;

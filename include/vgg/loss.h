@@ -25,6 +25,12 @@ VGG_API void vgg_sigmoid(const float *logits, size_t count, float *probabilities
 VGG_API double vgg_cross_entropy(const float *logits, const size_t *classes, size_t count,
                                  size_t class_count, float *gradient);
 
+/* Binary cross-entropy of the sigmoids of logits with targets from 0 to 1, (count, class_count)
+ * each, averaged over images and classes: PyTorch's BCEWithLogitsLoss. gradient, unless NULL,
+ * receives (sigmoid - target) / (count * class_count). */
+VGG_API double vgg_binary_cross_entropy(const float *logits, const float *targets, size_t count,
+                                        size_t class_count, float *gradient);
+
 /* The share of `count` images in the loss of `whole` images, of which they are a part: their sum
  * and gradients are divided by `whole`, so that the shares of all parts add up. */
 VGG_API double vgg_cross_entropy_part(const float *logits, const size_t *classes, size_t count,

@@ -45,7 +45,7 @@ VGG_API vgg_origin vgg_model_preprocess_origin(const vgg_model *model);
 VGG_API const char *const *vgg_model_class_names(const vgg_model *model); /* NULL: not known */
 
 /* VGG_OUTPUT_SOFTMAX unless the file or the caller says otherwise. A model for several labels is
- * predicted with; measuring and training take one class per picture and refuse it. */
+ * trained on and measured by all labels of a picture (vgg_dataset_options.several_labels). */
 VGG_API vgg_output vgg_model_output(const vgg_model *model);
 VGG_API vgg_status vgg_model_set_output(vgg_model *model, vgg_output output, vgg_error *error);
 

@@ -132,8 +132,8 @@ VGG_API vgg_status vgg_predict_inputs(vgg_predictor *predictor, const float *con
 
 /* ---- measuring ---- */
 
-/* Hears of a picture of the data set: its name, the number of its class and its logits, NULL when
- * it could not be read. In the order of the data; false stops with VGG_ERROR_STOPPED. */
+/* Hears of a picture of the data set: its name, its vgg_dataset_item_class and its logits, NULL
+ * when it could not be read. In the order of the data; false stops with VGG_ERROR_STOPPED. */
 typedef bool vgg_score_callback(void *user, const char *name, size_t truth, const float *logits);
 
 typedef struct vgg_eval_options {
@@ -156,6 +156,8 @@ typedef struct vgg_eval_options {
     void *scored_user;
     size_t first; /* this picture of the data set is the first that is measured; a multiple of
                    * batch. Default 0 */
+    vgg_label_scores *label_scores; /* of a model for several labels, in place of `scores`: each
+                                     * picture that can be read is added. Default NULL */
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
@@ -163,14 +165,18 @@ VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
 typedef struct vgg_eval_result {
     size_t struct_size;     /* set by the caller */
     size_t images, skipped; /* pictures that were evaluated, and those that could not be read */
-    double top1, top5;      /* fractions of images; with fewer than five classes top5 is 1 */
-    double loss;            /* mean cross-entropy */
+    double top1, top5;      /* fractions of images; with fewer than five classes top5 is 1. NaN of
+                             * several labels */
+    double loss;            /* mean cross-entropy; of several labels the binary one */
+    double mean_average_precision, exact_match; /* of several labels, as in vgg_label_figures, else
+                                                 * NaN */
 } vgg_eval_result;
 
-/* Evaluates in VGG_MODE_EVAL. The data set must have the classes of the model, in its order: open
- * it with the model's class names in vgg_dataset_options. The logits of a picture have the same
- * bits whichever picture is the first, as long as the batch is the same. VGG_ERROR_FORMAT when not
- * one picture could be read, unless `first` left some out: then the fractions are NaN. */
+/* Evaluates in VGG_MODE_EVAL; a model for several labels by the labels that pictures have, be it
+ * one, all others by their one class. The data set must have the classes of the model, in its
+ * order: open it with the model's class names in vgg_dataset_options. The logits of a picture have
+ * the same bits whichever picture is the first, as long as the batch is the same. VGG_ERROR_FORMAT
+ * when not one picture could be read, unless `first` left some out: then the fractions are NaN. */
 VGG_API vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
                                 const vgg_eval_options *options, vgg_eval_result *result,
                                 vgg_error *error);

@@ -228,6 +228,60 @@ VGG_API vgg_status vgg_scores_fit_temperature(const vgg_scores *scores, double *
 /* Divides all logits by it, and computes again what follows from them; needs rows of logits. */
 VGG_API vgg_status vgg_scores_cool(vgg_scores *scores, double temperature, vgg_error *error);
 
+/* ---- several labels ---- */
+
+/* What a network said of pictures that may have several labels, or none: a logit of each class,
+ * whose sigmoid is the probability that the picture has it. Takes 5 bytes for each picture and
+ * class. */
+typedef struct vgg_label_scores vgg_label_scores;
+
+/* Without pictures. The names are copied; NULL: the classes are called by their numbers. */
+VGG_API vgg_status vgg_label_scores_create(const char *const *class_names, size_t classes,
+                                           vgg_label_scores **scores, vgg_error *error);
+VGG_API void vgg_label_scores_free(vgg_label_scores *scores);
+
+/* Adds a picture that has the `count` classes `labels`; row: a logit of each class.
+ * VGG_ERROR_NUMERIC when one is not finite. */
+VGG_API vgg_status vgg_label_scores_add(vgg_label_scores *scores, const float *row,
+                                        const size_t *labels, size_t count, vgg_error *error);
+VGG_API size_t vgg_label_scores_count(const vgg_label_scores *scores);
+VGG_API size_t vgg_label_scores_class_count(const vgg_label_scores *scores);
+
+/* Of all pictures. A class is predicted where its probability is at least 0.5. */
+typedef struct vgg_label_figures {
+    size_t struct_size; /* set by the caller */
+    size_t pictures, labels;
+    size_t labelled_classes;       /* that there are pictures of */
+    double mean_average_precision; /* mean over those classes; NaN without any */
+    size_t exact;                  /* pictures of which exactly the right classes are predicted */
+    double exact_match, exact_low, exact_high; /* the share of them, with its interval */
+    double precision, recall, f1; /* mean of all classes that truth or prediction names; what is not
+                                   * defined of a class counts as 0 */
+    double loss;                  /* mean binary cross-entropy, over pictures and classes */
+} vgg_label_figures;
+
+/* Without pictures the shares and means are NaN. */
+VGG_API vgg_status vgg_label_scores_figures(const vgg_label_scores *scores,
+                                            vgg_label_figures *figures, vgg_error *error);
+
+/* Of one class. */
+typedef struct vgg_label_class_figures {
+    size_t struct_size;       /* set by the caller */
+    const char *name;         /* belongs to the scores */
+    size_t pictures;          /* that have it */
+    size_t predicted;         /* of which it is predicted */
+    size_t right;             /* both */
+    double average_precision; /* the sum over thresholds, from the highest, of the precision there
+                               * times what is gained of the recall; NaN without pictures */
+    double precision;         /* right / predicted; NaN where it is never predicted */
+    double recall;            /* right / pictures; NaN without pictures */
+    double f1; /* 2 right / (pictures + predicted); NaN where it is neither there nor predicted */
+} vgg_label_class_figures;
+
+/* VGG_ERROR_NOT_FOUND when there is no such class. */
+VGG_API vgg_status vgg_label_scores_class(const vgg_label_scores *scores, size_t class_index,
+                                          vgg_label_class_figures *figures, vgg_error *error);
+
 /* ---- two of them compared ---- */
 
 /* Two networks on the same pictures: which of those that one gets wrong the other gets right. */

@@ -109,9 +109,11 @@ VGG_API const char *vgg_schedule_name(vgg_schedule schedule);
 
 typedef enum vgg_loss {
     VGG_LOSS_CROSS_ENTROPY = 0, /* of the softmax: vgg_cross_entropy */
+    /* Of the sigmoid of each class, for several labels: vgg_binary_cross_entropy. */
+    VGG_LOSS_BINARY_CROSS_ENTROPY = 1,
 } vgg_loss;
 
-/* "cross-entropy"; NULL for any other value. */
+/* "cross-entropy", "binary-cross-entropy"; NULL for any other value. */
 VGG_API const char *vgg_loss_name(vgg_loss loss);
 
 /* The random views that vgg_augment has, 0, 1, ...: "crop", "flip", "area", "scale", "translate",
@@ -138,16 +140,19 @@ typedef struct vgg_train_event {
                            * whose epochs have no known end. CHECKED: pictures */
     size_t images;        /* STEP, EVALUATED, EPOCH, FEATURES: pictures so far in this epoch or pass
                            */
-    double loss, accuracy; /* STEP, EPOCH: running mean over the epoch's training pictures */
+    double loss, accuracy; /* STEP, EPOCH: running mean over the epoch's training pictures. Of
+                            * several labels a picture is right when each class is, at 0.5 */
     double rate;           /* STEP, EPOCH: learning rate */
     double images_per_s;   /* STEP, EPOCH: since the epoch began, or since it was resumed */
     double waited;         /* STEP, EPOCH: share of the epoch's time spent waiting for data */
     double seconds_left;   /* STEP, EVALUATED: of the whole run, an estimate; 0 for arrays.
                             * FEATURES: until they are computed */
     bool validated;        /* EPOCH: whether the following three are set */
-    double validation_loss, validation_top1, validation_top5;
+    double validation_loss, validation_top1, validation_top5; /* the latter two NaN of several
+                                                               * labels */
     bool best;            /* EPOCH: this epoch's model was written to best.safetensors: it has the
-                           * highest validation accuracy so far, or as high a one and less loss */
+                           * highest validation accuracy so far, or as high a one and less loss; of
+                           * several labels the highest mean average precision */
     size_t memory;        /* PLAN: bytes of the plan, the gradients and the loader */
     const char *name;     /* SKIPPED: the picture */
     const vgg_error *why; /* SKIPPED */
@@ -158,6 +163,11 @@ typedef struct vgg_train_event {
     size_t input_count;
     const vgg_scores *scores; /* EPOCH: of the validation pictures, where they are asked for; NULL
                                * otherwise. They belong to the trainer, until the next epoch */
+    /* EPOCH, validated: of several labels, else NaN. vgg_label_figures has them. */
+    double validation_mean_average_precision, validation_exact_match;
+    /* EPOCH: of the validation pictures of several labels, NULL otherwise. They belong to the
+     * trainer, until the next epoch. */
+    const vgg_label_scores *label_scores;
 } vgg_train_event;
 
 /* A sink of events. Return false to stop: last.safetensors is then written, and vgg_train returns
@@ -198,17 +208,22 @@ typedef struct vgg_train_options {
                     * gradients, log2 n rounded up of them; batch normalisation sees each part alone
                     */
     vgg_optimiser_kind optimiser; /* default VGG_OPTIMISER_SGD */
-    vgg_loss loss;                /* default VGG_LOSS_CROSS_ENTROPY */
-    vgg_threads *shared_threads;  /* as in vgg_plan_options, default NULL */
+    vgg_loss loss; /* default VGG_LOSS_CROSS_ENTROPY; that of a model for several labels is
+                    * VGG_LOSS_BINARY_CROSS_ENTROPY in any case, and of no other */
+    vgg_threads *shared_threads; /* as in vgg_plan_options, default NULL */
     /* What else an optimiser can be told, copied; its kind, momentum and weight decay are those
      * above. Default NULL: as vgg_optimiser_options_init has it. */
     const vgg_optimiser_options *optimising;
     double label_smoothing; /* the target is 1 - label_smoothing for the class and label_smoothing
                              * divided by the classes added for each: that of PyTorch's
-                             * CrossEntropyLoss. Default 0 */
+                             * CrossEntropyLoss. Of several labels each target t is t (1 -
+                             * label_smoothing) + label_smoothing / 2, as Keras's BinaryCrossentropy
+                             * has it. Default 0 */
     bool balance_loss; /* a class counts the more the fewer pictures it has: pictures / (classes *
-                        * its pictures), as the weights of PyTorch's CrossEntropyLoss. Needs a
-                        * data set, default false */
+                        * its pictures), as the weights of PyTorch's CrossEntropyLoss. Of several
+                        * labels the pictures that have a class count for it as much as those that
+                        * do not: pictures without it / those with it, as the pos_weight of
+                        * BCEWithLogitsLoss. Needs a data set, default false */
     bool balance_samples; /* as in vgg_loader_options, default false */
     double min_rate;      /* of the plateau and the cosine; default 0 */
     size_t warmup_epochs; /* the rate first grows in equal steps to the one that the schedule begins
@@ -268,13 +283,16 @@ typedef struct vgg_train_result {
     size_t epochs;      /* completed, all runs taken together */
     size_t skipped;     /* pictures that could not be read, each counted once */
     double best_top1;   /* on the validation part; when there is none, of the last epoch on its
-                         * training pictures */
+                         * training pictures. Of several labels the mean average precision, or, on
+                         * training pictures, the share of which each class is right */
     size_t best_epoch;  /* 1-based; 0 when no epoch was completed */
     double seconds;
 } vgg_train_result;
 
 /* Trains the model, whose network has values and whose preprocessing is known, on `train`; after
- * each epoch evaluates it on `validation` (may be NULL). Two runs with the same data, options,
+ * each epoch evaluates it on `validation` (may be NULL). Data in which pictures have several labels
+ * (vgg_dataset_several_labels) is for a model whose vgg_model_output is VGG_OUTPUT_SIGMOID;
+ * pictures of other data have one label for such a model. Two runs with the same data, options,
  * model and instruction tier end in the same bytes, whatever `threads` and `workers` are.
  *
  * Fails with VGG_ERROR_NUMERIC when the loss is no longer finite, naming the step and what to try;
@@ -397,7 +415,8 @@ VGG_API vgg_status vgg_trainer_resume(vgg_trainer *trainer, const char *folder, 
 VGG_API size_t vgg_trainer_feature_bytes(const vgg_trainer *trainer);
 
 /* One step on arrays: inputs, (count, channels, height, width) floats, preprocessed, and their
- * class numbers, with 1 <= count <= batch. *loss (unless NULL) becomes the mean loss of the step.
+ * class numbers, with 1 <= count <= batch; a model for several labels learns that each has this
+ * one. *loss (unless NULL) becomes the mean loss of the step.
  * With batch normalisation count is at least 2, unless micro_batch is 1. */
 VGG_API vgg_status vgg_trainer_step(vgg_trainer *trainer, const float *inputs,
                                     const size_t *classes, size_t count, double *loss,

@@ -43,6 +43,7 @@ void vgg_dataset_free(vgg_dataset *dataset) {
     }
     for (size_t i = 0; i < dataset->count; i++) {
         vgg_free(dataset->items[i].name);
+        vgg_free(dataset->items[i].labels);
     }
     vgg_free(dataset->classes);
     vgg_free(dataset->items);
@@ -83,13 +84,16 @@ vgg_status vgg_dataset_add_class(vgg_dataset *dataset, const char *name, vgg_err
 }
 
 vgg_status vgg_dataset_add_item(vgg_dataset *dataset, vgg_item item, vgg_error *error) {
-    if (item.name == NULL)
+    if (item.name == NULL) {
+        vgg_free(item.labels);
         return vgg_fail_memory(error, "the names of a data set", sizeof item);
+    }
     void *array = dataset->items;
     vgg_status status = grow(&array, dataset->count, &dataset->capacity, sizeof item, error);
     dataset->items = array;
     if (status != VGG_OK) {
         vgg_free(item.name);
+        vgg_free(item.labels);
         return status;
     }
     dataset->items[dataset->count++] = item;
@@ -147,7 +151,11 @@ vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *name
     if (status == VGG_OK)
         status = replace_classes(dataset, names, count, error);
     for (size_t i = 0; status == VGG_OK && i < dataset->count; i++) {
-        dataset->items[i].class_index = number[dataset->items[i].class_index];
+        vgg_item *item = &dataset->items[i];
+        item->class_index = number[item->class_index];
+        for (size_t l = 0; item->labels != NULL && l < item->label_count; l++) {
+            item->labels[l] = number[item->labels[l]];
+        }
     }
     vgg_free(sorted.sorted);
     vgg_free(number);
@@ -194,7 +202,20 @@ const char *vgg_dataset_item_name(const vgg_dataset *dataset, size_t item) {
 }
 
 size_t vgg_dataset_item_class(const vgg_dataset *dataset, size_t item) {
-    return item < dataset->count ? dataset->items[item].class_index : SIZE_MAX;
+    const size_t *classes;
+    return vgg_dataset_item_classes(dataset, item, &classes) > 0 ? classes[0] : SIZE_MAX;
+}
+
+size_t vgg_dataset_item_classes(const vgg_dataset *dataset, size_t item, const size_t **classes) {
+    if (item >= dataset->count)
+        return 0;
+    const vgg_item *at = &dataset->items[item];
+    *classes = at->labels != NULL ? at->labels : &at->class_index;
+    return at->labels != NULL ? at->label_count : 1;
+}
+
+bool vgg_dataset_several_labels(const vgg_dataset *dataset) {
+    return dataset->several;
 }
 
 vgg_status vgg_dataset_read_with(const vgg_dataset *dataset, size_t item,

@@ -15,7 +15,9 @@ typedef struct vgg_item {
     char *name; /* for messages; in a folder also the path to open */
     size_t key; /* where in it begins what the picture is called within its class or file, wherever
                  * the data lies */
-    size_t class_index;
+    size_t class_index; /* that it is split and counted by: the first of several; 0 without any */
+    size_t *labels;     /* NULL: class_index alone; else all of its label_count classes, or none */
+    size_t label_count;
     size_t offset, size; /* bytes in the source; a folder needs neither */
 } vgg_item;
 
@@ -43,6 +45,7 @@ struct vgg_dataset {
     const char *kind;
     char *name;                     /* for messages: the path, or "archive.tar: train" */
     size_t channels, width, height; /* of every picture; 0 where only decoding can tell */
+    bool several;                   /* a picture may have several labels, or none */
     char **classes;
     size_t class_count, class_capacity;
     vgg_item *items;
@@ -54,7 +57,8 @@ vgg_status vgg_dataset_create(vgg_source *source, const char *kind, const char *
                               vgg_dataset **dataset, vgg_error *error);
 /* Takes a name by copy. */
 vgg_status vgg_dataset_add_class(vgg_dataset *dataset, const char *name, vgg_error *error);
-/* Takes over item.name, also when it fails; a NULL name counts as memory that ran out. */
+/* Takes over item.name and item.labels, also when it fails; a NULL name counts as memory that ran
+ * out. */
 vgg_status vgg_dataset_add_item(vgg_dataset *dataset, vgg_item item, vgg_error *error);
 /* Renumbers the classes so that class i is called names[i]. A class that is not among the names is
  * an error, which calls the owner of the names `owner` ("the model", "train"). */
@@ -70,6 +74,7 @@ vgg_status vgg_dataset_rename_classes(vgg_dataset *dataset, const char *const *i
 typedef struct vgg_parts {
     vgg_dataset *train, *validation, *test;
     vgg_passed passed;
+    bool several; /* set by the caller: pictures with several labels, or none, are no error */
 } vgg_parts;
 
 void vgg_parts_clear(vgg_parts *parts);

@@ -59,6 +59,18 @@ static uint64_t chain(uint64_t before, const char *name, const measure *bytes) {
     return vgg_checksum_end(&sum);
 }
 
+/* Adds the labels of a picture that may have several. */
+static uint64_t chain_labels(uint64_t before, const vgg_item *item) {
+    vgg_checksum sum;
+    vgg_checksum_begin(&sum);
+    vgg_checksum_add(&sum, &before, sizeof before);
+    for (size_t i = 0; i < item->label_count; i++) {
+        uint64_t label = item->labels[i];
+        vgg_checksum_add(&sum, &label, sizeof label);
+    }
+    return vgg_checksum_end(&sum);
+}
+
 vgg_status vgg_dataset_fingerprint(const vgg_dataset *dataset, bool contents, size_t *counts,
                                    uint64_t *sums, vgg_progress_callback *progress, void *user,
                                    vgg_error *error) {
@@ -78,7 +90,10 @@ vgg_status vgg_dataset_fingerprint(const vgg_dataset *dataset, bool contents, si
         if (status != VGG_OK)
             return status;
         counts[item->class_index]++;
-        sums[item->class_index] = chain(sums[item->class_index], item->name + item->key, &bytes);
+        uint64_t *sum = &sums[item->class_index];
+        *sum = chain(*sum, item->name + item->key, &bytes);
+        if (item->labels != NULL)
+            *sum = chain_labels(*sum, item);
         if (progress != NULL && !progress(user, i + 1, dataset->count))
             return vgg_fail(error, VGG_ERROR_STOPPED, "stopped while %s was checked",
                             dataset->name);

@@ -218,6 +218,9 @@ vgg_status vgg_loader_create(const vgg_dataset *dataset, const vgg_preprocess *p
     vgg_status status = copy_preprocess(loader, preprocess, error);
     if (status == VGG_OK)
         status = full_options(options, &loader->options, error);
+    if (status == VGG_OK && loader->options.balance && vgg_dataset_several_labels(dataset))
+        status = vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                          "pictures have several labels: an epoch cannot be balanced by them");
     if (status == VGG_OK)
         status = copy_augment(loader, error);
     if (status == VGG_OK && loader->options.fill != NULL && loader->options.values > 0)

@@ -104,6 +104,14 @@ static vgg_status agree_on_classes(const vgg_dataset_options *options, vgg_parts
         return vgg_fail(error, VGG_ERROR_FORMAT,
                         "%s: has one class only (%s); expected at least two", leading->name,
                         leading->classes[0]);
+    bool several = false;
+    for (size_t i = 0; i < 3; i++) {
+        several = several || (each[i] != NULL && each[i]->several);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (each[i] != NULL)
+            each[i]->several = several;
+    }
     vgg_status status = VGG_OK;
     for (size_t i = 1; i < 3 && parts->train != NULL; i++) {
         if (status == VGG_OK && each[i] != NULL)
@@ -141,6 +149,7 @@ static vgg_status make_parts(const char *path, const vgg_dataset_options *option
                              vgg_split_result *result, vgg_error *error) {
     vgg_split split;
     vgg_status status = choose_split(options, &split, error);
+    parts->several = options->several_labels;
     if (status == VGG_OK)
         status = vgg_parts_open(path, options->temporary_folder, parts, error);
     if (status != VGG_OK)

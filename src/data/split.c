@@ -270,6 +270,7 @@ static vgg_status split_off(vgg_parts *parts, const bool *aside, vgg_error *erro
     part->channels = all->channels;
     part->width = all->width;
     part->height = all->height;
+    part->several = all->several;
     for (size_t i = 0; status == VGG_OK && i < all->class_count; i++) {
         status = vgg_dataset_add_class(part, all->classes[i], error);
     }

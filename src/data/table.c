@@ -39,6 +39,8 @@ static vgg_status add_row(vgg_table *table, vgg_row row, const char *name, vgg_e
 typedef struct table_reader {
     vgg_csv csv;
     size_t picture, label, part; /* columns; COLUMNS_MOST: there is none, of a part alone */
+    bool allowed;                /* several labels of a picture, or none */
+    size_t unlabelled;           /* the first line that has none; 0: each has one */
     vgg_error *error;
 } table_reader;
 
@@ -98,19 +100,56 @@ static vgg_status read_names(table_reader *reader, bool *names) {
                      "image,label, or a first line that calls them image and label");
 }
 
+/* Cuts a field into the labels that semicolons separate, without the blanks around them, one behind
+ * the zero of another. */
+static vgg_status cut_labels(const table_reader *reader, char *field, size_t *count) {
+    char *to = field;
+    *count = 0;
+    for (char *at = field, *next; at != NULL; at = next) {
+        next = strchr(at, ';');
+        if (next != NULL)
+            *next++ = '\0';
+        at += strspn(at, " \t");
+        size_t length = strlen(at);
+        while (length > 0 && strchr(" \t", at[length - 1]) != NULL) {
+            length--;
+        }
+        if (length == 0)
+            return fail_line(reader, "has an empty label among those that semicolons separate");
+        memmove(to, at, length);
+        to[length] = '\0';
+        to += length + 1;
+        (*count)++;
+    }
+    return VGG_OK;
+}
+
 /* Several labels are separated by semicolons. */
-static vgg_status check_labels(const table_reader *reader, const char *label) {
+static vgg_status take_labels(table_reader *reader, char *field, vgg_row *row, bool *several) {
     const vgg_csv *csv = &reader->csv;
     size_t labels = 1;
-    for (const char *at = label; *at != '\0'; at++) {
+    for (const char *at = field; *at != '\0'; at++) {
         labels += *at == ';';
     }
+    row->label = field;
+    row->labels = *field == '\0' ? 0 : 1;
+    if (row->labels == 0 && !reader->allowed)
+        return fail_line(reader, "has no label");
+    if (row->labels == 0 && reader->unlabelled == 0)
+        reader->unlabelled = csv->line;
     if (labels == 1)
-        return *label != '\0' ? VGG_OK : fail_line(reader, "has no label");
+        return VGG_OK;
+    *several = true;
+    if (reader->allowed)
+        return cut_labels(reader, field, &row->labels);
     return vgg_fail(reader->error, VGG_ERROR_UNSUPPORTED,
-                    "%s: line %zu gives the picture %.200s %zu labels (%.200s); expected one: "
-                    "networks are trained and measured on one label for each picture",
-                    csv->name, csv->line, csv->fields[reader->picture], labels, label);
+                    "%s: line %zu gives the picture %.200s %zu labels (%.200s); expected one, "
+                    "where a picture is to have one class",
+                    csv->name, csv->line, csv->fields[reader->picture], labels, field);
+}
+
+const char *vgg_table_next_label(const char *label) {
+    return label + strlen(label) + 1;
 }
 
 static vgg_status take_record(table_reader *reader, size_t columns, vgg_table *table) {
@@ -119,10 +158,8 @@ static vgg_status take_record(table_reader *reader, size_t columns, vgg_table *t
         return vgg_fail(reader->error, VGG_ERROR_FORMAT,
                         "%s: line %zu has %zu fields; expected %zu", csv->name, csv->line,
                         csv->count, columns);
-    vgg_row row = {.picture = csv->fields[reader->picture],
-                   .label = csv->fields[reader->label],
-                   .line = csv->line};
-    vgg_status status = check_labels(reader, row.label);
+    vgg_row row = {.picture = csv->fields[reader->picture], .line = csv->line};
+    vgg_status status = take_labels(reader, csv->fields[reader->label], &row, &table->several);
     if (status == VGG_OK && *row.picture == '\0')
         status = fail_line(reader, "names no picture");
     if (status != VGG_OK)
@@ -137,10 +174,10 @@ static vgg_status take_record(table_reader *reader, size_t columns, vgg_table *t
     return add_row(table, row, csv->name, reader->error);
 }
 
-vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, vgg_table *table,
-                              vgg_error *error) {
+vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, bool allowed,
+                              vgg_table *table, vgg_error *error) {
     table->text = text;
-    table_reader reader = {.error = error};
+    table_reader reader = {.error = error, .allowed = allowed};
     vgg_status status = vgg_csv_open(&reader.csv, text, size, name, COLUMNS_MOST, error);
     size_t columns = 0;
     for (;;) {
@@ -157,6 +194,9 @@ vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, vgg_tab
             status = take_record(&reader, columns, table);
     }
     vgg_csv_close(&reader.csv);
+    if (status == VGG_OK && reader.unlabelled > 0 && !table->several)
+        status =
+            vgg_fail(error, VGG_ERROR_FORMAT, "%s: line %zu has no label", name, reader.unlabelled);
     if (status == VGG_OK && table->count == 0)
         status = vgg_fail(error, VGG_ERROR_FORMAT,
                           "%s: names no pictures; expected lines of image,label", name);
@@ -165,8 +205,9 @@ vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, vgg_tab
 
 /* ---- annotations ---- */
 
-vgg_status vgg_table_read_annotations(char *text, size_t size, const char *name, vgg_table *table,
-                                      vgg_error *error) {
+vgg_status vgg_table_read_annotations(char *text, size_t size, const char *name, bool allowed,
+                                      vgg_table *table, vgg_error *error) {
+    (void)allowed;
     table->text = text;
     vgg_status status = vgg_csv_check(text, size, name, error);
     size_t line = 0;
@@ -186,8 +227,8 @@ vgg_status vgg_table_read_annotations(char *text, size_t size, const char *name,
                             "%s: line %zu is not a picture, a tab and its class", name, line);
         *label++ = '\0';
         label[strcspn(label, "\t")] = '\0';
-        status =
-            add_row(table, (vgg_row){.picture = at, .label = label, .line = line}, name, error);
+        status = add_row(table, (vgg_row){.picture = at, .label = label, .labels = 1, .line = line},
+                         name, error);
     }
     if (status == VGG_OK && table->count == 0)
         status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: names no pictures", name);

@@ -2,6 +2,7 @@
 #ifndef VGG_DATA_TABLE_H
 #define VGG_DATA_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "data/part_names.h"
@@ -9,6 +10,7 @@
 
 typedef struct vgg_row {
     const char *picture, *label; /* texts of the table */
+    size_t labels;               /* that many, one behind the zero of another; 1 as a rule */
     vgg_part_kind part;          /* VGG_PART_NONE: not said */
     size_t line;                 /* in the file, from 1 */
     bool found;                  /* its picture is there; false when the table is read */
@@ -19,18 +21,23 @@ typedef struct vgg_table {
     char *text; /* the file, cut into fields */
     vgg_row *rows;
     size_t count, capacity;
+    bool several; /* a row has more labels than one */
 } vgg_table;
 
 void vgg_table_clear(vgg_table *table);
 
 /* Reads a CSV file: fields after RFC 4180, with or without a line of names first. `name` begins
  * messages. Takes over `text`, which is zero-terminated behind its `size` bytes. Pictures with
- * several labels are refused. */
-vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, vgg_table *table,
-                              vgg_error *error);
+ * several labels are refused, unless they are `allowed`; then others may have none. */
+vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, bool allowed,
+                              vgg_table *table, vgg_error *error);
 
-/* Lines of a picture, a tab, its class, and whatever comes behind another tab. */
-vgg_status vgg_table_read_annotations(char *text, size_t size, const char *name, vgg_table *table,
-                                      vgg_error *error);
+/* Lines of a picture, a tab, its class, and whatever comes behind another tab: none has several,
+ * whatever is `allowed`. */
+vgg_status vgg_table_read_annotations(char *text, size_t size, const char *name, bool allowed,
+                                      vgg_table *table, vgg_error *error);
+
+/* The label behind this one of the same row. */
+const char *vgg_table_next_label(const char *label);
 
 #endif

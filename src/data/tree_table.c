@@ -1,5 +1,6 @@
 /* Pictures whose classes a table says: labels.csv, and the annotations of Tiny ImageNet. */
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -188,6 +189,39 @@ static vgg_status find_picture(const gathering *all, const char *table, const vg
     return find_by_name(all, table, row, slash != NULL ? slash + 1 : path, found, error);
 }
 
+/* Whether two rows have the same labels, in the same order. */
+static bool same_labels(const vgg_row *one, const vgg_row *other) {
+    const char *a = one->label, *b = other->label;
+    bool same = one->labels == other->labels;
+    for (size_t i = 0; same && i < one->labels; i++) {
+        same = strcmp(a, b) == 0;
+        a = vgg_table_next_label(a);
+        b = vgg_table_next_label(b);
+    }
+    return same;
+}
+
+/* The labels of a row as a table writes them, as far as there is room. */
+static const char *labels_text(const vgg_row *row, char *text, size_t size) {
+    const char *label = row->label;
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < row->labels && used < size; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ";" : "", label);
+        label = vgg_table_next_label(label);
+    }
+    return text;
+}
+
+static vgg_status fail_rows(const char *name, const char *path, const vgg_row *first,
+                            const vgg_row *second, vgg_error *error) {
+    char one[64], other[64];
+    return vgg_fail(error, VGG_ERROR_FORMAT,
+                    "%s: line %zu says of %.200s other than line %zu: \"%s\" and \"%s\"", name,
+                    second->line, path, first->line, labels_text(second, other, sizeof other),
+                    labels_text(first, one, sizeof one));
+}
+
 /* Gives each picture its row. */
 static vgg_status match_rows(gathering *all, vgg_table *table, const char *name, vgg_error *error) {
     vgg_status status = VGG_OK;
@@ -207,12 +241,8 @@ static vgg_status match_rows(gathering *all, vgg_table *table, const char *name,
             continue;
         }
         const vgg_row *first = &table->rows[picture->row];
-        if (strcmp(first->label, table->rows[i].label) != 0 || first->part != table->rows[i].part)
-            return vgg_fail(error, VGG_ERROR_FORMAT,
-                            "%s: line %zu says of %.200s other than line %zu: \"%.60s\" and "
-                            "\"%.60s\"",
-                            name, table->rows[i].line, picture->path, first->line,
-                            table->rows[i].label, first->label);
+        if (!same_labels(first, &table->rows[i]) || first->part != table->rows[i].part)
+            return fail_rows(name, picture->path, first, &table->rows[i], error);
         all->repeated++;
     }
     return status;
@@ -223,14 +253,21 @@ static vgg_status match_rows(gathering *all, vgg_table *table, const char *name,
 /* The labels of the rows whose pictures are there, in order, without those that come again; the
  * caller frees names->sorted. */
 static vgg_status list_classes(const vgg_table *table, vgg_class_names *names, vgg_error *error) {
-    const char **labels = vgg_calloc(table->count, sizeof *labels);
-    *names = (vgg_class_names){0};
-    if (labels == NULL)
-        return vgg_fail_memory(error, "the classes of a table", table->count * sizeof *labels);
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++) {
-        if (table->rows[i].found)
-            labels[count++] = table->rows[i].label;
+        count += table->rows[i].found ? table->rows[i].labels : 0;
+    }
+    const char **labels = vgg_calloc(vgg_size_max(count, 1), sizeof *labels);
+    *names = (vgg_class_names){0};
+    if (labels == NULL)
+        return vgg_fail_memory(error, "the classes of a table", count * sizeof *labels);
+    count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        const char *label = table->rows[i].label;
+        for (size_t l = 0; table->rows[i].found && l < table->rows[i].labels; l++) {
+            labels[count++] = label;
+            label = vgg_table_next_label(label);
+        }
     }
     vgg_status status = vgg_class_names_sort(labels, count, names, error);
     vgg_free(labels);
@@ -260,14 +297,52 @@ static vgg_status make_part(const gathering *all, const char *where, const vgg_c
     return status;
 }
 
+/* The classes of a row of a table in which pictures have several: each once, in its order. */
+static vgg_status take_labels(const vgg_class_names *classes, const vgg_row *row, vgg_item *item,
+                              vgg_error *error) {
+    const char *label = row->label;
+    item->labels = vgg_calloc(vgg_size_max(row->labels, 1), sizeof *item->labels);
+    if (item->labels == NULL)
+        return vgg_fail_memory(error, "the labels of a picture",
+                               row->labels * sizeof *item->labels);
+    for (size_t i = 0; i < row->labels; i++) {
+        size_t found = vgg_class_names_find(classes, label), l = 0;
+        while (l < item->label_count && item->labels[l] != found) {
+            l++;
+        }
+        item->labels[l] = found;
+        item->label_count += l == item->label_count;
+        label = vgg_table_next_label(label);
+    }
+    item->class_index = item->label_count > 0 ? item->labels[0] : 0;
+    return VGG_OK;
+}
+
 static vgg_status add_picture(const gathering *all, const there *picture, const char *where,
-                              size_t class_index, vgg_dataset *part, vgg_error *error) {
-    vgg_item item = {.class_index = class_index, .offset = picture->offset, .size = picture->size};
+                              vgg_item item, vgg_dataset *part, vgg_error *error) {
+    item.offset = picture->offset;
+    item.size = picture->size;
     vgg_status status = vgg_tree_name(all->tree, where, picture->path, &item.name, error);
-    if (status != VGG_OK)
+    if (status != VGG_OK) {
+        vgg_free(item.labels);
         return status;
+    }
     item.key = strlen(item.name) - strlen(picture->path);
     return vgg_dataset_add_item(part, item, error);
+}
+
+static vgg_status add_labelled(const gathering *all, const there *picture, const char *where,
+                               const vgg_class_names *classes, const vgg_table *table,
+                               vgg_dataset *part, vgg_error *error) {
+    const vgg_row *row = &table->rows[picture->row];
+    vgg_item item = {0};
+    vgg_status status = VGG_OK;
+    if (table->several)
+        status = take_labels(classes, row, &item, error);
+    else
+        item.class_index = vgg_class_names_find(classes, row->label);
+    part->several = part->several || table->several;
+    return status == VGG_OK ? add_picture(all, picture, where, item, part, error) : status;
 }
 
 static vgg_status fill_parts(const gathering *all, const vgg_table *table, const char *where,
@@ -285,8 +360,7 @@ static vgg_status fill_parts(const gathering *all, const vgg_table *table, const
             vgg_parts_part(all->tree->parts, row->part != VGG_PART_NONE ? row->part : kind);
         status = make_part(all, where, &classes, part, error);
         if (status == VGG_OK)
-            status = add_picture(all, picture, where, vgg_class_names_find(&classes, row->label),
-                                 *part, error);
+            status = add_labelled(all, picture, where, &classes, table, *part, error);
     }
     vgg_free(classes.sorted);
     return status;
@@ -340,8 +414,8 @@ const vgg_node *vgg_tree_find_annotations(const vgg_node *folder) {
     return NULL;
 }
 
-typedef vgg_status table_reader(char *text, size_t size, const char *name, vgg_table *table,
-                                vgg_error *error);
+typedef vgg_status table_reader(char *text, size_t size, const char *name, bool allowed,
+                                vgg_table *table, vgg_error *error);
 
 /* The rows of a file of the folder, whose name becomes *name. Both are the caller's to free. */
 static vgg_status load_table(const vgg_tree *tree, const char *where, const vgg_node *file,
@@ -362,7 +436,7 @@ static vgg_status load_table(const vgg_tree *tree, const char *where, const vgg_
         return vgg_fail_memory(error, *name, size + 1);
     }
     text[size] = '\0';
-    return read(text, size, *name, table, error);
+    return read(text, size, *name, tree->parts->several, table, error);
 }
 
 /* Fails for a table that names no picture when it is `needed`. */

@@ -22,14 +22,22 @@ void vgg_eval_options_init(vgg_eval_options *options, size_t size) {
 typedef struct eval_tally {
     size_t images, skipped, top1, top5;
     double loss;
+    vgg_label_scores *labels; /* of several labels, in place of the latter three; or NULL */
 } eval_tally;
 
-static void count_picture(eval_tally *tally, const float *row, size_t truth, size_t classes) {
-    size_t rank = vgg_rank(row, classes, truth);
+static vgg_status count_picture(eval_tally *tally, const vgg_dataset *dataset, size_t item,
+                                const float *row, vgg_error *error) {
+    size_t classes = vgg_dataset_class_count(dataset);
+    const size_t *labels = NULL;
+    size_t count = vgg_dataset_item_classes(dataset, item, &labels);
+    if (tally->labels != NULL)
+        return vgg_label_scores_add(tally->labels, row, labels, count, error);
+    size_t truth = labels[0], rank = vgg_rank(row, classes, truth);
     tally->top1 += rank < 1;
     tally->top5 += rank < 5;
     /* Picture by picture, so that the sum does not depend on the batch. */
     tally->loss += vgg_cross_entropy(row, &truth, 1, classes, NULL);
+    return VGG_OK;
 }
 
 static vgg_status fail_not_finite(vgg_error *error) {
@@ -66,10 +74,13 @@ static vgg_status take_batch(eval_tally *tally, const float *logits, const vgg_b
         const float *row = NULL;
         if (n < batch->count && batch->items[n] == item) {
             row = logits + n * classes;
-            count_picture(tally, row, batch->classes[n], classes);
+            status = count_picture(tally, dataset, item, row, error);
             n++;
         }
-        status = tell(dataset, options, item, row, error);
+        if (status == VGG_ERROR_NUMERIC)
+            return fail_not_finite(error);
+        if (status == VGG_OK)
+            status = tell(dataset, options, item, row, error);
     }
     tally->images += batch->count;
     tally->skipped += batch->skipped;
@@ -127,10 +138,16 @@ static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
     if (vgg_dataset_class_count(dataset) != classes)
         return vgg_fail(error, VGG_ERROR_SHAPE, "the data has %zu classes, the model %zu",
                         vgg_dataset_class_count(dataset), classes);
-    if (vgg_model_output(model) == VGG_OUTPUT_SIGMOID)
+    bool several = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
+    if (!several && vgg_dataset_several_labels(dataset))
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "the model is for several labels per picture, of which the data names one: "
-                        "there is no accuracy to measure");
+                        "pictures of the data have several labels, and the model is for one class "
+                        "of each: its output is softmax, expected sigmoid");
+    if (several ? options->scores != NULL : options->label_scores != NULL)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "scores of %s labels were given for a model of %s; expected vgg_%s",
+                        several ? "single" : "several", several ? "several" : "single ones",
+                        several ? "label_scores" : "scores");
     if (vgg_model_preprocess(model) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the model does not say how its input is preprocessed; name a preset "
@@ -173,6 +190,7 @@ static vgg_status make_room(const vgg_model *model, const vgg_eval_options *opti
     *room = (vgg_protocol_room){.input = shape->channels * shape->height * shape->width,
                                 .width = shape->width,
                                 .temperature = vgg_model_temperature(model),
+                                .each = vgg_model_output(model) == VGG_OUTPUT_SIGMOID,
                                 .classes = vgg_network_describe(vgg_model_network(model))->classes};
     if (options->protocol == VGG_PROTOCOL_CENTER)
         return VGG_OK;
@@ -215,6 +233,40 @@ static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
     return status;
 }
 
+/* The scores that several labels are counted in: the caller's, or *own, which is made. */
+static vgg_status obtain_labels(const vgg_model *model, const vgg_eval_options *options,
+                                eval_tally *tally, vgg_label_scores **own, vgg_error *error) {
+    size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
+    tally->labels = options->label_scores;
+    if (vgg_model_output(model) != VGG_OUTPUT_SIGMOID || tally->labels != NULL)
+        return VGG_OK;
+    vgg_status status = vgg_label_scores_create(NULL, classes, own, error);
+    tally->labels = *own;
+    return status;
+}
+
+/* What was counted, as a result. */
+static vgg_status finish(const eval_tally *tally, vgg_eval_result *found, vgg_error *error) {
+    double images = (double)tally->images;
+    *found = (vgg_eval_result){.struct_size = sizeof *found,
+                               .images = tally->images,
+                               .skipped = tally->skipped,
+                               .top1 = (double)tally->top1 / images,
+                               .top5 = (double)tally->top5 / images,
+                               .loss = tally->loss / images,
+                               .mean_average_precision = (double)NAN,
+                               .exact_match = (double)NAN};
+    if (tally->labels == NULL)
+        return VGG_OK;
+    vgg_label_figures figures = {.struct_size = sizeof figures};
+    vgg_status status = vgg_label_scores_figures(tally->labels, &figures, error);
+    found->top1 = found->top5 = (double)NAN;
+    found->loss = figures.loss;
+    found->mean_average_precision = figures.mean_average_precision;
+    found->exact_match = figures.exact_match;
+    return status;
+}
+
 vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
                         const vgg_eval_options *given, vgg_eval_result *result, vgg_error *error) {
     vgg_eval_options options;
@@ -228,21 +280,21 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
     if (status == VGG_OK)
         status = vgg_protocol_check(options.protocol, error);
     eval_tally tally = {0};
+    vgg_label_scores *own = NULL;
+    vgg_eval_result found;
+    if (status == VGG_OK)
+        status = obtain_labels(model, &options, &tally, &own, error);
     if (status == VGG_OK)
         status = measure(model, dataset, &options, &tally, error);
+    if (status == VGG_OK && tally.images == 0 && options.first == 0)
+        status = vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
+                          tally.skipped);
+    if (status == VGG_OK && tally.images > 0 && !isfinite(tally.loss))
+        status = fail_not_finite(error);
+    if (status == VGG_OK)
+        status = finish(&tally, &found, error);
+    vgg_label_scores_free(own);
     if (status != VGG_OK)
         return status;
-    if (tally.images == 0 && options.first == 0)
-        return vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
-                        tally.skipped);
-    if (tally.images > 0 && !isfinite(tally.loss))
-        return fail_not_finite(error);
-    double images = (double)tally.images;
-    const vgg_eval_result found = {.struct_size = sizeof found,
-                                   .images = tally.images,
-                                   .skipped = tally.skipped,
-                                   .top1 = (double)tally.top1 / images,
-                                   .top5 = (double)tally.top5 / images,
-                                   .loss = tally.loss / images};
     return vgg_result_write(result, &found, sizeof found, "vgg_eval_result", error);
 }

@@ -37,6 +37,19 @@ void vgg_sigmoid(const float *logits, size_t count, float *probabilities) {
     }
 }
 
+double vgg_binary_cross_entropy(const float *logits, const float *targets, size_t count,
+                                size_t class_count, float *gradient) {
+    size_t values = count * class_count;
+    double loss = 0;
+    for (size_t i = 0; i < values; i++) {
+        double x = (double)logits[i], target = (double)targets[i];
+        loss += fmax(x, 0) - x * target + log1p(exp(-fabs(x)));
+        if (gradient != NULL)
+            gradient[i] = (float)((1 / (1 + exp(-x)) - target) / (double)values);
+    }
+    return loss / (double)values;
+}
+
 double vgg_cross_entropy_part(const float *logits, const size_t *labels, size_t count,
                               size_t classes, size_t whole, float *gradient) {
     double loss = 0;

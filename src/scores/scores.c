@@ -16,8 +16,7 @@ void vgg_scores_options_init(vgg_scores_options *options, size_t size) {
 
 /* ---- making ---- */
 
-/* Class c by its name, or by its number. */
-static char *copy_class_name(const char *const *names, size_t c) {
+char *vgg_scores_copy_class_name(const char *const *names, size_t c) {
     char number[24];
     snprintf(number, sizeof number, "%zu", c);
     return vgg_text_copy(names != NULL && names[c] != NULL ? names[c] : number);
@@ -29,7 +28,7 @@ static vgg_status copy_class_names(vgg_scores *scores, const char *const *names,
     scores->counts = vgg_calloc(classes, sizeof *scores->counts);
     bool complete = scores->class_names != NULL && scores->counts != NULL;
     for (size_t c = 0; complete && c < classes; c++) {
-        scores->class_names[c] = copy_class_name(names, c);
+        scores->class_names[c] = vgg_scores_copy_class_name(names, c);
         scores->classes = c + 1;
         complete = scores->class_names[c] != NULL;
     }

@@ -53,6 +53,9 @@ static inline bool vgg_score_is_right(const vgg_score *score) {
     return score->truth == score->predicted;
 }
 
+/* Class c by its name, or by its number where there is none; freed by the caller. */
+char *vgg_scores_copy_class_name(const char *const *names, size_t c);
+
 /* Works out what follows from a row of logits or probabilities; name and truth stay. */
 void vgg_score_of_row(vgg_score_kind kind, const float *row, size_t classes, vgg_score *score);
 /* Adds the picture to the counts of its classes. */

@@ -69,15 +69,16 @@ vgg_status vgg_trainer_fail_loss(vgg_trainer *trainer, const float *inputs, size
                     vgg_trainer_rate(trainer), words, advice);
 }
 
-/* A network that guesses has a loss of ln(classes). One whose mean is so many times that after so
- * many steps of an epoch is lost. */
+/* A network that guesses has a loss of ln(classes), of several labels ln(2). One whose mean is so
+ * many times that after so many steps of an epoch is lost. */
 #define LOST_FACTOR 30
 #define LOST_STEPS 20
 
 vgg_status vgg_trainer_check_loss(vgg_trainer *trainer, const float *inputs, size_t count,
                                   vgg_error *error) {
     const vgg_progress *progress = &trainer->progress;
-    double guessing = log((double)vgg_size_max(trainer->network->options.classes, 2));
+    size_t ways = trainer->several ? 2 : vgg_size_max(trainer->network->options.classes, 2);
+    double guessing = log((double)ways);
     double mean = progress->images > 0 ? progress->loss / (double)progress->images : 0;
     if (progress->step + 1 < LOST_STEPS || mean <= LOST_FACTOR * guessing)
         return VGG_OK;

@@ -152,13 +152,23 @@ static void add_histograms(const vgg_trainer *trainer, vgg_text *summary) {
     }
 }
 
+static void add_accuracy(vgg_text *summary, const vgg_train_event *event) {
+    if (event->label_scores == NULL) {
+        vgg_summary_scalar(summary, "accuracy/validation_top1", event->validation_top1);
+        vgg_summary_scalar(summary, "accuracy/validation_top5", event->validation_top5);
+        return;
+    }
+    vgg_summary_scalar(summary, "accuracy/validation_mean_average_precision",
+                       event->validation_mean_average_precision);
+    vgg_summary_scalar(summary, "accuracy/validation_exact_match", event->validation_exact_match);
+}
+
 static vgg_status tell_epoch(vgg_board *board, const vgg_trainer *trainer,
                              const vgg_train_event *event, vgg_error *error) {
     vgg_text summary = {0};
     if (event->validated) {
         vgg_summary_scalar(&summary, "loss/validation", event->validation_loss);
-        vgg_summary_scalar(&summary, "accuracy/validation_top1", event->validation_top1);
-        vgg_summary_scalar(&summary, "accuracy/validation_top5", event->validation_top5);
+        add_accuracy(&summary, event);
     }
     vgg_summary_scalar(&summary, "images_per_s", event->images_per_s);
     if (board->histograms)

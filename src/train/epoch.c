@@ -63,10 +63,13 @@ vgg_status vgg_trainer_step(vgg_trainer *trainer, const float *inputs, const siz
                         "a step on %zu inputs, expected 1 to %zu, and with batch norm no input "
                         "that has to be computed alone",
                         count, trainer->options.batch);
-    const vgg_lesson lesson = {.count = count, .inputs = inputs, .classes = classes};
+    const vgg_lesson lesson = {
+        .count = count, .inputs = inputs, .classes = classes, .targets = trainer->targets};
     vgg_status status = check_arrays(trainer, classes, count, error);
     if (status == VGG_OK)
         status = start_epoch(trainer, error);
+    if (status == VGG_OK && trainer->several)
+        vgg_trainer_set_targets(trainer, NULL, classes, count);
     if (status == VGG_OK)
         status = vgg_trainer_learn(trainer, &lesson, loss, error);
     return status == VGG_OK ? finish_step(trainer, error) : status;
@@ -102,9 +105,16 @@ static vgg_status learn_next(vgg_trainer *trainer, bool *more, vgg_error *error)
     if (status != VGG_OK || batch == NULL)
         return status;
     trainer->waited += batch->waited;
-    vgg_lesson lesson = {.count = batch->count, .inputs = batch->inputs, .classes = batch->classes};
+    vgg_lesson lesson = {.count = batch->count,
+                         .inputs = batch->inputs,
+                         .classes = batch->classes,
+                         .targets = trainer->targets};
+    if (trainer->several)
+        vgg_trainer_set_targets(trainer, batch->items, batch->classes, batch->count);
     if (trainer->mixed != NULL)
         mix(trainer, batch, &lesson);
+    if (trainer->mixed != NULL && trainer->several)
+        vgg_trainer_mix_targets(trainer, batch->count);
     return vgg_trainer_learn(trainer, &lesson, NULL, error);
 }
 
@@ -155,6 +165,7 @@ static vgg_status evaluate(vgg_trainer *trainer, const vgg_dataset *dataset,
     options.workers = trainer->options.workers;
     if (listener != NULL) {
         options.scores = trainer->scores;
+        options.label_scores = trainer->several ? trainer->label_scores : NULL;
         options.skipped = tell_skipped;
         options.progress = tell_progress;
         options.user = listener;
@@ -177,6 +188,8 @@ static vgg_status evaluate_some(vgg_trainer *trainer, const float *inputs, const
     for (size_t n = 0; status == VGG_OK && n < count; n++) {
         const float *row = trainer->logits + n * class_count;
         size_t rank = vgg_rank(row, class_count, classes[n]);
+        if (trainer->several)
+            status = vgg_label_scores_add(trainer->label_scores, row, &classes[n], 1, error);
         sums->top1 += rank < 1;
         sums->top5 += rank < 5;
         sums->loss += vgg_cross_entropy(row, &classes[n], 1, class_count, NULL);
@@ -195,7 +208,13 @@ vgg_status vgg_trainer_evaluate(vgg_trainer *trainer, const float *inputs, const
         status = check_arrays(trainer, classes, count, error);
     if (status != VGG_OK)
         return status;
-    vgg_eval_result sums = {.struct_size = sizeof sums, .images = count};
+    vgg_eval_result sums = {.struct_size = sizeof sums,
+                            .images = count,
+                            .mean_average_precision = (double)NAN,
+                            .exact_match = (double)NAN};
+    status = vgg_trainer_renew_label_scores(trainer, error);
+    if (status != VGG_OK)
+        return status;
     vgg_plan_set_mode(trainer->plan, VGG_MODE_EVAL, NULL);
     for (size_t done = 0, some; status == VGG_OK && done < count; done += some) {
         some = vgg_size_min(count - done, trainer->most);
@@ -203,13 +222,18 @@ vgg_status vgg_trainer_evaluate(vgg_trainer *trainer, const float *inputs, const
         status = evaluate_some(trainer, inputs + done * image, classes + done, some, &sums, error);
     }
     vgg_plan_set_mode(trainer->plan, VGG_MODE_TRAIN, NULL);
-    if (status == VGG_OK && !isfinite(sums.loss))
+    bool finite = status != VGG_ERROR_NUMERIC && isfinite(sums.loss);
+    if ((status == VGG_OK || status == VGG_ERROR_NUMERIC) && !finite)
         status = vgg_trainer_fail_not_finite(trainer, "a result of the evaluation is", error);
     if (status != VGG_OK)
         return status;
     sums.top1 /= (double)count;
     sums.top5 /= (double)count;
     sums.loss /= (double)count;
+    if (trainer->several)
+        status = vgg_trainer_label_result(trainer, &sums, error);
+    if (status != VGG_OK)
+        return status;
     return vgg_result_write(result, &sums, sizeof sums, "vgg_eval_result", error);
 }
 
@@ -224,6 +248,8 @@ static vgg_status renew_scores(vgg_trainer *trainer, vgg_error *error) {
     vgg_scores_options options;
     vgg_scores_free(trainer->scores);
     trainer->scores = NULL;
+    if (trainer->several)
+        return vgg_trainer_renew_label_scores(trainer, error);
     if (!trainer->options.scores)
         return VGG_OK;
     vgg_scores_options_init(&options, sizeof options);
@@ -257,6 +283,9 @@ static vgg_status validate(vgg_trainer *trainer, vgg_train_event *event, vgg_err
     event->validation_loss = result.loss;
     event->validation_top1 = result.top1;
     event->validation_top5 = result.top5;
+    event->validation_mean_average_precision = result.mean_average_precision;
+    event->validation_exact_match = result.exact_match;
+    event->label_scores = trainer->label_scores;
     return VGG_OK;
 }
 
@@ -279,23 +308,35 @@ vgg_status vgg_trainer_check_weights(const vgg_trainer *trainer, vgg_error *erro
     return VGG_OK;
 }
 
-/* The best is the one with the highest accuracy, and the lowest loss among several of that: some
- * dozen pictures have few accuracies. Where nothing validates it is the last one. */
-static bool is_best(const vgg_progress *progress, const vgg_train_event *event) {
+/* What the best is chosen by; no validation picture may have a label. */
+static double figure_of(const vgg_trainer *trainer, const vgg_train_event *event) {
+    if (!event->validated)
+        return event->accuracy;
+    if (!trainer->several)
+        return event->validation_top1;
+    double mean = event->validation_mean_average_precision;
+    return isfinite(mean) ? mean : 0;
+}
+
+/* The best is the one with the highest accuracy, or mean average precision of several labels, and
+ * the lowest loss among several of that: some dozen pictures have few accuracies. Where nothing
+ * validates it is the last one. */
+static bool is_best(const vgg_trainer *trainer, const vgg_train_event *event) {
+    const vgg_progress *progress = &trainer->progress;
     if (!event->validated || progress->best_epoch == 0)
         return true;
-    if (event->validation_top1 > progress->best_top1)
+    double figure = figure_of(trainer, event);
+    if (figure > progress->best_top1)
         return true;
-    return event->validation_top1 == progress->best_top1 &&
-           event->validation_loss < progress->best_loss;
+    return figure == progress->best_top1 && event->validation_loss < progress->best_loss;
 }
 
 /* Goes on to the next epoch, noting whether this one is the best so far. */
 static void count_epoch(vgg_trainer *trainer, vgg_train_event *event) {
     vgg_progress *progress = &trainer->progress;
-    event->best = is_best(progress, event);
+    event->best = is_best(trainer, event);
     if (event->best) {
-        progress->best_top1 = event->validated ? event->validation_top1 : event->accuracy;
+        progress->best_top1 = figure_of(trainer, event);
         progress->best_loss = event->validated ? event->validation_loss : event->loss;
         progress->best_epoch = progress->epoch + 1;
     }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,6 +86,12 @@ static json_t *describe_epoch(const vgg_train_event *event) {
     if (!event->validated)
         return object;
     object = with(object, "validation_loss", json_real(event->validation_loss));
+    if (event->label_scores != NULL) {
+        double mean = event->validation_mean_average_precision; /* no picture may have a label */
+        object = with(object, "validation_mean_average_precision",
+                      isfinite(mean) ? json_real(mean) : json_null());
+        return with(object, "validation_exact_match", json_real(event->validation_exact_match));
+    }
     object = with(object, "validation_top1", json_real(event->validation_top1));
     return with(object, "validation_top5", json_real(event->validation_top5));
 }

@@ -31,6 +31,11 @@ static vgg_status note_unreadable(const vgg_trainer *trainer, size_t item, vgg_e
 static vgg_status note_scores(const vgg_trainer *trainer, const evaluation *e, size_t n,
                               const float *row, vgg_error *error) {
     const vgg_dataset *dataset = trainer->features.validation.dataset;
+    if (trainer->several) {
+        const size_t *labels = NULL;
+        size_t count = vgg_dataset_item_classes(dataset, e->items[n], &labels);
+        return vgg_label_scores_add(trainer->label_scores, row, labels, count, error);
+    }
     if (trainer->scores == NULL)
         return VGG_OK;
     return vgg_scores_add(trainer->scores, vgg_dataset_item_name(dataset, e->items[n]),
@@ -60,6 +65,13 @@ static vgg_status read_batch(const vgg_trainer *trainer, evaluation *e, size_t *
     return VGG_OK;
 }
 
+static void count_picture(vgg_eval_result *sums, const float *row, size_t truth, size_t classes) {
+    size_t rank = vgg_rank(row, classes, truth);
+    sums->top1 += rank < 1;
+    sums->top5 += rank < 5;
+    sums->loss += vgg_cross_entropy(row, &truth, 1, classes, NULL);
+}
+
 static vgg_status count_batch(const vgg_trainer *trainer, evaluation *e, size_t count,
                               vgg_error *error) {
     size_t class_count = trainer->network->options.classes;
@@ -67,10 +79,8 @@ static vgg_status count_batch(const vgg_trainer *trainer, evaluation *e, size_t 
         vgg_plan_forward_from(e->plan, e->first_op, e->values, count, e->logits, error);
     for (size_t n = 0; status == VGG_OK && n < count; n++) {
         const float *row = e->logits + n * class_count;
-        size_t rank = vgg_rank(row, class_count, e->classes[n]);
-        e->sums.top1 += rank < 1;
-        e->sums.top5 += rank < 5;
-        e->sums.loss += vgg_cross_entropy(row, &e->classes[n], 1, class_count, NULL);
+        if (!trainer->several)
+            count_picture(&e->sums, row, e->classes[n], class_count);
         status = note_scores(trainer, e, n, row, error);
     }
     e->sums.images += count;
@@ -109,7 +119,8 @@ static vgg_status begin(vgg_trainer *trainer, evaluation *e, vgg_error *error) {
     return VGG_OK;
 }
 
-static vgg_status finish(evaluation *e, vgg_eval_result *result, vgg_error *error) {
+static vgg_status finish(const vgg_trainer *trainer, evaluation *e, vgg_eval_result *result,
+                         vgg_error *error) {
     vgg_eval_result *sums = &e->sums;
     double images = (double)sums->images;
     if (sums->images == 0)
@@ -120,6 +131,10 @@ static vgg_status finish(evaluation *e, vgg_eval_result *result, vgg_error *erro
     sums->top1 /= images;
     sums->top5 /= images;
     sums->loss /= images;
+    sums->mean_average_precision = sums->exact_match = (double)NAN;
+    vgg_status status = trainer->several ? vgg_trainer_label_result(trainer, sums, error) : VGG_OK;
+    if (status != VGG_OK)
+        return status;
     return vgg_result_write(result, sums, sizeof *sums, "vgg_eval_result", error);
 }
 
@@ -130,7 +145,7 @@ vgg_status vgg_trainer_evaluate_features(vgg_trainer *trainer, vgg_progress_call
     if (status == VGG_OK)
         status = run(trainer, &e, progress, user, error);
     if (status == VGG_OK)
-        status = finish(&e, result, error);
+        status = finish(trainer, &e, result, error);
     vgg_plan_free(e.plan);
     vgg_free(e.values);
     vgg_free(e.logits);

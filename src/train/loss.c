@@ -21,7 +21,7 @@ static double picture_weight(const vgg_loss_task *task, size_t n) {
 
 double vgg_loss_weight(const vgg_loss_task *task) {
     double sum = 0;
-    if (task->weights == NULL)
+    if (task->weights == NULL || task->targets != NULL)
         return (double)task->count;
     for (size_t n = 0; n < task->count; n++) {
         sum += picture_weight(task, n);
@@ -75,16 +75,36 @@ static double cross_entropy(const vgg_train_options *options, const vgg_loss_tas
     return loss / task->whole;
 }
 
-static const vgg_setting cross_entropy_numbers[] = {
+/* The mean over classes of -(w t log p + (1 - t) log(1 - p)), with p the sigmoid of the logit x, t
+ * the target and w the weight of having the class: BCEWithLogitsLoss with w as its pos_weight.
+ * Smoothing moves targets towards one half, as Keras's BinaryCrossentropy has it. */
+static double binary_cross_entropy(const vgg_train_options *options, const vgg_loss_task *task) {
+    double smoothing = options->label_smoothing, loss = 0;
+    double whole = task->whole * (double)task->class_count;
+    for (size_t i = 0; i < task->count * task->class_count; i++) {
+        double x = (double)task->logits[i], weight = weight_of(task, i % task->class_count);
+        double target = (double)task->targets[i] * (1 - smoothing) + smoothing / 2;
+        double having = weight * target, all = having + 1 - target;
+        double softplus = fmax(-x, 0) + log1p(exp(-fabs(x)));
+        loss += (1 - target) * x + all * softplus;
+        task->gradient[i] = (float)((all / (1 + exp(-x)) - having) / whole);
+    }
+    return loss / whole;
+}
+
+static const vgg_setting smoothing_numbers[] = {
     {"label smoothing", offsetof(vgg_train_options, label_smoothing), 0, VGG_RANGE_FRACTION},
 };
 
+#define SMOOTHING_NUMBERS (sizeof smoothing_numbers / sizeof *smoothing_numbers)
+
 static const vgg_loss_row rows[] = {
     [VGG_LOSS_CROSS_ENTROPY] = {.name = "cross-entropy",
-                                .numbers = {cross_entropy_numbers,
-                                            sizeof cross_entropy_numbers /
-                                                sizeof *cross_entropy_numbers},
+                                .numbers = {smoothing_numbers, SMOOTHING_NUMBERS},
                                 .part = cross_entropy},
+    [VGG_LOSS_BINARY_CROSS_ENTROPY] = {.name = "binary-cross-entropy",
+                                       .numbers = {smoothing_numbers, SMOOTHING_NUMBERS},
+                                       .part = binary_cross_entropy},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 

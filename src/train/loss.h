@@ -12,7 +12,10 @@ typedef struct vgg_loss_task {
     const size_t *classes; /* of each picture */
     const size_t *others;  /* the classes of what was mixed into them, or NULL */
     const float *shares;   /* with others: how much of each picture is of its own class */
-    const float *weights;  /* of the classes, or NULL: 1 for each */
+    const float *targets;  /* (count, class_count) of several labels, from 0 to 1, in place of
+                            * classes, others and shares; or NULL */
+    const float *weights;  /* of the classes, or NULL: 1 for each. Of several labels: of having the
+                            * class */
     double whole;          /* what vgg_loss_weight has for all pictures of the step */
     float *gradient;       /* with respect to the logits, is set */
 } vgg_loss_task;
@@ -23,7 +26,8 @@ typedef struct vgg_loss_row {
     double (*part)(const vgg_train_options *options, const vgg_loss_task *task);
 } vgg_loss_row;
 
-/* The sum of the weights of the pictures' classes; their number when there are no weights. */
+/* The sum of the weights of the pictures' classes; their number when there are no weights, and of
+ * several labels. */
 double vgg_loss_weight(const vgg_loss_task *task);
 
 /* NULL for a loss that there is not. */

@@ -13,14 +13,17 @@
 #include "train/sinks.h"
 
 /* lr/pg0: weights, lr/pg1: scales of batch normalisation, lr/pg2: biases. */
-#define FIRST_LINE                                                                                 \
-    "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0,lr/pg1,"    \
-    "lr/pg2\n"
+static const char one_label[] = "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,"
+                                "val/loss,lr/pg0,lr/pg1,lr/pg2\n";
+/* Ultralytics has no classification of several labels. */
+static const char several_labels[] = "epoch,time,train/loss,metrics/mean_average_precision,"
+                                     "metrics/exact_match,val/loss,lr/pg0,lr/pg1,lr/pg2\n";
 #define BYTES_MOST ((size_t)64 << 20)
 
 struct vgg_results {
     FILE *stream;
     char *path;
+    const char *first_line;
     double before, opened; /* seconds that the rows kept have, and of the clock */
 };
 
@@ -31,14 +34,15 @@ static vgg_status fail(const vgg_results *results, vgg_error *error) {
 /* ---- what is kept ---- */
 
 /* Or the beginning of ours, whose writing was interrupted. */
-static bool is_ours(const char *text, size_t size) {
-    return strncmp(text, FIRST_LINE, vgg_size_min(size, sizeof FIRST_LINE - 1)) == 0;
+static bool is_ours(const vgg_results *results, const char *text, size_t size) {
+    size_t length = vgg_size_min(size, strlen(results->first_line));
+    return strncmp(text, results->first_line, length) == 0;
 }
 
 /* How many bytes of the text are its first line and whole rows of the first `epochs` epochs, in
  * whose last *seconds had passed. */
-static size_t kept_bytes(const char *text, size_t epochs, double *seconds) {
-    size_t first = sizeof FIRST_LINE - 1, kept = first;
+static size_t kept_bytes(const char *text, size_t first, size_t epochs, double *seconds) {
+    size_t kept = first;
     for (const char *row = text + first, *end; (end = strchr(row, '\n')) != NULL; row = end + 1) {
         char *comma;
         if (strtoull(row, &comma, 10) > epochs || *comma != ',')
@@ -60,13 +64,14 @@ static vgg_status read_kept(vgg_results *results, size_t epochs, size_t *kept, v
         return status;
     char *text = (char *)bytes;
     text[size] = '\0'; /* vgg_file_read leaves room for it */
-    if (!is_ours(text, size))
+    size_t first = strlen(results->first_line);
+    if (!is_ours(results, text, size))
         status =
             vgg_fail(error, VGG_ERROR_FORMAT,
                      "%s: is another table than that of a run, and would be lost; move it away",
                      results->path);
-    else if (size >= sizeof FIRST_LINE - 1)
-        *kept = kept_bytes(text, epochs, &results->before);
+    else if (size >= first)
+        *kept = kept_bytes(text, first, epochs, &results->before);
     vgg_free(text);
     return status;
 }
@@ -91,12 +96,13 @@ static vgg_status open_file(vgg_results *results, size_t epochs, vgg_error *erro
         close(fd);
         return status;
     }
-    if (kept == 0 && (fputs(FIRST_LINE, results->stream) < 0 || fflush(results->stream) != 0))
+    if (kept == 0 &&
+        (fputs(results->first_line, results->stream) < 0 || fflush(results->stream) != 0))
         return fail(results, error);
     return VGG_OK;
 }
 
-vgg_status vgg_results_open(const char *folder, size_t epochs, vgg_results **out,
+vgg_status vgg_results_open(const char *folder, size_t epochs, bool several, vgg_results **out,
                             vgg_error *error) {
     vgg_results *results = vgg_calloc(1, sizeof *results);
     if (results != NULL)
@@ -105,6 +111,7 @@ vgg_status vgg_results_open(const char *folder, size_t epochs, vgg_results **out
         vgg_free(results);
         return vgg_fail_memory(error, "the table of results", strlen(folder));
     }
+    results->first_line = several ? several_labels : one_label;
     vgg_status status = open_file(results, epochs, error);
     results->opened = vgg_clock_seconds();
     if (status != VGG_OK) {
@@ -129,9 +136,12 @@ vgg_status vgg_results_write(vgg_results *results, const vgg_train_event *event,
     if (event->type != VGG_EVENT_EPOCH)
         return VGG_OK;
     char validated[96] = ",,";
+    bool several = results->first_line == several_labels;
     if (event->validated)
-        snprintf(validated, sizeof validated, "%.6g,%.6g,%.6g", event->validation_top1,
-                 event->validation_top5, event->validation_loss);
+        snprintf(validated, sizeof validated, "%.6g,%.6g,%.6g",
+                 several ? event->validation_mean_average_precision : event->validation_top1,
+                 several ? event->validation_exact_match : event->validation_top5,
+                 event->validation_loss);
     double seconds = results->before + vgg_clock_seconds() - results->opened;
     errno = 0;
     int written =

@@ -44,8 +44,9 @@ uint64_t vgg_event_log_bytes(const vgg_event_log *log);
 /* results.csv: a row per epoch. */
 typedef struct vgg_results vgg_results;
 
-/* Of all that is in the file the rows of the first `epochs` epochs stay. */
-vgg_status vgg_results_open(const char *folder, size_t epochs, vgg_results **results,
+/* Of all that is in the file the rows of the first `epochs` epochs stay. `several` labels have
+ * columns of their own. */
+vgg_status vgg_results_open(const char *folder, size_t epochs, bool several, vgg_results **results,
                             vgg_error *error);
 void vgg_results_close(vgg_results *results);
 

@@ -32,6 +32,9 @@ static vgg_loss_task loss_task(const vgg_trainer *trainer, const vgg_lesson *ste
                            .classes = step->classes + from,
                            .others = mixed ? step->others + from : NULL,
                            .shares = mixed ? step->shares + from : NULL,
+                           .targets = step->targets != NULL
+                                          ? step->targets + from * trainer->network->options.classes
+                                          : NULL,
                            .weights = trainer->class_weights,
                            .whole = step->weight,
                            .gradient = trainer->gradient};
@@ -53,8 +56,12 @@ static vgg_status learn_micro_batch(vgg_trainer *trainer, const vgg_lesson *step
         return vgg_trainer_fail_loss(trainer, inputs, task.count, error);
     progress->loss += loss * (double)whole;
     for (size_t n = 0; n < task.count; n++) {
-        progress->hits += vgg_rank(trainer->logits + n * task.class_count, task.class_count,
-                                   task.classes[n]) == 0;
+        size_t classes = task.class_count;
+        const float *row = trainer->logits + n * classes;
+        progress->hits +=
+            task.targets != NULL
+                ? vgg_trainer_labels_are_right(row, task.targets + n * classes, classes)
+                : vgg_rank(row, classes, task.classes[n]) == 0;
     }
     return vgg_plan_backward(trainer->plan, trainer->gradient, NULL, error);
 }

@@ -76,30 +76,6 @@ static vgg_status create_plan(vgg_trainer *trainer, vgg_error *error) {
                                 trainer->plan->gradient_count, error);
 }
 
-/* Weights of the classes that make up for their sizes; none where a class has no pictures. */
-static vgg_status weigh_classes(vgg_trainer *trainer, vgg_error *error) {
-    if (!trainer->options.balance_loss)
-        return VGG_OK;
-    if (trainer->train == NULL)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "a loss that is balanced needs a data set, whose classes it counts");
-    size_t classes = trainer->network->options.classes, count = vgg_dataset_count(trainer->train);
-    trainer->class_weights = vgg_calloc(classes, sizeof *trainer->class_weights);
-    size_t *counts = vgg_calloc(classes, sizeof *counts);
-    vgg_status status = VGG_OK;
-    if (trainer->class_weights == NULL || counts == NULL)
-        status = vgg_fail_memory(error, "the weights of the classes", classes * sizeof *counts);
-    for (size_t i = 0; status == VGG_OK && i < count; i++) {
-        counts[vgg_dataset_item_class(trainer->train, i)]++;
-    }
-    for (size_t c = 0; status == VGG_OK && c < classes; c++) {
-        double pictures = (double)vgg_size_max(counts[c], 1);
-        trainer->class_weights[c] = (float)((double)count / ((double)classes * pictures));
-    }
-    vgg_free(counts);
-    return status;
-}
-
 /* Room for a batch of mixed pictures. */
 static vgg_status create_mixed(vgg_trainer *trainer, vgg_error *error) {
     const vgg_network_options *network = &trainer->network->options;
@@ -200,9 +176,11 @@ static vgg_status set_up(vgg_trainer *trainer, vgg_error *error) {
         status = vgg_threads_obtain(trainer->options.shared_threads, trainer->options.threads,
                                     &trainer->threads, &trainer->own_threads, error);
     if (status == VGG_OK)
-        status = weigh_classes(trainer, error);
+        status = vgg_trainer_weigh_classes(trainer, error);
     if (status == VGG_OK)
         status = create_mixed(trainer, error);
+    if (status == VGG_OK)
+        status = vgg_trainer_create_targets(trainer, error);
     if (status == VGG_OK)
         status = create_plan(trainer, error);
     if (status == VGG_OK)
@@ -219,10 +197,16 @@ static vgg_status set_up(vgg_trainer *trainer, vgg_error *error) {
 
 /* What can be said before memory is taken. */
 static vgg_status check(vgg_trainer *trainer, vgg_error *error) {
-    if (vgg_model_output(trainer->model) == VGG_OUTPUT_SIGMOID)
+    const vgg_dataset *data = trainer->train != NULL ? trainer->train : trainer->validation;
+    if (!trainer->several && data != NULL && vgg_dataset_several_labels(data))
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "the model is for several labels per picture, which is not trained here; "
-                        "its output must be softmax");
+                        "pictures of the data have several labels, and the model is for one class "
+                        "of each: its output is softmax, expected sigmoid");
+    if (!trainer->several && trainer->options.loss == VGG_LOSS_BINARY_CROSS_ENTROPY)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "the loss is binary cross-entropy, that of several labels, and the model "
+                        "is for one class of each picture: its output is softmax, expected "
+                        "sigmoid");
     vgg_status status = check_classes(trainer->model, trainer->train, error);
     if (status == VGG_OK)
         status = check_classes(trainer->model, trainer->validation, error);
@@ -244,12 +228,14 @@ vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
     trainer->validation = validation;
     trainer->created = vgg_clock_seconds();
     trainer->report_warned = trainer->unsaved = true;
+    trainer->several = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
     vgg_status status = copy_options(trainer, options, error);
     if (status == VGG_OK)
         status = check(trainer, error);
     if (status == VGG_OK) {
         trainer->progress.seed = trainer->options.seed;
-        trainer->loss = vgg_loss_row_at(trainer->options.loss);
+        trainer->loss = vgg_loss_row_at(trainer->several ? VGG_LOSS_BINARY_CROSS_ENTROPY
+                                                         : trainer->options.loss);
         trainer->scheduler = (vgg_scheduler){.row = vgg_schedule_row_at(trainer->options.schedule),
                                              .options = &trainer->options};
         status = set_up(trainer, error);
@@ -271,6 +257,7 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     vgg_event_log_close(trainer->log);
     vgg_results_close(trainer->results);
     vgg_scores_free(trainer->scores);
+    vgg_label_scores_free(trainer->label_scores);
     vgg_board_close(trainer->board);
     vgg_loader_free(trainer->loader);
     vgg_trainer_close_features(trainer);
@@ -284,6 +271,7 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     vgg_free(trainer->mixed);
     vgg_free(trainer->others);
     vgg_free(trainer->shares);
+    vgg_free(trainer->targets);
     vgg_free(trainer->class_weights);
     vgg_free(trainer->logits);
     vgg_free(trainer->gradient);
@@ -356,8 +344,8 @@ static vgg_status begin_run(vgg_trainer *trainer, vgg_error *error) {
     if (status == VGG_OK)
         status = vgg_event_log_open(trainer->run->folder, keep, &trainer->log, error);
     if (status == VGG_OK)
-        status = vgg_results_open(trainer->run->folder, trainer->progress.epoch, &trainer->results,
-                                  error);
+        status = vgg_results_open(trainer->run->folder, trainer->progress.epoch, trainer->several,
+                                  &trainer->results, error);
     if (status == VGG_OK && (trainer->options.tensorboard || trainer->options.histograms))
         status = vgg_board_open(trainer, &trainer->board, error);
     if (status == VGG_OK && trainer->resumed)

@@ -37,6 +37,8 @@ struct vgg_trainer {
     vgg_augment augment;
     vgg_optimiser_options optimising; /* complete */
     float *class_weights;             /* of the loss, or NULL */
+    bool several;                     /* labels of a picture: the model's output is sigmoid */
+    float *targets;                   /* (batch, classes): with several, of a step; or NULL */
 
     vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
     const vgg_loss_row *loss;
@@ -59,9 +61,10 @@ struct vgg_trainer {
     vgg_results *results;
     vgg_board *board; /* NULL: nothing is told to TensorBoard */
     vgg_event_sinks sinks;
-    vgg_scores *scores;  /* of the last validation, where they are asked for */
-    double fixed_rate;   /* in place of the schedule's; 0: the schedule decides */
-    const float *inputs; /* of the step that is told of, `input_count` of them */
+    vgg_scores *scores;             /* of the last validation, where they are asked for */
+    vgg_label_scores *label_scores; /* the same of several labels, always */
+    double fixed_rate;              /* in place of the schedule's; 0: the schedule decides */
+    const float *inputs;            /* of the step that is told of, `input_count` of them */
     size_t input_count;
 
     vgg_progress progress;
@@ -129,6 +132,27 @@ vgg_status vgg_trainer_prepare_features(vgg_trainer *trainer, vgg_error *error);
 vgg_status vgg_trainer_evaluate_features(vgg_trainer *trainer, vgg_progress_callback *progress,
                                          void *user, vgg_eval_result *result, vgg_error *error);
 
+/* ---- labels.c: classes, and several labels of a picture ---- */
+
+/* Weights of the classes that make up for their sizes, where they are asked for. */
+vgg_status vgg_trainer_weigh_classes(vgg_trainer *trainer, vgg_error *error);
+
+/* Room for the targets of a step, where the model is for several labels. */
+vgg_status vgg_trainer_create_targets(vgg_trainer *trainer, vgg_error *error);
+/* Sets targets[n] of `count` pictures to their labels: those of items of the data set, or, where
+ * items is NULL, their classes. */
+void vgg_trainer_set_targets(vgg_trainer *trainer, const size_t *items, const size_t *classes,
+                             size_t count);
+/* Mixes the targets as the trainer's shares say the pictures are. */
+void vgg_trainer_mix_targets(vgg_trainer *trainer, size_t count);
+/* Whether each class of a picture is on the side of 0.5 that its target is on. */
+bool vgg_trainer_labels_are_right(const float *logits, const float *targets, size_t classes);
+/* Empty scores for an evaluation. */
+vgg_status vgg_trainer_renew_label_scores(vgg_trainer *trainer, vgg_error *error);
+/* The figures of the trainer's scores. */
+vgg_status vgg_trainer_label_result(const vgg_trainer *trainer, vgg_eval_result *result,
+                                    vgg_error *error);
+
 /* ---- epoch.c ---- */
 
 /* VGG_ERROR_NUMERIC when a weight is no finite number. Weights that were ruined by the last step
@@ -157,7 +181,8 @@ typedef struct vgg_lesson {
     const size_t *others; /* what was mixed in, and the share of what was not, as in vgg_loss_task;
                            * or NULL */
     const float *shares;
-    double weight; /* in the loss, all together; set by vgg_trainer_learn */
+    const float *targets; /* of several labels, as in vgg_loss_task; or NULL */
+    double weight;        /* in the loss, all together; set by vgg_trainer_learn */
 } vgg_lesson;
 
 /* One step of the optimiser. *loss (unless NULL) becomes the mean loss of the pictures. */

@@ -234,7 +234,6 @@ def test_a_table_of_something_else(tmp_path):
 
 
 WRONG = {
-    "several": ("image,label\n0.ppm,cat\n1.ppm,cat;owl\n", "line 3 gives the picture 1.ppm 2 labels (cat;owl); expected one"),
     "fields": ("image,label\n0.ppm,cat,1\n", "line 2 has 3 fields; expected 2"),
     "columns": ("0.ppm,cat,1\n", "line 1 does not say which of its fields"),
     "one": ("0.ppm\n", "line 1 has one field"),

@@ -9,6 +9,7 @@
 
 static vgg_model *model;
 static vgg_scores *scores; /* of two classes and two pictures */
+static vgg_label_scores *label_scores;
 
 static vgg_status train(const vgg_train_options *options, vgg_train_result *result,
                         vgg_error *error) {
@@ -120,6 +121,14 @@ static vgg_status ask_comparison(void *result, vgg_error *error) {
     return vgg_scores_compare(scores, scores, result, error);
 }
 
+static vgg_status ask_label_figures(void *result, vgg_error *error) {
+    return vgg_label_scores_figures(label_scores, result, error);
+}
+
+static vgg_status ask_label_class(void *result, vgg_error *error) {
+    return vgg_label_scores_class(label_scores, 1, result, error);
+}
+
 #define RESULT(type, ask)                                                                          \
     { #type, sizeof(type), sizeof(type), ask }
 
@@ -141,6 +150,8 @@ static const result_case result_cases[] = {
     RESULT(vgg_class_figures, ask_class),
     RESULT(vgg_scored_picture, ask_scored),
     RESULT(vgg_score_comparison, ask_comparison),
+    RESULT(vgg_label_figures, ask_label_figures),
+    RESULT(vgg_label_class_figures, ask_label_class),
 };
 enum { RESULT_CASES = sizeof result_cases / sizeof *result_cases };
 
@@ -326,11 +337,15 @@ static int set_up(void **state) {
     assert_ok(vgg_scores_create(NULL, 2, NULL, &scores, &error), error);
     assert_ok(vgg_scores_add(scores, "a", 0, row, &error), error);
     assert_ok(vgg_scores_add(scores, "b", 1, row, &error), error);
+    const size_t label = 1;
+    assert_ok(vgg_label_scores_create(NULL, 2, &label_scores, &error), error);
+    assert_ok(vgg_label_scores_add(label_scores, row, &label, 1, &error), error);
     return 0;
 }
 
 static int tear_down(void **state) {
     vgg_scores_free(scores);
+    vgg_label_scores_free(label_scores);
     vgg_model_free(model);
     return close_pictures(state);
 }

@@ -17,6 +17,7 @@ static void names(void **state) {
     assert_string_equal(vgg_schedule_name(VGG_SCHEDULE_STEP), "step");
     assert_null(vgg_schedule_name((vgg_schedule)9));
     assert_string_equal(vgg_loss_name(VGG_LOSS_CROSS_ENTROPY), "cross-entropy");
+    assert_string_equal(vgg_loss_name(VGG_LOSS_BINARY_CROSS_ENTROPY), "binary-cross-entropy");
     assert_null(vgg_loss_name((vgg_loss)9));
     assert_string_equal(vgg_view_name(0), "crop");
     assert_string_equal(vgg_view_name(1), "flip");
