@@ -109,13 +109,15 @@ static int print_summary(const vgg_network *network, const summary_options *o) {
     return VGG_CLI_OK;
 }
 
-static int summarise_one(const summary_options *o, const vgg_cli_network_source *source) {
+static int summarise_one(const summary_options *o, const vgg_cli_network_source *given) {
     vgg_cli_network opened;
-    int status = vgg_cli_network_open("summary", source, &opened);
-    /* Of a file without a classifier, which has been complained about, the layers that are there.
-     */
-    if (status == VGG_CLI_FAILURE && source->path != NULL && strcmp(o->format, "json") != 0)
-        vgg_cli_summary_trunk(source);
+    vgg_cli_network_source source = *given;
+    bool headless = false;
+    source.headless = &headless;
+    int status = vgg_cli_network_open("summary", &source, &opened);
+    /* Of a file without a classifier, which has been noted, the layers that are there. */
+    if (headless)
+        return vgg_cli_summary_trunk(&source, is_json(o));
     if (status != VGG_CLI_OK)
         return status;
     status = print_summary(opened.network, o);

@@ -231,7 +231,11 @@ static int load(const char *command, const vgg_cli_model_source *given, vgg_warn
     if (source->progress != NULL)
         vgg_cli_file_progress_end(source->progress);
     if (status != VGG_OK) {
-        vgg_cli_complain(command, "%s", error.message);
+        bool headless = source->headless != NULL && status == VGG_ERROR_UNSUPPORTED &&
+                        strstr(error.message, "has no classifier") != NULL;
+        if (headless)
+            *source->headless = true;
+        vgg_cli_complain(command, "%s%s", headless ? "note: " : "", error.message);
         return VGG_CLI_FAILURE;
     }
     /* What the library cannot say, because it does not know the names of our options. */

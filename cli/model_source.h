@@ -15,6 +15,8 @@ typedef struct vgg_cli_model_source {
     vgg_cli_input input;
     vgg_cli_preprocess pictures;
     vgg_cli_file_progress *progress; /* NULL: there is no bar */
+    bool *headless; /* not NULL: becomes true, and the complaint a note, where the file is one
+                     * without a classifier, which opens as no model */
 } vgg_cli_model_source;
 
 /* The name by which the command line calls the model that is part of the program. */

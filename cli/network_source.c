@@ -138,6 +138,7 @@ static int load_model(const char *command, const vgg_cli_network_source *source,
         .batch_norm = source->batch_norm,
         .batch_norm_given = source->batch_norm_given,
         .input = source->input_given ? source->input : (vgg_cli_input){0},
+        .headless = source->headless,
     };
     vgg_model *model;
     int status = vgg_cli_model_load(command, &file, &model);

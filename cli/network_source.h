@@ -13,6 +13,7 @@ typedef struct vgg_cli_network_source {
     size_t classes;
     vgg_cli_input input;
     bool arch_given, layout_given, padding_given, batch_norm_given, classes_given, input_given;
+    bool *headless; /* as in vgg_cli_model_source */
 } vgg_cli_network_source;
 
 #define VGG_CLI_NETWORK_OPTIONS 7

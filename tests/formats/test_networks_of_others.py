@@ -156,10 +156,15 @@ def test_summary_without_a_classifier(tmp_path):
     net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 8, 3))
     torch.save({f"features.{k}": v for k, v in net.state_dict().items()}, tmp_path / "net.pth")
     done = subprocess.run([PROGRAM, "summary", tmp_path / "net.pth"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "has no classifier" in done.stderr
+    assert done.returncode == 0 and "note: " in done.stderr and "has no classifier" in done.stderr
     rows = [line.split() for line in done.stdout.splitlines() if "-1" in line]
     assert [(row[0], row[-1]) for row in rows] == [("Conv2d-1", "168"), ("BatchNorm2d-2", "12"), ("Conv2d-3", "440")]
     assert "Total params: 620" in done.stdout
+    done = subprocess.run([PROGRAM, "summary", tmp_path / "net.pth", "--format", "json"], capture_output=True, check=False)
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found["classifier"] is False and found["parameters"] == 620
+    assert [(layer["name"], layer["type"], layer["output_shape"][1], layer["parameters"]) for layer in found["layers"]] == [
+        ("features.0", "Conv2d", 6, 168), ("features.1", "BatchNorm2d", 6, 12), ("features.3", "Conv2d", 8, 440)]
 
 
 def test_linear_behind_linear(photo, pixels, tmp_path):
