@@ -71,6 +71,13 @@ typedef struct vgg_plan_options {
                          * usual where pictures are made from gradients. Default false */
     bool guided;        /* backward, a ReLU also stops gradients below 0: guided backpropagation
                          * (Springenberg et al. 2015). Default false */
+    bool dense; /* for pictures larger than the network's own input: the linear layers are computed
+                 * at every place of the map that they fit on, the first as a convolution of the
+                 * size of the map at the network's own input, the others of 1x1, and the logits are
+                 * the mean over all places (Simonyan & Zisserman, section 3.2). A global pool takes
+                 * the whole map, as without. Not with gradients or taps. VGG_ERROR_UNSUPPORTED for
+                 * the layout torchvision where its average pool changes the map: where the
+                 * network's own input does not give it the 7x7 that it makes. Default false */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);

@@ -76,6 +76,8 @@
         .dropout = vgg_dropout,                                                                    \
         .block = vgg_block,                                                                        \
         .unblock = vgg_unblock,                                                                    \
+        .windows = vgg_windows,                                                                    \
+        .row_means = vgg_row_means,                                                                \
         .machine_multiply = vgg_machine_multiply_##name,                                           \
         .machine_read = vgg_machine_read_##name,                                                   \
         .machine_operations = vgg_machine_operations_##name,                                       \

@@ -77,6 +77,26 @@ static inline size_t vgg_panel_count(size_t columns, size_t width) {
     return (columns + width - 1) / width;
 }
 
+/* ---- linear layers at every place of a map ---- */
+
+/* Rows of features from a blocked map: for each place of a window in it, in reading order, what is
+ * in the window, (channels, window_height, window_width). Unit: a place of an image. */
+typedef struct vgg_windows_task {
+    size_t images, channels, height, width;
+    size_t window_height, window_width;
+    const float *x;
+    float *y; /* (images, places, features) */
+} vgg_windows_task;
+
+/* The mean of each column over the rows of an image, summed in double. Unit: VGG_MEAN_COLUMNS
+ * columns of all images. */
+#define VGG_MEAN_COLUMNS 64
+typedef struct vgg_row_means_task {
+    size_t images, rows, columns;
+    const float *x; /* (images, rows, columns) */
+    float *y;       /* (images, columns) */
+} vgg_row_means_task;
+
 /* ---- pooling ---- */
 
 /* Blocked in and out; unit: one channel block of one image. Max-pooling is 2x2 with stride 2, the
@@ -264,6 +284,8 @@ typedef struct vgg_kernels {
     vgg_work *sgd;              /* vgg_sgd_task */
     vgg_work *dropout;          /* vgg_dropout_task */
     vgg_work *block, *unblock;  /* vgg_block_task */
+    vgg_work *windows;          /* vgg_windows_task */
+    vgg_work *row_means;        /* vgg_row_means_task */
     vgg_work *machine_multiply; /* vgg_machine_task */
     vgg_work *machine_read;
     size_t (*machine_operations)(

@@ -27,8 +27,8 @@ size_t vgg_compiler_floats(plan_compiler *compiler, vgg_extent extent, value_for
     size_t channels =
         form == FORM_BLOCKED ? vgg_round_up(extent.channels, VGG_BLOCK) : extent.channels;
     size_t pixels = vgg_compiler_product(compiler, extent.height, extent.width);
-    return vgg_compiler_product(compiler, vgg_compiler_product(compiler, channels, pixels),
-                                compiler->plan->options.batch);
+    size_t rows = vgg_compiler_product(compiler, compiler->plan->options.batch, compiler->places);
+    return vgg_compiler_product(compiler, vgg_compiler_product(compiler, channels, pixels), rows);
 }
 
 size_t vgg_compiler_add_values(plan_compiler *compiler, vgg_extent extent, value_form form) {

@@ -12,12 +12,13 @@ typedef struct plan_compiler {
     vgg_plan *plan;
     value_form form; /* of what flows now */
     size_t current;  /* its buffer */
+    size_t places;   /* rows of an image in it */
     bool overflow;   /* some size did not fit */
 } plan_compiler;
 
 /* A product of sizes, noting when it does not fit. */
 size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b);
-/* Floats of the plan's batch of an extent in a form. */
+/* Floats of the plan's batch of an extent in a form, at all places that an image has there. */
 size_t vgg_compiler_floats(plan_compiler *compiler, vgg_extent extent, value_form form);
 
 size_t vgg_compiler_add_buffer(plan_compiler *compiler, size_t bytes);

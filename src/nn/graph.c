@@ -11,6 +11,7 @@ typedef struct graph_builder {
     const vgg_extent *extents; /* of the input and every layer's output */
     vgg_extent extent;         /* what flows now */
     bool flat;                 /* as rows of features */
+    size_t places;             /* rows of an image */
     size_t lowest;             /* the first layer that backward passes reach; none: layer_count */
     vgg_graph *graph;
 } graph_builder;
@@ -50,6 +51,7 @@ static vgg_op *add_op(graph_builder *to, vgg_op_kind kind, size_t layer, vgg_ext
                    .folded = VGG_NO_LAYER,
                    .in = to->extent,
                    .out = out,
+                   .places = to->places,
                    .kernel = has_layer ? of->kernel : 0,
                    .trains = has_layer && to->purpose.gradients && to->purpose.tapped == NULL &&
                              !of->frozen && of->tensors > 0};
@@ -124,18 +126,37 @@ static size_t add_average_pool(graph_builder *to, size_t layer) {
     return layer;
 }
 
-static void flatten(graph_builder *to) {
+/* A row of features for each place of a window that has the size of the map at the network's own
+ * input. */
+static void add_windows(graph_builder *to, vgg_extent window) {
+    vgg_extent map = to->extent, rows = {window.channels * window.height * window.width, 1, 1};
+    to->places = (map.height - window.height + 1) * (map.width - window.width + 1);
+    add_op(to, VGG_OP_WINDOWS, VGG_NO_LAYER, rows)->window = window;
+}
+
+/* In front of a layer that sees rows of features. */
+static void flatten(graph_builder *to, size_t layer) {
     vgg_extent in = to->extent, rows = {in.channels * in.height * in.width, 1, 1};
-    if (!to->flat)
+    vgg_extent window = vgg_network_map_at(to->network, layer);
+    bool larger = window.height != in.height || window.width != in.width;
+    if (!to->flat && larger)
+        add_windows(to, window);
+    else if (!to->flat)
         add_op(to, VGG_OP_FLATTEN, VGG_NO_LAYER, rows);
     to->flat = true;
+}
+
+/* At the end. */
+static void average_places(graph_builder *to) {
+    if (to->places > 1)
+        add_op(to, VGG_OP_MEAN, VGG_NO_LAYER, to->extent);
 }
 
 /* Returns the last layer that was taken. */
 static size_t add_layer(graph_builder *to, size_t layer) {
     vgg_extent out = to->extents[layer + 1];
     if (to->network->layers[layer].flattens)
-        flatten(to);
+        flatten(to, layer);
     switch (to->network->layers[layer].type) {
     case VGG_LAYER_CONVOLUTION:
         return add_convolution(to, layer);
@@ -194,8 +215,9 @@ static void find_reach(graph_builder *of) {
 
 vgg_status vgg_graph_make(const vgg_network *network, vgg_graph_purpose purpose, vgg_graph *graph,
                           vgg_error *error) {
-    /* A layer becomes one op at most, with another in front of the first flat one. */
-    size_t most = network->layer_count + 1;
+    /* A layer becomes one op at most, with another in front of the first flat one, and one behind
+     * all. */
+    size_t most = network->layer_count + 2;
     *graph = (vgg_graph){.ops = vgg_calloc(most, sizeof *graph->ops)};
     vgg_extent *extents = vgg_calloc(most, sizeof *extents);
     vgg_status status = VGG_OK;
@@ -203,18 +225,20 @@ vgg_status vgg_graph_make(const vgg_network *network, vgg_graph_purpose purpose,
         status = vgg_fail_memory(error, "the ops of a plan", most * sizeof *graph->ops);
     if (status == VGG_OK)
         status = vgg_network_extents(network, purpose.layers, purpose.height, purpose.width,
-                                     extents, error);
+                                     purpose.dense, extents, error);
     if (status == VGG_OK) {
         graph_builder builder = {.network = network,
                                  .purpose = purpose,
                                  .extents = extents,
                                  .extent = extents[0],
+                                 .places = 1,
                                  .lowest = lowest_layer(network, purpose),
                                  .graph = graph};
         for (size_t layer = 0; layer < purpose.layers; layer++) {
             layer = add_layer(&builder, layer);
             note_last(&builder, layer);
         }
+        average_places(&builder);
         find_reach(&builder);
     }
     vgg_free(extents);

@@ -20,7 +20,9 @@ typedef enum vgg_op_kind {
     VGG_OP_GLOBAL_AVERAGE,
     VGG_OP_GLOBAL_MAX,
     VGG_OP_FLATTEN, /* (C, H, W) to a row of features in that order */
+    VGG_OP_WINDOWS, /* (C, H, W) to such a row for each place of a window of the trained size */
     VGG_OP_LINEAR,  /* with bias; ReLU; behind a ReLU or before it dropout */
+    VGG_OP_MEAN,    /* of the rows of an image */
     VGG_OP_BLOCK,   /* its input in the layout of this processor: in no graph, a plan adds it */
 } vgg_op_kind;
 
@@ -33,16 +35,19 @@ typedef struct vgg_op {
     size_t last;        /* the last of them, or VGG_NO_LAYER */
     bool tapped;        /* somebody looks at its output: it joins nothing that follows */
     size_t folded;      /* convolution: the batch norm layer folded into it, or VGG_NO_LAYER */
-    vgg_extent in, out; /* of one image */
-    size_t kernel;      /* convolution: 3 or 1 */
-    bool valid;         /* convolution: without padding */
-    bool pool;          /* convolution, batch norm: with the 2x2 max-pool behind it; `out` and the
-                         * gradient of it are pooled */
-    bool relu;          /* a ReLU follows */
-    double dropout;     /* dropout, linear: probability, 0 without */
-    bool reached;       /* backward passes reach it */
-    bool trains;        /* they compute the gradients of its tensors */
-    bool need_dx;       /* something below wants the gradient of its input */
+    vgg_extent in, out; /* of one image, or of one of its places */
+    size_t places;     /* rows of an image that it works on: 1, or behind VGG_OP_WINDOWS, which puts
+                        * out so many, the places of the window */
+    vgg_extent window; /* VGG_OP_WINDOWS */
+    size_t kernel;     /* convolution: 3 or 1 */
+    bool valid;        /* convolution: without padding */
+    bool pool;         /* convolution, batch norm: with the 2x2 max-pool behind it; `out` and the
+                        * gradient of it are pooled */
+    bool relu;         /* a ReLU follows */
+    double dropout;    /* dropout, linear: probability, 0 without */
+    bool reached;      /* backward passes reach it */
+    bool trains;       /* they compute the gradients of its tensors */
+    bool need_dx;      /* something below wants the gradient of its input */
 } vgg_op;
 
 typedef struct vgg_graph {
@@ -60,6 +65,7 @@ typedef struct vgg_graph_purpose {
     const bool *tapped;   /* per layer, whether somebody looks at its output; NULL: at none. All
                            * layers are then frozen, and gradients are those of tapped outputs */
     bool average_pools;   /* 2x2 averages in place of maxima */
+    bool dense;           /* linear layers at every place, as vgg_plan_options.dense says */
 } vgg_graph_purpose;
 
 /* The ops of a network; a max-pool is one of its own. The caller frees graph->ops, also after a

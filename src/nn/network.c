@@ -145,31 +145,81 @@ static vgg_status flatten(vgg_extent *extent, vgg_error *error) {
     return VGG_OK;
 }
 
+static vgg_status fail_features(const vgg_network *network, const vgg_layer *layer, size_t height,
+                                size_t width, size_t features, vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_SHAPE,
+                    "input %zux%zu gives %s %zu features, expected %zu, those of an input of "
+                    "%zux%zu",
+                    height, width, layer->name, features, layer->input.channels,
+                    network->options.height, network->options.width);
+}
+
+static vgg_status fail_small(const vgg_network *network, const vgg_layer *layer, size_t height,
+                             size_t width, vgg_extent in, vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_SHAPE,
+                    "input %zux%zu is too small: %s has %zux%zu to %s, and \"%s\" needs a side of "
+                    "at least %zu",
+                    height, width, layer->name, in.height, in.width,
+                    layer->type == VGG_LAYER_CONVOLUTION ? "convolve without padding" : "pool",
+                    network->options.arch, least_side(network));
+}
+
+vgg_extent vgg_network_map_at(const vgg_network *network, size_t layer) {
+    const vgg_network_options *options = &network->options;
+    if (layer > 0)
+        return network->layers[layer - 1].output;
+    return (vgg_extent){options->channels, options->height, options->width};
+}
+
+/* What goes into a layer of a dense network, of which `in` is what comes. */
+static vgg_status place_window(const vgg_network *network, size_t number, size_t height,
+                               size_t width, vgg_extent *in, vgg_error *error) {
+    const vgg_layer *layer = &network->layers[number];
+    vgg_extent window = vgg_network_map_at(network, number);
+    if (in->height < window.height || in->width < window.width)
+        return vgg_fail(error, VGG_ERROR_SHAPE,
+                        "input %zux%zu is too small: it leaves %s a map of %zux%zu, expected at "
+                        "least the %zux%zu of an input of %zux%zu",
+                        height, width, layer->name, in->height, in->width, window.height,
+                        window.width, network->options.height, network->options.width);
+    *in = layer->input;
+    return VGG_OK;
+}
+
+static vgg_status check_average(const vgg_network *network, const vgg_layer *layer,
+                                vgg_error *error) {
+    if (layer->input.height == AVERAGE_SIDE && layer->input.width == AVERAGE_SIDE)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                    "the layout torchvision with an input of %zux%zu cannot be evaluated densely: "
+                    "%s makes %dx%d of a map of %zux%zu, so that the linear layers are no "
+                    "convolutions of it",
+                    network->options.height, network->options.width, layer->name, AVERAGE_SIDE,
+                    AVERAGE_SIDE, layer->input.height, layer->input.width);
+}
+
 vgg_status vgg_network_extents(const vgg_network *network, size_t layers, size_t height,
-                               size_t width, vgg_extent *extents, vgg_error *error) {
+                               size_t width, bool dense, vgg_extent *extents, vgg_error *error) {
     extents[0] = (vgg_extent){network->options.channels, height, width};
     for (size_t i = 0; i < layers; i++) {
         const vgg_layer *layer = &network->layers[i];
+        bool average = layer->type == VGG_LAYER_AVERAGE_POOL;
         vgg_extent in = extents[i];
-        if (layer->flattens && flatten(&in, error) != VGG_OK)
-            return VGG_ERROR_SHAPE;
+        vgg_status status = VGG_OK;
+        if (dense && average)
+            status = check_average(network, layer, error);
+        else if (dense && layer->flattens)
+            status = place_window(network, i, height, width, &in, error);
+        else if (layer->flattens)
+            status = flatten(&in, error);
+        if (status != VGG_OK)
+            return status;
         if (layer->flattens && layer->tensors > 0 && layer->input.channels != 0 &&
             in.channels != layer->input.channels)
-            return vgg_fail(
-                error, VGG_ERROR_SHAPE,
-                "input %zux%zu gives %s %zu features, expected %zu, those of an input of "
-                "%zux%zu",
-                height, width, layer->name, in.channels, layer->input.channels,
-                network->options.height, network->options.width);
-        extents[i + 1] = output_extent(layer, in);
+            return fail_features(network, layer, height, width, in.channels, error);
+        extents[i + 1] = dense && average ? in : output_extent(layer, in);
         if (extents[i + 1].height == 0 || extents[i + 1].width == 0)
-            return vgg_fail(
-                error, VGG_ERROR_SHAPE,
-                "input %zux%zu is too small: %s has %zux%zu to %s, and \"%s\" needs a side of at "
-                "least %zu",
-                height, width, layer->name, in.height, in.width,
-                layer->type == VGG_LAYER_CONVOLUTION ? "convolve without padding" : "pool",
-                network->options.arch, least_side(network));
+            return fail_small(network, layer, height, width, in, error);
     }
     return VGG_OK;
 }
@@ -267,7 +317,7 @@ static vgg_status build(vgg_network *network, const vgg_structure *structure, vg
         status = vgg_fail_memory(error, "the tensors", network->tensor_count);
     if (status == VGG_OK)
         status = vgg_network_extents(network, network->layer_count, network->options.height,
-                                     network->options.width, extents, error);
+                                     network->options.width, false, extents, error);
     for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++) {
         vgg_layer *layer = &network->layers[i];
         layer->input = extents[i];

@@ -90,8 +90,13 @@ void vgg_network_borrow_narrow(vgg_network *network, size_t tensor, vgg_numbers 
 
 /* Extents of the output of the first `layers` layers for another input size: extents[0] is the
  * input, extents[i + 1] the output of layer i. Fails when a pool has nothing left to pool or a
- * linear layer would see another number of features than it was built for. */
+ * linear layer would see another number of features than it was built for. dense: linear layers see
+ * windows of the size that they were built for, so that the extents are those of one place of the
+ * window; fails when the map is smaller than it, and when an average pool would change the map. */
 vgg_status vgg_network_extents(const vgg_network *network, size_t layers, size_t height,
-                               size_t width, vgg_extent *extents, vgg_error *error);
+                               size_t width, bool dense, vgg_extent *extents, vgg_error *error);
+
+/* The extent that flows into a layer at the network's own input, before any flattening. */
+vgg_extent vgg_network_map_at(const vgg_network *network, size_t layer);
 
 #endif

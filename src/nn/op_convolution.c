@@ -152,7 +152,7 @@ void vgg_op_convolution_backward(vgg_plan *plan, vgg_cpu_op *op) {
     else
         direct_backward(plan, op);
     if (op->blocked_dx != VGG_NO_BUFFER)
-        vgg_op_move(plan, op->graph.in, plan->kernels->unblock, blocked_dx(plan, op), dx);
+        vgg_op_move(plan, op, op->graph.in, plan->kernels->unblock, blocked_dx(plan, op), dx);
 }
 
 static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers weights,

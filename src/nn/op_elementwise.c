@@ -10,14 +10,14 @@ size_t vgg_op_outputs(const vgg_cpu_op *op) {
 }
 
 void vgg_op_relu_forward(vgg_plan *plan, const vgg_cpu_op *op) {
-    vgg_relu_forward_task task = {.count = plan->count * vgg_op_outputs(op),
+    vgg_relu_forward_task task = {.count = vgg_op_images(plan, op) * vgg_op_outputs(op),
                                   .x = vgg_plan_buffer(plan, op->x),
                                   .y = vgg_plan_buffer(plan, op->y)};
     vgg_threads_run(plan->threads, vgg_chunks(task.count), plan->kernels->relu, &task);
 }
 
 void vgg_op_mask(vgg_plan *plan, const vgg_cpu_op *op) {
-    vgg_relu_task task = {.count = plan->count * vgg_op_outputs(op),
+    vgg_relu_task task = {.count = vgg_op_images(plan, op) * vgg_op_outputs(op),
                           .y = vgg_plan_buffer(plan, op->y),
                           .dy = vgg_plan_buffer(plan, op->dy),
                           .factor =
@@ -35,7 +35,7 @@ void vgg_op_guide(vgg_plan *plan, const vgg_cpu_op *op) {
 
 void vgg_op_drop(vgg_plan *plan, const vgg_cpu_op *op, size_t values, const float *x, float *y) {
     vgg_dropout_task task = {
-        .count = plan->count * values,
+        .count = vgg_op_images(plan, op) * values,
         .first = (uint64_t)(plan->first + plan->done) * values,
         .x = x,
         .y = y,

@@ -1,10 +1,11 @@
-/* Linear layers, forward and backward, with the dropout behind them. */
+/* Linear layers, forward and backward, with the dropout behind them, and at every place of a map.
+ */
 #include "base/clock.h"
 #include "nn/ops.h"
 
 static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
-    return (vgg_linear_task){.images = plan->count,
+    return (vgg_linear_task){.images = vgg_op_images(plan, op),
                              .inputs = op->graph.in.channels,
                              .outputs = op->graph.out.channels,
                              .x = vgg_plan_buffer(plan, op->x),
@@ -48,4 +49,26 @@ void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op) {
     if (op->graph.need_dx && task.dx != NULL)
         vgg_threads_run(plan->threads, linear_units(task.inputs, VGG_LINEAR_INPUTS),
                         plan->kernels->linear_input, &task);
+}
+
+void vgg_op_windows(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_windows_task task = {.images = plan->count,
+                             .channels = op->graph.in.channels,
+                             .height = op->graph.in.height,
+                             .width = op->graph.in.width,
+                             .window_height = op->graph.window.height,
+                             .window_width = op->graph.window.width,
+                             .x = vgg_plan_buffer(plan, op->x),
+                             .y = vgg_plan_buffer(plan, op->y)};
+    vgg_threads_run(plan->threads, vgg_op_images(plan, op), plan->kernels->windows, &task);
+}
+
+void vgg_op_mean(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_row_means_task task = {.images = plan->count,
+                               .rows = op->graph.places,
+                               .columns = op->graph.in.channels,
+                               .x = vgg_plan_buffer(plan, op->x),
+                               .y = vgg_plan_buffer(plan, op->y)};
+    vgg_threads_run(plan->threads, linear_units(task.columns, VGG_MEAN_COLUMNS),
+                    plan->kernels->row_means, &task);
 }

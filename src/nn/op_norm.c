@@ -15,7 +15,7 @@ static float *moved_values(const vgg_plan *plan, size_t layer, size_t which) {
 
 static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_cpu_op *op) {
     float *constants = plan->constants;
-    return (vgg_batch_norm_task){.images = plan->count,
+    return (vgg_batch_norm_task){.images = vgg_op_images(plan, op),
                                  .channels = op->graph.in.channels,
                                  .pixels = vgg_extent_pixels(op->graph.in),
                                  .width = op->graph.in.width,
@@ -52,7 +52,7 @@ static vgg_norm_channels_task channels_task(const vgg_plan *plan, const vgg_cpu_
 static vgg_norm_channels_task norm_channels_task(const vgg_plan *plan, const vgg_cpu_op *op) {
     float *constants = plan->constants;
     vgg_norm_channels_task task = channels_task(plan, op, op->graph.layer);
-    task.images = plan->count;
+    task.images = vgg_op_images(plan, op);
     task.pixels = vgg_extent_pixels(op->graph.in);
     task.sums = constants + op->sums;
     task.mean = constants + op->mean;

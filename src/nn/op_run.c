@@ -47,7 +47,7 @@ void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     float *y = vgg_plan_buffer(plan, op->y);
     switch (op->graph.kind) {
     case VGG_OP_BLOCK:
-        vgg_op_move(plan, op->graph.in, plan->kernels->block, x, y);
+        vgg_op_move(plan, op, op->graph.in, plan->kernels->block, x, y);
         break;
     case VGG_OP_CONVOLUTION:
         vgg_op_convolution_forward(plan, op);
@@ -80,10 +80,16 @@ void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
         pool(plan, op, plan->kernels->global_max);
         break;
     case VGG_OP_FLATTEN:
-        vgg_op_move(plan, op->graph.in, plan->kernels->unblock, x, y);
+        vgg_op_move(plan, op, op->graph.in, plan->kernels->unblock, x, y);
+        break;
+    case VGG_OP_WINDOWS:
+        vgg_op_windows(plan, op);
         break;
     case VGG_OP_LINEAR:
         vgg_op_linear_forward(plan, op);
+        break;
+    case VGG_OP_MEAN:
+        vgg_op_mean(plan, op);
         break;
     }
 }
@@ -100,7 +106,7 @@ void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op) {
     switch (op->graph.kind) {
     case VGG_OP_BLOCK:
         if (wanted)
-            vgg_op_move(plan, op->graph.in, plan->kernels->unblock, dy, dx);
+            vgg_op_move(plan, op, op->graph.in, plan->kernels->unblock, dy, dx);
         break;
     case VGG_OP_CONVOLUTION:
         vgg_op_convolution_backward(plan, op);
@@ -133,10 +139,13 @@ void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op) {
         break;
     case VGG_OP_FLATTEN:
         if (wanted)
-            vgg_op_move(plan, op->graph.in, plan->kernels->block, dy, dx);
+            vgg_op_move(plan, op, op->graph.in, plan->kernels->block, dy, dx);
         break;
     case VGG_OP_LINEAR:
         vgg_op_linear_backward(plan, op);
         break;
+    case VGG_OP_WINDOWS:
+    case VGG_OP_MEAN:
+        break; /* in no plan with gradients */
     }
 }

@@ -32,6 +32,9 @@ size_t vgg_op_outputs(const vgg_cpu_op *op);
 
 void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op);
 void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op);
+/* What the linear layers see at each place of a map, and the mean of what they say there. */
+void vgg_op_windows(vgg_plan *plan, const vgg_cpu_op *op);
+void vgg_op_mean(vgg_plan *plan, const vgg_cpu_op *op);
 
 /* Whether batch norm uses the statistics of the batch, and moves the running ones towards them. */
 static inline bool vgg_op_uses_batch(const vgg_plan *plan, const vgg_cpu_op *op) {
@@ -41,6 +44,11 @@ static inline bool vgg_op_uses_batch(const vgg_plan *plan, const vgg_cpu_op *op)
 /* Whether dropout drops in this forward pass. */
 static inline bool vgg_op_drops(const vgg_plan *plan, const vgg_cpu_op *op) {
     return plan->mode == VGG_MODE_TRAIN && op->graph.dropout > 0;
+}
+
+/* Images of an op's kernel, which takes the rows of an image for images of their own. */
+static inline size_t vgg_op_images(const vgg_plan *plan, const vgg_cpu_op *op) {
+    return plan->count * op->graph.places;
 }
 
 static inline size_t vgg_extent_pixels(vgg_extent extent) {
@@ -54,14 +62,14 @@ static inline float *vgg_op_gradient(const vgg_plan *plan, const vgg_cpu_op *op,
 }
 
 /* Values between plain (N, C, H, W) and blocked. */
-static inline void vgg_op_move(vgg_plan *plan, vgg_extent extent, vgg_work *kernel,
-                               const float *from, float *to) {
-    vgg_block_task task = {.images = plan->count,
+static inline void vgg_op_move(vgg_plan *plan, const vgg_cpu_op *op, vgg_extent extent,
+                               vgg_work *kernel, const float *from, float *to) {
+    vgg_block_task task = {.images = vgg_op_images(plan, op),
                            .channels = extent.channels,
                            .pixels = vgg_extent_pixels(extent),
                            .x = from,
                            .y = to};
-    vgg_threads_run(plan->threads, plan->count * vgg_blocks(extent.channels), kernel, &task);
+    vgg_threads_run(plan->threads, task.images * vgg_blocks(task.channels), kernel, &task);
 }
 
 #endif

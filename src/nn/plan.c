@@ -63,6 +63,10 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
                         "a plan that ends at its taps has %s, expected %s",
                         options->softmax ? "no logits to take probabilities of" : "none",
                         options->softmax ? "softmax to be off" : "at least one");
+    if (options->dense && (options->gradients || options->tap_count > 0))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "a plan with gradients or taps cannot be dense: it has one place for each "
+                        "image");
     if (options->softmax && options->gradients)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a plan with gradients gives logits, not the probabilities of softmax");

@@ -31,7 +31,7 @@ static vgg_status compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *err
     vgg_status status = allocate_lists(plan, graph->count, error);
     if (status != VGG_OK)
         return status;
-    plan_compiler compiler = {.plan = plan};
+    plan_compiler compiler = {.plan = plan, .places = 1};
     plan->input = compiler.current = vgg_compiler_add_caller_buffer(&compiler);
     vgg_compile_forward(&compiler, graph);
     plan->lowest = lowest_op(plan);
@@ -58,7 +58,8 @@ vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error) {
                                  .input_gradient = options->input_gradient,
                                  .layers = vgg_plan_layers(plan),
                                  .tapped = plan->tapped,
-                                 .average_pools = options->average_pools};
+                                 .average_pools = options->average_pools,
+                                 .dense = options->dense};
     vgg_graph graph;
     status = vgg_graph_make(plan->network, purpose, &graph, error);
     if (status == VGG_OK)

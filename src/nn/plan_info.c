@@ -30,7 +30,9 @@ static const char *algorithm_of(const vgg_cpu_op *op) {
                                         [VGG_OP_GLOBAL_AVERAGE] = "global-average",
                                         [VGG_OP_GLOBAL_MAX] = "global-max",
                                         [VGG_OP_FLATTEN] = "flatten",
-                                        [VGG_OP_LINEAR] = "linear"};
+                                        [VGG_OP_WINDOWS] = "windows",
+                                        [VGG_OP_LINEAR] = "linear",
+                                        [VGG_OP_MEAN] = "mean"};
     if (op->graph.kind == VGG_OP_CONVOLUTION && op->graph.pool)
         return pooled_name(op->tile);
     if (op->graph.kind == VGG_OP_CONVOLUTION)
@@ -69,8 +71,8 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
     info->weight_bytes = weights * vgg_element_bytes(numbers.element) +
                          (numbers.scales != NULL ? weight->info.shape[0] * sizeof(float) : 0);
     if (op->graph.kind == VGG_OP_LINEAR) {
-        info->multiply_adds = weights;
-        info->products = weights * plan->options.batch;
+        info->multiply_adds = weights * op->graph.places;
+        info->products = info->multiply_adds * plan->options.batch;
         info->cost = (double)info->products;
         return;
     }

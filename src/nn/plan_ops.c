@@ -33,6 +33,7 @@ static void move(plan_compiler *compiler, vgg_op_kind kind, const vgg_op *reader
                        .folded = VGG_NO_LAYER,
                        .in = reader->in,
                        .out = reader->in,
+                       .places = reader->places,
                        .reached = reader->need_dx,
                        .need_dx = reader->need_dx};
     add_op(compiler, &op, form);
@@ -145,6 +146,20 @@ static void add_flatten(plan_compiler *compiler, const vgg_op *graph) {
     compiler->form = FORM_ROWS; /* a plain image is a row already */
 }
 
+/* Rows of windows: from here on an image has several. */
+static void add_windows(plan_compiler *compiler, const vgg_op *graph) {
+    ensure_blocked(compiler, graph);
+    compiler->places = graph->places;
+    add_op(compiler, graph, FORM_ROWS);
+}
+
+/* And here one again. */
+static void add_mean(plan_compiler *compiler, const vgg_op *graph) {
+    ensure_rows(compiler, graph);
+    compiler->places = 1;
+    add_op(compiler, graph, FORM_ROWS);
+}
+
 /* ReLU or dropout: of any form but the caller's input, whose gradient is not where theirs may be.
  */
 static void add_elementwise(plan_compiler *compiler, const vgg_op *graph) {
@@ -172,6 +187,12 @@ void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph) {
         case VGG_OP_LINEAR:
             ensure_rows(compiler, op);
             add_op(compiler, op, FORM_ROWS);
+            break;
+        case VGG_OP_WINDOWS:
+            add_windows(compiler, op);
+            break;
+        case VGG_OP_MEAN:
+            add_mean(compiler, op);
             break;
         case VGG_OP_RELU:
         case VGG_OP_DROPOUT:

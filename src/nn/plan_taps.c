@@ -95,7 +95,7 @@ static void give(vgg_plan *plan, const vgg_cpu_op *op, size_t buffer, float *val
     if (op->rows)
         memcpy(values, from, plan->count * op->graph.out.channels * sizeof *values);
     else
-        vgg_op_move(plan, op->graph.out, plan->kernels->unblock, from, values);
+        vgg_op_move(plan, op, op->graph.out, plan->kernels->unblock, from, values);
 }
 
 static void give_all(vgg_plan *plan, size_t s, size_t buffer, float *const *values) {
@@ -149,7 +149,7 @@ static void take(vgg_plan *plan, const vgg_cpu_op *op, const float *gradient, bo
             dy[i] += gradient[i];
         }
     } else if (!add) {
-        vgg_op_move(plan, op->graph.out, plan->kernels->block, gradient, dy);
+        vgg_op_move(plan, op, op->graph.out, plan->kernels->block, gradient, dy);
     } else {
         add_task task = {channels, vgg_extent_pixels(op->graph.out), gradient, dy};
         vgg_threads_run(plan->threads, plan->count * vgg_blocks(channels), add_blocked, &task);

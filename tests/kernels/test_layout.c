@@ -178,6 +178,84 @@ static void test_choice(void **state) {
     assert_ptr_equal(again, chosen);
 }
 
+/* ---- linear layers at every place ---- */
+
+static void check_windows(const vgg_windows_task *task) {
+    size_t window = task->window_height * task->window_width;
+    size_t rows = task->height - task->window_height + 1;
+    size_t columns = task->width - task->window_width + 1;
+    size_t features = task->channels * window;
+    for (size_t i = 0; i < task->images * rows * columns * features; i++) {
+        size_t unit = i / features, n = unit / (rows * columns), place = unit % (rows * columns);
+        size_t c = i % features / window, y = i % window / task->window_width;
+        size_t pixel =
+            (place / columns + y) * task->width + place % columns + i % window % task->window_width;
+        size_t block = n * vgg_blocks(task->channels) + c / VGG_BLOCK;
+        float wanted =
+            task->x[(block * task->height * task->width + pixel) * VGG_BLOCK + c % VGG_BLOCK];
+        if (task->y[i] != wanted)
+            vgg_kernel_fail("windows", "all", "value %zu is %g instead of %g", i,
+                            (double)task->y[i], (double)wanted);
+    }
+}
+
+static void test_windows(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        vgg_windows_task task = {.images = vgg_draw(1, 3),
+                                 .channels = vgg_draw_channels(),
+                                 .window_height = vgg_draw(1, 4),
+                                 .window_width = vgg_draw(1, 4)};
+        task.height = task.window_height + vgg_draw(0, 3);
+        task.width = task.window_width + vgg_draw(0, 3);
+        size_t places =
+            (task.height - task.window_height + 1) * (task.width - task.window_width + 1);
+        size_t features = task.channels * task.window_height * task.window_width;
+        vgg_describe("%zux%zu of %zu x %zux%zux%zu", task.window_height, task.window_width,
+                     task.images, task.channels, task.height, task.width);
+        task.x =
+            vgg_draw_floats(vgg_blocked_size(task.images, task.channels, task.height * task.width));
+        vgg_guarded_lock(task.x);
+        task.y = vgg_guarded_floats(task.images * places * features);
+        vgg_running("windows", "all");
+        for (size_t unit = task.images * places; unit-- > 0;) {
+            vgg_windows(&task, unit, unit + 1, unit % 3);
+        }
+        vgg_guarded_check();
+        vgg_running(NULL, NULL);
+        check_windows(&task);
+        vgg_guarded_free();
+    }
+}
+
+static void test_row_means(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        vgg_row_means_task task = {
+            .images = vgg_draw(1, 3), .rows = vgg_draw(1, 30), .columns = vgg_draw(1, 200)};
+        vgg_describe("%zu x %zu x %zu", task.images, task.rows, task.columns);
+        task.x = vgg_draw_floats(task.images * task.rows * task.columns);
+        vgg_guarded_lock(task.x);
+        task.y = vgg_guarded_floats(task.images * task.columns);
+        vgg_running("row_means", "all");
+        for (size_t unit = vgg_panel_count(task.columns, VGG_MEAN_COLUMNS); unit-- > 0;) {
+            vgg_row_means(&task, unit, unit + 1, 0);
+        }
+        vgg_guarded_check();
+        vgg_running(NULL, NULL);
+        for (size_t at = 0; at < task.images * task.columns; at++) {
+            const float *column =
+                task.x + at / task.columns * task.rows * task.columns + at % task.columns;
+            double sum = 0;
+            for (size_t row = 0; row < task.rows; row++) {
+                sum += (double)column[row * task.columns];
+            }
+            assert_true(task.y[at] == (float)(sum / (double)task.rows));
+        }
+        vgg_guarded_free();
+    }
+}
+
 /* ---- panels ---- */
 
 static void test_panels(void **state) {
@@ -213,6 +291,8 @@ int main(void) {
         cmocka_unit_test_teardown(test_pack, vgg_teardown),
         cmocka_unit_test_teardown(test_block, vgg_teardown),
         cmocka_unit_test_teardown(test_panels, vgg_teardown),
+        cmocka_unit_test_teardown(test_windows, vgg_teardown),
+        cmocka_unit_test_teardown(test_row_means, vgg_teardown),
     };
     vgg_draw_start();
     return cmocka_run_group_tests(tests, NULL, NULL);
