@@ -9,6 +9,7 @@
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/predict_json.h"
 #include "cli/predict_output.h"
 #include "cli/predict_sort.h"
 #include "cli/predict_walk.h"

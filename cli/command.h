@@ -22,6 +22,7 @@ int vgg_cli_eval(int argc, char **argv);
 int vgg_cli_score(int argc, char **argv);
 int vgg_cli_report(int argc, char **argv);
 int vgg_cli_predict(int argc, char **argv);
+int vgg_cli_serve(int argc, char **argv);
 int vgg_cli_summary(int argc, char **argv);
 int vgg_cli_inspect(int argc, char **argv);
 int vgg_cli_convert(int argc, char **argv);

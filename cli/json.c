@@ -60,30 +60,40 @@ json_t *vgg_cli_json_appended(json_t *array, json_t *value) {
     return NULL;
 }
 
-/* Prints a piece of a text, which ends between two letters. */
-static int print_piece(const char *text, size_t size, void *user) {
-    const int *margin = user;
+typedef struct place {
+    FILE *out;
+    int margin;
+} place;
+
+/* Writes a piece of a text, which ends between two letters. */
+static int write_piece(const char *text, size_t size, void *user) {
+    const place *to = user;
     for (const char *letter = text; letter < text + size;) {
         bool control;
         size_t length = vgg_cli_letter(letter, &control);
         if (*letter == '\n')
-            printf("\n%*s", *margin, "");
+            fprintf(to->out, "\n%*s", to->margin, "");
         else if (control) /* that jansson leaves as it is: 0x7f and U+0080 to U+009F */
-            printf("\\u%04x", (unsigned)(unsigned char)letter[length - 1]);
+            fprintf(to->out, "\\u%04x", (unsigned)(unsigned char)letter[length - 1]);
         else
-            fwrite(letter, 1, length, stdout);
+            fwrite(letter, 1, length, to->out);
         letter += length;
     }
     return 0;
 }
 
-bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
+bool vgg_cli_json_write(FILE *out, json_t *value, bool indented, int margin) {
     if (value == NULL)
         return false;
+    place to = {out, margin};
     /* All digits that every double has; with 17 a fraction like 0.9924 would end in noise. */
     size_t flags = JSON_REAL_PRECISION(15) | (indented ? JSON_INDENT(2) : 0);
-    printf("%*s", margin, "");
-    bool whole = json_dump_callback(value, print_piece, &margin, flags) == 0;
+    fprintf(out, "%*s", margin, "");
+    bool whole = json_dump_callback(value, write_piece, &to, flags) == 0;
     json_decref(value);
     return whole;
+}
+
+bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
+    return vgg_cli_json_write(stdout, value, indented, margin);
 }

@@ -1,10 +1,11 @@
-/* JSON on standard output. */
+/* JSON, on standard output and elsewhere. */
 #ifndef VGG_CLI_JSON_H
 #define VGG_CLI_JSON_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* A JSON string, in which bytes that are no UTF-8, as file names may have them, become U+FFFD; JSON
  * null for NULL. NULL when memory ran out. */
@@ -21,5 +22,7 @@ json_t *vgg_cli_json_appended(json_t *array, json_t *value);
  * when it is indented, over several that start with `margin` spaces. False when memory ran out,
  * which includes value being NULL. */
 bool vgg_cli_json_print(json_t *value, bool indented, int margin);
+/* The same to any stream. */
+bool vgg_cli_json_write(FILE *out, json_t *value, bool indented, int margin);
 
 #endif

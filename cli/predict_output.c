@@ -6,8 +6,8 @@
 
 #include "cli/clean_text.h"
 #include "cli/csv.h"
-#include "cli/json.h"
 #include "cli/message.h"
+#include "cli/predict_json.h"
 #include "cli/predict_sort.h"
 #include "cli/terminal.h"
 
@@ -15,21 +15,16 @@
 /* Below this the likeliest class is less likely than all others together. */
 #define UNSURE_BELOW 0.5
 
-bool vgg_cli_predict_is_none(const vgg_cli_predict_output *output, const vgg_prediction *best,
-                             size_t count) {
-    return count > 0 && best[0].probability < output->minimum;
-}
-
 void vgg_cli_predict_begin(const vgg_cli_predict_output *output) {
     if (output->format == VGG_CLI_PREDICT_JSON)
-        putchar('[');
+        vgg_cli_predict_json_begin(stdout);
     else if (output->format == VGG_CLI_PREDICT_CSV)
         printf("image,rank,index,label,%s\n", output->logits ? "logit" : "probability");
 }
 
 void vgg_cli_predict_end(const vgg_cli_predict_output *output) {
     if (output->format == VGG_CLI_PREDICT_JSON)
-        printf("%s]\n", output->written > 0 ? "\n" : "");
+        vgg_cli_predict_json_end(stdout, output);
 }
 
 static void write_none(const char *image, const vgg_prediction *likeliest) {
@@ -76,33 +71,6 @@ static double value_of(const vgg_cli_predict_output *output, const vgg_predictio
     return output->logits ? prediction->logit : prediction->probability;
 }
 
-static bool write_json(const vgg_cli_predict_output *output, const char *image,
-                       const vgg_prediction *best, size_t count) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        double value = value_of(output, &best[i]);
-        list = vgg_cli_json_appended(
-            list, json_pack("{s:I, s:o, s:o}", "index", (json_int_t)best[i].index, "label",
-                            vgg_cli_json_text(best[i].label),
-                            output->logits ? "logit" : "probability", vgg_cli_json_number(value)));
-    }
-    json_t *object =
-        json_pack("{s:o, s:o}", "image", vgg_cli_json_text(image), "predictions", list);
-    if (object == NULL)
-        return false;
-    bool none = vgg_cli_predict_is_none(output, best, count), told = true;
-    if (output->multi_label)
-        told = json_object_set_new(object, "multi_label", json_true()) == 0;
-    if (told && output->minimum > 0)
-        told = json_object_set_new(object, "none", json_boolean(none)) == 0;
-    if (!told) {
-        json_decref(object);
-        return false;
-    }
-    fputs(output->written > 0 ? ",\n" : "\n", stdout);
-    return vgg_cli_json_print(object, true, 2);
-}
-
 static void write_csv(const vgg_cli_predict_output *output, const char *image,
                       const vgg_prediction *best, size_t count) {
     if (vgg_cli_predict_is_none(output, best, count)) {
@@ -127,7 +95,7 @@ bool vgg_cli_predict_write(vgg_cli_predict_output *output, const char *image,
         write_text(output, image, best, count);
         break;
     case VGG_CLI_PREDICT_JSON:
-        if (!write_json(output, image, best, count)) {
+        if (!vgg_cli_predict_json_picture(stdout, output, image, best, count)) {
             vgg_cli_complain("predict", "out of memory while writing JSON");
             return false;
         }

@@ -21,10 +21,6 @@ typedef struct vgg_cli_predict_output {
     size_t written;   /* pictures so far */
 } vgg_cli_predict_output;
 
-/* Whether none of the classes is likely enough. */
-bool vgg_cli_predict_is_none(const vgg_cli_predict_output *output, const vgg_prediction *best,
-                             size_t count);
-
 void vgg_cli_predict_begin(const vgg_cli_predict_output *output);
 /* Writes the predictions of one picture, most likely first, as soon as they are there. False when
  * memory ran out or standard output takes no more, which is complained about. */

@@ -5,7 +5,7 @@ set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev
     libgif-dev libtiff-dev zlib1g-dev libarchive-dev libjansson-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler"
-test="g++ libheif-dev libcairo2-dev libcmocka-dev python3 python3-pytest clang-format-16 abigail-tools"
+test="g++ libheif-dev libcairo2-dev libmicrohttpd-dev curl libcmocka-dev python3 python3-pytest clang-format-16 abigail-tools"
 clang="clang libclang-rt-14-dev"
 valgrind="valgrind"
 fuzz="python3 python3-h5py"

@@ -87,6 +87,14 @@ def test_program_sees_the_public_api_only():
     assert not wrong
 
 
+def test_server_sees_little_of_the_program():
+    seen = {"json.h", "predict_json.h", "predict_output.h", "message.h", "model_source.h", "command.h"}
+    wrong = [f"{path.relative_to(ROOT)} includes {name}" for path in sources(ROOT / "cli" / "serve")
+             for kind, name in includes(path)
+             if name.startswith("cli/") and not name.startswith("cli/serve/") and name[4:] not in seen]
+    assert not wrong
+
+
 def test_public_headers_stand_alone():
     wrong = [f"{path.name} includes {name}" for path in sources(ROOT / "include")
              for kind, name in includes(path) if kind == '"' and not name.startswith("vgg/")]

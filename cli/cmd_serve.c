@@ -1,0 +1,187 @@
+/* vgg serve: the classes of pictures that others send. */
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/environment.h"
+#include "cli/options.h"
+#include "cli/serve/serve.h"
+#include "cli/shared_options.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+static bool parse(vgg_serve_options *o, const char **protocol, int argc, char **argv, int *status) {
+    vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
+    vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
+    vgg_cli_model_options(&o->source, model);
+    vgg_cli_preprocess_options(&o->source.pictures, pictures);
+    model[0] = (vgg_cli_option){
+        .type = VGG_CLI_TEXTS,
+        .name = "model",
+        .argument = "[NAME=]FILE",
+        .value = &o->models,
+        .help = "a model file, of any format that vgg inspect knows, or the folder of a run, and "
+                "the name by which clients ask for it; may be given several times, and the first "
+                "answers those who ask for none. The options below hold for all files",
+        .fallback = "builtin; NAME is the file's without its folder and ending"};
+    const vgg_cli_option where[] = {
+        {.type = VGG_CLI_TEXT,
+         .name = "listen",
+         .argument = "WHERE",
+         .value = &o->listen,
+         .help = "HOST:PORT, where 0.0.0.0 is every address of this machine and port 0 one that is "
+                 "free, or unix:PATH"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "grace",
+         .argument = "S",
+         .value = &o->grace,
+         .maximum = 86400,
+         .help = "seconds in which, after SIGTERM or Ctrl-C, what has come in is answered"},
+    };
+    const vgg_cli_option computing[] = {
+        {.type = VGG_CLI_SIZE,
+         .name = "top",
+         .argument = "K",
+         .value = &o->top,
+         .minimum = 1,
+         .maximum = 1e6,
+         .help = "how many classes to answer, the likeliest first, unless a client says"},
+        vgg_cli_threads_option(&o->threads),
+        {.type = VGG_CLI_SIZE,
+         .name = "workers",
+         .argument = "N",
+         .value = &o->workers,
+         .minimum = 1,
+         .maximum = VGG_THREADS_MAX,
+         .help = "threads that read pictures",
+         .fallback = "one per processor"},
+        {.type = VGG_CLI_SIZE,
+         .name = "max-batch",
+         .argument = "N",
+         .value = &o->max_batch,
+         .minimum = 1,
+         .maximum = 4096,
+         .help = "how many pictures to compute at once, if so many wait; answers are the same"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "max-delay",
+         .argument = "MS",
+         .value = &o->max_delay,
+         .maximum = 60000,
+         .help = "milliseconds that a picture waits for others to be computed with"},
+        vgg_cli_exact_option(&o->exact),
+        vgg_cli_protocol_option(protocol),
+    };
+    const vgg_cli_option limits[] = {
+        {.type = VGG_CLI_SIZE,
+         .name = "queue",
+         .argument = "N",
+         .value = &o->queue,
+         .minimum = 1,
+         .maximum = 1e6,
+         .help = "pictures that wait for a model at most; others are answered 503, to come back"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "timeout",
+         .argument = "S",
+         .value = &o->timeout,
+         .maximum = 86400,
+         .above = true,
+         .help = "seconds after which a request that is not computed yet is answered 504"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "idle-timeout",
+         .argument = "S",
+         .value = &o->idle_timeout,
+         .minimum = 1,
+         .maximum = 86400,
+         .help = "seconds after which a silent connection is closed"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "max-body",
+         .argument = "MB",
+         .value = &o->max_body,
+         .maximum = 2000,
+         .above = true,
+         .help = "megabytes of a request"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "max-bodies",
+         .argument = "MB",
+         .value = &o->max_bodies,
+         .maximum = 1e6,
+         .above = true,
+         .help = "megabytes of all requests that are there, beyond which they are answered 503"},
+        {.type = VGG_CLI_SIZE,
+         .name = "max-pictures",
+         .argument = "N",
+         .value = &o->max_pictures,
+         .minimum = 1,
+         .maximum = 10000,
+         .help = "pictures of a request"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "max-pixels",
+         .argument = "M",
+         .value = &o->max_pixels,
+         .maximum = 200,
+         .above = true,
+         .help = "million pixels of a picture, which its header says before it is read"},
+        {.type = VGG_CLI_SIZE,
+         .name = "max-connections",
+         .argument = "N",
+         .value = &o->connections,
+         .minimum = 1,
+         .maximum = 100000,
+         .help = "connections at once; others wait to be accepted or are closed"},
+        {.type = VGG_CLI_SIZE,
+         .name = "max-per-client",
+         .argument = "N",
+         .value = &o->connections_per_client,
+         .minimum = 0,
+         .maximum = 100000,
+         .help = "connections of one address at once; 0: as many as of all"},
+    };
+    const vgg_cli_group groups[] = {
+        {"MODEL", model, COUNT(model)},    {"PICTURES", pictures, COUNT(pictures)},
+        {"SERVER", where, COUNT(where)},   {"COMPUTING", computing, COUNT(computing)},
+        {"LIMITS", limits, COUNT(limits)},
+    };
+    const vgg_cli_usage usage = {
+        .command = "serve",
+        .summary = "answer what is in pictures that are sent over HTTP",
+        .synopsis = "vgg serve [--model [NAME=]FILE]... [options]",
+        .description =
+            "Serves models over HTTP until SIGTERM or Ctrl-C. POST /predict takes a picture, or a "
+            "form with several, and answers what vgg predict --format json prints, to the same "
+            "bits; ?top=K, ?model=NAME and ?logits=true ask for more. GET /health answers 200. "
+            "Errors are JSON, too. docs/serve.md says more.\n"
+            "Pictures that wait are computed together. Memory is planned, and said at the start.",
+        .groups = groups,
+        .group_count = COUNT(groups),
+        .examples = "vgg serve\n"
+                    "vgg serve --model run/ --model vgg16=vgg16.safetensors --listen 0.0.0.0:8080\n"
+                    "curl -F image=@photo.jpg 'http://127.0.0.1:8080/predict'\n"
+                    "curl --data-binary @photo.jpg 'http://127.0.0.1:8080/predict?top=3'",
+    };
+    size_t operands;
+    return vgg_cli_parse(&usage, argc, argv, &operands, status);
+}
+
+int vgg_cli_serve(int argc, char **argv) {
+    const char *protocol = vgg_cli_protocols[0];
+    vgg_serve_options o = {.listen = "127.0.0.1:8080",
+                           .grace = 30,
+                           .top = 5,
+                           .threads = vgg_cli_default_threads(),
+                           .max_batch = 32,
+                           .queue = 256,
+                           .timeout = 30,
+                           .idle_timeout = 60,
+                           .max_body = 32,
+                           .max_bodies = 256,
+                           .max_pictures = 64,
+                           .max_pixels = 50,
+                           .connections = 1000,
+                           .source.private_copy = true};
+    int status;
+    if (!parse(&o, &protocol, argc, argv, &status))
+        return status;
+    o.protocol = vgg_protocol_named(protocol);
+    if (o.workers == 0)
+        o.workers = vgg_threads_default();
+    return vgg_serve_run(&o);
+}

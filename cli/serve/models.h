@@ -1,0 +1,66 @@
+/* The models that are served. Each has a version in use, which is replaced as a whole: whoever
+ * works with one keeps it until it is released. */
+#ifndef VGG_SERVE_MODELS_H
+#define VGG_SERVE_MODELS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "cli/model_source.h"
+#include "vgg/predict.h"
+
+#define VGG_SERVE_NAME_SIZE 65
+
+/* A model that was loaded. Everything but the predictor, which the computing thread alone uses, may
+ * be read by any thread. */
+typedef struct vgg_serve_version {
+    vgg_model *model;
+    vgg_predictor *predictor;
+    size_t number;         /* of the versions of its name, from 1 */
+    size_t classes, input; /* floats of an input */
+    size_t channels, height, width;
+    atomic_size_t users;
+} vgg_serve_version;
+
+typedef struct vgg_serve_model {
+    char name[VGG_SERVE_NAME_SIZE];
+    vgg_cli_model_source source;
+    pthread_mutex_t lock; /* of the pointer to the version */
+    vgg_serve_version *version;
+    size_t place; /* among the models */
+} vgg_serve_model;
+
+/* How predictors are made. */
+typedef struct vgg_serve_computing {
+    vgg_threads *threads; /* that all models share */
+    size_t batch;         /* pictures at once */
+    bool exact;
+    vgg_protocol protocol;
+} vgg_serve_computing;
+
+typedef struct vgg_serve_models {
+    vgg_serve_model entries[VGG_CLI_TEXTS_MOST];
+    size_t count;
+    vgg_serve_computing computing;
+} vgg_serve_models;
+
+/* Fills in the names of what --model was given, NAME=FILE or FILE; none: the model in the box.
+ * `told` has what all files are told. False when that makes no sense, which is complained about. */
+bool vgg_serve_models_name(vgg_serve_models *models, const vgg_cli_texts *given,
+                           const vgg_cli_model_source *told);
+
+/* Loads the first version of each. False when that cannot be, which is complained about. */
+bool vgg_serve_models_load(vgg_serve_models *models);
+void vgg_serve_models_free(vgg_serve_models *models);
+
+/* The model of that name, of `length` letters; NULL: there is none. */
+vgg_serve_model *vgg_serve_models_find(vgg_serve_models *models, const char *name, size_t length);
+
+vgg_serve_version *vgg_serve_version_acquire(vgg_serve_model *model);
+/* NULL is fine. */
+void vgg_serve_version_release(vgg_serve_version *version);
+
+#endif

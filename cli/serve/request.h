@@ -1,0 +1,76 @@
+/* A request of a client, from its first line until its answer is sent.
+ *
+ * The thread that talks to clients makes it and collects its body; a job (work.h) then takes it
+ * through the threads that read pictures, where its answer is made. */
+#ifndef VGG_SERVE_REQUEST_H
+#define VGG_SERVE_REQUEST_H
+
+#include "cli/serve/server.h"
+
+#define VGG_SERVE_ID_SIZE 65
+
+typedef struct vgg_serve_request vgg_serve_request;
+
+/* What is served under a path. */
+typedef struct vgg_serve_route {
+    const char *method;
+    const char *path; /* in which "*" is the name of a model, and "**" any one word */
+    /* When the header is there: what is wrong with the request is answered, by vgg_serve_fail, and
+     * whatever needs no body too. */
+    void (*begin)(vgg_serve_request *request);
+    /* For requests with a body: see vgg_serve_job. */
+    bool (*prepare)(vgg_serve_job *job);
+    void (*finish)(vgg_serve_job *job);
+} vgg_serve_route;
+
+struct vgg_serve_request {
+    vgg_serve_job job; /* the first member, so that a job is its request */
+    vgg_serve_server *server;
+    struct MHD_Connection *connection;
+    const vgg_serve_route *route;
+    const char *url;
+    char id[VGG_SERVE_ID_SIZE];
+    unsigned char *body; /* with a zero behind it */
+    size_t body_size, body_capacity;
+    size_t received; /* bytes, those of a body that is not kept among them */
+    bool submitted;
+    double begun; /* by vgg_serve_now */
+    bool logits;  /* in place of probabilities */
+    /* The answer; status 0: none yet. */
+    unsigned status;
+    char *text;
+    size_t length;
+    const char *type, *allow;
+    unsigned retry_after; /* seconds; 0: not said */
+};
+
+/* NULL when memory ran out. */
+vgg_serve_request *vgg_serve_request_create(vgg_serve_server *server,
+                                            struct MHD_Connection *connection, const char *url);
+void vgg_serve_request_free(vgg_serve_request *request);
+
+/* Adds to the body, unless there is an answer already. False for a client that does not stop: its
+ * connection is to be closed. */
+bool vgg_serve_request_take(vgg_serve_request *request, const void *bytes, size_t size);
+
+/* Whether a body of so many bytes is received to its end, and be it for an answer that says that it
+ * is too long. */
+bool vgg_serve_request_bears(const vgg_serve_request *request, size_t size);
+
+/* A header of the request; NULL: it has none. */
+const char *vgg_serve_request_header(const vgg_serve_request *request, const char *name);
+
+/* Answers with text, which is freed by the request; NULL: memory ran out for it. */
+void vgg_serve_answer(vgg_serve_request *request, unsigned status, const char *type, char *text,
+                      size_t length);
+/* Answers with {"error": ...}. */
+void vgg_serve_fail(vgg_serve_request *request, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Answers what has kept a job from being done; false where nothing has. */
+bool vgg_serve_fail_job(vgg_serve_request *request);
+
+/* Hands the answer to the thread that sends it. The request may be gone afterwards. */
+void vgg_serve_reply(vgg_serve_request *request);
+
+#endif

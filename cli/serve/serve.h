@@ -1,0 +1,26 @@
+/* The server, from its options until a signal ends it. */
+#ifndef VGG_SERVE_H
+#define VGG_SERVE_H
+
+#include "cli/model_source.h"
+#include "vgg/predict.h"
+
+typedef struct vgg_serve_options {
+    vgg_cli_texts models;        /* [NAME=]FILE; none: the model in the box */
+    vgg_cli_model_source source; /* what every file is told */
+    const char *listen;
+    size_t top, threads, workers, max_batch, queue;
+    double max_delay; /* milliseconds */
+    bool exact;
+    vgg_protocol protocol;
+    double max_body, max_bodies; /* megabytes */
+    size_t max_pictures;
+    double max_pixels; /* megapixels */
+    size_t connections, connections_per_client;
+    double timeout, idle_timeout, grace; /* seconds */
+} vgg_serve_options;
+
+/* Serves until a signal ends it. Returns the exit status; what is wrong was complained about. */
+int vgg_serve_run(const vgg_serve_options *options);
+
+#endif

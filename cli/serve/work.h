@@ -1,0 +1,86 @@
+/* The way of a picture through the server: threads that read and preprocess, and one that computes
+ * in batches whatever is ready.
+ *
+ * A job is what one client asks for; its pictures are answered together. Each model has queues of
+ * its own, and threads take from the models in turn, so that one with many clients does not keep
+ * those of another waiting. */
+#ifndef VGG_SERVE_WORK_H
+#define VGG_SERVE_WORK_H
+
+#include "cli/serve/models.h"
+
+typedef struct vgg_serve_job vgg_serve_job;
+
+typedef struct vgg_serve_picture {
+    struct vgg_serve_picture *next; /* in its queue */
+    vgg_serve_job *job;
+    const void *bytes; /* encoded; NULL: the input is there already */
+    size_t size;
+    const char *name; /* what the answer and messages call it */
+    float *input;     /* freed by the server when it was computed */
+    /* The result: */
+    vgg_status status;
+    char *message; /* unless VGG_OK; may be NULL for lack of memory */
+    vgg_prediction *best;
+    size_t found;
+    float *logits; /* of all classes, where the job asks for them */
+} vgg_serve_picture;
+
+/* How a job ends. */
+typedef enum vgg_serve_outcome {
+    VGG_SERVE_DONE,    /* each picture has its result */
+    VGG_SERVE_FAILED,  /* `prepare` said so */
+    VGG_SERVE_FULL,    /* there is no room for its pictures in the queue */
+    VGG_SERVE_LATE,    /* its deadline has passed */
+    VGG_SERVE_STOPPED, /* the server ends */
+} vgg_serve_outcome;
+
+struct vgg_serve_job {
+    struct vgg_serve_job *next;
+    vgg_serve_model *model;
+    vgg_serve_version *version; /* taken by the server, kept until the job is ended */
+    /* Called in a thread that reads pictures: makes the pictures of what the client has sent.
+     * False: the job fails. */
+    bool (*prepare)(vgg_serve_job *job);
+    /* Called in such a thread when nothing is left to do; the job may be gone afterwards. */
+    void (*finish)(vgg_serve_job *job);
+    vgg_serve_picture *pictures;
+    size_t count, left;
+    size_t top;        /* classes of `best` */
+    bool wants_logits; /* of all classes */
+    double deadline;   /* by vgg_serve_now */
+    vgg_serve_outcome outcome;
+};
+
+typedef struct vgg_serve_work_options {
+    size_t readers;    /* threads that read pictures */
+    size_t queue;      /* pictures that may wait for a model */
+    size_t max_batch;  /* pictures that are computed at once */
+    double max_delay;  /* seconds that a picture waits for others */
+    size_t max_pixels; /* of a picture */
+} vgg_serve_work_options;
+
+typedef struct vgg_serve_work vgg_serve_work;
+
+/* Seconds of a clock that nobody sets. */
+double vgg_serve_now(void);
+
+/* NULL when threads or memory could not be had. */
+vgg_serve_work *vgg_serve_work_create(vgg_serve_models *models,
+                                      const vgg_serve_work_options *options);
+
+/* Takes the job over until `finish` is called. */
+void vgg_serve_work_submit(vgg_serve_work *work, vgg_serve_job *job);
+
+/* Ends every job that is not done with VGG_SERVE_STOPPED, as soon as the batch that is being
+ * computed is. */
+void vgg_serve_work_abandon(vgg_serve_work *work);
+
+/* Jobs that are not ended, and pictures that wait for a model. */
+size_t vgg_serve_work_jobs(vgg_serve_work *work);
+size_t vgg_serve_work_waiting(vgg_serve_work *work, const vgg_serve_model *model);
+
+/* Ends the threads; there must be no jobs. */
+void vgg_serve_work_free(vgg_serve_work *work);
+
+#endif

@@ -1,0 +1,195 @@
+"""Starting and stopping a server, and what it does with more than it can do at once."""
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from conftest import ENVIRONMENT, PROGRAM, form, vgg
+
+
+def refused(*arguments, status=1):
+    done = subprocess.run([PROGRAM, "serve", *map(str, arguments)], capture_output=True, text=True,
+                          env=ENVIRONMENT, timeout=30, check=False)
+    assert done.returncode == status and done.stdout == ""
+    return done.stderr.splitlines()[-1]
+
+
+# ---- the command line
+@pytest.mark.parametrize("arguments,text", [
+    (["--model", "a b.pth"], "give it a name of up to 64 of the letters"),
+    (["--model", "x/.pth"], "give it a name"),
+    (["--model", "n="], "names no file"),
+    (["--model", "a/m.pth", "--model", "b/m.onnx"], "two models are called m; name one"),
+])
+def test_names(arguments, text):
+    assert text in refused(*arguments, status=2)
+
+
+@pytest.mark.parametrize("where,text", [
+    ("8080", "expected HOST:PORT"), ("127.0.0.1:", "expected HOST:PORT"), ("::1:80", "expected HOST:PORT"),
+    ("127.0.0.1:99999999", "expected HOST:PORT"), ("unix:", "expected unix: and a path"),
+    ("unix:" + "x" * 108, "expected unix: and a path"), ("unix:/nowhere/at/all", "No such file"),
+    ("no.such.host.invalid:80", "--listen no.such.host.invalid:80: "),
+])
+def test_addresses(where, text):
+    assert text in refused("--listen", where)
+
+
+def test_a_file_that_is_no_model(tmp_path):
+    (tmp_path / "m.pth").write_bytes(b"nothing")
+    assert str(tmp_path / "m.pth") in refused("--listen", "127.0.0.1:0", "--model", tmp_path / "m.pth")
+    assert "missing.pth" in refused("--listen", "127.0.0.1:0", "--model", tmp_path / "missing.pth")
+
+
+def test_an_address_that_is_taken(start):
+    server = start()
+    assert "Address already in use" in refused("--listen", "%s:%d" % server.host_port)
+
+
+def test_a_file_with_an_equals_sign(start, models, tmp_path):
+    (tmp_path / "lr=0.1.safetensors").write_bytes((models / "small/best.safetensors").read_bytes())
+    server = start("--model", "m=lr=0.1.safetensors", "--model", "a=b=c.safetensors", cwd=tmp_path, wait=False)
+    server.line("a: b=c.safetensors|b=c.safetensors: ")
+    server = start("--model", "lr=0.1.safetensors", cwd=tmp_path, wait=False)
+    server.line("give it a name")
+
+
+# ---- the box, sockets
+def test_without_a_model(start, pictures):
+    server = start()
+    server.line(r"builtin: 10 classes, pictures of 3x\d+x\d+$")
+    server.line(r"memory: at most [\d.]+ [MG]B: weights .*, batches .*, queues ")
+    content = pictures["heart0001.png"]
+    assert server.post("/predict", content).body == vgg("predict", "--format", "json", "-", stdin=content)
+    server.stop()
+
+
+def test_a_socket_in_a_folder(start, tmp_path, pictures):
+    place = tmp_path / "vgg.sock"
+    for stopped_by in (signal.SIGKILL, signal.SIGTERM):  # the second finds what the first has left
+        server = start(listen=f"unix:{place}", wait=False)
+        server.line(f"listening at unix:{place}")
+        connection = http.client.HTTPConnection("x")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(place))
+        connection.request("POST", "/predict", pictures["heart0001.png"])
+        assert json.loads(connection.getresponse().read())[0]["image"] == "-"
+        connection.close()
+        assert "Address already in use" in refused("--listen", f"unix:{place}")
+        server.stop(stopped_by, -9 if stopped_by == signal.SIGKILL else 0)
+    assert not place.exists()
+
+
+def test_version_six(start, pictures):
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    server = start(listen="[::1]:0")
+    assert server.post("/predict", pictures["heart0001.png"]).status == 200
+
+
+# ---- ending
+def in_background(server, path, body, headers=None):
+    """A request whose answer is in the list when the thread has ended."""
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(server.post(path, body, headers)))
+    thread.start()
+    return thread, answers
+
+
+def waiting(server, seconds=0.3):
+    """Time for a request to come to where it waits."""
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_has_come_in_is_answered(start, pictures, number):
+    server = start("--max-delay", 1500)
+    thread, answers = in_background(server, "/predict", pictures["heart0001.png"])
+    idle = server.connect()
+    server.ask("GET", "/health", connection=idle)
+    waiting(server)
+    server.process.send_signal(number)
+    server.line("answering what has come in")
+    with pytest.raises(OSError):
+        server.connect(5).connect()
+    answer = server.ask("GET", "/health", connection=idle)
+    assert answer.status == 503 and answer.headers["Connection"] == "close"
+    thread.join()
+    assert answers[0].status == 200 and answers[0].headers["Connection"] == "close"
+    server.stop()
+
+
+def test_the_time_for_that_is_bounded(start, pictures):
+    server = start("--max-delay", 20000, "--grace", 0.2)
+    thread, answers = in_background(server, "/predict", pictures["heart0001.png"])
+    with socket.create_connection(server.host_port) as slow:
+        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
+        waiting(server)
+        begun = time.monotonic()
+        server.stop()
+    thread.join()
+    assert answers[0].status == 503 and "is being stopped" in answers[0].json["error"]
+    assert time.monotonic() - begun < 10
+    server.line("2 requests had no answer in the end")
+
+
+# ---- more than can be done at once
+def test_a_full_queue(start, pictures):
+    server = start("--max-delay", 1500, "--queue", 2)
+    content = pictures["heart0001.png"]
+    thread, answers = in_background(server, "/predict", *form(("a", content), ("b", content)))
+    waiting(server)
+    answer = server.post("/predict", content)
+    assert answer.status == 503 and answer.headers["Retry-After"] == "1"
+    assert "too many pictures wait for builtin" in answer.json["error"]
+    thread.join()
+    assert answers[0].status == 200
+    assert server.post("/predict", *form(("a", content), ("b", content))).status == 200
+    answer = server.post("/predict", *form(("a", content), ("b", content), ("c", content)))
+    assert answer.status == 413 and "more than 2 parts" in answer.json["error"]
+
+
+def test_a_deadline(start, pictures):
+    server = start("--max-delay", 30000, "--timeout", 0.3)
+    begun = time.monotonic()
+    answer = server.post("/predict", pictures["heart0001.png"])
+    assert answer.status == 504 and "within the 0.3 seconds" in answer.json["error"]
+    assert time.monotonic() - begun < 10
+
+
+def test_bodies_in_sum(start, pictures):
+    """What is being received is counted together."""
+    server = start("--max-bodies", 0.3, "--max-body", 0.2)
+    with socket.create_connection(server.host_port) as slow:
+        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + bytes(190000))
+        waiting(server)
+        answer = server.post("/predict", bytes(190000))
+        assert answer.status == 503 and answer.headers["Retry-After"] == "1"
+        assert "all that there is for them" in answer.json["error"]
+        assert server.post("/predict", pictures["heart0001.png"]).status == 200
+    for _ in range(100):
+        if server.post("/predict", bytes(190000)).status == 400:
+            return
+        time.sleep(0.05)
+    raise AssertionError("a closed connection keeps its bytes")
+
+
+def test_a_model_with_many_clients_does_not_hold_up_another(start, models, pictures):
+    """Of two models one has a long queue: the other's picture is answered before its end."""
+    server = start("--model", models / "wide", "--model", models / "small", "--max-batch", 1, "--queue", 1000,
+                   "--max-pictures", 600, "--timeout", 60, "--threads", 1, "--workers", 1)
+    content = pictures["heart0001.png"]
+    thread, answers = in_background(server, "/predict?model=wide", *form(*[("a", content)] * 600))
+    waiting(server, 0.02)
+    assert server.post("/predict?model=small", content).status == 200
+    assert not answers
+    thread.join()
+    assert answers[0].status == 200 and len(answers[0].json) == 600
+    server.stop()
