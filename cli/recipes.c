@@ -44,6 +44,9 @@ static const recipe_option finetune[] = {
     {NULL, NULL},
 };
 
+/* Share of a run's steps that the average of the weights is over. */
+#define AVERAGED 0.28
+
 /* As many epochs, and such views, as the pictures suggest. */
 static const recipe_option small[] = {
     {"epochs", NULL},
@@ -56,8 +59,9 @@ static const recipe_option small[] = {
     {"decay-norm", "off"},
     {"resized-crop", "0.35"},
     {"flip", "random"},
-    {"color-jitter", NULL},
+    {"color-jitter", "0.2"},
     {"policy", NULL},
+    {"ema", NULL},
     {NULL, NULL},
 };
 
@@ -173,30 +177,42 @@ static bool is_chosen(vgg_cli_train_options *o) {
     return chosen;
 }
 
-/* What the recipe small leaves to the data. */
-static void complete_small(vgg_cli_train_options *o, const vgg_suggestion *suggestion) {
-    const recipe_option views[] = {{"policy", suggestion->policy ? "trivial" : "none"},
-                                   {"color-jitter", suggestion->policy ? "0" : "0.2"}};
+/* Of few pictures the weights of an epoch are what chance made of them; their average over the last
+ * part of the run is steadier. In the decimals that are printed. */
+static void write_average(char *text, size_t size, size_t steps) {
+    double share = AVERAGED * (double)steps;
+    snprintf(text, size, "%.4f", share > 1 ? 1 - 1 / share : 0);
+}
+
+/* What the recipe small leaves to the data, of which an epoch shows so many pictures. */
+static void complete_small(vgg_cli_train_options *o, const vgg_suggestion *suggestion,
+                           size_t pictures) {
+    char average[VGG_CLI_TEXT_SIZE];
+    const recipe_option left[] = {{"policy", suggestion->policy ? "trivial" : "none"},
+                                  {"ema", average}};
     vgg_cli_option options[OPTIONS];
     if (!o->given.epochs)
         o->epochs = suggestion->epochs;
+    size_t steps = o->epochs * ((pictures + o->batch - 1) / o->batch);
+    write_average(average, sizeof average, suggestion->policy ? steps : 0);
     all_options(o, options);
     for (size_t i = 0; i < OPTIONS; i++) {
-        for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
-            if (strcmp(options[i].name, views[v].name) == 0)
-                apply(&options[i], views[v].value);
+        for (size_t n = 0; n < sizeof left / sizeof *left; n++) {
+            if (strcmp(options[i].name, left[n].name) == 0)
+                apply(&options[i], left[n].value);
         }
     }
 }
 
-void vgg_cli_recipe_choose(vgg_cli_train_options *o, const vgg_suggestion *suggestion) {
+void vgg_cli_recipe_choose(vgg_cli_train_options *o, const vgg_suggestion *suggestion,
+                           size_t pictures) {
     if (suggestion->few && suggestion->flip && !is_chosen(o)) {
         o->recipe = "small";
         o->recipe_chosen = true;
         vgg_cli_recipe_apply(o);
     }
     if (o->recipe != NULL && strcmp(o->recipe, "small") == 0)
-        complete_small(o, suggestion);
+        complete_small(o, suggestion, pictures);
 }
 
 static bool is_given(const vgg_cli_option options[OPTIONS], const char *name) {

@@ -118,9 +118,10 @@ int vgg_cli_cached_views(vgg_cli_train_options *o);
 extern const char *const vgg_cli_recipes[];
 /* Gives the options that were not given the recipe's values. */
 void vgg_cli_recipe_apply(vgg_cli_train_options *o);
-/* Chooses the recipe for data with few pictures where the user chose nothing, and the epochs of one
- * that leaves them to the data. */
-void vgg_cli_recipe_choose(vgg_cli_train_options *o, const vgg_suggestion *suggestion);
+/* Chooses the recipe for data with few pictures where the user chose nothing, and what a recipe
+ * leaves to the data, of which an epoch shows so many pictures. */
+void vgg_cli_recipe_choose(vgg_cli_train_options *o, const vgg_suggestion *suggestion,
+                           size_t pictures);
 /* Prints the recipe as a command line. */
 void vgg_cli_recipe_print(const vgg_cli_train_options *o);
 

@@ -95,7 +95,7 @@ int vgg_cli_train_choose(vgg_cli_training *training) {
     if (vgg_train_suggest(&training->info, o->input.channels, o->input.height, o->input.width,
                           &suggestion, &error) != VGG_OK)
         return fail(training, &error);
-    vgg_cli_recipe_choose(o, &suggestion);
+    vgg_cli_recipe_choose(o, &suggestion, training->info.pictures);
     complete_epochs(o);
     o->input.channels = suggestion.channels;
     o->input.height = suggestion.height;

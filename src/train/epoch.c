@@ -10,6 +10,9 @@
 #include "train/mix.h"
 #include "vgg/loss.h"
 
+/* Of fewer validation pictures than this chance chooses between epochs that are alike. */
+#define FEW_PICTURES 100
+
 /* ---- steps ---- */
 
 static vgg_status start_epoch(vgg_trainer *trainer, vgg_error *error) {
@@ -318,17 +321,26 @@ static double figure_of(const vgg_trainer *trainer, const vgg_train_event *event
     return isfinite(mean) ? mean : 0;
 }
 
+/* By how much accuracies differ by chance, where pictures are so few that this decides: the
+ * standard error of the best one's. That of a mean average precision is not known. */
+static double chance_of(const vgg_trainer *trainer) {
+    double share = trainer->progress.best_top1;
+    size_t pictures = vgg_dataset_count(trainer->validation);
+    bool few = pictures < FEW_PICTURES && !trainer->several;
+    return few ? sqrt(share * (1 - share) / (double)pictures) : 0;
+}
+
 /* The best is the one with the highest accuracy, or mean average precision of several labels, and
- * the lowest loss among several of that: some dozen pictures have few accuracies. Where nothing
- * validates it is the last one. */
+ * the lowest loss among several whose accuracies are the same but for chance: some dozen pictures
+ * have few accuracies. Where nothing validates it is the last one. */
 static bool is_best(const vgg_trainer *trainer, const vgg_train_event *event) {
     const vgg_progress *progress = &trainer->progress;
     if (!event->validated || progress->best_epoch == 0)
         return true;
-    double figure = figure_of(trainer, event);
-    if (figure > progress->best_top1)
+    double figure = figure_of(trainer, event), chance = chance_of(trainer);
+    if (figure > progress->best_top1 + chance)
         return true;
-    return figure == progress->best_top1 && event->validation_loss < progress->best_loss;
+    return figure >= progress->best_top1 - chance && event->validation_loss < progress->best_loss;
 }
 
 /* Goes on to the next epoch, noting whether this one is the best so far. */
