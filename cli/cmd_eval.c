@@ -7,6 +7,7 @@
 #include "cli/eval.h"
 #include "cli/eval_page.h"
 #include "cli/message.h"
+#include "cli/report/output.h"
 #include "cli/scores_shown.h"
 #include "cli/shared_options.h"
 #include "cli/terminal.h"
@@ -239,6 +240,8 @@ static int report(const vgg_cli_eval_options *o, const char *path, vgg_model *mo
 static int run(const vgg_cli_eval_options *o, const char *path) {
     if (!vgg_cli_model_is_given("eval", &o->source, path))
         return VGG_CLI_USAGE;
+    if (o->page != NULL && !vgg_cli_output_check("eval", o->page))
+        return VGG_CLI_FAILURE;
     if (o->compare)
         return vgg_cli_eval_compare(o, path);
     vgg_model *model = NULL;

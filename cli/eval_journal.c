@@ -9,8 +9,10 @@
 
 #include "cli/message.h"
 
-static const char head[] = "vgg eval, pictures that are done, 1\n";
-enum { HEAD = sizeof head - 1 + sizeof(uint64_t), NAME_MOST = 65536 };
+/* The names of the classes follow, each with the zero behind it, and their number before. */
+static const char head[] = "vgg eval, pictures that are done, 2\n";
+/* As much of it as other versions have too. */
+enum { HEAD_SHARED = sizeof head - 3, NAME_MOST = 65536 };
 
 /* A record begins with this; its name follows, and its row when it has one. */
 typedef struct record {
@@ -77,16 +79,38 @@ static bool read_records(vgg_cli_journal *journal, FILE *file) {
     return memory || fail_memory();
 }
 
+/* Whether the classes of the file are these. */
+static bool same_classes(const vgg_cli_journal *journal, FILE *file,
+                         const char *const *class_names) {
+    uint64_t classes = 0;
+    bool same = fread(&classes, sizeof classes, 1, file) == 1 && classes == journal->classes;
+    for (size_t c = 0; same && c < journal->classes; c++) {
+        const char *name = class_names[c];
+        do {
+            same = fgetc(file) == (unsigned char)*name;
+        } while (same && *name++ != '\0');
+    }
+    return same;
+}
+
 /* OUT.part, when it is there and its own. */
 static bool read_part(vgg_cli_journal *journal, const char *const *class_names) {
     char found[sizeof head] = "";
-    uint64_t classes = 0;
     FILE *file = fopen(journal->path, "rb");
     if (file == NULL)
         return errno == ENOENT || fail(journal, "open");
-    bool own = fread(found, sizeof head - 1, 1, file) == 1 && strcmp(found, head) == 0 &&
-               fread(&classes, sizeof classes, 1, file) == 1 && classes == journal->classes;
+    bool own = fread(found, sizeof head - 1, 1, file) == 1 && strcmp(found, head) == 0;
     bool fine = true;
+    if (own && !same_classes(journal, file, class_names)) {
+        /* One that was cut off there has no pictures. */
+        own = false;
+        fine = feof(file) != 0;
+        if (!fine)
+            vgg_cli_complain("eval",
+                             "%s: --resume: what is done is of a model with other classes; without "
+                             "--resume it is begun anew",
+                             journal->path);
+    }
     if (own) {
         journal->earlier = create(class_names, journal->classes);
         fine = journal->earlier != NULL ? read_records(journal, file) : fail_memory();
@@ -121,6 +145,7 @@ static bool read_out(vgg_cli_journal *journal, const char *out, const char *cons
 bool vgg_cli_journal_read(vgg_cli_journal *journal, const char *out, bool resume,
                           const char *const *class_names, size_t classes) {
     journal->classes = classes;
+    journal->class_names = class_names;
     if (asprintf(&journal->path, "%s.part", out) < 0) {
         journal->path = NULL;
         return fail_memory();
@@ -164,7 +189,7 @@ bool vgg_cli_journal_take(vgg_cli_journal *journal, const char *name, size_t tru
 
 /* Whether the file is there, has something in it, and does not begin as one of ours does. */
 static bool is_of_others(const char *path) {
-    char begin[sizeof head - 1];
+    char begin[HEAD_SHARED];
     FILE *file = fopen(path, "rbe");
     size_t got = file != NULL ? fread(begin, 1, sizeof begin, file) : 0;
     if (file != NULL)
@@ -174,6 +199,7 @@ static bool is_of_others(const char *path) {
 
 static bool write_head(vgg_cli_journal *journal) {
     uint64_t classes = journal->classes;
+    bool written = true;
     if (is_of_others(journal->path)) {
         vgg_cli_complain("eval", "%s: is not of vgg eval, which would write there; move it away",
                          journal->path);
@@ -182,10 +208,13 @@ static bool write_head(vgg_cli_journal *journal) {
     journal->file = fopen(journal->path, "wb");
     if (journal->file == NULL)
         return fail(journal, "open");
-    if (fwrite(head, sizeof head - 1, 1, journal->file) != 1 ||
-        fwrite(&classes, sizeof classes, 1, journal->file) != 1)
-        return fail(journal, "write");
-    return true;
+    written = fwrite(head, sizeof head - 1, 1, journal->file) == 1 &&
+              fwrite(&classes, sizeof classes, 1, journal->file) == 1;
+    for (size_t c = 0; written && c < journal->classes; c++) {
+        const char *name = journal->class_names[c];
+        written = fwrite(name, strlen(name) + 1, 1, journal->file) == 1;
+    }
+    return written || fail(journal, "write");
 }
 
 bool vgg_cli_journal_begin(vgg_cli_journal *journal, size_t kept) {

@@ -19,10 +19,12 @@ typedef struct vgg_cli_journal {
     size_t next, next_unread; /* of `earlier`, that come next */
     size_t *offsets;          /* where the records of OUT.part begin; NULL: it has none */
     size_t classes;
+    const char *const *class_names; /* the caller's */
 } vgg_cli_journal;
 
 /* What is done of an evaluation that writes OUT, unless it begins anew. The class names are those
- * of the model. False, which is complained about, when OUT is there and cannot be read. */
+ * of the model, and outlive the journal. False, which is complained about, when OUT is there and
+ * cannot be read, and when what is done is of other classes. */
 bool vgg_cli_journal_read(vgg_cli_journal *journal, const char *out, bool resume,
                           const char *const *class_names, size_t classes);
 

@@ -87,6 +87,41 @@ static bool replace(const char *path, const char *text, size_t size) {
     return done;
 }
 
+bool vgg_cli_output_fail(vgg_cli_output *output) {
+    fclose(output->stream);
+    fail_memory(output, output->path);
+    free(output->text);
+    free(output->path);
+    return false;
+}
+
+bool vgg_cli_output_check(const char *command, const char *path) {
+    struct stat info;
+    int reason = 0;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL   ? strdup(".")
+                   : slash == path ? strdup("/")
+                                   : strndup(path, (size_t)(slash - path));
+    if (folder == NULL)
+        reason = ENOMEM;
+    else if (path[0] == '\0')
+        reason = ENOENT;
+    else if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        reason = EISDIR;
+    else if (is_special(path))
+        reason = access(path, W_OK) == 0 ? 0 : errno;
+    else if (stat(folder, &info) != 0)
+        reason = errno;
+    else if (!S_ISDIR(info.st_mode))
+        reason = ENOTDIR;
+    else if (access(folder, W_OK | X_OK) != 0)
+        reason = errno;
+    free(folder);
+    if (reason != 0)
+        vgg_cli_complain(command, "%s: cannot write: %s", path, strerror(reason));
+    return reason == 0;
+}
+
 bool vgg_cli_output_close(vgg_cli_output *output) {
     bool whole = !ferror(output->stream);
     whole = fclose(output->stream) == 0 && whole;

@@ -16,6 +16,11 @@ typedef struct vgg_cli_output {
  * was complained about. */
 bool vgg_cli_output_open(vgg_cli_output *output, const char *command, const char *folder,
                          const char *name);
+/* Ends it without a file: what it would have had found no memory. Complains about that; false. */
+bool vgg_cli_output_fail(vgg_cli_output *output);
+/* Whether such a file can be written, as far as looking shows: false, which is complained about,
+ * for a folder and where its own is not there or may not be written. */
+bool vgg_cli_output_check(const char *command, const char *path);
 /* Writes the file in place of the one that is there. False when that was complained about. */
 bool vgg_cli_output_close(vgg_cli_output *output);
 

@@ -11,19 +11,19 @@
 
 #define TEXT 128
 
-/* Links to the sections that there are. */
-static void write_links(FILE *out, bool curves, bool evaluation, bool model) {
+/* Links to those of the sections that are in the body; texts of others have no quotes there. */
+static void write_links(FILE *out, const char *body) {
+    static const char *const sections[][2] = {
+        {"curves", "Curves"},   {"confusion", "Confusion"}, {"pictures", "Pictures"},
+        {"classes", "Classes"}, {"filters", "Filters"},     {"configuration", "Configuration"},
+    };
+    char mark[64];
     fputs("<nav aria-label=\"Sections\"><ul>", out);
-    if (curves)
-        fputs("<li><a href=\"#curves\">Curves</a></li>", out);
-    if (evaluation)
-        fputs("<li><a href=\"#confusion\">Confusion</a></li><li><a href=\"#pictures\">Pictures</a>"
-              "</li><li><a href=\"#classes\">Classes</a></li>",
-              out);
-    if (model)
-        fputs("<li><a href=\"#filters\">Filters</a></li>", out);
-    if (curves)
-        fputs("<li><a href=\"#configuration\">Configuration</a></li>", out);
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        snprintf(mark, sizeof mark, "<section id=\"%s\"", sections[i][0]);
+        if (strstr(body, mark) != NULL)
+            fprintf(out, "<li><a href=\"#%s\">%s</a></li>", sections[i][0], sections[i][1]);
+    }
     fputs("</ul></nav>\n", out);
 }
 
@@ -44,15 +44,24 @@ static void write_header(FILE *out, const char *kind, const char *title, const c
 static const char cards_begin[] = "<!--cards-->\n", cards_end[] = "<!--/cards-->\n";
 static const char sections_begin[] = "<!--sections-->\n", sections_end[] = "<!--/sections-->\n";
 
-typedef void part_writer(FILE *out, const vgg_cli_evaluation *evaluation);
+typedef void part_writer(FILE *out, const void *subject);
 
-static char *text_of(part_writer *write, const vgg_cli_evaluation *evaluation) {
+static void write_cards(FILE *out, const void *evaluation) {
+    vgg_cli_evaluation_cards(out, evaluation);
+}
+
+static void write_sections(FILE *out, const void *evaluation) {
+    vgg_cli_evaluation_sections(out, evaluation);
+}
+
+/* What `write` writes, which the caller frees; NULL when memory ran out. */
+static char *text_of(part_writer *write, const void *subject) {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     if (out == NULL)
         return NULL;
-    write(out, evaluation);
+    write(out, subject);
     bool whole = !ferror(out);
     if (fclose(out) == 0 && whole)
         return text;
@@ -61,8 +70,8 @@ static char *text_of(part_writer *write, const vgg_cli_evaluation *evaluation) {
 }
 
 bool vgg_cli_render(vgg_cli_rendered *rendered, const vgg_cli_evaluation *evaluation) {
-    vgg_cli_rendered fresh = {.cards = text_of(vgg_cli_evaluation_cards, evaluation),
-                              .sections = text_of(vgg_cli_evaluation_sections, evaluation)};
+    vgg_cli_rendered fresh = {.cards = text_of(write_cards, evaluation),
+                              .sections = text_of(write_sections, evaluation)};
     if (fresh.cards == NULL || fresh.sections == NULL) {
         vgg_cli_rendered_free(&fresh);
         return false;
@@ -103,6 +112,13 @@ void vgg_cli_rendered_free(vgg_cli_rendered *rendered) {
     free(rendered->cards);
     free(rendered->sections);
     *rendered = (vgg_cli_rendered){0};
+}
+
+/* The links and the body, behind the head. */
+static void end_page(FILE *out, const char *body) {
+    write_links(out, body);
+    fprintf(out, "</header>\n<main id=\"main\">\n%s", body);
+    vgg_cli_page_end(out);
 }
 
 /* ---- runs ---- */
@@ -190,43 +206,51 @@ static void write_comparison(FILE *out, const vgg_cli_run_facts *const *runs, si
     vgg_cli_section_end(out);
 }
 
-static void write_runs(FILE *out, const vgg_cli_run_facts *const *runs, size_t count,
-                       const vgg_model *model, const vgg_cli_rendered *rendered) {
-    bool evaluated = rendered != NULL && rendered->sections != NULL;
-    char state[2 * TEXT] = "";
-    char title[TEXT];
-    snprintf(title, sizeof title, "%zu runs", count);
-    if (count == 1)
-        describe_state(runs[0], state);
-    vgg_cli_page_begin(out, count == 1 ? runs[0]->folder : title);
-    write_header(out, count == 1 ? "Training" : "Trainings", count == 1 ? runs[0]->folder : title,
-                 state);
-    if (count == 1) {
-        fputs("<dl class=\"cards\">\n", out);
-        if (evaluated)
-            fprintf(out, "%s%s%s", cards_begin, rendered->cards, cards_end);
-        write_run_cards(out, runs[0], evaluated);
-        fputs("</dl>\n", out);
-    }
-    write_links(out, true, evaluated, model != NULL);
-    fputs("</header>\n<main id=\"main\">\n", out);
-    if (count > 1)
-        write_comparison(out, runs, count);
-    vgg_cli_curves(out, runs, count);
-    if (evaluated)
-        fprintf(out, "%s%s%s", sections_begin, rendered->sections, sections_end);
-    else if (count == 1 && runs[0]->several)
+/* All that a page of runs shows. */
+typedef struct runs_page {
+    const vgg_cli_run_facts *const *runs;
+    size_t count;
+    const vgg_model *model;
+    const vgg_cli_rendered *rendered; /* NULL: of no evaluation */
+} runs_page;
+
+static void write_runs_body(FILE *out, const void *page) {
+    const runs_page *p = page;
+    if (p->count > 1)
+        write_comparison(out, p->runs, p->count);
+    vgg_cli_curves(out, p->runs, p->count);
+    if (p->rendered != NULL)
+        fprintf(out, "%s%s%s", sections_begin, p->rendered->sections, sections_end);
+    else if (p->count == 1 && p->runs[0]->several)
         fputs(
             "<p class=\"hint\">Pictures have several labels: there is no matrix of which class is "
             "taken for which, and no calibration. <code>vgg eval</code> has the figures of each "
             "class.</p>\n",
             out);
-    if (count == 1)
-        vgg_cli_views(out, runs[0]->folder);
-    if (model != NULL)
-        vgg_cli_filters(out, model);
-    vgg_cli_configuration(out, runs, count);
-    vgg_cli_page_end(out);
+    if (p->count == 1)
+        vgg_cli_views(out, p->runs[0]->folder);
+    if (p->model != NULL)
+        vgg_cli_filters(out, p->model);
+    vgg_cli_configuration(out, p->runs, p->count);
+}
+
+static void write_runs(FILE *out, const runs_page *p, const char *body) {
+    char state[2 * TEXT] = "", title[TEXT];
+    snprintf(title, sizeof title, "%zu runs", p->count);
+    bool single = p->count == 1;
+    if (single)
+        describe_state(p->runs[0], state);
+    vgg_cli_page_begin(out, single ? p->runs[0]->folder : title);
+    write_header(out, single ? "Training" : "Trainings", single ? p->runs[0]->folder : title,
+                 state);
+    if (single) {
+        fputs("<dl class=\"cards\">\n", out);
+        if (p->rendered != NULL)
+            fprintf(out, "%s%s%s", cards_begin, p->rendered->cards, cards_end);
+        write_run_cards(out, p->runs[0], p->rendered != NULL);
+        fputs("</dl>\n", out);
+    }
+    end_page(out, body);
 }
 
 bool vgg_cli_report_runs(const char *command, const char *path,
@@ -235,36 +259,59 @@ bool vgg_cli_report_runs(const char *command, const char *path,
     vgg_cli_output output;
     if (!vgg_cli_output_open(&output, command, NULL, path))
         return false;
-    write_runs(output.stream, runs, count, model, rendered);
-    return vgg_cli_output_close(&output);
+    bool evaluated = rendered != NULL && rendered->sections != NULL;
+    const runs_page page = {
+        .runs = runs, .count = count, .model = model, .rendered = evaluated ? rendered : NULL};
+    char *body = text_of(write_runs_body, &page);
+    if (body != NULL)
+        write_runs(output.stream, &page, body);
+    free(body);
+    return body != NULL ? vgg_cli_output_close(&output) : vgg_cli_output_fail(&output);
 }
 
 /* ---- an evaluation ---- */
 
-bool vgg_cli_report_evaluation(const char *command, const char *path, const char *title,
-                               const char *const (*about)[2], const vgg_model *model,
-                               const vgg_cli_evaluation *evaluation) {
-    vgg_cli_output output;
-    if (!vgg_cli_output_open(&output, command, NULL, path))
-        return false;
-    FILE *out = output.stream;
-    vgg_cli_page_begin(out, title);
-    write_header(out, "Evaluation", title, NULL);
-    fputs("<dl class=\"cards\">\n", out);
-    vgg_cli_evaluation_cards(out, evaluation);
-    fputs("</dl>\n", out);
-    write_links(out, false, true, model != NULL);
-    fputs("</header>\n<main id=\"main\">\n", out);
-    vgg_cli_evaluation_sections(out, evaluation);
-    if (model != NULL)
-        vgg_cli_filters(out, model);
+typedef struct evaluation_page {
+    const char *title;
+    const char *const (*about)[2];
+    const vgg_model *model;
+    const vgg_cli_evaluation *evaluation;
+} evaluation_page;
+
+static void write_evaluation_body(FILE *out, const void *page) {
+    const evaluation_page *p = page;
+    vgg_cli_evaluation_sections(out, p->evaluation);
+    if (p->model != NULL)
+        vgg_cli_filters(out, p->model);
     vgg_cli_section_begin(out, "configuration", "How it was measured");
     fputs("<table class=\"facts\"><tbody>\n", out);
-    for (; (*about)[0] != NULL; about++) {
+    for (const char *const(*about)[2] = p->about; (*about)[0] != NULL; about++) {
         vgg_cli_html_row(out, (*about)[0], (*about)[1]);
     }
     fputs("</tbody></table>\n", out);
     vgg_cli_section_end(out);
-    vgg_cli_page_end(out);
-    return vgg_cli_output_close(&output);
+}
+
+static void write_evaluation(FILE *out, const evaluation_page *p, const char *body) {
+    vgg_cli_page_begin(out, p->title);
+    write_header(out, "Evaluation", p->title, NULL);
+    fputs("<dl class=\"cards\">\n", out);
+    vgg_cli_evaluation_cards(out, p->evaluation);
+    fputs("</dl>\n", out);
+    end_page(out, body);
+}
+
+bool vgg_cli_report_evaluation(const char *command, const char *path, const char *title,
+                               const char *const (*about)[2], const vgg_model *model,
+                               const vgg_cli_evaluation *evaluation) {
+    const evaluation_page page = {
+        .title = title, .about = about, .model = model, .evaluation = evaluation};
+    vgg_cli_output output;
+    if (!vgg_cli_output_open(&output, command, NULL, path))
+        return false;
+    char *body = text_of(write_evaluation_body, &page);
+    if (body != NULL)
+        write_evaluation(output.stream, &page, body);
+    free(body);
+    return body != NULL ? vgg_cli_output_close(&output) : vgg_cli_output_fail(&output);
 }

@@ -120,6 +120,9 @@ VGG_API void vgg_scores_read_options_init(vgg_scores_read_options *options, size
  *   .npz with `labels` (truth, y_true, targets, y) and `logits`, `probabilities` (probs, proba),
  *     `scores` (y_score) or `predicted` (predictions, y_pred, preds), perhaps `names` (files,
  *     paths) and `classes` (class_names).
+ * Columns without a prefix are scores where truth or prediction names a class so; others beside
+ * them, or beside "score" and "p", only where all together are probabilities, and VGG_ERROR_FORMAT
+ * where nothing shows what they are.
  * Scores that are not called logits or probabilities are probabilities when each picture's are
  * within 0 and 1 and 1 together. Without columns of classes, those are the classes that truth and
  * prediction name, in the order of their names. options may be NULL. */

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "scores/file.h"
+#include "scores/csv_columns.h"
 
 #define NOWHERE SIZE_MAX
 
@@ -22,24 +22,13 @@ static const char *const predicted_words[] = {"predicted", "prediction", "pred",
                                               "predicted_label"};
 #define WORDS(words) words, sizeof words / sizeof *words
 
-/* What a column of scores begins with. */
-static const struct {
-    const char *word;
-    bool said;
-    vgg_score_kind kind;
-} prefixes[] = {
-    {"logit", true, VGG_SCORE_LOGITS},        {"probability", true, VGG_SCORE_PROBABILITIES},
-    {"proba", true, VGG_SCORE_PROBABILITIES}, {"prob", true, VGG_SCORE_PROBABILITIES},
-    {"score", false, VGG_SCORE_LOGITS},       {"p", false, VGG_SCORE_LOGITS},
-};
-#define PREFIXES (sizeof prefixes / sizeof *prefixes)
-
 typedef struct csv_reading {
     vgg_csv csv;
     vgg_score_file file;
     size_t fields; /* of each line */
     size_t name, truth, predicted;
-    size_t *scores; /* columns of the classes, file.columns of them */
+    size_t *scores; /* where the columns stand that may be scores, file.columns of them */
+    vgg_score_columns columns;
 } csv_reading;
 
 /* ---- the first line ---- */
@@ -54,56 +43,25 @@ static size_t find_column(const vgg_csv *csv, const char *const *words, size_t c
     return NOWHERE;
 }
 
-/* The class that a column's name has behind the prefix; NULL when it does not begin so. */
-static const char *behind(const char *column, const char *prefix) {
-    size_t length = strlen(prefix);
-    if (strncasecmp(column, prefix, length) != 0 || column[length] == '\0' ||
-        strchr(":_- ./", column[length]) == NULL || column[length + 1] == '\0')
-        return NULL;
-    return column + length + 1;
-}
-
-static bool is_other(const csv_reading *r, size_t column) {
-    static const char *const others[] = {"confidence", "loss", "split", "part", "rank"};
-    if (column == r->name || column == r->truth || column == r->predicted)
-        return false;
-    /* The numbers of the rows, as pandas writes them. */
-    if (r->csv.fields[column][0] == '\0' || strncasecmp(r->csv.fields[column], "Unnamed:", 8) == 0)
-        return false;
-    return vgg_text_find(r->csv.fields[column], others, sizeof others / sizeof *others) ==
-           sizeof others / sizeof *others;
-}
-
-/* Takes the columns that have the prefix, or, without one, all that are left. */
-static void take_columns(csv_reading *r, const char *prefix) {
-    for (size_t i = 0; i < r->csv.count; i++) {
-        const char *column = r->csv.fields[i];
-        const char *name = prefix != NULL ? behind(column, prefix) : column;
-        if (name == NULL || !is_other(r, i))
-            continue;
-        r->scores[r->file.columns] = i;
-        r->file.classes[r->file.columns++] = name;
-    }
+/* Whether a column may be one of scores; the first of pandas has the numbers of the rows. */
+static bool may_be_scores(const csv_reading *r, size_t column) {
+    const char *name = r->csv.fields[column];
+    return column != r->name && column != r->truth && column != r->predicted && name[0] != '\0' &&
+           strncasecmp(name, "Unnamed:", 8) != 0;
 }
 
 static vgg_status find_scores(csv_reading *r, vgg_error *error) {
     r->scores = vgg_calloc(r->csv.count + 1, sizeof *r->scores);
     r->file.classes = vgg_calloc(r->csv.count + 1, sizeof *r->file.classes);
-    if (r->scores == NULL || r->file.classes == NULL)
+    r->columns.texts = vgg_calloc(r->csv.count + 1, sizeof *r->columns.texts);
+    if (r->scores == NULL || r->file.classes == NULL || r->columns.texts == NULL)
         return vgg_fail_memory(error, "the columns of scores", r->csv.count * sizeof *r->scores);
-    for (size_t p = 0; p < PREFIXES && r->file.columns < 2; p++) {
-        r->file.columns = 0;
-        take_columns(r, prefixes[p].word);
-        r->file.kind_said = prefixes[p].said;
-        r->file.kind = prefixes[p].kind;
+    for (size_t i = 0; i < r->csv.count; i++) {
+        if (!may_be_scores(r, i))
+            continue;
+        r->scores[r->file.columns] = i;
+        r->file.classes[r->file.columns++] = r->csv.fields[i];
     }
-    if (r->file.columns < 2) {
-        r->file.columns = 0;
-        r->file.kind_said = false;
-        if (r->predicted == NOWHERE)
-            take_columns(r, NULL);
-    }
-    r->file.class_count = r->file.columns;
     return VGG_OK;
 }
 
@@ -121,38 +79,39 @@ static vgg_status read_head(csv_reading *r, vgg_error *error) {
                         "%s: its first line calls no column truth; expected name,truth,predicted, "
                         "or name,truth and a column of scores for each class",
                         r->file.path);
-    status = find_scores(r, error);
-    if (status == VGG_OK && r->predicted == NOWHERE && r->file.columns < 2)
-        status = vgg_fail(error, VGG_ERROR_FORMAT,
-                          "%s: its first line has neither a column called predicted nor one of "
-                          "scores for each of two classes or more",
-                          r->file.path);
-    return status;
+    r->columns.predicted = r->predicted != NOWHERE;
+    return find_scores(r, error);
 }
 
 /* ---- the others ---- */
 
-/* Whether there is nothing but the name and the class of the picture. */
-static bool is_unread(const csv_reading *r) {
-    bool empty = r->predicted == NOWHERE || *r->csv.fields[r->predicted] == '\0';
-    for (size_t c = 0; empty && c < r->file.columns; c++) {
-        empty = *r->csv.fields[r->scores[c]] == '\0';
-    }
-    return empty;
+/* Room for what the fields of one more line are. */
+static vgg_status grow_fields(csv_reading *r, vgg_error *error) {
+    vgg_score_columns *columns = &r->columns;
+    size_t wanted = vgg_size_max(2 * columns->capacity, 64), bytes = SIZE_MAX;
+    if (r->file.count <= columns->capacity)
+        return VGG_OK;
+    unsigned char *larger = NULL;
+    if (vgg_size_mul(wanted, r->file.columns, &bytes))
+        larger = vgg_realloc(columns->fields, bytes);
+    if (larger == NULL)
+        return vgg_fail_memory(error, "the scores of pictures", bytes);
+    columns->fields = larger;
+    columns->capacity = wanted;
+    return VGG_OK;
 }
 
-static vgg_status read_row(csv_reading *r, float *row, vgg_error *error) {
+/* Which of the fields are numbers, and those. */
+static void read_row(csv_reading *r, float *row, unsigned char *fields) {
     for (size_t c = 0; c < r->file.columns; c++) {
         const char *text = r->csv.fields[r->scores[c]];
         char *end;
         row[c] = strtof(text, &end);
-        if (end == text || end[strspn(end, " ")] != '\0')
-            return vgg_fail(error, VGG_ERROR_FORMAT,
-                            "%s: line %zu has \"%.40s\" as the score of \"%.80s\", expected a "
-                            "number",
-                            r->file.path, r->csv.line, text, r->file.classes[c]);
+        bool number = end != text && end[strspn(end, " ")] == '\0';
+        fields[c] = text[0] == '\0' ? VGG_FIELD_EMPTY : number ? VGG_FIELD_NUMBER : VGG_FIELD_TEXT;
+        if (fields[c] == VGG_FIELD_TEXT && r->columns.texts[c] == NULL)
+            r->columns.texts[c] = text;
     }
-    return VGG_OK;
 }
 
 static vgg_status read_line(csv_reading *r, vgg_error *error) {
@@ -163,17 +122,16 @@ static vgg_status read_line(csv_reading *r, vgg_error *error) {
     const vgg_score_line line = {.name = r->name == NOWHERE ? NULL : fields[r->name],
                                  .truth = fields[r->truth],
                                  .predicted = r->predicted == NOWHERE ? "" : fields[r->predicted],
-                                 .line = r->csv.line,
-                                 .unread = is_unread(r)};
+                                 .line = r->csv.line};
     if (*line.truth == '\0')
         return vgg_csv_fail(&r->csv, "does not say the class", error);
     vgg_status status = vgg_score_file_add(&r->file, &line, error);
+    if (status == VGG_OK && r->file.columns > 0)
+        status = grow_fields(r, error);
     if (status != VGG_OK || r->file.columns == 0)
         return status;
-    float *row = r->file.rows + (r->file.count - 1) * r->file.columns;
-    if (!line.unread)
-        return read_row(r, row, error);
-    memset(row, 0, r->file.columns * sizeof *row);
+    size_t at = (r->file.count - 1) * r->file.columns;
+    read_row(r, r->file.rows + at, r->columns.fields + at);
     return VGG_OK;
 }
 
@@ -184,7 +142,8 @@ static vgg_status read_lines(csv_reading *r, vgg_error *error) {
         if (status == VGG_OK && more)
             status = read_line(r, error);
     }
-    return status;
+    r->columns.file = &r->file;
+    return status == VGG_OK ? vgg_score_columns_choose(&r->columns, error) : status;
 }
 
 vgg_status vgg_scores_read_csv(const char *path, const vgg_scores_read_options *options,
@@ -203,6 +162,8 @@ vgg_status vgg_scores_read_csv(const char *path, const vgg_scores_read_options *
         status = vgg_score_file_take(&r.file, options, scores, error);
     vgg_csv_close(&r.csv);
     vgg_score_file_free(&r.file);
+    vgg_free(r.columns.fields);
+    vgg_free(r.columns.texts);
     vgg_free(r.scores);
     vgg_free(text);
     return status;

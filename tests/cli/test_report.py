@@ -349,3 +349,22 @@ def test_charts_are_read_with_the_pointer(browser, pages):
     loss = [line for line in lines if line["type"] == "epoch"][1]["validation_loss"]
     shown = float(re.search(r": ([\d.]+)", browser.find_element(By.CLASS_NAME, "readout").text)[1])
     assert abs(shown - loss) < 0.01
+
+
+def test_links_lead_to_what_is_there(pictograms, tmp_path):
+    """Several runs have no filters, a run without validation has no matrix."""
+    run, bare = tmp_path / "run", tmp_path / "bare"
+    for folder, split in ((run, []), (bare, ["--validation-split", 0])):
+        vgg("train", pictograms if folder == run else pictograms / "train", "-o", folder, *TINY, "--recipe", "none",
+            "--epochs", 1, *split)
+    vgg("eval", "--model", run, pictograms, "--report", tmp_path / "eval.html")
+    vgg("report", run, bare, "-o", tmp_path / "both.html")
+    ends = {run / "report.html": ["confusion", "pictures", "classes", "filters", "configuration"],
+            bare / "report.html": ["filters", "configuration"],
+            tmp_path / "eval.html": ["confusion", "pictures", "classes", "filters", "configuration"],
+            tmp_path / "both.html": ["configuration"]}
+    for page, expected in ends.items():
+        text = page.read_text()
+        links = re.findall(r'href="#([^"]*)"', text)
+        assert [link for link in links if link not in ("curves", "main")] == expected, page
+        assert all(f'id="{link}"' in text for link in links)

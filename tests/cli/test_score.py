@@ -259,8 +259,17 @@ def test_compare_of_other_classes(tmp_path):
     (tmp_path / "a.csv").write_text("name,truth,predicted\nx,cat,cat\n")
     (tmp_path / "b.csv").write_text("name,truth,predicted\nx,cat,dog\n")
     (tmp_path / "c.csv").write_text("name,truth,predicted\ny,cat,cat\n")
+    (tmp_path / "d.csv").write_text("name,truth,cat,dog\nx,cat,0.5,0.5\n")
     assert "the first has 1 classes, the second 2" in complaint(
-        "score", tmp_path / "a.csv", tmp_path / "b.csv")
+        "score", tmp_path / "a.csv", tmp_path / "d.csv")
+    # Predictions alone name the classes that they happen to name.
+    found = json.loads(vgg("score", tmp_path / "a.csv", tmp_path / "b.csv", "--format", "json").out)
+    assert (found["first_right"], found["second_right"], found["disagree"]) == (1, 0, 1)
+    (tmp_path / "e.csv").write_text("name,truth,predicted\nx,8,8\ny,1,0\n")
+    (tmp_path / "f.csv").write_text("name,truth,predicted\nx,8,9\ny,1,1\n")
+    for pair, right in (("ef", (1, 1)), ("fe", (1, 1)), ("ee", (0, 0))):
+        found = json.loads(vgg("score", tmp_path / f"{pair[0]}.csv", tmp_path / f"{pair[1]}.csv", "--format", "json").out)
+        assert (found["first_right"], found["second_right"]) == right and found["images"] == 2
     assert "no picture has scores in both" in complaint(
         "score", tmp_path / "a.csv", tmp_path / "c.csv")
 
@@ -308,8 +317,87 @@ def test_the_index_of_a_table_is_no_class(tmp_path):
     assert found["top1"] == 1 and len(found["confusion"]) == 2
 
 
+# What other columns may be. PLAIN: three pictures, the second of which is wrong.
+FOREIGN = {
+    # Extra numbers beside probabilities, whatever they are called.
+    "truth,cat,dog,fold\ncat,0.9,0.1,3\ndog,0.7,0.3,4\ndog,0.2,0.8,5\n": 2,
+    "truth,cat,dog,age\ncat,0.9,0.1,3\ndog,0.7,0.3,4\ndog,0.2,0.8,5\n": 2,
+    "truth,cat,dog,camera\ncat,9,1,a\ndog,7,3,b\ndog,2,8,b\n": 2,
+    "truth,p_cat,p_dog,age\ncat,0.9,0.1,3\ndog,0.7,0.3,4\ndog,0.2,0.8,5\n": 2,
+    "truth,logit:cat,logit:dog,age\ncat,9,1,3\ndog,7,3,4\ndog,2,8,5\n": 2,
+    # A class that no picture is of.
+    "truth,cat,dog,owl\ncat,0.8,0.1,0.1\ndog,0.6,0.3,0.1\ndog,0.1,0.8,0.1\n": 3,
+    "truth,0,1,2\n0,8,1,1\n1,6,3,1\n1,1,8,1\n": 3,
+    # Names of classes that begin as a prefix does.
+    "truth,p_value,p_test,cat\np_value,8,1,1\np_test,6,3,1\np_test,1,8,0\ncat,0,1,8\n": 3,
+    # Scores beside predictions.
+    "truth,predicted,cat,dog\ncat,cat,0.9,0.1\ndog,cat,0.7,0.3\ndog,dog,0.2,0.8\n": 2,
+    "truth,predicted,cat,dog\ncat,cat,9,1\ndog,cat,7,3\ndog,dog,2,8\n": 2,
+    # Columns called by names, pictures by numbers.
+    "truth,cat,dog\n0,9,1\n1,7,3\n1,2,8\n": 2,
+    "truth,predicted,cat,dog\n0,0,0.9,0.1\n1,0,0.7,0.3\n1,1,0.2,0.8\n": 2,
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_columns_of_others(text, tmp_path):
+    (tmp_path / "scores.csv").write_text(text)
+    found = json.loads(vgg("score", tmp_path / "scores.csv", "--format", "json").out)
+    right = [line.split(",") for line in text.splitlines()[1:]]
+    assert len(found["confusion"]) == FOREIGN[text] and found["images"] == len(right)
+    assert found["top1"] == pytest.approx(2 / 3 if len(right) == 3 else 3 / 4)
+    assert found["confidence"] is not None and found["calibration_error"] is not None
+
+
+@pytest.mark.parametrize("text,column", [
+    ("truth,cat,dog,age\ncat,9,1,3\ndog,7,3,4\n", "age"),  # logits, of which any number is one
+    ("truth,cat,dog,owl\ncat,9,1,3\ndog,7,3,4\n", "owl"),
+    ("truth,p_cat,p_dog,bird\ncat,0.9,0.05,0.05\ndog,0.1,0.7,0.2\n", "bird"),
+    ("truth,score_cat,score_dog,bird\ncat,9,1,3\ndog,7,3,4\n", "bird"),
+    ("truth,predicted,cat,age\ncat,cat,0.9,3\ndog,cat,0.7,4\n", "cat"),
+    ("truth,cat,dog,age\n0,9,1,3\n1,7,3,4\n", "age"),
+])
+def test_columns_that_are_asked_about(text, column, tmp_path):
+    (tmp_path / "scores.csv").write_text(text)
+    line = complaint("score", tmp_path / "scores.csv")
+    assert f'its column "{column}" may have scores of a class or not' in line and "probability:NAME" in line
+
+
+def test_numbers_beside_predictions_alone(tmp_path):
+    (tmp_path / "scores.csv").write_text("name,truth,predicted,age,fold\na,cat,cat,3,1\nb,dog,cat,4,2\n")
+    found = json.loads(vgg("score", tmp_path / "scores.csv", "--format", "json").out)
+    assert found["top1"] == 0.5 and found["confidence"] is None and len(found["confusion"]) == 2
+
+
 def test_files_of_others_are_left_alone(model, pictograms, tmp_path):
     notes = tmp_path / "o.csv.part"
     notes.write_text("my notes")
     line = complaint("eval", "--model", model, pictograms, "--predictions", tmp_path / "o.csv")
     assert "o.csv.part: is not of vgg eval" in line and notes.read_text() == "my notes"
+
+
+HEAD = b"vgg eval, pictures that are done, %d\n"
+
+
+def test_what_was_begun_with_other_classes(model, pictograms, tmp_path):
+    """Of the same number and in the same order, but called otherwise."""
+    out, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
+    whole = ("--model", model, pictograms, "--predictions", out, "--resume")
+    names = sorted(path.name for path in (pictograms / "train").iterdir())
+    head = HEAD % 2 + len(names).to_bytes(8, "little")
+    part.write_bytes(head + b"\0".join(name.encode() for name in ["other", *names[1:]]) + b"\0")
+    line = complaint("eval", *whole)
+    assert f"{part}: --resume: what is done is of a model with other classes" in line and not out.exists()
+    # What another version began, and what was cut off in its head, has nothing that is done.
+    for begun in (HEAD % 1 + len(names).to_bytes(8, "little") + b"\0" * 30, head + names[0][:2].encode(), head[:-3]):
+        part.write_bytes(begun)
+        vgg("eval", *whole)
+        assert out.exists() and not part.exists()
+        out.unlink()
+
+
+def test_a_page_that_cannot_be_is_said_before(model, pictograms, tmp_path):
+    for page, why in ((tmp_path, "Is a directory"), (tmp_path / "none" / "x.html", "No such file or directory"),
+                      (model / "x.html", "Not a directory")):
+        line = complaint("eval", "--model", model, pictograms, "--predictions", tmp_path / "out.csv", "--report", page)
+        assert line == f"vgg eval: {page}: cannot write: {why}" and not os.listdir(tmp_path)
