@@ -179,15 +179,6 @@ static void predict_alone(predict_state *state, const char *path) {
     finish(state, path, state->best, found, status == VGG_OK ? NULL : &error);
 }
 
-static void complain_about(const vgg_cli_predict_walk *walk) {
-    if (walk->kind == VGG_CLI_FOUND_DANGLING)
-        vgg_cli_complain("predict", "%s: is a link that leads nowhere", walk->unreadable);
-    else
-        vgg_cli_complain("predict", "%s: cannot read%s: %s", walk->unreadable,
-                         walk->kind == VGG_CLI_FOUND_FOLDER ? " the folder" : "",
-                         strerror(walk->why));
-}
-
 /* What lies between two runs of pictures: all before it have been written by now. */
 static void pass_pause(predict_state *state) {
     const vgg_cli_predict_walk *walk = &state->walk;
@@ -196,11 +187,7 @@ static void pass_pause(predict_state *state) {
         return;
     }
     state->failed++;
-    if (walk->unreadable != NULL)
-        complain_about(walk);
-    else
-        vgg_cli_complain("predict", "%s: has no pictures, expected .jpg, .png, .webp or .pnm files",
-                         walk->empty);
+    vgg_cli_predict_walk_complain(walk, "predict");
 }
 
 /* Runs of pictures in batches, and what lies between them. */

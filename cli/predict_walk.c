@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/message.h"
 #include "vgg/image.h"
 
 /* The next picture of the folder; NULL when something else comes first, or the folder ends. */
@@ -74,6 +75,18 @@ const char *vgg_cli_predict_walk_next(vgg_cli_predict_walk *walk) {
             return path;
     }
     return NULL;
+}
+
+void vgg_cli_predict_walk_complain(const vgg_cli_predict_walk *walk, const char *command) {
+    if (walk->unreadable == NULL)
+        vgg_cli_complain(command, "%s: has no pictures, expected .jpg, .png, .webp or .pnm files",
+                         walk->empty);
+    else if (walk->kind == VGG_CLI_FOUND_DANGLING)
+        vgg_cli_complain(command, "%s: is a link that leads nowhere", walk->unreadable);
+    else
+        vgg_cli_complain(command, "%s: cannot read%s: %s", walk->unreadable,
+                         walk->kind == VGG_CLI_FOUND_FOLDER ? " the folder" : "",
+                         strerror(walk->why));
 }
 
 void vgg_cli_predict_walk_end(vgg_cli_predict_walk *walk) {

@@ -1,4 +1,4 @@
-/* The pictures that the operands of vgg predict stand for, one after another. */
+/* The pictures that the operands of vgg predict and vgg features stand for, one after another. */
 #ifndef VGG_CLI_PREDICT_WALK_H
 #define VGG_CLI_PREDICT_WALK_H
 
@@ -34,6 +34,9 @@ const char *vgg_cli_predict_walk_next(vgg_cli_predict_walk *walk);
 
 /* Whether there is something left, be it a picture or something else. */
 bool vgg_cli_predict_walk_paused(const vgg_cli_predict_walk *walk);
+
+/* Says what is unreadable or empty. */
+void vgg_cli_predict_walk_complain(const vgg_cli_predict_walk *walk, const char *command);
 
 void vgg_cli_predict_walk_end(vgg_cli_predict_walk *walk);
 

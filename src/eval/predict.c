@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "eval/many.h"
 #include "eval/predictor.h"
 #include "vgg/loss.h"
 
@@ -28,7 +29,7 @@ static vgg_status count_memory(const vgg_predictor *predictor, size_t batch, siz
     size_t row, rows;
     if (status == VGG_OK &&
         (!vgg_size_add(predictor->input, predictor->classes, &row) ||
-         !vgg_size_mul(row, VGG_PREDICT_WINDOW * sizeof(float), &row) ||
+         !vgg_size_mul(row, VGG_MANY_WINDOW * sizeof(float), &row) ||
          !vgg_size_mul(row, batch, &rows) || !vgg_size_add(*bytes, rows, bytes)))
         status = vgg_fail_memory(error, "a predictor", SIZE_MAX);
     return status;

@@ -7,9 +7,6 @@
 #include "vgg/plan.h"
 #include "vgg/predict.h"
 
-/* Batches of vgg_predict_many that lie in memory: one is computed while the others are read. */
-#define VGG_PREDICT_WINDOW 2
-
 struct vgg_predictor {
     const vgg_model *model;
     vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */

@@ -25,8 +25,7 @@ vgg_status vgg_protocol_check(vgg_protocol protocol, vgg_error *error) {
                     PROTOCOLS - 1);
 }
 
-/* Rows of `width` floats the other way round; `to` may be `from`. */
-static void mirror(const float *from, float *to, size_t rows, size_t width) {
+void vgg_protocol_mirror(const float *from, float *to, size_t rows, size_t width) {
     for (size_t row = 0; row < rows; row++) {
         const float *left = from + row * width;
         float *out = to + row * width;
@@ -92,7 +91,7 @@ vgg_status vgg_protocol_forward(vgg_plan *plan, vgg_protocol protocol,
     vgg_status status = forward(plan, room, inputs, count, logits, error);
     if (status != VGG_OK || protocol == VGG_PROTOCOL_CENTER)
         return status;
-    mirror(inputs, room->mirrored, count * room->input / room->width, room->width);
+    vgg_protocol_mirror(inputs, room->mirrored, count * room->input / room->width, room->width);
     status = forward(plan, room, room->mirrored, count, room->logits, error);
     for (size_t n = 0; status == VGG_OK && n < count; n++) {
         float *row = logits + n * room->classes;

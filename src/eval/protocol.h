@@ -8,6 +8,9 @@
 /* VGG_ERROR_ARGUMENT for a protocol that there is not. */
 vgg_status vgg_protocol_check(vgg_protocol protocol, vgg_error *error);
 
+/* Rows of `width` floats the other way round; `to` may be `from`. */
+void vgg_protocol_mirror(const float *from, float *to, size_t rows, size_t width);
+
 /* What the second view of a batch needs. */
 typedef struct vgg_protocol_room {
     size_t input, width, classes; /* floats of an input, and of a row of it */

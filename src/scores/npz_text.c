@@ -9,37 +9,12 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#define ESCAPED 0xdc00u /* and the byte */
-
-/* Bytes of the UTF-8 sequence that begins there, and its code point; 0 when it is none. */
-static size_t sequence(const unsigned char *bytes, uint32_t *point) {
-    size_t length = bytes[0] < 0x80 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
-    char copy[5] = "";
-    *point = length == 1 ? bytes[0] : bytes[0] & (0xffu >> (length + 1));
-    for (size_t i = 0; i < length; i++) {
-        copy[i] = (char)bytes[i];
-        if (i > 0)
-            *point = *point << 6 | (bytes[i] & 0x3fu);
-        if (bytes[i] == 0)
-            return 0;
-    }
-    return vgg_utf8_valid(copy) ? length : 0;
-}
-
-uint32_t vgg_npz_point(const char **text) {
-    const unsigned char *bytes = (const unsigned char *)*text;
-    uint32_t point;
-    size_t length = sequence(bytes, &point);
-    *text += length > 0 ? length : 1;
-    return length > 0 ? point : ESCAPED + bytes[0];
-}
-
 /* The other way. A zero within is passed over. */
 static void add_point(vgg_text *text, uint32_t point) {
     unsigned char b[4];
     size_t length = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    if (point > ESCAPED + 0x7f && point <= ESCAPED + 0xff) {
-        b[0] = (unsigned char)(point - ESCAPED);
+    if (point > VGG_NPY_ESCAPED + 0x7f && point <= VGG_NPY_ESCAPED + 0xff) {
+        b[0] = (unsigned char)(point - VGG_NPY_ESCAPED);
         length = 1;
     } else if (length == 1) {
         b[0] = (unsigned char)point;

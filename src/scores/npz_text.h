@@ -1,14 +1,11 @@
-/* Texts in NumPy's arrays: code points of four bytes each, or bytes. Bytes that are no UTF-8 stand
- * as the surrogates that Python's "surrogateescape" makes of them, so that names of files come back
- * as they were. */
+/* Texts in NumPy's arrays: code points of four bytes each, as vgg_npy_point gives them, or bytes.
+ */
 #ifndef VGG_SCORES_NPZ_TEXT_H
 #define VGG_SCORES_NPZ_TEXT_H
 
 #include "base/text.h"
+#include "formats/containers/npy_head.h"
 #include "formats/numpy/numpy.h"
-
-/* The next code point of a text that has not ended; *text is behind it then. */
-uint32_t vgg_npz_point(const char **text);
 
 /* Texts one after another, each with a zero behind it. Start with {0}. */
 typedef struct vgg_npz_texts {

@@ -4,12 +4,12 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/containers/npy_head.h"
 #include "formats/containers/zip_writer.h"
 #include "scores/file.h"
 #include "scores/npz_text.h"
 
 #define ARRAYS 8
-#define HEADER 128 /* bytes of an array before its values */
 
 typedef struct npz_writing {
     const vgg_scores *scores;
@@ -22,30 +22,24 @@ typedef struct npz_writing {
  * when memory ran out. */
 static unsigned char *add_array(npz_writing *w, const char *name, const char *type, size_t rows,
                                 size_t columns, size_t bytes) {
-    unsigned char *block = bytes <= SIZE_MAX - HEADER ? vgg_malloc(HEADER + bytes) : NULL;
+    unsigned char *block =
+        bytes <= SIZE_MAX - VGG_NPY_HEAD ? vgg_malloc(VGG_NPY_HEAD + bytes) : NULL;
     if (block == NULL)
         return NULL;
     vgg_zip_record *record = &w->records[w->count];
     w->blocks[w->count++] = block;
-    char text[HEADER + 1], shape[64];
-    snprintf(shape, sizeof shape, columns > 0 ? "(%zu, %zu)" : "(%zu,)", rows, columns);
-    int length =
-        snprintf(text, sizeof text,
-                 "\x93NUMPY\x01%c%c%c{'descr': '%s', 'fortran_order': False, 'shape': %s, }", 0,
-                 HEADER - 10, 0, type, shape);
-    memset(block, ' ', HEADER);
-    memcpy(block, text, (size_t)length);
-    block[HEADER - 1] = '\n';
+    const size_t shape[] = {rows, columns};
+    vgg_npy_head_write(block, type, shape, columns > 0 ? 2 : 1);
     snprintf(record->name, sizeof record->name, "%s.npy", name);
     record->bytes = block;
-    record->size = HEADER + bytes;
-    return block + HEADER;
+    record->size = VGG_NPY_HEAD + bytes;
+    return block + VGG_NPY_HEAD;
 }
 
 static size_t points_of(const char *text) {
     size_t count = 0;
     while (*text != '\0') {
-        vgg_npz_point(&text);
+        vgg_npy_point(&text);
         count++;
     }
     return count;
@@ -69,7 +63,7 @@ static bool add_texts(npz_writing *w, const char *name, text_of *text, size_t co
     for (size_t i = 0; i < count; i++) {
         const char *from = text(w, i);
         for (size_t p = 0; *from != '\0'; p++) {
-            uint32_t point = vgg_npz_point(&from);
+            uint32_t point = vgg_npy_point(&from);
             memcpy(to + 4 * (i * most + p), &point, sizeof point);
         }
     }

@@ -19,6 +19,7 @@ BELOW = {
     "scores": {"formats", "nn", "kernels", "base"},
     "train": {"nn", "kernels", "base"},
     "eval": {"nn", "kernels", "base"},
+    "features": {"formats", "nn", "kernels", "base"},
 }
 # The public headers that a room may see: its own, and those of the rooms below. Siblings meet here.
 NETWORK = {"status.h", "network.h", "plan.h", "loss.h"}
@@ -35,7 +36,8 @@ PUBLIC = {
     "model": MODEL,
     "scores": {"status.h", "loss.h", "scores.h"},
     "train": USE | {"run.h", "train.h"},
-    "eval": USE,
+    "eval": USE | {"features.h"},
+    "features": USE | {"features.h"},
 }
 # A container sees what its bytes lie in and nothing else of the formats.
 CONTAINERS_SEE = {"storage.h", "containers"}

@@ -3,6 +3,7 @@
 #include "edge.h"
 #include "nets.h"
 #include "pictures.h"
+#include "vgg/features.h"
 #include "vgg/inspect.h"
 #include "vgg/predict.h"
 #include "vgg/scores.h"
@@ -43,6 +44,17 @@ INIT(optimiser_options)
 INIT(augment)
 INIT(preprocess_changes)
 INIT(threads_options)
+
+INIT(feature_file_options)
+
+static const vgg_tap first_tap = {0};
+
+static void init_extractor_options(void *options, size_t size) {
+    vgg_extractor_options *o = options;
+    vgg_extractor_options_init(o, size);
+    o->taps = &first_tap;
+    o->tap_count = 1;
+}
 
 static void init_preprocess(void *options, size_t size) {
     vgg_preprocess *p = options;
@@ -95,6 +107,29 @@ static vgg_status use_picture(const void *options, vgg_error *error) {
     if (status == VGG_OK)
         status = vgg_predict_many(predictor, next_picture, 1, take_prediction, &only, error);
     vgg_predictor_free(predictor);
+    return status;
+}
+
+static vgg_status use_extractor(const void *options, vgg_error *error) {
+    vgg_extractor *extractor = NULL;
+    vgg_status status = vgg_extractor_create(model, options, &extractor, error);
+    vgg_extractor_free(extractor);
+    return status;
+}
+
+static vgg_status use_feature_file(const void *options, vgg_error *error) {
+    vgg_extractor_options extracting;
+    init_extractor_options(&extracting, sizeof extracting);
+    vgg_extractor *extractor = NULL;
+    vgg_feature_file *file = NULL;
+    const char *const layers[] = {"first"};
+    vgg_feature_file_options *given = (vgg_feature_file_options *)(uintptr_t)options;
+    given->layers = layers;
+    vgg_status status = vgg_extractor_create(model, &extracting, &extractor, error);
+    if (status == VGG_OK)
+        status = vgg_feature_file_open(in_folder("a.npy"), extractor, given, &file, error);
+    vgg_feature_file_free(file);
+    vgg_extractor_free(extractor);
     return status;
 }
 
@@ -336,6 +371,8 @@ static const options_case options_cases[] = {
     ROW(decode_options, sizeof(size_t), use_decode),
     ROW(loader_options, sizeof(size_t), use_loader),
     ROW(predictor_options, sizeof(size_t), use_predictor),
+    ROW(extractor_options, offsetof(vgg_extractor_options, pool), use_extractor),
+    ROW(feature_file_options, offsetof(vgg_feature_file_options, facts), use_feature_file),
     ROW(eval_options, sizeof(size_t), use_evaluate),
     ROW(scores_options, sizeof(size_t), use_scores),
     ROW(scores_read_options, sizeof(size_t), use_scores_read),

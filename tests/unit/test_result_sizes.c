@@ -3,6 +3,7 @@
 #include "edge.h"
 #include "nets.h"
 #include "pictures.h"
+#include "vgg/features.h"
 #include "vgg/inspect.h"
 #include "vgg/predict.h"
 #include "vgg/scores.h"
@@ -279,6 +280,27 @@ static void check_predict_result(void) {
     vgg_predictor_free(predictor);
 }
 
+static bool check_extraction(void *user, const vgg_extract_result *result) {
+    (void)user;
+    return result->struct_size == sizeof *result;
+}
+
+static void check_extract_result(void) {
+    const vgg_tap first = {0};
+    vgg_extractor *extractor = NULL;
+    vgg_extractor_options options;
+    vgg_picture picture;
+    vgg_error error;
+    vgg_picture_init(&picture, sizeof picture);
+    vgg_extractor_options_init(&options, sizeof options);
+    options.taps = &first;
+    options.tap_count = 1;
+    assert_ok(vgg_extractor_create(model, &options, &extractor, &error), error);
+    assert_ok(vgg_extract_many(extractor, next_picture, check_extraction, &picture, &error), error);
+    assert_non_null(picture.path);
+    vgg_extractor_free(extractor);
+}
+
 static void the_librarys_own_have_their_size(void **state) {
     (void)state;
     vgg_error error;
@@ -301,6 +323,7 @@ static void the_librarys_own_have_their_size(void **state) {
     check_batch();
     check_rates();
     check_predict_result();
+    check_extract_result();
     size_t events = 0;
     vgg_train_options options = usual_training(NULL);
     options.epochs = 1;

@@ -1,0 +1,51 @@
+/* An extractor inside. */
+#ifndef VGG_EVAL_EXTRACTOR_H
+#define VGG_EVAL_EXTRACTOR_H
+
+#include "base/threads.h"
+#include "vgg/features.h"
+
+#define VGG_SCALES_MOST 16
+
+/* A size that pictures are looked at in. */
+typedef struct vgg_extract_scale {
+    vgg_preprocess preprocess;
+    size_t input; /* floats */
+    vgg_plan *plan;
+} vgg_extract_scale;
+
+struct vgg_extractor {
+    const vgg_model *model;
+    vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
+    vgg_extractor_options options;      /* its taps are a copy */
+    vgg_tap *taps;
+    vgg_extract_scale scales[VGG_SCALES_MOST];
+    size_t scale_count;
+    size_t batch, memory;
+    size_t input; /* floats of a picture, at all scales */
+
+    vgg_tap_info *infos; /* of the features of each tap */
+    float **raw;         /* per tap: what a plan gives for a batch at the largest scale */
+    float **values;      /* per tap: the features of a batch; the same where they need no more */
+    const float **rows;  /* per tap: those of the picture that is handed out */
+    float *view;         /* of one view of one layer of a batch, where there are several views */
+    float *staged;       /* inputs of a batch at one scale, mirrored when they are */
+    float *inputs;       /* of `capacity` pictures */
+    size_t capacity;
+};
+
+/* Views whose features are averaged. */
+size_t vgg_extractor_views(const vgg_extractor *extractor);
+
+/* Makes the floats of a picture, at all scales. */
+vgg_status vgg_extractor_prepare(const vgg_extractor *extractor, const vgg_image *image,
+                                 float *input, vgg_error *error);
+
+/* Room for the inputs of so many pictures; what was there is lost. */
+vgg_status vgg_extractor_reserve(vgg_extractor *extractor, size_t pictures, vgg_error *error);
+
+/* From inputs to `values`. */
+vgg_status vgg_extractor_compute(vgg_extractor *extractor, float *inputs, size_t count,
+                                 vgg_error *error);
+
+#endif

@@ -1,0 +1,101 @@
+/* Features as NumPy's arrays in an archive. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "features/file.h"
+#include "formats/containers/zip_writer.h"
+
+static size_t points_of(const char *text) {
+    size_t count = 0;
+    while (*text != '\0') {
+        vgg_npy_point(&text);
+        count++;
+    }
+    return count;
+}
+
+/* The names as an array of texts of the same length, in a file beside OUT: there may be more than
+ * fit into memory. */
+static vgg_status fill_names(vgg_feature_file *file, const vgg_feature_part *part, size_t *size,
+                             vgg_error *error) {
+    size_t most = 1;
+    vgg_status status = vgg_feature_list_begin(file, error);
+    while (status == VGG_OK && vgg_feature_next_name(file)) {
+        most = vgg_size_max(most, points_of(file->name));
+    }
+    unsigned char head[VGG_NPY_HEAD];
+    char type[24];
+    snprintf(type, sizeof type, "<U%zu", most);
+    vgg_npy_head_write(head, type, &file->rows, 1);
+    uint32_t *points = vgg_calloc(most, sizeof *points);
+    if (points == NULL)
+        return vgg_fail_memory(error, "the name of a picture", most * sizeof *points);
+    bool fine = fwrite(head, sizeof head, 1, part->stream) == 1;
+    if (status == VGG_OK)
+        status = vgg_feature_list_begin(file, error);
+    while (status == VGG_OK && fine && vgg_feature_next_name(file)) {
+        const char *at = file->name;
+        memset(points, 0, most * sizeof *points);
+        for (size_t p = 0; *at != '\0'; p++) {
+            points[p] = vgg_npy_point(&at);
+        }
+        fine = fwrite(points, sizeof *points, most, part->stream) == most;
+    }
+    vgg_free(points);
+    fine = fflush(part->stream) == 0 && fine;
+    if (status == VGG_OK && !fine)
+        status = vgg_file_fail(error, part->path, "write");
+    *size = VGG_NPY_HEAD + file->rows * most * sizeof *points;
+    return status;
+}
+
+static vgg_status map_names(vgg_feature_file *file, vgg_feature_map *map, vgg_error *error) {
+    vgg_text path = {0};
+    vgg_text_add(&path, "%s-names", file->list.path);
+    vgg_feature_part part = {.path = vgg_text_take(&path)};
+    if (part.path == NULL)
+        return vgg_fail_memory(error, "the name of a file", strlen(file->list.path));
+    size_t size = 0;
+    vgg_status status = VGG_OK;
+    part.stream = fopen(part.path, "w+be");
+    if (part.stream == NULL)
+        status = vgg_file_fail(error, part.path, "create");
+    if (status == VGG_OK)
+        status = fill_names(file, &part, &size, error);
+    if (status == VGG_OK)
+        status = vgg_feature_map_part(&part, size, map, error);
+    if (part.stream != NULL) {
+        fclose(part.stream);
+        unlink(part.path); /* the map keeps it */
+    }
+    vgg_free(part.path);
+    return status;
+}
+
+vgg_status vgg_feature_write_npz(vgg_feature_file *file, vgg_sink *sink, vgg_error *error) {
+    vgg_zip_record *records = vgg_calloc(file->layers + 1, sizeof *records);
+    vgg_feature_map *maps = vgg_calloc(file->layers + 1, sizeof *maps);
+    vgg_status status = VGG_OK;
+    if (records == NULL || maps == NULL)
+        status = vgg_fail_memory(error, "a list of arrays", file->layers * sizeof *records);
+    for (size_t t = 0; status == VGG_OK && t <= file->layers; t++) {
+        status = t < file->layers ? vgg_feature_map_layer(file, t, &maps[t], error)
+                                  : map_names(file, &maps[t], error);
+        snprintf(records[t].name, sizeof records[t].name, "%s.npy",
+                 t < file->layers ? file->names[t] : "names");
+        records[t].bytes = maps[t].bytes;
+        records[t].size = maps[t].size;
+    }
+    if (status == VGG_OK)
+        status = vgg_zip_write(sink, records, file->layers + 1, error);
+    for (size_t t = 0; maps != NULL && t <= file->layers; t++) {
+        vgg_feature_unmap(&maps[t]);
+    }
+    vgg_free(maps);
+    vgg_free(records);
+    return status;
+}
