@@ -1,12 +1,12 @@
-# cmake -D OUT=web.c -D FILES=a.css,b.js -D NAMES=style,script -P embed.cmake writes the files as arrays of
-# characters, vgg_cli_web_<name> of vgg_cli_web_<name>_size.
+# cmake -D OUT=web.c -D HEADER=cli/report/web.h -D PREFIX=vgg_cli_web -D FILES=a.css,b.js -D NAMES=style,script
+# -P embed.cmake writes the files as arrays of characters, <prefix>_<name> of <prefix>_<name>_size.
 string(REPLACE "," ";" FILES "${FILES}")
 string(REPLACE "," ";" NAMES "${NAMES}")
-set(TEXT "#include \"cli/report/web.h\"\n")
+set(TEXT "#include \"${HEADER}\"\n")
 foreach(file name IN ZIP_LISTS FILES NAMES)
   file(READ ${file} HEX HEX)
   string(REGEX REPLACE "(..)" "0x\\1," BYTES "${HEX}")
-  string(APPEND TEXT "const unsigned char vgg_cli_web_${name}[] = {${BYTES}0};\n"
-    "const size_t vgg_cli_web_${name}_size = sizeof vgg_cli_web_${name} - 1;\n")
+  string(APPEND TEXT "const unsigned char ${PREFIX}_${name}[] = {${BYTES}0};\n"
+    "const size_t ${PREFIX}_${name}_size = sizeof ${PREFIX}_${name} - 1;\n")
 endforeach()
 file(WRITE ${OUT} "${TEXT}")

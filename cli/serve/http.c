@@ -28,6 +28,8 @@ static enum MHD_Result send_answer(vgg_serve_request *request) {
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (request->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, request->allow);
+    if (request->json_size[0] != '\0')
+        MHD_add_response_header(response, "Inference-Header-Content-Length", request->json_size);
     if (request->retry_after > 0) {
         snprintf(retry, sizeof retry, "%u", request->retry_after);
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry);

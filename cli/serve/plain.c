@@ -15,8 +15,8 @@
 static void ask_model(vgg_serve_request *request, const char *name) {
     request->job.model = vgg_serve_models_find(&request->server->models, name, strlen(name));
     if (request->job.model == NULL)
-        vgg_serve_fail(request, MHD_HTTP_NOT_FOUND, "there is no model %.64s; /v2 lists them",
-                       name);
+        vgg_serve_fail(request, MHD_HTTP_NOT_FOUND,
+                       "there is no model %.64s; /v2/models lists them", name);
 }
 
 static void ask_top(vgg_serve_request *request, const char *value) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/serve/infer.h"
 
 #define BODY_LEAST 4096
 /* Seconds after which a client may come back that found the queue full. */
@@ -71,6 +72,7 @@ void vgg_serve_request_free(vgg_serve_request *request) {
     if (request == NULL)
         return;
     release(request);
+    vgg_serve_infer_free(request->infer);
     free(request->text);
     atomic_fetch_sub(&request->server->open, 1);
     free(request);

@@ -10,11 +10,12 @@
 #define VGG_SERVE_ID_SIZE 65
 
 typedef struct vgg_serve_request vgg_serve_request;
+struct vgg_serve_infer;
 
 /* What is served under a path. */
 typedef struct vgg_serve_route {
     const char *method;
-    const char *path; /* in which "*" is the name of a model, and "**" any one word */
+    const char *path; /* in which "*" is the name of a model, and "#" the number of its version */
     /* When the header is there: what is wrong with the request is answered, by vgg_serve_fail, and
      * whatever needs no body too. */
     void (*begin)(vgg_serve_request *request);
@@ -34,14 +35,16 @@ struct vgg_serve_request {
     size_t body_size, body_capacity;
     size_t received; /* bytes, those of a body that is not kept among them */
     bool submitted;
-    double begun; /* by vgg_serve_now */
-    bool logits;  /* in place of probabilities */
+    double begun;                  /* by vgg_serve_now */
+    bool logits;                   /* in place of probabilities */
+    struct vgg_serve_infer *infer; /* what was asked for by the protocol v2 */
     /* The answer; status 0: none yet. */
     unsigned status;
     char *text;
     size_t length;
     const char *type, *allow;
     unsigned retry_after; /* seconds; 0: not said */
+    char json_size[24];   /* of an answer with binary tensors behind it; "": there are none */
 };
 
 /* NULL when memory ran out. */

@@ -1,22 +1,93 @@
 #include "cli/serve/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "cli/serve/health.h"
+#include "cli/serve/about.h"
+#include "cli/serve/infer.h"
 #include "cli/serve/plain.h"
 
 static const vgg_serve_route routes[] = {
     {"GET", "/health", vgg_serve_health, NULL, NULL},
+    {"GET", "/openapi.json", vgg_serve_openapi, NULL, NULL},
     {"POST", "/predict", vgg_serve_plain_begin, vgg_serve_plain_prepare, vgg_serve_plain_finish},
+    {"GET", "/v2", vgg_serve_about_server, NULL, NULL},
+    {"GET", "/v2/health/live", vgg_serve_is_live, NULL, NULL},
+    {"GET", "/v2/health/ready", vgg_serve_is_ready, NULL, NULL},
+    {"GET", "/v2/models", vgg_serve_about_models, NULL, NULL},
+    {"GET", "/v2/models/*", vgg_serve_about_model, NULL, NULL},
+    {"GET", "/v2/models/*/versions/#", vgg_serve_about_model, NULL, NULL},
+    {"GET", "/v2/models/*/ready", vgg_serve_is_ready, NULL, NULL},
+    {"GET", "/v2/models/*/versions/#/ready", vgg_serve_is_ready, NULL, NULL},
+    {"POST", "/v2/models/*/infer", vgg_serve_infer_begin, vgg_serve_infer_prepare,
+     vgg_serve_infer_finish},
+    {"POST", "/v2/models/*/versions/#/infer", vgg_serve_infer_begin, vgg_serve_infer_prepare,
+     vgg_serve_infer_finish},
 };
 #define ROUTES (sizeof routes / sizeof *routes)
 
+/* Words of a path that a route leaves open. */
+typedef struct words {
+    const char *model, *version; /* NULL: it names none */
+    size_t model_length, version_length;
+} words;
+
+static bool matches(const char *pattern, const char *path, words *found) {
+    *found = (words){0};
+    while (*pattern != '\0') {
+        size_t length = strcspn(path, "/");
+        if (*pattern == '*') {
+            found->model = path;
+            found->model_length = length;
+        } else if (*pattern == '#') {
+            found->version = path;
+            found->version_length = length;
+        } else if (*pattern != *path) {
+            return false;
+        } else {
+            length = 1;
+        }
+        if (length == 0)
+            return false;
+        pattern++;
+        path += length;
+    }
+    return *path == '\0';
+}
+
+/* Finds the model that the path names; false: that was answered. */
+static bool find_model(vgg_serve_request *request, const words *found) {
+    char number[32];
+    if (found->model == NULL)
+        return true;
+    vgg_serve_model *model =
+        vgg_serve_models_find(&request->server->models, found->model, found->model_length);
+    if (model == NULL) {
+        vgg_serve_fail(request, MHD_HTTP_NOT_FOUND, "there is no model %.*s; /v2/models lists them",
+                       found->model_length < 64 ? (int)found->model_length : 64, found->model);
+        return false;
+    }
+    request->job.model = model;
+    if (found->version == NULL)
+        return true;
+    vgg_serve_version *version = vgg_serve_version_acquire(model);
+    int length = snprintf(number, sizeof number, "%zu", version->number);
+    vgg_serve_version_release(version);
+    if ((size_t)length == found->version_length &&
+        memcmp(number, found->version, found->version_length) == 0)
+        return true;
+    vgg_serve_fail(request, MHD_HTTP_NOT_FOUND, "of %s there is version %s, no other", model->name,
+                   number);
+    return false;
+}
+
 void vgg_serve_route_request(vgg_serve_request *request, const char *method) {
     const vgg_serve_route *other = NULL;
+    words found = {0};
     if (strcmp(method, "HEAD") == 0)
         method = "GET";
     for (size_t i = 0; i < ROUTES && request->route == NULL; i++) {
-        if (strcmp(routes[i].path, request->url) != 0)
+        if (!matches(routes[i].path, request->url, &found))
             continue;
         if (strcmp(routes[i].method, method) == 0)
             request->route = &routes[i];
@@ -24,7 +95,8 @@ void vgg_serve_route_request(vgg_serve_request *request, const char *method) {
             other = &routes[i];
     }
     if (request->route != NULL) {
-        request->route->begin(request);
+        if (find_model(request, &found))
+            request->route->begin(request);
         return;
     }
     if (other != NULL) {
@@ -34,5 +106,5 @@ void vgg_serve_route_request(vgg_serve_request *request, const char *method) {
         return;
     }
     vgg_serve_fail(request, MHD_HTTP_NOT_FOUND,
-                   "nothing is served at %.64s; POST a picture to /predict", request->url);
+                   "nothing is served at %.64s; /openapi.json says what is", request->url);
 }

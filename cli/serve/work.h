@@ -16,8 +16,9 @@ typedef struct vgg_serve_picture {
     vgg_serve_job *job;
     const void *bytes; /* encoded; NULL: the input is there already */
     size_t size;
-    const char *name; /* what the answer and messages call it */
-    float *input;     /* freed by the server when it was computed */
+    const char *name;  /* what the answer and messages call it */
+    char own_name[32]; /* room for that */
+    float *input;      /* freed by the server when it was computed */
     /* The result: */
     vgg_status status;
     char *message; /* unless VGG_OK; may be NULL for lack of memory */

@@ -1,0 +1,109 @@
+#include "cli/serve/about.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/serve/infer.h"
+#include "cli/serve/web.h"
+
+/* Answers with the value, which is released; NULL: memory ran out for it. */
+static void answer_json(vgg_serve_request *request, unsigned status, json_t *value) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        json_decref(value);
+    } else {
+        bool written = vgg_cli_json_write(out, value, false, 0) && fputc('\n', out) != EOF;
+        if (fclose(out) != 0 || !written) {
+            free(text);
+            text = NULL;
+        }
+    }
+    vgg_serve_answer(request, status, "application/json", text, length);
+}
+
+/* ---- health ---- */
+
+void vgg_serve_is_live(vgg_serve_request *request) {
+    answer_json(request, MHD_HTTP_OK, json_pack("{s:b}", "live", 1));
+}
+
+void vgg_serve_is_ready(vgg_serve_request *request) {
+    bool ready = !atomic_load(&request->server->draining);
+    answer_json(request, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                json_pack("{s:b}", "ready", ready));
+}
+
+void vgg_serve_health(vgg_serve_request *request) {
+    bool draining = atomic_load(&request->server->draining);
+    answer_json(request, draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK,
+                json_pack("{s:s}", "status", draining ? "stopping" : "ok"));
+}
+
+/* ---- metadata ---- */
+
+void vgg_serve_about_server(vgg_serve_request *request) {
+    answer_json(request, MHD_HTTP_OK,
+                json_pack("{s:s, s:s, s:[s, s]}", "name", "vgg", "version", vgg_version(),
+                          "extensions", "binary_tensor_data", "classification"));
+}
+
+static json_t *tensor(const char *name, const char *datatype, json_t *shape) {
+    return json_pack("{s:s, s:s, s:o}", "name", name, "datatype", datatype, "shape", shape);
+}
+
+/* Beside what the protocol asks for: the names of the classes, and how the model came to be as far
+ * as its notes say. */
+static json_t *describe(vgg_serve_model *model) {
+    vgg_serve_version *version = vgg_serve_version_acquire(model);
+    json_int_t classes = (json_int_t)version->classes;
+    const char *const *names = vgg_model_class_names(version->model);
+    const char *arch = vgg_network_describe(vgg_model_network(version->model))->arch;
+    char number[32];
+    snprintf(number, sizeof number, "%zu", version->number);
+    json_t *labels = names != NULL ? json_array() : json_null();
+    for (size_t i = 0; names != NULL && i < version->classes; i++) {
+        labels = vgg_cli_json_appended(labels, vgg_cli_json_text(names[i]));
+    }
+    json_t *inputs =
+        json_pack("[o, o]", tensor(VGG_SERVE_IMAGE, "BYTES", json_pack("[i]", -1)),
+                  tensor(VGG_SERVE_INPUT, "FP32",
+                         json_pack("[i, I, I, I]", -1, (json_int_t)version->channels,
+                                   (json_int_t)version->height, (json_int_t)version->width)));
+    json_t *outputs =
+        json_pack("[o, o, o]", tensor("probabilities", "FP32", json_pack("[i, I]", -1, classes)),
+                  tensor("logits", "FP32", json_pack("[i, I]", -1, classes)),
+                  tensor("label", "BYTES", json_pack("[i]", -1)));
+    json_t *parameters = json_pack("{s:o, s:b, s:o}", "labels", labels, "multi_label",
+                                   vgg_model_output(version->model) == VGG_OUTPUT_SIGMOID, "arch",
+                                   vgg_cli_json_text(arch));
+    json_t *object = json_pack("{s:s, s:[s], s:s, s:o, s:o, s:o}", "name", model->name, "versions",
+                               number, "platform", "vgg", "inputs", inputs, "outputs", outputs,
+                               "parameters", parameters);
+    vgg_serve_version_release(version);
+    return object;
+}
+
+void vgg_serve_about_model(vgg_serve_request *request) {
+    answer_json(request, MHD_HTTP_OK, describe(request->job.model));
+}
+
+void vgg_serve_about_models(vgg_serve_request *request) {
+    vgg_serve_models *models = &request->server->models;
+    json_t *list = json_array();
+    for (size_t i = 0; i < models->count; i++) {
+        list = vgg_cli_json_appended(list, describe(&models->entries[i]));
+    }
+    answer_json(request, MHD_HTTP_OK, list);
+}
+
+void vgg_serve_openapi(vgg_serve_request *request) {
+    char *text = malloc(vgg_serve_web_openapi_size);
+    if (text != NULL)
+        memcpy(text, vgg_serve_web_openapi, vgg_serve_web_openapi_size);
+    vgg_serve_answer(request, MHD_HTTP_OK, "application/json", text, vgg_serve_web_openapi_size);
+}

@@ -1,0 +1,10 @@
+/* The files of web/ that the server hands out, which are part of the program. */
+#ifndef VGG_SERVE_WEB_H
+#define VGG_SERVE_WEB_H
+
+#include <stddef.h>
+
+extern const unsigned char vgg_serve_web_openapi[];
+extern const size_t vgg_serve_web_openapi_size;
+
+#endif
