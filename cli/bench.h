@@ -31,7 +31,7 @@ typedef struct vgg_cli_bench_options {
     size_t freeze;        /* blocks of convolutions that --train leaves as they are */
     bool exact, train;
     double seconds;
-    const char *format;
+    const char *format, *precision;
 } vgg_cli_bench_options;
 
 /* What one batch size took. */
@@ -70,6 +70,7 @@ typedef struct vgg_cli_bench_layer {
 typedef struct vgg_cli_bench_report {
     size_t threads;
     bool train;
+    const char *precision;
     vgg_machine machine;
     size_t result_count;
     vgg_cli_bench_result results[VGG_CLI_SIZES_MOST];

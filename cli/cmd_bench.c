@@ -54,6 +54,7 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
                  "Nth max-pool, batch normalisation with its running statistics too"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_precision_option(&o->precision),
         {.type = VGG_CLI_NUMBER,
          .name = "seconds",
          .argument = "S",
@@ -72,7 +73,8 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .help = "make exactly so many runs, however long they take, instead of --seconds"},
         vgg_cli_format_option(
             &o->format,
-            "text, or json: {\"arch\", \"tier\", \"threads\", \"results\": [{\"batch\", "
+            "text, or json: {\"arch\", \"tier\", \"precision\", \"threads\", \"results\": "
+            "[{\"batch\", "
             "\"ms_median\", \"ms_p25\", \"ms_p75\", \"ms_per_image\", \"images_per_s\", "
             "\"gflops\", \"share_of_peak\", \"runs\", \"plan_mb\", \"rss_mb\", "
             "\"mapped_mb\"}], \"peak_gflops\", \"read_gbps\", \"rss_mb\", \"layers\": "
@@ -127,6 +129,7 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
                     "vgg bench --arch A --input 64 --train --freeze 4 --batch 8\n"
                     "vgg bench vgg16.safetensors --batch 1,8 --threads 1\n"
                     "vgg bench vgg16.safetensors --exact --format json\n"
+                    "vgg bench --arch A --input 64 --precision bf16 --runs 20\n"
                     "vgg bench --arch 32,32,M,64,64,M/256 --input 1x28x28 --runs 100",
         .operand = "MODEL",
         .operands_most = 1,
@@ -155,7 +158,8 @@ static bool freeze(const vgg_cli_bench_options *o, vgg_network *network) {
 static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) {
     vgg_cli_progress progress = vgg_cli_progress_on(stderr);
     vgg_cli_bench_report report = {.threads = o->threads > 0 ? o->threads : vgg_threads_default(),
-                                   .train = o->train};
+                                   .train = o->train,
+                                   .precision = o->precision};
     bool done = freeze(o, opened->network) &&
                 vgg_cli_bench_machine(report.threads, &progress, &report.machine) &&
                 (opened->model != NULL || draw_weights(opened->network, &progress)) &&
@@ -171,6 +175,7 @@ static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) 
 
 int vgg_cli_bench(int argc, char **argv) {
     vgg_cli_bench_options o = {.format = vgg_cli_formats[0],
+                               .precision = vgg_cli_precisions[0],
                                .seconds = 5.0,
                                .threads = vgg_cli_default_threads(),
                                .batches = {3, {1, 8, 32}}};
@@ -182,6 +187,12 @@ int vgg_cli_bench(int argc, char **argv) {
         vgg_cli_complain("bench", "--freeze: expected --train too; without it nothing is trained");
         return VGG_CLI_USAGE;
     }
+    if (o.train && vgg_precision_named(o.precision) != VGG_PRECISION_F32) {
+        vgg_cli_complain("bench", "--precision %s: expected f32 with --train", o.precision);
+        return VGG_CLI_USAGE;
+    }
+    if (!vgg_cli_precision_check("bench", o.precision, o.exact))
+        return VGG_CLI_USAGE;
     if (operands == 1)
         o.source.path = argv[1];
     if (o.train && !o.batches_given)

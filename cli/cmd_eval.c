@@ -47,7 +47,7 @@ static bool goes_together(const vgg_cli_eval_options *o) {
         wrong = "--compare: goes with none of --predictions, --fit-temperature and --report";
     if (wrong != NULL)
         vgg_cli_complain("eval", "%s", wrong);
-    return wrong == NULL;
+    return wrong == NULL && vgg_cli_precision_check("eval", o->precision, o->exact);
 }
 
 static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operands, int *status) {
@@ -94,6 +94,7 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
         vgg_cli_threads_option(&o->threads),
         vgg_cli_workers_option(&o->workers),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_precision_option(&o->precision),
         vgg_cli_protocol_option(&o->protocol),
     };
     const vgg_cli_option report[] = {
@@ -187,6 +188,7 @@ static vgg_cli_eval_options defaults(void) {
     vgg_dataset_options_init(&data, sizeof data);
     return (vgg_cli_eval_options){.format = vgg_cli_score_formats[0],
                                   .protocol = vgg_cli_protocols[0],
+                                  .precision = vgg_cli_precisions[0],
                                   .batch = measuring.batch,
                                   .threads = vgg_cli_default_threads(),
                                   .validation_split = data.validation_split,

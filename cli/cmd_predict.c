@@ -19,7 +19,7 @@
 
 typedef struct predict_options {
     vgg_cli_model_source source;
-    const char *format, *protocol, *sort_into;
+    const char *format, *protocol, *precision, *sort_into;
     size_t top, threads;
     double minimum;
     bool logits, exact, link;
@@ -92,6 +92,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .help = "print the values before softmax, as \"logit\", in place of probabilities"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_precision_option(&o->precision),
         vgg_cli_protocol_option(&o->protocol),
     };
     const vgg_cli_group groups[] = {
@@ -258,6 +259,7 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
     vgg_predictor_options_init(&options, sizeof options);
     options.threads = o->threads;
     options.exact = o->exact;
+    options.precision = vgg_precision_named(o->precision);
     options.protocol = vgg_protocol_named(o->protocol);
     if (vgg_predictor_create(model, &options, &state.predictor, &error) != VGG_OK) {
         vgg_cli_complain("predict", "%s", error.message);
@@ -299,6 +301,7 @@ static void note_builtin(const vgg_model *model) {
 int vgg_cli_predict(int argc, char **argv) {
     predict_options o = {.format = "text",
                          .protocol = vgg_cli_protocols[0],
+                         .precision = vgg_cli_precisions[0],
                          .top = 5,
                          .threads = vgg_cli_default_threads()};
     size_t operands;
@@ -309,6 +312,8 @@ int vgg_cli_predict(int argc, char **argv) {
         vgg_cli_complain("predict", "--link: is for --sort-into DIR");
         return VGG_CLI_USAGE;
     }
+    if (!vgg_cli_precision_check("predict", o.precision, o.exact))
+        return VGG_CLI_USAGE;
     bool unnamed =
         o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]);
     if (unnamed)

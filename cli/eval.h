@@ -13,7 +13,7 @@
 typedef struct vgg_cli_eval_options {
     vgg_cli_model_source source;
     vgg_cli_texts models;
-    const char *part, *format, *protocol, *predictions, *out;
+    const char *part, *format, *protocol, *precision, *predictions, *out;
     size_t batch, threads, workers, hardest;
     double validation_split;
     bool split_given;

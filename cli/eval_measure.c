@@ -131,6 +131,7 @@ static vgg_eval_options options_of(measuring *m) {
     options.threads = m->o->threads;
     options.workers = m->o->workers;
     options.exact = m->o->exact;
+    options.precision = vgg_precision_named(m->o->precision);
     options.protocol = vgg_protocol_named(m->o->protocol);
     options.skipped = skip;
     options.progress = show_progress;

@@ -1,6 +1,7 @@
 #include "cli/shared_options.h"
 
 #include "cli/environment.h"
+#include "cli/message.h"
 #include "vgg/threads.h"
 
 const char *const vgg_cli_presets[] = {"torchvision", "caffe",    "paper", "unit", "signed",
@@ -47,6 +48,31 @@ vgg_cli_option vgg_cli_exact_option(bool *value) {
                             .value = value,
                             .help = "convolve directly, without Winograd's transforms: slower, and "
                                     "less than half of the rounding error"};
+}
+
+const char *const vgg_cli_precisions[] = {"f32", "bf16", NULL};
+
+vgg_cli_option vgg_cli_precision_option(const char **value) {
+    return (vgg_cli_option){
+        .type = VGG_CLI_CHOICE,
+        .name = "precision",
+        .argument = "NUMBERS",
+        .value = value,
+        .choices = vgg_cli_precisions,
+        .help = "f32; or bf16: the operands of most products are rounded to bfloat16 and summed in "
+                "float32, which is faster where the processor has AVX-512 BF16; not with --exact"};
+}
+
+bool vgg_cli_precision_check(const char *command, const char *name, bool exact) {
+    vgg_precision precision = vgg_precision_named(name);
+    if (exact && precision != VGG_PRECISION_F32) {
+        vgg_cli_complain(command, "--precision %s: expected f32 with --exact", name);
+        return false;
+    }
+    if (!vgg_precision_is_native(precision))
+        vgg_cli_complain(command, "note: no instructions for %s here; --precision f32 is faster",
+                         name);
+    return true;
 }
 
 const char *const vgg_cli_protocols[] = {"center", "flip", NULL};

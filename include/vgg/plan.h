@@ -32,6 +32,27 @@ typedef struct vgg_tap {
     size_t layer; /* its number: vgg_network_find_layer */
 } vgg_tap;
 
+/* In which numbers most of a network's products are made. */
+typedef enum vgg_precision {
+    VGG_PRECISION_F32 = 0,
+    /* Both operands of a 3x3 convolution's products are rounded to bfloat16, where it is done by
+     * Winograd's transforms, and the weights of linear layers that are float32; all sums, and
+     * everything else, stay in float32. The weights are rounded once, into memory of the plan: for
+     * VGG-16 365 MB. Any processor gives the same sums of the same products;
+     * vgg_precision_is_native tells whether it has instructions for them. Only without gradients
+     * and `exact`. docs/precision.md says what it costs and gives. */
+    VGG_PRECISION_BF16 = 1,
+} vgg_precision;
+
+/* "f32" or "bf16"; NULL for any other value. */
+VGG_API const char *vgg_precision_name(vgg_precision precision);
+/* The precision of that name; VGG_PRECISION_F32 when there is none. */
+VGG_API vgg_precision vgg_precision_named(const char *name);
+/* Whether this processor has instructions that multiply in this precision, and the tier in use has
+ * them: AVX-512 BF16. Without them a plan with VGG_PRECISION_BF16 takes longer than one with
+ * VGG_PRECISION_F32. */
+VGG_API bool vgg_precision_is_native(vgg_precision precision);
+
 typedef struct vgg_plan_options {
     size_t struct_size;   /* set by vgg_plan_options_init */
     size_t batch;         /* most images at once, default 1 */
@@ -78,6 +99,7 @@ typedef struct vgg_plan_options {
                  * the whole map, as without. Not with gradients or taps. VGG_ERROR_UNSUPPORTED for
                  * the layout torchvision where its average pool changes the map: where the
                  * network's own input does not give it the 7x7 that it makes. Default false */
+    vgg_precision precision; /* default VGG_PRECISION_F32 */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);
@@ -190,11 +212,13 @@ typedef struct vgg_op_info {
     size_t struct_size;        /* set by the caller */
     char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind; empty for an
                                 * op that only moves values */
-    const char *algorithm;     /* "direct", "winograd", "winograd2", "linear", "max-pool", ... */
+    const char *algorithm;     /* "direct", "winograd", "winograd2", "linear", "max-pool", ...; with
+                                * bfloat16 "winograd-bf16" and so on */
     size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
                            * subtracted */
     size_t weight_bytes;  /* read from the network's tensors */
-    /* Of the plan's whole batch: multiply-adds that the algorithm does; the plan's prediction of
+    /* Of the plan's whole batch: multiply-adds that the algorithm does, counting two of bfloat16 as
+     * one where an instruction does both; the plan's prediction of
      * its time, in multiply-adds that registers would do meanwhile (0 for ops that move memory
      * only); bytes of weights, input and output. */
     size_t products;

@@ -7,6 +7,7 @@
 
 #include "vgg/data.h"
 #include "vgg/model.h"
+#include "vgg/plan.h"
 #include "vgg/scores.h"
 #include "vgg/status.h"
 #include "vgg/threads.h"
@@ -46,6 +47,7 @@ typedef struct vgg_predictor_options {
     vgg_protocol protocol; /* default VGG_PROTOCOL_CENTER */
     size_t tuned_batch; /* as in vgg_plan_options, default 0: for `batch`. With the same number two
                          * predictors give the same bits, whatever their `batch` */
+    vgg_precision precision; /* as in vgg_plan_options, default VGG_PRECISION_F32 */
 } vgg_predictor_options;
 
 VGG_API void vgg_predictor_options_init(vgg_predictor_options *options, size_t size);
@@ -158,6 +160,7 @@ typedef struct vgg_eval_options {
                    * batch. Default 0 */
     vgg_label_scores *label_scores; /* of a model for several labels, in place of `scores`: each
                                      * picture that can be read is added. Default NULL */
+    vgg_precision precision;        /* as in vgg_plan_options, default VGG_PRECISION_F32 */
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);

@@ -178,6 +178,7 @@ static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *op
     planning.batch = options->batch;
     planning.shared_threads = threads;
     planning.exact = options->exact;
+    planning.precision = options->precision;
     planning.height = preprocess->height;
     planning.width = preprocess->width;
     return vgg_plan_create(vgg_model_network(model), &planning, plan, error);

@@ -4,10 +4,11 @@
  *
  *   cmake --build build --target measure_costs && build/tests/kernels/measure_costs TIER
  *
- * which times one thread of an idle machine on maps from 1x1 to 56x56, in batches from 1 to 128.
- * Those of inference with AVX-512 are rounder, and were measured with `vgg bench` on two threads,
- * whose table shows predicted and measured times side by side. They are fixed, not measured anew on
- * each machine, so that all machines of a tier choose alike. */
+ * which times one thread of an idle machine on maps from 1x1 to 56x56, in batches from 1 to 128
+ * (bfloat16 by `measure_costs avx512 bf16`). Those of inference with AVX-512 are rounder, and were
+ * measured with `vgg bench` on two threads, whose table shows predicted and measured times side by
+ * side; those of bfloat16 are on the same scale. They are fixed, not measured anew on each machine,
+ * so that all machines of a tier choose alike. */
 #include "kernels/conv_cost.h"
 
 const vgg_conv_costs vgg_conv_costs_avx512 = {
@@ -50,6 +51,15 @@ const vgg_conv_costs vgg_conv_costs_portable = {
     .weights_once = 385.0,
     .weights2 = {20.6, 140.0, 165.0, 140.0, 205.0},
     .weights4 = {43.5, 625.0, 610.0, 170.0, 360.0},
+};
+
+const vgg_conv_costs vgg_conv_costs_bf16 = {
+    .piece_pixels = 14,
+    .piece = 28.0,
+    .pixel = 9.5,
+    .plain = 2.0,
+    .tile2 = {9.0, 430.0, 330.0, 170.0},
+    .tile4 = {20.0, 1500.0, 1150.0, 170.0},
 };
 
 /* Fewer channels than this would fill no block. */

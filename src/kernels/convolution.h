@@ -99,6 +99,8 @@ static inline size_t vgg_winograd_points(size_t tile) {
  * nothing with others: what one core writes and another reads costs more than doing it twice. */
 typedef struct vgg_winograd_partition {
     size_t tile; /* outputs on a side of a tile: 2 or 4 */
+    bool bf16;   /* the operands of the products are bfloat16, two input channels in the place of a
+                  * float */
     bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
     size_t tile_rows, tile_columns; /* of an image */
     size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
@@ -115,8 +117,17 @@ typedef struct vgg_winograd_partition {
 /* The units depend on the number of threads, too; the results do not. */
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                  size_t threads);
+/* With operands of bfloat16. All filters are stored then: they take half of the time to read, and
+ * the products half of the time in which they could be made. */
+vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                      size_t threads);
 
-/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). Unit: as in the partition. */
+/* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). Unit: as in the partition.
+ *
+ * With bf16 the transformed input and the transformed filters are rounded to bfloat16, to nearest
+ * even, and denormals are zeros. The sum of a point's products starts at 0 and takes the input
+ * channels in pairs (0, 1), (2, 3) and so on, of each pair the odd one first; each product is added
+ * as by a fused multiply-add of float32. All else is in float32. */
 typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
@@ -125,7 +136,7 @@ typedef struct vgg_winograd_task {
     vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     bool turned;
     float *filters; /* stored: [K / 32][points][filter_point], a point of which begins with
-                     * [C][32]; written by the kernel `filters` */
+                     * [C][32], with bf16 [ceil(C / 2)][32][2]; written by the kernel `filters` */
     const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
     bool relu;
     bool pool;                /* 2x2 max-pool behind it: y is of half the height and width */

@@ -16,8 +16,20 @@
         .weights_finish = vgg_winograd##tile##_weights_finish_##name,                              \
     }
 
-/* Declares the kernels of a tier and defines its table; `of`: whose costs it has. */
-#define TIER(name, of)                                                                             \
+#define BF16_WINOGRAD(tile, name)                                                                  \
+    {                                                                                              \
+        .filters = vgg_winograd##tile##_bf16_filters_##name,                                       \
+        .forward = vgg_winograd##tile##_bf16_forward_##name,                                       \
+    }
+
+/* Declares what multiplies bfloat16 in a tier. */
+#define BF16(name)                                                                                 \
+    vgg_work vgg_winograd2_bf16_filters_##name, vgg_winograd2_bf16_forward_##name,                 \
+        vgg_winograd4_bf16_filters_##name, vgg_winograd4_bf16_forward_##name;
+
+/* Declares the kernels of a tier. */
+#define TIER(name)                                                                                 \
+    BF16(name)                                                                                     \
     vgg_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_winograd2_filters_##name,       \
         vgg_winograd2_forward_##name, vgg_winograd2_weights_##name,                                \
         vgg_winograd2_weights_finish_##name, vgg_winograd4_filters_##name,                         \
@@ -31,18 +43,25 @@
         vgg_batch_norm_##name, vgg_batch_norm_sums_##name, vgg_batch_norm_backward_##name,         \
         vgg_batch_norm_pool_##name, vgg_batch_norm_pool_sums_##name,                               \
         vgg_batch_norm_pool_backward_##name, vgg_lrn_##name, vgg_lrn_backward_##name,              \
-        vgg_relu_backward_##name, vgg_sgd_##name, vgg_machine_multiply_##name,                     \
+        vgg_relu_backward_##name, vgg_sgd_##name, vgg_bf16_##name, vgg_machine_multiply_##name,    \
         vgg_machine_read_##name;                                                                   \
-    size_t vgg_machine_operations_##name(void);                                                    \
-    static const vgg_kernels name##_kernels = {                                                    \
+    size_t vgg_machine_operations_##name(void);
+
+/* Defines the table of a tier. of: whose costs it has; bf16: which kernels multiply bfloat16 in it,
+ * and native: whether with instructions for that. */
+#define TABLE(table, name, of, bf16_name, native)                                                  \
+    static const vgg_kernels table = {                                                             \
         .tier = #name,                                                                             \
         .costs = &vgg_conv_costs_##of,                                                             \
+        .multiplies_bf16 = native,                                                                 \
         .conv_pack = vgg_conv_pack,                                                                \
         .conv_forward = vgg_conv_forward_##name,                                                   \
         .conv_weights = vgg_conv_weights_##name,                                                   \
         .conv_reduce = vgg_conv_reduce,                                                            \
         .winograd2 = WINOGRAD(2, name),                                                            \
         .winograd4 = WINOGRAD(4, name),                                                            \
+        .bf16_winograd2 = BF16_WINOGRAD(2, bf16_name),                                             \
+        .bf16_winograd4 = BF16_WINOGRAD(4, bf16_name),                                             \
         .linear_forward = vgg_linear_forward_##name,                                               \
         .linear_input = vgg_linear_input_##name,                                                   \
         .linear_weights = vgg_linear_weights_##name,                                               \
@@ -73,6 +92,7 @@
         .lrn_backward = vgg_lrn_backward_##name,                                                   \
         .relu_backward = vgg_relu_backward_##name,                                                 \
         .sgd = vgg_sgd_##name,                                                                     \
+        .bf16 = vgg_bf16_##name,                                                                   \
         .dropout = vgg_dropout,                                                                    \
         .block = vgg_block,                                                                        \
         .unblock = vgg_unblock,                                                                    \
@@ -83,11 +103,18 @@
         .machine_operations = vgg_machine_operations_##name,                                       \
     };
 
-TIER(ref, avx512)
-TIER(portable, portable)
+TIER(ref)
+TABLE(ref_kernels, ref, avx512, ref, false)
+TIER(portable)
+TABLE(portable_kernels, portable, portable, portable, false)
 #if defined(VGG_X86)
-TIER(avx2, avx2)
-TIER(avx512, avx512)
+TIER(avx2)
+TABLE(avx2_kernels, avx2, avx2, avx2, false)
+TIER(avx512)
+TABLE(avx512_kernels, avx512, avx512, avx512, false)
+/* The same tier where the processor has AVX512-BF16, too. */
+BF16(avx512bf16)
+TABLE(avx512bf16_kernels, avx512, avx512, avx512bf16, true)
 
 static bool runs_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -96,6 +123,14 @@ static bool runs_avx2(void) {
 static bool runs_avx512(void) {
     return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+static bool runs_avx512bf16(void) {
+    return runs_avx512() && __builtin_cpu_supports("avx512bf16");
+}
+
+static bool runs_avx512_alone(void) {
+    return runs_avx512() && !runs_avx512bf16();
 }
 #endif
 
@@ -108,7 +143,8 @@ static const struct tier {
     bool (*runs)(void);
 } tiers[] = {
 #if defined(VGG_X86)
-    {&avx512_kernels, runs_avx512},
+    {&avx512bf16_kernels, runs_avx512bf16},
+    {&avx512_kernels, runs_avx512_alone},
     {&avx2_kernels, runs_avx2},
 #endif
     {&portable_kernels, runs_anywhere},
@@ -136,15 +172,19 @@ static void choose(void) {
         chosen = vgg_kernels_at(0);
         return;
     }
-    for (size_t i = 0; i < TIERS; i++) {
+    bool known = false;
+    for (size_t i = 0; i < TIERS && chosen == NULL; i++) {
         if (strcmp(tiers[i].kernels->tier, wanted) != 0)
             continue;
-        if (tiers[i].runs())
-            chosen = tiers[i].kernels;
-        else
-            vgg_fail(&failure, VGG_ERROR_UNSUPPORTED,
-                     "VGG_CPU is %s, which this processor cannot run; the best it can is %s",
-                     wanted, vgg_kernels_at(0)->tier);
+        known = true;
+        chosen = tiers[i].runs() ? tiers[i].kernels : NULL;
+    }
+    if (chosen != NULL)
+        return;
+    if (known) {
+        vgg_fail(&failure, VGG_ERROR_UNSUPPORTED,
+                 "VGG_CPU is %s, which this processor cannot run; the best it can is %s", wanted,
+                 vgg_kernels_at(0)->tier);
         return;
     }
     vgg_fail(&failure, VGG_ERROR_ARGUMENT,

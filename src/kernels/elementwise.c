@@ -31,6 +31,22 @@ void VGG_TIERED(relu_backward)(void *argument, size_t begin, size_t end, size_t 
     }
 }
 
+void VGG_TIERED(bf16)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(bf16)(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_bf16_task *task = argument;
+    size_t i = begin * VGG_CHUNK, last = vgg_size_min(end * VGG_CHUNK, task->count);
+    for (; i + VGG_LANES <= last; i += VGG_LANES) {
+        vf_bf16_store(task->y + i, vf_load(task->x + i));
+    }
+    if (i < last) {
+        uint16_t rest[VGG_LANES];
+        vf_bf16_store(rest, vf_load_some(VGG_ELEMENT_FLOAT32, task->x, i, last - i));
+        memcpy(task->y + i, rest, (last - i) * sizeof *rest);
+    }
+}
+
 void VGG_TIERED(sgd)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(sgd)(void *argument, size_t begin, size_t end, size_t worker) {

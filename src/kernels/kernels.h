@@ -174,6 +174,13 @@ typedef struct vgg_lrn_task {
 
 /* ---- elementwise ---- */
 
+/* y = x rounded to bfloat16, to nearest even; a denormal becomes a zero. Unit: VGG_CHUNK values. */
+typedef struct vgg_bf16_task {
+    size_t count;
+    const float *x;
+    uint16_t *y;
+} vgg_bf16_task;
+
 /* Units of VGG_CHUNK values of an array, the last one shorter. */
 #define VGG_CHUNK 16384
 
@@ -238,7 +245,7 @@ typedef struct vgg_machine_task {
 
 /* ---- the table ---- */
 
-/* Those of a tile size. */
+/* Those of a tile size. With operands of bfloat16 there are none for the gradient of weights. */
 typedef struct vgg_winograd_kernels {
     vgg_work *filters; /* vgg_winograd_task: unit = group of output channels */
     vgg_work *forward; /* unit as in the partition */
@@ -249,11 +256,13 @@ typedef struct vgg_winograd_kernels {
 typedef struct vgg_kernels {
     const char *tier;
     const struct vgg_conv_costs *costs; /* of the cost rule: conv_cost.h */
+    bool multiplies_bf16;               /* with instructions for it, and not by those for float32 */
     vgg_work *conv_pack;                /* vgg_conv_pack_task */
     vgg_work *conv_forward;             /* vgg_conv_forward_task */
     vgg_work *conv_weights;             /* vgg_conv_weights_task */
     vgg_work *conv_reduce;              /* vgg_conv_reduce_task */
     vgg_winograd_kernels winograd2, winograd4;
+    vgg_winograd_kernels bf16_winograd2, bf16_winograd4;
     vgg_work *linear_forward; /* vgg_linear_task: y = relu?(scales? x w^T + bias) */
     vgg_work *linear_input;   /* dx = dy w */
     vgg_work *linear_weights; /* dweights = dy^T x, dbias = sums of dy */
@@ -282,6 +291,7 @@ typedef struct vgg_kernels {
     vgg_work *relu;             /* vgg_relu_forward_task */
     vgg_work *relu_backward;    /* vgg_relu_task */
     vgg_work *sgd;              /* vgg_sgd_task */
+    vgg_work *bf16;             /* vgg_bf16_task */
     vgg_work *dropout;          /* vgg_dropout_task */
     vgg_work *block, *unblock;  /* vgg_block_task */
     vgg_work *windows;          /* vgg_windows_task */
@@ -295,6 +305,14 @@ typedef struct vgg_kernels {
 static inline const vgg_winograd_kernels *vgg_winograd_kernels_of(const vgg_kernels *kernels,
                                                                   size_t tile) {
     return tile == 2 ? &kernels->winograd2 : &kernels->winograd4;
+}
+
+/* Those that a forward pass cut like this has. */
+static inline const vgg_winograd_kernels *
+vgg_winograd_kernels_for(const vgg_kernels *kernels, const vgg_winograd_partition *cut) {
+    if (cut->bf16)
+        return cut->tile == 2 ? &kernels->bf16_winograd2 : &kernels->bf16_winograd4;
+    return vgg_winograd_kernels_of(kernels, cut->tile);
 }
 
 /* The tiers that this build has and this processor can run, best first; NULL beyond. */

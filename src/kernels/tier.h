@@ -75,6 +75,32 @@ VGG_INLINE void vf_put_end(bool stream) {
 #endif
 }
 
+/* Bits of as many floats. */
+typedef uint32_t vf_words __attribute__((vector_size(VGG_LANES * 4)));
+
+/* Rounded to bfloat16, to nearest even, in the upper halves; a denormal becomes a zero, a NaN stays
+ * one. The lower halves are zero. */
+VGG_INLINE vf_words vf_bf16(vf value) {
+    vf_words bits = (vf_words)value;
+    vf_words rounded = bits + 0x7fffu + (bits >> 16 & 1u);
+    vf_words small = (vf_words)((bits & 0x7f800000u) == 0);
+    vf_words nan = (vf_words)((bits & 0x7fffffffu) > 0x7f800000u);
+    rounded = (rounded & ~small) | (bits & small & 0x80000000u);
+    rounded = (rounded & ~nan) | ((bits | 0x400000u) & nan);
+    return rounded & 0xffff0000u;
+}
+
+/* Stores so many numbers of 16 bits, the first one in the first bytes. */
+VGG_INLINE void vf_bf16_store(void *to, vf value) {
+    typedef uint16_t halves __attribute__((vector_size(VGG_LANES * 2)));
+#if defined(__AVX512BF16__)
+    halves numbers = (halves)_mm512_cvtneps_pbh((__m512)value);
+#else
+    halves numbers = __builtin_convertvector(vf_bf16(value) >> 16, halves);
+#endif
+    memcpy(to, &numbers, sizeof numbers);
+}
+
 VGG_INLINE vf vf_load_int8(const int8_t *from) {
 #if VGG_LANES == 16
     __m128i numbers = _mm_loadu_si128((const __m128i *)(const void *)from);
@@ -94,7 +120,6 @@ VGG_INLINE vf vf_load_int8(const int8_t *from) {
 /* Numbers of a weight type or int8, from[index] on, as floats. */
 VGG_INLINE vf vf_load_element(vgg_element element, const void *from, size_t index) {
     typedef uint16_t halves __attribute__((vector_size(VGG_LANES * 2)));
-    typedef uint32_t words __attribute__((vector_size(VGG_LANES * 4)));
     if (element == VGG_ELEMENT_FLOAT32)
         return vf_load((const float *)from + index);
     if (element == VGG_ELEMENT_INT8)
@@ -102,7 +127,7 @@ VGG_INLINE vf vf_load_element(vgg_element element, const void *from, size_t inde
     halves bits;
     memcpy(&bits, (const uint16_t *)from + index, sizeof bits);
     if (element == VGG_ELEMENT_BFLOAT16)
-        return (vf)(__builtin_convertvector(bits, words) << 16);
+        return (vf)(__builtin_convertvector(bits, vf_words) << 16);
 #if VGG_LANES == 16
     return (vf)_mm512_cvtph_ps((__m256i)bits);
 #elif VGG_LANES == 8

@@ -4,15 +4,7 @@
 #include <string.h>
 
 #include "kernels/choice.h"
-#include "kernels/winograd_transforms.h"
-
-/* A register tile of the products: vectors of output channels times tiles. */
-#define TILE_VECTORS 2
-#if VGG_LANES == 16
-#define TILE_TILES 14
-#else
-#define TILE_TILES 6
-#endif
+#include "kernels/winograd_products.h"
 
 /* Tiles of input that are fetched before they are needed. */
 #define TILES_AHEAD 3
@@ -20,21 +12,21 @@
 /* ---- input ---- */
 
 /* v[point * point_stride] of one vector of a tile whose columns are transformed already. */
-VGG_INLINE void input_rows(vf half[SIDE][SIDE], float *v, size_t point_stride) {
+VGG_INLINE void input_rows(vf half[SIDE][SIDE], word *v, size_t point_stride) {
     VGG_UNROLL
     for (int row = 0; row < SIDE; row++) {
         vf out[SIDE];
         transform_input(half[row], out);
         VGG_UNROLL
         for (int column = 0; column < SIDE; column++) {
-            vf_store(v + (size_t)(row * SIDE + column) * point_stride, out[column]);
+            put_channels(v + (size_t)(row * SIDE + column) * point_stride, out[column]);
         }
     }
 }
 
 /* d: the rows of a tile of one channel block, from the second column on; only the columns begin ..
  * end-1 lie in the picture. v[point * point_stride]. */
-VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, float *v,
+VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, word *v,
                             size_t point_stride) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[SIDE][SIDE];
@@ -53,7 +45,7 @@ VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, floa
                 half[row][column] = out[row];
             }
         }
-        input_rows(half, v + part * VGG_LANES, point_stride);
+        input_rows(half, v + part * VECTOR_WORDS, point_stride);
     }
 }
 
@@ -65,7 +57,7 @@ VGG_INLINE void fetch_ahead(const float *row) {
 }
 
 void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
-                               size_t block, size_t tile_row, size_t tile_column, float *v,
+                               size_t block, size_t tile_row, size_t tile_column, word *v,
                                size_t point_stride) {
     static const float zeros[SIDE * VGG_BLOCK];
     size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
@@ -98,7 +90,7 @@ void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size
 /* The same as input_block from the gradients d of windows and what they chose, from the second
  * column of windows on. */
 VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *const chosen[WINDOWS],
-                             int begin, int end, float *v, size_t point_stride) {
+                             int begin, int end, word *v, size_t point_stride) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[SIDE][SIDE];
         VGG_UNROLL
@@ -120,13 +112,13 @@ VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *co
                 half[row][column] = out[row];
             }
         }
-        input_rows(half, v + part * VGG_LANES, point_stride);
+        input_rows(half, v + part * VECTOR_WORDS, point_stride);
     }
 }
 
 /* transform_tile for a task with `spread`. */
 static void transform_spread_tile(const vgg_winograd_task *task, size_t image, size_t block,
-                                  size_t tile_row, size_t tile_column, float *v,
+                                  size_t tile_row, size_t tile_column, word *v,
                                   size_t point_stride) {
     static const float zeros[WINDOWS * VGG_BLOCK];
     static const vgg_choice none[WINDOWS];
@@ -153,113 +145,19 @@ static void transform_spread_tile(const vgg_winograd_task *task, size_t image, s
 /* ---- input of a unit ---- */
 
 /* v: [POINTS][tiles][row], of `tiles` tiles from `first` on, counted through all images. */
-static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, float *v) {
+static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, word *v) {
     const vgg_winograd_partition *cut = &task->partition;
     size_t per_image = cut->tile_rows * cut->tile_columns;
     for (size_t block = 0; block < vgg_blocks(task->shape.inputs); block++) {
         for (size_t t = 0; t < tiles; t++) {
             size_t image = (first + t) / per_image, tile = (first + t) % per_image;
             size_t row = tile / cut->tile_columns, column = tile % cut->tile_columns;
-            float *to = v + t * cut->row + block * VGG_BLOCK;
+            word *to = v + t * cut->row + block * BLOCK_WORDS;
             if (task->spread != NULL)
                 transform_spread_tile(task, image, block, row, column, to, tiles * cut->row);
             else
                 VGG_TILED(transform_tile)
             (&task->shape, task->x, image, block, row, column, to, tiles * cut->row);
-        }
-    }
-}
-
-/* ---- products ---- */
-
-/* One channel's share of multiply_tile. */
-VGG_INLINE void multiply_channel(int tiles, const float *v, size_t row, const float *u,
-                                 vf sums[TILE_TILES][TILE_VECTORS]) {
-    vf filter[TILE_VECTORS];
-    VGG_UNROLL
-    for (int k = 0; k < TILE_VECTORS; k++) {
-        filter[k] = vf_load(u + k * VGG_LANES);
-    }
-    VGG_UNROLL
-    for (int t = 0; t < tiles; t++) {
-        vf value = vf_splat(v[(size_t)t * row]);
-        VGG_UNROLL
-        for (int k = 0; k < TILE_VECTORS; k++) {
-            sums[t][k] += value * filter[k];
-        }
-    }
-}
-
-/* m[tile][32] = sum over c of v[tile][c] u[c][32], for some tiles and two vectors; or, when `add`,
- * that sum is added to m. */
-VGG_INLINE void multiply_tile(int tiles, const float *v, size_t row, const float *u,
-                              size_t channels, bool add, float *m) {
-    vf sums[TILE_TILES][TILE_VECTORS];
-    VGG_UNROLL
-    for (int t = 0; t < tiles; t++) {
-        VGG_UNROLL
-        for (int k = 0; k < TILE_VECTORS; k++) {
-            sums[t][k] = (vf){0};
-        }
-    }
-    for (size_t begin = 0; begin < channels; begin += VGG_BLOCK) {
-        /* The rows of the next piece, whose many streams the processor does not foresee. */
-        VGG_UNROLL
-        for (int t = 0; t < tiles; t++) {
-            __builtin_prefetch(v + (size_t)(tiles + t) * row + begin);
-        }
-        size_t end = vgg_size_min(begin + VGG_BLOCK, channels);
-        for (size_t c = begin; c < end; c++) {
-            multiply_channel(tiles, v + c, row, u + c * GROUP, sums);
-        }
-    }
-    VGG_UNROLL
-    for (int t = 0; t < tiles; t++) {
-        VGG_UNROLL
-        for (int k = 0; k < TILE_VECTORS; k++) {
-            float *to = m + t * GROUP + k * VGG_LANES;
-            vf_store(to, add ? vf_load(to) + sums[t][k] : sums[t][k]);
-        }
-    }
-}
-
-/* The same for any number of tiles up to TILE_TILES. */
-VGG_INLINE void multiply_some(size_t tiles, const float *v, size_t row, const float *u,
-                              size_t channels, bool add, float *m) {
-#define TILES(n)                                                                                   \
-    case n:                                                                                        \
-        multiply_tile(n, v, row, u, channels, add, m);                                             \
-        break;
-    switch (tiles) {
-        TILES(1)
-        TILES(2)
-        TILES(3)
-        TILES(4)
-        TILES(5)
-        TILES(6)
-#if TILE_TILES >= 14
-        TILES(7)
-        TILES(8)
-        TILES(9)
-        TILES(10)
-        TILES(11)
-        TILES(12)
-        TILES(13)
-        TILES(14)
-#endif
-    }
-#undef TILES
-}
-
-/* The matrix product of a point: all tiles of a unit, all 32 output channels. */
-static void multiply(size_t tiles, const float *v, size_t row, const float *u, size_t channels,
-                     bool add, float *m) {
-    size_t pieces = (tiles + TILE_TILES - 1) / TILE_TILES;
-    for (size_t piece = 0; piece < pieces; piece++) {
-        size_t begin = tiles * piece / pieces, end = tiles * (piece + 1) / pieces;
-        for (size_t k = 0; k < GROUP; k += TILE_VECTORS * VGG_LANES) {
-            multiply_some(end - begin, v + begin * row, row, u + k, channels, add,
-                          m + begin * GROUP + k);
         }
     }
 }
@@ -416,15 +314,15 @@ static void output_tiles(const vgg_winograd_task *task, size_t first, size_t til
 /* What a unit works on: its tiles, counted through all images, and its scratch. */
 typedef struct unit_state {
     size_t first, tiles;
-    float *v; /* transformed input [POINTS][tiles][row] */
+    word *v;  /* transformed input [POINTS][tiles][row] */
     float *m; /* products of a group [POINTS][product_point] */
-    float *u; /* filters of a group [POINTS][filter_point], where they are not stored */
+    word *u;  /* filters of a group [POINTS][filter_point], where they are not stored */
 } unit_state;
 
 /* The products of one group of output channels with stored filters. */
 static void multiply_stored(const vgg_winograd_task *task, const unit_state *unit, size_t group) {
     const vgg_winograd_partition *cut = &task->partition;
-    const float *u = task->filters + group * POINTS * cut->filter_point;
+    const word *u = (const word *)task->filters + group * POINTS * cut->filter_point;
     for (size_t point = 0; point < POINTS; point++) {
         multiply(unit->tiles, unit->v + point * unit->tiles * cut->row, cut->row,
                  u + point * cut->filter_point, task->shape.inputs, false,
@@ -463,8 +361,8 @@ static void multiply_made(const vgg_winograd_task *task, const unit_state *unit,
         size_t next_k = (next == 0 ? group + 1 : group) * GROUP;
         for (size_t point = 0; point < POINTS; point++) {
             fetch_weights(task, next_k, next, vgg_size_min(cut->channels, inputs - next), point);
-            multiply(unit->tiles, unit->v + point * unit->tiles * cut->row + c, cut->row,
-                     unit->u + point * cut->filter_point, channels, c > 0,
+            multiply(unit->tiles, unit->v + point * unit->tiles * cut->row + c / WORD_CHANNELS,
+                     cut->row, unit->u + point * cut->filter_point, channels, c > 0,
                      unit->m + point * cut->product_point);
         }
     }
@@ -474,10 +372,10 @@ static void run_unit(const vgg_winograd_task *task, size_t index, float *scratch
     const vgg_winograd_partition *cut = &task->partition;
     size_t all = task->shape.images * cut->tile_rows * cut->tile_columns;
     size_t groups = (task->shape.outputs + GROUP - 1) / GROUP;
-    unit_state unit = {.first = index / cut->group_units * cut->tiles, .v = scratch};
+    unit_state unit = {.first = index / cut->group_units * cut->tiles, .v = (word *)scratch};
     unit.tiles = vgg_size_min(cut->tiles, all - unit.first);
-    unit.m = unit.v + POINTS * cut->tiles * cut->row;
-    unit.u = unit.m + POINTS * cut->product_point;
+    unit.m = scratch + POINTS * cut->tiles * cut->row;
+    unit.u = (word *)unit.m + POINTS * cut->product_point;
     transform_tiles(task, unit.first, unit.tiles, unit.v);
     size_t begin = index % cut->group_units * cut->groups;
     for (size_t group = begin; group < vgg_size_min(begin + cut->groups, groups); group++) {

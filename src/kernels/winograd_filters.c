@@ -76,8 +76,8 @@ static void gather_filters(const vgg_winograd_task *task, size_t first_k, size_t
         gather(task, VGG_ELEMENT_FLOAT32, first_k, c, channels, to);
 }
 
-/* u[point * point_stride] of one vector of output channels; g: 9 taps, GROUP floats apart. */
-VGG_INLINE void filter_vector(const float *g, float *u, size_t point_stride) {
+/* The points of one vector of output channels; g: 9 taps, GROUP floats apart. */
+VGG_INLINE void filter_points(const float *g, vf u[POINTS]) {
     vf half[SIDE][3];
     VGG_UNROLL
     for (int column = 0; column < 3; column++) {
@@ -94,25 +94,42 @@ VGG_INLINE void filter_vector(const float *g, float *u, size_t point_stride) {
     }
     VGG_UNROLL
     for (int row = 0; row < SIDE; row++) {
-        vf out[SIDE];
-        transform_filter(half[row], out);
-        VGG_UNROLL
-        for (int column = 0; column < SIDE; column++) {
-            vf_store(u + (size_t)(row * SIDE + column) * point_stride, out[column]);
-        }
+        transform_filter(half[row], u + row * SIDE);
+    }
+}
+
+/* u[point * point_stride] of one vector of output channels, for the input channels of a word; g: 9
+ * taps of each, GROUP floats apart. */
+VGG_INLINE void filter_word(const float *g, word *u, size_t point_stride) {
+    vf points[WORD_CHANNELS][POINTS];
+    VGG_UNROLL
+    for (int c = 0; c < WORD_CHANNELS; c++) {
+        filter_points(g + c * 9 * GROUP, points[c]);
+    }
+    VGG_UNROLL
+    for (int point = 0; point < POINTS; point++) {
+#if WORD_CHANNELS == 2
+        vf_words both = vf_bf16(points[0][point]) >> 16 | vf_bf16(points[1][point]);
+        memcpy(u + (size_t)point * point_stride, &both, sizeof both);
+#else
+        vf_store(u + (size_t)point * point_stride, points[0][point]);
+#endif
     }
 }
 
 void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
-                             size_t channels, float *u) {
+                             size_t channels, word *u) {
     float taps[FILTER_CHANNELS * 9][GROUP];
     for (size_t c = 0; c < channels; c += FILTER_CHANNELS) {
         size_t some = vgg_size_min(FILTER_CHANNELS, channels - c);
         gather_filters(task, first_k, first_c + c, some, taps);
-        for (size_t i = 0; i < some; i++) {
+        if (some % WORD_CHANNELS != 0)
+            memset(taps[some * 9], 0, sizeof taps[0] * 9);
+        for (size_t i = 0; i < some; i += WORD_CHANNELS) {
+            word *to = u + (c + i) / WORD_CHANNELS * GROUP;
             for (int v = 0; v < GROUP_VECTORS; v++) {
-                filter_vector(taps[i * 9] + v * VGG_LANES, u + (c + i) * GROUP + v * VGG_LANES,
-                              task->partition.filter_point);
+                filter_word(taps[i * 9] + v * VGG_LANES, to + v * VGG_LANES,
+                            task->partition.filter_point);
             }
         }
     }
@@ -126,6 +143,6 @@ void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker)
     for (size_t group = begin; group < end; group++) {
         VGG_TILED(make_filters)
         (task, group * GROUP, 0, task->shape.inputs,
-         task->filters + group * POINTS * task->partition.filter_point);
+         (word *)task->filters + group * POINTS * task->partition.filter_point);
     }
 }

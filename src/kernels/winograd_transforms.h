@@ -3,13 +3,18 @@
  *
  * The sources that include this are compiled once per tier and tile size, with VGG_TILE set to 4,
  * for F(4x4, 3x3), or to 2, for F(2x2, 3x3). What they export is named by VGG_TILED:
- * winograd4_forward_avx2 and so on. */
+ * winograd4_forward_avx2 and so on. With VGG_BF16, the operands of the products are bfloat16, and
+ * the names are winograd4_bf16_forward_avx2. */
 #ifndef VGG_KERNELS_WINOGRAD_TRANSFORMS_H
 #define VGG_KERNELS_WINOGRAD_TRANSFORMS_H
 
-#include "kernels/tier.h"
+#include "kernels/winograd_words.h"
 
+#if defined(VGG_BF16)
+#define VGG_TILED3(name, tile, tier) vgg_winograd##tile##_bf16_##name##_##tier
+#else
 #define VGG_TILED3(name, tile, tier) vgg_winograd##tile##_##name##_##tier
+#endif
 #define VGG_TILED2(name, tile, tier) VGG_TILED3(name, tile, tier)
 #define VGG_TILED(name) VGG_TILED2(name, VGG_TILE, VGG_TIER)
 
@@ -132,14 +137,15 @@ VGG_INLINE vf sum_values(const vf d[TILE]) {
 #endif
 
 /* Transforms the tile (tile_row, tile_column) of a channel block of an image of x, which is blocked
- * and of shape->inputs channels: v[point * point_stride] of 16 channels each. */
+ * and of shape->inputs channels: v[point * point_stride] of 16 channels each, in words. */
 void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
-                               size_t block, size_t tile_row, size_t tile_column, float *v,
+                               size_t block, size_t tile_row, size_t tile_column, word *v,
                                size_t point_stride);
 
-/* u[POINTS][filter_point], a point of which begins with [channels][32]: the transformed filters of
- * the output channels from first_k on, for the input channels first_c .. first_c + channels - 1. */
+/* u[POINTS][filter_point], a point of which begins with [words of channels][32]: the transformed
+ * filters of the output channels from first_k on, for the input channels first_c .. first_c +
+ * channels - 1. */
 void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
-                             size_t channels, float *u);
+                             size_t channels, word *u);
 
 #endif

@@ -41,8 +41,9 @@ static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_cpu_op *o
                                        size_t images) {
     vgg_winograd_task task =
         turned ? turned_task(plan, op, images) : forward_task(plan, op, images);
-    task.partition = vgg_winograd_partition_of(&task.shape, turned ? op->back_tile : op->tile,
-                                               plan->options.threads);
+    task.partition =
+        turned ? vgg_winograd_partition_of(&task.shape, op->back_tile, plan->options.threads)
+               : vgg_op_partition(plan, op, &task.shape);
     vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
     task.weights = weights.at;
     task.element = weights.element;
@@ -52,7 +53,7 @@ static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_cpu_op *o
 static void winograd(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
     vgg_winograd_task task = winograd_task(plan, op, turned, plan->count);
     vgg_threads_run(plan->threads, task.partition.units,
-                    vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->forward, &task);
+                    vgg_winograd_kernels_for(plan->kernels, &task.partition)->forward, &task);
 }
 
 void vgg_op_convolution_forward(vgg_plan *plan, const vgg_cpu_op *op) {
@@ -168,9 +169,9 @@ static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers 
 static void store_filters(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
     vgg_winograd_task task = winograd_task(plan, op, turned, 1);
     if (task.partition.stored)
-        vgg_threads_run(
-            plan->threads, (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
-            vgg_winograd_kernels_of(plan->kernels, task.partition.tile)->filters, &task);
+        vgg_threads_run(plan->threads,
+                        (task.shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP,
+                        vgg_winograd_kernels_for(plan->kernels, &task.partition)->filters, &task);
 }
 
 void vgg_op_pack(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {

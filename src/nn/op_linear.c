@@ -3,8 +3,16 @@
 #include "base/clock.h"
 #include "nn/ops.h"
 
-static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_cpu_op *op) {
+/* The numbers of an op's weights that its forward pass reads. */
+static vgg_numbers weights_of(const vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
+    if (op->bf16 && weights.element == VGG_ELEMENT_FLOAT32)
+        return (vgg_numbers){.at = plan->constants + op->rounded, .element = VGG_ELEMENT_BFLOAT16};
+    return weights;
+}
+
+static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_numbers weights = weights_of(plan, op);
     return (vgg_linear_task){.images = vgg_op_images(plan, op),
                              .inputs = op->graph.in.channels,
                              .outputs = op->graph.out.channels,

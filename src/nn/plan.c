@@ -67,6 +67,13 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a plan with gradients or taps cannot be dense: it has one place for each "
                         "image");
+    if (vgg_precision_name(options->precision) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "precision %d, expected f32 or bf16",
+                        (int)options->precision);
+    if (options->precision != VGG_PRECISION_F32 && (options->gradients || options->exact))
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "a plan %s is for f32, not %s",
+                        options->gradients ? "with gradients" : "that is exact",
+                        vgg_precision_name(options->precision));
     if (options->softmax && options->gradients)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a plan with gradients gives logits, not the probabilities of softmax");
@@ -271,4 +278,30 @@ void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step) {
 const char *vgg_cpu_tier(void) {
     const vgg_kernels *kernels;
     return vgg_kernels_get(&kernels, NULL) == VGG_OK ? kernels->tier : "none";
+}
+
+/* ---- precision ---- */
+
+static const char *const precisions[] = {
+    [VGG_PRECISION_F32] = "f32", [VGG_PRECISION_BF16] = "bf16"};
+
+#define PRECISIONS (sizeof precisions / sizeof *precisions)
+
+const char *vgg_precision_name(vgg_precision precision) {
+    return (size_t)precision < PRECISIONS ? precisions[precision] : NULL;
+}
+
+vgg_precision vgg_precision_named(const char *name) {
+    for (size_t i = 0; name != NULL && i < PRECISIONS; i++) {
+        if (strcmp(precisions[i], name) == 0)
+            return (vgg_precision)i;
+    }
+    return VGG_PRECISION_F32;
+}
+
+bool vgg_precision_is_native(vgg_precision precision) {
+    const vgg_kernels *kernels;
+    return precision == VGG_PRECISION_F32 ||
+           (precision == VGG_PRECISION_BF16 && vgg_kernels_get(&kernels, NULL) == VGG_OK &&
+            kernels->multiplies_bf16);
 }

@@ -36,6 +36,7 @@ typedef struct vgg_cpu_op {
     size_t tile;         /* convolution: 2 or 4 by Winograd's transforms, 0 directly */
     size_t back_tile;    /* the same of its backward pass to the input */
     size_t weights_tile; /* and of the gradient of its weights */
+    bool bf16;           /* by Winograd's transforms: products of bfloat16; linear: such weights */
     bool mask;           /* backward starts with the derivative of a ReLU, told by the sign of y */
     bool gate;           /* backward ends with that of the ReLU below, told by the sign of x */
 
@@ -51,6 +52,7 @@ typedef struct vgg_cpu_op {
     size_t packed, packed_turned; /* Winograd: the stored filters, if any, in place of packed */
     size_t widened;               /* linear: a copy of narrow weights for the backward pass, or
                                    * VGG_NO_CONSTANTS */
+    size_t rounded;               /* linear with bf16: the weights in bfloat16 */
     size_t bias, scale, shift;    /* per channel, rounded up to a block */
     size_t mean, inverse, from_dy, from_x, constant; /* batch norm */
     size_t sums;                                     /* batch norm: [N][C / 16][2][16] */
@@ -220,6 +222,14 @@ static inline bool vgg_plan_streams(const vgg_plan *plan, size_t buffer) {
 static inline const vgg_tensor *vgg_plan_tensor(const vgg_plan *plan, const vgg_cpu_op *op,
                                                 size_t which) {
     return &plan->network->tensors[plan->network->layers[op->graph.layer].first_tensor + which];
+}
+
+/* The forward pass of an op by Winograd's transforms, in units. */
+static inline vgg_winograd_partition vgg_op_partition(const vgg_plan *plan, const vgg_cpu_op *op,
+                                                      const vgg_conv_shape *shape) {
+    size_t threads = plan->options.threads;
+    return op->bf16 ? vgg_winograd_bf16_partition_of(shape, op->tile, threads)
+                    : vgg_winograd_partition_of(shape, op->tile, threads);
 }
 
 /* The convolution of an op, and the one that carries gradients back to its input. */

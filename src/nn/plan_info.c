@@ -10,6 +10,15 @@ size_t vgg_plan_op_count(const vgg_plan *plan) {
     return plan->op_count;
 }
 
+/* Those of bfloat16: by whether a max-pool is in it, and tiles of 4. */
+static const char *bf16_name(const vgg_cpu_op *op) {
+    static const char *const names[2][2] = {{"winograd2-bf16", "winograd-bf16"},
+                                            {"winograd2-bf16+pool", "winograd-bf16+pool"}};
+    if (op->graph.kind == VGG_OP_LINEAR)
+        return "linear-bf16";
+    return names[op->graph.pool][op->tile == 4];
+}
+
 static const char *convolution_name(size_t tile) {
     return tile == 0 ? "direct" : tile == 2 ? "winograd2" : "winograd";
 }
@@ -33,6 +42,8 @@ static const char *algorithm_of(const vgg_cpu_op *op) {
                                         [VGG_OP_WINDOWS] = "windows",
                                         [VGG_OP_LINEAR] = "linear",
                                         [VGG_OP_MEAN] = "mean"};
+    if (op->bf16)
+        return bf16_name(op);
     if (op->graph.kind == VGG_OP_CONVOLUTION && op->graph.pool)
         return pooled_name(op->tile);
     if (op->graph.kind == VGG_OP_CONVOLUTION)
@@ -79,7 +90,10 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     info->multiply_adds = weights * shape.height * shape.width;
     info->products = vgg_conv_products(&shape, op->tile);
-    info->cost = vgg_conv_cost(plan->kernels->costs, &shape, op->tile);
+    if (op->bf16 && plan->kernels->multiplies_bf16)
+        info->products /= 2;
+    info->cost =
+        vgg_conv_cost(op->bf16 ? &vgg_conv_costs_bf16 : plan->kernels->costs, &shape, op->tile);
 }
 
 vgg_status vgg_plan_op(const vgg_plan *plan, size_t index, vgg_op_info *info, vgg_error *error) {

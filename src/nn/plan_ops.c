@@ -19,7 +19,8 @@ static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_fo
                        .back_scratch = VGG_NO_BUFFER,
                        .partial = VGG_NO_BUFFER,
                        .blocked_dx = VGG_NO_BUFFER,
-                       .widened = VGG_NO_CONSTANTS};
+                       .widened = VGG_NO_CONSTANTS,
+                       .rounded = VGG_NO_CONSTANTS};
     compiler->form = form;
     compiler->current = op->y;
     return op;
@@ -55,7 +56,10 @@ static void ensure_rows(plan_compiler *compiler, const vgg_op *reader) {
 static void reserve_convolution(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.tuned_batch);
-    op->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(plan->kernels->costs, &shape);
+    bool bf16 = plan->options.precision == VGG_PRECISION_BF16;
+    const vgg_conv_costs *costs = bf16 ? &vgg_conv_costs_bf16 : plan->kernels->costs;
+    op->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(costs, &shape);
+    op->bf16 = bf16 && op->tile > 0;
     shape.images = plan->options.batch;
     if (op->tile == 0) {
         op->packed = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
@@ -63,7 +67,7 @@ static void reserve_convolution(plan_compiler *compiler, vgg_cpu_op *op) {
             vgg_compiler_add_worker_scratch(compiler, vgg_conv_forward_partition(&shape).scratch);
         return;
     }
-    vgg_winograd_partition cut = vgg_winograd_partition_of(&shape, op->tile, plan->options.threads);
+    vgg_winograd_partition cut = vgg_op_partition(plan, op, &shape);
     op->packed = vgg_compiler_add_constants(compiler, cut.filters);
     op->scratch = vgg_compiler_add_worker_scratch(compiler, cut.scratch);
 }
@@ -160,6 +164,17 @@ static void add_mean(plan_compiler *compiler, const vgg_op *graph) {
     add_op(compiler, graph, FORM_ROWS);
 }
 
+static void add_linear(plan_compiler *compiler, const vgg_op *graph) {
+    ensure_rows(compiler, graph);
+    vgg_cpu_op *op = add_op(compiler, graph, FORM_ROWS);
+    if (compiler->plan->options.precision != VGG_PRECISION_BF16 ||
+        vgg_plan_tensor(compiler->plan, op, VGG_TENSOR_WEIGHT)->narrow.at != NULL)
+        return;
+    op->bf16 = true;
+    size_t weights = vgg_compiler_product(compiler, graph->in.channels, graph->out.channels);
+    op->rounded = vgg_compiler_add_constants(compiler, (weights + 1) / 2);
+}
+
 /* ReLU or dropout: of any form but the caller's input, whose gradient is not where theirs may be.
  */
 static void add_elementwise(plan_compiler *compiler, const vgg_op *graph) {
@@ -185,8 +200,7 @@ void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph) {
             add_flatten(compiler, op);
             break;
         case VGG_OP_LINEAR:
-            ensure_rows(compiler, op);
-            add_op(compiler, op, FORM_ROWS);
+            add_linear(compiler, op);
             break;
         case VGG_OP_WINDOWS:
             add_windows(compiler, op);

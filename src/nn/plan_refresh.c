@@ -35,9 +35,21 @@ static vgg_status check_widths(const vgg_plan *plan, vgg_error *error) {
     return VGG_OK;
 }
 
+/* Weights that became narrow since the plan was made are used as they are. */
+static void make_linear(vgg_plan *plan, const vgg_cpu_op *op) {
+    const vgg_tensor *weight = vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT);
+    if (op->widened != VGG_NO_CONSTANTS && weight->narrow.at != NULL)
+        vgg_tensor_widen(weight, plan->constants + op->widened);
+    if (!op->bf16 || weight->narrow.at != NULL)
+        return;
+    vgg_bf16_task task = {.count = weight->info.count,
+                          .x = weight->values,
+                          .y = (uint16_t *)(void *)(plan->constants + op->rounded)};
+    vgg_threads_run(plan->threads, vgg_chunks(task.count), plan->kernels->bf16, &task);
+}
+
 /* What an op's kernels want of its layer's weights and biases. */
 static void make_constants(vgg_plan *plan, const vgg_cpu_op *op) {
-    const vgg_tensor *weight;
     switch (op->graph.kind) {
     case VGG_OP_CONVOLUTION:
         vgg_op_pack(plan, op, false);
@@ -47,9 +59,7 @@ static void make_constants(vgg_plan *plan, const vgg_cpu_op *op) {
                op->graph.out.channels * sizeof(float));
         break;
     case VGG_OP_LINEAR:
-        weight = vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT);
-        if (op->widened != VGG_NO_CONSTANTS && weight->narrow.at != NULL)
-            vgg_tensor_widen(weight, plan->constants + op->widened);
+        make_linear(plan, op);
         break;
     default:
         break;

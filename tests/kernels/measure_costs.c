@@ -1,7 +1,7 @@
 /* Measures what kernels/conv_cost.c has as constants: one thread does convolutions of many shapes
  * by each algorithm, its processor time is put in multiply-adds per pair of an input and an output
  * channel that registers would do meanwhile, and the constants are those of the least squares of
- * relative errors. Not a test: measure_costs [TIER], the best tier if none is named. */
+ * relative errors. Not a test: measure_costs [TIER [bf16]], the best tier if none is named. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,8 +112,16 @@ static double direct_seconds(const vgg_conv_shape *s) {
     return seconds;
 }
 
+/* Whether bfloat16 is measured, of which there are only forward passes with tiles. */
+static bool bf16;
+
+static vgg_winograd_partition partition_of(const vgg_conv_shape *s, size_t tile) {
+    return bf16 ? vgg_winograd_bf16_partition_of(s, tile, 1)
+                : vgg_winograd_partition_of(s, tile, 1);
+}
+
 static double tile_seconds(const vgg_conv_shape *s, size_t tile) {
-    vgg_winograd_partition cut = vgg_winograd_partition_of(s, tile, 1);
+    vgg_winograd_partition cut = partition_of(s, tile);
     memory m = take(s, cut.filters, cut.scratch);
     vgg_winograd_task task = {.shape = *s,
                               .partition = cut,
@@ -123,7 +131,7 @@ static double tile_seconds(const vgg_conv_shape *s, size_t tile) {
                               .bias = m.bias,
                               .y = m.y,
                               .scratch = m.scratch};
-    double seconds = seconds_of(vgg_winograd_kernels_of(kernels, tile)->forward, &task, cut.units);
+    double seconds = seconds_of(vgg_winograd_kernels_for(kernels, &cut)->forward, &task, cut.units);
     give(m);
     return seconds;
 }
@@ -233,6 +241,8 @@ static void solve_positive(cost_fit *fit) {
 }
 
 static void report(cost_fit *fit) {
+    if (fit->row_count == 0)
+        return;
     solve_positive(fit);
     printf("%s:", fit->name);
     for (size_t i = 0; i < fit->term_count; i++) {
@@ -282,10 +292,12 @@ static void measure_direct(const vgg_conv_shape *s) {
 
 static void measure_tiles(const vgg_conv_shape *s, size_t tile) {
     double all = count_tiles(s, tile);
-    vgg_winograd_partition cut = vgg_winograd_partition_of(s, tile, 1);
+    vgg_winograd_partition cut = vgg_winograd_partition_of(s, tile, 1); /* the cost rule's */
     add_row(&tiles[tile / 2 - 1], s, tile_seconds(s, tile),
             (double[]){all, all / (double)s->outputs, all / (double)s->inputs,
                        cut.stored ? 0 : (double)cut.tile_units});
+    if (bf16)
+        return;
     vgg_winograd_weights_partition weights = vgg_winograd_weights_partition_of(s, tile);
     double k = (double)(weights.k_blocks * VGG_BLOCK), c = (double)(weights.c_blocks * VGG_BLOCK);
     add_row(&tile_weights[tile / 2 - 1], s, tile_weights_seconds(s, tile),
@@ -293,7 +305,8 @@ static void measure_tiles(const vgg_conv_shape *s, size_t tile) {
 }
 
 static void measure(const vgg_conv_shape *s) {
-    measure_direct(s);
+    if (!bf16)
+        measure_direct(s);
     measure_tiles(s, 2);
     measure_tiles(s, 4);
 }
@@ -329,6 +342,8 @@ static void measure_all(void) {
             }
         }
     }
+    if (bf16)
+        return;
     measure_plain(32);
     measure_plain(224);
 }
@@ -348,6 +363,7 @@ int main(int count, char **arguments) {
         fprintf(stderr, "measure_costs: no tier %s here\n", arguments[1]);
         return 1;
     }
+    bf16 = count > 2 && strcmp(arguments[2], "bf16") == 0;
     cold = calloc(1, COLD_BYTES);
     if (cold == NULL)
         return 1;

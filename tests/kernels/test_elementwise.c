@@ -6,6 +6,7 @@
  * sgd: velocity   vgg_sum_error(0) * (|momentum v| + |gradient| + |decay w|)
  * sgd: values     vgg_sum_error(1) * (|w| + rate * the same), with Nesterov's momentum
  *                 (|w| + rate * (|g| + momentum * the same))
+ * bf16            equal bits
  * dropout         2 roundings: a division, or a product with a quotient */
 #include <math.h>
 
@@ -93,6 +94,60 @@ static void test_relu_forward(void **state) {
         for (size_t v = 0; v < count; v++) {
             if (!(isnan(x[v]) ? isnan(task.y[v]) : task.y[v] == (x[v] > 0 ? x[v] : 0)))
                 vgg_kernel_fail(item.name, "ref", "%g becomes %g", (double)x[v], (double)task.y[v]);
+        }
+        vgg_case_check(&item);
+        vgg_guarded_free();
+    }
+}
+
+/* ---- bf16 ---- */
+
+/* The number of bfloat16 that is nearest; of two as near, the one whose last bit is 0. */
+static uint16_t nearest_bf16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t below = bits & 0xffff0000u, rest = bits & 0xffffu;
+    bool up = rest > 0x8000u || (rest == 0x8000u && (below >> 16 & 1u) != 0);
+    return (uint16_t)((below >> 16) + (up ? 1 : 0));
+}
+
+/* Values of every size, some half way between two numbers of bfloat16, and special ones. */
+static float *draw_all_sizes(size_t count) {
+    float *values = draw_special(count);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits = (uint32_t)vgg_draw(0, 0xffff) << 16 | (uint32_t)vgg_draw(0, 0xffff);
+        if (vgg_draw_chance(4))
+            bits = (bits & 0xffff0000u) | 0x8000u;
+        if (!vgg_draw_chance(4))
+            memcpy(&values[i], &bits, sizeof bits);
+    }
+    return values;
+}
+
+static void test_bf16(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FIXED_COUNTS + RANDOM_COUNTS; i++) {
+        size_t count = draw_count(i);
+        float *x = draw_all_sizes(count);
+        vgg_guarded_lock(x);
+        uint8_t *y = vgg_guarded_bytes(2 * count), *before = vgg_guarded_bytes(2 * count);
+        vgg_guarded_lock(before);
+        vgg_bf16_task task = {.count = count, .x = x, .y = (uint16_t *)(void *)y};
+        vgg_kernel_case item = {
+            VGG_KERNEL(bf16),
+            .task = &task,
+            .task_size = sizeof task,
+            .units = vgg_chunks(count),
+            .output_count = 1,
+            .outputs = {{.name = "y", .data = y, .size = 1, .initial = before}}};
+        vgg_case_run(&item, vgg_reference());
+        for (size_t v = 0; v < count; v++) {
+            uint16_t found = task.y[v];
+            uint16_t wanted = fpclassify(x[v]) == FP_SUBNORMAL ? (signbit(x[v]) ? 0x8000u : 0)
+                                                               : nearest_bf16(x[v]);
+            bool nan = (found & 0x7fffu) > 0x7f80u;
+            if (isnan(x[v]) ? !nan : found != wanted)
+                vgg_kernel_fail(item.name, "ref", "%a becomes %#x", (double)x[v], found);
         }
         vgg_case_check(&item);
         vgg_guarded_free();
@@ -270,6 +325,7 @@ static void test_dropout_mask(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_relu, vgg_teardown),
+        cmocka_unit_test_teardown(test_bf16, vgg_teardown),
         cmocka_unit_test_teardown(test_relu_forward, vgg_teardown),
         cmocka_unit_test_teardown(test_sgd, vgg_teardown),
         cmocka_unit_test_teardown(test_dropout, vgg_teardown),

@@ -42,13 +42,24 @@ static const vgg_conv_shape SHAPES[] = {
 static const size_t THREADS[] = {1, 2, 3, 7, 64, 256};
 enum { THREAD_COUNTS = sizeof THREADS / sizeof THREADS[0] };
 
+typedef vgg_winograd_partition cut_rule(const vgg_conv_shape *shape, size_t tile, size_t threads);
+
+static cut_rule *const RULES[] = {vgg_winograd_partition_of, vgg_winograd_bf16_partition_of};
+enum { RULE_COUNT = sizeof RULES / sizeof RULES[0] };
+
 /* Every tile and every group of output channels is in exactly one unit. */
-static void check_partition(const vgg_conv_shape *s, size_t tile, size_t threads) {
-    vgg_winograd_partition p = vgg_winograd_partition_of(s, tile, threads);
+static void check_partition(cut_rule *rule, const vgg_conv_shape *s, size_t tile, size_t threads) {
+    vgg_winograd_partition p = rule(s, tile, threads);
+    size_t channels = p.bf16 ? 2 : 1; /* of a word */
+    assert_int_equal(p.bf16, rule == vgg_winograd_bf16_partition_of);
+    assert_true(p.row * channels >= s->inputs);
     assert_int_equal(p.tile, tile);
     size_t all = s->images * p.tile_rows * p.tile_columns;
     size_t groups = (s->outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    assert_int_equal(p.stored, s->inputs * s->outputs <= 128 * 128);
+    assert_int_equal(p.stored, p.bf16 || s->inputs * s->outputs <= 128 * 128);
+    if (p.stored)
+        assert_true(p.filters >= (tile + 2) * (tile + 2) * groups * VGG_WINOGRAD_GROUP *
+                                     ((s->inputs + channels - 1) / channels));
     assert_true(p.tile_rows * tile >= s->height);
     assert_true(p.tile_columns * tile >= s->width);
     assert_in_range(all, (p.tile_units - 1) * p.tiles + 1, p.tile_units * p.tiles);
@@ -66,7 +77,9 @@ static void test_partition(void **state) {
     for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
         for (size_t j = 0; j < THREAD_COUNTS; j++) {
             for (size_t tile = 2; tile <= 4; tile += 2) {
-                check_partition(&SHAPES[i], tile, THREADS[j]);
+                for (size_t r = 0; r < RULE_COUNT; r++) {
+                    check_partition(RULES[r], &SHAPES[i], tile, THREADS[j]);
+                }
             }
         }
     }
@@ -78,15 +91,17 @@ static void test_threads(void **state) {
     vgg_conv_shape deep = {1, 512, 512, 14, 14, 3, false, 0},
                    wide = {1, 256, 256, 56, 56, 3, false, 0};
     for (size_t threads = 1; threads <= 16; threads *= 2) {
-        assert_true(vgg_winograd_partition_of(&deep, 4, threads).units >= threads);
-        assert_true(vgg_winograd_partition_of(&wide, 4, threads).units >= threads);
+        for (size_t r = 0; r < RULE_COUNT; r++) {
+            assert_true(RULES[r](&deep, 4, threads).units >= threads);
+            assert_true(RULES[r](&wide, 4, threads).units >= threads);
+        }
     }
 }
 
-static void check_smaller_batches(vgg_conv_shape s, size_t tile, size_t threads) {
-    vgg_winograd_partition largest = vgg_winograd_partition_of(&s, tile, threads);
+static void check_smaller_batches(cut_rule *rule, vgg_conv_shape s, size_t tile, size_t threads) {
+    vgg_winograd_partition largest = rule(&s, tile, threads);
     while (s.images-- > 1) {
-        vgg_winograd_partition p = vgg_winograd_partition_of(&s, tile, threads);
+        vgg_winograd_partition p = rule(&s, tile, threads);
         assert_int_equal(p.filters, largest.filters);
         assert_true(p.scratch <= largest.scratch);
     }
@@ -98,7 +113,9 @@ static void test_smaller_batches(void **state) {
     for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
         for (size_t j = 0; j < THREAD_COUNTS; j++) {
             for (size_t tile = 2; tile <= 4; tile += 2) {
-                check_smaller_batches(SHAPES[i], tile, THREADS[j]);
+                for (size_t r = 0; r < RULE_COUNT; r++) {
+                    check_smaller_batches(RULES[r], SHAPES[i], tile, THREADS[j]);
+                }
             }
         }
     }

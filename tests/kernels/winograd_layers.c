@@ -44,8 +44,9 @@ vgg_conv_shape vgg_draw_made_shape(void) {
 
 static void describe(const vgg_winograd_task *t) {
     const vgg_conv_shape *s = &t->shape;
-    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td%s%s%s%s%s",
-                 t->partition.tile, s->images, s->inputs, s->outputs, s->height, s->width, s->crop,
+    vgg_describe("%stiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td%s%s%s%s%s",
+                 t->partition.bf16 ? "bfloat16, " : "", t->partition.tile, s->images, s->inputs,
+                 s->outputs, s->height, s->width, s->crop,
                  t->partition.stored ? ", stored filters" : "", t->turned ? ", turned" : "",
                  t->scale != NULL ? ", scaled" : "", t->relu ? ", ReLU" : "",
                  t->pool ? ", pool" : "");
@@ -69,11 +70,17 @@ const float *vgg_draw_vector(size_t channels) {
     return values;
 }
 
+/* Cut for some number of threads. */
+static vgg_winograd_partition draw_partition(const vgg_conv_shape *s, size_t tile, bool bf16) {
+    size_t threads = vgg_draw(1, VGG_LAYER_THREADS);
+    return bf16 ? vgg_winograd_bf16_partition_of(s, tile, threads)
+                : vgg_winograd_partition_of(s, tile, threads);
+}
+
 vgg_winograd_task vgg_layer_part(const vgg_winograd_task *task, size_t first, size_t images) {
     vgg_winograd_task part = *task;
     part.shape.images = images;
-    part.partition =
-        vgg_winograd_partition_of(&part.shape, part.partition.tile, vgg_draw(1, VGG_LAYER_THREADS));
+    part.partition = draw_partition(&part.shape, part.partition.tile, part.partition.bf16);
     part.x += first * vgg_layer_input(task);
     part.y += first * vgg_layer_output(task);
     return part;
@@ -89,13 +96,13 @@ static void take_memory(vgg_winograd_layer *l) {
     l->merged = vgg_guarded_floats(vgg_size_max(y, cut->filters));
 }
 
-void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
+static void draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile, bool bf16) {
     bool scaled = vgg_draw_chance(2);
     float *weights = vgg_draw_floats(s->outputs * s->inputs * 9);
     size_t few = vgg_size_min(s->images, MOST_DISTINCT);
     *l = (vgg_winograd_layer){
         .task = {.shape = *s,
-                 .partition = vgg_winograd_partition_of(s, tile, vgg_draw(1, VGG_LAYER_THREADS)),
+                 .partition = draw_partition(s, tile, bf16),
                  .weights = weights,
                  .turned = vgg_draw_chance(3),
                  .bias = vgg_draw_chance(3) ? NULL : vgg_draw_vector(s->outputs),
@@ -111,6 +118,14 @@ void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile)
     l->few.x = vgg_draw_blocked(few, s->inputs, vgg_conv_in_pixels(s));
     l->few.y = vgg_guarded_floats(few * vgg_layer_output(&l->few));
     repeat_images(l);
+}
+
+void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
+    draw_layer(l, s, tile, false);
+}
+
+void vgg_draw_bf16_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
+    draw_layer(l, s, tile, true);
 }
 
 /* ---- running ---- */
@@ -154,7 +169,7 @@ static void prepare(const vgg_kernels *tier, const vgg_winograd_task *task, floa
     const vgg_winograd_partition *cut = &task->partition;
     size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
     stage s = {
-        "winograd_filters", tier->tier,  vgg_winograd_kernels_of(tier, cut->tile)->filters, groups,
+        "winograd_filters", tier->tier,  vgg_winograd_kernels_for(tier, cut)->filters, groups,
         task->filters,      cut->filters};
     if (!cut->stored)
         return;
@@ -165,11 +180,33 @@ static void prepare(const vgg_kernels *tier, const vgg_winograd_task *task, floa
 void vgg_layer_run(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
     stage s = {"winograd",
                tier->tier,
-               vgg_winograd_kernels_of(tier, task->partition.tile)->forward,
+               vgg_winograd_kernels_for(tier, &task->partition)->forward,
                task->partition.units,
                task->y,
                task->shape.images * vgg_layer_output(task)};
     vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
     prepare(tier, task, merged);
     run_stage(&s, task, merged);
+}
+
+static void check_same(const vgg_winograd_layer *l, const vgg_kernels *tier, const char *when,
+                       size_t image, const float *expected, size_t images) {
+    static const vgg_kernel_case named = {.name = "winograd"};
+    size_t size = vgg_layer_output(&l->task);
+    vgg_case_same(&named, tier, when, l->task.y + image * size, expected,
+                  images * size * sizeof *expected, sizeof *expected);
+}
+
+void vgg_layer_check_cuts(vgg_winograd_layer *l, const vgg_kernels *tier) {
+    const float *whole = vgg_guarded_copy(l->task.y);
+    vgg_layer_run(tier, &l->task, l->merged);
+    check_same(l, tier, "when the units are divided", 0, whole, l->task.shape.images);
+    for (size_t n = 0; n < l->few.shape.images; n++) {
+        vgg_winograd_task alone = vgg_layer_part(&l->few, n, 1);
+        vgg_layer_run(tier, &alone, NULL);
+    }
+    for (size_t n = 0; n < l->task.shape.images; n++) {
+        check_same(l, tier, "when each image is alone", n,
+                   l->few.y + l->source[n] * vgg_layer_output(&l->few), 1);
+    }
 }

@@ -28,6 +28,8 @@ const float *vgg_draw_vector(size_t channels);
 
 /* A convolution with all that may follow it, or nothing, and memory for it. */
 void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile);
+/* The same with operands of bfloat16. */
+void vgg_draw_bf16_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile);
 
 /* Some images of a task, in a batch of their own. */
 vgg_winograd_task vgg_layer_part(const vgg_winograd_task *task, size_t first, size_t images);
@@ -36,5 +38,9 @@ vgg_winograd_task vgg_layer_part(const vgg_winograd_task *task, size_t first, si
  * then in ranges of units in random order, by random workers, of which no two may write the same
  * value. */
 void vgg_layer_run(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged);
+
+/* After vgg_layer_run on l->task: fails unless it has the same bits with its units divided, and an
+ * image those that it has alone. */
+void vgg_layer_check_cuts(vgg_winograd_layer *l, const vgg_kernels *tier);
 
 #endif

@@ -2,6 +2,7 @@
 
 void vgg_relu_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_relu_backward_ref(void *argument, size_t begin, size_t end, size_t worker);
+void vgg_bf16_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_sgd_ref(void *argument, size_t begin, size_t end, size_t worker);
 
 void vgg_relu_ref(void *argument, size_t begin, size_t end, size_t worker) {
@@ -17,6 +18,14 @@ void vgg_relu_backward_ref(void *argument, size_t begin, size_t end, size_t work
     const vgg_relu_task *task = argument;
     for (size_t i = begin * VGG_CHUNK; i < vgg_size_min(end * VGG_CHUNK, task->count); i++) {
         task->dy[i] = task->y[i] > 0 ? task->dy[i] * task->factor : 0;
+    }
+}
+
+void vgg_bf16_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_bf16_task *task = argument;
+    for (size_t i = begin * VGG_CHUNK; i < vgg_size_min(end * VGG_CHUNK, task->count); i++) {
+        task->y[i] = vgg_bf16_of(task->x[i]);
     }
 }
 

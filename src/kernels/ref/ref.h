@@ -3,6 +3,8 @@
 #ifndef VGG_KERNELS_REF_REF_H
 #define VGG_KERNELS_REF_REF_H
 
+#include <math.h>
+
 #include "kernels/kernels.h"
 
 /* Where the value of (image, channel, pixel) lies in a blocked activation. */
@@ -18,6 +20,19 @@ static inline double vgg_weight_value(vgg_element element, const void *weights, 
     vgg_elements_to_float(
         element, (const unsigned char *)weights + index * vgg_element_bytes(element), 1, &value);
     return (double)value;
+}
+
+/* A denormal counts as a zero of its sign. */
+static inline float vgg_flushed(float value) {
+    return fpclassify(value) == FP_SUBNORMAL ? copysignf(0, value) : value;
+}
+
+/* The number of bfloat16 that a value is rounded to. */
+static inline uint16_t vgg_bf16_of(float value) {
+    uint16_t number;
+    float flushed = vgg_flushed(value);
+    vgg_elements_from_float(VGG_ELEMENT_BFLOAT16, &flushed, 1, (unsigned char *)&number);
+    return number;
 }
 
 /* Notes that a max-pool took value 2 * row + column of the window at `at` in y, and asks whether it

@@ -1,9 +1,12 @@
 /* The reference of F(4x4, 3x3) and F(2x2, 3x3) is the convolution that they compute: the transforms
- * have nothing to do. */
-#include "kernels/ref/ref.h"
+ * have nothing to do. With operands of bfloat16 it is winograd_bf16.c, whose roundings they decide.
+ */
+#include "kernels/ref/winograd.h"
 
 vgg_work vgg_winograd2_filters_ref, vgg_winograd4_filters_ref;
 vgg_work vgg_winograd2_forward_ref, vgg_winograd4_forward_ref;
+vgg_work vgg_winograd2_bf16_filters_ref, vgg_winograd4_bf16_filters_ref;
+vgg_work vgg_winograd2_bf16_forward_ref, vgg_winograd4_bf16_forward_ref;
 
 void vgg_winograd2_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)argument;
@@ -16,55 +19,54 @@ void vgg_winograd4_filters_ref(void *argument, size_t begin, size_t end, size_t 
     vgg_winograd2_filters_ref(argument, begin, end, worker);
 }
 
-static double input_value(const vgg_winograd_task *task, size_t n, size_t c, size_t row,
-                          size_t column) {
-    const vgg_conv_shape *shape = &task->shape;
-    if (task->spread != NULL)
-        return (double)vgg_spread_value(task->x, task->spread, n, c, row, column, shape->inputs,
-                                        shape->height, shape->width);
-    size_t width = vgg_conv_in_width(shape), pixels = vgg_conv_in_height(shape) * width;
-    return (double)task->x[vgg_blocked_at(n, c, row * width + column, shape->inputs, pixels)];
-}
-
 static double convolution(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
                           size_t column) {
-    const vgg_conv_shape *shape = &task->shape;
-    size_t border = vgg_conv_border(shape);
+    size_t border = vgg_conv_border(&task->shape);
     double sum = 0;
-    for (size_t c = 0; c < shape->inputs; c++) {
+    for (size_t c = 0; c < task->shape.inputs; c++) {
         for (size_t tap = 0; tap < 9; tap++) {
-            size_t y = row + tap / 3 - border,
-                   x = column + tap % 3 - border; /* or wrapped around */
-            if (y >= vgg_conv_in_height(shape) || x >= vgg_conv_in_width(shape))
-                continue;
-            size_t weight = task->turned ? (c * shape->outputs + k) * 9 + 8 - tap
-                                         : (k * shape->inputs + c) * 9 + tap;
-            sum += vgg_weight_value(task->element, task->weights, weight) *
-                   input_value(task, n, c, y, x);
+            size_t y = row + tap / 3 - border, x = column + tap % 3 - border;
+            sum += vgg_winograd_weight(task, k, c, tap) * vgg_winograd_input(task, n, c, y, x);
         }
     }
     return sum;
 }
 
 /* With bias, batch norm and ReLU, rounded where another kernel might carry on from memory. */
-static float output_value(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
-                          size_t column) {
-    if (k >= task->shape.outputs)
-        return 0;
+static float finished(const vgg_winograd_task *task, size_t k, double sum) {
     double bias = task->bias == NULL ? 0 : (double)task->bias[k];
-    double value = (double)(float)(convolution(task, n, k, row, column) + bias);
+    double value = (double)(float)(sum + bias);
     if (task->scale != NULL)
         value = value * (double)task->scale[k] + (double)task->shift[k];
     return (float)(task->relu && value < 0 ? 0 : value);
 }
 
+/* y[row][column]: what lies in the picture of a tile's outputs of channel k. */
+static void tile_values(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
+                        float y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]) {
+    size_t rows = vgg_size_min(task->partition.tile, task->shape.height - at->top);
+    size_t columns = vgg_size_min(task->partition.tile, task->shape.width - at->left);
+    double sums[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST] = {{0}};
+    bool exists = k < task->shape.outputs;
+    if (exists && task->partition.bf16)
+        vgg_winograd_bf16_tile(task, at, k, sums);
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t column = 0; column < columns; column++) {
+            if (exists && !task->partition.bf16)
+                sums[row][column] =
+                    convolution(task, at->image, k, at->top + row, at->left + column);
+            y[row][column] = exists ? finished(task, k, sums[row][column]) : 0;
+        }
+    }
+}
+
 /* The greatest value of a window, and which it is. */
-static float pooled_value(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
-                          size_t column, size_t *which) {
-    float best = output_value(task, n, k, 2 * row, 2 * column);
+static float pooled_value(float y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST], size_t row, size_t column,
+                          size_t *which) {
+    float best = y[2 * row][2 * column];
     *which = 0;
     for (size_t i = 1; i < 4; i++) {
-        float value = output_value(task, n, k, 2 * row + i / 2, 2 * column + i % 2);
+        float value = y[2 * row + i / 2][2 * column + i % 2];
         if (!(value > best || value != value))
             continue;
         best = value;
@@ -73,18 +75,19 @@ static float pooled_value(const vgg_winograd_task *task, size_t n, size_t k, siz
     return best;
 }
 
-/* Value `at` of y, at a row and column of it. */
-static void write_value(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
-                        size_t column, size_t at) {
+/* Value `at` of y, at a row and column of a tile of it. */
+static void write_value(const vgg_winograd_task *task,
+                        float y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST], size_t row, size_t column,
+                        size_t at) {
     size_t which;
     if (task->pool) {
-        task->y[at] = pooled_value(task, n, k, row, column, &which);
+        task->y[at] = pooled_value(y, row, column, &which);
         if (task->chosen != NULL)
             vgg_choice_set(task->chosen, at, which);
         return;
     }
     bool open = task->gate == NULL || task->gate[at] > 0;
-    task->y[at] = open ? output_value(task, n, k, row, column) : 0;
+    task->y[at] = open ? y[row][column] : 0;
 }
 
 /* Channels first_k .. last_k - 1 of what one tile of an image puts out. */
@@ -94,12 +97,15 @@ static void write_tile(const vgg_winograd_task *task, size_t n, size_t tile, siz
     size_t divisor = task->pool ? 2 : 1, side = cut->tile / divisor;
     size_t height = task->shape.height / divisor, width = task->shape.width / divisor;
     size_t top = tile / cut->tile_columns * side, left = tile % cut->tile_columns * side;
+    const vgg_tile at = {.image = n, .top = top * divisor, .left = left * divisor};
     for (size_t k = first_k; k < last_k; k++) {
-        for (size_t row = top; row < vgg_size_min(top + side, height); row++) {
-            for (size_t column = left; column < vgg_size_min(left + side, width); column++) {
-                write_value(task, n, k, row, column,
-                            vgg_blocked_at(n, k, row * width + column, task->shape.outputs,
-                                           height * width));
+        float y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST];
+        tile_values(task, &at, k, y);
+        for (size_t row = 0; row < side && top + row < height; row++) {
+            for (size_t column = 0; column < side && left + column < width; column++) {
+                size_t pixel = (top + row) * width + left + column;
+                write_value(task, y, row, column,
+                            vgg_blocked_at(n, k, pixel, task->shape.outputs, height * width));
             }
         }
     }
@@ -128,4 +134,21 @@ void vgg_winograd2_forward_ref(void *argument, size_t begin, size_t end, size_t 
 void vgg_winograd4_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     forward(argument, begin, end);
+}
+
+/* What a task's partition says. */
+void vgg_winograd2_bf16_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_filters_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd4_bf16_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd4_filters_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_bf16_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_forward_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd4_bf16_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd4_forward_ref(argument, begin, end, worker);
 }

@@ -1,0 +1,40 @@
+/* What both references of Winograd's convolutions read: inputs and weights by their places. */
+#ifndef VGG_KERNELS_REF_WINOGRAD_H
+#define VGG_KERNELS_REF_WINOGRAD_H
+
+#include "kernels/ref/ref.h"
+
+/* Outputs on a side of the largest tile. */
+#define VGG_WINOGRAD_MOST 4
+
+/* A tile of outputs: its image, and the row and column that it begins with. */
+typedef struct vgg_tile {
+    size_t image, top, left;
+} vgg_tile;
+
+/* x at a row and column of the picture, which may have wrapped around below 0; 0 beyond it. */
+static inline double vgg_winograd_input(const vgg_winograd_task *task, size_t n, size_t c,
+                                        size_t row, size_t column) {
+    const vgg_conv_shape *shape = &task->shape;
+    size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
+    if (row >= height || column >= width)
+        return 0;
+    if (task->spread != NULL)
+        return (double)vgg_spread_value(task->x, task->spread, n, c, row, column, shape->inputs,
+                                        shape->height, shape->width);
+    size_t at = vgg_blocked_at(n, c, row * width + column, shape->inputs, height * width);
+    return (double)task->x[at];
+}
+
+static inline double vgg_winograd_weight(const vgg_winograd_task *task, size_t k, size_t c,
+                                         size_t tap) {
+    size_t at = task->turned ? (c * task->shape.outputs + k) * 9 + 8 - tap
+                             : (k * task->shape.inputs + c) * 9 + tap;
+    return vgg_weight_value(task->element, task->weights, at);
+}
+
+/* y[row][column]: what a tile puts out of channel k before bias and all that follows. */
+void vgg_winograd_bf16_tile(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
+                            double y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]);
+
+#endif

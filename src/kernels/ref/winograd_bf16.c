@@ -1,0 +1,126 @@
+/* The reference of F(4x4, 3x3) and F(2x2, 3x3) with operands of bfloat16: what vgg_winograd_task
+ * says of the products, and transforms in double. */
+#include "kernels/ref/winograd.h"
+
+#define MOST_SIDE (VGG_WINOGRAD_MOST + 2)
+
+/* The points but infinity, of tiles of 2x2 and 4x4. */
+static const double points_of_2[] = {0, 1, -1}, points_of_4[] = {0, 0.625, -0.625, 1.5, -1.5};
+
+/* The transforms in one dimension of a tile size, as matrices. */
+typedef struct transforms {
+    size_t tile, side;
+    double input[MOST_SIDE][MOST_SIDE];          /* B^T */
+    double filter[MOST_SIDE][3];                 /* G */
+    double output[VGG_WINOGRAD_MOST][MOST_SIDE]; /* A^T */
+} transforms;
+
+/* The coefficients of the product of x - point over all points but number `without`. */
+static void multiply_out(const double *points, size_t count, size_t without,
+                         double coefficients[MOST_SIDE]) {
+    for (size_t i = 0; i < MOST_SIDE; i++) {
+        coefficients[i] = i == 0;
+    }
+    for (size_t p = 0; p < count; p++) {
+        for (size_t i = MOST_SIDE; p != without && i-- > 0;) {
+            double below = i == 0 ? 0 : coefficients[i - 1];
+            coefficients[i] = below - points[p] * coefficients[i];
+        }
+    }
+}
+
+/* What G divides the filter's polynomial by. */
+static double divisor_of(const double *points, size_t count, size_t which) {
+    double product = 1;
+    for (size_t p = 0; p < count; p++) {
+        product *= p == which ? 1 : points[which] - points[p];
+    }
+    return product;
+}
+
+static transforms transforms_of(size_t tile) {
+    const double *points = tile == 2 ? points_of_2 : points_of_4;
+    transforms t = {.tile = tile, .side = tile + 2};
+    size_t count = t.side - 1;
+    for (size_t i = 0; i < count; i++) {
+        multiply_out(points, count, i, t.input[i]);
+        double divisor = divisor_of(points, count, i), power = 1;
+        for (size_t m = 0; m < 3 || m < tile; m++, power *= points[i]) {
+            if (m < 3)
+                t.filter[i][m] = power / divisor;
+            if (m < tile)
+                t.output[m][i] = power;
+        }
+    }
+    multiply_out(points, count, count, t.input[count]);
+    t.filter[count][2] = 1;
+    t.output[tile - 1][count] = 1;
+    return t;
+}
+
+static float widened(double value) {
+    uint16_t number = vgg_bf16_of((float)value);
+    return (float)vgg_weight_value(VGG_ELEMENT_BFLOAT16, &number, 0);
+}
+
+/* A point of the transformed input of channel c, which is 0 beyond the channels. */
+static float input_point(const vgg_winograd_task *task, const transforms *t, const vgg_tile *at,
+                         size_t c, size_t i, size_t j) {
+    size_t border = vgg_conv_border(&task->shape);
+    double sum = 0;
+    for (size_t r = 0; c < task->shape.inputs && r < t->side; r++) {
+        for (size_t s = 0; s < t->side; s++) {
+            double factor = t->input[i][r] * t->input[j][s];
+            if (factor != 0)
+                sum += factor * vgg_winograd_input(task, at->image, c, at->top + r - border,
+                                                   at->left + s - border);
+        }
+    }
+    return widened(sum);
+}
+
+static float filter_point(const vgg_winograd_task *task, const transforms *t, size_t k, size_t c,
+                          size_t i, size_t j) {
+    double sum = 0;
+    for (size_t tap = 0; c < task->shape.inputs && tap < 9; tap++) {
+        double factor = t->filter[i][tap / 3] * t->filter[j][tap % 3];
+        if (factor != 0)
+            sum += factor * vgg_winograd_weight(task, k, c, tap);
+    }
+    return widened(sum);
+}
+
+/* The products of a point, summed over the channels. */
+static float point_sum(const vgg_winograd_task *task, const transforms *t, const vgg_tile *at,
+                       size_t k, size_t i, size_t j) {
+    float sum = 0;
+    for (size_t pair = 0; pair < task->shape.inputs; pair += 2) {
+        for (size_t c = pair + 2; c-- > pair;) {
+            float v = input_point(task, t, at, c, i, j), u = filter_point(task, t, k, c, i, j);
+            sum = vgg_flushed(fmaf(v, u, sum));
+        }
+    }
+    return sum;
+}
+
+void vgg_winograd_bf16_tile(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
+                            double y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]) {
+    transforms t = transforms_of(task->partition.tile);
+    float m[MOST_SIDE][MOST_SIDE];
+    for (size_t i = 0; i < t.side; i++) {
+        for (size_t j = 0; j < t.side; j++) {
+            m[i][j] = point_sum(task, &t, at, k, i, j);
+        }
+    }
+    for (size_t row = 0; row < t.tile; row++) {
+        for (size_t column = 0; column < t.tile; column++) {
+            y[row][column] = 0;
+            for (size_t i = 0; i < t.side; i++) {
+                for (size_t j = 0; j < t.side; j++) {
+                    double factor = t.output[row][i] * t.output[column][j];
+                    y[row][column] += factor == 0 ? 0 : factor * (double)m[i][j];
+                }
+            }
+        }
+    }
+}

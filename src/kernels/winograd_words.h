@@ -1,0 +1,74 @@
+/* The numbers that the products of Winograd's convolutions are made of, in words of 32 bits.
+ *
+ * Normally a word is a float. With VGG_BF16 it is two neighbouring channels rounded to bfloat16,
+ * the even one in its low half, and their two products are added to a sum as `vdpbf16ps` adds them:
+ * the odd channel's first, then the even one's, each rounded to nearest even as a fused
+ * multiply-add would, and denormals counted as zero. A product of two such numbers has 16 bits and
+ * is a float exactly, so that a multiplication and an addition give the same bits: every tier has
+ * the same sums.
+ */
+#ifndef VGG_KERNELS_WINOGRAD_WORDS_H
+#define VGG_KERNELS_WINOGRAD_WORDS_H
+
+#include "kernels/tier.h"
+
+#if defined(VGG_BF16)
+
+#define WORD_CHANNELS 2
+typedef uint32_t word;
+typedef vf_words operand;
+
+VGG_INLINE operand operand_load(const word *from) {
+    operand value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+
+VGG_INLINE operand operand_splat(word value) {
+    return value - (operand){0};
+}
+
+VGG_INLINE vf multiply_add(vf sum, operand a, operand b) {
+#if defined(__AVX512BF16__)
+    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+    const word odd = 0xffff0000u;
+    sum += (vf)(a & odd) * (vf)(b & odd);
+    sum += (vf)(a << 16) * (vf)(b << 16);
+    return sum;
+#endif
+}
+
+/* Stores a vector of channels, half as many words. */
+VGG_INLINE void put_channels(word *to, vf value) {
+    vf_bf16_store(to, value);
+}
+
+#else
+
+#define WORD_CHANNELS 1
+typedef float word;
+typedef vf operand;
+
+VGG_INLINE operand operand_load(const word *from) {
+    return vf_load(from);
+}
+
+VGG_INLINE operand operand_splat(word value) {
+    return vf_splat(value);
+}
+
+VGG_INLINE vf multiply_add(vf sum, operand a, operand b) {
+    return sum + a * b;
+}
+
+VGG_INLINE void put_channels(word *to, vf value) {
+    vf_store(to, value);
+}
+
+#endif
+
+#define VECTOR_WORDS (VGG_LANES / WORD_CHANNELS)
+#define BLOCK_WORDS (VGG_BLOCK / WORD_CHANNELS)
+
+#endif

@@ -1,0 +1,80 @@
+"""--precision: what predict, eval and bench make of it. How near bfloat16 is, the tests of the kernels say."""
+
+import json
+
+import pytest
+from conftest import complaint, vgg
+
+NOTE = "note: no instructions for bf16 here; --precision f32 is faster\n"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    data = tmp_path_factory.mktemp("precision") / "data"
+    vgg("generate", data, "--train", 1, "--validation", 2, "--size", 40)
+    return sorted((data / "validation").glob("*/*.png"))
+
+
+def answers(pictures, *arguments, **options):
+    """The logits of all classes of each picture, and what is said on standard error."""
+    done = vgg("predict", "--model", "builtin", *pictures, "--top", 10, "--logits", "--format", "json",
+               *arguments, **options)
+    return [{best["index"]: best["logit"] for best in picture["predictions"]}
+            for picture in json.loads(done.out)], done.err
+
+
+def test_predict_rounds_a_little(pictures):
+    floats, said = answers(pictures)
+    assert said == "" and answers(pictures, "--precision", "f32") == (floats, "")
+    rounded, _ = answers(pictures, "--precision", "bf16")
+    assert answers(pictures, "--precision", "bf16", "--threads", 1)[0] == rounded
+    most = max(abs(value) for picture in floats for value in picture.values())
+    far = max(abs(a[i] - b[i]) for a, b in zip(floats, rounded) for i in a)
+    assert 1e-6 * most < far < 0.03 * most
+
+
+def test_a_picture_alone_has_the_same_bits(pictures):
+    rounded, _ = answers(pictures, "--precision", "bf16")
+    for i in (0, 7):
+        assert answers(pictures[i:i + 1], "--precision", "bf16")[0] == rounded[i:i + 1]
+
+
+def test_a_processor_without_it_is_told(pictures):
+    there, _ = answers(pictures[:2], "--precision", "bf16")
+    here, said = answers(pictures[:2], "--precision", "bf16", env={"VGG_CPU": "portable"})
+    assert said == f"vgg predict: {NOTE}"
+    for a, b in zip(there, here):
+        assert all(b[i] == pytest.approx(a[i], abs=0.05) for i in a)
+
+
+def test_eval_takes_it(tmp_path, pictures):
+    data, run = pictures[0].parents[2], tmp_path / "run"
+    vgg("train", data, "-o", run, "--arch", "16,16,M,16/16", "--input", "16", "--batch", 8, "--epochs", 1)
+    losses = {}
+    for name in ("f32", "bf16"):
+        out = vgg("eval", "--model", run, data, "--precision", name, "--format", "json").out
+        losses[name] = json.loads(out)["loss"]
+    assert losses["f32"] != losses["bf16"]
+    assert losses["bf16"] == pytest.approx(losses["f32"], rel=0.02)
+
+
+def test_bench_says_which_layers(pictures):
+    small = ("--arch", "16,16,M/16", "--input", "3x16x16", "--classes", 10, "--runs", 5, "--batch", 8)
+    report = json.loads(vgg("bench", *small, "--precision", "bf16", "--format", "json").out)
+    assert [layer["algorithm"] for layer in report["layers"] if layer["name"]] == [
+        "direct", "winograd-bf16+pool", "linear-bf16", "linear-bf16"]
+    assert report["precision"] == "bf16"
+    text = vgg("bench", *small, "--precision", "bf16").out
+    assert any(line.startswith("program") and line.endswith("bf16") for line in text.splitlines())
+
+
+@pytest.mark.parametrize("line, message", [
+    (("bench", "--exact", "--precision", "bf16"), "vgg bench: --precision bf16: expected f32 with --exact"),
+    (("bench", "--train", "--precision", "bf16"), "vgg bench: --precision bf16: expected f32 with --train"),
+    (("predict", "--exact", "--precision", "bf16", "x.png"),
+     "vgg predict: --precision bf16: expected f32 with --exact"),
+    (("eval", "--model", "builtin", "--exact", "--precision", "bf16", "x"),
+     "vgg eval: --precision bf16: expected f32 with --exact"),
+])
+def test_what_does_not_go_together(line, message):
+    assert complaint(*line, status=2) == message

@@ -1,0 +1,175 @@
+/* Plans that multiply in bfloat16: near those in float32, the same bits for any threads and batch,
+ * and what they refuse. How exact the kernels are, tests/kernels/test_winograd_bf16.c says. */
+#include <math.h>
+
+#include "nn/network.h"
+#include "plans.h"
+
+enum { SIDE = 20, CLASSES = 7, IMAGES = 5, VALUES = IMAGES * CLASSES, INPUT = 3 * SIDE * SIDE };
+
+static const char arch[] = "16,24,M,33,M/40,40";
+
+static vgg_network *draw_network(bool norm) {
+    vgg_network_options options = net_options(arch, CLASSES, 3, SIDE);
+    options.batch_norm = norm;
+    vgg_network *network = make_net(&options);
+    initialise(network, "kaiming", 3);
+    return network;
+}
+
+/* IMAGES pictures in batches of `batch`. */
+static void run(vgg_network *network, vgg_precision precision, size_t batch, size_t threads,
+                float logits[VALUES]) {
+    vgg_error error;
+    vgg_plan_options options = plan_options(batch, threads);
+    options.precision = precision;
+    options.tuned_batch = IMAGES;
+    vgg_plan *plan = make_plan(network, &options);
+    float *inputs = random_floats(IMAGES * INPUT, 9);
+    for (size_t n = 0; n < IMAGES; n += batch) {
+        size_t count = n + batch <= IMAGES ? batch : IMAGES - n;
+        assert_ok(vgg_plan_forward(plan, inputs + n * INPUT, count, logits + n * CLASSES, &error),
+                  error);
+    }
+    free(inputs);
+    vgg_plan_free(plan);
+}
+
+/* Largest difference, as a share of the largest value. */
+static double difference(const float *a, const float *b) {
+    float most = 0, far = 0;
+    for (size_t i = 0; i < VALUES; i++) {
+        most = fmaxf(most, fabsf(a[i]));
+        far = fmaxf(far, fabsf(a[i] - b[i]));
+    }
+    return (double)(far / most);
+}
+
+static void test_near(void **state) {
+    (void)state;
+    for (int norm = 0; norm < 2; norm++) {
+        vgg_network *network = draw_network(norm == 1);
+        float floats[VALUES], rounded[VALUES], again[VALUES];
+        run(network, VGG_PRECISION_F32, IMAGES, 1, floats);
+        run(network, VGG_PRECISION_BF16, IMAGES, 1, rounded);
+        assert_in_range((size_t)(1e6 * difference(floats, rounded)), 10, 30000);
+        for (size_t threads = 1; threads <= 3; threads++) {
+            for (size_t batch = 1; batch <= IMAGES; batch += 2) {
+                run(network, VGG_PRECISION_BF16, batch, threads, again);
+                assert_memory_equal(rounded, again, sizeof again);
+            }
+        }
+        vgg_network_free(network);
+    }
+}
+
+/* The values that a network has at a run, not those it had when the plan was made; and weights that
+ * are narrow by then, as they are. */
+static void test_new_values(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_network *network = draw_network(false);
+    vgg_plan_options options = plan_options(IMAGES, 1);
+    options.precision = VGG_PRECISION_BF16;
+    vgg_plan *plan = make_plan(network, &options);
+    float *inputs = random_floats(IMAGES * INPUT, 9), logits[VALUES], fresh[VALUES];
+    static const char *const dtypes[] = {"F32", "BF16", "F16", "I8"};
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        initialise(network, "kaiming", 20 + i);
+        assert_ok(vgg_network_set_dtype(network, dtypes[i], &error), error);
+        assert_ok(vgg_plan_forward(plan, inputs, IMAGES, logits, &error), error);
+        run(network, VGG_PRECISION_BF16, IMAGES, 1, fresh);
+        assert_memory_equal(logits, fresh, sizeof fresh);
+    }
+    free(inputs);
+    vgg_plan_free(plan);
+    vgg_network_free(network);
+}
+
+/* Weights of linear layers that are of bfloat16 already give what rounding them gives. */
+static void test_narrow_weights(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_network *network = draw_network(false);
+    float rounded[VALUES], narrow[VALUES];
+    run(network, VGG_PRECISION_BF16, IMAGES, 1, rounded);
+    assert_ok(vgg_network_set_dtype(network, "BF16", &error), error);
+    run(network, VGG_PRECISION_BF16, IMAGES, 1, narrow);
+    assert_memory_equal(rounded, narrow, sizeof narrow);
+    vgg_network_free(network);
+}
+
+static void refuse(const vgg_plan_options *options, const char *message) {
+    vgg_error error;
+    vgg_plan *plan;
+    vgg_network *network = draw_network(false);
+    assert_int_equal(vgg_plan_create(network, options, &plan, &error), VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, message);
+    vgg_network_free(network);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    vgg_plan_options options = plan_options(1, 1);
+    options.precision = VGG_PRECISION_BF16;
+    options.gradients = true;
+    refuse(&options, "a plan with gradients is for f32, not bf16");
+    options.gradients = false;
+    options.exact = true;
+    refuse(&options, "a plan that is exact is for f32, not bf16");
+    options.precision = (vgg_precision)2;
+    refuse(&options, "precision 2, expected f32 or bf16");
+}
+
+static void test_names(void **state) {
+    (void)state;
+    assert_string_equal(vgg_precision_name(VGG_PRECISION_F32), "f32");
+    assert_string_equal(vgg_precision_name(VGG_PRECISION_BF16), "bf16");
+    assert_null(vgg_precision_name((vgg_precision)2));
+    assert_null(vgg_precision_name((vgg_precision)-1));
+    assert_int_equal(vgg_precision_named("bf16"), VGG_PRECISION_BF16);
+    assert_int_equal(vgg_precision_named("fp16"), VGG_PRECISION_F32);
+    assert_int_equal(vgg_precision_named(NULL), VGG_PRECISION_F32);
+    assert_true(vgg_precision_is_native(VGG_PRECISION_F32));
+    assert_false(vgg_precision_is_native((vgg_precision)2));
+}
+
+/* What is not Winograd's stays in float32: the first layer, and few channels. */
+static void test_ops(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_network *network = draw_network(false);
+    vgg_plan_options options = plan_options(IMAGES, 1);
+    options.precision = VGG_PRECISION_BF16;
+    vgg_plan *plan = make_plan(network, &options);
+    static const struct {
+        const char *layer, *algorithm;
+    } ops[] = {{"features.0", "direct"},
+               {"features.2", "winograd-bf16+pool"},
+               {"classifier.0", "linear-bf16"},
+               {"classifier.3", "linear-bf16"}};
+    size_t found = 0;
+    for (size_t s = 0; s < vgg_plan_op_count(plan); s++) {
+        vgg_op_info info = {.struct_size = sizeof info};
+        assert_ok(vgg_plan_op(plan, s, &info, &error), error);
+        for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+            if (strcmp(info.name, ops[i].layer) != 0)
+                continue;
+            assert_string_equal(info.algorithm, ops[i].algorithm);
+            assert_true(info.cost > 0 && info.products > 0);
+            found++;
+        }
+    }
+    assert_int_equal(found, sizeof ops / sizeof *ops);
+    vgg_plan_free(plan);
+    vgg_network_free(network);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_near),    cmocka_unit_test(test_new_values),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_narrow_weights),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_ops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
