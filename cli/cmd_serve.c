@@ -3,7 +3,9 @@
 
 #include "cli/command.h"
 #include "cli/environment.h"
+#include "cli/message.h"
 #include "cli/options.h"
+#include "cli/serve/listen.h"
 #include "cli/serve/serve.h"
 #include "cli/shared_options.h"
 
@@ -29,13 +31,47 @@ static bool parse(vgg_serve_options *o, const char **protocol, int argc, char **
          .argument = "WHERE",
          .value = &o->listen,
          .help = "HOST:PORT, where 0.0.0.0 is every address of this machine and port 0 one that is "
-                 "free, or unix:PATH"},
+                 "free, or unix:PATH",
+         .fallback = "a socket that systemd hands over, or " VGG_SERVE_LISTEN},
         {.type = VGG_CLI_NUMBER,
          .name = "grace",
          .argument = "S",
          .value = &o->grace,
          .maximum = 86400,
          .help = "seconds in which, after SIGTERM or Ctrl-C, what has come in is answered"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "watch",
+         .value = &o->watch,
+         .help = "whether a model whose file changes is loaded anew, as all are at SIGHUP; a file "
+                 "that cannot be loaded leaves the old version in place"},
+        {.type = VGG_CLI_SWITCH,
+         .name = "access-log",
+         .value = &o->log,
+         .help = "whether each request is a line of JSON on standard output"},
+        {.type = VGG_CLI_TEXT,
+         .name = "api-key-file",
+         .argument = "FILE",
+         .value = &o->keys,
+         .help = "keys, one a line, # for comments: only who sends one (Authorization: Bearer KEY) "
+                 "is answered; /health needs none",
+         .fallback = "everybody is answered"},
+        {.type = VGG_CLI_TEXT,
+         .name = "tls-cert",
+         .argument = "FILE",
+         .value = &o->certificate,
+         .help = "a certificate in PEM, those above it behind it: speak HTTPS"},
+        {.type = VGG_CLI_TEXT,
+         .name = "tls-key",
+         .argument = "FILE",
+         .value = &o->private_key,
+         .help = "its private key in PEM"},
+        {.type = VGG_CLI_TEXTS,
+         .name = "cors",
+         .argument = "ORIGIN",
+         .value = &o->origins,
+         .help = "pages of this origin (https://example.org) may ask, * being all; may be given "
+                 "several times",
+         .fallback = "none of another server"},
     };
     const vgg_cli_option computing[] = {
         {.type = VGG_CLI_SIZE,
@@ -92,6 +128,13 @@ static bool parse(vgg_serve_options *o, const char **protocol, int argc, char **
          .minimum = 1,
          .maximum = 86400,
          .help = "seconds after which a silent connection is closed"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "header-timeout",
+         .argument = "S",
+         .value = &o->header_timeout,
+         .minimum = 0.1,
+         .maximum = 86400,
+         .help = "seconds in which a connection must have sent the header of a request"},
         {.type = VGG_CLI_NUMBER,
          .name = "max-body",
          .argument = "MB",
@@ -164,14 +207,16 @@ static bool parse(vgg_serve_options *o, const char **protocol, int argc, char **
 
 int vgg_cli_serve(int argc, char **argv) {
     const char *protocol = vgg_cli_protocols[0];
-    vgg_serve_options o = {.listen = "127.0.0.1:8080",
-                           .grace = 30,
+    vgg_serve_options o = {.grace = 30,
                            .top = 5,
                            .threads = vgg_cli_default_threads(),
                            .max_batch = 32,
                            .queue = 256,
                            .timeout = 30,
                            .idle_timeout = 60,
+                           .header_timeout = 10,
+                           .watch = true,
+                           .log = true,
                            .max_body = 32,
                            .max_bodies = 256,
                            .max_pictures = 64,
@@ -181,6 +226,10 @@ int vgg_cli_serve(int argc, char **argv) {
     int status;
     if (!parse(&o, &protocol, argc, argv, &status))
         return status;
+    if ((o.certificate == NULL) != (o.private_key == NULL)) {
+        vgg_cli_complain("serve", "--tls-cert and --tls-key: one is of no use without the other");
+        return VGG_CLI_USAGE;
+    }
     o.protocol = vgg_protocol_named(protocol);
     if (o.workers == 0)
         o.workers = vgg_threads_default();

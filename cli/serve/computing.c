@@ -82,7 +82,7 @@ static bool keep_result(void *user, const vgg_predict_result *result) {
     return true;
 }
 
-static void compute(vgg_serve_batch *together) {
+static void predict(vgg_serve_batch *together) {
     vgg_error error;
     if (vgg_predict_inputs(together->version->predictor, together->inputs, together->count,
                            together->top, keep_result, together, &error) == VGG_OK)
@@ -92,6 +92,20 @@ static void compute(vgg_serve_batch *together) {
         if (picture->best == NULL && picture->status == VGG_OK)
             vgg_serve_picture_fail(picture, &error);
     }
+}
+
+/* Computes what was gathered, and counts it. */
+static void compute(const vgg_serve_work *work, vgg_serve_batch *together) {
+    vgg_serve_metrics *metrics = work->options.metrics;
+    vgg_serve_model_metrics *of = &metrics->models[together->pictures[0]->job->model->place];
+    double begun = vgg_serve_now();
+    for (size_t i = 0; i < together->count; i++) {
+        vgg_serve_metrics_time(metrics, &of->waiting, begun - together->pictures[i]->since);
+    }
+    predict(together);
+    vgg_serve_metrics_time(metrics, &of->computing, vgg_serve_now() - begun);
+    vgg_serve_metrics_add(metrics, &of->pictures, together->count);
+    vgg_serve_metrics_add(metrics, &of->batches, 1);
 }
 
 /* With the lock: waits for something to be there, or until then. */
@@ -120,7 +134,7 @@ void *vgg_serve_compute_loop(void *argument) {
         if (together->count == 0)
             continue;
         pthread_mutex_unlock(&work->lock);
-        compute(together);
+        compute(work, together);
         pthread_mutex_lock(&work->lock);
         for (size_t i = 0; i < together->count; i++) {
             vgg_serve_picture_done(work, together->pictures[i], VGG_SERVE_DONE);

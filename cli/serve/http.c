@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "cli/message.h"
+#include "cli/serve/cors.h"
+#include "cli/serve/log.h"
 #include "cli/serve/request.h"
 #include "cli/serve/routes.h"
 
@@ -26,6 +28,9 @@ static enum MHD_Result send_answer(vgg_serve_request *request) {
     MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (request->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    vgg_serve_cors_answer(request, response);
     if (request->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, request->allow);
     if (request->json_size[0] != '\0')
@@ -41,13 +46,21 @@ static enum MHD_Result send_answer(vgg_serve_request *request) {
     return queued;
 }
 
+/* What is kept of a connection. */
+static vgg_serve_connection *connection_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
 /* The header is there. */
 static enum MHD_Result begin(vgg_serve_server *server, struct MHD_Connection *connection,
                              const char *url, const char *method, void **state) {
-    vgg_serve_request *request = vgg_serve_request_create(server, connection, url);
+    vgg_serve_request *request = vgg_serve_request_create(server, connection, url, method);
     if (request == NULL)
         return MHD_NO;
     *state = request;
+    vgg_serve_connections_expect(&server->connections, connection_of(connection), 0);
     vgg_serve_route_request(request, method);
     if (announced(request) > server->limits.max_body && request->status == 0)
         vgg_serve_fail(request, MHD_HTTP_CONTENT_TOO_LARGE,
@@ -88,11 +101,36 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
 
 static void completed(void *user, struct MHD_Connection *connection, void **state,
                       enum MHD_RequestTerminationCode code) {
-    (void)user;
-    (void)connection;
-    (void)code;
-    vgg_serve_request_free(*state);
+    vgg_serve_server *server = user;
+    vgg_serve_request *request = *state;
+    double now = vgg_serve_now();
+    vgg_serve_connections_expect(&server->connections, connection_of(connection),
+                                 now + server->limits.idle_timeout + server->limits.header_timeout);
+    if (request == NULL)
+        return;
+    double seconds = now - request->begun;
+    vgg_serve_metrics_request(&server->metrics, request->status, seconds, request->received,
+                              request->length);
+    if (server->log)
+        vgg_serve_log_request(request, code == MHD_REQUEST_TERMINATED_COMPLETED_OK, seconds);
+    vgg_serve_request_free(request);
     *state = NULL;
+}
+
+/* A connection begins or ends. */
+static void connected(void *user, struct MHD_Connection *connection, void **kept,
+                      enum MHD_ConnectionNotificationCode code) {
+    vgg_serve_server *server = user;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        vgg_serve_connections_remove(&server->connections, *kept);
+        *kept = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info != NULL)
+        *kept = vgg_serve_connections_add(&server->connections, info->connect_fd,
+                                          vgg_serve_now() + server->limits.header_timeout);
 }
 
 /* What the library would print; clients' mistakes are their own. */
@@ -103,21 +141,34 @@ static void log_nothing(void *user, const char *format, va_list arguments) {
 }
 
 bool vgg_serve_http_start(vgg_serve_server *server, int listening) {
+    const vgg_serve_limits *limits = &server->limits;
+    const struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, server->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, server->private_key},
+        {MHD_OPTION_END, 0, NULL},
+    };
     const struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_nothing, NULL},
         {MHD_OPTION_LISTEN_SOCKET, listening, NULL},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, server},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connected, server},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)VGG_SERVE_CONNECTION_MEMORY, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)server->limits.connections, NULL},
-        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)server->limits.connections_per_client, NULL},
-        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)server->limits.idle_timeout, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->connections, NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)limits->connections_per_client, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)limits->idle_timeout, NULL},
+        {server->certificate != NULL ? MHD_OPTION_ARRAY : MHD_OPTION_END, 0, (void *)secure},
         {MHD_OPTION_END, 0, NULL},
     };
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        handle, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (server->certificate != NULL)
+        flags |= MHD_USE_TLS;
+    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_ARRAY,
+                                      options, MHD_OPTION_END);
     if (server->daemon == NULL)
-        vgg_cli_complain("serve", "the thread that talks to clients cannot be started");
+        vgg_cli_complain("serve", server->certificate != NULL
+                                      ? "--tls-cert, --tls-key: these files are no certificate "
+                                        "and its key in PEM"
+                                      : "the thread that talks to clients cannot be started");
     return server->daemon != NULL;
 }
 

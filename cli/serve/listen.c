@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/message.h"
+#include "cli/serve/notify.h"
 
 static const char unix_prefix[] = "unix:";
 
@@ -73,15 +74,17 @@ static bool split(const char *address, char host[256], const char **port) {
 }
 
 /* With the port that the system has chosen, where that was 0. */
-static void say_address(vgg_serve_listener *listener) {
+static void say_address(vgg_serve_listener *listener, bool secure) {
     struct sockaddr_storage where;
     socklen_t size = sizeof where;
     char host[256], port[16];
     if (getsockname(listener->socket, (struct sockaddr *)&where, &size) == 0 &&
+        where.ss_family != AF_UNIX &&
         getnameinfo((struct sockaddr *)&where, size, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
         snprintf(listener->address, sizeof listener->address,
-                 strchr(host, ':') != NULL ? "http://[%s]:%s" : "http://%s:%s", host, port);
+                 strchr(host, ':') != NULL ? "http%s://[%s]:%s" : "http%s://%s:%s",
+                 secure ? "s" : "", host, port);
 }
 
 static int bind_one(const struct addrinfo *found) {
@@ -98,7 +101,7 @@ static int bind_one(const struct addrinfo *found) {
     return -1;
 }
 
-static bool take_host(vgg_serve_listener *listener, const char *address) {
+static bool take_host(vgg_serve_listener *listener, const char *address, bool secure) {
     char host[256];
     const char *port;
     if (!split(address, host, &port))
@@ -115,14 +118,21 @@ static bool take_host(vgg_serve_listener *listener, const char *address) {
     freeaddrinfo(found);
     if (listener->socket < 0)
         return complain(address, strerror(why));
-    say_address(listener);
+    say_address(listener, secure);
     return true;
 }
 
-bool vgg_serve_listen_take(vgg_serve_listener *listener, const char *address) {
-    *listener = (vgg_serve_listener){.socket = -1};
+bool vgg_serve_listen_take(vgg_serve_listener *listener, const char *address, bool secure) {
+    *listener = (vgg_serve_listener){.socket = address == NULL ? vgg_serve_given_socket() : -1};
+    if (listener->socket >= 0) {
+        snprintf(listener->address, sizeof listener->address, "the socket that was handed over");
+        say_address(listener, secure);
+        return true;
+    }
+    if (address == NULL)
+        address = VGG_SERVE_LISTEN;
     bool file = strncmp(address, unix_prefix, strlen(unix_prefix)) == 0;
-    if (file ? take_file(listener, address) : take_host(listener, address))
+    if (file ? take_file(listener, address) : take_host(listener, address, secure))
         return true;
     if (listener->socket >= 0)
         close(listener->socket);

@@ -1,4 +1,4 @@
-/* Where a server listens: HOST:PORT or unix:PATH. */
+/* Where a server listens: HOST:PORT, unix:PATH, or a socket that systemd hands over. */
 #ifndef VGG_SERVE_LISTEN_H
 #define VGG_SERVE_LISTEN_H
 
@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define VGG_SERVE_ADDRESS_SIZE 512
+#define VGG_SERVE_LISTEN "127.0.0.1:8080"
 
 typedef struct vgg_serve_listener {
     int socket;        /* -1: none */
@@ -13,9 +14,10 @@ typedef struct vgg_serve_listener {
     char address[VGG_SERVE_ADDRESS_SIZE]; /* "http://127.0.0.1:8080", with the port that it is */
 } vgg_serve_listener;
 
-/* Takes the address; connections are refused until vgg_serve_listen_begin. False when it cannot be
- * had, which is complained about. */
-bool vgg_serve_listen_take(vgg_serve_listener *listener, const char *address);
+/* Takes the address, NULL being the socket that is handed over, or else VGG_SERVE_LISTEN; `secure`
+ * is how it is written. Connections are refused until vgg_serve_listen_begin. False when it cannot
+ * be had, which is complained about. */
+bool vgg_serve_listen_take(vgg_serve_listener *listener, const char *address, bool secure);
 bool vgg_serve_listen_begin(vgg_serve_listener *listener);
 /* Removes what vgg_serve_listen_take has made; the socket itself is whoever's took it over. */
 void vgg_serve_listen_end(vgg_serve_listener *listener);

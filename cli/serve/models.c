@@ -135,14 +135,69 @@ static vgg_serve_version *load(const vgg_serve_models *models, const vgg_serve_m
     return version;
 }
 
+/* What is under the model's path now; zeros where nothing is, or the model is the one in the box.
+ */
+static struct stat look_at(const vgg_serve_model *model) {
+    struct stat info = {0};
+    if (vgg_cli_is_builtin(model->source.path) ||
+        stat(vgg_cli_model_file(model->source.path), &info) != 0)
+        info = (struct stat){0};
+    return info;
+}
+
+static bool same_file(const struct stat *left, const struct stat *right) {
+    return left->st_dev == right->st_dev && left->st_ino == right->st_ino &&
+           left->st_size == right->st_size && left->st_mtim.tv_sec == right->st_mtim.tv_sec &&
+           left->st_mtim.tv_nsec == right->st_mtim.tv_nsec;
+}
+
+/* Counts the loading of a version, NULL being one that failed. */
+static void count_load(vgg_serve_models *models, const vgg_serve_model *model,
+                       const vgg_serve_version *version) {
+    vgg_serve_model_metrics *of = &models->metrics->models[model->place];
+    vgg_serve_metrics_add(models->metrics, version != NULL ? &of->loads : &of->failed_loads, 1);
+}
+
 bool vgg_serve_models_load(vgg_serve_models *models) {
     for (size_t i = 0; i < models->count; i++) {
         vgg_serve_model *model = &models->entries[i];
+        model->loaded = model->seen = look_at(model);
         model->version = load(models, model, 1);
+        count_load(models, model, model->version);
         if (model->version == NULL)
             return false;
     }
     return true;
+}
+
+static void renew(vgg_serve_models *models, vgg_serve_model *model) {
+    vgg_serve_version *old = model->version;
+    vgg_serve_version *version = load(models, model, old->number + 1);
+    count_load(models, model, version);
+    if (version == NULL) {
+        vgg_cli_complain("serve", "%s: stays at version %zu", model->name, old->number);
+        return;
+    }
+    pthread_mutex_lock(&model->lock);
+    model->version = version;
+    pthread_mutex_unlock(&model->lock);
+    vgg_cli_complain("serve", "%s: is at version %zu, %zu classes", model->name, version->number,
+                     version->classes);
+    vgg_serve_version_release(old);
+}
+
+void vgg_serve_models_renew(vgg_serve_models *models, bool all) {
+    for (size_t i = 0; i < models->count; i++) {
+        vgg_serve_model *model = &models->entries[i];
+        struct stat now = look_at(model);
+        bool settled = now.st_size > 0 && same_file(&now, &model->seen);
+        bool changed = settled && !same_file(&now, &model->loaded);
+        model->seen = now;
+        if (!all && !changed)
+            continue;
+        model->loaded = now;
+        renew(models, model);
+    }
 }
 
 void vgg_serve_models_free(vgg_serve_models *models) {

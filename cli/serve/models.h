@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "cli/model_source.h"
+#include "cli/serve/metrics.h"
 #include "vgg/predict.h"
 
 #define VGG_SERVE_NAME_SIZE 65
@@ -31,6 +32,9 @@ typedef struct vgg_serve_model {
     pthread_mutex_t lock; /* of the pointer to the version */
     vgg_serve_version *version;
     size_t place; /* among the models */
+    /* For the thread that loads: what its file was when it was loaded last, and when it was looked
+     * at last. */
+    struct stat loaded, seen;
 } vgg_serve_model;
 
 /* How predictors are made. */
@@ -45,6 +49,7 @@ typedef struct vgg_serve_models {
     vgg_serve_model entries[VGG_CLI_TEXTS_MOST];
     size_t count;
     vgg_serve_computing computing;
+    vgg_serve_metrics *metrics;
 } vgg_serve_models;
 
 /* Fills in the names of what --model was given, NAME=FILE or FILE; none: the model in the box.
@@ -54,6 +59,10 @@ bool vgg_serve_models_name(vgg_serve_models *models, const vgg_cli_texts *given,
 
 /* Loads the first version of each. False when that cannot be, which is complained about. */
 bool vgg_serve_models_load(vgg_serve_models *models);
+/* Looks at the files, and loads a new version of each that is another than when it was loaded and
+ * that stays the same between two looks; `all`: of every one, at once. While that cannot be, which
+ * is complained about, the old version stays. */
+void vgg_serve_models_renew(vgg_serve_models *models, bool all);
 void vgg_serve_models_free(vgg_serve_models *models);
 
 /* The model of that name, of `length` letters; NULL: there is none. */

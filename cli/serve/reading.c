@@ -65,17 +65,22 @@ static void make_ready(vgg_serve_work *work, vgg_serve_picture *picture) {
 static void admit(vgg_serve_work *work, vgg_serve_job *job, bool prepared) {
     vgg_serve_queue *queue = &work->queues[job->model->place];
     job->outcome = prepared ? vgg_serve_job_fate(work, job) : VGG_SERVE_FAILED;
-    if (job->outcome == VGG_SERVE_DONE && job->count > work->options.queue - queue->waiting)
+    if (job->outcome == VGG_SERVE_DONE && job->count > work->options.queue - queue->waiting) {
+        vgg_serve_metrics *metrics = work->options.metrics;
+        vgg_serve_metrics_add(metrics, &metrics->models[job->model->place].full, job->count);
         job->outcome = VGG_SERVE_FULL;
+    }
     if (job->outcome != VGG_SERVE_DONE || job->count == 0) {
         vgg_serve_jobs_put(&work->ended, job);
         return;
     }
     job->left = job->count;
     queue->waiting += job->count;
+    double now = vgg_serve_now();
     for (size_t i = 0; i < job->count; i++) {
         vgg_serve_picture *picture = &job->pictures[i];
         picture->job = job;
+        picture->since = now;
         if (picture->bytes == NULL) {
             make_ready(work, picture);
             continue;
@@ -89,8 +94,12 @@ static void admit(vgg_serve_work *work, vgg_serve_job *job, bool prepared) {
 static void work_on(vgg_serve_work *work, vgg_serve_picture *picture) {
     vgg_serve_outcome fate = vgg_serve_job_fate(work, picture->job);
     if (fate == VGG_SERVE_DONE) {
+        vgg_serve_metrics *metrics = work->options.metrics;
+        double begun = vgg_serve_now();
         pthread_mutex_unlock(&work->lock);
         read_picture(work, picture);
+        vgg_serve_metrics_time(metrics, &metrics->models[picture->job->model->place].reading,
+                               vgg_serve_now() - begun);
         pthread_mutex_lock(&work->lock);
         if (picture->status == VGG_OK) {
             make_ready(work, picture);

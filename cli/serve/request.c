@@ -30,13 +30,16 @@ static void name_request(vgg_serve_request *request) {
 }
 
 vgg_serve_request *vgg_serve_request_create(vgg_serve_server *server,
-                                            struct MHD_Connection *connection, const char *url) {
+                                            struct MHD_Connection *connection, const char *url,
+                                            const char *method) {
     vgg_serve_request *request = calloc(1, sizeof *request);
     if (request == NULL)
         return NULL;
     request->server = server;
     request->connection = connection;
     request->url = url;
+    snprintf(request->method, sizeof request->method, "%s", method);
+    snprintf(request->path, sizeof request->path, "%s", url);
     request->begun = vgg_serve_now();
     request->job.deadline = request->begun + server->limits.timeout;
     atomic_fetch_add(&server->open, 1);
@@ -59,6 +62,8 @@ static void free_pictures(vgg_serve_job *job) {
 
 /* What the answer no longer needs. */
 static void release(vgg_serve_request *request) {
+    if (request->job.count > 0)
+        request->pictures = request->job.count;
     free_pictures(&request->job);
     vgg_serve_version_release(request->job.version);
     request->job.version = NULL;
@@ -138,7 +143,8 @@ bool vgg_serve_request_take(vgg_serve_request *request, const void *bytes, size_
     request->received += size;
     if (request->status == 0)
         add(request, bytes, size);
-    return vgg_serve_request_bears(request, request->received);
+    return vgg_serve_request_bears(request, request->received) &&
+           vgg_serve_now() < request->job.deadline;
 }
 
 /* ---- the answer ---- */

@@ -15,6 +15,7 @@ struct vgg_serve_infer;
 /* What is served under a path. */
 typedef struct vgg_serve_route {
     const char *method;
+    bool open;        /* to those without a key */
     const char *path; /* in which "*" is the name of a model, and "#" the number of its version */
     /* When the header is there: what is wrong with the request is answered, by vgg_serve_fail, and
      * whatever needs no body too. */
@@ -30,7 +31,9 @@ struct vgg_serve_request {
     struct MHD_Connection *connection;
     const vgg_serve_route *route;
     const char *url;
+    char method[16], path[257]; /* for the log, cut to that */
     char id[VGG_SERVE_ID_SIZE];
+    size_t pictures;     /* that were asked about */
     unsigned char *body; /* with a zero behind it */
     size_t body_size, body_capacity;
     size_t received; /* bytes, those of a body that is not kept among them */
@@ -49,7 +52,8 @@ struct vgg_serve_request {
 
 /* NULL when memory ran out. */
 vgg_serve_request *vgg_serve_request_create(vgg_serve_server *server,
-                                            struct MHD_Connection *connection, const char *url);
+                                            struct MHD_Connection *connection, const char *url,
+                                            const char *method);
 void vgg_serve_request_free(vgg_serve_request *request);
 
 /* Adds to the body, unless there is an answer already. False for a client that does not stop: its

@@ -4,24 +4,27 @@
 #include <string.h>
 
 #include "cli/serve/about.h"
+#include "cli/serve/cors.h"
 #include "cli/serve/infer.h"
 #include "cli/serve/plain.h"
 
 static const vgg_serve_route routes[] = {
-    {"GET", "/health", vgg_serve_health, NULL, NULL},
-    {"GET", "/openapi.json", vgg_serve_openapi, NULL, NULL},
-    {"POST", "/predict", vgg_serve_plain_begin, vgg_serve_plain_prepare, vgg_serve_plain_finish},
-    {"GET", "/v2", vgg_serve_about_server, NULL, NULL},
-    {"GET", "/v2/health/live", vgg_serve_is_live, NULL, NULL},
-    {"GET", "/v2/health/ready", vgg_serve_is_ready, NULL, NULL},
-    {"GET", "/v2/models", vgg_serve_about_models, NULL, NULL},
-    {"GET", "/v2/models/*", vgg_serve_about_model, NULL, NULL},
-    {"GET", "/v2/models/*/versions/#", vgg_serve_about_model, NULL, NULL},
-    {"GET", "/v2/models/*/ready", vgg_serve_is_ready, NULL, NULL},
-    {"GET", "/v2/models/*/versions/#/ready", vgg_serve_is_ready, NULL, NULL},
-    {"POST", "/v2/models/*/infer", vgg_serve_infer_begin, vgg_serve_infer_prepare,
+    {"GET", true, "/health", vgg_serve_health, NULL, NULL},
+    {"GET", true, "/openapi.json", vgg_serve_openapi, NULL, NULL},
+    {"GET", false, "/metrics", vgg_serve_metrics_page, NULL, NULL},
+    {"POST", false, "/predict", vgg_serve_plain_begin, vgg_serve_plain_prepare,
+     vgg_serve_plain_finish},
+    {"GET", false, "/v2", vgg_serve_about_server, NULL, NULL},
+    {"GET", true, "/v2/health/live", vgg_serve_is_live, NULL, NULL},
+    {"GET", true, "/v2/health/ready", vgg_serve_is_ready, NULL, NULL},
+    {"GET", false, "/v2/models", vgg_serve_about_models, NULL, NULL},
+    {"GET", false, "/v2/models/*", vgg_serve_about_model, NULL, NULL},
+    {"GET", false, "/v2/models/*/versions/#", vgg_serve_about_model, NULL, NULL},
+    {"GET", false, "/v2/models/*/ready", vgg_serve_is_ready, NULL, NULL},
+    {"GET", false, "/v2/models/*/versions/#/ready", vgg_serve_is_ready, NULL, NULL},
+    {"POST", false, "/v2/models/*/infer", vgg_serve_infer_begin, vgg_serve_infer_prepare,
      vgg_serve_infer_finish},
-    {"POST", "/v2/models/*/versions/#/infer", vgg_serve_infer_begin, vgg_serve_infer_prepare,
+    {"POST", false, "/v2/models/*/versions/#/infer", vgg_serve_infer_begin, vgg_serve_infer_prepare,
      vgg_serve_infer_finish},
 };
 #define ROUTES (sizeof routes / sizeof *routes)
@@ -81,6 +84,18 @@ static bool find_model(vgg_serve_request *request, const words *found) {
     return false;
 }
 
+/* Whether the request has a key, where one is needed; else that was answered. */
+static bool may_ask(vgg_serve_request *request) {
+    const vgg_serve_keys *keys = &request->server->keys;
+    const char *header = vgg_serve_request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+    if (keys->count == 0 || request->route->open || vgg_serve_keys_fit(keys, header))
+        return true;
+    vgg_serve_fail(request, MHD_HTTP_UNAUTHORIZED,
+                   header == NULL ? "a key is needed: Authorization: Bearer KEY"
+                                  : "the key is none of those that are known");
+    return false;
+}
+
 void vgg_serve_route_request(vgg_serve_request *request, const char *method) {
     const vgg_serve_route *other = NULL;
     words found = {0};
@@ -95,8 +110,13 @@ void vgg_serve_route_request(vgg_serve_request *request, const char *method) {
             other = &routes[i];
     }
     if (request->route != NULL) {
-        if (find_model(request, &found))
+        if (may_ask(request) && find_model(request, &found))
             request->route->begin(request);
+        return;
+    }
+    if (other != NULL && strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0 &&
+        vgg_serve_cors_origin(request) != NULL) {
+        vgg_serve_answer(request, MHD_HTTP_NO_CONTENT, "text/plain", strdup(""), 0);
         return;
     }
     if (other != NULL) {

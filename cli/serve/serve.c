@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -10,12 +11,15 @@
 
 #include "cli/command.h"
 #include "cli/message.h"
+#include "cli/serve/file.h"
 #include "cli/serve/http.h"
 #include "cli/serve/listen.h"
 #include "cli/serve/memory.h"
-
+#include "cli/serve/notify.h"
 /* Seconds between two looks at whether requests are done that a server waits for. */
 #define LOOK 0.01
+/* Seconds between two looks at files and connections. */
+#define WATCH 0.5
 /* Seconds in which clients hear that there will be no answer. */
 #define FAREWELL 0.5
 /* Files that are open beside the connections. */
@@ -27,12 +31,18 @@ static void sleep_for(double seconds) {
     nanosleep(&span, NULL);
 }
 
-/* The signals that end the server, which are waited for in place of being caught. */
+/* The signals that end the server, which are waited for in place of being caught, as is SIGHUP. */
 static sigset_t ending_signals(void) {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    return signals;
+}
+
+static sigset_t all_signals(void) {
+    sigset_t signals = ending_signals();
+    sigaddset(&signals, SIGHUP);
     return signals;
 }
 
@@ -60,8 +70,9 @@ static void wait_for_requests(vgg_serve_server *server, double seconds) {
 }
 
 /* Answers what it has taken, within the time there is for it, and then no more. */
-static void end_requests(vgg_serve_server *server, double grace) {
+static void end_requests(vgg_serve_server *server, const char *why, double grace) {
     vgg_serve_http_drain(server);
+    vgg_cli_complain("serve", "%s: answering what has come in", why);
     wait_for_requests(server, grace);
     size_t left = atomic_load(&server->open);
     if (left > 0)
@@ -96,7 +107,8 @@ static bool start(vgg_serve_server *server, const vgg_serve_options *options,
                                          .queue = options->queue,
                                          .max_batch = options->max_batch,
                                          .max_delay = options->max_delay / 1000,
-                                         .max_pixels = server->limits.max_pixels};
+                                         .max_pixels = server->limits.max_pixels,
+                                         .metrics = &server->metrics};
     if (!vgg_serve_models_load(&server->models))
         return false;
     server->work = vgg_serve_work_create(&server->models, &work);
@@ -110,21 +122,33 @@ static bool start(vgg_serve_server *server, const vgg_serve_options *options,
     if (!vgg_serve_listen_begin(listener) || !vgg_serve_http_start(server, listener->socket))
         return false;
     vgg_cli_complain("serve", "listening at %s", listener->address);
+    vgg_serve_notify("READY=1");
     return true;
+}
+
+/* Until a signal ends the server, which it returns: looks after files and connections. */
+static int watch(vgg_serve_server *server, bool files) {
+    sigset_t signals = all_signals();
+    struct timespec look = {.tv_nsec = (long)(1e9 * WATCH)};
+    for (;;) {
+        int number = sigtimedwait(&signals, NULL, &look);
+        if (number == SIGTERM || number == SIGINT)
+            return number;
+        vgg_serve_connections_look(&server->connections, vgg_serve_now());
+        if (number == SIGHUP || files)
+            vgg_serve_models_renew(&server->models, number == SIGHUP);
+    }
 }
 
 static int serve(vgg_serve_server *server, const vgg_serve_options *options) {
     vgg_serve_listener listener;
-    sigset_t signals = ending_signals();
-    int number, status = VGG_CLI_FAILURE;
-    if (!vgg_serve_listen_take(&listener, options->listen))
+    int status = VGG_CLI_FAILURE;
+    if (!vgg_serve_listen_take(&listener, options->listen, server->certificate != NULL))
         return VGG_CLI_FAILURE;
     if (start(server, options, &listener)) {
-        while (sigwait(&signals, &number) != 0) {
-        }
-        vgg_cli_complain("serve", "%s: answering what has come in",
-                         number == SIGINT ? "interrupted" : "SIGTERM");
-        end_requests(server, options->grace);
+        int number = watch(server, options->watch);
+        vgg_serve_notify("STOPPING=1");
+        end_requests(server, number == SIGINT ? "interrupted" : "SIGTERM", options->grace);
         status = VGG_CLI_OK;
     } else {
         close(listener.socket);
@@ -132,6 +156,22 @@ static int serve(vgg_serve_server *server, const vgg_serve_options *options) {
     vgg_serve_listen_end(&listener);
     vgg_serve_work_free(server->work);
     return status;
+}
+
+/* Reads the files of keys and for TLS. */
+static bool read_files(vgg_serve_server *server, const vgg_serve_options *options) {
+    if (options->keys != NULL && !vgg_serve_keys_load(&server->keys, options->keys))
+        return false;
+    if (options->certificate == NULL)
+        return true;
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
+        vgg_cli_complain("serve", "--tls-cert: this libmicrohttpd was built without TLS");
+        return false;
+    }
+    server->certificate = vgg_serve_file_text(options->certificate, "--tls-cert");
+    if (server->certificate != NULL)
+        server->private_key = vgg_serve_file_text(options->private_key, "--tls-key");
+    return server->private_key != NULL;
 }
 
 static vgg_serve_limits limits_of(const vgg_serve_options *options) {
@@ -144,36 +184,58 @@ static vgg_serve_limits limits_of(const vgg_serve_options *options) {
                               .connections = options->connections,
                               .connections_per_client = options->connections_per_client,
                               .timeout = options->timeout,
-                              .idle_timeout = options->idle_timeout};
+                              .idle_timeout = options->idle_timeout,
+                              .header_timeout = options->header_timeout};
+}
+
+/* Makes the threads that all models compute with. */
+static bool make_threads(vgg_serve_computing *computing, const vgg_serve_options *options) {
+    vgg_threads_options threads;
+    vgg_error error;
+    vgg_threads_options_init(&threads, sizeof threads);
+    threads.count = options->threads;
+    computing->batch = options->max_batch;
+    computing->exact = options->exact;
+    computing->protocol = options->protocol;
+    if (vgg_threads_create(&threads, &computing->threads, &error) == VGG_OK)
+        return true;
+    vgg_cli_complain("serve", "%s", error.message);
+    return false;
+}
+
+static void set_up(vgg_serve_server *server, const vgg_serve_options *options) {
+    server->limits = limits_of(options);
+    server->top = options->top;
+    server->log = options->log;
+    server->origins = options->origins;
+    server->started = (double)time(NULL);
+    if (getrandom(&server->first_id, sizeof server->first_id, GRND_NONBLOCK) < 0)
+        server->first_id = (uint64_t)time(NULL) << 32;
+    server->models.metrics = &server->metrics;
+    vgg_serve_connections_create(&server->connections);
 }
 
 int vgg_serve_run(const vgg_serve_options *options) {
     static vgg_serve_server server;
-    sigset_t signals = ending_signals();
-    vgg_threads_options threads;
-    vgg_error error;
+    sigset_t signals = all_signals();
+    int status = VGG_CLI_FAILURE;
     /* Before any thread is made: all of them leave the signals to this one. */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     allow_connections(options->connections);
-    server.limits = limits_of(options);
-    server.top = options->top;
-    if (getrandom(&server.first_id, sizeof server.first_id, GRND_NONBLOCK) < 0)
-        server.first_id = (uint64_t)time(NULL) << 32;
     if (!vgg_serve_models_name(&server.models, &options->models, &options->source))
         return VGG_CLI_USAGE;
-    vgg_threads_options_init(&threads, sizeof threads);
-    threads.count = options->threads;
-    vgg_serve_computing *computing = &server.models.computing;
-    if (vgg_threads_create(&threads, &computing->threads, &error) != VGG_OK) {
-        vgg_cli_complain("serve", "%s", error.message);
-        return VGG_CLI_FAILURE;
-    }
-    computing->batch = options->max_batch;
-    computing->exact = options->exact;
-    computing->protocol = options->protocol;
-    int status = serve(&server, options);
+    set_up(&server, options);
+    if (!vgg_serve_metrics_create(&server.metrics, server.models.count))
+        vgg_cli_complain("serve", "out of memory");
+    else if (read_files(&server, options) && make_threads(&server.models.computing, options))
+        status = serve(&server, options);
     vgg_serve_models_free(&server.models);
-    vgg_threads_free(computing->threads);
+    vgg_threads_free(server.models.computing.threads);
+    vgg_serve_metrics_free(&server.metrics);
+    vgg_serve_connections_destroy(&server.connections);
+    vgg_serve_keys_free(&server.keys);
+    free(server.certificate);
+    free(server.private_key);
     return status;
 }

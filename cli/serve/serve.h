@@ -8,7 +8,10 @@
 typedef struct vgg_serve_options {
     vgg_cli_texts models;        /* [NAME=]FILE; none: the model in the box */
     vgg_cli_model_source source; /* what every file is told */
-    const char *listen;
+    const char *listen;          /* NULL: a socket that is handed over, or VGG_SERVE_LISTEN */
+    const char *keys, *certificate, *private_key; /* files; NULL: none */
+    vgg_cli_texts origins;                        /* of pages elsewhere that may ask */
+    bool log, watch;                              /* each request; files that change */
     size_t top, threads, workers, max_batch, queue;
     double max_delay; /* milliseconds */
     bool exact;
@@ -17,7 +20,7 @@ typedef struct vgg_serve_options {
     size_t max_pictures;
     double max_pixels; /* megapixels */
     size_t connections, connections_per_client;
-    double timeout, idle_timeout, grace; /* seconds */
+    double timeout, idle_timeout, header_timeout, grace; /* seconds */
 } vgg_serve_options;
 
 /* Serves until a signal ends it. Returns the exit status; what is wrong was complained about. */

@@ -61,9 +61,14 @@ vgg_serve_outcome vgg_serve_job_fate(const vgg_serve_work *work, const vgg_serve
 void vgg_serve_picture_done(vgg_serve_work *work, vgg_serve_picture *picture,
                             vgg_serve_outcome outcome) {
     vgg_serve_job *job = picture->job;
+    vgg_serve_metrics *metrics = work->options.metrics;
     free(picture->input);
     picture->input = NULL;
     work->queues[job->model->place].waiting--;
+    if (outcome == VGG_SERVE_LATE)
+        vgg_serve_metrics_add(metrics, &metrics->models[job->model->place].late, 1);
+    else if (picture->status != VGG_OK)
+        vgg_serve_metrics_add(metrics, &metrics->models[job->model->place].failed, 1);
     if (outcome != VGG_SERVE_DONE)
         job->outcome = outcome;
     if (--job->left == 0) {

@@ -7,6 +7,7 @@
 #ifndef VGG_SERVE_WORK_H
 #define VGG_SERVE_WORK_H
 
+#include "cli/serve/metrics.h"
 #include "cli/serve/models.h"
 
 typedef struct vgg_serve_job vgg_serve_job;
@@ -18,6 +19,7 @@ typedef struct vgg_serve_picture {
     size_t size;
     const char *name;  /* what the answer and messages call it */
     char own_name[32]; /* room for that */
+    double since;      /* when it was there, by vgg_serve_now */
     float *input;      /* freed by the server when it was computed */
     /* The result: */
     vgg_status status;
@@ -59,6 +61,7 @@ typedef struct vgg_serve_work_options {
     size_t max_batch;  /* pictures that are computed at once */
     double max_delay;  /* seconds that a picture waits for others */
     size_t max_pixels; /* of a picture */
+    vgg_serve_metrics *metrics;
 } vgg_serve_work_options;
 
 typedef struct vgg_serve_work vgg_serve_work;

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build")).resolve()
-EXAMPLES = sorted((ROOT / "examples").iterdir())
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_file())
 STRICT = {".c": ["cc", "-std=c11"], ".cc": ["c++", "-std=c++17"]}
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
