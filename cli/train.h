@@ -205,7 +205,8 @@ typedef struct vgg_cli_train_report {
     const vgg_cli_training *training;
     bool quiet, show_rate;
     bool begun;
-    bool advised; /* that the network does not learn */
+    bool advised;      /* that the network does not learn */
+    double least_loss; /* of the validations so far; 0: there was none */
     size_t threads, classes;
     vgg_cli_progress progress;
     vgg_cli_skipped skipped;

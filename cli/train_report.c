@@ -99,7 +99,10 @@ static void advise(vgg_cli_train_report *report, const vgg_train_event *event) {
     bool guesses = event->loss > LOSS_OF_GUESSING * log((double)report->classes);
     if (vgg_model_output(report->training->model) == VGG_OUTPUT_SIGMOID)
         return; /* whose loss of guessing depends on how many labels pictures have */
-    bool improves = event->validated && event->best && event->epoch > 1;
+    bool lower = event->validated && event->validation_loss < report->least_loss;
+    bool improves = event->validated && event->epoch > 1 && (event->best || lower);
+    if (lower || (event->validated && report->least_loss == 0))
+        report->least_loss = event->validation_loss;
     if (report->advised || event->epoch < EPOCHS_TO_BEGIN || !guesses || improves)
         return;
     report->advised = true;
