@@ -11,12 +11,13 @@
 #   make failing-calls  each call of the system, of threads and of memory failing, in each command
 #   make many-networks  2,000 random networks in files of every format
 #   make kills     trainings killed at any moment and resumed
+#   make eval-kills  an evaluation of 10,000 pictures killed ten times and resumed
 #   make abi       write anew what tests/house/abi/ keeps of this minor version
 WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls many-networks kills abi clean
+.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls many-networks kills eval-kills abi clean
 
 build:
 	@scripts/packages.sh build
@@ -85,6 +86,13 @@ kills:
 	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
 	@cmake --build build
 	@VGG=build/vgg VGG_BUILD=build tests/cli/kills.py calls moments $(KILLS) features 100 room 100 disks 40
+
+DATA ?=
+eval-kills:
+	@scripts/packages.sh build test
+	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
+	@cmake --build build
+	@VGG=build/vgg tests/cli/eval_kills.py $(DATA)
 
 abi:
 	@scripts/packages.sh build test

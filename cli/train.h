@@ -192,8 +192,8 @@ typedef struct vgg_cli_train_page vgg_cli_train_page;
 
 /* NULL when memory ran out: there is no page then. */
 vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training);
-/* Takes at most about 1.5 % of the time of the training, or half a second, and never ends it: that
- * a page cannot be written is complained about, once. */
+/* Takes about 1.2 % of the time of the training, or some tenths of a second, and never ends it:
+ * that a page cannot be written is complained about, once. */
 void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *event);
 /* trained: the training ended well or was stopped, and its page is brought up to date. False when a
  * page could not be written. */

@@ -15,15 +15,18 @@
 #include "cli/report/report.h"
 #include "cli/train.h"
 
-/* Of the time of a training, for its page; and seconds that are free. */
-#define SHARE_MOST 0.015
-#define SECONDS_FREE 0.5
+/* Of the time of a training, for its page; seconds that are free; and those that renderings with
+ * pictures have at least, all together: the best epoch may be the first. */
+#define SHARE_MOST 0.012
+#define SECONDS_FREE 0.1
+#define SECONDS_RENDERED 0.25
 
 struct vgg_cli_train_page {
     const vgg_cli_training *training;
     vgg_cli_thumbnails *thumbnails;
     vgg_cli_rendered rendered; /* of the best epoch */
     double began, spent;       /* seconds */
+    double rendering;          /* of those, for evaluations */
     bool begun;                /* the training, before which nothing is written */
     bool pending;              /* an epoch came after the page was written */
     bool failed;               /* it cannot be written, which was said */
@@ -126,6 +129,21 @@ static void keep_beginning(json_t *about, const char *folder) {
     free(path);
 }
 
+/* Takes the object over. */
+static bool write_json(const vgg_cli_training *training, json_t *about) {
+    char *text = json_dumps(about, JSON_INDENT(2));
+    json_decref(about);
+    vgg_cli_output output;
+    bool done =
+        text != NULL && vgg_cli_output_open(&output, "train", training->options.folder, "run.json");
+    if (done) {
+        fprintf(output.stream, "%s\n", text);
+        done = vgg_cli_output_close(&output);
+    }
+    free(text);
+    return done;
+}
+
 static bool write_about(const vgg_cli_training *training) {
     char began[VGG_CLI_TEXT_SIZE];
     time_t now = time(NULL);
@@ -140,17 +158,21 @@ static bool write_about(const vgg_cli_training *training) {
     json_object_set_new(about, "data", describe_data(training));
     json_object_set_new(about, "network", describe_network(training));
     json_object_set_new(about, "machine", describe_machine(training));
-    char *text = json_dumps(about, JSON_INDENT(2));
-    json_decref(about);
-    vgg_cli_output output;
-    bool done =
-        text != NULL && vgg_cli_output_open(&output, "train", training->options.folder, "run.json");
-    if (done) {
-        fprintf(output.stream, "%s\n", text);
-        done = vgg_cli_output_close(&output);
-    }
-    free(text);
-    return done;
+    return write_json(training, about);
+}
+
+/* How long the process trained, and what of that was spent on the page, which is to be little. */
+static void note_seconds(const vgg_cli_train_page *page) {
+    char *path = NULL;
+    json_t *about = asprintf(&path, "%s/run.json", page->training->options.folder) < 0
+                        ? NULL
+                        : json_load_file(path, 0, NULL);
+    free(path);
+    if (about == NULL)
+        return;
+    json_object_set_new(about, "seconds", json_real(vgg_cli_now() - page->began));
+    json_object_set_new(about, "page_seconds", json_real(page->spent));
+    write_json(page->training, about);
 }
 
 /* ---- views.png ---- */
@@ -188,7 +210,7 @@ static double left(const vgg_cli_train_page *page) {
 /* The best epoch is always rendered; its pictures take time, and are drawn when the page is due. */
 static void render(vgg_cli_train_page *page, const vgg_train_event *event, bool due) {
     char part[VGG_CLI_TEXT_SIZE];
-    double allowed = left(page);
+    double began = vgg_cli_now(), allowed = fmax(left(page), SECONDS_RENDERED - page->rendering);
     if (event->scores == NULL || (!event->best && page->rendered.sections != NULL))
         return;
     if (page->thumbnails == NULL)
@@ -204,6 +226,7 @@ static void render(vgg_cli_train_page *page, const vgg_train_event *event, bool 
                    &(vgg_cli_evaluation){.part = part,
                                          .scores = event->scores,
                                          .thumbnails = pictures ? page->thumbnails : NULL});
+    page->rendering += vgg_cli_now() - began;
 }
 
 static void write_page(vgg_cli_train_page *page) {
@@ -281,12 +304,16 @@ bool vgg_cli_train_page_end(vgg_cli_train_page *page, bool trained) {
     if (page == NULL)
         return true;
     bool wanted = trained && page->begun;
+    double now = vgg_cli_now();
     if (wanted && page->pending && !page->failed)
         write_page(page);
     if (wanted && !page->failed)
         draw_results(page->training->options.folder);
     if (wanted && page->rendered.sections != NULL && !page->drawn)
         remove_confusion(page->training->options.folder);
+    page->spent += vgg_cli_now() - now;
+    if (wanted && !page->failed)
+        note_seconds(page);
     vgg_cli_thumbnails_free(page->thumbnails);
     vgg_cli_rendered_free(&page->rendered);
     bool done = !page->failed;

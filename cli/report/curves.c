@@ -64,11 +64,12 @@ static size_t collect(const panel *p, const vgg_cli_run_facts *const *runs, size
             if (!has(runs[r], shown->column))
                 continue;
             series[found++] = (vgg_cli_series){.name = shown->name,
-                                               .colour = count > 1 ? r : own++,
+                                               .colour = count > 1 ? r : own,
                                                .dashed = shown->dashed,
                                                .count = runs[r]->epochs,
                                                .x = runs[r]->columns[VGG_CLI_EPOCH],
                                                .y = runs[r]->columns[shown->column]};
+            own++;
         }
     }
     return found;

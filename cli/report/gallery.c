@@ -48,6 +48,8 @@ static void write_picture(FILE *out, const vgg_cli_evaluation *evaluation, size_
     fputs("<li class=\"picture\">", out);
     if (address != NULL)
         fprintf(out, "<img loading=\"lazy\" alt=\"\" src=\"%s\">", address);
+    else if (evaluation->thumbnails != NULL)
+        fputs("<span class=\"blank\"></span>", out); /* there was no time for it */
     fputs("<span class=\"truth\">", out);
     vgg_cli_html_text(out, vgg_scores_class_name(scores, picture.truth));
     fputs("</span>", out);

@@ -59,7 +59,7 @@ void vgg_cli_filters(FILE *out, const vgg_model *model) {
     image.pixels = malloc(bytes);
     if (weights != NULL && image.pixels != NULL &&
         vgg_network_copy_values(network, tensor, weights, info.count, NULL) == VGG_OK) {
-        memset(image.pixels, 255, bytes);
+        memset(image.pixels, 128, bytes); /* in dark and in light */
         for (size_t k = 0; k < count; k++) {
             draw_filter(weights + k * size, &info, preprocess != NULL && preprocess->bgr, &image,
                         k % columns * cell, k / columns * cell);

@@ -57,7 +57,7 @@ static void write_share(FILE *out, double share, const char *title) {
         out,
         "<td class=\"share\" data-value=\"%.6f\"%s%s%s><svg class=\"bar\" viewBox=\"0 0 100 10\" "
         "preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect width=\"%.1f\" "
-        "height=\"10\"/></svg>%.1f&nbsp;%%</td>",
+        "height=\"10\"/></svg><span>%.1f&nbsp;%%</span></td>",
         share, title != NULL ? " title=\"" : "", title != NULL ? title : "",
         title != NULL ? "\"" : "", 100 * share, 100 * share);
 }
@@ -100,7 +100,7 @@ void vgg_cli_classes(FILE *out, const vgg_cli_evaluation *evaluation) {
 /* ---- calibration ---- */
 
 /* The drawing, and where 0 and 1 lie in it. */
-enum { WIDTH = 340, HEIGHT = 320, LEFT = 46, RIGHT = 328, TOP = 12, BOTTOM = 276 };
+enum { WIDTH = 356, HEIGHT = 320, LEFT = 46, RIGHT = 328, TOP = 12, BOTTOM = 276 };
 
 static double x_of(double share) {
     return LEFT + (RIGHT - LEFT) * share;

@@ -35,6 +35,7 @@ typedef struct choosing {
     bool numbers;         /* they all are */
     size_t *taken;        /* columns, `count` of them */
     const char **classes; /* what their classes are called */
+    const char **sorted;  /* room for them */
     size_t count;
 } choosing;
 
@@ -83,17 +84,14 @@ static const char *behind(const char *column, const char *prefix) {
 
 /* Whether each class that is named is that of a column that was taken, or the number of one. */
 static bool covers(const choosing *c) {
-    const char **sorted = vgg_calloc(c->count + 1, sizeof *sorted);
+    const char **sorted = c->sorted;
     size_t found = 0, number;
-    if (sorted == NULL)
-        return true; /* what is then missing is said later */
     memcpy(sorted, c->classes, c->count * sizeof *sorted);
     qsort(sorted, c->count, sizeof *sorted, compare_texts);
     for (size_t i = 0; i < c->named_count; i++) {
         found += bsearch(&c->named[i], sorted, c->count, sizeof *sorted, compare_texts) != NULL ||
                  (vgg_score_number(c->named[i], &number) && number < c->count);
     }
-    vgg_free(sorted);
     return found == c->named_count;
 }
 
@@ -279,9 +277,10 @@ vgg_status vgg_score_columns_choose(vgg_score_columns *columns, vgg_error *error
     size_t count = columns->file->columns;
     choosing c = {.columns = columns,
                   .taken = vgg_calloc(count + 1, sizeof *c.taken),
-                  .classes = vgg_calloc(count + 1, sizeof *c.classes)};
+                  .classes = vgg_calloc(count + 1, sizeof *c.classes),
+                  .sorted = vgg_calloc(count + 1, sizeof *c.sorted)};
     vgg_status status = VGG_OK;
-    if (c.taken == NULL || c.classes == NULL)
+    if (c.taken == NULL || c.classes == NULL || c.sorted == NULL)
         status = vgg_fail_memory(error, "the columns of scores", count * sizeof *c.taken);
     if (status == VGG_OK)
         status = list_named(&c, error);
@@ -292,5 +291,6 @@ vgg_status vgg_score_columns_choose(vgg_score_columns *columns, vgg_error *error
     vgg_free(c.named);
     vgg_free(c.taken);
     vgg_free(c.classes);
+    vgg_free(c.sorted);
     return status;
 }
