@@ -20,7 +20,7 @@
 
 typedef struct features_options {
     vgg_cli_model_source source;
-    const char *layer, *pool, *scale, *protocol, *out;
+    const char *layer, *pool, *scale, *protocol, *precision, *out;
     size_t batch, threads;
     bool normalise, average_pools, overwrite, resume, exact;
 } features_options;
@@ -103,6 +103,7 @@ static bool parse(features_options *o, int argc, char **argv, size_t *operands, 
          .fallback = "32, or fewer where memory is short"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_precision_option(&o->precision),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -353,10 +354,11 @@ static char *facts_of(const features_options *o, const vgg_model *model) {
     if (vgg_model_describe(model, &description, NULL) != VGG_OK)
         return NULL;
     stat(vgg_cli_model_file(o->source.path), &info);
-    if (asprintf(&facts, "%s %d %s %s %d %d\n%s %lld %lld\n%s", o->pool, o->normalise,
+    bool rounded = vgg_precision_named(o->precision) != VGG_PRECISION_F32;
+    if (asprintf(&facts, "%s %d %s %s %d %d%s%s\n%s %lld %lld\n%s", o->pool, o->normalise,
                  o->scale != NULL ? o->scale : "-", o->protocol, o->average_pools, o->exact,
-                 o->source.path, (long long)info.st_size, (long long)info.st_mtime,
-                 description) < 0)
+                 rounded ? " " : "", rounded ? o->precision : "", o->source.path,
+                 (long long)info.st_size, (long long)info.st_mtime, description) < 0)
         facts = NULL;
     vgg_string_free(description);
     return facts;
@@ -390,6 +392,7 @@ static vgg_status create_extractor(const features_options *o, const vgg_model *m
     options.batch = o->batch;
     options.threads = o->threads;
     options.exact = o->exact;
+    options.precision = vgg_precision_named(o->precision);
     options.average_pools = o->average_pools;
     return vgg_extractor_create(model, &options, extractor, error);
 }
@@ -417,8 +420,10 @@ static int run(const features_options *o, const vgg_model *model, char **images,
 }
 
 int vgg_cli_features(int argc, char **argv) {
-    features_options o = {
-        .pool = pools[0], .protocol = vgg_cli_protocols[0], .threads = vgg_cli_default_threads()};
+    features_options o = {.pool = pools[0],
+                          .protocol = vgg_cli_protocols[0],
+                          .precision = vgg_cli_precisions[0],
+                          .threads = vgg_cli_default_threads()};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
@@ -428,6 +433,8 @@ int vgg_cli_features(int argc, char **argv) {
         vgg_cli_complain("features", "%s is missing", missing);
         return VGG_CLI_USAGE;
     }
+    if (!vgg_cli_precision_check("features", o.precision, o.exact))
+        return VGG_CLI_USAGE;
     if (!o.overwrite && access(o.out, F_OK) == 0) {
         vgg_cli_complain("features", "%s: is there already; --overwrite replaces it", o.out);
         return VGG_CLI_FAILURE;

@@ -11,7 +11,12 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static bool parse(vgg_serve_options *o, const char **protocol, int argc, char **argv, int *status) {
+/* What the options name. */
+typedef struct serve_names {
+    const char *protocol, *precision;
+} serve_names;
+
+static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **argv, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
     vgg_cli_model_options(&o->source, model);
@@ -104,7 +109,8 @@ static bool parse(vgg_serve_options *o, const char **protocol, int argc, char **
          .maximum = 60000,
          .help = "milliseconds that a picture waits for others to be computed with"},
         vgg_cli_exact_option(&o->exact),
-        vgg_cli_protocol_option(protocol),
+        vgg_cli_precision_option(&names->precision),
+        vgg_cli_protocol_option(&names->protocol),
     };
     const vgg_cli_option limits[] = {
         {.type = VGG_CLI_SIZE,
@@ -206,7 +212,7 @@ static bool parse(vgg_serve_options *o, const char **protocol, int argc, char **
 }
 
 int vgg_cli_serve(int argc, char **argv) {
-    const char *protocol = vgg_cli_protocols[0];
+    serve_names names = {.protocol = vgg_cli_protocols[0], .precision = vgg_cli_precisions[0]};
     vgg_serve_options o = {.grace = 30,
                            .top = 5,
                            .threads = vgg_cli_default_threads(),
@@ -224,13 +230,16 @@ int vgg_cli_serve(int argc, char **argv) {
                            .connections = 1000,
                            .source.private_copy = true};
     int status;
-    if (!parse(&o, &protocol, argc, argv, &status))
+    if (!parse(&o, &names, argc, argv, &status))
         return status;
     if ((o.certificate == NULL) != (o.private_key == NULL)) {
         vgg_cli_complain("serve", "--tls-cert and --tls-key: one is of no use without the other");
         return VGG_CLI_USAGE;
     }
-    o.protocol = vgg_protocol_named(protocol);
+    if (!vgg_cli_precision_check("serve", names.precision, o.exact))
+        return VGG_CLI_USAGE;
+    o.protocol = vgg_protocol_named(names.protocol);
+    o.precision = vgg_precision_named(names.precision);
     if (o.workers == 0)
         o.workers = vgg_threads_default();
     return vgg_serve_run(&o);

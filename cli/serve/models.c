@@ -115,6 +115,7 @@ static vgg_serve_version *load(const vgg_serve_models *models, const vgg_serve_m
     options.batch = models->computing.batch;
     options.tuned_batch = TUNED_BATCH;
     options.exact = models->computing.exact;
+    options.precision = models->computing.precision;
     options.protocol = models->computing.protocol;
     vgg_error error;
     if (vgg_cli_model_open("serve", &model->source, &version->model) != VGG_CLI_OK) {

@@ -42,6 +42,7 @@ typedef struct vgg_serve_computing {
     vgg_threads *threads; /* that all models share */
     size_t batch;         /* pictures at once */
     bool exact;
+    vgg_precision precision;
     vgg_protocol protocol;
 } vgg_serve_computing;
 

@@ -196,6 +196,7 @@ static bool make_threads(vgg_serve_computing *computing, const vgg_serve_options
     threads.count = options->threads;
     computing->batch = options->max_batch;
     computing->exact = options->exact;
+    computing->precision = options->precision;
     computing->protocol = options->protocol;
     if (vgg_threads_create(&threads, &computing->threads, &error) == VGG_OK)
         return true;

@@ -15,6 +15,7 @@ typedef struct vgg_serve_options {
     size_t top, threads, workers, max_batch, queue;
     double max_delay; /* milliseconds */
     bool exact;
+    vgg_precision precision;
     vgg_protocol protocol;
     double max_body, max_bodies; /* megabytes */
     size_t max_pictures;

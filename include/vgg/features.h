@@ -56,6 +56,7 @@ typedef struct vgg_extractor_options {
     bool exact;            /* as in vgg_plan_options, default false */
     bool average_pools;    /* likewise */
     vgg_threads *shared_threads; /* likewise, default NULL */
+    vgg_precision precision;     /* likewise, default VGG_PRECISION_F32 */
 } vgg_extractor_options;
 
 VGG_API void vgg_extractor_options_init(vgg_extractor_options *options, size_t size);

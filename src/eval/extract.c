@@ -89,6 +89,7 @@ static vgg_plan_options planning(const vgg_extractor *extractor, const vgg_extra
     planning.width = scale->preprocess.width;
     planning.shared_threads = extractor->threads;
     planning.exact = options->exact;
+    planning.precision = options->precision;
     planning.average_pools = options->average_pools;
     planning.taps = options->taps;
     planning.tap_count = options->tap_count;

@@ -1,4 +1,4 @@
-"""--precision: what predict, eval and bench make of it. How near bfloat16 is, the tests of the kernels say."""
+"""--precision: what predict, eval, features and bench make of it. How near bfloat16 is, the tests of the kernels say."""
 
 import json
 
@@ -58,6 +58,19 @@ def test_eval_takes_it(tmp_path, pictures):
     assert losses["bf16"] == pytest.approx(losses["f32"], rel=0.02)
 
 
+def test_features_take_it(tmp_path, pictures):
+    rows = {}
+    for name in ("f32", "bf16"):
+        out = tmp_path / f"{name}.csv"
+        vgg("features", "--model", "builtin", "--layer", "features.10", "--pool", "avg", "-o", out, *pictures[:2],
+            "--precision", name)
+        lines = out.read_text().splitlines()[1:]
+        rows[name] = [float(word) for line in lines for word in line.split(",")[1:]]
+    most = max(map(abs, rows["f32"]))
+    far = max(abs(a - b) for a, b in zip(rows["f32"], rows["bf16"]))
+    assert len(rows["f32"]) > 100 and 0 < far < 0.03 * most
+
+
 def test_bench_says_which_layers(pictures):
     small = ("--arch", "16,16,M/16", "--input", "3x16x16", "--classes", 10, "--runs", 5, "--batch", 8)
     report = json.loads(vgg("bench", *small, "--precision", "bf16", "--format", "json").out)
@@ -73,6 +86,8 @@ def test_bench_says_which_layers(pictures):
     (("bench", "--train", "--precision", "bf16"), "vgg bench: --precision bf16: expected f32 with --train"),
     (("predict", "--exact", "--precision", "bf16", "x.png"),
      "vgg predict: --precision bf16: expected f32 with --exact"),
+    (("features", "--layer", "x", "-o", "y", "--exact", "--precision", "bf16", "x.png"),
+     "vgg features: --precision bf16: expected f32 with --exact"),
     (("eval", "--model", "builtin", "--exact", "--precision", "bf16", "x"),
      "vgg eval: --precision bf16: expected f32 with --exact"),
 ])

@@ -31,6 +31,15 @@ def test_one_picture(server, models, pictures):
         assert answer.body == predicted(models / "small", content)
 
 
+def test_precision(start, pictures):
+    server = start("--precision", "bf16")
+    content = pictures["heart0001.png"]
+    rounded = predicted("builtin", content, "--precision", "bf16", "--logits")
+    assert server.post("/predict?logits=true", content).body == rounded
+    assert rounded != predicted("builtin", content, "--logits")
+    server.stop()
+
+
 @pytest.mark.parametrize("query,options", [
     ("top=1", ("--top", 1)), ("top=1000000", ("--top", 1000)), ("logits=true", ("--logits",)),
     ("logits=false&top=2", ("--top", 2)), ("model=small", ())])
