@@ -21,6 +21,7 @@ static const vgg_cli_command commands[] = {
     {"report", "write a page about a training", vgg_cli_report},
     {"predict", "say what is in pictures", vgg_cli_predict},
     {"serve", "say what is in pictures that others send over HTTP", vgg_cli_serve},
+    {"explain", "show what in a picture speaks for a class", vgg_cli_explain},
     {"features", "write what layers of a network give for pictures", vgg_cli_features},
     {"summary", "list the layers of a network or a model file", vgg_cli_summary},
     {"inspect", "say what is in a weight file and what is wrong with it", vgg_cli_inspect},

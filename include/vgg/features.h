@@ -102,6 +102,10 @@ VGG_API vgg_status vgg_extract_many(vgg_extractor *extractor, vgg_next_picture *
 
 /* ---- files ---- */
 
+/* Writes an array of up to four sizes as NumPy's .npy, float32, whole or not at all. */
+VGG_API vgg_status vgg_array_save(const float *values, const size_t *shape, size_t dimensions,
+                                  const char *path, vgg_error *error);
+
 /* A file of features while it is written. Beside OUT lie OUT.part, the names of the pictures so
  * far, and OUT.part-0 and so on, the values of each layer, so that memory does not grow with the
  * pictures and a process that was ended goes on where it was. Taking one more picture is for one

@@ -3,10 +3,7 @@
 #include "edge.h"
 #include "nets.h"
 #include "pictures.h"
-#include "vgg/features.h"
-#include "vgg/inspect.h"
-#include "vgg/predict.h"
-#include "vgg/scores.h"
+#include "vgg/vgg.h"
 
 static vgg_model *model;
 static vgg_preprocess preprocess;
@@ -46,14 +43,14 @@ INIT(preprocess_changes)
 INIT(threads_options)
 
 INIT(feature_file_options)
+INIT(explain_options)
 
 static const vgg_tap first_tap = {0};
 
 static void init_extractor_options(void *options, size_t size) {
-    vgg_extractor_options *o = options;
-    vgg_extractor_options_init(o, size);
-    o->taps = &first_tap;
-    o->tap_count = 1;
+    vgg_extractor_options_init(options, size);
+    ((vgg_extractor_options *)options)->taps = &first_tap;
+    ((vgg_extractor_options *)options)->tap_count = 1;
 }
 
 static void init_preprocess(void *options, size_t size) {
@@ -117,17 +114,23 @@ static vgg_status use_extractor(const void *options, vgg_error *error) {
     return status;
 }
 
+static vgg_status use_explainer(const void *options, vgg_error *error) {
+    vgg_explainer *explainer = NULL;
+    vgg_status status = vgg_explainer_create(model, options, &explainer, error);
+    vgg_explainer_free(explainer);
+    return status;
+}
+
 static vgg_status use_feature_file(const void *options, vgg_error *error) {
+    const char *const layers[] = {"first"};
     vgg_extractor_options extracting;
     init_extractor_options(&extracting, sizeof extracting);
     vgg_extractor *extractor = NULL;
     vgg_feature_file *file = NULL;
-    const char *const layers[] = {"first"};
-    vgg_feature_file_options *given = (vgg_feature_file_options *)(uintptr_t)options;
-    given->layers = layers;
+    ((vgg_feature_file_options *)(uintptr_t)options)->layers = layers;
     vgg_status status = vgg_extractor_create(model, &extracting, &extractor, error);
     if (status == VGG_OK)
-        status = vgg_feature_file_open(in_folder("a.npy"), extractor, given, &file, error);
+        status = vgg_feature_file_open(in_folder("a.npy"), extractor, options, &file, error);
     vgg_feature_file_free(file);
     vgg_extractor_free(extractor);
     return status;
@@ -372,6 +375,7 @@ static const options_case options_cases[] = {
     ROW(loader_options, sizeof(size_t), use_loader),
     ROW(predictor_options, sizeof(size_t), use_predictor),
     ROW(extractor_options, offsetof(vgg_extractor_options, pool), use_extractor),
+    ROW(explain_options, offsetof(vgg_explain_options, samples), use_explainer),
     ROW(feature_file_options, offsetof(vgg_feature_file_options, facts), use_feature_file),
     ROW(eval_options, sizeof(size_t), use_evaluate),
     ROW(scores_options, sizeof(size_t), use_scores),

@@ -3,6 +3,7 @@
 #include "edge.h"
 #include "nets.h"
 #include "pictures.h"
+#include "vgg/explain.h"
 #include "vgg/features.h"
 #include "vgg/inspect.h"
 #include "vgg/predict.h"
@@ -106,6 +107,31 @@ static vgg_status ask_tap(void *result, vgg_error *error) {
     return status;
 }
 
+/* Explains a picture and asks how faithful that is; either result may be NULL. */
+static vgg_status explain(void *explanation, void *faithfulness, vgg_error *error) {
+    uint8_t pixels[3 * SIDE * SIDE] = {0};
+    const vgg_image image = {.width = SIDE, .height = SIDE, .channels = 3, .pixels = pixels};
+    float map[SIDE * SIDE] = {0};
+    vgg_explainer *explainer = NULL;
+    vgg_explanation own = {.struct_size = sizeof own};
+    vgg_status status = vgg_explainer_create(model, NULL, &explainer, error);
+    if (status == VGG_OK)
+        status = vgg_explain_image(explainer, &image, 0, map,
+                                   explanation != NULL ? explanation : &own, error);
+    if (status == VGG_OK && faithfulness != NULL)
+        status = vgg_explain_faithfulness(explainer, &image, 0, map, 2, faithfulness, error);
+    vgg_explainer_free(explainer);
+    return status;
+}
+
+static vgg_status ask_explanation(void *result, vgg_error *error) {
+    return explain(result, NULL, error);
+}
+
+static vgg_status ask_faithfulness(void *result, vgg_error *error) {
+    return explain(NULL, result, error);
+}
+
 static vgg_status ask_figures(void *result, vgg_error *error) {
     return vgg_scores_figures(scores, result, error);
 }
@@ -138,6 +164,8 @@ static const result_case result_cases[] = {
     RESULT(vgg_tensor_info, ask_tensor),
     RESULT(vgg_op_info, ask_op),
     RESULT(vgg_tap_info, ask_tap),
+    RESULT(vgg_explanation, ask_explanation),
+    RESULT(vgg_faithfulness, ask_faithfulness),
     RESULT(vgg_dataset_info, ask_dataset),
     {"vgg_dataset_parts", sizeof(vgg_dataset_parts), sizeof(size_t), ask_parts},
     RESULT(vgg_eval_result, ask_evaluate),

@@ -1,0 +1,366 @@
+/* vgg explain: what in a picture speaks for a class, as a picture. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/clean_text.h"
+#include "cli/command.h"
+#include "cli/environment.h"
+#include "cli/heat_picture.h"
+#include "cli/layer_list.h"
+#include "cli/message.h"
+#include "cli/model_source.h"
+#include "cli/options.h"
+#include "cli/shared_options.h"
+#include "cli/standard_input.h"
+#include "vgg/vgg.h"
+
+/* Steps in which faithfulness is measured. */
+#define STEPS 50
+
+typedef struct explain_options {
+    vgg_cli_model_source source;
+    const char *method, *layer, *class_name, *out, *map;
+    size_t samples, window, stride, threads;
+    double noise;
+    uint64_t seed;
+    bool faithfulness, overwrite, exact;
+} explain_options;
+
+typedef struct explain_state {
+    const explain_options *options;
+    const vgg_model *model;
+    const vgg_preprocess *preprocess;
+    vgg_explainer *explainer;
+    vgg_image image;
+    float *map;
+    vgg_explanation found;
+    char class_text[256];
+} explain_state;
+
+static const char *const methods[] = {"gradcam",    "gradcam++",  "layercam",  "guided",
+                                      "smoothgrad", "integrated", "occlusion", NULL};
+
+static bool parse(explain_options *o, int argc, char **argv, size_t *operands, int *status) {
+    vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
+    vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
+    vgg_cli_model_options(&o->source, model);
+    if (vgg_cli_has_builtin()) {
+        model[0].help = vgg_cli_model_help;
+        model[0].fallback = VGG_CLI_BUILTIN;
+    }
+    vgg_cli_preprocess_options(&o->source.pictures, pictures);
+    vgg_cli_option layer = vgg_cli_layer_option(
+        &o->layer, "for the first three methods, the layer: " VGG_CLI_LAYER_NAMES);
+    layer.fallback = "behind the last convolution";
+    const vgg_cli_option explaining[] = {
+        {.type = VGG_CLI_CHOICE,
+         .name = "method",
+         .argument = "METHOD",
+         .value = &o->method,
+         .choices = methods,
+         .help = "gradcam, gradcam++ and layercam weigh what a layer gives by gradients; guided, "
+                 "smoothgrad and integrated are gradients of the input; occlusion covers one part "
+                 "after another"},
+        layer,
+        {.type = VGG_CLI_TEXT,
+         .name = "class",
+         .argument = "CLASS",
+         .value = &o->class_name,
+         .help = "the class, by its name or its number",
+         .fallback = "the likeliest"},
+        {.type = VGG_CLI_SIZE,
+         .name = "samples",
+         .argument = "N",
+         .value = &o->samples,
+         .minimum = 1,
+         .maximum = 1000,
+         .help = "noisy inputs of smoothgrad, or steps of integrated",
+         .fallback = "25, or 50 steps"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "noise",
+         .argument = "X",
+         .value = &o->noise,
+         .minimum = 0,
+         .maximum = 10,
+         .help = "of smoothgrad: the deviation, as a share of the input's range"},
+        {.type = VGG_CLI_SEED,
+         .name = "seed",
+         .argument = "K",
+         .value = &o->seed,
+         .help = "of that noise, and of the random order of --faithfulness"},
+        {.type = VGG_CLI_SIZE,
+         .name = "window",
+         .argument = "PIXELS",
+         .value = &o->window,
+         .minimum = 1,
+         .maximum = 30000,
+         .help = "side of the square of occlusion, in the network's input",
+         .fallback = "a sixth of the input's"},
+        {.type = VGG_CLI_SIZE,
+         .name = "stride",
+         .argument = "PIXELS",
+         .value = &o->stride,
+         .minimum = 1,
+         .maximum = 30000,
+         .help = "by how much it moves",
+         .fallback = "a third of its side"},
+    };
+    const vgg_cli_option output[] = {
+        {.type = VGG_CLI_TEXT,
+         .letter = 'o',
+         .name = "out",
+         .argument = "OUT.png",
+         .value = &o->out,
+         .help = "the picture: what the network sees, with the map laid over it in colours, the "
+                 "class and its probability"},
+        {.type = VGG_CLI_TEXT,
+         .name = "map",
+         .argument = "OUT.npy",
+         .value = &o->map,
+         .help = "write the map's numbers, float32, (height, width) of the network's input"},
+        {.type = VGG_CLI_FLAG,
+         .name = "faithfulness",
+         .value = &o->faithfulness,
+         .help = "print the mean probability of the class while pixels are deleted in the map's "
+                 "order, and while they are inserted, beside those of a random order"},
+        {.type = VGG_CLI_FLAG,
+         .name = "overwrite",
+         .value = &o->overwrite,
+         .help = "replace OUT.png and OUT.npy when they are there"},
+        vgg_cli_threads_option(&o->threads),
+        vgg_cli_exact_option(&o->exact),
+    };
+    const vgg_cli_group groups[] = {
+        {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
+        {"PICTURES", pictures, VGG_CLI_PREPROCESS_OPTIONS},
+        {"EXPLAINING", explaining, sizeof explaining / sizeof explaining[0]},
+        {"OUTPUT", output, sizeof output / sizeof output[0]},
+    };
+    const vgg_cli_usage usage = {
+        .command = "explain",
+        .summary = "show what in a picture speaks for a class",
+        .synopsis = "vgg explain IMAGE -o OUT.png [--method METHOD] [options]",
+        .description =
+            "Draws where in IMAGE, or in the picture on standard input (-), the network finds what "
+            "speaks for a class: what the network sees, with a map laid over it from dark "
+            "(nothing) "
+            "to yellow (most). docs/inside.md says how the methods are defined and what they are "
+            "good for. A map in which nothing speaks for the class is blank, which is said.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .examples = "vgg explain photo.jpg -o why.png\n"
+                    "vgg explain --model vgg16.safetensors --labels imagenet --class tabby \\\n"
+                    "    --method layercam --layer relu4_3 cat.jpg -o tabby.png\n"
+                    "vgg explain photo.jpg -o why.png --method occlusion --map why.npy "
+                    "--faithfulness",
+        .operand = "IMAGE",
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    return vgg_cli_parse(&usage, argc, argv, operands, status);
+}
+
+/* ---- the class ---- */
+
+/* False, which is complained about, for a class that the model does not know. */
+static bool find_class(const explain_options *o, const vgg_model *model, size_t *index) {
+    *index = VGG_EXPLAIN_USUAL;
+    if (o->class_name == NULL)
+        return true;
+    const char *const *names = vgg_model_class_names(model);
+    size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
+    for (size_t c = 0; names != NULL && c < classes; c++) {
+        if (strcmp(names[c], o->class_name) == 0) {
+            *index = c;
+            return true;
+        }
+    }
+    char *end;
+    unsigned long number = strtoul(o->class_name, &end, 10);
+    if (*end == '\0' && o->class_name[0] >= '0' && o->class_name[0] <= '9' && number < classes) {
+        *index = number;
+        return true;
+    }
+    vgg_cli_complain("explain", "--class: %s is none of the model's %zu classes%s", o->class_name,
+                     classes, names == NULL ? ", which have no names: expected a number" : "");
+    return false;
+}
+
+/* ---- output ---- */
+
+static bool write_map(const explain_state *s) {
+    const size_t shape[] = {s->preprocess->height, s->preprocess->width};
+    vgg_error error;
+    if (vgg_array_save(s->map, shape, 2, s->options->map, &error) == VGG_OK)
+        return true;
+    vgg_cli_complain("explain", "%s", error.message);
+    return false;
+}
+
+static bool draw(const explain_state *s) {
+    char title[512], method[128];
+    snprintf(title, sizeof title, "%s  %.1f %%", s->class_text, 100 * s->found.probability);
+    snprintf(method, sizeof method, "%s%s%s", s->options->method,
+             s->options->layer != NULL ? "  " : "",
+             s->options->layer != NULL ? s->options->layer : "");
+    const vgg_cli_heat heat = {.preprocess = s->preprocess,
+                               .image = &s->image,
+                               .map = s->map,
+                               .most = s->found.most,
+                               .title = title,
+                               .method = method,
+                               .blank = s->found.blank};
+    vgg_error error;
+    if (vgg_cli_heat_save(&heat, s->options->out, &error) == VGG_OK)
+        return true;
+    vgg_cli_complain("explain", "%s", error.message);
+    return false;
+}
+
+static bool print_faithfulness(explain_state *s) {
+    vgg_faithfulness found = {.struct_size = sizeof found};
+    vgg_error error;
+    if (vgg_explain_faithfulness(s->explainer, &s->image, s->found.index, s->map, STEPS, &found,
+                                 &error) != VGG_OK) {
+        vgg_cli_complain("explain", "%s", error.message);
+        return false;
+    }
+    printf("deletion  %.4f  (random %.4f; less is better)\n", found.deletion,
+           found.random_deletion);
+    printf("insertion %.4f  (random %.4f; more is better)\n", found.insertion,
+           found.random_insertion);
+    return true;
+}
+
+static bool show(explain_state *s) {
+    const explain_options *o = s->options;
+    printf("%s: %.4f\n", s->class_text, s->found.probability);
+    if (s->found.blank)
+        printf("the map is blank: nothing in it speaks for %s\n", s->class_text);
+    else
+        printf("map from %.4g to %.4g\n", s->found.least, s->found.most);
+    if (strcmp(o->method, "integrated") == 0)
+        printf("the sum of the map misses the difference of the logits by %.2g %%\n",
+               100 * s->found.gap);
+    return (o->map == NULL || write_map(s)) && (o->out == NULL || draw(s)) &&
+           (!o->faithfulness || print_faithfulness(s));
+}
+
+/* ---- running ---- */
+
+static vgg_status load(const char *path, vgg_image *image, vgg_error *error) {
+    if (strcmp(path, "-") != 0)
+        return vgg_image_load(path, image, error);
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    vgg_status status = vgg_cli_read_standard_input(&bytes, &size, error);
+    if (status == VGG_OK)
+        status = vgg_image_decode(bytes, size, VGG_CLI_STANDARD_INPUT, image, error);
+    free(bytes);
+    return status;
+}
+
+static vgg_status create(explain_state *s, vgg_error *error) {
+    const explain_options *o = s->options;
+    vgg_explain_options options;
+    vgg_explain_options_init(&options, sizeof options);
+    options.method = vgg_explain_method_named(o->method);
+    options.samples = o->samples;
+    options.noise = o->noise;
+    options.seed = o->seed;
+    options.window = o->window;
+    options.stride = o->stride;
+    options.threads = o->threads;
+    options.exact = o->exact;
+    vgg_status status = VGG_OK;
+    if (o->layer != NULL)
+        status =
+            vgg_network_find_layer(vgg_model_network(s->model), o->layer, &options.layer, error);
+    return status == VGG_OK ? vgg_explainer_create(s->model, &options, &s->explainer, error)
+                            : status;
+}
+
+static void name_class(explain_state *s) {
+    const char *const *names = vgg_model_class_names(s->model);
+    char clean[200];
+    if (names != NULL)
+        snprintf(s->class_text, sizeof s->class_text, "%s",
+                 vgg_cli_clean_text(clean, sizeof clean, names[s->found.index]));
+    else
+        snprintf(s->class_text, sizeof s->class_text, "class %zu", s->found.index);
+}
+
+static vgg_status explain(explain_state *s, const char *path, size_t index, vgg_error *error) {
+    vgg_status status = create(s, error);
+    if (status == VGG_OK)
+        status = load(path, &s->image, error);
+    if (status != VGG_OK)
+        return status;
+    s->map = calloc(s->preprocess->height * s->preprocess->width, sizeof *s->map);
+    if (s->map == NULL) {
+        snprintf(error->message, sizeof error->message, "out of memory for a map");
+        return VGG_ERROR_MEMORY;
+    }
+    status = vgg_explain_image(s->explainer, &s->image, index, s->map, &s->found, error);
+    if (status == VGG_OK)
+        name_class(s);
+    return status;
+}
+
+static int run(const explain_options *o, const vgg_model *model, const char *path) {
+    explain_state state = {.options = o,
+                           .model = model,
+                           .preprocess = vgg_model_preprocess(model),
+                           .found = {.struct_size = sizeof state.found}};
+    size_t index;
+    if (!find_class(o, model, &index))
+        return VGG_CLI_USAGE;
+    vgg_error error;
+    int status = VGG_CLI_FAILURE;
+    if (explain(&state, path, index, &error) != VGG_OK)
+        vgg_cli_complain("explain", "%s", error.message);
+    else if (show(&state))
+        status = VGG_CLI_OK;
+    free(state.map);
+    vgg_image_free(&state.image);
+    vgg_explainer_free(state.explainer);
+    return status;
+}
+
+/* False, which is complained about, when the file is there and may not be replaced. */
+static bool may_write(const explain_options *o, const char *path) {
+    if (path == NULL || o->overwrite || access(path, F_OK) != 0)
+        return true;
+    vgg_cli_complain("explain", "%s: is there already; --overwrite replaces it", path);
+    return false;
+}
+
+int vgg_cli_explain(int argc, char **argv) {
+    vgg_explain_options usual;
+    vgg_explain_options_init(&usual, sizeof usual);
+    explain_options o = {
+        .method = methods[0], .noise = usual.noise, .threads = vgg_cli_default_threads()};
+    size_t operands;
+    int status;
+    if (!parse(&o, argc, argv, &operands, &status))
+        return status;
+    if (o.out == NULL && o.map == NULL && !o.faithfulness) {
+        vgg_cli_complain("explain", "-o OUT.png is missing");
+        return VGG_CLI_USAGE;
+    }
+    if (!may_write(&o, o.out) || !may_write(&o, o.map))
+        return VGG_CLI_FAILURE;
+    if (o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]))
+        o.source.path = VGG_CLI_BUILTIN;
+    if (!vgg_cli_model_is_given("explain", &o.source, argv[1]))
+        return VGG_CLI_USAGE;
+    vgg_model *model = NULL;
+    status = vgg_cli_model_open("explain", &o.source, &model);
+    if (status == VGG_CLI_OK)
+        status = run(&o, model, argv[1]);
+    vgg_model_free(model);
+    return status;
+}
