@@ -7,7 +7,6 @@
 
 #include "cli/json.h"
 #include "cli/serve/infer.h"
-#include "cli/serve/web.h"
 
 /* Answers with the value, which is released; NULL: memory ran out for it. */
 static void answer_json(vgg_serve_request *request, unsigned status, json_t *value) {
@@ -99,11 +98,4 @@ void vgg_serve_about_models(vgg_serve_request *request) {
         list = vgg_cli_json_appended(list, describe(&models->entries[i]));
     }
     answer_json(request, MHD_HTTP_OK, list);
-}
-
-void vgg_serve_openapi(vgg_serve_request *request) {
-    char *text = malloc(vgg_serve_web_openapi_size);
-    if (text != NULL)
-        memcpy(text, vgg_serve_web_openapi, vgg_serve_web_openapi_size);
-    vgg_serve_answer(request, MHD_HTTP_OK, "application/json", text, vgg_serve_web_openapi_size);
 }

@@ -12,6 +12,5 @@ void vgg_serve_is_live(vgg_serve_request *request);      /* /v2/health/live */
 void vgg_serve_is_ready(vgg_serve_request *request);     /* /v2/health/ready, and of a model */
 void vgg_serve_health(vgg_serve_request *request);       /* /health */
 void vgg_serve_metrics_page(vgg_serve_request *request); /* /metrics */
-void vgg_serve_openapi(vgg_serve_request *request);      /* /openapi.json */
 
 #endif

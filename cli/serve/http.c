@@ -30,6 +30,10 @@ static enum MHD_Result send_answer(vgg_serve_request *request) {
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (request->status == MHD_HTTP_UNAUTHORIZED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    if (request->policy != NULL) {
+        MHD_add_response_header(response, "Content-Security-Policy", request->policy);
+        MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    }
     vgg_serve_cors_answer(request, response);
     if (request->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, request->allow);

@@ -45,9 +45,9 @@ struct vgg_serve_request {
     unsigned status;
     char *text;
     size_t length;
-    const char *type, *allow;
-    unsigned retry_after; /* seconds; 0: not said */
-    char json_size[24];   /* of an answer with binary tensors behind it; "": there are none */
+    const char *type, *allow, *policy; /* the latter two NULL: none */
+    unsigned retry_after;              /* seconds; 0: not said */
+    char json_size[24]; /* of an answer with binary tensors behind it; "": there are none */
 };
 
 /* NULL when memory ran out. */

@@ -6,9 +6,13 @@
 #include "cli/serve/about.h"
 #include "cli/serve/cors.h"
 #include "cli/serve/infer.h"
+#include "cli/serve/page.h"
 #include "cli/serve/plain.h"
 
 static const vgg_serve_route routes[] = {
+    {"GET", true, "/", vgg_serve_page, NULL, NULL},
+    {"GET", true, "/serve.css", vgg_serve_page_style, NULL, NULL},
+    {"GET", true, "/serve.js", vgg_serve_page_script, NULL, NULL},
     {"GET", true, "/health", vgg_serve_health, NULL, NULL},
     {"GET", true, "/openapi.json", vgg_serve_openapi, NULL, NULL},
     {"GET", false, "/metrics", vgg_serve_metrics_page, NULL, NULL},

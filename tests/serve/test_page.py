@@ -1,0 +1,255 @@
+"""The page at /, in Debian's chromium with its driver and selenium; axe-core-python by scripts/venv.sh."""
+import json
+import shutil
+import sys
+import time
+
+import pytest
+from conftest import REPOSITORY, Server, vgg
+
+
+@pytest.fixture(scope="module")
+def server(models):
+    running = Server("--model", models / "small", "--model", f"big={models}/wide/best.safetensors")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: scripts/packages.sh browser")
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("chromium and its driver are not installed: scripts/packages.sh browser")
+    from selenium.webdriver.chrome.service import Service
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+                 "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(service=Service(driver), options=options)
+    chrome.downloads = tmp_path_factory.mktemp("downloads")
+    chrome.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(chrome.downloads)})
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(scope="module")
+def files(pictures, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for name in sorted(pictures)[:6]:
+        (folder / name).write_bytes(pictures[name])
+    (folder / 'a "b", c.png').write_bytes(pictures[sorted(pictures)[0]])
+    return sorted(folder.iterdir())
+
+
+def show(browser, server, width=1400, theme="light"):
+    browser.set_window_size(width, 1000)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+        {"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]})
+    browser.get_log("browser")
+    browser.get(server.address + "/")
+    wait(browser, lambda: browser.execute_script("return document.querySelectorAll('#model option').length") > 0)
+
+
+def wait(browser, what, seconds=30):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, browser.page_source[-3000:]
+        time.sleep(0.02)
+
+
+def find(browser, selector):
+    from selenium.webdriver.common.by import By
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def choose(browser, paths):
+    find(browser, "#files")[0].send_keys("\n".join(map(str, paths)))
+
+
+def rows(browser):
+    return browser.execute_script("return [...document.querySelectorAll('#rows tr')].map(r => "
+                                  "[...r.cells].map(c => c.textContent))")
+
+
+def answered(browser, count):
+    wait(browser, lambda: len(rows(browser)) == count)
+
+
+def quiet(browser):
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+
+
+def right(models, path, folder="small"):
+    [row] = json.loads(vgg("predict", "--model", models / folder, "--format", "json", path))
+    return row["predictions"]
+
+
+# ---- what is handed out
+def test_what_is_handed_out(server):
+    total = 0
+    for path, kind in (("/", "text/html"), ("/serve.css", "text/css"), ("/serve.js", "text/javascript")):
+        answer = server.get(path)
+        assert answer.status == 200 and answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
+        assert b"http://" not in answer.body and b"https://" not in answer.body and b"onclick" not in answer.body
+        total += len(answer.body)
+    assert total < 300_000
+    policy = server.get("/").headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "unsafe" not in policy and "*" not in policy and "frame-ancestors 'none'" in policy
+
+
+# ---- in a browser
+def test_many_pictures_at_once(browser, server, models, files):
+    show(browser, server)
+    choose(browser, files)
+    answered(browser, len(files))
+    found = {name: (label, percent) for name, _, label, percent, _ in rows(browser)}
+    for path in files:
+        best = right(models, path)[0]
+        assert found[path.name] == (best["label"], f"{100 * best['probability']:.1f} %")
+    assert len(find(browser, ".result .bars li")) == 5 * len(files)
+    assert find(browser, "#count")[0].text == f"{len(files)} pictures"
+    wait(browser, lambda: find(browser, "#news")[0].get_attribute("textContent") != "")
+    quiet(browser)
+
+
+def test_export(browser, server, files):
+    show(browser, server)
+    choose(browser, files)
+    answered(browser, len(files))
+    find(browser, "#export")[0].click()
+    path = browser.downloads / "answers.csv"
+    wait(browser, path.exists)
+    import csv
+    with open(path, newline="", encoding="utf-8") as file:
+        table = list(csv.reader(file))
+    assert table[0] == ["image", "model", "label", "probability", "seconds"]
+    assert sorted(row[0] for row in table[1:]) == sorted(path.name for path in files)
+    assert all(0 < float(row[3]) <= 1 for row in table[1:])
+    find(browser, "#clear")[0].click()
+    assert rows(browser) == [] and not find(browser, ".result") and find(browser, "#empty")[0].is_displayed()
+    path.unlink()
+    quiet(browser)
+
+
+def test_two_models(browser, server, models, files):
+    show(browser, server)
+    browser.execute_script("const other = document.getElementById('other'); other.value = 'big';"
+                           "other.dispatchEvent(new Event('change'))")
+    assert len(find(browser, "#cards .panel")) == 2
+    choose(browser, files[:2])
+    answered(browser, 4)
+    for name, model, label, *_ in rows(browser):
+        folder = {"small": "small", "big": "wide"}[model]
+        [path] = [path for path in files if path.name == name]
+        assert label == right(models, path, folder)[0]["label"]
+    wait(browser, lambda: all(state.text in ("Both say the same.", "They do not agree.")
+                              for state in find(browser, ".result .state")))
+    quiet(browser)
+
+
+def test_what_is_no_picture(browser, server, files, tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    show(browser, server)
+    choose(browser, [tmp_path / "notes.txt", files[1]])
+    answered(browser, 1)
+    wait(browser, lambda: any("is not a picture" in state.text for state in find(browser, ".result .state.bad")))
+
+
+def test_drop_and_paste(browser, server, files):
+    import base64
+    show(browser, server)
+    content = base64.b64encode(files[1].read_bytes()).decode()
+    for kind, member in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+        browser.execute_script("""
+            const [kind, member, text] = arguments, data = new DataTransfer();
+            const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+            data.items.add(new File([bytes], kind + '.png', {type: 'image/png'}));
+            const event = kind === 'paste' ? new ClipboardEvent(kind, {clipboardData: data, bubbles: true})
+                                           : new DragEvent(kind, {dataTransfer: data, bubbles: true});
+            document.body.dispatchEvent(event);""", kind, member, content)
+    answered(browser, 2)
+    assert {row[0] for row in rows(browser)} == {"drop.png", "paste.png"}
+    quiet(browser)
+
+
+def test_the_camera(browser, server):
+    show(browser, server)
+    find(browser, "#photograph")[0].click()
+    wait(browser, lambda: browser.execute_script("return document.getElementById('video').videoWidth") > 0)
+    find(browser, "#shoot")[0].click()
+    answered(browser, 1)
+    assert rows(browser)[0][0] == "photograph-1.jpg"
+    assert browser.execute_script("return document.getElementById('video').srcObject === null")
+    quiet(browser)
+
+
+def test_keyboard_alone(browser, server, files):
+    """From the top of the page: models, choosing, the table and clearing are reached by Tab and used."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+    show(browser, server)
+    choose(browser, files[:1])
+    answered(browser, 1)
+    browser.execute_script("document.activeElement.blur(); window.scrollTo(0, 0)")
+    reached = []
+
+    def press(key):
+        ActionChains(browser).send_keys(key).perform()
+
+    press(Keys.TAB)
+    for _ in range(14):
+        focused = browser.switch_to.active_element
+        reached.append(focused.get_attribute("id") or focused.get_attribute("class") or focused.tag_name)
+        if reached[-1] == "other":
+            press(Keys.ARROW_DOWN)
+        if focused.tag_name == "summary":
+            press(Keys.ENTER)
+        press(Keys.TAB)
+    for name in ("skip", "model", "other", "files", "photograph", "export", "clear", "scroll"):
+        assert name in reached, reached
+    assert find(browser, "#list")[0].get_attribute("open") is not None
+    assert find(browser, "#other")[0].get_attribute("value") != ""
+    browser.execute_script("document.getElementById('clear').focus()")
+    press(Keys.SPACE)
+    wait(browser, lambda: rows(browser) == [])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_axe_finds_nothing_serious(browser, server, files, width, theme):
+    sys.path.extend(str(path) for path in (REPOSITORY / "build-peers").glob("lib/python3*/site-packages"))
+    axe = pytest.importorskip("axe_core_python.base", reason="axe-core-python is not installed: scripts/venv.sh")
+    from pathlib import Path
+    show(browser, server, width, theme)
+    browser.execute_script("const other = document.getElementById('other'); other.value = 'big';"
+                           "other.dispatchEvent(new Event('change'))")
+    choose(browser, files[:3])
+    answered(browser, 6)
+    browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.execute_cdp_cmd("Runtime.evaluate", {
+        "expression": (Path(axe.__file__).parent / "axe.min.js").read_text()})
+    found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done);")
+    assert len(found["passes"]) > 20
+    assert [(v["id"], v["impact"], v["nodes"][0]["html"][:200]) for v in found["violations"]
+            if v["impact"] in ("serious", "critical")] == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_keys(browser, start, tmp_path, files):
+    """The page itself needs none, and asks for one."""
+    (tmp_path / "keys").write_text("secret\n")
+    server = start("--api-key-file", tmp_path / "keys")
+    browser.get(server.address + "/")
+    wait(browser, lambda: find(browser, "#key-form")[0].is_displayed())
+    for word in ("wrong", "secret"):
+        find(browser, "#key")[0].clear()
+        find(browser, "#key")[0].send_keys(word + "\n")
+        if word == "wrong":
+            wait(browser, lambda: find(browser, "#key-wrong")[0].is_displayed())
+    wait(browser, lambda: not find(browser, "#key-form")[0].is_displayed())
+    choose(browser, files[:1])
+    answered(browser, 1)
