@@ -14,16 +14,6 @@
 
 static const char *const parts[] = {"train", "validation", "test", "all", NULL};
 
-/* --model may be given twice; without --compare the last one counts, as with every option. */
-static void take_models(vgg_cli_eval_options *o, vgg_cli_option *options) {
-    for (size_t i = 0; i < VGG_CLI_MODEL_OPTIONS; i++) {
-        if (strcmp(options[i].name, "model") == 0) {
-            options[i].type = VGG_CLI_TEXTS;
-            options[i].value = &o->models;
-        }
-    }
-}
-
 static bool ends_in(const char *path, const char *ending) {
     size_t length = strlen(path), end = strlen(ending);
     return length > end && strcmp(path + length - end, ending) == 0;
@@ -39,15 +29,23 @@ static bool goes_together(const vgg_cli_eval_options *o) {
         wrong = "--predictions: expected a name that ends in .csv or .npz";
     else if (o->out != NULL && !o->fit_temperature)
         wrong = "--out: is for the model of --fit-temperature, which is not given";
+    else if (o->models.count > 1 && o->fuse + o->compare + o->table != 1)
+        wrong = "--model: is given several times: expected one of --fuse, --compare and --table";
+    else if (o->fuse && o->models.count < 2)
+        wrong = "--fuse: expected several models, --model A --model B";
     else if (o->compare && o->models.count != 2)
         wrong = "--compare: expected two models, --model A --model B";
     else if (o->fit_temperature && o->predictions != NULL)
         wrong = "--fit-temperature: does not go with --predictions";
     else if (o->compare && (o->predictions != NULL || o->fit_temperature || o->page != NULL))
         wrong = "--compare: goes with none of --predictions, --fit-temperature and --report";
+    else if (o->fuse && (o->fit_temperature || o->page != NULL))
+        wrong = "--fuse: goes with none of --fit-temperature and --report, which are of one model";
     if (wrong != NULL)
         vgg_cli_complain("eval", "%s", wrong);
-    return wrong == NULL && vgg_cli_precision_check("eval", o->precision, o->exact);
+    vgg_cli_scales scales;
+    return wrong == NULL && vgg_cli_precision_check("eval", o->views.precision, o->views.exact) &&
+           vgg_cli_scales_read("eval", o->views.scale, &scales);
 }
 
 static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operands, int *status) {
@@ -55,7 +53,7 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
     vgg_cli_model_options(&o->source, model);
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
-    take_models(o, model);
+    vgg_cli_models_take(model, &o->models);
     const vgg_cli_option data[] = {
         {.type = VGG_CLI_CHOICE,
          .name = "part",
@@ -91,11 +89,12 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
          .minimum = 1,
          .maximum = 65536,
          .help = "pictures that are computed at once"},
-        vgg_cli_threads_option(&o->threads),
+        vgg_cli_threads_option(&o->views.threads),
         vgg_cli_workers_option(&o->workers),
-        vgg_cli_exact_option(&o->exact),
-        vgg_cli_precision_option(&o->precision),
-        vgg_cli_protocol_option(&o->protocol),
+        vgg_cli_exact_option(&o->views.exact),
+        vgg_cli_precision_option(&o->views.precision),
+        vgg_cli_views_option(&o->views.protocol),
+        vgg_cli_scale_option(&o->views.scale),
     };
     const vgg_cli_option report[] = {
         {.type = VGG_CLI_CHOICE,
@@ -136,6 +135,10 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
          .value = &o->compare,
          .help = "two models, each given by --model: where they differ, and whether that may be "
                  "chance"},
+        {.type = VGG_CLI_FLAG,
+         .name = "fuse",
+         .value = &o->fuse,
+         .help = "several models, each given by --model: the mean of their probabilities"},
         {.type = VGG_CLI_TEXT,
          .name = "report",
          .argument = "OUT.html",
@@ -169,6 +172,8 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
         .examples = "vgg eval --model run/best.safetensors pictograms\n"
                     "vgg eval --model vgg16.safetensors --preprocess torchvision \\\n"
                     "    --labels imagenet ilsvrc/ --format json\n"
+                    "vgg eval --model run/best.safetensors photos \\\n"
+                    "    --protocol dense --scale S-32,S,S+32\n"
                     "vgg eval --model old.safetensors --model new.safetensors --compare photos",
         .operand = "DATA",
         .operands_least = 1,
@@ -176,7 +181,7 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
     };
     if (!vgg_cli_parse(&usage, argc, argv, operands, status))
         return false;
-    o->source.path = o->models.count > 0 ? o->models.values[o->models.count - 1] : NULL;
+    o->source.path = o->models.count > 0 ? o->models.values[0] : NULL;
     *status = VGG_CLI_USAGE;
     return goes_together(o);
 }
@@ -187,10 +192,10 @@ static vgg_cli_eval_options defaults(void) {
     vgg_eval_options_init(&measuring, sizeof measuring);
     vgg_dataset_options_init(&data, sizeof data);
     return (vgg_cli_eval_options){.format = vgg_cli_score_formats[0],
-                                  .protocol = vgg_cli_protocols[0],
-                                  .precision = vgg_cli_precisions[0],
+                                  .views = {.protocol = vgg_cli_protocols[0],
+                                            .precision = vgg_cli_precisions[0],
+                                            .threads = vgg_cli_default_threads()},
                                   .batch = measuring.batch,
-                                  .threads = vgg_cli_default_threads(),
                                   .validation_split = data.validation_split,
                                   .seed = data.seed};
 }
@@ -206,12 +211,13 @@ static bool write_page(const vgg_cli_eval_options *o, const char *path, const vg
                                                         .sets = data->chosen,
                                                         .set_count = data->count,
                                                         .scores = scores,
-                                                        .threads = o->threads,
+                                                        .threads = o->views.threads,
                                                         .seconds = seconds});
 }
 
-static int report(const vgg_cli_eval_options *o, const char *path, vgg_model *model,
+static int report(const vgg_cli_eval_options *o, const char *path, const vgg_cli_models *models,
                   const vgg_cli_eval_data *data) {
+    vgg_model *model = models->models[0];
     vgg_scores *scores = NULL;
     double images_per_s, started = vgg_cli_now();
     const char *fitted = o->fit_temperature ? vgg_cli_eval_fit_file(o, model) : NULL;
@@ -219,7 +225,7 @@ static int report(const vgg_cli_eval_options *o, const char *path, vgg_model *mo
         return VGG_CLI_FAILURE;
     if (o->fit_temperature)
         vgg_model_set_temperature(model, 1, NULL);
-    int status = vgg_cli_eval_measure(o, "measuring", model, data, &scores, &images_per_s);
+    int status = vgg_cli_eval_measure(o, "measuring", models, data, &scores, &images_per_s);
     double seconds = vgg_cli_now() - started;
     bool fine = status == VGG_CLI_OK || status == VGG_CLI_SKIPPED;
     if (fine && o->fit_temperature)
@@ -239,6 +245,16 @@ static int report(const vgg_cli_eval_options *o, const char *path, vgg_model *mo
     return status;
 }
 
+static int measure(const vgg_cli_eval_options *o, const char *path, const vgg_cli_models *models,
+                   vgg_cli_eval_data *data) {
+    bool several = vgg_model_output(models->models[0]) == VGG_OUTPUT_SIGMOID;
+    if (several && !vgg_cli_eval_labels_allow(o))
+        return VGG_CLI_USAGE;
+    if (!vgg_cli_eval_open(o, path, models->models[0], data))
+        return VGG_CLI_FAILURE;
+    return several ? vgg_cli_eval_labels(o, models, data) : report(o, path, models, data);
+}
+
 static int run(const vgg_cli_eval_options *o, const char *path) {
     if (!vgg_cli_model_is_given("eval", &o->source, path))
         return VGG_CLI_USAGE;
@@ -246,20 +262,14 @@ static int run(const vgg_cli_eval_options *o, const char *path) {
         return VGG_CLI_FAILURE;
     if (o->compare)
         return vgg_cli_eval_compare(o, path);
-    vgg_model *model = NULL;
-    int status = vgg_cli_model_open("eval", &o->source, &model);
-    if (status != VGG_CLI_OK)
-        return status;
+    vgg_cli_models models = {0};
+    int status =
+        vgg_cli_models_open("eval", &o->source, o->models.values, o->models.count, &models);
     vgg_cli_eval_data data = {.parts = {.struct_size = sizeof data.parts}};
-    bool several = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
-    if (several && !vgg_cli_eval_labels_allow(o))
-        status = VGG_CLI_USAGE;
-    else if (!vgg_cli_eval_open(o, path, model, &data))
-        status = VGG_CLI_FAILURE;
-    else
-        status = several ? vgg_cli_eval_labels(o, model, &data) : report(o, path, model, &data);
+    if (status == VGG_CLI_OK)
+        status = measure(o, path, &models, &data);
     vgg_dataset_parts_free(&data.parts);
-    vgg_model_free(model);
+    vgg_cli_models_close(&models);
     return status;
 }
 

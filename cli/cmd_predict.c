@@ -15,14 +15,17 @@
 #include "cli/predict_walk.h"
 #include "cli/shared_options.h"
 #include "cli/standard_input.h"
+#include "cli/views.h"
 #include "vgg/vgg.h"
 
 typedef struct predict_options {
     vgg_cli_model_source source;
-    const char *format, *protocol, *precision, *sort_into;
-    size_t top, threads;
+    vgg_cli_texts models;
+    vgg_cli_views views;
+    const char *format, *sort_into;
+    size_t top;
     double minimum;
-    bool logits, exact, link;
+    bool logits, link, fuse;
 } predict_options;
 
 typedef struct predict_state {
@@ -39,6 +42,23 @@ typedef struct predict_state {
 
 static const char *const formats[] = {"text", "json", "csv", NULL};
 
+/* False, which is complained about, for options that do not go together. */
+static bool goes_together(const predict_options *o) {
+    const char *wrong = NULL;
+    vgg_cli_scales scales;
+    if (o->link && o->sort_into == NULL)
+        wrong = "--link: is for --sort-into DIR";
+    else if (o->models.count > 1 && !o->fuse)
+        wrong = "--model: is given several times: expected --fuse, which averages what they say";
+    else if (o->fuse && o->models.count < 2)
+        wrong = "--fuse: expected several models, --model A --model B";
+    if (wrong != NULL)
+        vgg_cli_complain("predict", "%s", wrong);
+    return wrong == NULL &&
+           vgg_cli_precision_check("predict", o->views.precision, o->views.exact) &&
+           vgg_cli_scales_read("predict", o->views.scale, &scales);
+}
+
 static bool parse(predict_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
@@ -47,6 +67,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
         model[0].help = vgg_cli_model_help;
         model[0].fallback = VGG_CLI_BUILTIN;
     }
+    vgg_cli_models_take(model, &o->models);
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option output[] = {
         {.type = VGG_CLI_SIZE,
@@ -90,10 +111,15 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .name = "logits",
          .value = &o->logits,
          .help = "print the values before softmax, as \"logit\", in place of probabilities"},
-        vgg_cli_threads_option(&o->threads),
-        vgg_cli_exact_option(&o->exact),
-        vgg_cli_precision_option(&o->precision),
-        vgg_cli_protocol_option(&o->protocol),
+        vgg_cli_threads_option(&o->views.threads),
+        vgg_cli_exact_option(&o->views.exact),
+        vgg_cli_precision_option(&o->views.precision),
+        vgg_cli_views_option(&o->views.protocol),
+        vgg_cli_scale_option(&o->views.scale),
+        {.type = VGG_CLI_FLAG,
+         .name = "fuse",
+         .value = &o->fuse,
+         .help = "with several models, each given by --model: the mean of their probabilities"},
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -125,7 +151,11 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
         .operands_least = 1,
         .operands_most = SIZE_MAX,
     };
-    return vgg_cli_parse(&usage, argc, argv, operands, status);
+    if (!vgg_cli_parse(&usage, argc, argv, operands, status))
+        return false;
+    o->source.path = o->models.count > 0 ? o->models.values[0] : NULL;
+    *status = VGG_CLI_USAGE;
+    return goes_together(o);
 }
 
 /* Writes down the predictions of a picture, or why there are none. */
@@ -243,7 +273,9 @@ static vgg_cli_predict_format format_of(const char *name) {
     return strcmp(name, "csv") == 0 ? VGG_CLI_PREDICT_CSV : VGG_CLI_PREDICT_TEXT;
 }
 
-static int predict(const predict_options *o, const vgg_model *model, char **images, size_t count) {
+static int predict(const predict_options *o, const vgg_cli_models *models, char **images,
+                   size_t count) {
+    const vgg_model *model = models->models[0];
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
     predict_state state = {
         .walk = {.operands = images, .count = count, .passed = o->sort_into},
@@ -254,17 +286,8 @@ static int predict(const predict_options *o, const vgg_model *model, char **imag
                    .minimum = o->minimum,
                    .multi_label = vgg_model_output(model) == VGG_OUTPUT_SIGMOID}};
     vgg_picture_init(&state.picture, sizeof state.picture);
-    vgg_error error;
-    vgg_predictor_options options;
-    vgg_predictor_options_init(&options, sizeof options);
-    options.threads = o->threads;
-    options.exact = o->exact;
-    options.precision = vgg_precision_named(o->precision);
-    options.protocol = vgg_protocol_named(o->protocol);
-    if (vgg_predictor_create(model, &options, &state.predictor, &error) != VGG_OK) {
-        vgg_cli_complain("predict", "%s", error.message);
+    if (!vgg_cli_predictor_create("predict", &o->views, models, &state.predictor))
         return VGG_CLI_FAILURE;
-    }
     int status = VGG_CLI_FAILURE;
     state.best = calloc(state.top, sizeof *state.best);
     if (state.best == NULL)
@@ -300,33 +323,26 @@ static void note_builtin(const vgg_model *model) {
 
 int vgg_cli_predict(int argc, char **argv) {
     predict_options o = {.format = "text",
-                         .protocol = vgg_cli_protocols[0],
-                         .precision = vgg_cli_precisions[0],
-                         .top = 5,
-                         .threads = vgg_cli_default_threads()};
+                         .views = {.protocol = vgg_cli_protocols[0],
+                                   .precision = vgg_cli_precisions[0],
+                                   .threads = vgg_cli_default_threads()},
+                         .top = 5};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
-    if (o.link && o.sort_into == NULL) {
-        vgg_cli_complain("predict", "--link: is for --sort-into DIR");
-        return VGG_CLI_USAGE;
-    }
-    if (!vgg_cli_precision_check("predict", o.precision, o.exact))
-        return VGG_CLI_USAGE;
     bool unnamed =
         o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]);
     if (unnamed)
-        o.source.path = VGG_CLI_BUILTIN;
+        o.models = (vgg_cli_texts){1, {o.source.path = VGG_CLI_BUILTIN}};
     if (!vgg_cli_model_is_given("predict", &o.source, argv[1]))
         return VGG_CLI_USAGE;
-    vgg_model *model = NULL;
-    status = vgg_cli_model_open("predict", &o.source, &model);
-    if (status != VGG_CLI_OK)
-        return status;
-    if (unnamed)
-        note_builtin(model);
-    status = predict(&o, model, argv + 1, operands);
-    vgg_model_free(model);
+    vgg_cli_models models = {0};
+    status = vgg_cli_models_open("predict", &o.source, o.models.values, o.models.count, &models);
+    if (status == VGG_CLI_OK && unnamed)
+        note_builtin(models.models[0]);
+    if (status == VGG_CLI_OK)
+        status = predict(&o, &models, argv + 1, operands);
+    vgg_cli_models_close(&models);
     return status;
 }

@@ -8,17 +8,19 @@
 
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/views.h"
 #include "vgg/vgg.h"
 
 typedef struct vgg_cli_eval_options {
     vgg_cli_model_source source;
     vgg_cli_texts models;
-    const char *part, *format, *protocol, *precision, *predictions, *out;
-    size_t batch, threads, workers, hardest;
+    vgg_cli_views views;
+    const char *part, *format, *predictions, *out;
+    size_t batch, workers, hardest;
     double validation_split;
     bool split_given;
     uint64_t seed;
-    bool strict, exact, resume, fit_temperature, compare;
+    bool strict, resume, fit_temperature, compare, fuse, table;
     const char *page; /* of --report */
     char *line;       /* the command line */
 } vgg_cli_eval_options;
@@ -38,18 +40,25 @@ typedef struct vgg_cli_eval_data {
 bool vgg_cli_eval_open(const vgg_cli_eval_options *o, const char *path, const vgg_model *model,
                        vgg_cli_eval_data *data);
 
-/* Measures the model: scores for the caller to free, with rows where something needs them, and
- * the pictures per second. Returns the exit status; anything but VGG_CLI_OK and VGG_CLI_SKIPPED has
- * been complained about, and there are no scores. `title` stands before the bar. */
-int vgg_cli_eval_measure(const vgg_cli_eval_options *o, const char *title, const vgg_model *model,
-                         const vgg_cli_eval_data *data, vgg_scores **scores, double *images_per_s);
+/* Measures the models, whose probabilities are averaged: scores for the caller to free, with rows
+ * where something needs them, and the pictures per second. Returns the exit status; anything but
+ * VGG_CLI_OK and VGG_CLI_SKIPPED has been complained about, and there are no scores. `title` stands
+ * before the bar. */
+int vgg_cli_eval_measure(const vgg_cli_eval_options *o, const char *title,
+                         const vgg_cli_models *models, const vgg_cli_eval_data *data,
+                         vgg_scores **scores, double *images_per_s);
 
 /* Measures a model for several labels and prints its figures. Returns the exit status. */
-int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_model *model,
+int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_cli_models *models,
                         const vgg_cli_eval_data *data);
 /* Whether the options are for models of one class of each picture; false, which is complained
  * about, when something of them is not for this model, which is for several labels. */
 bool vgg_cli_eval_labels_allow(const vgg_cli_eval_options *o);
+
+/* A predictor where views of a picture are computed at a time; *predictor stays as it is where the
+ * one model is computed in batches. False, which is complained about. */
+bool vgg_cli_eval_predictor(const vgg_cli_eval_options *o, const vgg_cli_models *models,
+                            vgg_predictor **predictor);
 
 /* --compare. Returns the exit status. */
 int vgg_cli_eval_compare(const vgg_cli_eval_options *o, const char *path);

@@ -15,26 +15,25 @@ static double file_bytes(const char *path) {
 static int measure(const vgg_cli_eval_options *o, const char *path, size_t which,
                    vgg_cli_compared *compared, vgg_scores **scores) {
     static const char *const titles[] = {"first", "second"};
-    vgg_cli_model_source source = o->source;
-    source.path = o->models.values[which];
-    vgg_model *model = NULL;
-    int status = vgg_cli_model_open("eval", &source, &model);
+    vgg_cli_models one = {0};
+    int status = vgg_cli_models_open("eval", &o->source, &o->models.values[which], 1, &one);
     if (status != VGG_CLI_OK)
         return status;
+    const vgg_model *model = one.models[0];
     vgg_cli_eval_data data = {.parts = {.struct_size = sizeof data.parts}};
     status = VGG_CLI_FAILURE;
     bool several = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
     if (several && !vgg_cli_eval_labels_allow(o))
         status = VGG_CLI_USAGE;
     else if (vgg_cli_eval_open(o, path, model, &data))
-        status = vgg_cli_eval_measure(o, titles[which], model, &data, scores,
+        status = vgg_cli_eval_measure(o, titles[which], &one, &data, scores,
                                       &compared->images_per_s[which]);
-    compared->names[which] = source.path;
+    compared->names[which] = one.paths[0];
     compared->scores[which] = *scores;
-    compared->bytes[which] = file_bytes(vgg_cli_model_file(source.path));
+    compared->bytes[which] = file_bytes(vgg_cli_model_file(one.paths[0]));
     compared->parameters[which] = (double)vgg_network_parameters(vgg_model_network(model));
     vgg_dataset_parts_free(&data.parts);
-    vgg_model_free(model);
+    vgg_cli_models_close(&one);
     return status;
 }
 

@@ -20,7 +20,7 @@ bool vgg_cli_eval_labels_allow(const vgg_cli_eval_options *o) {
     } refused[] = {
         {o->compare, "compare"},     {o->predictions != NULL, "predictions"},
         {o->page != NULL, "report"}, {o->fit_temperature, "fit-temperature"},
-        {o->hardest > 0, "hardest"},
+        {o->hardest > 0, "hardest"}, {o->table, "table"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         if (refused[i].given) {
@@ -60,16 +60,17 @@ static bool skip(void *user, const char *name, const vgg_error *why) {
     return vgg_cli_skip(&m->skipped, name, why);
 }
 
+/* predictor: NULL where the model is computed in batches. */
 static vgg_status measure(const vgg_cli_eval_options *o, const vgg_model *model,
-                          const vgg_cli_eval_data *data, vgg_label_scores *scores, measuring *m,
-                          vgg_error *error) {
+                          vgg_predictor *predictor, const vgg_cli_eval_data *data,
+                          vgg_label_scores *scores, measuring *m, vgg_error *error) {
     vgg_eval_options options;
     vgg_eval_options_init(&options, sizeof options);
     options.batch = o->batch;
-    options.threads = o->threads;
+    options.threads = o->views.threads;
     options.workers = o->workers;
-    options.exact = o->exact;
-    options.protocol = vgg_protocol_named(o->protocol);
+    options.exact = o->views.exact;
+    options.protocol = vgg_protocol_named(o->views.protocol);
     options.skipped = skip;
     options.progress = show_progress;
     options.user = m;
@@ -82,7 +83,9 @@ static vgg_status measure(const vgg_cli_eval_options *o, const vgg_model *model,
     }
     for (size_t i = 0; status == VGG_OK && i < data->count; i++) {
         vgg_eval_result result = {.struct_size = sizeof result};
-        status = vgg_evaluate(model, data->chosen[i], &options, &result, error);
+        status = predictor != NULL
+                     ? vgg_evaluate_with(predictor, data->chosen[i], &options, &result, error)
+                     : vgg_evaluate(model, data->chosen[i], &options, &result, error);
         m->before += vgg_dataset_count(data->chosen[i]);
     }
     return status;
@@ -240,8 +243,12 @@ static bool show(const vgg_cli_eval_options *o, shown *s, vgg_error *error) {
     return complete;
 }
 
-int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_model *model,
+int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_cli_models *models,
                         const vgg_cli_eval_data *data) {
+    const vgg_model *model = models->models[0];
+    vgg_predictor *predictor = NULL;
+    if (!vgg_cli_eval_predictor(o, models, &predictor))
+        return VGG_CLI_FAILURE;
     measuring m = {.progress = vgg_cli_progress_on(stderr)};
     m.skipped = (vgg_cli_skipped){.command = "eval", .strict = o->strict, .progress = &m.progress};
     size_t classes = vgg_dataset_class_count(data->chosen[0]);
@@ -250,7 +257,7 @@ int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_model *model,
     vgg_status status =
         vgg_label_scores_create(vgg_model_class_names(model), classes, &scores, &error);
     if (status == VGG_OK)
-        status = measure(o, model, data, scores, &m, &error);
+        status = measure(o, model, predictor, data, scores, &m, &error);
     vgg_cli_progress_clear(&m.progress);
     vgg_cli_skipped_sum(&m.skipped);
     shown s = {.scores = scores,
@@ -262,5 +269,6 @@ int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_model *model,
         vgg_cli_complain("eval", "%s", error.message);
     fine = fine && show(o, &s, &error);
     vgg_label_scores_free(scores);
+    vgg_predictor_free(predictor);
     return !fine ? VGG_CLI_FAILURE : m.skipped.count > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }

@@ -13,6 +13,8 @@ typedef struct measuring {
     const vgg_cli_eval_options *o;
     const vgg_cli_eval_data *data;
     const char *title;
+    const vgg_model *model;   /* computed in batches, or */
+    vgg_predictor *predictor; /* views of a picture at a time; NULL: batches */
     vgg_scores *scores;
     vgg_cli_journal journal;
     vgg_cli_progress progress;
@@ -128,11 +130,11 @@ static vgg_eval_options options_of(measuring *m) {
     vgg_eval_options options;
     vgg_eval_options_init(&options, sizeof options);
     options.batch = m->o->batch;
-    options.threads = m->o->threads;
+    options.threads = m->o->views.threads;
     options.workers = m->o->workers;
-    options.exact = m->o->exact;
-    options.precision = vgg_precision_named(m->o->precision);
-    options.protocol = vgg_protocol_named(m->o->protocol);
+    options.exact = m->o->views.exact;
+    options.precision = vgg_precision_named(m->o->views.precision);
+    options.protocol = vgg_protocol_named(m->o->views.protocol);
     options.skipped = skip;
     options.progress = show_progress;
     options.user = m;
@@ -144,7 +146,7 @@ static vgg_eval_options options_of(measuring *m) {
     return options;
 }
 
-static bool measure_part(measuring *m, const vgg_model *model, const vgg_dataset *part) {
+static bool measure_part(measuring *m, const vgg_dataset *part) {
     vgg_eval_options options = options_of(m);
     vgg_eval_result result = {.struct_size = sizeof result};
     vgg_error error;
@@ -154,8 +156,10 @@ static bool measure_part(measuring *m, const vgg_model *model, const vgg_dataset
     if (!take_done(m, part, options.first))
         return false;
     vgg_status status = VGG_OK;
-    if (options.first < count)
-        status = vgg_evaluate(model, part, &options, &result, &error);
+    if (options.first < count && m->predictor != NULL)
+        status = vgg_evaluate_with(m->predictor, part, &options, &result, &error);
+    else if (options.first < count)
+        status = vgg_evaluate(m->model, part, &options, &result, &error);
     m->before += count;
     if (status != VGG_OK && !m->complained) {
         vgg_cli_progress_clear(&m->progress);
@@ -189,12 +193,11 @@ static bool open_journal(measuring *m, const char *const *class_names, size_t cl
     return check_count(m) && (complete || vgg_cli_journal_begin(&m->journal, m->begin));
 }
 
-static bool measure(measuring *m, const vgg_model *model, const char *const *class_names,
-                    size_t classes) {
+static bool measure(measuring *m, const char *const *class_names, size_t classes) {
     bool fine = create_scores(m, class_names, classes) && open_journal(m, class_names, classes);
     m->started = vgg_cli_now();
     for (size_t i = 0; fine && i < m->data->count; i++) {
-        fine = measure_part(m, model, m->data->chosen[i]);
+        fine = measure_part(m, m->data->chosen[i]);
     }
     vgg_cli_progress_clear(&m->progress);
     vgg_cli_skipped_sum(&m->skipped);
@@ -211,22 +214,37 @@ static bool measure(measuring *m, const vgg_model *model, const char *const *cla
     return fine;
 }
 
-int vgg_cli_eval_measure(const vgg_cli_eval_options *o, const char *title, const vgg_model *model,
-                         const vgg_cli_eval_data *data, vgg_scores **scores, double *images_per_s) {
+bool vgg_cli_eval_predictor(const vgg_cli_eval_options *o, const vgg_cli_models *models,
+                            vgg_predictor **predictor) {
+    bool batches = models->count == 1 && o->views.scale == NULL &&
+                   vgg_protocol_named(o->views.protocol) <= VGG_PROTOCOL_FLIP;
+    return batches || vgg_cli_predictor_create("eval", &o->views, models, predictor);
+}
+
+int vgg_cli_eval_measure(const vgg_cli_eval_options *o, const char *title,
+                         const vgg_cli_models *models, const vgg_cli_eval_data *data,
+                         vgg_scores **scores, double *images_per_s) {
     const vgg_dataset *first = data->chosen[0];
     size_t classes = vgg_dataset_class_count(first);
-    measuring m = {.o = o, .data = data, .title = title, .progress = vgg_cli_progress_on(stderr)};
+    measuring m = {.o = o,
+                   .data = data,
+                   .title = title,
+                   .model = models->models[0],
+                   .progress = vgg_cli_progress_on(stderr)};
     m.skipped = (vgg_cli_skipped){.command = "eval", .strict = o->strict, .progress = &m.progress};
+    if (!vgg_cli_eval_predictor(o, models, &m.predictor))
+        return VGG_CLI_FAILURE;
     const char **names = calloc(classes, sizeof *names);
     bool fine = names != NULL;
     for (size_t c = 0; fine && c < classes; c++) {
         names[c] = vgg_dataset_class_name(first, c);
     }
     if (fine)
-        fine = measure(&m, model, names, classes);
+        fine = measure(&m, names, classes);
     else
         vgg_cli_complain("eval", "out of memory for the class names");
     free(names);
+    vgg_predictor_free(m.predictor);
     vgg_cli_journal_close(&m.journal, fine);
     if (!fine) {
         vgg_scores_free(m.scores);

@@ -16,14 +16,24 @@
 extern "C" {
 #endif
 
-/* Which views of a picture are computed. */
+/* Which views of a picture are computed, as Simonyan & Zisserman (section 3.2) have them. Of
+ * several views, scales and networks the probabilities are averaged; logits are then the logarithms
+ * of the averages. docs/evaluation.md defines each. */
 typedef enum vgg_protocol {
     VGG_PROTOCOL_CENTER = 0, /* that of the preprocessing */
-    VGG_PROTOCOL_FLIP = 1, /* that and its mirror, whose probabilities are averaged. Logits are then
-                            * the logarithms of the averages */
+    VGG_PROTOCOL_FLIP = 1,   /* that and its mirror */
+    VGG_PROTOCOL_DENSE = 2,  /* the whole resized picture and its mirror: vgg_plan_options.dense */
+    VGG_PROTOCOL_CROPS = 3,  /* a grid of VGG_GRID_SIDE x VGG_GRID_SIDE cut-outs and their mirrors:
+                              * number i of a row begins at round(i (side - cut-out) / 4), a half
+                              * rounded to even */
+    VGG_PROTOCOL_DENSE_CROPS = 4, /* the mean of both */
 } vgg_protocol;
 
-/* "center" or "flip"; NULL for any other value. */
+#define VGG_GRID_SIDE 5
+/* Most scales of a predictor. */
+#define VGG_SCALES_MOST 16
+
+/* "center", "flip", "dense", "crops" or "dense+crops"; NULL for any other value. */
 VGG_API const char *vgg_protocol_name(vgg_protocol protocol);
 /* The protocol of that name; VGG_PROTOCOL_CENTER when there is none. */
 VGG_API vgg_protocol vgg_protocol_named(const char *name);
@@ -48,6 +58,11 @@ typedef struct vgg_predictor_options {
     size_t tuned_batch; /* as in vgg_plan_options, default 0: for `batch`. With the same number two
                          * predictors give the same bits, whatever their `batch` */
     vgg_precision precision; /* as in vgg_plan_options, default VGG_PRECISION_F32 */
+    const char *scales; /* "256,384,512": short sides that pictures are resized to, one after the
+                         * other, up to VGG_SCALES_MOST. They, and every protocol beyond
+                         * VGG_PROTOCOL_FLIP, need preprocessing of VGG_FIT_CROP, and grids and
+                         * dense views scales of the cut-out's size or more. Default NULL: the
+                         * preprocessing's own */
 } vgg_predictor_options;
 
 VGG_API void vgg_predictor_options_init(vgg_predictor_options *options, size_t size);
@@ -59,9 +74,22 @@ VGG_API vgg_status vgg_predictor_create(const vgg_model *model,
                                         vgg_predictor **predictor, vgg_error *error);
 VGG_API void vgg_predictor_free(vgg_predictor *predictor);
 
+/* Adds another network, with views and scales of its own: from now on the predictor gives the mean
+ * of the probabilities of all. The model must outlive the predictor. options may be NULL; their
+ * threads, also shared ones, are not used. VGG_ERROR_SHAPE when the classes are others than those
+ * of the first model, VGG_ERROR_ARGUMENT when it is for several labels per picture and the first is
+ * not; the predictor is then as it was. */
+VGG_API vgg_status vgg_predictor_add(vgg_predictor *predictor, const vgg_model *model,
+                                     const vgg_predictor_options *options, vgg_error *error);
+
 /* Pictures that vgg_predict_many computes at once, and the bytes that it then takes at most: the
  * plan, and two batches of inputs. One decoded picture per thread comes on top. A predictor without
- * `batch` takes less as long as it has had one picture at a time. */
+ * `batch` takes less as long as it has had one picture at a time.
+ *
+ * With dense views, grids, several scales or several networks pictures are computed one at a time,
+ * in batches of their views. The bytes are then those of a square picture, whose dense view is the
+ * smallest; of a longer one activations are longer as well. Plans for sizes of dense views are
+ * kept, up to 8 or half a GB. */
 VGG_API size_t vgg_predictor_batch(const vgg_predictor *predictor);
 VGG_API size_t vgg_predictor_memory(const vgg_predictor *predictor);
 
@@ -127,7 +155,8 @@ VGG_API vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *
 
 /* The same for inputs that are preprocessed already (vgg_preprocess_image): inputs[i] are the
  * floats of input i, channels x height x width, and the results have numbers 0 to count - 1, no
- * name, and the bits that pictures have of which such inputs are made. */
+ * name, and the bits that pictures have of which such inputs are made. VGG_ERROR_UNSUPPORTED for a
+ * predictor with dense views, grids, scales or several networks, which need pictures. */
 VGG_API vgg_status vgg_predict_inputs(vgg_predictor *predictor, const float *const *inputs,
                                       size_t count, size_t top, vgg_predict_callback *result,
                                       void *user, vgg_error *error);
@@ -161,6 +190,7 @@ typedef struct vgg_eval_options {
     vgg_label_scores *label_scores; /* of a model for several labels, in place of `scores`: each
                                      * picture that can be read is added. Default NULL */
     vgg_precision precision;        /* as in vgg_plan_options, default VGG_PRECISION_F32 */
+    const char *scales;             /* as in vgg_predictor_options, default NULL */
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
@@ -183,6 +213,13 @@ typedef struct vgg_eval_result {
 VGG_API vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
                                 const vgg_eval_options *options, vgg_eval_result *result,
                                 vgg_error *error);
+
+/* The same with a predictor, which may have several networks and computes as its own options say:
+ * batch, threads, workers, exact, shared_threads, protocol and scales of `options` are not used,
+ * `first` may be any number, and `progress` is called after each picture. */
+VGG_API vgg_status vgg_evaluate_with(vgg_predictor *predictor, const vgg_dataset *dataset,
+                                     const vgg_eval_options *options, vgg_eval_result *result,
+                                     vgg_error *error);
 
 #ifdef __cplusplus
 }

@@ -1,97 +1,34 @@
 /* Measuring a model on a data set. */
-#include <math.h>
-#include <string.h>
-
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/threads.h"
 #include "eval/protocol.h"
-#include "nn/rank.h"
-#include "vgg/loss.h"
+#include "eval/tally.h"
+#include "eval/viewer.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
-#include "vgg/scores.h"
 
-void vgg_eval_options_init(vgg_eval_options *options, size_t size) {
-    const vgg_eval_options defaults = {.struct_size = size, .batch = 32};
-    vgg_options_init(options, size, &defaults, sizeof defaults);
-}
-
-/* What has been counted so far. */
-typedef struct eval_tally {
-    size_t images, skipped, top1, top5;
-    double loss;
-    vgg_label_scores *labels; /* of several labels, in place of the latter three; or NULL */
-} eval_tally;
-
-static vgg_status count_picture(eval_tally *tally, const vgg_dataset *dataset, size_t item,
-                                const float *row, vgg_error *error) {
-    size_t classes = vgg_dataset_class_count(dataset);
-    const size_t *labels = NULL;
-    size_t count = vgg_dataset_item_classes(dataset, item, &labels);
-    if (tally->labels != NULL)
-        return vgg_label_scores_add(tally->labels, row, labels, count, error);
-    size_t truth = labels[0], rank = vgg_rank(row, classes, truth);
-    tally->top1 += rank < 1;
-    tally->top5 += rank < 5;
-    /* Picture by picture, so that the sum does not depend on the batch. */
-    tally->loss += vgg_cross_entropy(row, &truth, 1, classes, NULL);
-    return VGG_OK;
-}
-
-static vgg_status fail_not_finite(vgg_error *error) {
-    return vgg_fail(error, VGG_ERROR_NUMERIC,
-                    "the model's results are not finite numbers; its weights may be damaged");
-}
-
-/* Tells of a picture; its row is NULL when it could not be read. */
-static vgg_status tell(const vgg_dataset *dataset, const vgg_eval_options *options, size_t item,
-                       const float *row, vgg_error *error) {
-    const char *name = vgg_dataset_item_name(dataset, item);
-    size_t truth = vgg_dataset_item_class(dataset, item);
-    vgg_status status = VGG_OK;
-    if (options->scores != NULL && row != NULL)
-        status = vgg_scores_add(options->scores, name, truth, row, error);
-    else if (options->scores != NULL)
-        status = vgg_scores_add_unreadable(options->scores, name, truth, error);
-    if (status == VGG_ERROR_NUMERIC)
-        return fail_not_finite(error);
-    if (status == VGG_OK && options->scored != NULL &&
-        !options->scored(options->scored_user, name, truth, row))
-        status = vgg_fail(error, VGG_ERROR_STOPPED, "stopped at %s", name);
-    return status;
-}
-
-/* Counts the batch, and tells of its pictures: items `first` up to `end` of the data set, of which
- * the batch has those that could be read, in their order. */
-static vgg_status take_batch(eval_tally *tally, const float *logits, const vgg_batch *batch,
+/* Counts the batch, items `first` up to `end` of the data set, of which the batch has those that
+ * could be read, in their order. */
+static vgg_status take_batch(vgg_tally *tally, const float *logits, const vgg_batch *batch,
                              const vgg_dataset *dataset, const vgg_eval_options *options,
                              size_t first, size_t end, vgg_error *error) {
     size_t classes = vgg_dataset_class_count(dataset), n = 0;
     vgg_status status = VGG_OK;
     for (size_t item = first; status == VGG_OK && item < end; item++) {
-        const float *row = NULL;
-        if (n < batch->count && batch->items[n] == item) {
-            row = logits + n * classes;
-            status = count_picture(tally, dataset, item, row, error);
-            n++;
-        }
-        if (status == VGG_ERROR_NUMERIC)
-            return fail_not_finite(error);
-        if (status == VGG_OK)
-            status = tell(dataset, options, item, row, error);
+        bool read = n < batch->count && batch->items[n] == item;
+        const float *row = read ? logits + n * classes : NULL;
+        status = vgg_tally_take(tally, dataset, options, item, row, error);
+        n += read;
     }
-    tally->images += batch->count;
-    tally->skipped += batch->skipped;
     return status;
 }
 
 static vgg_status run_batches(vgg_plan *plan, vgg_loader *loader, float *logits,
                               const vgg_protocol_room *room, const vgg_dataset *dataset,
-                              const vgg_eval_options *options, eval_tally *tally,
-                              vgg_error *error) {
-    size_t done = options->first, total = vgg_dataset_count(dataset);
+                              const vgg_eval_options *options, vgg_tally *tally, vgg_error *error) {
+    size_t done = options->first;
     vgg_status status = vgg_loader_start(loader, 0, done / options->batch, error);
     while (status == VGG_OK) {
         const vgg_batch *batch;
@@ -105,29 +42,10 @@ static vgg_status run_batches(vgg_plan *plan, vgg_loader *loader, float *logits,
         if (status == VGG_OK)
             status = take_batch(tally, logits, batch, dataset, options, done, end, error);
         done = end;
-        if (status == VGG_OK && options->progress != NULL &&
-            !options->progress(options->user, done, total))
-            status = vgg_fail(error, VGG_ERROR_STOPPED, "stopped after %zu of %zu pictures", done,
-                              total);
+        if (status == VGG_OK)
+            status = vgg_tally_progress(dataset, options, done, error);
     }
     return status;
-}
-
-/* Scores and the picture to begin with. */
-static vgg_status check_scoring(const vgg_dataset *dataset, const vgg_eval_options *options,
-                                vgg_error *error) {
-    const vgg_scores *scores = options->scores;
-    if (options->first % options->batch != 0 || options->first > vgg_dataset_count(dataset))
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "picture %zu of %zu as the first, expected a multiple of the batch, %zu",
-                        options->first, vgg_dataset_count(dataset), options->batch);
-    if (scores != NULL && vgg_scores_kind(scores) != VGG_SCORE_LOGITS)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "the scores are of kind %d, expected logits",
-                        (int)vgg_scores_kind(scores));
-    if (scores != NULL && vgg_scores_class_count(scores) != vgg_dataset_class_count(dataset))
-        return vgg_fail(error, VGG_ERROR_SHAPE, "the scores have %zu classes, the data %zu",
-                        vgg_scores_class_count(scores), vgg_dataset_class_count(dataset));
-    return VGG_OK;
 }
 
 static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
@@ -135,24 +53,15 @@ static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
     if (options->batch == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "batch of 0, expected at least 1");
-    if (vgg_dataset_class_count(dataset) != classes)
-        return vgg_fail(error, VGG_ERROR_SHAPE, "the data has %zu classes, the model %zu",
-                        vgg_dataset_class_count(dataset), classes);
-    bool several = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
-    if (!several && vgg_dataset_several_labels(dataset))
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "pictures of the data have several labels, and the model is for one class "
-                        "of each: its output is softmax, expected sigmoid");
-    if (several ? options->scores != NULL : options->label_scores != NULL)
-        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                        "scores of %s labels were given for a model of %s; expected vgg_%s",
-                        several ? "single" : "several", several ? "several" : "single ones",
-                        several ? "label_scores" : "scores");
+    vgg_status status =
+        vgg_tally_check_model(dataset, classes, vgg_model_output(model), options, error);
+    if (status != VGG_OK)
+        return status;
     if (vgg_model_preprocess(model) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "the model does not say how its input is preprocessed; name a preset "
                         "(torchvision, caffe, paper, unit or signed) when loading it");
-    return check_scoring(dataset, options, error);
+    return vgg_tally_check(dataset, options, options->batch, error);
 }
 
 static vgg_status create_loader(const vgg_model *model, const vgg_dataset *dataset,
@@ -204,7 +113,7 @@ static vgg_status make_room(const vgg_model *model, const vgg_eval_options *opti
 }
 
 static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
-                          const vgg_eval_options *options, eval_tally *tally, vgg_error *error) {
+                          const vgg_eval_options *options, vgg_tally *tally, vgg_error *error) {
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
     vgg_threads *threads, *own_threads = NULL;
     vgg_plan *plan = NULL;
@@ -234,38 +143,29 @@ static vgg_status measure(const vgg_model *model, const vgg_dataset *dataset,
     return status;
 }
 
-/* The scores that several labels are counted in: the caller's, or *own, which is made. */
-static vgg_status obtain_labels(const vgg_model *model, const vgg_eval_options *options,
-                                eval_tally *tally, vgg_label_scores **own, vgg_error *error) {
-    size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
-    tally->labels = options->label_scores;
-    if (vgg_model_output(model) != VGG_OUTPUT_SIGMOID || tally->labels != NULL)
-        return VGG_OK;
-    vgg_status status = vgg_label_scores_create(NULL, classes, own, error);
-    tally->labels = *own;
+/* By a predictor: what takes more than one view of a batch. */
+static vgg_status measure_views(const vgg_model *model, const vgg_dataset *dataset,
+                                const vgg_eval_options *options,
+                                const vgg_predictor_options *predicting, vgg_eval_result *result,
+                                vgg_error *error) {
+    vgg_predictor *predictor = NULL;
+    vgg_status status = vgg_predictor_create(model, predicting, &predictor, error);
+    if (status == VGG_OK)
+        status = vgg_evaluate_with(predictor, dataset, options, result, error);
+    vgg_predictor_free(predictor);
     return status;
 }
 
-/* What was counted, as a result. */
-static vgg_status finish(const eval_tally *tally, vgg_eval_result *found, vgg_error *error) {
-    double images = (double)tally->images;
-    *found = (vgg_eval_result){.struct_size = sizeof *found,
-                               .images = tally->images,
-                               .skipped = tally->skipped,
-                               .top1 = (double)tally->top1 / images,
-                               .top5 = (double)tally->top5 / images,
-                               .loss = tally->loss / images,
-                               .mean_average_precision = (double)NAN,
-                               .exact_match = (double)NAN};
-    if (tally->labels == NULL)
-        return VGG_OK;
-    vgg_label_figures figures = {.struct_size = sizeof figures};
-    vgg_status status = vgg_label_scores_figures(tally->labels, &figures, error);
-    found->top1 = found->top5 = (double)NAN;
-    found->loss = figures.loss;
-    found->mean_average_precision = figures.mean_average_precision;
-    found->exact_match = figures.exact_match;
-    return status;
+static vgg_predictor_options predictor_options(const vgg_eval_options *options) {
+    vgg_predictor_options predicting;
+    vgg_predictor_options_init(&predicting, sizeof predicting);
+    predicting.threads = options->threads;
+    predicting.exact = options->exact;
+    predicting.shared_threads = options->shared_threads;
+    predicting.protocol = options->protocol;
+    predicting.precision = options->precision;
+    predicting.scales = options->scales;
+    return predicting;
 }
 
 vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
@@ -280,22 +180,17 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
         status = check(model, dataset, &options, error);
     if (status == VGG_OK)
         status = vgg_protocol_check(options.protocol, error);
-    eval_tally tally = {0};
-    vgg_label_scores *own = NULL;
-    vgg_eval_result found;
-    if (status == VGG_OK)
-        status = obtain_labels(model, &options, &tally, &own, error);
-    if (status == VGG_OK)
-        status = measure(model, dataset, &options, &tally, error);
-    if (status == VGG_OK && tally.images == 0 && options.first == 0)
-        status = vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
-                          tally.skipped);
-    if (status == VGG_OK && tally.images > 0 && !isfinite(tally.loss))
-        status = fail_not_finite(error);
-    if (status == VGG_OK)
-        status = finish(&tally, &found, error);
-    vgg_label_scores_free(own);
     if (status != VGG_OK)
         return status;
-    return vgg_result_write(result, &found, sizeof found, "vgg_eval_result", error);
+    const vgg_predictor_options predicting = predictor_options(&options);
+    if (vgg_viewer_wanted(&predicting))
+        return measure_views(model, dataset, &options, &predicting, result, error);
+    vgg_tally tally = {0};
+    status = vgg_tally_begin(&tally, model, &options, error);
+    if (status == VGG_OK)
+        status = measure(model, dataset, &options, &tally, error);
+    if (status == VGG_OK)
+        status = vgg_tally_result(&tally, &options, result, error);
+    vgg_tally_end(&tally);
+    return status;
 }

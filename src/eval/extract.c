@@ -6,6 +6,7 @@
 #include "eval/extractor.h"
 #include "eval/many.h"
 #include "eval/protocol.h"
+#include "eval/scales.h"
 
 #include <stdlib.h>
 
@@ -38,13 +39,6 @@ size_t vgg_extractor_views(const vgg_extractor *extractor) {
 
 /* ---- scales ---- */
 
-static vgg_status fail_scales(const char *scales, vgg_error *error) {
-    return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                    "scales \"%.64s\": expected up to %d sizes from 1 to %d with commas between "
-                    "them",
-                    scales, VGG_SCALES_MOST, VGG_IMAGE_MAX_SIDE);
-}
-
 static void add_scale(vgg_extractor *extractor, size_t side) {
     vgg_extract_scale *scale = &extractor->scales[extractor->scale_count++];
     scale->preprocess = *vgg_model_preprocess(extractor->model);
@@ -58,22 +52,14 @@ static void add_scale(vgg_extractor *extractor, size_t side) {
 }
 
 static vgg_status read_scales(vgg_extractor *extractor, vgg_error *error) {
-    const char *at = extractor->options.scales;
-    if (at == NULL) {
-        add_scale(extractor, 0);
-        return VGG_OK;
+    size_t sides[VGG_SCALES_MOST] = {0}, count = 1;
+    const char *text = extractor->options.scales;
+    if (text != NULL && !vgg_scales_read(text, sides, &count))
+        return vgg_scales_fail(text, error);
+    for (size_t i = 0; i < count; i++) {
+        add_scale(extractor, sides[i]);
     }
-    for (;;) {
-        char *end;
-        unsigned long side = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : 0;
-        if (side == 0 || side > VGG_IMAGE_MAX_SIDE || (*end != ',' && *end != '\0') ||
-            extractor->scale_count == VGG_SCALES_MOST)
-            return fail_scales(extractor->options.scales, error);
-        add_scale(extractor, side);
-        if (*end == '\0')
-            return VGG_OK;
-        at = end + 1;
-    }
+    return VGG_OK;
 }
 
 /* ---- plans ---- */
@@ -200,6 +186,10 @@ static vgg_status take_options(vgg_extractor *extractor, const vgg_extractor_opt
         vgg_options_read(options, sizeof *options, given, "vgg_extractor_options", error);
     if (status == VGG_OK)
         status = vgg_protocol_check(options->protocol, error);
+    if (status == VGG_OK && options->protocol > VGG_PROTOCOL_FLIP)
+        status = vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                          "features are of the protocol center or flip; found %s",
+                          vgg_protocol_name(options->protocol));
     if (status != VGG_OK)
         return status;
     if (options->tap_count == 0 || options->taps == NULL)

@@ -5,8 +5,6 @@
 #include "base/threads.h"
 #include "vgg/features.h"
 
-#define VGG_SCALES_MOST 16
-
 /* A size that pictures are looked at in. */
 typedef struct vgg_extract_scale {
     vgg_preprocess preprocess;

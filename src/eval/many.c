@@ -17,6 +17,7 @@ typedef struct picture {
     vgg_picture given; /* path is a copy, and so is name, which is always there */
     vgg_status status; /* of reading it; unless VGG_OK there is a message: */
     char *message;     /* NULL where memory for it ran out */
+    void *made;        /* where no floats are */
 } picture;
 
 typedef struct many {
@@ -62,17 +63,25 @@ static vgg_status decode(const vgg_picture *given, char **warning, vgg_image *im
     return VGG_OK;
 }
 
+/* Makes of a decoded picture what will be computed. */
+static vgg_status prepare(const many *all, size_t number, const vgg_image *image,
+                          vgg_error *error) {
+    const vgg_many_work *work = all->work;
+    size_t place = number % all->window;
+    if (work->make != NULL)
+        return work->make(work->context, image, &all->pictures[place].made, error);
+    return work->prepare(work->context, image, all->inputs + place * work->input, error);
+}
+
 static void read_picture(void *context, size_t number) {
     many *all = context;
-    const vgg_many_work *work = all->work;
     picture *one = &all->pictures[number % all->window];
     vgg_image image = {0};
     vgg_error why;
     one->status = decode(&one->given, &one->message, &image, &why);
     if (one->status == VGG_OK) {
         one->status =
-            work->prepare(work->context, one->given.image != NULL ? one->given.image : &image,
-                          all->inputs + number % all->window * work->input, &why);
+            prepare(all, number, one->given.image != NULL ? one->given.image : &image, &why);
         if (one->status != VGG_OK)
             vgg_error_prefix(&why, "%s", one->given.name);
     }
@@ -85,7 +94,9 @@ static void read_picture(void *context, size_t number) {
 
 /* ---- knowing what there is ---- */
 
-static void forget(picture *one) {
+static void forget(const many *all, picture *one) {
+    if (one->made != NULL)
+        all->work->free_made(all->work->context, one->made);
     vgg_free((char *)one->given.path);
     vgg_free((char *)one->given.name);
     vgg_free(one->message);
@@ -155,7 +166,7 @@ static vgg_status hand_out(many *all, size_t row, vgg_error *error) {
     done.error = read ? NULL : &why;
     done.warning = read ? one->message : NULL;
     bool go_on = all->work->hand_out(all->work->context, &done, row);
-    forget(one);
+    forget(all, one);
     all->handed++;
     if (go_on)
         return VGG_OK;
@@ -178,14 +189,32 @@ static vgg_status finish_batch(many *all, size_t count, vgg_error *error) {
     return status;
 }
 
+/* The same of one picture of which no floats were made. */
+static vgg_status finish_made(many *all, vgg_error *error) {
+    const vgg_many_work *work = all->work;
+    picture *one = &all->pictures[all->handed % all->window];
+    vgg_status status = VGG_OK;
+    if (one->status == VGG_OK)
+        status = work->compute_made(work->context, one->made, error);
+    if (status == VGG_ERROR_SHAPE) {
+        vgg_error_prefix(error, "%s", one->given.name);
+        vgg_free(one->message);
+        one->message = vgg_text_copy(error->message);
+        one->status = status;
+        status = VGG_OK;
+    }
+    return status == VGG_OK ? hand_out(all, 0, error) : status;
+}
+
 static vgg_status run_all(many *all, vgg_ahead *ahead, vgg_error *error) {
     vgg_status status = vgg_ahead_begin(ahead, 0, error);
     while (status == VGG_OK && all->handed < all->known) {
-        size_t count = vgg_size_min(all->known - all->handed, all->work->batch);
+        bool made = all->work->make != NULL;
+        size_t count = made ? 1 : vgg_size_min(all->known - all->handed, all->work->batch);
         vgg_ahead_allow(ahead, all->known);
         status = vgg_ahead_await(ahead, all->handed + count, error);
         if (status == VGG_OK)
-            status = finish_batch(all, count, error);
+            status = made ? finish_made(all, error) : finish_batch(all, count, error);
         if (status == VGG_OK)
             status = fill_window(all, error);
     }
@@ -195,8 +224,10 @@ static vgg_status run_all(many *all, vgg_ahead *ahead, vgg_error *error) {
 /* What is known to be there: all of few pictures, a window of more. */
 static vgg_status begin(many *all, vgg_ahead **ahead, vgg_error *error) {
     const vgg_many_work *work = all->work;
-    vgg_status status =
-        work->reserve(work->context, all->ended ? all->known : all->window, &all->inputs, error);
+    vgg_status status = VGG_OK;
+    if (work->make == NULL)
+        status = work->reserve(work->context, all->ended ? all->known : all->window, &all->inputs,
+                               error);
     if (status == VGG_OK)
         status = vgg_ahead_create(work->threads, all->window, read_picture, all, ahead, error);
     return status;
@@ -204,7 +235,10 @@ static vgg_status begin(many *all, vgg_ahead **ahead, vgg_error *error) {
 
 vgg_status vgg_many_run(const vgg_many_work *work, vgg_next_picture *next, void *user,
                         vgg_error *error) {
-    many all = {.work = work, .next = next, .user = user, .window = VGG_MANY_WINDOW * work->batch};
+    many all = {.work = work,
+                .next = next,
+                .user = user,
+                .window = work->make != NULL ? work->window : VGG_MANY_WINDOW * work->batch};
     all.pictures = vgg_calloc(all.window, sizeof *all.pictures);
     vgg_ahead *ahead = NULL;
     vgg_status status = VGG_OK;
@@ -219,7 +253,7 @@ vgg_status vgg_many_run(const vgg_many_work *work, vgg_next_picture *next, void 
     }
     vgg_ahead_free(ahead);
     for (size_t i = 0; all.pictures != NULL && i < all.window; i++) {
-        forget(&all.pictures[i]);
+        forget(&all, &all.pictures[i]);
     }
     vgg_free(all.pictures);
     return status;

@@ -32,6 +32,15 @@ typedef struct vgg_many_work {
     /* Takes a picture of the batch; row: which one of those computed, unless there is an error.
      * False: stop. */
     bool (*hand_out)(void *context, const vgg_many_picture *picture, size_t row);
+
+    /* In place of floats something of the user's may be made of a picture, as prepare does it; then
+     * batch, input, prepare, reserve and compute are not used, and one picture is computed at a
+     * time. VGG_ERROR_SHAPE of that is the picture's own error, any other ends it. make NULL:
+     * floats are made. */
+    size_t window; /* pictures that lie in memory */
+    vgg_status (*make)(void *context, const vgg_image *image, void **made, vgg_error *error);
+    vgg_status (*compute_made)(void *context, const void *made, vgg_error *error);
+    void (*free_made)(void *context, void *made); /* NULL: nothing was made */
 } vgg_many_work;
 
 /* Until there are no more pictures. */

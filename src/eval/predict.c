@@ -81,39 +81,50 @@ static vgg_status plan(vgg_predictor *predictor, const vgg_predictor_options *op
     return status;
 }
 
-static vgg_status set_up(vgg_predictor *predictor, const vgg_predictor_options *given,
-                         vgg_error *error) {
-    vgg_predictor_options options;
-    vgg_predictor_options_init(&options, sizeof options);
+vgg_status vgg_predictor_read_options(const vgg_model *model, const vgg_predictor_options *given,
+                                      vgg_predictor_options *options, vgg_error *error) {
+    vgg_predictor_options_init(options, sizeof *options);
     vgg_status status =
-        vgg_options_read(&options, sizeof options, given, "vgg_predictor_options", error);
+        vgg_options_read(options, sizeof *options, given, "vgg_predictor_options", error);
     if (status == VGG_OK)
-        status = vgg_protocol_check(options.protocol, error);
-    predictor->protocol = options.protocol;
+        status = vgg_protocol_check(options->protocol, error);
+    if (status == VGG_OK && vgg_model_preprocess(model) == NULL)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT,
+                          "the model does not say how its input is preprocessed; name a preset "
+                          "(torchvision, caffe, paper, unit or signed) when loading it");
+    return status;
+}
+
+static vgg_status set_up(vgg_predictor *predictor, const vgg_predictor_options *options,
+                         vgg_error *error) {
+    predictor->protocol = options->protocol;
+    predictor->options = *options;
+    predictor->options.scales = NULL; /* the caller's */
+    vgg_status status = vgg_threads_obtain(options->shared_threads, options->threads,
+                                           &predictor->threads, &predictor->own_threads, error);
     if (status == VGG_OK)
-        status = vgg_threads_obtain(options.shared_threads, options.threads, &predictor->threads,
-                                    &predictor->own_threads, error);
-    if (status == VGG_OK)
-        status = plan(predictor, &options, error);
+        status = vgg_viewer_wanted(options)
+                     ? vgg_predictor_add_viewer(predictor, predictor->model, options, error)
+                     : plan(predictor, options, error);
     if (status == VGG_OK)
         status = vgg_predictor_reserve(predictor, 1, error);
     return status;
 }
 
-vgg_status vgg_predictor_create(const vgg_model *model, const vgg_predictor_options *options,
+vgg_status vgg_predictor_create(const vgg_model *model, const vgg_predictor_options *given,
                                 vgg_predictor **out, vgg_error *error) {
     const vgg_preprocess *preprocess = vgg_model_preprocess(model);
-    if (preprocess == NULL)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "the model does not say how its input is preprocessed; name a preset "
-                        "(torchvision, caffe, paper, unit or signed) when loading it");
+    vgg_predictor_options options;
+    vgg_status status = vgg_predictor_read_options(model, given, &options, error);
+    if (status != VGG_OK)
+        return status;
     vgg_predictor *predictor = vgg_calloc(1, sizeof *predictor);
     if (predictor == NULL)
         return vgg_fail_memory(error, "a predictor", sizeof *predictor);
     predictor->model = model;
     predictor->input = preprocess->channels * preprocess->height * preprocess->width;
     predictor->classes = vgg_network_describe(vgg_model_network(model))->classes;
-    vgg_status status = set_up(predictor, options, error);
+    status = set_up(predictor, &options, error);
     if (status != VGG_OK) {
         vgg_predictor_free(predictor);
         return status;
@@ -126,6 +137,7 @@ void vgg_predictor_free(vgg_predictor *predictor) {
     if (predictor == NULL)
         return;
     vgg_plan_free(predictor->plan);
+    vgg_predictor_free_viewers(predictor);
     vgg_threads_free(predictor->own_threads);
     vgg_free(predictor->inputs);
     vgg_free(predictor->logits);
@@ -156,10 +168,12 @@ vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_
                             .classes = predictor->classes,
                             .temperature = vgg_model_temperature(predictor->model),
                             .each = vgg_model_output(predictor->model) == VGG_OUTPUT_SIGMOID};
-    bool second = predictor->protocol != VGG_PROTOCOL_CENTER;
+    bool batches = predictor->viewers == NULL;
+    bool second = batches && predictor->protocol != VGG_PROTOCOL_CENTER;
     if (second)
         predictor->room.logits = vgg_aligned_alloc(pictures * predictor->classes * sizeof(float));
-    predictor->inputs = vgg_aligned_alloc(pictures * predictor->input * sizeof(float));
+    predictor->inputs =
+        vgg_aligned_alloc(batches ? pictures * predictor->input * sizeof(float) : 1);
     predictor->logits = vgg_aligned_alloc(pictures * predictor->classes * sizeof(float));
     predictor->probabilities = vgg_aligned_alloc(predictor->classes * sizeof(float));
     if (predictor->inputs == NULL || predictor->logits == NULL ||
@@ -173,6 +187,8 @@ vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_
 }
 
 vgg_status vgg_predictor_plan_batches(vgg_predictor *predictor, vgg_error *error) {
+    if (predictor->viewers != NULL)
+        return VGG_OK;
     if (predictor->plan != NULL && predictor->planning.batch == predictor->batch)
         return VGG_OK;
     return make_plan(predictor, predictor->batch, error);
@@ -234,8 +250,19 @@ vgg_status vgg_predictor_rank(const vgg_predictor *predictor, const float *logit
 
 /* ---- one picture ---- */
 
-vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *image, size_t top,
-                             vgg_prediction *best, size_t *found, vgg_error *error) {
+static vgg_status compute_views(vgg_predictor *predictor, const vgg_image *image,
+                                vgg_error *error) {
+    vgg_scaled *scaled = NULL;
+    vgg_status status = vgg_predictor_scale(predictor, image, &scaled, error);
+    if (status == VGG_OK)
+        status = vgg_predictor_view(predictor, scaled, error);
+    vgg_predictor_scaled_free(predictor, scaled);
+    return status;
+}
+
+static vgg_status compute(vgg_predictor *predictor, const vgg_image *image, vgg_error *error) {
+    if (predictor->viewers != NULL)
+        return compute_views(predictor, image, error);
     vgg_status status = VGG_OK;
     if (predictor->plan == NULL) /* memory ran out for the one for batches */
         status = make_plan(predictor, 1, error);
@@ -246,6 +273,12 @@ vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *image, s
                                       predictor->inputs, error);
     if (status == VGG_OK)
         status = vgg_predictor_forward(predictor, predictor->inputs, 1, error);
+    return status;
+}
+
+vgg_status vgg_predict_image(vgg_predictor *predictor, const vgg_image *image, size_t top,
+                             vgg_prediction *best, size_t *found, vgg_error *error) {
+    vgg_status status = compute(predictor, image, error);
     if (status == VGG_OK)
         status = vgg_predictor_rank(predictor, predictor->logits, top, best, found, error);
     return status;

@@ -32,6 +32,10 @@ vgg_status vgg_predict_inputs(vgg_predictor *predictor, const float *const *inpu
                               size_t top, vgg_predict_callback *result, void *user,
                               vgg_error *error) {
     handing to = {.result = result, .user = user, .top = vgg_size_min(top, predictor->classes)};
+    if (predictor->viewers != NULL)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "inputs have one view, and this predictor has several of a picture, or "
+                        "several networks");
     vgg_status status = vgg_predictor_plan_batches(predictor, error);
     if (status == VGG_OK)
         status = vgg_predictor_reserve(predictor, vgg_size_min(count, predictor->batch), error);

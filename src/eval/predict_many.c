@@ -33,6 +33,28 @@ static vgg_status compute(void *context, float *inputs, size_t count, vgg_error 
     return vgg_predictor_forward(p->predictor, inputs, count, error);
 }
 
+/* ---- views of one picture after another ---- */
+
+static vgg_status make_views(void *context, const vgg_image *image, void **made, vgg_error *error) {
+    const predicting *p = context;
+    vgg_scaled *scaled = NULL;
+    vgg_status status = vgg_predictor_scale(p->predictor, image, &scaled, error);
+    *made = scaled;
+    return status;
+}
+
+static vgg_status compute_views(void *context, const void *made, vgg_error *error) {
+    const predicting *p = context;
+    return vgg_predictor_view(p->predictor, made, error);
+}
+
+static void free_views(void *context, void *made) {
+    const predicting *p = context;
+    vgg_predictor_scaled_free(p->predictor, made);
+}
+
+/* ---- both ---- */
+
 static bool hand_out(void *context, const vgg_many_picture *picture, size_t row) {
     const predicting *p = context;
     vgg_predict_result result = {.struct_size = sizeof result,
@@ -66,7 +88,11 @@ vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *next, si
                                 .prepare = prepare,
                                 .reserve = reserve,
                                 .compute = compute,
-                                .hand_out = hand_out};
+                                .hand_out = hand_out,
+                                .window = VGG_VIEW_WINDOW,
+                                .make = predictor->viewers != NULL ? make_views : NULL,
+                                .compute_made = compute_views,
+                                .free_made = free_views};
     all.best = vgg_calloc(vgg_size_max(all.top, 1), sizeof *all.best);
     vgg_status status = VGG_OK;
     if (all.best == NULL)

@@ -4,8 +4,13 @@
 
 #include "base/threads.h"
 #include "eval/protocol.h"
+#include "eval/viewer.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
+
+/* Pictures of vgg_predict_many and vgg_evaluate_with that lie in memory, scaled, where one is
+ * computed at a time. */
+#define VGG_VIEW_WINDOW 8
 
 struct vgg_predictor {
     const vgg_model *model;
@@ -22,7 +27,29 @@ struct vgg_predictor {
     float *probabilities; /* of one picture */
     vgg_protocol protocol;
     vgg_protocol_room room; /* its inputs are the predictor's, mirrored when they were computed */
+
+    /* Views of one picture after another, in place of batches with the plan above. */
+    vgg_predictor_options options; /* of the first network, without pointers */
+    vgg_viewer **viewers;          /* a network each; NULL: batches */
+    size_t viewer_count;
+    vgg_posterior mean; /* of all networks */
 };
+
+/* Adds a network, with complete options; predictor->memory counts it. */
+vgg_status vgg_predictor_add_viewer(vgg_predictor *predictor, const vgg_model *model,
+                                    const vgg_predictor_options *options, vgg_error *error);
+void vgg_predictor_free_viewers(vgg_predictor *predictor);
+
+/* A picture at the scales of each viewer; NULL and an error when that failed. On any thread. */
+vgg_status vgg_predictor_scale(const vgg_predictor *predictor, const vgg_image *image,
+                               vgg_scaled **scaled, vgg_error *error);
+void vgg_predictor_scaled_free(const vgg_predictor *predictor, vgg_scaled *scaled);
+/* Computes the logits of such a picture: the first row of the predictor's. */
+vgg_status vgg_predictor_view(vgg_predictor *predictor, const vgg_scaled *scaled, vgg_error *error);
+
+/* Reads and checks the options for a model, which must have its preprocessing. */
+vgg_status vgg_predictor_read_options(const vgg_model *model, const vgg_predictor_options *given,
+                                      vgg_predictor_options *options, vgg_error *error);
 
 /* Room for the inputs and logits of so many pictures; what was there is lost. */
 vgg_status vgg_predictor_reserve(vgg_predictor *predictor, size_t pictures, vgg_error *error);

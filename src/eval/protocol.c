@@ -5,8 +5,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "eval/posterior.h"
 
-static const char *const names[] = {[VGG_PROTOCOL_CENTER] = "center", [VGG_PROTOCOL_FLIP] = "flip"};
+static const char *const names[] = {[VGG_PROTOCOL_CENTER] = "center",
+                                    [VGG_PROTOCOL_FLIP] = "flip",
+                                    [VGG_PROTOCOL_DENSE] = "dense",
+                                    [VGG_PROTOCOL_CROPS] = "crops",
+                                    [VGG_PROTOCOL_DENSE_CROPS] = "dense+crops"};
 #define PROTOCOLS (sizeof names / sizeof *names)
 
 const char *vgg_protocol_name(vgg_protocol protocol) {
@@ -37,22 +42,10 @@ void vgg_protocol_mirror(const float *from, float *to, size_t rows, size_t width
     }
 }
 
-/* The logarithm of the sum of exp of the values. */
-static double log_sum(const float *values, size_t count) {
-    double most = (double)values[0], sum = 0;
-    for (size_t i = 1; i < count; i++) {
-        most = fmax(most, (double)values[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        sum += exp((double)values[i] - most);
-    }
-    return most + log(sum);
-}
-
 /* A row of logits becomes that of the averaged probabilities. Values that are not finite stay so.
  */
 static void average(float *logits, const float *other, size_t classes) {
-    double own = log_sum(logits, classes), theirs = log_sum(other, classes);
+    double own = vgg_log_sum(logits, classes, 1), theirs = vgg_log_sum(other, classes, 1);
     for (size_t c = 0; c < classes; c++) {
         double a = (double)logits[c] - own, b = (double)other[c] - theirs;
         double most = a > b ? a : b;

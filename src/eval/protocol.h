@@ -1,4 +1,4 @@
-/* How many views of a picture are computed, and what is made of them. */
+/* Which views of a picture are computed; those of batches, and what is made of them. */
 #ifndef VGG_EVAL_PROTOCOL_H
 #define VGG_EVAL_PROTOCOL_H
 

@@ -122,24 +122,133 @@ static void evaluated(void **state) {
     options.protocol = (vgg_protocol)7;
     assert_int_equal(vgg_evaluate(model, validation_part, &options, &result, &error),
                      VGG_ERROR_ARGUMENT);
-    assert_contains(error.message, "protocol 7, expected 0 to 1");
+    assert_contains(error.message, "protocol 7, expected 0 to 4");
     vgg_predictor_free(flip);
     vgg_model_free(model);
+}
+
+/* ---- views of a picture at a time ---- */
+
+static vgg_predictor_options view_options(vgg_protocol protocol, const char *scales) {
+    vgg_predictor_options options;
+    vgg_predictor_options_init(&options, sizeof options);
+    options.protocol = protocol;
+    options.scales = scales;
+    options.threads = 2;
+    return options;
+}
+
+/* One picture alone, among others and in an evaluation gives the same, whatever the batch; two of
+ * the same network give what one gives. */
+static void views(void **state) {
+    (void)state;
+    for (vgg_protocol protocol = VGG_PROTOCOL_CENTER; protocol <= VGG_PROTOCOL_DENSE_CROPS;
+         protocol++) {
+        vgg_model *model = usual_model(true);
+        vgg_predictor_options options = view_options(protocol, "20,16,33"), few = options;
+        vgg_predictor *one = NULL, *two = NULL;
+        vgg_image images[PICTURES];
+        vgg_error error;
+        few.batch = 2;
+        assert_ok(vgg_predictor_create(model, &options, &one, &error), error);
+        assert_ok(vgg_predictor_create(model, &few, &two, &error), error);
+        assert_int_equal(vgg_predictor_batch(one), 1);
+        assert_true(vgg_predictor_memory(one) > 0);
+        for (size_t i = 0; i < PICTURES; i++) {
+            assert_ok(vgg_dataset_read(validation_part, i, &images[i], &error), error);
+        }
+        queue all = {.images = images};
+        assert_ok(vgg_predict_many(one, next_picture, CLASSES, take_result, &all, &error), error);
+        for (size_t i = 0; i < PICTURES; i++) {
+            double values[CLASSES];
+            predict(two, &images[i], values);
+            assert_memory_equal(values, all.values[i], sizeof values);
+        }
+        assert_ok(vgg_predictor_add(two, model, &options, &error), error);
+        for (size_t i = 0; i < PICTURES; i++) {
+            double values[CLASSES];
+            predict(two, &images[i], values);
+            for (size_t c = 0; c < CLASSES; c++) {
+                assert_true(fabs(values[c] - all.values[i][c]) < 1e-7);
+            }
+            vgg_image_free(&images[i]);
+        }
+        vgg_predictor_free(one);
+        vgg_predictor_free(two);
+        vgg_model_free(model);
+    }
+}
+
+/* An evaluation with scales, and the same by a predictor that had begun with batches. */
+static void evaluated_views(void **state) {
+    (void)state;
+    vgg_model *model = usual_model(true);
+    vgg_eval_options options;
+    vgg_eval_options_init(&options, sizeof options);
+    options.protocol = VGG_PROTOCOL_DENSE;
+    options.scales = "24";
+    vgg_eval_result first = {.struct_size = sizeof first}, second = first, third = first;
+    vgg_error error;
+    assert_ok(vgg_evaluate(model, validation_part, &options, &first, &error), error);
+    vgg_predictor_options predicting = view_options(VGG_PROTOCOL_DENSE, "24");
+    vgg_predictor *predictor = NULL;
+    assert_ok(vgg_predictor_create(model, &predicting, &predictor, &error), error);
+    assert_ok(vgg_evaluate_with(predictor, validation_part, NULL, &second, &error), error);
+    assert_memory_equal(&first, &second, sizeof first);
+    vgg_predictor_free(predictor);
+    predictor = make_predictor(model, VGG_PROTOCOL_CENTER);
+    assert_ok(vgg_evaluate_with(predictor, validation_part, NULL, &second, &error), error);
+    options.protocol = VGG_PROTOCOL_CENTER;
+    options.scales = NULL;
+    assert_ok(vgg_evaluate(model, validation_part, &options, &third, &error), error);
+    assert_true(second.images == third.images && fabs(second.loss - third.loss) < 1e-5);
+    assert_ok(vgg_predictor_add(predictor, model, NULL, &error), error);
+    assert_ok(vgg_evaluate_with(predictor, validation_part, NULL, &third, &error), error);
+    assert_true(fabs(second.loss - third.loss) < 1e-5);
+    vgg_predictor_free(predictor);
+    vgg_model_free(model);
+}
+
+static void refused_views(void **state) {
+    (void)state;
+    vgg_model *model = usual_model(true);
+    vgg_predictor *predictor = NULL;
+    vgg_error error;
+    vgg_predictor_options options = view_options(VGG_PROTOCOL_CROPS, "8");
+    assert_int_equal(vgg_predictor_create(model, &options, &predictor, &error), VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "a short side of 8, expected 16 to 30000");
+    static const char *const wrong[] = {
+        "", "24,", "x", "0", "99999", "-5", "24;30", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        options = view_options(VGG_PROTOCOL_CENTER, wrong[i]);
+        assert_int_equal(vgg_predictor_create(model, &options, &predictor, &error),
+                         VGG_ERROR_ARGUMENT);
+        assert_contains(error.message, "expected up to 16 sizes from 1 to 30000");
+    }
+    predictor = make_predictor(model, VGG_PROTOCOL_FLIP);
+    assert_ok(vgg_model_set_output(model, VGG_OUTPUT_SIGMOID, &error), error);
+    vgg_model *other = usual_model(true);
+    assert_int_equal(vgg_predictor_add(predictor, other, NULL, &error), VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "several labels per picture");
+    vgg_predictor_free(predictor);
+    vgg_model_free(model);
+    vgg_model_free(other);
 }
 
 static void protocol_names(void **state) {
     (void)state;
     assert_string_equal(vgg_protocol_name(VGG_PROTOCOL_FLIP), "flip");
-    assert_null(vgg_protocol_name((vgg_protocol)2));
+    assert_null(vgg_protocol_name((vgg_protocol)5));
     assert_int_equal(vgg_protocol_named("flip"), VGG_PROTOCOL_FLIP);
+    assert_int_equal(vgg_protocol_named("dense+crops"), VGG_PROTOCOL_DENSE_CROPS);
     assert_int_equal(vgg_protocol_named("nothing"), VGG_PROTOCOL_CENTER);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_of_the_classes),
-        cmocka_unit_test(each_class),
-        cmocka_unit_test(evaluated),
+        cmocka_unit_test(one_of_the_classes), cmocka_unit_test(each_class),
+        cmocka_unit_test(evaluated),          cmocka_unit_test(views),
+        cmocka_unit_test(evaluated_views),    cmocka_unit_test(refused_views),
         cmocka_unit_test(protocol_names),
     };
     return cmocka_run_group_tests(tests, open_pictures, close_pictures);
