@@ -50,6 +50,22 @@ class OptimiserOptions(Structure):
                 ("weight_decay", c_double)]
 
 
+class ModelOptions(Structure):
+    _fields_ = [("struct_size", c_size_t), ("arch", c_char_p), ("layout", c_int),
+                ("preprocess", c_char_p)]
+
+
+class PredictorOptions(Structure):
+    _fields_ = [("struct_size", c_size_t), ("threads", c_size_t), ("exact", c_bool),
+                ("shared_threads", c_void_p), ("batch", c_size_t), ("protocol", c_int),
+                ("tuned_batch", c_size_t), ("precision", c_int), ("scales", c_char_p)]
+
+
+class Prediction(Structure):
+    _fields_ = [("index", c_size_t), ("label", c_char_p), ("probability", c_double),
+                ("logit", c_double)]
+
+
 class Machine(Structure):
     _fields_ = [("struct_size", c_size_t), ("peak_gflops", c_double), ("read_gbps", c_double)]
 
@@ -83,6 +99,10 @@ ARGUMENTS = {
     "vgg_preprocess_image": [c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_image_load": [c_char_p, c_void_p, c_void_p],
     "vgg_image_free": [c_void_p],
+    "vgg_model_options_init": [c_void_p, c_size_t],
+    "vgg_predictor_options_init": [c_void_p, c_size_t],
+    "vgg_predictor_create": [c_void_p, c_void_p, c_void_p, c_void_p],
+    "vgg_predict_file": [c_void_p, c_char_p, c_size_t, c_void_p, c_void_p, c_void_p],
     "vgg_machine_measure": [c_size_t, c_void_p, c_void_p],
     "vgg_cpu_tier": [],
     "vgg_version": [],
@@ -97,7 +117,7 @@ RESULTS = {
     "vgg_version": c_char_p,
 }
 NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_optimiser_options_init",
-             "vgg_preprocess_init", "vgg_image_free", "vgg_model_free"}
+             "vgg_preprocess_init", "vgg_model_options_init", "vgg_predictor_options_init", "vgg_image_free", "vgg_model_free"}
 
 
 class Library:

@@ -4,6 +4,8 @@ import ctypes
 import math
 import os
 import pathlib
+import re
+import subprocess
 import sys
 
 import pytest
@@ -57,3 +59,12 @@ def test_it_computes_and_learns(library, network):
 def test_it_reads_pictures(library):
     picture = ROOT / "tests/golden/data/image/rgb8.png"
     assert any(library.picture(picture, SIZE))
+
+
+def test_it_times_protocols(library):
+    done = subprocess.run(
+        [sys.executable, ROOT / "bench/protocols", ROOT / "tests/golden/data/image/jpeg_420.jpg",
+         "--arch", "4,M/8", "--size", "16", "--scale", "24", "--rounds", "1", "--library",
+         BUILD / "src" / "libvgg.so"], capture_output=True, text=True, timeout=60, check=True)
+    assert re.search(r"jpeg_420.jpg: center [0-9.]+, flip [0-9.]+, dense [0-9.]+, "
+                     r"crops [0-9.]+; dense / crops [0-9.]+\n", done.stdout), done.stdout
