@@ -6,12 +6,14 @@
 #include "cli/environment.h"
 #include "cli/eval.h"
 #include "cli/eval_page.h"
+#include "cli/eval_table.h"
 #include "cli/message.h"
 #include "cli/report/output.h"
 #include "cli/scores_shown.h"
 #include "cli/shared_options.h"
 #include "cli/terminal.h"
 
+static const char *const formats[] = {"text", "json", "csv", "html", NULL};
 static const char *const parts[] = {"train", "validation", "test", "all", NULL};
 
 static bool ends_in(const char *path, const char *ending) {
@@ -41,6 +43,14 @@ static bool goes_together(const vgg_cli_eval_options *o) {
         wrong = "--compare: goes with none of --predictions, --fit-temperature and --report";
     else if (o->fuse && (o->fit_temperature || o->page != NULL))
         wrong = "--fuse: goes with none of --fit-temperature and --report, which are of one model";
+    else if (o->table && (o->predictions != NULL || o->fit_temperature || o->page != NULL ||
+                          strcmp(o->views.protocol, vgg_cli_protocols[0]) != 0))
+        wrong = "--table: goes with none of --protocol, of which it takes two, --predictions, "
+                "--fit-temperature and --report";
+    else if (o->table && strcmp(o->format, "json") == 0)
+        wrong = "--format: found json, and --table is printed as text, csv or html";
+    else if (!o->table && strcmp(o->format, "html") == 0)
+        wrong = "--format: html is for --table; --report OUT.html writes the page of a model";
     if (wrong != NULL)
         vgg_cli_complain("eval", "%s", wrong);
     vgg_cli_scales scales;
@@ -101,12 +111,12 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
          .name = "format",
          .argument = "FORMAT",
          .value = &o->format,
-         .choices = vgg_cli_score_formats,
+         .choices = formats,
          .help =
              "text; json: {\"images\", \"skipped\", \"top1\", \"top5\", \"loss\", \"part\", ...}, "
              "shares as fractions, with intervals, figures of classes, the confusion matrix "
-             "(a row for each true class) and the calibration; or csv: the same with a line for "
-             "each figure"},
+             "(a row for each true class) and the calibration; csv: the same with a line for each "
+             "figure; html: a page, with --table"},
         vgg_cli_hardest_option(&o->hardest),
         {.type = VGG_CLI_TEXT,
          .name = "predictions",
@@ -139,6 +149,13 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
          .name = "fuse",
          .value = &o->fuse,
          .help = "several models, each given by --model: the mean of their probabilities"},
+        {.type = VGG_CLI_FLAG,
+         .name = "table",
+         .value = &o->table,
+         .help = "the paper's Tables 3 to 6 of the models, at the scales of --scale: errors by "
+                 "dense views at each scale and at all, by grids, by both, and of all models "
+                 "fused; as text, csv or html. Takes 8 bytes of memory for each model, picture "
+                 "and class"},
         {.type = VGG_CLI_TEXT,
          .name = "report",
          .argument = "OUT.html",
@@ -262,6 +279,8 @@ static int run(const vgg_cli_eval_options *o, const char *path) {
         return VGG_CLI_FAILURE;
     if (o->compare)
         return vgg_cli_eval_compare(o, path);
+    if (o->table)
+        return vgg_cli_eval_table(o, path);
     vgg_cli_models models = {0};
     int status =
         vgg_cli_models_open("eval", &o->source, o->models.values, o->models.count, &models);

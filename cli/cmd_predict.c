@@ -21,7 +21,7 @@
 typedef struct predict_options {
     vgg_cli_model_source source;
     vgg_cli_texts models;
-    vgg_cli_views views;
+    vgg_cli_viewing views;
     const char *format, *sort_into;
     size_t top;
     double minimum;

@@ -14,7 +14,7 @@
 typedef struct vgg_cli_eval_options {
     vgg_cli_model_source source;
     vgg_cli_texts models;
-    vgg_cli_views views;
+    vgg_cli_viewing views;
     const char *part, *format, *predictions, *out;
     size_t batch, workers, hardest;
     double validation_split;

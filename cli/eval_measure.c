@@ -172,7 +172,7 @@ static bool create_scores(measuring *m, const char *const *class_names, size_t c
     vgg_scores_options options;
     vgg_error error;
     vgg_scores_options_init(&options, sizeof options);
-    options.rows = m->o->predictions != NULL || m->o->fit_temperature;
+    options.rows = m->o->predictions != NULL || m->o->fit_temperature || m->o->table;
     if (vgg_scores_create(class_names, classes, &options, &m->scores, &error) == VGG_OK)
         return true;
     vgg_cli_complain("eval", "%s", error.message);

@@ -132,7 +132,7 @@ void vgg_cli_models_close(vgg_cli_models *models) {
     *models = (vgg_cli_models){0};
 }
 
-bool vgg_cli_predictor_create(const char *command, const vgg_cli_views *views,
+bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
                               const vgg_cli_models *models, vgg_predictor **predictor) {
     vgg_cli_scales scales;
     vgg_predictor *made = NULL;

@@ -17,11 +17,11 @@ typedef struct vgg_cli_scales {
     bool relative[VGG_SCALES_MOST]; /* to S */
 } vgg_cli_scales;
 
-typedef struct vgg_cli_views {
+typedef struct vgg_cli_viewing {
     const char *protocol, *scale, *precision; /* the options' values */
     size_t threads;
     bool exact;
-} vgg_cli_views;
+} vgg_cli_viewing;
 
 /* --protocol with all views of pictures; the default is vgg_cli_protocols[0]. */
 vgg_cli_option vgg_cli_views_option(const char **value);
@@ -53,7 +53,7 @@ int vgg_cli_models_open(const char *command, const vgg_cli_model_source *source,
 void vgg_cli_models_close(vgg_cli_models *models);
 
 /* A predictor of all of them. False, which is complained about. */
-bool vgg_cli_predictor_create(const char *command, const vgg_cli_views *views,
+bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
                               const vgg_cli_models *models, vgg_predictor **predictor);
 
 #endif

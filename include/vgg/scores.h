@@ -313,6 +313,15 @@ VGG_API vgg_status vgg_scores_compare(const vgg_scores *first, const vgg_scores 
 VGG_API vgg_status vgg_scores_match(const vgg_scores *first, const vgg_scores *second,
                                     size_t *partner, vgg_error *error);
 
+/* ---- several of them together ---- */
+
+/* Scores of kind VGG_SCORE_PROBABILITIES, with rows: the mean probabilities of `count` networks, or
+ * of several views by one, which need rows. Freed by the caller. VGG_ERROR_SHAPE when the classes
+ * or the number of pictures differ, VGG_ERROR_CHANGED, naming it, when a picture is another or
+ * belongs to another class; pictures that could not be read are those of the first. */
+VGG_API vgg_status vgg_scores_fuse(const vgg_scores *const *members, size_t count,
+                                   vgg_scores **fused, vgg_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -345,6 +345,52 @@ static void what_is_refused(void **state) {
     vgg_scores_free(scores);
 }
 
+/* The mean of probabilities, of kinds of any sort, and of pictures that are the same. */
+static void fused(void **state) {
+    (void)state;
+    vgg_scores_options options;
+    vgg_scores_options_init(&options, sizeof options);
+    options.rows = true;
+    vgg_scores *members[2] = {NULL, NULL}, *all = NULL;
+    const float logits[] = {1, 2, 3}, shares[] = {0.5f, 0.25f, 0.25f};
+    float row[3];
+    vgg_error error;
+    assert_ok(vgg_scores_create(NULL, 3, &options, &members[0], &error), error);
+    options.kind = VGG_SCORE_PROBABILITIES;
+    assert_ok(vgg_scores_create(NULL, 3, &options, &members[1], &error), error);
+    assert_ok(vgg_scores_add_unreadable(members[0], "u", 1, &error), error);
+    assert_ok(vgg_scores_add(members[0], "a", 0, logits, &error), error);
+    assert_ok(vgg_scores_add_unreadable(members[0], "v", 2, &error), error);
+    const vgg_scores *const both[] = {members[0], members[1]};
+    assert_int_equal(vgg_scores_fuse(both, 2, &all, &error), VGG_ERROR_SHAPE);
+    assert_contains(error.message, "scores of 1 pictures and of 0");
+    assert_ok(vgg_scores_add(members[1], "a", 0, shares, &error), error);
+    assert_ok(vgg_scores_fuse(both, 2, &all, &error), error);
+    assert_int_equal(vgg_scores_count(all), 1);
+    assert_int_equal(vgg_scores_unreadable_count(all), 2);
+    assert_string_equal(vgg_scores_unreadable_name(all, 1), "v");
+    assert_ok(vgg_scores_probabilities(all, 0, row, &error), error);
+    double sum = exp(1) + exp(2) + exp(3);
+    for (size_t c = 0; c < 3; c++) {
+        double mean = (exp((double)logits[c]) / sum + (double)shares[c]) / 2;
+        assert_true(fabs((double)row[c] - mean) < 1e-6);
+    }
+    vgg_scores_free(all);
+    all = NULL;
+    assert_ok(vgg_scores_add(members[0], "b", 0, logits, &error), error);
+    assert_ok(vgg_scores_add(members[1], "c", 0, shares, &error), error);
+    assert_int_equal(vgg_scores_fuse(both, 2, &all, &error), VGG_ERROR_CHANGED);
+    assert_contains(error.message, "picture 1 is b in some scores and c in others");
+    assert_int_equal(vgg_scores_fuse(both, 0, &all, &error), VGG_ERROR_ARGUMENT);
+    vgg_scores *few = make(VGG_SCORE_LOGITS, false);
+    const vgg_scores *const bare[] = {few};
+    assert_int_equal(vgg_scores_fuse(bare, 1, &all, &error), VGG_ERROR_ARGUMENT);
+    assert_null(all);
+    vgg_scores_free(few);
+    vgg_scores_free(members[0]);
+    vgg_scores_free(members[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(figures_of_few_pictures),
@@ -358,6 +404,7 @@ int main(void) {
         cmocka_unit_test(no_temperature_is_best_where_all_is_right),
         cmocka_unit_test(mcnemar),
         cmocka_unit_test(matching_by_name),
+        cmocka_unit_test(fused),
         cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
