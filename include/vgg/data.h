@@ -71,6 +71,8 @@ typedef struct vgg_dataset_parts {
  *   a tar of any of these, also compressed with gzip, bzip2 or xz, or a zip (what is compressed is
  *     unpacked into a nameless temporary file);
  *   Tiny ImageNet, whose val/ has its classes in val_annotations.txt;
+ *   ImageNet's validation pictures, in such folders, or in one with LOC_val_solution.csv, val.txt
+ *     or a ground-truth file in it or above it;
  *   MNIST: a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and the same with
  *     t10k-, plain or .gz, the test part;
  *   CIFAR-10 (data_batch_1.bin ..., test_batch.bin) or CIFAR-100 (train.bin, test.bin; the fine

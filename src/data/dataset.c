@@ -1,6 +1,7 @@
 /* The data set itself: making, asking, reading, describing. */
 #include "data/dataset.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,15 @@ static vgg_status replace_classes(vgg_dataset *dataset, const char *const *names
     return VGG_OK;
 }
 
+/* The number among the names that a class of a numbered data set is called by; count: it is none.
+ */
+static size_t number_of(const char *class_name, size_t count) {
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(class_name, &end, 10);
+    return errno == 0 && *end == '\0' && number < count ? number : count;
+}
+
 vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *names, size_t count,
                                    const char *owner, vgg_error *error) {
     size_t *number = vgg_calloc(vgg_size_max(dataset->class_count, 1), sizeof *number);
@@ -145,6 +155,8 @@ vgg_status vgg_dataset_use_classes(vgg_dataset *dataset, const char *const *name
     vgg_status status = vgg_class_names_sort(names, count, &sorted, error);
     for (size_t i = 0; status == VGG_OK && i < dataset->class_count; i++) {
         number[i] = vgg_class_names_find(&sorted, dataset->classes[i]);
+        if (number[i] == count && dataset->numbered)
+            number[i] = number_of(dataset->classes[i], count);
         if (number[i] == count)
             status = fail_unknown_class(dataset, dataset->classes[i], names, count, owner, error);
     }

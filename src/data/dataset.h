@@ -48,6 +48,7 @@ struct vgg_dataset {
     bool several;                   /* a picture may have several labels, or none */
     char **classes;
     size_t class_count, class_capacity;
+    bool numbered; /* the classes are called by their numbers in a list, from 0 on */
     vgg_item *items;
     size_t count, capacity;
 };

@@ -14,11 +14,12 @@
 
 void vgg_table_clear(vgg_table *table) {
     vgg_free(table->text);
+    vgg_free(table->names);
     vgg_free(table->rows);
     *table = (vgg_table){0};
 }
 
-static vgg_status add_row(vgg_table *table, vgg_row row, const char *name, vgg_error *error) {
+vgg_status vgg_table_add(vgg_table *table, vgg_row row, const char *name, vgg_error *error) {
     if (table->count == VGG_LIMIT_ENTRIES)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has more than the limit of %zu lines",
                         name, VGG_LIMIT_ENTRIES);
@@ -171,7 +172,7 @@ static vgg_status take_record(table_reader *reader, size_t columns, vgg_table *t
                             "%s: line %zu says part \"%.60s\"; expected train, validation or test",
                             csv->name, csv->line, csv->fields[reader->part]);
     }
-    return add_row(table, row, csv->name, reader->error);
+    return vgg_table_add(table, row, csv->name, reader->error);
 }
 
 vgg_status vgg_table_read_csv(char *text, size_t size, const char *name, bool allowed,
@@ -227,8 +228,9 @@ vgg_status vgg_table_read_annotations(char *text, size_t size, const char *name,
                             "%s: line %zu is not a picture, a tab and its class", name, line);
         *label++ = '\0';
         label[strcspn(label, "\t")] = '\0';
-        status = add_row(table, (vgg_row){.picture = at, .label = label, .labels = 1, .line = line},
-                         name, error);
+        status = vgg_table_add(table,
+                               (vgg_row){.picture = at, .label = label, .labels = 1, .line = line},
+                               name, error);
     }
     if (status == VGG_OK && table->count == 0)
         status = vgg_fail(error, VGG_ERROR_FORMAT, "%s: names no pictures", name);

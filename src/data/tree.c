@@ -108,6 +108,8 @@ vgg_status vgg_tree_pass(const vgg_tree *tree, const vgg_node *node, const char 
                          const char *why, vgg_error *error) {
     vgg_passed *passed = &tree->parts->passed;
     char *below;
+    if (node->used)
+        return VGG_OK;
     if (!node->folder && node->name[0] == '.')
         vgg_passed_count(passed, VGG_PASSED_HIDDEN);
     else if (vgg_node_is_picture(node))

@@ -1,6 +1,7 @@
 /* Folders of pictures, wherever they are: on the disk or in an archive. A tree that is listed
  * folder by folder as it is asked for, and the rules by which it is a data set: tree_parts.c finds
- * the parts, tree_class.c what is in a class, tree_table.c what a table of labels says. */
+ * the parts, tree_class.c what is in a class, tree_files.c the files that say what pictures are,
+ * and tree_table.c makes parts of what they say. */
 #ifndef VGG_DATA_TREE_H
 #define VGG_DATA_TREE_H
 
@@ -12,6 +13,7 @@ typedef struct vgg_node {
     bool folder;
     bool link;           /* a link to a folder */
     bool listed;         /* the children are known */
+    bool used;           /* a file that said what pictures are: nothing that is left out */
     size_t offset, size; /* bytes of a file in an archive */
     struct vgg_node *children;
     struct vgg_node *above; /* while the tree is being freed */
@@ -75,13 +77,21 @@ vgg_status vgg_tree_add_classes(const vgg_tree *tree, const vgg_node *folder, vg
 
 /* ---- tree_table.c ---- */
 
-/* The table of labels in a folder: "labels.csv" in any case, or the one that was asked for; NULL.
- */
+/* Makes parts of the pictures below the folder that a table names, which was read from the file
+ * called `name`: those that its column of parts says, or `kind`. *found is false, and the parts are
+ * as they were, when it names no picture that is there. */
+vgg_status vgg_tree_use_table(const vgg_tree *tree, vgg_node *folder, const char *where,
+                              const vgg_node *file, vgg_table *table, const char *name,
+                              vgg_part_kind kind, bool *found, vgg_error *error);
+
+/* ---- tree_files.c ---- */
+
+/* The table of labels in a folder: "labels.csv" or Kaggle's "LOC_val_solution.csv" in any case, or
+ * the one that was asked for; NULL. */
 const vgg_node *vgg_tree_find_table(const vgg_tree *tree, const vgg_node *folder);
 
-/* Makes parts of the pictures below the folder that its table names: those that its column of parts
- * says, or `kind`. *found is false, and the parts are as they were, when it names no picture that
- * is there, unless the table was asked for. */
+/* vgg_tree_use_table with a file of the folder. Fails for a table that was asked for and names no
+ * picture. */
 vgg_status vgg_tree_read_table(const vgg_tree *tree, vgg_node *folder, const char *where,
                                const vgg_node *file, vgg_part_kind kind, bool *found,
                                vgg_error *error);
@@ -91,5 +101,19 @@ vgg_status vgg_tree_read_table(const vgg_tree *tree, vgg_node *folder, const cha
 const vgg_node *vgg_tree_find_annotations(const vgg_node *folder);
 vgg_status vgg_tree_read_annotations(const vgg_tree *tree, vgg_node *folder, const char *where,
                                      const vgg_node *file, vgg_part_kind kind, vgg_error *error);
+
+/* A list of the classes of ImageNet's validation pictures, in the folder `where`. */
+typedef struct vgg_truth {
+    vgg_node *file; /* NULL: there is none */
+    const vgg_node *folder;
+    const char *where;
+} vgg_truth;
+
+/* The file of such a list: "val.txt", or one that ends in "ground_truth.txt" or
+ * "validation_synset_labels.txt"; NULL. */
+vgg_node *vgg_tree_find_truth(const vgg_node *folder);
+/* Makes a part of the pictures below the folder; fails unless the list is of them. */
+vgg_status vgg_tree_read_truth(const vgg_tree *tree, vgg_node *folder, const char *where,
+                               const vgg_truth *truth, vgg_part_kind kind, vgg_error *error);
 
 #endif

@@ -46,11 +46,20 @@ static vgg_status make_classes(const vgg_tree *tree, vgg_node *folder, const cha
 }
 
 static vgg_status make_named_part(const vgg_tree *tree, vgg_node *folder, const char *above,
-                                  vgg_part_kind kind, vgg_error *error);
+                                  const vgg_truth *truth, vgg_part_kind kind, vgg_error *error);
 
-/* `folder`, called `where`, is in the folder `above` and has been listed. */
+/* A list in the folder, or the one above. */
+static vgg_truth truth_of(const vgg_node *folder, const char *where, const vgg_truth *above) {
+    vgg_node *own = vgg_tree_find_truth(folder);
+    return own != NULL ? (vgg_truth){own, folder, where} : *above;
+}
+
+/* `folder`, called `where`, is in the folder `above` and has been listed; `beside` is a list that
+ * lies there. */
 static vgg_status fill_part(const vgg_tree *tree, vgg_node *folder, const char *above,
-                            const char *where, vgg_part_kind kind, vgg_error *error) {
+                            const char *where, const vgg_truth *beside, vgg_part_kind kind,
+                            vgg_error *error) {
+    const vgg_truth truth = truth_of(folder, where, beside);
     vgg_node *only = only_folder(folder);
     const vgg_node *table = vgg_tree_find_table(tree, folder);
     const vgg_node *annotations = vgg_tree_find_annotations(folder);
@@ -62,26 +71,28 @@ static vgg_status fill_part(const vgg_tree *tree, vgg_node *folder, const char *
         return status;
     if (annotations != NULL)
         return vgg_tree_read_annotations(tree, folder, where, annotations, kind, error);
+    if (kind == VGG_PART_VALIDATION && is_flat(folder) && truth.file != NULL)
+        return vgg_tree_read_truth(tree, folder, where, &truth, kind, error);
     if (kind == VGG_PART_TEST && is_flat(folder))
         return vgg_tree_pass(tree, folder, above, "no classes", error);
     if (only == NULL || vgg_part_kind_of(only->name) != kind)
         return make_classes(tree, folder, where, kind, error);
     status = vgg_tree_pass_files(tree, folder, where, error);
-    return status == VGG_OK ? make_named_part(tree, only, where, kind, error) : status;
+    return status == VGG_OK ? make_named_part(tree, only, where, &truth, kind, error) : status;
 }
 
 /* A folder that is called like a part: what it holds, what holds the only folder in it where that
  * is called like the part again ("seg_train/seg_train"), or what a list beside its pictures says.
  */
 static vgg_status make_named_part(const vgg_tree *tree, vgg_node *folder, const char *above,
-                                  vgg_part_kind kind, vgg_error *error) {
+                                  const vgg_truth *truth, vgg_part_kind kind, vgg_error *error) {
     char *where;
     vgg_status status = vgg_tree_name(tree, above, folder->name, &where, error);
     if (status != VGG_OK)
         return status;
     status = vgg_tree_list(tree, folder, where, error);
     if (status == VGG_OK)
-        status = fill_part(tree, folder, above, where, kind, error);
+        status = fill_part(tree, folder, above, where, truth, kind, error);
     vgg_free(where);
     return status;
 }
@@ -142,13 +153,16 @@ static vgg_node *choose_folder(const vgg_node *folder, vgg_part_kind kind) {
 static vgg_status make_parts(const vgg_tree *tree, const vgg_node *folder, const char *where,
                              vgg_error *error) {
     vgg_node *chosen[VGG_PART_KINDS] = {NULL};
-    vgg_status status = vgg_tree_pass_files(tree, folder, where, error);
+    const vgg_truth truth = {vgg_tree_find_truth(folder), folder, where};
+    vgg_status status = VGG_OK;
     for (size_t i = VGG_PART_TRAIN; status == VGG_OK && i < VGG_PART_KINDS; i++) {
         vgg_part_kind kind = (vgg_part_kind)i;
         chosen[kind] = choose_folder(folder, kind);
         if (chosen[kind] != NULL)
-            status = make_named_part(tree, chosen[kind], where, kind, error);
+            status = make_named_part(tree, chosen[kind], where, &truth, kind, error);
     }
+    if (status == VGG_OK)
+        status = vgg_tree_pass_files(tree, folder, where, error);
     for (size_t i = 0; status == VGG_OK && i < folder->count; i++) {
         const vgg_node *child = &folder->children[i];
         vgg_part_kind kind = part_kind(child);
@@ -199,7 +213,13 @@ static vgg_status parts_below(const vgg_tree *tree, vgg_node *folder, const char
         status = vgg_tree_read_table(tree, folder, where, table, VGG_PART_TRAIN, &found, error);
     if (status != VGG_OK || found)
         return status;
-    if (has_parts(folder))
+    const vgg_truth truth = {vgg_tree_find_truth(folder), folder, where};
+    if (truth.file != NULL && is_flat(folder) && vgg_node_has_pictures(folder))
+        return vgg_tree_read_truth(tree, folder, where, &truth, VGG_PART_VALIDATION, error);
+    const vgg_node *validation = choose_folder(folder, VGG_PART_VALIDATION);
+    bool listed =
+        validation != NULL && (truth.file != NULL || vgg_tree_find_truth(validation) != NULL);
+    if (has_parts(folder) || listed)
         return make_parts(tree, folder, where, error);
     vgg_node *only = wrappers < WRAPPERS_MOST ? only_folder(folder) : NULL;
     return only != NULL ? parts_in_only(tree, folder, where, only, wrappers, error)

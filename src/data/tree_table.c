@@ -248,6 +248,21 @@ static vgg_status match_rows(gathering *all, vgg_table *table, const char *name,
     return status;
 }
 
+/* The same of rows that name no pictures: there are as many, in the order of their names. */
+static vgg_status match_order(gathering *all, vgg_table *table, const char *name, const char *where,
+                              vgg_error *error) {
+    if (table->count != all->count)
+        return vgg_fail(error, VGG_ERROR_FORMAT,
+                        "%s: has %zu classes for the %zu pictures of %s; expected as many", name,
+                        table->count, all->count, where);
+    for (size_t i = 0; i < table->count; i++) {
+        all->by_name[i]->row = i;
+        table->rows[i].found = true;
+    }
+    all->matched = table->count;
+    return VGG_OK;
+}
+
 /* ---- from rows to parts ---- */
 
 /* The labels of the rows whose pictures are there, in order, without those that come again; the
@@ -360,21 +375,24 @@ static vgg_status fill_parts(const gathering *all, const vgg_table *table, const
             vgg_parts_part(all->tree->parts, row->part != VGG_PART_NONE ? row->part : kind);
         status = make_part(all, where, &classes, part, error);
         if (status == VGG_OK)
+            (*part)->numbered = table->from_zero;
+        if (status == VGG_OK)
             status = add_labelled(all, picture, where, &classes, table, *part, error);
     }
     vgg_free(classes.sorted);
     return status;
 }
 
-static vgg_status use_table(const vgg_tree *tree, vgg_node *folder, const char *where,
-                            const vgg_node *file, vgg_table *table, const char *name,
-                            vgg_part_kind kind, bool *found, vgg_error *error) {
+vgg_status vgg_tree_use_table(const vgg_tree *tree, vgg_node *folder, const char *where,
+                              const vgg_node *file, vgg_table *table, const char *name,
+                              vgg_part_kind kind, bool *found, vgg_error *error) {
     gathering all = {.tree = tree, .table = file, .above = strlen(where)};
     vgg_status status = gather_below(&all, folder, where, 0, error);
     if (status == VGG_OK)
         status = sort_gathering(&all, error);
     if (status == VGG_OK)
-        status = match_rows(&all, table, name, error);
+        status = table->unnamed ? match_order(&all, table, name, where, error)
+                                : match_rows(&all, table, name, error);
     *found = status == VGG_OK && all.matched > 0;
     if (*found) {
         all.passing = true;
@@ -386,88 +404,4 @@ static vgg_status use_table(const vgg_tree *tree, vgg_node *folder, const char *
         status = gather_below(&all, folder, where, 0, error);
     free_gathering(&all);
     return status;
-}
-
-/* ---- the files ---- */
-
-const vgg_node *vgg_tree_find_table(const vgg_tree *tree, const vgg_node *folder) {
-    const char *wanted = tree->table != NULL ? tree->table : "labels.csv";
-    bool asked = tree->table != NULL;
-    for (size_t i = 0; i < folder->count && (!asked || folder == &tree->root); i++) {
-        const vgg_node *child = &folder->children[i];
-        if (!child->folder &&
-            (asked ? strcmp(child->name, wanted) : strcasecmp(child->name, wanted)) == 0)
-            return child;
-    }
-    return NULL;
-}
-
-const vgg_node *vgg_tree_find_annotations(const vgg_node *folder) {
-    static const char ending[] = "_annotations.txt";
-    for (size_t i = 0; i < folder->count; i++) {
-        const vgg_node *child = &folder->children[i];
-        size_t length = strlen(child->name);
-        if (!child->folder && length >= sizeof ending &&
-            strcmp(child->name + length - (sizeof ending - 1), ending) == 0)
-            return child;
-    }
-    return NULL;
-}
-
-typedef vgg_status table_reader(char *text, size_t size, const char *name, bool allowed,
-                                vgg_table *table, vgg_error *error);
-
-/* The rows of a file of the folder, whose name becomes *name. Both are the caller's to free. */
-static vgg_status load_table(const vgg_tree *tree, const char *where, const vgg_node *file,
-                             table_reader *read, vgg_table *table, char **name, vgg_error *error) {
-    unsigned char *bytes = NULL;
-    size_t size = 0;
-    *table = (vgg_table){0};
-    vgg_status status = vgg_tree_name(tree, where, file->name, name, error);
-    if (status != VGG_OK)
-        return status;
-    const vgg_item item = {.name = *name, .offset = file->offset, .size = file->size};
-    status = tree->source->load(tree->source, &item, VGG_LIMIT_TABLE_BYTES, &bytes, &size, error);
-    if (status != VGG_OK)
-        return status;
-    char *text = vgg_realloc(bytes, size + 1);
-    if (text == NULL) {
-        vgg_free(bytes);
-        return vgg_fail_memory(error, *name, size + 1);
-    }
-    text[size] = '\0';
-    return read(text, size, *name, tree->parts->several, table, error);
-}
-
-/* Fails for a table that names no picture when it is `needed`. */
-static vgg_status read_table(const vgg_tree *tree, vgg_node *folder, const char *where,
-                             const vgg_node *file, table_reader *read, vgg_part_kind kind,
-                             bool needed, bool *found, vgg_error *error) {
-    vgg_table table;
-    char *name = NULL;
-    vgg_status status = load_table(tree, where, file, read, &table, &name, error);
-    *found = false;
-    if (status == VGG_OK)
-        status = use_table(tree, folder, where, file, &table, name, kind, found, error);
-    if (status == VGG_OK && !*found && needed)
-        status = vgg_fail(error, VGG_ERROR_NOT_FOUND,
-                          "%s: not one of its %zu pictures is there (the first is %.200s)", name,
-                          table.count, table.rows[0].picture);
-    vgg_table_clear(&table);
-    vgg_free(name);
-    return status;
-}
-
-vgg_status vgg_tree_read_table(const vgg_tree *tree, vgg_node *folder, const char *where,
-                               const vgg_node *file, vgg_part_kind kind, bool *found,
-                               vgg_error *error) {
-    return read_table(tree, folder, where, file, vgg_table_read_csv, kind, tree->table != NULL,
-                      found, error);
-}
-
-vgg_status vgg_tree_read_annotations(const vgg_tree *tree, vgg_node *folder, const char *where,
-                                     const vgg_node *file, vgg_part_kind kind, vgg_error *error) {
-    bool found;
-    return read_table(tree, folder, where, file, vgg_table_read_annotations, kind, true, &found,
-                      error);
 }
