@@ -194,6 +194,7 @@ vgg_status vgg_trainer_prepare_features(vgg_trainer *trainer, vgg_error *error) 
     if (status != VGG_OK || found)
         return status;
     maker m = {.trainer = trainer, .begun = vgg_clock_seconds()};
+    vgg_trainer_remove_features(trainer); /* those of another training, which take room as well */
     status = check_space(trainer, error);
     if (status == VGG_OK)
         status = write_file(&m, origin, error);

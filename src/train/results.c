@@ -34,9 +34,8 @@ static vgg_status fail(const vgg_results *results, vgg_error *error) {
 /* ---- what is kept ---- */
 
 /* Or the beginning of ours, whose writing was interrupted. */
-static bool is_ours(const vgg_results *results, const char *text, size_t size) {
-    size_t length = vgg_size_min(size, strlen(results->first_line));
-    return strncmp(text, results->first_line, length) == 0;
+static bool begins_as(const char *text, size_t size, const char *first_line) {
+    return strncmp(text, first_line, vgg_size_min(size, strlen(first_line))) == 0;
 }
 
 /* How many bytes of the text are its first line and whole rows of the first `epochs` epochs, in
@@ -65,12 +64,12 @@ static vgg_status read_kept(vgg_results *results, size_t epochs, size_t *kept, v
     char *text = (char *)bytes;
     text[size] = '\0'; /* vgg_file_read leaves room for it */
     size_t first = strlen(results->first_line);
-    if (!is_ours(results, text, size))
+    if (!begins_as(text, size, one_label) && !begins_as(text, size, several_labels))
         status =
             vgg_fail(error, VGG_ERROR_FORMAT,
                      "%s: is another table than that of a run, and would be lost; move it away",
                      results->path);
-    else if (size >= first)
+    else if (size >= first && begins_as(text, size, results->first_line))
         *kept = kept_bytes(text, first, epochs, &results->before);
     vgg_free(text);
     return status;
@@ -100,6 +99,19 @@ static vgg_status open_file(vgg_results *results, size_t epochs, vgg_error *erro
         (fputs(results->first_line, results->stream) < 0 || fflush(results->stream) != 0))
         return fail(results, error);
     return VGG_OK;
+}
+
+vgg_status vgg_results_check(const char *folder, vgg_error *error) {
+    vgg_results results = {.path = vgg_path_join(folder, "results.csv"), .first_line = one_label};
+    size_t kept;
+    struct stat info;
+    if (results.path == NULL)
+        return vgg_fail_memory(error, "the table of results", strlen(folder));
+    vgg_status status = VGG_OK;
+    if (stat(results.path, &info) == 0 && S_ISREG(info.st_mode))
+        status = read_kept(&results, 0, &kept, error);
+    vgg_free(results.path);
+    return status;
 }
 
 vgg_status vgg_results_open(const char *folder, size_t epochs, bool several, vgg_results **out,

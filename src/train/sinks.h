@@ -44,6 +44,8 @@ uint64_t vgg_event_log_bytes(const vgg_event_log *log);
 /* results.csv: a row per epoch. */
 typedef struct vgg_results vgg_results;
 
+/* Whether the folder has another table of that name, which is an error as it is of the next. */
+vgg_status vgg_results_check(const char *folder, vgg_error *error);
 /* Of all that is in the file the rows of the first `epochs` epochs stay. `several` labels have
  * columns of their own. */
 vgg_status vgg_results_open(const char *folder, size_t epochs, bool several, vgg_results **results,

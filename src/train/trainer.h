@@ -132,6 +132,12 @@ vgg_status vgg_trainer_prepare_features(vgg_trainer *trainer, vgg_error *error);
 vgg_status vgg_trainer_evaluate_features(vgg_trainer *trainer, vgg_progress_callback *progress,
                                          void *user, vgg_eval_result *result, vgg_error *error);
 
+/* ---- places.c ---- */
+
+/* Whether the files of a new run beside its checkpoint can be written where they are to be: found
+ * out while the run that it replaces is still there. */
+vgg_status vgg_trainer_check_places(const vgg_trainer *trainer, vgg_error *error);
+
 /* ---- labels.c: classes, and several labels of a picture ---- */
 
 /* Weights of the classes that make up for their sizes, where they are asked for. */

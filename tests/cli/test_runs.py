@@ -259,6 +259,23 @@ def test_a_damaged_record_can_be_overwritten(half, pictograms, tmp_path):
     assert models(run) == models(half[0])
 
 
+def test_what_is_in_the_way_costs_no_run(half, pictograms, tmp_path):
+    """It is found before anything of the run that is replaced is gone."""
+    for name, what in (("results.csv", "another table"), ("results.csv", "a folder"), ("tensorboard", "no folder"),
+                       ("log.jsonl", "a folder")):
+        run = pathlib.Path(shutil.copytree(half[0], tmp_path / f"{name} {what}"))
+        shutil.rmtree(run / "tensorboard", ignore_errors=True)
+        (run / name).unlink(missing_ok=True)
+        if what == "a folder":
+            (run / name).mkdir()
+        else:
+            (run / name).write_text("a,b\n")
+        before = models(run), (run / "checkpoint.txt").read_bytes()
+        line = complaint("train", pictograms, "-o", run, *TINY, "--epochs", 1, "--overwrite")
+        assert f"{run / name}: is {what}" in line, line
+        assert (models(run), (run / "checkpoint.txt").read_bytes()) == before
+
+
 def test_a_missing_record_is_not_made_up(half, pictograms, tmp_path):
     run = pathlib.Path(shutil.copytree(half[0], tmp_path / "run"))
     (run / "checkpoint.txt").unlink()

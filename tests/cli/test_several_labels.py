@@ -247,3 +247,13 @@ def test_wrong_uses(data, pictograms, tmp_path):
     assert "val mAP" in vgg("train", data, "-o", tmp_path / "rate", *TINY, "--recipe", "none", "--epochs", 1).out
     vgg("train", data, "-o", tmp_path / "rate", *TINY, "--find-rate", "--overwrite")
     vgg("augment", data, "--grid", tmp_path / "views.png", "--mixup", 0.5)
+
+
+def test_in_place_of_a_run_of_one_class(pictograms, data, tmp_path):
+    """The tables of both begin with other lines."""
+    run = tmp_path / "run"
+    for _ in range(2):
+        for pictures, column in ((pictograms, "metrics/accuracy_top1"), (data, "metrics/mean_average_precision")):
+            train(pictures, run, "--epochs", 1, "--input", SIDE, "--overwrite")
+            first, *rows = (run / "results.csv").read_text().splitlines()
+            assert column in first and len(rows) == 1
