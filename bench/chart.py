@@ -15,7 +15,7 @@ def draw(rows):
         y += 10
         for name in sorted(times, key=list(COLOURS).index):
             median = times[name][1]
-            mark = "" if agrees(row["results"][name]) else ", outputs differ"
+            mark = "" if agrees(name, row["results"][name]) else ", outputs differ"
             parts.append(
                 f'<text x="{left - 8}" y="{y + 13}" text-anchor="end">{escape(name)}</text>'
                 f'<rect x="{left}" y="{y}" width="{max(1, median * scale):.1f}" height="{bar - 3}" '

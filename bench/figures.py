@@ -1,11 +1,13 @@
 """What the numbers of a measured row amount to, for tables and chart."""
 import statistics
 
-COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "vgg int8": "#f5bd94", "PyTorch": "#6d5bd0",
-           "ONNX Runtime": "#2f7ed8", "OpenVINO": "#2a9d8f", "ncnn fp16": "#6b8e23",
-           "ncnn fp32": "#a3b86c"}
-OURS = ("vgg", "vgg f16", "vgg int8")
+COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "vgg int8": "#f5bd94",
+           "vgg bf16": "#8c2f09", "PyTorch": "#6d5bd0",
+           "ONNX Runtime": "#2f7ed8", "OpenVINO": "#2a9d8f", "OpenVINO bf16": "#7cc4bb",
+           "ncnn fp16": "#6b8e23", "ncnn fp32": "#a3b86c"}
+OURS = ("vgg", "vgg f16", "vgg int8", "vgg bf16")
 TOLERANCE = 1e-3  # of the largest logit, or of the loss
+BF16_TOLERANCE = 0.05  # of the largest logit, for programs that multiply in bfloat16
 
 
 def quartiles(values):
@@ -42,13 +44,20 @@ def heading(row):
     return f"{train}{network(row)}, batch {row['batch']}{last}, {threads}{held}"
 
 
-def fastest_peer(row):
-    times = {name: t[1] for name, t in per_image(row).items() if name not in OURS}
+def is_rounded(name):
+    """Whether a program multiplies in bfloat16."""
+    return name.endswith(" bf16")
+
+
+def fastest_peer(row, rounded=False):
+    """Of those that multiply in bfloat16, too, when `rounded`: what they are is another answer."""
+    times = {name: t[1] for name, t in per_image(row).items()
+             if name not in OURS and (rounded or not is_rounded(name))}
     return min(times, key=times.get) if times else None
 
 
-def agrees(result):
-    return result["difference"] <= TOLERANCE
+def agrees(name, result):
+    return result["difference"] <= (BF16_TOLERANCE if is_rounded(name) else TOLERANCE)
 
 
 def markdown_table(header, lines):

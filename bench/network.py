@@ -56,7 +56,7 @@ class Network:
 
     def model_of(self, peer, variant):
         """The file of weights."""
-        return self.narrow[variant] if peer == "vgg" and variant else self.model
+        return self.narrow[variant] if peer == "vgg" and variant in NARROW else self.model
 
     def job(self, peer, variant, row):
         """An order for bench/worker.py."""

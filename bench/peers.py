@@ -44,7 +44,11 @@ class Vgg:
         import vgglib
         self.library = vgglib.Library(job["library"])
         network = self.library.load_network(job["model"])
-        self.plan = self.library.make_plan(network, job["batch"], job["threads"])
+        precision = "bf16" if job["variant"] == "bf16" else "f32"
+        if not self.library.precision_is_native(self.library.precision_named(precision.encode())):
+            raise RuntimeError(f"no instructions for {precision} here")
+        self.plan = self.library.make_plan(network, job["batch"], job["threads"],
+                                           precision=precision)
         self.classes = job["layers"][-1]["output"][0]
         self.version = self.library.version().decode()
         self.note = f"{self.library.cpu_tier().decode()} tier"
@@ -228,7 +232,7 @@ class OpenVino:
         model.reshape([job["batch"], 3, job["size"], job["size"]])
         compiled = core.compile_model(model, "CPU", {
             "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": job["threads"],
-            "INFERENCE_PRECISION_HINT": "f32"})
+            "INFERENCE_PRECISION_HINT": job["variant"] or "f32"})
         self.request = compiled.create_infer_request()
         kernels = {str(node.get_rt_info()["primitiveType"].value)
                    for node in compiled.get_runtime_model().get_ops()
@@ -236,7 +240,10 @@ class OpenVino:
         if job["isa"] == "avx2" and any("avx512" in kernel for kernel in kernels):
             raise RuntimeError("takes no notice of ONEDNN_MAX_CPU_ISA=AVX2")
         self.version = openvino.__version__.partition("-")[0]
-        self.note = f"LATENCY, float32 demanded (its default here: {usual})"
+        demanded = "bfloat16" if job["variant"] == "bf16" else "float32"
+        if job["variant"] == "bf16" and usual != "bf16":
+            raise RuntimeError(f"no instructions for bf16 here: its default is {usual}")
+        self.note = f"LATENCY, {demanded} demanded (its default here: {usual})"
 
     def run(self, x):
         results = self.request.infer({0: x}, share_inputs=True)

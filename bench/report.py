@@ -6,8 +6,8 @@ import time
 
 import chart
 import report_training
-from figures import (COLOURS, OURS, TOLERANCE, agrees, fastest_peer, heading, markdown_table,
-                     per_image)
+from figures import (BF16_TOLERANCE, COLOURS, OURS, TOLERANCE, agrees, fastest_peer, heading,
+                     is_rounded, markdown_table, per_image)
 
 BUSY = 0.5  # load average above which the machine has other work
 DISTURBED = ("**Disturbed: the machine was busy with other work. That slows two threads that wait "
@@ -23,7 +23,7 @@ def cells(row):
         ratios = [f"{times[our][1] / median:.2f}" if our in times and name not in OURS else ""
                   for our in OURS]
         difference = "" if name == "vgg" else f"{result['difference']:.1e}"
-        mark = "" if agrees(result) else " !"
+        mark = "" if agrees(name, result) else " !"
         memory = f"{result['rss_mb']:.0f}" if "rss_mb" in result else ""
         lines.append([name, f"{median:.1f}", f"{lower:.1f} - {upper:.1f}", *ratios,
                       difference + mark, memory])
@@ -53,8 +53,9 @@ def summary_lines(rows):
     for row in rows:
         times = per_image(row)
         fastest = fastest_peer(row)
-        ratio = [f"{times[our][1] / times[fastest][1]:.2f}" if fastest and our in times else ""
-                 for our in OURS]
+        peers = {our: fastest_peer(row, is_rounded(our)) for our in OURS}
+        ratio = [f"{times[our][1] / times[peer][1]:.2f}" if peer and our in times else ""
+                 for our, peer in peers.items()]
         ours = f"{times['vgg'][1]:.1f}"
         yield [heading(row), ours, fastest or "none", f"{times[fastest][1]:.1f}" if fastest else "",
                *ratio]
@@ -136,6 +137,8 @@ def document(rows, facts):
                                   summary_lines(inference))
         yield ""
         yield variants_text(inference)
+        yield ("The fastest peer is one that does not multiply in bfloat16, except for vgg bf16, "
+               "which is compared with the fastest of all.")
         yield ""
     if training:
         yield from report_training.summary(training)
@@ -163,6 +166,11 @@ def variants_text(rows):
         if differ:
             sentences.append(f"{name} stores the weights of linear layers in {bits} bits: its outputs "
                              f"differ from vgg's by {max(differ):.1e} of the largest logit at most.")
+    rounded = [row["results"]["vgg bf16"]["difference"] for row in rows
+               if "vgg bf16" in row["results"]]
+    if rounded:
+        sentences.append("vgg bf16 multiplies in bfloat16: its outputs differ by "
+                         f"{max(rounded):.1e} at most.")
     return " ".join(sentences)
 
 
@@ -170,7 +178,8 @@ def inference_section(rows):
     yield "## Every row of inference"
     yield ""
     yield (f"\"max diff\" is max|difference| / max|logit| against vgg with float32 weights; "
-           f"one beyond {TOLERANCE:g} is marked with an exclamation mark. \"peak MB\" is the most "
+           f"one beyond {TOLERANCE:g}, or {BF16_TOLERANCE:g} in bfloat16, is marked with an "
+           "exclamation mark. \"peak MB\" is the most "
            "resident memory of the process, with Python, NumPy and the mapped weights in it.")
     for row in rows:
         rate = 2e-6 * row["multiply_adds"] / per_image(row)["vgg"][1]

@@ -25,7 +25,7 @@ def cells(row):
         ratio = difference = ""
         if name != "vgg":
             ratio = f"{rates['vgg'] / rates[name]:.2f}"
-            difference = f"{result['difference']:.1e}" + ("" if agrees(result) else " !")
+            difference = f"{result['difference']:.1e}" + ("" if agrees(name, result) else " !")
         lines.append([name, f"{rates[name]:.1f}", f"{median:.1f}", f"{lower:.1f} - {upper:.1f}",
                       ratio, difference, f"{result['rss_mb']:.0f}"])
     for name, why in row["missing"].items():

@@ -37,7 +37,11 @@ class PlanOptions(Structure):
     _fields_ = [("struct_size", c_size_t), ("batch", c_size_t), ("height", c_size_t),
                 ("width", c_size_t), ("threads", c_size_t), ("mode", c_int), ("gradients", c_bool),
                 ("exact", c_bool), ("input_gradient", c_bool), ("softmax", c_bool),
-                ("micro_batches", c_size_t), ("defer_linear", c_bool)]
+                ("micro_batches", c_size_t), ("defer_linear", c_bool),
+                ("shared_threads", c_void_p), ("tuned_batch", c_size_t),
+                ("norm_momentum", c_double), ("taps", c_void_p), ("tap_count", c_size_t),
+                ("ends_at_taps", c_bool), ("average_pools", c_bool), ("guided", c_bool),
+                ("dense", c_bool), ("precision", c_int)]
 
 
 class Image(Structure):
@@ -105,6 +109,8 @@ ARGUMENTS = {
     "vgg_predict_file": [c_void_p, c_char_p, c_size_t, c_void_p, c_void_p, c_void_p],
     "vgg_machine_measure": [c_size_t, c_void_p, c_void_p],
     "vgg_cpu_tier": [],
+    "vgg_precision_named": [c_char_p],
+    "vgg_precision_is_native": [c_int],
     "vgg_version": [],
 }
 RESULTS = {
@@ -114,6 +120,8 @@ RESULTS = {
     "vgg_network_multiply_adds": c_size_t,
     "vgg_model_mutable_network": c_void_p,
     "vgg_cpu_tier": c_char_p,
+    "vgg_precision_named": c_int,
+    "vgg_precision_is_native": c_bool,
     "vgg_version": c_char_p,
 }
 NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_optimiser_options_init",
@@ -206,12 +214,13 @@ class Library:
         self.model_load(str(path).encode(), None, byref(model))
         return self.model_mutable_network(model)
 
-    def make_plan(self, network, batch, threads, train=False):
+    def make_plan(self, network, batch, threads, train=False, precision="f32"):
         options, plan = PlanOptions(), c_void_p()
         self.plan_options_init(byref(options), sizeof(options))
         options.batch = batch
         options.threads = threads
         options.defer_linear = train
+        options.precision = self.precision_named(precision.encode())
         create = self.plan_create_training if train else self.plan_create
         create(network, byref(options), byref(plan))
         return plan

@@ -46,6 +46,9 @@ def test_it_computes_and_learns(library, network):
     labels = (ctypes.c_size_t * BATCH)(0, 1, 2, 0)
     library.plan_forward(library.make_plan(network, BATCH, 1), inputs, BATCH, logits)
     assert any(logits) and all(map(math.isfinite, logits))
+    floats = list(logits)
+    library.plan_forward(library.make_plan(network, BATCH, 1, precision="bf16"), inputs, BATCH, logits)
+    assert list(logits) != floats and list(logits) == pytest.approx(floats, abs=0.05 * max(map(abs, floats)))
     plan = library.make_plan(network, BATCH, 1, train=True)
     optimiser, losses = library.make_optimiser(network, plan, 0.9, 0), []
     for _ in range(5):
