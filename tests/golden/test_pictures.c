@@ -32,15 +32,19 @@ static float *draw_pictures(void) {
     return inputs;
 }
 
+/* How a plan computes. */
+typedef enum way { EXACT, FAST, ROUNDED } way;
+
 /* logits: (count, CLASSES) */
-static void run(vgg_network *network, size_t threads, bool exact, const float *inputs, size_t count,
+static void run(vgg_network *network, size_t threads, way how, const float *inputs, size_t count,
                 float *logits) {
     vgg_error error;
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
     options.batch = PICTURES;
     options.threads = threads;
-    options.exact = exact;
+    options.exact = how == EXACT;
+    options.precision = how == ROUNDED ? VGG_PRECISION_BF16 : VGG_PRECISION_F32;
     vgg_plan *plan;
     assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
     assert_ok(vgg_plan_forward(plan, inputs, count, logits, &error), error);
@@ -58,24 +62,27 @@ static void test_errors(void **state) {
     vgg_network *network = make_network();
     float *inputs = draw_pictures();
     static float exact[PICTURES * CLASSES], winograd[PICTURES * CLASSES], f16[PICTURES * CLASSES],
-        int8[PICTURES * CLASSES];
+        int8[PICTURES * CLASSES], bf16[PICTURES * CLASSES];
     vgg_error error;
-    run(network, 0, true, inputs, PICTURES, exact);
-    run(network, 0, false, inputs, PICTURES, winograd);
+    run(network, 0, EXACT, inputs, PICTURES, exact);
+    run(network, 0, FAST, inputs, PICTURES, winograd);
+    run(network, 0, ROUNDED, inputs, PICTURES, bf16);
     assert_ok(vgg_network_set_dtype(network, "F16", &error), error);
-    run(network, 0, false, inputs, PICTURES, f16);
+    run(network, 0, FAST, inputs, PICTURES, f16);
     assert_ok(vgg_network_initialise(network, "kaiming", 7, &error), error);
     assert_ok(vgg_network_set_dtype(network, "I8", &error), error);
-    run(network, 0, false, inputs, PICTURES, int8);
+    run(network, 0, FAST, inputs, PICTURES, int8);
     double size = vgg_golden_size(exact, PICTURES * CLASSES);
     double of_winograd = vgg_golden_distance(winograd, exact, PICTURES * CLASSES) / size;
     double of_f16 = vgg_golden_distance(f16, exact, PICTURES * CLASSES) / size;
     double of_int8 = vgg_golden_distance(int8, exact, PICTURES * CLASSES) / size;
-    print_message("from exact: winograd %.1e, f16 %.1e, int8 %.1e of max|logit|\n", of_winograd,
-                  of_f16, of_int8);
+    double of_bf16 = vgg_golden_distance(bf16, exact, PICTURES * CLASSES) / size;
+    print_message("from exact: winograd %.1e, f16 %.1e, int8 %.1e, bf16 %.1e of max|logit|\n",
+                  of_winograd, of_f16, of_int8, of_bf16);
     assert_true(of_winograd <= 2e-5);
     assert_true(of_f16 <= 1e-3);
     assert_true(of_int8 <= 2e-2);
+    assert_true(of_bf16 <= 3e-2);
     free(inputs);
     vgg_network_free(network);
 }
@@ -87,16 +94,19 @@ static void test_same_bits(void **state) {
     vgg_network *network = make_network();
     float *inputs = draw_pictures();
     static float one[PICTURES * CLASSES], other[PICTURES * CLASSES];
-    run(network, 1, false, inputs, PICTURES, one);
+    run(network, 1, FAST, inputs, PICTURES, one);
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
-        run(network, threads[i], false, inputs, PICTURES, other);
+        run(network, threads[i], FAST, inputs, PICTURES, other);
         assert_memory_equal(one, other, sizeof one);
     }
     /* Each picture alone, where it was in any place of the batch before. */
     for (size_t i = 0; i < PICTURES; i++) {
-        run(network, 0, false, inputs + i * INPUT, 1, other);
+        run(network, 0, FAST, inputs + i * INPUT, 1, other);
         assert_memory_equal(one + i * CLASSES, other, CLASSES * sizeof *one);
     }
+    run(network, 1, ROUNDED, inputs, PICTURES, one);
+    run(network, 3, ROUNDED, inputs + INPUT, 1, other);
+    assert_memory_equal(one + CLASSES, other, CLASSES * sizeof *one);
     free(inputs);
     vgg_network_free(network);
 }
