@@ -12,12 +12,13 @@
 #   make many-networks  2,000 random networks in files of every format
 #   make kills     trainings killed at any moment and resumed
 #   make eval-kills  an evaluation of 10,000 pictures killed ten times and resumed
+#   make abuse     100,000 requests of all kinds to a server, or ABUSE
 #   make abi       write anew what tests/house/abi/ keeps of this minor version
 WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls many-networks kills eval-kills abi clean
+.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls many-networks kills eval-kills abuse abi clean
 
 build:
 	@scripts/packages.sh build
@@ -73,6 +74,9 @@ failing-calls:
 	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
 	@cmake --build build
 	@VGG=build/vgg VGG_BUILD=build tests/faults/failing_calls.py
+
+abuse: build
+	@VGG=build/vgg /usr/bin/python3 tests/serve/abuse.py $(ABUSE)
 
 many-networks:
 	@scripts/packages.sh build test torch

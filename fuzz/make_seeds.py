@@ -237,8 +237,18 @@ def text(folder):
         (folder / name).write_bytes(bytes([kind]) + seed.encode())
 
 
+def request(folder):
+    """The first byte says what follows: see fuzz_request.c."""
+    form = ('multipart/form-data; boundary="ab"\n--ab\r\nContent-Disposition: form-data; name="image"; '
+            'filename="a\\"b.png"\r\n\r\npicture\r\n--ab\r\nContent-Disposition: form-data; name=x\r\n\r\n\r\n--ab--')
+    tensors = {"id": "x", "inputs": [{"name": "input", "shape": [1, 2], "data": [[1.5, -2e3], [0, 4]]},
+                                     {"data": ['a"b']}, {"data": []}], "outputs": []}
+    for name, kind, seed in (("form", 0, form), ("json", 1, json.dumps(tensors)), ("base64", 2, "aGVsbG8gd29ybGQ=")):
+        (folder / name).write_bytes(bytes([kind]) + seed.encode())
+
+
 def main():
-    for make in (safetensors, pth, onnx, keras, caffe, darknet, numpy, image, dataset, scores, text):
+    for make in (safetensors, pth, onnx, keras, caffe, darknet, numpy, image, dataset, scores, text, request):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)
