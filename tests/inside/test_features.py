@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs PyTorch (python3-torch)")
 pytest.importorskip("PIL", reason="needs Pillow (python3-pil)")
 
+import nets  # noqa: E402
 from nets import apart  # noqa: E402
 from program import PROGRAM, STRUCTURE, make_model, photographs, prepared, vgg  # noqa: E402
 
@@ -232,6 +233,7 @@ def test_without_a_model_it_is_the_one_in_the_box(place, tmp_path):
     assert np.load(tmp_path / "a.npy").shape[0] == 5
 
 
+@pytest.mark.skipif(not nets.PLAIN, reason="sanitizers keep freed memory")
 def test_memory_does_not_grow_with_the_pictures(place, tmp_path):
     pictures = [pathlib.Path(p) for p in sorted((place[0] / "photos").iterdir())]
     common = (*options(place), "--layer", "relu1_1", "--batch", "2", "--threads", "1", "-o")
