@@ -107,7 +107,7 @@ VGG_API vgg_status vgg_array_save(const float *values, const size_t *shape, size
                                   const char *path, vgg_error *error);
 
 /* A file of features while it is written. Beside OUT lie OUT.part, the names of the pictures so
- * far, and OUT.part-0 and so on, the values of each layer, so that memory does not grow with the
+ * far, and OUT.0.part and so on, the values of each layer, so that memory does not grow with the
  * pictures and a process that was ended goes on where it was. Taking one more picture is for one
  * thread at a time. */
 typedef struct vgg_feature_file vgg_feature_file;

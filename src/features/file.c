@@ -184,9 +184,10 @@ static vgg_status begin(vgg_feature_file *file, bool resume, vgg_error *error) {
 
 static char *part_name(const char *path, size_t number) {
     vgg_text text = {0};
-    vgg_text_add(&text, "%s.part", path);
+    vgg_text_add(&text, "%s", path);
     if (number > 0)
-        vgg_text_add(&text, "-%zu", number - 1);
+        vgg_text_add(&text, ".%zu", number - 1);
+    vgg_text_add(&text, ".part");
     return vgg_text_take(&text);
 }
 

@@ -55,7 +55,7 @@ static vgg_status fill_names(vgg_feature_file *file, const vgg_feature_part *par
 
 static vgg_status map_names(vgg_feature_file *file, vgg_feature_map *map, vgg_error *error) {
     vgg_text path = {0};
-    vgg_text_add(&path, "%s-names", file->list.path);
+    vgg_text_add(&path, "%s.names.part", file->path);
     vgg_feature_part part = {.path = vgg_text_take(&path)};
     if (part.path == NULL)
         return vgg_fail_memory(error, "the name of a file", strlen(file->list.path));

@@ -48,9 +48,9 @@ KINDS = {"open": errno.EMFILE, "read": errno.EIO, "write": errno.ENOSPC, "mmap":
          "room": errno.ENOSPC}
 # Sizes at which a disk is full, of each command.
 ROOMS = 60
-# Files with times in them.
+# Files with times in them, and pictures without their letters where Cairo fails.
 TIMED = ("log.jsonl", "checkpoint.txt", ".lock", "results.csv", "run.json", "report.html", "results.png",
-         "confusion.png", "views.png")
+         "confusion.png", "views.png", "why.png")
 # What a dependency of ours does without memory: docs/reliability.md.
 ARCHIVE = "Fatal Internal Error in libarchive: "
 
@@ -83,6 +83,10 @@ def commands(folder):
                                    "--exact"), statuses=(0, 1, 3)),
         "predict-input": Command(("predict", "--model", "plain.onnx", "-", "--threads", "2"),
                                  statuses=(0, 1, 3), stdin="pictures/jpeg_420.jpg"),
+        "features": Command(("features", "--model", "plain.safetensors", "--layer", "pool1,fc2", "--pool", "gem",
+                             "-o", "out/a.npz", "pictures", "--threads", "2"), statuses=(0, 1, 3)),
+        "explain": Command(("explain", "--model", "plain.safetensors", "pictures/rgb8.png", "-o", "out/why.png",
+                            "--map", "out/why.npy", "--faithfulness"), statuses=(0, 1)),
         "eval": Command(("eval", "--model", "plain.safetensors", "data", "--threads", "2"),
                         statuses=(0, 1, 3)),
         "eval-tar": Command(("eval", "--model", "plain.safetensors", "data.tar", "--workers", "2"),

@@ -170,7 +170,7 @@ def test_a_run_that_was_ended_goes_on(place, tmp_path):
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert part.exists() and not out.exists()
-    for name in part, tmp_path / "cut.npz.part-1":  # ended within a record
+    for name in part, tmp_path / "cut.npz.1.part":  # ended within a record
         os.truncate(name, name.stat().st_size - 3)
     _, complained = vgg("features", *common, out, "--resume", many, status=3)
     assert out.read_bytes() == (tmp_path / "whole.npz").read_bytes()
