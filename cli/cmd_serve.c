@@ -196,7 +196,8 @@ static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **arg
         .description =
             "Serves models over HTTP until SIGTERM or Ctrl-C. POST /predict takes a picture, or a "
             "form with several, and answers what vgg predict --format json prints, to the same "
-            "bits; ?top=K, ?model=NAME and ?logits=true ask for more. GET /health answers 200. "
+            "bits; ?top=K, ?model=NAME and ?logits=true ask for more. POST /explain "
+            "answers a picture of what speaks for a class. GET /health answers 200. "
             "The Open Inference Protocol v2 is under /v2, described by /openapi.json; a page for "
             "people is at /. "
             "Errors are JSON, too. docs/serve.md says more.\n"

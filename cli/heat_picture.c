@@ -139,7 +139,7 @@ static void draw_map(const vgg_cli_heat *heat, const colour_scale *scale, size_t
                      const vgg_image *seen, vgg_image *canvas) {
     for (size_t y = 0; y < seen->height; y++) {
         uint8_t *row = canvas->pixels + 3 * y * canvas->width;
-        memcpy(row, seen->pixels + 3 * y * seen->width, 3 * seen->width);
+        memmove(row, seen->pixels + 3 * y * seen->width, 3 * seen->width);
         for (size_t x = 0; !heat->blank && x < seen->width; x++) {
             lay_over(scale, row + 3 * x, heat_at(heat, y, x, times));
         }
@@ -173,10 +173,26 @@ static void write_texts(const vgg_cli_heat *heat, size_t top, vgg_image *canvas)
     vgg_cli_heat_write(canvas, texts, sizeof texts / sizeof *texts);
 }
 
-vgg_status vgg_cli_heat_save(const vgg_cli_heat *heat, const char *path, vgg_error *error) {
+/* So many times as large as the network sees it. */
+static size_t times_of(const vgg_cli_heat *heat) {
     const vgg_preprocess *p = heat->preprocess;
     size_t side = p->height < p->width ? p->height : p->width;
-    size_t times = (SIDE_LEAST + side - 1) / side;
+    return (SIDE_LEAST + side - 1) / side;
+}
+
+vgg_status vgg_cli_heat_draw(const vgg_cli_heat *heat, vgg_image *picture, vgg_error *error) {
+    colour_scale scale;
+    size_t times = times_of(heat);
+    vgg_status status = draw_input(heat, times, picture, error);
+    if (status != VGG_OK)
+        return status;
+    make_scale(&scale);
+    draw_map(heat, &scale, times, picture, picture);
+    return VGG_OK;
+}
+
+vgg_status vgg_cli_heat_save(const vgg_cli_heat *heat, const char *path, vgg_error *error) {
+    size_t times = times_of(heat);
     vgg_image seen = {0};
     vgg_status status = draw_input(heat, times, &seen, error);
     if (status != VGG_OK)

@@ -15,6 +15,10 @@ typedef struct vgg_cli_heat {
     bool blank; /* nothing is above 0 */
 } vgg_cli_heat;
 
+/* What the network sees with the map laid over it, alone; the caller frees the picture. */
+vgg_status vgg_cli_heat_draw(const vgg_cli_heat *heat, vgg_image *picture, vgg_error *error);
+
+/* The same with a bar of the colours and texts below it, into a file. */
 vgg_status vgg_cli_heat_save(const vgg_cli_heat *heat, const char *path, vgg_error *error);
 
 /* ---- heat_text.c ---- */

@@ -185,8 +185,7 @@ void vgg_serve_fail(vgg_serve_request *request, unsigned status, const char *for
     vgg_serve_answer(request, status, "application/json", text, length);
 }
 
-/* The code of a picture that has no result. */
-static unsigned code_of(vgg_status status) {
+unsigned vgg_serve_code_of(vgg_status status) {
     switch (status) {
     case VGG_ERROR_MEMORY:
         return MHD_HTTP_SERVICE_UNAVAILABLE;
@@ -223,7 +222,7 @@ bool vgg_serve_fail_job(vgg_serve_request *request) {
     for (size_t i = 0; i < job->count; i++) {
         const vgg_serve_picture *picture = &job->pictures[i];
         if (picture->status != VGG_OK) {
-            vgg_serve_fail(request, code_of(picture->status), "%s",
+            vgg_serve_fail(request, vgg_serve_code_of(picture->status), "%s",
                            picture->message != NULL ? picture->message : "out of memory");
             return true;
         }

@@ -6,7 +6,7 @@
 #define VGG_SERVE_REQUEST_H
 
 #include "cli/serve/server.h"
-
+#include "vgg/explain.h"
 #define VGG_SERVE_ID_SIZE 65
 
 typedef struct vgg_serve_request vgg_serve_request;
@@ -38,8 +38,11 @@ struct vgg_serve_request {
     size_t body_size, body_capacity;
     size_t received; /* bytes, those of a body that is not kept among them */
     bool submitted;
-    double begun;                  /* by vgg_serve_now */
-    bool logits;                   /* in place of probabilities */
+    double begun;     /* by vgg_serve_now */
+    bool logits;      /* in place of probabilities */
+    size_t explained; /* class, VGG_EXPLAIN_USUAL: the likeliest */
+    vgg_explain_method method_of;
+    bool plain;                    /* the picture without colours */
     struct vgg_serve_infer *infer; /* what was asked for by the protocol v2 */
     /* The answer; status 0: none yet. */
     unsigned status;
@@ -73,6 +76,9 @@ void vgg_serve_answer(vgg_serve_request *request, unsigned status, const char *t
 /* Answers with {"error": ...}. */
 void vgg_serve_fail(vgg_serve_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The status of an answer to a picture that something is wrong with. */
+unsigned vgg_serve_code_of(vgg_status status);
 
 /* Answers what has kept a job from being done; false where nothing has. */
 bool vgg_serve_fail_job(vgg_serve_request *request);

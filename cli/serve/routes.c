@@ -5,6 +5,7 @@
 
 #include "cli/serve/about.h"
 #include "cli/serve/cors.h"
+#include "cli/serve/explain.h"
 #include "cli/serve/infer.h"
 #include "cli/serve/page.h"
 #include "cli/serve/plain.h"
@@ -18,6 +19,8 @@ static const vgg_serve_route routes[] = {
     {"GET", false, "/metrics", vgg_serve_metrics_page, NULL, NULL},
     {"POST", false, "/predict", vgg_serve_plain_begin, vgg_serve_plain_prepare,
      vgg_serve_plain_finish},
+    {"POST", false, "/explain", vgg_serve_explain_begin, vgg_serve_explain_prepare,
+     vgg_serve_explain_finish},
     {"GET", false, "/v2", vgg_serve_about_server, NULL, NULL},
     {"GET", true, "/v2/health/live", vgg_serve_is_live, NULL, NULL},
     {"GET", true, "/v2/health/ready", vgg_serve_is_ready, NULL, NULL},

@@ -1,0 +1,161 @@
+#include "cli/serve/explain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/heat_picture.h"
+#include "vgg/explain.h"
+
+#define RETRY_AFTER 1
+
+/* ---- what is asked for ---- */
+
+static bool ask(vgg_serve_request *request, const char *key, const char *value) {
+    vgg_serve_models *models = &request->server->models;
+    size_t length = strlen(value);
+    if (strcmp(key, "model") == 0) {
+        request->job.model = vgg_serve_models_find(models, value, length);
+        if (request->job.model == NULL)
+            vgg_serve_fail(request, MHD_HTTP_NOT_FOUND,
+                           "there is no model %.64s; /v2/models lists them", value);
+    } else if (strcmp(key, "class") == 0) {
+        if (length == 0 || length > 7 || strspn(value, "0123456789") != length)
+            vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
+                           "class: found \"%.20s\", expected the number of a class", value);
+        else
+            request->explained = (size_t)strtoul(value, NULL, 10);
+    } else if (strcmp(key, "method") == 0) {
+        request->method_of = vgg_explain_method_named(value);
+        if (strcmp(vgg_explain_method_name(request->method_of), value) != 0)
+            vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
+                           "method: found \"%.20s\", expected one of vgg explain --help", value);
+    } else if (strcmp(key, "heat") == 0) {
+        request->plain = strcmp(value, "false") == 0;
+        if (!request->plain && strcmp(value, "true") != 0)
+            vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
+                           "heat: found \"%.20s\", expected true or false", value);
+    } else {
+        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
+                       "unknown parameter %.64s, expected model, class, method or heat", key);
+    }
+    return request->status == 0;
+}
+
+static enum MHD_Result read_parameter(void *user, enum MHD_ValueKind kind, const char *key,
+                                      const char *value) {
+    (void)kind;
+    return ask(user, key, value != NULL ? value : "") ? MHD_YES : MHD_NO;
+}
+
+void vgg_serve_explain_begin(vgg_serve_request *request) {
+    request->job.model = &request->server->models.entries[0];
+    request->explained = VGG_EXPLAIN_USUAL;
+    MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, read_parameter, request);
+}
+
+/* ---- the answer ---- */
+
+static bool write_bytes(void *user, const void *bytes, size_t size) {
+    return fwrite(bytes, 1, size, user) == size;
+}
+
+/* Answers with the picture as PNG. */
+static vgg_status answer_picture(vgg_serve_request *request, const vgg_image *picture,
+                                 vgg_error *error) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    vgg_status status = VGG_ERROR_MEMORY;
+    if (out != NULL) {
+        status = vgg_image_encode(picture, VGG_IMAGE_PNG, 0, write_bytes, out, error);
+        if (fclose(out) != 0 || status != VGG_OK) {
+            free(text);
+            text = NULL;
+        }
+    }
+    if (out == NULL || status == VGG_OK)
+        vgg_serve_answer(request, MHD_HTTP_OK, "image/png", text, length);
+    return out == NULL ? VGG_OK : status;
+}
+
+/* Fills in the map, and what it is about. */
+static vgg_status find_map(vgg_serve_request *request, const vgg_image *image, float *map,
+                           vgg_explanation *found, vgg_error *error) {
+    vgg_explain_options options;
+    vgg_explainer *explainer = NULL;
+    vgg_explain_options_init(&options, sizeof options);
+    options.method = request->method_of;
+    options.shared_threads = request->server->models.computing.threads;
+    vgg_status status =
+        vgg_explainer_create(request->job.version->model, &options, &explainer, error);
+    if (status == VGG_OK)
+        status = vgg_explain_image(explainer, image, request->explained, map, found, error);
+    vgg_explainer_free(explainer);
+    return status;
+}
+
+static vgg_status explain(vgg_serve_request *request, const vgg_image *image, float *map,
+                          vgg_error *error) {
+    vgg_explanation found = {.struct_size = sizeof found};
+    vgg_image picture = {0};
+    vgg_status status = VGG_OK;
+    if (!request->plain)
+        status = find_map(request, image, map, &found, error);
+    const vgg_cli_heat heat = {.preprocess = vgg_model_preprocess(request->job.version->model),
+                               .image = image,
+                               .map = map,
+                               .most = found.most,
+                               .blank = request->plain || found.blank};
+    if (status == VGG_OK)
+        status = vgg_cli_heat_draw(&heat, &picture, error);
+    if (status == VGG_OK)
+        status = answer_picture(request, &picture, error);
+    vgg_image_free(&picture);
+    return status;
+}
+
+static void read_and_explain(vgg_serve_request *request) {
+    const vgg_serve_version *version = request->job.version;
+    vgg_decode_options how;
+    vgg_image image = {0};
+    vgg_error error = {.status = VGG_ERROR_MEMORY, .message = "out of memory for a map"};
+    vgg_decode_options_init(&how, sizeof how);
+    how.max_pixels = request->server->limits.max_pixels;
+    float *map = calloc(version->height * version->width, sizeof *map);
+    vgg_status status = VGG_ERROR_MEMORY;
+    if (map != NULL)
+        status =
+            vgg_image_decode_with(request->body, request->body_size, "-", &how, &image, &error);
+    if (status == VGG_OK)
+        status = explain(request, &image, map, &error);
+    if (status != VGG_OK)
+        vgg_serve_fail(request, vgg_serve_code_of(status), "%s", error.message);
+    vgg_image_free(&image);
+    free(map);
+}
+
+/* One at a time, which bounds the memory and leaves the other threads to those who ask what is in
+ * pictures. */
+bool vgg_serve_explain_prepare(vgg_serve_job *job) {
+    vgg_serve_request *request = (vgg_serve_request *)job;
+    size_t classes = job->version->classes;
+    if (request->body_size == 0) {
+        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "the request is empty, expected a picture");
+    } else if (request->explained != VGG_EXPLAIN_USUAL && request->explained >= classes) {
+        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "class: found %zu, expected 0 to %zu",
+                       request->explained, classes - 1);
+    } else if (atomic_flag_test_and_set(&request->server->explaining)) {
+        request->retry_after = RETRY_AFTER;
+        vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                       "another picture is being explained; come back later");
+    } else {
+        read_and_explain(request);
+        atomic_flag_clear(&request->server->explaining);
+    }
+    return false;
+}
+
+void vgg_serve_explain_finish(vgg_serve_job *job) {
+    vgg_serve_reply((vgg_serve_request *)job);
+}

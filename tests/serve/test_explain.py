@@ -1,0 +1,50 @@
+"""POST /explain: the map of `vgg explain`, laid over the picture."""
+import io
+
+import pytest
+from conftest import Server, vgg
+
+Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+
+
+@pytest.fixture(scope="module")
+def server(models):
+    running = Server("--model", models / "small", "--model", f"big={models}/wide/best.safetensors")
+    yield running
+    running.stop()
+
+
+def pixels(content):
+    return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+@pytest.mark.parametrize("query,options", [
+    ("", ()), ("class=3", ("--class", 3)), ("method=layercam", ("--method", "layercam")),
+    ("class=0&method=occlusion&model=big", ("--class", 0, "--method", "occlusion"))])
+def test_the_map_of_the_program(server, models, pictures, tmp_path, query, options):
+    """Beside it the program writes a bar of colours and texts below."""
+    (tmp_path / "picture.png").write_bytes(pictures["heart0001.png"])
+    run = models / ("wide" if "big" in query else "small")
+    vgg("explain", "--model", run, tmp_path / "picture.png", "-o", tmp_path / "out.png", *options)
+    answer = server.post(f"/explain?{query}", pictures["heart0001.png"])
+    assert answer.status == 200 and answer.headers["Content-Type"] == "image/png", answer.body
+    found = pixels(answer.body)
+    whole = pixels((tmp_path / "out.png").read_bytes())
+    assert found.width == whole.width and found.height < whole.height
+    assert found.tobytes() == whole.crop((0, 0, found.width, found.height)).tobytes()
+
+
+def test_the_picture_without_colours(server, pictures):
+    plain = pixels(server.post("/explain?heat=false", pictures["heart0001.png"]).body)
+    warm = pixels(server.post("/explain", pictures["heart0001.png"]).body)
+    assert plain.size == warm.size and plain.tobytes() != warm.tobytes()
+
+
+@pytest.mark.parametrize("query,body,status,text", [
+    ("class=10", None, 400, "class: found 10, expected 0 to 9"), ("class=x", None, 400, 'class: found "x"'),
+    ("method=x", None, 400, 'method: found "x"'), ("heat=1", None, 400, "expected true or false"),
+    ("top=3", None, 400, "unknown parameter top"), ("model=x", None, 404, "there is no model x"),
+    ("", b"", 400, "is empty"), ("", b"nothing", 400, "is not a picture")])
+def test_wrong_requests(server, pictures, query, body, status, text):
+    answer = server.post(f"/explain?{query}", pictures["heart0001.png"] if body is None else body)
+    assert answer.status == status and text in answer.json["error"]
