@@ -96,7 +96,11 @@ function showAnswer(card, model, answer, second) {
     item.append(label, bar);
     list.append(item);
   }
-  part.append(list);
+  const why = make("button", "Why?", "why");
+  why.type = "button";
+  why.setAttribute("aria-label", `Why ${nameOf(answer.predictions[0])}? ${card.file.name}, ${model}`);
+  why.addEventListener("click", () => explain(card, model, answer.predictions[0], why));
+  part.append(list, why);
   card.answers.append(part);
 }
 
@@ -161,6 +165,44 @@ function add(files) {
   }
   $("empty").hidden = asked > 0;
   go();
+}
+
+// ---- why
+async function picture(card, model, query) {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(`explain?model=${encodeURIComponent(model)}&${query}`, {
+      method: "POST", body: card.file, headers: { ...headers(), "Content-Type": "application/octet-stream" } });
+    if (answer.ok) return URL.createObjectURL(await answer.blob());
+    if (answer.status !== 503 || attempt === TRIES) throw new Error((await answer.json()).error);
+    await pause(0.2 + Math.random());
+  }
+}
+
+// What the network sees, the map laid over it as strong as the slider says.
+async function explain(card, model, best, button) {
+  const text = `What speaks for ${nameOf(best)}`, figure = make("figure"), stack = make("div", undefined, "stack");
+  const strength = make("input"), label = make("label", "Map "), caption = make("figcaption", text);
+  button.disabled = true;
+  try {
+    for (const query of ["heat=false", `class=${best.index}`]) {
+      const image = make("img");
+      image.src = await picture(card, model, query);
+      image.alt = query === "heat=false" ? "" : `${text} in ${card.file.name}, by ${model}`;
+      image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+      stack.append(image);
+    }
+  } catch (error) {
+    button.disabled = false;
+    $("news").textContent = button.textContent = error.message;
+    return;
+  }
+  Object.assign(strength, { type: "range", min: 0, max: 100, value: 100 });
+  strength.addEventListener("input", () => { stack.lastChild.style.opacity = strength.value / 100; });
+  label.append(strength);
+  figure.append(caption, stack, label);
+  button.replaceWith(figure);
+  strength.focus();
+  $("news").textContent = caption.textContent + ".";
 }
 
 // ---- what was answered

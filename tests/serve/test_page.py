@@ -151,6 +151,25 @@ def test_two_models(browser, server, models, files):
     quiet(browser)
 
 
+def test_why(browser, server, files):
+    """The map is laid over the picture, as strong as the slider says, which the keyboard moves."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+    show(browser, server)
+    choose(browser, files[1:2])
+    answered(browser, 1)
+    [button] = find(browser, ".why")
+    assert button.get_attribute("aria-label").startswith("Why ")
+    button.click()
+    wait(browser, lambda: len(find(browser, ".stack img")) == 2 and not find(browser, ".why"))
+    wait(browser, lambda: browser.execute_script(
+        "return [...document.querySelectorAll('.stack img')].every(i => i.complete && i.naturalWidth > 0)"))
+    ActionChains(browser).send_keys(Keys.HOME).perform()
+    assert browser.execute_script("return getComputedStyle(document.querySelector('.stack').lastChild).opacity") == "0"
+    assert find(browser, "figcaption")[0].text.startswith("What speaks for ")
+    quiet(browser)
+
+
 def test_what_is_no_picture(browser, server, files, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
     show(browser, server)
@@ -230,6 +249,8 @@ def test_axe_finds_nothing_serious(browser, server, files, width, theme):
     choose(browser, files[:3])
     answered(browser, 6)
     browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    find(browser, ".why")[0].click()
+    wait(browser, lambda: len(find(browser, ".stack img")) == 2)
     browser.execute_cdp_cmd("Runtime.evaluate", {
         "expression": (Path(axe.__file__).parent / "axe.min.js").read_text()})
     found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done);")
