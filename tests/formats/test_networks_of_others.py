@@ -1,6 +1,7 @@
 """The networks that people have, each kind with what PyTorch computes for it: it is read right, or a
 question lists what it may be, whose options give the right values."""
 
+import json
 import re
 import subprocess
 
