@@ -180,7 +180,7 @@ bool vgg_serve_infer_read_input(vgg_serve_request *request, json_t *root, size_t
                                 const float *numbers, const size_t *ends, size_t arrays) {
     const vgg_serve_version *version = request->job.version;
     const size_t rest[] = {version->channels, version->height, version->width};
-    tensor given;
+    tensor given = {0};
     if (!find_tensor(request, root, json_size, &given))
         return false;
     bool image = strcmp(given.name, VGG_SERVE_IMAGE) == 0;
