@@ -164,9 +164,10 @@ static int make_new(vgg_cli_training *training, const char *const *names) {
         status = make_network(training, &network, &error);
     if (status != VGG_OK)
         return fail_network(training, status, &error);
-    if (vgg_model_create(network, &preprocess, names, &training->model, &error) != VGG_OK) {
+    status = vgg_model_create(network, &preprocess, names, &training->model, &error);
+    if (status != VGG_OK) {
         vgg_network_free(network);
-        return fail(training, &error);
+        return fail_network(training, status, &error);
     }
     if (vgg_dataset_several_labels(training->train) &&
         vgg_model_set_output(training->model, VGG_OUTPUT_SIGMOID, &error) != VGG_OK)

@@ -30,7 +30,8 @@ VGG_API const char *vgg_output_name(vgg_output output);
 VGG_API vgg_output vgg_output_named(const char *name);
 
 /* A model around a network, which it then owns and frees. preprocess is copied and may be NULL when
- * it is not known; class names are copied: either NULL, or as many as the network has classes. */
+ * it is not known; class names are copied: either NULL, or as many as the network has classes. A
+ * network without a convolution is VGG_ERROR_ARGUMENT: no file of it would open again. */
 VGG_API vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preprocess,
                                     const char *const *class_names, vgg_model **model,
                                     vgg_error *error);

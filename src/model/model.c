@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "nn/network.h"
 
 static vgg_status check_preprocess(const vgg_network_options *network,
                                    const vgg_preprocess *preprocess, vgg_error *error) {
@@ -40,6 +41,17 @@ static vgg_status check_names(const char *const *names, size_t count, vgg_error 
     return VGG_OK;
 }
 
+/* No reader would take the file of a network without a convolution for a VGG. */
+static vgg_status check_convolutions(const vgg_network *network, vgg_error *error) {
+    for (size_t i = 0; i < network->layer_count; i++) {
+        if (network->layers[i].type == VGG_LAYER_CONVOLUTION)
+            return VGG_OK;
+    }
+    return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                    "architecture \"%s\" has no convolution, expected one at least",
+                    vgg_network_describe(network)->arch);
+}
+
 vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preprocess,
                             const char *const *class_names, vgg_model **model, vgg_error *error) {
     const vgg_network_options *options = vgg_network_describe(network);
@@ -50,6 +62,8 @@ vgg_status vgg_model_create(vgg_network *network, const vgg_preprocess *preproce
         status = check_preprocess(options, &own, error);
     if (status == VGG_OK && class_names != NULL)
         status = check_names(class_names, options->classes, error);
+    if (status == VGG_OK)
+        status = check_convolutions(network, error);
     if (status != VGG_OK)
         return status;
     vgg_model *made = vgg_calloc(1, sizeof *made);

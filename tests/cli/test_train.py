@@ -317,6 +317,7 @@ def test_wrong_data(pictograms, tmp_path):
 def test_wrong_network(pictograms, tmp_path):
     run = ("-o", tmp_path / "run")
     assert "4,X" in complaint("train", pictograms, *run, "--arch", "4,X", status=2)
+    assert "M/8\" has no convolution" in complaint("train", pictograms, *run, "--arch", "M/8", status=2)
     line = complaint("train", pictograms, *run, "--arch", "4,M,4,M,4,M,4,M,4,M/8")
     assert "16" in line
     complaint("train", pictograms, *run, "--arch", "D", "--input", 16, status=2)
