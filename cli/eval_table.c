@@ -35,7 +35,8 @@ static bool add_row(measuring *m, int table, const char *network, const measured
                     const char *test, const char *method, const vgg_scores *scores) {
     vgg_error error;
     vgg_cli_table_row *row = &m->tables.rows[m->tables.count];
-    *row = (vgg_cli_table_row){.table = table, .method = method, .figures = {sizeof row->figures}};
+    *row = (vgg_cli_table_row){
+        .table = table, .method = method, .figures = {.struct_size = sizeof row->figures}};
     snprintf(row->train, sizeof row->train, "%s", model->train);
     snprintf(row->test, sizeof row->test, "%s", test);
     if (vgg_scores_figures(scores, &row->figures, &error) != VGG_OK)
