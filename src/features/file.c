@@ -89,21 +89,72 @@ static uint64_t sum_of(const vgg_feature_file *file, const char *facts) {
     return vgg_checksum_end(&sum);
 }
 
-static vgg_status open_part(vgg_feature_part *part, bool anew, vgg_error *error) {
+/* How many bytes a part has: 0 when it is not there. */
+static vgg_status measure_part(const vgg_feature_part *part, off_t *bytes, vgg_error *error) {
     struct stat info;
-    if (stat(part->path, &info) == 0 && !S_ISREG(info.st_mode))
+    *bytes = 0;
+    if (stat(part->path, &info) != 0)
+        return VGG_OK;
+    if (!S_ISREG(info.st_mode))
         return vgg_fail(error, VGG_ERROR_IO, "%s: is %s, expected a file or a new name", part->path,
                         vgg_file_kind(info.st_mode));
-    part->stream = anew ? NULL : fopen(part->path, "r+be");
-    if (part->stream == NULL && (anew || errno == ENOENT))
+    *bytes = info.st_size;
+    return VGG_OK;
+}
+
+/* *own: OUT.part is a list of pictures; *same: it is one of these features. */
+static void read_head(const vgg_feature_file *file, bool *own, bool *same) {
+    vgg_feature_head found = {0};
+    FILE *stream = fopen(file->list.path, "rbe");
+    size_t got = stream != NULL ? fread(&found, 1, sizeof found, stream) : 0;
+    if (stream != NULL)
+        fclose(stream);
+    size_t most = vgg_size_min(got, sizeof found.what);
+    *own = got > 0 && memcmp(found.what, VGG_FEATURE_LIST, most) == 0;
+    *same = *own && got == sizeof found && found.facts == file->facts;
+}
+
+static vgg_status fail_of_others(const vgg_feature_part *part, vgg_error *error) {
+    return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                    "%s: is no part of a file of features, which would be written there; move it "
+                    "away",
+                    part->path);
+}
+
+/* Looks at what lies beside OUT before anything of it is made or changed, and refuses what belongs
+ * to somebody else and, to be gone on with, to other features. *same: it is of these features. */
+static vgg_status check_parts(const vgg_feature_file *file, bool resume, bool *same,
+                              vgg_error *error) {
+    off_t bytes;
+    bool own;
+    vgg_status status = measure_part(&file->list, &bytes, error);
+    read_head(file, &own, same);
+    if (status == VGG_OK && bytes > 0 && !own)
+        return fail_of_others(&file->list, error);
+    if (status == VGG_OK && own && resume && !*same)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "%s: is of other features (another model, layer, pool or scale), which "
+                        "cannot be gone on with",
+                        file->list.path);
+    for (size_t t = 0; status == VGG_OK && t < file->layers; t++) {
+        status = measure_part(&file->parts[t], &bytes, error);
+        if (status == VGG_OK && bytes > 0 && !own)
+            return fail_of_others(&file->parts[t], error);
+    }
+    return status;
+}
+
+static vgg_status open_part(vgg_feature_part *part, vgg_error *error) {
+    part->stream = fopen(part->path, "r+be");
+    if (part->stream == NULL && errno == ENOENT)
         part->stream = fopen(part->path, "w+be");
     return part->stream == NULL ? fail_part(part, "open", error) : VGG_OK;
 }
 
-static vgg_status open_parts(vgg_feature_file *file, bool anew, vgg_error *error) {
-    vgg_status status = open_part(&file->list, anew, error);
+static vgg_status open_parts(vgg_feature_file *file, vgg_error *error) {
+    vgg_status status = open_part(&file->list, error);
     for (size_t t = 0; status == VGG_OK && t < file->layers; t++) {
-        status = open_part(&file->parts[t], anew, error);
+        status = open_part(&file->parts[t], error);
     }
     return status;
 }
@@ -120,19 +171,13 @@ static size_t rows_there(const vgg_feature_file *file) {
     return least;
 }
 
-/* Counts the records that are whole, with the rows that belong to them. A file that is not one of
- * these, or of other features, has none: *own is false. */
-static void read_list(vgg_feature_file *file, bool *own) {
-    vgg_feature_head found = {0};
+/* Counts the records that are whole, with the rows that belong to them. */
+static void read_list(vgg_feature_file *file) {
     FILE *stream = file->list.stream;
-    rewind(stream);
-    *own = fread(&found, sizeof found, 1, stream) == 1 &&
-           memcmp(found.what, VGG_FEATURE_LIST, sizeof found.what) == 0 &&
-           found.facts == file->facts;
-    file->end = sizeof found;
+    fseek(stream, file->end, SEEK_SET);
     size_t there = rows_there(file);
     bool readable;
-    while (*own && vgg_feature_list_next(file, &readable) && !(readable && file->rows == there)) {
+    while (vgg_feature_list_next(file, &readable) && !(readable && file->rows == there)) {
         file->count++;
         file->rows += readable;
         file->end = ftell(stream);
@@ -140,11 +185,19 @@ static void read_list(vgg_feature_file *file, bool *own) {
     file->held = file->count;
 }
 
+/* Leaves nothing of an earlier run. The rows go first, so that a process which ends in between
+ * leaves no list that they do not belong to. */
 static vgg_status begin_list(vgg_feature_file *file, vgg_error *error) {
     vgg_feature_head head = {.facts = file->facts};
     memcpy(head.what, VGG_FEATURE_LIST, sizeof head.what);
-    rewind(file->list.stream);
-    if (fwrite(&head, sizeof head, 1, file->list.stream) != 1 || fflush(file->list.stream) != 0)
+    for (size_t t = 0; t < file->layers; t++) {
+        if (ftruncate(fileno(file->parts[t].stream), 0) != 0)
+            return fail_part(&file->parts[t], "shorten", error);
+    }
+    FILE *stream = file->list.stream;
+    if (ftruncate(fileno(stream), 0) != 0)
+        return fail_part(&file->list, "shorten", error);
+    if (fwrite(&head, sizeof head, 1, stream) != 1 || fflush(stream) != 0)
         return fail_part(&file->list, "write", error);
     return VGG_OK;
 }
@@ -163,22 +216,20 @@ static vgg_status cut_parts(vgg_feature_file *file, vgg_error *error) {
 }
 
 static vgg_status begin(vgg_feature_file *file, bool resume, vgg_error *error) {
-    vgg_status status = open_parts(file, !resume, error);
-    bool own = false;
+    bool same = false;
+    vgg_status status = check_parts(file, resume, &same, error);
     if (status == VGG_OK)
-        read_list(file, &own);
-    if (status == VGG_OK && !own) {
-        struct stat info;
-        bool other = fstat(fileno(file->list.stream), &info) == 0 && info.st_size > 0;
-        if (other && resume)
-            return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                            "%s: is of other features (another model, layer, pool or scale), "
-                            "which cannot be gone on with",
-                            file->list.path);
+        status = open_parts(file, error);
+    if (status != VGG_OK)
+        return status;
+    file->end = sizeof(vgg_feature_head);
+    if (resume && same)
+        read_list(file);
+    else
         status = begin_list(file, error);
-    }
     if (status == VGG_OK)
         status = cut_parts(file, error);
+    file->begun = status == VGG_OK;
     return status == VGG_OK ? vgg_feature_list_begin(file, error) : status;
 }
 
@@ -304,11 +355,12 @@ vgg_status vgg_feature_file_flush(vgg_feature_file *file, vgg_error *error) {
     return fflush(file->list.stream) == 0 ? VGG_OK : fail_part(&file->list, "write", error);
 }
 
+/* The list goes last: it says whose the others are. */
 static void remove_parts(vgg_feature_file *file) {
-    unlink(file->list.path);
     for (size_t t = 0; t < file->layers; t++) {
         unlink(file->parts[t].path);
     }
+    unlink(file->list.path);
 }
 
 vgg_status vgg_feature_file_finish(vgg_feature_file *file, vgg_error *error) {
@@ -328,7 +380,7 @@ vgg_status vgg_feature_file_finish(vgg_feature_file *file, vgg_error *error) {
 void vgg_feature_file_free(vgg_feature_file *file) {
     if (file == NULL)
         return;
-    if (file->list.stream != NULL && file->rows == 0)
+    if (file->begun && file->rows == 0)
         remove_parts(file);
     if (file->list.stream != NULL)
         fclose(file->list.stream);

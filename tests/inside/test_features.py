@@ -191,14 +191,36 @@ def leave_part(place, tmp_path, pictures):
 def test_only_the_same_is_gone_on_with(place, tmp_path):
     pictures = sorted((place[0] / "photos").iterdir())
     out, common = leave_part(place, tmp_path, pictures[:3])
+    left = {p: p.read_bytes() for p in out.parent.iterdir()}
+    assert len(left) == 2
     for change, message in (((*common, "--resume", pictures[1], pictures[0]), "picture 1 is"),
                             ((*common, "--resume", pictures[0]), "of which only 1 came"),
                             ((*common, "--resume", "--normalise", *pictures), "other features")):
         _, complained = vgg("features", *change, status=1)
         assert message in complained, complained
+        assert {p: p.read_bytes() for p in out.parent.iterdir()} == left
     vgg("features", *common, "--resume", *pictures)
     assert apart(np.load(out), pooled(activations(place, "features.8"), "max")) < 1e-5
     assert sorted(p.name for p in out.parent.iterdir()) == ["a.npy", "a.txt"]
+
+
+def test_without_resume_the_parts_of_an_earlier_run_are_replaced(place, tmp_path):
+    pictures = sorted((place[0] / "photos").iterdir())
+    out, common = leave_part(place, tmp_path, pictures[:3])
+    vgg("features", *common, "--normalise", *pictures[3:])
+    expected = lengths_of_one(pooled(activations(place, "features.8", pictures=pictures[3:]), "max"))
+    assert apart(np.load(out), expected) < 1e-5
+    assert sorted(p.name for p in out.parent.iterdir()) == ["a.npy", "a.txt"]
+
+
+@pytest.mark.parametrize("more", [(), ("--resume",), ("--overwrite",)])
+@pytest.mark.parametrize("name", ["a.npy.part", "a.npy.0.part"])
+def test_parts_of_others_stay(place, tmp_path, name, more):
+    (tmp_path / name).write_text("mine")
+    _, complained = vgg("features", *options(place), "--layer", "pool5", "-o", tmp_path / "a.npy", *more,
+                        place[0] / "photos", status=1)
+    assert f"{name}: is no part of a file of features" in complained
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(name, "mine")]
 
 
 def test_what_is_refused(place, tmp_path):
