@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,7 +88,7 @@ static bool parse(features_options *o, int argc, char **argv, size_t *operands, 
         {.type = VGG_CLI_FLAG,
          .name = "overwrite",
          .value = &o->overwrite,
-         .help = "replace OUT when it is there"},
+         .help = "replace OUT, and the .txt of a .npy, when they are there"},
         {.type = VGG_CLI_FLAG,
          .name = "resume",
          .value = &o->resume,
@@ -419,6 +420,31 @@ static int run(const features_options *o, const vgg_model *model, char **images,
     return status;
 }
 
+/* False, which is complained about, when the file is there and may not be replaced. */
+static bool may_write(const features_options *o, const char *path) {
+    if (o->overwrite || access(path, F_OK) != 0)
+        return true;
+    vgg_cli_complain("features", "%s: is there already; --overwrite replaces it", path);
+    return false;
+}
+
+/* The same of OUT and, beside a .npy, of the names. */
+static bool may_write_all(const features_options *o) {
+    size_t length = strlen(o->out), ending = strlen(".npy");
+    if (!may_write(o, o->out))
+        return false;
+    if (length < ending || strcasecmp(o->out + length - ending, ".npy") != 0)
+        return true;
+    char *names = NULL;
+    if (asprintf(&names, "%.*s.txt", (int)(length - ending), o->out) < 0) {
+        vgg_cli_complain("features", "out of memory for the name of a file");
+        return false;
+    }
+    bool may = may_write(o, names);
+    free(names);
+    return may;
+}
+
 int vgg_cli_features(int argc, char **argv) {
     features_options o = {.pool = pools[0],
                           .protocol = vgg_cli_protocols[0],
@@ -435,10 +461,8 @@ int vgg_cli_features(int argc, char **argv) {
     }
     if (!vgg_cli_precision_check("features", o.precision, o.exact))
         return VGG_CLI_USAGE;
-    if (!o.overwrite && access(o.out, F_OK) == 0) {
-        vgg_cli_complain("features", "%s: is there already; --overwrite replaces it", o.out);
+    if (!may_write_all(&o))
         return VGG_CLI_FAILURE;
-    }
     if (o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]))
         o.source.path = VGG_CLI_BUILTIN;
     if (!vgg_cli_model_is_given("features", &o.source, argv[1]))

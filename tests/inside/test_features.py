@@ -183,7 +183,7 @@ def leave_part(place, tmp_path, pictures):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.txt").mkdir()
     common = (*options(place), "--layer", "relu2_2", "--pool", "max", "-o", out)
-    vgg("features", *common, *pictures, status=1)
+    vgg("features", *common, "--overwrite", *pictures, status=1)
     (tmp_path / "sub" / "a.txt").rmdir()
     return out, common
 
@@ -221,6 +221,18 @@ def test_parts_of_others_stay(place, tmp_path, name, more):
                         place[0] / "photos", status=1)
     assert f"{name}: is no part of a file of features" in complained
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_a_text_of_that_name_stays_unless_it_may_be_replaced(place, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    for out in "notes.npy", "notes.NPY":
+        common = (*options(place), "--layer", "pool5", "-o", tmp_path / out, place[0] / "photos")
+        _, complained = vgg("features", *common, status=1)
+        assert f"{notes}: is there already; --overwrite replaces it" in complained
+        assert list(tmp_path.iterdir()) == [notes] and notes.read_text() == "mine"
+    vgg("features", *common, "--overwrite")
+    assert len(notes.read_text().splitlines()) == 5
 
 
 def test_what_is_refused(place, tmp_path):
