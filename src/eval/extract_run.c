@@ -30,18 +30,20 @@ static double average_of(const float *values, size_t count) {
     return sum / (double)count;
 }
 
+/* What is not a number stays, for check_rows to find it. */
 static double most_of(const float *values, size_t count) {
     double most = (double)values[0];
     for (size_t i = 1; i < count; i++) {
-        most = (double)values[i] > most ? (double)values[i] : most;
+        most = (double)values[i] > most || isnan(values[i]) ? (double)values[i] : most;
     }
     return most;
 }
 
+/* Likewise, for which fmax is no use: of the two it takes the number. */
 static double generalised_mean_of(const float *values, size_t count) {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
-        double value = fmax((double)values[i], GEM_LEAST);
+        double value = (double)values[i] < GEM_LEAST ? GEM_LEAST : (double)values[i];
         sum += value * value * value;
     }
     return pow(sum / (double)count, 1.0 / GEM_POWER);

@@ -13,6 +13,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs PyTorch (python3-torch)")
 pytest.importorskip("PIL", reason="needs Pillow (python3-pil)")
 
+from PIL import Image  # noqa: E402
+
 import nets  # noqa: E402
 from nets import apart  # noqa: E402
 from program import PROGRAM, STRUCTURE, make_model, photographs, prepared, vgg  # noqa: E402
@@ -233,6 +235,26 @@ def test_a_text_of_that_name_stays_unless_it_may_be_replaced(place, tmp_path):
         assert list(tmp_path.iterdir()) == [notes] and notes.read_text() == "mine"
     vgg("features", *common, "--overwrite")
     assert len(notes.read_text().splitlines()) == 5
+
+
+def test_what_is_not_a_number_goes_through_no_pool(place, tmp_path):
+    """Two channels overflow where the picture is white and are 0 where it is black; their difference
+    is 0 in the first place and not a number in others."""
+    state = torch.load(place[0] / "model.pth")
+    for name in "features.0", "features.2":
+        state[f"{name}.weight"].zero_()
+        state[f"{name}.bias"].zero_()
+    state["features.0.weight"][:2, :, 1, 1] = 3e38
+    state["features.2.weight"][0, 0, 1, 1], state["features.2.weight"][0, 1, 1, 1] = 1, -1
+    torch.save(state, tmp_path / "wide.pth")
+    values = np.zeros((48, 48, 3), np.uint8)
+    values[24:] = 255
+    Image.fromarray(values).save(tmp_path / "halves.png")
+    for pool in "none", "avg", "max", "gem":
+        _, complained = vgg("features", "--model", tmp_path / "wide.pth", *options(place)[2:], "--exact", "--layer",
+                            "conv1_2", "--pool", pool, "-o", tmp_path / "a.npy", tmp_path / "halves.png", status=1)
+        assert "a feature is not a finite number" in complained
+    assert not (tmp_path / "a.npy").exists()
 
 
 def test_what_is_refused(place, tmp_path):
