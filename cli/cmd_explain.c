@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli/clean_text.h"
@@ -26,7 +27,7 @@ typedef struct explain_options {
     size_t samples, window, stride, threads;
     double noise;
     uint64_t seed;
-    bool faithfulness, overwrite, exact;
+    bool noise_given, seed_given, faithfulness, overwrite, exact;
 } explain_options;
 
 typedef struct explain_state {
@@ -83,6 +84,7 @@ static bool parse(explain_options *o, int argc, char **argv, size_t *operands, i
          .name = "noise",
          .argument = "X",
          .value = &o->noise,
+         .given = &o->noise_given,
          .minimum = 0,
          .maximum = 10,
          .help = "of smoothgrad: the deviation, as a share of the input's range"},
@@ -90,6 +92,7 @@ static bool parse(explain_options *o, int argc, char **argv, size_t *operands, i
          .name = "seed",
          .argument = "K",
          .value = &o->seed,
+         .given = &o->seed_given,
          .help = "of that noise, and of the random order of --faithfulness"},
         {.type = VGG_CLI_SIZE,
          .name = "window",
@@ -105,7 +108,7 @@ static bool parse(explain_options *o, int argc, char **argv, size_t *operands, i
          .value = &o->stride,
          .minimum = 1,
          .maximum = 30000,
-         .help = "by how much it moves",
+         .help = "by how much that square moves",
          .fallback = "a third of its side"},
     };
     const vgg_cli_option output[] = {
@@ -161,6 +164,39 @@ static bool parse(explain_options *o, int argc, char **argv, size_t *operands, i
         .operands_most = 1,
     };
     return vgg_cli_parse(&usage, argc, argv, operands, status);
+}
+
+static bool ends_in(const char *path, const char *ending) {
+    size_t length = strlen(path), end = strlen(ending);
+    return length > end && strcasecmp(path + length - end, ending) == 0;
+}
+
+/* Whether the options suit each other; what does not is said. */
+static bool goes_together(const explain_options *o) {
+    vgg_explain_method method = vgg_explain_method_named(o->method);
+    bool smooth = method == VGG_EXPLAIN_SMOOTHGRAD, occlusion = method == VGG_EXPLAIN_OCCLUSION;
+    const char *wrong = NULL;
+    if (o->out == NULL && o->map == NULL && !o->faithfulness)
+        wrong = "-o OUT.png is missing";
+    else if (o->out != NULL && !ends_in(o->out, ".png"))
+        wrong = "--out: expected a name that ends in .png";
+    else if (o->map != NULL && !ends_in(o->map, ".npy"))
+        wrong = "--map: expected a name that ends in .npy";
+    else if (o->layer != NULL && method > VGG_EXPLAIN_LAYERCAM)
+        wrong = "--layer: is for the methods gradcam, gradcam++ and layercam";
+    else if (o->samples > 0 && !smooth && method != VGG_EXPLAIN_INTEGRATED)
+        wrong = "--samples: is for the methods smoothgrad and integrated";
+    else if (o->noise_given && !smooth)
+        wrong = "--noise: is for the method smoothgrad";
+    else if (o->seed_given && !smooth && !o->faithfulness)
+        wrong = "--seed: is for the method smoothgrad and for --faithfulness";
+    else if (o->window > 0 && !occlusion)
+        wrong = "--window: is for the method occlusion";
+    else if (o->stride > 0 && !occlusion)
+        wrong = "--stride: is for the method occlusion";
+    if (wrong != NULL)
+        vgg_cli_complain("explain", "%s", wrong);
+    return wrong == NULL;
 }
 
 /* ---- the class ---- */
@@ -347,10 +383,8 @@ int vgg_cli_explain(int argc, char **argv) {
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
-    if (o.out == NULL && o.map == NULL && !o.faithfulness) {
-        vgg_cli_complain("explain", "-o OUT.png is missing");
+    if (!goes_together(&o))
         return VGG_CLI_USAGE;
-    }
     if (!may_write(&o, o.out) || !may_write(&o, o.map))
         return VGG_CLI_FAILURE;
     if (o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]))

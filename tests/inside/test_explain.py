@@ -234,8 +234,30 @@ def test_what_is_refused(place, tmp_path):
                                   (("--class", "cat"), "expected a number", 2),
                                   (("--layer", "fc7"), "rows of features", 1),
                                   (("--layer", "relu9_1"), "no layer relu9_1", 1),
-                                  (("--window", "49"), "a square of 49 pixels", 1)):
+                                  (("--method", "occlusion", "--window", "49"), "a square of 49 pixels", 1)):
         _, _, complained = explain(place, tmp_path, *more, status=status)
         assert message in complained, complained
     _, complained = vgg("explain", place[0] / "photo.png", status=2)
     assert "-o OUT.png is missing" in complained
+
+
+@pytest.mark.parametrize("options, message", [
+    (("--method", "guided", "--layer", "relu1_1"), "--layer: is for the methods gradcam, gradcam++ and layercam"),
+    (("--method", "occlusion", "--samples", "9"), "--samples: is for the methods smoothgrad and integrated"),
+    (("--method", "integrated", "--noise", "0.2"), "--noise: is for the method smoothgrad"),
+    (("--seed", "0"), "--seed: is for the method smoothgrad and for --faithfulness"),
+    (("--method", "layercam", "--window", "5"), "--window: is for the method occlusion"),
+    (("--method", "smoothgrad", "--stride", "5"), "--stride: is for the method occlusion"),
+    (("-o", "why.jpg"), "--out: expected a name that ends in .png"),
+    (("--map", "why.png", "-o", "why.png"), "--map: expected a name that ends in .npy")])
+def test_options_that_would_do_nothing_or_harm_are_refused(place, tmp_path, options, message):
+    _, complained = vgg("explain", place[0] / "photo.png", "--model", place[0] / "model.pth", *STRUCTURE, *place[2],
+                        "-o", "out.png", *options, status=2, cwd=tmp_path)
+    assert message in complained and not list(tmp_path.iterdir())
+
+
+def test_what_a_method_has_is_taken(place, tmp_path):
+    for options in (("--method", "smoothgrad", "--samples", 2, "--noise", 0.2, "--seed", 3),
+                    ("--method", "integrated", "--samples", 2), ("--method", "layercam", "--layer", "relu4_1"),
+                    ("--faithfulness", "--seed", 3)):
+        explain(place, tmp_path, *options)
