@@ -43,6 +43,10 @@ static bool goes_together(const vgg_cli_eval_options *o) {
         wrong = "--compare: goes with none of --predictions, --fit-temperature and --report";
     else if (o->fuse && (o->fit_temperature || o->page != NULL))
         wrong = "--fuse: goes with none of --fit-temperature and --report, which are of one model";
+    else if (o->fit_temperature && !o->table &&
+             (strcmp(o->views.protocol, vgg_cli_protocols[0]) != 0 || o->views.scale != NULL))
+        wrong = "--fit-temperature: divides the logits of one view, and goes with neither --scale "
+                "nor a --protocol but center";
     else if (o->table && (o->predictions != NULL || o->fit_temperature || o->page != NULL ||
                           strcmp(o->views.protocol, vgg_cli_protocols[0]) != 0))
         wrong = "--table: goes with none of --protocol, of which it takes two, --predictions, "

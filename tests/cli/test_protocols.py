@@ -179,6 +179,10 @@ def test_refusals(networks, labelled, photographs, tmp_path):
         "eval", "--model", paper, "--model", norm, labelled, status=2)
     assert "goes with none of" in complaint("eval", "--model", paper, "--model", norm, "--fuse",
                                             "--fit-temperature", labelled, status=2)
+    for views in (["--protocol", "flip"], ["--protocol", "dense"], ["--scale", "S"]):
+        assert "--fit-temperature: divides the logits of one view" in complaint(
+            "eval", "--model", paper, labelled, *views, "--fit-temperature", "-o",
+            tmp_path / "fitted.safetensors", status=2)
     other = tmp_path / "other.safetensors"
     (tmp_path / "names.txt").write_text("".join(f"kind{c}\n" for c in range(CLASSES)))
     vgg("convert", norm, other, "--labels", tmp_path / "names.txt")
