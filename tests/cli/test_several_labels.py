@@ -249,6 +249,13 @@ def test_wrong_uses(data, pictograms, tmp_path):
     vgg("augment", data, "--grid", tmp_path / "views.png", "--mixup", 0.5)
 
 
+def test_precision_of_an_evaluation(data, tmp_path):
+    train(data, tmp_path / "run")
+    losses = [json.loads(vgg("eval", "--model", tmp_path / "run", data, "--format", "json", "--precision",
+                             precision).out)["loss"] for precision in ("f32", "bf16")]
+    assert losses[0] != losses[1] and abs(losses[0] - losses[1]) < 0.1
+
+
 def test_in_place_of_a_run_of_one_class(pictograms, data, tmp_path):
     """The tables of both begin with other lines."""
     run = tmp_path / "run"
