@@ -197,7 +197,8 @@ VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
 
 typedef struct vgg_eval_result {
     size_t struct_size;     /* set by the caller */
-    size_t images, skipped; /* pictures that were evaluated, and those that could not be read */
+    size_t images, skipped; /* pictures that were evaluated, and those that could not be read or are
+                             * too small for the views */
     double top1, top5;      /* fractions of images; with fewer than five classes top5 is 1. NaN of
                              * several labels */
     double loss;            /* mean cross-entropy; of several labels the binary one */

@@ -59,7 +59,7 @@ static void forget(const viewing *v, read_item *item) {
     *item = (read_item){0};
 }
 
-/* A picture that could not be read is left out, unless the caller stops there. */
+/* A picture that could not be read or viewed is left out, unless the caller stops there. */
 static vgg_status skip(const viewing *v, const read_item *item, size_t number, vgg_error *error) {
     const vgg_eval_options *options = v->options;
     if (item->message == NULL)
@@ -81,20 +81,34 @@ static vgg_status compute(viewing *v, const read_item *item, vgg_error *error) {
     return vgg_predict_image(v->predictor, &item->image, 1, &v->best, &found, error);
 }
 
+/* The row of a picture that was read; NULL, and why in the item, where the picture has not the
+ * views that are asked for. */
+static vgg_status view_item(viewing *v, read_item *item, size_t number, const float **row,
+                            vgg_error *error) {
+    if (item->message != NULL)
+        vgg_warn(v->options->warn, v->options->warn_user, "%s", item->message);
+    vgg_status status = compute(v, item, error);
+    if (status == VGG_OK) {
+        *row = v->predictor->logits;
+        return VGG_OK;
+    }
+    vgg_error_prefix(error, "%s", vgg_dataset_item_name(v->dataset, number));
+    if (status != VGG_ERROR_SHAPE)
+        return status;
+    vgg_free(item->message);
+    item->message = vgg_text_copy(error->message);
+    item->status = status;
+    return VGG_OK;
+}
+
 static vgg_status take_item(viewing *v, vgg_tally *tally, size_t number, vgg_error *error) {
     read_item *item = &v->items[number % VGG_VIEW_WINDOW];
     const float *row = NULL;
-    vgg_status status;
-    if (item->status != VGG_OK) {
+    vgg_status status = VGG_OK;
+    if (item->status == VGG_OK)
+        status = view_item(v, item, number, &row, error);
+    if (item->status != VGG_OK)
         status = skip(v, item, number, error);
-    } else {
-        if (item->message != NULL)
-            vgg_warn(v->options->warn, v->options->warn_user, "%s", item->message);
-        status = compute(v, item, error);
-        if (status != VGG_OK)
-            vgg_error_prefix(error, "%s", vgg_dataset_item_name(v->dataset, number));
-        row = v->predictor->logits;
-    }
     forget(v, item);
     if (status == VGG_OK)
         status = vgg_tally_take(tally, v->dataset, v->options, number, row, error);

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 from conftest import complaint, vgg
@@ -158,6 +159,22 @@ def test_an_evaluation_goes_on(networks, labelled, tmp_path):
     assert (tmp_path / "other.csv.part").exists()
     vgg(*line, tmp_path / "other.csv", "--resume")
     assert (tmp_path / "other.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.parametrize("protocol,size", [("dense", "input 20x20"), ("crops", "20 x 20")])
+def test_pictures_without_such_views_are_left_out(networks, labelled, tmp_path, protocol, size):
+    data = tmp_path / "data"
+    shutil.copytree(labelled / "val", data / "val")
+    photograph(20, 20, 5).save(data / "val" / "class4" / "small.png")
+    line = ("eval", "--model", networks["paper"][1], "--labels", labelled / "names.txt", data,
+            "--short-side", 0, "--protocol", protocol)
+    result = vgg(*line, "--format", "json", status=3)
+    found = json.loads(result.out)
+    assert found["images"] == 27 and found["skipped"] == 1
+    first, last = result.err.splitlines()
+    assert first.startswith("vgg eval: skipped ") and first.count("small.png") == 1 and size in first
+    assert last == "vgg eval: 1 picture could not be read"
+    assert "small.png" in complaint(*line, "--strict")
 
 
 def test_refusals(networks, labelled, photographs, tmp_path):
