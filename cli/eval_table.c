@@ -14,7 +14,8 @@ typedef struct measuring {
     const char *path; /* of the data */
     vgg_cli_tables tables;
     vgg_scores *dense[VGG_CLI_TEXTS_MOST], *crops[VGG_CLI_TEXTS_MOST];
-    int status; /* VGG_CLI_SKIPPED where pictures could not be read */
+    int status; /* VGG_CLI_SKIPPED where pictures could not be read, VGG_CLI_USAGE of a model that
+                 * the tables are not for */
 } measuring;
 
 /* One model. */
@@ -133,6 +134,11 @@ static bool measure_model(measuring *m, measured_model *model) {
     const char *network = m->o->models.values[model->number];
     model->data = (vgg_cli_eval_data){.parts = {.struct_size = sizeof model->data.parts}};
     int opened = vgg_cli_models_open("eval", &m->o->source, &network, 1, &model->one);
+    if (opened == VGG_CLI_OK && vgg_model_output(model->one.models[0]) == VGG_OUTPUT_SIGMOID &&
+        !vgg_cli_eval_labels_allow(m->o))
+        opened = VGG_CLI_USAGE;
+    if (opened != VGG_CLI_OK)
+        m->status = opened;
     bool fine = opened == VGG_CLI_OK &&
                 vgg_cli_eval_open(m->o, m->path, model->one.models[0], &model->data) &&
                 find_scales(m, model);
@@ -202,5 +208,5 @@ int vgg_cli_eval_table(const vgg_cli_eval_options *o, const char *path) {
         vgg_scores_free(m.crops[i]);
     }
     free(m.tables.rows);
-    return fine ? m.status : VGG_CLI_FAILURE;
+    return fine || m.status == VGG_CLI_USAGE ? m.status : VGG_CLI_FAILURE;
 }

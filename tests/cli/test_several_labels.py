@@ -234,7 +234,7 @@ def test_labels_in_any_order_with_blanks(data, tmp_path):
 def test_wrong_uses(data, pictograms, tmp_path):
     train(data, tmp_path / "run", "--epochs", 1)
     assert "cannot be balanced" in complaint("train", data, "-o", tmp_path / "x", *TINY, "--balanced-sampling")
-    for option in (["--predictions", "out.csv"], ["--report", "out.html"], ["--fit-temperature"], ["--hardest", 2],
+    for option in (["--predictions", "out.csv"], ["--report", "out.html"], ["--fit-temperature"], ["--hardest", 2], ["--table"],
                    ["--compare", "--model", tmp_path / "run"]):
         line = complaint("eval", "--model", tmp_path / "run", data, *option, status=2)
         assert option[0] in line and "several labels" in line
