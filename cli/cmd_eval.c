@@ -48,9 +48,9 @@ static bool goes_together(const vgg_cli_eval_options *o) {
         wrong = "--fit-temperature: divides the logits of one view, and goes with neither --scale "
                 "nor a --protocol but center";
     else if (o->table && (o->predictions != NULL || o->fit_temperature || o->page != NULL ||
-                          strcmp(o->views.protocol, vgg_cli_protocols[0]) != 0))
+                          o->hardest > 0 || strcmp(o->views.protocol, vgg_cli_protocols[0]) != 0))
         wrong = "--table: goes with none of --protocol, of which it takes two, --predictions, "
-                "--fit-temperature and --report";
+                "--fit-temperature, --hardest and --report";
     else if (o->table && strcmp(o->format, "json") == 0)
         wrong = "--format: found json, and --table is printed as text, csv or html";
     else if (!o->table && strcmp(o->format, "html") == 0)
@@ -68,6 +68,9 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
     vgg_cli_model_options(&o->source, model);
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
     vgg_cli_models_take(model, &o->models);
+    vgg_cli_option workers = vgg_cli_workers_option(&o->workers);
+    workers.help = "threads that only read pictures; with --protocol dense or crops, --scale and "
+                   "--fuse those that compute read all";
     const vgg_cli_option data[] = {
         {.type = VGG_CLI_CHOICE,
          .name = "part",
@@ -100,11 +103,13 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
          .name = "batch",
          .argument = "N",
          .value = &o->batch,
+         .given = &o->batch_given,
          .minimum = 1,
          .maximum = 65536,
-         .help = "pictures that are computed at once"},
+         .help = "pictures that are computed at once; of --protocol crops, --scale and --fuse: "
+                 "views of one picture, at most"},
         vgg_cli_threads_option(&o->views.threads),
-        vgg_cli_workers_option(&o->workers),
+        workers,
         vgg_cli_exact_option(&o->views.exact),
         vgg_cli_precision_option(&o->views.precision),
         vgg_cli_views_option(&o->views.protocol),
@@ -203,6 +208,7 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
     if (!vgg_cli_parse(&usage, argc, argv, operands, status))
         return false;
     o->source.path = o->models.count > 0 ? o->models.values[0] : NULL;
+    o->views.batch = o->batch_given ? o->batch : 0;
     *status = VGG_CLI_USAGE;
     return goes_together(o);
 }

@@ -18,7 +18,7 @@ typedef struct vgg_cli_eval_options {
     const char *part, *format, *predictions, *out;
     size_t batch, workers, hardest;
     double validation_split;
-    bool split_given;
+    bool split_given, batch_given;
     uint64_t seed;
     bool strict, resume, fit_temperature, compare, fuse, table;
     const char *page; /* of --report */

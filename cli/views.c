@@ -145,6 +145,7 @@ bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
         vgg_predictor_options options;
         vgg_predictor_options_init(&options, sizeof options);
         options.threads = views->threads;
+        options.batch = views->batch;
         options.exact = views->exact;
         options.protocol = vgg_protocol_named(views->protocol);
         options.precision = vgg_precision_named(views->precision);

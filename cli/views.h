@@ -20,6 +20,7 @@ typedef struct vgg_cli_scales {
 typedef struct vgg_cli_viewing {
     const char *protocol, *scale, *precision; /* the options' values */
     size_t threads;
+    size_t batch; /* views that are computed at once, at most; 0: as the predictor chooses */
     bool exact;
 } vgg_cli_viewing;
 

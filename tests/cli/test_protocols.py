@@ -3,9 +3,11 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
-from conftest import complaint, vgg
+from conftest import PROGRAM, complaint, environment, vgg
 
 torch = pytest.importorskip("torch")
 numpy = pytest.importorskip("numpy")
@@ -175,6 +177,30 @@ def test_pictures_without_such_views_are_left_out(networks, labelled, tmp_path, 
     assert first.startswith("vgg eval: skipped ") and first.count("small.png") == 1 and size in first
     assert last == "vgg eval: 1 picture could not be read"
     assert "small.png" in complaint(*line, "--strict")
+
+
+def peak_of(*arguments):
+    """What the program prints, and the KiB that it took."""
+    script = ("import resource, subprocess, sys\n"
+              "out = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, check=True).stdout\n"
+              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+              "sys.stdout.flush()\n"
+              "sys.stdout.buffer.write(out)\n")
+    found = subprocess.run([sys.executable, "-c", script, PROGRAM, *map(str, arguments)], check=True,
+                           stdout=subprocess.PIPE, env=environment())
+    peak, _, out = found.stdout.partition(b"\n")
+    return int(peak), out
+
+
+def test_batch_bounds_the_views_at_once(pictograms, tmp_path):
+    """A grid has 50 cut-outs, whose maps take several MB."""
+    vgg("train", pictograms, "-o", tmp_path / "run", "--arch", "64,M/8", "--input", 64, "--recipe", "none",
+        "--epochs", 1, "--batch", 8)
+    line = ("eval", "--model", tmp_path / "run", pictograms, "--protocol", "crops", "--format", "json",
+            "--threads", 1)
+    all_at_once, two = peak_of(*line), peak_of(*line, "--batch", 2)
+    assert all_at_once[0] - two[0] > 4 * 1024
+    assert all_at_once[1] == two[1]
 
 
 def test_refusals(networks, labelled, photographs, tmp_path):

@@ -83,7 +83,8 @@ def test_refusals(models, pictograms):
     assert "--table is printed as text, csv or html" in complaint(*line, "--format", "json", status=2)
     assert "html is for --table" in complaint("eval", "--model", models[0], pictograms, "--format",
                                               "html", status=2)
-    for more in (["--protocol", "dense"], ["--predictions", "x.csv"], ["--fit-temperature"]):
+    for more in (["--protocol", "dense"], ["--predictions", "x.csv"], ["--fit-temperature"],
+                 ["--hardest", 3]):
         assert "goes with none of" in complaint(*line, *more, status=2)
     assert "expected one of --fuse, --compare and --table" in complaint(
         *line, "--fuse", "--model", models[1], status=2)
