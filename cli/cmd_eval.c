@@ -124,8 +124,8 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
          .help =
              "text; json: {\"images\", \"skipped\", \"top1\", \"top5\", \"loss\", \"part\", ...}, "
              "shares as fractions, with intervals, figures of classes, the confusion matrix "
-             "(a row for each true class) and the calibration; csv: the same with a line for each "
-             "figure; html: a page, with --table"},
+             "(a row for each true class), the calibration and by which views it was measured; "
+             "csv: the figures with a line for each; html: a page, with --table"},
         vgg_cli_hardest_option(&o->hardest),
         {.type = VGG_CLI_TEXT,
          .name = "predictions",
@@ -261,7 +261,10 @@ static int report(const vgg_cli_eval_options *o, const char *path, const vgg_cli
                                         .scores = scores,
                                         .part = data->name,
                                         .noted = data->noted,
-                                        .temperature = vgg_model_temperature(model),
+                                        .temperature =
+                                            models->count == 1 ? vgg_model_temperature(model) : 0,
+                                        .views = &o->views,
+                                        .models = models->count,
                                         .hardest = o->hardest};
     fine = fine && vgg_cli_scores_show(&shown, o->format);
     if (fine && o->page != NULL)

@@ -99,7 +99,9 @@ typedef struct shown {
     const vgg_label_scores *scores;
     const vgg_cli_eval_data *data;
     size_t skipped;
-    double temperature;
+    double temperature; /* NaN: of several models */
+    const vgg_cli_viewing *views;
+    size_t models;
     vgg_label_figures figures;
 } shown;
 
@@ -187,6 +189,12 @@ static bool print_json(const shown *s) {
         vgg_cli_json_text(s->data->name), "macro_precision", vgg_cli_json_number(f->precision),
         "macro_recall", vgg_cli_json_number(f->recall), "macro_f1", vgg_cli_json_number(f->f1),
         "temperature", vgg_cli_json_number(s->temperature), "classes", classes);
+    json_t *views = vgg_cli_views_json(s->views, s->models);
+    if (json_object_update(object, views) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(views);
     if (!vgg_cli_json_print(object, false, 0))
         return false;
     putchar('\n');
@@ -264,7 +272,9 @@ int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_cli_models *mod
     shown s = {.scores = scores,
                .data = data,
                .skipped = m.skipped.count,
-               .temperature = vgg_model_temperature(model)};
+               .temperature = models->count == 1 ? vgg_model_temperature(model) : (double)NAN,
+               .views = &o->views,
+               .models = models->count};
     bool fine = status == VGG_OK;
     if (!fine)
         vgg_cli_complain("eval", "%s", error.message);

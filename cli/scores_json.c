@@ -158,6 +158,15 @@ static void set_figures(json_t **object, const vgg_score_figures *f) {
     set_number(object, "calibration_error", f->calibration_error);
 }
 
+/* Adds the values of another object. */
+static void add_all(json_t **object, json_t *more) {
+    if (*object == NULL || json_object_update(*object, more) != 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
+    json_decref(more);
+}
+
 bool vgg_cli_scores_json(const vgg_cli_scores_shown *shown, const vgg_score_figures *f) {
     const vgg_scores *scores = shown->scores;
     size_t all, likely;
@@ -178,6 +187,8 @@ bool vgg_cli_scores_json(const vgg_cli_scores_shown *shown, const vgg_score_figu
     set(&object, "hardest", picture_list(shown, VGG_SCORE_HARDEST, &all));
     set(&object, "label_errors", picture_list(shown, VGG_SCORE_LABELS, &likely));
     set_count(&object, "label_error_count", likely);
+    if (shown->views != NULL)
+        add_all(&object, vgg_cli_views_json(shown->views, shown->models));
     if (!vgg_cli_json_print(object, false, 0))
         return false;
     putchar('\n');

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "cli/options.h"
+#include "cli/views.h"
 #include "vgg/scores.h"
 
 /* "text", "json" and "csv"; NULL at the end. */
@@ -14,10 +15,12 @@ extern const char *const vgg_cli_score_formats[];
 typedef struct vgg_cli_scores_shown {
     const char *command;
     const vgg_scores *scores;
-    const char *part;   /* of the data; NULL: not known */
-    const char *noted;  /* what is to be said of it behind; "" */
-    size_t hardest;     /* pictures of each list */
-    double temperature; /* of the model; 0: not known */
+    const char *part;             /* of the data; NULL: not known */
+    const char *noted;            /* what is to be said of it behind; "" */
+    size_t hardest;               /* pictures of each list */
+    double temperature;           /* of the model; 0: not known, or several models */
+    const vgg_cli_viewing *views; /* by which it was measured; NULL: not known */
+    size_t models;                /* whose probabilities were averaged */
 } vgg_cli_scores_shown;
 
 /* Prints in one of the formats. False, which is complained about, when memory ran out. */

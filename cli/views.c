@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "cli/message.h"
 
 const char *vgg_cli_scales_text(const size_t *sides, size_t count, char text[8 * VGG_SCALES_MOST]) {
@@ -163,4 +164,10 @@ bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
     }
     *predictor = made;
     return true;
+}
+
+json_t *vgg_cli_views_json(const vgg_cli_viewing *views, size_t models) {
+    return json_pack("{s:s, s:o, s:s, s:I}", "protocol", views->protocol, "scales",
+                     vgg_cli_json_text(views->scale), "precision", views->precision, "models",
+                     (json_int_t)models);
 }

@@ -2,6 +2,7 @@
 #ifndef VGG_CLI_VIEWS_H
 #define VGG_CLI_VIEWS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -56,5 +57,9 @@ void vgg_cli_models_close(vgg_cli_models *models);
 /* A predictor of all of them. False, which is complained about. */
 bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
                               const vgg_cli_models *models, vgg_predictor **predictor);
+
+/* What they say of a measuring, as a JSON object: "protocol", "scales" as they were written,
+ * "precision", and how many models are averaged, "models". NULL when memory ran out. */
+json_t *vgg_cli_views_json(const vgg_cli_viewing *views, size_t models);
 
 #endif

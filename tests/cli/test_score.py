@@ -212,6 +212,18 @@ def test_temperature_travels_with_the_model(model, pictograms, tmp_path):
         assert there["probability"] == pytest.approx(best(own)["probability"], rel=2e-3), name
 
 
+def test_fused_models_have_no_temperature(model, pictograms, tmp_path):
+    """The first one's is not theirs."""
+    own = tmp_path / "own.safetensors"
+    vgg("eval", "--model", model, pictograms, "--fit-temperature", "-o", own)
+    fused = ("eval", "--model", own, "--model", model, "--fuse", pictograms, "--scale", "S,S+4")
+    data = json.loads(vgg(*fused, "--format", "json").out)
+    assert data["temperature"] is None and data["models"] == 2
+    assert (data["protocol"], data["scales"], data["precision"]) == ("center", "S,S+4", "f32")
+    assert "temperature" not in vgg(*fused).out
+    assert "temperature" in vgg("eval", "--model", own, pictograms).out
+
+
 def test_temperature_needs_a_validation_part(model, pictograms, tmp_path):
     line = complaint("eval", "--model", model, pictograms / "train", "--fit-temperature", "-o",
                      tmp_path / "out.safetensors")

@@ -251,9 +251,11 @@ def test_wrong_uses(data, pictograms, tmp_path):
 
 def test_precision_of_an_evaluation(data, tmp_path):
     train(data, tmp_path / "run")
-    losses = [json.loads(vgg("eval", "--model", tmp_path / "run", data, "--format", "json", "--precision",
-                             precision).out)["loss"] for precision in ("f32", "bf16")]
-    assert losses[0] != losses[1] and abs(losses[0] - losses[1]) < 0.1
+    first, second = (json.loads(vgg("eval", "--model", tmp_path / "run", data, "--format", "json", "--precision",
+                                    precision).out) for precision in ("f32", "bf16"))
+    assert first["loss"] != second["loss"] and abs(first["loss"] - second["loss"]) < 0.1
+    assert [figures["precision"] for figures in (first, second)] == ["f32", "bf16"]
+    assert [first[key] for key in ("protocol", "scales", "models")] == ["center", None, 1]
 
 
 def test_in_place_of_a_run_of_one_class(pictograms, data, tmp_path):
