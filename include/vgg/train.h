@@ -153,7 +153,8 @@ typedef struct vgg_train_event {
     bool best;            /* EPOCH: this epoch's model was written to best.safetensors: it has the
                            * highest validation accuracy so far, or as high a one and less loss; of
                            * several labels the highest mean average precision. Of less than 100
-                           * pictures, accuracies within a standard error are as high */
+                           * pictures, accuracies within a standard error of the highest of any
+                           * epoch are as high */
     size_t memory;        /* PLAN: bytes of the plan, the gradients and the loader */
     const char *name;     /* SKIPPED: the picture */
     const vgg_error *why; /* SKIPPED */

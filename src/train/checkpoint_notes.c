@@ -92,6 +92,8 @@ static vgg_status describe_progress(vgg_notes *notes, const vgg_progress *progre
         status = set_real(notes, "state.best_top1", progress->best_top1, error);
     if (status == VGG_OK)
         status = set_real(notes, "state.best_loss", progress->best_loss, error);
+    if (status == VGG_OK)
+        status = set_real(notes, "state.highest_top1", progress->highest_top1, error);
     return status;
 }
 
@@ -172,6 +174,10 @@ static vgg_status read_progress(const vgg_notes *notes, vgg_progress *progress, 
     progress->best_loss = -INFINITY;
     if (status == VGG_OK && vgg_notes_find(notes, "state.best_loss") != NULL)
         status = read_real(notes, "state.best_loss", &progress->best_loss, error);
+    /* Nor the highest accuracy, if it is not the best epoch's. */
+    progress->highest_top1 = progress->best_top1;
+    if (status == VGG_OK && vgg_notes_find(notes, "state.highest_top1") != NULL)
+        status = read_real(notes, "state.highest_top1", &progress->highest_top1, error);
     return status;
 }
 

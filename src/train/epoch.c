@@ -321,34 +321,38 @@ static double figure_of(const vgg_trainer *trainer, const vgg_train_event *event
     return isfinite(mean) ? mean : 0;
 }
 
-/* By how much accuracies differ by chance, where pictures are so few that this decides: the
- * standard error of the best one's. That of a mean average precision is not known. */
-static double chance_of(const vgg_trainer *trainer) {
-    double share = trainer->progress.best_top1;
+/* By how much an accuracy differs from `share` by chance, where pictures are so few that this
+ * decides: its standard error. That of a mean average precision is not known. */
+static double chance_of(const vgg_trainer *trainer, double share) {
     size_t pictures = vgg_dataset_count(trainer->validation);
     bool few = pictures < FEW_PICTURES && !trainer->several;
     return few ? sqrt(share * (1 - share) / (double)pictures) : 0;
 }
 
 /* The best is the one with the highest accuracy, or mean average precision of several labels, and
- * the lowest loss among several whose accuracies are the same but for chance: some dozen pictures
- * have few accuracies. Where nothing validates it is the last one. */
+ * the lowest loss among several whose accuracies are the highest but for chance: some dozen
+ * pictures have few accuracies. Chance is measured from the highest of all epochs, which need not
+ * be the best one's: otherwise each best epoch might be a little worse than the one before. Where
+ * nothing validates it is the last one. */
 static bool is_best(const vgg_trainer *trainer, const vgg_train_event *event) {
     const vgg_progress *progress = &trainer->progress;
     if (!event->validated || progress->best_epoch == 0)
         return true;
-    double figure = figure_of(trainer, event), chance = chance_of(trainer);
-    if (figure > progress->best_top1 + chance)
-        return true;
-    return figure >= progress->best_top1 - chance && event->validation_loss < progress->best_loss;
+    double highest = progress->highest_top1, least = highest - chance_of(trainer, highest);
+    if (figure_of(trainer, event) < least)
+        return false;
+    return progress->best_top1 < least || event->validation_loss < progress->best_loss;
 }
 
 /* Goes on to the next epoch, noting whether this one is the best so far. */
 static void count_epoch(vgg_trainer *trainer, vgg_train_event *event) {
     vgg_progress *progress = &trainer->progress;
+    double figure = figure_of(trainer, event);
+    bool compared = event->validated && progress->best_epoch > 0;
+    progress->highest_top1 = compared ? fmax(progress->highest_top1, figure) : figure;
     event->best = is_best(trainer, event);
     if (event->best) {
-        progress->best_top1 = figure_of(trainer, event);
+        progress->best_top1 = figure;
         progress->best_loss = event->validated ? event->validation_loss : event->loss;
         progress->best_epoch = progress->epoch + 1;
     }

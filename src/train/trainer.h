@@ -21,9 +21,10 @@ typedef struct vgg_progress {
     size_t images;    /* of this epoch so far, and the sums over them */
     double loss;
     size_t hits;
-    double best_top1, best_loss;
-    size_t best_epoch; /* from 1; 0: none yet */
-    bool ended;        /* the epoch under way has had its last step, and waits for its evaluation */
+    double best_top1, best_loss; /* of the best epoch */
+    double highest_top1;         /* of any epoch; the best one's may be lower by less than chance */
+    size_t best_epoch;           /* from 1; 0: none yet */
+    bool ended; /* the epoch under way has had its last step, and waits for its evaluation */
 } vgg_progress;
 
 typedef struct vgg_board vgg_board;

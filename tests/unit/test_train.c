@@ -245,24 +245,26 @@ static void loss_falls(void **state) {
 typedef struct epochs_seen {
     size_t count, best, ties, pictures;
     bool chance;
-    double top1, loss;
+    double highest, top1, loss;
 } epochs_seen;
 
 static bool see_epoch(void *user, const vgg_train_event *event) {
     epochs_seen *seen = user;
     if (event->type != VGG_EVENT_EPOCH)
         return true;
-    double error = sqrt(seen->top1 * (1 - seen->top1) / (double)seen->pictures);
-    double apart = event->validation_top1 - seen->top1;
-    bool tie = seen->count > 0 && fabs(apart) <= (seen->chance ? error : 0);
+    double top1 = event->validation_top1, highest = fmax(seen->highest, top1);
+    double error = sqrt(highest * (1 - highest) / (double)seen->pictures);
+    double least = highest - (seen->chance ? error : 0);
+    bool tie = seen->count > 0 && top1 >= least && seen->top1 >= least;
     bool better =
-        seen->count == 0 || (apart > 0 && !tie) || (tie && event->validation_loss < seen->loss);
+        seen->count == 0 || (top1 >= least && !tie) || (tie && event->validation_loss < seen->loss);
     assert_int_equal(event->best, better);
     seen->count++;
+    seen->highest = highest;
     seen->ties += tie && better;
     if (better) {
         seen->best = seen->count;
-        seen->top1 = event->validation_top1;
+        seen->top1 = top1;
         seen->loss = event->validation_loss;
     }
     return true;
