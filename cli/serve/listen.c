@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,6 +23,9 @@ static bool complain(const char *address, const char *why) {
 
 /* Whether a file that is there already is a socket that nobody listens at any more. */
 static bool is_left_behind(const struct sockaddr_un *where) {
+    struct stat file;
+    if (lstat(where->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode))
+        return false;
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (probe < 0)
         return false;
@@ -43,7 +47,13 @@ static bool take_file(vgg_serve_listener *listener, const char *address) {
     if (listener->socket < 0 ||
         bind(listener->socket, (const struct sockaddr *)&where, sizeof where) != 0)
         return complain(address, strerror(errno));
+    /* At once, so that nobody who starts meanwhile takes the file for one that is left behind. */
+    struct stat file;
+    if (listen(listener->socket, SOMAXCONN) != 0 || lstat(path, &file) != 0)
+        return complain(address, strerror(errno));
     listener->place = path;
+    listener->device = file.st_dev;
+    listener->inode = file.st_ino;
     snprintf(listener->address, sizeof listener->address, "%s", address);
     return true;
 }
@@ -145,7 +155,9 @@ bool vgg_serve_listen_begin(vgg_serve_listener *listener) {
 }
 
 void vgg_serve_listen_end(vgg_serve_listener *listener) {
-    if (listener->place != NULL)
+    struct stat file;
+    if (listener->place != NULL && lstat(listener->place, &file) == 0 &&
+        file.st_dev == listener->device && file.st_ino == listener->inode)
         unlink(listener->place);
     listener->place = NULL;
 }

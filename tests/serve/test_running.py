@@ -84,6 +84,19 @@ def test_a_socket_in_a_folder(start, tmp_path, pictures):
     assert not place.exists()
 
 
+def test_a_file_that_is_no_socket(start, tmp_path):
+    """It stays, and so does whatever has taken the place of a server's socket."""
+    place = tmp_path / "notes.txt"
+    place.write_text("kept")
+    assert "Address already in use" in refused("--listen", f"unix:{place}")
+    assert place.read_text() == "kept"
+    server = start(listen=f"unix:{tmp_path}/vgg.sock", wait=False)
+    server.line("listening at")
+    place.rename(tmp_path / "vgg.sock")
+    server.stop()
+    assert (tmp_path / "vgg.sock").read_text() == "kept"
+
+
 def test_version_six(start, pictures):
     try:
         with socket.socket(socket.AF_INET6) as probe:
