@@ -94,6 +94,12 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     }
     if (request->status == 0 && !request->submitted) {
         request->submitted = true;
+        /* A connection that is suspended is waited for in the end. */
+        if (!vgg_serve_work_reserve(request->server->work)) {
+            request->job.outcome = VGG_SERVE_STOPPED;
+            vgg_serve_fail_job(request);
+            return send_answer(request);
+        }
         request->job.prepare = request->route->prepare;
         request->job.finish = request->route->finish;
         MHD_suspend_connection(connection);

@@ -61,10 +61,22 @@ static void make_ready(vgg_serve_work *work, vgg_serve_picture *picture) {
     pthread_cond_signal(&work->for_computing);
 }
 
+/* With the lock, which is given up meanwhile: whether the job goes on. */
+static void prepare(vgg_serve_work *work, vgg_serve_job *job) {
+    job->outcome = vgg_serve_job_fate(work, job);
+    if (job->outcome != VGG_SERVE_DONE)
+        return;
+    pthread_mutex_unlock(&work->lock);
+    bool prepared = job->prepare(job);
+    pthread_mutex_lock(&work->lock);
+    job->outcome = vgg_serve_job_fate(work, job);
+    if (job->outcome == VGG_SERVE_DONE && !prepared)
+        job->outcome = VGG_SERVE_FAILED;
+}
+
 /* With the lock: its pictures wait from now on, or the job is over. */
-static void admit(vgg_serve_work *work, vgg_serve_job *job, bool prepared) {
+static void admit(vgg_serve_work *work, vgg_serve_job *job) {
     vgg_serve_queue *queue = &work->queues[job->model->place];
-    job->outcome = prepared ? vgg_serve_job_fate(work, job) : VGG_SERVE_FAILED;
     if (job->outcome == VGG_SERVE_DONE && job->count > work->options.queue - queue->waiting) {
         vgg_serve_metrics *metrics = work->options.metrics;
         vgg_serve_metrics_add(metrics, &metrics->models[job->model->place].full, job->count);
@@ -120,10 +132,8 @@ void *vgg_serve_read_loop(void *argument) {
         if (found.unread != NULL) {
             work_on(work, found.unread);
         } else if (found.new_job != NULL) {
-            pthread_mutex_unlock(&work->lock);
-            bool prepared = found.new_job->prepare(found.new_job);
-            pthread_mutex_lock(&work->lock);
-            admit(work, found.new_job, prepared);
+            prepare(work, found.new_job);
+            admit(work, found.new_job);
         } else if (found.ended != NULL) {
             pthread_mutex_unlock(&work->lock);
             found.ended->finish(found.ended);

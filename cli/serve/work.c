@@ -117,10 +117,18 @@ vgg_serve_work *vgg_serve_work_create(vgg_serve_models *models,
     return work;
 }
 
+bool vgg_serve_work_reserve(vgg_serve_work *work) {
+    pthread_mutex_lock(&work->lock);
+    bool taken = !work->abandoned;
+    if (taken)
+        work->jobs++;
+    pthread_mutex_unlock(&work->lock);
+    return taken;
+}
+
 void vgg_serve_work_submit(vgg_serve_work *work, vgg_serve_job *job) {
     job->version = vgg_serve_version_acquire(job->model);
     pthread_mutex_lock(&work->lock);
-    work->jobs++;
     vgg_serve_jobs_put(&work->queues[job->model->place].new_jobs, job);
     pthread_cond_signal(&work->for_readers);
     pthread_mutex_unlock(&work->lock);

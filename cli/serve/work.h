@@ -73,7 +73,10 @@ double vgg_serve_now(void);
 vgg_serve_work *vgg_serve_work_create(vgg_serve_models *models,
                                       const vgg_serve_work_options *options);
 
-/* Takes the job over until `finish` is called. */
+/* Promises a job that is submitted next, and counts it from here on; false: none are taken any
+ * more. */
+bool vgg_serve_work_reserve(vgg_serve_work *work);
+/* Takes a job that was promised over until `finish` is called. */
 void vgg_serve_work_submit(vgg_serve_work *work, vgg_serve_job *job);
 
 /* Ends every job that is not done with VGG_SERVE_STOPPED, as soon as the batch that is being

@@ -3,9 +3,11 @@ import http.client
 import json
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
+import zlib
 
 import pytest
 from conftest import ENVIRONMENT, PROGRAM, form, vgg
@@ -151,6 +153,33 @@ def test_the_time_for_that_is_bounded(start, pictures):
     assert answers[0].status == 503 and "is being stopped" in answers[0].json["error"]
     assert time.monotonic() - begun < 10
     server.line("2 requests had no answer in the end")
+
+
+def large_picture(width=5000, height=5000):
+    """A PNG that takes a while to read."""
+    def part(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = zlib.compress(bytes((1 + 3 * width) * height), 1)
+    return (b"\x89PNG\r\n\x1a\n" + part(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+            + part(b"IDAT", rows) + part(b"IEND", b""))
+
+
+def test_a_request_that_ends_with_the_server(start):
+    """Its body comes when nobody is waited for any more: it gets 503 at once, and the server ends well."""
+    server = start("--grace", 0)
+    content = large_picture()
+    with socket.create_connection(server.host_port) as raw:
+        raw.sendall(b"POST /explain?method=occlusion HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                    % len(content) + content[:1000])
+        waiting(server)
+        server.process.send_signal(signal.SIGTERM)
+        server.line("1 request had no answer in the end")
+        time.sleep(0.25)
+        raw.sendall(content[1000:])
+        answer = b"".join(iter(lambda: raw.recv(1000), b""))
+        assert b" 503 " in answer and b"the server is being stopped" in answer
+    server.stop()
 
 
 # ---- more than can be done at once
