@@ -50,6 +50,7 @@ static enum MHD_Result read_parameter(void *user, enum MHD_ValueKind kind, const
 
 void vgg_serve_explain_begin(vgg_serve_request *request) {
     request->job.model = &request->server->models.entries[0];
+    request->job.apart = true;
     request->explained = VGG_EXPLAIN_USUAL;
     MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, read_parameter, request);
 }
@@ -79,6 +80,11 @@ static vgg_status answer_picture(vgg_serve_request *request, const vgg_image *pi
     return out == NULL ? VGG_OK : status;
 }
 
+static bool goes_on(void *user) {
+    const vgg_serve_request *request = user;
+    return vgg_serve_work_goes_on(request->server->work, &request->job);
+}
+
 /* Fills in the map, and what it is about. */
 static vgg_status find_map(vgg_serve_request *request, const vgg_image *image, float *map,
                            vgg_explanation *found, vgg_error *error) {
@@ -87,6 +93,8 @@ static vgg_status find_map(vgg_serve_request *request, const vgg_image *image, f
     vgg_explain_options_init(&options, sizeof options);
     options.method = request->method_of;
     options.shared_threads = request->server->models.computing.threads;
+    options.go_on = goes_on;
+    options.user = request;
     vgg_status status =
         vgg_explainer_create(request->job.version->model, &options, &explainer, error);
     if (status == VGG_OK)
@@ -135,27 +143,27 @@ static void read_and_explain(vgg_serve_request *request) {
     free(map);
 }
 
-/* One at a time, which bounds the memory and leaves the other threads to those who ask what is in
- * pictures. */
 bool vgg_serve_explain_prepare(vgg_serve_job *job) {
     vgg_serve_request *request = (vgg_serve_request *)job;
     size_t classes = job->version->classes;
-    if (request->body_size == 0) {
+    if (request->body_size == 0)
         vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "the request is empty, expected a picture");
-    } else if (request->explained != VGG_EXPLAIN_USUAL && request->explained >= classes) {
+    else if (request->explained != VGG_EXPLAIN_USUAL && request->explained >= classes)
         vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "class: found %zu, expected 0 to %zu",
                        request->explained, classes - 1);
-    } else if (atomic_flag_test_and_set(&request->server->explaining)) {
-        request->retry_after = RETRY_AFTER;
-        vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-                       "another picture is being explained; come back later");
-    } else {
+    else
         read_and_explain(request);
-        atomic_flag_clear(&request->server->explaining);
-    }
     return false;
 }
 
 void vgg_serve_explain_finish(vgg_serve_job *job) {
-    vgg_serve_reply((vgg_serve_request *)job);
+    vgg_serve_request *request = (vgg_serve_request *)job;
+    if (job->outcome == VGG_SERVE_FULL) {
+        request->retry_after = RETRY_AFTER;
+        vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                       "another picture is being explained; come back later");
+    } else {
+        vgg_serve_fail_job(request);
+    }
+    vgg_serve_reply(request);
 }

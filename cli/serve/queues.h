@@ -1,5 +1,5 @@
-/* Inside vgg_serve_work: the queues, and what the threads that read and the one that computes do
- * with them. */
+/* Inside vgg_serve_work: the queues, and what the threads that read, the one that computes and
+ * the one for long jobs do with them. */
 #ifndef VGG_SERVE_QUEUES_H
 #define VGG_SERVE_QUEUES_H
 
@@ -36,13 +36,15 @@ struct vgg_serve_work {
     pthread_mutex_t lock;       /* of all that follows */
     pthread_cond_t for_readers; /* something is there to be read, prepared or finished */
     pthread_cond_t for_computing;
+    pthread_cond_t for_apart;
     vgg_serve_queue queues[VGG_CLI_TEXTS_MOST];
     vgg_serve_jobs ended; /* to be finished */
+    vgg_serve_job *apart; /* that is prepared apart; NULL: none */
     size_t jobs;
     size_t next_read, next_new, next_computed; /* the model whose turn it is */
     bool abandoned, stopping;
     vgg_serve_batch together;
-    pthread_t threads[VGG_THREADS_MAX + 1];
+    pthread_t threads[VGG_THREADS_MAX + 2];
     size_t thread_count;
 };
 
@@ -60,6 +62,7 @@ vgg_serve_outcome vgg_serve_job_fate(const vgg_serve_work *work, const vgg_serve
 void vgg_serve_picture_fail(vgg_serve_picture *picture, const vgg_error *error);
 
 void *vgg_serve_read_loop(void *work);
+void *vgg_serve_apart_loop(void *work);
 void *vgg_serve_compute_loop(void *work);
 
 #endif

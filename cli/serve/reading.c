@@ -1,4 +1,5 @@
-/* The threads that read pictures, and what a job is before and after that. */
+/* The threads that read pictures, the one for long jobs, and what a job is before and after that.
+ */
 #include <stdlib.h>
 
 #include "cli/serve/queues.h"
@@ -119,6 +120,24 @@ static void work_on(vgg_serve_work *work, vgg_serve_picture *picture) {
         }
     }
     vgg_serve_picture_done(work, picture, fate);
+}
+
+void *vgg_serve_apart_loop(void *argument) {
+    vgg_serve_work *work = argument;
+    pthread_mutex_lock(&work->lock);
+    for (;;) {
+        while (work->apart == NULL && !work->stopping) {
+            pthread_cond_wait(&work->for_apart, &work->lock);
+        }
+        if (work->apart == NULL)
+            break;
+        prepare(work, work->apart);
+        admit(work, work->apart);
+        work->apart = NULL;
+        pthread_cond_signal(&work->for_readers);
+    }
+    pthread_mutex_unlock(&work->lock);
+    return NULL;
 }
 
 void *vgg_serve_read_loop(void *argument) {

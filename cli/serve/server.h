@@ -39,7 +39,6 @@ typedef struct vgg_serve_server {
     vgg_serve_keys keys;
     vgg_cli_texts origins;           /* of pages elsewhere that may ask; "*": all */
     bool log;                        /* each request */
-    atomic_flag explaining;          /* a picture is being explained */
     char *certificate, *private_key; /* for TLS; NULL: none */
 } vgg_serve_server;
 

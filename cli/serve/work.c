@@ -98,6 +98,7 @@ vgg_serve_work *vgg_serve_work_create(vgg_serve_models *models,
     work->options = *options;
     pthread_mutex_init(&work->lock, NULL);
     pthread_cond_init(&work->for_readers, NULL);
+    pthread_cond_init(&work->for_apart, NULL);
     pthread_condattr_t clock;
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -106,7 +107,7 @@ vgg_serve_work *vgg_serve_work_create(vgg_serve_models *models,
     work->together.pictures = calloc(options->max_batch, sizeof *work->together.pictures);
     work->together.inputs = calloc(options->max_batch, sizeof *work->together.inputs);
     bool started = work->together.pictures != NULL && work->together.inputs != NULL &&
-                   start(work, vgg_serve_compute_loop);
+                   start(work, vgg_serve_compute_loop) && start(work, vgg_serve_apart_loop);
     for (size_t i = 0; started && i < options->readers; i++) {
         started = start(work, vgg_serve_read_loop);
     }
@@ -129,7 +130,15 @@ bool vgg_serve_work_reserve(vgg_serve_work *work) {
 void vgg_serve_work_submit(vgg_serve_work *work, vgg_serve_job *job) {
     job->version = vgg_serve_version_acquire(job->model);
     pthread_mutex_lock(&work->lock);
-    vgg_serve_jobs_put(&work->queues[job->model->place].new_jobs, job);
+    if (!job->apart) {
+        vgg_serve_jobs_put(&work->queues[job->model->place].new_jobs, job);
+    } else if (work->apart == NULL) {
+        work->apart = job;
+        pthread_cond_signal(&work->for_apart);
+    } else {
+        job->outcome = VGG_SERVE_FULL;
+        vgg_serve_jobs_put(&work->ended, job);
+    }
     pthread_cond_signal(&work->for_readers);
     pthread_mutex_unlock(&work->lock);
 }
@@ -140,6 +149,13 @@ void vgg_serve_work_abandon(vgg_serve_work *work) {
     pthread_cond_broadcast(&work->for_readers);
     pthread_cond_broadcast(&work->for_computing);
     pthread_mutex_unlock(&work->lock);
+}
+
+bool vgg_serve_work_goes_on(vgg_serve_work *work, const vgg_serve_job *job) {
+    pthread_mutex_lock(&work->lock);
+    bool goes_on = vgg_serve_job_fate(work, job) == VGG_SERVE_DONE;
+    pthread_mutex_unlock(&work->lock);
+    return goes_on;
 }
 
 size_t vgg_serve_work_jobs(vgg_serve_work *work) {
@@ -162,6 +178,7 @@ void vgg_serve_work_free(vgg_serve_work *work) {
     pthread_mutex_lock(&work->lock);
     work->stopping = true;
     pthread_cond_broadcast(&work->for_readers);
+    pthread_cond_broadcast(&work->for_apart);
     pthread_cond_broadcast(&work->for_computing);
     pthread_mutex_unlock(&work->lock);
     for (size_t i = 0; i < work->thread_count; i++) {
@@ -169,6 +186,7 @@ void vgg_serve_work_free(vgg_serve_work *work) {
     }
     pthread_mutex_destroy(&work->lock);
     pthread_cond_destroy(&work->for_readers);
+    pthread_cond_destroy(&work->for_apart);
     pthread_cond_destroy(&work->for_computing);
     free(work->together.pictures);
     free((void *)work->together.inputs);

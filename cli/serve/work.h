@@ -1,5 +1,5 @@
 /* The way of a picture through the server: threads that read and preprocess, and one that computes
- * in batches whatever is ready.
+ * in batches whatever is ready. Beside them one thread has the jobs that take long by themselves.
  *
  * A job is what one client asks for; its pictures are answered together. Each model has queues of
  * its own, and threads take from the models in turn, so that one with many clients does not keep
@@ -33,7 +33,7 @@ typedef struct vgg_serve_picture {
 typedef enum vgg_serve_outcome {
     VGG_SERVE_DONE,    /* each picture has its result */
     VGG_SERVE_FAILED,  /* `prepare` said so */
-    VGG_SERVE_FULL,    /* there is no room for its pictures in the queue */
+    VGG_SERVE_FULL,    /* there is no room for its pictures in the queue, or another is apart */
     VGG_SERVE_LATE,    /* its deadline has passed */
     VGG_SERVE_STOPPED, /* the server ends */
 } vgg_serve_outcome;
@@ -42,6 +42,8 @@ struct vgg_serve_job {
     struct vgg_serve_job *next;
     vgg_serve_model *model;
     vgg_serve_version *version; /* taken by the server, kept until the job is ended */
+    /* It is prepared in a thread for such jobs, since that takes long; one at a time. */
+    bool apart;
     /* Called in a thread that reads pictures: makes the pictures of what the client has sent.
      * False: the job fails. */
     bool (*prepare)(vgg_serve_job *job);
@@ -82,6 +84,9 @@ void vgg_serve_work_submit(vgg_serve_work *work, vgg_serve_job *job);
 /* Ends every job that is not done with VGG_SERVE_STOPPED, as soon as the batch that is being
  * computed is. */
 void vgg_serve_work_abandon(vgg_serve_work *work);
+
+/* Whether a job is to be gone on with: it is not late, and the server does not end. */
+bool vgg_serve_work_goes_on(vgg_serve_work *work, const vgg_serve_job *job);
 
 /* Jobs that are not ended, and pictures that wait for a model. */
 size_t vgg_serve_work_jobs(vgg_serve_work *work);

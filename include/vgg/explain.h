@@ -62,6 +62,10 @@ typedef struct vgg_explain_options {
     size_t threads; /* default 0: as many as the machine leaves to this process */
     bool exact;     /* as in vgg_plan_options, default false */
     vgg_threads *shared_threads; /* likewise, default NULL */
+    /* Called before each batch of inputs that is computed, in the thread that explains; false ends
+     * the work with VGG_ERROR_STOPPED. Default NULL: it goes on. */
+    bool (*go_on)(void *user);
+    void *user; /* passed to it */
 } vgg_explain_options;
 
 VGG_API void vgg_explain_options_init(vgg_explain_options *options, size_t size);

@@ -204,6 +204,8 @@ static vgg_status look_at(vgg_explainer *explainer, const vgg_image *image, size
     vgg_status status =
         vgg_preprocess_image(explainer->preprocess, image, explainer->original, error);
     if (status == VGG_OK)
+        status = vgg_explain_go_on(explainer, error);
+    if (status == VGG_OK)
         status = vgg_plan_forward_taps(explainer->plan, explainer->original, 1, &explainer->values,
                                        explainer->logits, error);
     if (status != VGG_OK)
@@ -249,8 +251,9 @@ static vgg_status find_gap(vgg_explainer *explainer, const float *map, vgg_expla
         sum += (double)map[i];
     }
     memset(explainer->inputs, 0, explainer->input * sizeof(float));
-    vgg_status status =
-        vgg_plan_forward(explainer->plan, explainer->inputs, 1, explainer->logits, error);
+    vgg_status status = vgg_explain_go_on(explainer, error);
+    if (status == VGG_OK)
+        status = vgg_plan_forward(explainer->plan, explainer->inputs, 1, explainer->logits, error);
     double difference = found->logit - (double)explainer->logits[found->index];
     found->gap = fabs(sum - difference) / fmax(fabs(difference), 1e-12);
     return status;

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "eval/explainer.h"
 #include "vgg/loss.h"
 
@@ -16,6 +17,13 @@ vgg_plan_options vgg_explain_planning(const vgg_explainer *explainer, size_t bat
     return options;
 }
 
+vgg_status vgg_explain_go_on(const vgg_explainer *explainer, vgg_error *error) {
+    const vgg_explain_options *options = &explainer->options;
+    if (options->go_on != NULL && !options->go_on(options->user))
+        return vgg_fail(error, VGG_ERROR_STOPPED, "stopped by the caller");
+    return VGG_OK;
+}
+
 void vgg_explain_begin(vgg_explainer *explainer, size_t count, size_t index) {
     memset(explainer->logits_gradient, 0, count * explainer->classes * sizeof(float));
     for (size_t n = 0; n < count; n++) {
@@ -25,8 +33,10 @@ void vgg_explain_begin(vgg_explainer *explainer, size_t count, size_t index) {
 
 vgg_status vgg_explain_gradients(vgg_explainer *explainer, size_t count, size_t index,
                                  vgg_error *error) {
-    vgg_status status =
-        vgg_plan_forward(explainer->plan, explainer->inputs, count, explainer->logits, error);
+    vgg_status status = vgg_explain_go_on(explainer, error);
+    if (status == VGG_OK)
+        status =
+            vgg_plan_forward(explainer->plan, explainer->inputs, count, explainer->logits, error);
     if (status != VGG_OK)
         return status;
     vgg_explain_begin(explainer, count, index);
@@ -35,8 +45,8 @@ vgg_status vgg_explain_gradients(vgg_explainer *explainer, size_t count, size_t 
 }
 
 vgg_status vgg_explain_watch(vgg_explainer *explainer, size_t count, vgg_error *error) {
-    vgg_status status = VGG_OK;
-    if (explainer->watching == NULL) {
+    vgg_status status = vgg_explain_go_on(explainer, error);
+    if (status == VGG_OK && explainer->watching == NULL) {
         vgg_plan_options options = vgg_explain_planning(explainer, VGG_EXPLAIN_BATCH);
         status = vgg_plan_create(vgg_model_network(explainer->model), &options,
                                  &explainer->watching, error);

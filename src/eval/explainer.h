@@ -29,6 +29,8 @@ struct vgg_explainer {
 /* ---- explain_parts.c ---- */
 
 vgg_plan_options vgg_explain_planning(const vgg_explainer *explainer, size_t batch);
+/* VGG_ERROR_STOPPED where the caller does not want the work to go on. */
+vgg_status vgg_explain_go_on(const vgg_explainer *explainer, vgg_error *error);
 /* Makes `logits_gradient` that of the class's logit, for `count` inputs. */
 void vgg_explain_begin(vgg_explainer *explainer, size_t count, size_t index);
 /* The gradients of the class's logit for `count` of `inputs` with respect to them, in `gradients`.

@@ -1,5 +1,7 @@
 """POST /explain: the map of `vgg explain`, laid over the picture."""
 import io
+import threading
+import time
 
 import pytest
 from conftest import Server, vgg
@@ -48,3 +50,32 @@ def test_the_picture_without_colours(server, pictures):
 def test_wrong_requests(server, pictures, query, body, status, text):
     answer = server.post(f"/explain?{query}", pictures["heart0001.png"] if body is None else body)
     assert answer.status == status and text in answer.json["error"]
+
+
+# ---- time
+def large(size=(4000, 4000)):
+    out = io.BytesIO()
+    Image.new("RGB", size).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def test_time_is_bounded(start):
+    answer = start("--timeout", 0.05).post("/explain?method=occlusion", large())
+    assert answer.status == 504 and "within the 0.05 seconds" in answer.json["error"]
+
+
+def test_predictions_do_not_wait_for_it(start, pictures):
+    """One thread that reads pictures is free for them."""
+    server = start("--workers", 1)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(server.post("/explain?heat=false", large())))
+    thread.start()
+    while b"vgg_requests_open 2" not in server.get("/metrics").body:
+        assert thread.is_alive()
+    time.sleep(0.1)  # until it has come in
+    assert server.post("/predict", pictures["heart0001.png"]).status == 200
+    assert not answers, "the picture was answered behind the map only"
+    busy = server.post("/explain", pictures["heart0001.png"])
+    assert busy.status == 503 and busy.headers["Retry-After"] == "1"
+    thread.join()
+    assert answers[0].status == 200
