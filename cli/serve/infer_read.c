@@ -1,4 +1,5 @@
 /* What a client sends: a tensor of encoded pictures, or of inputs as the network takes them. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,19 @@ static bool read_strings(vgg_serve_request *request, const tensor *given) {
 
 /* ---- inputs ---- */
 
+/* Refuses what no picture becomes, which would look as if the model were damaged. */
+static bool check_finite(vgg_serve_request *request, const float *input, size_t number) {
+    for (size_t i = 0; i < request->job.version->input; i++) {
+        if (isfinite(input[i]))
+            continue;
+        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
+                       "input: number %zu of picture %zu is %g as FP32, expected finite numbers", i,
+                       number, (double)input[i]);
+        return false;
+    }
+    return true;
+}
+
 /* `values` are floats, aligned or not. */
 static bool copy_inputs(vgg_serve_request *request, const void *values) {
     vgg_serve_job *job = &request->job;
@@ -147,6 +161,8 @@ static bool copy_inputs(vgg_serve_request *request, const void *values) {
             return false;
         }
         memcpy(job->pictures[i].input, (const unsigned char *)values + i * bytes, bytes);
+        if (!check_finite(request, job->pictures[i].input, i))
+            return false;
     }
     return true;
 }

@@ -60,6 +60,13 @@ static void free_pictures(vgg_serve_job *job) {
     job->count = 0;
 }
 
+static void free_body(vgg_serve_request *request) {
+    free(request->body);
+    request->body = NULL;
+    atomic_fetch_sub(&request->server->body_bytes, request->body_capacity);
+    request->body_size = request->body_capacity = 0;
+}
+
 /* What the answer no longer needs. */
 static void release(vgg_serve_request *request) {
     if (request->job.count > 0)
@@ -67,10 +74,7 @@ static void release(vgg_serve_request *request) {
     free_pictures(&request->job);
     vgg_serve_version_release(request->job.version);
     request->job.version = NULL;
-    free(request->body);
-    request->body = NULL;
-    atomic_fetch_sub(&request->server->body_bytes, request->body_capacity);
-    request->body_capacity = 0;
+    free_body(request);
 }
 
 void vgg_serve_request_free(vgg_serve_request *request) {
@@ -221,6 +225,13 @@ bool vgg_serve_fail_job(vgg_serve_request *request) {
     }
     for (size_t i = 0; i < job->count; i++) {
         const vgg_serve_picture *picture = &job->pictures[i];
+        if (picture->status == VGG_ERROR_NUMERIC && picture->bytes == NULL) {
+            vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
+                           "picture %zu: the result for these numbers is not finite; expected "
+                           "what the model's preprocessing makes of a picture",
+                           i);
+            return true;
+        }
         if (picture->status != VGG_OK) {
             vgg_serve_fail(request, vgg_serve_code_of(picture->status), "%s",
                            picture->message != NULL ? picture->message : "out of memory");

@@ -269,6 +269,18 @@ def test_wrong_elements(server):
     assert server.get("/v2/models/big/infer").headers["Allow"] == "POST"
 
 
+def test_inputs_that_are_not_finite(server):
+    """They are the client's mistake, and so are those that the network makes such of."""
+    tensor = {"name": "input", "datatype": "FP32", "shape": [1, 3, 24, 24], "parameters": {"binary_data_size": 6912}}
+    for value, text in ((float("nan"), "number 5 of picture 0 is nan"), (float("inf"), "picture 0 is inf"),
+                        (float("-inf"), "picture 0 is -inf"), (3e38, "the result for these numbers is not finite")):
+        values = [3e38] * 1728 if value == 3e38 else [0.0] * 5 + [value] + [0.0] * 1722
+        answer = infer(server, {"inputs": [tensor]}, struct.pack("<1728f", *values))
+        assert answer.status == 400 and text in answer.json["error"]
+    answer = server.post("/v2/models/big/infer", json.dumps({"inputs": [ZEROS]}).replace("[0, 0, 0", "[1e999, 0, 0", 1))
+    assert answer.status == 400 and "number 0 of picture 0 is inf" in answer.json["error"]
+
+
 # ---- programs of others
 TRITON = """
 import sys, json, numpy as np, tritonclient.http as http
