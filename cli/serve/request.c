@@ -147,6 +147,8 @@ bool vgg_serve_request_take(vgg_serve_request *request, const void *bytes, size_
     request->received += size;
     if (request->status == 0)
         add(request, bytes, size);
+    if (request->status != 0)
+        free_body(request);
     return vgg_serve_request_bears(request, request->received) &&
            vgg_serve_now() < request->job.deadline;
 }

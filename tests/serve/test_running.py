@@ -223,6 +223,16 @@ def test_bodies_in_sum(start, pictures):
     raise AssertionError("a closed connection keeps its bytes")
 
 
+def test_a_refused_body_takes_no_room(start):
+    """Though its client goes on with it."""
+    server = start("--max-bodies", 0.3, "--max-body", 0.2)
+    with socket.create_connection(server.host_port) as slow:
+        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     + b"%x\r\n" % 210_000 + bytes(210_000))
+        waiting(server)
+        assert server.post("/predict", bytes(190_000)).status == 400
+
+
 def test_a_model_with_many_clients_does_not_hold_up_another(start, models, pictures):
     """Of two models one has a long queue: the other's picture is answered before its end."""
     server = start("--model", models / "wide", "--model", models / "small", "--max-batch", 1, "--queue", 1000,
