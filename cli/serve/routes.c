@@ -82,7 +82,8 @@ static bool find_model(vgg_serve_request *request, const words *found) {
         return true;
     vgg_serve_version *version = vgg_serve_version_acquire(model);
     int length = snprintf(number, sizeof number, "%zu", version->number);
-    vgg_serve_version_release(version);
+    /* Kept, so that it answers whatever is loaded while the body comes. */
+    request->job.version = version;
     if ((size_t)length == found->version_length &&
         memcmp(number, found->version, found->version_length) == 0)
         return true;

@@ -128,7 +128,8 @@ bool vgg_serve_work_reserve(vgg_serve_work *work) {
 }
 
 void vgg_serve_work_submit(vgg_serve_work *work, vgg_serve_job *job) {
-    job->version = vgg_serve_version_acquire(job->model);
+    if (job->version == NULL)
+        job->version = vgg_serve_version_acquire(job->model);
     pthread_mutex_lock(&work->lock);
     if (!job->apart) {
         vgg_serve_jobs_put(&work->queues[job->model->place].new_jobs, job);

@@ -41,7 +41,7 @@ typedef enum vgg_serve_outcome {
 struct vgg_serve_job {
     struct vgg_serve_job *next;
     vgg_serve_model *model;
-    vgg_serve_version *version; /* taken by the server, kept until the job is ended */
+    vgg_serve_version *version; /* kept until the job is ended; NULL: submitting takes the newest */
     /* It is prepared in a thread for such jobs, since that takes long; one at a time. */
     bool apart;
     /* Called in a thread that reads pictures: makes the pictures of what the client has sent.

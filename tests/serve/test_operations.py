@@ -170,6 +170,28 @@ def test_a_file_that_changes(start, models, pictures, tmp_path):
     assert found['vgg_model_load_failures_total{model="m"}'] == 2
 
 
+def test_a_version_that_is_named_answers(start, models, tmp_path):
+    """Even if another was loaded while the body came."""
+    file = tmp_path / "m.safetensors"
+    shutil.copy(models / "small/best.safetensors", file)
+    server = start("--model", file)
+    tensor = {"name": "input", "datatype": "FP32", "shape": [1, 3, 24, 24], "data": [0] * 1728}
+    body = json.dumps({"inputs": [tensor], "outputs": [{"name": "logits"}]}).encode()
+    right = server.post("/v2/models/m/infer", body).json["outputs"]
+    connection = server.connect()
+    connection.putrequest("POST", "/v2/models/m/versions/1/infer")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body[:100])
+    wait_for(lambda: metrics(server)["vgg_requests_open"] == 2)
+    shutil.copy(models / "wide/best.safetensors", file)
+    server.line("m: is at version 2")
+    connection.send(body[100:])
+    answer = connection.getresponse()
+    assert answer.status == 200 and json.loads(answer.read())["outputs"] == right
+    connection.close()
+    assert server.post("/v2/models/m/infer", body).json["outputs"] != right
+
+
 def test_a_file_that_is_not_watched(start, models, tmp_path):
     file = tmp_path / "m.safetensors"
     shutil.copy(models / "small/best.safetensors", file)
