@@ -43,10 +43,10 @@ static json_t *time_now(void) {
 static json_t *describe(const vgg_serve_request *request, bool complete, double seconds) {
     char client[INET6_ADDRSTRLEN];
     const vgg_serve_model *model = request->job.model;
-    return json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:i, s:b, s:I, s:I, s:I, s:o}", "time",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:i, s:b, s:I, s:I, s:I, s:o}", "time",
                      time_now(), "id", request->id, "client", client_of(request, client), "method",
-                     request->method, "path", vgg_cli_json_text(request->path), "model",
-                     vgg_cli_json_text(model != NULL ? model->name : NULL), "status",
+                     vgg_cli_json_text(request->method), "path", vgg_cli_json_text(request->path),
+                     "model", vgg_cli_json_text(model != NULL ? model->name : NULL), "status",
                      (int)request->status, "complete", complete, "pictures",
                      (json_int_t)request->pictures, "received", (json_int_t)request->received,
                      "sent", (json_int_t)request->length, "seconds",

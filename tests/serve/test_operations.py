@@ -82,6 +82,10 @@ def test_access_log(start, pictures):
     assert one["received"] == len(pictures["heart0001.png"]) and 0 < one["seconds"] < 30
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", one["time"])
     assert lines["gone"]["complete"] is False and lines["gone"]["status"] == 0
+    with socket.create_connection(server.host_port) as raw:  # a method that is no text
+        raw.sendall(b"G\xffT /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: odd\r\n\r\n")
+        assert raw.recv(100).startswith(b"HTTP/1.1 405")
+    wait_for(lambda: any('"odd"' in line for line in server.log), 5)
     assert [line["status"] for line in lines.values() if line["path"] == '/no\u00e9where"'] == [404]
     quiet = start("--no-access-log")
     quiet.get("/health")
