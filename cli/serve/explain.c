@@ -7,8 +7,6 @@
 #include "cli/heat_picture.h"
 #include "vgg/explain.h"
 
-#define RETRY_AFTER 1
-
 /* ---- what is asked for ---- */
 
 static bool ask(vgg_serve_request *request, const char *key, const char *value) {
@@ -158,12 +156,10 @@ bool vgg_serve_explain_prepare(vgg_serve_job *job) {
 
 void vgg_serve_explain_finish(vgg_serve_job *job) {
     vgg_serve_request *request = (vgg_serve_request *)job;
-    if (job->outcome == VGG_SERVE_FULL) {
-        request->retry_after = RETRY_AFTER;
+    if (job->outcome == VGG_SERVE_FULL)
         vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE,
                        "another picture is being explained; come back later");
-    } else {
+    else
         vgg_serve_fail_job(request);
-    }
     vgg_serve_reply(request);
 }

@@ -10,7 +10,7 @@
 #include "cli/serve/infer.h"
 
 #define BODY_LEAST 4096
-/* Seconds after which a client may come back that found the queue full. */
+/* Seconds after which a client may come back that found no room. */
 #define RETRY_AFTER 1
 /* A client that sends more than is taken gets its answer when it is done, which many wait for; but
  * not beyond so many times as much. */
@@ -107,7 +107,6 @@ static bool reserve(vgg_serve_request *request, size_t size) {
     size_t more = capacity - request->body_capacity;
     if (atomic_fetch_add(&server->body_bytes, more) + more > server->limits.max_bodies) {
         atomic_fetch_sub(&server->body_bytes, more);
-        request->retry_after = RETRY_AFTER;
         vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE,
                        "the requests that are being received take %zu bytes together, which is all "
                        "that there is for them",
@@ -169,6 +168,8 @@ void vgg_serve_answer(vgg_serve_request *request, unsigned status, const char *t
     request->length = length;
     request->type = type;
     request->status = status;
+    bool later = status == MHD_HTTP_SERVICE_UNAVAILABLE && !atomic_load(&request->server->draining);
+    request->retry_after = later ? RETRY_AFTER : 0;
 }
 
 void vgg_serve_fail(vgg_serve_request *request, unsigned status, const char *format, ...) {
@@ -210,7 +211,6 @@ bool vgg_serve_fail_job(vgg_serve_request *request) {
     case VGG_SERVE_FAILED:
         return true;
     case VGG_SERVE_FULL:
-        request->retry_after = RETRY_AFTER;
         vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE,
                        "too many pictures wait for %s already; come back later", job->model->name);
         return true;

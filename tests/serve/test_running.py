@@ -1,6 +1,7 @@
 """Starting and stopping a server, and what it does with more than it can do at once."""
 import http.client
 import json
+import resource
 import signal
 import socket
 import struct
@@ -151,6 +152,7 @@ def test_the_time_for_that_is_bounded(start, pictures):
         server.stop()
     thread.join()
     assert answers[0].status == 503 and "is being stopped" in answers[0].json["error"]
+    assert "Retry-After" not in answers[0].headers
     assert time.monotonic() - begun < 10
     server.line("2 requests had no answer in the end")
 
@@ -231,6 +233,20 @@ def test_a_refused_body_takes_no_room(start):
                      + b"%x\r\n" % 210_000 + bytes(210_000))
         waiting(server)
         assert server.post("/predict", bytes(190_000)).status == 400
+
+
+def test_out_of_memory(start, pictures):
+    """As long as it lasts; clients come back."""
+    server = start()
+    assert server.post("/predict", pictures["heart0001.png"]).status == 200
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+        size = next(1024 * int(line.split()[1]) for line in status if line.startswith("VmSize"))
+    if size > 1 << 40:
+        pytest.skip("a sanitizer has taken the address space")
+    resource.prlimit(server.process.pid, resource.RLIMIT_AS, (size + 40_000_000, resource.RLIM_INFINITY))
+    answer = server.post("/predict", large_picture())
+    assert answer.status == 503 and answer.headers["Retry-After"] == "1"
+    assert server.post("/predict", pictures["heart0001.png"]).status == 200
 
 
 def test_a_model_with_many_clients_does_not_hold_up_another(start, models, pictures):
