@@ -115,7 +115,7 @@ function keepRow(name, model, best, seconds) {
 }
 
 async function work(card) {
-  const said = [];
+  const said = [], likeliest = [];
   card.state.textContent = "is looked at";
   for (const [i, model] of card.names.entries()) {
     const begun = performance.now();
@@ -124,6 +124,7 @@ async function work(card) {
       if (card.gone) return;
       showAnswer(card, model, answer, i > 0);
       keepRow(card.file.name, model, best, (performance.now() - begun) / 1000);
+      likeliest.push(nameOf(best));
       said.push(nameOf(best) + ", " + percent(best.probability));
     } catch (error) {
       card.state.textContent = error.message;
@@ -134,7 +135,7 @@ async function work(card) {
     }
   }
   card.state.textContent = card.names.length < 2 ? ""
-    : said[0].split(",")[0] === said[1].split(",")[0] ? "Both say the same." : "They do not agree.";
+    : likeliest[0] === likeliest[1] ? "Both say the same." : "They do not agree.";
   card.state.hidden = !card.state.textContent;
   $("news").textContent = card.file.name + ": " + said.join("; ");
 }

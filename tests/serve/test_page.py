@@ -151,6 +151,26 @@ def test_two_models(browser, server, models, files):
     quiet(browser)
 
 
+def test_names_with_commas(browser, server, files):
+    """Two answers that begin with the same word are not the same."""
+    show(browser, server)
+    browser.execute_script("""
+        const other = document.getElementById('other'), read = Response.prototype.json;
+        other.value = 'big';
+        other.dispatchEvent(new Event('change'));
+        Response.prototype.json = async function () {
+          const answer = await read.call(this);
+          if (Array.isArray(answer))
+            answer[0].predictions[0].label = 'crane, a ' + (this.url.includes('model=big') ? 'bird' : 'machine');
+          return answer;
+        };""")
+    choose(browser, files[:1])
+    answered(browser, 2)
+    assert sorted(row[2] for row in rows(browser)) == ["crane, a bird", "crane, a machine"]
+    wait(browser, lambda: find(browser, ".state")[0].text == "They do not agree.")
+    quiet(browser)
+
+
 def test_why(browser, server, files):
     """The map is laid over the picture, as strong as the slider says, which the keyboard moves."""
     from selenium.webdriver import ActionChains
