@@ -128,9 +128,9 @@ void vgg_serve_route_request(vgg_serve_request *request, const char *method) {
         return;
     }
     if (other != NULL) {
-        request->allow = other->method;
+        request->allow = strcmp(other->method, "GET") == 0 ? "GET, HEAD" : other->method;
         vgg_serve_fail(request, MHD_HTTP_METHOD_NOT_ALLOWED, "%.64s takes %s, not %.16s",
-                       request->url, other->method, method);
+                       request->url, request->allow, method);
         return;
     }
     vgg_serve_fail(request, MHD_HTTP_NOT_FOUND,

@@ -132,7 +132,7 @@ def test_wrong_requests(server, case):
     assert text in answer.json["error"]
 
 
-@pytest.mark.parametrize("method,path,allow", [("GET", "/predict", "POST"), ("DELETE", "/health", "GET"),
+@pytest.mark.parametrize("method,path,allow", [("GET", "/predict", "POST"), ("DELETE", "/health", "GET, HEAD"),
                                                ("PUT", "/predict", "POST")])
 def test_wrong_methods(server, method, path, allow):
     answer = server.ask(method, path)
