@@ -3,9 +3,9 @@
 #include "cli/message.h"
 #include "cli/serve/http.h"
 
-/* Bytes of a decoded pixel: three samples, and as much again while the picture is turned upright or
- * resized. */
-#define PIXEL_BYTES 6
+/* Bytes of a pixel while it is decoded: of a progressive JPEG four coefficients of two bytes, and
+ * up to four samples. */
+#define PIXEL_BYTES 12
 
 static size_t weights_of(const vgg_serve_version *version) {
     const vgg_network *network = vgg_model_network(version->model);
@@ -30,11 +30,12 @@ void vgg_serve_memory_say(const vgg_serve_server *server, const vgg_serve_work_o
     size_t reading = work->readers * work->max_pixels * PIXEL_BYTES;
     size_t clients =
         server->limits.max_bodies + server->limits.connections * VGG_SERVE_CONNECTION_MEMORY;
-    vgg_cli_complain("serve",
-                     "memory: at most %s: weights %s, batches %s, queues %s, pictures that are "
-                     "read %s, requests %s",
-                     vgg_cli_bytes_text(texts[0], weights + computing + queues + reading + clients),
-                     vgg_cli_bytes_text(texts[1], weights), vgg_cli_bytes_text(texts[2], computing),
-                     vgg_cli_bytes_text(texts[3], queues), vgg_cli_bytes_text(texts[4], reading),
-                     vgg_cli_bytes_text(texts[5], clients));
+    vgg_cli_complain(
+        "serve",
+        "memory: limits of %s in all: weights %s, batches %s, queues %s, pictures that are "
+        "read %s, requests %s; explaining a picture takes its own",
+        vgg_cli_bytes_text(texts[0], weights + computing + queues + reading + clients),
+        vgg_cli_bytes_text(texts[1], weights), vgg_cli_bytes_text(texts[2], computing),
+        vgg_cli_bytes_text(texts[3], queues), vgg_cli_bytes_text(texts[4], reading),
+        vgg_cli_bytes_text(texts[5], clients));
 }
