@@ -8,10 +8,6 @@
 #include "vgg/plan.h"
 #include "vgg/predict.h"
 
-/* Pictures of vgg_predict_many and vgg_evaluate_with that lie in memory, scaled, where one is
- * computed at a time. */
-#define VGG_VIEW_WINDOW 8
-
 struct vgg_predictor {
     const vgg_model *model;
     vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */

@@ -153,6 +153,21 @@ static vgg_status make_room(vgg_viewer *viewer, vgg_error *error) {
     return status;
 }
 
+/* Pictures are read ahead, each in all scales, a byte for each sample: counted as squares, longer
+ * ones take more. */
+static vgg_status count_pictures(vgg_viewer *viewer, vgg_error *error) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < viewer->scale_count; i++) {
+        bytes += viewer->scales[i] * viewer->scales[i];
+    }
+    bytes *= VGG_VIEW_WINDOW * viewer->preprocess.channels;
+    if (bytes > vgg_memory_available() / 2)
+        return vgg_fail_memory(error, "pictures in these scales, of which eight are read ahead",
+                               bytes);
+    viewer->memory += bytes;
+    return VGG_OK;
+}
+
 vgg_status vgg_viewer_create(const vgg_model *model, const vgg_predictor_options *options,
                              vgg_threads *threads, vgg_viewer **out, vgg_error *error) {
     vgg_viewer *viewer = vgg_calloc(1, sizeof *viewer);
@@ -164,6 +179,8 @@ vgg_status vgg_viewer_create(const vgg_model *model, const vgg_predictor_options
     vgg_status status = take_scales(viewer, options, error);
     if (status == VGG_OK)
         status = check_scales(viewer, options->scales != NULL, error);
+    if (status == VGG_OK)
+        status = count_pictures(viewer, error);
     if (status == VGG_OK && views_whole(viewer))
         status = plan_wholes(viewer, options, threads, error);
     if (status == VGG_OK && viewer->protocol != VGG_PROTOCOL_DENSE)

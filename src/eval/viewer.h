@@ -10,19 +10,23 @@
 /* Cut-outs of a grid, without their mirrors: they are computed at once. */
 #define VGG_GRID_CUTS (VGG_GRID_SIDE * VGG_GRID_SIDE)
 
+/* Pictures of vgg_predict_many and vgg_evaluate_with that lie in memory, scaled, where one is
+ * computed at a time. */
+#define VGG_VIEW_WINDOW 8
+
 typedef struct vgg_viewer {
     const vgg_model *model;
     vgg_protocol protocol;
     vgg_preprocess preprocess;                   /* without a resize */
     size_t scales[VGG_SCALES_MOST], scale_count; /* 0: the picture's own size */
     size_t classes;
-    size_t batch;                       /* cut-outs that are computed at once */
-    size_t memory;                      /* bytes of plans, inputs and logits, for square pictures */
-    vgg_plan *cuts;                     /* for cut-outs, or NULL */
-    vgg_size_plans wholes;              /* for whole pictures */
-    float *inputs;                      /* of the batch, or a whole picture and its mirror */
-    size_t room;                        /* floats that it has */
-    float *logits;                      /* of the cut-outs and their mirrors */
+    size_t batch;          /* cut-outs that are computed at once */
+    size_t memory;         /* bytes of plans, inputs, logits and pictures, of square ones */
+    vgg_plan *cuts;        /* for cut-outs, or NULL */
+    vgg_size_plans wholes; /* for whole pictures */
+    float *inputs;         /* of the batch, or a whole picture and its mirror */
+    size_t room;           /* floats that it has */
+    float *logits;         /* of the cut-outs and their mirrors */
     vgg_posterior dense, cropped, mean; /* of the picture */
 } vgg_viewer;
 

@@ -215,6 +215,7 @@ def test_refusals(networks, labelled, photographs, tmp_path):
     assert "the fit crop" in predict("--protocol", "dense", "--fit", "squash")
     for scale in ("", "S-", "S*2", "40,", "-5", "0", "40;50", "99999", ",".join(["40"] * 17)):
         assert "--scale: found" in predict("--scale", scale, status=2)
+    assert "out of memory" in predict("--scale", ",".join(["30000"] * 16))
     assert "is no short side" in predict("--scale", "S-40")
     assert "expected --fuse" in predict("--model", norm, status=2)
     assert "expected several models" in predict("--fuse", status=2)
