@@ -296,5 +296,6 @@ int vgg_cli_augment(int argc, char **argv) {
     free(state.mixed);
     vgg_dataset_free(state.training.train);
     vgg_dataset_free(state.training.validation);
+    vgg_string_free(state.training.split);
     return status;
 }
