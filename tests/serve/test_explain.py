@@ -68,7 +68,7 @@ def test_predictions_do_not_wait_for_it(start, pictures):
     """One thread that reads pictures is free for them."""
     server = start("--workers", 1)
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(server.post("/explain?heat=false", large())))
+    thread = threading.Thread(target=lambda: answers.append(server.post("/explain?method=occlusion", large())))
     thread.start()
     while b"vgg_requests_open 2" not in server.get("/metrics").body:
         assert thread.is_alive()

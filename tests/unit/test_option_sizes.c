@@ -127,9 +127,8 @@ static vgg_status use_feature_file(const void *options, vgg_error *error) {
     init_extractor_options(&extracting, sizeof extracting);
     vgg_extractor *extractor = NULL;
     vgg_feature_file *file = NULL;
-    vgg_feature_file_options *given = (vgg_feature_file_options *)(uintptr_t)options;
-    if (given->struct_size != 0)
-        given->layers = layers;
+    if (*(const size_t *)options != 0) /* else there is no more of them */
+        ((vgg_feature_file_options *)(uintptr_t)options)->layers = layers;
     vgg_status status = vgg_extractor_create(model, &extracting, &extractor, error);
     if (status == VGG_OK)
         status = vgg_feature_file_open(in_folder("a.npy"), extractor, options, &file, error);
