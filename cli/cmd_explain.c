@@ -16,6 +16,7 @@
 #include "cli/options.h"
 #include "cli/shared_options.h"
 #include "cli/standard_input.h"
+#include "cli/unnamed_model.h"
 #include "vgg/vgg.h"
 
 /* Steps in which faithfulness is measured. */
@@ -47,11 +48,7 @@ static const char *const methods[] = {"gradcam",    "gradcam++",  "layercam",  "
 static bool parse(explain_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
-    vgg_cli_model_options(&o->source, model);
-    if (vgg_cli_has_builtin()) {
-        model[0].help = vgg_cli_model_help;
-        model[0].fallback = VGG_CLI_BUILTIN;
-    }
+    vgg_cli_unnamed_model_options(&o->source, model);
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
     vgg_cli_option layer = vgg_cli_layer_option(
         &o->layer, "for the first three methods, the layer: " VGG_CLI_LAYER_NAMES);
@@ -387,12 +384,13 @@ int vgg_cli_explain(int argc, char **argv) {
         return VGG_CLI_USAGE;
     if (!may_write(&o, o.out) || !may_write(&o, o.map))
         return VGG_CLI_FAILURE;
-    if (o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]))
-        o.source.path = VGG_CLI_BUILTIN;
-    if (!vgg_cli_model_is_given("explain", &o.source, argv[1]))
+    bool unnamed;
+    if (!vgg_cli_unnamed_model_take("explain", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("explain", &o.source, &model);
+    if (status == VGG_CLI_OK && unnamed)
+        vgg_cli_unnamed_model_note("explain", model);
     if (status == VGG_CLI_OK)
         status = run(&o, model, argv[1]);
     vgg_model_free(model);

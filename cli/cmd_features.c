@@ -13,10 +13,12 @@
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/picture_progress.h"
 #include "cli/predict_walk.h"
 #include "cli/shared_options.h"
 #include "cli/standard_input.h"
 #include "cli/terminal.h"
+#include "cli/unnamed_model.h"
 #include "vgg/vgg.h"
 
 typedef struct features_options {
@@ -31,7 +33,7 @@ typedef struct features_state {
     vgg_extractor *extractor;
     vgg_feature_file *file;
     vgg_picture picture; /* the next */
-    size_t held;         /* pictures of an earlier run that are still to come */
+    size_t begun, held;  /* pictures of an earlier run, and those of them that are still to come */
     size_t done, total, failed, read;
     double started;
     vgg_cli_progress line;
@@ -43,11 +45,7 @@ static const char *const pools[] = {"none", "avg", "max", "gem", NULL};
 static bool parse(features_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
-    vgg_cli_model_options(&o->source, model);
-    if (vgg_cli_has_builtin()) {
-        model[0].help = vgg_cli_model_help;
-        model[0].fallback = VGG_CLI_BUILTIN;
-    }
+    vgg_cli_unnamed_model_options(&o->source, model);
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option features[] = {
         vgg_cli_layer_option(&o->layer,
@@ -138,21 +136,6 @@ static bool parse(features_options *o, int argc, char **argv, size_t *operands, 
 
 /* ---- pictures ---- */
 
-static void draw(features_state *state) {
-    if (!vgg_cli_progress_due(&state->line))
-        return;
-    char done[VGG_CLI_TEXT_SIZE], total[VGG_CLI_TEXT_SIZE], left[VGG_CLI_TEXT_SIZE];
-    char right[4 * VGG_CLI_TEXT_SIZE];
-    double fraction = (double)state->done / (double)(state->total > 0 ? state->total : 1);
-    double passed = vgg_cli_now() - state->started;
-    double computed = (double)(state->done - state->held);
-    vgg_cli_duration_text(
-        left, computed > 0 ? passed / computed * (double)(state->total - state->done) : 0.0);
-    snprintf(right, sizeof right, "%s of %s  %s left", vgg_cli_count_text(done, state->done),
-             vgg_cli_count_text(total, state->total), left);
-    vgg_cli_progress_draw(&state->line, "features", fraction > 1 ? 1 : fraction, right);
-}
-
 /* A line that is not to stand in the bar. */
 static void say(features_state *state, const char *message) {
     vgg_cli_progress_clear(&state->line);
@@ -180,7 +163,8 @@ static bool finish(features_state *state, const char *name, const float *const *
     if (state->done % vgg_extractor_batch(state->extractor) == 0 &&
         vgg_feature_file_flush(state->file, &why) != VGG_OK)
         return stop(state, &why);
-    draw(state);
+    vgg_cli_picture_progress(&state->line, "features", state->done, state->begun, state->total,
+                             state->started);
     return true;
 }
 
@@ -331,7 +315,7 @@ static void print_shapes(const features_options *o, const features_state *state,
 
 static int write_all(const features_options *o, features_state *state,
                      const vgg_cli_layers *layers) {
-    state->held = vgg_feature_file_count(state->file);
+    state->held = state->begun = vgg_feature_file_count(state->file);
     state->started = vgg_cli_now();
     state->line = vgg_cli_progress_on(stderr);
     if (!extract_runs(state))
@@ -463,12 +447,13 @@ int vgg_cli_features(int argc, char **argv) {
         return VGG_CLI_USAGE;
     if (!may_write_all(&o))
         return VGG_CLI_FAILURE;
-    if (o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]))
-        o.source.path = VGG_CLI_BUILTIN;
-    if (!vgg_cli_model_is_given("features", &o.source, argv[1]))
+    bool unnamed;
+    if (!vgg_cli_unnamed_model_take("features", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("features", &o.source, &model);
+    if (status == VGG_CLI_OK && unnamed)
+        vgg_cli_unnamed_model_note("features", model);
     if (status == VGG_CLI_OK)
         status = run(&o, model, argv + 1, operands);
     vgg_model_free(model);

@@ -15,6 +15,7 @@
 #include "cli/predict_walk.h"
 #include "cli/shared_options.h"
 #include "cli/standard_input.h"
+#include "cli/unnamed_model.h"
 #include "cli/views.h"
 #include "vgg/vgg.h"
 
@@ -62,11 +63,7 @@ static bool goes_together(const predict_options *o) {
 static bool parse(predict_options *o, int argc, char **argv, size_t *operands, int *status) {
     vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
-    vgg_cli_model_options(&o->source, model);
-    if (vgg_cli_has_builtin()) {
-        model[0].help = vgg_cli_model_help;
-        model[0].fallback = VGG_CLI_BUILTIN;
-    }
+    vgg_cli_unnamed_model_options(&o->source, model);
     vgg_cli_models_take(model, &o->models);
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option output[] = {
@@ -303,24 +300,6 @@ static int predict(const predict_options *o, const vgg_cli_models *models, char 
     return status;
 }
 
-/* Says which model it is that nobody has named. */
-static void note_builtin(const vgg_model *model) {
-    const char *const *names = vgg_model_class_names(model);
-    size_t classes = vgg_network_describe(vgg_model_network(model))->classes, length = 0;
-    char list[512] = "";
-    for (size_t i = 0; names != NULL && i < classes && length < sizeof list; i++) {
-        length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
-                                   i == 0             ? ": "
-                                   : i + 1 == classes ? " and "
-                                                      : ", ",
-                                   names[i]);
-    }
-    vgg_cli_complain("predict",
-                     "note: the model is " VGG_CLI_BUILTIN ", which knows %zu garments%s; "
-                     "--model takes another",
-                     classes, list);
-}
-
 int vgg_cli_predict(int argc, char **argv) {
     predict_options o = {.format = "text",
                          .views = {.protocol = vgg_cli_protocols[0],
@@ -331,16 +310,15 @@ int vgg_cli_predict(int argc, char **argv) {
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
         return status;
-    bool unnamed =
-        o.source.path == NULL && vgg_cli_has_builtin() && !vgg_cli_looks_like_model(argv[1]);
-    if (unnamed)
-        o.models = (vgg_cli_texts){1, {o.source.path = VGG_CLI_BUILTIN}};
-    if (!vgg_cli_model_is_given("predict", &o.source, argv[1]))
+    bool unnamed;
+    if (!vgg_cli_unnamed_model_take("predict", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;
+    if (unnamed)
+        o.models = (vgg_cli_texts){1, {o.source.path}};
     vgg_cli_models models = {0};
     status = vgg_cli_models_open("predict", &o.source, o.models.values, o.models.count, &models);
     if (status == VGG_CLI_OK && unnamed)
-        note_builtin(models.models[0]);
+        vgg_cli_unnamed_model_note("predict", models.models[0]);
     if (status == VGG_CLI_OK)
         status = predict(&o, &models, argv + 1, operands);
     vgg_cli_models_close(&models);

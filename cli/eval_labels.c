@@ -9,6 +9,7 @@
 #include "cli/eval.h"
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/picture_progress.h"
 #include "cli/skipped.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
@@ -41,17 +42,13 @@ typedef struct measuring {
     vgg_cli_skipped skipped;
     size_t before; /* pictures of the parts before the one that is measured */
     size_t total;  /* of all parts */
+    double started;
 } measuring;
 
 static bool show_progress(void *user, size_t done, size_t total) {
     measuring *m = user;
     (void)total;
-    done += m->before;
-    if (vgg_cli_progress_due(&m->progress)) {
-        char right[VGG_CLI_TEXT_SIZE];
-        snprintf(right, sizeof right, "%zu/%zu", done, m->total);
-        vgg_cli_progress_draw(&m->progress, "measuring", (double)done / (double)m->total, right);
-    }
+    vgg_cli_picture_progress(&m->progress, "measuring", m->before + done, 0, m->total, m->started);
     return true;
 }
 
@@ -258,7 +255,7 @@ int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_cli_models *mod
     vgg_predictor *predictor = NULL;
     if (!vgg_cli_eval_predictor(o, models, &predictor))
         return VGG_CLI_FAILURE;
-    measuring m = {.progress = vgg_cli_progress_on(stderr)};
+    measuring m = {.progress = vgg_cli_progress_on(stderr), .started = vgg_cli_now()};
     m.skipped = (vgg_cli_skipped){.command = "eval", .strict = o->strict, .progress = &m.progress};
     size_t classes = vgg_dataset_class_count(data->chosen[0]);
     vgg_label_scores *scores = NULL;

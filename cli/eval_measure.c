@@ -6,6 +6,7 @@
 #include "cli/eval.h"
 #include "cli/eval_journal.h"
 #include "cli/message.h"
+#include "cli/picture_progress.h"
 #include "cli/skipped.h"
 #include "cli/terminal.h"
 
@@ -33,15 +34,8 @@ static bool show_progress(void *user, size_t done, size_t total) {
         m->complained = true;
         return false;
     }
-    if (vgg_cli_progress_due(&m->progress)) {
-        char right[3 * VGG_CLI_TEXT_SIZE], left[VGG_CLI_TEXT_SIZE];
-        double seconds = vgg_cli_now() - m->started;
-        done += m->before;
-        double rate = (double)(done - m->begin) / (seconds > 1e-3 ? seconds : 1e-3);
-        snprintf(right, sizeof right, "%zu/%zu  %.0f images/s  %s left", done, m->total, rate,
-                 vgg_cli_duration_text(left, (double)(m->total - done) / (rate > 0 ? rate : 1)));
-        vgg_cli_progress_draw(&m->progress, m->title, (double)done / (double)m->total, right);
-    }
+    vgg_cli_picture_progress(&m->progress, m->title, m->before + done, m->begin, m->total,
+                             m->started);
     return true;
 }
 

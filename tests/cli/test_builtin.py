@@ -36,6 +36,15 @@ def test_predict_takes_it_and_says_so(picture, described):
         assert (asked.out, asked.err) == (named.out, "")
 
 
+@pytest.mark.parametrize("line", [("features", "--layer", "relu1_1", "--pool", "avg", "-o", "o.npy"),
+                                  ("explain", "-o", "o.png")])
+def test_others_say_so_too(picture, tmp_path, line):
+    words = [tmp_path / word if word.startswith("o.") else word for word in line]
+    said = vgg(*words, picture, "--overwrite").err
+    assert said.startswith(f"vgg {line[0]}: note: the model is builtin, which knows 10 garments: ")
+    assert vgg(*words, picture, "--overwrite", "--model", "builtin").err == ""
+
+
 def test_every_command_takes_it(tmp_path, described):
     data = tmp_path / "data"
     vgg("generate", tmp_path / "drawn", "--train", 1, "--validation", 1, "--size", 16)
