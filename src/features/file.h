@@ -51,6 +51,7 @@ struct vgg_feature_file {
     bool begun;                    /* what lies beside OUT is of this file alone */
     size_t held, passed;           /* pictures when it was opened, and those passed over since */
     size_t count, rows;            /* pictures, and those that could be read */
+    size_t named;                  /* pictures of vgg_feature_next_name since the first record */
     long end;                      /* of OUT.part, behind its last record */
     char *name;                    /* room for a picture's */
 };
@@ -61,8 +62,9 @@ struct vgg_feature_file {
 vgg_status vgg_feature_list_begin(vgg_feature_file *file, vgg_error *error);
 /* Reads the next record into file->name; false when it is not whole. */
 bool vgg_feature_list_next(vgg_feature_file *file, bool *readable);
-/* The next picture that could be read, into file->name; false at the end. */
-bool vgg_feature_next_name(vgg_feature_file *file);
+/* The next picture that could be read, into file->name; *more is false behind the last of
+ * file->rows. A list that has fewer is an error. */
+vgg_status vgg_feature_next_name(vgg_feature_file *file, bool *more, vgg_error *error);
 
 /* A part, all of it, in memory as it is needed. Start with {0}. */
 typedef struct vgg_feature_map {

@@ -18,15 +18,45 @@ static size_t points_of(const char *text) {
     return count;
 }
 
+/* Code points of the longest name, at least 1. */
+static vgg_status find_longest(vgg_feature_file *file, size_t *most, vgg_error *error) {
+    *most = 1;
+    vgg_status status = vgg_feature_list_begin(file, error);
+    for (bool more = true; status == VGG_OK && more;) {
+        status = vgg_feature_next_name(file, &more, error);
+        if (status == VGG_OK && more)
+            *most = vgg_size_max(*most, points_of(file->name));
+    }
+    return status;
+}
+
+/* Writes the names, each in `most` code points, for which there is room. */
+static vgg_status put_names(vgg_feature_file *file, const vgg_feature_part *part, uint32_t *points,
+                            size_t most, vgg_error *error) {
+    vgg_status status = vgg_feature_list_begin(file, error);
+    for (bool more = true; status == VGG_OK;) {
+        status = vgg_feature_next_name(file, &more, error);
+        if (status != VGG_OK || !more)
+            break;
+        const char *at = file->name;
+        memset(points, 0, most * sizeof *points);
+        for (size_t p = 0; p < most && *at != '\0'; p++) {
+            points[p] = vgg_npy_point(&at);
+        }
+        if (fwrite(points, sizeof *points, most, part->stream) != most)
+            status = vgg_file_fail(error, part->path, "write");
+    }
+    return status;
+}
+
 /* The names as an array of texts of the same length, in a file beside OUT: there may be more than
  * fit into memory. */
 static vgg_status fill_names(vgg_feature_file *file, const vgg_feature_part *part, size_t *size,
                              vgg_error *error) {
-    size_t most = 1;
-    vgg_status status = vgg_feature_list_begin(file, error);
-    while (status == VGG_OK && vgg_feature_next_name(file)) {
-        most = vgg_size_max(most, points_of(file->name));
-    }
+    size_t most;
+    vgg_status status = find_longest(file, &most, error);
+    if (status != VGG_OK)
+        return status;
     unsigned char head[VGG_NPY_HEAD];
     char type[24];
     snprintf(type, sizeof type, "<U%zu", most);
@@ -34,21 +64,13 @@ static vgg_status fill_names(vgg_feature_file *file, const vgg_feature_part *par
     uint32_t *points = vgg_calloc(most, sizeof *points);
     if (points == NULL)
         return vgg_fail_memory(error, "the name of a picture", most * sizeof *points);
-    bool fine = fwrite(head, sizeof head, 1, part->stream) == 1;
-    if (status == VGG_OK)
-        status = vgg_feature_list_begin(file, error);
-    while (status == VGG_OK && fine && vgg_feature_next_name(file)) {
-        const char *at = file->name;
-        memset(points, 0, most * sizeof *points);
-        for (size_t p = 0; *at != '\0'; p++) {
-            points[p] = vgg_npy_point(&at);
-        }
-        fine = fwrite(points, sizeof *points, most, part->stream) == most;
-    }
-    vgg_free(points);
-    fine = fflush(part->stream) == 0 && fine;
-    if (status == VGG_OK && !fine)
+    if (fwrite(head, sizeof head, 1, part->stream) != 1)
         status = vgg_file_fail(error, part->path, "write");
+    if (status == VGG_OK)
+        status = put_names(file, part, points, most, error);
+    if (status == VGG_OK && fflush(part->stream) != 0)
+        status = vgg_file_fail(error, part->path, "write");
+    vgg_free(points);
     *size = VGG_NPY_HEAD + file->rows * most * sizeof *points;
     return status;
 }

@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "features/file.h"
 
@@ -44,6 +45,7 @@ vgg_status vgg_feature_map_layer(const vgg_feature_file *file, size_t layer, vgg
 vgg_status vgg_feature_list_begin(vgg_feature_file *file, vgg_error *error) {
     if (fseek(file->list.stream, sizeof(vgg_feature_head), SEEK_SET) != 0)
         return vgg_file_fail(error, file->list.path, "read");
+    file->named = 0;
     return VGG_OK;
 }
 
@@ -59,11 +61,13 @@ bool vgg_feature_list_next(vgg_feature_file *file, bool *readable) {
     return true;
 }
 
-bool vgg_feature_next_name(vgg_feature_file *file) {
-    bool readable;
-    while (vgg_feature_list_next(file, &readable)) {
-        if (readable)
-            return true;
+vgg_status vgg_feature_next_name(vgg_feature_file *file, bool *more, vgg_error *error) {
+    *more = file->named < file->rows;
+    for (bool readable = false; *more && !readable; file->named += readable) {
+        if (!vgg_feature_list_next(file, &readable))
+            return vgg_fail(error, VGG_ERROR_IO,
+                            "%s: ends or is damaged after %zu pictures with features, expected %zu",
+                            file->list.path, file->named, file->rows);
     }
-    return false;
+    return VGG_OK;
 }

@@ -38,8 +38,10 @@ static size_t end_line(char *name) {
 
 static vgg_status write_lines(vgg_feature_file *file, vgg_sink *sink, vgg_error *error) {
     vgg_status status = vgg_feature_list_begin(file, error);
-    while (status == VGG_OK && vgg_feature_next_name(file)) {
-        status = vgg_sink_write(sink, file->name, end_line(file->name), error);
+    for (bool more = true; status == VGG_OK && more;) {
+        status = vgg_feature_next_name(file, &more, error);
+        if (status == VGG_OK && more)
+            status = vgg_sink_write(sink, file->name, end_line(file->name), error);
     }
     return status;
 }
@@ -121,8 +123,10 @@ static vgg_status write_description(const vgg_feature_file *file, vgg_sink *sink
 static vgg_status write_safetensors(vgg_feature_file *file, vgg_sink *sink, vgg_error *error) {
     size_t name_bytes = 0;
     vgg_status status = vgg_feature_list_begin(file, error);
-    while (status == VGG_OK && vgg_feature_next_name(file)) {
-        name_bytes += strlen(file->name) + 1;
+    for (bool more = true; status == VGG_OK && more;) {
+        status = vgg_feature_next_name(file, &more, error);
+        if (status == VGG_OK && more)
+            name_bytes += strlen(file->name) + 1;
     }
     if (status == VGG_OK)
         status = write_description(file, sink, name_bytes, error);
@@ -170,21 +174,30 @@ static vgg_status write_columns(const vgg_feature_file *file, vgg_sink *sink, vg
     return write_line(sink, &line, error);
 }
 
+/* The line of file->name. */
+static vgg_status write_row(const vgg_feature_file *file, const vgg_feature_map *maps, size_t row,
+                            vgg_sink *sink, vgg_error *error) {
+    vgg_text line = {0};
+    add_field(&line, file->name);
+    for (size_t t = 0; t < file->layers; t++) {
+        size_t values = file->infos[t].values;
+        const float *from = (const float *)(const void *)(maps[t].bytes + VGG_NPY_HEAD);
+        for (size_t i = 0; i < values; i++) {
+            vgg_text_add(&line, ",%.9g", (double)from[row * values + i]);
+        }
+    }
+    vgg_text_add(&line, "\n");
+    return write_line(sink, &line, error);
+}
+
 static vgg_status write_rows(vgg_feature_file *file, const vgg_feature_map *maps, vgg_sink *sink,
                              vgg_error *error) {
     vgg_status status = vgg_feature_list_begin(file, error);
-    for (size_t row = 0; status == VGG_OK && vgg_feature_next_name(file); row++) {
-        vgg_text line = {0};
-        add_field(&line, file->name);
-        for (size_t t = 0; t < file->layers; t++) {
-            size_t values = file->infos[t].values;
-            const float *from = (const float *)(const void *)(maps[t].bytes + VGG_NPY_HEAD);
-            for (size_t i = 0; i < values; i++) {
-                vgg_text_add(&line, ",%.9g", (double)from[row * values + i]);
-            }
-        }
-        vgg_text_add(&line, "\n");
-        status = write_line(sink, &line, error);
+    bool more = true;
+    for (size_t row = 0; status == VGG_OK && more; row++) {
+        status = vgg_feature_next_name(file, &more, error);
+        if (status == VGG_OK && more)
+            status = write_row(file, maps, row, sink, error);
     }
     return status;
 }
