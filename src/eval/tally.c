@@ -27,6 +27,10 @@ vgg_status vgg_tally_check(const vgg_dataset *dataset, const vgg_eval_options *o
     if (scores != NULL && vgg_scores_class_count(scores) != vgg_dataset_class_count(dataset))
         return vgg_fail(error, VGG_ERROR_SHAPE, "the scores have %zu classes, the data %zu",
                         vgg_scores_class_count(scores), vgg_dataset_class_count(dataset));
+    const vgg_label_scores *labels = options->label_scores;
+    if (labels != NULL && vgg_label_scores_class_count(labels) != vgg_dataset_class_count(dataset))
+        return vgg_fail(error, VGG_ERROR_SHAPE, "the label scores have %zu classes, the data %zu",
+                        vgg_label_scores_class_count(labels), vgg_dataset_class_count(dataset));
     return VGG_OK;
 }
 
@@ -51,9 +55,13 @@ vgg_status vgg_tally_check_model(const vgg_dataset *dataset, size_t classes, vgg
 vgg_status vgg_tally_begin(vgg_tally *tally, const vgg_model *model,
                            const vgg_eval_options *options, vgg_error *error) {
     size_t classes = vgg_network_describe(vgg_model_network(model))->classes;
-    *tally = (vgg_tally){.labels = options->label_scores};
-    if (vgg_model_output(model) != VGG_OUTPUT_SIGMOID || tally->labels != NULL)
+    *tally = (vgg_tally){0};
+    if (vgg_model_output(model) != VGG_OUTPUT_SIGMOID)
         return VGG_OK;
+    if (options->label_scores != NULL && vgg_label_scores_count(options->label_scores) == 0) {
+        tally->labels = options->label_scores;
+        return VGG_OK;
+    }
     vgg_status status = vgg_label_scores_create(NULL, classes, &tally->own, error);
     tally->labels = tally->own;
     return status;
@@ -86,11 +94,25 @@ static vgg_status count(vgg_tally *tally, const vgg_dataset *dataset, size_t ite
     return VGG_OK;
 }
 
-static vgg_status tell(const vgg_dataset *dataset, const vgg_eval_options *options, size_t item,
-                       const float *row, vgg_error *error) {
+/* Adds a picture to the caller's label scores, unless those are the tally's. */
+static vgg_status tell_labels(const vgg_tally *tally, const vgg_dataset *dataset,
+                              const vgg_eval_options *options, size_t item, const float *row,
+                              vgg_error *error) {
+    if (options->label_scores == NULL || options->label_scores == tally->labels || row == NULL)
+        return VGG_OK;
+    const size_t *labels = NULL;
+    size_t count = vgg_dataset_item_classes(dataset, item, &labels);
+    return vgg_label_scores_add(options->label_scores, row, labels, count, error);
+}
+
+static vgg_status tell(const vgg_tally *tally, const vgg_dataset *dataset,
+                       const vgg_eval_options *options, size_t item, const float *row,
+                       vgg_error *error) {
     const char *name = vgg_dataset_item_name(dataset, item);
     size_t truth = vgg_dataset_item_class(dataset, item);
-    vgg_status status = VGG_OK;
+    vgg_status status = tell_labels(tally, dataset, options, item, row, error);
+    if (status != VGG_OK)
+        return status;
     if (options->scores != NULL && row != NULL)
         status = vgg_scores_add(options->scores, name, truth, row, error);
     else if (options->scores != NULL)
@@ -110,7 +132,7 @@ vgg_status vgg_tally_take(vgg_tally *tally, const vgg_dataset *dataset,
     else
         tally->skipped++;
     if (status == VGG_OK)
-        status = tell(dataset, options, item, row, error);
+        status = tell(tally, dataset, options, item, row, error);
     return status == VGG_ERROR_NUMERIC ? fail_not_finite(error) : status;
 }
 

@@ -8,7 +8,7 @@ typedef struct vgg_tally {
     size_t images, skipped, top1, top5;
     double loss;
     vgg_label_scores *labels; /* of several labels, in place of the latter three; or NULL */
-    vgg_label_scores *own;    /* the same where they are not the caller's */
+    vgg_label_scores *own;    /* the same, unless the caller's were empty and serve as well */
 } vgg_tally;
 
 /* What the options ask for beside the measuring, with a batch of so many pictures. */

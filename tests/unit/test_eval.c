@@ -388,6 +388,40 @@ static void refused(void **state) {
     vgg_model_free(model);
 }
 
+static vgg_label_scores *make_label_scores(size_t classes) {
+    vgg_label_scores *scores = NULL;
+    vgg_error error;
+    assert_ok(vgg_label_scores_create(NULL, classes, &scores, &error), error);
+    return scores;
+}
+
+/* Scores that other pictures are in already take more, and the figures are of the latter alone. */
+static void two_parts_into_one(void **state) {
+    (void)state;
+    vgg_model *model = usual_model(true);
+    vgg_error error;
+    assert_ok(vgg_model_set_output(model, VGG_OUTPUT_SIGMOID, &error), error);
+    vgg_eval_options options = eval_options(7);
+    vgg_eval_result alone = evaluate(model, validation_part, &options);
+    options.label_scores = make_label_scores(10);
+    evaluate(model, train_part, &options);
+    assert_int_equal(vgg_label_scores_count(options.label_scores), TRAIN_PICTURES);
+    vgg_eval_result second = evaluate(model, validation_part, &options);
+    assert_int_equal(vgg_label_scores_count(options.label_scores),
+                     TRAIN_PICTURES + VALIDATION_PICTURES);
+    assert_int_equal(second.images, alone.images);
+    assert_near(second.loss, alone.loss, 0);
+    assert_near(second.mean_average_precision, alone.mean_average_precision, 0);
+    assert_near(second.exact_match, alone.exact_match, 0);
+    vgg_label_scores_free(options.label_scores);
+    options.label_scores = make_label_scores(11);
+    assert_int_equal(vgg_evaluate(model, validation_part, &options, &second, &error),
+                     VGG_ERROR_SHAPE);
+    assert_contains(error.message, "the label scores have 11 classes, the data 10");
+    vgg_label_scores_free(options.label_scores);
+    vgg_model_free(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_predicted),
@@ -401,6 +435,7 @@ int main(void) {
         cmocka_unit_test(without_preprocessing),
         cmocka_unit_test(not_finite),
         cmocka_unit_test(refused),
+        cmocka_unit_test(two_parts_into_one),
     };
     return cmocka_run_group_tests(tests, open_pictures, close_pictures);
 }
