@@ -26,18 +26,16 @@ void vgg_posterior_clear(vgg_posterior *posterior) {
     posterior->count = 0;
 }
 
-/* The logarithm of exp(a) + exp(b). What is not a number stays so. */
-static double add_logs(double a, double b) {
+double vgg_add_logs(double a, double b) {
     double most = a > b ? a : b, least = a > b ? b : a;
     return isinf(least) ? most : most + log1p(exp(least - most));
 }
 
 static void add(const vgg_posterior *to, double *sums, size_t class_index, double value) {
-    sums[class_index] = to->count == 0 ? value : add_logs(sums[class_index], value);
+    sums[class_index] = to->count == 0 ? value : vgg_add_logs(sums[class_index], value);
 }
 
-/* The logarithm of the sigmoid. */
-static double log_sigmoid(double x) {
+double vgg_log_sigmoid(double x) {
     return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x));
 }
 
@@ -56,9 +54,9 @@ void vgg_posterior_add(vgg_posterior *posterior, const float *logits, double tem
     double all = posterior->each ? 0 : vgg_log_sum(logits, posterior->classes, temperature);
     for (size_t c = 0; c < posterior->classes; c++) {
         double logit = (double)logits[c] / temperature;
-        add(posterior, posterior->yes, c, posterior->each ? log_sigmoid(logit) : logit - all);
+        add(posterior, posterior->yes, c, posterior->each ? vgg_log_sigmoid(logit) : logit - all);
         if (posterior->each)
-            add(posterior, posterior->no, c, log_sigmoid(-logit));
+            add(posterior, posterior->no, c, vgg_log_sigmoid(-logit));
     }
     posterior->count++;
 }

@@ -31,5 +31,9 @@ void vgg_posterior_logits(const vgg_posterior *posterior, float *logits);
 
 /* The logarithm of the sum of exp of the logits, divided by the temperature. */
 double vgg_log_sum(const float *logits, size_t count, double temperature);
+/* The logarithm of exp(a) + exp(b). What is not a number stays so. */
+double vgg_add_logs(double a, double b);
+/* The logarithm of the sigmoid. */
+double vgg_log_sigmoid(double x);
 
 #endif

@@ -56,9 +56,10 @@ static void average(float *logits, const float *other, size_t classes) {
 /* The same where each class has a probability of its own. */
 static void average_each(float *logits, const float *other, size_t classes) {
     for (size_t c = 0; c < classes; c++) {
-        double own = 1 / (1 + exp(-(double)logits[c])), theirs = 1 / (1 + exp(-(double)other[c]));
-        double against = 1 / (1 + exp((double)logits[c])) + 1 / (1 + exp((double)other[c]));
-        logits[c] = (float)(log(own + theirs) - log(against));
+        double own = (double)logits[c], theirs = (double)other[c];
+        double yes = vgg_add_logs(vgg_log_sigmoid(own), vgg_log_sigmoid(theirs));
+        double no = vgg_add_logs(vgg_log_sigmoid(-own), vgg_log_sigmoid(-theirs));
+        logits[c] = (float)(yes - no);
     }
 }
 

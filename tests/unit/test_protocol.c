@@ -97,6 +97,32 @@ static void each_class(void **state) {
     mean_of_both(VGG_OUTPUT_SIGMOID);
 }
 
+/* Logits whose probabilities are 0 and 1 in double stay what they are. */
+static void far_from_zero(void **state) {
+    (void)state;
+    static const float logits[] = {-800, 800};
+    for (size_t l = 0; l < sizeof logits / sizeof *logits; l++) {
+        vgg_model *model = usual_model(true);
+        vgg_error error;
+        assert_ok(vgg_model_set_output(model, VGG_OUTPUT_SIGMOID, &error), error);
+        fill_tensor(model, "classifier.3.weight", 0);
+        fill_tensor(model, "classifier.3.bias", logits[l]);
+        vgg_predictor *flip = make_predictor(model, VGG_PROTOCOL_FLIP);
+        vgg_image image;
+        vgg_prediction best[CLASSES];
+        size_t found = 0;
+        assert_ok(vgg_dataset_read(validation_part, 0, &image, &error), error);
+        assert_ok(vgg_predict_image(flip, &image, CLASSES, best, &found, &error), error);
+        assert_int_equal(found, CLASSES);
+        for (size_t i = 0; i < CLASSES; i++) {
+            assert_true(fabs((double)(best[i].logit - logits[l])) < 1e-3);
+        }
+        vgg_image_free(&image);
+        vgg_predictor_free(flip);
+        vgg_model_free(model);
+    }
+}
+
 /* The loss of an evaluation is that of the averaged probabilities. */
 static void evaluated(void **state) {
     (void)state;
@@ -249,7 +275,7 @@ int main(void) {
         cmocka_unit_test(one_of_the_classes), cmocka_unit_test(each_class),
         cmocka_unit_test(evaluated),          cmocka_unit_test(views),
         cmocka_unit_test(evaluated_views),    cmocka_unit_test(refused_views),
-        cmocka_unit_test(protocol_names),
+        cmocka_unit_test(protocol_names),     cmocka_unit_test(far_from_zero),
     };
     return cmocka_run_group_tests(tests, open_pictures, close_pictures);
 }
