@@ -1,6 +1,7 @@
 /* The formats of features. */
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
@@ -152,22 +153,15 @@ static vgg_status write_line(vgg_sink *sink, vgg_text *text, vgg_error *error) {
     return status;
 }
 
-static void add_field(vgg_text *line, const char *field) {
-    bool quoted = strpbrk(field, ",\"\r\n") != NULL;
-    vgg_text_add_bytes(line, "\"", quoted);
-    for (; *field != '\0'; field++) {
-        vgg_text_add_bytes(line, "\"\"", *field == '"' ? 2 : 0);
-        vgg_text_add_bytes(line, field, *field != '"');
-    }
-    vgg_text_add_bytes(line, "\"", quoted);
-}
-
 static vgg_status write_columns(const vgg_feature_file *file, vgg_sink *sink, vgg_error *error) {
     vgg_text line = {0};
     vgg_text_add(&line, "image");
     for (size_t t = 0; t < file->layers; t++) {
         for (size_t i = 0; i < file->infos[t].values; i++) {
-            vgg_text_add(&line, ",%s.%zu", file->names[t], i);
+            char column[VGG_LAYER_NAME + 24];
+            snprintf(column, sizeof column, "%s.%zu", file->names[t], i);
+            vgg_text_add_bytes(&line, ",", 1);
+            vgg_csv_add(&line, column);
         }
     }
     vgg_text_add(&line, "\n");
@@ -178,7 +172,7 @@ static vgg_status write_columns(const vgg_feature_file *file, vgg_sink *sink, vg
 static vgg_status write_row(const vgg_feature_file *file, const vgg_feature_map *maps, size_t row,
                             vgg_sink *sink, vgg_error *error) {
     vgg_text line = {0};
-    add_field(&line, file->name);
+    vgg_csv_add(&line, file->name);
     for (size_t t = 0; t < file->layers; t++) {
         size_t values = file->infos[t].values;
         const float *from = (const float *)(const void *)(maps[t].bytes + VGG_NPY_HEAD);

@@ -93,9 +93,24 @@ static void short_list(void **state) {
     }
 }
 
+/* Names of layers that have commas and quotes are one field of a table. */
+static void quoted_columns(void **state) {
+    (void)state;
+    vgg_feature_file *file = filled("quoted.csv", "a,\"b\"");
+    vgg_error error;
+    assert_ok(vgg_feature_file_finish(file, &error), error);
+    vgg_feature_file_free(file);
+    char *text = read_text(in_folder("quoted.csv"));
+    static const char expected[] = "image,\"a,\"\"b\"\".0\",\"a,\"\"b\"\".1\",";
+    text[sizeof expected - 1] = '\0';
+    assert_string_equal(text, expected);
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_list),
+        cmocka_unit_test(quoted_columns),
     };
     return cmocka_run_group_tests(tests, open_extractor, close_extractor);
 }
