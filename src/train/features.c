@@ -19,23 +19,23 @@ uint64_t vgg_features_sum(const float *values, size_t count) {
     return sum == VGG_FEATURES_UNREADABLE ? sum + 1 : sum;
 }
 
-size_t vgg_feature_part_records(const vgg_feature_part *part) {
+size_t vgg_cached_part_records(const vgg_cached_part *part) {
     return part->dataset == NULL ? 0 : part->passes * vgg_dataset_count(part->dataset);
 }
 
-size_t vgg_feature_part_bytes(const vgg_feature_part *part) {
-    return vgg_feature_part_records(part) * part->values * sizeof(float);
+size_t vgg_cached_part_bytes(const vgg_cached_part *part) {
+    return vgg_cached_part_records(part) * part->values * sizeof(float);
 }
 
 /* ---- its size ---- */
 
 /* Puts the records of a part behind all others. */
-static bool place(vgg_features *features, vgg_feature_part *part) {
+static bool place(vgg_features *features, vgg_cached_part *part) {
     size_t bytes;
     part->first = features->records;
     part->offset = features->bytes;
-    features->records += vgg_feature_part_records(part);
-    return vgg_size_mul(vgg_feature_part_records(part), part->values, &bytes) &&
+    features->records += vgg_cached_part_records(part);
+    return vgg_size_mul(vgg_cached_part_records(part), part->values, &bytes) &&
            vgg_size_mul(bytes, sizeof(float), &bytes) &&
            vgg_size_add(features->bytes, bytes, &features->bytes);
 }
@@ -72,10 +72,10 @@ static vgg_status plan_file(vgg_trainer *trainer, vgg_error *error) {
     features->wanted = true;
     features->both = (vgg_augment){.struct_size = sizeof features->both};
     features->both.flip = features->both.alternate = true;
-    features->train = (vgg_feature_part){.dataset = trainer->train,
-                                         .passes = trainer->augment.flip ? 2 : 1,
-                                         .values = trainer->input};
-    features->validation = (vgg_feature_part){.dataset = trainer->validation, .passes = 1};
+    features->train = (vgg_cached_part){.dataset = trainer->train,
+                                        .passes = trainer->augment.flip ? 2 : 1,
+                                        .values = trainer->input};
+    features->validation = (vgg_cached_part){.dataset = trainer->validation, .passes = 1};
     vgg_status status = VGG_OK;
     if (trainer->validation != NULL)
         status =
@@ -149,7 +149,7 @@ static vgg_status add_model(vgg_checksum *sum, const vgg_trainer *trainer, vgg_e
 }
 
 static vgg_status add_data(vgg_checksum *sum, const vgg_trainer *trainer,
-                           const vgg_feature_part *part, vgg_error *error) {
+                           const vgg_cached_part *part, vgg_error *error) {
     if (part->dataset == NULL)
         return VGG_OK;
     size_t classes = vgg_dataset_class_count(part->dataset);
@@ -259,7 +259,7 @@ void vgg_trainer_remove_features(vgg_trainer *trainer) {
 
 /* ---- reading ---- */
 
-vgg_status vgg_trainer_read_features(const vgg_trainer *trainer, const vgg_feature_part *part,
+vgg_status vgg_trainer_read_features(const vgg_trainer *trainer, const vgg_cached_part *part,
                                      size_t record, float *values, vgg_error *error) {
     const vgg_features *features = &trainer->features;
     size_t bytes = part->values * sizeof *values;

@@ -16,18 +16,18 @@
 #define VGG_FEATURES_UNREADABLE UINT64_C(0)
 
 /* The pictures of one part of the data. */
-typedef struct vgg_feature_part {
+typedef struct vgg_cached_part {
     const vgg_dataset *dataset; /* or NULL */
     size_t passes;              /* over its pictures: 2 when both mirror images are kept */
     size_t values;              /* floats of a record */
     size_t first;               /* the number of its first record */
     size_t offset;              /* of that in the file, in bytes */
-} vgg_feature_part;
+} vgg_cached_part;
 
 typedef struct vgg_features {
     bool wanted, ready;
     vgg_augment both; /* shows one mirror image of each picture in epoch 0 and the other in 1 */
-    vgg_feature_part train, validation;
+    vgg_cached_part train, validation;
     size_t records, bytes; /* of the file */
     char *path;
     int file;       /* while it is ready */
@@ -46,7 +46,7 @@ typedef struct vgg_features_foot {
 /* The sum of a record. */
 uint64_t vgg_features_sum(const float *values, size_t count);
 /* Bytes of all records of a part. */
-size_t vgg_feature_part_bytes(const vgg_feature_part *part);
-size_t vgg_feature_part_records(const vgg_feature_part *part);
+size_t vgg_cached_part_bytes(const vgg_cached_part *part);
+size_t vgg_cached_part_records(const vgg_cached_part *part);
 
 #endif

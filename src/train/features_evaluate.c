@@ -45,7 +45,7 @@ static vgg_status note_scores(const vgg_trainer *trainer, const evaluation *e, s
 /* Reads up to a batch of pictures from record *next on; `count` of them are readable. */
 static vgg_status read_batch(const vgg_trainer *trainer, evaluation *e, size_t *next, size_t *count,
                              vgg_error *error) {
-    const vgg_feature_part *part = &trainer->features.validation;
+    const vgg_cached_part *part = &trainer->features.validation;
     size_t total = vgg_dataset_count(part->dataset);
     for (*count = 0; *count < trainer->most && *next < total; (*next)++) {
         vgg_status status = vgg_trainer_read_features(trainer, part, *next,
@@ -104,7 +104,7 @@ static vgg_status run(vgg_trainer *trainer, evaluation *e, vgg_progress_callback
 
 static vgg_status begin(vgg_trainer *trainer, evaluation *e, vgg_error *error) {
     size_t most = trainer->most, classes = trainer->network->options.classes, bytes = 0;
-    const vgg_feature_part *part = &trainer->features.validation;
+    const vgg_cached_part *part = &trainer->features.validation;
     vgg_status status = vgg_trainer_eval_plan(trainer, &e->plan, error);
     if (status != VGG_OK)
         return status;

@@ -30,7 +30,7 @@ static vgg_status tell(const maker *m, vgg_error *error) {
 }
 
 /* A record; values of NULL are those of a picture that could not be read. */
-static vgg_status write_record(maker *m, const vgg_feature_part *part, const float *values,
+static vgg_status write_record(maker *m, const vgg_cached_part *part, const float *values,
                                vgg_error *error) {
     static const float zeros[1024];
     uint64_t *sum = &m->trainer->features.sums[m->next++];
@@ -48,7 +48,7 @@ static vgg_status write_record(maker *m, const vgg_feature_part *part, const flo
 }
 
 /* The records up to that of an item of the pass that begins with record `first`. */
-static vgg_status write_gap(maker *m, const vgg_feature_part *part, size_t first, size_t item,
+static vgg_status write_gap(maker *m, const vgg_cached_part *part, size_t first, size_t item,
                             vgg_error *error) {
     vgg_status status = VGG_OK;
     while (status == VGG_OK && m->next < first + item) {
@@ -57,7 +57,7 @@ static vgg_status write_gap(maker *m, const vgg_feature_part *part, size_t first
     return status;
 }
 
-static vgg_status write_batch(maker *m, const vgg_feature_part *part, vgg_plan *plan, size_t first,
+static vgg_status write_batch(maker *m, const vgg_cached_part *part, vgg_plan *plan, size_t first,
                               const vgg_batch *batch, vgg_error *error) {
     vgg_status status = VGG_OK;
     if (batch->count > 0)
@@ -72,7 +72,7 @@ static vgg_status write_batch(maker *m, const vgg_feature_part *part, vgg_plan *
 }
 
 /* Each picture once, in the order of the data. */
-static vgg_status write_pass(maker *m, const vgg_feature_part *part, vgg_plan *plan,
+static vgg_status write_pass(maker *m, const vgg_cached_part *part, vgg_plan *plan,
                              vgg_loader *loader, size_t pass, vgg_error *error) {
     size_t first = m->next;
     vgg_status status = vgg_loader_start(loader, pass, 0, error);
@@ -89,7 +89,7 @@ static vgg_status write_pass(maker *m, const vgg_feature_part *part, vgg_plan *p
 }
 
 /* Pictures as the training shows them, or (views NULL) an evaluation. */
-static vgg_status create_loader(const maker *m, const vgg_feature_part *part,
+static vgg_status create_loader(const maker *m, const vgg_cached_part *part,
                                 const vgg_augment *views, vgg_loader **loader, vgg_error *error) {
     vgg_trainer *trainer = m->trainer;
     vgg_loader_options options;
@@ -107,7 +107,7 @@ static vgg_status create_loader(const maker *m, const vgg_feature_part *part,
                              error);
 }
 
-static vgg_status write_part(maker *m, const vgg_feature_part *part, vgg_plan *plan,
+static vgg_status write_part(maker *m, const vgg_cached_part *part, vgg_plan *plan,
                              const vgg_augment *views, vgg_error *error) {
     size_t bytes;
     vgg_loader *loader = NULL;

@@ -112,7 +112,7 @@ vgg_status vgg_trainer_open_features(vgg_trainer *trainer, uint64_t *origin, boo
                                      vgg_error *error);
 /* Reads the record of a picture of a part, which is checked: VGG_ERROR_FORMAT when the picture
  * could not be read. */
-vgg_status vgg_trainer_read_features(const vgg_trainer *trainer, const vgg_feature_part *part,
+vgg_status vgg_trainer_read_features(const vgg_trainer *trainer, const vgg_cached_part *part,
                                      size_t record, float *values, vgg_error *error);
 /* A vgg_loader_fill; user is the trainer. */
 vgg_status vgg_trainer_fill_features(void *user, size_t item, uint64_t epoch, uint64_t view,
