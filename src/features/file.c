@@ -141,6 +141,11 @@ static vgg_status check_parts(const vgg_feature_file *file, bool resume, bool *s
         if (status == VGG_OK && bytes > 0 && !own)
             return fail_of_others(&file->parts[t], error);
     }
+    if (status == VGG_OK && file->format == VGG_FEATURES_NPZ) {
+        status = measure_part(&file->texts, &bytes, error);
+        if (status == VGG_OK && bytes > 0 && !own)
+            return fail_of_others(&file->texts, error);
+    }
     return status;
 }
 
@@ -233,12 +238,10 @@ static vgg_status begin(vgg_feature_file *file, bool resume, vgg_error *error) {
     return status == VGG_OK ? vgg_feature_list_begin(file, error) : status;
 }
 
-static char *part_name(const char *path, size_t number) {
+/* "OUT<which>.part". */
+static char *part_name(const char *path, const char *which) {
     vgg_text text = {0};
-    vgg_text_add(&text, "%s", path);
-    if (number > 0)
-        vgg_text_add(&text, ".%zu", number - 1);
-    vgg_text_add(&text, ".part");
+    vgg_text_add(&text, "%s%s.part", path, which);
     return vgg_text_take(&text);
 }
 
@@ -248,11 +251,15 @@ static vgg_status allocate(vgg_feature_file *file, const char *path, vgg_error *
     file->names = vgg_calloc(file->layers, sizeof *file->names);
     file->parts = vgg_calloc(file->layers, sizeof *file->parts);
     file->name = vgg_malloc(VGG_FEATURE_NAME);
-    file->list.path = part_name(path, 0);
+    file->list.path = part_name(path, "");
+    file->texts.path = part_name(path, ".names");
     bool fine = file->path != NULL && file->infos != NULL && file->names != NULL &&
-                file->parts != NULL && file->name != NULL && file->list.path != NULL;
+                file->parts != NULL && file->name != NULL && file->list.path != NULL &&
+                file->texts.path != NULL;
     for (size_t t = 0; fine && t < file->layers; t++) {
-        file->parts[t].path = part_name(path, t + 1);
+        char which[24];
+        snprintf(which, sizeof which, ".%zu", t);
+        file->parts[t].path = part_name(path, which);
         fine = file->parts[t].path != NULL;
     }
     return fine ? VGG_OK : vgg_fail_memory(error, "a file of features", VGG_FEATURE_NAME);
@@ -360,6 +367,8 @@ static void remove_parts(vgg_feature_file *file) {
     for (size_t t = 0; t < file->layers; t++) {
         unlink(file->parts[t].path);
     }
+    if (file->format == VGG_FEATURES_NPZ)
+        unlink(file->texts.path);
     unlink(file->list.path);
 }
 
@@ -385,6 +394,7 @@ void vgg_feature_file_free(vgg_feature_file *file) {
     if (file->list.stream != NULL)
         fclose(file->list.stream);
     vgg_free(file->list.path);
+    vgg_free(file->texts.path);
     for (size_t t = 0; file->parts != NULL && t < file->layers; t++) {
         if (file->parts[t].stream != NULL)
             fclose(file->parts[t].stream);

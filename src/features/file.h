@@ -48,6 +48,7 @@ struct vgg_feature_file {
     uint64_t facts;                /* a sum of what the features follow from */
     vgg_feature_part list;         /* OUT.part: a record for each picture */
     vgg_feature_part *parts;       /* OUT.0.part and so on: VGG_NPY_HEAD bytes, then rows */
+    vgg_feature_part texts;        /* .npz: OUT.names.part, the names while OUT is written */
     bool begun;                    /* what lies beside OUT is of this file alone */
     size_t held, passed;           /* pictures when it was opened, and those passed over since */
     size_t count, rows;            /* pictures, and those that could be read */

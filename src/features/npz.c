@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "features/file.h"
 #include "formats/containers/zip_writer.h"
 
@@ -76,25 +75,17 @@ static vgg_status fill_names(vgg_feature_file *file, const vgg_feature_part *par
 }
 
 static vgg_status map_names(vgg_feature_file *file, vgg_feature_map *map, vgg_error *error) {
-    vgg_text path = {0};
-    vgg_text_add(&path, "%s.names.part", file->path);
-    vgg_feature_part part = {.path = vgg_text_take(&path)};
-    if (part.path == NULL)
-        return vgg_fail_memory(error, "the name of a file", strlen(file->list.path));
+    vgg_feature_part *part = &file->texts;
     size_t size = 0;
-    vgg_status status = VGG_OK;
-    part.stream = fopen(part.path, "w+be");
-    if (part.stream == NULL)
-        status = vgg_file_fail(error, part.path, "create");
+    part->stream = fopen(part->path, "w+be");
+    if (part->stream == NULL)
+        return vgg_file_fail(error, part->path, "create");
+    vgg_status status = fill_names(file, part, &size, error);
     if (status == VGG_OK)
-        status = fill_names(file, &part, &size, error);
-    if (status == VGG_OK)
-        status = vgg_feature_map_part(&part, size, map, error);
-    if (part.stream != NULL) {
-        fclose(part.stream);
-        unlink(part.path); /* the map keeps it */
-    }
-    vgg_free(part.path);
+        status = vgg_feature_map_part(part, size, map, error);
+    fclose(part->stream);
+    part->stream = NULL;
+    unlink(part->path); /* the map keeps it */
     return status;
 }
 

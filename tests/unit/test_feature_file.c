@@ -107,10 +107,30 @@ static void quoted_columns(void **state) {
     free(text);
 }
 
+/* What somebody else keeps under the name of a part is refused before it is touched. */
+static void part_of_others(void **state) {
+    (void)state;
+    static const char *const endings[] = {".part", ".0.part", ".names.part"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        vgg_feature_file *file = NULL;
+        vgg_error error = {0};
+        const char *path = beside("others.npz", endings[i]);
+        write_text(path, "a letter");
+        assert_int_equal(open_file("others.npz", "first", &file, &error), VGG_ERROR_ARGUMENT);
+        assert_contains(error.message, endings[i]);
+        assert_contains(error.message, "is no part of a file of features");
+        char *text = read_text(path);
+        assert_string_equal(text, "a letter");
+        free(text);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_list),
         cmocka_unit_test(quoted_columns),
+        cmocka_unit_test(part_of_others),
     };
     return cmocka_run_group_tests(tests, open_extractor, close_extractor);
 }
