@@ -87,7 +87,8 @@ static vgg_plan_options planning(const vgg_extractor *extractor, const vgg_extra
  * the plans take for them. */
 static vgg_status count_memory(const vgg_extractor *extractor, size_t batch, size_t *bytes,
                                vgg_error *error) {
-    size_t sum, more, row = (VGG_MANY_WINDOW + 1) * sizeof(float);
+    size_t sum, more, copies = VGG_MANY_WINDOW + (extractor->scale_count > 1);
+    size_t row = copies * sizeof(float);
     if (!vgg_size_mul(extractor->input, row, &sum) || !vgg_size_mul(sum, batch, &sum))
         return vgg_fail_memory(error, "an extractor", SIZE_MAX);
     for (size_t s = 0; s < extractor->scale_count; s++) {
@@ -170,8 +171,11 @@ static vgg_status make_rooms(vgg_extractor *extractor, vgg_error *error) {
     }
     if (fine && vgg_extractor_views(extractor) > 1) {
         extractor->view = floats(extractor, widest);
+        fine = extractor->view != NULL;
+    }
+    if (fine && extractor->scale_count > 1) {
         extractor->staged = floats(extractor, input);
-        fine = extractor->view != NULL && extractor->staged != NULL;
+        fine = extractor->staged != NULL;
     }
     return fine ? VGG_OK : vgg_fail_memory(error, "an extractor", extractor->memory);
 }

@@ -27,7 +27,7 @@ struct vgg_extractor {
     float **values;      /* per tap: the features of a batch; the same where they need no more */
     const float **rows;  /* per tap: those of the picture that is handed out */
     float *view;         /* of one view of one layer of a batch, where there are several views */
-    float *staged;       /* inputs of a batch at one scale, mirrored when they are */
+    float *staged;       /* inputs of a batch at one of several scales, mirrored when they are */
     float *inputs;       /* of `capacity` pictures */
     size_t capacity;
 };

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "eval/extractor.h"
 #include "vgg/features.h"
 
 #define ROWS ((size_t)8)
@@ -126,11 +127,32 @@ static void part_of_others(void **state) {
     }
 }
 
+/* The inputs are copied out of those of all scales only where there are several. */
+static void staged_inputs(void **state) {
+    (void)state;
+    static const vgg_tap first = {0};
+    vgg_extractor_options options;
+    vgg_error error;
+    vgg_extractor_options_init(&options, sizeof options);
+    options.taps = &first;
+    options.tap_count = 1;
+    options.pool = VGG_FEATURE_POOL_AVERAGE;
+    options.protocol = VGG_PROTOCOL_FLIP;
+    for (size_t scales = 1; scales <= 2; scales++) {
+        vgg_extractor *mirrored = NULL;
+        options.scales = scales > 1 ? "16,20" : NULL;
+        assert_ok(vgg_extractor_create(model, &options, &mirrored, &error), error);
+        assert_true((mirrored->staged != NULL) == (scales > 1));
+        vgg_extractor_free(mirrored);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_list),
         cmocka_unit_test(quoted_columns),
         cmocka_unit_test(part_of_others),
+        cmocka_unit_test(staged_inputs),
     };
     return cmocka_run_group_tests(tests, open_extractor, close_extractor);
 }
