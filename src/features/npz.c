@@ -1,5 +1,4 @@
 /* Features as NumPy's arrays in an archive. */
-#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -8,15 +7,6 @@
 #include "features/file.h"
 #include "formats/containers/zip_writer.h"
 
-static size_t points_of(const char *text) {
-    size_t count = 0;
-    while (*text != '\0') {
-        vgg_npy_point(&text);
-        count++;
-    }
-    return count;
-}
-
 /* Code points of the longest name, at least 1. */
 static vgg_status find_longest(vgg_feature_file *file, size_t *most, vgg_error *error) {
     *most = 1;
@@ -24,7 +14,7 @@ static vgg_status find_longest(vgg_feature_file *file, size_t *most, vgg_error *
     for (bool more = true; status == VGG_OK && more;) {
         status = vgg_feature_next_name(file, &more, error);
         if (status == VGG_OK && more)
-            *most = vgg_size_max(*most, points_of(file->name));
+            *most = vgg_size_max(*most, vgg_npy_points(file->name));
     }
     return status;
 }
@@ -37,11 +27,7 @@ static vgg_status put_names(vgg_feature_file *file, const vgg_feature_part *part
         status = vgg_feature_next_name(file, &more, error);
         if (status != VGG_OK || !more)
             break;
-        const char *at = file->name;
-        memset(points, 0, most * sizeof *points);
-        for (size_t p = 0; p < most && *at != '\0'; p++) {
-            points[p] = vgg_npy_point(&at);
-        }
+        vgg_npy_put_text(points, file->name, most);
         if (fwrite(points, sizeof *points, most, part->stream) != most)
             status = vgg_file_fail(error, part->path, "write");
     }
@@ -57,8 +43,8 @@ static vgg_status fill_names(vgg_feature_file *file, const vgg_feature_part *par
     if (status != VGG_OK)
         return status;
     unsigned char head[VGG_NPY_HEAD];
-    char type[24];
-    snprintf(type, sizeof type, "<U%zu", most);
+    char type[VGG_NPY_TYPE];
+    vgg_npy_text_type(type, most);
     vgg_npy_head_write(head, type, &file->rows, 1);
     uint32_t *points = vgg_calloc(most, sizeof *points);
     if (points == NULL)

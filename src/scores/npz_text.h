@@ -1,4 +1,5 @@
-/* Texts in NumPy's arrays: code points of four bytes each, as vgg_npy_point gives them, or bytes.
+/* Texts in NumPy's arrays: code points of four bytes each, as vgg_npy_put_text writes them, or
+ * bytes.
  */
 #ifndef VGG_SCORES_NPZ_TEXT_H
 #define VGG_SCORES_NPZ_TEXT_H

@@ -36,36 +36,22 @@ static unsigned char *add_array(npz_writing *w, const char *name, const char *ty
     return block + VGG_NPY_HEAD;
 }
 
-static size_t points_of(const char *text) {
-    size_t count = 0;
-    while (*text != '\0') {
-        vgg_npy_point(&text);
-        count++;
-    }
-    return count;
-}
-
 /* `text(w, i)` is the text of element i. */
 typedef const char *text_of(const npz_writing *w, size_t i);
 
 static bool add_texts(npz_writing *w, const char *name, text_of *text, size_t count) {
     size_t most = 1, bytes;
     for (size_t i = 0; i < count; i++) {
-        most = vgg_size_max(most, points_of(text(w, i)));
+        most = vgg_size_max(most, vgg_npy_points(text(w, i)));
     }
-    char type[24];
-    snprintf(type, sizeof type, "<U%zu", most);
+    char type[VGG_NPY_TYPE];
+    vgg_npy_text_type(type, most);
     unsigned char *to =
         vgg_size_mul(count, 4 * most, &bytes) ? add_array(w, name, type, count, 0, bytes) : NULL;
     if (to == NULL)
         return false;
-    memset(to, 0, bytes);
     for (size_t i = 0; i < count; i++) {
-        const char *from = text(w, i);
-        for (size_t p = 0; *from != '\0'; p++) {
-            uint32_t point = vgg_npy_point(&from);
-            memcpy(to + 4 * (i * most + p), &point, sizeof point);
-        }
+        vgg_npy_put_text(to + 4 * i * most, text(w, i), most);
     }
     return true;
 }

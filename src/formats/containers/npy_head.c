@@ -39,10 +39,33 @@ static size_t sequence(const unsigned char *bytes, uint32_t *point) {
     return vgg_utf8_valid(copy) ? length : 0;
 }
 
-uint32_t vgg_npy_point(const char **text) {
+/* The next code point of a text that has not ended; *text is behind it then. */
+static uint32_t next_point(const char **text) {
     const unsigned char *bytes = (const unsigned char *)*text;
     uint32_t point;
     size_t length = sequence(bytes, &point);
     *text += length > 0 ? length : 1;
     return length > 0 ? point : VGG_NPY_ESCAPED + bytes[0];
+}
+
+size_t vgg_npy_points(const char *text) {
+    size_t count = 0;
+    while (*text != '\0') {
+        next_point(&text);
+        count++;
+    }
+    return count;
+}
+
+void vgg_npy_text_type(char type[VGG_NPY_TYPE], size_t points) {
+    snprintf(type, VGG_NPY_TYPE, "<U%zu", points);
+}
+
+void vgg_npy_put_text(void *element, const char *text, size_t points) {
+    unsigned char *to = element;
+    memset(to, 0, points * sizeof(uint32_t));
+    for (size_t p = 0; p < points && *text != '\0'; p++) {
+        uint32_t point = next_point(&text);
+        memcpy(to + p * sizeof point, &point, sizeof point);
+    }
 }
