@@ -335,15 +335,16 @@ static int write_all(const features_options *o, features_state *state,
  * size and time of its file. */
 static char *facts_of(const features_options *o, const vgg_model *model) {
     char *description = NULL, *facts = NULL;
-    struct stat info = {0};
+    struct stat info;
     if (vgg_model_describe(model, &description, NULL) != VGG_OK)
         return NULL;
-    stat(vgg_cli_model_file(o->source.path), &info);
+    vgg_cli_model_stat(o->source.path, &info);
     bool rounded = vgg_precision_named(o->precision) != VGG_PRECISION_F32;
-    if (asprintf(&facts, "%s %d %s %s %d %d%s%s\n%s %lld %lld\n%s", o->pool, o->normalise,
+    if (asprintf(&facts, "%s %d %s %s %d %d%s%s\n%s %lld %lld.%09ld\n%s", o->pool, o->normalise,
                  o->scale != NULL ? o->scale : "-", o->protocol, o->average_pools, o->exact,
                  rounded ? " " : "", rounded ? o->precision : "", o->source.path,
-                 (long long)info.st_size, (long long)info.st_mtime, description) < 0)
+                 (long long)info.st_size, (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+                 description) < 0)
         facts = NULL;
     vgg_string_free(description);
     return facts;

@@ -8,7 +8,7 @@
 
 static double file_bytes(const char *path) {
     struct stat found;
-    return stat(path, &found) == 0 && S_ISREG(found.st_mode) ? (double)found.st_size : 0;
+    return vgg_cli_model_stat(path, &found) && S_ISREG(found.st_mode) ? (double)found.st_size : 0;
 }
 
 /* Measures one of them. */
@@ -30,7 +30,7 @@ static int measure(const vgg_cli_eval_options *o, const char *path, size_t which
                                       &compared->images_per_s[which]);
     compared->names[which] = one.paths[0];
     compared->scores[which] = *scores;
-    compared->bytes[which] = file_bytes(vgg_cli_model_file(one.paths[0]));
+    compared->bytes[which] = file_bytes(one.paths[0]);
     compared->parameters[which] = (double)vgg_network_parameters(vgg_model_network(model));
     vgg_dataset_parts_free(&data.parts);
     vgg_cli_models_close(&one);

@@ -23,7 +23,12 @@ const char *vgg_cli_eval_fit_file(const vgg_cli_eval_options *o, const vgg_model
     const char *path = vgg_cli_model_file(o->source.path);
     if (o->out != NULL)
         return o->out;
-    if (strcmp(vgg_model_format(model), "safetensors") != 0)
+    if (vgg_cli_is_builtin(path))
+        vgg_cli_complain("eval",
+                         "%s: is part of the program, not a file; say where the model with its "
+                         "temperature is to be written: -o FILE.safetensors",
+                         path);
+    else if (strcmp(vgg_model_format(model), "safetensors") != 0)
         vgg_cli_complain("eval",
                          "%s: is a %s file, which is left as it is; say where the model with its "
                          "temperature is to be written: -o FILE.safetensors",

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -178,6 +177,11 @@ const char *vgg_cli_model_file(const char *path) {
             return file;
     }
     return path;
+}
+
+bool vgg_cli_model_stat(const char *path, struct stat *found) {
+    *found = (struct stat){0};
+    return !vgg_cli_is_builtin(path) && stat(vgg_cli_model_file(path), found) == 0;
 }
 
 bool vgg_cli_looks_like_model(const char *path) {

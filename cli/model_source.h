@@ -3,6 +3,8 @@
 #ifndef VGG_CLI_MODEL_SOURCE_H
 #define VGG_CLI_MODEL_SOURCE_H
 
+#include <sys/stat.h>
+
 #include "cli/file_progress.h"
 #include "cli/options.h"
 #include "cli/preprocess_options.h"
@@ -44,6 +46,8 @@ bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model 
 /* The file that a path means: of a run's folder its best model, or its last. VGG_CLI_BUILTIN is
  * itself. */
 const char *vgg_cli_model_file(const char *path);
+/* What stat says of that file. False, with zeros, where there is none, as of VGG_CLI_BUILTIN. */
+bool vgg_cli_model_stat(const char *path, struct stat *found);
 
 /* Whether an operand looks like a model that was meant for --model. */
 bool vgg_cli_looks_like_model(const char *operand);

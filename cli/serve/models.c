@@ -139,10 +139,8 @@ static vgg_serve_version *load(const vgg_serve_models *models, const vgg_serve_m
 /* What is under the model's path now; zeros where nothing is, or the model is the one in the box.
  */
 static struct stat look_at(const vgg_serve_model *model) {
-    struct stat info = {0};
-    if (vgg_cli_is_builtin(model->source.path) ||
-        stat(vgg_cli_model_file(model->source.path), &info) != 0)
-        info = (struct stat){0};
+    struct stat info;
+    vgg_cli_model_stat(model->source.path, &info);
     return info;
 }
 

@@ -45,11 +45,17 @@ def test_others_say_so_too(picture, tmp_path, line):
     assert vgg(*words, picture, "--overwrite", "--model", "builtin").err == ""
 
 
-def test_every_command_takes_it(tmp_path, described):
-    data = tmp_path / "data"
-    vgg("generate", tmp_path / "drawn", "--train", 1, "--validation", 1, "--size", 16)
-    for name, drawn in zip(described["classes"], sorted((tmp_path / "drawn" / "train").iterdir())):
-        shutil.copytree(drawn, data / name)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, described):
+    """A drawing for each of its garments."""
+    folder = tmp_path_factory.mktemp("drawn")
+    vgg("generate", folder / "drawn", "--train", 1, "--validation", 1, "--size", 16)
+    for name, drawn in zip(described["classes"], sorted((folder / "drawn" / "train").iterdir())):
+        shutil.copytree(drawn, folder / "data" / name)
+    return folder / "data"
+
+
+def test_every_command_takes_it(data, tmp_path, described):
     for line in (("eval", "--model", "{}", data), ("summary", "{}"), ("inspect", "{}"),
                  ("inspect", "{}", "--format", "json"), ("summary", "{}", "--format", "json")):
         of_file, of_box = (vgg(*(word if word != "{}" else model for word in line))
@@ -74,6 +80,29 @@ def test_a_file_of_that_name(model, picture, tmp_path):
     shutil.copy(model, tmp_path / "builtin" / "best.safetensors")
     for asked, answer in (("builtin", of_box), ("builtin/", of_file)):
         assert vgg("predict", "--model", asked, picture, "--format", "csv", cwd=tmp_path).out == answer
+
+
+def test_a_file_of_that_name_is_not_looked_at(data, picture, tmp_path):
+    """Neither its size nor its time is that of the model in the box."""
+    (tmp_path / "builtin").write_text("mine")
+    found = json.loads(vgg("eval", "--model", "builtin", "--model", MODEL, "--compare", data, "--format",
+                           "json", cwd=tmp_path).out)
+    assert found["first"]["bytes"] is None and found["second"]["bytes"] == MODEL.stat().st_size
+    (tmp_path / "builtin").unlink()
+    line = ("features", "--layer", "relu1_1", "--pool", "avg", "-o", "out.npy", picture)
+    (tmp_path / "out.txt").mkdir()  # the end of the run, which cannot give this name
+    vgg(*line, "--overwrite", status=1, cwd=tmp_path)
+    (tmp_path / "out.txt").rmdir()
+    assert (tmp_path / "out.npy.part").exists()
+    (tmp_path / "builtin").write_text("mine")
+    vgg(*line, "--resume", cwd=tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["builtin", "out.npy", "out.txt"]
+
+
+def test_its_temperature_is_stored_in_another_file(data, tmp_path):
+    said = complaint("eval", "--model", "builtin", data, "--part", "all", "--fit-temperature", cwd=tmp_path)
+    assert "builtin: is part of the program, not a file" in said and "-o FILE" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_its_own_options(picture, tmp_path, described):
