@@ -91,6 +91,7 @@ static vgg_status find_map(vgg_serve_request *request, const vgg_image *image, f
     vgg_explain_options_init(&options, sizeof options);
     options.method = request->method_of;
     options.shared_threads = request->server->models.computing.threads;
+    options.exact = request->server->models.computing.exact;
     options.go_on = goes_on;
     options.user = request;
     vgg_status status =

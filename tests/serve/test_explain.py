@@ -42,6 +42,23 @@ def test_the_picture_without_colours(server, pictures):
     assert plain.size == warm.size and plain.tobytes() != warm.tobytes()
 
 
+def test_it_is_as_exact_as_the_server(server, start, models, pictures, tmp_path):
+    pictures = list(pictures.values())[:4]
+    exact = start("--model", models / "wide", "--exact")
+    differs = 0
+    for number, picture in enumerate(pictures):
+        name = tmp_path / f"{number}.png"
+        name.write_bytes(picture)
+        vgg("explain", "--model", models / "wide", name, "-o", tmp_path / "out.png", "--exact",
+            "--method", "guided", "--overwrite")
+        found = pixels(exact.post("/explain?method=guided", picture).body)
+        whole = pixels((tmp_path / "out.png").read_bytes())
+        assert found.tobytes() == whole.crop((0, 0, found.width, found.height)).tobytes()
+        usual = pixels(server.post("/explain?method=guided&model=big", picture).body)
+        differs += found.tobytes() != usual.tobytes()
+    assert differs > 0
+
+
 @pytest.mark.parametrize("query,body,status,text", [
     ("class=10", None, 400, "class: found 10, expected 0 to 9"), ("class=x", None, 400, 'class: found "x"'),
     ("method=x", None, 400, 'method: found "x"'), ("heat=1", None, 400, "expected true or false"),
