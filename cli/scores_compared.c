@@ -181,6 +181,12 @@ static void print_text(const comparison *m) {
     print_differences(m);
 }
 
+/* How many of them JSON and CSV have, which have all where no number is given. */
+static size_t pictures_listed(const comparison *m) {
+    size_t most = m->c->pictures;
+    return most > 0 && most < m->picture_count ? most : m->picture_count;
+}
+
 /* ---- JSON ---- */
 
 static json_t *known(double value) {
@@ -214,7 +220,7 @@ static json_t *class_list(const comparison *m) {
 
 static json_t *picture_list(const comparison *m) {
     json_t *list = json_array();
-    for (size_t i = 0; list != NULL && i < m->picture_count; i++) {
+    for (size_t i = 0; list != NULL && i < pictures_listed(m); i++) {
         const picture_pair *pair = &m->pictures[i];
         vgg_scored_picture info = picture_of(m, pair);
         list = vgg_cli_json_appended(
@@ -248,7 +254,7 @@ static bool print_json(const comparison *m) {
 /* The pictures on which they differ; the figures are in the other formats. */
 static void print_csv(const comparison *m) {
     puts("image,truth,right,taken_for");
-    for (size_t i = 0; i < m->picture_count; i++) {
+    for (size_t i = 0; i < pictures_listed(m); i++) {
         const picture_pair *pair = &m->pictures[i];
         vgg_scored_picture info = picture_of(m, pair);
         vgg_cli_csv_field(info.name);

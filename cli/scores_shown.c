@@ -15,7 +15,9 @@ vgg_cli_option vgg_cli_hardest_option(size_t *value) {
         .value = value,
         .minimum = 0,
         .maximum = 1e9,
-        .help = "name the N pictures of highest loss, and N whose label is probably wrong"};
+        .help = "name the N pictures of highest loss, and N whose label is probably wrong; of two "
+                "networks, at most N that one alone gets right, of which json and csv have all "
+                "where it is not given"};
 }
 
 size_t *vgg_cli_scores_select(const vgg_cli_scores_shown *shown, vgg_score_order order,

@@ -51,7 +51,7 @@ typedef struct vgg_cli_compared {
     double images_per_s[2]; /* 0: not measured */
     double bytes[2];        /* of the models; 0: not known */
     double parameters[2];
-    size_t pictures; /* of each list of names */
+    size_t pictures; /* named at most; 0: none in the text, all in JSON and CSV */
 } vgg_cli_compared;
 
 bool vgg_cli_compared_show(const vgg_cli_compared *compared, const char *format);

@@ -265,8 +265,12 @@ def test_compare(trained, model, pictograms, tmp_path):
     assert len(found["pictures"]) == counts[1] + counts[2]
     text = vgg(*both, "--hardest", 2).out
     assert "McNemar's test: p = " in text and f"first     {model}" in text
+    two = json.loads(vgg(*both, "--hardest", 2, "--format", "json").out)["pictures"]
+    assert len(two) == 2 and two == found["pictures"][:2]
+    assert [p["image"] in text for p in found["pictures"]].count(True) == 2
     rows = vgg(*both, "--format", "csv").out.splitlines()
     assert rows[0] == "image,truth,right,taken_for" and len(rows) == 1 + counts[1] + counts[2]
+    assert vgg(*both, "--hardest", 2, "--format", "csv").out.splitlines() == rows[:3]
 
 
 def test_compare_of_other_classes(tmp_path):
