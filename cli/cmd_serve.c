@@ -161,7 +161,7 @@ static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **arg
          .value = &o->max_pictures,
          .minimum = 1,
          .maximum = 10000,
-         .help = "pictures of a request"},
+         .help = "pictures of a request; at most --queue"},
         {.type = VGG_CLI_NUMBER,
          .name = "max-pixels",
          .argument = "M",

@@ -35,8 +35,8 @@ bool vgg_cli_scores_csv(const vgg_cli_scores_shown *shown, const vgg_score_figur
 #define VGG_CLI_MATRIX_CLASSES 2000
 
 /* Up to `hardest` pictures of an order, and how many there are of it in all: an array for the
- * caller to free; NULL when memory ran out, or when the scores do not have it (*found is 0 then).
- */
+ * caller to free; NULL when memory ran out. Of an order that the scores do not have *found and *all
+ * are 0. */
 size_t *vgg_cli_scores_select(const vgg_cli_scores_shown *shown, vgg_score_order order,
                               size_t *found, size_t *all);
 

@@ -216,8 +216,8 @@ VGG_API vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *datas
                                 vgg_error *error);
 
 /* The same with a predictor, which may have several networks and computes as its own options say:
- * batch, threads, workers, exact, shared_threads, protocol and scales of `options` are not used,
- * `first` may be any number, and `progress` is called after each picture. */
+ * batch, threads, workers, exact, precision, shared_threads, protocol and scales of `options` are
+ * not used, `first` may be any number, and `progress` is called after each picture. */
 VGG_API vgg_status vgg_evaluate_with(vgg_predictor *predictor, const vgg_dataset *dataset,
                                      const vgg_eval_options *options, vgg_eval_result *result,
                                      vgg_error *error);
