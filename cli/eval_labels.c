@@ -240,9 +240,11 @@ static bool show(const vgg_cli_eval_options *o, shown *s, vgg_error *error) {
     bool complete = vgg_label_scores_figures(s->scores, &s->figures, error) == VGG_OK;
     if (!complete)
         vgg_cli_complain("eval", "%s", error->message);
-    else if (strcmp(o->format, "json") == 0)
+    else if (strcmp(o->format, "json") == 0) {
         complete = print_json(s);
-    else if (strcmp(o->format, "csv") == 0)
+        if (!complete)
+            vgg_cli_complain("eval", "out of memory while writing JSON");
+    } else if (strcmp(o->format, "csv") == 0)
         print_csv(s);
     else
         print_text(s);
