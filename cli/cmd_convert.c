@@ -12,6 +12,7 @@
 #include "cli/model_facts.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/wrap.h"
 #include "vgg/vgg.h"
 
@@ -104,15 +105,6 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
         .operands_most = 2,
     };
     return vgg_cli_parse(&usage, argc, argv, operands, status);
-}
-
-static bool may_write(const convert_options *o, const char *out) {
-    struct stat info;
-    /* What is no file is not replaced in any case, which the library says. */
-    if (o->overwrite || stat(out, &info) != 0 || !S_ISREG(info.st_mode))
-        return true;
-    vgg_cli_complain("convert", "%s: is there already; --overwrite replaces it", out);
-    return false;
 }
 
 /* Without --format the ending of OUT says the format; a name without any is safetensors'. */
@@ -238,7 +230,7 @@ int vgg_cli_convert(int argc, char **argv) {
     o.source.path = in;
     if (!check_options(&o) || !has_known_ending(&o, out))
         return VGG_CLI_USAGE;
-    if (!may_write(&o, out))
+    if (!vgg_cli_may_write("convert", out, o.overwrite))
         return VGG_CLI_FAILURE;
     vgg_cli_file_progress progress = vgg_cli_file_progress_begin("reading");
     o.source.progress = &progress;

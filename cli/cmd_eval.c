@@ -8,7 +8,7 @@
 #include "cli/eval_page.h"
 #include "cli/eval_table.h"
 #include "cli/message.h"
-#include "cli/report/output.h"
+#include "cli/output.h"
 #include "cli/scores_shown.h"
 #include "cli/shared_options.h"
 #include "cli/terminal.h"
@@ -16,18 +16,13 @@
 static const char *const formats[] = {"text", "json", "csv", "html", NULL};
 static const char *const parts[] = {"train", "validation", "test", "all", NULL};
 
-static bool ends_in(const char *path, const char *ending) {
-    size_t length = strlen(path), end = strlen(ending);
-    return length > end && strcmp(path + length - end, ending) == 0;
-}
-
 /* False, which is complained about, for options that do not go together. */
 static bool goes_together(const vgg_cli_eval_options *o) {
     const char *wrong = NULL;
     if (o->resume && o->predictions == NULL)
         wrong = "--resume: needs --predictions OUT, which the pictures that are done are in";
-    else if (o->predictions != NULL && !ends_in(o->predictions, ".csv") &&
-             !ends_in(o->predictions, ".npz"))
+    else if (o->predictions != NULL && !vgg_cli_ends_in(o->predictions, ".csv") &&
+             !vgg_cli_ends_in(o->predictions, ".npz"))
         wrong = "--predictions: expected a name that ends in .csv or .npz";
     else if (o->out != NULL && !o->fit_temperature)
         wrong = "--out: is for the model of --fit-temperature, which is not given";

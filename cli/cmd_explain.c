@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
@@ -14,6 +12,7 @@
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/shared_options.h"
 #include "cli/standard_input.h"
 #include "cli/unnamed_model.h"
@@ -163,11 +162,6 @@ static bool parse(explain_options *o, int argc, char **argv, size_t *operands, i
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
 
-static bool ends_in(const char *path, const char *ending) {
-    size_t length = strlen(path), end = strlen(ending);
-    return length > end && strcasecmp(path + length - end, ending) == 0;
-}
-
 /* Whether the options suit each other; what does not is said. */
 static bool goes_together(const explain_options *o) {
     vgg_explain_method method = vgg_explain_method_named(o->method);
@@ -175,9 +169,9 @@ static bool goes_together(const explain_options *o) {
     const char *wrong = NULL;
     if (o->out == NULL && o->map == NULL && !o->faithfulness)
         wrong = "-o OUT.png is missing";
-    else if (o->out != NULL && !ends_in(o->out, ".png"))
+    else if (o->out != NULL && !vgg_cli_ends_in(o->out, ".png"))
         wrong = "--out: expected a name that ends in .png";
-    else if (o->map != NULL && !ends_in(o->map, ".npy"))
+    else if (o->map != NULL && !vgg_cli_ends_in(o->map, ".npy"))
         wrong = "--map: expected a name that ends in .npy";
     else if (o->layer != NULL && method > VGG_EXPLAIN_LAYERCAM)
         wrong = "--layer: is for the methods gradcam, gradcam++ and layercam";
@@ -363,14 +357,6 @@ static int run(const explain_options *o, const vgg_model *model, const char *pat
     return status;
 }
 
-/* False, which is complained about, when the file is there and may not be replaced. */
-static bool may_write(const explain_options *o, const char *path) {
-    if (path == NULL || o->overwrite || access(path, F_OK) != 0)
-        return true;
-    vgg_cli_complain("explain", "%s: is there already; --overwrite replaces it", path);
-    return false;
-}
-
 int vgg_cli_explain(int argc, char **argv) {
     vgg_explain_options usual;
     vgg_explain_options_init(&usual, sizeof usual);
@@ -382,7 +368,8 @@ int vgg_cli_explain(int argc, char **argv) {
         return status;
     if (!goes_together(&o))
         return VGG_CLI_USAGE;
-    if (!may_write(&o, o.out) || !may_write(&o, o.map))
+    if ((o.out != NULL && !vgg_cli_may_write("explain", o.out, o.overwrite)) ||
+        (o.map != NULL && !vgg_cli_may_write("explain", o.map, o.overwrite)))
         return VGG_CLI_FAILURE;
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("explain", &o.source, argv[1], &unnamed))

@@ -2,9 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
@@ -13,6 +11,7 @@
 #include "cli/message.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/picture_progress.h"
 #include "cli/predict_walk.h"
 #include "cli/shared_options.h"
@@ -405,27 +404,19 @@ static int run(const features_options *o, const vgg_model *model, char **images,
     return status;
 }
 
-/* False, which is complained about, when the file is there and may not be replaced. */
-static bool may_write(const features_options *o, const char *path) {
-    if (o->overwrite || access(path, F_OK) != 0)
-        return true;
-    vgg_cli_complain("features", "%s: is there already; --overwrite replaces it", path);
-    return false;
-}
-
 /* The same of OUT and, beside a .npy, of the names. */
 static bool may_write_all(const features_options *o) {
     size_t length = strlen(o->out), ending = strlen(".npy");
-    if (!may_write(o, o->out))
+    if (!vgg_cli_may_write("features", o->out, o->overwrite))
         return false;
-    if (length < ending || strcasecmp(o->out + length - ending, ".npy") != 0)
+    if (!vgg_cli_ends_in(o->out, ".npy"))
         return true;
     char *names = NULL;
     if (asprintf(&names, "%.*s.txt", (int)(length - ending), o->out) < 0) {
         vgg_cli_complain("features", "out of memory for the name of a file");
         return false;
     }
-    bool may = may_write(o, names);
+    bool may = vgg_cli_may_write("features", names, o->overwrite);
     free(names);
     return may;
 }

@@ -7,8 +7,8 @@
 #include "cli/clean_text.h"
 #include "cli/command.h"
 #include "cli/message.h"
+#include "cli/output.h"
 #include "cli/report/chart.h"
-#include "cli/report/output.h"
 #include "cli/train.h"
 
 typedef struct rate_search {

@@ -1,9 +1,10 @@
-#include "cli/report/output.h"
+#include "cli/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,21 @@
 /* The library's files on their way have names like this one, with smaller numbers; whoever opens a
  * run removes those that nobody writes any more. */
 #define FIRST_NUMBER 1000000u
+
+bool vgg_cli_ends_in(const char *path, const char *ending) {
+    size_t length = strlen(path), end = strlen(ending);
+    return length > end && strcasecmp(path + length - end, ending) == 0;
+}
+
+bool vgg_cli_may_write(const char *command, const char *path, bool overwrite) {
+    struct stat info;
+    if (overwrite || stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
+        return true;
+    vgg_cli_complain(command, "%s: is %s", path,
+                     S_ISDIR(info.st_mode) ? "a folder, expected a file or a new name"
+                                           : "there already; --overwrite replaces it");
+    return false;
+}
 
 static bool fail_memory(const vgg_cli_output *output, const char *name) {
     vgg_cli_complain(output->command, "out of memory for %s", name);

@@ -1,9 +1,15 @@
-/* Files of texts that appear whole or not at all. */
-#ifndef VGG_CLI_REPORT_OUTPUT_H
-#define VGG_CLI_REPORT_OUTPUT_H
+/* Files that commands write: whether they may, and texts that appear whole or not at all. */
+#ifndef VGG_CLI_OUTPUT_H
+#define VGG_CLI_OUTPUT_H
 
 #include <stdbool.h>
 #include <stdio.h>
+
+/* Whether the name has something before this ending, in capitals or not. */
+bool vgg_cli_ends_in(const char *path, const char *ending);
+/* False, which is complained about, when the file is there and may not be replaced, or a folder is.
+ * A device, which is not replaced in any case, is left to those who write. */
+bool vgg_cli_may_write(const char *command, const char *path, bool overwrite);
 
 typedef struct vgg_cli_output {
     const char *command; /* in messages */

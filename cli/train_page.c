@@ -10,7 +10,7 @@
 #include "cli/grid.h"
 #include "cli/json.h"
 #include "cli/message.h"
-#include "cli/report/output.h"
+#include "cli/output.h"
 #include "cli/report/picture.h"
 #include "cli/report/report.h"
 #include "cli/train.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "cli/message.h"
+#include "cli/output.h"
 #include "cli/report/html.h"
-#include "cli/report/output.h"
 
 #define TEXT 128
 

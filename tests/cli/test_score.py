@@ -19,7 +19,7 @@ def eval_json(*arguments, status=0):
 # ---- files ----
 
 
-@pytest.mark.parametrize("ending", ["csv", "npz"])
+@pytest.mark.parametrize("ending", ["csv", "npz", "NPZ"])
 def test_what_is_kept_gives_the_same_report(model, spoilt, tmp_path, ending):
     out = tmp_path / f"scores.{ending}"
     first = eval_json("--model", model, spoilt, "--predictions", out, "--hardest", 3, status=3)
