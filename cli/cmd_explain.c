@@ -34,6 +34,7 @@ typedef struct explain_state {
     const explain_options *options;
     const vgg_model *model;
     const vgg_preprocess *preprocess;
+    size_t layer; /* of options->layer, where one is given */
     vgg_explainer *explainer;
     vgg_image image;
     float *map;
@@ -278,18 +279,6 @@ static bool show(explain_state *s) {
 
 /* ---- running ---- */
 
-static vgg_status load(const char *path, vgg_image *image, vgg_error *error) {
-    if (strcmp(path, "-") != 0)
-        return vgg_image_load(path, image, error);
-    unsigned char *bytes = NULL;
-    size_t size = 0;
-    vgg_status status = vgg_cli_read_standard_input(&bytes, &size, error);
-    if (status == VGG_OK)
-        status = vgg_image_decode(bytes, size, VGG_CLI_STANDARD_INPUT, image, error);
-    free(bytes);
-    return status;
-}
-
 static vgg_status create(explain_state *s, vgg_error *error) {
     const explain_options *o = s->options;
     vgg_explain_options options;
@@ -302,12 +291,9 @@ static vgg_status create(explain_state *s, vgg_error *error) {
     options.stride = o->stride;
     options.threads = o->threads;
     options.exact = o->exact;
-    vgg_status status = VGG_OK;
     if (o->layer != NULL)
-        status =
-            vgg_network_find_layer(vgg_model_network(s->model), o->layer, &options.layer, error);
-    return status == VGG_OK ? vgg_explainer_create(s->model, &options, &s->explainer, error)
-                            : status;
+        options.layer = s->layer;
+    return vgg_explainer_create(s->model, &options, &s->explainer, error);
 }
 
 static void name_class(explain_state *s) {
@@ -323,7 +309,7 @@ static void name_class(explain_state *s) {
 static vgg_status explain(explain_state *s, const char *path, size_t index, vgg_error *error) {
     vgg_status status = create(s, error);
     if (status == VGG_OK)
-        status = load(path, &s->image, error);
+        status = vgg_cli_load_image(path, &s->image, error);
     if (status != VGG_OK)
         return status;
     s->map = calloc(s->preprocess->height * s->preprocess->width, sizeof *s->map);
@@ -343,7 +329,9 @@ static int run(const explain_options *o, const vgg_model *model, const char *pat
                            .preprocess = vgg_model_preprocess(model),
                            .found = {.struct_size = sizeof state.found}};
     size_t index;
-    if (!find_class(o, model, &index))
+    if (!find_class(o, model, &index) ||
+        (o->layer != NULL &&
+         !vgg_cli_layer_find("explain", vgg_model_network(model), o->layer, &state.layer)))
         return VGG_CLI_USAGE;
     vgg_error error;
     int status = VGG_CLI_FAILURE;

@@ -203,18 +203,6 @@ static bool finish_one_of_many(void *user, const vgg_extract_result *result) {
     return finish(state, result->name, result->values, result->error);
 }
 
-static vgg_status load_alone(const char *path, vgg_image *image, vgg_error *error) {
-    if (strcmp(path, "-") != 0)
-        return vgg_image_load(path, image, error);
-    unsigned char *bytes = NULL;
-    size_t size = 0;
-    vgg_status status = vgg_cli_read_standard_input(&bytes, &size, error);
-    if (status == VGG_OK)
-        status = vgg_image_decode(bytes, size, VGG_CLI_STANDARD_INPUT, image, error);
-    free(bytes);
-    return status;
-}
-
 /* A picture that others would have to wait for. */
 typedef struct lonely {
     features_state *state;
@@ -245,7 +233,7 @@ static void extract_alone(features_state *state, const char *path) {
     vgg_picture_init(&alone.picture, sizeof alone.picture);
     alone.picture.image = &image;
     alone.picture.name = path;
-    if (load_alone(path, &image, &error) != VGG_OK)
+    if (vgg_cli_load_image(path, &image, &error) != VGG_OK)
         finish(state, path, NULL, &error);
     else if (vgg_extract_many(state->extractor, next_lonely, finish_lonely, &alone, &error) !=
                  VGG_OK &&

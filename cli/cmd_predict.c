@@ -183,16 +183,11 @@ static bool finish_one_of_many(void *user, const vgg_predict_result *result) {
 }
 
 static vgg_status predict_standard_input(predict_state *state, size_t *found, vgg_error *error) {
-    unsigned char *bytes = NULL;
-    size_t size = 0;
     vgg_image image = {0};
-    vgg_status status = vgg_cli_read_standard_input(&bytes, &size, error);
-    if (status == VGG_OK)
-        status = vgg_image_decode(bytes, size, VGG_CLI_STANDARD_INPUT, &image, error);
+    vgg_status status = vgg_cli_load_image("-", &image, error);
     if (status == VGG_OK)
         status = vgg_predict_image(state->predictor, &image, state->top, state->best, found, error);
     vgg_image_free(&image);
-    free(bytes);
     return status;
 }
 

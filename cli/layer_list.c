@@ -10,15 +10,21 @@ vgg_cli_option vgg_cli_layer_option(const char **value, const char *help) {
         .type = VGG_CLI_TEXT, .name = "layer", .argument = "LAYER", .value = value, .help = help};
 }
 
+bool vgg_cli_layer_find(const char *command, const vgg_network *network, const char *name,
+                        size_t *layer) {
+    vgg_error error;
+    if (vgg_network_find_layer(network, name, layer, &error) == VGG_OK)
+        return true;
+    vgg_cli_complain(command, "--layer: %s", error.message);
+    return false;
+}
+
 static bool find_all(const char *command, const vgg_network *network, vgg_cli_layers *layers) {
     char *rest = layers->text;
     for (char *name = strsep(&rest, ","); name != NULL; name = strsep(&rest, ",")) {
-        vgg_error error;
         size_t layer;
-        if (vgg_network_find_layer(network, name, &layer, &error) != VGG_OK) {
-            vgg_cli_complain(command, "--layer: %s", error.message);
+        if (!vgg_cli_layer_find(command, network, name, &layer))
             return false;
-        }
         layers->taps[layers->count].layer = layer;
         layers->names[layers->count++] = name;
     }

@@ -23,6 +23,10 @@ typedef struct vgg_cli_layers {
     char *text;         /* that the names lie in */
 } vgg_cli_layers;
 
+/* The layer of this name. False, which is complained about, when the network has none. */
+bool vgg_cli_layer_find(const char *command, const vgg_network *network, const char *name,
+                        size_t *layer);
+
 /* Reads names with commas between them. False, which is complained about, for one that the network
  * has no layer of. */
 bool vgg_cli_layers_read(const char *command, const vgg_network *network, const char *text,

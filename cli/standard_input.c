@@ -66,3 +66,15 @@ vgg_status vgg_cli_read_standard_input(unsigned char **bytes, size_t *size, vgg_
     *size = in.used;
     return VGG_OK;
 }
+
+vgg_status vgg_cli_load_image(const char *path, vgg_image *image, vgg_error *error) {
+    if (strcmp(path, "-") != 0)
+        return vgg_image_load(path, image, error);
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    vgg_status status = vgg_cli_read_standard_input(&bytes, &size, error);
+    if (status == VGG_OK)
+        status = vgg_image_decode(bytes, size, VGG_CLI_STANDARD_INPUT, image, error);
+    free(bytes);
+    return status;
+}

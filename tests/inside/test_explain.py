@@ -233,7 +233,7 @@ def test_what_is_refused(place, tmp_path):
     for more, message, status in ((("--class", "7"), "none of the model's 7 classes", 2),
                                   (("--class", "cat"), "expected a number", 2),
                                   (("--layer", "fc7"), "rows of features", 1),
-                                  (("--layer", "relu9_1"), "no layer relu9_1", 1),
+                                  (("--layer", "relu9_1"), "--layer: no layer relu9_1", 2),
                                   (("--method", "occlusion", "--window", "49"), "a square of 49 pixels", 1)):
         _, _, complained = explain(place, tmp_path, *more, status=status)
         assert message in complained, complained
