@@ -2,53 +2,34 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cli/json.h"
 #include "cli/serve/infer.h"
 
-/* Answers with the value, which is released; NULL: memory ran out for it. */
-static void answer_json(vgg_serve_request *request, unsigned status, json_t *value) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        json_decref(value);
-    } else {
-        bool written = vgg_cli_json_write(out, value, false, 0) && fputc('\n', out) != EOF;
-        if (fclose(out) != 0 || !written) {
-            free(text);
-            text = NULL;
-        }
-    }
-    vgg_serve_answer(request, status, "application/json", text, length);
-}
-
 /* ---- health ---- */
 
 void vgg_serve_is_live(vgg_serve_request *request) {
-    answer_json(request, MHD_HTTP_OK, json_pack("{s:b}", "live", 1));
+    vgg_serve_answer_json(request, MHD_HTTP_OK, json_pack("{s:b}", "live", 1));
 }
 
 void vgg_serve_is_ready(vgg_serve_request *request) {
     bool ready = !atomic_load(&request->server->draining);
-    answer_json(request, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-                json_pack("{s:b}", "ready", ready));
+    vgg_serve_answer_json(request, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                          json_pack("{s:b}", "ready", ready));
 }
 
 void vgg_serve_health(vgg_serve_request *request) {
     bool draining = atomic_load(&request->server->draining);
-    answer_json(request, draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK,
-                json_pack("{s:s}", "status", draining ? "stopping" : "ok"));
+    vgg_serve_answer_json(request, draining ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK,
+                          json_pack("{s:s}", "status", draining ? "stopping" : "ok"));
 }
 
 /* ---- metadata ---- */
 
 void vgg_serve_about_server(vgg_serve_request *request) {
-    answer_json(request, MHD_HTTP_OK,
-                json_pack("{s:s, s:s, s:[s, s]}", "name", "vgg", "version", vgg_version(),
-                          "extensions", "binary_tensor_data", "classification"));
+    vgg_serve_answer_json(request, MHD_HTTP_OK,
+                          json_pack("{s:s, s:s, s:[s, s]}", "name", "vgg", "version", vgg_version(),
+                                    "extensions", "binary_tensor_data", "classification"));
 }
 
 static json_t *tensor(const char *name, const char *datatype, json_t *shape) {
@@ -88,7 +69,7 @@ static json_t *describe(vgg_serve_model *model) {
 }
 
 void vgg_serve_about_model(vgg_serve_request *request) {
-    answer_json(request, MHD_HTTP_OK, describe(request->job.model));
+    vgg_serve_answer_json(request, MHD_HTTP_OK, describe(request->job.model));
 }
 
 void vgg_serve_about_models(vgg_serve_request *request) {
@@ -97,5 +78,5 @@ void vgg_serve_about_models(vgg_serve_request *request) {
     for (size_t i = 0; i < models->count; i++) {
         list = vgg_cli_json_appended(list, describe(&models->entries[i]));
     }
-    answer_json(request, MHD_HTTP_OK, list);
+    vgg_serve_answer_json(request, MHD_HTTP_OK, list);
 }

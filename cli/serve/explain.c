@@ -10,13 +10,9 @@
 /* ---- what is asked for ---- */
 
 static bool ask(vgg_serve_request *request, const char *key, const char *value) {
-    vgg_serve_models *models = &request->server->models;
     size_t length = strlen(value);
     if (strcmp(key, "model") == 0) {
-        request->job.model = vgg_serve_models_find(models, value, length);
-        if (request->job.model == NULL)
-            vgg_serve_fail(request, MHD_HTTP_NOT_FOUND,
-                           "there is no model %.64s; /v2/models lists them", value);
+        vgg_serve_ask_model(request, value);
     } else if (strcmp(key, "class") == 0) {
         if (length == 0 || length > 7 || strspn(value, "0123456789") != length)
             vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
@@ -29,10 +25,9 @@ static bool ask(vgg_serve_request *request, const char *key, const char *value) 
             vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
                            "method: found \"%.20s\", expected one of vgg explain --help", value);
     } else if (strcmp(key, "heat") == 0) {
-        request->plain = strcmp(value, "false") == 0;
-        if (!request->plain && strcmp(value, "true") != 0)
-            vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
-                           "heat: found \"%.20s\", expected true or false", value);
+        bool heat;
+        vgg_serve_ask_flag(request, key, value, &heat);
+        request->plain = !heat;
     } else {
         vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
                        "unknown parameter %.64s, expected model, class, method or heat", key);

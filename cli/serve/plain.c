@@ -12,13 +12,6 @@
 #define UNNAMED "-"
 #define TOP_MOST 1000000
 
-static void ask_model(vgg_serve_request *request, const char *name) {
-    request->job.model = vgg_serve_models_find(&request->server->models, name, strlen(name));
-    if (request->job.model == NULL)
-        vgg_serve_fail(request, MHD_HTTP_NOT_FOUND,
-                       "there is no model %.64s; /v2/models lists them", name);
-}
-
 static void ask_top(vgg_serve_request *request, const char *value) {
     size_t top = 0, length = strlen(value);
     if (length <= 7 && strspn(value, "0123456789") == length)
@@ -32,10 +25,7 @@ static void ask_top(vgg_serve_request *request, const char *value) {
 }
 
 static void ask_logits(vgg_serve_request *request, const char *value) {
-    request->logits = strcmp(value, "true") == 0;
-    if (!request->logits && strcmp(value, "false") != 0)
-        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
-                       "logits: found \"%.20s\", expected true or false", value);
+    vgg_serve_ask_flag(request, "logits", value, &request->logits);
 }
 
 static enum MHD_Result read_parameter(void *user, enum MHD_ValueKind kind, const char *key,
@@ -43,7 +33,7 @@ static enum MHD_Result read_parameter(void *user, enum MHD_ValueKind kind, const
     static const struct {
         const char *name;
         void (*ask)(vgg_serve_request *request, const char *value);
-    } parameters[] = {{"model", ask_model}, {"top", ask_top}, {"logits", ask_logits}};
+    } parameters[] = {{"model", vgg_serve_ask_model}, {"top", ask_top}, {"logits", ask_logits}};
     vgg_serve_request *request = user;
     (void)kind;
     if (request->status != 0)

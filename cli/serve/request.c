@@ -172,24 +172,44 @@ void vgg_serve_answer(vgg_serve_request *request, unsigned status, const char *t
     request->retry_after = later ? RETRY_AFTER : 0;
 }
 
+void vgg_serve_answer_json(vgg_serve_request *request, unsigned status, json_t *value) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        json_decref(value);
+    } else {
+        bool written = vgg_cli_json_write(out, value, false, 0) && fputc('\n', out) != EOF;
+        if (fclose(out) != 0 || !written) {
+            free(text);
+            text = NULL;
+        }
+    }
+    vgg_serve_answer(request, status, "application/json", text, length);
+}
+
 void vgg_serve_fail(vgg_serve_request *request, unsigned status, const char *format, ...) {
     char message[VGG_ERROR_TEXT + 256];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    json_t *object = json_pack("{s:o}", "error", vgg_cli_json_text(message));
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    bool written = out != NULL && vgg_cli_json_write(out, object, false, 0);
-    if (out == NULL)
-        json_decref(object);
-    else if (fputc('\n', out) == EOF || fclose(out) != 0 || !written) {
-        free(text);
-        text = NULL;
-    }
-    vgg_serve_answer(request, status, "application/json", text, length);
+    vgg_serve_answer_json(request, status, json_pack("{s:o}", "error", vgg_cli_json_text(message)));
+}
+
+void vgg_serve_ask_model(vgg_serve_request *request, const char *name) {
+    request->job.model = vgg_serve_models_find(&request->server->models, name, strlen(name));
+    if (request->job.model == NULL)
+        vgg_serve_fail(request, MHD_HTTP_NOT_FOUND,
+                       "there is no model %.64s; /v2/models lists them", name);
+}
+
+void vgg_serve_ask_flag(vgg_serve_request *request, const char *key, const char *value,
+                        bool *flag) {
+    *flag = strcmp(value, "true") == 0;
+    if (!*flag && strcmp(value, "false") != 0)
+        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "%s: found \"%.20s\", expected true or false",
+                       key, value);
 }
 
 unsigned vgg_serve_code_of(vgg_status status) {

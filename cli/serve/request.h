@@ -5,6 +5,8 @@
 #ifndef VGG_SERVE_REQUEST_H
 #define VGG_SERVE_REQUEST_H
 
+#include <jansson.h>
+
 #include "cli/serve/server.h"
 #include "vgg/explain.h"
 #define VGG_SERVE_ID_SIZE 65
@@ -73,6 +75,12 @@ const char *vgg_serve_request_header(const vgg_serve_request *request, const cha
 /* Answers with text, which is freed by the request; NULL: memory ran out for it. */
 void vgg_serve_answer(vgg_serve_request *request, unsigned status, const char *type, char *text,
                       size_t length);
+/* Answers with the value, which is released; NULL: memory ran out for it. */
+void vgg_serve_answer_json(vgg_serve_request *request, unsigned status, json_t *value);
+/* Parameters of a URL: the model of that name, and true or false. What else they are is answered.
+ */
+void vgg_serve_ask_model(vgg_serve_request *request, const char *name);
+void vgg_serve_ask_flag(vgg_serve_request *request, const char *key, const char *value, bool *flag);
 /* Answers with {"error": ...}. */
 void vgg_serve_fail(vgg_serve_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
