@@ -34,7 +34,8 @@ vgg_cli_thumbnails *vgg_cli_thumbnails_create(const vgg_dataset *const *sets, si
     thumbnails->set_count = count;
     size_t items = thumbnails->firsts[count];
     thumbnails->made = calloc(items + 1, sizeof *thumbnails->made);
-    return thumbnails;
+    if (thumbnails->made != NULL)
+        return thumbnails;
     vgg_cli_thumbnails_free(thumbnails);
     return NULL;
 }
