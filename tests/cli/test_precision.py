@@ -1,6 +1,7 @@
 """--precision: what predict, eval, features and bench make of it. How near bfloat16 is, the tests of the kernels say."""
 
 import json
+import pathlib
 
 import pytest
 from conftest import complaint, vgg
@@ -39,12 +40,18 @@ def test_a_picture_alone_has_the_same_bits(pictures):
         assert answers(pictures[i:i + 1], "--precision", "bf16")[0] == rounded[i:i + 1]
 
 
-def test_a_processor_without_it_is_told(pictures):
+@pytest.mark.parametrize("tier", ["portable", "avx2"])
+def test_a_processor_without_it_is_told(pictures, tier):
+    if tier == "avx2" and not {"avx2", "fma"} <= set(pathlib.Path("/proc/cpuinfo").read_text().split()):
+        pytest.skip("this processor has no AVX2")
+    environment = {"env": {"VGG_CPU": tier}}
     there, _ = answers(pictures[:2], "--precision", "bf16")
-    here, said = answers(pictures[:2], "--precision", "bf16", env={"VGG_CPU": "portable"})
+    here, said = answers(pictures[:2], "--precision", "bf16", **environment)
     assert said == f"vgg predict: {NOTE}"
     for a, b in zip(there, here):
-        assert all(b[i] == pytest.approx(a[i], abs=0.05) for i in a)
+        assert all(b[i] == pytest.approx(a[i], abs=0.01) for i in a)
+    floats, _ = answers(pictures[:2], **environment)
+    assert max(abs(a[i] - b[i]) for a, b in zip(floats, here) for i in a) > 0.001
 
 
 def test_eval_takes_it(tmp_path, pictures):
