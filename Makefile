@@ -76,6 +76,7 @@ failing-calls:
 	@VGG=build/vgg VGG_BUILD=build tests/faults/failing_calls.py
 
 abuse: build
+	@scripts/packages.sh test
 	@VGG=build/vgg /usr/bin/python3 tests/serve/abuse.py $(ABUSE)
 
 many-networks:

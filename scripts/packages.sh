@@ -4,8 +4,10 @@
 set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev
-    libgif-dev libtiff-dev zlib1g-dev libarchive-dev libjansson-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler"
-test="g++ libheif-dev libcairo2-dev libmicrohttpd-dev curl libcmocka-dev python3 python3-pytest clang-format-16 abigail-tools"
+    libgif-dev libtiff-dev zlib1g-dev libarchive-dev libjansson-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler
+    libmicrohttpd-dev"
+test="g++ libheif-dev libcairo2-dev curl libcmocka-dev clang-format-16 abigail-tools
+    python3 python3-pytest python3-numpy python3-pil python3-yaml"
 clang="clang libclang-rt-14-dev"
 valgrind="valgrind"
 fuzz="python3 python3-h5py"
