@@ -239,6 +239,20 @@ def run(network, x, average_pools=False, layers=None):
     return outputs
 
 
+class Guided(torch.autograd.Function):
+    """A ReLU whose gradient goes through only where it is above 0, which is guided backpropagation."""
+
+    @staticmethod
+    def forward(context, x):
+        context.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(context, gradient):
+        (x,) = context.saved_tensors
+        return gradient.clamp(min=0) * (x > 0)
+
+
 def apart(found, expected):
     """The largest difference as a share of the largest value."""
     expected = np.asarray(expected)

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import nets  # noqa: E402
-from nets import apart  # noqa: E402
+from nets import Guided, apart  # noqa: E402
 from program import STRUCTURE, draw, make_model, prepared, vgg  # noqa: E402
 
 SIZE = 48
@@ -94,18 +94,6 @@ def test_the_usual_layer_and_class(place, tmp_path):
 def saliency(made, x, target):
     (g,) = torch.autograd.grad(made(x)[0, target], x)
     return g
-
-
-class Guided(torch.autograd.Function):
-    @staticmethod
-    def forward(context, x):
-        context.save_for_backward(x)
-        return x.clamp(min=0)
-
-    @staticmethod
-    def backward(context, gradient):
-        (x,) = context.saved_tensors
-        return gradient.clamp(min=0) * (x > 0)
 
 
 def test_guided_backpropagation(place, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs PyTorch (python3-torch)")
 
 import nets  # noqa: E402
-from nets import D, SMALL_D, Failed, Network, Plan, apart, run  # noqa: E402
+from nets import D, SMALL_D, Failed, Guided, Network, Plan, apart, run  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not nets.PLAIN, reason=nets.SANITIZED)
 
@@ -115,18 +115,6 @@ def test_average_in_place_of_max_pools(batch_norm):
     _, found = plan.backward({}, given)
     assert all(apart(values[i], outputs[i].detach()) < 1e-5 for i in everywhere)
     assert apart(found, x.grad) < 1e-4
-
-
-class Guided(torch.autograd.Function):
-    @staticmethod
-    def forward(context, x):
-        context.save_for_backward(x)
-        return x.clamp(min=0)
-
-    @staticmethod
-    def backward(context, gradient):
-        (x,) = context.saved_tensors
-        return gradient.clamp(min=0) * (x > 0)
 
 
 @pytest.mark.parametrize("arch,batch_norm,layout", NETS, ids=IDS)
