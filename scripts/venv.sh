@@ -1,9 +1,11 @@
 #!/bin/sh
 # Makes build-peers with the packages of PyPI that some tests read our files with, beside those of Debian.
-# docs/dependencies.md says which tests are skipped without.
+# docs/dependencies.md says which tests are skipped without. Captum wants matplotlib, and matplotlib and contourpy
+# are the last that do with Debian's NumPy, which another would hide.
 set -eu
 cd "$(dirname "$0")/.."
-packages="tensorboard==2.20.0 axe-core-python==0.1.0 tritonclient[http]==2.73.0 schemathesis==4.32.5"
+packages="tensorboard==2.20.0 axe-core-python==0.1.0 tritonclient[http]==2.73.0 schemathesis==4.32.5
+    safetensors==0.8.0 captum==0.7.0 matplotlib==3.7.5 contourpy==1.2.1"
 stamp=build-peers/installed
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$packages" ] && exit 0
 /usr/bin/python3 -m venv --system-site-packages build-peers

@@ -2,12 +2,15 @@
 import ctypes
 import os
 import pathlib
+import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Packages of PyPI, which scripts/venv.sh installs.
+sys.path.extend(str(path) for path in (ROOT / "build-peers").glob("lib/python3*/site-packages"))
 BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build"))
 PLAIN = "VGG_SANITIZE:STRING=\n" in (BUILD / "CMakeCache.txt").read_text()
 SANITIZED = "a sanitized library needs a sanitized program"
