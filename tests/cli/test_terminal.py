@@ -191,8 +191,8 @@ def looked_at(*arguments, columns, status=0, **env):
 
 
 WIDTHS = pytest.mark.parametrize("columns", [60, 80, 140])
-COMMANDS = ("train", "eval", "predict", "summary", "inspect", "convert", "bench", "augment",
-            "generate")
+COMMANDS = ("train", "eval", "report", "score", "predict", "explain", "features", "serve", "summary", "inspect",
+            "convert", "bench", "augment", "generate")
 
 
 @WIDTHS

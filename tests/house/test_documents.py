@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build"))
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md"), *ROOT.glob("tests/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*.md"), *ROOT.glob("tests/**/*.md")])
 
 
 def commands(document):
@@ -57,7 +57,8 @@ def test_links(document):
 
 def test_help_examples(folder):
     """The examples that --help shows parse: none is a usage error."""
-    for command in ("train", "eval", "report", "predict", "summary", "bench", "generate"):
+    for command in ("train", "eval", "report", "score", "predict", "explain", "features", "summary", "inspect", "convert", "bench",
+                    "augment", "generate"):
         text = subprocess.run([BUILD / "vgg", command, "--help"], capture_output=True, text=True,
                               check=True).stdout.partition("EXAMPLES\n")[2]
         examples = re.findall(r"^  (vgg .*)", text.replace("\\\n", " "), re.MULTILINE)
