@@ -9,6 +9,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -64,6 +65,14 @@ def count(output, good):
     return counts
 
 
+def stop_handing_on_ignored_signals():
+    """Under nohup or in the background some are ignored, which programs inherit, and so would what
+    the tests start; a handler is not inherited, and one that does nothing leaves this as it was."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build")
@@ -71,6 +80,7 @@ def main():
     parser.add_argument("--valgrind", action="store_true", help="run the programs under valgrind")
     arguments = parser.parse_args()
 
+    stop_handing_on_ignored_signals()
     totals = {"passed": 0, "failed": 0, "skipped": 0}
     prefix = VALGRIND if arguments.valgrind else []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
