@@ -4,8 +4,6 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "nn/rank.h"
-#include "vgg/loss.h"
 
 void vgg_eval_options_init(vgg_eval_options *options, size_t size) {
     const vgg_eval_options defaults = {.struct_size = size, .batch = 32};
@@ -83,15 +81,12 @@ static vgg_status count(vgg_tally *tally, const vgg_dataset *dataset, size_t ite
     size_t classes = vgg_dataset_class_count(dataset);
     const size_t *labels = NULL;
     size_t label_count = vgg_dataset_item_classes(dataset, item, &labels);
-    tally->images++;
-    if (tally->labels != NULL)
-        return vgg_label_scores_add(tally->labels, row, labels, label_count, error);
-    size_t truth = labels[0], rank = vgg_rank(row, classes, truth);
-    tally->top1 += rank < 1;
-    tally->top5 += rank < 5;
-    /* Picture by picture, so that the sum does not depend on the batch. */
-    tally->loss += vgg_cross_entropy(row, &truth, 1, classes, NULL);
-    return VGG_OK;
+    if (tally->labels == NULL) {
+        vgg_hits_add(&tally->hits, row, classes, labels[0]);
+        return VGG_OK;
+    }
+    tally->hits.images++;
+    return vgg_label_scores_add(tally->labels, row, labels, label_count, error);
 }
 
 /* Adds a picture to the caller's label scores, unless those are the tally's. */
@@ -130,7 +125,7 @@ vgg_status vgg_tally_take(vgg_tally *tally, const vgg_dataset *dataset,
     if (row != NULL)
         status = count(tally, dataset, item, row, error);
     else
-        tally->skipped++;
+        tally->hits.skipped++;
     if (status == VGG_OK)
         status = tell(tally, dataset, options, item, row, error);
     return status == VGG_ERROR_NUMERIC ? fail_not_finite(error) : status;
@@ -159,18 +154,19 @@ static vgg_status add_labels(const vgg_tally *tally, vgg_eval_result *found, vgg
 
 vgg_status vgg_tally_result(const vgg_tally *tally, const vgg_eval_options *options,
                             vgg_eval_result *result, vgg_error *error) {
-    if (tally->images == 0 && options->first == 0)
+    const vgg_hits *hits = &tally->hits;
+    double images = (double)hits->images;
+    if (hits->images == 0 && options->first == 0)
         return vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
-                        tally->skipped);
-    if (tally->images > 0 && !isfinite(tally->loss))
+                        hits->skipped);
+    if (!isfinite(hits->loss))
         return fail_not_finite(error);
-    double images = (double)tally->images;
     vgg_eval_result found = {.struct_size = sizeof found,
-                             .images = tally->images,
-                             .skipped = tally->skipped,
-                             .top1 = (double)tally->top1 / images,
-                             .top5 = (double)tally->top5 / images,
-                             .loss = tally->loss / images,
+                             .images = hits->images,
+                             .skipped = hits->skipped,
+                             .top1 = (double)hits->top1 / images,
+                             .top5 = (double)hits->top5 / images,
+                             .loss = hits->loss / images,
                              .mean_average_precision = (double)NAN,
                              .exact_match = (double)NAN};
     vgg_status status = tally->labels != NULL ? add_labels(tally, &found, error) : VGG_OK;

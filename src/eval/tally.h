@@ -2,12 +2,12 @@
 #ifndef VGG_EVAL_TALLY_H
 #define VGG_EVAL_TALLY_H
 
+#include "nn/hits.h"
 #include "vgg/predict.h"
 
 typedef struct vgg_tally {
-    size_t images, skipped, top1, top5;
-    double loss;
-    vgg_label_scores *labels; /* of several labels, in place of the latter three; or NULL */
+    vgg_hits hits;
+    vgg_label_scores *labels; /* of several labels, in place of ranks and loss; or NULL */
     vgg_label_scores *own;    /* the same, unless the caller's were empty and serve as well */
 } vgg_tally;
 

@@ -5,10 +5,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "nn/rank.h"
 #include "train/checkpoint.h"
 #include "train/mix.h"
-#include "vgg/loss.h"
 
 /* Of fewer validation pictures than this chance chooses between epochs that are alike. */
 #define FEW_PICTURES 100
@@ -185,17 +183,14 @@ vgg_status vgg_trainer_evaluate_data(vgg_trainer *trainer, const vgg_dataset *da
 
 /* Adds `count` inputs, at most what is computed at once. */
 static vgg_status evaluate_some(vgg_trainer *trainer, const float *inputs, const size_t *classes,
-                                size_t count, vgg_eval_result *sums, vgg_error *error) {
+                                size_t count, vgg_hits *hits, vgg_error *error) {
     size_t class_count = trainer->network->options.classes;
     vgg_status status = vgg_plan_forward(trainer->plan, inputs, count, trainer->logits, error);
     for (size_t n = 0; status == VGG_OK && n < count; n++) {
         const float *row = trainer->logits + n * class_count;
-        size_t rank = vgg_rank(row, class_count, classes[n]);
         if (trainer->several)
             status = vgg_label_scores_add(trainer->label_scores, row, &classes[n], 1, error);
-        sums->top1 += rank < 1;
-        sums->top5 += rank < 5;
-        sums->loss += vgg_cross_entropy(row, &classes[n], 1, class_count, NULL);
+        vgg_hits_add(hits, row, class_count, classes[n]);
     }
     return status;
 }
@@ -211,10 +206,7 @@ vgg_status vgg_trainer_evaluate(vgg_trainer *trainer, const float *inputs, const
         status = check_arrays(trainer, classes, count, error);
     if (status != VGG_OK)
         return status;
-    vgg_eval_result sums = {.struct_size = sizeof sums,
-                            .images = count,
-                            .mean_average_precision = (double)NAN,
-                            .exact_match = (double)NAN};
+    vgg_hits hits = {0};
     status = vgg_trainer_renew_label_scores(trainer, error);
     if (status != VGG_OK)
         return status;
@@ -222,22 +214,13 @@ vgg_status vgg_trainer_evaluate(vgg_trainer *trainer, const float *inputs, const
     for (size_t done = 0, some; status == VGG_OK && done < count; done += some) {
         some = vgg_size_min(count - done, trainer->most);
         vgg_plan_begin_step(trainer->plan);
-        status = evaluate_some(trainer, inputs + done * image, classes + done, some, &sums, error);
+        status = evaluate_some(trainer, inputs + done * image, classes + done, some, &hits, error);
     }
     vgg_plan_set_mode(trainer->plan, VGG_MODE_TRAIN, NULL);
-    bool finite = status != VGG_ERROR_NUMERIC && isfinite(sums.loss);
+    bool finite = status != VGG_ERROR_NUMERIC && isfinite(hits.loss);
     if ((status == VGG_OK || status == VGG_ERROR_NUMERIC) && !finite)
         status = vgg_trainer_fail_not_finite(trainer, "a result of the evaluation is", error);
-    if (status != VGG_OK)
-        return status;
-    sums.top1 /= (double)count;
-    sums.top5 /= (double)count;
-    sums.loss /= (double)count;
-    if (trainer->several)
-        status = vgg_trainer_label_result(trainer, &sums, error);
-    if (status != VGG_OK)
-        return status;
-    return vgg_result_write(result, &sums, sizeof sums, "vgg_eval_result", error);
+    return status == VGG_OK ? vgg_trainer_eval_result(trainer, &hits, result, error) : status;
 }
 
 /* ---- the end of an epoch ---- */

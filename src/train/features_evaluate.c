@@ -5,9 +5,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "nn/plan.h"
-#include "nn/rank.h"
 #include "train/trainer.h"
-#include "vgg/loss.h"
 
 /* A batch on its way. */
 typedef struct evaluation {
@@ -15,7 +13,7 @@ typedef struct evaluation {
     size_t first_op;
     float *values, *logits; /* of a batch */
     size_t *classes, *items;
-    vgg_eval_result sums;
+    vgg_hits hits;
 } evaluation;
 
 /* In the scores, where they are asked for. */
@@ -57,19 +55,12 @@ static vgg_status read_batch(const vgg_trainer *trainer, evaluation *e, size_t *
             e->classes[(*count)++] = vgg_dataset_item_class(part->dataset, *next);
             continue;
         }
-        e->sums.skipped++;
+        e->hits.skipped++;
         status = note_unreadable(trainer, *next, error);
         if (status != VGG_OK)
             return status;
     }
     return VGG_OK;
-}
-
-static void count_picture(vgg_eval_result *sums, const float *row, size_t truth, size_t classes) {
-    size_t rank = vgg_rank(row, classes, truth);
-    sums->top1 += rank < 1;
-    sums->top5 += rank < 5;
-    sums->loss += vgg_cross_entropy(row, &truth, 1, classes, NULL);
 }
 
 static vgg_status count_batch(const vgg_trainer *trainer, evaluation *e, size_t count,
@@ -80,10 +71,11 @@ static vgg_status count_batch(const vgg_trainer *trainer, evaluation *e, size_t 
     for (size_t n = 0; status == VGG_OK && n < count; n++) {
         const float *row = e->logits + n * class_count;
         if (!trainer->several)
-            count_picture(&e->sums, row, e->classes[n], class_count);
+            vgg_hits_add(&e->hits, row, class_count, e->classes[n]);
+        else
+            e->hits.images++;
         status = note_scores(trainer, e, n, row, error);
     }
-    e->sums.images += count;
     return status;
 }
 
@@ -119,33 +111,16 @@ static vgg_status begin(vgg_trainer *trainer, evaluation *e, vgg_error *error) {
     return VGG_OK;
 }
 
-static vgg_status finish(const vgg_trainer *trainer, evaluation *e, vgg_eval_result *result,
-                         vgg_error *error) {
-    vgg_eval_result *sums = &e->sums;
-    double images = (double)sums->images;
-    if (sums->images == 0)
-        return vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
-                        sums->skipped);
-    if (!isfinite(sums->loss))
-        return vgg_fail(error, VGG_ERROR_NUMERIC, "the model's results are not finite numbers");
-    sums->top1 /= images;
-    sums->top5 /= images;
-    sums->loss /= images;
-    sums->mean_average_precision = sums->exact_match = (double)NAN;
-    vgg_status status = trainer->several ? vgg_trainer_label_result(trainer, sums, error) : VGG_OK;
-    if (status != VGG_OK)
-        return status;
-    return vgg_result_write(result, sums, sizeof *sums, "vgg_eval_result", error);
-}
-
 vgg_status vgg_trainer_evaluate_features(vgg_trainer *trainer, vgg_progress_callback *progress,
                                          void *user, vgg_eval_result *result, vgg_error *error) {
-    evaluation e = {.sums = {.struct_size = sizeof e.sums}};
+    evaluation e = {0};
     vgg_status status = begin(trainer, &e, error);
     if (status == VGG_OK)
         status = run(trainer, &e, progress, user, error);
+    if (status == VGG_OK && !isfinite(e.hits.loss))
+        status = vgg_fail(error, VGG_ERROR_NUMERIC, "the model's results are not finite numbers");
     if (status == VGG_OK)
-        status = finish(trainer, &e, result, error);
+        status = vgg_trainer_eval_result(trainer, &e.hits, result, error);
     vgg_plan_free(e.plan);
     vgg_free(e.values);
     vgg_free(e.logits);

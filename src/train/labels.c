@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "train/trainer.h"
 
 vgg_status vgg_trainer_create_targets(vgg_trainer *trainer, vgg_error *error) {
@@ -98,13 +99,33 @@ vgg_status vgg_trainer_renew_label_scores(vgg_trainer *trainer, vgg_error *error
                                    error);
 }
 
-vgg_status vgg_trainer_label_result(const vgg_trainer *trainer, vgg_eval_result *result,
-                                    vgg_error *error) {
+/* The figures of the trainer's scores in place of those of one class. */
+static vgg_status put_labels(const vgg_trainer *trainer, vgg_eval_result *found, vgg_error *error) {
     vgg_label_figures figures = {.struct_size = sizeof figures};
     vgg_status status = vgg_label_scores_figures(trainer->label_scores, &figures, error);
-    result->top1 = result->top5 = (double)NAN;
-    result->loss = figures.loss;
-    result->mean_average_precision = figures.mean_average_precision;
-    result->exact_match = figures.exact_match;
+    found->top1 = found->top5 = (double)NAN;
+    found->loss = figures.loss;
+    found->mean_average_precision = figures.mean_average_precision;
+    found->exact_match = figures.exact_match;
     return status;
+}
+
+vgg_status vgg_trainer_eval_result(const vgg_trainer *trainer, const vgg_hits *hits,
+                                   vgg_eval_result *result, vgg_error *error) {
+    double images = (double)hits->images;
+    if (hits->images == 0)
+        return vgg_fail(error, VGG_ERROR_FORMAT, "not one of the %zu pictures could be read",
+                        hits->skipped);
+    vgg_eval_result found = {.struct_size = sizeof found,
+                             .images = hits->images,
+                             .skipped = hits->skipped,
+                             .top1 = (double)hits->top1 / images,
+                             .top5 = (double)hits->top5 / images,
+                             .loss = hits->loss / images,
+                             .mean_average_precision = (double)NAN,
+                             .exact_match = (double)NAN};
+    vgg_status status = trainer->several ? put_labels(trainer, &found, error) : VGG_OK;
+    if (status != VGG_OK)
+        return status;
+    return vgg_result_write(result, &found, sizeof found, "vgg_eval_result", error);
 }

@@ -2,6 +2,7 @@
 #ifndef VGG_TRAIN_TRAINER_H
 #define VGG_TRAIN_TRAINER_H
 
+#include "nn/hits.h"
 #include "train/features.h"
 #include "train/loss.h"
 #include "train/named.h"
@@ -156,9 +157,10 @@ void vgg_trainer_mix_targets(vgg_trainer *trainer, size_t count);
 bool vgg_trainer_labels_are_right(const float *logits, const float *targets, size_t classes);
 /* Empty scores for an evaluation. */
 vgg_status vgg_trainer_renew_label_scores(vgg_trainer *trainer, vgg_error *error);
-/* The figures of the trainer's scores. */
-vgg_status vgg_trainer_label_result(const vgg_trainer *trainer, vgg_eval_result *result,
-                                    vgg_error *error);
+/* The result of an evaluation: shares of the hits, or of several labels the figures of the
+ * trainer's scores. VGG_ERROR_FORMAT where not one picture could be read. */
+vgg_status vgg_trainer_eval_result(const vgg_trainer *trainer, const vgg_hits *hits,
+                                   vgg_eval_result *result, vgg_error *error);
 
 /* ---- epoch.c ---- */
 
