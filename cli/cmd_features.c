@@ -413,6 +413,7 @@ int vgg_cli_features(int argc, char **argv) {
     features_options o = {.pool = pools[0],
                           .protocol = vgg_cli_protocols[0],
                           .precision = vgg_cli_precisions[0],
+                          .source.without_classifier = true,
                           .threads = vgg_cli_default_threads()};
     size_t operands;
     int status;

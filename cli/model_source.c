@@ -151,6 +151,7 @@ vgg_model_options vgg_cli_model_told(const vgg_cli_model_source *source,
         options.batch_norm = source->batch_norm ? VGG_ANSWER_YES : VGG_ANSWER_NO;
     options.classes = source->classes;
     options.private_copy = source->private_copy;
+    options.without_classifier = source->without_classifier;
     if (source->progress != NULL) {
         options.progress = vgg_cli_file_progress_tell;
         options.progress_user = source->progress;

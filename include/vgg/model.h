@@ -45,6 +45,13 @@ VGG_API const vgg_preprocess *vgg_model_preprocess(const vgg_model *model); /* N
 VGG_API vgg_origin vgg_model_preprocess_origin(const vgg_model *model);
 VGG_API const char *const *vgg_model_class_names(const vgg_model *model); /* NULL: not known */
 
+/* False for the model of a file without one, which without_classifier of vgg_model_options opens.
+ * The layers of its network up to the last before the pool that classifiers begin with are those of
+ * the file; behind them stand that pool, of each channel, and a linear layer of zeros for one
+ * class, so that it is a network as others are. Features, distances and styles are made with it;
+ * what names classes (predicting, measuring, explaining) and saving are VGG_ERROR_UNSUPPORTED. */
+VGG_API bool vgg_model_has_classifier(const vgg_model *model);
+
 /* VGG_OUTPUT_SOFTMAX unless the file or the caller says otherwise. A model for several labels is
  * trained on and measured by all labels of a picture (vgg_dataset_options.several_labels). */
 VGG_API vgg_output vgg_model_output(const vgg_model *model);
@@ -126,6 +133,9 @@ typedef struct vgg_model_options {
                           * say */
     vgg_output output;   /* default unsaid: the file's, or VGG_OUTPUT_SOFTMAX for one that does not
                           * say */
+    bool without_classifier; /* opens a file whose layers with weights are convolutions alone, for
+                              * what its layers give; default false: it is refused. See
+                              * vgg_model_has_classifier */
 } vgg_model_options;
 
 VGG_API void vgg_model_options_init(vgg_model_options *options, size_t size);

@@ -133,7 +133,7 @@ static void fill_counted(search *s, size_t clue, size_t room) {
         return;
     }
     /* Without a pool it is a dropout, with one more there is one beside the pool. */
-    if (room - need != 2)
+    if (room - need != 2 && !(s->query->headless && room > need))
         fill(s, clue, need > 0, false, false);
     if (room > need)
         fill(s, clue, need > 0, false, true);
@@ -175,7 +175,8 @@ static void fill_features(search *s, size_t clue, const vgg_clue *next) {
     } else {
         bool blocks = s->query->evidence->blocks;
         bool relu = !s->active && (next == NULL || next->layer.type != VGG_LAYER_RELU);
-        fill(s, clue, relu, false, false);
+        if (!(s->query->headless && blocks && gap->block_ends))
+            fill(s, clue, relu, false, false);
         /* Behind a pool that is listed stands no other. */
         if ((!blocks || gap->block_ends) && !ends_in_pool(s))
             fill(s, clue, !s->active, false, true);

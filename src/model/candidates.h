@@ -11,15 +11,17 @@
 typedef struct vgg_candidates_query {
     const char *path; /* for messages */
     const vgg_evidence *evidence;
-    size_t channels;           /* of the input */
-    size_t features;           /* inputs of the first linear layer */
-    size_t classes;            /* outputs of the last */
-    size_t norms;              /* batch normalisations */
-    const char *arch;          /* as told; NULL: not told */
-    vgg_layout layout;         /* as told, or unsaid */
-    vgg_padding padding;       /* as told, or unsaid */
-    size_t height, width;      /* of the input; 0: not known */
-    const char *size_from;     /* what says so, where it stands beside the weights; NULL */
+    size_t channels;       /* of the input */
+    size_t features;       /* inputs of the first linear layer */
+    size_t classes;        /* outputs of the last */
+    size_t norms;          /* batch normalisations */
+    const char *arch;      /* as told; NULL: not told */
+    vgg_layout layout;     /* as told, or unsaid */
+    vgg_padding padding;   /* as told, or unsaid */
+    size_t height, width;  /* of the input; 0: not known */
+    const char *size_from; /* what says so, where it stands beside the weights; NULL */
+    bool headless; /* no linear layer of the file says where pools are: one is wherever its names
+                    * leave room for it */
     bool named_as_torchvision; /* of networks that are equal, take that with its pool */
 } vgg_candidates_query;
 

@@ -57,11 +57,15 @@ static void add_layers(vgg_loading *l) {
         l->source.listed.count > 0 ? &l->own_evidence : &l->source.graph.evidence;
     bool told = l->options.arch != NULL;
     add_text(l, "architecture", l->origin, n->arch);
-    add_text(l, "layout", origin_of(l, l->options.layout != VGG_LAYOUT_UNSAID, shows_head(graph)),
-             vgg_layout_name(n->layout));
+    if (l->headless)
+        add_text(l, "classifier", VGG_ORIGIN_SHAPES, "none");
+    else
+        add_text(l, "layout",
+                 origin_of(l, l->options.layout != VGG_LAYOUT_UNSAID, shows_head(graph)),
+                 vgg_layout_name(n->layout));
     vgg_origin padding =
         origin_of(l, l->options.padding != VGG_PADDING_UNSAID || told, shows_edges(graph));
-    if (padding == VGG_ORIGIN_SHAPES && l->chosen.row_assumed)
+    if (padding == VGG_ORIGIN_SHAPES && (l->chosen.row_assumed || l->headless))
         padding = VGG_ORIGIN_ASSUMED;
     add_text(l, "padding", padding, vgg_padding_name(n->padding));
     if (l->chosen.row_assumed)

@@ -31,6 +31,7 @@ typedef struct vgg_loading {
     vgg_modules modules;
     vgg_evidence own_evidence; /* of the modules, where the source has none */
     vgg_chosen chosen;         /* empty where the file describes its network */
+    bool headless;             /* there is no classifier; the network's is one of zeros */
     bool one_output;           /* whose sigmoid is the probability of a class; there are two now */
     vgg_network_options network_options; /* of the network */
     vgg_origin origin;                   /* of the architecture */

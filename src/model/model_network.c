@@ -5,7 +5,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/model_load.h"
+#include "nn/architecture.h"
 #include "nn/network.h"
+
+/* The side of the input of a network that has no classifier, where nothing says another: it takes
+ * pictures of many sizes. */
+#define FEATURES_SIDE 224
 
 /* ---- one output ---- */
 
@@ -100,6 +105,27 @@ static vgg_status fail_without_classifier(const vgg_loading *l, vgg_error *error
     return VGG_ERROR_UNSUPPORTED;
 }
 
+/* The layers of the file under one of zeros, which nobody asks for anything. */
+static vgg_status add_classifier(vgg_loading *l, vgg_error *error) {
+    vgg_status status = vgg_modules_add_classifier(&l->source, &l->modules, error);
+    if (status != VGG_OK)
+        return status;
+    const vgg_module *added = last_linear(l);
+    vgg_evidence *graph = &l->source.graph.evidence;
+    vgg_evidence *evidence = graph->count > 0 ? graph : &l->own_evidence;
+    /* What stands behind the last convolution, only the graph knows. */
+    if (graph->count == 0) {
+        vgg_evidence_free(evidence);
+        vgg_modules_evidence(&l->modules, &l->source.listed, evidence);
+    } else {
+        vgg_evidence_layer(
+            evidence, (vgg_structure_layer){.type = VGG_LAYER_LINEAR, .outputs = added->outputs});
+    }
+    l->headless = true;
+    return evidence->failed ? vgg_fail_memory(error, "the list of layers", l->modules.count)
+                            : VGG_OK;
+}
+
 static vgg_status read_modules(vgg_loading *l, vgg_error *error) {
     bool described = l->description.present;
     vgg_status status;
@@ -114,7 +140,8 @@ static vgg_status read_modules(vgg_loading *l, vgg_error *error) {
     if (l->own_evidence.failed)
         return vgg_fail_memory(error, "the list of layers", l->modules.count);
     if (last_linear(l) == NULL)
-        return fail_without_classifier(l, error);
+        return l->options.without_classifier && !described ? add_classifier(l, error)
+                                                           : fail_without_classifier(l, error);
     return described ? VGG_OK : make_two_classes(l, error);
 }
 
@@ -175,6 +202,30 @@ static vgg_status create_described(vgg_loading *l, vgg_error *error) {
     return vgg_network_create(n, &l->network, error);
 }
 
+/* A file without a classifier shows neither the input's size nor what happens at the edges, and
+ * behind its last convolution it has a ReLU at least. */
+static vgg_status choose_headless(vgg_loading *l, vgg_candidates_query query, vgg_error *error) {
+    const vgg_architecture *row = query.arch != NULL ? vgg_arch_find(query.arch) : NULL;
+    vgg_evidence *evidence = &l->own_evidence;
+    query.headless = true;
+    query.layout = VGG_LAYOUT_GLOBAL;
+    query.arch = row != NULL ? row->convolutions : query.arch;
+    l->chosen.size_assumed = query.height == 0 || query.width == 0;
+    if (l->chosen.size_assumed)
+        query.height = query.width = FEATURES_SIDE;
+    if (query.padding == VGG_PADDING_UNSAID)
+        query.padding = VGG_PADDING_SAME;
+    bool assumed = l->chosen.size_assumed;
+    vgg_status status = vgg_candidates_choose(&query, &l->chosen, error);
+    if (status == VGG_ERROR_UNSUPPORTED && evidence->count > 1 && query.arch == NULL &&
+        evidence->clues[evidence->count - 2].gap) {
+        evidence->clues[evidence->count - 2].modules = 2; /* one flattens */
+        status = vgg_candidates_choose(&query, &l->chosen, error);
+    }
+    l->chosen.size_assumed = assumed;
+    return status;
+}
+
 /* One that shows it. */
 static vgg_status create_shown(vgg_loading *l, vgg_error *error) {
     const vgg_model_options *told = &l->options;
@@ -211,7 +262,8 @@ static vgg_status create_shown(vgg_loading *l, vgg_error *error) {
                         "takes %zu channels, expected 1 or 3",
                         l->path, l->source.tensors[first->tensors[VGG_TENSOR_WEIGHT]].name,
                         first->inputs);
-    vgg_status status = vgg_candidates_choose(&query, &l->chosen, error);
+    vgg_status status = l->headless ? choose_headless(l, query, error)
+                                    : vgg_candidates_choose(&query, &l->chosen, error);
     if (status != VGG_OK)
         return status;
     if (told->height == 0 && told->width == 0 && graph->size_assumed)

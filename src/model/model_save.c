@@ -154,6 +154,8 @@ static vgg_status prepare(saving *s, const vgg_model *model, const char *path, c
     if (status == VGG_OK)
         status = vgg_format_to_write(s->options.format, path, &s->format, error);
     if (status == VGG_OK)
+        status = vgg_model_check_classifier(model, error);
+    if (status == VGG_OK)
         status = check_int8(network, s->format, name, error);
     if (status == VGG_OK && s->options.names_from != NULL)
         return save_names(s, model, error);

@@ -247,13 +247,39 @@ static vgg_status fill_in(vgg_tensor_source *source, vgg_modules *modules, vgg_e
     return status;
 }
 
+vgg_status vgg_modules_add_classifier(vgg_tensor_source *source, vgg_modules *modules,
+                                      vgg_error *error) {
+    static const char name[] = "classifier.0";
+    const vgg_module *last = &modules->items[modules->count - 1];
+    vgg_module module = {.type = VGG_LAYER_LINEAR,
+                         .tensors = {VGG_NO_TENSOR, VGG_NO_TENSOR, VGG_NO_TENSOR, VGG_NO_TENSOR},
+                         .inputs = last->outputs,
+                         .outputs = last->outputs,
+                         .kernel = 1,
+                         .name = name,
+                         .name_length = sizeof name - 1,
+                         .parent_length = sizeof "classifier" - 1,
+                         .first = source->tensor_count};
+    vgg_status status = append_vector(source, &module, VGG_TENSOR_WEIGHT, 0, "weight", error);
+    if (status != VGG_OK)
+        return status;
+    vgg_stored_tensor *weight = &source->tensors[module.tensors[VGG_TENSOR_WEIGHT]];
+    weight->dimensions = 2;
+    weight->shape[0] = module.outputs = 1;
+    weight->shape[1] = module.inputs;
+    status = append_vector(source, &module, VGG_TENSOR_BIAS, 0, "bias", error);
+    modules->items[modules->count++] = module;
+    modules->linears++;
+    return status;
+}
+
 /* ---- all together ---- */
 
 static vgg_status reserve(const vgg_tensor_source *source, vgg_modules *modules, vgg_error *error) {
     size_t count = source->tensor_count;
+    /* There may be a classifier more, and each may get up to two tensors more. */
     modules->items = vgg_calloc(count + 1, sizeof *modules->items);
-    /* Each may get up to two tensors more. */
-    modules->passed_over = vgg_calloc(3 * count + 1, sizeof *modules->passed_over);
+    modules->passed_over = vgg_calloc(3 * (count + 1), sizeof *modules->passed_over);
     if (modules->items == NULL || modules->passed_over == NULL)
         return vgg_fail_memory(error, "the list of layers", count * sizeof *modules->items);
     return VGG_OK;

@@ -49,6 +49,11 @@ vgg_status vgg_modules_of_evidence(const vgg_tensor_source *source, vgg_modules 
                                    vgg_error *error);
 void vgg_modules_free(vgg_modules *modules);
 
+/* Adds a linear layer of one output that has no weights but zeros, for layers that end in none: a
+ * network here ends in one. */
+vgg_status vgg_modules_add_classifier(vgg_tensor_source *source, vgg_modules *modules,
+                                      vgg_error *error);
+
 /* The module of that type with that rank among those of its type; NULL beyond the last. */
 const vgg_module *vgg_modules_nth(const vgg_modules *modules, vgg_layer_type type, size_t rank);
 
