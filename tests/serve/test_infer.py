@@ -335,7 +335,7 @@ def test_openapi(server):
     assert pathlib.Path(REPOSITORY / "web/openapi.json").read_bytes() == server.get("/openapi.json").body
 
 
-def test_schemathesis(server):
+def test_schemathesis(server, tmp_path):
     """A few requests of each kind; `VGG_SCHEMATHESIS=200` makes so many, of every kind that there is. A schema cannot
     say what a picture is, so that bytes that are none may be refused."""
     program = PEERS / "schemathesis"
@@ -346,5 +346,5 @@ def test_schemathesis(server):
     done = subprocess.run([program, "run", f"{server.address}/openapi.json", "--max-examples", many or "3",
                            "--phases", phases, "--exclude-checks", "positive_data_acceptance",
                            "--seed", os.environ.get("VGG_TEST_SEED", "1")],
-                          capture_output=True, text=True, timeout=1000, check=False)
+                          capture_output=True, text=True, timeout=1000, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
