@@ -23,6 +23,7 @@ int vgg_cli_score(int argc, char **argv);
 int vgg_cli_report(int argc, char **argv);
 int vgg_cli_predict(int argc, char **argv);
 int vgg_cli_serve(int argc, char **argv);
+int vgg_cli_distance(int argc, char **argv);
 int vgg_cli_explain(int argc, char **argv);
 int vgg_cli_features(int argc, char **argv);
 int vgg_cli_summary(int argc, char **argv);

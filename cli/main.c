@@ -23,6 +23,7 @@ static const vgg_cli_command commands[] = {
     {"serve", "say what is in pictures that others send over HTTP", vgg_cli_serve},
     {"explain", "show what in a picture speaks for a class", vgg_cli_explain},
     {"features", "write what layers of a network give for pictures", vgg_cli_features},
+    {"distance", "measure how far apart pictures are to a network", vgg_cli_distance},
     {"summary", "list the layers of a network or a model file", vgg_cli_summary},
     {"inspect", "say what is in a weight file and what is wrong with it", vgg_cli_inspect},
     {"convert", "write a model file in another format or with smaller weights", vgg_cli_convert},
@@ -46,7 +47,7 @@ static int unknown_command(const char *name) {
     size_t best = (size_t)-1;
     for (size_t i = 0; i < COMMAND_COUNT + sizeof others / sizeof others[0]; i++) {
         const char *candidate = i < COMMAND_COUNT ? commands[i].name : others[i - COMMAND_COUNT];
-        size_t distance = vgg_cli_distance(name, candidate);
+        size_t distance = vgg_cli_word_distance(name, candidate);
         if (distance < best && vgg_cli_is_slip(name, distance)) {
             best = distance;
             nearest = candidate;

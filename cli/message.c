@@ -215,7 +215,7 @@ char *vgg_cli_command_line(const char *command, int argc, char *const *argv) {
     return NULL;
 }
 
-size_t vgg_cli_distance(const char *left, const char *right) {
+size_t vgg_cli_word_distance(const char *left, const char *right) {
     size_t rows = strlen(left), columns = strlen(right);
     if (rows > WORD_MAX || columns > WORD_MAX)
         return WORD_MAX;

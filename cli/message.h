@@ -39,7 +39,7 @@ char *vgg_cli_shell_quote(const char *word);
 char *vgg_cli_command_line(const char *command, int argc, char *const *argv);
 
 /* How many letters have to be added, removed, changed or swapped to make one word of the other. */
-size_t vgg_cli_distance(const char *left, const char *right);
+size_t vgg_cli_word_distance(const char *left, const char *right);
 /* Whether `distance` is small enough for `word` to be a slip. */
 bool vgg_cli_is_slip(const char *word, size_t distance);
 

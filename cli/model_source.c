@@ -265,7 +265,7 @@ int vgg_cli_model_open(const char *command, const vgg_cli_model_source *source, 
     int status = load(command, source, vgg_cli_note, &loaded);
     if (status != VGG_CLI_OK)
         return status;
-    if (vgg_model_preprocess(loaded) == NULL) {
+    if (vgg_model_preprocess(loaded) == NULL && !source->any_preprocess) {
         vgg_cli_complain(command,
                          "%s: does not say how pictures become its inputs; give the preprocessing "
                          "that it was trained with: --preprocess torchvision (or caffe, paper, "

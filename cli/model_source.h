@@ -14,7 +14,8 @@ typedef struct vgg_cli_model_source {
     const char *path, *preprocess, *labels, *arch, *layout, *padding, *state_dict;
     size_t classes;
     bool without_classifier; /* as in vgg_model_options */
-    bool private_copy;       /* as in vgg_model_options */
+    bool any_preprocess; /* vgg_cli_model_open opens a file that does not say its preprocessing */
+    bool private_copy;   /* as in vgg_model_options */
     bool batch_norm, batch_norm_given, multi_label, multi_label_given;
     vgg_cli_input input;
     vgg_cli_preprocess pictures;

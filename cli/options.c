@@ -79,7 +79,7 @@ static void suggest(const vgg_cli_usage *usage, const char *name, char *buffer, 
         for (int negated = 0; negated <= (option->type == VGG_CLI_SWITCH); negated++) {
             char candidate[VGG_CLI_TEXT_SIZE];
             snprintf(candidate, sizeof candidate, "%s%s", negated ? "no-" : "", option->name);
-            size_t distance = vgg_cli_distance(name, candidate);
+            size_t distance = vgg_cli_word_distance(name, candidate);
             if (distance < best && vgg_cli_is_slip(name, distance)) {
                 best = distance;
                 snprintf(buffer, size, "; did you mean --%s?", candidate);

@@ -4,11 +4,15 @@
 # are the last that do with Debian's NumPy, which another would hide.
 set -eu
 cd "$(dirname "$0")/.."
+# Packages that ask for a torch of their own, and do with Debian's.
+alone="lpips==0.1.4"
 packages="tensorboard==2.20.0 axe-core-python==0.1.0 tritonclient[http]==2.73.0 schemathesis==4.32.5
     safetensors==0.8.0 captum==0.7.0 matplotlib==3.7.5 contourpy==1.2.1"
 stamp=build-peers/installed
-[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$packages" ] && exit 0
+[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$packages $alone" ] && exit 0
 /usr/bin/python3 -m venv --system-site-packages build-peers
 # shellcheck disable=SC2086
 build-peers/bin/pip install --quiet --disable-pip-version-check $packages
-echo "$packages" >"$stamp"
+# shellcheck disable=SC2086
+build-peers/bin/pip install --quiet --disable-pip-version-check --no-deps $alone
+echo "$packages $alone" >"$stamp"

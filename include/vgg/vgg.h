@@ -3,6 +3,7 @@
 #define VGG_VGG_H
 
 #include "vgg/data.h"
+#include "vgg/distance.h"
 #include "vgg/explain.h"
 #include "vgg/features.h"
 #include "vgg/file.h"

@@ -36,7 +36,7 @@ PUBLIC = {
     "model": MODEL,
     "scores": {"status.h", "loss.h", "scores.h"},
     "train": USE | {"run.h", "train.h"},
-    "eval": USE | {"features.h", "explain.h"},
+    "eval": USE | {"features.h", "explain.h", "distance.h"},
     "features": USE | {"features.h"},
 }
 # A container sees what its bytes lie in and nothing else of the formats.

@@ -41,7 +41,6 @@ INIT(optimiser_options)
 INIT(augment)
 INIT(preprocess_changes)
 INIT(threads_options)
-
 INIT(feature_file_options)
 INIT(explain_options)
 
@@ -51,6 +50,11 @@ static void init_extractor_options(void *options, size_t size) {
     vgg_extractor_options_init(options, size);
     ((vgg_extractor_options *)options)->taps = &first_tap;
     ((vgg_extractor_options *)options)->tap_count = 1;
+}
+
+static void init_distance_options(void *options, size_t size) {
+    vgg_distance_options_init(options, size);
+    ((vgg_distance_options *)options)->metric = VGG_DISTANCE_FEATURES;
 }
 
 static void init_preprocess(void *options, size_t size) {
@@ -107,19 +111,19 @@ static vgg_status use_picture(const void *options, vgg_error *error) {
     return status;
 }
 
-static vgg_status use_extractor(const void *options, vgg_error *error) {
-    vgg_extractor *extractor = NULL;
-    vgg_status status = vgg_extractor_create(model, options, &extractor, error);
-    vgg_extractor_free(extractor);
-    return status;
-}
+/* Makes what the options are of from the model, and frees it. */
+#define USE(made)                                                                                  \
+    static vgg_status use_##made(const void *options, vgg_error *error) {                          \
+        vgg_##made *made = NULL;                                                                   \
+        vgg_status status = vgg_##made##_create(model, options, &made, error);                     \
+        vgg_##made##_free(made);                                                                   \
+        return status;                                                                             \
+    }
 
-static vgg_status use_explainer(const void *options, vgg_error *error) {
-    vgg_explainer *explainer = NULL;
-    vgg_status status = vgg_explainer_create(model, options, &explainer, error);
-    vgg_explainer_free(explainer);
-    return status;
-}
+USE(predictor)
+USE(extractor)
+USE(explainer)
+USE(distance)
 
 static vgg_status use_feature_file(const void *options, vgg_error *error) {
     const char *const layers[] = {"first"};
@@ -214,13 +218,6 @@ static vgg_status make_loader(const vgg_preprocess *how, const vgg_loader_option
 
 static vgg_status use_loader(const void *options, vgg_error *error) {
     return make_loader(&preprocess, options, error);
-}
-
-static vgg_status use_predictor(const void *options, vgg_error *error) {
-    vgg_predictor *predictor = NULL;
-    vgg_status status = vgg_predictor_create(model, options, &predictor, error);
-    vgg_predictor_free(predictor);
-    return status;
 }
 
 static vgg_status use_evaluate(const void *options, vgg_error *error) {
@@ -377,6 +374,7 @@ static const options_case options_cases[] = {
     ROW(predictor_options, sizeof(size_t), use_predictor),
     ROW(extractor_options, offsetof(vgg_extractor_options, pool), use_extractor),
     ROW(explain_options, offsetof(vgg_explain_options, samples), use_explainer),
+    ROW(distance_options, offsetof(vgg_distance_options, weights), use_distance),
     ROW(feature_file_options, offsetof(vgg_feature_file_options, facts), use_feature_file),
     ROW(eval_options, sizeof(size_t), use_evaluate),
     ROW(scores_options, sizeof(size_t), use_scores),

@@ -1,0 +1,52 @@
+/* A distance inside. */
+#ifndef VGG_EVAL_DISTANCE_H
+#define VGG_EVAL_DISTANCE_H
+
+#include "base/threads.h"
+#include "kernels/kernels.h"
+#include "vgg/distance.h"
+
+/* Places per unit of LPIPS, and values per unit of features. */
+#define VGG_DISTANCE_PLACES 256
+#define VGG_DISTANCE_VALUES 16384
+
+/* A layer that a distance is a sum over. */
+typedef struct vgg_distance_part {
+    char name[VGG_LAYER_NAME];
+    size_t channels, places, values;
+    float *reference; /* what it gives for the reference, (channels, places) */
+    float *given;     /* and for the other picture */
+    float *gradient;  /* of the distance with respect to that; NULL: not wanted */
+    float *weights;   /* LPIPS: (channels); NULL: ones */
+    float *gram;      /* gram: of the reference, (channels, channels) */
+} vgg_distance_part;
+
+struct vgg_distance {
+    const vgg_model *model;
+    vgg_distance_options options; /* its taps are a copy */
+    vgg_tap *taps;
+    vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
+    const vgg_kernels *kernels;
+    vgg_plan *plan;
+    vgg_preprocess preprocess; /* figures and order of channels */
+    size_t channels, pixels;   /* of a picture */
+
+    vgg_distance_part *parts;
+    size_t part_count;
+    float **rows; /* pointers to the parts' arrays, for the plan */
+    float *input; /* of the network */
+    float *grams; /* gram: of the other picture, and then the difference */
+    float *zeros; /* as many as the most channels */
+    double *sums; /* of each unit of a part */
+    bool has_reference;
+};
+
+/* distance_weights.c: reads LPIPS's weights into the parts. */
+vgg_status vgg_distance_read_weights(vgg_distance *distance, vgg_error *error);
+
+/* distance_metrics.c: what follows from the reference's values. */
+void vgg_distance_prepare(vgg_distance *distance, vgg_distance_part *part);
+/* What the part adds to the distance; its gradient is written where it has room for one. */
+double vgg_distance_compare(vgg_distance *distance, vgg_distance_part *part);
+
+#endif
