@@ -3,6 +3,31 @@
 #include <string.h>
 
 #include "kernels/shared.h"
+#include "kernels/window.h"
+
+size_t vgg_window_tiles(size_t height, size_t width) {
+    size_t rows = height - VGG_WINDOW + 1, columns = width - VGG_WINDOW + 1;
+    return ((rows + VGG_WINDOW_TILE - 1) / VGG_WINDOW_TILE) *
+           ((columns + VGG_WINDOW_TILE - 1) / VGG_WINDOW_TILE);
+}
+
+size_t vgg_window_tile_floats(size_t channels) {
+    return VGG_WINDOW_POINTS * vgg_window_row(channels);
+}
+
+size_t vgg_window_scratch(size_t tiles) {
+    return VGG_WINDOW_POINTS * (vgg_window_product_point(tiles) + VGG_WINDOW_FILTER_POINT);
+}
+
+/* What filters take to make, in products of a tile: they are made once for all. */
+#define FILTER_PRODUCTS 800
+
+bool vgg_window_pays(size_t images, size_t height, size_t width) {
+    size_t places = (height - VGG_WINDOW + 1) * (width - VGG_WINDOW + 1);
+    size_t tiles = vgg_window_tiles(height, width);
+    return images * tiles * VGG_WINDOW_POINTS + FILTER_PRODUCTS <
+           images * places * VGG_WINDOW * VGG_WINDOW;
+}
 
 /* A window of one channel, as a row of it. */
 static void copy_channel(const vgg_windows_task *task, const float *corner, float *to) {

@@ -35,16 +35,16 @@
         vgg_winograd2_weights_finish_##name, vgg_winograd4_filters_##name,                         \
         vgg_winograd4_forward_##name, vgg_winograd4_weights_##name,                                \
         vgg_winograd4_weights_finish_##name, vgg_linear_forward_##name, vgg_linear_input_##name,   \
-        vgg_linear_weights_##name, vgg_linear_update_##name, vgg_max_pool_##name,                  \
-        vgg_max_pool_backward_##name, vgg_average_pool_##name, vgg_average_pool_backward_##name,   \
-        vgg_average_pool_2x2_##name, vgg_average_pool_2x2_backward_##name,                         \
-        vgg_global_average_##name, vgg_global_average_backward_##name, vgg_global_max_##name,      \
-        vgg_global_max_backward_##name, vgg_relu_##name, vgg_batch_norm_statistics_##name,         \
-        vgg_batch_norm_##name, vgg_batch_norm_sums_##name, vgg_batch_norm_backward_##name,         \
-        vgg_batch_norm_pool_##name, vgg_batch_norm_pool_sums_##name,                               \
-        vgg_batch_norm_pool_backward_##name, vgg_lrn_##name, vgg_lrn_backward_##name,              \
-        vgg_relu_backward_##name, vgg_sgd_##name, vgg_bf16_##name, vgg_machine_multiply_##name,    \
-        vgg_machine_read_##name;                                                                   \
+        vgg_window_inputs_##name, vgg_window_linear_##name, vgg_linear_weights_##name,             \
+        vgg_linear_update_##name, vgg_max_pool_##name, vgg_max_pool_backward_##name,               \
+        vgg_average_pool_##name, vgg_average_pool_backward_##name, vgg_average_pool_2x2_##name,    \
+        vgg_average_pool_2x2_backward_##name, vgg_global_average_##name,                           \
+        vgg_global_average_backward_##name, vgg_global_max_##name, vgg_global_max_backward_##name, \
+        vgg_relu_##name, vgg_batch_norm_statistics_##name, vgg_batch_norm_##name,                  \
+        vgg_batch_norm_sums_##name, vgg_batch_norm_backward_##name, vgg_batch_norm_pool_##name,    \
+        vgg_batch_norm_pool_sums_##name, vgg_batch_norm_pool_backward_##name, vgg_lrn_##name,      \
+        vgg_lrn_backward_##name, vgg_relu_backward_##name, vgg_sgd_##name, vgg_bf16_##name,        \
+        vgg_machine_multiply_##name, vgg_machine_read_##name;                                      \
     size_t vgg_machine_operations_##name(void);
 
 /* Defines the table of a tier. of: whose costs it has; bf16: which kernels multiply bfloat16 in it,
@@ -97,6 +97,8 @@
         .block = vgg_block,                                                                        \
         .unblock = vgg_unblock,                                                                    \
         .windows = vgg_windows,                                                                    \
+        .window_inputs = vgg_window_inputs_##name,                                                 \
+        .window_linear = vgg_window_linear_##name,                                                 \
         .row_means = vgg_row_means,                                                                \
         .machine_multiply = vgg_machine_multiply_##name,                                           \
         .machine_read = vgg_machine_read_##name,                                                   \

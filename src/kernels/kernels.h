@@ -88,6 +88,41 @@ typedef struct vgg_windows_task {
     float *y; /* (images, places, features) */
 } vgg_windows_task;
 
+/* A linear layer that sees windows of 7x7 of a map: a convolution of that size without padding,
+ * whose outputs are the rows of places. It is done in tiles of 3x3 places by Winograd's transforms,
+ * one of the taps 0 to 3 and one of the taps 4 to 6 in each dimension: F(3, 4) and F(3, 3), 11
+ * points together, so that a tile takes 121 products per pair of an input channel and an output
+ * instead of 441, with errors as small as those of the direct sum (F(3, 7) has 9 points, and twenty
+ * times the errors).
+ *
+ * First window_inputs, whose unit is a block of channels, then window_linear, whose unit is a group
+ * of VGG_WINOGRAD_GROUP outputs. */
+#define VGG_WINDOW 7
+#define VGG_WINDOW_TILE 3
+#define VGG_WINDOW_POINTS 121
+
+typedef struct vgg_window_task {
+    size_t images, channels, height, width; /* of the map: height and width of 7 or more */
+    size_t outputs;
+    const float *x;      /* blocked */
+    const void *weights; /* (outputs, channels, 7, 7) */
+    vgg_element element; /* of the weights, and scales, as in vgg_linear_task */
+    const float *scales;
+    const float *bias; /* (outputs) */
+    bool relu;
+    float *y;       /* (images, places, outputs) */
+    float *v;       /* vgg_window_tiles * vgg_window_tile_floats: the transformed input */
+    float *scratch; /* vgg_window_scratch floats per worker */
+} vgg_window_task;
+
+/* Tiles of an image, and floats of a transformed tile. */
+size_t vgg_window_tiles(size_t height, size_t width);
+size_t vgg_window_tile_floats(size_t channels);
+/* Of all images' tiles. */
+size_t vgg_window_scratch(size_t tiles);
+/* Whether it takes less time than multiplying rows, for so many images. */
+bool vgg_window_pays(size_t images, size_t height, size_t width);
+
 /* The mean of each column over the rows of an image, summed in double. Unit: VGG_MEAN_COLUMNS
  * columns of all images. */
 #define VGG_MEAN_COLUMNS 64
@@ -295,6 +330,8 @@ typedef struct vgg_kernels {
     vgg_work *dropout;          /* vgg_dropout_task */
     vgg_work *block, *unblock;  /* vgg_block_task */
     vgg_work *windows;          /* vgg_windows_task */
+    vgg_work *window_inputs;    /* vgg_window_task: x -> v */
+    vgg_work *window_linear;    /* v -> y */
     vgg_work *row_means;        /* vgg_row_means_task */
     vgg_work *machine_multiply; /* vgg_machine_task */
     vgg_work *machine_read;

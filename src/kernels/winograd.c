@@ -5,6 +5,7 @@
 
 #include "kernels/choice.h"
 #include "kernels/winograd_products.h"
+#include "kernels/winograd_transforms.h"
 
 /* Tiles of input that are fetched before they are needed. */
 #define TILES_AHEAD 3

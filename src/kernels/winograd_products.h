@@ -4,7 +4,7 @@
 #ifndef VGG_KERNELS_WINOGRAD_PRODUCTS_H
 #define VGG_KERNELS_WINOGRAD_PRODUCTS_H
 
-#include "kernels/winograd_transforms.h"
+#include "kernels/winograd_words.h"
 
 /* A register tile of the products: vectors of output channels times tiles. */
 #define TILE_VECTORS 2

@@ -21,8 +21,6 @@
 #define TILE VGG_TILE
 #define SIDE (TILE + 2) /* of an input tile: the outputs and a border */
 #define POINTS (SIDE * SIDE)
-#define GROUP VGG_WINOGRAD_GROUP
-#define GROUP_VECTORS (GROUP / VGG_LANES)
 
 #if TILE == 4
 

@@ -68,6 +68,8 @@ VGG_INLINE void put_channels(word *to, vf value) {
 
 #endif
 
+#define GROUP VGG_WINOGRAD_GROUP
+#define GROUP_VECTORS (GROUP / VGG_LANES)
 #define VECTOR_WORDS (VGG_LANES / WORD_CHANNELS)
 #define BLOCK_WORDS (VGG_BLOCK / WORD_CHANNELS)
 

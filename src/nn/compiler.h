@@ -13,6 +13,7 @@ typedef struct plan_compiler {
     value_form form; /* of what flows now */
     size_t current;  /* its buffer */
     size_t places;   /* rows of an image in it */
+    vgg_extent map;  /* of which the linear layer that comes now sees windows; else 0 high */
     bool overflow;   /* some size did not fit */
 } plan_compiler;
 

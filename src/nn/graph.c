@@ -96,10 +96,20 @@ static bool joins(const graph_builder *to, size_t layer, vgg_layer_type type) {
     return is_type(to, layer, type) && !is_tapped(to, layer - 1);
 }
 
+/* At the end, or before a linear layer that is the last: its mean output is that of its mean input,
+ * and costs one place. */
+static void average_places(graph_builder *to) {
+    if (to->places > 1)
+        add_op(to, VGG_OP_MEAN, VGG_NO_LAYER, to->extent);
+    to->places = 1;
+}
+
 /* A linear layer with the ReLU behind it and the dropout on either side of that; the two commute,
  * so ReLU always comes first here. */
 static size_t add_linear(graph_builder *to, size_t layer) {
     const vgg_layer *layers = to->network->layers;
+    if (layer + 1 == to->purpose.layers)
+        average_places(to);
     vgg_op *op = add_op(to, VGG_OP_LINEAR, layer, to->extents[layer + 1]);
     bool before = joins(to, layer + 1, VGG_LAYER_DROPOUT);
     op->relu = joins(to, layer + (before ? 2 : 1), VGG_LAYER_RELU);
@@ -144,12 +154,6 @@ static void flatten(graph_builder *to, size_t layer) {
     else if (!to->flat)
         add_op(to, VGG_OP_FLATTEN, VGG_NO_LAYER, rows);
     to->flat = true;
-}
-
-/* At the end. */
-static void average_places(graph_builder *to) {
-    if (to->places > 1)
-        add_op(to, VGG_OP_MEAN, VGG_NO_LAYER, to->extent);
 }
 
 /* Returns the last layer that was taken. */

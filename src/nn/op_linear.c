@@ -29,7 +29,33 @@ static size_t linear_units(size_t count, size_t per_unit) {
     return (count + per_unit - 1) / per_unit;
 }
 
+/* By Winograd's transforms, at every place of a map. */
+static void see_windows(vgg_plan *plan, const vgg_cpu_op *op) {
+    vgg_numbers weights = weights_of(plan, op);
+    vgg_window_task task = {.images = plan->count,
+                            .channels = op->map.channels,
+                            .height = op->map.height,
+                            .width = op->map.width,
+                            .outputs = op->graph.out.channels,
+                            .x = vgg_plan_buffer(plan, op->x),
+                            .weights = weights.at,
+                            .element = weights.element,
+                            .scales = weights.scales,
+                            .bias = vgg_plan_tensor(plan, op, VGG_TENSOR_BIAS)->values,
+                            .relu = op->graph.relu,
+                            .y = vgg_plan_buffer(plan, op->y),
+                            .v = vgg_plan_buffer(plan, op->transformed),
+                            .scratch = vgg_plan_buffer(plan, op->scratch)};
+    vgg_threads_run(plan->threads, vgg_blocks(task.channels), plan->kernels->window_inputs, &task);
+    vgg_threads_run(plan->threads, linear_units(task.outputs, VGG_WINOGRAD_GROUP),
+                    plan->kernels->window_linear, &task);
+}
+
 void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+    if (op->windowed) {
+        see_windows(plan, op);
+        return;
+    }
     vgg_linear_task task = linear_task(plan, op);
     vgg_threads_run(plan->threads, linear_units(task.outputs, VGG_LINEAR_OUTPUTS),
                     plan->kernels->linear_forward, &task);

@@ -33,17 +33,20 @@ typedef struct vgg_cpu_op {
     bool rows;           /* the output is rows of features; else it is blocked */
     bool reads_rows;     /* the input is, or the caller's plain one; else it is blocked */
     bool plain;          /* convolution: reads the caller's plain input */
+    vgg_extent map;      /* and that map */
     size_t tile;         /* convolution: 2 or 4 by Winograd's transforms, 0 directly */
     size_t back_tile;    /* the same of its backward pass to the input */
     size_t weights_tile; /* and of the gradient of its weights */
+    bool windowed;       /* linear: reads a map, and sees windows of it by Winograd's transforms */
     bool bf16;           /* by Winograd's transforms: products of bfloat16; linear: such weights */
     bool mask;           /* backward starts with the derivative of a ReLU, told by the sign of y */
     bool gate;           /* backward ends with that of the ReLU below, told by the sign of x */
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;
+    size_t transformed;  /* linear that sees windows: its input */
     size_t chosen;       /* with a max-pool: which of the four */
-    size_t scratch;      /* convolution forward: per worker */
+    size_t scratch;      /* convolution forward, linear that sees windows: per worker */
     size_t back_scratch; /* convolution backward: per worker */
     size_t partial;      /* convolution backward: groups' sums for the weight gradient */
     size_t blocked_dx;   /* convolution of the caller's input: its gradient, blocked */

@@ -42,6 +42,8 @@ static const char *algorithm_of(const vgg_cpu_op *op) {
                                         [VGG_OP_WINDOWS] = "windows",
                                         [VGG_OP_LINEAR] = "linear",
                                         [VGG_OP_MEAN] = "mean"};
+    if (op->windowed)
+        return "winograd7";
     if (op->bf16)
         return bf16_name(op);
     if (op->graph.kind == VGG_OP_CONVOLUTION && op->graph.pool)
@@ -84,6 +86,10 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
     if (op->graph.kind == VGG_OP_LINEAR) {
         info->multiply_adds = weights * op->graph.places;
         info->products = info->multiply_adds * plan->options.batch;
+        if (op->windowed)
+            info->products = plan->options.batch * VGG_WINDOW_POINTS * op->map.channels *
+                             vgg_window_tiles(op->map.height, op->map.width) *
+                             op->graph.out.channels;
         info->cost = (double)info->products;
         return;
     }

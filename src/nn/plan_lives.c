@@ -44,6 +44,7 @@ static void find_lives(vgg_plan *plan) {
         use(plan, op->y, s);
         use(plan, op->chosen, s);
         use(plan, op->scratch, s);
+        use(plan, op->transformed, s);
         if (!plan->options.gradients || s < plan->lowest)
             continue;
         size_t back = 2 * plan->op_count - 1 - s;

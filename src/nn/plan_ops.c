@@ -15,6 +15,7 @@ static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_fo
                        .dx = VGG_NO_BUFFER,
                        .dy = VGG_NO_BUFFER,
                        .chosen = VGG_NO_BUFFER,
+                       .transformed = VGG_NO_BUFFER,
                        .scratch = VGG_NO_BUFFER,
                        .back_scratch = VGG_NO_BUFFER,
                        .partial = VGG_NO_BUFFER,
@@ -150,11 +151,37 @@ static void add_flatten(plan_compiler *compiler, const vgg_op *graph) {
     compiler->form = FORM_ROWS; /* a plain image is a row already */
 }
 
+/* Whether the windows of a map are not to be laid out as rows: the linear layer behind them sees
+ * them faster by transforms. */
+static bool sees_windows(const vgg_plan *plan, const vgg_op *windows, const vgg_op *reader) {
+    const vgg_plan_options *options = &plan->options;
+    return !options->exact && reader->kind == VGG_OP_LINEAR &&
+           windows->window.height == VGG_WINDOW && windows->window.width == VGG_WINDOW &&
+           vgg_window_pays(options->tuned_batch, windows->in.height, windows->in.width);
+}
+
 /* Rows of windows: from here on an image has several. */
-static void add_windows(plan_compiler *compiler, const vgg_op *graph) {
+static void add_windows(plan_compiler *compiler, const vgg_op *graph, const vgg_op *reader) {
     ensure_blocked(compiler, graph);
     compiler->places = graph->places;
-    add_op(compiler, graph, FORM_ROWS);
+    if (sees_windows(compiler->plan, graph, reader))
+        compiler->map = graph->in;
+    else
+        add_op(compiler, graph, FORM_ROWS);
+}
+
+/* Of a linear layer that sees windows of a map. */
+static void reserve_windows(plan_compiler *compiler, vgg_cpu_op *op) {
+    vgg_extent map = compiler->map;
+    size_t tiles = vgg_compiler_product(compiler, compiler->plan->options.batch,
+                                        vgg_window_tiles(map.height, map.width));
+    size_t floats = vgg_compiler_product(compiler, tiles, vgg_window_tile_floats(map.channels));
+    op->windowed = true;
+    op->map = map;
+    op->transformed =
+        vgg_compiler_add_buffer(compiler, vgg_compiler_product(compiler, floats, sizeof(float)));
+    op->scratch = vgg_compiler_add_worker_scratch(compiler, vgg_window_scratch(tiles));
+    compiler->map = (vgg_extent){0};
 }
 
 /* And here one again. */
@@ -165,8 +192,11 @@ static void add_mean(plan_compiler *compiler, const vgg_op *graph) {
 }
 
 static void add_linear(plan_compiler *compiler, const vgg_op *graph) {
-    ensure_rows(compiler, graph);
+    if (compiler->map.height == 0)
+        ensure_rows(compiler, graph);
     vgg_cpu_op *op = add_op(compiler, graph, FORM_ROWS);
+    if (compiler->map.height > 0)
+        reserve_windows(compiler, op);
     if (compiler->plan->options.precision != VGG_PRECISION_BF16 ||
         vgg_plan_tensor(compiler->plan, op, VGG_TENSOR_WEIGHT)->narrow.at != NULL)
         return;
@@ -203,7 +233,7 @@ void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph) {
             add_linear(compiler, op);
             break;
         case VGG_OP_WINDOWS:
-            add_windows(compiler, op);
+            add_windows(compiler, op, op + 1); /* at least the mean is behind it */
             break;
         case VGG_OP_MEAN:
             add_mean(compiler, op);

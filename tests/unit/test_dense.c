@@ -154,8 +154,55 @@ static void ops(void **state) {
     }
     assert_int_equal(windows, 1);
     assert_int_equal(means, 1);
-    assert_int_equal(products, 2 * 6 * (18 * 9 * 33 + 33 * CLASSES));
+    assert_int_equal(products, 2 * (6 * 18 * 9 * 33 + 33 * CLASSES));
     vgg_plan_free(plan);
+    vgg_network_free(network);
+}
+
+/* Number of ops of an algorithm. */
+static size_t count_ops(const vgg_plan *plan, const char *algorithm) {
+    vgg_error error;
+    size_t found = 0;
+    for (size_t i = 0; i < vgg_plan_op_count(plan); i++) {
+        vgg_op_info info = {.struct_size = sizeof info};
+        assert_ok(vgg_plan_op(plan, i, &info, &error), error);
+        found += strcmp(info.algorithm, algorithm) == 0;
+    }
+    return found;
+}
+
+/* Windows of 7x7 at many places are seen by transforms, which give what rows give. */
+static void transforms(void **state) {
+    (void)state;
+    enum { HEIGHT = 30, WIDTH = 26, FLOATS = 3 * HEIGHT * WIDTH };
+    vgg_network_options options = net_options("20,M/40,9", CLASSES, 3, 14);
+    vgg_network *network = make_net(&options);
+    initialise(network, "glorot", 8);
+    vgg_plan_options exact = plan_options(2, 1);
+    exact.height = HEIGHT;
+    exact.width = WIDTH;
+    exact.dense = exact.exact = true;
+    vgg_plan *rows = make_plan(network, &exact);
+    vgg_plan *tiles = plan_for(network, HEIGHT, WIDTH, 2, true, 1);
+    vgg_plan *other = plan_for(network, HEIGHT, WIDTH, 2, true, 3);
+    float *images = random_floats(2 * FLOATS, 4);
+    float logits[2 * CLASSES], again[2 * CLASSES], expected[2 * CLASSES];
+    assert_int_equal(count_ops(rows, "windows"), 1);
+    assert_int_equal(count_ops(tiles, "windows"), 0);
+    assert_int_equal(count_ops(tiles, "winograd7"), 1);
+    forward(rows, images, 2, expected);
+    forward(tiles, images, 2, logits);
+    forward(other, images, 2, again);
+    assert_memory_equal(logits, again, sizeof logits);
+    forward(other, images + FLOATS, 1, again);
+    assert_memory_equal(logits + CLASSES, again, CLASSES * sizeof *again);
+    for (size_t i = 0; i < 2 * CLASSES; i++) {
+        assert_true(fabsf(logits[i] - expected[i]) < 1e-5F);
+    }
+    free(images);
+    vgg_plan_free(rows);
+    vgg_plan_free(tiles);
+    vgg_plan_free(other);
     vgg_network_free(network);
 }
 
@@ -214,8 +261,9 @@ static void torchvision(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(means), cmocka_unit_test(own_size), cmocka_unit_test(global_pool),
-        cmocka_unit_test(ops),   cmocka_unit_test(refusals), cmocka_unit_test(torchvision),
+        cmocka_unit_test(means),      cmocka_unit_test(own_size), cmocka_unit_test(global_pool),
+        cmocka_unit_test(ops),        cmocka_unit_test(refusals), cmocka_unit_test(torchvision),
+        cmocka_unit_test(transforms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
