@@ -197,6 +197,8 @@ static vgg_status make_part(vgg_distance *d, size_t number, vgg_error *error) {
     part->given = take_floats(part->values, &failed);
     if (d->options.gradient)
         part->gradient = take_floats(part->values, &failed);
+    if (d->options.metric == VGG_DISTANCE_LPIPS)
+        part->inverse = take_floats(part->places, &failed);
     if (d->options.metric == VGG_DISTANCE_GRAM)
         part->gram = take_floats(part->channels * part->channels, &failed);
     return failed ? vgg_fail_memory(error, "what a layer gives", 3 * part->values * sizeof(float))
@@ -290,6 +292,7 @@ void vgg_distance_free(vgg_distance *d) {
         vgg_free(part->given);
         vgg_free(part->gradient);
         vgg_free(part->weights);
+        vgg_free(part->inverse);
         vgg_free(part->gram);
     }
     vgg_free(d->taps);
@@ -346,9 +349,9 @@ static vgg_status look_at(vgg_distance *d, const float *picture, bool reference,
     }
     for (size_t c = 0; c < d->channels; c++) {
         const float *from = picture + plane_of(d, c) * d->pixels;
+        double scale = 255 * p->scale / p->deviation[c], shift = p->mean[c] / p->deviation[c];
         for (size_t i = 0; i < d->pixels; i++) {
-            d->input[c * d->pixels + i] =
-                (float)(((double)from[i] * 255 * p->scale - p->mean[c]) / p->deviation[c]);
+            d->input[c * d->pixels + i] = (float)((double)from[i] * scale - shift);
         }
     }
     for (size_t i = 0; i < d->part_count; i++) {
@@ -397,7 +400,7 @@ vgg_status vgg_distance_measure(vgg_distance *d, const float *picture, double *v
     vgg_status status = look_at(d, picture, false, error);
     *value = 0;
     for (size_t i = 0; status == VGG_OK && i < d->part_count; i++) {
-        double part = vgg_distance_compare(d, &d->parts[i]);
+        double part = vgg_distance_compare(d, &d->parts[i], gradient != NULL);
         *value += part;
         if (parts != NULL)
             parts[i] = part;

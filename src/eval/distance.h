@@ -18,6 +18,7 @@ typedef struct vgg_distance_part {
     float *given;     /* and for the other picture */
     float *gradient;  /* of the distance with respect to that; NULL: not wanted */
     float *weights;   /* LPIPS: (channels); NULL: ones */
+    float *inverse;   /* LPIPS: (places), of the reference: 1 / (length + epsilon) or 0 */
     float *gram;      /* gram: of the reference, (channels, channels) */
 } vgg_distance_part;
 
@@ -46,7 +47,7 @@ vgg_status vgg_distance_read_weights(vgg_distance *distance, vgg_error *error);
 
 /* distance_metrics.c: what follows from the reference's values. */
 void vgg_distance_prepare(vgg_distance *distance, vgg_distance_part *part);
-/* What the part adds to the distance; its gradient is written where it has room for one. */
-double vgg_distance_compare(vgg_distance *distance, vgg_distance_part *part);
+/* What the part adds to the distance, and with slopes its gradient. */
+double vgg_distance_compare(vgg_distance *distance, vgg_distance_part *part, bool slopes);
 
 #endif

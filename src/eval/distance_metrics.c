@@ -13,6 +13,7 @@
 typedef struct part_task {
     const vgg_distance_part *part;
     double *sums;
+    bool slopes; /* the gradient is wanted */
 } part_task;
 
 static double add_up(const double *sums, size_t count) {
@@ -27,27 +28,49 @@ static double add_up(const double *sums, size_t count) {
 
 /* Of each place of a unit. */
 typedef struct places {
-    float inverse[VGG_DISTANCE_PLACES];   /* 1 / (length + epsilon) of what the picture gives */
-    float reference[VGG_DISTANCE_PLACES]; /* the same of the reference */
-    float pull[VGG_DISTANCE_PLACES]; /* what the gradient loses in the direction of the values */
-    bool empty[VGG_DISTANCE_PLACES]; /* all channels are 0 */
+    float inverse[VGG_DISTANCE_PLACES]; /* 1 / (length + epsilon) of what the picture gives; 0 where
+                                         * all channels are */
+    float pull[VGG_DISTANCE_PLACES];    /* what the gradient loses in the direction of the values */
 } places;
 
-/* Squares of lengths: sums over channels. */
-static void square_lengths(const float *values, const vgg_distance_part *part, size_t count,
-                           float *squares) {
-    memset(squares, 0, count * sizeof *squares);
-    for (size_t c = 0; c < part->channels; c++) {
-        const float *row = values + c * part->places;
-        for (size_t i = 0; i < count; i++) {
-            squares[i] += row[i] * row[i];
-        }
+static void add_squares(const float *restrict row, size_t count, float *restrict squares) {
+    for (size_t i = 0; i < count; i++) {
+        squares[i] += row[i] * row[i];
     }
 }
 
-static void invert(float *squares, size_t count) {
+/* lengths: of all channels at each place, and 1 / (length + epsilon), or 0 where that is 0. */
+static void find_lengths(const vgg_distance_part *part, const float *values, size_t count,
+                         float *lengths, float *inverse) {
+    memset(lengths, 0, count * sizeof *lengths);
+    for (size_t c = 0; c < part->channels; c++) {
+        add_squares(values + c * part->places, count, lengths);
+    }
     for (size_t i = 0; i < count; i++) {
-        squares[i] = (float)(1 / (sqrt((double)squares[i]) + LENGTH_EPSILON));
+        bool empty = fpclassify(lengths[i]) == FP_ZERO;
+        lengths[i] = sqrtf(lengths[i]);
+        inverse[i] = empty ? 0 : (float)(1 / ((double)lengths[i] + LENGTH_EPSILON));
+    }
+}
+
+/* Where in the arrays of a part a unit lies. */
+typedef struct unit_range {
+    size_t first, count;
+} unit_range;
+
+static unit_range range_of(const vgg_distance_part *part, size_t unit) {
+    size_t first = unit * VGG_DISTANCE_PLACES;
+    return (unit_range){first, vgg_size_min(VGG_DISTANCE_PLACES, part->places - first)};
+}
+
+static void measure_reference(void *context, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const part_task *task = context;
+    const vgg_distance_part *part = task->part;
+    for (size_t unit = begin; unit < end; unit++) {
+        unit_range at = range_of(part, unit);
+        float lengths[VGG_DISTANCE_PLACES];
+        find_lengths(part, part->reference + at.first, at.count, lengths, part->inverse + at.first);
     }
 }
 
@@ -55,52 +78,53 @@ static float weight_of(const vgg_distance_part *part, size_t channel) {
     return part->weights != NULL ? part->weights[channel] : 1;
 }
 
-/* The sum over the unit; *at gets what the gradient needs. */
-static double compare_lengths(const vgg_distance_part *part, size_t first, size_t count,
-                              places *at) {
-    float found[VGG_DISTANCE_PLACES] = {0}, along[VGG_DISTANCE_PLACES] = {0};
-    square_lengths(part->given + first, part, count, at->inverse);
-    square_lengths(part->reference + first, part, count, at->reference);
+/* A channel: found += weight d^2 and along += 2 weight d a, with d the difference of unit vectors.
+ */
+static void compare_row(const float *restrict a, const float *restrict a_inverse,
+                        const float *restrict b, const float *restrict b_inverse, float weight,
+                        size_t count, float *restrict found, float *restrict along) {
     for (size_t i = 0; i < count; i++) {
-        at->empty[i] = !(at->inverse[i] > 0);
-        at->pull[i] = at->inverse[i];
+        float difference = a[i] * a_inverse[i] - b[i] * b_inverse[i];
+        found[i] += weight * difference * difference;
+        along[i] += 2 * weight * difference * a[i];
     }
-    invert(at->inverse, count);
-    invert(at->reference, count);
+}
+
+/* The sum over the unit; *at gets what the gradient needs. */
+static double compare_lengths(const vgg_distance_part *part, unit_range range, places *at) {
+    float found[VGG_DISTANCE_PLACES] = {0}, along[VGG_DISTANCE_PLACES] = {0};
+    float lengths[VGG_DISTANCE_PLACES];
+    find_lengths(part, part->given + range.first, range.count, lengths, at->inverse);
     for (size_t c = 0; c < part->channels; c++) {
-        const float *a = part->given + c * part->places + first;
-        const float *b = part->reference + c * part->places + first;
-        float weight = weight_of(part, c);
-        for (size_t i = 0; i < count; i++) {
-            float difference = a[i] * at->inverse[i] - b[i] * at->reference[i];
-            found[i] += weight * difference * difference;
-            along[i] += 2 * weight * difference * a[i];
-        }
+        size_t row = c * part->places + range.first;
+        compare_row(part->given + row, at->inverse, part->reference + row,
+                    part->inverse + range.first, weight_of(part, c), range.count, found, along);
     }
     double sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        double inverse = (double)at->inverse[i], length = sqrt((double)at->pull[i]);
-        at->pull[i] = at->empty[i] ? 0 : (float)((double)along[i] * inverse * inverse / length);
+    for (size_t i = 0; i < range.count; i++) {
+        double inverse = (double)at->inverse[i], length = (double)lengths[i];
+        at->pull[i] = length > 0 ? (float)((double)along[i] * inverse * inverse / length) : 0;
         sum += (double)found[i];
     }
     return sum;
 }
 
-static void write_gradient(const vgg_distance_part *part, size_t first, size_t count,
-                           const places *at) {
-    float share = 1 / (float)part->places;
-    float inverse[VGG_DISTANCE_PLACES];
+/* share: 1 / places. */
+static void slope_row(const float *restrict a, const float *restrict b,
+                      const float *restrict b_inverse, const places *restrict at, float weight,
+                      float share, size_t count, float *restrict gradient) {
     for (size_t i = 0; i < count; i++) {
-        inverse[i] = at->empty[i] ? 0 : at->inverse[i];
+        float inverse = at->inverse[i], difference = a[i] * inverse - b[i] * b_inverse[i];
+        gradient[i] = share * (weight * difference * inverse - a[i] * at->pull[i]);
     }
+}
+
+static void write_gradient(const vgg_distance_part *part, unit_range range, const places *at) {
     for (size_t c = 0; c < part->channels; c++) {
-        size_t row = c * part->places + first;
-        const float *a = part->given + row, *b = part->reference + row;
-        float *gradient = part->gradient + row, weight = 2 * weight_of(part, c);
-        for (size_t i = 0; i < count; i++) {
-            float difference = a[i] * at->inverse[i] - b[i] * at->reference[i];
-            gradient[i] = share * (weight * difference * inverse[i] - a[i] * at->pull[i]);
-        }
+        size_t row = c * part->places + range.first;
+        slope_row(part->given + row, part->reference + row, part->inverse + range.first, at,
+                  2 * weight_of(part, c), 1 / (float)part->places, range.count,
+                  part->gradient + row);
     }
 }
 
@@ -109,20 +133,22 @@ static void compare_places(void *context, size_t begin, size_t end, size_t worke
     const part_task *task = context;
     const vgg_distance_part *part = task->part;
     for (size_t unit = begin; unit < end; unit++) {
-        size_t first = unit * VGG_DISTANCE_PLACES;
-        size_t count = vgg_size_min(VGG_DISTANCE_PLACES, part->places - first);
+        unit_range range = range_of(part, unit);
         places at;
-        task->sums[unit] = compare_lengths(part, first, count, &at);
-        if (part->gradient != NULL)
-            write_gradient(part, first, count, &at);
+        task->sums[unit] = compare_lengths(part, range, &at);
+        if (task->slopes)
+            write_gradient(part, range, &at);
     }
 }
 
-static double compare_lpips(vgg_distance *distance, const vgg_distance_part *part) {
-    part_task task = {part, distance->sums};
-    size_t units = (part->places + VGG_DISTANCE_PLACES - 1) / VGG_DISTANCE_PLACES;
-    vgg_threads_run(distance->threads, units, compare_places, &task);
-    return add_up(distance->sums, units) / (double)part->places;
+static size_t units_of(const vgg_distance_part *part) {
+    return (part->places + VGG_DISTANCE_PLACES - 1) / VGG_DISTANCE_PLACES;
+}
+
+static double compare_lpips(vgg_distance *distance, const vgg_distance_part *part, bool slopes) {
+    part_task task = {part, distance->sums, slopes};
+    vgg_threads_run(distance->threads, units_of(part), compare_places, &task);
+    return add_up(distance->sums, units_of(part)) / (double)part->places;
 }
 
 /* ---- features ---- */
@@ -139,15 +165,15 @@ static void compare_values(void *context, size_t begin, size_t end, size_t worke
         for (size_t i = first; i < last; i++) {
             float difference = part->given[i] - part->reference[i];
             sum += (double)difference * (double)difference;
-            if (part->gradient != NULL)
+            if (task->slopes)
                 part->gradient[i] = twice * difference;
         }
         task->sums[unit] = sum;
     }
 }
 
-static double compare_features(vgg_distance *distance, const vgg_distance_part *part) {
-    part_task task = {part, distance->sums};
+static double compare_features(vgg_distance *distance, const vgg_distance_part *part, bool slopes) {
+    part_task task = {part, distance->sums, slopes};
     size_t units = (part->values + VGG_DISTANCE_VALUES - 1) / VGG_DISTANCE_VALUES;
     vgg_threads_run(distance->threads, units, compare_values, &task);
     return add_up(distance->sums, units) / (double)part->values;
@@ -163,7 +189,7 @@ static vgg_gram_task gram_task(const vgg_distance *distance, const vgg_distance_
                            .places = part->places};
 }
 
-static double compare_grams(vgg_distance *distance, const vgg_distance_part *part) {
+static double compare_grams(vgg_distance *distance, const vgg_distance_part *part, bool slopes) {
     vgg_gram_task task = gram_task(distance, part);
     float *difference = distance->grams;
     double sum = 0, scale = 1 / (double)part->values;
@@ -173,7 +199,7 @@ static double compare_grams(vgg_distance *distance, const vgg_distance_part *par
         sum += d * d;
         difference[i] = (float)(4 * d * scale);
     }
-    if (part->gradient != NULL)
+    if (slopes)
         vgg_gram_gradient(&task, difference, part->given, part->gradient);
     return sum;
 }
@@ -181,19 +207,22 @@ static double compare_grams(vgg_distance *distance, const vgg_distance_part *par
 /* ---- all of them ---- */
 
 void vgg_distance_prepare(vgg_distance *distance, vgg_distance_part *part) {
-    vgg_gram_task task = gram_task(distance, part);
+    part_task task = {.part = part};
+    vgg_gram_task product = gram_task(distance, part);
+    if (part->inverse != NULL)
+        vgg_threads_run(distance->threads, units_of(part), measure_reference, &task);
     if (part->gram != NULL)
-        vgg_gram(&task, part->reference, part->gram);
+        vgg_gram(&product, part->reference, part->gram);
 }
 
-double vgg_distance_compare(vgg_distance *distance, vgg_distance_part *part) {
+double vgg_distance_compare(vgg_distance *distance, vgg_distance_part *part, bool slopes) {
     switch (distance->options.metric) {
     case VGG_DISTANCE_LPIPS:
-        return compare_lpips(distance, part);
+        return compare_lpips(distance, part, slopes);
     case VGG_DISTANCE_FEATURES:
-        return compare_features(distance, part);
+        return compare_features(distance, part, slopes);
     case VGG_DISTANCE_GRAM:
         break;
     }
-    return compare_grams(distance, part);
+    return compare_grams(distance, part, slopes);
 }
