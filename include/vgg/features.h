@@ -57,6 +57,8 @@ typedef struct vgg_extractor_options {
     bool average_pools;    /* likewise */
     vgg_threads *shared_threads; /* likewise, default NULL */
     vgg_precision precision;     /* likewise, default VGG_PRECISION_F32 */
+    size_t thumbnail; /* vgg_extract_many also hands out each picture, grey and squeezed into a
+                       * square of so many pixels, 1 to 256 a side. Default 0: it does not */
 } vgg_extractor_options;
 
 VGG_API void vgg_extractor_options_init(vgg_extractor_options *options, size_t size);
@@ -87,10 +89,11 @@ typedef struct vgg_extract_result {
     size_t struct_size; /* set by the library */
     size_t number;      /* of the picture, from 0 */
     const char *name;
-    void *user;                 /* as in its vgg_picture */
-    const vgg_error *error;     /* why there is no result; NULL: there is one */
-    const char *warning;        /* as of vgg_decode_options.warn; NULL: none */
-    const float *const *values; /* of each tap */
+    void *user;                     /* as in its vgg_picture */
+    const vgg_error *error;         /* why there is no result; NULL: there is one */
+    const char *warning;            /* as of vgg_decode_options.warn; NULL: none */
+    const float *const *values;     /* of each tap */
+    const unsigned char *thumbnail; /* vgg_extractor_options.thumbnail squared; NULL without */
 } vgg_extract_result;
 
 /* Return false to stop: vgg_extract_many then fails with VGG_ERROR_STOPPED. */

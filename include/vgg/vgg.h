@@ -8,6 +8,7 @@
 #include "vgg/features.h"
 #include "vgg/file.h"
 #include "vgg/image.h"
+#include "vgg/index.h"
 #include "vgg/inspect.h"
 #include "vgg/loss.h"
 #include "vgg/memory.h"

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define DEFAULT_BATCH 32
+#define THUMBNAIL_MOST 256
 
 static const char *const pools[] = {[VGG_FEATURE_POOL_NONE] = "none",
                                     [VGG_FEATURE_POOL_AVERAGE] = "avg",
@@ -31,6 +32,10 @@ vgg_feature_pool vgg_feature_pool_named(const char *name) {
 void vgg_extractor_options_init(vgg_extractor_options *options, size_t size) {
     const vgg_extractor_options defaults = {.struct_size = size};
     vgg_options_init(options, size, &defaults, sizeof defaults);
+}
+
+bool vgg_extractor_is_plain(const vgg_extractor *extractor) {
+    return extractor->scale_count == 1 && extractor->options.thumbnail == 0;
 }
 
 size_t vgg_extractor_views(const vgg_extractor *extractor) {
@@ -60,6 +65,7 @@ static vgg_status read_scales(vgg_extractor *extractor, vgg_error *error) {
     for (size_t i = 0; i < count; i++) {
         add_scale(extractor, sides[i]);
     }
+    extractor->input += extractor->options.thumbnail * extractor->options.thumbnail;
     return VGG_OK;
 }
 
@@ -88,7 +94,7 @@ static vgg_plan_options planning(const vgg_extractor *extractor, const vgg_extra
  * the plans take for them. */
 static vgg_status count_memory(const vgg_extractor *extractor, size_t batch, size_t *bytes,
                                vgg_error *error) {
-    size_t sum, more, copies = VGG_MANY_WINDOW + (extractor->scale_count > 1);
+    size_t sum, more, copies = VGG_MANY_WINDOW + !vgg_extractor_is_plain(extractor);
     size_t row = copies * sizeof(float);
     if (!vgg_size_mul(extractor->input, row, &sum) || !vgg_size_mul(sum, batch, &sum))
         return vgg_fail_memory(error, "an extractor", SIZE_MAX);
@@ -174,9 +180,14 @@ static vgg_status make_rooms(vgg_extractor *extractor, vgg_error *error) {
         extractor->view = floats(extractor, widest);
         fine = extractor->view != NULL;
     }
-    if (fine && extractor->scale_count > 1) {
+    if (fine && !vgg_extractor_is_plain(extractor)) {
         extractor->staged = floats(extractor, input);
         fine = extractor->staged != NULL;
+    }
+    size_t side = extractor->options.thumbnail;
+    if (fine && side > 0) {
+        extractor->thumbnail = vgg_malloc(side * side);
+        fine = extractor->thumbnail != NULL;
     }
     return fine ? VGG_OK : vgg_fail_memory(error, "an extractor", extractor->memory);
 }
@@ -202,6 +213,9 @@ static vgg_status take_options(vgg_extractor *extractor, const vgg_extractor_opt
     if (vgg_feature_pool_name(options->pool) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "pool %d, expected 0 to %zu", (int)options->pool,
                         POOLS - 1);
+    if (options->thumbnail > THUMBNAIL_MOST)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "thumbnails of %zu pixels, expected up to %d",
+                        options->thumbnail, THUMBNAIL_MOST);
     if (options->pool == VGG_FEATURE_POOL_NONE &&
         (options->scales != NULL || options->protocol != VGG_PROTOCOL_CENTER))
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
@@ -280,6 +294,7 @@ void vgg_extractor_free(vgg_extractor *extractor) {
     vgg_free(extractor->rows);
     vgg_free(extractor->view);
     vgg_free(extractor->staged);
+    vgg_free(extractor->thumbnail);
     vgg_free(extractor->inputs);
     vgg_free(extractor);
 }

@@ -122,7 +122,7 @@ static void finish_views(vgg_extractor *extractor, size_t count) {
 
 /* Puts the inputs of a batch at one scale side by side. */
 static float *stage(vgg_extractor *extractor, size_t scale, float *inputs, size_t count) {
-    if (extractor->scale_count == 1)
+    if (vgg_extractor_is_plain(extractor))
         return inputs;
     size_t before = 0, input = extractor->scales[scale].input;
     for (size_t s = 0; s < scale; s++) {
@@ -138,6 +138,7 @@ static float *stage(vgg_extractor *extractor, size_t scale, float *inputs, size_
 vgg_status vgg_extractor_compute(vgg_extractor *extractor, float *inputs, size_t count,
                                  vgg_error *error) {
     vgg_status status = VGG_OK;
+    extractor->batch_inputs = inputs;
     size_t view = 0, mirrors = extractor->options.protocol == VGG_PROTOCOL_FLIP ? 2 : 1;
     for (size_t s = 0; s < extractor->scale_count; s++) {
         vgg_extract_scale *scale = &extractor->scales[s];
@@ -156,6 +157,21 @@ vgg_status vgg_extractor_compute(vgg_extractor *extractor, float *inputs, size_t
     return VGG_OK;
 }
 
+/* Writes the samples of a small grey picture, 0 to 255. */
+static vgg_status make_thumbnail(const vgg_image *image, size_t side, float *samples,
+                                 vgg_error *error) {
+    vgg_image grey = {0}, small = {0};
+    vgg_status status = vgg_image_convert(image, 1, &grey, error);
+    if (status == VGG_OK)
+        status = vgg_image_resize(&grey, side, side, VGG_FILTER_BILINEAR, &small, error);
+    for (size_t i = 0; status == VGG_OK && i < side * side; i++) {
+        samples[i] = (float)small.pixels[i];
+    }
+    vgg_image_free(&grey);
+    vgg_image_free(&small);
+    return status;
+}
+
 vgg_status vgg_extractor_prepare(const vgg_extractor *extractor, const vgg_image *image,
                                  float *input, vgg_error *error) {
     vgg_status status = VGG_OK;
@@ -163,6 +179,8 @@ vgg_status vgg_extractor_prepare(const vgg_extractor *extractor, const vgg_image
         status = vgg_preprocess_image(&extractor->scales[s].preprocess, image, input, error);
         input += extractor->scales[s].input;
     }
+    if (status == VGG_OK && extractor->options.thumbnail > 0)
+        status = make_thumbnail(image, extractor->options.thumbnail, input, error);
     return status;
 }
 
@@ -239,6 +257,16 @@ static vgg_status compute(void *context, float *inputs, size_t count, vgg_error 
     return vgg_extractor_compute(e->extractor, inputs, count, error);
 }
 
+/* That of a picture of the batch. */
+static const unsigned char *find_thumbnail(vgg_extractor *extractor, size_t row) {
+    size_t samples = extractor->options.thumbnail * extractor->options.thumbnail;
+    const float *from = extractor->batch_inputs + (row + 1) * extractor->input - samples;
+    for (size_t i = 0; i < samples; i++) {
+        extractor->thumbnail[i] = (unsigned char)from[i];
+    }
+    return extractor->thumbnail;
+}
+
 static bool hand_out(void *context, const vgg_many_picture *picture, size_t row) {
     const extracting *e = context;
     vgg_extract_result result = {.struct_size = sizeof result,
@@ -252,8 +280,10 @@ static bool hand_out(void *context, const vgg_many_picture *picture, size_t row)
         find_rows(e->extractor, row);
         result.error = check_rows(e->extractor, &why) == VGG_OK ? NULL : &why;
     }
-    if (result.error == NULL)
+    if (result.error == NULL) {
         result.values = e->extractor->rows;
+        result.thumbnail = find_thumbnail(e->extractor, row);
+    }
     return e->result(e->user, &result);
 }
 

@@ -20,17 +20,22 @@ struct vgg_extractor {
     vgg_extract_scale scales[VGG_SCALES_MOST];
     size_t scale_count;
     size_t batch, memory;
-    size_t input; /* floats of a picture, at all scales */
+    size_t input; /* floats of a picture, at all scales, and those of its thumbnail behind them */
 
     vgg_tap_info *infos; /* of the features of each tap */
     float **raw;         /* per tap: what a plan gives for a batch at the largest scale */
     float **values;      /* per tap: the features of a batch; the same where they need no more */
     const float **rows;  /* per tap: those of the picture that is handed out */
     float *view;         /* of one view of one layer of a batch, where there are several views */
-    float *staged;       /* inputs of a batch at one of several scales, mirrored when they are */
-    float *inputs;       /* of `capacity` pictures */
+    float *staged;       /* inputs of a batch at one scale, where they do not lie side by side */
+    const float *batch_inputs; /* of the batch that was computed last */
+    unsigned char *thumbnail;  /* that is handed out; NULL: none are */
+    float *inputs;             /* of `capacity` pictures */
     size_t capacity;
 };
+
+/* Whether the inputs of a batch lie side by side as a plan takes them. */
+bool vgg_extractor_is_plain(const vgg_extractor *extractor);
 
 /* Views whose features are averaged. */
 size_t vgg_extractor_views(const vgg_extractor *extractor);

@@ -85,6 +85,12 @@ def commands(folder):
                                  statuses=(0, 1, 3), stdin="pictures/jpeg_420.jpg"),
         "features": Command(("features", "--model", "plain.safetensors", "--layer", "pool1,fc2", "--pool", "gem",
                              "-o", "out/a.npz", "pictures", "--threads", "2"), statuses=(0, 1, 3)),
+        "index": Command(("index", "--model", "plain.safetensors", "pictures", "-o", "out/a.index", "--threads", "2"),
+                         statuses=(0, 1, 3)),
+        "search": Command(("search", "some.index", "pictures/rgb8.png", "--model", "plain.safetensors", "--page",
+                           "out/a.html", "--format", "json"), statuses=(0, 1)),
+        "duplicates": Command(("duplicates", "--model", "plain.safetensors", "pictures", "--index", "out/a.index",
+                               "--page", "out/a.html", "--threads", "2"), statuses=(0, 1, 3)),
         "explain": Command(("explain", "--model", "plain.safetensors", "pictures/rgb8.png", "-o", "out/why.png",
                             "--map", "out/why.npy", "--faithfulness"), statuses=(0, 1)),
         "distance": Command(("distance", "--model", "plain.safetensors", "--metric", "gram", "--size", "24", "pictures/rgb8.png",
@@ -193,6 +199,7 @@ def make(folder):
     shutil.copy(folder / "before" / "run" / "last.safetensors", folder / "plain.safetensors")
     for kind in ("pth", "onnx"):
         good("convert", "plain.safetensors", f"plain.{kind}")
+    good("index", "--model", "plain.safetensors", "data/train/moon", "-o", "some.index")
     for ending in ("csv", "npz"):
         good("eval", "--model", "plain.safetensors", "data", "--predictions", f"scores.{ending}")
     good("train", "data", "-o", "before/learnt", *TINY, "--recipe", "none", "--batch-norm", "--epochs", "20",

@@ -20,6 +20,7 @@ BELOW = {
     "train": {"nn", "kernels", "base"},
     "eval": {"nn", "kernels", "base"},
     "features": {"formats", "nn", "kernels", "base"},
+    "search": {"kernels", "base"},
 }
 # The public headers that a room may see: its own, and those of the rooms below. Siblings meet here.
 NETWORK = {"status.h", "network.h", "plan.h", "loss.h"}
@@ -38,6 +39,7 @@ PUBLIC = {
     "train": USE | {"run.h", "train.h"},
     "eval": USE | {"features.h", "explain.h", "distance.h"},
     "features": USE | {"features.h"},
+    "search": USE | {"features.h", "index.h"},
 }
 # A container sees what its bytes lie in and nothing else of the formats.
 CONTAINERS_SEE = {"storage.h", "containers"}

@@ -1,0 +1,90 @@
+#include "cli/report/found.h"
+
+#include "cli/report/html.h"
+#include "cli/report/report.h"
+
+/* Pixels of the long side of a picture, and bytes of all on a page. */
+#define SIDE_MOST 192
+#define BYTES_MOST ((size_t)24 << 20)
+
+bool vgg_cli_found_page_begin(vgg_cli_found_page *page, const char *command, const char *path,
+                              const char *kind, const char *title, const char *const (*cards)[2]) {
+    *page = (vgg_cli_found_page){.left = BYTES_MOST};
+    if (!vgg_cli_output_open(&page->output, command, NULL, path))
+        return false;
+    FILE *out = page->output.stream;
+    vgg_cli_page_begin(out, title);
+    fprintf(out, "<header><p class=\"kind\">%s</p><h1>", kind);
+    vgg_cli_html_text(out, title);
+    fputs("</h1>\n<dl class=\"cards\">\n", out);
+    for (; (*cards)[0] != NULL; cards++) {
+        vgg_cli_card(out, (*cards)[0], (*cards)[1], NULL);
+    }
+    fputs("</dl>\n</header>\n<main id=\"main\">\n", out);
+    return true;
+}
+
+void vgg_cli_found_list_begin(vgg_cli_found_page *page, size_t number, const char *heading,
+                              const char *hint) {
+    char id[32];
+    snprintf(id, sizeof id, "list-%zu", number);
+    FILE *out = page->output.stream;
+    vgg_cli_section_begin(out, id, heading);
+    fputs("<p class=\"hint\">", out);
+    vgg_cli_html_text(out, hint);
+    fputs("</p>\n<ul class=\"pictures photos\">\n", out);
+}
+
+static size_t scaled(size_t side, size_t longest) {
+    size_t result = side * SIDE_MOST / longest;
+    return result > 0 ? result : 1;
+}
+
+/* The picture, small enough for the page; false when it cannot be read. */
+static bool load(const char *path, vgg_image *small) {
+    vgg_image image = {0};
+    if (vgg_image_load_reduced(path, SIDE_MOST, &image, NULL) != VGG_OK)
+        return false;
+    size_t longest = image.width > image.height ? image.width : image.height;
+    if (longest <= SIDE_MOST) {
+        *small = image;
+        return true;
+    }
+    vgg_status status =
+        vgg_image_resize(&image, scaled(image.width, longest), scaled(image.height, longest),
+                         VGG_FILTER_BILINEAR, small, NULL);
+    vgg_image_free(&image);
+    return status == VGG_OK;
+}
+
+void vgg_cli_found_picture(vgg_cli_found_page *page, const char *path, const char *note) {
+    FILE *out = page->output.stream;
+    vgg_image small = {0};
+    fputs("<li class=\"picture\">", out);
+    long before = ftell(out);
+    if (page->left > 0 && load(path, &small))
+        vgg_cli_page_image(out, &small, VGG_IMAGE_JPEG, "", "photo");
+    else
+        fputs("<span class=\"blank\"></span>", out);
+    size_t bytes = (size_t)(ftell(out) - before);
+    page->left -= bytes < page->left ? bytes : page->left;
+    vgg_image_free(&small);
+    if (note != NULL) {
+        fputs("<span class=\"truth\">", out);
+        vgg_cli_html_text(out, note);
+        fputs("</span>", out);
+    }
+    fputs("<span class=\"file\">", out);
+    vgg_cli_html_text(out, path);
+    fputs("</span></li>\n", out);
+}
+
+void vgg_cli_found_list_end(vgg_cli_found_page *page) {
+    fputs("</ul>\n", page->output.stream);
+    vgg_cli_section_end(page->output.stream);
+}
+
+bool vgg_cli_found_page_end(vgg_cli_found_page *page) {
+    vgg_cli_page_end(page->output.stream);
+    return vgg_cli_output_close(&page->output);
+}

@@ -1,0 +1,25 @@
+/* Pages of pictures that were found: each once, small, and with what there is to say of it. */
+#ifndef VGG_CLI_REPORT_FOUND_H
+#define VGG_CLI_REPORT_FOUND_H
+
+#include "cli/output.h"
+
+typedef struct vgg_cli_found_page {
+    vgg_cli_output output;
+    size_t left; /* bytes that the page has room for */
+} vgg_cli_found_page;
+
+/* Begins the page with its headings and the figures below, rows of name and value, NULL at the end.
+ * False when that was complained about. */
+bool vgg_cli_found_page_begin(vgg_cli_found_page *page, const char *command, const char *path,
+                              const char *kind, const char *title, const char *const (*cards)[2]);
+/* A list of pictures with a heading; number: its place on the page, from 1. */
+void vgg_cli_found_list_begin(vgg_cli_found_page *page, size_t number, const char *heading,
+                              const char *hint);
+/* A picture of the list; note may be NULL. */
+void vgg_cli_found_picture(vgg_cli_found_page *page, const char *path, const char *note);
+void vgg_cli_found_list_end(vgg_cli_found_page *page);
+/* Writes the page. False when that was complained about. */
+bool vgg_cli_found_page_end(vgg_cli_found_page *page);
+
+#endif
