@@ -36,6 +36,27 @@ static json_t *tensor(const char *name, const char *datatype, json_t *shape) {
     return json_pack("{s:s, s:s, s:o}", "name", name, "datatype", datatype, "shape", shape);
 }
 
+/* What any layer gives can be asked for by its name. */
+static json_t *layers_of(const vgg_network *network) {
+    json_t *layers = json_array();
+    for (size_t i = 0; i < vgg_network_layer_count(network); i++) {
+        vgg_layer_info info = {.struct_size = sizeof info};
+        vgg_network_layer(network, i, &info, NULL);
+        json_t *shape = json_pack("[i]", -1);
+        for (size_t d = 0; d < info.dimensions; d++) {
+            shape = vgg_cli_json_appended(shape, json_integer((json_int_t)info.output[d]));
+        }
+        json_t *layer = tensor(info.name, "FP32", shape);
+        if (layer != NULL && info.paper_name[0] != '\0' &&
+            json_object_set_new(layer, "paper_name", json_string(info.paper_name)) != 0) {
+            json_decref(layer);
+            layer = NULL;
+        }
+        layers = vgg_cli_json_appended(layers, layer);
+    }
+    return layers;
+}
+
 /* Beside what the protocol asks for: the names of the classes, and how the model came to be as far
  * as its notes say. */
 static json_t *describe(vgg_serve_model *model) {
@@ -58,9 +79,10 @@ static json_t *describe(vgg_serve_model *model) {
         json_pack("[o, o, o]", tensor("probabilities", "FP32", json_pack("[i, I]", -1, classes)),
                   tensor("logits", "FP32", json_pack("[i, I]", -1, classes)),
                   tensor("label", "BYTES", json_pack("[i]", -1)));
-    json_t *parameters = json_pack("{s:o, s:b, s:o}", "labels", labels, "multi_label",
-                                   vgg_model_output(version->model) == VGG_OUTPUT_SIGMOID, "arch",
-                                   vgg_cli_json_text(arch));
+    json_t *parameters =
+        json_pack("{s:o, s:b, s:o, s:o}", "labels", labels, "multi_label",
+                  vgg_model_output(version->model) == VGG_OUTPUT_SIGMOID, "arch",
+                  vgg_cli_json_text(arch), "layers", layers_of(vgg_model_network(version->model)));
     json_t *object = json_pack("{s:s, s:[s], s:s, s:o, s:o, s:o}", "name", model->name, "versions",
                                number, "platform", "vgg", "inputs", inputs, "outputs", outputs,
                                "parameters", parameters);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/serve/layers.h"
 #include "cli/serve/queues.h"
 
 /* With the lock: when the first of the pictures that are ready is to be looked at. */
@@ -35,14 +36,24 @@ static vgg_serve_queue *find_queue(vgg_serve_work *work, double *until) {
     return NULL;
 }
 
-/* With the lock: takes pictures of one version, as many as may be computed at once; those whose
- * clients have given up by now are put aside. */
+static bool same_layers(const vgg_serve_job *left, const vgg_serve_job *right) {
+    for (size_t t = 0; t < left->tap_count && t < right->tap_count; t++) {
+        if (left->taps[t].layer != right->taps[t].layer)
+            return false;
+    }
+    return left->tap_count == right->tap_count;
+}
+
+/* With the lock: takes pictures of one version and for the same layers, as many as may be computed
+ * at once; those whose clients have given up by now are put aside. */
 static void gather(vgg_serve_work *work, vgg_serve_queue *queue, vgg_serve_batch *together) {
     together->count = together->top = 0;
     together->version = NULL;
+    together->job = NULL;
     while (queue->ready.first != NULL && together->count < work->options.max_batch) {
         vgg_serve_job *job = queue->ready.first->job;
-        if (together->version != NULL && job->version != together->version)
+        if (together->job != NULL &&
+            (job->version != together->version || !same_layers(job, together->job)))
             break;
         vgg_serve_picture *picture = vgg_serve_pictures_take(&queue->ready);
         vgg_serve_outcome fate = vgg_serve_job_fate(work, job);
@@ -51,6 +62,7 @@ static void gather(vgg_serve_work *work, vgg_serve_queue *queue, vgg_serve_batch
             continue;
         }
         together->version = job->version;
+        together->job = job;
         together->inputs[together->count] = picture->input;
         together->pictures[together->count++] = picture;
         together->top = job->top > together->top ? job->top : together->top;
@@ -102,7 +114,10 @@ static void compute(const vgg_serve_work *work, vgg_serve_batch *together) {
     for (size_t i = 0; i < together->count; i++) {
         vgg_serve_metrics_time(metrics, &of->waiting, begun - together->pictures[i]->since);
     }
-    predict(together);
+    if (together->top > 0)
+        predict(together);
+    if (together->job->tap_count > 0)
+        vgg_serve_layers_compute(&work->models->computing, together);
     vgg_serve_metrics_time(metrics, &of->computing, vgg_serve_now() - begun);
     vgg_serve_metrics_add(metrics, &of->pictures, together->count);
     vgg_serve_metrics_add(metrics, &of->batches, 1);

@@ -24,13 +24,17 @@ static bool ask(vgg_serve_request *request, const char *key, const char *value) 
         if (strcmp(vgg_explain_method_name(request->method_of), value) != 0)
             vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
                            "method: found \"%.20s\", expected one of vgg explain --help", value);
+    } else if (strcmp(key, "layer") == 0) {
+        /* What is cut off is no layer's name, and is refused as one. */
+        snprintf(request->layer, sizeof request->layer, "%s", value);
     } else if (strcmp(key, "heat") == 0) {
         bool heat;
         vgg_serve_ask_flag(request, key, value, &heat);
         request->plain = !heat;
     } else {
         vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
-                       "unknown parameter %.64s, expected model, class, method or heat", key);
+                       "unknown parameter %.64s, expected model, class, method, layer or heat",
+                       key);
     }
     return request->status == 0;
 }
@@ -81,16 +85,20 @@ static bool goes_on(void *user) {
 /* Fills in the map, and what it is about. */
 static vgg_status find_map(vgg_serve_request *request, const vgg_image *image, float *map,
                            vgg_explanation *found, vgg_error *error) {
+    const vgg_network *network = vgg_model_network(request->job.version->model);
     vgg_explain_options options;
     vgg_explainer *explainer = NULL;
+    vgg_status status = VGG_OK;
     vgg_explain_options_init(&options, sizeof options);
+    if (request->layer[0] != '\0')
+        status = vgg_network_find_layer(network, request->layer, &options.layer, error);
     options.method = request->method_of;
     options.shared_threads = request->server->models.computing.threads;
     options.exact = request->server->models.computing.exact;
     options.go_on = goes_on;
     options.user = request;
-    vgg_status status =
-        vgg_explainer_create(request->job.version->model, &options, &explainer, error);
+    if (status == VGG_OK)
+        status = vgg_explainer_create(request->job.version->model, &options, &explainer, error);
     if (status == VGG_OK)
         status = vgg_explain_image(explainer, image, request->explained, map, found, error);
     vgg_explainer_free(explainer);
@@ -145,6 +153,9 @@ bool vgg_serve_explain_prepare(vgg_serve_job *job) {
     else if (request->explained != VGG_EXPLAIN_USUAL && request->explained >= classes)
         vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "class: found %zu, expected 0 to %zu",
                        request->explained, classes - 1);
+    else if (request->layer[0] != '\0' && request->method_of > VGG_EXPLAIN_LAYERCAM)
+        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "layer: %s looks at none",
+                       vgg_explain_method_name(request->method_of));
     else
         read_and_explain(request);
     return false;

@@ -20,7 +20,6 @@ void vgg_serve_infer_begin(vgg_serve_request *request) {
     if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
         vgg_serve_fail(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                        "the body is encoded as %.32s, expected it as it is", encoding);
-    request->job.wants_logits = true;
 }
 
 /* The bytes of the JSON, which binary tensors may follow. False: that was answered. */
@@ -63,7 +62,8 @@ static bool read_root(vgg_serve_request *request, size_t size, const vgg_serve_n
     bool read = request->status == 0 && read_id(request, root) &&
                 vgg_serve_infer_read_outputs(request, root) &&
                 vgg_serve_infer_read_input(request, root, size, numbers->values, numbers->ends,
-                                           numbers->arrays);
+                                           numbers->arrays) &&
+                vgg_serve_infer_count_layers(request);
     json_decref(root);
     return read;
 }

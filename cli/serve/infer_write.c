@@ -18,9 +18,11 @@ typedef struct writer {
 
 /* ---- elements ---- */
 
-/* The values of a picture, of all classes; a row that lasts until the next. */
+/* The values of a picture; a row that lasts until the next. */
 static const float *values_of(const writer *to, const vgg_serve_output *output, size_t picture) {
     const vgg_serve_job *job = &to->request->job;
+    if (output->kind == VGG_SERVE_LAYER)
+        return job->pictures[picture].layers + output->begin;
     const float *logits = job->pictures[picture].logits;
     if (output->kind == VGG_SERVE_LOGITS)
         return logits;
@@ -72,13 +74,14 @@ static json_t *add_texts(const writer *to, const vgg_serve_output *output, size_
 static json_t *add_values(const writer *to, const vgg_serve_output *output, size_t picture,
                           json_t *data) {
     const float *values = values_of(to, output, picture);
-    size_t classes = to->request->job.version->classes;
+    size_t count =
+        output->kind == VGG_SERVE_LAYER ? output->values : to->request->job.version->classes;
     if (output->binary) {
-        fwrite(values, sizeof *values, classes, to->binary);
+        fwrite(values, sizeof *values, count, to->binary);
         return data;
     }
-    for (size_t c = 0; c < classes; c++) {
-        data = vgg_cli_json_appended(data, json_real((double)values[c]));
+    for (size_t i = 0; i < count; i++) {
+        data = vgg_cli_json_appended(data, json_real((double)values[i]));
     }
     return data;
 }
@@ -89,6 +92,13 @@ static json_t *shape_of(const writer *to, const vgg_serve_output *output) {
     json_int_t count = (json_int_t)to->request->job.count;
     if (output->kind == VGG_SERVE_LABEL)
         return json_pack("[I]", count);
+    if (output->kind == VGG_SERVE_LAYER) {
+        json_t *shape = json_pack("[I]", count);
+        for (size_t i = 0; i < output->dimensions; i++) {
+            shape = vgg_cli_json_appended(shape, json_integer((json_int_t)output->shape[i]));
+        }
+        return shape;
+    }
     size_t row =
         output->classification > 0 ? output->classification : to->request->job.version->classes;
     return json_pack("[I,I]", count, (json_int_t)row);
@@ -102,8 +112,8 @@ static json_t *write_output(const writer *to, const vgg_serve_output *output) {
     for (size_t i = 0; i < to->request->job.count; i++) {
         data = text ? add_texts(to, output, i, data) : add_values(to, output, i, data);
     }
-    json_t *tensor = json_pack("{s:s, s:s, s:o}", "name", vgg_serve_output_names[output->kind],
-                               "datatype", text ? "BYTES" : "FP32", "shape", shape_of(to, output));
+    json_t *tensor = json_pack("{s:s, s:s, s:o}", "name", output->name, "datatype",
+                               text ? "BYTES" : "FP32", "shape", shape_of(to, output));
     if (!output->binary) {
         if (json_object_set_new(tensor, "data", data) == 0)
             return tensor;

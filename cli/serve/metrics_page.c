@@ -126,7 +126,7 @@ static void write_state(FILE *out, vgg_serve_server *server) {
                 (double)vgg_serve_connections_count(&server->connections));
     write_gauge(out, "vgg_requests_open", "Requests that have no answer yet.",
                 (double)atomic_load(&server->open));
-    write_gauge(out, "vgg_body_bytes", "Bytes of the bodies of these.",
+    write_gauge(out, "vgg_body_bytes", "Bytes of the bodies of these, and of answers of layers.",
                 (double)atomic_load(&server->body_bytes));
     write_gauge(out, "process_resident_memory_bytes", "Memory of the process.", resident_bytes());
     write_gauge(out, "process_start_time_seconds", "When it was started.", server->started);

@@ -7,10 +7,6 @@
 #include "cli/command.h"
 #include "cli/message.h"
 
-/* As many as a predictor computes at once that nobody has told how many: `vgg predict`'s. The
- * algorithms, and with them the bits, are those of its batches whatever ours are. */
-#define TUNED_BATCH 32
-
 static bool is_letter_of_a_name(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-';
@@ -93,6 +89,7 @@ bool vgg_serve_models_name(vgg_serve_models *models, const vgg_cli_texts *given,
 }
 
 static void free_version(vgg_serve_version *version) {
+    vgg_extractor_free(version->extractor);
     vgg_predictor_free(version->predictor);
     vgg_model_free(version->model);
     free(version);
@@ -113,7 +110,7 @@ static vgg_serve_version *load(const vgg_serve_models *models, const vgg_serve_m
     vgg_predictor_options_init(&options, sizeof options);
     options.shared_threads = models->computing.threads;
     options.batch = models->computing.batch;
-    options.tuned_batch = TUNED_BATCH;
+    options.tuned_batch = VGG_SERVE_TUNED_BATCH;
     options.exact = models->computing.exact;
     options.precision = models->computing.precision;
     options.protocol = models->computing.protocol;
@@ -214,6 +211,14 @@ vgg_serve_model *vgg_serve_models_find(vgg_serve_models *models, const char *nam
             return model;
     }
     return NULL;
+}
+
+size_t vgg_serve_layer_values(const vgg_layer_info *layer) {
+    size_t values = 1;
+    for (size_t i = 0; i < layer->dimensions; i++) {
+        values *= layer->output[i];
+    }
+    return values;
 }
 
 vgg_serve_version *vgg_serve_version_acquire(vgg_serve_model *model) {

@@ -11,15 +11,21 @@
 
 #include "cli/model_source.h"
 #include "cli/serve/metrics.h"
+#include "vgg/features.h"
 #include "vgg/predict.h"
 
 #define VGG_SERVE_NAME_SIZE 65
+/* Layers that a request may ask for. */
+#define VGG_SERVE_TAPS_MOST 16
 
-/* A model that was loaded. Everything but the predictor, which the computing thread alone uses, may
- * be read by any thread. */
+/* A model that was loaded. Everything but the predictor and the extractor, which the computing
+ * thread alone uses, may be read by any thread. */
 typedef struct vgg_serve_version {
     vgg_model *model;
     vgg_predictor *predictor;
+    vgg_extractor *extractor; /* of the layers that were asked for last; NULL: nobody has yet */
+    vgg_tap taps[VGG_SERVE_TAPS_MOST];
+    size_t tap_count;
     size_t number;         /* of the versions of its name, from 1 */
     size_t classes, input; /* floats of an input */
     size_t channels, height, width;
@@ -36,6 +42,11 @@ typedef struct vgg_serve_model {
      * at last. */
     struct stat loaded, seen;
 } vgg_serve_model;
+
+/* As many as a predictor or an extractor computes at once that nobody has told how many: those of
+ * `vgg predict` and `vgg features`. The algorithms, and with them the bits, are those of their
+ * batches whatever ours are. */
+#define VGG_SERVE_TUNED_BATCH 32
 
 /* How predictors are made. */
 typedef struct vgg_serve_computing {
@@ -68,6 +79,9 @@ void vgg_serve_models_free(vgg_serve_models *models);
 
 /* The model of that name, of `length` letters; NULL: there is none. */
 vgg_serve_model *vgg_serve_models_find(vgg_serve_models *models, const char *name, size_t length);
+
+/* Floats that a layer gives for a picture. */
+size_t vgg_serve_layer_values(const vgg_layer_info *layer);
 
 vgg_serve_version *vgg_serve_version_acquire(vgg_serve_model *model);
 /* NULL is fine. */

@@ -28,6 +28,7 @@ typedef struct vgg_serve_batch {
     const float **inputs;
     size_t count, top;
     vgg_serve_version *version; /* of all of them */
+    const vgg_serve_job *job;   /* one of theirs: all ask for its layers */
 } vgg_serve_batch;
 
 struct vgg_serve_work {

@@ -54,6 +54,7 @@ static void free_pictures(vgg_serve_job *job) {
         free(picture->message);
         free(picture->best);
         free(picture->logits);
+        free(picture->layers);
     }
     free(job->pictures);
     job->pictures = NULL;
@@ -83,6 +84,7 @@ void vgg_serve_request_free(vgg_serve_request *request) {
     release(request);
     vgg_serve_infer_free(request->infer);
     free(request->text);
+    atomic_fetch_sub(&request->server->body_bytes, request->reserved);
     atomic_fetch_sub(&request->server->open, 1);
     free(request);
 }
@@ -92,6 +94,26 @@ const char *vgg_serve_request_header(const vgg_serve_request *request, const cha
 }
 
 /* ---- the body ---- */
+
+/* Counts more bytes among those of all requests. */
+static bool count_bytes(vgg_serve_request *request, size_t more) {
+    vgg_serve_server *server = request->server;
+    if (atomic_fetch_add(&server->body_bytes, more) + more <= server->limits.max_bodies)
+        return true;
+    atomic_fetch_sub(&server->body_bytes, more);
+    vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                   "the requests that are there take %zu bytes together, which is all that there "
+                   "is for them",
+                   server->limits.max_bodies);
+    return false;
+}
+
+bool vgg_serve_request_reserve(vgg_serve_request *request, size_t bytes) {
+    if (!count_bytes(request, bytes))
+        return false;
+    request->reserved += bytes;
+    return true;
+}
 
 /* Room for so many bytes and a zero, counted among those of all requests. */
 static bool reserve(vgg_serve_request *request, size_t size) {
@@ -104,15 +126,8 @@ static bool reserve(vgg_serve_request *request, size_t size) {
     }
     if (capacity > server->limits.max_body)
         capacity = server->limits.max_body + 1;
-    size_t more = capacity - request->body_capacity;
-    if (atomic_fetch_add(&server->body_bytes, more) + more > server->limits.max_bodies) {
-        atomic_fetch_sub(&server->body_bytes, more);
-        vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-                       "the requests that are being received take %zu bytes together, which is all "
-                       "that there is for them",
-                       server->limits.max_bodies);
+    if (!count_bytes(request, capacity - request->body_capacity))
         return false;
-    }
     request->body_capacity = capacity;
     unsigned char *body = realloc(request->body, capacity);
     if (body == NULL) {

@@ -38,12 +38,14 @@ struct vgg_serve_request {
     size_t pictures;     /* that were asked about */
     unsigned char *body; /* with a zero behind it */
     size_t body_size, body_capacity;
+    size_t reserved; /* bytes of the answer that are counted among those of bodies */
     size_t received; /* bytes, those of a body that is not kept among them */
     bool submitted;
     double begun;     /* by vgg_serve_now */
     bool logits;      /* in place of probabilities */
     size_t explained; /* class, VGG_EXPLAIN_USUAL: the likeliest */
     vgg_explain_method method_of;
+    char layer[VGG_LAYER_NAME];    /* that it looks at; "": the usual one */
     bool plain;                    /* the picture without colours */
     struct vgg_serve_infer *infer; /* what was asked for by the protocol v2 */
     /* The answer; status 0: none yet. */
@@ -64,6 +66,10 @@ void vgg_serve_request_free(vgg_serve_request *request);
 /* Adds to the body, unless there is an answer already. False for a client that does not stop: its
  * connection is to be closed. */
 bool vgg_serve_request_take(vgg_serve_request *request, const void *bytes, size_t size);
+
+/* Counts so many bytes that the answer will take among those of all requests, until it is sent.
+ * False: there is no room, which was answered. */
+bool vgg_serve_request_reserve(vgg_serve_request *request, size_t bytes);
 
 /* Whether a body of so many bytes is received to its end, and be it for an answer that says that it
  * is too long. */

@@ -27,6 +27,7 @@ typedef struct vgg_serve_picture {
     vgg_prediction *best;
     size_t found;
     float *logits; /* of all classes, where the job asks for them */
+    float *layers; /* what the layers of the job give, one after the other */
 } vgg_serve_picture;
 
 /* How a job ends. */
@@ -53,7 +54,11 @@ struct vgg_serve_job {
     size_t count, left;
     size_t top;        /* classes of `best` */
     bool wants_logits; /* of all classes */
-    double deadline;   /* by vgg_serve_now */
+    /* Layers whose outputs are wanted; with some and without `top` the network is computed up to
+     * the highest of them. */
+    vgg_tap taps[VGG_SERVE_TAPS_MOST];
+    size_t tap_count, tap_values; /* floats of a picture of all of them */
+    double deadline;              /* by vgg_serve_now */
     vgg_serve_outcome outcome;
 };
 

@@ -59,6 +59,8 @@ typedef struct vgg_extractor_options {
     vgg_precision precision;     /* likewise, default VGG_PRECISION_F32 */
     size_t thumbnail; /* vgg_extract_many also hands out each picture, grey and squeezed into a
                        * square of so many pixels, 1 to 256 a side. Default 0: it does not */
+    size_t tuned_batch; /* as in vgg_plan_options, default 0: for `batch`. With the same number two
+                         * extractors give the same bits, whatever their `batch` */
 } vgg_extractor_options;
 
 VGG_API void vgg_extractor_options_init(vgg_extractor_options *options, size_t size);
@@ -102,6 +104,14 @@ typedef bool vgg_extract_callback(void *user, const vgg_extract_result *result);
 /* vgg_predict_many for features. */
 VGG_API vgg_status vgg_extract_many(vgg_extractor *extractor, vgg_next_picture *next,
                                     vgg_extract_callback *result, void *user, vgg_error *error);
+
+/* The same for inputs that are preprocessed already (vgg_preprocess_image): inputs[i] are the
+ * floats of input i, channels x height x width, and the results have numbers 0 to count - 1, no
+ * name, and the bits that pictures have of which such inputs are made. VGG_ERROR_UNSUPPORTED for an
+ * extractor with scales, which needs pictures. */
+VGG_API vgg_status vgg_extract_inputs(vgg_extractor *extractor, const float *const *inputs,
+                                      size_t count, vgg_extract_callback *result, void *user,
+                                      vgg_error *error);
 
 /* ---- files ---- */
 

@@ -60,6 +60,7 @@ static void add_scale(vgg_extractor *extractor, size_t side) {
 static vgg_status read_scales(vgg_extractor *extractor, vgg_error *error) {
     size_t sides[VGG_SCALES_MOST] = {0}, count = 1;
     const char *text = extractor->options.scales;
+    extractor->resized = text != NULL;
     if (text != NULL && !vgg_scales_read(text, sides, &count))
         return vgg_scales_fail(text, error);
     for (size_t i = 0; i < count; i++) {
@@ -77,7 +78,9 @@ static vgg_plan_options planning(const vgg_extractor *extractor, const vgg_extra
     vgg_plan_options planning;
     vgg_plan_options_init(&planning, sizeof planning);
     planning.batch = batch;
-    planning.tuned_batch = options->batch == 0 ? DEFAULT_BATCH : options->batch;
+    planning.tuned_batch = options->tuned_batch > 0 ? options->tuned_batch
+                           : options->batch > 0     ? options->batch
+                                                    : DEFAULT_BATCH;
     planning.height = scale->preprocess.height;
     planning.width = scale->preprocess.width;
     planning.shared_threads = extractor->threads;

@@ -30,7 +30,7 @@ static double average_of(const float *values, size_t count) {
     return sum / (double)count;
 }
 
-/* What is not a number stays, for check_rows to find it. */
+/* What is not a number stays, for vgg_extractor_find_row to find it. */
 static double most_of(const float *values, size_t count) {
     double most = (double)values[0];
     for (size_t i = 1; i < count; i++) {
@@ -198,9 +198,11 @@ vgg_status vgg_extractor_reserve(vgg_extractor *extractor, size_t pictures, vgg_
 }
 
 /* Weights that are NaN or infinite, or so large that they overflow, leave no features. */
-static vgg_status check_rows(const vgg_extractor *extractor, vgg_error *error) {
+vgg_status vgg_extractor_find_row(vgg_extractor *extractor, size_t row, vgg_error *error) {
     for (size_t t = 0; t < extractor->options.tap_count; t++) {
-        for (size_t i = 0; i < extractor->infos[t].values; i++) {
+        size_t values = extractor->infos[t].values;
+        extractor->rows[t] = extractor->values[t] + row * values;
+        for (size_t i = 0; i < values; i++) {
             if (!isfinite(extractor->rows[t][i]))
                 return vgg_fail(error, VGG_ERROR_NUMERIC,
                                 "a feature is not a finite number; the model's weights may be "
@@ -210,12 +212,6 @@ static vgg_status check_rows(const vgg_extractor *extractor, vgg_error *error) {
     return VGG_OK;
 }
 
-static void find_rows(vgg_extractor *extractor, size_t row) {
-    for (size_t t = 0; t < extractor->options.tap_count; t++) {
-        extractor->rows[t] = extractor->values[t] + row * extractor->infos[t].values;
-    }
-}
-
 vgg_status vgg_extract_image(vgg_extractor *extractor, const vgg_image *image, float *const *values,
                              vgg_error *error) {
     vgg_status status = vgg_extractor_reserve(extractor, 1, error);
@@ -223,9 +219,8 @@ vgg_status vgg_extract_image(vgg_extractor *extractor, const vgg_image *image, f
         status = vgg_extractor_prepare(extractor, image, extractor->inputs, error);
     if (status == VGG_OK)
         status = vgg_extractor_compute(extractor, extractor->inputs, 1, error);
-    find_rows(extractor, 0);
     if (status == VGG_OK)
-        status = check_rows(extractor, error);
+        status = vgg_extractor_find_row(extractor, 0, error);
     for (size_t t = 0; status == VGG_OK && t < extractor->options.tap_count; t++) {
         memcpy(values[t], extractor->rows[t], extractor->infos[t].values * sizeof(float));
     }
@@ -276,10 +271,8 @@ static bool hand_out(void *context, const vgg_many_picture *picture, size_t row)
                                  .error = picture->error,
                                  .warning = picture->warning};
     vgg_error why;
-    if (result.error == NULL) {
-        find_rows(e->extractor, row);
-        result.error = check_rows(e->extractor, &why) == VGG_OK ? NULL : &why;
-    }
+    if (result.error == NULL && vgg_extractor_find_row(e->extractor, row, &why) != VGG_OK)
+        result.error = &why;
     if (result.error == NULL) {
         result.values = e->extractor->rows;
         result.thumbnail = find_thumbnail(e->extractor, row);

@@ -19,6 +19,7 @@ struct vgg_extractor {
     vgg_tap *taps;
     vgg_extract_scale scales[VGG_SCALES_MOST];
     size_t scale_count;
+    bool resized; /* pictures have other sizes than the preprocessing's */
     size_t batch, memory;
     size_t input; /* floats of a picture, at all scales, and those of its thumbnail behind them */
 
@@ -50,5 +51,9 @@ vgg_status vgg_extractor_reserve(vgg_extractor *extractor, size_t pictures, vgg_
 /* From inputs to `values`. */
 vgg_status vgg_extractor_compute(vgg_extractor *extractor, float *inputs, size_t count,
                                  vgg_error *error);
+
+/* Lets `rows` be those of a picture of the batch; VGG_ERROR_NUMERIC when one has something in it
+ * that is not a finite number. */
+vgg_status vgg_extractor_find_row(vgg_extractor *extractor, size_t row, vgg_error *error);
 
 #endif

@@ -21,7 +21,8 @@ def pixels(content):
 
 
 @pytest.mark.parametrize("query,options", [
-    ("", ()), ("class=3", ("--class", 3)), ("method=layercam", ("--method", "layercam")),
+    ("", ()), ("class=3", ("--class", 3)), ("layer=features.0", ("--layer", "features.0")),
+    ("layer=pool1&method=gradcam%2B%2B", ("--layer", "pool1", "--method", "gradcam++")), ("method=layercam", ("--method", "layercam")),
     ("class=0&method=occlusion&model=big", ("--class", 0, "--method", "occlusion"))])
 def test_the_map_of_the_program(server, models, pictures, tmp_path, query, options):
     """Beside it the program writes a bar of colours and texts below."""
@@ -62,6 +63,9 @@ def test_it_is_as_exact_as_the_server(server, start, models, pictures, tmp_path)
 @pytest.mark.parametrize("query,body,status,text", [
     ("class=10", None, 400, "class: found 10, expected 0 to 9"), ("class=x", None, 400, 'class: found "x"'),
     ("method=x", None, 400, 'method: found "x"'), ("heat=1", None, 400, "expected true or false"),
+    ("layer=relu9_9", None, 400, "relu9_9"), ("layer=fc2", None, 400, "expected a layer of maps"),
+    ("layer=" + "features.0" * 4, None, 400, "features.0features.0"),
+    ("layer=pool1&method=guided", None, 400, "layer: guided looks at none"),
     ("top=3", None, 400, "unknown parameter top"), ("model=x", None, 404, "there is no model x"),
     ("", b"", 400, "is empty"), ("", b"nothing", 400, "is not a picture")])
 def test_wrong_requests(server, pictures, query, body, status, text):
