@@ -1,13 +1,16 @@
 """What the numbers of a measured row amount to, for tables and chart."""
 import statistics
 
-COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "vgg int8": "#f5bd94",
-           "vgg bf16": "#8c2f09", "PyTorch": "#6d5bd0",
-           "ONNX Runtime": "#2f7ed8", "OpenVINO": "#2a9d8f", "OpenVINO bf16": "#7cc4bb",
-           "ncnn fp16": "#6b8e23", "ncnn fp32": "#a3b86c"}
-OURS = ("vgg", "vgg f16", "vgg int8", "vgg bf16")
-TOLERANCE = 1e-3  # of the largest logit, or of the loss
-BF16_TOLERANCE = 0.05  # of the largest logit, for programs that multiply in bfloat16
+COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "vgg int8-linear": "#f5bd94",
+           "vgg bf16": "#8c2f09", "vgg int8": "#5f1f05", "PyTorch": "#6d5bd0",
+           "PyTorch autocast": "#a99de4", "ONNX Runtime": "#2f7ed8", "ONNX Runtime int8": "#86b6ea",
+           "OpenVINO": "#2a9d8f", "OpenVINO bf16": "#7cc4bb", "OpenVINO int8": "#b5ddd8",
+           "ncnn fp16": "#6b8e23", "ncnn fp32": "#a3b86c", "ncnn int8": "#cdd9ad"}
+OURS = ("vgg", "vgg f16", "vgg int8-linear", "vgg bf16", "vgg int8")
+# Of the largest logit, or of the loss, by what a program multiplies in.
+TOLERANCES = {"float": 1e-3, "bf16": 0.05, "int8": 0.2}
+# What those that ours are compared with multiply in, by what ours do.
+RIVALS = {"float": ("float",), "bf16": ("float", "bf16"), "int8": ("int8",)}
 
 
 def quartiles(values):
@@ -44,20 +47,22 @@ def heading(row):
     return f"{train}{network(row)}, batch {row['batch']}{last}, {threads}{held}"
 
 
-def is_rounded(name):
-    """Whether a program multiplies in bfloat16."""
-    return name.endswith(" bf16")
+def arithmetic(name):
+    """What a program multiplies in; ncnn's fp16 counts as float."""
+    if name.endswith((" bf16", " autocast")):
+        return "bf16"
+    return "int8" if name.endswith(" int8") else "float"
 
 
-def fastest_peer(row, rounded=False):
-    """Of those that multiply in bfloat16, too, when `rounded`: what they are is another answer."""
+def fastest_peer(row, ours="vgg"):
+    """Of those that one of ours is compared with."""
     times = {name: t[1] for name, t in per_image(row).items()
-             if name not in OURS and (rounded or not is_rounded(name))}
+             if name not in OURS and arithmetic(name) in RIVALS[arithmetic(ours)]}
     return min(times, key=times.get) if times else None
 
 
 def agrees(name, result):
-    return result["difference"] <= (BF16_TOLERANCE if is_rounded(name) else TOLERANCE)
+    return result["difference"] <= TOLERANCES[arithmetic(name)]
 
 
 def markdown_table(header, lines):

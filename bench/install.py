@@ -3,6 +3,7 @@ import pathlib
 import subprocess
 import sys
 
+QUANTISED_PEERS = ("OpenVINO", "ONNX Runtime", "ncnn")  # those of int8, in quantised.py
 VENV = pathlib.Path(__file__).resolve().parent / "venv"
 PYTHON = VENV / "bin/python"
 DEBIAN = pathlib.Path("/usr/bin/python3")
@@ -55,7 +56,8 @@ def install(download_pytorch):
         sys.exit(f"bench/compare: NumPy and Pillow cannot be installed: {why}")
     onnx = ensure("onnx", "onnx")
     found = {"vgg": None, "ONNX Runtime": onnx or ensure("onnxruntime", "onnxruntime"),
-             "OpenVINO": onnx or ensure("openvino", "openvino"), "ncnn": ensure("ncnn", "ncnn")}
+             "OpenVINO": onnx or ensure("openvino", "openvino"), "ncnn": ensure("ncnn", "ncnn"),
+             "NNCF": ensure("nncf", "nncf")}
     peers = {name: (PYTHON if why is None else None, why) for name, why in found.items()}
     peers["PyTorch"] = pytorch(download_pytorch)
     return peers

@@ -8,7 +8,7 @@ from vgglib import Library
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PICTURES = 40
-NARROW = ("f16", "int8")  # what vgg's variants store the weights of linear layers in
+NARROW = ("f16", "int8-linear", "int8")  # what vgg's variants are converted to
 SEED = 1
 
 
@@ -22,6 +22,7 @@ class Network:
         self.folder = ROOT / "out/bench" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model, self.inputs = self.folder / "model.safetensors", self.folder / "inputs.f32"
+        self.calibration = self.folder / "calibration.f32"
         self.narrow = {dtype: self.folder / f"model-{dtype}.safetensors" for dtype in NARROW}
         self.library = options.library
         library = Library(options.library)
@@ -31,7 +32,9 @@ class Network:
         library.model_save(model, str(self.model).encode())
         library.model_free(model)
         self.convert(options.vgg)
-        for stale in ("model.onnx", "network.param", "network.bin", "workers.log"):
+        for stale in ("model.onnx", "network.param", "network.bin", "workers.log",
+                      "model-int8.onnx", "model-int8.onnx.data", "model-int8.xml", "model-int8.bin",
+                      "network-int8.param", "network-int8.bin"):
             (self.folder / stale).unlink(missing_ok=True)
 
     def draw_pictures(self, vgg, library):
@@ -43,16 +46,23 @@ class Network:
         kinds = sorted({picture.parent.name for picture in found})
         self.picture = found[0]
         self.labels = [kinds.index(picture.parent.name) for picture in found]
-        with open(self.inputs, "wb") as file:
-            for picture in found:
+        self.draw(library, found, self.inputs)
+        self.unseen = pictures / "validation"
+        self.draw(library, sorted(self.unseen.rglob("*.png")), self.calibration)
+
+    def draw(self, library, pictures, path):
+        with open(path, "wb") as file:
+            for picture in pictures:
                 file.write(library.picture(picture, self.size))
 
     def convert(self, vgg):
-        """Weights in 16 and in 8 bits, as far as this vgg can."""
+        """Fewer bits, as far as this vgg can: of the weights of linear layers, and in int8 of all
+        that multiplies."""
+        more = {"int8": ["--calibrate", self.unseen]}
         for dtype, path in self.narrow.items():
             path.unlink(missing_ok=True)
-            subprocess.run([vgg, "convert", self.model, path, "--dtype", dtype],
-                           capture_output=True)
+            subprocess.run([vgg, "convert", self.model, path, "--dtype", dtype,
+                            *more.get(dtype, [])], capture_output=True)
 
     def model_of(self, peer, variant):
         """The file of weights."""
@@ -64,7 +74,7 @@ class Network:
                "model": str(self.model_of(peer, variant)), "folder": str(self.folder),
                "layers": self.layers, "size": self.size, "batch": row.batch,
                "threads": row.threads, "isa": "avx2" if row.held else "",
-               "inputs": str(self.inputs)}
+               "inputs": str(self.inputs), "calibration": str(self.calibration)}
         if row.train:
             job["train"] = {"labels": self.labels, "last": row.last}
         return job

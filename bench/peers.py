@@ -204,6 +204,11 @@ def write_onnx(job):
 
 
 class OnnxRuntime:
+    settings = "all graph optimisations, CPU provider"
+
+    def model(self, job):
+        return write_onnx(job)
+
     def __init__(self, job):
         import onnxruntime
         options = onnxruntime.SessionOptions()
@@ -211,10 +216,10 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(write_onnx(job)), options,
+        self.session = onnxruntime.InferenceSession(str(self.model(job)), options,
                                                     providers=["CPUExecutionProvider"])
         self.version = onnxruntime.__version__
-        self.note = "all graph optimisations, CPU provider"
+        self.note = self.settings
 
     def run(self, x):
         return self.session.run(None, {"x": x})[0]
@@ -224,15 +229,26 @@ class OpenVino:
     """compiled.get_runtime_model names the kernels that it chose: that shows whether the limit on
     instructions was obeyed."""
 
+    def model(self, core, job):
+        return core.read_model(write_onnx(job))
+
+    def demand(self, job, usual):
+        """(the precision to ask for, what to say of it)."""
+        if job["variant"] == "bf16" and usual != "bf16":
+            raise RuntimeError(f"no instructions for bf16 here: its default is {usual}")
+        demanded = "bfloat16" if job["variant"] == "bf16" else "float32"
+        return job["variant"] or "f32", f"{demanded} demanded (its default here: {usual})"
+
     def __init__(self, job):
         import openvino
         core = openvino.Core()
         usual = core.get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
-        model = core.read_model(write_onnx(job))
+        model = self.model(core, job)
+        precision, said = self.demand(job, usual)
         model.reshape([job["batch"], 3, job["size"], job["size"]])
         compiled = core.compile_model(model, "CPU", {
             "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": job["threads"],
-            "INFERENCE_PRECISION_HINT": job["variant"] or "f32"})
+            "INFERENCE_PRECISION_HINT": precision})
         self.request = compiled.create_infer_request()
         kernels = {str(node.get_rt_info()["primitiveType"].value)
                    for node in compiled.get_runtime_model().get_ops()
@@ -240,10 +256,7 @@ class OpenVino:
         if job["isa"] == "avx2" and any("avx512" in kernel for kernel in kernels):
             raise RuntimeError("takes no notice of ONEDNN_MAX_CPU_ISA=AVX2")
         self.version = openvino.__version__.partition("-")[0]
-        demanded = "bfloat16" if job["variant"] == "bf16" else "float32"
-        if job["variant"] == "bf16" and usual != "bf16":
-            raise RuntimeError(f"no instructions for bf16 here: its default is {usual}")
-        self.note = f"LATENCY, {demanded} demanded (its default here: {usual})"
+        self.note = f"LATENCY, {said}"
 
     def run(self, x):
         results = self.request.infer({0: x}, share_inputs=True)
@@ -269,14 +282,18 @@ def folded(layers, weights):
     return rows
 
 
-def write_ncnn(job):
-    """network.param and network.bin. ncnn's layers are described in its docs/developer-guide/
-    operators.md; a weight in the .bin is a 32-bit tag (0: float32) and values, a bias values
-    alone."""
-    param = pathlib.Path(job["folder"]) / "network.param"
-    values = param.with_suffix(".bin")
-    if param.exists():
-        return param, values
+def ncnn_scales(weight, most):
+    """What int8 numbers are times: those of each output's weights, and those of the input, whose
+    greatest value is `most`."""
+    largest = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
+    return (127 / np.maximum([*largest, most], 1e-12)).astype(np.float32).tobytes()
+
+
+def write_ncnn(job, param, values, most=None):
+    """The files param and values. ncnn's layers are described in its docs/developer-guide/
+    operators.md; a weight in the .bin is a 32-bit tag (0: float32) and values, a bias values alone.
+    With most, {blob: its greatest value}, layers multiply in int8: their scales are behind the
+    bias, and ncnn rounds the weights while it loads them."""
     size = job["size"]
     lines = [f"Input x 0 1 x 0={size} 1={size} 2=3"]
     at = "x"
@@ -285,7 +302,7 @@ def write_ncnn(job):
                 folded(job["layers"], Weights(job["model"]))):
             kind, _, relu = kind.partition(" ")
             y, out = f"y{number}", layer["output"]
-            active = " 9=1" if relu else ""
+            active = (" 9=1" if relu else "") + (" 8=2" if most else "")
             name = {
                 "conv": lambda: ("Convolution", f"0={out[0]} 1={layer['kernel']} "
                                  f"4={layer['kernel'] // 2} 5=1 6={weight.size}{active}"),
@@ -297,38 +314,47 @@ def write_ncnn(job):
             if relu and kind not in ("conv", "linear"):
                 raise RuntimeError(f"ncnn: no ReLU after {kind}")
             lines.append(f"{name[0]} {y} 1 1 {at} {y} {name[1]}")
-            at = y
             if weight is not None:
                 file.write(struct.pack("<I", 0) + weight.tobytes() + bias.tobytes())
+            if weight is not None and most:
+                file.write(ncnn_scales(weight, most[at]))
+            at = y
     param.write_text(f"7767517\n{len(lines)} {len(lines)}\n" + "\n".join(lines) + "\n")
-    return param, values
 
 
 class Ncnn:
+    note = None
+
+    def files(self, job):
+        param, values = (pathlib.Path(job["folder"]) / f"network.{end}" for end in ("param", "bin"))
+        if not param.exists():
+            write_ncnn(job, param, values)
+        return param, values
+
     def __init__(self, job):
         import ncnn
         if job["isa"] == "avx2":
             raise RuntimeError("ncnn has no switch for the instruction set")
         self.ncnn = ncnn
         self.net = ncnn.Net()
-        half = job["variant"] == "fp16"
+        half = job["variant"] != "fp32"
         self.net.opt.num_threads = job["threads"]
         for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
             setattr(self.net.opt, name, half)
-        param, values = write_ncnn(job)
+        param, values = self.files(job)
         if self.net.load_param(str(param)) or self.net.load_model(str(values)):
             raise RuntimeError("cannot load its own files")
-        self.end = param.read_text().split("\n")[-2].split()[1]
+        self.blobs = [line.split()[1] for line in param.read_text().split("\n")[3:-1]]
         self.version = ncnn.__version__
-        self.note = ("fp16 storage, packing and arithmetic, its default" if half
-                     else "the fp16 options off")
+        self.note = self.note or ("fp16 storage, packing and arithmetic, its default" if half
+                                  else "the fp16 options off")
 
     def run(self, x):
         rows = []
         for image in x:
             extractor = self.net.create_extractor()
             extractor.input("x", self.ncnn.Mat(image))
-            status, out = extractor.extract(self.end)
+            status, out = extractor.extract(self.blobs[-1])
             if status:
                 raise RuntimeError(f"ncnn: extract returned {status}")
             rows.append(np.array(out))

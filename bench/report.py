@@ -6,8 +6,8 @@ import time
 
 import chart
 import report_training
-from figures import (BF16_TOLERANCE, COLOURS, OURS, TOLERANCE, agrees, fastest_peer, heading,
-                     is_rounded, markdown_table, per_image)
+from figures import (COLOURS, OURS, TOLERANCES, agrees, fastest_peer, heading,
+                     markdown_table, per_image)
 
 BUSY = 0.5  # load average above which the machine has other work
 DISTURBED = ("**Disturbed: the machine was busy with other work. That slows two threads that wait "
@@ -53,7 +53,7 @@ def summary_lines(rows):
     for row in rows:
         times = per_image(row)
         fastest = fastest_peer(row)
-        peers = {our: fastest_peer(row, is_rounded(our)) for our in OURS}
+        peers = {our: fastest_peer(row, our) for our in OURS}
         ratio = [f"{times[our][1] / times[peer][1]:.2f}" if peer and our in times else ""
                  for our, peer in peers.items()]
         ours = f"{times['vgg'][1]:.1f}"
@@ -137,8 +137,9 @@ def document(rows, facts):
                                   summary_lines(inference))
         yield ""
         yield variants_text(inference)
-        yield ("The fastest peer is one that does not multiply in bfloat16, except for vgg bf16, "
-               "which is compared with the fastest of all.")
+        yield ("The fastest peer is one that multiplies in floats; vgg bf16 is compared with the "
+               "fastest that does so or in bfloat16, and vgg int8 with the fastest that multiplies "
+               "in int8.")
         yield ""
     if training:
         yield from report_training.summary(training)
@@ -158,19 +159,19 @@ def document(rows, facts):
         yield from report_training.section(training)
 
 
+VARIANTS = {"vgg f16": "stores the weights of linear layers in 16 bits",
+            "vgg int8-linear": "stores the weights of linear layers in 8 bits",
+            "vgg bf16": "multiplies in bfloat16", "vgg int8": "multiplies in int8"}
+
+
 def variants_text(rows):
-    """What the narrow weights of our variants cost."""
+    """What our variants are, and cost."""
     sentences = []
-    for name, bits in zip(OURS[1:], (16, 8)):
+    for name, what in VARIANTS.items():
         differ = [row["results"][name]["difference"] for row in rows if name in row["results"]]
         if differ:
-            sentences.append(f"{name} stores the weights of linear layers in {bits} bits: its outputs "
-                             f"differ from vgg's by {max(differ):.1e} of the largest logit at most.")
-    rounded = [row["results"]["vgg bf16"]["difference"] for row in rows
-               if "vgg bf16" in row["results"]]
-    if rounded:
-        sentences.append("vgg bf16 multiplies in bfloat16: its outputs differ by "
-                         f"{max(rounded):.1e} at most.")
+            sentences.append(f"{name} {what}: its outputs differ from vgg's by {max(differ):.1e} of "
+                             "the largest logit at most.")
     return " ".join(sentences)
 
 
@@ -178,9 +179,10 @@ def inference_section(rows):
     yield "## Every row of inference"
     yield ""
     yield (f"\"max diff\" is max|difference| / max|logit| against vgg with float32 weights; "
-           f"one beyond {TOLERANCE:g}, or {BF16_TOLERANCE:g} in bfloat16, is marked with an "
-           "exclamation mark. \"peak MB\" is the most "
-           "resident memory of the process, with Python, NumPy and the mapped weights in it.")
+           f"one beyond {TOLERANCES['float']:g}, {TOLERANCES['bf16']:g} where a program multiplies "
+           f"in bfloat16, or {TOLERANCES['int8']:g} in int8, is marked with an exclamation mark. "
+           "\"peak MB\" is the most resident memory of the process, with Python, NumPy and the mapped "
+           "weights in it.")
     for row in rows:
         rate = 2e-6 * row["multiply_adds"] / per_image(row)["vgg"][1]
         yield ""

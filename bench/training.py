@@ -34,7 +34,8 @@ class VggTraining:
         self.library = vgglib.Library(job["library"])
         self.network = self.library.load_network(job["model"])
         self.library.network_freeze(self.network, frozen_blocks(job))
-        self.plan = self.library.make_plan(self.network, job["batch"], job["threads"], train=True)
+        self.plan = self.library.make_plan(self.network, job["batch"], job["threads"], train=True,
+                                           precision=job["variant"] or "f32")
         self.optimiser = self.library.make_optimiser(self.network, self.plan, MOMENTUM, DECAY)
         self.rate = rate_of(job)
         self.classes = job["layers"][-1]["output"][0]
@@ -58,7 +59,8 @@ class VggTraining:
 
 
 class PyTorchTraining(PyTorch):
-    """job["train"]["choice"] is what choose() found in another process, whose memory is its own."""
+    """job["train"]["choice"] is what choose() found in another process, whose memory is its own. As
+    "autocast" layers that multiply do so in bfloat16."""
 
     def __init__(self, job):
         import torch
@@ -66,11 +68,13 @@ class PyTorchTraining(PyTorch):
         torch.set_num_threads(job["threads"])
         self.labels = torch.from_numpy(labels_of(job, np.int64))
         self.version = torch.__version__
+        self.autocast = job["variant"] == "autocast"
         self.choice = job["train"].get("choice") or self.choose(job)
         self.prepare(job, *self.choice)
         build = "built with CUDA" if torch.version.cuda else "CPU build"
         self.note = (f"{build}, eager, {self.choice[0]} and SGD's {self.choice[1]} update "
-                     "(the fastest of those there are)")
+                     "(the fastest of those there are)" +
+                     (", autocast to bfloat16" if self.autocast else ""))
 
     def prepare(self, job, layout, update):
         self.format = getattr(self.torch, layout)
@@ -113,9 +117,11 @@ class PyTorchTraining(PyTorch):
     def run(self, x):
         inputs = self.torch.from_numpy(x).contiguous(memory_format=self.format)
         self.optimiser.zero_grad(set_to_none=True)
-        with self.torch.no_grad():
-            inputs = self.frozen(inputs)
-        loss = self.torch.nn.functional.cross_entropy(self.trained(inputs), self.labels)
+        with self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.autocast):
+            with self.torch.no_grad():
+                inputs = self.frozen(inputs)
+            logits = self.trained(inputs)
+            loss = self.torch.nn.functional.cross_entropy(logits, self.labels)
         loss.backward()
         self.optimiser.step()
         return np.array([loss.item()])

@@ -17,6 +17,7 @@ import time
 import numpy as np
 
 from peers import PEERS
+from quantised import QUANTISED
 
 LOSSES = 3  # from a forward pass alone, from a gradient, and with momentum
 
@@ -54,7 +55,8 @@ def obey(order, job, peer, x):
 def start(job, x):
     """(peer, what there is to say of it), after its first runs."""
     if "train" not in job:
-        peer = PEERS[job["peer"]](job)
+        classes = {**PEERS, **QUANTISED} if job["variant"] == "int8" else PEERS
+        peer = classes[job["peer"]](job)
         peer.run(x)
         return peer, {"version": peer.version, "note": peer.note}
     from training import TRAINING

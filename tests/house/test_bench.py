@@ -1,5 +1,5 @@
 """bench/vgglib.py, which bench/compare measures libvgg through, knows the structs and functions of the
-library that is built: a network computes and learns through it."""
+library that is built: a network computes and learns through it. And the tables of bench/compare."""
 import ctypes
 import math
 import os
@@ -14,6 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VGG_BUILD", ROOT / "build"))
 sys.path.append(str(ROOT / "bench"))
 
+import report  # noqa: E402
+import report_training  # noqa: E402
 from vgglib import Library  # noqa: E402
 
 SIZE, CLASSES, BATCH = 16, 3, 4
@@ -71,3 +73,32 @@ def test_it_times_protocols(library):
          BUILD / "src" / "libvgg.so"], capture_output=True, text=True, timeout=60, check=True)
     assert re.search(r"jpeg_420.jpg: center [0-9.]+, flip [0-9.]+, dense [0-9.]+, "
                      r"crops [0-9.]+; dense / crops [0-9.]+\n", done.stdout), done.stdout
+
+
+def result(ms, difference):
+    return {"ms": [ms], "difference": difference, "rss_mb": 100, "losses": [1.0]}
+
+
+def row_of(train, **results):
+    return {"row": "b1", "arch": "D", "size": 224, "classes": 1000, "batch": 1, "threads": 2, "held": False,
+            "train": train, "last": False, "process": False, "missing": {},
+            "results": {name.replace("_", " "): value for name, value in results.items()}}
+
+
+def test_peers_of_each_arithmetic():
+    """Ours are compared with what multiplies in no fewer bits; int8 with int8."""
+    row = row_of(False, vgg=result(8, 0), vgg_bf16=result(4, 0.01), vgg_int8=result(2, 0.1), PyTorch=result(20, 1e-6),
+                 ncnn_fp16=result(10, 2e-3), OpenVINO_bf16=result(5, 0.06), OpenVINO_int8=result(4, 0.1),
+                 ncnn_int8=result(16, 0.3))
+    cells = next(iter(report.summary_lines([row])))
+    assert cells[1:] == ["8.0", "ncnn fp16", "10.0", "0.80", "", "", "0.80", "0.50"]
+    marked = [line[0] for line in report.cells(row) if line[-2].endswith("!")]
+    assert marked == ["OpenVINO bf16", "ncnn fp16", "ncnn int8"]
+    assert "multiplies in int8: its outputs differ from vgg's by 1.0e-01" in report.variants_text([row])
+
+
+def test_training_beside_pytorch():
+    row = row_of(True, vgg=result(100, 0), vgg_bf16=result(50, 0.01), PyTorch=result(500, 1e-6),
+                 PyTorch_autocast=result(200, 0.01))
+    lines = list(report_training.summary_lines([row]))
+    assert [line[1:4] for line in lines] == [["10.0", "5.00", ""], ["20.0", "10.00", "4.00"]]
