@@ -187,10 +187,6 @@ int vgg_cli_bench(int argc, char **argv) {
         vgg_cli_complain("bench", "--freeze: expected --train too; without it nothing is trained");
         return VGG_CLI_USAGE;
     }
-    if (o.train && vgg_precision_named(o.precision) != VGG_PRECISION_F32) {
-        vgg_cli_complain("bench", "--precision %s: expected f32 with --train", o.precision);
-        return VGG_CLI_USAGE;
-    }
     if (!vgg_cli_precision_check("bench", o.precision, o.exact))
         return VGG_CLI_USAGE;
     if (operands == 1)

@@ -7,6 +7,7 @@
 #include "cli/clean_text.h"
 #include "cli/command.h"
 #include "cli/message.h"
+#include "cli/shared_options.h"
 #include "cli/train.h"
 
 static int check_options(const vgg_cli_train_options *o) {
@@ -203,6 +204,8 @@ static int train(vgg_cli_training *training) {
         status = check_cache(training);
     if (status == VGG_CLI_OK && !training->options.resume && !training->options.quiet)
         vgg_cli_train_warn(training);
+    if (status == VGG_CLI_OK && !training->options.quiet)
+        vgg_cli_precision_check("train", training->options.precision, false);
     if (status == VGG_CLI_OK && training->options.find_rate)
         return vgg_cli_train_find_rate(training);
     if (status == VGG_CLI_OK && training->options.dry_run)

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/message.h"
+#include "cli/shared_options.h"
 #include "cli/train.h"
 
 static const char *const optimizers[] = {[VGG_OPTIMISER_SGD] = "sgd",
@@ -21,6 +22,7 @@ void vgg_cli_method_defaults(vgg_cli_train_options *o) {
     o->optimizer = optimizers[training.optimiser];
     o->class_weights = class_weights[0];
     o->policy = policies[0];
+    o->precision = vgg_cli_precisions[0];
     o->decay_norm = true;
     o->cycle_momentum = training.cycle_momentum;
     o->patience = training.patience;
@@ -92,6 +94,10 @@ static void copy_rows(const vgg_cli_option *table, size_t rows, bool *given,
 
 void vgg_cli_method_options(vgg_cli_train_options *o,
                             vgg_cli_option options[VGG_CLI_METHOD_OPTIONS]) {
+    vgg_cli_option precision = vgg_cli_precision_option(&o->precision);
+    precision.help = "f32; or bf16: the operands of most products are rounded to bfloat16 and "
+                     "summed in float32, weights and files stay float32; in less time where the "
+                     "processor has AVX-512 BF16";
     const vgg_cli_option table[VGG_CLI_METHOD_OPTIONS] = {
         choice("optimizer", &o->optimizer, optimizers, "sgd, nesterov or adamw, as PyTorch's"),
         number("min-lr", &o->min_rate, 1000, "the least learning rate of plateau and cosine"),
@@ -132,6 +138,7 @@ void vgg_cli_method_options(vgg_cli_train_options *o,
                "compute what the layers of --freeze give once, keep it in RUN while it trains, and "
                "learn from that: the same result in less time. No view but flips can be had "
                "with it"),
+        precision,
     };
     copy_rows(table, VGG_CLI_METHOD_OPTIONS, o->given.method, options);
 }
@@ -289,6 +296,7 @@ static void fill_training(const vgg_cli_train_options *o, vgg_train_options *tra
     training->mixup = o->augment ? o->mixup : 0;
     training->cutmix = o->augment ? o->cutmix : 0;
     training->cache_features = o->cache_features;
+    training->precision = vgg_precision_named(o->precision);
 }
 
 void vgg_cli_method_fill(const vgg_cli_train_options *o, vgg_cli_method *method) {

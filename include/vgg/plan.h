@@ -36,11 +36,12 @@ typedef struct vgg_tap {
 typedef enum vgg_precision {
     VGG_PRECISION_F32 = 0,
     /* Both operands of a 3x3 convolution's products are rounded to bfloat16, where it is done by
-     * Winograd's transforms, and the weights of linear layers that are float32; all sums, and
-     * everything else, stay in float32. The weights are rounded once, into memory of the plan: for
-     * VGG-16 365 MB. Any processor gives the same sums of the same products;
-     * vgg_precision_is_native tells whether it has instructions for them. Only without gradients
-     * and `exact`. docs/precision.md says what it costs and gives. */
+     * Winograd's transforms, forward and backward; and, in plans without gradients, the weights of
+     * linear layers that are float32. All sums, and everything else, stay in float32. The weights
+     * are rounded when they have changed, into memory of the plan: for VGG-16 365 MB. Any processor
+     * gives the same sums of the same products; vgg_precision_is_native tells whether it has
+     * instructions for them. Only without `exact`. docs/precision.md says what it costs and gives.
+     */
     VGG_PRECISION_BF16 = 1,
 } vgg_precision;
 

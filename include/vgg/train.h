@@ -274,6 +274,10 @@ typedef struct vgg_train_options {
                       * takes their memory and changes results by rounding. Default false */
     bool scores;     /* the end of an epoch tells the scores of its validation pictures, with rows
                       * where those take at most 64 MB. Default false */
+    /* As in vgg_plan_options, of training and of the evaluations in it. With VGG_PRECISION_BF16 the
+     * weights, their gradients, what the optimiser keeps, batch normalisation and the loss stay in
+     * float32, and so do all files. Default VGG_PRECISION_F32 */
+    vgg_precision precision;
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

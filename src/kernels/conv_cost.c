@@ -60,6 +60,11 @@ const vgg_conv_costs vgg_conv_costs_bf16 = {
     .plain = 2.0,
     .tile2 = {9.0, 430.0, 330.0, 170.0},
     .tile4 = {20.0, 1500.0, 1150.0, 170.0},
+    .weights_image = 35.0,
+    .weights_pixel = 11.5,
+    .weights_once = 1050.0,
+    .weights2 = {5.7, 270.0, 230.0, 415.0, 315.0},
+    .weights4 = {8.1, 1000.0, 965.0, 690.0, 520.0},
 };
 
 /* Fewer channels than this would fill no block. */

@@ -29,7 +29,7 @@ typedef struct vgg_conv_costs {
 
 /* The tiers'; ref chooses as avx512 does. */
 extern const vgg_conv_costs vgg_conv_costs_avx512, vgg_conv_costs_avx2, vgg_conv_costs_portable;
-/* With operands of bfloat16, of the forward pass; the direct convolution is that of float32. They
+/* With operands of bfloat16; the direct convolution is that of float32. They
  * are AVX512-BF16's in every tier, so that all choose alike: elsewhere bfloat16 is for having the
  * same results. All filters are stored, and `filter` is what reading them takes. */
 extern const vgg_conv_costs vgg_conv_costs_bf16;

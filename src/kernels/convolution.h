@@ -195,13 +195,16 @@ typedef struct vgg_conv_reduce_task {
  * what one core wrote is slow to read and slower to write for another. */
 typedef struct vgg_winograd_weights_partition {
     size_t tile;                        /* values of dy on a side of a tile: 2 or 4 */
+    bool bf16;                          /* the operands of the products are bfloat16, two tiles in
+                                         * the place of a float */
     size_t tile_rows, tile_columns;     /* of an image */
     size_t groups;                      /* of tiles */
-    size_t tiles;                       /* of a group that are transformed at once, at most */
+    size_t words;                       /* of tiles that are transformed at once, at most: of one
+                                         * tile each, with bf16 of two */
     size_t c_blocks, k_blocks;          /* channel blocks of a unit, at most */
     size_t c_units, k_units;            /* into which the channels are cut */
     size_t units;                       /* groups * k_units * c_units, the latter fastest */
-    size_t input_point, gradient_point; /* floats between two points of the transformed x and dy */
+    size_t input_point, gradient_point; /* words between two points of the transformed x and dy */
     size_t sum_point;                   /* the same of a unit's sums */
     size_t sums;                        /* floats of all units' sums; 0 for one group */
     size_t bias_sums;                   /* floats of all groups' sums of dy; 0 for one group */
@@ -210,9 +213,17 @@ typedef struct vgg_winograd_weights_partition {
 
 vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape,
                                                                  size_t tile);
+/* With operands of bfloat16. */
+vgg_winograd_weights_partition vgg_winograd_weights_bf16_partition_of(const vgg_conv_shape *shape,
+                                                                      size_t tile);
 
 /* With one group, the units of the kernel `weights` write the gradients. With several they write
- * their sums, which `weights_finish` then adds in order. */
+ * their sums, which `weights_finish` then adds in order.
+ *
+ * With bf16 the transformed x and dy are rounded to bfloat16 as in vgg_winograd_task. A group's sum
+ * at a point takes its tiles in pairs from its first one on, of each pair the odd one first, as
+ * vgg_winograd_task does channels; pieces of at most `words` pairs, as equal as possible, are
+ * summed from 0 on each and then added in order. All else is in float32. */
 typedef struct vgg_winograd_weights_task {
     vgg_conv_shape shape; /* kernel 3, not plain */
     vgg_winograd_weights_partition partition;

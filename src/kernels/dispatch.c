@@ -20,12 +20,16 @@
     {                                                                                              \
         .filters = vgg_winograd##tile##_bf16_filters_##name,                                       \
         .forward = vgg_winograd##tile##_bf16_forward_##name,                                       \
+        .weights = vgg_winograd##tile##_bf16_weights_##name,                                       \
+        .weights_finish = vgg_winograd##tile##_bf16_weights_finish_##name,                         \
     }
 
 /* Declares what multiplies bfloat16 in a tier. */
 #define BF16(name)                                                                                 \
     vgg_work vgg_winograd2_bf16_filters_##name, vgg_winograd2_bf16_forward_##name,                 \
-        vgg_winograd4_bf16_filters_##name, vgg_winograd4_bf16_forward_##name;
+        vgg_winograd2_bf16_weights_##name, vgg_winograd2_bf16_weights_finish_##name,               \
+        vgg_winograd4_bf16_filters_##name, vgg_winograd4_bf16_forward_##name,                      \
+        vgg_winograd4_bf16_weights_##name, vgg_winograd4_bf16_weights_finish_##name;
 
 /* Declares the kernels of a tier. */
 #define TIER(name)                                                                                 \

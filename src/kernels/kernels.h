@@ -280,7 +280,7 @@ typedef struct vgg_machine_task {
 
 /* ---- the table ---- */
 
-/* Those of a tile size. With operands of bfloat16 there are none for the gradient of weights. */
+/* Those of a tile size. */
 typedef struct vgg_winograd_kernels {
     vgg_work *filters; /* vgg_winograd_task: unit = group of output channels */
     vgg_work *forward; /* unit as in the partition */
@@ -340,16 +340,16 @@ typedef struct vgg_kernels {
 } vgg_kernels;
 
 static inline const vgg_winograd_kernels *vgg_winograd_kernels_of(const vgg_kernels *kernels,
-                                                                  size_t tile) {
+                                                                  size_t tile, bool bf16) {
+    if (bf16)
+        return tile == 2 ? &kernels->bf16_winograd2 : &kernels->bf16_winograd4;
     return tile == 2 ? &kernels->winograd2 : &kernels->winograd4;
 }
 
 /* Those that a forward pass cut like this has. */
 static inline const vgg_winograd_kernels *
 vgg_winograd_kernels_for(const vgg_kernels *kernels, const vgg_winograd_partition *cut) {
-    if (cut->bf16)
-        return cut->tile == 2 ? &kernels->bf16_winograd2 : &kernels->bf16_winograd4;
-    return vgg_winograd_kernels_of(kernels, cut->tile);
+    return vgg_winograd_kernels_of(kernels, cut->tile, cut->bf16);
 }
 
 /* The tiers that this build has and this processor can run, best first; NULL beyond. */

@@ -4,11 +4,9 @@
 #include <string.h>
 
 #include "kernels/choice.h"
+#include "kernels/winograd_input.h"
 #include "kernels/winograd_products.h"
 #include "kernels/winograd_transforms.h"
-
-/* Tiles of input that are fetched before they are needed. */
-#define TILES_AHEAD 3
 
 /* ---- input ---- */
 
@@ -25,62 +23,16 @@ VGG_INLINE void input_rows(vf half[SIDE][SIDE], word *v, size_t point_stride) {
     }
 }
 
-/* d: the rows of a tile of one channel block, from the second column on; only the columns begin ..
- * end-1 lie in the picture. v[point * point_stride]. */
-VGG_INLINE void input_block(const float *const d[SIDE], int begin, int end, word *v,
-                            size_t point_stride) {
+/* v[point * point_stride] of 16 channels each, in words, of the tile (tile_row, tile_column) of a
+ * channel block of an image. */
+static void transform_tile(const vgg_winograd_task *task, size_t image, size_t block,
+                           size_t tile_row, size_t tile_column, word *v, size_t point_stride) {
+    input_tile tile = input_tile_at(&task->shape, task->x, image, block, tile_row, tile_column);
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[SIDE][SIDE];
-        VGG_UNROLL
-        for (int column = 0; column < SIDE; column++) {
-            vf values[SIDE], out[SIDE] = {{0}};
-            if (column >= begin && column < end) {
-                VGG_UNROLL
-                for (int row = 0; row < SIDE; row++) {
-                    values[row] = vf_load(d[row] + (column - 1) * VGG_BLOCK + part * VGG_LANES);
-                }
-                transform_input(values, out);
-            }
-            VGG_UNROLL
-            for (int row = 0; row < SIDE; row++) {
-                half[row][column] = out[row];
-            }
-        }
+        input_half(&tile, part, half);
         input_rows(half, v + part * VECTOR_WORDS, point_stride);
     }
-}
-
-/* The rows of a tile are streams too short for the processor to foresee. */
-VGG_INLINE void fetch_ahead(const float *row) {
-    for (size_t pixel = 1; pixel <= TILE; pixel++) {
-        __builtin_prefetch(row + (TILES_AHEAD * TILE + pixel) * VGG_BLOCK);
-    }
-}
-
-void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
-                               size_t block, size_t tile_row, size_t tile_column, word *v,
-                               size_t point_stride) {
-    static const float zeros[SIDE * VGG_BLOCK];
-    size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
-    size_t border = vgg_conv_border(shape);
-    const float *plane =
-        x + (image * vgg_blocks(shape->inputs) + block) * height * width * VGG_BLOCK;
-    /* The row and column of the picture with its border where the tile's first ones are. */
-    size_t top = tile_row * TILE, left = tile_column * TILE;
-    int begin = left == 0 ? (int)border : 0;
-    int end = (int)vgg_size_min(SIDE, width + border - left);
-    const float *rows[SIDE];
-    for (size_t row = 0; row < SIDE; row++) {
-        size_t y = top + row - border; /* wraps around above the picture */
-        rows[row] = zeros + VGG_BLOCK;
-        if (y < height)
-            rows[row] = plane + (ptrdiff_t)(y * width + left + 1 - border) * VGG_BLOCK;
-        fetch_ahead(rows[row]);
-    }
-    if (begin == 0 && end == SIDE)
-        input_block(rows, 0, SIDE, v, point_stride);
-    else
-        input_block(rows, begin, end, v, point_stride);
 }
 
 /* ---- input that a max-pool's gradient is ---- */
@@ -88,7 +40,7 @@ void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size
 /* Rows and columns of windows that a tile touches: its second row and column begin a window. */
 #define WINDOWS (TILE / 2 + 2)
 
-/* The same as input_block from the gradients d of windows and what they chose, from the second
+/* All vectors of a tile from the gradients d of windows and what they chose, from the second
  * column of windows on. */
 VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *const chosen[WINDOWS],
                              int begin, int end, word *v, size_t point_stride) {
@@ -157,8 +109,7 @@ static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t 
             if (task->spread != NULL)
                 transform_spread_tile(task, image, block, row, column, to, tiles * cut->row);
             else
-                VGG_TILED(transform_tile)
-            (&task->shape, task->x, image, block, row, column, to, tiles * cut->row);
+                transform_tile(task, image, block, row, column, to, tiles * cut->row);
         }
     }
 }

@@ -74,8 +74,8 @@ VGG_INLINE void filter_word(const float *g, word *u, size_t point_stride) {
     VGG_UNROLL
     for (int point = 0; point < POINTS; point++) {
 #if WORD_CHANNELS == 2
-        vf_words both = vf_bf16(points[0][point]) >> 16 | vf_bf16(points[1][point]);
-        memcpy(u + (size_t)point * point_stride, &both, sizeof both);
+        operand_store(u + (size_t)point * point_stride,
+                      operand_of(points[0][point], points[1][point]));
 #else
         vf_store(u + (size_t)point * point_stride, points[0][point]);
 #endif

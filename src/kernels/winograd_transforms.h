@@ -134,12 +134,6 @@ VGG_INLINE vf sum_values(const vf d[TILE]) {
 
 #endif
 
-/* Transforms the tile (tile_row, tile_column) of a channel block of an image of x, which is blocked
- * and of shape->inputs channels: v[point * point_stride] of 16 channels each, in words. */
-void VGG_TILED(transform_tile)(const vgg_conv_shape *shape, const float *x, size_t image,
-                               size_t block, size_t tile_row, size_t tile_column, word *v,
-                               size_t point_stride);
-
 /* u[POINTS][filter_point], a point of which begins with [words of channels][32]: the transformed
  * filters of the output channels from first_k on, for the input channels first_c .. first_c +
  * channels - 1. */

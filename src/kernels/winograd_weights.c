@@ -3,8 +3,8 @@
  * channels][tiles] by [tiles][output channels], which run from registers. */
 #include <string.h>
 
-#include "kernels/choice.h"
-#include "kernels/winograd_transforms.h"
+#include "kernels/winograd_gradient.h"
+#include "kernels/winograd_input.h"
 
 /* A register tile of the products: input channels times vectors of output channels. The channels
  * are parts of a block: 8 + 8, 6 + 5 + 5 or 4 times 4. */
@@ -21,64 +21,9 @@
 #define TAPS 9
 /* Pairs of channels of two blocks. */
 #define SQUARE (VGG_BLOCK * VGG_BLOCK)
-/* Tiles of the gradient that are fetched before they are needed. */
-#define TILES_AHEAD 3
 
-/* ---- transforms ---- */
+/* ---- what a unit owns ---- */
 
-/* to[point * point_stride] of one vector of a tile whose columns are transformed already. */
-VGG_INLINE void gradient_rows(vf half[SIDE][TILE], float *to, size_t point_stride) {
-    VGG_UNROLL
-    for (int row = 0; row < SIDE; row++) {
-        vf out[SIDE];
-        transform_gradient(half[row], out);
-        VGG_UNROLL
-        for (int column = 0; column < SIDE; column++) {
-            vf_store(to + (size_t)(row * SIDE + column) * point_stride, out[column]);
-        }
-    }
-}
-
-/* d: the TILE rows of a tile of the gradient of one channel block, of which only the first columns
- * lie in the picture; adds its values to sum[16]. With `chosen`, d are half as many rows of
- * gradients of windows. */
-VGG_INLINE void gradient_block(const float *const *d, const vgg_choice *const *chosen, int columns,
-                               float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
-    int window = chosen != NULL ? 2 : 1;
-    for (int part = 0; part < BLOCK_VECTORS; part++) {
-        vf half[SIDE][TILE];
-        VGG_UNROLL
-        for (int column = 0; column < TILE; column++) {
-            vf values[TILE], out[SIDE] = {{0}};
-            if (column < columns) {
-                VGG_UNROLL
-                for (int row = 0; row < TILE; row++) {
-                    int at = column / window;
-                    values[row] = vf_load(d[row / window] + at * VGG_BLOCK + part * VGG_LANES);
-                    if (chosen != NULL)
-                        values[row] = unpool(values[row], &chosen[row / window][at], part, row % 2,
-                                             column % 2);
-                }
-                sum[part] += sum_values(values);
-                transform_gradient(values, out);
-            }
-            VGG_UNROLL
-            for (int row = 0; row < SIDE; row++) {
-                half[row][column] = out[row];
-            }
-        }
-        gradient_rows(half, to + part * VGG_LANES, point_stride);
-    }
-}
-
-/* The rows of a tile are streams too short for the processor to foresee. */
-VGG_INLINE void fetch_ahead(const float *row) {
-    for (size_t pixel = 0; pixel < TILE; pixel++) {
-        __builtin_prefetch(row + (TILES_AHEAD * TILE + pixel) * VGG_BLOCK);
-    }
-}
-
-/* What a unit owns. */
 typedef struct share {
     size_t group, first_tile, tiles;
     size_t first_c, c_blocks, first_k, k_blocks; /* in blocks */
@@ -100,87 +45,118 @@ static share share_of(const vgg_winograd_weights_task *task, size_t unit) {
                    .k_blocks = vgg_size_min(cut->k_blocks, vgg_blocks(task->shape.outputs) - k)};
 }
 
-/* A place in a batch. */
-typedef struct tile_place {
-    size_t image, row, column;
-} tile_place;
+/* ---- transforms ---- */
 
-static tile_place place_of(const vgg_winograd_weights_partition *cut, size_t tile) {
-    size_t row = tile / cut->tile_columns;
-    return (tile_place){row / cut->tile_rows, row % cut->tile_rows, tile % cut->tile_columns};
+/* Transforms the rows of a vector of the tiles of a word: to[point * point_stride]. A tile beyond
+ * the last one is zero. */
+VGG_INLINE void put_input(vf half[WORD_TILES][SIDE][SIDE], word *to, size_t point_stride) {
+    VGG_UNROLL
+    for (int row = 0; row < SIDE; row++) {
+        vf out[WORD_TILES][SIDE];
+        VGG_UNROLL
+        for (int t = 0; t < WORD_TILES; t++) {
+            transform_input(half[t][row], out[t]);
+        }
+        VGG_UNROLL
+        for (int column = 0; column < SIDE; column++) {
+            vf values[WORD_TILES];
+            VGG_UNROLL
+            for (int t = 0; t < WORD_TILES; t++) {
+                values[t] = out[t][column];
+            }
+            put_tiles(to + (size_t)(row * SIDE + column) * point_stride, values);
+        }
+    }
 }
 
-static void gradient_tile(const vgg_winograd_weights_task *task, tile_place place, size_t block,
-                          float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
-    const vgg_conv_shape *shape = &task->shape;
-    size_t top = place.row * TILE, left = place.column * TILE;
-    size_t columns = vgg_size_min(TILE, shape->width - left);
-    size_t plane = place.image * vgg_blocks(shape->outputs) + block;
-    static const float zeros[TILE * VGG_BLOCK];
-    const float *rows[TILE];
-    for (size_t row = 0; row < TILE; row++) {
-        size_t y = top + row;
-        rows[row] = y < shape->height
-                        ? task->dy + ((plane * shape->height + y) * shape->width + left) * VGG_BLOCK
-                        : zeros;
-        fetch_ahead(rows[row]);
+VGG_INLINE void put_gradient(vf half[WORD_TILES][SIDE][TILE], word *to, size_t point_stride) {
+    VGG_UNROLL
+    for (int row = 0; row < SIDE; row++) {
+        vf out[WORD_TILES][SIDE];
+        VGG_UNROLL
+        for (int t = 0; t < WORD_TILES; t++) {
+            transform_gradient(half[t][row], out[t]);
+        }
+        VGG_UNROLL
+        for (int column = 0; column < SIDE; column++) {
+            vf values[WORD_TILES];
+            VGG_UNROLL
+            for (int t = 0; t < WORD_TILES; t++) {
+                values[t] = out[t][column];
+            }
+            put_tiles(to + (size_t)(row * SIDE + column) * point_stride, values);
+        }
     }
-    if (columns == TILE)
-        gradient_block(rows, NULL, TILE, to, point_stride, sum);
-    else
-        gradient_block(rows, NULL, (int)columns, to, point_stride, sum);
 }
 
-/* The same for a task with `spread`. */
-static void spread_tile(const vgg_winograd_weights_task *task, tile_place place, size_t block,
-                        float *to, size_t point_stride, vf sum[BLOCK_VECTORS]) {
-    static const float zeros[TILE / 2 * VGG_BLOCK];
-    static const vgg_choice none[TILE / 2];
-    size_t height = task->shape.height / 2, width = task->shape.width / 2; /* in windows */
-    size_t plane = (place.image * vgg_blocks(task->shape.outputs) + block) * height * width;
-    size_t top = place.row * (TILE / 2), left = place.column * (TILE / 2);
-    const float *rows[TILE / 2];
-    const vgg_choice *chosen[TILE / 2];
-    for (size_t row = 0; row < TILE / 2; row++) {
-        bool inside = top + row < height;
-        size_t at = inside ? plane + (top + row) * width + left : 0;
-        rows[row] = inside ? task->dy + at * VGG_BLOCK : zeros;
-        chosen[row] = inside ? task->spread + at : none;
+/* The word of x from tile `first` on, of which `tiles` are there; block: of the shape. */
+static void input_word(const vgg_winograd_weights_task *task, size_t block, size_t first,
+                       size_t tiles, word *to) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    input_tile tile[WORD_TILES];
+    for (size_t t = 0; t < tiles; t++) {
+        tile_place place = place_of(cut, first + t);
+        tile[t] = input_tile_at(&task->shape, task->x, place.image, block, place.row, place.column);
     }
-    size_t columns = vgg_size_min(TILE, 2 * (width - left));
-    if (columns == TILE)
-        gradient_block(rows, chosen, TILE, to, point_stride, sum);
-    else
-        gradient_block(rows, chosen, (int)columns, to, point_stride, sum);
+    for (int part = 0; part < BLOCK_VECTORS; part++) {
+        vf half[WORD_TILES][SIDE][SIDE];
+        for (size_t t = 0; t < WORD_TILES; t++) {
+            if (t < tiles)
+                input_half(&tile[t], part, half[t]);
+            else
+                memset(half[t], 0, sizeof half[t]);
+        }
+        put_input(half, to + part * VGG_LANES, cut->input_point);
+    }
+}
+
+/* The same of dy, whose values are added to sum[16]. */
+VGG_INLINE void gradient_word(const vgg_winograd_weights_task *task, bool spread, size_t block,
+                              size_t first, size_t tiles, word *to, vf sum[BLOCK_VECTORS]) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    gradient_rows tile[WORD_TILES];
+    for (size_t t = 0; t < tiles; t++) {
+        tile_place place = place_of(cut, first + t);
+        tile[t] = spread ? windows_at(task, place, block) : gradient_at(task, place, block);
+    }
+    for (int part = 0; part < BLOCK_VECTORS; part++) {
+        vf half[WORD_TILES][SIDE][TILE];
+        for (size_t t = 0; t < WORD_TILES; t++) {
+            if (t < tiles)
+                gradient_half(&tile[t], spread, part, half[t], &sum[part]);
+            else
+                memset(half[t], 0, sizeof half[t]);
+        }
+        put_gradient(half, to + part * VGG_LANES, cut->gradient_point);
+    }
 }
 
 /* Transforms `tiles` tiles of the unit from `first` on: v[POINTS][input_point], a point of which
- * begins with [c_blocks][cut->tiles][16], and d[POINTS][gradient_point] alike; adds dy's values to
+ * begins with [c_blocks][cut->words][16], and d[POINTS][gradient_point] alike; adds dy's values to
  * bias[k_blocks][16]. */
 static void transform(const vgg_winograd_weights_task *task, const share *own, size_t first,
-                      size_t tiles, float *v, float *d, float *bias) {
-    const vgg_winograd_weights_partition *cut = &task->partition;
+                      size_t tiles, word *v, word *d, float *bias) {
+    size_t block = task->partition.words * VGG_BLOCK;
     for (size_t c = 0; c < own->c_blocks; c++) {
-        for (size_t t = 0; t < tiles; t++) {
-            tile_place place = place_of(cut, first + t);
-            VGG_TILED(transform_tile)
-            (&task->shape, task->x, place.image, own->first_c + c, place.row, place.column,
-             v + (c * cut->tiles + t) * VGG_BLOCK, cut->input_point);
+        word *to = v + c * block;
+        for (size_t t = 0; t < tiles; t += WORD_TILES, to += VGG_BLOCK) {
+            size_t some = vgg_size_min(WORD_TILES, tiles - t);
+            input_word(task, own->first_c + c, first + t, some, to);
         }
     }
     for (size_t k = 0; k < own->k_blocks; k++) {
+        word *to = d + k * block;
         vf sum[BLOCK_VECTORS] = {{0}};
-        for (size_t t = 0; t < tiles; t++) {
-            tile_place place = place_of(cut, first + t);
-            float *to = d + (k * cut->tiles + t) * VGG_BLOCK;
+        for (size_t t = 0; t < tiles; t += WORD_TILES, to += VGG_BLOCK) {
+            size_t some = vgg_size_min(WORD_TILES, tiles - t);
             if (task->spread != NULL)
-                spread_tile(task, place, own->first_k + k, to, cut->gradient_point, sum);
+                gradient_word(task, true, own->first_k + k, first + t, some, to, sum);
             else
-                gradient_tile(task, place, own->first_k + k, to, cut->gradient_point, sum);
+                gradient_word(task, false, own->first_k + k, first + t, some, to, sum);
         }
         for (int part = 0; part < BLOCK_VECTORS; part++) {
-            float *to = bias + k * VGG_BLOCK + part * VGG_LANES;
-            vf_store(to, vf_load(to) + sum[part]);
+            float *total = bias + k * VGG_BLOCK + part * VGG_LANES;
+            vf_store(total, vf_load(total) + sum[part]);
         }
     }
 }
@@ -193,11 +169,10 @@ VGG_INLINE size_t vector_at(int i, size_t block) {
 }
 
 /* sums[c][k] = sum over tiles of v[tile][c] d[tile][k], or, when `add`, that sum is added, for some
- * channels c of a block and some vectors of k. v: [tiles][16]; d: the same, blocks d_block floats
- * apart; sums: [16][16], blocks sum_block floats apart. */
-VGG_INLINE void multiply_tile(int channels, int vectors, size_t tiles, const float *v,
-                              const float *d, size_t d_block, bool add, float *sums,
-                              size_t sum_block) {
+ * channels c of a block and some vectors of k. v: [words][16], of one or two tiles each; d: the
+ * same, blocks d_block words apart; sums: [16][16], blocks sum_block floats apart. */
+VGG_INLINE void multiply_tile(int channels, int vectors, size_t words, const word *v, const word *d,
+                              size_t d_block, bool add, float *sums, size_t sum_block) {
     vf totals[TILE_CHANNELS][TILE_VECTORS];
     VGG_UNROLL
     for (int c = 0; c < channels; c++) {
@@ -207,19 +182,19 @@ VGG_INLINE void multiply_tile(int channels, int vectors, size_t tiles, const flo
             totals[c][k] = (vf){0};
         }
     }
-    for (size_t t = 0; t < tiles; t++) {
-        vf gradient[TILE_VECTORS];
-        __builtin_prefetch(v + (tiles + t) * VGG_BLOCK);
+    for (size_t t = 0; t < words; t++) {
+        operand gradient[TILE_VECTORS];
+        __builtin_prefetch(v + (words + t) * VGG_BLOCK);
         VGG_UNROLL
         for (int k = 0; k < vectors; k++) {
-            gradient[k] = vf_load(d + t * VGG_BLOCK + vector_at(k, d_block));
+            gradient[k] = operand_load(d + t * VGG_BLOCK + vector_at(k, d_block));
         }
         VGG_UNROLL
         for (int c = 0; c < channels; c++) {
-            vf value = vf_splat(v[t * VGG_BLOCK + (size_t)c]);
+            operand value = operand_splat(v[t * VGG_BLOCK + (size_t)c]);
             VGG_UNROLL
             for (int k = 0; k < vectors; k++) {
-                totals[c][k] += value * gradient[k];
+                totals[c][k] = multiply_add(totals[c][k], value, gradient[k]);
             }
         }
     }
@@ -234,35 +209,35 @@ VGG_INLINE void multiply_tile(int channels, int vectors, size_t tiles, const flo
 }
 
 /* A block of input channels with some vectors of output channels. */
-VGG_INLINE void multiply_block(int vectors, size_t tiles, const float *v, const float *d,
+VGG_INLINE void multiply_block(int vectors, size_t words, const word *v, const word *d,
                                size_t d_block, bool add, float *sums, size_t sum_block) {
     VGG_UNROLL
     for (int part = 0; part < BLOCK_PARTS; part++) {
         int begin = (VGG_BLOCK * part + BLOCK_PARTS - 1) / BLOCK_PARTS;
         int end = (VGG_BLOCK * (part + 1) + BLOCK_PARTS - 1) / BLOCK_PARTS;
-        multiply_tile(end - begin, vectors, tiles, v + begin, d, d_block, add,
+        multiply_tile(end - begin, vectors, words, v + begin, d, d_block, add,
                       sums + begin * VGG_BLOCK, sum_block);
     }
 }
 
-/* All products of `tiles` tiles. sums: [POINTS][sum_point], a point of which begins with
+/* All products of some words of tiles. sums: [POINTS][sum_point], a point of which begins with
  * [k_blocks][c_blocks * 16][16]. */
-static void multiply(const vgg_winograd_weights_task *task, const share *own, size_t tiles,
-                     const float *v, const float *d, bool add, float *sums) {
+static void multiply(const vgg_winograd_weights_task *task, const share *own, size_t words,
+                     const word *v, const word *d, bool add, float *sums) {
     const vgg_winograd_weights_partition *cut = &task->partition;
-    size_t block = cut->tiles * VGG_BLOCK;
+    size_t block = cut->words * VGG_BLOCK;
     size_t sum_block = own->c_blocks * SQUARE;
     int vectors = (int)own->k_blocks * BLOCK_VECTORS;
     for (size_t point = 0; point < POINTS; point++) {
         for (int k = 0; k < vectors; k += TILE_VECTORS) {
             for (size_t c = 0; c < own->c_blocks; c++) {
-                const float *from = v + point * cut->input_point + c * block;
-                const float *gradient = d + point * cut->gradient_point + vector_at(k, block);
+                const word *from = v + point * cut->input_point + c * block;
+                const word *gradient = d + point * cut->gradient_point + vector_at(k, block);
                 float *to = sums + point * cut->sum_point + c * SQUARE + vector_at(k, sum_block);
                 if (vectors - k >= TILE_VECTORS)
-                    multiply_block(TILE_VECTORS, tiles, from, gradient, block, add, to, sum_block);
+                    multiply_block(TILE_VECTORS, words, from, gradient, block, add, to, sum_block);
                 else
-                    multiply_block(1, tiles, from, gradient, block, add, to, sum_block);
+                    multiply_block(1, words, from, gradient, block, add, to, sum_block);
             }
         }
     }
@@ -398,15 +373,18 @@ static void add_groups(const vgg_winograd_weights_task *task, const float *first
 static void weights_unit(const vgg_winograd_weights_task *task, size_t unit, float *scratch) {
     const vgg_winograd_weights_partition *cut = &task->partition;
     share own = share_of(task, unit);
-    float *v = scratch, *d = v + POINTS * cut->input_point;
-    float *bias = d + POINTS * cut->gradient_point;
+    word *v = (word *)scratch, *d = v + POINTS * cut->input_point;
+    float *bias = scratch + POINTS * (cut->input_point + cut->gradient_point);
     float *sums = cut->groups > 1 ? task->sums + unit * POINTS * cut->sum_point
                                   : bias + cut->k_blocks * VGG_BLOCK;
     memset(bias, 0, own.k_blocks * VGG_BLOCK * sizeof *bias);
-    size_t pieces = (own.tiles + cut->tiles - 1) / cut->tiles;
+    size_t words = (own.tiles + WORD_TILES - 1) / WORD_TILES;
+    size_t pieces = (words + cut->words - 1) / cut->words;
     for (size_t piece = 0; piece < pieces; piece++) {
-        size_t begin = own.tiles * piece / pieces, end = own.tiles * (piece + 1) / pieces;
-        transform(task, &own, own.first_tile + begin, end - begin, v, d, bias);
+        size_t begin = words * piece / pieces, end = words * (piece + 1) / pieces;
+        size_t first = begin * WORD_TILES,
+               tiles = vgg_size_min(end * WORD_TILES, own.tiles) - first;
+        transform(task, &own, own.first_tile + first, tiles, v, d, bias);
         multiply(task, &own, end - begin, v, d, piece > 0, sums);
     }
     if (cut->groups == 1)

@@ -1,9 +1,9 @@
 /* What is the same for every tier of F(3x3, 4x4) and F(3x3, 2x2): how they are cut into units. */
 #include "kernels/kernels.h"
 
-/* Tiles that are transformed at once: their values of some blocks of channels are read again and
- * again, and shall stay in the first-level cache. */
-#define PIECE_TILES 112
+/* Words of tiles that are transformed at once: their values of some blocks of channels are read
+ * again and again, and shall stay in the first-level cache. */
+#define PIECE_WORDS 112
 /* Channel blocks of a unit at most. Fewer would make the same transforms more often, more would
  * leave too little of the third-level cache to other threads. */
 #define UNIT_BLOCKS 8
@@ -23,10 +23,11 @@ static size_t groups_of(size_t wanted, size_t units, size_t tiles, size_t least)
     return vgg_size_min(quotient_up(wanted, units), tiles / least);
 }
 
-vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape,
-                                                                 size_t tile) {
+static vgg_winograd_weights_partition partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                   bool bf16) {
     size_t inputs = vgg_blocks(shape->inputs), outputs = vgg_blocks(shape->outputs);
     vgg_winograd_weights_partition cut = {.tile = tile,
+                                          .bf16 = bf16,
                                           .tile_rows = quotient_up(shape->height, tile),
                                           .tile_columns = quotient_up(shape->width, tile)};
     size_t points = vgg_winograd_points(tile);
@@ -40,11 +41,11 @@ vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_
                               groups_of(MANY_UNITS, units, all, MANY_UNITS_TILES));
     cut.groups = vgg_size_max(cut.groups, 1);
     cut.units = cut.groups * units;
-    cut.tiles = vgg_size_min(PIECE_TILES, all);
+    cut.words = vgg_size_min(PIECE_WORDS, bf16 ? quotient_up(all, 2) : all);
 
     /* A block more each: what is a power of two apart shares cache sets. */
-    cut.input_point = (cut.c_blocks * cut.tiles + 1) * VGG_BLOCK;
-    cut.gradient_point = (cut.k_blocks * cut.tiles + 1) * VGG_BLOCK;
+    cut.input_point = (cut.c_blocks * cut.words + 1) * VGG_BLOCK;
+    cut.gradient_point = (cut.k_blocks * cut.words + 1) * VGG_BLOCK;
     cut.sum_point = (cut.k_blocks * cut.c_blocks * VGG_BLOCK + 1) * VGG_BLOCK;
     size_t sums = points * cut.sum_point;
     cut.sums = cut.groups > 1 ? cut.units * sums : 0;
@@ -52,4 +53,14 @@ vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_
     /* With sums, even if they are kept elsewhere: a smaller batch may be of one group. */
     cut.scratch = points * (cut.input_point + cut.gradient_point) + cut.k_blocks * VGG_BLOCK + sums;
     return cut;
+}
+
+vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape,
+                                                                 size_t tile) {
+    return partition_of(shape, tile, false);
+}
+
+vgg_winograd_weights_partition vgg_winograd_weights_bf16_partition_of(const vgg_conv_shape *shape,
+                                                                      size_t tile) {
+    return partition_of(shape, tile, true);
 }

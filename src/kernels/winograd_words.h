@@ -1,9 +1,10 @@
 /* The numbers that the products of Winograd's convolutions are made of, in words of 32 bits.
  *
- * Normally a word is a float. With VGG_BF16 it is two neighbouring channels rounded to bfloat16,
- * the even one in its low half, and their two products are added to a sum as `vdpbf16ps` adds them:
- * the odd channel's first, then the even one's, each rounded to nearest even as a fused
- * multiply-add would, and denormals counted as zero. A product of two such numbers has 16 bits and
+ * Normally a word is a float. With VGG_BF16 it is two neighbours rounded to bfloat16, the even one
+ * in its low half, and their two products are added to a sum as `vdpbf16ps` adds them: the odd
+ * one's first, then the even one's, each rounded to nearest even as a fused multiply-add would, and
+ * denormals counted as zero. Neighbours are input channels, or, for the gradient of weights, tiles:
+ * what the sum runs over. A product of two such numbers has 16 bits and
  * is a float exactly, so that a multiplication and an addition give the same bits: every tier has
  * the same sums.
  */
@@ -15,6 +16,7 @@
 #if defined(VGG_BF16)
 
 #define WORD_CHANNELS 2
+#define WORD_TILES 2
 typedef uint32_t word;
 typedef vf_words operand;
 
@@ -39,14 +41,37 @@ VGG_INLINE vf multiply_add(vf sum, operand a, operand b) {
 #endif
 }
 
+/* Two vectors in a vector of words, the even numbers in the low halves. */
+VGG_INLINE operand operand_of(vf even, vf odd) {
+#if defined(__AVX512BF16__)
+    const __m512i places =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+    return (operand)_mm512_permutexvar_epi16(places, both);
+#else
+    return vf_bf16(even) >> 16 | vf_bf16(odd);
+#endif
+}
+
+VGG_INLINE void operand_store(word *to, operand value) {
+    memcpy(to, &value, sizeof value);
+}
+
 /* Stores a vector of channels, half as many words. */
 VGG_INLINE void put_channels(word *to, vf value) {
     vf_bf16_store(to, value);
 }
 
+/* Stores a vector of words from one of each tile. */
+VGG_INLINE void put_tiles(word *to, const vf values[WORD_TILES]) {
+    operand_store(to, operand_of(values[0], values[1]));
+}
+
 #else
 
 #define WORD_CHANNELS 1
+#define WORD_TILES 1
 typedef float word;
 typedef vf operand;
 
@@ -64,6 +89,10 @@ VGG_INLINE vf multiply_add(vf sum, operand a, operand b) {
 
 VGG_INLINE void put_channels(word *to, vf value) {
     vf_store(to, value);
+}
+
+VGG_INLINE void put_tiles(word *to, const vf values[WORD_TILES]) {
+    vf_store(to, values[0]);
 }
 
 #endif

@@ -50,3 +50,7 @@ size_t vgg_compiler_add_worker_scratch(plan_compiler *compiler, size_t floats) {
         compiler, vgg_compiler_product(compiler, vgg_compiler_product(compiler, floats, threads),
                                        sizeof(float)));
 }
+
+const vgg_conv_costs *vgg_compiler_costs(const vgg_plan *plan) {
+    return vgg_plan_is_bf16(plan) ? &vgg_conv_costs_bf16 : plan->kernels->costs;
+}

@@ -3,6 +3,7 @@
 #ifndef VGG_NN_COMPILER_H
 #define VGG_NN_COMPILER_H
 
+#include "kernels/conv_cost.h"
 #include "nn/plan.h"
 
 /* How the values that flow at a place of the network lie in memory. */
@@ -30,6 +31,9 @@ size_t vgg_compiler_add_values(plan_compiler *compiler, vgg_extent extent, value
 size_t vgg_compiler_add_worker_scratch(plan_compiler *compiler, size_t floats);
 /* Floats of the plan's constants; returns where they begin. */
 size_t vgg_compiler_add_constants(plan_compiler *compiler, size_t count);
+
+/* The constants of the cost rule that the plan's convolutions follow. */
+const vgg_conv_costs *vgg_compiler_costs(const vgg_plan *plan);
 
 /* Decides how to do each op of the graph, in the order of the forward pass. */
 void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph);

@@ -41,9 +41,8 @@ static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_cpu_op *o
                                        size_t images) {
     vgg_winograd_task task =
         turned ? turned_task(plan, op, images) : forward_task(plan, op, images);
-    task.partition =
-        turned ? vgg_winograd_partition_of(&task.shape, op->back_tile, plan->options.threads)
-               : vgg_op_partition(plan, op, &task.shape);
+    task.partition = turned ? vgg_op_turned_partition(plan, op, &task.shape)
+                            : vgg_op_partition(plan, op, &task.shape);
     vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
     task.weights = weights.at;
     task.element = weights.element;
@@ -80,9 +79,9 @@ void vgg_op_convolution_forward(vgg_plan *plan, const vgg_cpu_op *op) {
 
 static void winograd_weights(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->count);
-    vgg_winograd_weights_partition cut =
-        vgg_winograd_weights_partition_of(&shape, op->weights_tile);
-    const vgg_winograd_kernels *kernels = vgg_winograd_kernels_of(plan->kernels, cut.tile);
+    vgg_winograd_weights_partition cut = vgg_op_weights_partition(plan, op, &shape);
+    const vgg_winograd_kernels *kernels =
+        vgg_winograd_kernels_of(plan->kernels, cut.tile, cut.bf16);
     float *sums = vgg_plan_buffer(plan, op->partial);
     vgg_winograd_weights_task task = {.shape = shape,
                                       .partition = cut,

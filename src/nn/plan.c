@@ -70,9 +70,8 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
     if (vgg_precision_name(options->precision) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "precision %d, expected f32 or bf16",
                         (int)options->precision);
-    if (options->precision != VGG_PRECISION_F32 && (options->gradients || options->exact))
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "a plan %s is for f32, not %s",
-                        options->gradients ? "with gradients" : "that is exact",
+    if (options->precision != VGG_PRECISION_F32 && options->exact)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "a plan that is exact is for f32, not %s",
                         vgg_precision_name(options->precision));
     if (options->softmax && options->gradients)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,

@@ -227,12 +227,32 @@ static inline const vgg_tensor *vgg_plan_tensor(const vgg_plan *plan, const vgg_
     return &plan->network->tensors[plan->network->layers[op->graph.layer].first_tensor + which];
 }
 
-/* The forward pass of an op by Winograd's transforms, in units. */
+/* Whether the products of Winograd's transforms are of bfloat16. */
+static inline bool vgg_plan_is_bf16(const vgg_plan *plan) {
+    return plan->options.precision == VGG_PRECISION_BF16;
+}
+
+/* The passes of an op by Winograd's transforms, in units: forward, ... */
 static inline vgg_winograd_partition vgg_op_partition(const vgg_plan *plan, const vgg_cpu_op *op,
                                                       const vgg_conv_shape *shape) {
     size_t threads = plan->options.threads;
     return op->bf16 ? vgg_winograd_bf16_partition_of(shape, op->tile, threads)
                     : vgg_winograd_partition_of(shape, op->tile, threads);
+}
+
+/* ... to its input, ... */
+static inline vgg_winograd_partition
+vgg_op_turned_partition(const vgg_plan *plan, const vgg_cpu_op *op, const vgg_conv_shape *shape) {
+    size_t threads = plan->options.threads;
+    return vgg_plan_is_bf16(plan) ? vgg_winograd_bf16_partition_of(shape, op->back_tile, threads)
+                                  : vgg_winograd_partition_of(shape, op->back_tile, threads);
+}
+
+/* ... and to its weights. */
+static inline vgg_winograd_weights_partition
+vgg_op_weights_partition(const vgg_plan *plan, const vgg_cpu_op *op, const vgg_conv_shape *shape) {
+    return vgg_plan_is_bf16(plan) ? vgg_winograd_weights_bf16_partition_of(shape, op->weights_tile)
+                                  : vgg_winograd_weights_partition_of(shape, op->weights_tile);
 }
 
 /* The convolution of an op, and the one that carries gradients back to its input. */

@@ -1,6 +1,5 @@
 /* What the ops need for the backward pass: buffers of gradients, and where gradients are kept. */
 #include "base/memory.h"
-#include "kernels/conv_cost.h"
 #include "nn/compiler.h"
 
 /* Where the derivative of each ReLU is taken: by the convolution above it while it writes the
@@ -30,13 +29,13 @@ static void place_masks(vgg_plan *plan) {
 static size_t reserve_turned(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_turned_shape(op, plan->options.batch);
-    op->back_tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(plan->kernels->costs, &shape);
+    op->back_tile =
+        plan->options.exact ? 0 : vgg_conv_fastest_tile(vgg_compiler_costs(plan), &shape);
     if (op->back_tile == 0) {
         op->packed_turned = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
         return vgg_conv_forward_partition(&shape).scratch;
     }
-    vgg_winograd_partition cut =
-        vgg_winograd_partition_of(&shape, op->back_tile, plan->options.threads);
+    vgg_winograd_partition cut = vgg_op_turned_partition(plan, op, &shape);
     op->packed_turned = vgg_compiler_add_constants(compiler, cut.filters);
     return cut.scratch;
 }
@@ -46,11 +45,10 @@ static size_t reserve_weights(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     op->weights_tile =
-        plan->options.exact ? 0 : vgg_conv_weights_fastest_tile(plan->kernels->costs, &shape);
+        plan->options.exact ? 0 : vgg_conv_weights_fastest_tile(vgg_compiler_costs(plan), &shape);
     size_t floats, scratch;
     if (op->weights_tile > 0) {
-        vgg_winograd_weights_partition cut =
-            vgg_winograd_weights_partition_of(&shape, op->weights_tile);
+        vgg_winograd_weights_partition cut = vgg_op_weights_partition(plan, op, &shape);
         floats = cut.sums + cut.bias_sums;
         scratch = cut.scratch;
     } else {

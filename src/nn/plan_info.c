@@ -10,21 +10,18 @@ size_t vgg_plan_op_count(const vgg_plan *plan) {
     return plan->op_count;
 }
 
-/* Those of bfloat16: by whether a max-pool is in it, and tiles of 4. */
-static const char *bf16_name(const vgg_cpu_op *op) {
-    static const char *const names[2][2] = {{"winograd2-bf16", "winograd-bf16"},
-                                            {"winograd2-bf16+pool", "winograd-bf16+pool"}};
-    if (op->graph.kind == VGG_OP_LINEAR)
-        return "linear-bf16";
-    return names[op->graph.pool][op->tile == 4];
+/* By tiles of 0, 2 and 4, and whether they are of bfloat16. */
+static const char *convolution_name(size_t tile, bool bf16) {
+    static const char *const names[3][2] = {
+        {"direct", "direct"}, {"winograd2", "winograd2-bf16"}, {"winograd", "winograd-bf16"}};
+    return names[tile / 2][bf16];
 }
 
-static const char *convolution_name(size_t tile) {
-    return tile == 0 ? "direct" : tile == 2 ? "winograd2" : "winograd";
-}
-
-static const char *pooled_name(size_t tile) {
-    return tile == 0 ? "direct+pool" : tile == 2 ? "winograd2+pool" : "winograd+pool";
+static const char *pooled_name(size_t tile, bool bf16) {
+    static const char *const names[3][2] = {{"direct+pool", "direct+pool"},
+                                            {"winograd2+pool", "winograd2-bf16+pool"},
+                                            {"winograd+pool", "winograd-bf16+pool"}};
+    return names[tile / 2][bf16];
 }
 
 static const char *algorithm_of(const vgg_cpu_op *op) {
@@ -44,12 +41,12 @@ static const char *algorithm_of(const vgg_cpu_op *op) {
                                         [VGG_OP_MEAN] = "mean"};
     if (op->windowed)
         return "winograd7";
-    if (op->bf16)
-        return bf16_name(op);
+    if (op->graph.kind == VGG_OP_LINEAR && op->bf16)
+        return "linear-bf16";
     if (op->graph.kind == VGG_OP_CONVOLUTION && op->graph.pool)
-        return pooled_name(op->tile);
+        return pooled_name(op->tile, op->bf16);
     if (op->graph.kind == VGG_OP_CONVOLUTION)
-        return convolution_name(op->tile);
+        return convolution_name(op->tile, op->bf16);
     if (op->graph.kind == VGG_OP_BATCH_NORM && op->graph.pool)
         return "norm+pool";
     return names[op->graph.kind];
@@ -59,7 +56,7 @@ static const char *data_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op)
     if (!plan->options.gradients || !op->graph.need_dx)
         return NULL;
     if (op->graph.kind == VGG_OP_CONVOLUTION)
-        return convolution_name(op->back_tile);
+        return convolution_name(op->back_tile, vgg_plan_is_bf16(plan));
     return algorithm_of(op);
 }
 
@@ -67,7 +64,7 @@ static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *
     if (!op->graph.trains)
         return NULL;
     if (op->graph.kind == VGG_OP_CONVOLUTION)
-        return convolution_name(op->weights_tile);
+        return convolution_name(op->weights_tile, vgg_plan_is_bf16(plan));
     if (op->graph.kind == VGG_OP_LINEAR)
         return plan->options.defer_linear ? "linear+update" : "linear";
     return NULL;

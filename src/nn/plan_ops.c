@@ -1,6 +1,5 @@
 /* How this processor does the ops of a graph, forward. */
 #include "base/memory.h"
-#include "kernels/conv_cost.h"
 #include "nn/compiler.h"
 
 /* Appends an op that reads what flows and writes its output in a form. */
@@ -57,10 +56,8 @@ static void ensure_rows(plan_compiler *compiler, const vgg_op *reader) {
 static void reserve_convolution(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.tuned_batch);
-    bool bf16 = plan->options.precision == VGG_PRECISION_BF16;
-    const vgg_conv_costs *costs = bf16 ? &vgg_conv_costs_bf16 : plan->kernels->costs;
-    op->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(costs, &shape);
-    op->bf16 = bf16 && op->tile > 0;
+    op->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(vgg_compiler_costs(plan), &shape);
+    op->bf16 = vgg_plan_is_bf16(plan) && op->tile > 0;
     shape.images = plan->options.batch;
     if (op->tile == 0) {
         op->packed = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));
@@ -89,8 +86,8 @@ static bool can_pool(const vgg_plan *plan, const vgg_cpu_op *op, bool backward) 
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     vgg_conv_shape turned = vgg_op_turned_shape(op, plan->options.batch);
     return op->tile > 0 && !op->graph.valid &&
-           vgg_conv_fastest_tile(plan->kernels->costs, &turned) > 0 &&
-           vgg_conv_weights_fastest_tile(plan->kernels->costs, &shape) > 0;
+           vgg_conv_fastest_tile(vgg_compiler_costs(plan), &turned) > 0 &&
+           vgg_conv_weights_fastest_tile(vgg_compiler_costs(plan), &shape) > 0;
 }
 
 static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
@@ -191,13 +188,15 @@ static void add_mean(plan_compiler *compiler, const vgg_op *graph) {
     add_op(compiler, graph, FORM_ROWS);
 }
 
+/* Weights of bfloat16 are made for forward passes that repeat: with gradients they change with
+ * every step, and making them takes as long as they save. */
 static void add_linear(plan_compiler *compiler, const vgg_op *graph) {
     if (compiler->map.height == 0)
         ensure_rows(compiler, graph);
     vgg_cpu_op *op = add_op(compiler, graph, FORM_ROWS);
     if (compiler->map.height > 0)
         reserve_windows(compiler, op);
-    if (compiler->plan->options.precision != VGG_PRECISION_BF16 ||
+    if (!vgg_plan_is_bf16(compiler->plan) || compiler->plan->options.gradients ||
         vgg_plan_tensor(compiler->plan, op, VGG_TENSOR_WEIGHT)->narrow.at != NULL)
         return;
     op->bf16 = true;

@@ -139,6 +139,11 @@ static void warn_of_changes(const vgg_trainer *trainer, const vgg_run *run) {
                  "%s: was computed with the instructions of %s and goes on with those of %s, which "
                  "round otherwise",
                  run->folder, tier, vgg_cpu_tier());
+    const char *precision = noted(run, "made.precision", vgg_precision_name(VGG_PRECISION_F32));
+    if (strcmp(precision, vgg_precision_name(options->precision)) != 0)
+        vgg_warn(options->warn, options->warn_user,
+                 "%s: was computed in %s and goes on in %s, which rounds otherwise", run->folder,
+                 precision, vgg_precision_name(options->precision));
 }
 
 static vgg_status check_data(vgg_trainer *trainer, vgg_run *run, vgg_error *error) {

@@ -129,6 +129,9 @@ vgg_status vgg_checkpoint_describe(const vgg_trainer *trainer, vgg_notes *notes,
         status = vgg_run_record_set(notes, "made.version", vgg_version(), error);
     if (status == VGG_OK)
         status = vgg_run_record_set(notes, "made.tier", vgg_cpu_tier(), error);
+    if (status == VGG_OK)
+        status = vgg_run_record_set(notes, "made.precision",
+                                    vgg_precision_name(trainer->options.precision), error);
     return status;
 }
 

@@ -163,6 +163,7 @@ static vgg_status evaluate(vgg_trainer *trainer, const vgg_dataset *dataset,
     vgg_eval_options_init(&options, sizeof options);
     options.batch = trainer->most;
     options.shared_threads = trainer->threads;
+    options.precision = trainer->options.precision;
     options.workers = trainer->options.workers;
     if (listener != NULL) {
         options.scores = trainer->scores;

@@ -58,6 +58,7 @@ static vgg_plan_options eval_options(const vgg_trainer *trainer) {
     vgg_plan_options_init(&options, sizeof options);
     options.batch = trainer->most;
     options.shared_threads = trainer->threads;
+    options.precision = trainer->options.precision;
     return options;
 }
 
@@ -180,6 +181,7 @@ static vgg_status find_origin(const vgg_trainer *trainer, uint64_t *origin, vgg_
     vgg_checksum_begin(&sum);
     add_text(&sum, vgg_version());
     add_text(&sum, vgg_cpu_tier());
+    add_text(&sum, vgg_precision_name(trainer->options.precision));
     vgg_checksum_add(&sum, &trainer->most, sizeof trainer->most);
     vgg_checksum_add(&sum, &trainer->options.seed, sizeof trainer->options.seed);
     vgg_status status = add_model(&sum, trainer, error);

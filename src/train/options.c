@@ -40,6 +40,9 @@ static vgg_status check_counts(const vgg_train_options *options, vgg_error *erro
     if (options->parts > 65536)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu parts, expected 1 to 65536",
                         options->parts);
+    if (vgg_precision_name(options->precision) == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "precision %d, expected f32 or bf16",
+                        (int)options->precision);
     if (options->resume && options->folder == NULL && options->run == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "nothing to resume: no folder is given");
     return VGG_OK;

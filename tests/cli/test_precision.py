@@ -88,9 +88,53 @@ def test_bench_says_which_layers(pictures):
     assert any(line.startswith("program") and line.endswith("bf16") for line in text.splitlines())
 
 
+def test_bench_trains_in_it():
+    small = ("--arch", "16,24,M/16", "--input", "3x16x16", "--classes", 10, "--runs", 2, "--batch", 8)
+    report = json.loads(vgg("bench", "--train", *small, "--precision", "bf16", "--format", "json").out)
+    layer, = (layer for layer in report["layers"] if layer["name"] == "features.2")
+    assert [layer["algorithm"], layer["backward_data_algorithm"], layer["backward_weights_algorithm"]] == [
+        "winograd-bf16+pool", "winograd-bf16", "winograd-bf16"]
+
+
+def trained(data, run, *arguments, **options):
+    """The loss of each step, and what was said."""
+    done = vgg("train", data, "-o", run, "--arch", "16,24,M,32/16", "--input", 16, "--batch", 8, "--recipe", "none",
+               "--no-report", *arguments, **options)
+    lines = map(json.loads, (run / "log.jsonl").read_text().splitlines())
+    return [line["loss"] for line in lines if line["type"] == "step"], done
+
+
+def test_train_rounds_a_little_and_resumes(tmp_path, pictures):
+    data, runs = pictures[0].parents[2], [tmp_path / name for name in ("f32", "bf16", "again", "resumed")]
+    floats, _ = trained(data, runs[0], "--epochs", 3)
+    rounded, done = trained(data, runs[1], "--epochs", 3, "--precision", "bf16")
+    assert floats != rounded and rounded == pytest.approx(floats, rel=0.05)
+    assert ", in bf16" in done.out and ", in " not in vgg("train", data, "--dry-run").out
+    assert ", in bf16" in vgg("train", data, "--dry-run", "--precision", "bf16").out
+    trained(data, runs[2], "--epochs", 3, "--precision", "bf16", "--threads", 1)
+    models = [(run / "last.safetensors").read_bytes() for run in runs[:3]]
+    assert models[1] == models[2] != models[0]
+    # A run goes on in what it began with, and says where it does not.
+    trained(data, runs[3], "--epochs", 1, "--precision", "bf16")
+    vgg("train", data, "-o", runs[3], "--resume", "--epochs", 2)
+    vgg("train", data, "-o", runs[3], "--resume", "--epochs", 3)
+    assert "made.precision bf16" in (runs[3] / "checkpoint.txt").read_text()
+    losses = [json.loads(line) for line in (runs[3] / "log.jsonl").read_text().splitlines()]
+    assert [line["loss"] for line in losses if line["type"] == "step"] == rounded
+    done = vgg("train", data, "-o", runs[3], "--resume", "--epochs", 4, "--precision", "f32")
+    assert "--precision f32 (was bf16)" in done.out
+    assert "was computed in bf16 and goes on in f32, which rounds otherwise" in done.err
+
+
+def test_train_notes_it(tmp_path, pictures):
+    data, run = pictures[0].parents[2], tmp_path / "run"
+    vgg("train", data, "-o", run, "--arch", "16,16,M/16", "--input", 16, "--epochs", 1, "--precision", "bf16")
+    assert json.loads((run / "run.json").read_text())["options"]["precision"] == "bf16"
+    assert "note.options.precision bf16" in (run / "checkpoint.txt").read_text()
+
+
 @pytest.mark.parametrize("line, message", [
     (("bench", "--exact", "--precision", "bf16"), "vgg bench: --precision bf16: expected f32 with --exact"),
-    (("bench", "--train", "--precision", "bf16"), "vgg bench: --precision bf16: expected f32 with --train"),
     (("predict", "--exact", "--precision", "bf16", "x.png"),
      "vgg predict: --precision bf16: expected f32 with --exact"),
     (("features", "--layer", "x", "-o", "y", "--exact", "--precision", "bf16", "x.png"),

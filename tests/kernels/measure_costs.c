@@ -112,7 +112,7 @@ static double direct_seconds(const vgg_conv_shape *s) {
     return seconds;
 }
 
-/* Whether bfloat16 is measured, of which there are only forward passes with tiles. */
+/* Whether bfloat16 is measured, of which there are only tiles. */
 static bool bf16;
 
 static vgg_winograd_partition partition_of(const vgg_conv_shape *s, size_t tile) {
@@ -162,8 +162,9 @@ static double direct_weights_seconds(const vgg_conv_shape *s) {
 }
 
 static double tile_weights_seconds(const vgg_conv_shape *s, size_t tile) {
-    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(s, tile);
-    const vgg_winograd_kernels *of = vgg_winograd_kernels_of(kernels, tile);
+    vgg_winograd_weights_partition cut = bf16 ? vgg_winograd_weights_bf16_partition_of(s, tile)
+                                              : vgg_winograd_weights_partition_of(s, tile);
+    const vgg_winograd_kernels *of = vgg_winograd_kernels_of(kernels, tile, bf16);
     memory m = take(s, cut.sums + cut.bias_sums, cut.scratch);
     vgg_winograd_weights_task task = {.shape = *s,
                                       .partition = cut,
@@ -296,8 +297,6 @@ static void measure_tiles(const vgg_conv_shape *s, size_t tile) {
     add_row(&tiles[tile / 2 - 1], s, tile_seconds(s, tile),
             (double[]){all, all / (double)s->outputs, all / (double)s->inputs,
                        cut.stored ? 0 : (double)cut.tile_units});
-    if (bf16)
-        return;
     vgg_winograd_weights_partition weights = vgg_winograd_weights_partition_of(s, tile);
     double k = (double)(weights.k_blocks * VGG_BLOCK), c = (double)(weights.c_blocks * VGG_BLOCK);
     add_row(&tile_weights[tile / 2 - 1], s, tile_weights_seconds(s, tile),

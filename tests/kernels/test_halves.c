@@ -65,7 +65,7 @@ static void check_linear(const vgg_kernels *tier, vgg_element element) {
 
 static void run_winograd(const vgg_kernels *tier, vgg_winograd_task *task) {
     size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    const vgg_winograd_kernels *kernels = vgg_winograd_kernels_of(tier, task->partition.tile);
+    const vgg_winograd_kernels *kernels = vgg_winograd_kernels_for(tier, &task->partition);
     if (task->partition.stored)
         kernels->filters(task, 0, groups, 0);
     kernels->forward(task, 0, task->partition.units, 0);

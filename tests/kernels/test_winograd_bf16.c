@@ -190,10 +190,65 @@ static void test_exact_sums(void **state) {
     }
 }
 
+/* The gradient of weights from images of one pixel, tiles of one value: in a tile of 2x2 its
+ * transforms only change signs, and all sums that the tap in the middle is made of are the same one
+ * but for its sign. */
+static void check_exact_weights(void) {
+    vgg_conv_shape s = {vgg_draw(1, 60), vgg_draw(1, 20), vgg_draw(1, 40), 1, 1, 3, false, 0};
+    vgg_describe("sums of %zu products of gradients", s.images);
+    vgg_winograd_weights_partition cut = vgg_winograd_weights_bf16_partition_of(&s, 2);
+    float *x = vgg_guarded_floats(vgg_blocked_size(s.images, s.inputs, 1));
+    float *dy = vgg_guarded_floats(vgg_blocked_size(s.images, s.outputs, 1));
+    memset(x, 0, vgg_guarded_size(x));
+    memset(dy, 0, vgg_guarded_size(dy));
+    for (size_t n = 0; n < s.images; n++) {
+        for (size_t c = 0; c < s.inputs; c++) {
+            x[vgg_blocked_at(s.inputs, 1, n, c, 0)] = draw_number(false);
+        }
+        for (size_t k = 0; k < s.outputs; k++) {
+            dy[vgg_blocked_at(s.outputs, 1, n, k, 0)] = draw_number(false);
+        }
+    }
+    vgg_guarded_lock(x);
+    vgg_guarded_lock(dy);
+    assert_int_equal(cut.groups, 1);
+    vgg_winograd_weights_task task = {.shape = s,
+                                      .partition = cut,
+                                      .x = x,
+                                      .dy = dy,
+                                      .dweights = vgg_guarded_floats(s.outputs * s.inputs * 9),
+                                      .dbias = vgg_guarded_floats(s.outputs),
+                                      .scratch = vgg_guarded_floats(cut.scratch)};
+    for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {
+        vgg_winograd_kernels_of(vgg_kernels_at(i), 2, true)->weights(&task, 0, cut.units, 0);
+        for (size_t w = 0; w < s.outputs * s.inputs; w++) {
+            float sum = 0, found = task.dweights[9 * w + 4];
+            for (size_t pair = 0; pair < s.images; pair += 2) {
+                for (size_t n = vgg_size_min(pair + 2, s.images); n-- > pair;) {
+                    sum = fmaf(x[vgg_blocked_at(s.inputs, 1, n, w % s.inputs, 0)],
+                               dy[vgg_blocked_at(s.outputs, 1, n, w / s.inputs, 0)], sum);
+                }
+            }
+            if (memcmp(&found, &sum, sizeof sum) != 0)
+                vgg_kernel_fail("winograd_weights", vgg_kernels_at(i)->tier,
+                                "weight %zu is %a instead of %a", w, (double)found, (double)sum);
+        }
+    }
+    vgg_guarded_free();
+}
+
+static void test_exact_weights(void **state) {
+    (void)state;
+    for (size_t i = 0; i < EXACT_SHAPES; i++) {
+        check_exact_weights();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_shapes, vgg_teardown),
         cmocka_unit_test_teardown(test_exact_sums, vgg_teardown),
+        cmocka_unit_test_teardown(test_exact_weights, vgg_teardown),
     };
     vgg_draw_start();
     return cmocka_run_group_tests(tests, NULL, NULL);

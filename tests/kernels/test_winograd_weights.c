@@ -13,7 +13,10 @@
  * - bit by bit, when the units are done in random ranges by random workers, of which no two may
  *   write the same value;
  * - bit by bit with a sum, when they are added to what was there.
- * All memory that is written begins as poison, and everything else is read-only or checked. */
+ * All memory that is written begins as poison, and everything else is read-only or checked.
+ *
+ * With operands of bfloat16 the same, within bounds of ref, which rounds the same operands, and of
+ * the gradient in float32, and as a whole much nearer to ref than to that. */
 #include <math.h>
 
 #include "buffers.h"
@@ -28,7 +31,14 @@ static double error_of(size_t tile) {
     return (tile == 2 ? 12 : 60) * VGG_ROUNDING;
 }
 
-enum { MOST_RANGES = 5, RANDOM_SHAPES = 25, OUTPUTS = 2 };
+/* Half a unit in the last place of a number of bfloat16 that is 1, times what the greatest errors
+ * of random shapes leave room for. */
+static double bf16_error_of(size_t tile, bool rounded) {
+    double gradient = tile == 2 ? 5 : 51, ref = tile == 2 ? 0.5 : 2.4;
+    return (rounded ? ref : gradient) / 512;
+}
+
+enum { MOST_RANGES = 5, RANDOM_SHAPES = 25, BF16_SHAPES = 10, OUTPUTS = 2 };
 
 /* Images, channels in and out, height, width, kernel, plain. */
 static const vgg_conv_shape SHAPES[] = {
@@ -71,11 +81,18 @@ static size_t weights_of(const vgg_conv_shape *s) {
     return s->outputs * s->inputs * 9;
 }
 
-static vgg_winograd_weights_task draw_task(const vgg_conv_shape *s, size_t tile) {
+static vgg_winograd_weights_partition partition_of(const vgg_conv_shape *s, size_t tile,
+                                                   bool bf16) {
+    return bf16 ? vgg_winograd_weights_bf16_partition_of(s, tile)
+                : vgg_winograd_weights_partition_of(s, tile);
+}
+
+static vgg_winograd_weights_task draw_task(const vgg_conv_shape *s, size_t tile, bool bf16) {
     size_t pixels = s->height * s->width;
-    vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(s, tile);
-    vgg_describe("tiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td, %zu groups",
-                 tile, s->images, s->inputs, s->outputs, s->height, s->width, s->crop, cut.groups);
+    vgg_winograd_weights_partition cut = partition_of(s, tile, bf16);
+    vgg_describe("%stiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td, %zu groups",
+                 bf16 ? "bfloat16, " : "", tile, s->images, s->inputs, s->outputs, s->height,
+                 s->width, s->crop, cut.groups);
     float *x = vgg_draw_blocked(s->images, s->inputs, vgg_conv_in_pixels(s));
     float *dy = vgg_draw_blocked(s->images, s->outputs, pixels);
     vgg_guarded_lock(x);
@@ -133,7 +150,8 @@ static void run_ranges(const stage *s, const vgg_winograd_weights_task *task,
 
 static void run(const vgg_kernels *tier, const vgg_winograd_weights_task *task, bool divided) {
     bool several = task->partition.groups > 1;
-    const vgg_winograd_kernels *kernels = vgg_winograd_kernels_of(tier, task->partition.tile);
+    const vgg_winograd_kernels *kernels =
+        vgg_winograd_kernels_of(tier, task->partition.tile, task->partition.bf16);
     const stage stages[] = {
         {"winograd_weights", tier->tier, kernels->weights, task->partition.units},
         {"winograd_weights_finish", tier->tier, kernels->weights_finish,
@@ -189,12 +207,11 @@ static double size_of_taps(const vgg_conv_shape *s, const float taps[9]) {
 }
 
 static void check_near(const vgg_winograd_weights_task *task, const char *tier,
-                       const gradients *expected, const gradients *magnitude) {
+                       const gradients *expected, const gradients *magnitude, double error) {
     const vgg_conv_shape *s = &task->shape;
     for (size_t i = 0; i < weights_of(s); i++) {
         check_value(tier, "weight", i, task->dweights[i], expected->weights[i],
-                    error_of(task->partition.tile) *
-                        size_of_taps(s, magnitude->weights + i / 9 * 9));
+                    error * size_of_taps(s, magnitude->weights + i / 9 * 9));
     }
     for (size_t k = 0; k < s->outputs; k++) {
         check_value(tier, "bias", k, task->dbias[k], expected->bias[k],
@@ -252,14 +269,14 @@ static void check_nan(const vgg_winograd_weights_task *task, const vgg_kernels *
 }
 
 static void check_shape(const vgg_conv_shape *shape, size_t tile) {
-    vgg_winograd_weights_task task = draw_task(shape, tile);
+    vgg_winograd_weights_task task = draw_task(shape, tile, false);
     run(vgg_reference(), &task, false);
     gradients expected = copy_of(&task), magnitude = magnitudes_of(&task);
     check_accumulated(&task, vgg_reference(), &expected);
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
         const vgg_kernels *tier = vgg_kernels_at(i);
         run(tier, &task, false);
-        check_near(&task, tier->tier, &expected, &magnitude);
+        check_near(&task, tier->tier, &expected, &magnitude, error_of(tile));
         gradients whole = copy_of(&task);
         run(tier, &task, true);
         check_same(&task, tier, "when the units are divided", &whole);
@@ -283,11 +300,85 @@ static void test_shapes(void **state) {
     }
 }
 
+/* ---- bfloat16 ---- */
+
+/* What ref makes of a task in float32. */
+static gradients exact_of(const vgg_winograd_weights_task *task, gradients *magnitude) {
+    vgg_winograd_weights_task exact = *task;
+    exact.partition = partition_of(&task->shape, task->partition.tile, false);
+    exact.sums = exact.bias_sums = NULL;
+    exact.partition.groups = 1;
+    exact.partition.units = exact.partition.c_units * exact.partition.k_units;
+    exact.scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * exact.partition.scratch);
+    run(vgg_reference(), &exact, false);
+    gradients found = copy_of(&exact);
+    *magnitude = magnitudes_of(&exact);
+    return found;
+}
+
+/* Root of the sum of squared differences. */
+static double distance(const vgg_winograd_weights_task *task, const gradients *expected) {
+    double sum = 0;
+    for (size_t i = 0; i < weights_of(&task->shape); i++) {
+        sum += pow((double)task->dweights[i] - (double)expected->weights[i], 2);
+    }
+    return sqrt(sum);
+}
+
+static void check_bf16_shape(const vgg_conv_shape *shape, size_t tile) {
+    vgg_winograd_weights_task task = draw_task(shape, tile, true);
+    gradients magnitude, exact = exact_of(&task, &magnitude);
+    run(vgg_reference(), &task, false);
+    gradients rounded = copy_of(&task);
+    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
+        const vgg_kernels *tier = vgg_kernels_at(i);
+        run(tier, &task, false);
+        check_near(&task, tier->tier, &exact, &magnitude, bf16_error_of(tile, false));
+        check_near(&task, tier->tier, &rounded, &magnitude, bf16_error_of(tile, true));
+        double far = distance(&task, &exact), near = distance(&task, &rounded);
+        if (!(near <= far / 4))
+            vgg_kernel_fail("winograd_weights", tier->tier, "%g from ref, and %g from float32",
+                            near, far);
+        gradients whole = copy_of(&task);
+        run(tier, &task, true);
+        check_same(&task, tier, "when the units are divided", &whole);
+        check_accumulated(&task, tier, &whole);
+        check_nan(&task, tier, &whole);
+    }
+    vgg_guarded_free();
+}
+
+static void test_bf16_shapes(void **state) {
+    (void)state;
+    static const vgg_conv_shape shapes[] = {
+        /* An odd number of tiles, several images in a pair, groups of odd numbers. */
+        {1, 16, 16, 4, 4, 3, false, 0},
+        {3, 5, 17, 5, 8, 3, false, 0},
+        {131, 7, 3, 2, 2, 3, false, 0},
+        {2, 130, 3, 3, 2, 3, false, 0},
+        /* Several pieces. */
+        {3, 2, 3, 43, 43, 3, false, 0},
+    };
+    for (size_t tile = 2; tile <= 4; tile += 2) {
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            check_bf16_shape(&shapes[i], tile);
+        }
+        for (size_t i = 0; i < BF16_SHAPES; i++) {
+            vgg_conv_shape shape = draw_shape();
+            shape.images = vgg_size_min(shape.images, 2);
+            shape.inputs = vgg_size_min(shape.inputs, 20);
+            shape.outputs = vgg_size_min(shape.outputs, 20);
+            vgg_draw_crop(&shape);
+            check_bf16_shape(&shape, tile);
+        }
+    }
+}
+
 /* ---- what ref is compared with ---- */
 
 /* ref's gradients are those of conv_weights, which has tests of its own. */
 static void check_reference(const vgg_conv_shape *s, size_t tile) {
-    vgg_winograd_weights_task task = draw_task(s, tile);
+    vgg_winograd_weights_task task = draw_task(s, tile, false);
     run(vgg_reference(), &task, false);
     vgg_conv_weights_task direct = {.shape = *s, .groups = 1, .x = task.x, .dy = task.dy};
     size_t pairs = vgg_blocks(s->outputs) * vgg_blocks(s->inputs);
@@ -309,7 +400,7 @@ static void check_reference(const vgg_conv_shape *s, size_t tile) {
 /* From the gradient of a max-pool's output: near ref, which gives the same bits as from that of its
  * input. */
 static void check_spread(const vgg_conv_shape *s, size_t tile) {
-    vgg_winograd_weights_task task = draw_task(s, tile);
+    vgg_winograd_weights_task task = draw_task(s, tile, false);
     vgg_pool_task pool = {.images = s->images,
                           .channels = s->outputs,
                           .height = s->height,
@@ -332,7 +423,7 @@ static void check_spread(const vgg_conv_shape *s, size_t tile) {
     check_same(&task, vgg_reference(), "with the max-pool on its own", &expected);
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
         run(vgg_kernels_at(i), &task, false);
-        check_near(&task, vgg_kernels_at(i)->tier, &expected, &magnitude);
+        check_near(&task, vgg_kernels_at(i)->tier, &expected, &magnitude, error_of(tile));
     }
     vgg_guarded_free();
 }
@@ -360,6 +451,7 @@ static void test_reference(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_shapes, vgg_teardown),
+        cmocka_unit_test_teardown(test_bf16_shapes, vgg_teardown),
         cmocka_unit_test_teardown(test_reference, vgg_teardown),
         cmocka_unit_test_teardown(test_spread, vgg_teardown),
     };

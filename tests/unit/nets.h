@@ -52,6 +52,13 @@ static inline void initialise(vgg_network *network, const char *scheme, uint64_t
     assert_ok(vgg_network_initialise(network, scheme, seed, &error), error);
 }
 
+static inline bool is_winograd(const char *algorithm) {
+    return algorithm != NULL &&
+           (strcmp(algorithm, "winograd") == 0 || strcmp(algorithm, "winograd+pool") == 0 ||
+            strcmp(algorithm, "winograd-bf16") == 0 ||
+            strcmp(algorithm, "winograd-bf16+pool") == 0);
+}
+
 /* Whether a plan with gradients has a convolution that is Winograd's forward and in both gradients.
  */
 static inline bool uses_winograd(const vgg_plan *plan) {
@@ -60,12 +67,8 @@ static inline bool uses_winograd(const vgg_plan *plan) {
         vgg_op_info info = {.struct_size = sizeof info};
         vgg_error error;
         assert_ok(vgg_plan_op(plan, s, &info, &error), error);
-        bool forward =
-            strcmp(info.algorithm, "winograd") == 0 || strcmp(info.algorithm, "winograd+pool") == 0;
-        found =
-            found ||
-            (forward && info.backward_data != NULL && strcmp(info.backward_data, "winograd") == 0 &&
-             info.backward_weights != NULL && strcmp(info.backward_weights, "winograd") == 0);
+        found = found || (is_winograd(info.algorithm) && is_winograd(info.backward_data) &&
+                          is_winograd(info.backward_weights));
     }
     return found;
 }

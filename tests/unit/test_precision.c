@@ -112,9 +112,6 @@ static void test_refused(void **state) {
     (void)state;
     vgg_plan_options options = plan_options(1, 1);
     options.precision = VGG_PRECISION_BF16;
-    options.gradients = true;
-    refuse(&options, "a plan with gradients is for f32, not bf16");
-    options.gradients = false;
     options.exact = true;
     refuse(&options, "a plan that is exact is for f32, not bf16");
     options.precision = (vgg_precision)2;
@@ -132,6 +129,113 @@ static void test_names(void **state) {
     assert_int_equal(vgg_precision_named(NULL), VGG_PRECISION_F32);
     assert_true(vgg_precision_is_native(VGG_PRECISION_F32));
     assert_false(vgg_precision_is_native((vgg_precision)2));
+}
+
+/* ---- gradients ---- */
+
+/* Without ReLUs and max-pools, in which a rounding may decide otherwise. */
+static const char straight[] = "c16,c24,c33,P,c40/f30";
+
+/* Gradients of all tensors and of the input. */
+static float *gradients(vgg_network *network, vgg_precision precision, size_t threads,
+                        size_t *count) {
+    vgg_error error;
+    vgg_plan_options options = plan_options(IMAGES, threads);
+    options.precision = precision;
+    options.input_gradient = true;
+    vgg_plan *plan = make_plan(network, &options);
+    float *inputs = random_floats(IMAGES * INPUT, 9), logits[VALUES];
+    float *logits_gradient = random_floats(VALUES, 10);
+    size_t tensors = vgg_network_tensor_count(network);
+    *count = vgg_network_parameters(network) + IMAGES * INPUT;
+    float *all = calloc(*count, sizeof *all);
+    assert_non_null(all);
+    assert_ok(vgg_plan_forward(plan, inputs, IMAGES, logits, &error), error);
+    assert_ok(vgg_plan_backward(plan, logits_gradient, all, &error), error);
+    size_t at = IMAGES * INPUT;
+    for (size_t t = 0; t < tensors; t++) {
+        vgg_tensor_info info = {.struct_size = sizeof info};
+        assert_ok(vgg_network_tensor(network, t, &info, &error), error);
+        memcpy(all + at, vgg_plan_gradient(plan, t), info.count * sizeof *all);
+        at += info.count;
+    }
+    assert_int_equal(at, *count);
+    free(logits_gradient);
+    free(inputs);
+    vgg_plan_free(plan);
+    return all;
+}
+
+/* Root of the mean of squared differences, as a share of that of squares. */
+static double distance(const float *a, const float *b, size_t count) {
+    double differences = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) {
+        differences += pow((double)a[i] - (double)b[i], 2);
+        squares += pow((double)a[i], 2);
+    }
+    return sqrt(differences / squares);
+}
+
+/* The gradients of each tensor and of the input. */
+static void compare_gradients(vgg_network *network, const float *floats, const float *rounded) {
+    assert_in_range((size_t)(1e6 * distance(floats, rounded, IMAGES * INPUT)), 10, 40000);
+    size_t at = IMAGES * INPUT;
+    for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
+        vgg_error error;
+        vgg_tensor_info info = {.struct_size = sizeof info};
+        assert_ok(vgg_network_tensor(network, t, &info, &error), error);
+        assert_in_range((size_t)(1e6 * distance(floats + at, rounded + at, info.count)), 0, 40000);
+        at += info.count;
+    }
+}
+
+static void test_gradients(void **state) {
+    (void)state;
+    vgg_network_options options = net_options(straight, CLASSES, 3, SIDE);
+    vgg_network *network = make_net(&options);
+    initialise(network, "kaiming", 3);
+    size_t count;
+    float *floats = gradients(network, VGG_PRECISION_F32, 1, &count);
+    float *rounded = gradients(network, VGG_PRECISION_BF16, 1, &count);
+    compare_gradients(network, floats, rounded);
+    for (size_t threads = 2; threads <= 3; threads++) {
+        float *again = gradients(network, VGG_PRECISION_BF16, threads, &count);
+        assert_memory_equal(rounded, again, count * sizeof *again);
+        free(again);
+    }
+    free(rounded);
+    free(floats);
+    vgg_network_free(network);
+}
+
+/* Which passes of which layers are rounded in a plan with gradients: not those of linear layers. */
+static void test_gradient_ops(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_network *network = draw_network(false);
+    vgg_plan_options options = plan_options(IMAGES, 1);
+    options.precision = VGG_PRECISION_BF16;
+    options.gradients = true;
+    vgg_plan *plan = make_plan(network, &options);
+    size_t found = 0;
+    for (size_t s = 0; s < vgg_plan_op_count(plan); s++) {
+        vgg_op_info info = {.struct_size = sizeof info};
+        assert_ok(vgg_plan_op(plan, s, &info, &error), error);
+        bool second = strcmp(info.name, "features.2") == 0;
+        if (second) {
+            assert_string_equal(info.algorithm, "winograd-bf16+pool");
+            assert_string_equal(info.backward_data, "winograd-bf16");
+            assert_string_equal(info.backward_weights, "winograd-bf16");
+        } else if (strcmp(info.name, "classifier.0") == 0) {
+            assert_string_equal(info.algorithm, "linear");
+        } else {
+            continue;
+        }
+        found++;
+    }
+    assert_int_equal(found, 2);
+    vgg_plan_free(plan);
+    vgg_network_free(network);
 }
 
 /* What is not Winograd's stays in float32: the first layer, and few channels. */
@@ -167,9 +271,10 @@ static void test_ops(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_near),    cmocka_unit_test(test_new_values),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_narrow_weights),
-        cmocka_unit_test(test_names),   cmocka_unit_test(test_ops),
+        cmocka_unit_test(test_near),      cmocka_unit_test(test_new_values),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_narrow_weights),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_ops),
+        cmocka_unit_test(test_gradients), cmocka_unit_test(test_gradient_ops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

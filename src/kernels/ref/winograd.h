@@ -1,4 +1,5 @@
-/* What both references of Winograd's convolutions read: inputs and weights by their places. */
+/* What the references of Winograd's convolutions read: inputs, gradients and weights by their
+ * places. */
 #ifndef VGG_KERNELS_REF_WINOGRAD_H
 #define VGG_KERNELS_REF_WINOGRAD_H
 
@@ -26,6 +27,19 @@ static inline double vgg_winograd_input(const vgg_winograd_task *task, size_t n,
     return (double)task->x[at];
 }
 
+/* dy at a row and column of the picture; 0 beyond it. */
+static inline double vgg_winograd_gradient(const vgg_winograd_weights_task *task, size_t n,
+                                           size_t k, size_t row, size_t column) {
+    const vgg_conv_shape *shape = &task->shape;
+    if (row >= shape->height || column >= shape->width)
+        return 0;
+    if (task->spread != NULL)
+        return (double)vgg_spread_value(task->dy, task->spread, n, k, row, column, shape->outputs,
+                                        shape->height, shape->width);
+    return (double)task->dy[vgg_blocked_at(n, k, row * shape->width + column, shape->outputs,
+                                           shape->height * shape->width)];
+}
+
 static inline double vgg_winograd_weight(const vgg_winograd_task *task, size_t k, size_t c,
                                          size_t tap) {
     size_t at = task->turned ? (c * task->shape.outputs + k) * 9 + 8 - tap
@@ -36,5 +50,9 @@ static inline double vgg_winograd_weight(const vgg_winograd_task *task, size_t k
 /* y[row][column]: what a tile puts out of channel k before bias and all that follows. */
 void vgg_winograd_bf16_tile(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
                             double y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]);
+
+/* The nine gradients of the weights between two channels. */
+void vgg_winograd_bf16_weights(const vgg_winograd_weights_task *task, size_t k, size_t c,
+                               double taps[9]);
 
 #endif

@@ -1,5 +1,6 @@
-/* The reference of F(4x4, 3x3) and F(2x2, 3x3) with operands of bfloat16: what vgg_winograd_task
- * says of the products, and transforms in double. */
+/* The reference of F(4x4, 3x3) and F(2x2, 3x3), and of their gradients of weights, with operands of
+ * bfloat16: what vgg_winograd_task and vgg_winograd_weights_task say of the products, and
+ * transforms in double. */
 #include "kernels/ref/winograd.h"
 
 #define MOST_SIDE (VGG_WINOGRAD_MOST + 2)
@@ -120,6 +121,87 @@ void vgg_winograd_bf16_tile(const vgg_winograd_task *task, const vgg_tile *at, s
                     double factor = t.output[row][i] * t.output[column][j];
                     y[row][column] += factor == 0 ? 0 : factor * (double)m[i][j];
                 }
+            }
+        }
+    }
+}
+
+/* ---- gradients of weights ---- */
+
+/* A point of the transformed gradient of channel k. */
+static float gradient_point(const vgg_winograd_weights_task *task, const transforms *t,
+                            const vgg_tile *at, size_t k, size_t i, size_t j) {
+    double sum = 0;
+    for (size_t m = 0; m < t->tile; m++) {
+        for (size_t n = 0; n < t->tile; n++) {
+            double factor = t->output[m][i] * t->output[n][j];
+            if (factor != 0)
+                sum +=
+                    factor * vgg_winograd_gradient(task, at->image, k, at->top + m, at->left + n);
+        }
+    }
+    return widened(sum);
+}
+
+static vgg_tile tile_of(const vgg_winograd_weights_partition *cut, size_t tile) {
+    size_t row = tile / cut->tile_columns;
+    return (vgg_tile){.image = row / cut->tile_rows,
+                      .top = row % cut->tile_rows * cut->tile,
+                      .left = tile % cut->tile_columns * cut->tile};
+}
+
+/* Two channels, and the point (i, j). */
+typedef struct point_of_two {
+    size_t k, c, i, j;
+} point_of_two;
+
+/* The sum over the tiles begin .. end-1, in pairs from the first one on. */
+static float tiles_sum(const vgg_winograd_weights_task *task, const transforms *t, size_t begin,
+                       size_t end, const point_of_two *p) {
+    const vgg_winograd_task input = {.shape = task->shape, .x = task->x};
+    float sum = 0;
+    for (size_t pair = begin; pair < end; pair += 2) {
+        for (size_t tile = vgg_size_min(pair + 2, end); tile-- > pair;) {
+            vgg_tile at = tile_of(&task->partition, tile);
+            float v = input_point(&input, t, &at, p->c, p->i, p->j);
+            sum = vgg_flushed(fmaf(v, gradient_point(task, t, &at, p->k, p->i, p->j), sum));
+        }
+    }
+    return sum;
+}
+
+/* The groups' sums, each of its pieces, in order. */
+static float all_sum(const vgg_winograd_weights_task *task, const transforms *t,
+                     const point_of_two *p) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    size_t all = task->shape.images * cut->tile_rows * cut->tile_columns;
+    float total = 0;
+    for (size_t group = 0; group < cut->groups; group++) {
+        size_t first = all * group / cut->groups, end = all * (group + 1) / cut->groups;
+        size_t pairs = (end - first + 1) / 2, pieces = (pairs + cut->words - 1) / cut->words;
+        float sum = 0;
+        for (size_t piece = 0; piece < pieces; piece++) {
+            size_t begin = first + 2 * (pairs * piece / pieces);
+            size_t stop = vgg_size_min(first + 2 * (pairs * (piece + 1) / pieces), end);
+            sum += tiles_sum(task, t, begin, stop, p);
+        }
+        total += sum;
+    }
+    return total;
+}
+
+void vgg_winograd_bf16_weights(const vgg_winograd_weights_task *task, size_t k, size_t c,
+                               double taps[9]) {
+    transforms t = transforms_of(task->partition.tile);
+    for (size_t tap = 0; tap < 9; tap++) {
+        taps[tap] = 0;
+    }
+    for (size_t i = 0; i < t.side; i++) {
+        for (size_t j = 0; j < t.side; j++) {
+            double sum = (double)all_sum(task, &t, &(point_of_two){k, c, i, j});
+            for (size_t tap = 0; tap < 9; tap++) {
+                double factor = t.filter[i][tap / 3] * t.filter[j][tap % 3];
+                taps[tap] += factor == 0 ? 0 : factor * sum;
             }
         }
     }

@@ -1,16 +1,7 @@
 /* The reference of F(3x3, 4x4) and F(3x3, 2x2) is the gradient that they compute: the units of a
- * single group, or those that add the groups, make it from all tiles. */
-#include "kernels/ref/ref.h"
-
-static double gradient_at(const vgg_winograd_weights_task *task, size_t n, size_t k, size_t row,
-                          size_t column) {
-    const vgg_conv_shape *shape = &task->shape;
-    if (task->spread != NULL)
-        return (double)vgg_spread_value(task->dy, task->spread, n, k, row, column, shape->outputs,
-                                        shape->height, shape->width);
-    return (double)task->dy[vgg_blocked_at(n, k, row * shape->width + column, shape->outputs,
-                                           shape->height * shape->width)];
-}
+ * single group, or those that add the groups, make it from all tiles. With operands of
+ * bfloat16 it is winograd_bf16.c, whose roundings the transforms decide. */
+#include "kernels/ref/winograd.h"
 
 /* dw[k][c][r][s] = sum over n, row, column of dy[n][k][row][column] x[n][c][row + r - 1][...] */
 static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, size_t c,
@@ -27,7 +18,7 @@ static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, s
                     continue;
                 size_t at =
                     vgg_blocked_at(n, c, y * in_width + x, shape->inputs, in_height * in_width);
-                sum += gradient_at(task, n, k, row, column) * (double)task->x[at];
+                sum += vgg_winograd_gradient(task, n, k, row, column) * (double)task->x[at];
             }
         }
     }
@@ -39,7 +30,7 @@ static double bias_gradient(const vgg_winograd_weights_task *task, size_t k) {
     for (size_t n = 0; n < task->shape.images; n++) {
         for (size_t row = 0; row < task->shape.height; row++) {
             for (size_t column = 0; column < task->shape.width; column++) {
-                sum += gradient_at(task, n, k, row, column);
+                sum += vgg_winograd_gradient(task, n, k, row, column);
             }
         }
     }
@@ -59,9 +50,12 @@ static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, 
     size_t end_c = vgg_size_min((first_c + c_blocks) * VGG_BLOCK, shape->inputs);
     for (size_t k = first_k * VGG_BLOCK; k < end_k; k++) {
         for (size_t c = first_c * VGG_BLOCK; c < end_c; c++) {
+            double taps[9];
+            if (task->partition.bf16)
+                vgg_winograd_bf16_weights(task, k, c, taps);
             for (size_t tap = 0; tap < 9; tap++) {
-                write(task, &task->dweights[(k * shape->inputs + c) * 9 + tap],
-                      weight_gradient(task, k, c, tap));
+                double value = task->partition.bf16 ? taps[tap] : weight_gradient(task, k, c, tap);
+                write(task, &task->dweights[(k * shape->inputs + c) * 9 + tap], value);
             }
         }
         if (first_c == 0)
@@ -86,6 +80,8 @@ static void finish(const vgg_winograd_weights_task *task, size_t begin, size_t e
 
 vgg_work vgg_winograd2_weights_ref, vgg_winograd2_weights_finish_ref;
 vgg_work vgg_winograd4_weights_ref, vgg_winograd4_weights_finish_ref;
+vgg_work vgg_winograd2_bf16_weights_ref, vgg_winograd2_bf16_weights_finish_ref;
+vgg_work vgg_winograd4_bf16_weights_ref, vgg_winograd4_bf16_weights_finish_ref;
 
 void vgg_winograd2_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
@@ -105,4 +101,23 @@ void vgg_winograd2_weights_finish_ref(void *argument, size_t begin, size_t end, 
 void vgg_winograd4_weights_finish_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     finish(argument, begin, end);
+}
+
+/* What a task's partition says. */
+void vgg_winograd2_bf16_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_weights_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd4_bf16_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd4_weights_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_bf16_weights_finish_ref(void *argument, size_t begin, size_t end,
+                                           size_t worker) {
+    vgg_winograd2_weights_finish_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd4_bf16_weights_finish_ref(void *argument, size_t begin, size_t end,
+                                           size_t worker) {
+    vgg_winograd4_weights_finish_ref(argument, begin, end, worker);
 }

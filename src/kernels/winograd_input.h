@@ -1,0 +1,75 @@
+/* Tiles of the input of Winograd's convolutions: where the rows of one lie, and its transform in
+ * columns, of which each pass makes the rows in words of its own. */
+#ifndef VGG_KERNELS_WINOGRAD_INPUT_H
+#define VGG_KERNELS_WINOGRAD_INPUT_H
+
+#include "kernels/winograd_transforms.h"
+
+/* Tiles of input that are fetched before they are needed. */
+#define INPUT_TILES_AHEAD 3
+
+/* The rows of a tile of one channel block, from the second column on; only the columns begin ..
+ * end-1 lie in the picture. */
+typedef struct input_tile {
+    const float *rows[SIDE];
+    int begin, end;
+} input_tile;
+
+/* The rows of a tile are streams too short for the processor to foresee. */
+VGG_INLINE void fetch_input_ahead(const float *row) {
+    for (size_t pixel = 1; pixel <= TILE; pixel++) {
+        __builtin_prefetch(row + (INPUT_TILES_AHEAD * TILE + pixel) * VGG_BLOCK);
+    }
+}
+
+/* The tile (tile_row, tile_column) of a channel block of an image of x, which is blocked and of
+ * shape->inputs channels. */
+VGG_INLINE input_tile input_tile_at(const vgg_conv_shape *shape, const float *x, size_t image,
+                                    size_t block, size_t tile_row, size_t tile_column) {
+    static const float zeros[SIDE * VGG_BLOCK];
+    size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
+    size_t border = vgg_conv_border(shape);
+    const float *plane =
+        x + (image * vgg_blocks(shape->inputs) + block) * height * width * VGG_BLOCK;
+    /* The row and column of the picture with its border where the tile's first ones are. */
+    size_t top = tile_row * TILE, left = tile_column * TILE;
+    input_tile tile = {.begin = left == 0 ? (int)border : 0,
+                       .end = (int)vgg_size_min(SIDE, width + border - left)};
+    for (size_t row = 0; row < SIDE; row++) {
+        size_t y = top + row - border; /* wraps around above the picture */
+        tile.rows[row] = zeros + VGG_BLOCK;
+        if (y < height)
+            tile.rows[row] = plane + (ptrdiff_t)(y * width + left + 1 - border) * VGG_BLOCK;
+        fetch_input_ahead(tile.rows[row]);
+    }
+    return tile;
+}
+
+/* half: vector `part` of the block with its columns transformed. */
+VGG_INLINE void input_columns(const float *const rows[SIDE], int begin, int end, int part,
+                              vf half[SIDE][SIDE]) {
+    VGG_UNROLL
+    for (int column = 0; column < SIDE; column++) {
+        vf values[SIDE], out[SIDE] = {{0}};
+        if (column >= begin && column < end) {
+            VGG_UNROLL
+            for (int row = 0; row < SIDE; row++) {
+                values[row] = vf_load(rows[row] + (column - 1) * VGG_BLOCK + part * VGG_LANES);
+            }
+            transform_input(values, out);
+        }
+        VGG_UNROLL
+        for (int row = 0; row < SIDE; row++) {
+            half[row][column] = out[row];
+        }
+    }
+}
+
+VGG_INLINE void input_half(const input_tile *tile, int part, vf half[SIDE][SIDE]) {
+    if (tile->begin == 0 && tile->end == SIDE)
+        input_columns(tile->rows, 0, SIDE, part, half);
+    else
+        input_columns(tile->rows, tile->begin, tile->end, part, half);
+}
+
+#endif
