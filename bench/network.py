@@ -58,11 +58,14 @@ class Network:
     def convert(self, vgg):
         """Fewer bits, as far as this vgg can: of the weights of linear layers, and in int8 of all
         that multiplies."""
-        more = {"int8": ["--calibrate", self.unseen]}
+        ways = {"int8": [["int8", "--calibrate", self.unseen]],
+                "int8-linear": [["int8-linear"], ["int8"]]}  # as earlier versions call it
         for dtype, path in self.narrow.items():
             path.unlink(missing_ok=True)
-            subprocess.run([vgg, "convert", self.model, path, "--dtype", dtype,
-                            *more.get(dtype, [])], capture_output=True)
+            for way in ways.get(dtype, [[dtype]]):
+                if subprocess.run([vgg, "convert", self.model, path, "--dtype", *way],
+                                  capture_output=True).returncode == 0:
+                    break
 
     def model_of(self, peer, variant):
         """The file of weights."""
