@@ -57,8 +57,8 @@ typedef struct vgg_extractor_options {
     bool average_pools;    /* likewise */
     vgg_threads *shared_threads; /* likewise, default NULL */
     vgg_precision precision;     /* likewise, default VGG_PRECISION_F32 */
-    size_t thumbnail; /* vgg_extract_many also hands out each picture, grey and squeezed into a
-                       * square of so many pixels, 1 to 256 a side. Default 0: it does not */
+    size_t thumbnail;   /* vgg_extract_many also hands out each picture, grey and squeezed into a
+                         * square of so many pixels, 1 to 256 a side. Default 0: it does not */
     size_t tuned_batch; /* as in vgg_plan_options, default 0: for `batch`. With the same number two
                          * extractors give the same bits, whatever their `batch` */
 } vgg_extractor_options;
