@@ -176,7 +176,9 @@ static int find(const duplicates_options *o, vgg_index *index, vgg_cli_found_pag
     options.neighbours = o->neighbours;
     vgg_error error;
     vgg_status status = vgg_index_duplicates(index, &options, take_group, &state, &error);
-    if (status != VGG_OK && !state.lost)
+    if (state.lost)
+        vgg_cli_complain("duplicates", "out of memory for the JSON of a group");
+    else if (status != VGG_OK)
         vgg_cli_complain("duplicates", "%s", error.message);
     if (o->format[0] == 'j')
         puts(state.groups > 0 ? "\n]" : "[]");
@@ -198,8 +200,8 @@ static int find_with_page(const duplicates_options *o, vgg_index *index, const c
         return find(o, index, NULL);
     if (!vgg_cli_found_page_begin(&page, "duplicates", o->page, "Near-duplicates", title, cards))
         return VGG_CLI_FAILURE;
-    int status = find(o, index, &page);
-    return vgg_cli_found_page_end(&page) ? status : VGG_CLI_FAILURE;
+    int status = find(o, index, &page), written = vgg_cli_found_page_end(&page);
+    return status != VGG_CLI_OK ? status : written;
 }
 
 static int run(const duplicates_options *o, const vgg_model *model, char **folders, size_t count) {

@@ -1,6 +1,7 @@
 /* vgg search: the pictures of an index that look most like others. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
@@ -117,11 +118,14 @@ static bool print_json(const char *path, const answer *found, bool first) {
     }
     json_t *object = json_pack("{s:o, s:o}", "image", vgg_cli_json_text(path), "matches", list);
     fputs(first ? "[\n" : ",\n", stdout);
-    return vgg_cli_json_print(object, true, 2);
+    if (vgg_cli_json_print(object, true, 2))
+        return true;
+    vgg_cli_complain("search", "out of memory for the JSON of %s", path);
+    return false;
 }
 
-static bool write_page(const search_options *o, const char *index_path, const vgg_index *index,
-                       char **images, const answer *found, size_t count) {
+static int write_page(const search_options *o, const char *index_path, const vgg_index *index,
+                      char **images, const answer *found, size_t count) {
     vgg_index_info info = {.struct_size = sizeof info};
     vgg_index_describe(index, &info, NULL);
     char pictures[VGG_CLI_TEXT_SIZE], note[64];
@@ -130,13 +134,14 @@ static bool write_page(const search_options *o, const char *index_path, const vg
                                     {NULL, NULL}};
     vgg_cli_found_page page;
     if (!vgg_cli_found_page_begin(&page, "search", o->page, "Search", index_path, cards))
-        return false;
+        return VGG_CLI_FAILURE;
     for (size_t i = 0; i < count; i++) {
         if (found[i].matches == NULL)
             continue;
         vgg_cli_found_list_begin(&page, i + 1, images[i],
                                  "The picture, and those that are most similar to it.");
-        vgg_cli_found_picture(&page, images[i], "searched for");
+        if (strcmp(images[i], "-") != 0)
+            vgg_cli_found_picture(&page, images[i], "searched for");
         for (size_t m = 0; m < found[i].found; m++) {
             snprintf(note, sizeof note, "%.3f", found[i].matches[m].similarity);
             vgg_cli_found_picture(&page, found[i].matches[m].name, note);
@@ -165,7 +170,7 @@ static int run(const search_options *o, const vgg_model *model, const char *inde
     if (json && status == VGG_CLI_OK)
         puts(read > 0 ? "\n]" : "[]");
     if (fine && status == VGG_CLI_OK && o->page != NULL)
-        fine = write_page(o, index_path, index, images, found, count);
+        status = write_page(o, index_path, index, images, found, count);
     for (size_t i = 0; found != NULL && i < count; i++) {
         free(found[i].matches);
     }

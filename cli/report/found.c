@@ -1,5 +1,7 @@
 #include "cli/report/found.h"
 
+#include "cli/command.h"
+#include "cli/message.h"
 #include "cli/report/html.h"
 #include "cli/report/report.h"
 
@@ -40,34 +42,39 @@ static size_t scaled(size_t side, size_t longest) {
     return result > 0 ? result : 1;
 }
 
-/* The picture, small enough for the page; false when it cannot be read. */
-static bool load(const char *path, vgg_image *small) {
+/* The picture, small enough for the page. */
+static vgg_status load(const char *path, vgg_image *small, vgg_error *error) {
     vgg_image image = {0};
-    if (vgg_image_load_reduced(path, SIDE_MOST, &image, NULL) != VGG_OK)
-        return false;
+    vgg_status status = vgg_image_load_reduced(path, SIDE_MOST, &image, error);
+    if (status != VGG_OK)
+        return status;
     size_t longest = image.width > image.height ? image.width : image.height;
     if (longest <= SIDE_MOST) {
         *small = image;
-        return true;
+        return VGG_OK;
     }
-    vgg_status status =
-        vgg_image_resize(&image, scaled(image.width, longest), scaled(image.height, longest),
-                         VGG_FILTER_BILINEAR, small, NULL);
+    status = vgg_image_resize(&image, scaled(image.width, longest), scaled(image.height, longest),
+                              VGG_FILTER_BILINEAR, small, error);
     vgg_image_free(&image);
-    return status == VGG_OK;
+    return status;
 }
 
 void vgg_cli_found_picture(vgg_cli_found_page *page, const char *path, const char *note) {
     FILE *out = page->output.stream;
     vgg_image small = {0};
     fputs("<li class=\"picture\">", out);
+    vgg_error error;
+    vgg_status status = page->left > 0 ? load(path, &small, &error) : VGG_OK;
     long before = ftell(out);
-    if (page->left > 0 && load(path, &small))
+    if (small.pixels != NULL)
         vgg_cli_page_image(out, &small, VGG_IMAGE_JPEG, "", "photo");
-    else
-        fputs("<span class=\"blank\"></span>", out);
     size_t bytes = (size_t)(ftell(out) - before);
     page->left -= bytes < page->left ? bytes : page->left;
+    if (status != VGG_OK)
+        vgg_cli_complain(page->output.command, "%s", error.message);
+    page->missing += status != VGG_OK || (small.pixels != NULL && bytes == 0);
+    if (bytes == 0)
+        fputs("<span class=\"blank\"></span>", out);
     vgg_image_free(&small);
     if (note != NULL) {
         fputs("<span class=\"truth\">", out);
@@ -84,7 +91,9 @@ void vgg_cli_found_list_end(vgg_cli_found_page *page) {
     vgg_cli_section_end(page->output.stream);
 }
 
-bool vgg_cli_found_page_end(vgg_cli_found_page *page) {
+int vgg_cli_found_page_end(vgg_cli_found_page *page) {
     vgg_cli_page_end(page->output.stream);
-    return vgg_cli_output_close(&page->output);
+    if (!vgg_cli_output_close(&page->output))
+        return VGG_CLI_FAILURE;
+    return page->missing > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }

@@ -77,7 +77,7 @@ void vgg_cli_page_image(FILE *out, const vgg_image *image, vgg_image_format form
     if (encoded == NULL)
         return;
     vgg_status status = vgg_image_encode(image, format, 85, write_bytes, encoded, NULL);
-    if (fclose(encoded) == 0 && status == VGG_OK) {
+    if (fclose(encoded) == 0 && status == VGG_OK && size > 0) {
         fprintf(out, "<img class=\"%s\" width=\"%zu\" height=\"%zu\" alt=\"", css_class,
                 image->width, image->height);
         vgg_cli_html_text(out, name);

@@ -56,11 +56,13 @@ static vgg_status sum_file(const char *path, uint64_t *sum, vgg_error *error) {
     return status;
 }
 
-/* What the file is like now; zeros for one that cannot be asked, which reading will say. */
+#define UNKNOWN UINT64_MAX
+
+/* What the file is like now; of size UNKNOWN when nobody can say. */
 static vgg_index_stamp stamp_of(const char *path) {
     struct stat info;
     if (stat(path, &info) != 0)
-        return (vgg_index_stamp){0};
+        return (vgg_index_stamp){.size = UNKNOWN};
     return (vgg_index_stamp){.size = (uint64_t)info.st_size,
                              .seconds = (uint64_t)info.st_mtim.tv_sec,
                              .nanoseconds = (uint64_t)info.st_mtim.tv_nsec};
@@ -85,8 +87,8 @@ static bool fail(update *u, vgg_status status) {
     return false;
 }
 
-static bool tell(update *u, const char *name, vgg_index_change change,
-                 const vgg_extract_result *result) {
+static bool tell(update *u, const char *name, vgg_index_change change, const vgg_error *error,
+                 const char *warning) {
     size_t *counts[] = {&u->changes.kept, &u->changes.added, &u->changes.changed,
                         &u->changes.unread};
     *counts[change] += 1;
@@ -95,8 +97,8 @@ static bool tell(update *u, const char *name, vgg_index_change change,
     const vgg_index_event event = {.struct_size = sizeof event,
                                    .name = name,
                                    .change = change,
-                                   .error = result != NULL ? result->error : NULL,
-                                   .warning = result != NULL ? result->warning : NULL};
+                                   .error = error,
+                                   .warning = warning};
     return u->options->told(u->options->user, &event)
                ? true
                : fail(u, vgg_fail(u->error, VGG_ERROR_STOPPED, "the update was stopped"));
@@ -110,7 +112,7 @@ static bool keep(update *u, size_t before, const vgg_index_stamp *stamp) {
     if (status != VGG_OK)
         return fail(u, status);
     u->table.entries[u->table.count - 1].stamp = *stamp;
-    return tell(u, index->table.entries[before].name, VGG_INDEX_KEPT, NULL);
+    return tell(u, index->table.entries[before].name, VGG_INDEX_KEPT, NULL, NULL);
 }
 
 /* Makes a place for a picture that is to be computed. */
@@ -183,15 +185,20 @@ static bool take_result(void *user, const vgg_extract_result *result) {
     vgg_index_entry *entry = &u->table.entries[place];
     bool replaces = entry->replaces > 0;
     entry->replaces = 0;
-    if (result->error != NULL)
-        return tell(u, result->name, VGG_INDEX_UNREAD, result);
+    vgg_error why;
+    vgg_status status = VGG_OK;
+    if (result->error == NULL && entry->stamp.size == UNKNOWN)
+        status = vgg_fail(&why, VGG_ERROR_IO, "%s: nobody says how large it is", result->name);
+    else if (result->error == NULL)
+        status = sum_file(result->name, &entry->stamp.sum, &why);
+    if (result->error != NULL || status != VGG_OK)
+        return tell(u, result->name, VGG_INDEX_UNREAD, result->error != NULL ? result->error : &why,
+                    result->warning);
     vgg_index_join(u->index, result->values, u->table.rows + place * u->index->features);
     memcpy(u->table.greys + place * VGG_INDEX_SAMPLES, result->thumbnail, VGG_INDEX_SAMPLES);
-    /* A file that is gone by now has been read: it counts as changed the next time. */
-    if (sum_file(result->name, &entry->stamp.sum, NULL) != VGG_OK)
-        entry->stamp = (vgg_index_stamp){0};
     entry->unread = false;
-    return tell(u, result->name, replaces ? VGG_INDEX_CHANGED : VGG_INDEX_ADDED, result) &&
+    return tell(u, result->name, replaces ? VGG_INDEX_CHANGED : VGG_INDEX_ADDED, NULL,
+                result->warning) &&
            save_part(u);
 }
 
