@@ -16,6 +16,7 @@
 #include "vgg/network.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
+#include "vgg/probe.h"
 #include "vgg/run.h"
 #include "vgg/scores.h"
 #include "vgg/status.h"

@@ -21,6 +21,7 @@ BELOW = {
     "eval": {"nn", "kernels", "base"},
     "features": {"formats", "nn", "kernels", "base"},
     "search": {"kernels", "base"},
+    "probe": {"nn", "kernels", "base"},
 }
 # The public headers that a room may see: its own, and those of the rooms below. Siblings meet here.
 NETWORK = {"status.h", "network.h", "plan.h", "loss.h"}
@@ -40,6 +41,7 @@ PUBLIC = {
     "eval": USE | {"features.h", "explain.h", "distance.h"},
     "features": USE | {"features.h"},
     "search": USE | {"features.h", "index.h"},
+    "probe": USE | {"features.h", "probe.h"},
 }
 # A container sees what its bytes lie in and nothing else of the formats.
 CONTAINERS_SEE = {"storage.h", "containers"}

@@ -1,0 +1,368 @@
+/* vgg probe: a linear classifier on features, as a model. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/clean_text.h"
+#include "cli/command.h"
+#include "cli/environment.h"
+#include "cli/layer_list.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/picture_progress.h"
+#include "cli/shared_options.h"
+#include "cli/terminal.h"
+#include "cli/unnamed_model.h"
+#include "vgg/vgg.h"
+
+typedef struct probe_options {
+    vgg_cli_model_source source;
+    const char *layer, *pool, *classifier, *out;
+    double c;
+    size_t folds, batch, threads;
+    uint64_t seed;
+    bool overwrite;
+} probe_options;
+
+/* Rows of the pictures of the training part. */
+typedef struct probe_rows {
+    const vgg_dataset *data;
+    vgg_extractor *extractor;
+    struct probe_item *items; /* one for each picture */
+    size_t features;
+    float *values;
+    size_t *classes;
+    size_t count;              /* rows so far */
+    size_t asked, done, total; /* pictures */
+    size_t skipped;
+    vgg_picture picture;
+    double started;
+    vgg_cli_progress line;
+} probe_rows;
+
+static const char *const pools[] = {"avg", "max", "none", NULL};
+static const char *const classifiers[] = {"svm", "softmax", NULL};
+
+static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int *status) {
+    vgg_cli_option model[VGG_CLI_MODEL_OPTIONS];
+    vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
+    vgg_cli_unnamed_model_options(&o->source, model);
+    vgg_cli_preprocess_options(&o->source.pictures, pictures);
+    vgg_cli_option layer = vgg_cli_layer_option(&o->layer, "the layer: " VGG_CLI_LAYER_NAMES);
+    const vgg_cli_option fitting[] = {
+        layer,
+        {.type = VGG_CLI_CHOICE,
+         .name = "pool",
+         .argument = "POOL",
+         .value = &o->pool,
+         .choices = pools,
+         .help = "what becomes of a channel's values at all places; none keeps all of them"},
+        {.type = VGG_CLI_CHOICE,
+         .name = "classifier",
+         .argument = "KIND",
+         .value = &o->classifier,
+         .choices = classifiers,
+         .help = "svm: a support-vector machine for each class against the rest; softmax: "
+                 "logistic regression of all classes"},
+        {.type = VGG_CLI_NUMBER,
+         .name = "c",
+         .argument = "C",
+         .value = &o->c,
+         .minimum = 0,
+         .maximum = 1e12,
+         .above = true,
+         .help = "how much a mistake costs beside large weights",
+         .fallback = "by cross-validation, of 1e-5, 1e-4, ... 10"},
+        {.type = VGG_CLI_SIZE,
+         .name = "folds",
+         .argument = "N",
+         .value = &o->folds,
+         .minimum = 2,
+         .maximum = 100,
+         .help = "parts that cross-validation leaves out in turn"},
+        {.type = VGG_CLI_SEED,
+         .name = "seed",
+         .argument = "S",
+         .value = &o->seed,
+         .help = "which pictures are in which part"},
+    };
+    const vgg_cli_option output[] = {
+        {.type = VGG_CLI_TEXT,
+         .letter = 'o',
+         .name = "out",
+         .argument = "OUT",
+         .value = &o->out,
+         .help = "the model file, of the format that its ending says, as vgg convert writes it"},
+        {.type = VGG_CLI_FLAG,
+         .name = "overwrite",
+         .value = &o->overwrite,
+         .help = "replace OUT when it is there"},
+        {.type = VGG_CLI_SIZE,
+         .name = "batch",
+         .argument = "N",
+         .value = &o->batch,
+         .minimum = 1,
+         .maximum = 65536,
+         .help = "pictures that are computed at once",
+         .fallback = "32, or fewer where memory is short"},
+        vgg_cli_threads_option(&o->threads),
+    };
+    const vgg_cli_group groups[] = {
+        {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
+        {"PICTURES", pictures, VGG_CLI_PREPROCESS_OPTIONS},
+        {"CLASSIFIER", fitting, sizeof fitting / sizeof fitting[0]},
+        {"OUTPUT", output, sizeof output / sizeof output[0]},
+    };
+    const vgg_cli_usage usage = {
+        .command = "probe",
+        .summary = "fit a linear classifier to what a layer gives",
+        .synopsis = "vgg probe DATA --layer LAYER -o OUT [--model FILE] [options]",
+        .description =
+            "Computes what LAYER gives for the training pictures of DATA, which is what vgg train "
+            "takes, fits a linear classifier to it, and writes the layers up to LAYER with the "
+            "classifier behind them as a model, for vgg predict, eval and all others. The layers "
+            "stay as they are. Features are brought to mean 0 and variance 1 first, which the "
+            "classifier's weights take in. vgg eval measures the model on the validation part.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .statuses = "3    some pictures could not be read",
+        .examples = "vgg probe my-photos --layer relu5_2 -o mine.safetensors\n"
+                    "vgg probe my-photos --model vgg16.safetensors --preprocess torchvision \\\n"
+                    "    --layer relu7 --classifier softmax -o mine.safetensors",
+        .operand = "DATA",
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    return vgg_cli_parse(&usage, argc, argv, operands, status);
+}
+
+/* ---- rows ---- */
+
+static void say(probe_rows *rows, const char *message) {
+    vgg_cli_progress_clear(&rows->line);
+    vgg_cli_complain("probe", "%s", message);
+}
+
+/* A picture on its way; its user. */
+typedef struct probe_item {
+    size_t item;
+    vgg_image image; /* empty for one that is a file of its own */
+} probe_item;
+
+static bool is_file(const char *name) {
+    struct stat info;
+    return vgg_image_name_is_picture(name) && stat(name, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/* A file of its own is read by whoever has time, what lies in an archive here. */
+static bool offer(probe_rows *rows, size_t number, probe_item *one) {
+    const char *name = vgg_dataset_item_name(rows->data, number);
+    vgg_error error;
+    *one = (probe_item){.item = number};
+    rows->picture.name = name;
+    rows->picture.user = one;
+    rows->picture.path = is_file(name) ? name : NULL;
+    rows->picture.image = rows->picture.path == NULL ? &one->image : NULL;
+    if (rows->picture.path != NULL ||
+        vgg_dataset_read(rows->data, number, &one->image, &error) == VGG_OK)
+        return true;
+    say(rows, error.message);
+    return false;
+}
+
+static const vgg_picture *next_picture(void *user) {
+    probe_rows *rows = user;
+    while (rows->asked < rows->total) {
+        size_t number = rows->asked++;
+        if (vgg_dataset_item_class(rows->data, number) == SIZE_MAX)
+            continue;
+        if (offer(rows, number, &rows->items[number]))
+            return &rows->picture;
+        rows->done++;
+        rows->skipped++;
+    }
+    return NULL;
+}
+
+static bool take_row(void *user, const vgg_extract_result *result) {
+    probe_rows *rows = user;
+    probe_item *one = result->user;
+    vgg_image_free(&one->image);
+    rows->done++;
+    if (result->error != NULL) {
+        say(rows, result->error->message);
+        rows->skipped++;
+        return true;
+    }
+    memcpy(rows->values + rows->count * rows->features, result->values[0],
+           rows->features * sizeof *rows->values);
+    rows->classes[rows->count++] = vgg_dataset_item_class(rows->data, one->item);
+    vgg_cli_picture_progress(&rows->line, "probe", rows->done, 0, rows->total, rows->started);
+    return true;
+}
+
+static void free_rows(probe_rows *rows) {
+    vgg_extractor_free(rows->extractor);
+    free(rows->values);
+    free(rows->classes);
+    free(rows->items);
+}
+
+static bool fail(const vgg_error *error) {
+    vgg_cli_complain("probe", "%s", error->message);
+    return false;
+}
+
+static bool make_rows(const probe_options *o, const vgg_model *model, size_t layer,
+                      probe_rows *rows) {
+    const vgg_tap tap = {.layer = layer};
+    vgg_tap_info info = {.struct_size = sizeof info};
+    vgg_extractor_options options;
+    vgg_error error;
+    vgg_extractor_options_init(&options, sizeof options);
+    options.taps = &tap;
+    options.tap_count = 1;
+    options.pool = vgg_feature_pool_named(o->pool);
+    options.batch = o->batch;
+    options.threads = o->threads;
+    if (vgg_extractor_create(model, &options, &rows->extractor, &error) != VGG_OK ||
+        vgg_extractor_tap(rows->extractor, 0, &info, &error) != VGG_OK)
+        return fail(&error);
+    rows->features = info.values;
+    rows->total = vgg_dataset_count(rows->data);
+    rows->values = calloc(rows->total + 1, rows->features * sizeof *rows->values);
+    rows->classes = calloc(rows->total + 1, sizeof *rows->classes);
+    rows->items = calloc(rows->total + 1, sizeof *rows->items);
+    if (rows->values == NULL || rows->classes == NULL || rows->items == NULL) {
+        vgg_cli_complain("probe", "out of memory for %zu rows of %zu features", rows->total,
+                         rows->features);
+        return false;
+    }
+    vgg_picture_init(&rows->picture, sizeof rows->picture);
+    rows->started = vgg_cli_now();
+    rows->line = vgg_cli_progress_on(stderr);
+    vgg_status status = vgg_extract_many(rows->extractor, next_picture, take_row, rows, &error);
+    vgg_cli_progress_clear(&rows->line);
+    return status == VGG_OK || fail(&error);
+}
+
+/* ---- the classifier ---- */
+
+/* The names of the classes; freed by the caller. NULL when memory ran out. */
+static const char **name_classes(const vgg_dataset *data) {
+    size_t classes = vgg_dataset_class_count(data);
+    const char **names = calloc(classes + 1, sizeof *names);
+    for (size_t k = 0; names != NULL && k < classes; k++) {
+        names[k] = vgg_dataset_class_name(data, k);
+    }
+    return names;
+}
+
+static bool save(const probe_options *o, const vgg_model *model, size_t layer,
+                 const probe_rows *rows, const float *weights, const float *biases) {
+    size_t classes = vgg_dataset_class_count(rows->data);
+    const char **names = name_classes(rows->data);
+    vgg_model *probe = NULL;
+    vgg_error error;
+    bool fine = names != NULL;
+    if (!fine)
+        vgg_cli_complain("probe", "out of memory for the names of %zu classes", classes);
+    else if (vgg_probe_model(model, layer, vgg_feature_pool_named(o->pool), weights, biases, names,
+                             classes, &probe, &error) != VGG_OK ||
+             vgg_model_save_as(probe, o->out, NULL, &error) != VGG_OK)
+        fine = fail(&error);
+    vgg_model_free(probe);
+    free(names);
+    return fine;
+}
+
+static void print_result(const probe_options *o, const probe_rows *rows,
+                         const vgg_probe_result *result) {
+    char pictures[VGG_CLI_TEXT_SIZE], c[VGG_CLI_TEXT_SIZE];
+    vgg_cli_print_line("%s: %s of %zu features of %s pictures, C %s", o->out, o->classifier,
+                       rows->features, vgg_cli_count_text(pictures, rows->count),
+                       vgg_cli_number_text(c, result->c));
+    if (o->c <= 0)
+        vgg_cli_print_line("by cross-validation %.1f %% are right", 100 * result->accuracy);
+}
+
+static bool fit(const probe_options *o, const vgg_model *model, size_t layer,
+                const probe_rows *rows) {
+    size_t classes = vgg_dataset_class_count(rows->data);
+    float *weights = calloc(classes + 1, rows->features * sizeof *weights);
+    float *biases = calloc(classes + 1, sizeof *biases);
+    vgg_probe_options options;
+    vgg_probe_result result = {.struct_size = sizeof result};
+    vgg_error error;
+    vgg_probe_options_init(&options, sizeof options);
+    options.kind = vgg_probe_kind_named(o->classifier);
+    options.c = o->c;
+    options.folds = o->folds;
+    options.seed = o->seed;
+    options.threads = o->threads;
+    bool fine = weights != NULL && biases != NULL;
+    if (!fine)
+        vgg_cli_complain("probe", "out of memory for a classifier of %zu classes", classes);
+    else if (vgg_probe_fit(rows->values, rows->classes, rows->count, rows->features, classes,
+                           &options, weights, biases, &result, &error) != VGG_OK)
+        fine = fail(&error);
+    fine = fine && save(o, model, layer, rows, weights, biases);
+    if (fine)
+        print_result(o, rows, &result);
+    free(weights);
+    free(biases);
+    return fine;
+}
+
+/* ---- all ---- */
+
+static int run(const probe_options *o, const vgg_model *model, const char *path) {
+    vgg_dataset *data = NULL;
+    probe_rows rows = {0};
+    size_t layer = 0;
+    vgg_error error;
+    if (!vgg_cli_layer_find("probe", vgg_model_network(model), o->layer, &layer))
+        return VGG_CLI_USAGE;
+    bool fine = vgg_dataset_open(path, NULL, &data, NULL, &error) == VGG_OK || fail(&error);
+    if (fine && vgg_dataset_several_labels(data)) {
+        vgg_cli_complain("probe", "%s: has several labels for a picture, expected one", path);
+        fine = false;
+    }
+    rows.data = data;
+    fine = fine && make_rows(o, model, layer, &rows) && fit(o, model, layer, &rows);
+    int skipped = rows.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
+    free_rows(&rows);
+    vgg_dataset_free(data);
+    return fine ? skipped : VGG_CLI_FAILURE;
+}
+
+int vgg_cli_probe(int argc, char **argv) {
+    probe_options o = {.pool = pools[0],
+                       .classifier = classifiers[0],
+                       .folds = 5,
+                       .threads = vgg_cli_default_threads()};
+    size_t operands;
+    int status;
+    if (!parse(&o, argc, argv, &operands, &status))
+        return status;
+    const char *missing = o.layer == NULL ? "--layer LAYER" : o.out == NULL ? "-o OUT" : NULL;
+    if (missing != NULL) {
+        vgg_cli_complain("probe", "%s is missing", missing);
+        return VGG_CLI_USAGE;
+    }
+    if (!vgg_cli_may_write("probe", o.out, o.overwrite))
+        return VGG_CLI_FAILURE;
+    bool unnamed;
+    if (!vgg_cli_unnamed_model_take("probe", &o.source, argv[1], &unnamed))
+        return VGG_CLI_USAGE;
+    vgg_model *model = NULL;
+    status = vgg_cli_model_open("probe", &o.source, &model);
+    if (status == VGG_CLI_OK && unnamed)
+        vgg_cli_unnamed_model_note("probe", model);
+    if (status == VGG_CLI_OK)
+        status = run(&o, model, argv[1]);
+    vgg_model_free(model);
+    return status;
+}

@@ -1,0 +1,96 @@
+/* A probe as a model: a network that ends in it. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "nn/network.h"
+#include "vgg/probe.h"
+
+/* The layers up to number `last`, what pools their maps, and the classifier. False when memory ran
+ * out. */
+static bool build(const vgg_network *from, size_t last, vgg_feature_pool pool, size_t classes,
+                  vgg_structure *structure) {
+    for (size_t i = 0; i <= last; i++) {
+        const vgg_layer *layer = &from->layers[i];
+        const vgg_structure_layer copy = {.type = layer->type,
+                                          .flat = layer->flattens,
+                                          .outputs = layer->output.channels,
+                                          .kernel = layer->kernel,
+                                          .valid = layer->valid,
+                                          .dropout = layer->dropout};
+        if (!vgg_structure_add(structure, copy))
+            return false;
+    }
+    const vgg_layer *end = &from->layers[last];
+    bool pooled = end->flattens || end->type == VGG_LAYER_GLOBAL_AVERAGE_POOL ||
+                  end->type == VGG_LAYER_GLOBAL_MAX_POOL || pool == VGG_FEATURE_POOL_NONE;
+    vgg_layer_type global =
+        pool == VGG_FEATURE_POOL_MAX ? VGG_LAYER_GLOBAL_MAX_POOL : VGG_LAYER_GLOBAL_AVERAGE_POOL;
+    if (!pooled && !vgg_structure_add(structure, (vgg_structure_layer){.type = global}))
+        return false;
+    return vgg_structure_add(
+        structure,
+        (vgg_structure_layer){.type = VGG_LAYER_LINEAR, .flat = true, .outputs = classes});
+}
+
+static vgg_status fill_tensor(vgg_network *network, size_t tensor, const float *values,
+                              vgg_error *error) {
+    const vgg_tensor_info *info = &network->tensors[tensor].info;
+    float *own = vgg_network_own(network, tensor);
+    if (own == NULL)
+        return vgg_fail_memory(error, info->name, info->count * sizeof *own);
+    memcpy(own, values, info->count * sizeof *own);
+    network->version++;
+    return VGG_OK;
+}
+
+/* The values of the layers that both have, and the classifier's. */
+static vgg_status fill(const vgg_network *from, vgg_network *to, const float *weights,
+                       const float *biases, vgg_error *error) {
+    size_t classifier = to->tensor_count - 2;
+    vgg_status status = VGG_OK;
+    for (size_t t = 0; status == VGG_OK && t < classifier; t++) {
+        size_t count = to->tensors[t].info.count;
+        float *values = vgg_network_own(to, t);
+        status = values == NULL ? vgg_fail_memory(error, "a tensor", count * sizeof *values)
+                                : vgg_network_copy_values(from, t, values, count, error);
+    }
+    if (status == VGG_OK)
+        status = fill_tensor(to, classifier, weights, error);
+    return status == VGG_OK ? fill_tensor(to, classifier + 1, biases, error) : status;
+}
+
+static vgg_status make_network(const vgg_network *from, size_t layer, vgg_feature_pool pool,
+                               size_t classes, vgg_network **network, vgg_error *error) {
+    const vgg_network_options *options = &from->options;
+    vgg_structure structure = {0};
+    vgg_status status =
+        build(from, layer, pool, classes, &structure)
+            ? vgg_network_create_from(&structure, options->channels, options->height,
+                                      options->width, network, error)
+            : vgg_fail_memory(error, "a network", structure.count * sizeof *structure.layers);
+    vgg_structure_free(&structure);
+    return status;
+}
+
+vgg_status vgg_probe_model(const vgg_model *model, size_t layer, vgg_feature_pool pool,
+                           const float *weights, const float *biases,
+                           const char *const *class_names, size_t class_count, vgg_model **probe,
+                           vgg_error *error) {
+    const vgg_network *from = vgg_model_network(model);
+    if (layer >= from->layer_count)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "layer %zu of a network of %zu", layer,
+                        from->layer_count);
+    if (pool == VGG_FEATURE_POOL_GEM && !from->layers[layer].flattens)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "no network has the pool gem; a probe as a model is of avg, max or none");
+    vgg_network *network = NULL;
+    vgg_status status = make_network(from, layer, pool, class_count, &network, error);
+    if (status == VGG_OK)
+        status = fill(from, network, weights, biases, error);
+    if (status == VGG_OK)
+        status = vgg_model_create(network, vgg_model_preprocess(model), class_names, probe, error);
+    if (status != VGG_OK)
+        vgg_network_free(network);
+    return status;
+}

@@ -1,0 +1,111 @@
+"""vgg probe: the optimum against scikit-learn's, and the model that comes out."""
+import csv
+import io
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs PyTorch (python3-torch)")
+pytest.importorskip("PIL", reason="needs Pillow (python3-pil)")
+
+from program import STRUCTURE, draw, make_model, vgg  # noqa: E402
+
+PRESET = ("--preprocess", "torchvision", "--input", 48, "--resize", 48)
+CLASSES, EACH = 3, 8
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("probe")
+    make_model(folder / "model.pth")
+    for part, first in (("train", 0), ("validation", 500)):
+        for label in range(CLASSES):
+            (folder / "data" / part / f"c{label}").mkdir(parents=True)
+            for i in range(EACH):
+                draw(folder / "data" / part / f"c{label}" / f"{i}.png", first + label * EACH + i)
+    return folder
+
+
+def probe(place, out, *more, layer="relu5_3", **options):
+    return vgg("probe", place / "data", "--model", place / "model.pth", *STRUCTURE, *PRESET, "--layer", layer, "-o",
+               out, *more, **options)
+
+
+def features(place, tmp_path, layer, pool):
+    vgg("features", place / "data" / "train", "--model", place / "model.pth", *STRUCTURE, *PRESET, "--layer", layer,
+        "--pool", pool, "-o", tmp_path / "f.npy", "--overwrite")
+    rows = np.load(tmp_path / "f.npy").astype(np.float64)
+    return rows.reshape(len(rows), -1), np.repeat(np.arange(CLASSES), EACH)
+
+
+def standardised(rows):
+    mean, deviation = rows.mean(0), rows.std(0)
+    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    return (rows - mean) * scale, mean, deviation
+
+
+def classifier(path):
+    """The weights and biases of the last layer."""
+    values = list(torch.load(path).values())
+    return values[-2].double().numpy(), values[-1].double().numpy()
+
+
+def hinge(rows, truth, weights, biases, c):
+    signs = np.where(truth[:, None] == np.arange(CLASSES), 1, -1)
+    gaps = np.maximum(0, 1 - signs * (rows @ weights.T + biases))
+    return ((weights ** 2).sum() + (biases ** 2).sum()) / 2 + c * (gaps ** 2).sum()
+
+
+def softmax(rows, truth, weights, biases, c):
+    scores = rows @ weights.T + biases
+    losses = np.log(np.exp(scores - scores.max(1, keepdims=True)).sum(1)) + scores.max(1)
+    return (weights ** 2).sum() / 2 + c * (losses - scores[np.arange(len(rows)), truth]).sum()
+
+
+@pytest.mark.parametrize("kind,c", [("svm", 0.001), ("svm", 1), ("softmax", 0.01), ("softmax", 10)])
+def test_the_optimum_is_scikit_learns(place, tmp_path, kind, c):
+    pytest.importorskip("sklearn", reason="needs scikit-learn (python3-sklearn)")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+    probe(place, tmp_path / "p.pth", "--classifier", kind, "--c", c)
+    rows, truth = features(place, tmp_path, "relu5_3", "avg")
+    rows, mean, deviation = standardised(rows)
+    weights, biases = classifier(tmp_path / "p.pth")
+    ours = weights * deviation, biases + weights @ mean
+    theirs = (LinearSVC(C=c, dual=False, tol=1e-10, max_iter=100000) if kind == "svm" else
+              LogisticRegression(C=c, tol=1e-10, max_iter=100000, multi_class="multinomial")).fit(rows, truth)
+    objective = hinge if kind == "svm" else softmax
+    least = objective(rows, truth, theirs.coef_, theirs.intercept_, c)
+    assert objective(rows, truth, *ours, c) == pytest.approx(least, rel=1e-4)
+
+
+@pytest.mark.parametrize("layer,pool", [("relu5_3", "avg"), ("relu4_3", "max"), ("pool5", "none"), ("relu7", "avg")])
+def test_the_model_gives_the_scores(place, tmp_path, layer, pool):
+    probe(place, tmp_path / "p.pth", "--pool", pool, "--c", 0.01, layer=layer)
+    probe(place, tmp_path / "p.safetensors", "--pool", pool, "--c", 0.01, "--threads", 1, layer=layer)
+    weights, biases = classifier(tmp_path / "p.pth")
+    rows, _ = features(place, tmp_path, layer, pool)
+    out, _ = vgg("predict", place / "data" / "train", "--model", tmp_path / "p.safetensors", "--logits", "--format", "csv",
+                 "--top", CLASSES)
+    expected = rows @ weights.T + biases
+    found = list(csv.DictReader(io.StringIO(out)))
+    assert len(found) == CLASSES * CLASSES * EACH
+    largest = np.abs(expected).max()
+    for number, row in enumerate(found):
+        assert float(row["logit"]) == pytest.approx(
+            expected[number // CLASSES][int(row["label"][1:])], abs=1e-4 * largest)
+
+
+def test_c_by_cross_validation(place, tmp_path):
+    out, _ = probe(place, tmp_path / "a.safetensors")
+    assert "C " in out and "by cross-validation " in out
+    assert probe(place, tmp_path / "b.safetensors", "--threads", 2)[0] == out.replace("a.safetensors", "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    vgg("eval", place / "data", "--model", tmp_path / "a.safetensors")
+
+
+def test_what_is_refused(place, tmp_path):
+    assert "is missing" in vgg("probe", place / "data", "-o", tmp_path / "x.pth", status=2)[1]
+    assert "no layer relu9_9" in probe(place, tmp_path / "x.pth", layer="relu9_9", status=2)[1]
+    (tmp_path / "x.pth").write_bytes(b"")
+    assert "--overwrite" in probe(place, tmp_path / "x.pth", status=1)[1]
