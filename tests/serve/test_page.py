@@ -190,6 +190,79 @@ def test_why(browser, server, files):
     quiet(browser)
 
 
+def select(browser, selector, value):
+    browser.execute_script("const one = document.querySelector(arguments[0]); one.value = arguments[1];"
+                           "one.dispatchEvent(new Event('change'))", selector, value)
+
+
+def pixels(browser, selector):
+    """Of a picture that the page shows."""
+    return browser.execute_script("""
+        const from = document.querySelector(arguments[0]), canvas = document.createElement('canvas');
+        canvas.width = from.naturalWidth ?? from.width;
+        canvas.height = from.naturalHeight ?? from.height;
+        canvas.getContext('2d').drawImage(from, 0, 0);
+        return [canvas.width, canvas.height, ...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data];
+        """, selector)
+
+
+def test_why_of_a_class_and_layer(browser, server, files):
+    """The map is the one that the server draws for them."""
+    import io
+    Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    show(browser, server)
+    choose(browser, files[1:2])
+    answered(browser, 1)
+    find(browser, ".why")[0].click()
+    wait(browser, lambda: find(browser, ".choices"))
+    labels = server.get("/v2/models/small").json["parameters"]["labels"]
+    options = [option.text for option in find(browser, ".choices label:first-child option")]
+    assert sorted(options) == sorted(labels)
+    select(browser, ".choices label:first-child select", "4")
+    wait(browser, lambda: find(browser, "figcaption")[0].text == f"What speaks for {labels[4]}")
+    answer = server.post("/explain?model=small&class=4&layer=features.1", files[1].read_bytes())
+    select(browser, ".choices label:last-child select", "features.1")
+    right = Image.open(io.BytesIO(answer.body)).convert("RGBA")
+    wait(browser, lambda: pixels(browser, ".stack img:last-child") ==
+         [*right.size, *right.tobytes()])
+    quiet(browser)
+
+
+def test_feature_maps(browser, server, models, files, tmp_path):
+    """Those of `vgg features`, the strongest channel first, in colours from its least to its most."""
+    np = pytest.importorskip("numpy", reason="NumPy is not installed")
+    show(browser, server)
+    select(browser, "#model", "big")
+    choose(browser, files[1:2])
+    answered(browser, 1)
+    find(browser, "button.inside")[0].click()
+    wait(browser, lambda: len(find(browser, ".maps li")) == 16)
+    for layer, channels in (("features.0", 16), ("features.4", 64)):
+        vgg("features", "--model", models / "wide", "--layer", layer, "--pool", "none", "--overwrite",
+            "-o", tmp_path / "out.npy", files[1])
+        right = np.load(tmp_path / "out.npy")[0]
+        most = right.max(axis=(1, 2))
+        order = np.argsort(-most, kind="stable")
+        select(browser, ".inside select", layer)
+        wait(browser, lambda channels=channels: find(browser, "figure.inside figcaption")[0].text ==
+             f"{channels} channels, the strongest first: 1 to {min(channels, 48)}")
+        names = [canvas.get_attribute("aria-label") for canvas in find(browser, ".maps canvas")]
+        assert [int(name.split()[1][:-1]) for name in names] == order[:48].tolist()
+        assert abs(float(names[0].split()[-1]) - most[order[0]]) < 0.01 * abs(most[order[0]])
+        width, height, *data = pixels(browser, ".maps canvas")
+        shown = np.array(data).reshape(height, width, 4)[:, :, :3] @ np.array([0.21, 0.72, 0.07])
+        assert (height, width) == right.shape[1:]
+        strongest = right[order[0]]
+        assert np.corrcoef(shown.ravel(), strongest.ravel())[0, 1] > 0.95
+    before, after, close = find(browser, ".inside button")
+    assert not before.is_enabled()
+    after.click()
+    assert len(find(browser, ".maps li")) == 16 and not after.is_enabled() and before.is_enabled()
+    close.click()
+    assert not find(browser, "figure.inside") and find(browser, "button.inside")[0].is_displayed()
+    quiet(browser)
+
+
 def test_what_is_no_picture(browser, server, files, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
     show(browser, server)
@@ -271,6 +344,8 @@ def test_axe_finds_nothing_serious(browser, server, files, width, theme):
     browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     find(browser, ".why")[0].click()
     wait(browser, lambda: len(find(browser, ".stack img")) == 2)
+    find(browser, "button.inside")[0].click()
+    wait(browser, lambda: find(browser, ".maps canvas"))
     browser.execute_cdp_cmd("Runtime.evaluate", {
         "expression": (Path(axe.__file__).parent / "axe.min.js").read_text()})
     found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done);")
