@@ -49,6 +49,12 @@ static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **arg
          .value = &o->watch,
          .help = "whether a model whose file changes is loaded anew, as all are at SIGHUP; a file "
                  "that cannot be loaded leaves the old version in place"},
+        {.type = VGG_CLI_TEXT,
+         .name = "run",
+         .argument = "RUN",
+         .value = &o->run,
+         .help = "the folder of a training, whose report the page shows, anew when it changes",
+         .fallback = "none"},
         {.type = VGG_CLI_SWITCH,
          .name = "access-log",
          .value = &o->log,

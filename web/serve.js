@@ -1,6 +1,6 @@
 // The page of vgg serve: asks the server that it came from, one picture a request, a few at a time.
 "use strict";
-const AT_ONCE = 4, TRIES = 8, TOP = 5, MAPS = 48;
+const AT_ONCE = 4, TRIES = 8, TOP = 5, MAPS = 48, LOOK = 3;
 const $ = id => document.getElementById(id);
 const models = new Map(), waiting = [], done = [];
 let running = 0, asked = 0, key = "";
@@ -393,6 +393,38 @@ function clear() {
   go();
 }
 
+// ---- a training
+let shown = null, newest = null;
+
+function showReport(version) {
+  shown = version;
+  $("newer").hidden = $("run-empty").hidden = true;
+  $("run-frame").hidden = false;
+  $("run-frame").src = "report.html?" + encodeURIComponent(version);
+}
+
+// Looks again and again, while somebody looks at the page, whether its report is another.
+async function watchRun() {
+  let run = null;
+  try {
+    run = document.hidden && shown !== null ? null : (await (await fetch("page.json")).json()).run;
+    if (run === null && shown === null) return;
+  } catch {
+    // The server is away, and may come back.
+  }
+  if (run !== null) {
+    $("run").hidden = false;
+    $("run-name").textContent = run.name;
+  }
+  if (run !== null && run.version !== null && run.version !== shown) {
+    if (shown !== null) $("news").textContent = "There is a new report of the training.";
+    $("newer").hidden = false;
+    newest = run.version;
+    if (shown === null || $("follow").checked) showReport(run.version);
+  }
+  setTimeout(watchRun, 1000 * LOOK);
+}
+
 // ---- the camera
 async function photograph() {
   try {
@@ -439,9 +471,11 @@ $("photograph").addEventListener("click", photograph);
 $("shoot").addEventListener("click", shoot);
 $("leave").addEventListener("click", () => $("camera").close());
 $("camera").addEventListener("close", leave);
+$("newer").addEventListener("click", () => { showReport(newest); $("follow").focus(); });
 $("export").addEventListener("click", save);
 $("clear").addEventListener("click", clear);
 $("model").addEventListener("change", showCards);
 $("other").addEventListener("change", showCards);
 $("key-form").addEventListener("submit", event => { event.preventDefault(); key = $("key").value; loadModels(); });
 loadModels();
+watchRun();

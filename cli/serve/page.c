@@ -16,7 +16,7 @@ static void answer(vgg_serve_request *request, const char *type, const unsigned 
 void vgg_serve_page(vgg_serve_request *request) {
     request->policy =
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src blob: data:; base-uri 'none'; form-action 'none'; "
+        "img-src blob: data:; frame-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'";
     answer(request, "text/html; charset=utf-8", vgg_serve_web_page, vgg_serve_web_page_size);
 }

@@ -9,11 +9,15 @@
 #include "cli/serve/infer.h"
 #include "cli/serve/page.h"
 #include "cli/serve/plain.h"
+#include "cli/serve/run.h"
 
 static const vgg_serve_route routes[] = {
     {"GET", true, "/", vgg_serve_page, NULL, NULL},
     {"GET", true, "/serve.css", vgg_serve_page_style, NULL, NULL},
     {"GET", true, "/serve.js", vgg_serve_page_script, NULL, NULL},
+    {"GET", true, "/page.json", vgg_serve_page_facts, NULL, NULL},
+    {"GET", false, "/report.html", vgg_serve_report_begin, vgg_serve_report_prepare,
+     vgg_serve_report_finish},
     {"GET", true, "/health", vgg_serve_health, NULL, NULL},
     {"GET", true, "/openapi.json", vgg_serve_openapi, NULL, NULL},
     {"GET", false, "/metrics", vgg_serve_metrics_page, NULL, NULL},

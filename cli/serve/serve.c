@@ -16,6 +16,8 @@
 #include "cli/serve/listen.h"
 #include "cli/serve/memory.h"
 #include "cli/serve/notify.h"
+#include "cli/serve/run.h"
+
 /* Seconds between two looks at whether requests are done that a server waits for. */
 #define LOOK 0.01
 /* Seconds between two looks at files and connections. */
@@ -208,6 +210,7 @@ static void set_up(vgg_serve_server *server, const vgg_serve_options *options) {
     server->limits = limits_of(options);
     server->top = options->top;
     server->log = options->log;
+    server->run = options->run;
     server->origins = options->origins;
     server->started = (double)time(NULL);
     if (getrandom(&server->first_id, sizeof server->first_id, GRND_NONBLOCK) < 0)
@@ -224,6 +227,8 @@ int vgg_serve_run(const vgg_serve_options *options) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     allow_connections(options->connections);
+    if (options->run != NULL && !vgg_serve_run_check(options->run))
+        return VGG_CLI_USAGE;
     if (!vgg_serve_models_name(&server.models, &options->models, &options->source))
         return VGG_CLI_USAGE;
     set_up(&server, options);

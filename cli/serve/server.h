@@ -38,6 +38,7 @@ typedef struct vgg_serve_server {
     vgg_serve_connections connections;
     vgg_serve_keys keys;
     vgg_cli_texts origins;           /* of pages elsewhere that may ask; "*": all */
+    const char *run;                 /* the folder of a training that is shown; NULL: none */
     bool log;                        /* each request */
     char *certificate, *private_key; /* for TLS; NULL: none */
 } vgg_serve_server;

@@ -263,6 +263,64 @@ def test_feature_maps(browser, server, models, files, tmp_path):
     quiet(browser)
 
 
+def test_the_report_of_a_training(browser, start, pictograms, tmp_path):
+    """It is there as soon as the training has written one, and anew as long as it is followed."""
+    run = tmp_path / "run"
+    run.mkdir()
+    server = start("--run", run)
+    assert server.get("/report.html").status == 404
+    show(browser, server)
+    wait(browser, lambda: find(browser, "#run-empty")[0].is_displayed())
+    assert find(browser, "#run-name")[0].text == str(run)
+
+    def heading(text):
+        """Whether the report that is shown says so; it may be replaced at this moment."""
+        from selenium.common.exceptions import WebDriverException
+        browser.switch_to.frame(find(browser, "#run-frame")[0])
+        try:
+            return text in browser.execute_script("return document.body.innerText")
+        except WebDriverException:
+            return False
+        finally:
+            browser.switch_to.default_content()
+
+    vgg("train", pictograms, "-o", tmp_path / "made", "--arch", "4,M/8", "--epochs", 1)
+    report = (tmp_path / "made/report.html").read_text()
+    place = report.index("</main>")
+
+    def write(text):
+        (tmp_path / "next").write_text(report[:place] + f"<p>{text}</p>" + report[place:])
+        (tmp_path / "next").rename(run / "report.html")
+
+    write("the first report")
+    wait(browser, lambda: find(browser, "#run-frame")[0].is_displayed() and heading("the first report"))
+    write("the second report")
+    wait(browser, lambda: heading("the second report"))
+    find(browser, "#follow")[0].click()
+    write("the third report")
+    wait(browser, lambda: find(browser, "#newer")[0].is_displayed())
+    assert heading("the second report")
+    find(browser, "#newer")[0].click()
+    wait(browser, lambda: heading("the third report"))
+    assert browser.switch_to.active_element.get_attribute("id") == "follow"
+    quiet(browser)
+    answer = server.get("/report.html")
+    assert answer.headers["Content-Security-Policy"] == "sandbox allow-scripts; frame-ancestors 'self'"
+    (tmp_path / "keys").write_text("secret\n")
+    closed = start("--run", run, "--api-key-file", tmp_path / "keys")
+    assert closed.get("/report.html").status == 401 and closed.get("/page.json").json == {"run": None}
+    assert closed.get("/report.html", headers={"Authorization": "Bearer secret"}).body == answer.body
+
+
+def test_what_is_no_run(tmp_path):
+    import subprocess
+    from conftest import PROGRAM
+    (tmp_path / "file").write_text("")
+    for path, text in ((tmp_path / "none", "No such file"), (tmp_path / "file", "is not the folder of a run")):
+        done = subprocess.run([PROGRAM, "serve", "--run", path], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2 and text in done.stderr
+
+
 def test_what_is_no_picture(browser, server, files, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
     show(browser, server)
