@@ -1,5 +1,6 @@
 #include "cli/serve/serve.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "cli/serve/notify.h"
 #include "cli/serve/run.h"
 
+/* Bytes of blocks, and of what is free at the end of the heap, that are not given back. */
+#define BLOCK_KEPT (128 * 1024)
 /* Seconds between two looks at whether requests are done that a server waits for. */
 #define LOOK 0.01
 /* Seconds between two looks at files and connections. */
@@ -219,10 +222,22 @@ static void set_up(vgg_serve_server *server, const vgg_serve_options *options) {
     vgg_serve_connections_create(&server->connections);
 }
 
+/* glibc keeps an arena of memory for each of several threads, and lets blocks that are freed raise
+ * the size from which blocks go back to the system, so that what a server holds creeps up for hours
+ * after all that it needs has been there. */
+static void keep_memory_small(void) {
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, BLOCK_KEPT);
+    mallopt(M_TRIM_THRESHOLD, BLOCK_KEPT);
+#endif
+}
+
 int vgg_serve_run(const vgg_serve_options *options) {
     static vgg_serve_server server;
     sigset_t signals = all_signals();
     int status = VGG_CLI_FAILURE;
+    keep_memory_small();
     /* Before any thread is made: all of them leave the signals to this one. */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
