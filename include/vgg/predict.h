@@ -188,7 +188,10 @@ typedef struct vgg_eval_options {
     size_t first; /* this picture of the data set is the first that is measured; a multiple of
                    * batch. Default 0 */
     vgg_label_scores *label_scores; /* of a model for several labels, in place of `scores`: each
-                                     * picture that can be read is added. Default NULL */
+                                     * picture that can be read is added. The result is of the
+                                     * pictures of this call alone, whatever was in them before.
+                                     * VGG_ERROR_SHAPE when they have another number of classes
+                                     * than the data. Default NULL */
     vgg_precision precision;        /* as in vgg_plan_options, default VGG_PRECISION_F32 */
     const char *scales;             /* as in vgg_predictor_options, default NULL */
 } vgg_eval_options;
