@@ -305,9 +305,16 @@ int vgg_cli_eval(int argc, char **argv) {
     size_t operands;
     int status;
     char *line = vgg_cli_command_line("eval", argc, argv);
-    if (parse(&o, argc, argv, &operands, &status)) {
-        o.line = line;
+    if (!parse(&o, argc, argv, &operands, &status)) {
+        free(line);
+        return status;
+    }
+    o.line = line;
+    if (line != NULL) {
         status = run(&o, argv[1]);
+    } else {
+        vgg_cli_complain("eval", "out of memory for the command line");
+        status = VGG_CLI_FAILURE;
     }
     free(line);
     return status;

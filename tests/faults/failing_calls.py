@@ -131,6 +131,8 @@ def commands(folder):
                               "out/scores.npz", "--resume"), statuses=(0, 1, 3)),
         "eval-fit": Command(("eval", "--model", "learnt.safetensors", "labelled", "--fit-temperature", "-o",
                              "out/fitted.safetensors"), statuses=(0, 1, 3)),
+        "eval-page": Command(("eval", "--model", "plain.safetensors", "data", "--report", "out/report.html"),
+                             statuses=(0, 1, 3)),
         "eval-compare": Command(("eval", "--model", "plain.safetensors", "--model", "plain.pth", "--compare",
                                  "data"), same=False, statuses=(0, 1, 3)),
         "score-csv": Command(("score", "scores.csv", "--hardest", "2", "--format", "json")),
