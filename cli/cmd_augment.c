@@ -8,13 +8,15 @@
 #include "cli/command.h"
 #include "cli/grid.h"
 #include "cli/message.h"
+#include "cli/output.h"
 #include "cli/train.h"
 
-#define OUTPUT_OPTIONS 4
+#define OUTPUT_OPTIONS 5
 
 typedef struct augment_state {
     vgg_cli_training training;
     const char *grid;
+    bool overwrite;
     size_t views, most; /* columns, and rows at most */
     vgg_preprocess preprocess;
     vgg_image *images; /* of the rows */
@@ -31,6 +33,10 @@ static void output_options(augment_state *state, vgg_cli_option options[OUTPUT_O
          .value = &state->grid,
          .help = "the picture to write: a row for each picture, first as it is measured, then as "
                  "it is seen in the first epochs; required"},
+        {.type = VGG_CLI_FLAG,
+         .name = "overwrite",
+         .value = &state->overwrite,
+         .help = "replace OUT.png when it is there"},
         {.type = VGG_CLI_SIZE,
          .name = "views",
          .argument = "N",
@@ -267,6 +273,8 @@ static int augment(augment_state *state, char **operands, size_t count) {
         vgg_cli_complain("augment", "--grid OUT.png is missing: the picture to write");
         return VGG_CLI_USAGE;
     }
+    if (!vgg_cli_may_write("augment", state->grid, state->overwrite))
+        return VGG_CLI_FAILURE;
     vgg_cli_recipe_apply(&training->options);
     int status = read_pictures(state, operands, count);
     if (status == VGG_CLI_OK)

@@ -167,6 +167,11 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
          .help =
              "write a page with the confusion matrix, the pictures behind it, mistakes, classes "
              "and calibration"},
+        {.type = VGG_CLI_FLAG,
+         .name = "overwrite",
+         .value = &o->overwrite,
+         .help = "replace OUT, FILE and OUT.html when they are there; --resume replaces its own "
+                 "without it"},
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -280,9 +285,21 @@ static int measure(const vgg_cli_eval_options *o, const char *path, const vgg_cl
     return several ? vgg_cli_eval_labels(o, models, data) : report(o, path, models, data);
 }
 
+/* Asked before anything is measured. What --resume goes on with is what it replaces. */
+static bool may_write_all(const vgg_cli_eval_options *o) {
+    const char *const files[] = {o->out, o->predictions, o->page};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (files[i] != NULL && !vgg_cli_may_write("eval", files[i], o->overwrite || o->resume))
+            return false;
+    }
+    return true;
+}
+
 static int run(const vgg_cli_eval_options *o, const char *path) {
     if (!vgg_cli_model_is_given("eval", &o->source, path))
         return VGG_CLI_USAGE;
+    if (!may_write_all(o))
+        return VGG_CLI_FAILURE;
     if (o->page != NULL && !vgg_cli_output_check("eval", o->page))
         return VGG_CLI_FAILURE;
     if (o->compare)

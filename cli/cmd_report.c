@@ -1,4 +1,5 @@
 /* vgg report: a page about runs. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,11 +8,13 @@
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/report/picture.h"
 #include "cli/report/report.h"
 
 typedef struct report_options {
     const char *output;
+    bool overwrite;
 } report_options;
 
 static bool parse(report_options *o, int argc, char **argv, size_t *operands, int *status) {
@@ -23,12 +26,16 @@ static bool parse(report_options *o, int argc, char **argv, size_t *operands, in
          .value = &o->output,
          .help = "the page to write",
          .fallback = "RUN/report.html; with several runs it must be given"},
+        {.type = VGG_CLI_FLAG,
+         .name = "overwrite",
+         .value = &o->overwrite,
+         .help = "replace OUT.html when it is there; RUN/report.html is replaced without it"},
     };
-    const vgg_cli_group groups[] = {{"OUTPUT", options, 1}};
+    const vgg_cli_group groups[] = {{"OUTPUT", options, sizeof options / sizeof options[0]}};
     const vgg_cli_usage usage = {
         .command = "report",
         .summary = "write a page about a training",
-        .synopsis = "vgg report RUN... [-o OUT.html]",
+        .synopsis = "vgg report RUN... [-o OUT.html] [--overwrite]",
         .description =
             "Writes a page of HTML with the curves of a run, the confusion matrix with the "
             "pictures behind it, mistakes, views, filters and configuration. Of several runs it "
@@ -105,6 +112,8 @@ int vgg_cli_report(int argc, char **argv) {
         vgg_cli_complain("report", "several runs: expected -o OUT.html, the page to write");
         return VGG_CLI_USAGE;
     }
+    if (o.output != NULL && !vgg_cli_may_write("report", o.output, o.overwrite))
+        return VGG_CLI_FAILURE;
     for (size_t i = 1; i <= operands; i++) {
         size_t length = strlen(argv[i]);
         while (length > 1 && argv[i][length - 1] == '/') {

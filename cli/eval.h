@@ -20,7 +20,7 @@ typedef struct vgg_cli_eval_options {
     double validation_split;
     bool split_given, batch_given;
     uint64_t seed;
-    bool strict, resume, fit_temperature, compare, fuse, table;
+    bool strict, resume, overwrite, fit_temperature, compare, fuse, table;
     const char *page; /* of --report */
     char *line;       /* the command line */
 } vgg_cli_eval_options;

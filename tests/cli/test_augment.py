@@ -26,7 +26,7 @@ def test_data(pictograms, tmp_path):
         assert mirrored[0] != mirrored[1] and mirrored[0] == mirrored[2]
         for view, flipped in zip(drawn[1:], mirrored):
             assert (view == (picture[:, ::-1] if flipped else picture)).all()
-    out = vgg("augment", pictograms, "--grid", grid).out
+    out = vgg("augment", pictograms, "--grid", grid, "--overwrite").out
     assert out.endswith("of the recipe that vgg train chooses for few pictures, small\n")
 
 
@@ -46,7 +46,8 @@ def test_pictures_and_mixing(pictograms, tmp_path):
 def test_what_training_sees(pictograms, tmp_path):
     """The same seed gives the same views, another one others."""
     def views(seed):
-        vgg("augment", pictograms, "--grid", tmp_path / "grid.png", "--recipe", "small", "--seed", seed)
+        vgg("augment", pictograms, "--grid", tmp_path / "grid.png", "--recipe", "small", "--seed", seed,
+            "--overwrite")
         return (tmp_path / "grid.png").read_bytes()
 
     assert views(1) == views(1) != views(2)
@@ -55,6 +56,10 @@ def test_what_training_sees(pictograms, tmp_path):
 def test_impossible(pictograms, tmp_path):
     grid = ("--grid", tmp_path / "grid.png")
     assert "no/where" in complaint("augment", "no/where", *grid)
+    grid[1].write_text("somebody's")
+    line = complaint("augment", pictograms, *grid)
+    assert line == f"vgg augment: {grid[1]}: is there already; --overwrite replaces it"
+    grid[1].unlink()
     line = complaint("augment", pictograms, pictograms, *grid, status=2)
     assert line.endswith("expected one data set, or pictures")
     line = complaint("augment", pictograms, *grid, "--translate", 99)

@@ -163,7 +163,7 @@ def test_a_run_under_way(pictograms, tmp_path):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             for _ in range(3):
-                vgg("report", run, "-o", out)
+                vgg("report", run, "-o", out, "--overwrite")
                 page = Page(out)
                 assert not page.errors and page.all("section", id="confusion")
         finally:
@@ -186,6 +186,9 @@ def test_wrong_runs(pictograms, evil, tmp_path, run):
     assert "is no run, expected" in complaint("report", pictograms)
     assert "expected -o OUT.html" in complaint("report", run, run, status=2)
     assert "cannot write" in complaint("report", run, "-o", tmp_path / "nowhere" / "out.html")
+    (tmp_path / "out.html").write_text("somebody's")
+    line = complaint("report", run, "-o", tmp_path / "out.html")
+    assert line == f"vgg report: {tmp_path / 'out.html'}: is there already; --overwrite replaces it"
     assert "/dev/full: cannot write" in complaint("eval", "--model", run, evil, "--report", "/dev/full")
 
 

@@ -177,7 +177,7 @@ def test_resume_with_other_things(model, trained, pictograms, tmp_path):
     line = complaint("eval", "--model", model, pictograms / "train", "--predictions", out,
                      "--resume")
     assert "of other data" in line or "pictures are done" in line
-    vgg("eval", "--model", model, pictograms / "train", "--predictions", out)
+    vgg("eval", "--model", model, pictograms / "train", "--predictions", out, "--overwrite")
     assert len(out.read_text().splitlines()) == 41
 
 
@@ -415,7 +415,23 @@ def test_what_was_begun_with_other_classes(model, pictograms, tmp_path):
 
 
 def test_a_page_that_cannot_be_is_said_before(model, pictograms, tmp_path):
-    for page, why in ((tmp_path, "Is a directory"), (tmp_path / "none" / "x.html", "No such file or directory"),
-                      (model / "x.html", "Not a directory")):
+    for page, why in ((tmp_path, "is a folder, expected a file or a new name"),
+                      (tmp_path / "none" / "x.html", "cannot write: No such file or directory"),
+                      (model / "x.html", "cannot write: Not a directory")):
         line = complaint("eval", "--model", model, pictograms, "--predictions", tmp_path / "out.csv", "--report", page)
-        assert line == f"vgg eval: {page}: cannot write: {why}" and not os.listdir(tmp_path)
+        assert line == f"vgg eval: {page}: {why}" and not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("option, name", [
+    ("--predictions", "out.csv"), ("--predictions", "out.npz"), ("--report", "out.html"), ("-o", "out.safetensors")])
+def test_what_is_there_is_replaced_when_told(model, pictograms, tmp_path, option, name):
+    out = tmp_path / name
+    out.write_text("somebody's")
+    words = ("--model", model, pictograms, option, out, *(["--fit-temperature"] if option == "-o" else []))
+    line = complaint("eval", *words)
+    assert line == f"vgg eval: {out}: is there already; --overwrite replaces it"
+    assert out.read_text() == "somebody's" and os.listdir(tmp_path) == [name]
+    vgg("eval", *words, "--overwrite")
+    assert b"somebody's" not in out.read_bytes() and os.listdir(tmp_path) == [name]
+    if option == "--report":
+        vgg("eval", *words, "--predictions", tmp_path / "out.csv", "--resume")
