@@ -123,18 +123,32 @@ void vgg_cli_chart_svg(FILE *out, const vgg_cli_chart *chart, size_t number) {
 
 /* ---- a file of its own ---- */
 
+/* Lighter ones, on a dark ground: those of web/report.css. */
+static const char *const dark_colours[VGG_CLI_COLOURS] = {"#7fb0f5", "#f0a860", "#4fc3b5",
+                                                          "#c39af0", "#f28ab5", "#a9b2bd"};
+
+static void write_colours(FILE *out, const char *const colours[VGG_CLI_COLOURS]) {
+    for (size_t c = 0; c < VGG_CLI_COLOURS; c++) {
+        fprintf(out, ".curve.c%zu{stroke:%s}.dot.c%zu{fill:%s}", c, colours[c], c, colours[c]);
+    }
+}
+
+/* As wide as the window at most, in the theme of whoever looks at it. */
 static void write_style(FILE *out) {
-    fputs("<style>text{font:13px system-ui,sans-serif;fill:#4b5563}.title{font-size:17px;"
+    fputs("<style>svg{max-width:100%;height:auto}text{font:13px "
+          "system-ui,sans-serif;fill:#4b5563}.title{font-size:17px;"
           "font-weight:600;fill:#111827}.name{fill:#111827}.back{fill:#fff}"
           ".grid{stroke:#e5e7eb}.axis,.tick{stroke:#9ca3af}.mark{stroke:#9ca3af;"
           "stroke-dasharray:3 4}.curve{fill:none;stroke-width:2;stroke-linejoin:round}"
           ".dashed{stroke-dasharray:6 4}.dot{stroke:none}",
           out);
-    for (size_t c = 0; c < VGG_CLI_COLOURS; c++) {
-        fprintf(out, ".curve.c%zu{stroke:%s}.dot.c%zu{fill:%s}", c, vgg_cli_colours[c], c,
-                vgg_cli_colours[c]);
-    }
-    fputs("</style>\n", out);
+    write_colours(out, vgg_cli_colours);
+    fputs("@media (prefers-color-scheme:dark){:root{background:#14181d}text{fill:#a9b2bd}"
+          ".title,.name{fill:#e8eaed}.back{fill:#14181d}.grid{stroke:#2a313a}"
+          ".axis,.tick,.mark{stroke:#6b7480}",
+          out);
+    write_colours(out, dark_colours);
+    fputs("}</style>\n", out);
 }
 
 static void write_legend(FILE *out, const vgg_cli_chart *chart, const plot *p) {

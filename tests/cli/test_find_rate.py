@@ -48,6 +48,8 @@ def test_suggestions(pictograms, tmp_path):
         assert abs(found[name] - value) <= 0.01 * value, (name, found, expected)
     drawing = xml.etree.ElementTree.parse(run / "find-rate.svg").getroot()
     assert drawing.tag.endswith("svg") and "valley" in "".join(drawing.itertext())
+    style = drawing.find("{*}style").text
+    assert "max-width:100%" in style and "prefers-color-scheme:dark" in style
 
 
 def test_a_run_that_is_there_stays(trained, pictograms):
