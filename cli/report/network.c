@@ -96,21 +96,52 @@ void vgg_cli_views(FILE *out, const char *folder) {
 
 /* ---- configuration ---- */
 
-/* The rows of an object of run.json, which all runs may have. */
+static const json_t *group_of(const vgg_cli_run_facts *run, const char *group) {
+    return json_object_get(run->about, group);
+}
+
+/* Whether one of the first `count` runs has it. */
+static bool is_in(const vgg_cli_run_facts *const *runs, size_t count, const char *group,
+                  const char *key) {
+    for (size_t r = 0; r < count; r++) {
+        if (json_object_get(group_of(runs[r], group), key) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void write_fact(FILE *out, const vgg_cli_run_facts *const *runs, size_t count,
+                       const char *group, const char *key) {
+    bool differs = false;
+    for (size_t r = 1; r < count; r++) {
+        const char *a = vgg_cli_run_fact(runs[0], group, key);
+        const char *b = vgg_cli_run_fact(runs[r], group, key);
+        differs = differs || strcmp(a != NULL ? a : "", b != NULL ? b : "") != 0;
+    }
+    fprintf(out, "<tr%s><th scope=\"row\">", differs ? " class=\"differs\"" : "");
+    vgg_cli_html_text(out, key);
+    fputs("</th>", out);
+    for (size_t r = 0; r < count; r++) {
+        const char *text = vgg_cli_run_fact(runs[r], group, key);
+        fputs("<td>", out);
+        vgg_cli_html_text(out, text != NULL ? text : "–");
+        fputs("</td>", out);
+    }
+    fputs("</tr>\n", out);
+}
+
+/* The rows of an object of run.json, of all runs that have it, those of the first in front. Takes
+ * no memory, without which rows would be missing. */
 static void write_group(FILE *out, const vgg_cli_run_facts *const *runs, size_t count,
                         const char *group, const char *heading) {
     const char *key;
     json_t *value;
-    json_t *keys = json_object(); /* of all runs, those of the first in front */
-    for (size_t r = 0; keys != NULL && r < count; r++) {
-        json_t *own = json_object_get(runs[r]->about, group);
-        if (json_is_object(own))
-            json_object_update_missing(keys, own);
+    bool empty = true;
+    for (size_t r = 0; r < count; r++) {
+        empty = empty && json_object_size(group_of(runs[r], group)) == 0;
     }
-    if (json_object_size(keys) == 0) {
-        json_decref(keys);
+    if (empty)
         return;
-    }
     fprintf(out,
             "<h3>%s</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">"
             "<table class=\"facts\">",
@@ -125,25 +156,12 @@ static void write_group(FILE *out, const vgg_cli_run_facts *const *runs, size_t 
         fputs("</tr></thead>", out);
     }
     fputs("<tbody>\n", out);
-    json_object_foreach(keys, key, value) {
-        bool differs = false;
-        for (size_t r = 1; r < count; r++) {
-            const char *a = vgg_cli_run_fact(runs[0], group, key);
-            const char *b = vgg_cli_run_fact(runs[r], group, key);
-            differs = differs || strcmp(a != NULL ? a : "", b != NULL ? b : "") != 0;
+    for (size_t r = 0; r < count; r++) {
+        json_object_foreach(json_object_get(runs[r]->about, group), key, value) {
+            if (!is_in(runs, r, group, key))
+                write_fact(out, runs, count, group, key);
         }
-        fprintf(out, "<tr%s><th scope=\"row\">", differs ? " class=\"differs\"" : "");
-        vgg_cli_html_text(out, key);
-        fputs("</th>", out);
-        for (size_t r = 0; r < count; r++) {
-            const char *text = vgg_cli_run_fact(runs[r], group, key);
-            fputs("<td>", out);
-            vgg_cli_html_text(out, text != NULL ? text : "–");
-            fputs("</td>", out);
-        }
-        fputs("</tr>\n", out);
     }
-    json_decref(keys);
     fputs("</tbody></table></div>\n", out);
 }
 

@@ -56,21 +56,30 @@ static bool add_row(vgg_cli_run_facts *facts, const json_t *line) {
     return true;
 }
 
-/* Lines of steps are many and not looked at; the last line may be on its way. */
+/* Lines of steps are many and not looked at; the last line may be on its way. False, with the
+ * reason in errno, when it cannot be read. */
 static bool read_log(vgg_cli_run_facts *facts, FILE *file) {
     char *line = NULL;
     size_t room = 0;
     bool done = true;
     facts->best = SIZE_MAX;
+    errno = 0;
     while (done && getline(&line, &room, file) >= 0) {
         if (strstr(line, "\"type\":\"epoch\"") == NULL)
             continue;
+        /* Jansson does not always say that memory ran out: damage is believed at the second try. */
         json_t *object = json_loads(line, 0, NULL);
-        if (object != NULL)
-            done = add_row(facts, object);
+        if (object == NULL) {
+            errno = 0;
+            object = json_loads(line, 0, NULL);
+        }
+        done = object != NULL ? add_row(facts, object) : errno != ENOMEM;
         json_decref(object);
     }
+    int reason = errno;
+    done = done && !ferror(file) && reason != ENOMEM;
     free(line);
+    errno = reason;
     if (facts->best >= facts->epochs)
         facts->best = facts->epochs;
     return done;
@@ -78,30 +87,51 @@ static bool read_log(vgg_cli_run_facts *facts, FILE *file) {
 
 /* ---- the other files ---- */
 
-/* The time in the last row of results.csv. */
-static double read_seconds(const char *folder) {
+/* Whether a file that is not there, or no plain one, is all that is wrong. */
+static bool is_missing(int reason) {
+    return reason == ENOENT || reason == ENOTDIR || reason == EINVAL;
+}
+
+/* The time in the last row of results.csv, NAN where there is none; false as read_log. */
+static bool read_seconds(const char *folder, double *seconds) {
     FILE *file = open_in(folder, "results.csv");
     char *line = NULL;
     size_t room = 0;
-    double seconds = NAN, value;
+    double value;
+    *seconds = NAN;
     if (file == NULL)
-        return NAN;
+        return is_missing(errno);
+    errno = 0;
     while (getline(&line, &room, file) >= 0) {
         if (sscanf(line, "%*u,%lf,", &value) == 1)
-            seconds = value;
+            *seconds = value;
     }
+    int reason = errno;
+    bool done = !ferror(file) && reason != ENOMEM;
     free(line);
     fclose(file);
-    return seconds;
+    errno = reason;
+    return done;
 }
 
-static json_t *read_about(const char *folder) {
+/* What run.json says, NULL where there is none or it is damaged; false as read_log. */
+static bool read_about(const char *folder, json_t **about) {
     FILE *file = open_in(folder, "run.json");
+    *about = NULL;
     if (file == NULL)
-        return NULL;
-    json_t *about = json_loadf(file, 0, NULL);
+        return is_missing(errno);
+    *about = json_loadf(file, 0, NULL);
+    bool failed = ferror(file) != 0;
+    if (*about == NULL && !failed) {
+        rewind(file);
+        errno = 0;
+        *about = json_loadf(file, 0, NULL);
+    }
+    int reason = errno;
+    bool done = !failed && !ferror(file) && (*about != NULL || reason != ENOMEM);
     fclose(file);
-    return about;
+    errno = reason;
+    return done;
 }
 
 bool vgg_cli_run_facts_read(vgg_cli_run_facts *facts, const char *command, const char *folder) {
@@ -112,12 +142,22 @@ bool vgg_cli_run_facts_read(vgg_cli_run_facts *facts, const char *command, const
                          strerror(errno));
         return false;
     }
+    const char *name = "log.jsonl";
     bool done = read_log(facts, file);
+    int reason = errno;
     fclose(file);
-    facts->seconds = read_seconds(folder);
-    facts->about = read_about(folder);
+    if (done) {
+        name = "results.csv";
+        done = read_seconds(folder, &facts->seconds);
+        reason = errno;
+    }
+    if (done) {
+        name = "run.json";
+        done = read_about(folder, &facts->about);
+        reason = errno;
+    }
     if (!done)
-        vgg_cli_complain(command, "out of memory for the log of %s", folder);
+        vgg_cli_complain(command, "%s/%s: cannot read: %s", folder, name, strerror(reason));
     return done;
 }
 

@@ -133,6 +133,13 @@ def commands(folder):
                              "out/fitted.safetensors"), statuses=(0, 1, 3)),
         "eval-page": Command(("eval", "--model", "plain.safetensors", "data", "--report", "out/report.html"),
                              statuses=(0, 1, 3)),
+        "eval-table": Command(("eval", "--model", "plain.safetensors", "--model", "plain.pth", "--table", "data"),
+                              statuses=(0, 1, 3)),
+        "eval-fuse": Command(("eval", "--model", "plain.safetensors", "--model", "plain.pth", "--fuse", "data"),
+                             statuses=(0, 1, 3)),
+        "report": Command(("report", "out/run"), before=("run",)),
+        # Jansson loses letters of a text that it reads without memory: docs/reliability.md.
+        "report-two": Command(("report", "before/run", "before/half", "-o", "out/two.html"), same=False),
         "eval-compare": Command(("eval", "--model", "plain.safetensors", "--model", "plain.pth", "--compare",
                                  "data"), same=False, statuses=(0, 1, 3)),
         "score-csv": Command(("score", "scores.csv", "--hardest", "2", "--format", "json")),
