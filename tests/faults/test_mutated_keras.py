@@ -279,3 +279,18 @@ def test_long_description(tmp_path):
         text = json.loads(file.attrs["model_config"])
         file.attrs["model_config"] = json.dumps(text | {"x": "y" * 200000}).encode()
     assert run("summary", path)[0] == 0
+
+
+@pytest.mark.parametrize("tensor", ["conv2d_W", "moving_mean"])
+def test_scalar(tensor, tmp_path):
+    """Layers with numbers for names are told apart by how many outputs their tensors have, of which a scalar has
+    none."""
+    path = tmp_path / "model.h5"
+    made.write_old(path, tiny(batch_norm=True, names="numbered"))
+    with h5py.File(path, "r+") as file:
+        places = []
+        file.visititems(lambda name, what: places.append(name) if tensor in name and
+                        isinstance(what, h5py.Dataset) else None)
+        del file[places[0]]
+        file[places[0]] = np.float32(1)
+    fails("summary", path, *told("old"), says=places[0].rpartition("/")[0].split("/")[0])

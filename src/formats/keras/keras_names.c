@@ -318,7 +318,8 @@ static size_t outputs_of(const vgg_keras_layer *layer) {
     const vgg_hdf5_array *array =
         &layer->tensors[layer->kind == VGG_KERAS_BATCH_NORM ? VGG_KERAS_MEAN : VGG_KERAS_KERNEL]
              ->array;
-    return array->shape[array->dimensions - 1];
+    /* A scalar, which is refused with its shape later, has none. */
+    return array->dimensions == 0 ? 0 : array->shape[array->dimensions - 1];
 }
 
 static size_t count_kind(vgg_keras *k, vgg_keras_kind kind) {
