@@ -296,7 +296,7 @@ static int compare_all(distance_state *s, const vgg_cli_pairs *pairs) {
         return VGG_CLI_FAILURE;
     if (s->left_out > 0 && pairs->folders)
         vgg_cli_complain("distance", "%zu of %zu pairs were left out", s->left_out, pairs->count);
-    return s->left_out > 0 ? VGG_CLI_FAILURE : VGG_CLI_OK;
+    return s->left_out > 0 || pairs->unreadable > 0 ? VGG_CLI_FAILURE : VGG_CLI_OK;
 }
 
 /* ---- running ---- */

@@ -57,9 +57,10 @@ static bool each_picture(vgg_cli_pairs *pairs, const char *folder, found_picture
     }
     vgg_cli_found found;
     while (good && (found = vgg_cli_folder_walk_next(&walk, &path, &reason)) != VGG_CLI_FOUND_END) {
-        if (found != VGG_CLI_FOUND_FILE)
+        if (found != VGG_CLI_FOUND_FILE) {
             vgg_cli_complain("distance", "%s: cannot read: %s", path, strerror(reason));
-        else if (vgg_image_name_is_picture(path))
+            pairs->unreadable++;
+        } else if (vgg_image_name_is_picture(path))
             good = tell(pairs, path, path + length + strspn(path + length, "/"), other);
     }
     vgg_cli_folder_walk_end(&walk);

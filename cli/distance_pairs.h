@@ -14,6 +14,7 @@ typedef struct vgg_cli_pair {
 typedef struct vgg_cli_pairs {
     vgg_cli_pair *items;
     size_t count, room;
+    size_t unreadable;              /* complained about */
     bool left_folder, right_folder; /* which operands are folders */
     bool folders;                   /* one of them is */
 } vgg_cli_pairs;

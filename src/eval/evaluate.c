@@ -6,7 +6,6 @@
 #include "eval/protocol.h"
 #include "eval/tally.h"
 #include "eval/viewer.h"
-#include "model/model.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
 
@@ -56,8 +55,6 @@ static vgg_status check(const vgg_model *model, const vgg_dataset *dataset,
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "batch of 0, expected at least 1");
     vgg_status status =
         vgg_tally_check_model(dataset, classes, vgg_model_output(model), options, error);
-    if (status == VGG_OK)
-        status = vgg_model_check_classifier(model, error);
     if (status != VGG_OK)
         return status;
     if (vgg_model_preprocess(model) == NULL)

@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "eval/explainer.h"
-#include "model/model.h"
 
 static const char *const methods[] = {
     [VGG_EXPLAIN_GRADCAM] = "gradcam",       [VGG_EXPLAIN_GRADCAM_PP] = "gradcam++",
@@ -145,8 +144,6 @@ static vgg_status set_up(vgg_explainer *explainer, const vgg_explain_options *gi
     vgg_explain_options_init(options, sizeof *options);
     vgg_status status =
         vgg_options_read(options, sizeof *options, given, "vgg_explain_options", error);
-    if (status == VGG_OK)
-        status = vgg_model_check_classifier(explainer->model, error);
     if (status == VGG_OK)
         status = check_options(explainer, error);
     if (status == VGG_OK)

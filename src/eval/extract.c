@@ -7,7 +7,6 @@
 #include "eval/many.h"
 #include "eval/protocol.h"
 #include "eval/scales.h"
-#include "model/model.h"
 
 #include <stdlib.h>
 
@@ -233,12 +232,11 @@ static vgg_status take_options(vgg_extractor *extractor, const vgg_extractor_opt
     if (extractor->taps == NULL || extractor->infos == NULL || extractor->raw == NULL ||
         extractor->values == NULL || extractor->rows == NULL)
         return vgg_fail_memory(error, "an extractor", count * sizeof *extractor->infos);
-    for (size_t t = 0; status == VGG_OK && t < count; t++) {
+    for (size_t t = 0; t < count; t++) {
         extractor->taps[t] = options->taps[t];
-        status = vgg_model_check_layer(extractor->model, options->taps[t].layer, error);
     }
     options->taps = extractor->taps;
-    return status;
+    return VGG_OK;
 }
 
 static vgg_status set_up(vgg_extractor *extractor, const vgg_extractor_options *given,

@@ -6,7 +6,6 @@
 #include "base/options.h"
 #include "eval/many.h"
 #include "eval/predictor.h"
-#include "model/model.h"
 #include "vgg/loss.h"
 
 /* Where the options do not say: no more than the linear layers of a VGG need to be read once for
@@ -89,8 +88,6 @@ vgg_status vgg_predictor_read_options(const vgg_model *model, const vgg_predicto
         vgg_options_read(options, sizeof *options, given, "vgg_predictor_options", error);
     if (status == VGG_OK)
         status = vgg_protocol_check(options->protocol, error);
-    if (status == VGG_OK)
-        status = vgg_model_check_classifier(model, error);
     if (status == VGG_OK && vgg_model_preprocess(model) == NULL)
         status = vgg_fail(error, VGG_ERROR_ARGUMENT,
                           "the model does not say how its input is preprocessed; name a preset "

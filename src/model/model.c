@@ -111,23 +111,7 @@ vgg_origin vgg_model_preprocess_origin(const vgg_model *model) {
 }
 
 bool vgg_model_has_classifier(const vgg_model *model) {
-    return !model->headless;
-}
-
-vgg_status vgg_model_check_classifier(const vgg_model *model, vgg_error *error) {
-    return !model->headless ? VGG_OK
-                            : vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                                       "the model has no classifier: its file holds convolutions "
-                                       "and no linear layer, which names classes");
-}
-
-vgg_status vgg_model_check_layer(const vgg_model *model, size_t layer, vgg_error *error) {
-    const vgg_network *network = model->network;
-    if (!model->headless || layer >= network->layer_count || layer + 2 < network->layer_count)
-        return VGG_OK;
-    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                    "the model has no classifier, and so no layer %s; its last is %s",
-                    network->layers[layer].name, network->layers[network->layer_count - 3].name);
+    return !model->network->headless;
 }
 
 const char *const *vgg_model_class_names(const vgg_model *model) {

@@ -15,17 +15,10 @@ struct vgg_model {
     vgg_remarks remarks;
     const vgg_format *format; /* that it was loaded from; NULL */
     char *assumed;            /* of that file's network; NULL */
-    bool headless;            /* its last layer stands for a classifier that it has not */
     bool softmax;             /* ends the graph of that file */
     vgg_output output;        /* not unsaid */
     double temperature;
     vgg_storage storage; /* what values of the network lie in */
 };
-
-/* VGG_ERROR_UNSUPPORTED for a model that has none. */
-vgg_status vgg_model_check_classifier(const vgg_model *model, vgg_error *error);
-
-/* The same for one that has none and a layer that is not of its file. */
-vgg_status vgg_model_check_layer(const vgg_model *model, size_t layer, vgg_error *error);
 
 #endif

@@ -231,7 +231,6 @@ static vgg_status make_model(vgg_loading *l, vgg_model **model, vgg_error *error
     (*model)->format = l->source.format;
     (*model)->preprocess_origin = l->preprocess_origin;
     (*model)->softmax = l->source.softmax;
-    (*model)->headless = l->headless;
     (*model)->output = l->output;
     if (l->description.present)
         (*model)->temperature = l->description.temperature;

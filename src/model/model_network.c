@@ -318,6 +318,7 @@ static vgg_status create(vgg_loading *l, vgg_error *error) {
         return status;
     }
     l->network_options = *vgg_network_describe(l->network);
+    l->network->headless = l->headless;
     if (!described || l->source.graph.evidence.count > 0)
         vgg_names_by_order(&l->names, &l->modules, l->network);
     pass_over(l);

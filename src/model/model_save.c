@@ -153,8 +153,9 @@ static vgg_status prepare(saving *s, const vgg_model *model, const char *path, c
         vgg_options_read(&s->options, sizeof s->options, told, "vgg_save_options", error);
     if (status == VGG_OK)
         status = vgg_format_to_write(s->options.format, path, &s->format, error);
-    if (status == VGG_OK)
-        status = vgg_model_check_classifier(model, error);
+    if (status == VGG_OK && network->headless)
+        status = vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                          "%s cannot be written: the model has no classifier", name);
     if (status == VGG_OK)
         status = check_int8(network, s->format, name, error);
     if (status == VGG_OK && s->options.names_from != NULL)

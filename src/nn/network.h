@@ -60,6 +60,8 @@ struct vgg_network {
     size_t layer_count;
     vgg_tensor *tensors;
     size_t tensor_count;
+    bool headless; /* its last two layers stand for a classifier that the file has not: no plan may
+                    * run them */
     /* Plans make what follows from values anew when these have changed: counts of changes, of any
      * value, and of running statistics by training alone. */
     unsigned long version, statistics;

@@ -46,9 +46,23 @@ static vgg_status compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *err
     return vgg_compile_lives(&compiler, error);
 }
 
+/* A network without a classifier ends before the pool that stands for one. */
+static vgg_status check_end(const vgg_plan *plan, vgg_error *error) {
+    const vgg_network *network = plan->network;
+    size_t own = network->layer_count - (network->headless ? 2 : 0);
+    if (vgg_plan_layers(plan) <= own)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                    "the network has no classifier: its file holds convolutions and no linear "
+                    "layer, and its last layer is %s",
+                    network->layers[own - 1].name);
+}
+
 vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error) {
     const vgg_plan_options *options = &plan->options;
     vgg_status status = vgg_plan_take_taps(plan, error);
+    if (status == VGG_OK)
+        status = check_end(plan, error);
     if (status != VGG_OK)
         return status;
     vgg_graph_purpose purpose = {.height = options->height,

@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
-#include "model/model.h"
 #include "nn/plan.h"
 #include "train/checkpoint.h"
 #include "train/views.h"
@@ -232,8 +231,6 @@ vgg_status vgg_trainer_create(vgg_model *model, const vgg_dataset *train,
     trainer->report_warned = trainer->unsaved = true;
     trainer->several = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
     vgg_status status = copy_options(trainer, options, error);
-    if (status == VGG_OK)
-        status = vgg_model_check_classifier(model, error);
     if (status == VGG_OK)
         status = check(trainer, error);
     if (status == VGG_OK) {

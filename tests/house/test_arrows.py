@@ -22,6 +22,7 @@ BELOW = {
     "features": {"formats", "nn", "kernels", "base"},
     "search": {"kernels", "base"},
     "probe": {"nn", "kernels", "base"},
+    "inside": {"formats", "nn", "kernels", "base"},
 }
 # The public headers that a room may see: its own, and those of the rooms below. Siblings meet here.
 NETWORK = {"status.h", "network.h", "plan.h", "loss.h"}
@@ -38,10 +39,11 @@ PUBLIC = {
     "model": MODEL,
     "scores": {"status.h", "loss.h", "scores.h"},
     "train": USE | {"run.h", "train.h"},
-    "eval": USE | {"features.h", "explain.h", "distance.h"},
+    "eval": USE | {"features.h", "explain.h"},
     "features": USE | {"features.h"},
     "search": USE | {"features.h", "index.h"},
     "probe": USE | {"features.h", "probe.h"},
+    "inside": MODEL | {"distance.h"},
 }
 # A container sees what its bytes lie in and nothing else of the formats.
 CONTAINERS_SEE = {"storage.h", "containers"}

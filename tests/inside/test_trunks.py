@@ -77,7 +77,7 @@ def test_layers_that_are_not_there(place, layer):
     write_trunk(place)
     _, said = vgg("features", "--model", place / "trunk.pth", *PRESET, "--layer", layer, "-o", place / "none.npy",
                   place / "picture.png", status=1)
-    assert "the model has no classifier, and so no layer" in said and "its last is features.29" in said
+    assert "the network has no classifier" in said and "its last layer is features.29" in said
     assert not (place / "none.npy").exists()
 
 

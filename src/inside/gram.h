@@ -1,6 +1,6 @@
 /* Gram matrices of what a layer gives, (channels, places), and their gradients. */
-#ifndef VGG_EVAL_GRAM_H
-#define VGG_EVAL_GRAM_H
+#ifndef VGG_INSIDE_GRAM_H
+#define VGG_INSIDE_GRAM_H
 
 #include "base/threads.h"
 #include "kernels/kernels.h"

@@ -1,6 +1,6 @@
 /* A distance inside. */
-#ifndef VGG_EVAL_DISTANCE_H
-#define VGG_EVAL_DISTANCE_H
+#ifndef VGG_INSIDE_DISTANCE_H
+#define VGG_INSIDE_DISTANCE_H
 
 #include "base/threads.h"
 #include "kernels/kernels.h"

@@ -1,5 +1,5 @@
 /* Distances: making them, and measuring. */
-#include "eval/distance.h"
+#include "inside/distance.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
-#include "model/model.h"
 
 static const char *const metrics[] = {[VGG_DISTANCE_LPIPS] = "lpips",
                                       [VGG_DISTANCE_FEATURES] = "features",
@@ -87,8 +86,6 @@ static vgg_status check_taps(const vgg_distance *d, vgg_error *error) {
     for (size_t t = 0; status == VGG_OK && t < d->options.tap_count; t++) {
         vgg_layer_info info = {.struct_size = sizeof info};
         status = vgg_network_layer(vgg_model_network(d->model), d->taps[t].layer, &info, error);
-        if (status == VGG_OK)
-            status = vgg_model_check_layer(d->model, d->taps[t].layer, error);
         if (status == VGG_OK && info.dimensions != 3)
             status = vgg_fail(error, VGG_ERROR_ARGUMENT,
                               "%s gives rows of features, expected a layer of maps", info.name);

@@ -5,9 +5,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "eval/distance.h"
 #include "formats/format.h"
-#include "model/bytes.h"
+#include "inside/distance.h"
 
 /* The tensor "lin0.model.1.weight" of layer 0, whatever stands around: the package's own model has
  * such, and so has one in which the metric is a part. */
@@ -49,7 +48,7 @@ static vgg_status read_part(const vgg_tensor_source *source, size_t layer, vgg_d
 }
 
 vgg_status vgg_distance_read_weights(vgg_distance *distance, vgg_error *error) {
-    vgg_bytes input = vgg_bytes_of_file(distance->options.weights);
+    const vgg_bytes input = {.kind = VGG_BYTES_FILE, .name = distance->options.weights};
     vgg_tensor_source source = {0};
     vgg_status status = vgg_tensor_source_open(&input, NULL, NULL, &source, error);
     for (size_t i = 0; status == VGG_OK && i < distance->part_count; i++) {

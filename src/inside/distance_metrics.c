@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "eval/distance.h"
-#include "eval/gram.h"
+#include "inside/distance.h"
+#include "inside/gram.h"
 
 /* What LPIPS adds to lengths before it divides by them. */
 #define LENGTH_EPSILON 1e-10

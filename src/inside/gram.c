@@ -1,5 +1,5 @@
 /* Gram matrices are products of the kind that linear layers make. */
-#include "eval/gram.h"
+#include "inside/gram.h"
 
 static size_t units(size_t count, size_t per_unit) {
     return (count + per_unit - 1) / per_unit;
