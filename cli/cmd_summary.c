@@ -134,7 +134,9 @@ static int describe(const summary_options *o, const vgg_network *network, const 
     vgg_error error;
     if (vgg_network_summary_json(network, o->batch, &text, &error) != VGG_OK)
         return fail(error.message);
-    json_t *summary = json_loads(text, 0, NULL), *named = json_object();
+    bool short_of_memory = false;
+    json_t *summary = vgg_cli_json_read(text, strlen(text), 0, NULL, &short_of_memory);
+    json_t *named = json_object();
     vgg_string_free(text);
     bool whole = json_object_set_new(named, "name", vgg_cli_json_text(name)) == 0 &&
                  json_object_update(named, summary) == 0;

@@ -97,3 +97,37 @@ bool vgg_cli_json_write(FILE *out, json_t *value, bool indented, int margin) {
 bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
     return vgg_cli_json_write(stdout, value, indented, margin);
 }
+
+/* ---- reading ---- */
+
+/* An allocation of Jansson has failed on this thread since it was last set to false. */
+static _Thread_local bool failed;
+
+static void *allocate(size_t size) {
+    void *block = malloc(size);
+    failed = failed || block == NULL;
+    return block;
+}
+
+void vgg_cli_json_begin(void) {
+    json_set_alloc_funcs(allocate, free);
+}
+
+static json_t *whole(json_t *value, bool *short_of_memory) {
+    *short_of_memory = failed;
+    if (!failed)
+        return value;
+    json_decref(value);
+    return NULL;
+}
+
+json_t *vgg_cli_json_read(const char *text, size_t size, size_t flags, json_error_t *why,
+                          bool *short_of_memory) {
+    failed = false;
+    return whole(json_loadb(text, size, flags, why), short_of_memory);
+}
+
+json_t *vgg_cli_json_read_file(FILE *file, bool *short_of_memory) {
+    failed = false;
+    return whole(json_loadf(file, 0, NULL), short_of_memory);
+}

@@ -18,6 +18,15 @@ json_t *vgg_cli_json_number(double value);
  * when there was no memory for it, or for the value or the array, which may be NULL. */
 json_t *vgg_cli_json_appended(json_t *array, json_t *value);
 
+/* To be called before other threads use JSON: lets those below notice that memory ran out. */
+void vgg_cli_json_begin(void);
+/* The JSON in `size` bytes or in a file, read with Jansson's flags; NULL when it cannot be, of
+ * which `why` says more unless it is NULL. *short_of_memory: it was for memory. Jansson leaves
+ * letters of a text out where its buffer cannot grow, and says nothing; that is noticed here. */
+json_t *vgg_cli_json_read(const char *text, size_t size, size_t flags, json_error_t *why,
+                          bool *short_of_memory);
+json_t *vgg_cli_json_read_file(FILE *file, bool *short_of_memory);
+
 /* Writes the value to standard output, without a final newline, and releases it: on one line, or,
  * when it is indented, over several that start with `margin` spaces. False when memory ran out,
  * which includes value being NULL. */

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/environment.h"
+#include "cli/json.h"
 #include "cli/message.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -149,6 +150,7 @@ int main(int argc, char **argv) {
     /* Only which letters there are; numbers keep their point. */
     setlocale(LC_CTYPE, "");
     const char *command = argc > 1 && find_command(argv[1]) != NULL ? argv[1] : NULL;
+    vgg_cli_json_begin();
     vgg_cli_signals_catch(command);
     return vgg_cli_finish_output(command, run(argc, argv));
 }

@@ -10,6 +10,7 @@
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
+#include "cli/memory_stream.h"
 #include "cli/terminal.h"
 #include "cli/wrap.h"
 
@@ -199,7 +200,7 @@ char *vgg_cli_command_line(const char *command, int argc, char *const *argv) {
     char *line = NULL;
     size_t size = 0;
     bool whole = true;
-    FILE *out = open_memstream(&line, &size);
+    FILE *out = vgg_cli_memory_stream(&line, &size);
     if (out == NULL)
         return NULL;
     fprintf(out, "vgg %s", command);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/memory_stream.h"
 #include "cli/message.h"
 
 /* The library's files on their way have names like this one, with smaller numbers; whoever opens a
@@ -42,7 +43,7 @@ bool vgg_cli_output_open(vgg_cli_output *output, const char *command, const char
         output->path = NULL;
         return fail_memory(output, name);
     }
-    output->stream = open_memstream(&output->text, &output->size);
+    output->stream = vgg_cli_memory_stream(&output->text, &output->size);
     if (output->stream != NULL)
         return true;
     free(output->path);

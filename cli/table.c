@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/clean_text.h"
+#include "cli/memory_stream.h"
 #include "cli/terminal.h"
 #include "cli/wrap.h"
 
@@ -201,7 +202,7 @@ void vgg_cli_table_begin(vgg_cli_table *table) {
     *table = (vgg_cli_table){.rows = stdout};
     if (!vgg_cli_is_screen(stdout))
         return;
-    FILE *memory = open_memstream(&table->text, &table->size);
+    FILE *memory = vgg_cli_memory_stream(&table->text, &table->size);
     if (memory != NULL)
         table->rows = memory;
 }

@@ -114,11 +114,21 @@ static json_t *describe_machine(const vgg_cli_training *training) {
     return object;
 }
 
+/* What run.json says; NULL where it cannot be read. */
+static json_t *read_about(const char *folder) {
+    char *path = NULL;
+    bool short_of_memory = false;
+    FILE *file = asprintf(&path, "%s/run.json", folder) < 0 ? NULL : fopen(path, "re");
+    json_t *about = file != NULL ? vgg_cli_json_read_file(file, &short_of_memory) : NULL;
+    if (file != NULL)
+        fclose(file);
+    free(path);
+    return about;
+}
+
 /* A resumed run was begun by another command, at another time. */
 static void keep_beginning(json_t *about, const char *folder) {
-    char *path = NULL;
-    json_t *former =
-        asprintf(&path, "%s/run.json", folder) < 0 ? NULL : json_load_file(path, 0, NULL);
+    json_t *former = read_about(folder);
     static const char *const kept[] = {"command", "began"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         json_t *value = json_object_get(former, kept[i]);
@@ -126,7 +136,6 @@ static void keep_beginning(json_t *about, const char *folder) {
             json_object_set(about, kept[i], value);
     }
     json_decref(former);
-    free(path);
 }
 
 /* Takes the object over. */
@@ -163,11 +172,7 @@ static bool write_about(const vgg_cli_training *training) {
 
 /* How long the process trained, and what of that was spent on the page, which is to be little. */
 static void note_seconds(const vgg_cli_train_page *page) {
-    char *path = NULL;
-    json_t *about = asprintf(&path, "%s/run.json", page->training->options.folder) < 0
-                        ? NULL
-                        : json_load_file(path, 0, NULL);
-    free(path);
+    json_t *about = read_about(page->training->options.folder);
     if (about == NULL)
         return;
     json_object_set_new(about, "seconds", json_real(vgg_cli_now() - page->began));

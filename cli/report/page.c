@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/memory_stream.h"
 #include "cli/report/html.h"
 #include "cli/report/report.h"
 #include "cli/report/web.h"
@@ -73,7 +74,7 @@ void vgg_cli_page_image(FILE *out, const vgg_image *image, vgg_image_format form
                         const char *name, const char *css_class) {
     char *bytes = NULL;
     size_t size = 0;
-    FILE *encoded = open_memstream(&bytes, &size);
+    FILE *encoded = vgg_cli_memory_stream(&bytes, &size);
     if (encoded == NULL)
         return;
     vgg_status status = vgg_image_encode(image, format, 85, write_bytes, encoded, NULL);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/memory_stream.h"
 #include "cli/message.h"
 #include "cli/output.h"
 #include "cli/report/html.h"
@@ -58,7 +59,7 @@ static void write_sections(FILE *out, const void *evaluation) {
 static char *text_of(part_writer *write, const void *subject) {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = vgg_cli_memory_stream(&text, &size);
     if (out == NULL)
         return NULL;
     write(out, subject);

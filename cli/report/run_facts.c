@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/json.h"
 #include "cli/message.h"
 #include "cli/report/report.h"
 
@@ -67,13 +68,9 @@ static bool read_log(vgg_cli_run_facts *facts, FILE *file) {
     while (done && getline(&line, &room, file) >= 0) {
         if (strstr(line, "\"type\":\"epoch\"") == NULL)
             continue;
-        /* Jansson does not always say that memory ran out: damage is believed at the second try. */
-        json_t *object = json_loads(line, 0, NULL);
-        if (object == NULL) {
-            errno = 0;
-            object = json_loads(line, 0, NULL);
-        }
-        done = object != NULL ? add_row(facts, object) : errno != ENOMEM;
+        bool short_of_memory = false;
+        json_t *object = vgg_cli_json_read(line, strlen(line), 0, NULL, &short_of_memory);
+        done = object != NULL ? add_row(facts, object) : !short_of_memory;
         json_decref(object);
     }
     int reason = errno;
@@ -120,15 +117,10 @@ static bool read_about(const char *folder, json_t **about) {
     *about = NULL;
     if (file == NULL)
         return is_missing(errno);
-    *about = json_loadf(file, 0, NULL);
-    bool failed = ferror(file) != 0;
-    if (*about == NULL && !failed) {
-        rewind(file);
-        errno = 0;
-        *about = json_loadf(file, 0, NULL);
-    }
-    int reason = errno;
-    bool done = !failed && !ferror(file) && (*about != NULL || reason != ENOMEM);
+    bool short_of_memory = false;
+    *about = vgg_cli_json_read_file(file, &short_of_memory);
+    int reason = short_of_memory ? ENOMEM : errno;
+    bool done = !ferror(file) && !short_of_memory;
     fclose(file);
     errno = reason;
     return done;

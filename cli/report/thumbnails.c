@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/memory_stream.h"
 #include "cli/report/html.h"
 #include "cli/report/report.h"
 #include "cli/terminal.h"
@@ -105,13 +106,13 @@ static bool write_bytes(void *user, const void *bytes, size_t size) {
 static char *address_of(const vgg_image *image) {
     char *bytes = NULL, *address = NULL;
     size_t size = 0, length = 0;
-    FILE *encoded = open_memstream(&bytes, &size);
+    FILE *encoded = vgg_cli_memory_stream(&bytes, &size);
     vgg_status status = VGG_ERROR_MEMORY;
     if (encoded != NULL) {
         status = vgg_image_encode(image, VGG_IMAGE_JPEG, QUALITY, write_bytes, encoded, NULL);
         status = fclose(encoded) == 0 ? status : VGG_ERROR_MEMORY;
     }
-    FILE *text = status == VGG_OK ? open_memstream(&address, &length) : NULL;
+    FILE *text = status == VGG_OK ? vgg_cli_memory_stream(&address, &length) : NULL;
     if (text != NULL) {
         fputs("data:image/jpeg;base64,", text);
         vgg_cli_html_base64(text, bytes, size);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/heat_picture.h"
+#include "cli/memory_stream.h"
 #include "vgg/explain.h"
 
 /* ---- what is asked for ---- */
@@ -63,7 +64,7 @@ static vgg_status answer_picture(vgg_serve_request *request, const vgg_image *pi
                                  vgg_error *error) {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = vgg_cli_memory_stream(&text, &length);
     vgg_status status = VGG_ERROR_MEMORY;
     if (out != NULL) {
         status = vgg_image_encode(picture, VGG_IMAGE_PNG, 0, write_bytes, out, error);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/json.h"
 #include "cli/serve/json_numbers.h"
 
 const char *const vgg_serve_output_names[VGG_SERVE_OUTPUTS] = {"probabilities", "logits", "label"};
@@ -53,8 +54,12 @@ static bool read_id(vgg_serve_request *request, json_t *root) {
 
 static bool read_root(vgg_serve_request *request, size_t size, const vgg_serve_numbers *numbers) {
     json_error_t why;
-    json_t *root = json_loadb((const char *)request->body, size, JSON_REJECT_DUPLICATES, &why);
-    if (root == NULL)
+    bool short_of_memory = false;
+    json_t *root = vgg_cli_json_read((const char *)request->body, size, JSON_REJECT_DUPLICATES,
+                                     &why, &short_of_memory);
+    if (short_of_memory)
+        vgg_serve_fail(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory for the request");
+    else if (root == NULL)
         vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "the JSON cannot be read: byte %d: %s",
                        why.position, why.text);
     else if (!json_is_object(root))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/memory_stream.h"
 #include "cli/serve/infer.h"
 #include "vgg/loss.h"
 
@@ -152,9 +153,9 @@ static char *write_answer(const vgg_serve_request *request, size_t *header, size
     char *text = NULL, *binary = NULL;
     size_t binary_size = 0;
     writer to = {.request = request,
-                 .binary = open_memstream(&binary, &binary_size),
+                 .binary = vgg_cli_memory_stream(&binary, &binary_size),
                  .row = malloc(request->job.version->classes * sizeof(float))};
-    FILE *out = open_memstream(&text, length);
+    FILE *out = vgg_cli_memory_stream(&text, length);
     bool written = out != NULL && to.binary != NULL && to.row != NULL &&
                    vgg_cli_json_write(out, write_root(&to), false, 0);
     if (to.binary != NULL)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/json.h"
+#include "cli/memory_stream.h"
 
 /* A pipe that can be written to takes so much without waiting (PIPE_BUF). */
 #define LINE_MOST 4096
@@ -56,7 +57,7 @@ static json_t *describe(const vgg_serve_request *request, bool complete, double 
 void vgg_serve_log_request(const vgg_serve_request *request, bool complete, double seconds) {
     char *line = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&line, &length);
+    FILE *out = vgg_cli_memory_stream(&line, &length);
     json_t *value = describe(request, complete, seconds);
     struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
     bool written = false;

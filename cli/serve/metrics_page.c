@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/memory_stream.h"
 #include "cli/serve/about.h"
 
 #define LABELS_SIZE 128
@@ -142,7 +143,7 @@ void vgg_serve_metrics_page(vgg_serve_request *request) {
     vgg_serve_server *server = request->server;
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = vgg_cli_memory_stream(&text, &length);
     if (out != NULL) {
         pthread_mutex_lock(&server->metrics.lock);
         write_requests(out, &server->metrics);

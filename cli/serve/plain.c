@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/memory_stream.h"
 #include "cli/predict_json.h"
 #include "cli/serve/multipart.h"
 
@@ -127,7 +128,7 @@ static char *write_predictions(const vgg_serve_request *request, size_t *length)
                                      .multi_label = vgg_model_output(job->version->model) ==
                                                     VGG_OUTPUT_SIGMOID};
     char *text = NULL;
-    FILE *out = open_memstream(&text, length);
+    FILE *out = vgg_cli_memory_stream(&text, length);
     if (out == NULL)
         return NULL;
     bool written = true;

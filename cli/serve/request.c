@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/memory_stream.h"
 #include "cli/serve/infer.h"
 
 #define BODY_LEAST 4096
@@ -190,7 +191,7 @@ void vgg_serve_answer(vgg_serve_request *request, unsigned status, const char *t
 void vgg_serve_answer_json(vgg_serve_request *request, unsigned status, json_t *value) {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = vgg_cli_memory_stream(&text, &length);
     if (out == NULL) {
         json_decref(value);
     } else {
