@@ -25,6 +25,7 @@ int vgg_cli_predict(int argc, char **argv);
 int vgg_cli_serve(int argc, char **argv);
 int vgg_cli_distance(int argc, char **argv);
 int vgg_cli_explain(int argc, char **argv);
+int vgg_cli_show(int argc, char **argv);
 int vgg_cli_features(int argc, char **argv);
 int vgg_cli_index(int argc, char **argv);
 int vgg_cli_search(int argc, char **argv);

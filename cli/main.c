@@ -23,6 +23,7 @@ static const vgg_cli_command commands[] = {
     {"predict", "say what is in pictures", vgg_cli_predict},
     {"serve", "say what is in pictures that others send over HTTP", vgg_cli_serve},
     {"explain", "show what in a picture speaks for a class", vgg_cli_explain},
+    {"show", "draw filters of a network and what its layers give", vgg_cli_show},
     {"features", "write what layers of a network give for pictures", vgg_cli_features},
     {"distance", "measure how far apart pictures are to a network", vgg_cli_distance},
     {"index", "collect the features of pictures in a file to search in", vgg_cli_index},

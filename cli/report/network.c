@@ -1,8 +1,8 @@
 /* What the network looks like and sees, and how it was made. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/filter_picture.h"
 #include "cli/message.h"
 #include "cli/report/html.h"
 #include "cli/report/report.h"
@@ -10,69 +10,20 @@
 /* ---- filters ---- */
 
 #define FILTERS_MOST 128
-#define COLUMNS 16
-
-/* The first convolution; false when there is none. */
-static bool first_convolution(const vgg_network *network, vgg_tensor_info *info, size_t *tensor) {
-    for (size_t l = 0; l < vgg_network_layer_count(network); l++) {
-        vgg_layer_info layer = {.struct_size = sizeof layer};
-        if (vgg_network_layer(network, l, &layer, NULL) != VGG_OK ||
-            layer.type != VGG_LAYER_CONVOLUTION)
-            continue;
-        *tensor = layer.first_tensor;
-        return vgg_network_tensor(network, *tensor, info, NULL) == VGG_OK && info->dimensions == 4;
-    }
-    return false;
-}
-
-/* A filter has no scale that means something: grey is 0, and its largest weight is white or black.
- */
-static void draw_filter(const float *weights, const vgg_tensor_info *info, bool bgr,
-                        vgg_image *image, size_t left, size_t top) {
-    size_t channels = info->shape[1], side = info->shape[2], pixels = side * info->shape[3];
-    float most = 1e-12f;
-    for (size_t i = 0; i < channels * pixels; i++) {
-        most = fmaxf(most, fabsf(weights[i]));
-    }
-    for (size_t i = 0; i < channels * pixels; i++) {
-        size_t c = i / pixels, y = i % pixels / info->shape[3], x = i % info->shape[3];
-        size_t to = bgr ? channels - 1 - c : c;
-        image->pixels[((top + y) * image->width + left + x) * channels + to] =
-            (uint8_t)lrintf(127.5f + 127.5f * weights[i] / most);
-    }
-}
 
 void vgg_cli_filters(FILE *out, const vgg_model *model) {
-    const vgg_network *network = vgg_model_network(model);
-    const vgg_preprocess *preprocess = vgg_model_preprocess(model);
-    vgg_tensor_info info = {.struct_size = sizeof info};
-    size_t tensor;
-    if (!first_convolution(network, &info, &tensor) || info.shape[1] > 3 || info.shape[1] == 2)
+    vgg_cli_filter_picture filters;
+    vgg_error error;
+    if (vgg_cli_filters_draw(model, FILTERS_MOST, 1, 1, &filters, &error) != VGG_OK)
         return;
-    size_t count = info.shape[0] < FILTERS_MOST ? info.shape[0] : FILTERS_MOST;
-    size_t columns = count < COLUMNS ? count : COLUMNS, rows = (count + columns - 1) / columns;
-    size_t cell = info.shape[2] + 1, size = info.count / info.shape[0];
-    vgg_image image = {
-        .width = columns * cell - 1, .height = rows * cell - 1, .channels = info.shape[1]};
-    size_t bytes = image.width * image.height * image.channels;
-    float *weights = calloc(info.count, sizeof *weights);
-    image.pixels = malloc(bytes);
-    if (weights != NULL && image.pixels != NULL &&
-        vgg_network_copy_values(network, tensor, weights, info.count, NULL) == VGG_OK) {
-        memset(image.pixels, 128, bytes); /* in dark and in light */
-        for (size_t k = 0; k < count; k++) {
-            draw_filter(weights + k * size, &info, preprocess != NULL && preprocess->bgr, &image,
-                        k % columns * cell, k / columns * cell);
-        }
-        char name[128];
-        snprintf(name, sizeof name, "%zu filters of %zux%zu", count, info.shape[2], info.shape[3]);
-        vgg_cli_section_begin(out, "filters", "First-layer filters");
-        fputs("<p class=\"hint\">Grey is 0; each filter has its own scale.</p>\n", out);
-        vgg_cli_page_image(out, &image, VGG_IMAGE_PNG, name, "filters");
-        vgg_cli_section_end(out);
-    }
-    free(image.pixels);
-    free(weights);
+    char name[128];
+    snprintf(name, sizeof name, "%zu filters of %zux%zu", filters.count, filters.height,
+             filters.width);
+    vgg_cli_section_begin(out, "filters", "First-layer filters");
+    fputs("<p class=\"hint\">Grey is 0; each filter has its own scale.</p>\n", out);
+    vgg_cli_page_image(out, &filters.image, VGG_IMAGE_PNG, name, "filters");
+    vgg_cli_section_end(out);
+    vgg_image_free(&filters.image);
 }
 
 /* ---- views ---- */

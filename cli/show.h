@@ -1,0 +1,29 @@
+/* What the files of vgg show share. */
+#ifndef VGG_CLI_SHOW_H
+#define VGG_CLI_SHOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/model_source.h"
+#include "vgg/vgg.h"
+
+typedef struct vgg_cli_show_options {
+    vgg_cli_model_source source;
+    const char *layer, *out, *format;
+    size_t channels, threads;
+    bool channels_given, overwrite, exact;
+    vgg_tap tap; /* of `layer` */
+} vgg_cli_show_options;
+
+/* What the layer gives, of a channel its values at all places or, with a pool, one. False, which
+ * was complained about, with the exit status. */
+bool vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *model,
+                            vgg_feature_pool pool, vgg_extractor **extractor, vgg_tap_info *info);
+
+/* ---- show_maps.c ---- */
+
+/* The maps of a picture. Returns the exit status. */
+int vgg_cli_show_maps(const vgg_cli_show_options *o, const vgg_model *model, const char *path);
+
+#endif
