@@ -35,6 +35,23 @@ static bool parse(vgg_cli_show_options *o, int argc, char **argv, size_t *operan
          .minimum = 1,
          .maximum = 4096,
          .help = "maps that are drawn: those of the channels with the largest values"},
+        {.type = VGG_CLI_SIZE,
+         .name = "channel",
+         .argument = "C",
+         .value = &o->channel,
+         .given = &o->channel_given,
+         .minimum = 0,
+         .maximum = 1e6,
+         .help = "look for the pictures that most excite this channel, by its number from 0 on",
+         .fallback = "maps are drawn"},
+        {.type = VGG_CLI_SIZE,
+         .name = "top",
+         .argument = "K",
+         .value = &o->top,
+         .given = &o->top_given,
+         .minimum = 1,
+         .maximum = 1000,
+         .help = "of these pictures, how many"},
     };
     const vgg_cli_option output[] = {
         {.type = VGG_CLI_TEXT,
@@ -61,21 +78,26 @@ static bool parse(vgg_cli_show_options *o, int argc, char **argv, size_t *operan
     const vgg_cli_usage usage = {
         .command = "show",
         .summary = "draw filters of a network and what its layers give",
-        .synopsis = "vgg show MODEL [--layer LAYER IMAGE] -o OUT.png [options]",
+        .synopsis = "vgg show MODEL [--layer LAYER [--channel C] IMAGE...] -o OUT.png [options]",
         .description =
             "Draws the filters of the first convolution of MODEL, which may be builtin: each on a "
             "scale of its own, grey being 0.\n"
             "With --layer it draws what the channels of that layer give for IMAGE, or for the "
             "picture on standard input (-), the strongest first: what the network sees, then a "
             "map for each channel with its number and its largest value, from dark (0, or the "
-            "least value below it) to yellow (the largest).",
+            "least value below it) to yellow (the largest).\n"
+            "With --channel it prints which pictures, among IMAGE... and in folders, have the "
+            "largest values of that channel, anywhere on its map, and draws them when -o is "
+            "given.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
+        .statuses = "3    some pictures could not be read (1 when none could be)",
         .examples = "vgg show builtin -o filters.png\n"
-                    "vgg show builtin --layer relu3_1 photo.jpg -o maps.png",
+                    "vgg show builtin --layer relu3_1 photo.jpg -o maps.png\n"
+                    "vgg show builtin --layer relu3_1 --channel 5 --top 16 photos/ -o top.png",
         .operand = "MODEL or IMAGE",
         .operands_least = 1,
-        .operands_most = 2,
+        .operands_most = SIZE_MAX,
     };
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
@@ -87,11 +109,19 @@ static bool goes_together(const vgg_cli_show_options *o, size_t images) {
         wrong = "--layer is missing: the layer to look at";
     else if (o->layer == NULL && o->channels_given)
         wrong = "--channels: needs --layer";
+    else if (o->layer == NULL && o->channel_given)
+        wrong = "--channel: needs --layer";
+    else if (o->top_given && !o->channel_given)
+        wrong = "--top: needs --channel";
+    else if (o->channels_given && o->channel_given)
+        wrong = "--channels: is not for --channel, which looks at one";
+    else if (images > 1 && !o->channel_given)
+        wrong = "expected one IMAGE; with --channel there may be several";
     else if (o->layer != NULL && images == 0)
         wrong = "IMAGE is missing: the picture that --layer is computed for";
-    else if (o->out == NULL)
+    else if (o->out == NULL && !o->channel_given)
         wrong = "-o OUT.png is missing";
-    else if (!vgg_cli_ends_in(o->out, ".png"))
+    else if (o->out != NULL && !vgg_cli_ends_in(o->out, ".png"))
         wrong = "--out: expected a name that ends in .png";
     if (wrong != NULL)
         vgg_cli_complain("show", "%s", wrong);
@@ -132,11 +162,13 @@ static int show_filters(const vgg_cli_show_options *o, const vgg_model *model) {
     return VGG_CLI_OK;
 }
 
-static int run(vgg_cli_show_options *o, const vgg_model *model, char **images) {
+static int run(vgg_cli_show_options *o, const vgg_model *model, char **images, size_t count) {
     if (o->layer == NULL)
         return show_filters(o, model);
     if (!vgg_cli_layer_find("show", vgg_model_network(model), o->layer, &o->tap.layer))
         return VGG_CLI_USAGE;
+    if (o->channel_given)
+        return vgg_cli_show_top(o, model, images, count);
     return vgg_cli_show_maps(o, model, images[0]);
 }
 
@@ -144,6 +176,7 @@ int vgg_cli_show(int argc, char **argv) {
     vgg_cli_show_options o = {.source.without_classifier = true,
                               .format = vgg_cli_formats[0],
                               .channels = 64,
+                              .top = 9,
                               .threads = vgg_cli_default_threads()};
     size_t operands;
     int status;
@@ -151,14 +184,14 @@ int vgg_cli_show(int argc, char **argv) {
         return status;
     if (!goes_together(&o, operands - 1))
         return VGG_CLI_USAGE;
-    if (!vgg_cli_may_write("show", o.out, o.overwrite))
+    if (o.out != NULL && !vgg_cli_may_write("show", o.out, o.overwrite))
         return VGG_CLI_FAILURE;
     o.source.path = argv[1];
     o.source.any_preprocess = o.layer == NULL;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("show", &o.source, &model);
     if (status == VGG_CLI_OK)
-        status = run(&o, model, argv + 2);
+        status = run(&o, model, argv + 2, operands - 1);
     vgg_model_free(model);
     return status;
 }

@@ -11,8 +11,8 @@
 typedef struct vgg_cli_show_options {
     vgg_cli_model_source source;
     const char *layer, *out, *format;
-    size_t channels, threads;
-    bool channels_given, overwrite, exact;
+    size_t channels, channel, top, threads;
+    bool channels_given, channel_given, top_given, overwrite, exact;
     vgg_tap tap; /* of `layer` */
 } vgg_cli_show_options;
 
@@ -25,5 +25,12 @@ bool vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *mode
 
 /* The maps of a picture. Returns the exit status. */
 int vgg_cli_show_maps(const vgg_cli_show_options *o, const vgg_model *model, const char *path);
+
+/* ---- show_top.c ---- */
+
+/* The pictures of the operands, and of the folders among them, that most excite a channel. Returns
+ * the exit status. */
+int vgg_cli_show_top(const vgg_cli_show_options *o, const vgg_model *model, char **operands,
+                     size_t count);
 
 #endif

@@ -170,8 +170,10 @@ static bool print_json(const maps *m) {
 static int show(maps *m, const char *path) {
     vgg_error error;
     if (m->info.dimensions != 3) {
-        vgg_cli_complain("show", "--layer: %s gives one number for each channel, not a map",
-                         m->options->layer);
+        vgg_cli_complain(
+            "show",
+            "--layer: %s gives one number for each channel, not a map; --channel looks at one",
+            m->options->layer);
         return VGG_CLI_USAGE;
     }
     if (compute(m, path, &error) != VGG_OK || draw(m, &error) != VGG_OK) {

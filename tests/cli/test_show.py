@@ -71,6 +71,32 @@ def test_maps(photo, tmp_path, layer):
         assert np.corrcoef(cell.ravel(), values[channel].ravel())[0, 1] > 0.97, channel
 
 
+@pytest.mark.parametrize("layer", ["relu3_1", "logits"])
+def test_pictures_that_excite_a_channel(photo, tmp_path, layer):
+    folder = tmp_path / "pictures"
+    (folder / "below").mkdir(parents=True)
+    whole = Image.open(photo)
+    for turn in range(6):
+        whole.rotate(60 * turn).save(folder / ("below" if turn % 2 else ".") / f"{turn}.png")
+    vgg("features", "--model", "builtin", "--layer", layer, *["--pool", "max"] * (layer != "logits"), "-o",
+        tmp_path / "all.npy", folder)
+    names, values = (tmp_path / "all.txt").read_text().splitlines(), np.load(tmp_path / "all.npy")[:, 5]
+    order = np.argsort(-values, kind="stable")[:4]
+    line = ("show", "builtin", "--layer", layer, "--channel", 5, "--top", 4, folder)
+    found = json.loads(vgg(*line, "--format", "json").out)
+    assert (found["layer"], found["channel"], found["pictures"]) == (layer, 5, 6)
+    assert [row["image"] for row in found["best"]] == [names[i] for i in order]
+    assert np.allclose([row["value"] for row in found["best"]], values[order], rtol=1e-5)
+    (folder / "broken.png").write_text("no picture")
+    said = vgg(*line, "-o", tmp_path / "top.png", status=3)
+    assert [row.split()[1] for row in said.out.splitlines()] == [names[i] for i in order]
+    assert "broken.png" in said.err
+    # Two by two, each twice as large as the network's 96 x 96.
+    assert Image.open(tmp_path / "top.png").size == (2 * 200 + 8, 2 * 220 + 8)
+    assert "has" in complaint(*line[:5], 5000, folder, status=2)
+    complaint(*line[:-1], folder / "broken.png")
+
+
 def test_what_is_refused(photo, tmp_path):
     out = tmp_path / "out.png"
     for line, words in (
@@ -79,6 +105,10 @@ def test_what_is_refused(photo, tmp_path):
             ((photo, "-o", out), "--layer is missing"),
             (("--layer", "relu1_1", "-o", out), "IMAGE is missing"),
             (("--channels", 3, "-o", out), "--channels: needs --layer"),
+            (("--channel", 3, "-o", out), "--channel: needs --layer"),
+            (("--layer", "relu1_1", "--top", 3, photo, "-o", out), "--top: needs --channel"),
+            (("--layer", "relu1_1", "--channel", 3, "--channels", 3, photo), "--channels: is not for --channel"),
+            (("--layer", "relu1_1", photo, photo, "-o", out), "expected one IMAGE"),
             (("--layer", "logits", photo, "-o", out), "gives one number for each channel"),
             (("--layer", "relu9_9", photo, "-o", out), "relu9_9")):
         assert words in complaint("show", "builtin", *line, status=2)

@@ -98,6 +98,8 @@ def commands(folder):
         "show": Command(("show", "plain.safetensors", "-o", "out/filters.png")),
         "show-maps": Command(("show", "plain.safetensors", "--layer", "relu1_1", "pictures/rgb8.png", "-o",
                               "out/maps.png", "--format", "json", "--threads", "2")),
+        "show-top": Command(("show", "plain.safetensors", "--layer", "pool1", "--channel", "1", "pictures", "-o",
+                             "out/top.png", "--top", "2", "--threads", "2"), statuses=(0, 1, 3)),
         "distance": Command(("distance", "--model", "plain.safetensors", "--metric", "gram", "--size", "24", "pictures/rgb8.png",
                              "pictures", "--format", "json", "--threads", "2")),
         "distance-gradient": Command(("distance", "--model", "plain.safetensors", "--metric", "features", "--layer", "pool1",
