@@ -136,7 +136,14 @@ static const vgg_picture *next_picture(void *user) {
             fail(u, vgg_fail(u->error, VGG_ERROR_ARGUMENT, "a picture of an index without a path"));
             return NULL;
         }
-        const char *name = given->name != NULL ? given->name : given->path;
+        const char *name = given->path;
+        if (given->name != NULL && strcmp(given->name, name) != 0) {
+            fail(u, vgg_fail(u->error, VGG_ERROR_ARGUMENT,
+                             "%s: a name beside the path, %s; pictures of an index are named by "
+                             "their paths",
+                             given->name, name));
+            return NULL;
+        }
         size_t known = vgg_index_find(u->index, name), count = u->index->table.count;
         if (known < count && u->seen[known])
             continue;
@@ -204,21 +211,8 @@ static bool take_result(void *user, const vgg_extract_result *result) {
 
 /* ---- all ---- */
 
-/* Leaves out what could not be read and what came twice. */
-static vgg_status compact(update *u, vgg_error *error) {
-    vgg_index *index = u->index;
-    vgg_index_table_free(&index->table);
-    index->table = u->table;
-    u->table = (vgg_index_table){0};
-    vgg_status status = vgg_index_sort(index, error);
-    if (status != VGG_OK)
-        return status;
+static void drop_unread(vgg_index *index) {
     vgg_index_table *table = &index->table;
-    for (size_t i = 1; i < table->count; i++) {
-        size_t before = index->by_name[i - 1], at = index->by_name[i];
-        if (strcmp(table->entries[before].name, table->entries[at].name) == 0)
-            table->entries[at].unread = true;
-    }
     size_t kept = 0;
     for (size_t i = 0; i < table->count; i++) {
         if (table->entries[i].unread) {
@@ -235,6 +229,26 @@ static vgg_status compact(update *u, vgg_error *error) {
         kept++;
     }
     table->count = kept;
+}
+
+/* Leaves out what could not be read, and then what came twice: of a picture that was to be read
+ * anew when an update stopped there are an unread entry and the one of before. */
+static vgg_status compact(update *u, vgg_error *error) {
+    vgg_index *index = u->index;
+    vgg_index_table_free(&index->table);
+    index->table = u->table;
+    u->table = (vgg_index_table){0};
+    drop_unread(index);
+    vgg_status status = vgg_index_sort(index, error);
+    if (status != VGG_OK)
+        return status;
+    for (size_t i = 1; i < index->table.count; i++) {
+        size_t before = index->by_name[i - 1], at = index->by_name[i];
+        vgg_index_entry *entries = index->table.entries;
+        if (strcmp(entries[before].name, entries[at].name) == 0)
+            entries[at].unread = true;
+    }
+    drop_unread(index);
     return vgg_index_sort(index, error);
 }
 

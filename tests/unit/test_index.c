@@ -140,6 +140,42 @@ static void a_stopped_update_keeps_what_there_is(void **state) {
     vgg_index_free(index);
 }
 
+/* Pictures that were to be read anew when an update stopped are there as they were. */
+static void a_stopped_update_loses_nothing(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_index_changes changes;
+    vgg_index_update_options options;
+    vgg_index_info info = {.struct_size = sizeof info};
+    const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    size_t told = 0;
+    vgg_index *index = make_index(0, 15);
+    for (size_t i = 0; i < 15; i++) {
+        const char *name = vgg_dataset_item_name(validation_part, i);
+        assert_int_equal(utimensat(AT_FDCWD, name, times, 0), 0);
+    }
+    vgg_index_update_options_init(&options, sizeof options);
+    options.told = stop_at_once;
+    options.user = &told;
+    assert_int_equal(update(index, 0, 15, NULL, &options, &changes, &error), VGG_ERROR_STOPPED);
+    assert_ok(vgg_index_describe(index, &info, &error), error);
+    assert_int_equal(info.pictures, 15);
+    vgg_index_free(index);
+}
+
+static void a_name_beside_the_path_is_refused(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_index_changes changes = {.struct_size = sizeof changes};
+    vgg_index *index = make_index(0, 2);
+    walk w = {.end = 1};
+    vgg_picture_init(&w.picture, sizeof w.picture);
+    w.picture.name = "another";
+    assert_int_equal(vgg_index_update(index, next_picture, &w, NULL, &changes, &error),
+                     VGG_ERROR_ARGUMENT);
+    vgg_index_free(index);
+}
+
 static void a_picture_finds_itself(void **state) {
     (void)state;
     vgg_error error;
@@ -256,6 +292,8 @@ int main(void) {
         cmocka_unit_test(updates_end_in_the_same_bytes),
         cmocka_unit_test(files_that_change_are_computed_again),
         cmocka_unit_test(a_stopped_update_keeps_what_there_is),
+        cmocka_unit_test(a_stopped_update_loses_nothing),
+        cmocka_unit_test(a_name_beside_the_path_is_refused),
         cmocka_unit_test(a_picture_finds_itself),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(another_model_is_refused),
