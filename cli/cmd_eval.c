@@ -170,8 +170,8 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
         {.type = VGG_CLI_FLAG,
          .name = "overwrite",
          .value = &o->overwrite,
-         .help = "replace OUT, FILE and OUT.html when they are there; --resume replaces its own "
-                 "without it"},
+         .help = "replace OUT, FILE and OUT.html when they are there; --resume replaces the FILE "
+                 "that it goes on with"},
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -285,12 +285,19 @@ static int measure(const vgg_cli_eval_options *o, const char *path, const vgg_cl
     return several ? vgg_cli_eval_labels(o, models, data) : report(o, path, models, data);
 }
 
-/* Asked before anything is measured. What --resume goes on with is what it replaces. */
+/* Asked before anything is measured. --resume goes on with the predictions, and replaces them. */
 static bool may_write_all(const vgg_cli_eval_options *o) {
-    const char *const files[] = {o->out, o->predictions, o->page};
+    const char *const files[] = {o->predictions, o->out, o->page};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        if (files[i] != NULL && !vgg_cli_may_write("eval", files[i], o->overwrite || o->resume))
+        bool own = i == 0 && o->resume;
+        if (files[i] != NULL && !vgg_cli_may_write("eval", files[i], o->overwrite || own))
             return false;
+        for (size_t other = 0; other < i; other++) {
+            if (files[i] == NULL || files[other] == NULL || strcmp(files[i], files[other]) != 0)
+                continue;
+            vgg_cli_complain("eval", "%s: two files are to have this name", files[i]);
+            return false;
+        }
     }
     return true;
 }

@@ -434,4 +434,11 @@ def test_what_is_there_is_replaced_when_told(model, pictograms, tmp_path, option
     vgg("eval", *words, "--overwrite")
     assert b"somebody's" not in out.read_bytes() and os.listdir(tmp_path) == [name]
     if option == "--report":
-        vgg("eval", *words, "--predictions", tmp_path / "out.csv", "--resume")
+        line = complaint("eval", *words, "--predictions", tmp_path / "out.csv", "--resume")
+        assert line == f"vgg eval: {out}: is there already; --overwrite replaces it"
+
+
+def test_two_files_of_one_name(model, pictograms, tmp_path):
+    out = tmp_path / "out.html"
+    line = complaint("eval", "--model", model, pictograms, "--fit-temperature", "-o", out, "--report", out)
+    assert line == f"vgg eval: {out}: two files are to have this name" and not os.listdir(tmp_path)
