@@ -407,8 +407,9 @@ function showReport(version) {
 async function watchRun() {
   let run = null;
   try {
-    run = document.hidden && shown !== null ? null : (await (await fetch("page.json")).json()).run;
-    if (run === null && shown === null) return;
+    const answer = document.hidden && shown !== null ? null : await fetch("page.json");
+    run = answer?.ok ? (await answer.json()).run : null;
+    if (answer?.ok && run === null && shown === null) return;
   } catch {
     // The server is away, and may come back.
   }
@@ -417,7 +418,7 @@ async function watchRun() {
     $("run-name").textContent = run.name;
   }
   if (run !== null && run.version !== null && run.version !== shown) {
-    if (shown !== null) $("news").textContent = "There is a new report of the training.";
+    if (shown !== null && run.version !== newest) $("news").textContent = "There is a new report of the training.";
     $("newer").hidden = false;
     newest = run.version;
     if (shown === null || $("follow").checked) showReport(run.version);

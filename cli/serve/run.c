@@ -54,13 +54,28 @@ static json_t *version_of(const char *folder) {
     return json_string(text);
 }
 
+/* The last part of the path: where it lies concerns nobody else. */
+static json_t *name_of(const char *folder) {
+    size_t end = strlen(folder);
+    while (end > 1 && folder[end - 1] == '/') {
+        end--;
+    }
+    size_t begin = end;
+    while (begin > 0 && folder[begin - 1] != '/') {
+        begin--;
+    }
+    char *name = strndup(folder + begin, end - begin);
+    json_t *text = vgg_cli_json_text(name);
+    free(name);
+    return text;
+}
+
 void vgg_serve_page_facts(vgg_serve_request *request) {
     const char *folder = request->server->run;
     json_t *run = json_null();
     /* A frame has no way to send a key. */
     if (folder != NULL && request->server->keys.count == 0)
-        run = json_pack("{s:o, s:o}", "name", vgg_cli_json_text(folder), "version",
-                        version_of(folder));
+        run = json_pack("{s:o, s:o}", "name", name_of(folder), "version", version_of(folder));
     vgg_serve_answer_json(request, MHD_HTTP_OK, json_pack("{s:o}", "run", run));
 }
 
@@ -73,6 +88,8 @@ void vgg_serve_report_begin(vgg_serve_request *request) {
 }
 
 static void read_report(vgg_serve_request *request, int file, size_t size) {
+    if (!vgg_serve_request_reserve(request, size + 1))
+        return;
     char *text = malloc(size + 1);
     size_t done = 0;
     for (ssize_t got = 1; text != NULL && got > 0 && done < size;) {

@@ -271,7 +271,7 @@ def test_the_report_of_a_training(browser, start, pictograms, tmp_path):
     assert server.get("/report.html").status == 404
     show(browser, server)
     wait(browser, lambda: find(browser, "#run-empty")[0].is_displayed())
-    assert find(browser, "#run-name")[0].text == str(run)
+    assert find(browser, "#run-name")[0].text == run.name
 
     def heading(text):
         """Whether the report that is shown says so; it may be replaced at this moment."""
