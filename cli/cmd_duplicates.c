@@ -18,6 +18,7 @@ typedef struct duplicates_options {
     vgg_cli_model_source source;
     vgg_cli_index_request request;
     const char *format, *page;
+    bool overwrite;
     double likeness;
     size_t neighbours;
 } duplicates_options;
@@ -64,6 +65,10 @@ static bool parse(duplicates_options *o, int argc, char **argv, size_t *operands
          .argument = "OUT.html",
          .value = &o->page,
          .help = "also write a page with the pictures, one file that loads nothing"},
+        {.type = VGG_CLI_FLAG,
+         .name = "overwrite",
+         .value = &o->overwrite,
+         .help = "replace OUT.html when it is there"},
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -228,7 +233,8 @@ int vgg_cli_duplicates(int argc, char **argv) {
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("duplicates", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;
-    if (o.page != NULL && !vgg_cli_output_check("duplicates", o.page))
+    if (o.page != NULL && (!vgg_cli_may_write("duplicates", o.page, o.overwrite) ||
+                           !vgg_cli_output_check("duplicates", o.page)))
         return VGG_CLI_FAILURE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("duplicates", &o.source, &model);

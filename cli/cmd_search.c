@@ -20,6 +20,7 @@ typedef struct search_options {
     vgg_cli_model_source source;
     vgg_cli_index_request request;
     const char *format, *page;
+    bool overwrite;
     size_t top;
 } search_options;
 
@@ -49,6 +50,10 @@ static bool parse(search_options *o, int argc, char **argv, size_t *operands, in
          .argument = "OUT.html",
          .value = &o->page,
          .help = "also write a page with the pictures, one file that loads nothing"},
+        {.type = VGG_CLI_FLAG,
+         .name = "overwrite",
+         .value = &o->overwrite,
+         .help = "replace OUT.html when it is there"},
         vgg_cli_threads_option(&o->request.threads),
     };
     const vgg_cli_group groups[] = {
@@ -194,7 +199,8 @@ int vgg_cli_search(int argc, char **argv) {
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("search", &o.source, argv[2], &unnamed))
         return VGG_CLI_USAGE;
-    if (o.page != NULL && !vgg_cli_output_check("search", o.page))
+    if (o.page != NULL && (!vgg_cli_may_write("search", o.page, o.overwrite) ||
+                           !vgg_cli_output_check("search", o.page)))
         return VGG_CLI_FAILURE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("search", &o.source, &model);

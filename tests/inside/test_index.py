@@ -163,3 +163,7 @@ def test_pages_say_names_as_text(place, tmp_path):
     vgg("search", tmp_path / "i", place / "photos" / "01.png", *model(place), "--page", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "&lt;b&gt;&amp;.png" in page and "<b>&" not in page
+    words = ("search", tmp_path / "i", place / "photos" / "01.png", *model(place), "--page", tmp_path / "page.html")
+    _, complaint = vgg(*words, status=1)
+    assert complaint == f"vgg search: {tmp_path / 'page.html'}: is there already; --overwrite replaces it\n"
+    vgg(*words, "--overwrite")
