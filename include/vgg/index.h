@@ -116,10 +116,10 @@ typedef struct vgg_index_changes {
     size_t kept, added, changed, removed, unread;
 } vgg_index_changes;
 
-/* Makes the index one of the pictures that `next` names, whose paths are set and name them: computes those that
- * are new or whose files have changed and forgets all others. A name that comes twice counts once.
- * After an error or VGG_ERROR_STOPPED the index has, beside all that it had, what was computed so
- * far. options may be NULL; `changes` too. */
+/* Makes the index one of the pictures that `next` names, whose paths are set and name them:
+ * computes those that are new or whose files have changed and forgets all others. A name that comes
+ * twice counts once. After an error or VGG_ERROR_STOPPED the index has, beside all that it had,
+ * what was computed so far. options may be NULL; `changes` too. */
 VGG_API vgg_status vgg_index_update(vgg_index *index, vgg_next_picture *next, void *next_user,
                                     const vgg_index_update_options *options,
                                     vgg_index_changes *changes, vgg_error *error);

@@ -282,7 +282,9 @@ void vgg_extractor_free(vgg_extractor *extractor) {
     for (size_t s = 0; s < extractor->scale_count; s++) {
         vgg_plan_free(extractor->scales[s].plan);
     }
-    for (size_t t = 0; extractor->values != NULL && t < extractor->options.tap_count; t++) {
+    /* Of an extractor that found no memory one of them may be without the other. */
+    bool rooms = extractor->values != NULL && extractor->raw != NULL;
+    for (size_t t = 0; rooms && t < extractor->options.tap_count; t++) {
         if (extractor->values[t] != extractor->raw[t])
             vgg_free(extractor->values[t]);
         vgg_free(extractor->raw[t]);

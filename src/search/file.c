@@ -216,20 +216,21 @@ static vgg_status read_head(input *in, vgg_error *error) {
     return VGG_OK;
 }
 
-/* The rest of the line that begins with `key` and a blank, freed by the caller; NULL when there is
- * none or memory ran out. */
-static char *find_fact(const char *text, const char *key) {
+/* *fact: the rest of the line that begins with `key` and a blank, freed by the caller; NULL where
+ * there is none. */
+static vgg_status find_fact(const char *text, const char *key, char **fact, vgg_error *error) {
     size_t length = strlen(key);
     for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (strncmp(line, key, length) != 0 || line[length] != ' ')
             continue;
         line += length + 1;
-        vgg_text fact = {0};
-        vgg_text_add(&fact, "%.*s", (int)strcspn(line, "\n"), line);
-        return vgg_text_take(&fact);
+        vgg_text found = {0};
+        vgg_text_add(&found, "%.*s", (int)strcspn(line, "\n"), line);
+        *fact = vgg_text_take(&found);
+        return *fact != NULL ? VGG_OK : vgg_fail_memory(error, "an index", strlen(line));
     }
-    return NULL;
+    return VGG_OK;
 }
 
 static void free_facts(vgg_index_facts *facts) {
@@ -247,15 +248,20 @@ static vgg_status read_facts(input *in, vgg_index_facts *facts, vgg_error *error
         status = fail_damaged(in, "the sum of its head is another", error);
     vgg_checksum_begin(&in->sum);
     char *model = NULL, *pool = NULL, *protocol = NULL;
-    if (status == VGG_OK) {
-        model = find_fact(text, "model");
-        pool = find_fact(text, "pool");
-        protocol = find_fact(text, "protocol");
-        facts->layers = find_fact(text, "layers");
-        facts->scales = find_fact(text, "scales");
-        if (model == NULL || pool == NULL || protocol == NULL || facts->layers == NULL)
-            status = fail_damaged(in, "it does not say what its rows are made of", error);
+    const struct {
+        const char *key;
+        char **fact;
+    } wanted[] = {{"model", &model},
+                  {"pool", &pool},
+                  {"protocol", &protocol},
+                  {"layers", &facts->layers},
+                  {"scales", &facts->scales}};
+    for (size_t i = 0; status == VGG_OK && i < sizeof wanted / sizeof wanted[0]; i++) {
+        status = find_fact(text, wanted[i].key, wanted[i].fact, error);
     }
+    if (status == VGG_OK &&
+        (model == NULL || pool == NULL || protocol == NULL || facts->layers == NULL))
+        status = fail_damaged(in, "it does not say what its rows are made of", error);
     if (status == VGG_OK) {
         facts->fingerprint = strtoull(model, NULL, 16);
         facts->pool = vgg_feature_pool_named(pool);
