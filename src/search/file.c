@@ -308,7 +308,11 @@ static vgg_status read_table(input *in, vgg_index *index, vgg_error *error) {
         status = take(in, table->rows, pictures * features * sizeof(float), error);
     if (status == VGG_OK && vgg_checksum_end(&in->sum) != in->head.sum)
         status = fail_damaged(in, "the sum of what stands behind its text is another", error);
-    return status == VGG_OK ? vgg_index_sort(index, error) : status;
+    if (status == VGG_OK)
+        status = vgg_index_reserve_names(index, table->count, error);
+    if (status == VGG_OK)
+        vgg_index_sort(index);
+    return status;
 }
 
 static vgg_status read_index(input *in, const vgg_model *model, vgg_index_options *options,

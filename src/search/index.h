@@ -68,8 +68,10 @@ vgg_status vgg_index_table_add(vgg_index_table *table, size_t features, const ch
 vgg_status vgg_index_table_copy(vgg_index_table *to, const vgg_index_table *from, size_t picture,
                                 size_t features, vgg_error *error);
 void vgg_index_table_free(vgg_index_table *table);
-/* Sorts the names again, after the table has changed. */
-vgg_status vgg_index_sort(vgg_index *index, vgg_error *error);
+/* Room for the order of so many names; what is there stays when there is none. */
+vgg_status vgg_index_reserve_names(vgg_index *index, size_t count, vgg_error *error);
+/* Sorts the names again, after the table has changed; there is room for their order. */
+void vgg_index_sort(vgg_index *index);
 
 /* ---- file.c ---- */
 

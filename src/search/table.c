@@ -70,20 +70,24 @@ void vgg_index_table_free(vgg_index_table *table) {
 static int compare_names(const void *left, const void *right, void *entries) {
     const vgg_index_entry *all = entries;
     const size_t *a = left, *b = right;
-    return strcmp(all[*a].name, all[*b].name);
+    int order = strcmp(all[*a].name, all[*b].name);
+    return order != 0 ? order : *a < *b ? -1 : *a > *b;
 }
 
-vgg_status vgg_index_sort(vgg_index *index, vgg_error *error) {
-    size_t count = index->table.count;
+vgg_status vgg_index_reserve_names(vgg_index *index, size_t count, vgg_error *error) {
     size_t *order = vgg_realloc(index->by_name, (count + 1) * sizeof *order);
     if (order == NULL)
         return vgg_fail_memory(error, "the names of an index", (count + 1) * sizeof *order);
     index->by_name = order;
-    for (size_t i = 0; i < count; i++) {
-        order[i] = i;
-    }
-    qsort_r(order, count, sizeof *order, compare_names, index->table.entries);
     return VGG_OK;
+}
+
+void vgg_index_sort(vgg_index *index) {
+    for (size_t i = 0; i < index->table.count; i++) {
+        index->by_name[i] = i;
+    }
+    qsort_r(index->by_name, index->table.count, sizeof *index->by_name, compare_names,
+            index->table.entries);
 }
 
 size_t vgg_index_find(const vgg_index *index, const char *name) {

@@ -235,13 +235,15 @@ static void drop_unread(vgg_index *index) {
  * anew when an update stopped there are an unread entry and the one of before. */
 static vgg_status compact(update *u, vgg_error *error) {
     vgg_index *index = u->index;
+    size_t most = index->table.count > u->table.count ? index->table.count : u->table.count;
+    vgg_status status = vgg_index_reserve_names(index, most, error);
+    if (status != VGG_OK)
+        return status;
     vgg_index_table_free(&index->table);
     index->table = u->table;
     u->table = (vgg_index_table){0};
     drop_unread(index);
-    vgg_status status = vgg_index_sort(index, error);
-    if (status != VGG_OK)
-        return status;
+    vgg_index_sort(index);
     for (size_t i = 1; i < index->table.count; i++) {
         size_t before = index->by_name[i - 1], at = index->by_name[i];
         vgg_index_entry *entries = index->table.entries;
@@ -249,7 +251,8 @@ static vgg_status compact(update *u, vgg_error *error) {
             entries[at].unread = true;
     }
     drop_unread(index);
-    return vgg_index_sort(index, error);
+    vgg_index_sort(index);
+    return VGG_OK;
 }
 
 /* After an end before the end: what has not come again stays. */
@@ -282,8 +285,12 @@ static vgg_status run(update *u, vgg_error *error) {
         u->changes.removed += !u->seen[i];
     }
     if (kept == VGG_OK) {
-        vgg_status last = compact(u, status == VGG_OK ? error : &ignored);
-        status = status == VGG_OK ? last : status;
+        kept = compact(u, status == VGG_OK ? error : &ignored);
+        status = status == VGG_OK ? kept : status;
+    }
+    /* Nothing was exchanged: all that there was stays. */
+    for (size_t i = 0; kept != VGG_OK && i < index->table.count; i++) {
+        index->table.entries[i].unread = false;
     }
     vgg_index_table_free(&u->table);
     vgg_free(u->seen);
