@@ -50,7 +50,7 @@ KINDS = {"open": errno.EMFILE, "read": errno.EIO, "write": errno.ENOSPC, "mmap":
 ROOMS = 60
 # Files with times in them, and pictures without their letters where Cairo fails.
 TIMED = ("log.jsonl", "checkpoint.txt", ".lock", "results.csv", "run.json", "report.html", "results.png",
-         "confusion.png", "views.png", "why.png")
+         "confusion.png", "views.png", "why.png", "maps.png", "top.png")
 # What a dependency of ours does without memory: docs/reliability.md.
 ARCHIVE = "Fatal Internal Error in libarchive: "
 
