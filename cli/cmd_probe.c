@@ -331,6 +331,10 @@ static int run(const probe_options *o, const vgg_model *model, const char *path)
         fine = false;
     }
     rows.data = data;
+    if (fine)
+        fine = vgg_probe_model_check(model, layer, vgg_feature_pool_named(o->pool),
+                                     vgg_dataset_class_count(data), &error) == VGG_OK ||
+               fail(&error);
     fine = fine && make_rows(o, model, layer, &rows) && fit(o, model, layer, &rows);
     int skipped = rows.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
     free_rows(&rows);

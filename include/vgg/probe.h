@@ -64,9 +64,16 @@ VGG_API vgg_status vgg_probe_fit(const float *rows, const size_t *classes, size_
                                  const vgg_probe_options *options, float *weights, float *biases,
                                  vgg_probe_result *result, vgg_error *error);
 
+/* Whether vgg_probe_model can make a model of these, before features are computed for it: its
+ * errors but for memory, and the names of classes. */
+VGG_API vgg_status vgg_probe_model_check(const vgg_model *model, size_t layer,
+                                         vgg_feature_pool pool, size_t class_count,
+                                         vgg_error *error);
+
 /* A model of the layers of another up to `layer`, a pool over all places where it sees maps
- * (VGG_FEATURE_POOL_AVERAGE or VGG_FEATURE_POOL_MAX; VGG_ERROR_UNSUPPORTED for others, which no
- * network has), and a linear layer of these weights. class_names may be NULL. */
+ * (VGG_FEATURE_POOL_AVERAGE or VGG_FEATURE_POOL_MAX; VGG_ERROR_UNSUPPORTED for others, and for
+ * these behind VGG_LAYER_AVERAGE_POOL, which no network has), and a linear layer of these weights.
+ * class_names may be NULL. */
 VGG_API vgg_status vgg_probe_model(const vgg_model *model, size_t layer, vgg_feature_pool pool,
                                    const float *weights, const float *biases,
                                    const char *const *class_names, size_t class_count,

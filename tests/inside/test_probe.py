@@ -109,3 +109,9 @@ def test_what_is_refused(place, tmp_path):
     assert "no layer relu9_9" in probe(place, tmp_path / "x.pth", layer="relu9_9", status=2)[1]
     (tmp_path / "x.pth").write_bytes(b"")
     assert "--overwrite" in probe(place, tmp_path / "x.pth", status=1)[1]
+
+
+def test_no_pool_behind_a_pool(place, tmp_path):
+    error = probe(place, tmp_path / "x.pth", layer="avgpool", status=1)[1]
+    assert error == "vgg probe: no network has a pool behind avgpool; expected the pool none, or the layer pool5\n"
+    probe(place, tmp_path / "x.pth", "--pool", "none", "--c", 0.01, layer="avgpool")
