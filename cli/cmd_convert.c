@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "cli/clean_text.h"
@@ -107,24 +106,16 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
 
-/* Without --format the ending of OUT says the format; a name without any is safetensors'. */
+/* Without --format the ending of OUT says the format. Of formats that are only read the library
+ * says that they are. */
 static bool has_known_ending(const convert_options *o, const char *out) {
-    static const char *const endings[] = {".safetensors", ".pth", ".pt", ".onnx",
-                                          /* read only, which the library says */
-                                          ".h5", ".hdf5", ".keras", ".caffemodel", ".weights",
-                                          ".npz", ".npy"};
-    const char *slash = strrchr(out, '/'), *name = slash != NULL ? slash + 1 : out;
-    const char *ending = strrchr(name, '.');
-    bool known = o->format != NULL || ending == NULL || ending == name;
-    for (size_t i = 0; !known && i < sizeof endings / sizeof endings[0]; i++) {
-        known = strcasecmp(ending, endings[i]) == 0;
+    static const char *const read_only[] = {".h5",      ".hdf5", ".keras", ".caffemodel",
+                                            ".weights", ".npz",  ".npy"};
+    for (size_t i = 0; i < sizeof read_only / sizeof read_only[0]; i++) {
+        if (vgg_cli_ends_in(out, read_only[i]))
+            return true;
     }
-    if (!known)
-        vgg_cli_complain("convert",
-                         "%s: its ending %s is of no format that is written; expected "
-                         ".safetensors, .pth, .pt or .onnx, or --format",
-                         out, ending);
-    return known;
+    return o->format != NULL || vgg_cli_model_ending_check("convert", out, ", or --format");
 }
 
 static const char *stored_dtype(const char *dtype) {

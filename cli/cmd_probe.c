@@ -356,6 +356,8 @@ int vgg_cli_probe(int argc, char **argv) {
         vgg_cli_complain("probe", "%s is missing", missing);
         return VGG_CLI_USAGE;
     }
+    if (!vgg_cli_model_ending_check("probe", o.out, ""))
+        return VGG_CLI_USAGE;
     if (!vgg_cli_may_write("probe", o.out, o.overwrite) || !vgg_cli_output_check("probe", o.out))
         return VGG_CLI_FAILURE;
     bool unnamed;

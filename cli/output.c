@@ -30,6 +30,22 @@ bool vgg_cli_may_write(const char *command, const char *path, bool overwrite) {
     return false;
 }
 
+bool vgg_cli_model_ending_check(const char *command, const char *path, const char *more) {
+    static const char *const endings[] = {".safetensors", ".pth", ".pt", ".onnx"};
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    const char *ending = strrchr(name, '.');
+    bool known = ending == NULL || ending == name;
+    for (size_t i = 0; !known && i < sizeof endings / sizeof endings[0]; i++) {
+        known = strcasecmp(ending, endings[i]) == 0;
+    }
+    if (!known)
+        vgg_cli_complain(command,
+                         "%s: its ending %s is of no format that is written; expected "
+                         ".safetensors, .pth, .pt or .onnx%s",
+                         path, ending, more);
+    return known;
+}
+
 static bool fail_memory(const vgg_cli_output *output, const char *name) {
     vgg_cli_complain(output->command, "out of memory for %s", name);
     return false;

@@ -10,6 +10,9 @@ bool vgg_cli_ends_in(const char *path, const char *ending);
 /* False, which is complained about, when the file is there and may not be replaced, or a folder is.
  * A device, which is not replaced in any case, is left to those who write. */
 bool vgg_cli_may_write(const char *command, const char *path, bool overwrite);
+/* Whether the ending of a model's file is of a format that is written; a name without any is
+ * safetensors'. False is complained about, `more` being what else is expected. */
+bool vgg_cli_model_ending_check(const char *command, const char *path, const char *more);
 
 typedef struct vgg_cli_output {
     const char *command; /* in messages */

@@ -109,6 +109,10 @@ def test_what_is_refused(place, tmp_path):
     assert "no layer relu9_9" in probe(place, tmp_path / "x.pth", layer="relu9_9", status=2)[1]
     (tmp_path / "x.pth").write_bytes(b"")
     assert "--overwrite" in probe(place, tmp_path / "x.pth", status=1)[1]
+    for name in ("x.foo", "x.h5"):
+        error = probe(place, tmp_path / name, status=2)[1]
+        assert f"its ending {name[1:]} is of no format that is written" in error
+    assert "cannot write" in probe(place, tmp_path / "nowhere" / "x.pth", status=1)[1]
 
 
 def test_no_pool_behind_a_pool(place, tmp_path):
