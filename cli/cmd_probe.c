@@ -205,6 +205,10 @@ static bool take_row(void *user, const vgg_extract_result *result) {
 
 static void free_rows(probe_rows *rows) {
     vgg_extractor_free(rows->extractor);
+    /* Pictures of archives are there still when the extraction has ended before its end. */
+    for (size_t i = 0; rows->items != NULL && i < rows->total; i++) {
+        vgg_image_free(&rows->items[i].image);
+    }
     free(rows->values);
     free(rows->classes);
     free(rows->items);

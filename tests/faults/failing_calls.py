@@ -93,6 +93,8 @@ def commands(folder):
                                "--page", "out/page.html", "--threads", "2"), statuses=(0, 1, 3)),
         "probe": Command(("probe", "data", "--model", "plain.safetensors", "--layer", "pool1", "--c", "0.01", "-o",
                           "out/probe.safetensors", "--threads", "2"), statuses=(0, 1, 3)),
+        "probe-tar": Command(("probe", "data.tar", "--model", "plain.safetensors", "--layer", "pool1", "--c", "0.01", "-o",
+                              "out/probe.safetensors", "--threads", "2"), statuses=(0, 1, 3)),
         "explain": Command(("explain", "--model", "plain.safetensors", "pictures/rgb8.png", "-o", "out/why.png",
                             "--map", "out/why.npy", "--faithfulness"), statuses=(0, 1)),
         "show": Command(("show", "plain.safetensors", "-o", "out/filters.png")),
