@@ -330,6 +330,11 @@ static int run(const probe_options *o, const vgg_model *model, const char *path)
     if (!vgg_cli_layer_find("probe", vgg_model_network(model), o->layer, &layer))
         return VGG_CLI_USAGE;
     bool fine = vgg_dataset_open(path, NULL, &data, NULL, &error) == VGG_OK || fail(&error);
+    if (fine && data == NULL) {
+        vgg_cli_complain("probe", "%s: has no train part, expected train/ or a folder per class",
+                         path);
+        fine = false;
+    }
     if (fine && vgg_dataset_several_labels(data)) {
         vgg_cli_complain("probe", "%s: has several labels for a picture, expected one", path);
         fine = false;

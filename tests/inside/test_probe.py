@@ -113,6 +113,10 @@ def test_what_is_refused(place, tmp_path):
         error = probe(place, tmp_path / name, status=2)[1]
         assert f"its ending {name[1:]} is of no format that is written" in error
     assert "cannot write" in probe(place, tmp_path / "nowhere" / "x.pth", status=1)[1]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "validation").symlink_to(place / "data" / "validation")
+    assert "has no train part" in vgg("probe", tmp_path / "data", "--layer", "relu4_1", "-o", tmp_path / "y.pth",
+                                      status=1)[1]
 
 
 def test_no_pool_behind_a_pool(place, tmp_path):
