@@ -219,6 +219,27 @@ static bool fail(const vgg_error *error) {
     return false;
 }
 
+/* Whether pictures of each class could be read; complains about the first of which none could. */
+static bool has_all_classes(const probe_rows *rows) {
+    size_t classes = vgg_dataset_class_count(rows->data), k = 0;
+    bool *found = calloc(classes + 1, sizeof *found);
+    if (found == NULL) {
+        vgg_cli_complain("probe", "out of memory for %zu classes", classes);
+        return false;
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        found[rows->classes[i]] = true;
+    }
+    while (k < classes && found[k]) {
+        k++;
+    }
+    free(found);
+    if (k < classes)
+        vgg_cli_complain("probe", "class \"%s\": no picture could be read, expected one or more",
+                         vgg_dataset_class_name(rows->data, k));
+    return k == classes;
+}
+
 static bool make_rows(const probe_options *o, const vgg_model *model, size_t layer,
                       probe_rows *rows) {
     const vgg_tap tap = {.layer = layer};
@@ -249,7 +270,7 @@ static bool make_rows(const probe_options *o, const vgg_model *model, size_t lay
     rows->line = vgg_cli_progress_on(stderr);
     vgg_status status = vgg_extract_many(rows->extractor, next_picture, take_row, rows, &error);
     vgg_cli_progress_clear(&rows->line);
-    return status == VGG_OK || fail(&error);
+    return status == VGG_OK ? has_all_classes(rows) : fail(&error);
 }
 
 /* ---- the classifier ---- */

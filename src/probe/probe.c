@@ -44,6 +44,29 @@ typedef struct fit {
 
 /* ---- what is given ---- */
 
+/* Whether each row is of a class that there is, and each class has rows. */
+static vgg_status check_classes(const size_t *classes, size_t count, size_t class_count,
+                                vgg_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        if (classes[i] >= class_count)
+            return vgg_fail(error, VGG_ERROR_ARGUMENT, "row %zu is of class %zu, expected 0 to %zu",
+                            i, classes[i], class_count - 1);
+    }
+    bool *has_rows = vgg_calloc(class_count, sizeof *has_rows);
+    if (has_rows == NULL)
+        return vgg_fail_memory(error, "a classifier", class_count);
+    for (size_t i = 0; i < count; i++) {
+        has_rows[classes[i]] = true;
+    }
+    size_t k = 0;
+    while (k < class_count && has_rows[k]) {
+        k++;
+    }
+    vgg_free(has_rows);
+    return k == class_count ? VGG_OK
+                            : vgg_fail(error, VGG_ERROR_ARGUMENT, "class %zu has no rows", k);
+}
+
 static vgg_status check(const float *rows, const size_t *classes, size_t count, size_t features,
                         size_t class_count, const vgg_probe_options *options, vgg_error *error) {
     if (count < 2 || class_count < 2 || features == 0)
@@ -63,20 +86,7 @@ static vgg_status check(const float *rows, const size_t *classes, size_t count, 
             return vgg_fail(error, VGG_ERROR_NUMERIC, "row %zu is not of finite numbers",
                             i / features);
     }
-    for (size_t k = 0; k < class_count; k++) {
-        size_t of_class = 0;
-        for (size_t i = 0; i < count; i++) {
-            of_class += classes[i] == k;
-        }
-        if (of_class == 0)
-            return vgg_fail(error, VGG_ERROR_ARGUMENT, "class %zu has no rows", k);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (classes[i] >= class_count)
-            return vgg_fail(error, VGG_ERROR_ARGUMENT, "row %zu is of class %zu of %zu", i,
-                            classes[i], class_count);
-    }
-    return VGG_OK;
+    return check_classes(classes, count, class_count, error);
 }
 
 /* ---- making room ---- */

@@ -1,6 +1,7 @@
 """vgg probe: the optimum against scikit-learn's, and the model that comes out."""
 import csv
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -117,6 +118,15 @@ def test_what_is_refused(place, tmp_path):
     (tmp_path / "data" / "validation").symlink_to(place / "data" / "validation")
     assert "has no train part" in vgg("probe", tmp_path / "data", "--layer", "relu4_1", "-o", tmp_path / "y.pth",
                                       status=1)[1]
+
+
+def test_a_class_that_cannot_be_read(place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    for path in (tmp_path / "data" / "train" / "c1").iterdir():
+        path.write_bytes(b"no picture")
+    error = vgg("probe", tmp_path / "data", "--layer", "relu4_1", "-o", tmp_path / "x.pth", status=1)[1]
+    assert error.endswith('vgg probe: class "c1": no picture could be read, expected one or more\n')
+    assert not (tmp_path / "x.pth").exists()
 
 
 def test_no_pool_behind_a_pool(place, tmp_path):

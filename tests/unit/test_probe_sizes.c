@@ -57,12 +57,13 @@ static void results_of_other_sizes(void **state) {
 
 static void what_makes_no_sense_is_refused(void **state) {
     (void)state;
-    const size_t far[] = {0, 0, 0, 1, 1, 2}, lonely[] = {0, 0, 0, 0, 0, 0};
+    const size_t far[] = {0, 0, 0, 0, 0, 2}, lonely[] = {0, 0, 0, 0, 0, 0};
     const float broken[] = {0, 1, 2, 3, 4, NAN};
     float weights[2], biases[2];
     vgg_error error;
     assert_int_equal(vgg_probe_fit(rows, far, 6, 1, 2, NULL, weights, biases, NULL, &error),
                      VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "row 5 is of class 2, expected 0 to 1");
     assert_int_equal(vgg_probe_fit(rows, lonely, 6, 1, 2, NULL, weights, biases, NULL, &error),
                      VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "class 1 has no rows");
