@@ -124,7 +124,9 @@ static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int
             "takes, fits a linear classifier to it, and writes the layers up to LAYER with the "
             "classifier behind them as a model, for vgg predict, eval and all others. The layers "
             "stay as they are. Features are brought to mean 0 and variance 1 first, which the "
-            "classifier's weights take in. vgg eval measures the model on the validation part.",
+            "classifier's weights take in. The accuracy by cross-validation is that of the best "
+            "C on the folds that chose it, behind means and variances of all pictures, and may "
+            "flatter: vgg eval measures the model on the validation part.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    some pictures could not be read",

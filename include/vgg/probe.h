@@ -50,7 +50,10 @@ VGG_API void vgg_probe_options_init(vgg_probe_options *options, size_t size);
 typedef struct vgg_probe_result {
     size_t struct_size; /* set by the caller */
     double c;           /* that was used */
-    double accuracy;    /* by cross-validation; NaN without */
+    double accuracy;    /* of the best C by cross-validation, the share of rows that are right when
+                         * their fold is left out; NaN without. It may flatter: C is chosen
+                         * by the same folds, and `standardise` is done once, with the means and
+                         * deviations of all rows, those left out too */
     double objective;   /* of the last fit, on the features that it saw */
     size_t iterations;
 } vgg_probe_result;
