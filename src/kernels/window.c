@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/winograd_gather.h"
+#include "kernels/winograd_points.h"
 #include "kernels/winograd_products.h"
 
 #define TILE VGG_WINDOW_TILE
@@ -20,23 +21,10 @@
 
 /* ---- transforms in one dimension ---- */
 
-/* Interpolation points: 0, +-P, +-Q and infinity for the taps 0 to 3; 0, +-P, Q and infinity for
- * the others, which see the input from number 4 on. */
-#define P 0.625f
-#define Q 1.5f
-#define P2 (P * P)
-#define Q2 (Q * Q)
-
-/* Rows are the products of (x - point) over all points but one. */
+/* The taps 0 to 3 have the interpolation points 0, +-P, +-Q and infinity; the others, which see the
+ * input from number 4 on, 0, +-P, Q and infinity. */
 VGG_INLINE void transform_input(const vf d[SIDE], vf out[EDGE]) {
-    vf even_p = d[4] - Q2 * d[2], odd_p = P * (d[3] - Q2 * d[1]);
-    vf even_q = d[4] - P2 * d[2], odd_q = Q * (d[3] - P2 * d[1]);
-    out[0] = (P2 * Q2) * d[0] - (P2 + Q2) * d[2] + d[4];
-    out[1] = even_p + odd_p;
-    out[2] = even_p - odd_p;
-    out[3] = even_q + odd_q;
-    out[4] = even_q - odd_q;
-    out[5] = (P2 * Q2) * d[1] - (P2 + Q2) * d[3] + d[5];
+    input_at_points(d, out);
     const vf *e = d + 4;
     out[LOW] = e[3] - Q * e[2] - P2 * e[1] + (P2 * Q) * e[0];
     out[LOW + 1] = e[3] + (P - Q) * e[2] - (P * Q) * e[1];

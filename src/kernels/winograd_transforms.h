@@ -8,6 +8,7 @@
 #ifndef VGG_KERNELS_WINOGRAD_TRANSFORMS_H
 #define VGG_KERNELS_WINOGRAD_TRANSFORMS_H
 
+#include "kernels/winograd_points.h"
 #include "kernels/winograd_words.h"
 
 #if defined(VGG_BF16)
@@ -24,22 +25,9 @@
 
 #if TILE == 4
 
-/* Interpolation points 0, +-P, +-Q, infinity, and what the transforms make of them. */
-#define P 0.625f
-#define Q 1.5f
-#define P2 (P * P)
-#define Q2 (Q * Q)
-
-/* B^T d: rows are the products of (x - point) over all points but one. */
+/* B^T d. */
 VGG_INLINE void transform_input(const vf d[SIDE], vf out[SIDE]) {
-    vf even_p = d[4] - Q2 * d[2], odd_p = P * (d[3] - Q2 * d[1]);
-    vf even_q = d[4] - P2 * d[2], odd_q = Q * (d[3] - P2 * d[1]);
-    out[0] = (P2 * Q2) * d[0] - (P2 + Q2) * d[2] + d[4];
-    out[1] = even_p + odd_p;
-    out[2] = even_p - odd_p;
-    out[3] = even_q + odd_q;
-    out[4] = even_q - odd_q;
-    out[5] = (P2 * Q2) * d[1] - (P2 + Q2) * d[3] + d[5];
+    input_at_points(d, out);
 }
 
 /* G g: the filter's polynomial at each point, over the product of (point - other points). */
