@@ -47,6 +47,19 @@ static share share_of(const vgg_winograd_weights_task *task, size_t unit) {
 
 /* ---- transforms ---- */
 
+/* Stores a row of the points of a vector of the tiles of a word: to[column * point_stride]. */
+VGG_INLINE void put_row(vf out[WORD_TILES][SIDE], word *to, size_t point_stride) {
+    VGG_UNROLL
+    for (int column = 0; column < SIDE; column++) {
+        vf values[WORD_TILES];
+        VGG_UNROLL
+        for (int t = 0; t < WORD_TILES; t++) {
+            values[t] = out[t][column];
+        }
+        put_tiles(to + (size_t)column * point_stride, values);
+    }
+}
+
 /* Transforms the rows of a vector of the tiles of a word: to[point * point_stride]. A tile beyond
  * the last one is zero. */
 VGG_INLINE void put_input(vf half[WORD_TILES][SIDE][SIDE], word *to, size_t point_stride) {
@@ -57,15 +70,7 @@ VGG_INLINE void put_input(vf half[WORD_TILES][SIDE][SIDE], word *to, size_t poin
         for (int t = 0; t < WORD_TILES; t++) {
             transform_input(half[t][row], out[t]);
         }
-        VGG_UNROLL
-        for (int column = 0; column < SIDE; column++) {
-            vf values[WORD_TILES];
-            VGG_UNROLL
-            for (int t = 0; t < WORD_TILES; t++) {
-                values[t] = out[t][column];
-            }
-            put_tiles(to + (size_t)(row * SIDE + column) * point_stride, values);
-        }
+        put_row(out, to + (size_t)(row * SIDE) * point_stride, point_stride);
     }
 }
 
@@ -77,15 +82,7 @@ VGG_INLINE void put_gradient(vf half[WORD_TILES][SIDE][TILE], word *to, size_t p
         for (int t = 0; t < WORD_TILES; t++) {
             transform_gradient(half[t][row], out[t]);
         }
-        VGG_UNROLL
-        for (int column = 0; column < SIDE; column++) {
-            vf values[WORD_TILES];
-            VGG_UNROLL
-            for (int t = 0; t < WORD_TILES; t++) {
-                values[t] = out[t][column];
-            }
-            put_tiles(to + (size_t)(row * SIDE + column) * point_stride, values);
-        }
+        put_row(out, to + (size_t)(row * SIDE) * point_stride, point_stride);
     }
 }
 
