@@ -268,6 +268,15 @@ static void check_nan(const vgg_winograd_weights_task *task, const vgg_kernels *
     }
 }
 
+/* What the tier just made of the task, with the units divided, added to gradients and with NaN. */
+static void check_other_ways(vgg_winograd_weights_task *task, const vgg_kernels *tier) {
+    gradients whole = copy_of(task);
+    run(tier, task, true);
+    check_same(task, tier, "when the units are divided", &whole);
+    check_accumulated(task, tier, &whole);
+    check_nan(task, tier, &whole);
+}
+
 static void check_shape(const vgg_conv_shape *shape, size_t tile) {
     vgg_winograd_weights_task task = draw_task(shape, tile, false);
     run(vgg_reference(), &task, false);
@@ -277,11 +286,7 @@ static void check_shape(const vgg_conv_shape *shape, size_t tile) {
         const vgg_kernels *tier = vgg_kernels_at(i);
         run(tier, &task, false);
         check_near(&task, tier->tier, &expected, &magnitude, error_of(tile));
-        gradients whole = copy_of(&task);
-        run(tier, &task, true);
-        check_same(&task, tier, "when the units are divided", &whole);
-        check_accumulated(&task, tier, &whole);
-        check_nan(&task, tier, &whole);
+        check_other_ways(&task, tier);
     }
     vgg_guarded_free();
 }
@@ -339,11 +344,7 @@ static void check_bf16_shape(const vgg_conv_shape *shape, size_t tile) {
         if (!(near <= far / 4))
             vgg_kernel_fail("winograd_weights", tier->tier, "%g from ref, and %g from float32",
                             near, far);
-        gradients whole = copy_of(&task);
-        run(tier, &task, true);
-        check_same(&task, tier, "when the units are divided", &whole);
-        check_accumulated(&task, tier, &whole);
-        check_nan(&task, tier, &whole);
+        check_other_ways(&task, tier);
     }
     vgg_guarded_free();
 }
