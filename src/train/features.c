@@ -23,10 +23,6 @@ size_t vgg_cached_part_records(const vgg_cached_part *part) {
     return part->dataset == NULL ? 0 : part->passes * vgg_dataset_count(part->dataset);
 }
 
-size_t vgg_cached_part_bytes(const vgg_cached_part *part) {
-    return vgg_cached_part_records(part) * part->values * sizeof(float);
-}
-
 /* ---- its size ---- */
 
 /* Puts the records of a part behind all others. */

@@ -45,8 +45,7 @@ typedef struct vgg_features_foot {
 
 /* The sum of a record. */
 uint64_t vgg_features_sum(const float *values, size_t count);
-/* Bytes of all records of a part. */
-size_t vgg_cached_part_bytes(const vgg_cached_part *part);
+/* How many records a part has. */
 size_t vgg_cached_part_records(const vgg_cached_part *part);
 
 #endif
