@@ -64,7 +64,9 @@ void vgg_cli_found_picture(vgg_cli_found_page *page, const char *path, const cha
     vgg_image small = {0};
     fputs("<li class=\"picture\">", out);
     vgg_error error;
-    vgg_status status = page->left > 0 ? load(path, &small, &error) : VGG_OK;
+    bool fits = page->left > 0;
+    vgg_status status = fits ? load(path, &small, &error) : VGG_OK;
+    page->left_out += !fits;
     long before = ftell(out);
     if (small.pixels != NULL)
         vgg_cli_page_image(out, &small, VGG_IMAGE_JPEG, "", "photo");
@@ -94,7 +96,20 @@ void vgg_cli_found_list_end(vgg_cli_found_page *page) {
     vgg_cli_section_end(page->output.stream);
 }
 
+/* Says how many pictures there was no room for, on the page and beside it. */
+static void tell_left_out(const vgg_cli_found_page *page) {
+    if (page->left_out == 0)
+        return;
+    char note[160], left_out[VGG_CLI_TEXT_SIZE], most[VGG_CLI_TEXT_SIZE];
+    snprintf(note, sizeof note, "%s picture%s of the lists %s left out: a page has at most %s",
+             vgg_cli_count_text(left_out, page->left_out), page->left_out == 1 ? "" : "s",
+             page->left_out == 1 ? "is" : "are", vgg_cli_bytes_text(most, BYTES_MOST));
+    fprintf(page->output.stream, "<p class=\"hint\">%s of pictures.</p>\n", note);
+    vgg_cli_complain(page->output.command, "note: %s: %s of pictures", page->output.path, note);
+}
+
 int vgg_cli_found_page_end(vgg_cli_found_page *page) {
+    tell_left_out(page);
     vgg_cli_page_end(page->output.stream);
     if (!vgg_cli_output_close(&page->output))
         return VGG_CLI_FAILURE;

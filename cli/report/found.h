@@ -6,8 +6,9 @@
 
 typedef struct vgg_cli_found_page {
     vgg_cli_output output;
-    size_t left;    /* bytes that the page has room for */
-    size_t missing; /* pictures that could not be read, which is complained about */
+    size_t left;     /* bytes that the page has room for */
+    size_t left_out; /* pictures that there was no room for */
+    size_t missing;  /* pictures that could not be read, which is complained about */
 } vgg_cli_found_page;
 
 /* Begins the page with its headings and the figures below, rows of name and value, NULL at the end.
@@ -20,7 +21,8 @@ void vgg_cli_found_list_begin(vgg_cli_found_page *page, size_t number, const cha
 /* A picture of the list; note may be NULL. */
 void vgg_cli_found_picture(vgg_cli_found_page *page, const char *path, const char *note);
 void vgg_cli_found_list_end(vgg_cli_found_page *page);
-/* Writes the page. Returns the exit status: VGG_CLI_SKIPPED where pictures are missing. */
+/* Writes the page; pictures that there was no room for are told. Returns the exit status:
+ * VGG_CLI_SKIPPED where pictures are missing. */
 int vgg_cli_found_page_end(vgg_cli_found_page *page);
 
 #endif

@@ -167,3 +167,18 @@ def test_pages_say_names_as_text(place, tmp_path):
     _, complaint = vgg(*words, status=1)
     assert complaint == f"vgg search: {tmp_path / 'page.html'}: is there already; --overwrite replaces it\n"
     vgg(*words, "--overwrite")
+
+
+def test_pages_say_what_they_have_no_room_for(place, tmp_path):
+    """Noise is much, and JPEG makes it no less."""
+    noise = np.random.default_rng(1).integers(0, 256, (192, 192, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.bmp")
+    vgg("index", tmp_path / "noise.bmp", "-o", tmp_path / "i", *model(place))
+    asked = [tmp_path / "noise.bmp"] * 500
+    page = tmp_path / "page.html"
+    _, complained = vgg("search", tmp_path / "i", *asked, *model(place), "--page", page)
+    text = page.read_text()
+    shown = text.count("<img ")
+    assert 24 << 20 < len(text) < 25 << 20 and 0 < shown < 1000
+    left_out = f"{1000 - shown} pictures of the lists are left out: a page has at most 24.0 MB of pictures"
+    assert complained == f"vgg search: note: {page}: {left_out}\n" and f">{left_out}.</p>" in text
