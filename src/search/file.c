@@ -318,23 +318,26 @@ static vgg_status read_table(input *in, vgg_index *index, vgg_error *error) {
 static vgg_status read_index(input *in, const vgg_model *model, vgg_index_options *options,
                              vgg_index **index, vgg_error *error) {
     vgg_index_facts facts = {0};
+    uint64_t fingerprint = 0;
     vgg_status status = read_head(in, error);
     if (status == VGG_OK)
         status = read_facts(in, &facts, error);
+    if (status == VGG_OK)
+        status = vgg_index_fingerprint(model, &fingerprint, error);
+    if (status == VGG_OK && fingerprint != facts.fingerprint)
+        status = vgg_fail(error, VGG_ERROR_ARGUMENT,
+                          "%s: was made with another model: its fingerprint is %016" PRIx64
+                          ", that of this one %016" PRIx64,
+                          in->path, facts.fingerprint, fingerprint);
     if (status == VGG_OK) {
         options->layers = facts.layers;
         options->scales = facts.scales;
         options->pool = facts.pool;
         options->protocol = facts.protocol;
-        status = vgg_index_make(model, options, index, error);
+        status = vgg_index_make(model, fingerprint, options, index, error);
         if (status != VGG_OK)
             vgg_error_prefix(error, "%s", in->path);
     }
-    if (status == VGG_OK && (*index)->fingerprint != facts.fingerprint)
-        status = vgg_fail(error, VGG_ERROR_ARGUMENT,
-                          "%s: was made with another model: its fingerprint is %016" PRIx64
-                          ", that of this one %016" PRIx64,
-                          in->path, facts.fingerprint, (*index)->fingerprint);
     if (status == VGG_OK && (*index)->features != in->head.features)
         status = fail_damaged(in, "its rows are not as long as those of its layers", error);
     if (status == VGG_OK)

@@ -80,8 +80,7 @@ static vgg_status read_layers(const vgg_index *index, vgg_tap taps[VGG_INDEX_LAY
 
 /* ---- the model ---- */
 
-/* A sum of what the model says of itself and of all its values. */
-static vgg_status find_fingerprint(const vgg_model *model, uint64_t *sum, vgg_error *error) {
+vgg_status vgg_index_fingerprint(const vgg_model *model, uint64_t *sum, vgg_error *error) {
     char *text = NULL;
     vgg_status status = vgg_model_describe(model, &text, error);
     if (status != VGG_OK)
@@ -147,17 +146,16 @@ static vgg_status set_up(vgg_index *index, const vgg_index_options *options, vgg
     if (status == VGG_OK)
         status = vgg_threads_obtain(options->shared_threads, options->threads, &index->threads,
                                     &index->own_threads, error);
-    if (status == VGG_OK)
-        status = make_extractor(index, options, error);
-    return status == VGG_OK ? find_fingerprint(index->model, &index->fingerprint, error) : status;
+    return status == VGG_OK ? make_extractor(index, options, error) : status;
 }
 
-vgg_status vgg_index_make(const vgg_model *model, const vgg_index_options *options, vgg_index **out,
-                          vgg_error *error) {
+vgg_status vgg_index_make(const vgg_model *model, uint64_t fingerprint,
+                          const vgg_index_options *options, vgg_index **out, vgg_error *error) {
     vgg_index *index = vgg_calloc(1, sizeof *index);
     if (index == NULL)
         return vgg_fail_memory(error, "an index", sizeof *index);
     index->model = model;
+    index->fingerprint = fingerprint;
     vgg_status status = set_up(index, options, error);
     if (status != VGG_OK) {
         vgg_index_free(index);
@@ -173,7 +171,10 @@ vgg_status vgg_index_create(const vgg_model *model, const vgg_index_options *giv
     vgg_index_options_init(&options, sizeof options);
     vgg_status status =
         vgg_options_read(&options, sizeof options, given, "vgg_index_options", error);
-    return status == VGG_OK ? vgg_index_make(model, &options, out, error) : status;
+    uint64_t fingerprint = 0;
+    if (status == VGG_OK)
+        status = vgg_index_fingerprint(model, &fingerprint, error);
+    return status == VGG_OK ? vgg_index_make(model, fingerprint, &options, out, error) : status;
 }
 
 void vgg_index_free(vgg_index *index) {

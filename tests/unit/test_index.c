@@ -248,6 +248,12 @@ static void another_model_is_refused(void **state) {
                      VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "another model");
     vgg_model_free(other);
+    /* Without the layers that the rows are made of. */
+    other = make_model("8,M/16", 10, false, 0);
+    assert_int_equal(vgg_index_open(in_folder("c.index"), other, NULL, &index, &error),
+                     VGG_ERROR_ARGUMENT);
+    assert_contains(error.message, "another model");
+    vgg_model_free(other);
 }
 
 /* ---- near-duplicates ---- */
