@@ -61,6 +61,22 @@ vgg_status vgg_index_make(const vgg_model *model, uint64_t fingerprint,
 /* Joins the features of a picture to a row of length 1. */
 void vgg_index_join(const vgg_index *index, const float *const *values, float *row);
 
+/* ---- names.c ---- */
+
+/* The numbers of pictures of a table by their names, while it grows. Start with {0}. */
+typedef struct vgg_index_names {
+    size_t *places; /* (capacity): 1 more than a number; 0: free */
+    size_t count, capacity;
+} vgg_index_names;
+
+/* Whether a picture of the table that was added has that name. */
+bool vgg_index_names_have(const vgg_index_names *names, const vgg_index_table *table,
+                          const char *name);
+/* Adds the last picture of the table, whose name is not there yet. */
+vgg_status vgg_index_names_add(vgg_index_names *names, const vgg_index_table *table,
+                               vgg_error *error);
+void vgg_index_names_free(vgg_index_names *names);
+
 /* ---- table.c ---- */
 
 /* Room for one picture more, behind the others, with its name; the rest is to be filled in. */

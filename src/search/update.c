@@ -29,6 +29,7 @@ typedef struct update {
     void *next_user;
     vgg_index_table table; /* what the index becomes */
     bool *seen;            /* (pictures of before): it was given again */
+    vgg_index_names added; /* those of the table that were not there before */
     vgg_picture picture;   /* to be computed */
     vgg_index_changes changes;
     vgg_status status; /* of what went wrong in a callback */
@@ -123,8 +124,12 @@ static bool expect(update *u, const char *name, size_t known, const vgg_index_st
     vgg_index_entry *entry = &u->table.entries[u->table.count - 1];
     entry->stamp = *stamp;
     entry->unread = true;
-    entry->replaces = known < u->index->table.count ? known + 1 : 0;
-    return true;
+    if (known < u->index->table.count) {
+        entry->replaces = known + 1;
+        return true;
+    }
+    status = vgg_index_names_add(&u->added, &u->table, u->error);
+    return status == VGG_OK ? true : fail(u, status);
 }
 
 /* The next picture that is to be computed. */
@@ -145,7 +150,7 @@ static const vgg_picture *next_picture(void *user) {
             return NULL;
         }
         size_t known = vgg_index_find(u->index, name), count = u->index->table.count;
-        if (known < count && u->seen[known])
+        if (known < count ? u->seen[known] : vgg_index_names_have(&u->added, &u->table, name))
             continue;
         vgg_index_stamp stamp = stamp_of(given->path);
         if (known < count)
@@ -293,6 +298,7 @@ static vgg_status run(update *u, vgg_error *error) {
         index->table.entries[i].unread = false;
     }
     vgg_index_table_free(&u->table);
+    vgg_index_names_free(&u->added);
     vgg_free(u->seen);
     return status;
 }

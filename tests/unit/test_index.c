@@ -15,6 +15,7 @@ static vgg_model *model;
 typedef struct walk {
     size_t at, end;
     const char *more; /* one at the end, or NULL */
+    size_t again;     /* how often all is given once more */
     vgg_picture picture;
 } walk;
 
@@ -23,6 +24,11 @@ static const vgg_picture *next_picture(void *user) {
     if (w->at < w->end) {
         w->picture.path = vgg_dataset_item_name(validation_part, w->at++);
         return &w->picture;
+    }
+    if (w->again > 0) {
+        w->again--;
+        w->at = 0;
+        return next_picture(user);
     }
     w->picture.path = w->more;
     w->more = NULL;
@@ -80,6 +86,23 @@ static void updates_end_in_the_same_bytes(void **state) {
     vgg_index_free(index);
     vgg_index_free(at_once);
     vgg_index_free(again);
+}
+
+static void names_that_come_twice_count_once(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_index_changes changes = {.struct_size = sizeof changes};
+    vgg_index *index = make_index(0, 2), *once = make_index(0, VALIDATION_PICTURES);
+    walk w = {.end = VALIDATION_PICTURES, .again = 2};
+    vgg_picture_init(&w.picture, sizeof w.picture);
+    assert_ok(vgg_index_update(index, next_picture, &w, NULL, &changes, &error), error);
+    assert_int_equal(changes.kept, 2);
+    assert_int_equal(changes.added, VALIDATION_PICTURES - 2);
+    assert_ok(vgg_index_save(index, in_folder("a.index"), &error), error);
+    assert_ok(vgg_index_save(once, in_folder("b.index"), &error), error);
+    assert_same_file(in_folder("a.index"), in_folder("b.index"));
+    vgg_index_free(index);
+    vgg_index_free(once);
 }
 
 static void files_that_change_are_computed_again(void **state) {
@@ -296,6 +319,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(updates_end_in_the_same_bytes),
+        cmocka_unit_test(names_that_come_twice_count_once),
         cmocka_unit_test(files_that_change_are_computed_again),
         cmocka_unit_test(a_stopped_update_keeps_what_there_is),
         cmocka_unit_test(a_stopped_update_loses_nothing),
