@@ -38,6 +38,8 @@ static bool parse(duplicates_options *o, int argc, char **argv, size_t *operands
     vgg_cli_unnamed_model_options(&o->source, model);
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
     vgg_cli_index_run_options(&o->request, running);
+    vgg_cli_option found[VGG_CLI_FOUND_OPTIONS];
+    vgg_cli_found_options(&o->page, &o->overwrite, found);
     const vgg_cli_option output[] = {
         {.type = VGG_CLI_NUMBER,
          .name = "likeness",
@@ -60,15 +62,8 @@ static bool parse(duplicates_options *o, int argc, char **argv, size_t *operands
          .help = "keep features in this file, as vgg index does, so that the next time only "
                  "pictures that are new or changed are computed"},
         vgg_cli_format_option(&o->format, "what is printed"),
-        {.type = VGG_CLI_TEXT,
-         .name = "page",
-         .argument = "OUT.html",
-         .value = &o->page,
-         .help = "also write a page with the pictures, one file that loads nothing"},
-        {.type = VGG_CLI_FLAG,
-         .name = "overwrite",
-         .value = &o->overwrite,
-         .help = "replace OUT.html when it is there"},
+        found[0],
+        found[1],
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -233,8 +228,7 @@ int vgg_cli_duplicates(int argc, char **argv) {
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("duplicates", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;
-    if (o.page != NULL && (!vgg_cli_may_write("duplicates", o.page, o.overwrite) ||
-                           !vgg_cli_output_check("duplicates", o.page)))
+    if (!vgg_cli_found_page_may("duplicates", o.page, o.overwrite))
         return VGG_CLI_FAILURE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("duplicates", &o.source, &model);

@@ -35,6 +35,8 @@ static bool parse(search_options *o, int argc, char **argv, size_t *operands, in
     vgg_cli_option pictures[VGG_CLI_PREPROCESS_OPTIONS];
     vgg_cli_unnamed_model_options(&o->source, model);
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
+    vgg_cli_option found[VGG_CLI_FOUND_OPTIONS];
+    vgg_cli_found_options(&o->page, &o->overwrite, found);
     const vgg_cli_option output[] = {
         {.type = VGG_CLI_SIZE,
          .letter = 'k',
@@ -45,15 +47,8 @@ static bool parse(search_options *o, int argc, char **argv, size_t *operands, in
          .maximum = 1000000,
          .help = "pictures that are listed"},
         vgg_cli_format_option(&o->format, "what is printed"),
-        {.type = VGG_CLI_TEXT,
-         .name = "page",
-         .argument = "OUT.html",
-         .value = &o->page,
-         .help = "also write a page with the pictures, one file that loads nothing"},
-        {.type = VGG_CLI_FLAG,
-         .name = "overwrite",
-         .value = &o->overwrite,
-         .help = "replace OUT.html when it is there"},
+        found[0],
+        found[1],
         vgg_cli_threads_option(&o->request.threads),
     };
     const vgg_cli_group groups[] = {
@@ -199,8 +194,7 @@ int vgg_cli_search(int argc, char **argv) {
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("search", &o.source, argv[2], &unnamed))
         return VGG_CLI_USAGE;
-    if (o.page != NULL && (!vgg_cli_may_write("search", o.page, o.overwrite) ||
-                           !vgg_cli_output_check("search", o.page)))
+    if (!vgg_cli_found_page_may("search", o.page, o.overwrite))
         return VGG_CLI_FAILURE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("search", &o.source, &model);

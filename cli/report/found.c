@@ -9,6 +9,25 @@
 #define SIDE_MOST 192
 #define BYTES_MOST ((size_t)24 << 20)
 
+void vgg_cli_found_options(const char **page, bool *overwrite,
+                           vgg_cli_option options[VGG_CLI_FOUND_OPTIONS]) {
+    options[0] = (vgg_cli_option){
+        .type = VGG_CLI_TEXT,
+        .name = "page",
+        .argument = "OUT.html",
+        .value = page,
+        .help = "also write a page with the pictures, one file that loads nothing"};
+    options[1] = (vgg_cli_option){.type = VGG_CLI_FLAG,
+                                  .name = "overwrite",
+                                  .value = overwrite,
+                                  .help = "replace OUT.html when it is there"};
+}
+
+bool vgg_cli_found_page_may(const char *command, const char *path, bool overwrite) {
+    return path == NULL ||
+           (vgg_cli_may_write(command, path, overwrite) && vgg_cli_output_check(command, path));
+}
+
 bool vgg_cli_found_page_begin(vgg_cli_found_page *page, const char *command, const char *path,
                               const char *kind, const char *title, const char *const (*cards)[2]) {
     *page = (vgg_cli_found_page){.left = BYTES_MOST};
@@ -37,26 +56,10 @@ void vgg_cli_found_list_begin(vgg_cli_found_page *page, size_t number, const cha
     fputs("</p>\n<ul class=\"pictures photos\">\n", out);
 }
 
-static size_t scaled(size_t side, size_t longest) {
-    size_t result = side * SIDE_MOST / longest;
-    return result > 0 ? result : 1;
-}
-
 /* The picture, small enough for the page. */
 static vgg_status load(const char *path, vgg_image *small, vgg_error *error) {
-    vgg_image image = {0};
-    vgg_status status = vgg_image_load_reduced(path, SIDE_MOST, &image, error);
-    if (status != VGG_OK)
-        return status;
-    size_t longest = image.width > image.height ? image.width : image.height;
-    if (longest <= SIDE_MOST) {
-        *small = image;
-        return VGG_OK;
-    }
-    status = vgg_image_resize(&image, scaled(image.width, longest), scaled(image.height, longest),
-                              VGG_FILTER_BILINEAR, small, error);
-    vgg_image_free(&image);
-    return status;
+    vgg_status status = vgg_image_load_reduced(path, SIDE_MOST, small, error);
+    return status == VGG_OK ? vgg_cli_page_shrink(small, SIDE_MOST, error) : status;
 }
 
 void vgg_cli_found_picture(vgg_cli_found_page *page, const char *path, const char *note) {

@@ -2,6 +2,7 @@
 #ifndef VGG_CLI_REPORT_FOUND_H
 #define VGG_CLI_REPORT_FOUND_H
 
+#include "cli/options.h"
 #include "cli/output.h"
 
 typedef struct vgg_cli_found_page {
@@ -10,6 +11,14 @@ typedef struct vgg_cli_found_page {
     size_t left_out; /* pictures that there was no room for */
     size_t missing;  /* pictures that could not be read, which is complained about */
 } vgg_cli_found_page;
+
+/* Rows of option tables: the page, and whether it may replace another. */
+#define VGG_CLI_FOUND_OPTIONS 2
+void vgg_cli_found_options(const char **page, bool *overwrite,
+                           vgg_cli_option options[VGG_CLI_FOUND_OPTIONS]);
+/* Whether the page, which may be NULL, can be written, as far as looking shows. False is complained
+ * about. */
+bool vgg_cli_found_page_may(const char *command, const char *path, bool overwrite);
 
 /* Begins the page with its headings and the figures below, rows of name and value, NULL at the end.
  * False when that was complained about. */

@@ -125,24 +125,12 @@ static char *address_of(const vgg_image *image) {
     return address;
 }
 
-static size_t scaled(size_t side, size_t longest) {
-    size_t result = side * SIDE_MOST / longest;
-    return result > 0 ? result : 1;
-}
-
 static char *make(const vgg_dataset *set, size_t item) {
-    vgg_image image, small = {0};
-    if (vgg_dataset_read_reduced(set, item, SIDE_MOST, &image, NULL) != VGG_OK)
+    vgg_image small;
+    if (vgg_dataset_read_reduced(set, item, SIDE_MOST, &small, NULL) != VGG_OK ||
+        vgg_cli_page_shrink(&small, SIDE_MOST, NULL) != VGG_OK)
         return NULL;
-    size_t longest = image.width > image.height ? image.width : image.height;
-    if (longest > SIDE_MOST &&
-        vgg_image_resize(&image, scaled(image.width, longest), scaled(image.height, longest),
-                         VGG_FILTER_BILINEAR, &small, NULL) != VGG_OK) {
-        vgg_image_free(&image);
-        return NULL;
-    }
-    char *address = address_of(small.pixels != NULL ? &small : &image);
-    vgg_image_free(&image);
+    char *address = address_of(&small);
     vgg_image_free(&small);
     return address;
 }
