@@ -200,8 +200,11 @@ static int find_with_page(const duplicates_options *o, vgg_index *index, const c
         return find(o, index, NULL);
     if (!vgg_cli_found_page_begin(&page, "duplicates", o->page, "Near-duplicates", title, cards))
         return VGG_CLI_FAILURE;
-    int status = find(o, index, &page), written = vgg_cli_found_page_end(&page);
-    return status != VGG_CLI_OK ? status : written;
+    int status = find(o, index, &page);
+    if (status == VGG_CLI_OK)
+        return vgg_cli_found_page_end(&page);
+    vgg_cli_output_fail(&page.output);
+    return status;
 }
 
 static int run(const duplicates_options *o, const vgg_model *model, char **folders, size_t count) {

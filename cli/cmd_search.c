@@ -158,6 +158,8 @@ static int run(const search_options *o, const vgg_model *model, const char *inde
     answer *found = calloc(count, sizeof *found);
     size_t read = 0;
     bool json = o->format[0] == 'j', fine = found != NULL;
+    if (!fine && status == VGG_CLI_OK)
+        vgg_cli_complain("search", "out of memory for %zu pictures", count);
     for (size_t i = 0; fine && status == VGG_CLI_OK && i < count; i++) {
         if (!search(o, index, images[i], &found[i]))
             continue;
@@ -167,7 +169,7 @@ static int run(const search_options *o, const vgg_model *model, const char *inde
             print_text(images[i], &found[i], read == 0);
         read++;
     }
-    if (json && status == VGG_CLI_OK)
+    if (json && found != NULL && status == VGG_CLI_OK)
         puts(read > 0 ? "\n]" : "[]");
     if (fine && status == VGG_CLI_OK && o->page != NULL)
         status = write_page(o, index_path, index, images, found, count);
