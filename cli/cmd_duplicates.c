@@ -60,7 +60,8 @@ static bool parse(duplicates_options *o, int argc, char **argv, size_t *operands
          .argument = "INDEX",
          .value = &o->request.path,
          .help = "keep features in this file, as vgg index does, so that the next time only "
-                 "pictures that are new or changed are computed"},
+                 "pictures that are new or changed are computed; refused when it has pictures "
+                 "outside the FOLDERs, which it would lose"},
         vgg_cli_format_option(&o->format, "what is printed"),
         found[0],
         found[1],
@@ -207,10 +208,20 @@ static int find_with_page(const duplicates_options *o, vgg_index *index, const c
     return status;
 }
 
+static void note_index(const char *path, const vgg_index *index, const vgg_index_changes *changes) {
+    char *line = vgg_cli_index_line(path, index, changes);
+    vgg_cli_complain("duplicates", "note: %s",
+                     line != NULL ? line : "out of memory for a line on the index");
+    free(line);
+}
+
 static int run(const duplicates_options *o, const vgg_model *model, char **folders, size_t count) {
     vgg_index *index = NULL;
-    int status = vgg_cli_index_update(&o->request, model, folders, count, &index, NULL);
+    vgg_index_changes changes = {.struct_size = sizeof changes};
+    int status = vgg_cli_index_update(&o->request, model, folders, count, &index, &changes);
     if (status == VGG_CLI_OK || status == VGG_CLI_SKIPPED) {
+        if (o->request.path != NULL)
+            note_index(o->request.path, index, &changes);
         int found = find_with_page(o, index, folders[0]);
         status = found != VGG_CLI_OK ? found : status;
     }
@@ -220,7 +231,7 @@ static int run(const duplicates_options *o, const vgg_model *model, char **folde
 
 int vgg_cli_duplicates(int argc, char **argv) {
     duplicates_options o = {
-        .request = {.command = "duplicates", .threads = vgg_cli_default_threads()},
+        .request = {.command = "duplicates", .keeps = true, .threads = vgg_cli_default_threads()},
         .format = vgg_cli_formats[0],
         .likeness = VGG_DUPLICATE_LIKENESS,
         .neighbours = 16};

@@ -1,5 +1,6 @@
 /* vgg index: the features of the pictures of folders, for vgg search. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
@@ -66,23 +67,19 @@ static bool parse(index_options *o, int argc, char **argv, size_t *operands, int
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
 
-/* "INDEX: 3,000 pictures x 512 of relu4_2,relu5_2 (12 added, 1 removed)". */
-static void print_index(const char *path, const vgg_index *index,
-                        const vgg_index_changes *changes) {
-    char pictures[VGG_CLI_TEXT_SIZE];
-    vgg_index_info info = {.struct_size = sizeof info};
-    vgg_index_describe(index, &info, NULL);
-    vgg_cli_print_line("%s: %s pictures x %zu of %s (%zu added, %zu changed, %zu removed)", path,
-                       vgg_cli_count_text(pictures, info.pictures), info.features, info.layers,
-                       changes->added, changes->changed, changes->removed);
-}
-
 static int run(const index_options *o, const vgg_model *model, char **folders, size_t count) {
     vgg_index *index = NULL;
     vgg_index_changes changes = {.struct_size = sizeof changes};
     int status = vgg_cli_index_update(&o->request, model, folders, count, &index, &changes);
-    if (status == VGG_CLI_OK || status == VGG_CLI_SKIPPED)
-        print_index(o->request.path, index, &changes);
+    bool updated = status == VGG_CLI_OK || status == VGG_CLI_SKIPPED;
+    char *line = updated ? vgg_cli_index_line(o->request.path, index, &changes) : NULL;
+    if (line != NULL)
+        vgg_cli_print_line("%s", line);
+    else if (updated) {
+        vgg_cli_complain("index", "out of memory for a line");
+        status = VGG_CLI_FAILURE;
+    }
+    free(line);
     vgg_index_free(index);
     return status;
 }

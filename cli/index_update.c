@@ -186,18 +186,58 @@ static bool hear(void *user, const vgg_index_event *event) {
     return true;
 }
 
-/* How many pictures there are, and what lies beside them in the folders. */
-static size_t look_ahead(const char *command, char **operands, size_t count) {
+/* How many pictures there are, and what lies beside them in the folders. `given`, (pictures + 1)
+ * of the index, becomes true for those that it has. */
+static size_t look_ahead(const char *command, char **operands, size_t count, const vgg_index *index,
+                         bool *given) {
     vgg_cli_predict_walk walk = {.operands = operands, .count = count};
+    const char *path;
     size_t total = 0;
     do {
-        while (vgg_cli_predict_walk_next(&walk) != NULL) {
+        while ((path = vgg_cli_predict_walk_next(&walk)) != NULL) {
+            given[vgg_index_find(index, path)] = true;
             total++;
         }
     } while (vgg_cli_predict_walk_paused(&walk));
     vgg_cli_left_out_note(&walk.left_out, command);
     vgg_cli_predict_walk_end(&walk);
     return total;
+}
+
+/* False, which is complained about, when there are files of pictures that would be forgotten. */
+static bool check_kept(const vgg_cli_index_request *request, const vgg_index *index, size_t count,
+                       const bool *given) {
+    size_t others = 0, first = 0;
+    for (size_t i = count; i-- > 0;) {
+        if (given[i] || !is_there(vgg_index_name(index, i)))
+            continue;
+        others++;
+        first = i;
+    }
+    if (others == 0)
+        return true;
+    vgg_cli_complain(request->command,
+                     "%s: has %zu picture%s that %s not asked for, such as %s, and would lose %s; "
+                     "name another INDEX, or let vgg index change this one",
+                     request->path, others, others == 1 ? "" : "s", others == 1 ? "is" : "are",
+                     vgg_index_name(index, first), others == 1 ? "it" : "them");
+    return false;
+}
+
+/* Looks ahead. False, which is complained about, when the index may not become what is there. */
+static bool begin(const vgg_cli_index_request *request, const vgg_index *index, char **operands,
+                  size_t count, size_t *total) {
+    vgg_index_info info = {.struct_size = sizeof info};
+    vgg_index_describe(index, &info, NULL);
+    bool *given = calloc(info.pictures + 1, sizeof *given);
+    if (given == NULL) {
+        vgg_cli_complain(request->command, "out of memory for %zu pictures", info.pictures);
+        return false;
+    }
+    *total = look_ahead(request->command, operands, count, index, given);
+    bool kept = !request->keeps || check_kept(request, index, info.pictures, given);
+    free(given);
+    return kept;
 }
 
 /* Saves the index and removes what lay beside it. */
@@ -235,6 +275,18 @@ static int update_all(update_state *state, vgg_index *index, const char *part,
     return state->failed > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }
 
+char *vgg_cli_index_line(const char *path, const vgg_index *index,
+                         const vgg_index_changes *changes) {
+    char *line, pictures[VGG_CLI_TEXT_SIZE];
+    vgg_index_info info = {.struct_size = sizeof info};
+    vgg_index_describe(index, &info, NULL);
+    int length =
+        asprintf(&line, "%s: %s pictures x %zu of %s (%zu added, %zu changed, %zu removed)", path,
+                 vgg_cli_count_text(pictures, info.pictures), info.features, info.layers,
+                 changes->added, changes->changed, changes->removed);
+    return length < 0 ? NULL : line;
+}
+
 int vgg_cli_index_update(const vgg_cli_index_request *request, const vgg_model *model,
                          char **operands, size_t count, vgg_index **index,
                          vgg_index_changes *changes) {
@@ -249,11 +301,12 @@ int vgg_cli_index_update(const vgg_cli_index_request *request, const vgg_model *
     }
     update_state state = {.request = request,
                           .walk = {.operands = operands, .count = count},
-                          .total = look_ahead(request->command, operands, count),
                           .started = vgg_cli_now(),
                           .line = vgg_cli_progress_on(stderr)};
     vgg_picture_init(&state.picture, sizeof state.picture);
-    status = update_all(&state, *index, part, changes);
+    status = begin(request, *index, operands, count, &state.total)
+                 ? update_all(&state, *index, part, changes)
+                 : VGG_CLI_FAILURE;
     free(part);
     return status;
 }

@@ -11,6 +11,7 @@ typedef struct vgg_cli_index_request {
     const char *path; /* of the file; NULL: the index is in memory alone */
     const char *layer, *pool, *scale, *protocol; /* NULL: the file's, or the usual */
     bool contents, overwrite;
+    bool keeps; /* the file forgets no picture that is still there */
     size_t batch, threads;
 } vgg_cli_index_request;
 
@@ -27,6 +28,11 @@ void vgg_cli_index_run_options(vgg_cli_index_request *request,
  */
 int vgg_cli_index_open(const vgg_cli_index_request *request, const vgg_model *model, bool *made,
                        vgg_index **index);
+
+/* "INDEX: 3,000 pictures x 512 of relu4_2,relu5_2 (12 added, 0 changed, 1 removed)"; freed by the
+ * caller, NULL when memory ran out. */
+char *vgg_cli_index_line(const char *path, const vgg_index *index,
+                         const vgg_index_changes *changes);
 
 /* Opens it and makes it one of the pictures that the operands name, with a bar, and saves it where
  * it has a file. What cannot be read is complained about. VGG_CLI_SKIPPED when that was some. */

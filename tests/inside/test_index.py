@@ -156,6 +156,22 @@ def test_altered_copies_are_found(tmp_path):
                     "2 pictures in 1 group\n")
 
 
+def test_duplicates_keep_the_index_of_more_folders(place, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(place / "photos", tmp_path / name)
+    index = tmp_path / "i"
+    vgg("index", tmp_path / "a", tmp_path / "b", "-o", index, *model(place))
+    before = index.read_bytes()
+    out, complained = vgg("duplicates", tmp_path / "a", "--index", index, *model(place), status=1)
+    assert out == "" and index.read_bytes() == before and complained == (
+        f"vgg duplicates: {index}: has 9 pictures that are not asked for, such as {tmp_path}/b/00.png, and would lose "
+        "them; name another INDEX, or let vgg index change this one\n")
+    shutil.rmtree(tmp_path / "b")
+    _, complained = vgg("duplicates", tmp_path / "a", "--index", index, *model(place))
+    assert complained == (f"vgg duplicates: note: {index}: 9 pictures x 84 of relu4_3,relu5_3 "
+                          "(0 added, 0 changed, 9 removed)\n")
+
+
 def test_pages_say_names_as_text(place, tmp_path):
     (tmp_path / "photos").mkdir()
     shutil.copy(place / "photos" / "00.png", tmp_path / "photos" / "<b>&.png")
