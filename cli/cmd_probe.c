@@ -335,6 +335,11 @@ static bool fit(const probe_options *o, const vgg_model *model, size_t layer,
     else if (vgg_probe_fit(rows->values, rows->classes, rows->count, rows->features, classes,
                            &options, weights, biases, &result, &error) != VGG_OK)
         fine = fail(&error);
+    if (fine && !result.converged)
+        vgg_cli_complain("probe",
+                         "note: the minimum was not reached in %zu iterations; a smaller --c has "
+                         "one that is easier to reach",
+                         result.iterations);
     fine = fine && save(o, model, layer, rows, weights, biases);
     if (fine)
         print_result(o, rows, &result);

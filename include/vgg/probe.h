@@ -56,12 +56,14 @@ typedef struct vgg_probe_result {
                          * deviations of all rows, those left out too */
     double objective;   /* of the last fit, on the features that it saw */
     size_t iterations;
+    bool converged; /* the last fit was at its minimum when they ended, and not at their limit */
 } vgg_probe_result;
 
 /* Fits a classifier to `count` rows of `features` floats, of which row i is of class classes[i].
  * weights: class_count x features, biases: class_count, for rows as they were given. options may be
  * NULL. The same bits for any number of threads. VGG_ERROR_ARGUMENT for fewer than two classes or
- * rows, or a class of no row; VGG_ERROR_NUMERIC for rows that are not finite. */
+ * rows, or a class of no row; VGG_ERROR_NUMERIC for rows, or what is made of them, that are not
+ * finite. */
 VGG_API vgg_status vgg_probe_fit(const float *rows, const size_t *classes, size_t count,
                                  size_t features, size_t class_count,
                                  const vgg_probe_options *options, float *weights, float *biases,
@@ -73,10 +75,10 @@ VGG_API vgg_status vgg_probe_model_check(const vgg_model *model, size_t layer,
                                          vgg_feature_pool pool, size_t class_count,
                                          vgg_error *error);
 
-/* A model of the layers of another up to `layer`, a pool over all places where it sees maps
- * (VGG_FEATURE_POOL_AVERAGE or VGG_FEATURE_POOL_MAX; VGG_ERROR_UNSUPPORTED for others, and for
- * these behind VGG_LAYER_AVERAGE_POOL, which no network has), and a linear layer of these weights.
- * class_names may be NULL. */
+/* A model of the layers of another up to `layer`, a pool over all places where it sees maps, and a
+ * linear layer of these weights. VGG_FEATURE_POOL_AVERAGE, VGG_FEATURE_POOL_MAX, or NONE for all
+ * values of a map; VGG_ERROR_UNSUPPORTED for VGG_FEATURE_POOL_GEM on maps, and for the former two
+ * behind VGG_LAYER_AVERAGE_POOL, which no network has. class_names may be NULL. */
 VGG_API vgg_status vgg_probe_model(const vgg_model *model, size_t layer, vgg_feature_pool pool,
                                    const float *weights, const float *biases,
                                    const char *const *class_names, size_t class_count,

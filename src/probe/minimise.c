@@ -81,45 +81,64 @@ static bool step(search *s, double *value) {
     return false;
 }
 
-/* Remembers the step from `at` to `next`, and goes there. */
-static void move(search *s) {
-    size_t m = s->pairs % MEMORY;
+/* Remembers the step from `at` to `next` in place of the oldest one, unless the slope hardly turned
+ * on the way. */
+static void remember(search *s) {
+    double curvature = 0, turned = 0;
+    for (size_t i = 0; i < s->size; i++) {
+        double turn = s->next_gradient[i] - s->gradient[i];
+        curvature += (s->next[i] - s->at[i]) * turn;
+        turned += turn * turn;
+    }
+    if (!(curvature > 1e-12 * turned))
+        return;
+    size_t m = s->pairs++ % MEMORY;
     for (size_t i = 0; i < s->size; i++) {
         s->steps[m][i] = s->next[i] - s->at[i];
         s->turns[m][i] = s->next_gradient[i] - s->gradient[i];
     }
-    s->curvature[m] = product(s->steps[m], s->turns[m], s->size);
-    if (s->curvature[m] > 1e-12 * product(s->turns[m], s->turns[m], s->size))
-        s->pairs++;
+    s->curvature[m] = curvature;
+}
+
+/* Goes from `at` to `next`. */
+static void move(search *s) {
+    remember(s);
     memcpy(s->at, s->next, s->size * sizeof *s->at);
     memcpy(s->gradient, s->next_gradient, s->size * sizeof *s->gradient);
 }
 
-static size_t run(search *s, double *value) {
-    double before = 0;
-    size_t iteration = 0;
-    *value = vgg_probe_evaluate(s->problem, s->at, s->gradient);
-    for (; iteration < ITERATIONS_MOST; iteration++) {
-        if (iteration % PATIENCE == 0) {
-            if (iteration > 0 && before - *value < LEAST_GAIN * fabs(*value))
-                break;
+/* Whether rounding hides what the shortest step along the slope could gain. */
+static bool is_flat(const search *s, double value) {
+    double slope = product(s->gradient, s->gradient, s->size);
+    return slope / fmax(1, sqrt(slope)) * ldexp(1, -HALVINGS_MOST) <= LEAST_GAIN * fabs(value);
+}
+
+static void run(search *s, vgg_probe_result *result) {
+    double before = 0, *value = &result->objective;
+    for (result->iterations = 0; result->iterations < ITERATIONS_MOST; result->iterations++) {
+        if (result->iterations % PATIENCE == 0) {
+            result->converged =
+                result->iterations > 0 && before - *value < LEAST_GAIN * fabs(*value);
             before = *value;
         }
+        if (result->converged)
+            return;
         find_direction(s);
         bool stepped = step(s, value);
         /* What is remembered may be of no use here: once more down the slope. */
-        if (!stepped && s->pairs == 0)
-            break;
+        if (!stepped && s->pairs == 0) {
+            result->converged = is_flat(s, *value);
+            return;
+        }
         if (stepped)
             move(s);
         else
             s->pairs = 0;
     }
-    return iteration;
 }
 
-vgg_status vgg_probe_minimise(vgg_probe_problem *problem, double *at, double *value,
-                              size_t *iterations, vgg_error *error) {
+vgg_status vgg_probe_minimise(vgg_probe_problem *problem, double *at, vgg_probe_result *result,
+                              vgg_error *error) {
     size_t size = vgg_probe_size(problem), vectors = 4 + 2 * MEMORY, bytes;
     double *room = NULL;
     if (vgg_size_mul(size, vectors * sizeof *room, &bytes))
@@ -137,7 +156,14 @@ vgg_status vgg_probe_minimise(vgg_probe_problem *problem, double *at, double *va
         s.steps[m] = room + (4 + 2 * m) * size;
         s.turns[m] = room + (5 + 2 * m) * size;
     }
-    *iterations = run(&s, value);
+    result->converged = false;
+    result->objective = vgg_probe_evaluate(problem, at, s.gradient);
+    bool finite = isfinite(result->objective) && isfinite(product(s.gradient, s.gradient, size));
+    if (finite)
+        run(&s, result);
     vgg_free(room);
+    if (!finite || (result->iterations == 0 && !result->converged))
+        return vgg_fail(error, VGG_ERROR_NUMERIC,
+                        "the features are so large that no step from 0 is a finite number");
     return VGG_OK;
 }

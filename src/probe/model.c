@@ -79,6 +79,8 @@ static vgg_status make_structure(const vgg_network *from, size_t layer, vgg_feat
     if (layer >= from->layer_count)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "layer %zu of a network of %zu", layer,
                         from->layer_count);
+    if ((size_t)pool > VGG_FEATURE_POOL_GEM)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "there is no pool %d", (int)pool);
     if (pool == VGG_FEATURE_POOL_GEM && !from->layers[layer].flattens)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "no network has the pool gem; a probe as a model is of avg, max or none");

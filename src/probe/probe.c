@@ -162,8 +162,7 @@ static void deal(fit *f) {
 /* ---- fitting ---- */
 
 static vgg_status minimise(fit *f, vgg_probe_result *result, vgg_error *error) {
-    vgg_status status =
-        vgg_probe_minimise(&f->problem, f->at, &result->objective, &result->iterations, error);
+    vgg_status status = vgg_probe_minimise(&f->problem, f->at, result, error);
     f->fits++;
     if (status == VGG_OK && f->options->progress != NULL &&
         !f->options->progress(f->options->user, f->fits, f->all))
@@ -215,9 +214,11 @@ static vgg_status choose_c(fit *f, vgg_probe_result *result, vgg_error *error) {
     return VGG_OK;
 }
 
-/* Weights for rows as they were given. */
-static void hand_out(const fit *f, float *weights, float *biases) {
+/* Weights for rows as they were given; those of a feature that hardly varies may be too large for
+ * numbers. */
+static vgg_status hand_out(const fit *f, float *weights, float *biases, vgg_error *error) {
     const vgg_probe_problem *p = &f->problem;
+    bool finite = true;
     for (size_t k = 0; k < p->classes; k++) {
         double bias = f->at[p->classes * p->features + k];
         for (size_t d = 0; d < p->features; d++) {
@@ -227,9 +228,13 @@ static void hand_out(const fit *f, float *weights, float *biases) {
                 bias -= weight * f->means[d];
             }
             weights[k * p->features + d] = (float)weight;
+            finite = finite && isfinite(weights[k * p->features + d]);
         }
         biases[k] = (float)bias;
+        finite = finite && isfinite(biases[k]);
     }
+    return finite ? VGG_OK
+                  : vgg_fail(error, VGG_ERROR_NUMERIC, "the weights are no finite numbers");
 }
 
 static vgg_status fit_all(fit *f, const float *rows, vgg_probe_result *result, vgg_error *error) {
@@ -279,7 +284,7 @@ vgg_status vgg_probe_fit(const float *rows, const size_t *classes, size_t count,
     if (status == VGG_OK)
         status = fit_all(&f, rows, &found, error);
     if (status == VGG_OK)
-        hand_out(&f, weights, biases);
+        status = hand_out(&f, weights, biases, error);
     vgg_threads_free(own);
     vgg_free(f.rows);
     vgg_free(f.means);

@@ -30,8 +30,9 @@ static inline size_t vgg_probe_size(const vgg_probe_problem *problem) {
 /* The value at `at`, and its gradient. */
 double vgg_probe_evaluate(vgg_probe_problem *problem, const double *at, double *gradient);
 
-/* Moves `at` to the minimum; *value is what it is there. Returns the iterations that took. */
-vgg_status vgg_probe_minimise(vgg_probe_problem *problem, double *at, double *value,
-                              size_t *iterations, vgg_error *error);
+/* Moves `at` to the minimum; the result's objective is what it is there, beside the iterations that
+ * took and whether they were enough. VGG_ERROR_NUMERIC where nothing finite is to be minimised. */
+vgg_status vgg_probe_minimise(vgg_probe_problem *problem, double *at, vgg_probe_result *result,
+                              vgg_error *error);
 
 #endif

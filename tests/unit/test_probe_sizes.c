@@ -72,11 +72,31 @@ static void what_makes_no_sense_is_refused(void **state) {
     assert_contains(error.message, "row 5");
 }
 
+static void what_is_too_large_to_square_is_told(void **state) {
+    (void)state;
+    const float huge[] = {1e30F, 2e30F, 3e30F, 4e30F, 5e30F, 3e38F};
+    float weights[2], biases[2];
+    vgg_probe_options options;
+    vgg_probe_result result = {.struct_size = sizeof result};
+    vgg_error error;
+    vgg_probe_options_init(&options, sizeof options);
+    options.c = 1e-3;
+    assert_ok(vgg_probe_fit(rows, classes, 6, 1, 2, &options, weights, biases, &result, &error),
+              error);
+    assert_true(result.converged);
+    options.standardise = false;
+    assert_int_equal(
+        vgg_probe_fit(huge, classes, 6, 1, 2, &options, weights, biases, &result, &error),
+        VGG_ERROR_NUMERIC);
+    assert_contains(error.message, "so large");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_of_other_sizes),
         cmocka_unit_test(results_of_other_sizes),
         cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(what_is_too_large_to_square_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
