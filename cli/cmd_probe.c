@@ -99,14 +99,7 @@ static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int
          .name = "overwrite",
          .value = &o->overwrite,
          .help = "replace OUT when it is there"},
-        {.type = VGG_CLI_SIZE,
-         .name = "batch",
-         .argument = "N",
-         .value = &o->batch,
-         .minimum = 1,
-         .maximum = 65536,
-         .help = "pictures that are computed at once",
-         .fallback = "32, or fewer where memory is short"},
+        vgg_cli_batch_option(&o->batch),
         vgg_cli_threads_option(&o->threads),
     };
     const vgg_cli_group groups[] = {

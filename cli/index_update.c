@@ -48,14 +48,7 @@ void vgg_cli_index_run_options(vgg_cli_index_request *request,
                                   .value = &request->contents,
                                   .help = "tell files that have changed by a sum of their bytes, "
                                           "for which all are read, in place of size and time"};
-    options[1] = (vgg_cli_option){.type = VGG_CLI_SIZE,
-                                  .name = "batch",
-                                  .argument = "N",
-                                  .value = &request->batch,
-                                  .minimum = 1,
-                                  .maximum = 65536,
-                                  .help = "pictures that are computed at once",
-                                  .fallback = "32, or fewer where memory is short"};
+    options[1] = vgg_cli_batch_option(&request->batch);
     options[2] = vgg_cli_threads_option(&request->threads);
 }
 

@@ -32,6 +32,17 @@ vgg_cli_option vgg_cli_state_dict_option(const char **value) {
                             .fallback = "the only one, or the one under a usual key"};
 }
 
+vgg_cli_option vgg_cli_batch_option(size_t *value) {
+    return (vgg_cli_option){.type = VGG_CLI_SIZE,
+                            .name = "batch",
+                            .argument = "N",
+                            .value = value,
+                            .minimum = 1,
+                            .maximum = 65536,
+                            .help = "pictures that are computed at once",
+                            .fallback = "32, or fewer where memory is short"};
+}
+
 vgg_cli_option vgg_cli_threads_option(size_t *value) {
     return thread_count("threads", value, "threads that compute",
                         "OMP_NUM_THREADS, or one per processor");

@@ -16,6 +16,7 @@ extern const char *const vgg_cli_paddings[];
 extern const char *const vgg_cli_formats[];
 
 vgg_cli_option vgg_cli_state_dict_option(const char **value);
+vgg_cli_option vgg_cli_batch_option(size_t *value);
 vgg_cli_option vgg_cli_threads_option(size_t *value);
 vgg_cli_option vgg_cli_workers_option(size_t *value);
 vgg_cli_option vgg_cli_exact_option(bool *value);
