@@ -122,9 +122,9 @@ static json_t *fact_list(const vgg_inspection *inspection) {
     json_t *list = json_array();
     const vgg_inspected_fact *fact;
     for (size_t i = 0; (fact = vgg_inspection_fact(inspection, i)) != NULL; i++) {
-        json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "fact", fact->fact, "value",
-                                              vgg_cli_json_text(fact->value), "origin",
-                                              vgg_origin_name(fact->origin)));
+        list = vgg_cli_json_appended(list, json_pack("{s:s, s:o, s:s}", "fact", fact->fact, "value",
+                                                     vgg_cli_json_text(fact->value), "origin",
+                                                     vgg_origin_name(fact->origin)));
     }
     return list;
 }

@@ -5,6 +5,7 @@
 #include <gif_lib.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "image/decode.h"
 #include "image/palette.h"
@@ -80,6 +81,18 @@ static vgg_status find_picture(gif_reader *gif) {
     return status;
 }
 
+/* Refuses what a few bytes say of a whole that nearly none of them fill. */
+static vgg_status check_whole(const gif_reader *gif) {
+    size_t pixels = gif->width * gif->height;
+    if (pixels <= VGG_LIMIT_GIF_WHOLE_PIXELS || pixels / LZW_RATIO <= gif->source->size)
+        return VGG_OK;
+    return vgg_fail(gif->error, VGG_ERROR_UNSUPPORTED,
+                    "%s: this GIF says %zu x %zu pixels around a picture of %d x %d, more than the "
+                    "limit of %zu for a file of %zu bytes",
+                    gif->source->name, gif->width, gif->height, gif->codec->Image.Width,
+                    gif->codec->Image.Height, VGG_LIMIT_GIF_WHOLE_PIXELS, gif->source->size);
+}
+
 /* A picture that sticks out makes the whole larger. */
 static vgg_status check_size(gif_reader *gif) {
     const GifImageDesc *part = &gif->codec->Image;
@@ -93,7 +106,7 @@ static vgg_status check_size(gif_reader *gif) {
         gif->ended = true;
         status = fail_gif(gif, D_GIF_ERR_READ_FAILED);
     }
-    return status;
+    return status == VGG_OK ? check_whole(gif) : status;
 }
 
 /* The picture's own colours or those of the file; without either numbers are greys. What is

@@ -167,6 +167,27 @@ static void lossless_webps_have_a_limit(void **state) {
     assert_true(refused(&file, VGG_ERROR_UNSUPPORTED, "takes 787846144 bytes") < MEGABYTE);
 }
 
+/* A picture of one pixel within a whole of 8,000 x 20,000, in 33 bytes; in one of 4,000 x 4,000 it
+ * is read. */
+static void a_gif_of_few_bytes_has_no_huge_surroundings(void **state) {
+    (void)state;
+    for (int huge = 0; huge < 2; huge++) {
+        made file = {0};
+        vgg_image image = {0};
+        vgg_error error = {0};
+        put(&file, huge ? "GIF87a\x40\x1f\x20\x4e\x80\0\0" : "GIF87a\xa0\x0f\xa0\x0f\x80\0\0", 13);
+        put(&file, "\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", 22);
+        if (huge) {
+            assert_true(refused(&file, VGG_ERROR_UNSUPPORTED,
+                                "says 8000 x 20000 pixels around a picture of 1 x 1") < MEGABYTE);
+            continue;
+        }
+        assert_ok(vgg_image_decode(file.bytes, file.size, "x", &image, &error), error);
+        assert_int_equal(image.width, 4000);
+        vgg_image_free(&image);
+    }
+}
+
 /* ---- memory that runs out ---- */
 
 static const char *const files[] = {
@@ -300,6 +321,7 @@ int main(void) {
         cmocka_unit_test(jpeg_coefficients_have_a_limit),
         cmocka_unit_test(jpeg_scans_have_a_limit),
         cmocka_unit_test(lossless_webps_have_a_limit),
+        cmocka_unit_test(a_gif_of_few_bytes_has_no_huge_surroundings),
         cmocka_unit_test(pixels_have_the_callers_limit),
         cmocka_unit_test(failing_allocations_are_called_so),
         cmocka_unit_test(too_little_memory_is_called_so),
