@@ -6,7 +6,6 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "nn/plan.h"
 #include "train/checkpoint.h"
@@ -14,26 +13,20 @@
 
 #define NAME "features.cache"
 
-uint64_t vgg_features_sum(const float *values, size_t count) {
-    uint64_t sum = vgg_checksum_of(values, count * sizeof *values);
-    return sum == VGG_FEATURES_UNREADABLE ? sum + 1 : sum;
-}
-
 size_t vgg_cached_part_records(const vgg_cached_part *part) {
     return part->dataset == NULL ? 0 : part->passes * vgg_dataset_count(part->dataset);
 }
 
 /* ---- its size ---- */
 
-/* Puts the records of a part behind all others. */
-static bool place(vgg_features *features, vgg_cached_part *part) {
-    size_t bytes;
-    part->first = features->records;
-    part->offset = features->bytes;
-    features->records += vgg_cached_part_records(part);
-    return vgg_size_mul(vgg_cached_part_records(part), part->values, &bytes) &&
-           vgg_size_mul(bytes, sizeof(float), &bytes) &&
-           vgg_size_add(features->bytes, bytes, &features->bytes);
+/* Puts the records of a part behind all others, of which there are so many. */
+static bool place(vgg_cached_part *part, size_t *records, size_t *bytes) {
+    size_t more;
+    part->first = *records;
+    part->offset = *bytes;
+    *records += vgg_cached_part_records(part);
+    return vgg_size_mul(vgg_cached_part_records(part), part->values, &more) &&
+           vgg_size_mul(more, sizeof(float), &more) && vgg_size_add(*bytes, more, bytes);
 }
 
 static vgg_status check_views(const vgg_trainer *trainer, vgg_error *error) {
@@ -79,15 +72,11 @@ static vgg_status plan_file(vgg_trainer *trainer, vgg_error *error) {
             vgg_plan_measure_frozen(trainer->network, &eval, &features->validation.values, error);
     if (status != VGG_OK)
         return status;
-    size_t sums = 0;
-    bool fits = place(features, &features->train) && place(features, &features->validation) &&
-                vgg_size_mul(features->records, sizeof *features->sums, &sums) &&
-                vgg_size_add(features->bytes, sums + sizeof(vgg_features_foot), &features->bytes);
-    if (fits)
-        features->sums = vgg_calloc(features->records, sizeof *features->sums);
-    if (features->sums == NULL)
-        return vgg_fail_memory(error, "the sums of cached features", fits ? sums : SIZE_MAX);
-    return VGG_OK;
+    size_t records = 0, bytes = 0;
+    if (!place(&features->train, &records, &bytes) ||
+        !place(&features->validation, &records, &bytes))
+        return vgg_fail_memory(error, "cached features", SIZE_MAX);
+    return vgg_records_plan(&features->file, records, bytes, error);
 }
 
 vgg_status vgg_trainer_plan_features(vgg_trainer *trainer, vgg_error *error) {
@@ -115,7 +104,7 @@ vgg_status vgg_trainer_plan_features(vgg_trainer *trainer, vgg_error *error) {
 }
 
 size_t vgg_trainer_feature_bytes(const vgg_trainer *trainer) {
-    return trainer->features.bytes;
+    return trainer->features.file.bytes;
 }
 
 /* ---- whose it is ---- */
@@ -191,62 +180,13 @@ static vgg_status find_origin(const vgg_trainer *trainer, uint64_t *origin, vgg_
 
 /* ---- opening ---- */
 
-static vgg_status read_bytes(const vgg_features *features, size_t offset, void *bytes, size_t size,
-                             bool *whole, vgg_error *error) {
-    size_t got = 0;
-    vgg_status status =
-        vgg_file_read_some(features->file, features->path, offset, bytes, size, &got, error);
-    *whole = status == VGG_OK && got == size;
-    return status;
-}
-
-/* Whether the open file has the foot and the sums that it should. */
-static vgg_status check_file(vgg_features *features, uint64_t origin, bool *found,
-                             vgg_error *error) {
-    vgg_features_foot foot;
-    size_t sums = features->records * sizeof *features->sums, end = features->bytes - sizeof foot;
-    vgg_status status = read_bytes(features, end, &foot, sizeof foot, found, error);
-    *found = *found && memcmp(foot.name, VGG_FEATURES_NAME, sizeof VGG_FEATURES_NAME) == 0 &&
-             foot.origin == origin && foot.records == features->records &&
-             foot.bytes == features->bytes;
-    if (!*found)
-        return status;
-    status = read_bytes(features, end - sums, features->sums, sums, found, error);
-    *found = *found && vgg_checksum_of(features->sums, sums) == foot.sums;
-    return status;
-}
-
-vgg_status vgg_trainer_open_features(vgg_trainer *trainer, uint64_t *origin, bool *found,
-                                     vgg_error *error) {
-    vgg_features *features = &trainer->features;
-    size_t size = 0;
-    *found = false;
+vgg_status vgg_trainer_open_features(vgg_trainer *trainer, uint64_t *origin, vgg_error *error) {
+    vgg_run_name path;
     vgg_status status = find_origin(trainer, origin, error);
-    if (status == VGG_OK && features->path == NULL &&
-        (features->path = vgg_path_join(trainer->run->folder, NAME)) == NULL)
-        status = vgg_fail_memory(error, "file names", sizeof NAME);
     if (status != VGG_OK)
         return status;
-    status = vgg_file_open(features->path, &features->file, &size, error);
-    if (status != VGG_OK)
-        return status == VGG_ERROR_NOT_FOUND ? VGG_OK : status;
-    if (size == features->bytes)
-        status = check_file(features, *origin, found, error);
-    features->ready = *found;
-    if (!*found)
-        close(features->file);
-    return status;
-}
-
-void vgg_trainer_close_features(vgg_trainer *trainer) {
-    vgg_features *features = &trainer->features;
-    if (features->ready)
-        close(features->file);
-    features->ready = false;
-    vgg_free(features->path);
-    vgg_free(features->sums);
-    features->path = NULL;
-    features->sums = NULL;
+    return vgg_records_open(&trainer->features.file, vgg_run_path(trainer->run, NAME, path),
+                            *origin, NULL, error);
 }
 
 void vgg_trainer_remove_features(vgg_trainer *trainer) {
@@ -259,22 +199,13 @@ void vgg_trainer_remove_features(vgg_trainer *trainer) {
 
 vgg_status vgg_trainer_read_features(const vgg_trainer *trainer, const vgg_cached_part *part,
                                      size_t record, float *values, vgg_error *error) {
-    const vgg_features *features = &trainer->features;
-    size_t bytes = part->values * sizeof *values;
-    uint64_t sum = features->sums[part->first + record];
-    bool whole;
-    if (sum == VGG_FEATURES_UNREADABLE)
-        return vgg_fail(
-            error, VGG_ERROR_FORMAT, "%s: could not be read when features were made",
-            vgg_dataset_item_name(part->dataset, record % vgg_dataset_count(part->dataset)));
-    vgg_status status =
-        read_bytes(features, part->offset + record * bytes, values, bytes, &whole, error);
-    if (status == VGG_OK && (!whole || vgg_features_sum(values, part->values) != sum))
-        status = vgg_fail(error, VGG_ERROR_IO,
-                          "%s: record %zu has other bytes than were written; the run can be "
-                          "resumed without the file, which is then computed again",
-                          features->path, part->first + record);
-    return status;
+    const vgg_records *file = &trainer->features.file;
+    size_t offset = part->offset + record * part->values * sizeof *values;
+    if (vgg_records_have(file, part->first + record))
+        return vgg_records_read(file, part->first + record, offset, values, part->values, error);
+    return vgg_fail(
+        error, VGG_ERROR_FORMAT, "%s: could not be read when features were made",
+        vgg_dataset_item_name(part->dataset, record % vgg_dataset_count(part->dataset)));
 }
 
 vgg_status vgg_trainer_fill_features(void *user, size_t item, uint64_t epoch, uint64_t view,

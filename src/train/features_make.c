@@ -1,10 +1,7 @@
 /* Computing the features of a training's pictures, and writing their file. */
-#include "base/checksum.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "nn/plan.h"
 #include "train/trainer.h"
 #include "train/views.h"
@@ -12,47 +9,28 @@
 /* The file on its way. */
 typedef struct maker {
     vgg_trainer *trainer;
-    vgg_file_writer writer;
+    vgg_records *file;
     float *values; /* of a batch */
-    size_t next;   /* the record that is written next */
     double begun;  /* seconds of the clock */
 } maker;
 
 static vgg_status tell(const maker *m, vgg_error *error) {
-    size_t total = m->trainer->features.records;
-    double left = m->next > 0 ? (vgg_clock_seconds() - m->begun) / (double)m->next : 0;
+    size_t total = m->file->count;
+    double left = m->file->next > 0 ? (vgg_clock_seconds() - m->begun) / (double)m->file->next : 0;
     vgg_train_event event = {.type = VGG_EVENT_FEATURES,
-                             .step = m->next,
+                             .step = m->file->next,
                              .steps = total,
-                             .images = m->next,
-                             .seconds_left = left * (double)(total - m->next)};
+                             .images = m->file->next,
+                             .seconds_left = left * (double)(total - m->file->next)};
     return vgg_trainer_tell(m->trainer, &event, error);
-}
-
-/* A record; values of NULL are those of a picture that could not be read. */
-static vgg_status write_record(maker *m, const vgg_cached_part *part, const float *values,
-                               vgg_error *error) {
-    static const float zeros[1024];
-    uint64_t *sum = &m->trainer->features.sums[m->next++];
-    vgg_status status = VGG_OK;
-    if (values != NULL) {
-        *sum = vgg_features_sum(values, part->values);
-        return vgg_file_write(&m->writer, values, part->values * sizeof *values, error);
-    }
-    *sum = VGG_FEATURES_UNREADABLE;
-    for (size_t done = 0, some; status == VGG_OK && done < part->values; done += some) {
-        some = vgg_size_min(part->values - done, sizeof zeros / sizeof *zeros);
-        status = vgg_file_write(&m->writer, zeros, some * sizeof *zeros, error);
-    }
-    return status;
 }
 
 /* The records up to that of an item of the pass that begins with record `first`. */
 static vgg_status write_gap(maker *m, const vgg_cached_part *part, size_t first, size_t item,
                             vgg_error *error) {
     vgg_status status = VGG_OK;
-    while (status == VGG_OK && m->next < first + item) {
-        status = write_record(m, part, NULL, error);
+    while (status == VGG_OK && m->file->next < first + item) {
+        status = vgg_records_add(m->file, NULL, part->values, error);
     }
     return status;
 }
@@ -66,7 +44,7 @@ static vgg_status write_batch(maker *m, const vgg_cached_part *part, vgg_plan *p
     for (size_t n = 0; status == VGG_OK && n < batch->count; n++) {
         status = write_gap(m, part, first, batch->items[n], error);
         if (status == VGG_OK)
-            status = write_record(m, part, m->values + n * part->values, error);
+            status = vgg_records_add(m->file, m->values + n * part->values, part->values, error);
     }
     return status == VGG_OK ? tell(m, error) : status;
 }
@@ -74,7 +52,7 @@ static vgg_status write_batch(maker *m, const vgg_cached_part *part, vgg_plan *p
 /* Each picture once, in the order of the data. */
 static vgg_status write_pass(maker *m, const vgg_cached_part *part, vgg_plan *plan,
                              vgg_loader *loader, size_t pass, vgg_error *error) {
-    size_t first = m->next;
+    size_t first = m->file->next;
     vgg_status status = vgg_loader_start(loader, pass, 0, error);
     while (status == VGG_OK) {
         const vgg_batch *batch;
@@ -154,55 +132,27 @@ static vgg_status write_parts(maker *m, vgg_error *error) {
 
 /* What failed to be written has left nothing, and neither does what was stopped. */
 static vgg_status write_file(maker *m, uint64_t origin, vgg_error *error) {
-    vgg_features *features = &m->trainer->features;
-    size_t sums = features->records * sizeof *features->sums;
-    vgg_features_foot foot = {.name = VGG_FEATURES_NAME,
-                              .origin = origin,
-                              .records = features->records,
-                              .bytes = features->bytes};
-    vgg_status status = vgg_file_create(&m->writer, features->path, error);
-    if (status == VGG_OK)
-        status = write_parts(m, error);
-    if (status == VGG_OK)
-        status = vgg_file_write(&m->writer, features->sums, sums, error);
-    foot.sums = vgg_checksum_of(features->sums, sums);
-    if (status == VGG_OK)
-        status = vgg_file_write(&m->writer, &foot, sizeof foot, error);
-    if (status == VGG_OK)
-        status = vgg_file_commit(&m->writer, error);
+    vgg_status status = vgg_records_create(m->file, error);
     if (status != VGG_OK)
-        vgg_file_abandon(&m->writer);
-    return status;
-}
-
-static vgg_status check_space(const vgg_trainer *trainer, vgg_error *error) {
-    size_t left = vgg_folder_space(vgg_run_folder(trainer->run)), bytes = trainer->features.bytes;
-    char wanted[VGG_SIZE_TEXT], there[VGG_SIZE_TEXT];
-    if (bytes <= left)
-        return VGG_OK;
-    return vgg_fail(error, VGG_ERROR_IO, "%s: features.cache takes %s, and %s are left on the disk",
-                    vgg_run_folder(trainer->run), vgg_size_text(wanted, bytes),
-                    vgg_size_text(there, left));
+        return status;
+    return vgg_records_finish(m->file, origin, write_parts(m, error), error);
 }
 
 vgg_status vgg_trainer_prepare_features(vgg_trainer *trainer, vgg_error *error) {
-    bool found = false;
+    vgg_records *file = &trainer->features.file;
     uint64_t origin = 0;
-    if (!trainer->features.wanted || trainer->features.ready)
+    if (!trainer->features.wanted || file->ready)
         return VGG_OK;
-    vgg_status status = vgg_trainer_open_features(trainer, &origin, &found, error);
-    if (status != VGG_OK || found)
+    vgg_status status = vgg_trainer_open_features(trainer, &origin, error);
+    if (status != VGG_OK || file->ready)
         return status;
-    maker m = {.trainer = trainer, .begun = vgg_clock_seconds()};
+    maker m = {.trainer = trainer, .file = file, .begun = vgg_clock_seconds()};
     vgg_trainer_remove_features(trainer); /* those of another training, which take room as well */
-    status = check_space(trainer, error);
+    status = write_file(&m, origin, error);
     if (status == VGG_OK)
-        status = write_file(&m, origin, error);
-    if (status == VGG_OK)
-        status = vgg_trainer_open_features(trainer, &origin, &found, error);
-    if (status == VGG_OK && !found)
-        status =
-            vgg_fail(error, VGG_ERROR_IO, "%s: is not what was written", trainer->features.path);
+        status = vgg_trainer_open_features(trainer, &origin, error);
+    if (status == VGG_OK && !file->ready)
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: is not what was written", file->path);
     /* What is odd about the pictures has been said. */
     trainer->report_warned = trainer->report_warned && status != VGG_OK;
     return status;

@@ -261,7 +261,7 @@ void vgg_trainer_free(vgg_trainer *trainer) {
     vgg_label_scores_free(trainer->label_scores);
     vgg_board_close(trainer->board);
     vgg_loader_free(trainer->loader);
-    vgg_trainer_close_features(trainer);
+    vgg_records_free(&trainer->features.file);
     vgg_run_close(trainer->own_run);
     vgg_optimiser_free(trainer->optimiser);
     vgg_part_sums_free(&trainer->sums);
@@ -384,7 +384,7 @@ static void begin_weights(vgg_trainer *trainer) {
 vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
     if (trainer->begun)
         return VGG_OK;
-    vgg_train_event event = {.type = VGG_EVENT_PLAN, .feature_bytes = trainer->features.bytes};
+    vgg_train_event event = {.type = VGG_EVENT_PLAN, .feature_bytes = trainer->features.file.bytes};
     vgg_status status = count_memory(trainer, &event.memory, error);
     if (status == VGG_OK) {
         begin_weights(trainer);

@@ -107,10 +107,9 @@ vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error);
 vgg_status vgg_trainer_plan_features(vgg_trainer *trainer, vgg_error *error);
 /* A plan like that of vgg_evaluate. */
 vgg_status vgg_trainer_eval_plan(const vgg_trainer *trainer, vgg_plan **plan, vgg_error *error);
-/* Opens the file of the run. *found: it is there, complete, and follows from what the trainer has;
- * *origin becomes what its head has to say in any case. */
-vgg_status vgg_trainer_open_features(vgg_trainer *trainer, uint64_t *origin, bool *found,
-                                     vgg_error *error);
+/* Opens the file of the run, which is ready when it is there, complete, and follows from what the
+ * trainer has; *origin becomes what stands for that in any case. */
+vgg_status vgg_trainer_open_features(vgg_trainer *trainer, uint64_t *origin, vgg_error *error);
 /* Reads the record of a picture of a part, which is checked: VGG_ERROR_FORMAT when the picture
  * could not be read. */
 vgg_status vgg_trainer_read_features(const vgg_trainer *trainer, const vgg_cached_part *part,
@@ -118,7 +117,6 @@ vgg_status vgg_trainer_read_features(const vgg_trainer *trainer, const vgg_cache
 /* A vgg_loader_fill; user is the trainer. */
 vgg_status vgg_trainer_fill_features(void *user, size_t item, uint64_t epoch, uint64_t view,
                                      float *values, vgg_error *error);
-void vgg_trainer_close_features(vgg_trainer *trainer);
 /* The run has no need of them any more. */
 void vgg_trainer_remove_features(vgg_trainer *trainer);
 
