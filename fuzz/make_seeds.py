@@ -211,6 +211,26 @@ def scores(folder):
         (folder / name).write_bytes(stream.getvalue())
 
 
+def index(folder):
+    """Of the model of fuzz_index.c, which puts sizes, sums and the model right."""
+    def write(name, names, features, facts):
+        text = f"model {0:016x}\n{facts}".encode()
+        listed = b"".join(n.encode() + b"\0" for n in names)
+        samples = 48 * 48
+        head = b"vgg index 1\n".ljust(24, b"\0") + struct.pack(
+            "<8Q", 0, len(names), features, samples, len(text), len(listed), 0, 0)
+        greys = b"".join(bytes((i * (n + 3)) % 251 for i in range(samples)) for n in range(len(names) // 2 + 1))
+        rows = struct.pack(f"<{features}f", *[features ** -0.5] * features) * len(names)
+        (folder / name).write_bytes(head + text + listed + bytes(32 * len(names))
+                                    + (greys * 2)[:samples * len(names)] + rows)
+
+    write("usual", ["a.png", "b/\u00e9.png", "c.png"], 2, "layers relu1_1\npool gem\nprotocol center\n")
+    write("scales", ["a.png", "b.png"], 4,
+          "layers relu1_1,pool1\npool avg\nprotocol flip\nscales 4,8\n")
+    write("maps", ["a.png"], 8, "layers pool1\npool none\nprotocol center\n")
+    write("empty", [], 2, "layers relu1_1\npool max\nprotocol center\n")
+
+
 def text(folder):
     """The first byte says what follows: see fuzz_text.c."""
     preprocess = {"name": "unit", "channels": 3, "width": 8, "height": 8, "resize": 8, "filter": "bilinear",
@@ -248,7 +268,7 @@ def request(folder):
 
 
 def main():
-    for make in (safetensors, pth, onnx, keras, caffe, darknet, numpy, image, dataset, scores, text, request):
+    for make in (safetensors, pth, onnx, keras, caffe, darknet, numpy, image, dataset, scores, index, text, request):
         folder = pathlib.Path(sys.argv[1]) / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         make(folder)
