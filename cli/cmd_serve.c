@@ -55,6 +55,13 @@ static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **arg
          .value = &o->run,
          .help = "the folder of a training, whose report the page shows, anew when it changes",
          .fallback = "none"},
+        {.type = VGG_CLI_TEXT,
+         .name = "index",
+         .argument = "INDEX",
+         .value = &o->index,
+         .help = "what vgg index made with one of the models, of pictures that clients search for "
+                 "similar ones, and are shown; opened anew when it changes",
+         .fallback = "none"},
         {.type = VGG_CLI_SWITCH,
          .name = "access-log",
          .value = &o->log,
@@ -203,7 +210,8 @@ static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **arg
             "Serves models over HTTP until SIGTERM or Ctrl-C. POST /predict takes a picture, or a "
             "form with several, and answers what vgg predict --format json prints, to the same "
             "bits; ?top=K, ?model=NAME and ?logits=true ask for more. POST /explain "
-            "answers a picture of what speaks for a class. GET /health answers 200. "
+            "answers a picture of what speaks for a class, and POST /search with the pictures of "
+            "--index that look most like another. GET /health answers 200. "
             "The Open Inference Protocol v2 is under /v2, described by /openapi.json; a page for "
             "people is at /. "
             "Errors are JSON, too. docs/serve.md says more.\n"

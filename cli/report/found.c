@@ -4,6 +4,7 @@
 #include "cli/message.h"
 #include "cli/report/html.h"
 #include "cli/report/report.h"
+#include "cli/small_picture.h"
 
 /* Pixels of the long side of a picture, and bytes of all on a page. */
 #define SIDE_MOST 192
@@ -59,7 +60,7 @@ void vgg_cli_found_list_begin(vgg_cli_found_page *page, size_t number, const cha
 /* The picture, small enough for the page. */
 static vgg_status load(const char *path, vgg_image *small, vgg_error *error) {
     vgg_status status = vgg_image_load_reduced(path, SIDE_MOST, small, error);
-    return status == VGG_OK ? vgg_cli_page_shrink(small, SIDE_MOST, error) : status;
+    return status == VGG_OK ? vgg_cli_shrink(small, SIDE_MOST, error) : status;
 }
 
 void vgg_cli_found_picture(vgg_cli_found_page *page, const char *path, const char *note) {

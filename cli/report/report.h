@@ -70,9 +70,6 @@ void vgg_cli_section_begin(FILE *out, const char *id, const char *heading);
 void vgg_cli_section_end(FILE *out);
 /* A figure that matters, with what it is called below. */
 void vgg_cli_card(FILE *out, const char *name, const char *value, const char *note);
-/* Makes the picture smaller where its long side has more pixels than `most`. After an error there
- * is none. */
-vgg_status vgg_cli_page_shrink(vgg_image *image, size_t most, vgg_error *error);
 /* A picture within the page. NULL: nothing. */
 void vgg_cli_page_image(FILE *out, const vgg_image *image, vgg_image_format format,
                         const char *name, const char *css_class);

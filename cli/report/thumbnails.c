@@ -5,6 +5,7 @@
 #include "cli/memory_stream.h"
 #include "cli/report/html.h"
 #include "cli/report/report.h"
+#include "cli/small_picture.h"
 #include "cli/terminal.h"
 
 /* Of the long side. */
@@ -128,7 +129,7 @@ static char *address_of(const vgg_image *image) {
 static char *make(const vgg_dataset *set, size_t item) {
     vgg_image small;
     if (vgg_dataset_read_reduced(set, item, SIDE_MOST, &small, NULL) != VGG_OK ||
-        vgg_cli_page_shrink(&small, SIDE_MOST, NULL) != VGG_OK)
+        vgg_cli_shrink(&small, SIDE_MOST, NULL) != VGG_OK)
         return NULL;
     char *address = address_of(&small);
     vgg_image_free(&small);

@@ -57,9 +57,19 @@ static json_t *layers_of(const vgg_network *network) {
     return layers;
 }
 
+/* The pictures that can be searched with the model; null: none can. */
+static json_t *index_of(vgg_serve_server *server, const vgg_serve_model *model) {
+    vgg_serve_index *index = vgg_serve_index_acquire(&server->catalogue);
+    json_t *found = json_null();
+    if (index != NULL && index->model == model)
+        found = json_pack("{s:I}", "pictures", (json_int_t)index->pictures);
+    vgg_serve_index_release(index);
+    return found;
+}
+
 /* Beside what the protocol asks for: the names of the classes, and how the model came to be as far
  * as its notes say. */
-static json_t *describe(vgg_serve_model *model) {
+static json_t *describe(vgg_serve_server *server, vgg_serve_model *model) {
     vgg_serve_version *version = vgg_serve_version_acquire(model);
     json_int_t classes = (json_int_t)version->classes;
     const char *const *names = vgg_model_class_names(version->model);
@@ -79,10 +89,10 @@ static json_t *describe(vgg_serve_model *model) {
         json_pack("[o, o, o]", tensor("probabilities", "FP32", json_pack("[i, I]", -1, classes)),
                   tensor("logits", "FP32", json_pack("[i, I]", -1, classes)),
                   tensor("label", "BYTES", json_pack("[i]", -1)));
-    json_t *parameters =
-        json_pack("{s:o, s:b, s:o, s:o}", "labels", labels, "multi_label",
-                  vgg_model_output(version->model) == VGG_OUTPUT_SIGMOID, "arch",
-                  vgg_cli_json_text(arch), "layers", layers_of(vgg_model_network(version->model)));
+    json_t *parameters = json_pack(
+        "{s:o, s:b, s:o, s:o, s:o}", "labels", labels, "multi_label",
+        vgg_model_output(version->model) == VGG_OUTPUT_SIGMOID, "arch", vgg_cli_json_text(arch),
+        "layers", layers_of(vgg_model_network(version->model)), "index", index_of(server, model));
     json_t *object = json_pack("{s:s, s:[s], s:s, s:o, s:o, s:o}", "name", model->name, "versions",
                                number, "platform", "vgg", "inputs", inputs, "outputs", outputs,
                                "parameters", parameters);
@@ -91,14 +101,14 @@ static json_t *describe(vgg_serve_model *model) {
 }
 
 void vgg_serve_about_model(vgg_serve_request *request) {
-    vgg_serve_answer_json(request, MHD_HTTP_OK, describe(request->job.model));
+    vgg_serve_answer_json(request, MHD_HTTP_OK, describe(request->server, request->job.model));
 }
 
 void vgg_serve_about_models(vgg_serve_request *request) {
     vgg_serve_models *models = &request->server->models;
     json_t *list = json_array();
     for (size_t i = 0; i < models->count; i++) {
-        list = vgg_cli_json_appended(list, describe(&models->entries[i]));
+        list = vgg_cli_json_appended(list, describe(request->server, &models->entries[i]));
     }
     vgg_serve_answer_json(request, MHD_HTTP_OK, list);
 }

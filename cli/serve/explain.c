@@ -5,21 +5,18 @@
 #include <string.h>
 
 #include "cli/heat_picture.h"
-#include "cli/memory_stream.h"
 #include "vgg/explain.h"
+
+/* The largest number that a class may be asked for by. */
+#define CLASS_MOST 9999999
 
 /* ---- what is asked for ---- */
 
 static bool ask(vgg_serve_request *request, const char *key, const char *value) {
-    size_t length = strlen(value);
     if (strcmp(key, "model") == 0) {
         vgg_serve_ask_model(request, value);
     } else if (strcmp(key, "class") == 0) {
-        if (length == 0 || length > 7 || strspn(value, "0123456789") != length)
-            vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
-                           "class: found \"%.20s\", expected the number of a class", value);
-        else
-            request->explained = (size_t)strtoul(value, NULL, 10);
+        vgg_serve_ask_number(request, key, value, 0, CLASS_MOST, &request->explained);
     } else if (strcmp(key, "method") == 0) {
         request->method_of = vgg_explain_method_named(value);
         if (strcmp(vgg_explain_method_name(request->method_of), value) != 0)
@@ -48,35 +45,12 @@ static enum MHD_Result read_parameter(void *user, enum MHD_ValueKind kind, const
 
 void vgg_serve_explain_begin(vgg_serve_request *request) {
     request->job.model = &request->server->models.entries[0];
-    request->job.apart = true;
+    request->job.lane = VGG_SERVE_EXPLAINING;
     request->explained = VGG_EXPLAIN_USUAL;
     MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, read_parameter, request);
 }
 
 /* ---- the answer ---- */
-
-static bool write_bytes(void *user, const void *bytes, size_t size) {
-    return fwrite(bytes, 1, size, user) == size;
-}
-
-/* Answers with the picture as PNG. */
-static vgg_status answer_picture(vgg_serve_request *request, const vgg_image *picture,
-                                 vgg_error *error) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = vgg_cli_memory_stream(&text, &length);
-    vgg_status status = VGG_ERROR_MEMORY;
-    if (out != NULL) {
-        status = vgg_image_encode(picture, VGG_IMAGE_PNG, 0, write_bytes, out, error);
-        if (fclose(out) != 0 || status != VGG_OK) {
-            free(text);
-            text = NULL;
-        }
-    }
-    if (out == NULL || status == VGG_OK)
-        vgg_serve_answer(request, MHD_HTTP_OK, "image/png", text, length);
-    return out == NULL ? VGG_OK : status;
-}
 
 static bool goes_on(void *user) {
     const vgg_serve_request *request = user;
@@ -121,7 +95,7 @@ static vgg_status explain(vgg_serve_request *request, const vgg_image *image, fl
     if (status == VGG_OK)
         status = vgg_cli_heat_draw(&heat, &picture, error);
     if (status == VGG_OK)
-        status = answer_picture(request, &picture, error);
+        status = vgg_serve_answer_picture(request, &picture, VGG_IMAGE_PNG, error);
     vgg_image_free(&picture);
     return status;
 }

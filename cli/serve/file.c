@@ -1,9 +1,11 @@
 #include "cli/serve/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/message.h"
 
@@ -31,4 +33,21 @@ char *vgg_serve_file_text(const char *path, const char *option) {
     }
     free(text);
     return NULL;
+}
+
+int vgg_serve_file_open(const char *path, struct stat *info) {
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0 || (fstat(file, info) == 0 && S_ISREG(info->st_mode)))
+        return file;
+    close(file);
+    return -1;
+}
+
+size_t vgg_serve_file_read(int file, char *bytes, size_t size) {
+    size_t done = 0;
+    for (ssize_t got = 1; got > 0 && done < size;) {
+        got = read(file, bytes + done, size - done);
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return done;
 }

@@ -141,7 +141,7 @@ static struct stat look_at(const vgg_serve_model *model) {
     return info;
 }
 
-static bool same_file(const struct stat *left, const struct stat *right) {
+bool vgg_serve_same_file(const struct stat *left, const struct stat *right) {
     return left->st_dev == right->st_dev && left->st_ino == right->st_ino &&
            left->st_size == right->st_size && left->st_mtim.tv_sec == right->st_mtim.tv_sec &&
            left->st_mtim.tv_nsec == right->st_mtim.tv_nsec;
@@ -186,8 +186,8 @@ void vgg_serve_models_renew(vgg_serve_models *models, bool all) {
     for (size_t i = 0; i < models->count; i++) {
         vgg_serve_model *model = &models->entries[i];
         struct stat now = look_at(model);
-        bool settled = now.st_size > 0 && same_file(&now, &model->seen);
-        bool changed = settled && !same_file(&now, &model->loaded);
+        bool settled = now.st_size > 0 && vgg_serve_same_file(&now, &model->seen);
+        bool changed = settled && !vgg_serve_same_file(&now, &model->loaded);
         model->seen = now;
         if (!all && !changed)
             continue;

@@ -80,6 +80,9 @@ void vgg_serve_models_free(vgg_serve_models *models);
 /* The model of that name, of `length` letters; NULL: there is none. */
 vgg_serve_model *vgg_serve_models_find(vgg_serve_models *models, const char *name, size_t length);
 
+/* Whether there is the same under a path as at another look. */
+bool vgg_serve_same_file(const struct stat *left, const struct stat *right);
+
 /* Floats that a layer gives for a picture. */
 size_t vgg_serve_layer_values(const vgg_layer_info *layer);
 

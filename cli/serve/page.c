@@ -30,6 +30,11 @@ void vgg_serve_page_script(vgg_serve_request *request) {
            vgg_serve_web_script_size);
 }
 
+void vgg_serve_page_inside(vgg_serve_request *request) {
+    answer(request, "text/javascript; charset=utf-8", vgg_serve_web_inside,
+           vgg_serve_web_inside_size);
+}
+
 void vgg_serve_openapi(vgg_serve_request *request) {
     answer(request, "application/json", vgg_serve_web_openapi, vgg_serve_web_openapi_size);
 }

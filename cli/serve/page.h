@@ -8,6 +8,7 @@
 void vgg_serve_page(vgg_serve_request *request);        /* / */
 void vgg_serve_page_style(vgg_serve_request *request);  /* /serve.css */
 void vgg_serve_page_script(vgg_serve_request *request); /* /serve.js */
+void vgg_serve_page_inside(vgg_serve_request *request); /* /serve_inside.js */
 void vgg_serve_openapi(vgg_serve_request *request);     /* /openapi.json */
 
 #endif

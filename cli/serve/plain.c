@@ -14,15 +14,7 @@
 #define TOP_MOST 1000000
 
 static void ask_top(vgg_serve_request *request, const char *value) {
-    size_t top = 0, length = strlen(value);
-    if (length <= 7 && strspn(value, "0123456789") == length)
-        top = (size_t)strtoul(value, NULL, 10);
-    if (top < 1 || top > TOP_MOST)
-        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
-                       "top: found \"%.20s\", expected a whole number from 1 to %d", value,
-                       TOP_MOST);
-    else
-        request->job.top = top;
+    vgg_serve_ask_number(request, "top", value, 1, TOP_MOST, &request->job.top);
 }
 
 static void ask_logits(vgg_serve_request *request, const char *value) {

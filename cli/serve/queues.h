@@ -1,5 +1,5 @@
 /* Inside vgg_serve_work: the queues, and what the threads that read, the one that computes and
- * the one for long jobs do with them. */
+ * those of the lanes do with them. */
 #ifndef VGG_SERVE_QUEUES_H
 #define VGG_SERVE_QUEUES_H
 
@@ -31,21 +31,28 @@ typedef struct vgg_serve_batch {
     const vgg_serve_job *job;   /* one of theirs: all ask for its layers */
 } vgg_serve_batch;
 
+/* Jobs that are prepared one after the other. */
+typedef struct vgg_serve_lane {
+    vgg_serve_work *work;
+    pthread_cond_t news;
+    vgg_serve_jobs jobs;
+    size_t count; /* of jobs, with the one that is being prepared */
+} vgg_serve_lane;
+
 struct vgg_serve_work {
     vgg_serve_models *models;
     vgg_serve_work_options options;
     pthread_mutex_t lock;       /* of all that follows */
     pthread_cond_t for_readers; /* something is there to be read, prepared or finished */
     pthread_cond_t for_computing;
-    pthread_cond_t for_apart;
     vgg_serve_queue queues[VGG_CLI_TEXTS_MOST];
     vgg_serve_jobs ended; /* to be finished */
-    vgg_serve_job *apart; /* that is prepared apart; NULL: none */
+    vgg_serve_lane lanes[VGG_SERVE_LANES];
     size_t jobs;
     size_t next_read, next_new, next_computed; /* the model whose turn it is */
     bool abandoned, stopping;
     vgg_serve_batch together;
-    pthread_t threads[VGG_THREADS_MAX + 2];
+    pthread_t threads[VGG_THREADS_MAX + VGG_SERVE_LANES];
     size_t thread_count;
 };
 
@@ -63,7 +70,7 @@ vgg_serve_outcome vgg_serve_job_fate(const vgg_serve_work *work, const vgg_serve
 void vgg_serve_picture_fail(vgg_serve_picture *picture, const vgg_error *error);
 
 void *vgg_serve_read_loop(void *work);
-void *vgg_serve_apart_loop(void *work);
+void *vgg_serve_lane_loop(void *lane);
 void *vgg_serve_compute_loop(void *work);
 
 #endif

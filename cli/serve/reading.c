@@ -1,5 +1,4 @@
-/* The threads that read pictures, the one for long jobs, and what a job is before and after that.
- */
+/* The threads that read pictures, those of the lanes, and what a job is before and after that. */
 #include <stdlib.h>
 
 #include "cli/serve/queues.h"
@@ -122,18 +121,21 @@ static void work_on(vgg_serve_work *work, vgg_serve_picture *picture) {
     vgg_serve_picture_done(work, picture, fate);
 }
 
-void *vgg_serve_apart_loop(void *argument) {
-    vgg_serve_work *work = argument;
+void *vgg_serve_lane_loop(void *argument) {
+    vgg_serve_lane *lane = argument;
+    vgg_serve_work *work = lane->work;
     pthread_mutex_lock(&work->lock);
     for (;;) {
-        while (work->apart == NULL && !work->stopping) {
-            pthread_cond_wait(&work->for_apart, &work->lock);
+        vgg_serve_job *job = vgg_serve_jobs_take(&lane->jobs);
+        while (job == NULL && !work->stopping) {
+            pthread_cond_wait(&lane->news, &work->lock);
+            job = vgg_serve_jobs_take(&lane->jobs);
         }
-        if (work->apart == NULL)
+        if (job == NULL)
             break;
-        prepare(work, work->apart);
-        admit(work, work->apart);
-        work->apart = NULL;
+        prepare(work, job);
+        admit(work, job);
+        lane->count--;
         pthread_cond_signal(&work->for_readers);
     }
     pthread_mutex_unlock(&work->lock);

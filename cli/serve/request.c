@@ -8,6 +8,7 @@
 
 #include "cli/json.h"
 #include "cli/memory_stream.h"
+#include "cli/serve/index.h"
 #include "cli/serve/infer.h"
 
 #define BODY_LEAST 4096
@@ -16,6 +17,8 @@
 /* A client that sends more than is taken gets its answer when it is done, which many wait for; but
  * not beyond so many times as much. */
 #define PATIENCE 4
+#define NUMBER_DIGITS 7
+#define JPEG_QUALITY 85
 
 /* The name that the client gives its request, where that is a plain one. */
 static void name_request(vgg_serve_request *request) {
@@ -84,6 +87,7 @@ void vgg_serve_request_free(vgg_serve_request *request) {
         return;
     release(request);
     vgg_serve_infer_free(request->infer);
+    vgg_serve_index_release(request->index);
     free(request->text);
     atomic_fetch_sub(&request->server->body_bytes, request->reserved);
     atomic_fetch_sub(&request->server->open, 1);
@@ -204,6 +208,29 @@ void vgg_serve_answer_json(vgg_serve_request *request, unsigned status, json_t *
     vgg_serve_answer(request, status, "application/json", text, length);
 }
 
+static bool write_bytes(void *user, const void *bytes, size_t size) {
+    return fwrite(bytes, 1, size, user) == size;
+}
+
+vgg_status vgg_serve_answer_picture(vgg_serve_request *request, const vgg_image *picture,
+                                    vgg_image_format format, vgg_error *error) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = vgg_cli_memory_stream(&text, &length);
+    vgg_status status = VGG_ERROR_MEMORY;
+    if (out != NULL) {
+        status = vgg_image_encode(picture, format, JPEG_QUALITY, write_bytes, out, error);
+        if (fclose(out) != 0 || status != VGG_OK) {
+            free(text);
+            text = NULL;
+        }
+    }
+    if (out == NULL || status == VGG_OK)
+        vgg_serve_answer(request, MHD_HTTP_OK, format == VGG_IMAGE_PNG ? "image/png" : "image/jpeg",
+                         text, length);
+    return out == NULL ? VGG_OK : status;
+}
+
 void vgg_serve_fail(vgg_serve_request *request, unsigned status, const char *format, ...) {
     char message[VGG_ERROR_TEXT + 256];
     va_list arguments;
@@ -226,6 +253,19 @@ void vgg_serve_ask_flag(vgg_serve_request *request, const char *key, const char 
     if (!*flag && strcmp(value, "false") != 0)
         vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST, "%s: found \"%.20s\", expected true or false",
                        key, value);
+}
+
+void vgg_serve_ask_number(vgg_serve_request *request, const char *key, const char *value,
+                          size_t least, size_t most, size_t *number) {
+    size_t length = strlen(value), found = SIZE_MAX;
+    if (length > 0 && length <= NUMBER_DIGITS && strspn(value, "0123456789") == length)
+        found = (size_t)strtoul(value, NULL, 10);
+    if (found >= least && found <= most)
+        *number = found;
+    else
+        vgg_serve_fail(request, MHD_HTTP_BAD_REQUEST,
+                       "%s: found \"%.20s\", expected a whole number from %zu to %zu", key, value,
+                       least, most);
 }
 
 unsigned vgg_serve_code_of(vgg_status status) {

@@ -9,6 +9,8 @@
 
 #include "cli/serve/server.h"
 #include "vgg/explain.h"
+#include "vgg/image.h"
+
 #define VGG_SERVE_ID_SIZE 65
 
 typedef struct vgg_serve_request vgg_serve_request;
@@ -18,7 +20,8 @@ struct vgg_serve_infer;
 typedef struct vgg_serve_route {
     const char *method;
     bool open;        /* to those without a key */
-    const char *path; /* in which "*" is the name of a model, and "#" the number of its version */
+    const char *path; /* in which "*" is the name of a model, and "#" the number of its version
+                       * or of a picture */
     /* When the header is there: what is wrong with the request is answered, by vgg_serve_fail, and
      * whatever needs no body too. */
     void (*begin)(vgg_serve_request *request);
@@ -48,6 +51,8 @@ struct vgg_serve_request {
     char layer[VGG_LAYER_NAME];    /* that it looks at; "": the usual one */
     bool plain;                    /* the picture without colours */
     struct vgg_serve_infer *infer; /* what was asked for by the protocol v2 */
+    vgg_serve_index *index;        /* that is searched in, kept until the request is freed */
+    size_t shown;                  /* the picture of it that is shown */
     /* The answer; status 0: none yet. */
     unsigned status;
     char *text;
@@ -83,10 +88,15 @@ void vgg_serve_answer(vgg_serve_request *request, unsigned status, const char *t
                       size_t length);
 /* Answers with the value, which is released; NULL: memory ran out for it. */
 void vgg_serve_answer_json(vgg_serve_request *request, unsigned status, json_t *value);
-/* Parameters of a URL: the model of that name, and true or false. What else they are is answered.
- */
+/* Parameters of a URL: the model of that name, true or false, and a number of up to seven digits.
+ * What else they are is answered. */
 void vgg_serve_ask_model(vgg_serve_request *request, const char *name);
 void vgg_serve_ask_flag(vgg_serve_request *request, const char *key, const char *value, bool *flag);
+void vgg_serve_ask_number(vgg_serve_request *request, const char *key, const char *value,
+                          size_t least, size_t most, size_t *number);
+/* Answers with a picture. VGG_OK where memory ran out for the answer, which was said. */
+vgg_status vgg_serve_answer_picture(vgg_serve_request *request, const vgg_image *picture,
+                                    vgg_image_format format, vgg_error *error);
 /* Answers with {"error": ...}. */
 void vgg_serve_fail(vgg_serve_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

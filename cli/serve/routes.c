@@ -10,11 +10,13 @@
 #include "cli/serve/page.h"
 #include "cli/serve/plain.h"
 #include "cli/serve/run.h"
+#include "cli/serve/search.h"
 
 static const vgg_serve_route routes[] = {
     {"GET", true, "/", vgg_serve_page, NULL, NULL},
     {"GET", true, "/serve.css", vgg_serve_page_style, NULL, NULL},
     {"GET", true, "/serve.js", vgg_serve_page_script, NULL, NULL},
+    {"GET", true, "/serve_inside.js", vgg_serve_page_inside, NULL, NULL},
     {"GET", true, "/page.json", vgg_serve_page_facts, NULL, NULL},
     {"GET", false, "/report.html", vgg_serve_report_begin, vgg_serve_report_prepare,
      vgg_serve_report_finish},
@@ -25,6 +27,10 @@ static const vgg_serve_route routes[] = {
      vgg_serve_plain_finish},
     {"POST", false, "/explain", vgg_serve_explain_begin, vgg_serve_explain_prepare,
      vgg_serve_explain_finish},
+    {"POST", false, "/search", vgg_serve_search_begin, vgg_serve_search_prepare,
+     vgg_serve_search_finish},
+    {"GET", false, "/pictures/#", vgg_serve_shown_begin, vgg_serve_shown_prepare,
+     vgg_serve_search_finish},
     {"GET", false, "/v2", vgg_serve_about_server, NULL, NULL},
     {"GET", true, "/v2/health/live", vgg_serve_is_live, NULL, NULL},
     {"GET", true, "/v2/health/ready", vgg_serve_is_ready, NULL, NULL},

@@ -1,7 +1,6 @@
 #include "cli/serve/run.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/serve/file.h"
 
 /* Bytes of a report; those of vgg have up to 5 MB. */
 #define REPORT_MOST ((size_t)16 << 20)
@@ -31,12 +31,9 @@ static int open_report(const char *folder, struct stat *info) {
     char *path = NULL;
     int file = -1;
     if (asprintf(&path, "%s/report.html", folder) >= 0)
-        file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        file = vgg_serve_file_open(path, info);
     free(path);
-    if (file < 0 || (fstat(file, info) == 0 && S_ISREG(info->st_mode)))
-        return file;
-    close(file);
-    return -1;
+    return file;
 }
 
 /* ---- what the page is told ---- */
@@ -91,11 +88,7 @@ static void read_report(vgg_serve_request *request, int file, size_t size) {
     if (!vgg_serve_request_reserve(request, size + 1))
         return;
     char *text = malloc(size + 1);
-    size_t done = 0;
-    for (ssize_t got = 1; text != NULL && got > 0 && done < size;) {
-        got = read(file, text + done, size - done);
-        done += got > 0 ? (size_t)got : 0;
-    }
+    size_t done = text != NULL ? vgg_serve_file_read(file, text, size) : 0;
     vgg_serve_answer(request, MHD_HTTP_OK, "text/html; charset=utf-8", text, done);
     /* It has a policy of its own; whatever it runs can do nothing to this server. */
     request->policy = "sandbox allow-scripts; frame-ancestors 'self'";

@@ -109,12 +109,15 @@ static void say_models(const vgg_serve_server *server) {
 
 static bool start(vgg_serve_server *server, const vgg_serve_options *options,
                   vgg_serve_listener *listener) {
-    const vgg_serve_work_options work = {.readers = options->workers,
-                                         .queue = options->queue,
-                                         .max_batch = options->max_batch,
-                                         .max_delay = options->max_delay / 1000,
-                                         .max_pixels = server->limits.max_pixels,
-                                         .metrics = &server->metrics};
+    size_t searches = options->index != NULL ? options->queue : 0;
+    const vgg_serve_work_options work = {
+        .readers = options->workers,
+        .queue = options->queue,
+        .lanes = {[VGG_SERVE_EXPLAINING] = 1, [VGG_SERVE_SEARCHING] = searches},
+        .max_batch = options->max_batch,
+        .max_delay = options->max_delay / 1000,
+        .max_pixels = server->limits.max_pixels,
+        .metrics = &server->metrics};
     if (!vgg_serve_models_load(&server->models))
         return false;
     server->work = vgg_serve_work_create(&server->models, &work);
@@ -124,6 +127,8 @@ static bool start(vgg_serve_server *server, const vgg_serve_options *options,
         return false;
     }
     say_models(server);
+    if (!vgg_serve_catalogue_open(&server->catalogue, &server->models))
+        return false;
     vgg_serve_memory_say(server, &work);
     if (!vgg_serve_listen_begin(listener) || !vgg_serve_http_start(server, listener->socket))
         return false;
@@ -141,8 +146,10 @@ static int watch(vgg_serve_server *server, bool files) {
         if (number == SIGTERM || number == SIGINT)
             return number;
         vgg_serve_connections_look(&server->connections, vgg_serve_now());
-        if (number == SIGHUP || files)
-            vgg_serve_models_renew(&server->models, number == SIGHUP);
+        if (number != SIGHUP && !files)
+            continue;
+        vgg_serve_models_renew(&server->models, number == SIGHUP);
+        vgg_serve_catalogue_renew(&server->catalogue, &server->models, number == SIGHUP);
     }
 }
 
@@ -215,6 +222,8 @@ static void set_up(vgg_serve_server *server, const vgg_serve_options *options) {
     server->top = options->top;
     server->log = options->log;
     server->run = options->run;
+    server->catalogue.path = options->index;
+    pthread_mutex_init(&server->catalogue.lock, NULL);
     server->origins = options->origins;
     server->started = (double)time(NULL);
     if (getrandom(&server->first_id, sizeof server->first_id, GRND_NONBLOCK) < 0)
@@ -252,6 +261,7 @@ int vgg_serve_run(const vgg_serve_options *options) {
         vgg_cli_complain("serve", "out of memory");
     else if (read_files(&server, options) && make_threads(&server.models.computing, options))
         status = serve(&server, options);
+    vgg_serve_catalogue_close(&server.catalogue);
     vgg_serve_models_free(&server.models);
     vgg_threads_free(server.models.computing.threads);
     vgg_serve_metrics_free(&server.metrics);

@@ -10,6 +10,7 @@ typedef struct vgg_serve_options {
     vgg_cli_model_source source; /* what every file is told */
     const char *listen;          /* NULL: a socket that is handed over, or VGG_SERVE_LISTEN */
     const char *keys, *certificate, *private_key; /* files; NULL: none */
+    const char *index;                            /* of pictures that are searched in; NULL: none */
     const char *run;       /* the folder of a training that the page shows; NULL: none */
     vgg_cli_texts origins; /* of pages elsewhere that may ask */
     bool log, watch;       /* each request; files that change */

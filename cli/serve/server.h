@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cli/serve/connections.h"
+#include "cli/serve/index.h"
 #include "cli/serve/keys.h"
 #include "cli/serve/metrics.h"
 #include "cli/serve/work.h"
@@ -24,6 +25,7 @@ typedef struct vgg_serve_limits {
 
 typedef struct vgg_serve_server {
     vgg_serve_models models;
+    vgg_serve_catalogue catalogue;
     vgg_serve_work *work;
     struct MHD_Daemon *daemon;
     vgg_serve_limits limits;

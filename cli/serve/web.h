@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 extern const unsigned char vgg_serve_web_page[], vgg_serve_web_style[], vgg_serve_web_script[],
-    vgg_serve_web_openapi[];
+    vgg_serve_web_inside[], vgg_serve_web_openapi[];
 extern const size_t vgg_serve_web_page_size, vgg_serve_web_style_size, vgg_serve_web_script_size,
-    vgg_serve_web_openapi_size;
+    vgg_serve_web_inside_size, vgg_serve_web_openapi_size;
 
 #endif

@@ -82,8 +82,8 @@ void vgg_serve_picture_fail(vgg_serve_picture *picture, const vgg_error *error) 
     picture->message = strdup(error->message);
 }
 
-static bool start(vgg_serve_work *work, void *(*loop)(void *)) {
-    if (pthread_create(&work->threads[work->thread_count], NULL, loop, work) != 0)
+static bool start(vgg_serve_work *work, void *(*loop)(void *), void *of) {
+    if (pthread_create(&work->threads[work->thread_count], NULL, loop, of) != 0)
         return false;
     work->thread_count++;
     return true;
@@ -98,7 +98,10 @@ vgg_serve_work *vgg_serve_work_create(vgg_serve_models *models,
     work->options = *options;
     pthread_mutex_init(&work->lock, NULL);
     pthread_cond_init(&work->for_readers, NULL);
-    pthread_cond_init(&work->for_apart, NULL);
+    for (size_t i = 0; i < VGG_SERVE_LANES; i++) {
+        work->lanes[i].work = work;
+        pthread_cond_init(&work->lanes[i].news, NULL);
+    }
     pthread_condattr_t clock;
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -107,9 +110,13 @@ vgg_serve_work *vgg_serve_work_create(vgg_serve_models *models,
     work->together.pictures = calloc(options->max_batch, sizeof *work->together.pictures);
     work->together.inputs = calloc(options->max_batch, sizeof *work->together.inputs);
     bool started = work->together.pictures != NULL && work->together.inputs != NULL &&
-                   start(work, vgg_serve_compute_loop) && start(work, vgg_serve_apart_loop);
+                   start(work, vgg_serve_compute_loop, work);
+    for (size_t i = VGG_SERVE_AMONG_READERS + 1; started && i < VGG_SERVE_LANES; i++) {
+        if (options->lanes[i] > 0)
+            started = start(work, vgg_serve_lane_loop, &work->lanes[i]);
+    }
     for (size_t i = 0; started && i < options->readers; i++) {
-        started = start(work, vgg_serve_read_loop);
+        started = start(work, vgg_serve_read_loop, work);
     }
     if (!started) {
         vgg_serve_work_free(work);
@@ -131,11 +138,13 @@ void vgg_serve_work_submit(vgg_serve_work *work, vgg_serve_job *job) {
     if (job->version == NULL)
         job->version = vgg_serve_version_acquire(job->model);
     pthread_mutex_lock(&work->lock);
-    if (!job->apart) {
+    vgg_serve_lane *lane = &work->lanes[job->lane];
+    if (job->lane == VGG_SERVE_AMONG_READERS) {
         vgg_serve_jobs_put(&work->queues[job->model->place].new_jobs, job);
-    } else if (work->apart == NULL) {
-        work->apart = job;
-        pthread_cond_signal(&work->for_apart);
+    } else if (lane->count < work->options.lanes[job->lane]) {
+        lane->count++;
+        vgg_serve_jobs_put(&lane->jobs, job);
+        pthread_cond_signal(&lane->news);
     } else {
         job->outcome = VGG_SERVE_FULL;
         vgg_serve_jobs_put(&work->ended, job);
@@ -179,7 +188,9 @@ void vgg_serve_work_free(vgg_serve_work *work) {
     pthread_mutex_lock(&work->lock);
     work->stopping = true;
     pthread_cond_broadcast(&work->for_readers);
-    pthread_cond_broadcast(&work->for_apart);
+    for (size_t i = 0; i < VGG_SERVE_LANES; i++) {
+        pthread_cond_broadcast(&work->lanes[i].news);
+    }
     pthread_cond_broadcast(&work->for_computing);
     pthread_mutex_unlock(&work->lock);
     for (size_t i = 0; i < work->thread_count; i++) {
@@ -187,7 +198,9 @@ void vgg_serve_work_free(vgg_serve_work *work) {
     }
     pthread_mutex_destroy(&work->lock);
     pthread_cond_destroy(&work->for_readers);
-    pthread_cond_destroy(&work->for_apart);
+    for (size_t i = 0; i < VGG_SERVE_LANES; i++) {
+        pthread_cond_destroy(&work->lanes[i].news);
+    }
     pthread_cond_destroy(&work->for_computing);
     free(work->together.pictures);
     free((void *)work->together.inputs);

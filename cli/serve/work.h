@@ -1,5 +1,6 @@
 /* The way of a picture through the server: threads that read and preprocess, and one that computes
- * in batches whatever is ready. Beside them one thread has the jobs that take long by themselves.
+ * in batches whatever is ready. Beside them are lanes, each with a thread of its own, for jobs that
+ * take long by themselves or are of another kind.
  *
  * A job is what one client asks for; its pictures are answered together. Each model has queues of
  * its own, and threads take from the models in turn, so that one with many clients does not keep
@@ -34,19 +35,26 @@ typedef struct vgg_serve_picture {
 typedef enum vgg_serve_outcome {
     VGG_SERVE_DONE,    /* each picture has its result */
     VGG_SERVE_FAILED,  /* `prepare` said so */
-    VGG_SERVE_FULL,    /* there is no room for its pictures in the queue, or another is apart */
+    VGG_SERVE_FULL,    /* there is no room for its pictures in the queue, or for it in its lane */
     VGG_SERVE_LATE,    /* its deadline has passed */
     VGG_SERVE_STOPPED, /* the server ends */
 } vgg_serve_outcome;
+
+/* Where a job is prepared. */
+typedef enum vgg_serve_lane_name {
+    VGG_SERVE_AMONG_READERS,
+    VGG_SERVE_EXPLAINING,
+    VGG_SERVE_SEARCHING, /* also for showing what was found */
+    VGG_SERVE_LANES,     /* so many there are */
+} vgg_serve_lane_name;
 
 struct vgg_serve_job {
     struct vgg_serve_job *next;
     vgg_serve_model *model;
     vgg_serve_version *version; /* kept until the job is ended; NULL: submitting takes the newest */
-    /* It is prepared in a thread for such jobs, since that takes long; one at a time. */
-    bool apart;
-    /* Called in a thread that reads pictures: makes the pictures of what the client has sent.
-     * False: the job fails. */
+    vgg_serve_lane_name lane;
+    /* Called in a thread that reads pictures, or that of the lane: makes the pictures of what the
+     * client has sent. False: the job fails. */
     bool (*prepare)(vgg_serve_job *job);
     /* Called in such a thread when nothing is left to do; the job may be gone afterwards. */
     void (*finish)(vgg_serve_job *job);
@@ -63,11 +71,13 @@ struct vgg_serve_job {
 };
 
 typedef struct vgg_serve_work_options {
-    size_t readers;    /* threads that read pictures */
-    size_t queue;      /* pictures that may wait for a model */
-    size_t max_batch;  /* pictures that are computed at once */
-    double max_delay;  /* seconds that a picture waits for others */
-    size_t max_pixels; /* of a picture */
+    size_t readers;                /* threads that read pictures */
+    size_t queue;                  /* pictures that may wait for a model */
+    size_t lanes[VGG_SERVE_LANES]; /* jobs that may be in each, the first not looked at; 0: none,
+                                    * which has no thread */
+    size_t max_batch;              /* pictures that are computed at once */
+    double max_delay;              /* seconds that a picture waits for others */
+    size_t max_pixels;             /* of a picture */
     vgg_serve_metrics *metrics;
 } vgg_serve_work_options;
 

@@ -9,8 +9,16 @@ from conftest import REPOSITORY, Server, vgg
 
 
 @pytest.fixture(scope="module")
-def server(models):
-    running = Server("--model", models / "small", "--model", f"big={models}/wide/best.safetensors")
+def index(models, pictograms, tmp_path_factory):
+    """By `wide`."""
+    path = tmp_path_factory.mktemp("index") / "photos.index"
+    vgg("index", pictograms / "train", "-o", path, "--model", models / "wide")
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(models, index):
+    running = Server("--model", models / "small", "--model", f"big={models}/wide/best.safetensors", "--index", index)
     yield running
     running.stop()
 
@@ -90,7 +98,8 @@ def right(models, path, folder="small"):
 # ---- what is handed out
 def test_what_is_handed_out(server):
     total = 0
-    for path, kind in (("/", "text/html"), ("/serve.css", "text/css"), ("/serve.js", "text/javascript")):
+    for path, kind in (("/", "text/html"), ("/serve.css", "text/css"), ("/serve.js", "text/javascript"),
+                       ("/serve_inside.js", "text/javascript")):
         answer = server.get(path)
         assert answer.status == 200 and answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
         assert b"http://" not in answer.body and b"https://" not in answer.body and b"onclick" not in answer.body
@@ -254,13 +263,54 @@ def test_feature_maps(browser, server, models, files, tmp_path):
         assert (height, width) == right.shape[1:]
         strongest = right[order[0]]
         assert np.corrcoef(shown.ravel(), strongest.ravel())[0, 1] > 0.95
-    before, after, close = find(browser, ".inside button")
+    before, after, close = find(browser, "figure.inside button")
     assert not before.is_enabled()
     after.click()
     assert len(find(browser, ".maps li")) == 16 and not after.is_enabled() and before.is_enabled()
     close.click()
     assert not find(browser, "figure.inside") and find(browser, "button.inside")[0].is_displayed()
     quiet(browser)
+
+
+def test_similar_pictures(browser, start, server, models, index, files, tmp_path):
+    """Those of the index, the nearest first, some more each time; by the model that it was made with alone."""
+    (tmp_path / "keys").write_text("secret\n")
+    other = start("--model", models / "small", "--model", f"big={models}/wide", "--index", index,
+                  "--api-key-file", tmp_path / "keys")
+    browser.get_log("browser")
+    browser.get(other.address + "/")
+    wait(browser, lambda: find(browser, "#key-form")[0].is_displayed())
+    find(browser, "#key")[0].send_keys("secret\n")
+    wait(browser, lambda: not find(browser, "#key-form")[0].is_displayed())
+    browser.get_log("browser")  # of the request without a key
+    select(browser, "#other", "big")
+    choose(browser, files[1:2])
+    answered(browser, 2)
+    [button] = find(browser, "button.similar")
+    button.click()
+    wait(browser, lambda: len(find(browser, ".found li")) == 12)
+    wait(browser, lambda: browser.execute_script(
+        "return [...document.querySelectorAll('.found img')].every(i => i.complete && i.naturalWidth > 0)"))
+    right = other.post("/search?top=30", files[1].read_bytes(), {"Authorization": "Bearer secret"}).json[0]["matches"]
+
+    def shown():
+        return [[span.text for span in item.find_elements("css selector", "span")] for item in find(browser, ".found li")]
+
+    assert shown() == [[row["image"], f"{row['similarity']:.3f}"] for row in right[:12]]
+    more, close = find(browser, "figure.alike button")
+    for count in (24, 30):
+        more.click()
+        wait(browser, lambda count=count: len(find(browser, ".found li")) == count)
+    wait(browser, lambda: find(browser, "figure.alike figcaption")[0].text.startswith("The 30 most similar of 30 pictures"))
+    assert not more.is_enabled() and shown()[29][0] == right[29]["image"]
+    close.click()
+    assert not find(browser, "figure.alike")
+    assert browser.switch_to.active_element == find(browser, "button.similar")[0]
+    quiet(browser)
+    show(browser, server)
+    choose(browser, files[:1])
+    answered(browser, 1)
+    assert not find(browser, "button.similar")
 
 
 def test_the_report_of_a_training(browser, start, pictograms, tmp_path):
@@ -404,6 +454,8 @@ def test_axe_finds_nothing_serious(browser, server, files, width, theme):
     wait(browser, lambda: len(find(browser, ".stack img")) == 2)
     find(browser, "button.inside")[0].click()
     wait(browser, lambda: find(browser, ".maps canvas"))
+    find(browser, "button.similar")[0].click()
+    wait(browser, lambda: len(find(browser, ".found li")) == 12)
     browser.execute_cdp_cmd("Runtime.evaluate", {
         "expression": (Path(axe.__file__).parent / "axe.min.js").read_text()})
     found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done);")
