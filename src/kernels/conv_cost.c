@@ -88,6 +88,12 @@ static size_t tiles_of(const vgg_conv_shape *shape, size_t tile) {
     return shape->images * rows * columns;
 }
 
+/* What a tile of 2x2 takes where it is a whole map, and has so much fewer points. */
+static double share_of_points(const vgg_conv_shape *shape, size_t tile) {
+    bool whole = vgg_winograd_is_whole(shape, tile);
+    return whole ? (double)VGG_WHOLE_POINTS / (double)vgg_winograd_points(tile) : 1;
+}
+
 double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
     if (tile == 0)
         return direct_cost(costs, shape);
@@ -96,13 +102,15 @@ double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, s
     double each =
         of->tile + of->input / (double)shape->outputs + of->output / (double)shape->inputs;
     double units = cut.stored ? 0 : (double)cut.tile_units;
-    return pairs(shape) * ((double)tiles_of(shape, tile) * each + units * of->filter);
+    return pairs(shape) * share_of_points(shape, tile) *
+           ((double)tiles_of(shape, tile) * each + units * of->filter);
 }
 
 size_t vgg_conv_products(const vgg_conv_shape *shape, size_t tile) {
     size_t channels = shape->inputs * shape->outputs;
     if (tile > 0)
-        return tiles_of(shape, tile) * vgg_winograd_points(tile) * channels;
+        return tiles_of(shape, tile) * channels *
+               (vgg_winograd_is_whole(shape, tile) ? VGG_WHOLE_POINTS : vgg_winograd_points(tile));
     return shape->images * channels * shape->height * shape->width * shape->kernel * shape->kernel;
 }
 
@@ -125,7 +133,8 @@ double vgg_conv_weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *
     double each = of->tile + of->input / (double)(cut.k_blocks * VGG_BLOCK) +
                   of->gradient / (double)(cut.c_blocks * VGG_BLOCK);
     double sums = cut.groups > 1 ? of->group * (double)cut.groups : 0;
-    return pairs(shape) * ((double)tiles_of(shape, tile) * each + sums + of->sum);
+    return pairs(shape) * share_of_points(shape, tile) *
+           ((double)tiles_of(shape, tile) * each + sums + of->sum);
 }
 
 typedef double cost_rule(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);

@@ -92,6 +92,14 @@ static inline size_t vgg_winograd_points(size_t tile) {
     return (tile + 2) * (tile + 2);
 }
 
+/* Where a tile of 2x2 is all of a map with padding, four of the six products in each dimension are
+ * with zeros: what two values are with three taps takes 3 products, instead of the 4 of a tile that
+ * has neighbours, and a tile 9 instead of 16. */
+#define VGG_WHOLE_POINTS 9
+static inline bool vgg_winograd_is_whole(const vgg_conv_shape *shape, size_t tile) {
+    return tile == 2 && shape->height == 2 && shape->width == 2 && shape->crop == 0;
+}
+
 /* Output channels whose products are made together. */
 #define VGG_WINOGRAD_GROUP 32
 
@@ -101,6 +109,7 @@ typedef struct vgg_winograd_partition {
     size_t tile; /* outputs on a side of a tile: 2 or 4 */
     bool bf16;   /* the operands of the products are bfloat16, two input channels in the place of a
                   * float */
+    bool whole;  /* a tile is all of a map: VGG_WHOLE_POINTS */
     bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
     size_t tile_rows, tile_columns; /* of an image */
     size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
@@ -197,6 +206,7 @@ typedef struct vgg_winograd_weights_partition {
     size_t tile;                        /* values of dy on a side of a tile: 2 or 4 */
     bool bf16;                          /* the operands of the products are bfloat16, two tiles in
                                          * the place of a float */
+    bool whole;                         /* a tile is all of a map: VGG_WHOLE_POINTS */
     size_t tile_rows, tile_columns;     /* of an image */
     size_t groups;                      /* of tiles */
     size_t words;                       /* of tiles that are transformed at once, at most: of one

@@ -29,11 +29,15 @@
     vgg_work vgg_winograd2_bf16_filters_##name, vgg_winograd2_bf16_forward_##name,                 \
         vgg_winograd2_bf16_weights_##name, vgg_winograd2_bf16_weights_finish_##name,               \
         vgg_winograd4_bf16_filters_##name, vgg_winograd4_bf16_forward_##name,                      \
-        vgg_winograd4_bf16_weights_##name, vgg_winograd4_bf16_weights_finish_##name;
+        vgg_winograd4_bf16_weights_##name, vgg_winograd4_bf16_weights_finish_##name,               \
+        vgg_winograd2_whole_bf16_filters_##name, vgg_winograd2_whole_bf16_forward_##name,          \
+        vgg_winograd2_whole_bf16_weights_##name, vgg_winograd2_whole_bf16_weights_finish_##name;
 
 /* Declares the kernels of a tier. */
 #define TIER(name)                                                                                 \
     BF16(name)                                                                                     \
+    vgg_work vgg_winograd2_whole_filters_##name, vgg_winograd2_whole_forward_##name,               \
+        vgg_winograd2_whole_weights_##name, vgg_winograd2_whole_weights_finish_##name;             \
     vgg_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_winograd2_filters_##name,       \
         vgg_winograd2_forward_##name, vgg_winograd2_weights_##name,                                \
         vgg_winograd2_weights_finish_##name, vgg_winograd4_filters_##name,                         \
@@ -66,6 +70,8 @@
         .winograd4 = WINOGRAD(4, name),                                                            \
         .bf16_winograd2 = BF16_WINOGRAD(2, bf16_name),                                             \
         .bf16_winograd4 = BF16_WINOGRAD(4, bf16_name),                                             \
+        .whole_winograd2 = WINOGRAD(2_whole, name),                                                \
+        .bf16_whole_winograd2 = BF16_WINOGRAD(2_whole, bf16_name),                                 \
         .linear_forward = vgg_linear_forward_##name,                                               \
         .linear_input = vgg_linear_input_##name,                                                   \
         .linear_weights = vgg_linear_weights_##name,                                               \

@@ -298,6 +298,7 @@ typedef struct vgg_kernels {
     vgg_work *conv_reduce;              /* vgg_conv_reduce_task */
     vgg_winograd_kernels winograd2, winograd4;
     vgg_winograd_kernels bf16_winograd2, bf16_winograd4;
+    vgg_winograd_kernels whole_winograd2, bf16_whole_winograd2; /* of maps of 2x2 with padding */
     vgg_work *linear_forward; /* vgg_linear_task: y = relu?(scales? x w^T + bias) */
     vgg_work *linear_input;   /* dx = dy w */
     vgg_work *linear_weights; /* dweights = dy^T x, dbias = sums of dy */
@@ -349,6 +350,17 @@ static inline const vgg_winograd_kernels *vgg_winograd_kernels_of(const vgg_kern
 /* Those that a forward pass cut like this has. */
 static inline const vgg_winograd_kernels *
 vgg_winograd_kernels_for(const vgg_kernels *kernels, const vgg_winograd_partition *cut) {
+    if (cut->whole)
+        return cut->bf16 ? &kernels->bf16_whole_winograd2 : &kernels->whole_winograd2;
+    return vgg_winograd_kernels_of(kernels, cut->tile, cut->bf16);
+}
+
+/* And those of a gradient of weights. */
+static inline const vgg_winograd_kernels *
+vgg_winograd_weights_kernels_for(const vgg_kernels *kernels,
+                                 const vgg_winograd_weights_partition *cut) {
+    if (cut->whole)
+        return cut->bf16 ? &kernels->bf16_whole_winograd2 : &kernels->whole_winograd2;
     return vgg_winograd_kernels_of(kernels, cut->tile, cut->bf16);
 }
 

@@ -11,14 +11,14 @@
 /* ---- input ---- */
 
 /* v[point * point_stride] of one vector of a tile whose columns are transformed already. */
-VGG_INLINE void input_rows(vf half[SIDE][SIDE], word *v, size_t point_stride) {
+VGG_INLINE void input_rows(vf half[LINE][SIDE], word *v, size_t point_stride) {
     VGG_UNROLL
-    for (int row = 0; row < SIDE; row++) {
-        vf out[SIDE];
+    for (int row = 0; row < LINE; row++) {
+        vf out[LINE];
         transform_input(half[row], out);
         VGG_UNROLL
-        for (int column = 0; column < SIDE; column++) {
-            put_channels(v + (size_t)(row * SIDE + column) * point_stride, out[column]);
+        for (int column = 0; column < LINE; column++) {
+            put_channels(v + (size_t)(row * LINE + column) * point_stride, out[column]);
         }
     }
 }
@@ -29,7 +29,7 @@ static void transform_tile(const vgg_winograd_task *task, size_t image, size_t b
                            size_t tile_row, size_t tile_column, word *v, size_t point_stride) {
     input_tile tile = input_tile_at(&task->shape, task->x, image, block, tile_row, tile_column);
     for (int part = 0; part < BLOCK_VECTORS; part++) {
-        vf half[SIDE][SIDE];
+        vf half[LINE][SIDE];
         input_half(&tile, part, half);
         input_rows(half, v + part * VECTOR_WORDS, point_stride);
     }
@@ -45,10 +45,10 @@ static void transform_tile(const vgg_winograd_task *task, size_t image, size_t b
 VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *const chosen[WINDOWS],
                              int begin, int end, word *v, size_t point_stride) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
-        vf half[SIDE][SIDE];
+        vf half[LINE][SIDE];
         VGG_UNROLL
         for (int column = 0; column < SIDE; column++) {
-            vf values[SIDE], out[SIDE] = {{0}};
+            vf values[SIDE], out[LINE] = {{0}};
             int at = (column + 1) / 2 - 1;
             if (column >= begin && column < end) {
                 VGG_UNROLL
@@ -61,7 +61,7 @@ VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *co
                 transform_input(values, out);
             }
             VGG_UNROLL
-            for (int row = 0; row < SIDE; row++) {
+            for (int row = 0; row < LINE; row++) {
                 half[row][column] = out[row];
             }
         }
@@ -89,7 +89,9 @@ static void transform_spread_tile(const vgg_winograd_task *task, size_t image, s
     }
     int begin = left == 0;
     int end = (int)vgg_size_min(SIDE, 2 * (width - left) + 1);
-    if (begin == 0 && end == SIDE)
+    if (WHOLE)
+        spread_block(rows, chosen, 1, 1 + TILE, v, point_stride);
+    else if (begin == 0 && end == SIDE)
         spread_block(rows, chosen, 0, SIDE, v, point_stride);
     else
         spread_block(rows, chosen, begin, end, v, point_stride);
@@ -191,13 +193,13 @@ VGG_INLINE void store_windows(const vgg_conv_shape *shape, bool full, size_t top
 VGG_INLINE void output_vector(const vgg_winograd_task *task, bool full, const float *m,
                               size_t point_stride, const epilogue *e, size_t top, size_t left,
                               const output_planes *to) {
-    vf half[TILE][SIDE];
+    vf half[TILE][LINE];
     VGG_UNROLL
-    for (int column = 0; column < SIDE; column++) {
-        vf products[SIDE], out[TILE];
+    for (int column = 0; column < LINE; column++) {
+        vf products[LINE], out[TILE];
         VGG_UNROLL
-        for (int row = 0; row < SIDE; row++) {
-            products[row] = vf_load(m + (size_t)(row * SIDE + column) * point_stride);
+        for (int row = 0; row < LINE; row++) {
+            products[row] = vf_load(m + (size_t)(row * LINE + column) * point_stride);
         }
         transform_output(products, out);
         VGG_UNROLL

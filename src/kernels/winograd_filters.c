@@ -43,23 +43,23 @@ static void gather_filters(const vgg_winograd_task *task, size_t first_k, size_t
 
 /* The points of one vector of output channels; g: 9 taps, GROUP floats apart. */
 VGG_INLINE void filter_points(const float *g, vf u[POINTS]) {
-    vf half[SIDE][3];
+    vf half[LINE][3];
     VGG_UNROLL
     for (int column = 0; column < 3; column++) {
-        vf taps[3], out[SIDE];
+        vf taps[3], out[LINE];
         VGG_UNROLL
         for (int row = 0; row < 3; row++) {
             taps[row] = vf_load(g + (row * 3 + column) * GROUP);
         }
         transform_filter(taps, out);
         VGG_UNROLL
-        for (int row = 0; row < SIDE; row++) {
+        for (int row = 0; row < LINE; row++) {
             half[row][column] = out[row];
         }
     }
     VGG_UNROLL
-    for (int row = 0; row < SIDE; row++) {
-        transform_filter(half[row], u + row * SIDE);
+    for (int row = 0; row < LINE; row++) {
+        transform_filter(half[row], u + row * LINE);
     }
 }
 

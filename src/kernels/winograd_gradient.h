@@ -30,11 +30,11 @@ typedef struct gradient_rows {
 
 /* half: vector `part` of the block with its columns transformed; adds its values to *sum. */
 VGG_INLINE void gradient_columns(const gradient_rows *tile, bool spread, int columns, int part,
-                                 vf half[SIDE][TILE], vf *sum) {
+                                 vf half[LINE][TILE], vf *sum) {
     int window = spread ? 2 : 1;
     VGG_UNROLL
     for (int column = 0; column < TILE; column++) {
-        vf values[TILE], out[SIDE] = {{0}};
+        vf values[TILE], out[LINE] = {{0}};
         if (column < columns) {
             VGG_UNROLL
             for (int row = 0; row < TILE; row++) {
@@ -48,13 +48,13 @@ VGG_INLINE void gradient_columns(const gradient_rows *tile, bool spread, int col
             transform_gradient(values, out);
         }
         VGG_UNROLL
-        for (int row = 0; row < SIDE; row++) {
+        for (int row = 0; row < LINE; row++) {
             half[row][column] = out[row];
         }
     }
 }
 
-VGG_INLINE void gradient_half(const gradient_rows *tile, bool spread, int part, vf half[SIDE][TILE],
+VGG_INLINE void gradient_half(const gradient_rows *tile, bool spread, int part, vf half[LINE][TILE],
                               vf *sum) {
     if (tile->columns == TILE)
         gradient_columns(tile, spread, TILE, part, half, sum);

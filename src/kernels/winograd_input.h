@@ -47,10 +47,10 @@ VGG_INLINE input_tile input_tile_at(const vgg_conv_shape *shape, const float *x,
 
 /* half: vector `part` of the block with its columns transformed. */
 VGG_INLINE void input_columns(const float *const rows[SIDE], int begin, int end, int part,
-                              vf half[SIDE][SIDE]) {
+                              vf half[LINE][SIDE]) {
     VGG_UNROLL
     for (int column = 0; column < SIDE; column++) {
-        vf values[SIDE], out[SIDE] = {{0}};
+        vf values[SIDE], out[LINE] = {{0}};
         if (column >= begin && column < end) {
             VGG_UNROLL
             for (int row = 0; row < SIDE; row++) {
@@ -59,14 +59,16 @@ VGG_INLINE void input_columns(const float *const rows[SIDE], int begin, int end,
             transform_input(values, out);
         }
         VGG_UNROLL
-        for (int row = 0; row < SIDE; row++) {
+        for (int row = 0; row < LINE; row++) {
             half[row][column] = out[row];
         }
     }
 }
 
-VGG_INLINE void input_half(const input_tile *tile, int part, vf half[SIDE][SIDE]) {
-    if (tile->begin == 0 && tile->end == SIDE)
+VGG_INLINE void input_half(const input_tile *tile, int part, vf half[LINE][SIDE]) {
+    if (WHOLE)
+        input_columns(tile->rows, 1, 1 + TILE, part, half);
+    else if (tile->begin == 0 && tile->end == SIDE)
         input_columns(tile->rows, 0, SIDE, part, half);
     else
         input_columns(tile->rows, tile->begin, tile->end, part, half);

@@ -16,6 +16,7 @@
 /* Input channels whose filters are made at once: for 32 output channels they take half of a
  * second-level cache. */
 #define MADE_CHANNELS 128
+#define MADE_WHOLE 512 /* of a quarter of the points of F(4x4) */
 /* The time of transforms beside the products of one tile and one group: of a tile's input, and of a
  * group's filters. With bf16 the products take half of the time, and filters are only read. */
 #define INPUT_TIME 0.4
@@ -28,7 +29,7 @@ static size_t ceiling(size_t a, size_t b) {
 }
 
 static size_t points_of(const vgg_winograd_partition *cut) {
-    return vgg_winograd_points(cut->tile);
+    return cut->whole ? VGG_WHOLE_POINTS : vgg_winograd_points(cut->tile);
 }
 
 /* Words of 32 bits that so many channels take. */
@@ -102,7 +103,7 @@ static void cut_large(const vgg_conv_shape *shape, size_t threads, vgg_winograd_
 
 /* Filters that a unit makes, some input channels at a time. */
 static void make_filters(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
-    cut->channels = vgg_size_min(MADE_CHANNELS, shape->inputs);
+    cut->channels = vgg_size_min(cut->whole ? MADE_WHOLE : MADE_CHANNELS, shape->inputs);
     cut->filter_point = (cut->channels + 1) * VGG_WINOGRAD_GROUP;
     cut->scratch += points_of(cut) * cut->filter_point;
 }
@@ -112,6 +113,7 @@ static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t t
     bool small = shape->inputs * shape->outputs <= STORED_PAIRS;
     vgg_winograd_partition cut = {.tile = tile,
                                   .bf16 = bf16,
+                                  .whole = vgg_winograd_is_whole(shape, tile),
                                   .stored = small || bf16,
                                   .tile_rows = ceiling(shape->height, tile),
                                   .tile_columns = ceiling(shape->width, tile)};

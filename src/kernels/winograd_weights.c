@@ -48,9 +48,9 @@ static share share_of(const vgg_winograd_weights_task *task, size_t unit) {
 /* ---- transforms ---- */
 
 /* Stores a row of the points of a vector of the tiles of a word: to[column * point_stride]. */
-VGG_INLINE void put_row(vf out[WORD_TILES][SIDE], word *to, size_t point_stride) {
+VGG_INLINE void put_row(vf out[WORD_TILES][LINE], word *to, size_t point_stride) {
     VGG_UNROLL
-    for (int column = 0; column < SIDE; column++) {
+    for (int column = 0; column < LINE; column++) {
         vf values[WORD_TILES];
         VGG_UNROLL
         for (int t = 0; t < WORD_TILES; t++) {
@@ -62,27 +62,27 @@ VGG_INLINE void put_row(vf out[WORD_TILES][SIDE], word *to, size_t point_stride)
 
 /* Transforms the rows of a vector of the tiles of a word: to[point * point_stride]. A tile beyond
  * the last one is zero. */
-VGG_INLINE void put_input(vf half[WORD_TILES][SIDE][SIDE], word *to, size_t point_stride) {
+VGG_INLINE void put_input(vf half[WORD_TILES][LINE][SIDE], word *to, size_t point_stride) {
     VGG_UNROLL
-    for (int row = 0; row < SIDE; row++) {
-        vf out[WORD_TILES][SIDE];
+    for (int row = 0; row < LINE; row++) {
+        vf out[WORD_TILES][LINE];
         VGG_UNROLL
         for (int t = 0; t < WORD_TILES; t++) {
             transform_input(half[t][row], out[t]);
         }
-        put_row(out, to + (size_t)(row * SIDE) * point_stride, point_stride);
+        put_row(out, to + (size_t)(row * LINE) * point_stride, point_stride);
     }
 }
 
-VGG_INLINE void put_gradient(vf half[WORD_TILES][SIDE][TILE], word *to, size_t point_stride) {
+VGG_INLINE void put_gradient(vf half[WORD_TILES][LINE][TILE], word *to, size_t point_stride) {
     VGG_UNROLL
-    for (int row = 0; row < SIDE; row++) {
-        vf out[WORD_TILES][SIDE];
+    for (int row = 0; row < LINE; row++) {
+        vf out[WORD_TILES][LINE];
         VGG_UNROLL
         for (int t = 0; t < WORD_TILES; t++) {
             transform_gradient(half[t][row], out[t]);
         }
-        put_row(out, to + (size_t)(row * SIDE) * point_stride, point_stride);
+        put_row(out, to + (size_t)(row * LINE) * point_stride, point_stride);
     }
 }
 
@@ -96,7 +96,7 @@ static void input_word(const vgg_winograd_weights_task *task, size_t block, size
         tile[t] = input_tile_at(&task->shape, task->x, place.image, block, place.row, place.column);
     }
     for (int part = 0; part < BLOCK_VECTORS; part++) {
-        vf half[WORD_TILES][SIDE][SIDE];
+        vf half[WORD_TILES][LINE][SIDE];
         for (size_t t = 0; t < WORD_TILES; t++) {
             if (t < tiles)
                 input_half(&tile[t], part, half[t]);
@@ -117,7 +117,7 @@ VGG_INLINE void gradient_word(const vgg_winograd_weights_task *task, bool spread
         tile[t] = spread ? windows_at(task, place, block) : gradient_at(task, place, block);
     }
     for (int part = 0; part < BLOCK_VECTORS; part++) {
-        vf half[WORD_TILES][SIDE][TILE];
+        vf half[WORD_TILES][LINE][TILE];
         for (size_t t = 0; t < WORD_TILES; t++) {
             if (t < tiles)
                 gradient_half(&tile[t], spread, part, half[t], &sum[part]);
@@ -244,13 +244,13 @@ static void multiply(const vgg_winograd_weights_task *task, const share *own, si
 
 /* taps[9][VGG_LANES] of one vector of output channels from sums[point * stride]. */
 VGG_INLINE void filter_gradient(const float *sums, size_t stride, float *taps) {
-    vf half[3][SIDE];
+    vf half[3][LINE];
     VGG_UNROLL
-    for (int column = 0; column < SIDE; column++) {
-        vf values[SIDE], out[3];
+    for (int column = 0; column < LINE; column++) {
+        vf values[LINE], out[3];
         VGG_UNROLL
-        for (int row = 0; row < SIDE; row++) {
-            values[row] = vf_load(sums + (size_t)(row * SIDE + column) * stride);
+        for (int row = 0; row < LINE; row++) {
+            values[row] = vf_load(sums + (size_t)(row * LINE + column) * stride);
         }
         transform_sums(values, out);
         VGG_UNROLL

@@ -28,9 +28,10 @@ static vgg_winograd_weights_partition partition_of(const vgg_conv_shape *shape, 
     size_t inputs = vgg_blocks(shape->inputs), outputs = vgg_blocks(shape->outputs);
     vgg_winograd_weights_partition cut = {.tile = tile,
                                           .bf16 = bf16,
+                                          .whole = vgg_winograd_is_whole(shape, tile),
                                           .tile_rows = quotient_up(shape->height, tile),
                                           .tile_columns = quotient_up(shape->width, tile)};
-    size_t points = vgg_winograd_points(tile);
+    size_t points = cut.whole ? VGG_WHOLE_POINTS : vgg_winograd_points(tile);
     cut.c_blocks = quotient_up(inputs, quotient_up(inputs, UNIT_BLOCKS));
     cut.k_blocks = quotient_up(outputs, quotient_up(outputs, UNIT_BLOCKS));
     cut.c_units = quotient_up(inputs, cut.c_blocks);

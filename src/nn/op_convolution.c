@@ -80,8 +80,7 @@ void vgg_op_convolution_forward(vgg_plan *plan, const vgg_cpu_op *op) {
 static void winograd_weights(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->count);
     vgg_winograd_weights_partition cut = vgg_op_weights_partition(plan, op, &shape);
-    const vgg_winograd_kernels *kernels =
-        vgg_winograd_kernels_of(plan->kernels, cut.tile, cut.bf16);
+    const vgg_winograd_kernels *kernels = vgg_winograd_weights_kernels_for(plan->kernels, &cut);
     float *sums = vgg_plan_buffer(plan, op->partial);
     vgg_winograd_weights_task task = {.shape = shape,
                                       .partition = cut,

@@ -164,7 +164,7 @@ static double direct_weights_seconds(const vgg_conv_shape *s) {
 static double tile_weights_seconds(const vgg_conv_shape *s, size_t tile) {
     vgg_winograd_weights_partition cut = bf16 ? vgg_winograd_weights_bf16_partition_of(s, tile)
                                               : vgg_winograd_weights_partition_of(s, tile);
-    const vgg_winograd_kernels *of = vgg_winograd_kernels_of(kernels, tile, bf16);
+    const vgg_winograd_kernels *of = vgg_winograd_weights_kernels_for(kernels, &cut);
     memory m = take(s, cut.sums + cut.bias_sums, cut.scratch);
     vgg_winograd_weights_task task = {.shape = *s,
                                       .partition = cut,

@@ -36,6 +36,7 @@ static const vgg_conv_shape SHAPES[] = {
     {2, 16, 33, 2, 1, 3, false, 0},
     {1, 20, 16, 1, 9, 3, false, 0},
     {70, 140, 130, 2, 2, 3, false, 0},
+    {3, 17, 50, 2, 2, 3, false, 0},
     /* One tile that is full, and tiles that hang over by all sizes. */
     {1, 16, 16, 4, 4, 3, false, 0},
     {2, 16, 17, 5, 8, 3, false, 0},
@@ -333,6 +334,13 @@ static void test_agreement(void **state) {
         check_nan_input(&shape, tile);
         check_fold(&shape, tile);
         check_backward(&shape, tile);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        vgg_conv_shape whole = vgg_draw_stored_shape();
+        whole.height = whole.width = 2;
+        check_nan_input(&whole, 2);
+        check_fold(&whole, 2);
+        check_backward(&whole, 2);
     }
 }
 

@@ -30,6 +30,9 @@ static const vgg_conv_shape SHAPES[] = {
     /* Fewer pixels than a tile has; an odd number of channels. */
     {3, 17, 16, 1, 1, 3, false, 0},
     {1, 33, 17, 1, 9, 3, false, 0},
+    /* Tiles of 2x2 that are whole maps. */
+    {3, 33, 17, 2, 2, 3, false, 0},
+    {5, 140, 130, 2, 2, 3, false, 0},
     /* Tiles that are full, that hang over, and units of some tiles of an image. */
     {1, 16, 16, 4, 4, 3, false, 0},
     {2, 31, 33, 6, 7, 3, false, 0},

@@ -58,6 +58,9 @@ static const vgg_conv_shape SHAPES[] = {
     {1, 20, 145, 3, 3, 3, false, 0},
     {2, 129, 130, 3, 3, 3, false, 0},
     {130, 132, 20, 2, 1, 3, false, 0},
+    /* Tiles of 2x2 that are whole maps, in one group and in two. */
+    {9, 33, 17, 2, 2, 3, false, 0},
+    {130, 132, 20, 2, 2, 3, false, 0},
 };
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
@@ -150,8 +153,7 @@ static void run_ranges(const stage *s, const vgg_winograd_weights_task *task,
 
 static void run(const vgg_kernels *tier, const vgg_winograd_weights_task *task, bool divided) {
     bool several = task->partition.groups > 1;
-    const vgg_winograd_kernels *kernels =
-        vgg_winograd_kernels_of(tier, task->partition.tile, task->partition.bf16);
+    const vgg_winograd_kernels *kernels = vgg_winograd_weights_kernels_for(tier, &task->partition);
     const stage stages[] = {
         {"winograd_weights", tier->tier, kernels->weights, task->partition.units},
         {"winograd_weights_finish", tier->tier, kernels->weights_finish,
@@ -435,6 +437,8 @@ static void test_spread(void **state) {
         vgg_conv_shape shape = i < 4 ? SHAPES[i + 2] : draw_shape();
         shape.height = vgg_size_max(shape.height, 2);
         shape.width = vgg_size_max(shape.width, 2);
+        if (i == 4 || i == 6)
+            shape.height = shape.width = 2;
         check_spread(&shape, i % 2 == 0 ? 2 : 4);
     }
 }

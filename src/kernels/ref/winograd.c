@@ -7,6 +7,8 @@ vgg_work vgg_winograd2_filters_ref, vgg_winograd4_filters_ref;
 vgg_work vgg_winograd2_forward_ref, vgg_winograd4_forward_ref;
 vgg_work vgg_winograd2_bf16_filters_ref, vgg_winograd4_bf16_filters_ref;
 vgg_work vgg_winograd2_bf16_forward_ref, vgg_winograd4_bf16_forward_ref;
+vgg_work vgg_winograd2_whole_filters_ref, vgg_winograd2_whole_forward_ref;
+vgg_work vgg_winograd2_whole_bf16_filters_ref, vgg_winograd2_whole_bf16_forward_ref;
 
 void vgg_winograd2_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)argument;
@@ -143,6 +145,22 @@ void vgg_winograd2_bf16_filters_ref(void *argument, size_t begin, size_t end, si
 
 void vgg_winograd4_bf16_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
     vgg_winograd4_filters_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_whole_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_filters_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_whole_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_forward_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_whole_bf16_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_filters_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_whole_bf16_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_forward_ref(argument, begin, end, worker);
 }
 
 void vgg_winograd2_bf16_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {

@@ -10,7 +10,7 @@ static const double points_of_2[] = {0, 1, -1}, points_of_4[] = {0, 0.625, -0.62
 
 /* The transforms in one dimension of a tile size, as matrices. */
 typedef struct transforms {
-    size_t tile, side;
+    size_t tile, side, points;
     double input[MOST_SIDE][MOST_SIDE];          /* B^T */
     double filter[MOST_SIDE][3];                 /* G */
     double output[VGG_WINOGRAD_MOST][MOST_SIDE]; /* A^T */
@@ -39,9 +39,21 @@ static double divisor_of(const double *points, size_t count, size_t which) {
     return product;
 }
 
-static transforms transforms_of(size_t tile) {
+/* Of a tile of 2x2 that is a whole map: what lies on either side of two values is zero. */
+static const transforms transforms_of_whole = {
+    .tile = 2,
+    .side = 4,
+    .points = 3,
+    .input = {{0, 1, 1, 0}, {0, 0, 1, 0}, {0, 1, 0, 0}},
+    .filter = {{0, 1, 0}, {0, -1, 1}, {1, -1, 0}},
+    .output = {{1, 1, 0}, {1, 0, 1}},
+};
+
+static transforms transforms_of(size_t tile, bool whole) {
+    if (whole)
+        return transforms_of_whole;
     const double *points = tile == 2 ? points_of_2 : points_of_4;
-    transforms t = {.tile = tile, .side = tile + 2};
+    transforms t = {.tile = tile, .side = tile + 2, .points = tile + 2};
     size_t count = t.side - 1;
     for (size_t i = 0; i < count; i++) {
         multiply_out(points, count, i, t.input[i]);
@@ -106,18 +118,18 @@ static float point_sum(const vgg_winograd_task *task, const transforms *t, const
 
 void vgg_winograd_bf16_tile(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
                             double y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]) {
-    transforms t = transforms_of(task->partition.tile);
+    transforms t = transforms_of(task->partition.tile, task->partition.whole);
     float m[MOST_SIDE][MOST_SIDE];
-    for (size_t i = 0; i < t.side; i++) {
-        for (size_t j = 0; j < t.side; j++) {
+    for (size_t i = 0; i < t.points; i++) {
+        for (size_t j = 0; j < t.points; j++) {
             m[i][j] = point_sum(task, &t, at, k, i, j);
         }
     }
     for (size_t row = 0; row < t.tile; row++) {
         for (size_t column = 0; column < t.tile; column++) {
             y[row][column] = 0;
-            for (size_t i = 0; i < t.side; i++) {
-                for (size_t j = 0; j < t.side; j++) {
+            for (size_t i = 0; i < t.points; i++) {
+                for (size_t j = 0; j < t.points; j++) {
                     double factor = t.output[row][i] * t.output[column][j];
                     y[row][column] += factor == 0 ? 0 : factor * (double)m[i][j];
                 }
@@ -192,12 +204,12 @@ static float all_sum(const vgg_winograd_weights_task *task, const transforms *t,
 
 void vgg_winograd_bf16_weights(const vgg_winograd_weights_task *task, size_t k, size_t c,
                                double taps[9]) {
-    transforms t = transforms_of(task->partition.tile);
+    transforms t = transforms_of(task->partition.tile, task->partition.whole);
     for (size_t tap = 0; tap < 9; tap++) {
         taps[tap] = 0;
     }
-    for (size_t i = 0; i < t.side; i++) {
-        for (size_t j = 0; j < t.side; j++) {
+    for (size_t i = 0; i < t.points; i++) {
+        for (size_t j = 0; j < t.points; j++) {
             double sum = (double)all_sum(task, &t, &(point_of_two){k, c, i, j});
             for (size_t tap = 0; tap < 9; tap++) {
                 double factor = t.filter[i][tap / 3] * t.filter[j][tap % 3];

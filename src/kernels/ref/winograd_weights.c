@@ -82,6 +82,8 @@ vgg_work vgg_winograd2_weights_ref, vgg_winograd2_weights_finish_ref;
 vgg_work vgg_winograd4_weights_ref, vgg_winograd4_weights_finish_ref;
 vgg_work vgg_winograd2_bf16_weights_ref, vgg_winograd2_bf16_weights_finish_ref;
 vgg_work vgg_winograd4_bf16_weights_ref, vgg_winograd4_bf16_weights_finish_ref;
+vgg_work vgg_winograd2_whole_weights_ref, vgg_winograd2_whole_weights_finish_ref;
+vgg_work vgg_winograd2_whole_bf16_weights_ref, vgg_winograd2_whole_bf16_weights_finish_ref;
 
 void vgg_winograd2_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
@@ -120,4 +122,22 @@ void vgg_winograd2_bf16_weights_finish_ref(void *argument, size_t begin, size_t 
 void vgg_winograd4_bf16_weights_finish_ref(void *argument, size_t begin, size_t end,
                                            size_t worker) {
     vgg_winograd4_weights_finish_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_whole_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_weights_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_whole_weights_finish_ref(void *argument, size_t begin, size_t end,
+                                            size_t worker) {
+    vgg_winograd2_weights_finish_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_whole_bf16_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_weights_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_whole_bf16_weights_finish_ref(void *argument, size_t begin, size_t end,
+                                                 size_t worker) {
+    vgg_winograd2_weights_finish_ref(argument, begin, end, worker);
 }
