@@ -109,6 +109,7 @@ typedef struct vgg_winograd_partition {
     size_t tile; /* outputs on a side of a tile: 2 or 4 */
     bool bf16;   /* the operands of the products are bfloat16, two input channels in the place of a
                   * float */
+    bool int8;   /* they are whole numbers of 8 bits, four input channels in that place */
     bool whole;  /* a tile is all of a map: VGG_WHOLE_POINTS */
     bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
     size_t tile_rows, tile_columns; /* of an image */
@@ -130,13 +131,25 @@ vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, si
  * the products half of the time in which they could be made. */
 vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads);
+/* The same with whole numbers of 8 bits. */
+vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                      size_t threads);
+
+/* Most input channels whose sums of products of 8 bits fit in 32. */
+#define VGG_INT8_CHANNELS ((size_t)1 << 16)
 
 /* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). Unit: as in the partition.
  *
  * With bf16 the transformed input and the transformed filters are rounded to bfloat16, to nearest
  * even, and denormals are zeros. The sum of a point's products starts at 0 and takes the input
  * channels in pairs (0, 1), (2, 3) and so on, of each pair the odd one first; each product is added
- * as by a fused multiply-add of float32. All else is in float32. */
+ * as by a fused multiply-add of float32. All else is in float32.
+ *
+ * With int8 a point of the transformed input is multiplied by its factor and rounded to a whole
+ * number, to nearest even, at most 127 and at least -127, and NaN becomes 0; a point of a filter is
+ * divided by its scale of the point and output channel, and rounded likewise. The sums of their
+ * products are exact, and become floats, rounded, that are multiplied by what a product is worth:
+ * the scale over the factor. All else is in float32. */
 typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
@@ -144,8 +157,13 @@ typedef struct vgg_winograd_task {
     const void *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
     vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     bool turned;
-    float *filters; /* stored: [K / 32][points][filter_point], a point of which begins with
-                     * [C][32], with bf16 [ceil(C / 2)][32][2]; written by the kernel `filters` */
+    float
+        *filters;         /* stored: [K / 32][points][filter_point], a point of which begins with
+                           * [C][32], with bf16 [ceil(C / 2)][32][2], with int8 [ceil(C / 4)][32][4], what
+                           * 32 sums begin with and what they are times; written by the kernel `filters` */
+    const float *factors; /* int8: per point, finite and above 0 */
+    const float *scales;  /* int8: (K, points), likewise */
+    int offset;           /* int8, of the table: for `filters` */
     const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
     bool relu;
     bool pool;                /* 2x2 max-pool behind it: y is of half the height and width */

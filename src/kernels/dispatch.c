@@ -24,6 +24,12 @@
         .weights_finish = vgg_winograd##tile##_bf16_weights_finish_##name,                         \
     }
 
+#define INT8_WINOGRAD(tile, name)                                                                  \
+    { .filters = vgg_winograd_int8_filters, .forward = vgg_winograd##tile##_int8_forward_##name, }
+
+/* Declares what multiplies int8 in a tier. */
+#define INT8(name) vgg_work vgg_winograd2_int8_forward_##name, vgg_winograd4_int8_forward_##name;
+
 /* Declares what multiplies bfloat16 in a tier. */
 #define BF16(name)                                                                                 \
     vgg_work vgg_winograd2_bf16_filters_##name, vgg_winograd2_bf16_forward_##name,                 \
@@ -36,6 +42,7 @@
 /* Declares the kernels of a tier. */
 #define TIER(name)                                                                                 \
     BF16(name)                                                                                     \
+    INT8(name)                                                                                     \
     vgg_work vgg_winograd2_whole_filters_##name, vgg_winograd2_whole_forward_##name,               \
         vgg_winograd2_whole_weights_##name, vgg_winograd2_whole_weights_finish_##name;             \
     vgg_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_winograd2_filters_##name,       \
@@ -56,12 +63,16 @@
     size_t vgg_machine_operations_##name(void);
 
 /* Defines the table of a tier. of: whose costs it has; bf16: which kernels multiply bfloat16 in it,
- * and native: whether with instructions for that. */
-#define TABLE(table, name, of, bf16_name, native)                                                  \
+ * and native: whether with instructions for that; int8: which multiply int8, and offset: what is
+ * added to its numbers. */
+#define TABLE(table, name, of, bf16_name, native, int8_name, offset)                               \
     static const vgg_kernels table = {                                                             \
         .tier = #name,                                                                             \
         .costs = &vgg_conv_costs_##of,                                                             \
         .multiplies_bf16 = native,                                                                 \
+        .int8_offset = offset,                                                                     \
+        .int8_winograd2 = INT8_WINOGRAD(2, int8_name),                                             \
+        .int8_winograd4 = INT8_WINOGRAD(4, int8_name),                                             \
         .conv_pack = vgg_conv_pack,                                                                \
         .conv_forward = vgg_conv_forward_##name,                                                   \
         .conv_weights = vgg_conv_weights_##name,                                                   \
@@ -116,17 +127,19 @@
     };
 
 TIER(ref)
-TABLE(ref_kernels, ref, avx512, ref, false)
+TABLE(ref_kernels, ref, avx512, ref, false, ref, 0)
 TIER(portable)
-TABLE(portable_kernels, portable, portable, portable, false)
+TABLE(portable_kernels, portable, portable, portable, false, portable, 0)
 #if defined(VGG_X86)
 TIER(avx2)
-TABLE(avx2_kernels, avx2, avx2, avx2, false)
+TABLE(avx2_kernels, avx2, avx2, avx2, false, avx2, 0)
 TIER(avx512)
-TABLE(avx512_kernels, avx512, avx512, avx512, false)
-/* The same tier where the processor has AVX512-BF16, too. */
+TABLE(avx512_kernels, avx512, avx512, avx512, false, avx512, 0)
+/* The same tier where the processor has AVX512-VNNI, too; all that have AVX512-BF16 have both. */
+INT8(avx512vnni)
+TABLE(avx512vnni_kernels, avx512, avx512, avx512, false, avx512vnni, 128)
 BF16(avx512bf16)
-TABLE(avx512bf16_kernels, avx512, avx512, avx512bf16, true)
+TABLE(avx512bf16_kernels, avx512, avx512, avx512bf16, true, avx512vnni, 128)
 
 static bool runs_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -137,12 +150,20 @@ static bool runs_avx512(void) {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
+static bool has_vnni(void) {
+    return __builtin_cpu_supports("avx512vnni");
+}
+
 static bool runs_avx512bf16(void) {
-    return runs_avx512() && __builtin_cpu_supports("avx512bf16");
+    return runs_avx512() && has_vnni() && __builtin_cpu_supports("avx512bf16");
+}
+
+static bool runs_avx512vnni(void) {
+    return runs_avx512() && has_vnni() && !__builtin_cpu_supports("avx512bf16");
 }
 
 static bool runs_avx512_alone(void) {
-    return runs_avx512() && !runs_avx512bf16();
+    return runs_avx512() && !has_vnni();
 }
 #endif
 
@@ -155,12 +176,10 @@ static const struct tier {
     bool (*runs)(void);
 } tiers[] = {
 #if defined(VGG_X86)
-    {&avx512bf16_kernels, runs_avx512bf16},
-    {&avx512_kernels, runs_avx512_alone},
-    {&avx2_kernels, runs_avx2},
+    {&avx512bf16_kernels, runs_avx512bf16}, {&avx512vnni_kernels, runs_avx512vnni},
+    {&avx512_kernels, runs_avx512_alone},   {&avx2_kernels, runs_avx2},
 #endif
-    {&portable_kernels, runs_anywhere},
-    {&ref_kernels, runs_anywhere},
+    {&portable_kernels, runs_anywhere},     {&ref_kernels, runs_anywhere},
 };
 
 #define TIERS (sizeof tiers / sizeof *tiers)

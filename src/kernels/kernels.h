@@ -280,7 +280,7 @@ typedef struct vgg_machine_task {
 
 /* ---- the table ---- */
 
-/* Those of a tile size. */
+/* Those of a tile size. With operands of int8 there are none for the gradient of weights. */
 typedef struct vgg_winograd_kernels {
     vgg_work *filters; /* vgg_winograd_task: unit = group of output channels */
     vgg_work *forward; /* unit as in the partition */
@@ -292,10 +292,13 @@ typedef struct vgg_kernels {
     const char *tier;
     const struct vgg_conv_costs *costs; /* of the cost rule: conv_cost.h */
     bool multiplies_bf16;               /* with instructions for it, and not by those for float32 */
-    vgg_work *conv_pack;                /* vgg_conv_pack_task */
-    vgg_work *conv_forward;             /* vgg_conv_forward_task */
-    vgg_work *conv_weights;             /* vgg_conv_weights_task */
-    vgg_work *conv_reduce;              /* vgg_conv_reduce_task */
+    int int8_offset; /* what is added to the numbers of the input, whose sums are exact anyway */
+    vgg_winograd_kernels int8_winograd2, int8_winograd4;
+    /* From here on kernels alone, of which no tier lacks one. */
+    vgg_work *conv_pack;    /* vgg_conv_pack_task */
+    vgg_work *conv_forward; /* vgg_conv_forward_task */
+    vgg_work *conv_weights; /* vgg_conv_weights_task */
+    vgg_work *conv_reduce;  /* vgg_conv_reduce_task */
     vgg_winograd_kernels winograd2, winograd4;
     vgg_winograd_kernels bf16_winograd2, bf16_winograd4;
     vgg_winograd_kernels whole_winograd2, bf16_whole_winograd2; /* of maps of 2x2 with padding */
@@ -350,6 +353,8 @@ static inline const vgg_winograd_kernels *vgg_winograd_kernels_of(const vgg_kern
 /* Those that a forward pass cut like this has. */
 static inline const vgg_winograd_kernels *
 vgg_winograd_kernels_for(const vgg_kernels *kernels, const vgg_winograd_partition *cut) {
+    if (cut->int8)
+        return cut->tile == 2 ? &kernels->int8_winograd2 : &kernels->int8_winograd4;
     if (cut->whole)
         return cut->bf16 ? &kernels->bf16_whole_winograd2 : &kernels->whole_winograd2;
     return vgg_winograd_kernels_of(kernels, cut->tile, cut->bf16);

@@ -11,14 +11,16 @@
 /* ---- input ---- */
 
 /* v[point * point_stride] of one vector of a tile whose columns are transformed already. */
-VGG_INLINE void input_rows(vf half[LINE][SIDE], word *v, size_t point_stride) {
+VGG_INLINE void input_rows(vf half[LINE][SIDE], const float *factors, word *v,
+                           size_t point_stride) {
     VGG_UNROLL
     for (int row = 0; row < LINE; row++) {
         vf out[LINE];
         transform_input(half[row], out);
         VGG_UNROLL
         for (int column = 0; column < LINE; column++) {
-            put_channels(v + (size_t)(row * LINE + column) * point_stride, out[column]);
+            int point = row * LINE + column;
+            put_channels(v + (size_t)point * point_stride, out[column], factors, point);
         }
     }
 }
@@ -31,7 +33,7 @@ static void transform_tile(const vgg_winograd_task *task, size_t image, size_t b
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[LINE][SIDE];
         input_half(&tile, part, half);
-        input_rows(half, v + part * VECTOR_WORDS, point_stride);
+        input_rows(half, task->factors, v + part * VECTOR_WORDS, point_stride);
     }
 }
 
@@ -43,7 +45,8 @@ static void transform_tile(const vgg_winograd_task *task, size_t image, size_t b
 /* All vectors of a tile from the gradients d of windows and what they chose, from the second
  * column of windows on. */
 VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *const chosen[WINDOWS],
-                             int begin, int end, word *v, size_t point_stride) {
+                             int begin, int end, const float *factors, word *v,
+                             size_t point_stride) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[LINE][SIDE];
         VGG_UNROLL
@@ -65,7 +68,7 @@ VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *co
                 half[row][column] = out[row];
             }
         }
-        input_rows(half, v + part * VECTOR_WORDS, point_stride);
+        input_rows(half, factors, v + part * VECTOR_WORDS, point_stride);
     }
 }
 
@@ -90,11 +93,11 @@ static void transform_spread_tile(const vgg_winograd_task *task, size_t image, s
     int begin = left == 0;
     int end = (int)vgg_size_min(SIDE, 2 * (width - left) + 1);
     if (WHOLE)
-        spread_block(rows, chosen, 1, 1 + TILE, v, point_stride);
+        spread_block(rows, chosen, 1, 1 + TILE, task->factors, v, point_stride);
     else if (begin == 0 && end == SIDE)
-        spread_block(rows, chosen, 0, SIDE, v, point_stride);
+        spread_block(rows, chosen, 0, SIDE, task->factors, v, point_stride);
     else
-        spread_block(rows, chosen, begin, end, v, point_stride);
+        spread_block(rows, chosen, begin, end, task->factors, v, point_stride);
 }
 
 /* ---- input of a unit ---- */
@@ -284,6 +287,9 @@ static void multiply_stored(const vgg_winograd_task *task, const unit_state *uni
     }
 }
 
+/* Filters of int8 are always stored. */
+#if !defined(VGG_INT8)
+
 /* Fetches the share of `point` of the weights that make_filters reads next, so that it will not
  * wait for memory: of the group from first_k on, the input channels c to c + channels. */
 static void fetch_weights(const vgg_winograd_task *task, size_t first_k, size_t c, size_t channels,
@@ -322,6 +328,19 @@ static void multiply_made(const vgg_winograd_task *task, const unit_state *unit,
     }
 }
 
+#endif
+
+/* The products of one group of output channels. */
+static void multiply_group(const vgg_winograd_task *task, const unit_state *unit, size_t group) {
+#if !defined(VGG_INT8)
+    if (!task->partition.stored) {
+        multiply_made(task, unit, group);
+        return;
+    }
+#endif
+    multiply_stored(task, unit, group);
+}
+
 static void run_unit(const vgg_winograd_task *task, size_t index, float *scratch) {
     const vgg_winograd_partition *cut = &task->partition;
     size_t all = task->shape.images * cut->tile_rows * cut->tile_columns;
@@ -333,10 +352,7 @@ static void run_unit(const vgg_winograd_task *task, size_t index, float *scratch
     transform_tiles(task, unit.first, unit.tiles, unit.v);
     size_t begin = index % cut->group_units * cut->groups;
     for (size_t group = begin; group < vgg_size_min(begin + cut->groups, groups); group++) {
-        if (cut->stored)
-            multiply_stored(task, &unit, group);
-        else
-            multiply_made(task, &unit, group);
+        multiply_group(task, &unit, group);
         output_tiles(task, unit.first, unit.tiles, group * GROUP, unit.m);
     }
 }

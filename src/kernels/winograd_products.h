@@ -19,7 +19,7 @@
 
 /* One word's share of multiply_tile. */
 VGG_INLINE void multiply_word(int tiles, const word *v, size_t row, const word *u,
-                              vf sums[TILE_TILES][TILE_VECTORS]) {
+                              sum_vector sums[TILE_TILES][TILE_VECTORS]) {
     operand filter[TILE_VECTORS];
     VGG_UNROLL
     for (int k = 0; k < TILE_VECTORS; k++) {
@@ -36,15 +36,17 @@ VGG_INLINE void multiply_word(int tiles, const word *v, size_t row, const word *
 }
 
 /* m[tile][32] = sum over c of v[tile][c] u[c][32], for some tiles and two vectors; or, when `add`,
- * that sum is added to m. `words` of channels. */
+ * that sum is added to m. `words` of channels. Behind the filters of int8 is what their sums begin
+ * with, and then what they are times. */
 VGG_INLINE void multiply_tile(int tiles, const word *v, size_t row, const word *u, size_t words,
                               bool add, float *m) {
-    vf sums[TILE_TILES][TILE_VECTORS];
+    const word *begins = u + words * GROUP, *scales = begins + GROUP;
+    sum_vector sums[TILE_TILES][TILE_VECTORS];
     VGG_UNROLL
     for (int t = 0; t < tiles; t++) {
         VGG_UNROLL
         for (int k = 0; k < TILE_VECTORS; k++) {
-            sums[t][k] = (vf){0};
+            sums[t][k] = sum_begin(begins + k * VGG_LANES);
         }
     }
     for (size_t begin = 0; begin < words; begin += LINE_WORDS) {
@@ -63,7 +65,8 @@ VGG_INLINE void multiply_tile(int tiles, const word *v, size_t row, const word *
         VGG_UNROLL
         for (int k = 0; k < TILE_VECTORS; k++) {
             float *to = m + t * GROUP + k * VGG_LANES;
-            vf_store(to, add ? vf_load(to) + sums[t][k] : sums[t][k]);
+            vf value = sum_end(sums[t][k], scales + k * VGG_LANES);
+            vf_store(to, add ? vf_load(to) + value : value);
         }
     }
 }

@@ -23,6 +23,9 @@
 #define FILTER_TIME 6.5
 #define BF16_INPUT_TIME 0.8
 #define BF16_FILTER_TIME 3.0
+/* And with int8 a quarter. */
+#define INT8_INPUT_TIME 2.0
+#define INT8_FILTER_TIME 3.0
 
 static size_t ceiling(size_t a, size_t b) {
     return (a + b - 1) / b;
@@ -32,9 +35,14 @@ static size_t points_of(const vgg_winograd_partition *cut) {
     return cut->whole ? VGG_WHOLE_POINTS : vgg_winograd_points(cut->tile);
 }
 
-/* Words of 32 bits that so many channels take. */
+/* Channels in a word of 32 bits. */
+static size_t word_channels(const vgg_winograd_partition *cut) {
+    return cut->int8 ? 4 : cut->bf16 ? 2 : 1;
+}
+
+/* Words that so many channels take. */
 static size_t words_of(const vgg_winograd_partition *cut, size_t channels) {
-    return cut->bf16 ? ceiling(channels, 2) : channels;
+    return ceiling(channels, word_channels(cut));
 }
 
 static size_t filter_groups(const vgg_conv_shape *shape) {
@@ -63,15 +71,16 @@ static void cut_stored(const vgg_conv_shape *shape, vgg_winograd_partition *cut)
 
 /* Stored filters of all groups. */
 static void store_filters(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
-    cut->filter_point = (words_of(cut, shape->inputs) + 1) * VGG_WINOGRAD_GROUP;
+    size_t more = cut->int8 ? 3 : 1; /* two of int8's sums, and one to lie in other cache sets */
+    cut->filter_point = (words_of(cut, shape->inputs) + more) * VGG_WINOGRAD_GROUP;
     cut->filters = filter_groups(shape) * points_of(cut) * cut->filter_point;
 }
 
-/* Most tiles of a unit with large filters. With bf16 as many as without: more would push their
- * products out of the second-level cache. */
+/* Most tiles of a unit with large filters. With fewer bits as many as without: more would push
+ * their products out of the second-level cache. */
 static size_t most_tiles(const vgg_winograd_partition *cut, size_t threads) {
     size_t floats = vgg_size_min(MOST_INPUTS, MOST_INPUTS_OF_ALL / threads);
-    size_t tile = points_of(cut) * cut->row * (cut->bf16 ? 2 : 1);
+    size_t tile = points_of(cut) * cut->row * word_channels(cut);
     return vgg_size_max(floats / tile, TILE_STEP);
 }
 
@@ -80,8 +89,9 @@ static size_t most_tiles(const vgg_winograd_partition *cut, size_t threads) {
 static void cut_large(const vgg_conv_shape *shape, size_t threads, vgg_winograd_partition *cut) {
     size_t all = all_tiles(shape, cut), groups = filter_groups(shape);
     size_t most = vgg_size_min(most_tiles(cut, threads), all), least_units = ceiling(all, most);
-    double input_time = cut->bf16 ? BF16_INPUT_TIME : INPUT_TIME;
-    double filter_time = cut->bf16 ? BF16_FILTER_TIME : FILTER_TIME, best = 0;
+    double input_time = cut->int8 ? INT8_INPUT_TIME : cut->bf16 ? BF16_INPUT_TIME : INPUT_TIME;
+    double filter_time = cut->int8 ? INT8_FILTER_TIME : cut->bf16 ? BF16_FILTER_TIME : FILTER_TIME;
+    double best = 0;
     for (size_t i = least_units; i < least_units + threads && i <= all; i++) {
         for (size_t j = 1; j <= vgg_size_min(groups, threads); j++) {
             double tiles = (double)ceiling(all, i), part = (double)ceiling(groups, j);
@@ -109,12 +119,13 @@ static void make_filters(const vgg_conv_shape *shape, vgg_winograd_partition *cu
 }
 
 static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t tile, bool bf16,
-                                           size_t threads) {
+                                           bool int8, size_t threads) {
     bool small = shape->inputs * shape->outputs <= STORED_PAIRS;
     vgg_winograd_partition cut = {.tile = tile,
                                   .bf16 = bf16,
-                                  .whole = vgg_winograd_is_whole(shape, tile),
-                                  .stored = small || bf16,
+                                  .whole = !int8 && vgg_winograd_is_whole(shape, tile),
+                                  .int8 = int8,
+                                  .stored = small || bf16 || int8,
                                   .tile_rows = ceiling(shape->height, tile),
                                   .tile_columns = ceiling(shape->width, tile)};
     /* A block more than the channels, as in product_point. */
@@ -135,10 +146,15 @@ static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t t
 
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                  size_t threads) {
-    return partition_of(shape, tile, false, threads);
+    return partition_of(shape, tile, false, false, threads);
 }
 
 vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads) {
-    return partition_of(shape, tile, true, threads);
+    return partition_of(shape, tile, true, false, threads);
+}
+
+vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                      size_t threads) {
+    return partition_of(shape, tile, false, true, threads);
 }

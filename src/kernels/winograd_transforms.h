@@ -4,15 +4,18 @@
  * The sources that include this are compiled once per tier and tile size, with VGG_TILE set to 4,
  * for F(4x4, 3x3), or to 2, for F(2x2, 3x3). What they export is named by VGG_TILED:
  * winograd4_forward_avx2 and so on. With VGG_BF16, the operands of the products are bfloat16, and
- * the names are winograd4_bf16_forward_avx2. With VGG_WHOLE the tile of 2x2 is a whole map, whose
- * border of zeros needs no products: winograd2_whole_forward_avx2. */
+ * the names are winograd4_bf16_forward_avx2; with VGG_INT8 they are int8, and winograd4_int8_...
+ * With VGG_WHOLE the tile of 2x2 is a whole map, whose border of zeros needs no products:
+ * winograd2_whole_forward_avx2. */
 #ifndef VGG_KERNELS_WINOGRAD_TRANSFORMS_H
 #define VGG_KERNELS_WINOGRAD_TRANSFORMS_H
 
 #include "kernels/winograd_points.h"
 #include "kernels/winograd_words.h"
 
-#if defined(VGG_BF16)
+#if defined(VGG_INT8)
+#define VGG_TILED3(name, tile, tier) vgg_winograd##tile##_int8_##name##_##tier
+#elif defined(VGG_BF16)
 #define VGG_TILED3(name, tile, tier) vgg_winograd##tile##_bf16_##name##_##tier
 #else
 #define VGG_TILED3(name, tile, tier) vgg_winograd##tile##_##name##_##tier

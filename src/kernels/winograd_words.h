@@ -7,18 +7,28 @@
  * what the sum runs over. A product of two such numbers has 16 bits and
  * is a float exactly, so that a multiplication and an addition give the same bits: every tier has
  * the same sums.
+ *
+ * With VGG_INT8 it is four neighbouring channels as whole numbers from -127 to 127, the first one
+ * in its lowest byte, and sums are of 32 bits, which are exact. Where the processor multiplies
+ * unsigned by signed bytes, 128 is added to those of the input: int8_offset of the table, for which
+ * the sums do not start at 0. What numbers become rounded is float again when they leave the sums.
  */
 #ifndef VGG_KERNELS_WINOGRAD_WORDS_H
 #define VGG_KERNELS_WINOGRAD_WORDS_H
 
 #include "kernels/tier.h"
 
-#if defined(VGG_BF16)
+#if defined(VGG_INT8)
+
+#include "kernels/int8_words.h"
+
+#elif defined(VGG_BF16)
 
 #define WORD_CHANNELS 2
 #define WORD_TILES 2
 typedef uint32_t word;
 typedef vf_words operand;
+typedef vf sum_vector;
 
 VGG_INLINE operand operand_load(const word *from) {
     operand value;
@@ -59,7 +69,9 @@ VGG_INLINE void operand_store(word *to, operand value) {
 }
 
 /* Stores a vector of channels, half as many words. */
-VGG_INLINE void put_channels(word *to, vf value) {
+VGG_INLINE void put_channels(word *to, vf value, const float *factors, int point) {
+    (void)factors;
+    (void)point;
     vf_bf16_store(to, value);
 }
 
@@ -74,6 +86,7 @@ VGG_INLINE void put_tiles(word *to, const vf values[WORD_TILES]) {
 #define WORD_TILES 1
 typedef float word;
 typedef vf operand;
+typedef vf sum_vector;
 
 VGG_INLINE operand operand_load(const word *from) {
     return vf_load(from);
@@ -87,7 +100,9 @@ VGG_INLINE vf multiply_add(vf sum, operand a, operand b) {
     return sum + a * b;
 }
 
-VGG_INLINE void put_channels(word *to, vf value) {
+VGG_INLINE void put_channels(word *to, vf value, const float *factors, int point) {
+    (void)factors;
+    (void)point;
     vf_store(to, value);
 }
 
@@ -99,6 +114,21 @@ VGG_INLINE void put_tiles(word *to, const vf values[WORD_TILES]) {
 
 #define GROUP VGG_WINOGRAD_GROUP
 #define GROUP_VECTORS (GROUP / VGG_LANES)
+
+#if !defined(VGG_INT8)
+
+VGG_INLINE sum_vector sum_begin(const word *begins) {
+    (void)begins;
+    return (sum_vector){0};
+}
+
+VGG_INLINE vf sum_end(sum_vector value, const word *scales) {
+    (void)scales;
+    return value;
+}
+
+#endif
+
 #define VECTOR_WORDS (VGG_LANES / WORD_CHANNELS)
 #define BLOCK_WORDS (VGG_BLOCK / WORD_CHANNELS)
 

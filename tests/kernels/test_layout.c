@@ -154,6 +154,8 @@ static void test_table(void **state) {
         for (size_t other = 0; other < i; other++) {
             assert_string_not_equal(tier->tier, vgg_kernels_at(other)->tier);
         }
+        assert_true(tier->int8_winograd2.filters != NULL && tier->int8_winograd2.forward != NULL);
+        assert_true(tier->int8_winograd4.filters != NULL && tier->int8_winograd4.forward != NULL);
         for (size_t at = offsetof(vgg_kernels, conv_pack); at < sizeof *tier;
              at += sizeof(vgg_work *)) {
             vgg_work *work;

@@ -45,7 +45,8 @@ enum { THREAD_COUNTS = sizeof THREADS / sizeof THREADS[0] };
 
 typedef vgg_winograd_partition cut_rule(const vgg_conv_shape *shape, size_t tile, size_t threads);
 
-static cut_rule *const RULES[] = {vgg_winograd_partition_of, vgg_winograd_bf16_partition_of};
+static cut_rule *const RULES[] = {vgg_winograd_partition_of, vgg_winograd_bf16_partition_of,
+                                  vgg_winograd_int8_partition_of};
 enum { RULE_COUNT = sizeof RULES / sizeof RULES[0] };
 
 /* Of a tile; one that is a whole map has fewer. */
@@ -57,13 +58,14 @@ static size_t points_of(const vgg_conv_shape *s, size_t tile) {
 /* Every tile and every group of output channels is in exactly one unit. */
 static void check_partition(cut_rule *rule, const vgg_conv_shape *s, size_t tile, size_t threads) {
     vgg_winograd_partition p = rule(s, tile, threads);
-    size_t channels = p.bf16 ? 2 : 1; /* of a word */
+    size_t channels = p.int8 ? 4 : p.bf16 ? 2 : 1; /* of a word */
     assert_int_equal(p.bf16, rule == vgg_winograd_bf16_partition_of);
+    assert_int_equal(p.int8, rule == vgg_winograd_int8_partition_of);
     assert_true(p.row * channels >= s->inputs);
     assert_int_equal(p.tile, tile);
     size_t all = s->images * p.tile_rows * p.tile_columns;
     size_t groups = (s->outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    assert_int_equal(p.stored, p.bf16 || s->inputs * s->outputs <= 128 * 128);
+    assert_int_equal(p.stored, p.int8 || p.bf16 || s->inputs * s->outputs <= 128 * 128);
     if (p.stored)
         assert_true(p.filters >= points_of(s, tile) * groups * VGG_WINOGRAD_GROUP *
                                      ((s->inputs + channels - 1) / channels));

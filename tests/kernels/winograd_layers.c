@@ -1,5 +1,7 @@
 #include "winograd_layers.h"
 
+#include <math.h>
+
 #include "buffers.h"
 #include "tiers.h"
 #include "vgg_test.h"
@@ -13,6 +15,7 @@ typedef struct stage {
     size_t units;
     float *output;
     size_t count; /* floats of output */
+    int offset;   /* of int8, of the tier */
 } stage;
 
 /* ---- layers ---- */
@@ -45,8 +48,10 @@ vgg_conv_shape vgg_draw_made_shape(void) {
 static void describe(const vgg_winograd_task *t) {
     const vgg_conv_shape *s = &t->shape;
     vgg_describe("%stiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td%s%s%s%s%s",
-                 t->partition.bf16 ? "bfloat16, " : "", t->partition.tile, s->images, s->inputs,
-                 s->outputs, s->height, s->width, s->crop,
+                 t->partition.bf16   ? "bfloat16, "
+                 : t->partition.int8 ? "int8, "
+                                     : "",
+                 t->partition.tile, s->images, s->inputs, s->outputs, s->height, s->width, s->crop,
                  t->partition.stored ? ", stored filters" : "", t->turned ? ", turned" : "",
                  t->scale != NULL ? ", scaled" : "", t->relu ? ", ReLU" : "",
                  t->pool ? ", pool" : "");
@@ -70,17 +75,50 @@ const float *vgg_draw_vector(size_t channels) {
     return values;
 }
 
+typedef vgg_winograd_partition cut_rule(const vgg_conv_shape *shape, size_t tile, size_t threads);
+
+static cut_rule *rule_of(const vgg_winograd_partition *cut) {
+    return cut->int8   ? vgg_winograd_int8_partition_of
+           : cut->bf16 ? vgg_winograd_bf16_partition_of
+                       : vgg_winograd_partition_of;
+}
+
 /* Cut for some number of threads. */
-static vgg_winograd_partition draw_partition(const vgg_conv_shape *s, size_t tile, bool bf16) {
-    size_t threads = vgg_draw(1, VGG_LAYER_THREADS);
-    return bf16 ? vgg_winograd_bf16_partition_of(s, tile, threads)
-                : vgg_winograd_partition_of(s, tile, threads);
+static vgg_winograd_partition draw_partition(const vgg_conv_shape *s, size_t tile, cut_rule *rule) {
+    return rule(s, tile, vgg_draw(1, VGG_LAYER_THREADS));
+}
+
+static double largest(const float *values) {
+    double most = 0;
+    for (size_t i = 0; i < vgg_guarded_size(values) / sizeof *values; i++) {
+        most = fmax(most, fabs((double)values[i]));
+    }
+    return most;
+}
+
+/* Scales of about what the largest input and weight become in the transforms. */
+static void draw_scales(vgg_winograd_task *t) {
+    size_t points = vgg_winograd_points(t->partition.tile);
+    double input = t->partition.tile == 2 ? 2 : 8, filter = t->partition.tile == 2 ? 1 : 0.7;
+    double x = largest(t->x) / VGG_INT8_MOST, w = largest(t->weights) / VGG_INT8_MOST;
+    float *factors = vgg_guarded_floats(points);
+    float *scales = vgg_guarded_floats(points * t->shape.outputs);
+    for (size_t i = 0; i < points; i++) {
+        factors[i] = (float)(1 / (x * input * vgg_draw_real(0.5, 2)));
+    }
+    for (size_t i = 0; i < points * t->shape.outputs; i++) {
+        scales[i] = (float)(w * filter * vgg_draw_real(0.5, 2));
+    }
+    vgg_guarded_lock(factors);
+    vgg_guarded_lock(scales);
+    t->factors = factors;
+    t->scales = scales;
 }
 
 vgg_winograd_task vgg_layer_part(const vgg_winograd_task *task, size_t first, size_t images) {
     vgg_winograd_task part = *task;
     part.shape.images = images;
-    part.partition = draw_partition(&part.shape, part.partition.tile, part.partition.bf16);
+    part.partition = draw_partition(&part.shape, part.partition.tile, rule_of(&part.partition));
     part.x += first * vgg_layer_input(task);
     part.y += first * vgg_layer_output(task);
     return part;
@@ -96,15 +134,16 @@ static void take_memory(vgg_winograd_layer *l) {
     l->merged = vgg_guarded_floats(vgg_size_max(y, cut->filters));
 }
 
-static void draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile, bool bf16) {
+static void draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile,
+                       cut_rule *rule) {
     bool scaled = vgg_draw_chance(2);
     float *weights = vgg_draw_floats(s->outputs * s->inputs * 9);
     size_t few = vgg_size_min(s->images, MOST_DISTINCT);
     *l = (vgg_winograd_layer){
         .task = {.shape = *s,
-                 .partition = draw_partition(s, tile, bf16),
+                 .partition = draw_partition(s, tile, rule),
                  .weights = weights,
-                 .turned = vgg_draw_chance(3),
+                 .turned = rule != vgg_winograd_int8_partition_of && vgg_draw_chance(3),
                  .bias = vgg_draw_chance(3) ? NULL : vgg_draw_vector(s->outputs),
                  .scale = scaled ? vgg_draw_vector(s->outputs) : NULL,
                  .shift = scaled ? vgg_draw_vector(s->outputs) : NULL,
@@ -118,14 +157,23 @@ static void draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t ti
     l->few.x = vgg_draw_blocked(few, s->inputs, vgg_conv_in_pixels(s));
     l->few.y = vgg_guarded_floats(few * vgg_layer_output(&l->few));
     repeat_images(l);
+    if (l->task.partition.int8) {
+        draw_scales(&l->task);
+        l->few.factors = l->task.factors;
+        l->few.scales = l->task.scales;
+    }
 }
 
 void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
-    draw_layer(l, s, tile, false);
+    draw_layer(l, s, tile, vgg_winograd_partition_of);
 }
 
 void vgg_draw_bf16_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
-    draw_layer(l, s, tile, true);
+    draw_layer(l, s, tile, vgg_winograd_bf16_partition_of);
+}
+
+void vgg_draw_int8_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
+    draw_layer(l, s, tile, vgg_winograd_int8_partition_of);
 }
 
 /* ---- running ---- */
@@ -134,6 +182,7 @@ void vgg_draw_bf16_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t 
 static void call(const stage *s, const vgg_winograd_task *task, size_t begin, size_t end,
                  size_t worker) {
     vgg_winograd_task argument = *task;
+    argument.offset = s->offset;
     float *scratch = task->scratch;
     size_t size = task->partition.scratch;
     vgg_poison(scratch, VGG_KERNEL_WORKERS * size * sizeof *scratch, sizeof *scratch);
@@ -168,9 +217,13 @@ static void run_stage(const stage *s, const vgg_winograd_task *task, float *merg
 static void prepare(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged) {
     const vgg_winograd_partition *cut = &task->partition;
     size_t groups = (task->shape.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    stage s = {
-        "winograd_filters", tier->tier,  vgg_winograd_kernels_for(tier, cut)->filters, groups,
-        task->filters,      cut->filters};
+    stage s = {"winograd_filters",
+               tier->tier,
+               vgg_winograd_kernels_for(tier, cut)->filters,
+               groups,
+               task->filters,
+               cut->filters,
+               tier->int8_offset};
     if (!cut->stored)
         return;
     vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
@@ -183,7 +236,8 @@ void vgg_layer_run(const vgg_kernels *tier, const vgg_winograd_task *task, float
                vgg_winograd_kernels_for(tier, &task->partition)->forward,
                task->partition.units,
                task->y,
-               task->shape.images * vgg_layer_output(task)};
+               task->shape.images * vgg_layer_output(task),
+               tier->int8_offset};
     vgg_poison(s.output, s.count * sizeof(float), sizeof(float));
     prepare(tier, task, merged);
     run_stage(&s, task, merged);

@@ -28,8 +28,9 @@ const float *vgg_draw_vector(size_t channels);
 
 /* A convolution with all that may follow it, or nothing, and memory for it. */
 void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile);
-/* The same with operands of bfloat16. */
+/* The same with operands of bfloat16, or of int8 with scales for which a few of them saturate. */
 void vgg_draw_bf16_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile);
+void vgg_draw_int8_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile);
 
 /* Some images of a task, in a batch of their own. */
 vgg_winograd_task vgg_layer_part(const vgg_winograd_task *task, size_t first, size_t images);

@@ -1,5 +1,6 @@
 /* The reference of F(4x4, 3x3) and F(2x2, 3x3) is the convolution that they compute: the transforms
- * have nothing to do. With operands of bfloat16 it is winograd_bf16.c, whose roundings they decide.
+ * have nothing to do. With operands of bfloat16 or int8 it is winograd_rounded.c, whose roundings
+ * they decide.
  */
 #include "kernels/ref/winograd.h"
 
@@ -9,6 +10,7 @@ vgg_work vgg_winograd2_bf16_filters_ref, vgg_winograd4_bf16_filters_ref;
 vgg_work vgg_winograd2_bf16_forward_ref, vgg_winograd4_bf16_forward_ref;
 vgg_work vgg_winograd2_whole_filters_ref, vgg_winograd2_whole_forward_ref;
 vgg_work vgg_winograd2_whole_bf16_filters_ref, vgg_winograd2_whole_bf16_forward_ref;
+vgg_work vgg_winograd2_int8_forward_ref, vgg_winograd4_int8_forward_ref;
 
 void vgg_winograd2_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)argument;
@@ -50,11 +52,12 @@ static void tile_values(const vgg_winograd_task *task, const vgg_tile *at, size_
     size_t columns = vgg_size_min(task->partition.tile, task->shape.width - at->left);
     double sums[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST] = {{0}};
     bool exists = k < task->shape.outputs;
-    if (exists && task->partition.bf16)
-        vgg_winograd_bf16_tile(task, at, k, sums);
+    bool rounded = task->partition.bf16 || task->partition.int8;
+    if (exists && rounded)
+        vgg_winograd_rounded_tile(task, at, k, sums);
     for (size_t row = 0; row < rows; row++) {
         for (size_t column = 0; column < columns; column++) {
-            if (exists && !task->partition.bf16)
+            if (exists && !rounded)
                 sums[row][column] =
                     convolution(task, at->image, k, at->top + row, at->left + column);
             y[row][column] = exists ? finished(task, k, sums[row][column]) : 0;
@@ -168,5 +171,13 @@ void vgg_winograd2_bf16_forward_ref(void *argument, size_t begin, size_t end, si
 }
 
 void vgg_winograd4_bf16_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd4_forward_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd2_int8_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_winograd2_forward_ref(argument, begin, end, worker);
+}
+
+void vgg_winograd4_int8_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     vgg_winograd4_forward_ref(argument, begin, end, worker);
 }

@@ -48,8 +48,8 @@ static inline double vgg_winograd_weight(const vgg_winograd_task *task, size_t k
 }
 
 /* y[row][column]: what a tile puts out of channel k before bias and all that follows. */
-void vgg_winograd_bf16_tile(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
-                            double y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]);
+void vgg_winograd_rounded_tile(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
+                               double y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]);
 
 /* The nine gradients of the weights between two channels. */
 void vgg_winograd_bf16_weights(const vgg_winograd_weights_task *task, size_t k, size_t c,

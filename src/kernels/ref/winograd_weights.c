@@ -1,6 +1,6 @@
 /* The reference of F(3x3, 4x4) and F(3x3, 2x2) is the gradient that they compute: the units of a
  * single group, or those that add the groups, make it from all tiles. With operands of
- * bfloat16 it is winograd_bf16.c, whose roundings the transforms decide. */
+ * bfloat16 it is winograd_rounded.c, whose roundings the transforms decide. */
 #include "kernels/ref/winograd.h"
 
 /* dw[k][c][r][s] = sum over n, row, column of dy[n][k][row][column] x[n][c][row + r - 1][...] */

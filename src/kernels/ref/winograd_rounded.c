@@ -1,6 +1,6 @@
-/* The reference of F(4x4, 3x3) and F(2x2, 3x3), and of their gradients of weights, with operands of
- * bfloat16: what vgg_winograd_task and vgg_winograd_weights_task say of the products, and
- * transforms in double. */
+/* The reference of F(4x4, 3x3) and F(2x2, 3x3) with operands of bfloat16 or int8, and of their
+ * gradients of weights with bfloat16: what vgg_winograd_task and vgg_winograd_weights_task say of
+ * the products, and transforms in double. */
 #include "kernels/ref/winograd.h"
 
 #define MOST_SIDE (VGG_WINOGRAD_MOST + 2)
@@ -71,6 +71,14 @@ static transforms transforms_of(size_t tile, bool whole) {
     return t;
 }
 
+/* A whole number from -127 to 127. */
+static float whole_number(double value) {
+    float scaled = (float)value;
+    if (isnan(scaled))
+        return 0;
+    return rintf(fminf(fmaxf(scaled, -VGG_INT8_MOST), VGG_INT8_MOST));
+}
+
 static float widened(double value) {
     uint16_t number = vgg_bf16_of((float)value);
     return (float)vgg_weight_value(VGG_ELEMENT_BFLOAT16, &number, 0);
@@ -89,6 +97,8 @@ static float input_point(const vgg_winograd_task *task, const transforms *t, con
                                                    at->left + s - border);
         }
     }
+    if (task->partition.int8)
+        return whole_number(sum * (double)task->factors[i * t->side + j]);
     return widened(sum);
 }
 
@@ -100,12 +110,28 @@ static float filter_point(const vgg_winograd_task *task, const transforms *t, si
         if (factor != 0)
             sum += factor * vgg_winograd_weight(task, k, c, tap);
     }
+    if (task->partition.int8)
+        return whole_number(sum / (double)task->scales[(k * t->side + i) * t->side + j]);
     return widened(sum);
+}
+
+static float int8_sum(const vgg_winograd_task *task, const transforms *t, const vgg_tile *at,
+                      size_t k, size_t i, size_t j) {
+    size_t point = i * t->side + j;
+    int32_t sum = 0;
+    for (size_t c = 0; c < task->shape.inputs; c++) {
+        sum +=
+            (int32_t)input_point(task, t, at, c, i, j) * (int32_t)filter_point(task, t, k, c, i, j);
+    }
+    float worth = task->scales[k * t->side * t->side + point] / task->factors[point];
+    return (float)sum * worth;
 }
 
 /* The products of a point, summed over the channels. */
 static float point_sum(const vgg_winograd_task *task, const transforms *t, const vgg_tile *at,
                        size_t k, size_t i, size_t j) {
+    if (task->partition.int8)
+        return int8_sum(task, t, at, k, i, j);
     float sum = 0;
     for (size_t pair = 0; pair < task->shape.inputs; pair += 2) {
         for (size_t c = pair + 2; c-- > pair;) {
@@ -116,8 +142,8 @@ static float point_sum(const vgg_winograd_task *task, const transforms *t, const
     return sum;
 }
 
-void vgg_winograd_bf16_tile(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
-                            double y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]) {
+void vgg_winograd_rounded_tile(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
+                               double y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]) {
     transforms t = transforms_of(task->partition.tile, task->partition.whole);
     float m[MOST_SIDE][MOST_SIDE];
     for (size_t i = 0; i < t.points; i++) {
