@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/clean_text.h"
+#include "cli/convert_int8.h"
 #include "cli/inspect.h"
 #include "cli/message.h"
 #include "cli/model_facts.h"
@@ -280,6 +281,8 @@ void vgg_cli_inspect_text(const char *path, const vgg_inspection *inspection) {
     if (file->preprocess != NULL)
         vgg_cli_print_manner(file->preprocess);
     print_classes(file);
+    if (vgg_inspection_network(inspection) != NULL)
+        vgg_cli_print_int8(vgg_inspection_network(inspection));
     vgg_cli_print_line("softmax   %s", softmax_text(file));
     print_temperature(inspection);
     print_remarks(inspection);

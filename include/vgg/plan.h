@@ -214,12 +214,12 @@ typedef struct vgg_op_info {
     char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind; empty for an
                                 * op that only moves values */
     const char *algorithm;     /* "direct", "winograd", "winograd2", "linear", "max-pool", ...; with
-                                * bfloat16 "winograd-bf16" and so on */
+                                * bfloat16 "winograd-bf16", with int8 "winograd-int8" and so on */
     size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
                            * subtracted */
     size_t weight_bytes;  /* read from the network's tensors */
-    /* Of the plan's whole batch: multiply-adds that the algorithm does, counting two of bfloat16 as
-     * one where an instruction does both; the plan's prediction of
+    /* Of the plan's whole batch: multiply-adds that the algorithm does, counting two of bfloat16 or
+     * four of int8 as one where an instruction does them; the plan's prediction of
      * its time, in multiply-adds that registers would do meanwhile (0 for ops that move memory
      * only); bytes of weights, input and output. */
     size_t products;

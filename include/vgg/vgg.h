@@ -2,6 +2,7 @@
 #ifndef VGG_VGG_H
 #define VGG_VGG_H
 
+#include "vgg/calibrate.h"
 #include "vgg/data.h"
 #include "vgg/distance.h"
 #include "vgg/explain.h"

@@ -67,6 +67,16 @@ const vgg_conv_costs vgg_conv_costs_bf16 = {
     .weights4 = {8.1, 1000.0, 965.0, 690.0, 520.0},
 };
 
+const vgg_conv_costs vgg_conv_costs_int8 = {
+    .no_whole = true,
+    .piece_pixels = 14,
+    .piece = 28.0,
+    .pixel = 9.5,
+    .plain = 2.0,
+    .tile2 = {5.0, 430.0, 330.0, 85.0},
+    .tile4 = {11.0, 1500.0, 1150.0, 85.0},
+};
+
 /* Fewer channels than this would fill no block. */
 #define LEAST_CHANNELS VGG_BLOCK
 
@@ -76,7 +86,7 @@ static double pairs(const vgg_conv_shape *shape) {
 
 static double direct_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
     if (shape->plain)
-        return costs->plain * (double)vgg_conv_products(shape, 0);
+        return costs->plain * (double)vgg_conv_products(costs, shape, 0);
     double pieces = (double)((shape->width + costs->piece_pixels - 1) / costs->piece_pixels);
     double row = costs->piece * pieces + costs->pixel * (double)shape->width;
     double taps = (double)(shape->kernel * shape->kernel);
@@ -88,10 +98,15 @@ static size_t tiles_of(const vgg_conv_shape *shape, size_t tile) {
     return shape->images * rows * columns;
 }
 
+static size_t points_of(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
+    bool whole = !costs->no_whole && vgg_winograd_is_whole(shape, tile);
+    return whole ? VGG_WHOLE_POINTS : vgg_winograd_points(tile);
+}
+
 /* What a tile of 2x2 takes where it is a whole map, and has so much fewer points. */
-static double share_of_points(const vgg_conv_shape *shape, size_t tile) {
-    bool whole = vgg_winograd_is_whole(shape, tile);
-    return whole ? (double)VGG_WHOLE_POINTS / (double)vgg_winograd_points(tile) : 1;
+static double share_of_points(const vgg_conv_costs *costs, const vgg_conv_shape *shape,
+                              size_t tile) {
+    return (double)points_of(costs, shape, tile) / (double)vgg_winograd_points(tile);
 }
 
 double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
@@ -102,21 +117,20 @@ double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, s
     double each =
         of->tile + of->input / (double)shape->outputs + of->output / (double)shape->inputs;
     double units = cut.stored ? 0 : (double)cut.tile_units;
-    return pairs(shape) * share_of_points(shape, tile) *
+    return pairs(shape) * share_of_points(costs, shape, tile) *
            ((double)tiles_of(shape, tile) * each + units * of->filter);
 }
 
-size_t vgg_conv_products(const vgg_conv_shape *shape, size_t tile) {
+size_t vgg_conv_products(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
     size_t channels = shape->inputs * shape->outputs;
     if (tile > 0)
-        return tiles_of(shape, tile) * channels *
-               (vgg_winograd_is_whole(shape, tile) ? VGG_WHOLE_POINTS : vgg_winograd_points(tile));
+        return tiles_of(shape, tile) * channels * points_of(costs, shape, tile);
     return shape->images * channels * shape->height * shape->width * shape->kernel * shape->kernel;
 }
 
 static double direct_weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
     if (shape->plain)
-        return costs->plain * (double)vgg_conv_products(shape, 0);
+        return costs->plain * (double)vgg_conv_products(costs, shape, 0);
     double pixels = (double)(shape->height * shape->width);
     double image = costs->weights_image + costs->weights_pixel * pixels;
     double taps = (double)(shape->kernel * shape->kernel);
@@ -133,7 +147,7 @@ double vgg_conv_weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *
     double each = of->tile + of->input / (double)(cut.k_blocks * VGG_BLOCK) +
                   of->gradient / (double)(cut.c_blocks * VGG_BLOCK);
     double sums = cut.groups > 1 ? of->group * (double)cut.groups : 0;
-    return pairs(shape) * share_of_points(shape, tile) *
+    return pairs(shape) * share_of_points(costs, shape, tile) *
            ((double)tiles_of(shape, tile) * each + sums + of->sum);
 }
 

@@ -20,6 +20,7 @@ typedef struct vgg_weights_tile_costs {
  * which has a cost of its own beside that of its 9 products per pixel; of plain input, per product.
  * The gradient of weights directly: per image, per pixel and once. */
 typedef struct vgg_conv_costs {
+    bool no_whole; /* a tile that is a whole map takes all points, too */
     size_t piece_pixels;
     double piece, pixel, plain;
     vgg_tile_costs tile2, tile4;
@@ -29,6 +30,8 @@ typedef struct vgg_conv_costs {
 
 /* The tiers'; ref chooses as avx512 does. */
 extern const vgg_conv_costs vgg_conv_costs_avx512, vgg_conv_costs_avx2, vgg_conv_costs_portable;
+/* With operands of int8, by AVX512-VNNI, likewise. */
+extern const vgg_conv_costs vgg_conv_costs_int8;
 /* With operands of bfloat16; the direct convolution is that of float32. They
  * are AVX512-BF16's in every tier, so that all choose alike: elsewhere bfloat16 is for having the
  * same results. All filters are stored, and `filter` is what reading them takes. */
@@ -39,7 +42,7 @@ extern const vgg_conv_costs vgg_conv_costs_bf16;
  * three is the fastest that can be used. Small maps change sides with the size of the batch, for
  * which filters are transformed once. */
 double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);
-size_t vgg_conv_products(const vgg_conv_shape *shape, size_t tile);
+size_t vgg_conv_products(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);
 size_t vgg_conv_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape);
 
 /* The same of the gradient of weights. */

@@ -135,6 +135,10 @@ vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shap
 vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads);
 
+/* G of the transform of filters, whose points are G w G^T: tile + 2 rows. */
+typedef float vgg_filter_row[3];
+const vgg_filter_row *vgg_winograd_filter_matrix(size_t tile);
+
 /* Most input channels whose sums of products of 8 bits fit in 32. */
 #define VGG_INT8_CHANNELS ((size_t)1 << 16)
 
@@ -157,10 +161,10 @@ typedef struct vgg_winograd_task {
     const void *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
     vgg_element element; /* of the weights: float32, float16 or bfloat16 */
     bool turned;
-    float
-        *filters;         /* stored: [K / 32][points][filter_point], a point of which begins with
-                           * [C][32], with bf16 [ceil(C / 2)][32][2], with int8 [ceil(C / 4)][32][4], what
-                           * 32 sums begin with and what they are times; written by the kernel `filters` */
+    float *filters;       /* stored: [K / 32][points][filter_point], a point of which begins with
+                           * [C][32], with bf16 [ceil(C / 2)][32][2], with int8
+                           * [ceil(C / 4)][32][4], what 32 sums begin with, what they are times;
+                           * written by the kernel `filters` */
     const float *factors; /* int8: per point, finite and above 0 */
     const float *scales;  /* int8: (K, points), likewise */
     int offset;           /* int8, of the table: for `filters` */

@@ -26,6 +26,10 @@ static const float of_2[][3] = {{1, 0, 0}, ROW(0.5f, 1), ROW(0.5f, -1), {0, 0, 1
 static const float of_4[][3] = {ROW(AT_ZERO, 0), ROW(AT_P, P),  ROW(AT_P, -P),
                                 ROW(AT_Q, Q),    ROW(AT_Q, -Q), {0, 0, 1}};
 
+const vgg_filter_row *vgg_winograd_filter_matrix(size_t tile) {
+    return tile == 2 ? of_2 : of_4;
+}
+
 /* The weights of input channel c: taps[9]; 0 beyond the last output channel. */
 static void gather(const vgg_winograd_task *task, size_t first_k, size_t c, lanes taps[9]) {
     const vgg_conv_shape *shape = &task->shape;
@@ -119,7 +123,7 @@ static void make_group(const vgg_winograd_task *task, const float (*matrix)[3], 
 void vgg_winograd_int8_filters(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_winograd_task *task = argument;
-    const float(*matrix)[3] = task->partition.tile == 2 ? of_2 : of_4;
+    const float(*matrix)[3] = vgg_winograd_filter_matrix(task->partition.tile);
     size_t group = vgg_winograd_points(task->partition.tile) * task->partition.filter_point;
     for (size_t g = begin; g < end; g++) {
         make_group(task, matrix, g * GROUP, (uint32_t *)(void *)task->filters + g * group);

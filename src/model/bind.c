@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/int8_scales.h"
 
 /* Names in a list, of which a message shows the first few. */
 #define NAMES_SHOWN 3
@@ -280,16 +281,18 @@ static vgg_status check_unused(const vgg_network *network, const vgg_named_tenso
 }
 
 vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names,
-                            const vgg_tensor_source *source, bool int8, vgg_error *error) {
+                            const vgg_tensor_source *source, vgg_bind_int8 told, vgg_error *error) {
     const vgg_named_tensor **matches = vgg_calloc(network->tensor_count + 1, sizeof *matches);
     if (matches == NULL)
         return vgg_fail_memory(error, "a list of tensors", network->tensor_count * sizeof *matches);
-    vgg_status status = match_tensors(network, names, source->path, int8, matches, error);
+    vgg_status status = match_tensors(network, names, source->path, told.linear, matches, error);
+    vgg_int8_scales_mark(network, names, told);
     if (status == VGG_OK)
         status = check_unused(network, names, source->path, error);
     for (size_t i = 0; status == VGG_OK && i < network->tensor_count; i++) {
         status = take_values(network, i, matches[i], &source->storage, error);
     }
     vgg_free(matches);
-    return status;
+    return status == VGG_OK ? vgg_int8_scales_take(network, names, source->path, told, error)
+                            : status;
 }

@@ -24,12 +24,17 @@ const vgg_stored_tensor *vgg_bind_scale(const vgg_tensor_info *info, vgg_named_t
 /* True for num_batches_tracked, which no network here needs. */
 bool vgg_bind_passes_over(const char *name);
 
+/* What of a file is in int8 as it is written here: weights of linear layers, convolutions. */
+typedef struct vgg_bind_int8 {
+    bool linear, convolutions;
+} vgg_bind_int8;
+
 /* Every tensor of the network gets the stored one with its name and shape; float32 values, and
  * weights of 16 or 8 bits, that are aligned are borrowed from the source's storage, others are
  * converted into memory of the network, and what was read of a mapped file for it is given back.
- * int8: the file says that such weights are as we write them. Stored tensors that the network does
+ * told: what the file says of int8. Stored tensors that the network does
  * not have are an error, except for num_batches_tracked. */
 vgg_status vgg_bind_tensors(vgg_network *network, vgg_named_tensors *names,
-                            const vgg_tensor_source *source, bool int8, vgg_error *error);
+                            const vgg_tensor_source *source, vgg_bind_int8 told, vgg_error *error);
 
 #endif

@@ -129,6 +129,11 @@ vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
     description->int8 = int8 != NULL;
     if (status == VGG_OK && int8 != NULL && strcmp(int8, VGG_MODEL_INT8_SCALES) != 0)
         status = fail_value(path, VGG_MODEL_INT8, int8, "\"" VGG_MODEL_INT8_SCALES "\"", error);
+    const char *points = vgg_notes_find(metadata, VGG_MODEL_INT8_CONVOLUTIONS);
+    description->int8_convolutions = points != NULL;
+    if (status == VGG_OK && points != NULL && strcmp(points, VGG_MODEL_INT8_POINTS) != 0)
+        status = fail_value(path, VGG_MODEL_INT8_CONVOLUTIONS, points,
+                            "\"" VGG_MODEL_INT8_POINTS "\"", error);
     const char *preprocess = vgg_notes_find(metadata, "vgg.preprocess");
     if (status == VGG_OK && preprocess != NULL) {
         status = vgg_json_to_preprocess(path, "vgg.preprocess", preprocess,
@@ -145,9 +150,11 @@ vgg_status vgg_description_read(const vgg_notes *metadata, const char *path,
 
 bool vgg_description_knows(const char *key) {
     static const char *const known[] = {
-        "vgg.padding",  "vgg.output",     "vgg.format_version", "vgg.arch",
-        "vgg.layout",   "vgg.batch_norm", "vgg.dropout",        "vgg.input",
-        VGG_MODEL_INT8, "vgg.classes",    "vgg.preprocess",     "vgg.temperature",
+        "vgg.padding",     "vgg.output",  "vgg.format_version",
+        "vgg.arch",        "vgg.layout",  "vgg.batch_norm",
+        "vgg.dropout",     "vgg.input",   VGG_MODEL_INT8_CONVOLUTIONS,
+        VGG_MODEL_INT8,    "vgg.classes", "vgg.preprocess",
+        "vgg.temperature",
     };
     bool knows = strncmp(key, "vgg.", 4) != 0;
     for (size_t i = 0; !knows && i < sizeof known / sizeof *known; i++) {

@@ -14,7 +14,7 @@
 /* The newest version of model files that is read. A file is written in the lowest version that
  * suffices for it: what a reader must know to read it right asks for the version that brought it,
  * and what a reader may pass over asks for none. 2: a fit other than crop in the preprocessing,
- * a temperature.
+ * a temperature, scales of convolutions for int8.
  * Everything else is of version 1. */
 #define VGG_MODEL_FORMAT_NEWEST 2
 
@@ -22,6 +22,10 @@
  * of a linear layer. */
 #define VGG_MODEL_INT8 "vgg.int8"
 #define VGG_MODEL_INT8_SCALES "per-output"
+
+/* The key of a file with convolutions for int8, and what it says: their scales are tensors. */
+#define VGG_MODEL_INT8_CONVOLUTIONS "vgg.int8_convolutions"
+#define VGG_MODEL_INT8_POINTS "per-point"
 
 /* Start with {0}. */
 typedef struct vgg_description {
@@ -34,7 +38,8 @@ typedef struct vgg_description {
     double dropout;
     double temperature; /* 1 unless it says otherwise */
     size_t channels, height, width;
-    bool int8; /* weights of int8 are such as are written here */
+    bool int8_convolutions; /* there are scales of convolutions */
+    bool int8;              /* weights of int8 are such as are written here */
     bool has_preprocess;
     vgg_preprocess preprocess;
     vgg_labels labels; /* empty when the file names no classes */

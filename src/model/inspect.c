@@ -290,6 +290,10 @@ const char *vgg_inspection_remark(const vgg_inspection *in, size_t remark) {
     return remark < remarks->count ? remarks->lines[remark] : NULL;
 }
 
+const vgg_network *vgg_inspection_network(const vgg_inspection *in) {
+    return in->loading.network;
+}
+
 const vgg_inspected_fact *vgg_inspection_fact(const vgg_inspection *in, size_t fact) {
     return fact < in->loading.fact_count ? &in->facts[fact] : NULL;
 }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "model/bind.h"
 #include "model/inspect.h"
+#include "model/int8_scales.h"
 #include "nn/network.h"
 
 static const char *stored_name(const vgg_stored_tensor *stored) {
@@ -77,6 +78,20 @@ static void add_unused(vgg_inspection *in) {
     }
 }
 
+/* Scales of convolutions for int8, for vgg_inspection_network. */
+static vgg_status take_scales(vgg_inspection *in, vgg_error *error) {
+    vgg_loading *l = &in->loading;
+    vgg_bind_int8 told = {.convolutions = l->description.int8_convolutions};
+    vgg_error reason;
+    vgg_int8_scales_mark(l->network, &l->names, told);
+    vgg_status status = vgg_int8_scales_take(l->network, &l->names, l->path, told, &reason);
+    if (status == VGG_ERROR_MEMORY)
+        return vgg_fail(error, status, "%s", reason.message);
+    if (status != VGG_OK)
+        vgg_inspection_add(in, VGG_PROBLEM_METADATA, NULL, 0, "%s", reason.message);
+    return VGG_OK;
+}
+
 vgg_status vgg_inspect_network(vgg_inspection *in, vgg_error *error) {
     vgg_loading *l = &in->loading;
     const vgg_network *network = l->network;
@@ -99,6 +114,7 @@ vgg_status vgg_inspect_network(vgg_inspection *in, vgg_error *error) {
         if (fits)
             in->matches[i] = (size_t)(found - l->names.items);
     }
+    vgg_status status = take_scales(in, error);
     add_unused(in);
-    return VGG_OK;
+    return status;
 }

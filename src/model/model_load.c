@@ -282,7 +282,10 @@ static vgg_status load(const vgg_bytes *input, const vgg_model_options *options,
     if (status == VGG_OK)
         status = vgg_loading_network(&l, error);
     if (status == VGG_OK)
-        status = vgg_bind_tensors(l.network, &l.names, &l.source, l.description.int8, error);
+        status = vgg_bind_tensors(l.network, &l.names, &l.source,
+                                  (vgg_bind_int8){.linear = l.description.int8,
+                                                  .convolutions = l.description.int8_convolutions},
+                                  error);
     if (status == VGG_OK)
         status = vgg_meter_next(&l.meter, error);
     if (status == VGG_OK)

@@ -10,6 +10,7 @@
 #include "model/bind.h"
 #include "model/cool.h"
 #include "model/description.h"
+#include "model/int8_scales.h"
 #include "model/model.h"
 #include "model/save_names.h"
 #include "nn/network.h"
@@ -75,6 +76,8 @@ static vgg_status add_some(const vgg_network *network, bool int8, vgg_tensor_sou
 static vgg_status add_values(const vgg_network *network, vgg_tensor_source *source,
                              vgg_error *error) {
     vgg_status status = add_some(network, false, source, error);
+    if (status == VGG_OK)
+        status = vgg_int8_scales_add(network, source, error);
     return status == VGG_OK ? add_some(network, true, source, error) : status;
 }
 
@@ -89,6 +92,12 @@ static size_t first_int8(const vgg_network *network) {
 
 static vgg_status check_int8(const vgg_network *network, const vgg_format *format, const char *path,
                              vgg_error *error) {
+    const char *layer = vgg_int8_scales_first(network);
+    if (layer != NULL && !format->int8)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "%s cannot be written: %s files are not written with convolutions in int8, "
+                        "such as layer %s",
+                        path, format->name, layer);
     size_t found = first_int8(network);
     if (format->int8 || found == network->tensor_count)
         return VGG_OK;
@@ -108,6 +117,10 @@ static vgg_status add_metadata(const vgg_model *model, double temperature,
                               vgg_model_preprocess(model), &model->labels, &source->metadata);
     if (complete && first_int8(model->network) < model->network->tensor_count)
         complete = vgg_notes_set(&source->metadata, VGG_MODEL_INT8, VGG_MODEL_INT8_SCALES);
+    if (complete && vgg_int8_scales_first(model->network) != NULL)
+        complete =
+            vgg_notes_set(&source->metadata, VGG_MODEL_INT8_CONVOLUTIONS, VGG_MODEL_INT8_POINTS) &&
+            vgg_notes_set(&source->metadata, "vgg.format_version", "2");
     for (size_t i = 0; complete && i < notes->count; i++) {
         complete = vgg_notes_set(&source->metadata, notes->items[i].key, notes->items[i].value);
     }
@@ -161,8 +174,8 @@ static vgg_status prepare(saving *s, const vgg_model *model, const char *path, c
     if (status == VGG_OK && s->options.names_from != NULL)
         return save_names(s, model, error);
     if (status == VGG_OK)
-        status = vgg_tensor_source_reserve(&s->source,
-                                           network->layer_count + 2 * network->tensor_count, error);
+        status = vgg_tensor_source_reserve(
+            &s->source, 4 * network->layer_count + 2 * network->tensor_count, error);
     if (status != VGG_OK)
         return status;
     s->source.tensor_count = 0;

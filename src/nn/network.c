@@ -397,6 +397,9 @@ void vgg_network_free(vgg_network *network) {
         vgg_free(network->tensors[i].owned);
     }
     vgg_free(network->tensors);
+    for (size_t i = 0; network->layers != NULL && i < network->layer_count; i++) {
+        vgg_network_forget_int8(network, i);
+    }
     vgg_free(network->layers);
     vgg_free((char *)(uintptr_t)network->options.arch);
     vgg_free(network);

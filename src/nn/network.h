@@ -3,6 +3,7 @@
 #define VGG_NN_NETWORK_H
 
 #include "base/elements.h"
+#include "nn/int8.h"
 #include "nn/structure.h"
 #include "vgg/network.h"
 
@@ -21,7 +22,8 @@ typedef struct vgg_layer {
     bool flattens;                   /* the layer sees its input as one row of features per image */
     double dropout;
     size_t first_tensor, tensors;
-    bool frozen; /* not trained */
+    bool frozen;    /* not trained */
+    vgg_int8 *int8; /* convolution: how it is done in int8; NULL: in float32. Owned */
 } vgg_layer;
 
 /* Whether the layer is a pool of 2x2. */

@@ -44,6 +44,12 @@ static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_cpu_op *o
     task.partition = turned ? vgg_op_turned_partition(plan, op, &task.shape)
                             : vgg_op_partition(plan, op, &task.shape);
     vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
+    const vgg_int8 *int8 = plan->network->layers[op->graph.layer].int8;
+    if (op->int8) {
+        task.factors = int8->factors;
+        task.scales = int8->weights;
+        task.offset = plan->kernels->int8_offset;
+    }
     task.weights = weights.at;
     task.element = weights.element;
     return task;

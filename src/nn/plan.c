@@ -203,7 +203,11 @@ vgg_status vgg_plan_create_training(vgg_network *network, const vgg_plan_options
     vgg_plan_options options;
     vgg_status status = read_options(given, &options, error);
     options.mode = VGG_MODE_TRAIN;
-    return status == VGG_OK ? create(network, network, &options, plan, error) : status;
+    if (status == VGG_OK)
+        status = create(network, network, &options, plan, error);
+    if (status == VGG_OK)
+        vgg_network_forget_all_int8(network);
+    return status;
 }
 
 void vgg_plan_free(vgg_plan *plan) {

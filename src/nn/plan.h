@@ -38,9 +38,10 @@ typedef struct vgg_cpu_op {
     size_t back_tile;    /* the same of its backward pass to the input */
     size_t weights_tile; /* and of the gradient of its weights */
     bool windowed;       /* linear: reads a map, and sees windows of it by Winograd's transforms */
-    bool bf16;           /* by Winograd's transforms: products of bfloat16; linear: such weights */
-    bool mask;           /* backward starts with the derivative of a ReLU, told by the sign of y */
-    bool gate;           /* backward ends with that of the ReLU below, told by the sign of x */
+    bool int8; /* convolution: products of int8; then tile is that of its layer's scales */
+    bool bf16; /* by Winograd's transforms: products of bfloat16; linear: such weights */
+    bool mask; /* backward starts with the derivative of a ReLU, told by the sign of y */
+    bool gate; /* backward ends with that of the ReLU below, told by the sign of x */
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;
@@ -236,6 +237,8 @@ static inline bool vgg_plan_is_bf16(const vgg_plan *plan) {
 static inline vgg_winograd_partition vgg_op_partition(const vgg_plan *plan, const vgg_cpu_op *op,
                                                       const vgg_conv_shape *shape) {
     size_t threads = plan->options.threads;
+    if (op->int8)
+        return vgg_winograd_int8_partition_of(shape, op->tile, threads);
     return op->bf16 ? vgg_winograd_bf16_partition_of(shape, op->tile, threads)
                     : vgg_winograd_partition_of(shape, op->tile, threads);
 }

@@ -24,6 +24,13 @@ static const char *pooled_name(size_t tile, bool bf16) {
     return names[tile / 2][bf16];
 }
 
+/* Those of int8. */
+static const char *int8_name(const vgg_cpu_op *op) {
+    static const char *const names[2][2] = {{"winograd2-int8", "winograd-int8"},
+                                            {"winograd2-int8+pool", "winograd-int8+pool"}};
+    return names[op->graph.pool][op->tile == 4];
+}
+
 static const char *algorithm_of(const vgg_cpu_op *op) {
     static const char *const names[] = {[VGG_OP_BLOCK] = "block",
                                         [VGG_OP_BATCH_NORM] = "batch-norm",
@@ -39,6 +46,8 @@ static const char *algorithm_of(const vgg_cpu_op *op) {
                                         [VGG_OP_WINDOWS] = "windows",
                                         [VGG_OP_LINEAR] = "linear",
                                         [VGG_OP_MEAN] = "mean"};
+    if (op->int8)
+        return int8_name(op);
     if (op->windowed)
         return "winograd7";
     if (op->graph.kind == VGG_OP_LINEAR && op->bf16)
@@ -92,11 +101,15 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
     }
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     info->multiply_adds = weights * shape.height * shape.width;
-    info->products = vgg_conv_products(&shape, op->tile);
+    const vgg_conv_costs *costs = op->int8   ? &vgg_conv_costs_int8
+                                  : op->bf16 ? &vgg_conv_costs_bf16
+                                             : plan->kernels->costs;
+    info->products = vgg_conv_products(costs, &shape, op->tile);
     if (op->bf16 && plan->kernels->multiplies_bf16)
         info->products /= 2;
-    info->cost =
-        vgg_conv_cost(op->bf16 ? &vgg_conv_costs_bf16 : plan->kernels->costs, &shape, op->tile);
+    if (op->int8 && plan->kernels->int8_offset != 0)
+        info->products /= 4;
+    info->cost = vgg_conv_cost(costs, &shape, op->tile);
 }
 
 vgg_status vgg_plan_op(const vgg_plan *plan, size_t index, vgg_op_info *info, vgg_error *error) {

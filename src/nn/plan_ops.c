@@ -56,8 +56,11 @@ static void ensure_rows(plan_compiler *compiler, const vgg_op *reader) {
 static void reserve_convolution(plan_compiler *compiler, vgg_cpu_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.tuned_batch);
+    const vgg_int8 *int8 = plan->network->layers[op->graph.layer].int8;
+    op->int8 = int8 != NULL && !plan->options.exact && !plan->options.gradients;
     op->tile = plan->options.exact ? 0 : vgg_conv_fastest_tile(vgg_compiler_costs(plan), &shape);
-    op->bf16 = vgg_plan_is_bf16(plan) && op->tile > 0;
+    op->tile = op->int8 ? int8->tile : op->tile;
+    op->bf16 = vgg_plan_is_bf16(plan) && !op->int8 && op->tile > 0;
     shape.images = plan->options.batch;
     if (op->tile == 0) {
         op->packed = vgg_compiler_add_constants(compiler, vgg_conv_packed_size(&shape));

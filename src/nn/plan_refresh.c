@@ -23,9 +23,22 @@ static bool became_narrow(const vgg_plan *plan, const vgg_cpu_op *op) {
            (plan->training != NULL || (op->graph.need_dx && op->widened == VGG_NO_CONSTANTS));
 }
 
+/* Whether a convolution is no longer to be done as it was when the plan was made. */
+static bool changed_int8(const vgg_plan *plan, const vgg_cpu_op *op) {
+    if (op->graph.kind != VGG_OP_CONVOLUTION || plan->options.exact || plan->options.gradients)
+        return false;
+    const vgg_int8 *int8 = plan->network->layers[op->graph.layer].int8;
+    return op->int8 != (int8 != NULL) || (op->int8 && op->tile != int8->tile);
+}
+
 static vgg_status check_widths(const vgg_plan *plan, vgg_error *error) {
     for (size_t s = 0; s < plan->op_count; s++) {
         const vgg_cpu_op *op = &plan->ops[s];
+        if (changed_int8(plan, op))
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "layer %s was calibrated, or its scales forgotten, after this plan was "
+                            "made, which needs it as it was",
+                            plan->network->layers[op->graph.layer].name);
         if (became_narrow(plan, op))
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "tensor %s was stored in fewer bits after this plan was made, which "

@@ -229,6 +229,7 @@ vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, const flo
     if (to == NULL)
         return fail_tensor_memory(info, error);
     memcpy(to, values, count * sizeof *to);
+    vgg_network_forget_all_int8(network);
     network->version++;
     return VGG_OK;
 }
@@ -350,6 +351,7 @@ vgg_status vgg_network_initialise(vgg_network *network, const char *name, uint64
         return vgg_fail(error, VGG_ERROR_NOT_FOUND,
                         "initialisation \"%s\", expected kaiming, glorot, paper or dirac", name);
     vgg_status status = check_memory(network, error);
+    vgg_network_forget_all_int8(network);
     for (size_t i = 0; status == VGG_OK && i < network->layer_count; i++) {
         status = initialise_layer(network, &network->layers[i], scheme, seed, error);
     }

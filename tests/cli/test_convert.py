@@ -64,7 +64,7 @@ def test_halves_of_convolutions(model, picture, tmp_path, dtype, bound):
     assert (tmp_path / "again.safetensors").read_bytes() == small.read_bytes()
 
 
-@pytest.mark.parametrize("dtype", [(), ("--dtype", "int8"), ("--dtype", "f32")])
+@pytest.mark.parametrize("dtype", [(), ("--dtype", "int8-linear"), ("--dtype", "f32")])
 def test_convolutions_alone(model, tmp_path, dtype):
     assert "--convolutions: is for --dtype f16 and bf16" in complaint(
         "convert", model, tmp_path / "no.safetensors", "--convolutions", *dtype, status=2)
@@ -91,7 +91,7 @@ def values(path, name):
 
 def test_int8_is_a_scale_and_whole_numbers_per_output(model, picture, tmp_path):
     small = tmp_path / "small.safetensors"
-    out = vgg("convert", model, small, "--dtype", "int8").out
+    out = vgg("convert", model, small, "--dtype", "int8-linear").out
     assert "F32, linear layers I8" in out
     entries = header(small)
     metadata = entries.pop("__metadata__")
@@ -120,7 +120,7 @@ def test_int8_is_a_scale_and_whole_numbers_per_output(model, picture, tmp_path):
 
 def test_int8_works_everywhere(model, pictograms, tmp_path):
     small, wide = tmp_path / "small.safetensors", tmp_path / "wide.safetensors"
-    vgg("convert", model, small, "--dtype", "int8")
+    vgg("convert", model, small, "--dtype", "int8-linear")
     copy = tmp_path / "copy.safetensors"
     vgg("convert", small, copy)
     assert copy.read_bytes() == small.read_bytes()
@@ -148,7 +148,7 @@ def test_int8_knows_what_the_network_has_learnt(tmp_path):
     vgg("generate", data, "--train", 100, "--validation", 10, "--size", 32, "--seed", 3)
     vgg("train", data, "-o", before.parent, "--arch", "16,M,32,M,32,M/64", "--batch-norm",
         "--epochs", 10, "--batch", 16, "--lr", 0.01, "--dropout", 0, "--no-augment", "--seed", 2)
-    vgg("convert", before, after, "--dtype", "int8")
+    vgg("convert", before, after, "--dtype", "int8-linear")
     wide, small = (json.loads(vgg("eval", "--model", m, data, "--format", "json").out)
                    for m in (before, after))
     assert wide["images"] == 100 and wide["top1"] >= 0.5  # chance: 0.1
@@ -166,7 +166,7 @@ def test_int8_knows_what_the_network_has_learnt(tmp_path):
 @pytest.mark.parametrize("name", ["net.pth", "net.onnx"])
 def test_other_formats_have_no_int8(model, tmp_path, name):
     small, out = tmp_path / "small.safetensors", tmp_path / name
-    vgg("convert", model, small, "--dtype", "int8")
+    vgg("convert", model, small, "--dtype", "int8-linear")
     line = complaint("convert", small, out)
     assert str(out) in line and '"classifier.0.weight" has type I8' in line
     assert "expected F32, F16 or BF16" in line and not out.exists()
@@ -202,7 +202,8 @@ def test_a_model_may_replace_itself(model, tmp_path):
 
 def test_complaints(model, tmp_path):
     out = tmp_path / "out.safetensors"
-    assert "expected f32, f16, bf16 or int8" in complaint("convert", model, out, "--dtype", "f8", status=2)
+    assert "expected f32, f16, bf16, int8-linear or int8" in complaint(
+        "convert", model, out, "--dtype", "f8", status=2)
     assert "safetensors" in complaint("convert", model, out, "--format", "gguf")
     assert "cannot open" in complaint("convert", tmp_path / "none.safetensors", out)
     assert "IN or OUT is missing" in complaint("convert", model, status=2)
@@ -241,3 +242,37 @@ def test_longest_name(model, tmp_path):
     vgg("convert", model, tmp_path / ("x" * 251 + ".pth"))
     line = complaint("convert", model, tmp_path / ("x" * 252 + ".pth"))
     assert "File name too long" in line
+
+
+def test_int8_needs_pictures(model, tmp_path):
+    out = tmp_path / "out.safetensors"
+    line = complaint("convert", model, out, "--dtype", "int8", status=2)
+    assert "--calibrate" in line and "int8-linear" in line and not out.exists()
+    assert "--calibrate: is for --dtype int8" in complaint(
+        "convert", model, out, "--dtype", "f16", "--calibrate", tmp_path, status=2)
+
+
+def test_int8_of_a_whole_network(tmp_path):
+    """Of a hundred new pictures two at most get another first class."""
+    data, before, after = (tmp_path / name for name in (
+        "data", "run/last.safetensors", "int8.safetensors"))
+    vgg("generate", data, "--train", 100, "--validation", 10, "--size", 32, "--seed", 3)
+    vgg("train", data, "-o", before.parent, "--arch", "16,M,32,M,32,M/64", "--batch-norm",
+        "--epochs", 10, "--batch", 16, "--lr", 0.01, "--dropout", 0, "--no-augment", "--seed", 2)
+    out = vgg("convert", before, after, "--dtype", "int8", "--calibrate", data / "train").out
+    assert "calibrated on 128 pictures" in out and "in int8" in out
+    entries = header(after)
+    assert entries["__metadata__"]["vgg.int8_convolutions"] == "per-point"
+    assert entries["__metadata__"]["vgg.format_version"] == "2"
+    copy = tmp_path / "copy.safetensors"
+    vgg("convert", after, copy)
+    assert copy.read_bytes() == after.read_bytes()
+    assert "moves logits by" in vgg("inspect", after).out
+    pictures = sorted(data.glob("validation/*/*.png"))
+    first = [[row["predictions"][0]["index"] for row in json.loads(
+        vgg("predict", "--model", m, *pictures, "--top", 1, "--format", "json").out)]
+        for m in (before, after)]
+    assert len(first[0]) == 100 and len(set(first[0])) > 3
+    assert sum(a != b for a, b in zip(*first, strict=True)) <= 2
+    assert "int8" in complaint("convert", after, tmp_path / "no.pth")
+    vgg("convert", after, tmp_path / "floats.pth", "--dtype", "f32")

@@ -82,7 +82,7 @@ def test_model_file(model):
 
 
 @pytest.mark.parametrize("dtype,kind,size", [("f16", "F16", 2 * 2128), ("bf16", "BF16", 2 * 2128),
-                                             ("int8", "I8", 2128 + 18 * 4)])
+                                             ("int8-linear", "I8", 2128 + 18 * 4)])
 def test_narrow_weights_count_as_they_are_stored(model, tmp_path, dtype, kind, size):
     """2,128 weights of linear layers with 8 and 10 outputs, which have a scale each where they are
     int8, and 130 other parameters."""

@@ -204,7 +204,7 @@ INT8 = {
 @pytest.fixture(scope="session")
 def int8(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("int8") / "int8.safetensors"
-    assert run("convert", model, path, "--dtype", "int8")[0] == 0
+    assert run("convert", model, path, "--dtype", "int8-linear")[0] == 0
     return path
 
 
@@ -239,8 +239,50 @@ def test_weights_that_int8_cannot_hold(model, tmp_path):
     metadata, tensors = taken_apart(model)
     data = zeros(4 * 256) + struct.pack("<f", float("nan")) * (4 * 256)
     put_together(path, metadata, changed(tensors, SHAPED, data=data))
-    fails("convert", path, out, "--dtype", "int8", says=[SHAPED, "I8", "row 4", "finite"])
+    fails("convert", path, out, "--dtype", "int8-linear", says=[SHAPED, "I8", "row 4", "finite"])
     assert not out.exists()
+
+
+def damaged(name, change):
+    """The tensor with the first number of its data replaced."""
+    return lambda tensors: [(n, k, s, change + d[4:]) if n == name else (n, k, s, d)
+                            for n, k, s, d in tensors]
+
+
+INPUT_SCALE, FILTER_SCALE = "features.3.int8_input_scale", "features.3.int8_weight_scale"
+SCALES = {
+    "nan": (damaged(INPUT_SCALE, struct.pack("<f", float("nan"))), ["scale 0", "features.3", "nan"]),
+    "zero": (damaged(FILTER_SCALE, struct.pack("<f", 0)), ["scale 0", "weights of features.3"]),
+    "negative": (damaged(INPUT_SCALE, struct.pack("<f", -1)), ["scale 0", "is -1", "above 0"]),
+    "infinite": (damaged(INPUT_SCALE, struct.pack("<f", float("inf"))), ["scale 0", "is inf"]),
+    "shape": (lambda t: changed(t, INPUT_SCALE, shape=[35], data=zeros(35)), [INPUT_SCALE, "35", "36"]),
+    "type": (lambda t: changed(t, INPUT_SCALE, "F16", data=zeros(36, size=2)), [INPUT_SCALE, "F16", "F32"]),
+    "missing": (lambda t: [row for row in t if row[0] != FILTER_SCALE], ["lacks", FILTER_SCALE]),
+}
+
+
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory):
+    """A model whose second convolution is in int8, in tiles of 4x4."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    assert run("generate", folder / "data", "--train", 4, "--validation", 1, "--size", 32)[0] == 0
+    assert run("train", folder / "data", "-o", folder / "run", "--recipe", "none", "--arch",
+               "32,M,64/8", "--input", 32, "--epochs", 1)[0] == 0
+    out = folder / "int8.safetensors"
+    assert run("convert", folder / "run", out, "--dtype", "int8", "--calibrate",
+               folder / "data" / "train", "--max-drop", 1)[0] == 0
+    return out
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_damaged_scales(name, calibrated, picture, tmp_path):
+    path = tmp_path / "model.safetensors"
+    metadata, tensors = taken_apart(calibrated)
+    change, says = SCALES[name]
+    put_together(path, metadata, change(tensors))
+    fails("predict", "--model", path, picture, says=[path, *says])
+    status, out, _ = run("inspect", path, "--format", "json")
+    assert status == 4 and "metadata" in {p["kind"] for p in json.loads(out)["problems"]}
 
 
 # ---- metadata: (key, value or None to leave it out, what is said)

@@ -4,6 +4,7 @@
 
 #include "vgg_test.h"
 
+#include "vgg/calibrate.h"
 #include "vgg/network.h"
 #include "vgg/plan.h"
 
@@ -71,6 +72,21 @@ static inline bool uses_winograd(const vgg_plan *plan) {
                           is_winograd(info.backward_weights));
     }
     return found;
+}
+
+/* Calibrates a small network on one picture; its result may be NULL. */
+static inline vgg_status calibrate_small(const void *given, void *result, vgg_error *error) {
+    static const float inputs[3 * 8 * 8] = {1, 2, 3};
+    vgg_network_options options = net_options("16,16/8", 3, 3, 8);
+    vgg_network *network = make_net(&options);
+    initialise(network, "kaiming", 1);
+    vgg_status status = vgg_network_calibrate(network, inputs, 1, given, result, error);
+    vgg_network_free(network);
+    return status;
+}
+
+static inline vgg_status use_calibration(const void *options, vgg_error *error) {
+    return calibrate_small(options, NULL, error);
 }
 
 #endif

@@ -42,6 +42,7 @@ INIT(augment)
 INIT(preprocess_changes)
 INIT(threads_options)
 INIT(feature_file_options)
+INIT(calibration_options)
 INIT(explain_options)
 
 static const vgg_tap first_tap = {0};
@@ -373,6 +374,7 @@ static const options_case options_cases[] = {
     ROW(loader_options, sizeof(size_t), use_loader),
     ROW(predictor_options, sizeof(size_t), use_predictor),
     ROW(extractor_options, offsetof(vgg_extractor_options, pool), use_extractor),
+    ROW(calibration_options, sizeof(size_t), use_calibration),
     ROW(explain_options, offsetof(vgg_explain_options, samples), use_explainer),
     ROW(distance_options, offsetof(vgg_distance_options, weights), use_distance),
     ROW(feature_file_options, offsetof(vgg_feature_file_options, facts), use_feature_file),

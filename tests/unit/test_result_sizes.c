@@ -29,6 +29,14 @@ static vgg_status ask_rate(void *result, vgg_error *error) {
     return status;
 }
 
+static vgg_status ask_int8(void *result, vgg_error *error) {
+    return vgg_network_int8(vgg_model_network(model), 0, result, error);
+}
+
+static vgg_status ask_calibration(void *result, vgg_error *error) {
+    return calibrate_small(NULL, result, error);
+}
+
 typedef struct result_case {
     const char *name;
     size_t size, same; /* of the whole struct, and up to what is not the same each time */
@@ -161,6 +169,8 @@ static vgg_status ask_label_class(void *result, vgg_error *error) {
 
 static const result_case result_cases[] = {
     RESULT(vgg_layer_info, ask_layer),
+    RESULT(vgg_int8_info, ask_int8),
+    RESULT(vgg_calibration, ask_calibration),
     RESULT(vgg_tensor_info, ask_tensor),
     RESULT(vgg_op_info, ask_op),
     RESULT(vgg_tap_info, ask_tap),
