@@ -9,6 +9,7 @@
 #include "cli/message.h"
 #include "cli/output.h"
 #include "cli/report/chart.h"
+#include "cli/stop.h"
 #include "cli/train.h"
 
 typedef struct rate_search {
@@ -28,7 +29,7 @@ static bool hear(void *user, const vgg_rate_trial *trial) {
         vgg_cli_progress_draw(&search->progress, "finding a rate",
                               (double)search->count / (double)search->steps, right);
     }
-    return !vgg_cli_train_stop_asked();
+    return !vgg_cli_stop_asked();
 }
 
 /* ---- files ---- */

@@ -223,13 +223,10 @@ void vgg_cli_train_warned(void *user, const char *message);
 
 /* ---- train_signals.c ---- */
 
-/* From now on Ctrl-C and SIGTERM only ask for an end, which they say; the second of a kind ends the
- * process. */
+/* As vgg_cli_stop_catch. */
 void vgg_cli_train_catch_signals(void);
 /* The run can be continued from now on: the second signal says how. */
 void vgg_cli_train_say_begun(const vgg_cli_training *training);
-/* Whether an end was asked for. */
-bool vgg_cli_train_stop_asked(void);
 /* "vgg train DATA -o RUN --resume"; freed by the caller, NULL when memory ran out. */
 char *vgg_cli_train_resume_command(const vgg_cli_training *training);
 

@@ -5,6 +5,7 @@
 
 #include "cli/clean_text.h"
 #include "cli/message.h"
+#include "cli/stop.h"
 #include "cli/train.h"
 #include "cli/wrap.h"
 #include "vgg/plan.h"
@@ -215,5 +216,5 @@ bool vgg_cli_train_event(void *user, const vgg_train_event *event) {
     }
     if (report->page != NULL)
         vgg_cli_train_page_hear(report->page, event);
-    return !vgg_cli_train_stop_asked();
+    return !vgg_cli_stop_asked();
 }
