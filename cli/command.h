@@ -30,6 +30,7 @@ int vgg_cli_features(int argc, char **argv);
 int vgg_cli_index(int argc, char **argv);
 int vgg_cli_search(int argc, char **argv);
 int vgg_cli_duplicates(int argc, char **argv);
+int vgg_cli_style(int argc, char **argv);
 int vgg_cli_probe(int argc, char **argv);
 int vgg_cli_summary(int argc, char **argv);
 int vgg_cli_inspect(int argc, char **argv);

@@ -29,6 +29,7 @@ static const vgg_cli_command commands[] = {
     {"index", "collect the features of pictures in a file to search in", vgg_cli_index},
     {"search", "find the pictures of an index that look most like others", vgg_cli_search},
     {"duplicates", "group pictures that were made of one another", vgg_cli_duplicates},
+    {"style", "paint a picture in the style of others", vgg_cli_style},
     {"probe", "fit a linear classifier to what a layer gives", vgg_cli_probe},
     {"summary", "list the layers of a network or a model file", vgg_cli_summary},
     {"inspect", "say what is in a weight file and what is wrong with it", vgg_cli_inspect},

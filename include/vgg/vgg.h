@@ -22,6 +22,7 @@
 #include "vgg/scores.h"
 #include "vgg/status.h"
 #include "vgg/stream.h"
+#include "vgg/style.h"
 #include "vgg/threads.h"
 #include "vgg/train.h"
 

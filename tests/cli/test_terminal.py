@@ -192,7 +192,7 @@ def looked_at(*arguments, columns, status=0, **env):
 
 WIDTHS = pytest.mark.parametrize("columns", [60, 80, 140])
 COMMANDS = ("train", "eval", "report", "score", "predict", "explain", "show", "features", "distance",
-            "index", "search", "duplicates", "probe", "serve", "summary", "inspect",
+            "index", "search", "duplicates", "style", "probe", "serve", "summary", "inspect",
             "convert", "bench", "augment", "generate")
 
 

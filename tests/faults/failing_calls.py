@@ -37,6 +37,8 @@ TIMEOUT = 120
 TINY = ("--arch", "4,M/8", "--batch", "8", "--epochs", "2", "--threads", "2", "--workers", "1")
 # The pictures of a run's page take four times as long as the rest: "train" and "report" have them.
 PLAIN = (*TINY, "--no-report")
+# Layers that its network has, and few moves.
+STYLE = ("--content-layer", "pool1", "--style-layers", "relu1_1", "--size", "12", "--iterations", "3", "--save-every", "1")
 # What takes memory of its own in a training.
 RICH = ("--batch-norm", "--optimizer", "adamw", "--ema", "0.9", "--lookahead", "2", "--mixup", "0.5", "--cutmix",
         "0.5", "--resized-crop", "0.3", "--rotate", "5", "--policy", "trivial", "--color-jitter", "0.2",
@@ -109,6 +111,9 @@ def commands(folder):
                              "pictures", "--format", "json", "--threads", "2")),
         "distance-gradient": Command(("distance", "--model", "plain.safetensors", "--metric", "features", "--layer", "pool1",
                                       "--gradient", "out/slope.npy", "pictures/rgb8.png", "pictures/rgb8.png")),
+        "style": Command(("style", "--model", "plain.safetensors", "pictures/rgb8.png", "--style", "pictures/jpeg_420.jpg",
+                          "--style", "pictures/rgb8.png:2", *STYLE, "-o", "out/a.png", "--preview", "out/now.png",
+                          "--threads", "2")),
         "eval": Command(("eval", "--model", "plain.safetensors", "data", "--threads", "2"),
                         statuses=(0, 1, 3)),
         "eval-tar": Command(("eval", "--model", "plain.safetensors", "data.tar", "--workers", "2"),

@@ -43,7 +43,7 @@ PUBLIC = {
     "features": USE | {"features.h"},
     "search": USE | {"features.h", "index.h"},
     "probe": USE | {"features.h", "probe.h"},
-    "inside": MODEL | {"distance.h"},
+    "inside": MODEL | {"distance.h", "style.h"},
 }
 # A container sees what its bytes lie in and nothing else of the formats.
 CONTAINERS_SEE = {"storage.h", "containers"}

@@ -58,7 +58,7 @@ def test_links(document):
 def test_help_examples(folder):
     """The examples that --help shows parse: none is a usage error."""
     for command in ("train", "eval", "report", "score", "predict", "explain", "show", "features", "distance",
-                    "index", "search", "duplicates", "probe", "summary", "inspect", "convert", "bench",
+                    "index", "search", "duplicates", "style", "probe", "summary", "inspect", "convert", "bench",
                     "augment", "generate"):
         text = subprocess.run([BUILD / "vgg", command, "--help"], capture_output=True, text=True,
                               check=True).stdout.partition("EXAMPLES\n")[2]
