@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/clean_text.h"
 #include "cli/command.h"
@@ -19,30 +18,26 @@
 
 typedef struct probe_options {
     vgg_cli_model_source source;
-    const char *layer, *pool, *classifier, *out;
+    const char *layer, *pool, *scale, *classifier, *cache, *out;
     double c;
     size_t folds, batch, threads;
     uint64_t seed;
-    bool overwrite;
+    bool check_data, overwrite;
 } probe_options;
 
 /* Rows of the pictures of the training part. */
 typedef struct probe_rows {
     const vgg_dataset *data;
     vgg_extractor *extractor;
-    struct probe_item *items; /* one for each picture */
     size_t features;
     float *values;
-    size_t *classes;
-    size_t count;              /* rows so far */
-    size_t asked, done, total; /* pictures */
-    size_t skipped;
-    vgg_picture picture;
+    size_t *classes; /* of each row; before, the number of its picture */
+    vgg_extract_dataset_result result;
     double started;
     vgg_cli_progress line;
 } probe_rows;
 
-static const char *const pools[] = {"avg", "max", "none", NULL};
+static const char *const pools[] = {"avg", "max", "none", "gem", NULL};
 static const char *const classifiers[] = {"svm", "softmax", NULL};
 
 static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int *status) {
@@ -58,7 +53,15 @@ static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int
          .argument = "POOL",
          .value = &o->pool,
          .choices = pools,
-         .help = "what becomes of a channel's values at all places; none keeps all of them"},
+         .help = "what becomes of a channel's values at all places; none keeps all of them; gem is "
+                 "for layers of rows alone, as no network has it behind maps"},
+        {.type = VGG_CLI_TEXT,
+         .name = "scale",
+         .argument = "Q",
+         .value = &o->scale,
+         .help = "the short side of pictures, of which the centre of Q x Q is taken, here and by "
+                 "the model: --input Q --short-side Q",
+         .fallback = "the model's own size"},
         {.type = VGG_CLI_CHOICE,
          .name = "classifier",
          .argument = "KIND",
@@ -99,6 +102,16 @@ static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int
          .name = "overwrite",
          .value = &o->overwrite,
          .help = "replace OUT when it is there"},
+        {.type = VGG_CLI_TEXT,
+         .name = "cache-features",
+         .argument = "FILE",
+         .value = &o->cache,
+         .help = "keep the features in FILE, and take them from there where it has those of this "
+                 "model, layer and data: another classifier or C then needs no network"},
+        {.type = VGG_CLI_FLAG,
+         .name = "check-data",
+         .value = &o->check_data,
+         .help = "compare the data with that of FILE by all bytes, not by names and sizes alone"},
         vgg_cli_batch_option(&o->batch),
         vgg_cli_threads_option(&o->threads),
     };
@@ -135,78 +148,28 @@ static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int
 
 /* ---- rows ---- */
 
-static void say(probe_rows *rows, const char *message) {
-    vgg_cli_progress_clear(&rows->line);
-    vgg_cli_complain("probe", "%s", message);
+static bool say(void *user, const char *name, const vgg_error *why) {
+    (void)name;
+    vgg_cli_progress_clear(&((probe_rows *)user)->line);
+    vgg_cli_complain("probe", "%s", why->message);
+    return true;
 }
 
-/* A picture on its way; its user. */
-typedef struct probe_item {
-    size_t item;
-    vgg_image image; /* empty for one that is a file of its own */
-} probe_item;
-
-static bool is_file(const char *name) {
-    struct stat info;
-    return vgg_image_name_is_picture(name) && stat(name, &info) == 0 && S_ISREG(info.st_mode);
+static void warn(void *user, const char *message) {
+    vgg_cli_progress_clear(&((probe_rows *)user)->line);
+    vgg_cli_note((void *)"probe", message);
 }
 
-/* A file of its own is read by whoever has time, what lies in an archive here. */
-static bool offer(probe_rows *rows, size_t number, probe_item *one) {
-    const char *name = vgg_dataset_item_name(rows->data, number);
-    vgg_error error;
-    *one = (probe_item){.item = number};
-    rows->picture.name = name;
-    rows->picture.user = one;
-    rows->picture.path = is_file(name) ? name : NULL;
-    rows->picture.image = rows->picture.path == NULL ? &one->image : NULL;
-    if (rows->picture.path != NULL ||
-        vgg_dataset_read(rows->data, number, &one->image, &error) == VGG_OK)
-        return true;
-    say(rows, error.message);
-    return false;
-}
-
-static const vgg_picture *next_picture(void *user) {
+static bool show_progress(void *user, size_t done, size_t total) {
     probe_rows *rows = user;
-    while (rows->asked < rows->total) {
-        size_t number = rows->asked++;
-        if (vgg_dataset_item_class(rows->data, number) == SIZE_MAX)
-            continue;
-        if (offer(rows, number, &rows->items[number]))
-            return &rows->picture;
-        rows->done++;
-        rows->skipped++;
-    }
-    return NULL;
-}
-
-static bool take_row(void *user, const vgg_extract_result *result) {
-    probe_rows *rows = user;
-    probe_item *one = result->user;
-    vgg_image_free(&one->image);
-    rows->done++;
-    if (result->error != NULL) {
-        say(rows, result->error->message);
-        rows->skipped++;
-        return true;
-    }
-    memcpy(rows->values + rows->count * rows->features, result->values[0],
-           rows->features * sizeof *rows->values);
-    rows->classes[rows->count++] = vgg_dataset_item_class(rows->data, one->item);
-    vgg_cli_picture_progress(&rows->line, "probe", rows->done, 0, rows->total, rows->started);
+    vgg_cli_picture_progress(&rows->line, "probe", done, 0, total, rows->started);
     return true;
 }
 
 static void free_rows(probe_rows *rows) {
     vgg_extractor_free(rows->extractor);
-    /* Pictures of archives are there still when the extraction has ended before its end. */
-    for (size_t i = 0; rows->items != NULL && i < rows->total; i++) {
-        vgg_image_free(&rows->items[i].image);
-    }
     free(rows->values);
     free(rows->classes);
-    free(rows->items);
 }
 
 static bool fail(const vgg_error *error) {
@@ -222,7 +185,7 @@ static bool has_all_classes(const probe_rows *rows) {
         vgg_cli_complain("probe", "out of memory for %zu classes", classes);
         return false;
     }
-    for (size_t i = 0; i < rows->count; i++) {
+    for (size_t i = 0; i < rows->result.rows; i++) {
         found[rows->classes[i]] = true;
     }
     while (k < classes && found[k]) {
@@ -233,6 +196,28 @@ static bool has_all_classes(const probe_rows *rows) {
         vgg_cli_complain("probe", "class \"%s\": no picture could be read, expected one or more",
                          vgg_dataset_class_name(rows->data, k));
     return k == classes;
+}
+
+static bool fill_rows(const probe_options *o, probe_rows *rows) {
+    vgg_extract_dataset_options options;
+    vgg_error error;
+    vgg_extract_dataset_options_init(&options, sizeof options);
+    options.cache = o->cache;
+    options.contents = o->check_data;
+    options.skipped = say;
+    options.warn = warn;
+    options.progress = show_progress;
+    options.user = rows;
+    rows->started = vgg_cli_now();
+    rows->line = vgg_cli_progress_on(stderr);
+    rows->result.struct_size = sizeof rows->result;
+    vgg_status status = vgg_extract_dataset(rows->extractor, rows->data, &options, rows->values,
+                                            rows->classes, &rows->result, &error);
+    vgg_cli_progress_clear(&rows->line);
+    for (size_t i = 0; status == VGG_OK && i < rows->result.rows; i++) {
+        rows->classes[i] = vgg_dataset_item_class(rows->data, rows->classes[i]);
+    }
+    return status == VGG_OK || fail(&error);
 }
 
 static bool make_rows(const probe_options *o, const vgg_model *model, size_t layer,
@@ -251,21 +236,15 @@ static bool make_rows(const probe_options *o, const vgg_model *model, size_t lay
         vgg_extractor_tap(rows->extractor, 0, &info, &error) != VGG_OK)
         return fail(&error);
     rows->features = info.values;
-    rows->total = vgg_dataset_count(rows->data);
-    rows->values = calloc(rows->total + 1, rows->features * sizeof *rows->values);
-    rows->classes = calloc(rows->total + 1, sizeof *rows->classes);
-    rows->items = calloc(rows->total + 1, sizeof *rows->items);
-    if (rows->values == NULL || rows->classes == NULL || rows->items == NULL) {
-        vgg_cli_complain("probe", "out of memory for %zu rows of %zu features", rows->total,
+    size_t pictures = vgg_dataset_count(rows->data);
+    rows->values = calloc(pictures + 1, rows->features * sizeof *rows->values);
+    rows->classes = calloc(pictures + 1, sizeof *rows->classes);
+    if (rows->values == NULL || rows->classes == NULL) {
+        vgg_cli_complain("probe", "out of memory for %zu rows of %zu features", pictures,
                          rows->features);
         return false;
     }
-    vgg_picture_init(&rows->picture, sizeof rows->picture);
-    rows->started = vgg_cli_now();
-    rows->line = vgg_cli_progress_on(stderr);
-    vgg_status status = vgg_extract_many(rows->extractor, next_picture, take_row, rows, &error);
-    vgg_cli_progress_clear(&rows->line);
-    return status == VGG_OK ? has_all_classes(rows) : fail(&error);
+    return fill_rows(o, rows) && has_all_classes(rows);
 }
 
 /* ---- the classifier ---- */
@@ -302,8 +281,10 @@ static void print_result(const probe_options *o, const probe_rows *rows,
                          const vgg_probe_result *result) {
     char pictures[VGG_CLI_TEXT_SIZE], c[VGG_CLI_TEXT_SIZE];
     vgg_cli_print_line("%s: %s of %zu features of %s pictures, C %s", o->out, o->classifier,
-                       rows->features, vgg_cli_count_text(pictures, rows->count),
+                       rows->features, vgg_cli_count_text(pictures, rows->result.rows),
                        vgg_cli_number_text(c, result->c));
+    if (rows->result.cached)
+        vgg_cli_print_line("the features are those of %s", o->cache);
     if (o->c <= 0)
         vgg_cli_print_line("by cross-validation %.1f %% are right", 100 * result->accuracy);
 }
@@ -325,7 +306,7 @@ static bool fit(const probe_options *o, const vgg_model *model, size_t layer,
     bool fine = weights != NULL && biases != NULL;
     if (!fine)
         vgg_cli_complain("probe", "out of memory for a classifier of %zu classes", classes);
-    else if (vgg_probe_fit(rows->values, rows->classes, rows->count, rows->features, classes,
+    else if (vgg_probe_fit(rows->values, rows->classes, rows->result.rows, rows->features, classes,
                            &options, weights, biases, &result, &error) != VGG_OK)
         fine = fail(&error);
     if (fine && !result.converged)
@@ -366,10 +347,41 @@ static int run(const probe_options *o, const vgg_model *model, const char *path)
                                      vgg_dataset_class_count(data), &error) == VGG_OK ||
                fail(&error);
     fine = fine && make_rows(o, model, layer, &rows) && fit(o, model, layer, &rows);
-    int skipped = rows.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
+    int skipped = rows.result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
     free_rows(&rows);
     vgg_dataset_free(data);
     return fine ? skipped : VGG_CLI_FAILURE;
+}
+
+/* A model file has pictures of one size, so that only one scale has a place in it. */
+static bool take_scale(probe_options *o) {
+    if (o->scale == NULL)
+        return true;
+    char *end;
+    unsigned long side = strtoul(o->scale, &end, 10);
+    if (strchr(o->scale, ',') != NULL) {
+        vgg_cli_complain("probe",
+                         "--scale: found \"%s\", expected one scale: a model file has pictures of "
+                         "one size; fit a model at each and average them by vgg predict --fuse "
+                         "--model A --model B",
+                         o->scale);
+        return false;
+    }
+    if (o->scale[0] < '0' || o->scale[0] > '9' || *end != '\0' || side == 0 ||
+        side > VGG_IMAGE_MAX_SIDE) {
+        vgg_cli_complain("probe", "--scale: found \"%s\", expected a size from 1 to %d", o->scale,
+                         VGG_IMAGE_MAX_SIDE);
+        return false;
+    }
+    if (o->source.input.height > 0 || o->source.pictures.resize_given) {
+        vgg_cli_complain("probe",
+                         "--scale says what --input and --short-side say; leave out either");
+        return false;
+    }
+    o->source.input.height = o->source.input.width = side;
+    o->source.pictures.resize = side;
+    o->source.pictures.resize_given = true;
+    return true;
 }
 
 int vgg_cli_probe(int argc, char **argv) {
@@ -386,7 +398,7 @@ int vgg_cli_probe(int argc, char **argv) {
         vgg_cli_complain("probe", "%s is missing", missing);
         return VGG_CLI_USAGE;
     }
-    if (!vgg_cli_model_ending_check("probe", o.out, ""))
+    if (!take_scale(&o) || !vgg_cli_model_ending_check("probe", o.out, ""))
         return VGG_CLI_USAGE;
     if (!vgg_cli_may_write("probe", o.out, o.overwrite) || !vgg_cli_output_check("probe", o.out))
         return VGG_CLI_FAILURE;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "vgg/data.h"
 #include "vgg/model.h"
 #include "vgg/plan.h"
 #include "vgg/predict.h"
@@ -112,6 +113,41 @@ VGG_API vgg_status vgg_extract_many(vgg_extractor *extractor, vgg_next_picture *
 VGG_API vgg_status vgg_extract_inputs(vgg_extractor *extractor, const float *const *inputs,
                                       size_t count, vgg_extract_callback *result, void *user,
                                       vgg_error *error);
+
+/* ---- of a data set ---- */
+
+typedef struct vgg_extract_dataset_options {
+    size_t struct_size; /* set by vgg_extract_dataset_options_init */
+    const char *cache;  /* a file that keeps the features: where it is there, and is of this model,
+                         * these options and these pictures, by the bytes of their names and sizes,
+                         * they are taken from it; else they are computed and it is written anew,
+                         * whole or not at all. VGG_ERROR_ARGUMENT for a file that is no such one,
+                         * which stays. Default NULL: none */
+    bool contents;      /* its pictures are compared by all their bytes; default false */
+    vgg_skip_callback *skipped;      /* hears of each picture that cannot be read; default NULL */
+    vgg_warning_callback *warn;      /* as in vgg_loader_options, of pictures that are read; default
+                                      * NULL */
+    vgg_progress_callback *progress; /* counts pictures while they are computed; default NULL */
+    void *user;                      /* for all three */
+} vgg_extract_dataset_options;
+
+VGG_API void vgg_extract_dataset_options_init(vgg_extract_dataset_options *options, size_t size);
+
+typedef struct vgg_extract_dataset_result {
+    size_t struct_size; /* set by the caller */
+    size_t rows;        /* pictures that have one */
+    size_t skipped;     /* that could not be read */
+    bool cached;        /* they were taken from the file */
+} vgg_extract_dataset_result;
+
+/* The features of the pictures of a data set, in their order: a row, the values of all taps one
+ * behind the other, for each that can be read. rows and items have room for vgg_dataset_count rows;
+ * items[i] becomes the number of the picture of row i. options and result may be NULL. The same
+ * bits from a cache and without. VGG_ERROR_STOPPED when a callback wants an end. */
+VGG_API vgg_status vgg_extract_dataset(vgg_extractor *extractor, const vgg_dataset *dataset,
+                                       const vgg_extract_dataset_options *options, float *rows,
+                                       size_t *items, vgg_extract_dataset_result *result,
+                                       vgg_error *error);
 
 /* ---- files ---- */
 

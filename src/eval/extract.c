@@ -42,6 +42,13 @@ size_t vgg_extractor_views(const vgg_extractor *extractor) {
     return extractor->scale_count * (mirrored ? 2 : 1);
 }
 
+size_t vgg_extractor_tuned_batch(const vgg_extractor *extractor) {
+    const vgg_extractor_options *options = &extractor->options;
+    if (options->tuned_batch > 0)
+        return options->tuned_batch;
+    return options->batch > 0 ? options->batch : DEFAULT_BATCH;
+}
+
 /* ---- scales ---- */
 
 static void add_scale(vgg_extractor *extractor, size_t side) {
@@ -77,9 +84,7 @@ static vgg_plan_options planning(const vgg_extractor *extractor, const vgg_extra
     vgg_plan_options planning;
     vgg_plan_options_init(&planning, sizeof planning);
     planning.batch = batch;
-    planning.tuned_batch = options->tuned_batch > 0 ? options->tuned_batch
-                           : options->batch > 0     ? options->batch
-                                                    : DEFAULT_BATCH;
+    planning.tuned_batch = vgg_extractor_tuned_batch(extractor);
     planning.height = scale->preprocess.height;
     planning.width = scale->preprocess.width;
     planning.shared_threads = extractor->threads;

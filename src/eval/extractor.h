@@ -41,6 +41,9 @@ bool vgg_extractor_is_plain(const vgg_extractor *extractor);
 /* Views whose features are averaged. */
 size_t vgg_extractor_views(const vgg_extractor *extractor);
 
+/* Pictures for which the algorithms are chosen. */
+size_t vgg_extractor_tuned_batch(const vgg_extractor *extractor);
+
 /* Makes the floats of a picture, at all scales. */
 vgg_status vgg_extractor_prepare(const vgg_extractor *extractor, const vgg_image *image,
                                  float *input, vgg_error *error);

@@ -323,7 +323,7 @@ static vgg_status read_index(input *in, const vgg_model *model, vgg_index_option
     if (status == VGG_OK)
         status = read_facts(in, &facts, error);
     if (status == VGG_OK)
-        status = vgg_index_fingerprint(model, &fingerprint, error);
+        status = vgg_model_fingerprint(model, &fingerprint, error);
     if (status == VGG_OK && fingerprint != facts.fingerprint)
         status = vgg_fail(error, VGG_ERROR_ARGUMENT,
                           "%s: was made with another model: its fingerprint is %016" PRIx64

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
@@ -78,36 +77,6 @@ static vgg_status read_layers(const vgg_index *index, vgg_tap taps[VGG_INDEX_LAY
     return VGG_OK;
 }
 
-/* ---- the model ---- */
-
-vgg_status vgg_index_fingerprint(const vgg_model *model, uint64_t *sum, vgg_error *error) {
-    char *text = NULL;
-    vgg_status status = vgg_model_describe(model, &text, error);
-    if (status != VGG_OK)
-        return status;
-    vgg_checksum all;
-    vgg_checksum_begin(&all);
-    vgg_checksum_add(&all, text, strlen(text));
-    vgg_string_free(text);
-    const vgg_network *network = vgg_model_network(model);
-    for (size_t t = 0; status == VGG_OK && t < vgg_network_tensor_count(network); t++) {
-        vgg_tensor_info info = {.struct_size = sizeof info};
-        status = vgg_network_tensor(network, t, &info, error);
-        const float *values = vgg_network_values(network, t);
-        float *copy = NULL;
-        if (status == VGG_OK && values == NULL) {
-            copy = vgg_malloc(info.count * sizeof *copy);
-            status = copy == NULL ? vgg_fail_memory(error, "a tensor", info.count * sizeof *copy)
-                                  : vgg_network_copy_values(network, t, copy, info.count, error);
-        }
-        if (status == VGG_OK)
-            vgg_checksum_add(&all, values != NULL ? values : copy, info.count * sizeof *values);
-        vgg_free(copy);
-    }
-    *sum = vgg_checksum_end(&all);
-    return status;
-}
-
 /* ---- making ---- */
 
 static vgg_status make_extractor(vgg_index *index, const vgg_index_options *options,
@@ -173,7 +142,7 @@ vgg_status vgg_index_create(const vgg_model *model, const vgg_index_options *giv
         vgg_options_read(&options, sizeof options, given, "vgg_index_options", error);
     uint64_t fingerprint = 0;
     if (status == VGG_OK)
-        status = vgg_index_fingerprint(model, &fingerprint, error);
+        status = vgg_model_fingerprint(model, &fingerprint, error);
     return status == VGG_OK ? vgg_index_make(model, fingerprint, &options, out, error) : status;
 }
 

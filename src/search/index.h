@@ -53,8 +53,6 @@ struct vgg_index {
 
 /* ---- index.c ---- */
 
-/* A sum of what the model says of itself and of all its values. */
-vgg_status vgg_index_fingerprint(const vgg_model *model, uint64_t *sum, vgg_error *error);
 /* An index without pictures. `options` are complete; `fingerprint` is the model's. */
 vgg_status vgg_index_make(const vgg_model *model, uint64_t fingerprint,
                           const vgg_index_options *options, vgg_index **index, vgg_error *error);

@@ -133,3 +133,53 @@ def test_no_pool_behind_a_pool(place, tmp_path):
     error = probe(place, tmp_path / "x.pth", layer="avgpool", status=1)[1]
     assert error == "vgg probe: no network has a pool behind avgpool; expected the pool none, or the layer pool5\n"
     probe(place, tmp_path / "x.pth", "--pool", "none", "--c", 0.01, layer="avgpool")
+
+
+def test_cached_features(place, tmp_path):
+    data, model, cache = tmp_path / "data", tmp_path / "a.safetensors", tmp_path / "f.cache"
+    shutil.copytree(place / "data", data)
+    (data / "train" / "c0" / "3.png").write_bytes(b"no picture")
+
+    def run(*more, layer="relu5_3", cached=True, status=3):
+        out, error = vgg("probe", data, "--model", place / "model.pth", *STRUCTURE, *PRESET, "--layer", layer, "-o", model,
+                         "--overwrite", "--cache-features", cache, "--c", 0.01, *more, status=status)
+        assert ("the features are those of " in out) == cached
+        return model.read_bytes(), error
+
+    plain, error = run(cached=False)
+    assert "3.png" in error
+    again, error = run()
+    assert again == plain and error == f"vgg probe: {data}/train/c0/3.png: could not be read when {cache} was made\n"
+    run("--classifier", "softmax")
+    run("--check-data", cached=False)
+    run("--check-data")
+    kept = cache.read_bytes()
+    run("--pool", "max", cached=False)
+    run(layer="relu5_2", cached=False)
+    assert run("--check-data", cached=False)[0] == plain
+    assert cache.read_bytes() == kept
+    draw(data / "train" / "c0" / "3.png", 77)
+    run(cached=False, status=0)
+    cache.write_bytes(b"mine")
+    assert "is no file of cached features" in vgg("probe", data, "--layer", "relu4_1", "-o", model, "--overwrite",
+                                                  "--cache-features", cache, status=1)[1]
+    assert cache.read_bytes() == b"mine"
+
+
+def test_scales(place, tmp_path):
+    """A model has one; models of several are averaged."""
+    paths = []
+    for scale in (48, 64):
+        paths.append(tmp_path / f"{scale}.safetensors")
+        vgg("probe", place / "data", "--layer", "relu4_1", "--scale", scale, "--c", 0.01, "-o", paths[-1])
+        assert f"3x{scale}x{scale}," in vgg("inspect", paths[-1])[0]
+        assert f"short side {scale}" in vgg("inspect", paths[-1])[0]
+    vgg("predict", place / "data" / "validation", "--fuse", "--model", paths[0], "--model", paths[1])
+    for wrong, message in (("48,64", "expected one scale: a model file has pictures of one size; fit a model at each and "
+                                     "average them by vgg predict --fuse --model A --model B"),
+                           ("4x", "expected a size from 1 to"), ("0", "expected a size from 1 to")):
+        assert message in vgg("probe", place / "data", "--layer", "relu4_1", "--scale", wrong, "-o", tmp_path / "x.pth",
+                              status=2)[1]
+    assert "--scale says what --input and --short-side say" in vgg(
+        "probe", place / "data", "--layer", "relu4_1", "--scale", 48, "--input", 48, "-o", tmp_path / "x.pth", status=2)[1]
+    assert "no network has the pool gem" in probe(place, tmp_path / "x.pth", "--pool", "gem", status=1)[1]

@@ -1,0 +1,42 @@
+/* A number that stands for a model. */
+#include <string.h>
+
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "vgg/model.h"
+
+/* Adds the values of a tensor, which may be stored in another type. */
+static vgg_status add_tensor(const vgg_network *network, size_t tensor, vgg_checksum *all,
+                             vgg_error *error) {
+    vgg_tensor_info info = {.struct_size = sizeof info};
+    vgg_status status = vgg_network_tensor(network, tensor, &info, error);
+    const float *values = vgg_network_values(network, tensor);
+    float *copy = NULL;
+    if (status == VGG_OK && values == NULL) {
+        copy = vgg_malloc(info.count * sizeof *copy);
+        status = copy == NULL ? vgg_fail_memory(error, "a tensor", info.count * sizeof *copy)
+                              : vgg_network_copy_values(network, tensor, copy, info.count, error);
+    }
+    if (status == VGG_OK)
+        vgg_checksum_add(all, values != NULL ? values : copy, info.count * sizeof *values);
+    vgg_free(copy);
+    return status;
+}
+
+vgg_status vgg_model_fingerprint(const vgg_model *model, uint64_t *sum, vgg_error *error) {
+    const vgg_network *network = vgg_model_network(model);
+    char *text = NULL;
+    vgg_status status = vgg_model_describe(model, &text, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_checksum all;
+    vgg_checksum_begin(&all);
+    vgg_checksum_add(&all, text, strlen(text));
+    vgg_string_free(text);
+    for (size_t t = 0; status == VGG_OK && t < vgg_network_tensor_count(network); t++) {
+        status = add_tensor(network, t, &all, error);
+    }
+    *sum = vgg_checksum_end(&all);
+    return status;
+}
