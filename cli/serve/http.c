@@ -143,11 +143,14 @@ static void connected(void *user, struct MHD_Connection *connection, void **kept
                                           vgg_serve_now() + server->limits.header_timeout);
 }
 
-/* What the library would print; clients' mistakes are their own. */
-static void log_nothing(void *user, const char *format, va_list arguments) {
-    (void)user;
-    (void)format;
+/* What the library would print. A request that it cannot read it answers itself, and says so here
+ * and nowhere else. */
+static void hear(void *user, const char *format, va_list arguments) {
+    static const char refused[] = "Error processing request (HTTP response code is ";
+    vgg_serve_server *server = user;
     (void)arguments;
+    if (strncmp(format, refused, strlen(refused)) == 0)
+        vgg_serve_metrics_add(&server->metrics, &server->metrics.refused, 1);
 }
 
 bool vgg_serve_http_start(vgg_serve_server *server, int listening) {
@@ -158,7 +161,7 @@ bool vgg_serve_http_start(vgg_serve_server *server, int listening) {
         {MHD_OPTION_END, 0, NULL},
     };
     const struct MHD_OptionItem options[] = {
-        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_nothing, NULL},
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)hear, server},
         {MHD_OPTION_LISTEN_SOCKET, listening, NULL},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, server},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connected, server},

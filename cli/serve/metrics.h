@@ -33,6 +33,7 @@ typedef struct vgg_serve_metrics {
     vgg_serve_model_metrics *models; /* by their places */
     uint64_t requests[VGG_SERVE_CODES];
     vgg_serve_times answering; /* a request, from its header to the last byte of its answer */
+    uint64_t refused;          /* requests that libmicrohttpd answers itself */
     uint64_t received, sent;   /* bytes of bodies and of answers */
     uint64_t lost_lines;       /* of the log, that nobody has read in time */
 } vgg_serve_metrics;

@@ -76,6 +76,9 @@ static void write_requests(FILE *out, const vgg_serve_metrics *metrics) {
         else
             fprintf(out, "vgg_requests_total{code=\"other\"} %" PRIu64 "\n", metrics->requests[i]);
     }
+    vgg_serve_metrics_heading(out, "vgg_requests_refused_total", "counter",
+                              "Requests that are malformed or whose header is too long.");
+    fprintf(out, "vgg_requests_refused_total %" PRIu64 "\n", metrics->refused);
     vgg_serve_metrics_heading(out, "vgg_request_duration_seconds", "histogram",
                               "From the header of a request to the end of its answer.");
     vgg_serve_metrics_times(out, "vgg_request_duration_seconds", "", &metrics->answering);

@@ -80,6 +80,12 @@ VGG_API vgg_status vgg_explainer_create(const vgg_model *model, const vgg_explai
                                         vgg_explainer **explainer, vgg_error *error);
 VGG_API void vgg_explainer_free(vgg_explainer *explainer);
 
+/* The bytes that an explainer with these options takes at most, with what it takes while it
+ * explains a picture, without making it: beside the decoded picture and the map. Faithfulness has a
+ * plan of its own beside. */
+VGG_API vgg_status vgg_explainer_memory(const vgg_model *model, const vgg_explain_options *options,
+                                        size_t *bytes, vgg_error *error);
+
 typedef struct vgg_explanation {
     size_t struct_size;        /* set by the caller */
     size_t index;              /* number of the class */

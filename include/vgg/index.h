@@ -70,6 +70,9 @@ typedef struct vgg_index_info {
 VGG_API vgg_status vgg_index_describe(const vgg_index *index, vgg_index_info *info,
                                       vgg_error *error);
 
+/* The bytes that the index takes, and that searching in it takes beside the decoded picture. */
+VGG_API size_t vgg_index_memory(const vgg_index *index);
+
 /* The name of a picture, from 0 on, and its row; both belong to the index until it is updated. */
 VGG_API const char *vgg_index_name(const vgg_index *index, size_t picture);
 VGG_API const float *vgg_index_row(const vgg_index *index, size_t picture);

@@ -100,21 +100,27 @@ static bool sees_input(const vgg_explainer *explainer) {
 
 /* ---- making ---- */
 
-/* Without gradients of tensors, which a plan with a tap does not have. */
-static vgg_status make_plan(vgg_explainer *explainer, vgg_error *error) {
+/* Without gradients of tensors, which a plan with a tap does not have. The tap is filled in. */
+static vgg_plan_options plan_of(const vgg_explainer *explainer, vgg_tap *tap) {
     const vgg_explain_options *options = &explainer->options;
-    const vgg_network *network = vgg_model_network(explainer->model);
-    const vgg_tap tap = {sees_layer(explainer) ? options->layer
-                                               : vgg_network_layer_count(network) - 1};
+    size_t layers = vgg_network_layer_count(vgg_model_network(explainer->model));
     bool many = options->method > VGG_EXPLAIN_GUIDED;
-    explainer->batch = many ? VGG_EXPLAIN_BATCH : 1;
-    vgg_plan_options plan = vgg_explain_planning(explainer, explainer->batch);
-    plan.taps = &tap;
+    vgg_plan_options plan = vgg_explain_planning(explainer, many ? VGG_EXPLAIN_BATCH : 1);
+    tap->layer = sees_layer(explainer) ? options->layer : layers - 1;
+    plan.taps = tap;
     plan.tap_count = 1;
     plan.gradients = sees_layer(explainer);
     plan.input_gradient = sees_input(explainer);
     plan.guided = options->method == VGG_EXPLAIN_GUIDED;
-    vgg_status status = vgg_plan_create(network, &plan, &explainer->plan, error);
+    return plan;
+}
+
+static vgg_status make_plan(vgg_explainer *explainer, vgg_error *error) {
+    vgg_tap tap;
+    const vgg_plan_options plan = plan_of(explainer, &tap);
+    explainer->batch = plan.batch;
+    vgg_status status =
+        vgg_plan_create(vgg_model_network(explainer->model), &plan, &explainer->plan, error);
     explainer->tap.struct_size = sizeof explainer->tap;
     if (status == VGG_OK)
         status = vgg_plan_tap(explainer->plan, 0, &explainer->tap, error);
@@ -138,14 +144,30 @@ static vgg_status make_room(vgg_explainer *explainer, vgg_error *error) {
     return VGG_OK;
 }
 
-static vgg_status set_up(vgg_explainer *explainer, const vgg_explain_options *given,
-                         vgg_error *error) {
+/* What is known of it by model and options. */
+static vgg_status begin(vgg_explainer *explainer, const vgg_model *model,
+                        const vgg_explain_options *given, vgg_error *error) {
+    const vgg_preprocess *preprocess = vgg_model_preprocess(model);
+    if (preprocess == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "the model does not say how its input is preprocessed; name a preset "
+                        "(torchvision, caffe, paper, unit or signed) when loading it");
     vgg_explain_options *options = &explainer->options;
+    explainer->model = model;
+    explainer->preprocess = preprocess;
+    explainer->pixels = preprocess->height * preprocess->width;
+    explainer->input = preprocess->channels * explainer->pixels;
+    explainer->classes = vgg_network_describe(vgg_model_network(model))->classes;
     vgg_explain_options_init(options, sizeof *options);
     vgg_status status =
         vgg_options_read(options, sizeof *options, given, "vgg_explain_options", error);
-    if (status == VGG_OK)
-        status = check_options(explainer, error);
+    return status == VGG_OK ? check_options(explainer, error) : status;
+}
+
+static vgg_status set_up(vgg_explainer *explainer, const vgg_model *model,
+                         const vgg_explain_options *given, vgg_error *error) {
+    const vgg_explain_options *options = &explainer->options;
+    vgg_status status = begin(explainer, model, given, error);
     if (status == VGG_OK)
         status = vgg_threads_obtain(options->shared_threads, options->threads, &explainer->threads,
                                     &explainer->own_threads, error);
@@ -158,25 +180,46 @@ static vgg_status set_up(vgg_explainer *explainer, const vgg_explain_options *gi
 
 vgg_status vgg_explainer_create(const vgg_model *model, const vgg_explain_options *options,
                                 vgg_explainer **out, vgg_error *error) {
-    const vgg_preprocess *preprocess = vgg_model_preprocess(model);
-    if (preprocess == NULL)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "the model does not say how its input is preprocessed; name a preset "
-                        "(torchvision, caffe, paper, unit or signed) when loading it");
     vgg_explainer *explainer = vgg_calloc(1, sizeof *explainer);
     if (explainer == NULL)
         return vgg_fail_memory(error, "an explainer", sizeof *explainer);
-    explainer->model = model;
-    explainer->preprocess = preprocess;
-    explainer->pixels = preprocess->height * preprocess->width;
-    explainer->input = preprocess->channels * explainer->pixels;
-    explainer->classes = vgg_network_describe(vgg_model_network(model))->classes;
-    vgg_status status = set_up(explainer, options, error);
+    vgg_status status = set_up(explainer, model, options, error);
     if (status != VGG_OK) {
         vgg_explainer_free(explainer);
         return status;
     }
     *out = explainer;
+    return VGG_OK;
+}
+
+vgg_status vgg_explainer_memory(const vgg_model *model, const vgg_explain_options *options,
+                                size_t *bytes, vgg_error *error) {
+    vgg_explainer explainer = {0};
+    vgg_layer_info layer = {.struct_size = sizeof layer};
+    vgg_tap tap;
+    size_t values = 1, watching = 0;
+    vgg_status status = begin(&explainer, model, options, error);
+    if (status != VGG_OK)
+        return status;
+    const vgg_network *network = vgg_model_network(model);
+    explainer.threads = explainer.options.shared_threads;
+    vgg_plan_options plan = plan_of(&explainer, &tap);
+    plan.threads = explainer.options.threads;
+    status = vgg_network_layer(network, tap.layer, &layer, error);
+    for (size_t i = 0; i < layer.dimensions; i++) {
+        values *= layer.output[i];
+    }
+    if (status == VGG_OK)
+        status = vgg_plan_memory(network, &plan, bytes, error);
+    vgg_plan_options second = vgg_explain_planning(&explainer, VGG_EXPLAIN_BATCH);
+    second.threads = explainer.options.threads;
+    if (status == VGG_OK && explainer.options.method == VGG_EXPLAIN_OCCLUSION)
+        status = vgg_plan_memory(network, &second, &watching, error);
+    size_t batch = VGG_EXPLAIN_BATCH * (explainer.input + explainer.classes);
+    if (status != VGG_OK)
+        return status;
+    *bytes += watching + (2 * batch + explainer.input + 2 * values) * sizeof(float) +
+              (explainer.input + explainer.pixels) * sizeof(double);
     return VGG_OK;
 }
 

@@ -172,6 +172,19 @@ vgg_status vgg_index_describe(const vgg_index *index, vgg_index_info *info, vgg_
     return vgg_result_write(info, &own, sizeof own, "vgg_index_info", error);
 }
 
+size_t vgg_index_memory(const vgg_index *index) {
+    const vgg_index_table *table = &index->table;
+    size_t bytes = vgg_extractor_memory(index->extractor);
+    size_t picture = index->features * sizeof *table->rows + VGG_INDEX_SAMPLES +
+                     sizeof *table->entries + sizeof *index->by_name;
+    bytes += table->capacity * picture;
+    for (size_t i = 0; i < table->count; i++) {
+        bytes += strlen(table->entries[i].name) + 1;
+    }
+    /* A row, its similarities and a bias of zeros. */
+    return bytes + index->features * sizeof(float) + 2 * table->count * sizeof(float);
+}
+
 const char *vgg_index_name(const vgg_index *index, size_t picture) {
     return index->table.entries[picture].name;
 }

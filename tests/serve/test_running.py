@@ -65,7 +65,7 @@ def test_a_file_with_an_equals_sign(start, models, tmp_path):
 def test_without_a_model(start, pictures):
     server = start()
     server.line(r"builtin: 10 classes, pictures of 3x\d+x\d+$")
-    server.line(r"memory: limits of [\d.]+ [MG]B in all: weights .*, batches .*, queues ")
+    server.line(r"memory: limits of [\d.]+ [MG]B in all: weights .*, batches .*, explaining .*, index 0.0 MB, queues .*, JSON ")
     content = pictures["heart0001.png"]
     assert server.post("/predict", content).body == vgg("predict", "--format", "json", "-", stdin=content)
     server.stop()
