@@ -238,9 +238,9 @@ typedef struct vgg_winograd_weights_partition {
     size_t units;                       /* groups * k_units * c_units, the latter fastest */
     size_t input_point, gradient_point; /* words between two points of the transformed x and dy */
     size_t sum_point;                   /* the same of a unit's sums */
-    size_t sums;                        /* floats of all units' sums; 0 for one group */
-    size_t bias_sums;                   /* floats of all groups' sums of dy; 0 for one group */
-    size_t scratch;                     /* floats per worker */
+    size_t sums;      /* floats of all units' parts of dweights; 0 for one group */
+    size_t bias_sums; /* floats of all groups' sums of dy; 0 for one group */
+    size_t scratch;   /* floats per worker */
 } vgg_winograd_weights_partition;
 
 vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape,
@@ -250,7 +250,7 @@ vgg_winograd_weights_partition vgg_winograd_weights_bf16_partition_of(const vgg_
                                                                       size_t tile);
 
 /* With one group, the units of the kernel `weights` write the gradients. With several they write
- * their sums, which `weights_finish` then adds in order.
+ * what they would be of their tiles alone, which `weights_finish` then adds in order.
  *
  * With bf16 the transformed x and dy are rounded to bfloat16 as in vgg_winograd_task. A group's sum
  * at a point takes its tiles in pairs from its first one on, of each pair the odd one first, as
@@ -261,7 +261,7 @@ typedef struct vgg_winograd_weights_task {
     vgg_winograd_weights_partition partition;
     const float *x, *dy;      /* blocked */
     const vgg_choice *spread; /* dy is that of a 2x2 max-pool's output, as in vgg_winograd_task */
-    float *sums;              /* [units][points][sum_point] */
+    float *sums;              /* [units][k_blocks][c_blocks], a pair of blocks as a tier likes it */
     float *bias_sums;         /* [groups][K / 16][16] */
     bool accumulate;          /* adds to what dweights and dbias hold */
     float *dweights, *dbias;  /* (K, C, 3, 3) and (K) */

@@ -299,21 +299,27 @@ static void write_rows(const float *taps, size_t count, size_t rows, bool accumu
     }
 }
 
-/* dweights of a block of output and a block of input channels; sums: theirs, [16 c][16 k] in each
- * point, `stride` floats apart. */
-static void write_square(const vgg_winograd_weights_task *task, const float *sums, size_t stride,
-                         size_t k_block, size_t c_block) {
+/* taps[16 / VGG_LANES][16 c][9][VGG_LANES] of a block of output and a block of input channels;
+ * sums: theirs, [16 c][16 k] in each point. */
+static void square_taps(const vgg_winograd_weights_task *task, const float *sums, float *taps) {
+    for (size_t k = 0; k < VGG_BLOCK; k += VGG_LANES) {
+        for (size_t c = 0; c < VGG_BLOCK; c++) {
+            filter_gradient(sums + c * VGG_BLOCK + k, task->partition.sum_point,
+                            taps + (k * VGG_BLOCK + c * VGG_LANES) * TAPS);
+        }
+    }
+}
+
+/* dweights of two such blocks from their taps. */
+static void write_square(const vgg_winograd_weights_task *task, const float *taps, size_t k_block,
+                         size_t c_block) {
     const vgg_conv_shape *shape = &task->shape;
     size_t c = c_block * VGG_BLOCK, count = vgg_size_min(VGG_BLOCK, shape->inputs - c) * TAPS;
-    size_t end = vgg_size_min((k_block + 1) * VGG_BLOCK, shape->outputs);
-    for (size_t k = k_block * VGG_BLOCK; k < end; k += VGG_LANES) {
-        float taps[VGG_BLOCK * TAPS * VGG_LANES];
-        for (size_t i = 0; i < VGG_BLOCK; i++) {
-            filter_gradient(sums + i * VGG_BLOCK + k % VGG_BLOCK, stride,
-                            taps + i * TAPS * VGG_LANES);
-        }
-        write_rows(taps, count, vgg_size_min(VGG_LANES, end - k), task->accumulate,
-                   task->dweights + (k * shape->inputs + c) * TAPS, shape->inputs * TAPS);
+    size_t first = k_block * VGG_BLOCK, end = vgg_size_min(first + VGG_BLOCK, shape->outputs);
+    for (size_t k = first; k < end; k += VGG_LANES) {
+        write_rows(taps + (k - first) * VGG_BLOCK * TAPS, count, vgg_size_min(VGG_LANES, end - k),
+                   task->accumulate, task->dweights + (k * shape->inputs + c) * TAPS,
+                   shape->inputs * TAPS);
     }
 }
 
@@ -332,36 +338,55 @@ static void write_bias(const vgg_winograd_weights_task *task, const float *sums,
 
 /* ---- units ---- */
 
-/* The gradients of a unit that has all tiles. */
-static void write_unit(const vgg_winograd_weights_task *task, const share *own, const float *sums,
-                       const float *bias) {
-    for (size_t k = 0; k < own->k_blocks; k++) {
-        for (size_t c = 0; c < own->c_blocks; c++) {
-            write_square(task, sums + (k * own->c_blocks + c) * SQUARE, task->partition.sum_point,
-                         own->first_k + k, own->first_c + c);
+/* Floats of the taps of a unit, [k_blocks][c_blocks][SQUARE * TAPS]. */
+static size_t unit_taps(const vgg_winograd_weights_partition *cut) {
+    return cut->k_blocks * cut->c_blocks * SQUARE * TAPS;
+}
+
+/* What a unit's sums become: gradients, or, where it has not all tiles, its part of them. */
+static void write_unit(const vgg_winograd_weights_task *task, size_t unit, const share *own,
+                       const float *sums) {
+    for (size_t square = 0; square < own->k_blocks * own->c_blocks; square++) {
+        const float *from = sums + square * SQUARE;
+        if (task->partition.groups > 1) {
+            square_taps(task, from,
+                        task->sums + unit * unit_taps(&task->partition) + square * SQUARE * TAPS);
+            continue;
         }
-        if (own->first_c == 0)
-            write_bias(task, bias + k * VGG_BLOCK, 0, own->first_k + k);
+        float taps[SQUARE * TAPS];
+        square_taps(task, from, taps);
+        write_square(task, taps, own->first_k + square / own->c_blocks,
+                     own->first_c + square % own->c_blocks);
     }
 }
 
-/* Adds the sums of all groups for two blocks of channels, `first` being those of the first group.
+/* The same of its sums of dy, [k_blocks][16], which the units with the first input channels write.
+ */
+static void write_unit_bias(const vgg_winograd_weights_task *task, const share *own,
+                            const float *bias) {
+    size_t blocks = vgg_blocks(task->shape.outputs);
+    if (task->partition.groups > 1) {
+        memcpy(task->bias_sums + (own->group * blocks + own->first_k) * VGG_BLOCK, bias,
+               own->k_blocks * VGG_BLOCK * sizeof *bias);
+        return;
+    }
+    for (size_t k = 0; k < own->k_blocks; k++) {
+        write_bias(task, bias + k * VGG_BLOCK, 0, own->first_k + k);
+    }
+}
+
+/* Adds the taps of all groups for two blocks of channels, `first` being those of the first group.
  */
 static void add_groups(const vgg_winograd_weights_task *task, const float *first,
-                       float sums[POINTS * SQUARE]) {
+                       float taps[SQUARE * TAPS]) {
     const vgg_winograd_weights_partition *cut = &task->partition;
-    size_t stride = cut->k_units * cut->c_units * POINTS * cut->sum_point;
-    for (size_t point = 0; point < POINTS; point++) {
-        memcpy(sums + point * SQUARE, first + point * cut->sum_point, SQUARE * sizeof *sums);
-    }
+    size_t stride = cut->k_units * cut->c_units * unit_taps(cut);
+    memcpy(taps, first, SQUARE * TAPS * sizeof *taps);
     for (size_t group = 1; group < cut->groups; group++) {
-        for (size_t point = 0; point < POINTS; point++) {
-            const float *from = first + group * stride + point * cut->sum_point;
-            float *to = sums + point * SQUARE;
-            for (size_t i = 0; i < SQUARE; i += VGG_LANES) {
-                __builtin_prefetch(from + cut->sum_point + i);
-                vf_store(to + i, vf_load(to + i) + vf_load(from + i));
-            }
+        const float *from = first + group * stride;
+        for (size_t i = 0; i < SQUARE * TAPS; i += VGG_LANES) {
+            __builtin_prefetch(from + stride + i);
+            vf_store(taps + i, vf_load(taps + i) + vf_load(from + i));
         }
     }
 }
@@ -372,8 +397,7 @@ static void weights_unit(const vgg_winograd_weights_task *task, size_t unit, flo
     share own = share_of(task, unit);
     word *v = (word *)scratch, *d = v + POINTS * cut->input_point;
     float *bias = scratch + POINTS * (cut->input_point + cut->gradient_point);
-    float *sums = cut->groups > 1 ? task->sums + unit * POINTS * cut->sum_point
-                                  : bias + cut->k_blocks * VGG_BLOCK;
+    float *sums = bias + cut->k_blocks * VGG_BLOCK;
     memset(bias, 0, own.k_blocks * VGG_BLOCK * sizeof *bias);
     size_t words = (own.tiles + WORD_TILES - 1) / WORD_TILES;
     size_t pieces = (words + cut->words - 1) / cut->words;
@@ -384,12 +408,9 @@ static void weights_unit(const vgg_winograd_weights_task *task, size_t unit, flo
         transform(task, &own, own.first_tile + first, tiles, v, d, bias);
         multiply(task, &own, end - begin, v, d, piece > 0, sums);
     }
-    if (cut->groups == 1)
-        write_unit(task, &own, sums, bias);
-    else if (own.first_c == 0)
-        memcpy(task->bias_sums +
-                   (own.group * vgg_blocks(task->shape.outputs) + own.first_k) * VGG_BLOCK,
-               bias, own.k_blocks * VGG_BLOCK * sizeof *bias);
+    write_unit(task, unit, &own, sums);
+    if (own.first_c == 0)
+        write_unit_bias(task, &own, bias);
 }
 
 void VGG_TILED(weights)(void *argument, size_t begin, size_t end, size_t worker);
@@ -413,9 +434,9 @@ void VGG_TILED(weights_finish)(void *argument, size_t begin, size_t end, size_t 
         size_t owner = k / cut->k_blocks * cut->c_units + c / cut->c_blocks;
         share own = share_of(task, owner);
         size_t square = (k - own.first_k) * own.c_blocks + c - own.first_c;
-        float sums[POINTS * SQUARE];
-        add_groups(task, task->sums + owner * POINTS * cut->sum_point + square * SQUARE, sums);
-        write_square(task, sums, SQUARE, k, c);
+        float taps[SQUARE * TAPS];
+        add_groups(task, task->sums + owner * unit_taps(cut) + square * SQUARE * TAPS, taps);
+        write_square(task, taps, k, c);
         if (c == 0)
             write_bias(task, task->bias_sums + k * VGG_BLOCK, k_blocks * VGG_BLOCK, k);
     }

@@ -49,9 +49,9 @@ static vgg_winograd_weights_partition partition_of(const vgg_conv_shape *shape, 
     cut.gradient_point = (cut.k_blocks * cut.words + 1) * VGG_BLOCK;
     cut.sum_point = (cut.k_blocks * cut.c_blocks * VGG_BLOCK + 1) * VGG_BLOCK;
     size_t sums = points * cut.sum_point;
-    cut.sums = cut.groups > 1 ? cut.units * sums : 0;
+    size_t taps = cut.k_blocks * cut.c_blocks * VGG_BLOCK * VGG_BLOCK * VGG_MOST_TAPS;
+    cut.sums = cut.groups > 1 ? cut.units * taps : 0;
     cut.bias_sums = cut.groups > 1 ? cut.groups * outputs * VGG_BLOCK : 0;
-    /* With sums, even if they are kept elsewhere: a smaller batch may be of one group. */
     cut.scratch = points * (cut.input_point + cut.gradient_point) + cut.k_blocks * VGG_BLOCK + sums;
     return cut;
 }
