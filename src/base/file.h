@@ -60,6 +60,7 @@ typedef struct vgg_file_writer {
     char *path;   /* as it was given, for messages */
     char *target; /* the name that the complete file gets */
     char *temporary;
+    size_t begun, waiting; /* bytes that the disk was asked to begin with, and those behind them */
 } vgg_file_writer;
 
 vgg_status vgg_file_create(vgg_file_writer *writer, const char *path, vgg_error *error);

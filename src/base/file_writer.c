@@ -18,6 +18,8 @@
 #define LINKS_MOST 40
 /* What temporary files are called: the process and a number. */
 #define TEMPORARY ".vgg-%ld-%u"
+/* After so many bytes the disk begins with them, while more are made. */
+#define BEGIN_BYTES ((size_t)8 << 20)
 /* How many names are tried before there is one that nobody has. */
 #define NAMES_MOST 10000
 
@@ -196,11 +198,31 @@ void vgg_file_abandon(vgg_file_writer *writer) {
     *writer = (vgg_file_writer){0};
 }
 
+/* Has the disk begin with what was written since the last time. It need not: all of it is waited
+ * for at the end, and what goes wrong is told there. */
+static void begin_disk(vgg_file_writer *writer) {
+#ifdef SYNC_FILE_RANGE_WRITE
+    sync_file_range(fileno(writer->stream), (off_t)writer->begun, (off_t)writer->waiting,
+                    SYNC_FILE_RANGE_WRITE);
+#endif
+    writer->begun += writer->waiting;
+    writer->waiting = 0;
+}
+
 vgg_status vgg_file_write(vgg_file_writer *writer, const void *data, size_t size,
                           vgg_error *error) {
-    if (size == 0 || fwrite(data, 1, size, writer->stream) == size)
-        return VGG_OK;
-    return give_up(writer, "write", error);
+    const unsigned char *bytes = data;
+    while (size > 0) {
+        size_t part = vgg_size_min(size, BEGIN_BYTES - writer->waiting);
+        if (fwrite(bytes, 1, part, writer->stream) != part)
+            return give_up(writer, "write", error);
+        bytes += part;
+        size -= part;
+        writer->waiting += part;
+        if (writer->waiting == BEGIN_BYTES)
+            begin_disk(writer);
+    }
+    return VGG_OK;
 }
 
 /* As rename, but fails with EEXIST where something has the name. Not all file systems can do that

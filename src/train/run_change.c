@@ -125,10 +125,17 @@ typedef struct summed_file {
     vgg_error error;
 } summed_file;
 
+/* A part at a time, which the processor still has at hand when it is written. */
 static bool write_summed(void *user, const void *bytes, size_t size) {
+    const size_t most = (size_t)256 << 10;
     summed_file *file = user;
-    vgg_checksum_add(&file->sum, bytes, size);
-    file->status = vgg_file_write(&file->writer, bytes, size, &file->error);
+    while (size > 0 && file->status == VGG_OK) {
+        size_t part = vgg_size_min(size, most);
+        vgg_checksum_add(&file->sum, bytes, part);
+        file->status = vgg_file_write(&file->writer, bytes, part, &file->error);
+        bytes = (const unsigned char *)bytes + part;
+        size -= part;
+    }
     return file->status == VGG_OK;
 }
 
