@@ -35,7 +35,7 @@ def entries(build, label):
         yield {"name": test["name"], "command": test["command"],
                "folder": properties.get("WORKING_DIRECTORY", build),
                "environment": dict(v.split("=", 1) for v in properties.get("ENVIRONMENT", [])),
-               "limit": properties.get("TIMEOUT", 1200)}
+               "limit": properties.get("TIMEOUT", 1200), "cost": properties.get("COST", 0)}
 
 
 def run(entry, prefix):
@@ -84,8 +84,9 @@ def main():
     totals = {"passed": 0, "failed": 0, "skipped": 0}
     prefix = VALGRIND if arguments.valgrind else []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+        # Those that take longest first, as ctest has it: what is left for the end is short.
         waiting = [threads.submit(run, entry, prefix)
-                   for entry in entries(arguments.build, arguments.label)]
+                   for entry in sorted(entries(arguments.build, arguments.label), key=lambda entry: -entry["cost"])]
         for future in concurrent.futures.as_completed(waiting):
             name, output, good, seconds = future.result()
             counts = count(output, good)

@@ -122,7 +122,9 @@ static double check_tensor(probe *p, size_t tensor, const char *name, size_t cou
     assert_true(l.start != NULL && l.moved != NULL);
     memcpy(l.start, start, count * sizeof *start);
     double worst = 0;
-    for (uint64_t number = 0; number <= DIRECTIONS; number++) {
+    /* Sanitizers see the same code in each direction. */
+    uint64_t first = getenv("VGG_TEST_QUICK") != NULL ? DIRECTIONS : 0;
+    for (uint64_t number = first; number <= DIRECTIONS; number++) {
         choose_direction(p, &l, number);
         double apart = follow(p, &l);
         if (!(apart <= BOUND))
