@@ -316,7 +316,7 @@ static void multiply_made(const vgg_winograd_task *task, const unit_state *unit,
     size_t inputs = task->shape.inputs;
     for (size_t c = 0; c < inputs; c += cut->channels) {
         size_t channels = vgg_size_min(cut->channels, inputs - c);
-        VGG_TILED(make_filters)(task, group * GROUP, c, channels, unit->u);
+        VGG_TILED(make_filters)(task, group * GROUP, c, channels, false, unit->u);
         size_t next = c + channels < inputs ? c + channels : 0;
         size_t next_k = (next == 0 ? group + 1 : group) * GROUP;
         for (size_t point = 0; point < POINTS; point++) {

@@ -5,6 +5,8 @@
 #include "kernels/winograd_gather.h"
 #include "kernels/winograd_transforms.h"
 
+/* Stored filters of this many floats are gone from the caches of a core before they are read. */
+#define STREAMED_FILTERS ((size_t)1 << 20)
 /* Input channels whose filters are brought into vectors at once. */
 #define FILTER_CHANNELS VGG_LANES
 
@@ -65,7 +67,7 @@ VGG_INLINE void filter_points(const float *g, vf u[POINTS]) {
 
 /* u[point * point_stride] of one vector of output channels, for the input channels of a word; g: 9
  * taps of each, GROUP floats apart. */
-VGG_INLINE void filter_word(const float *g, word *u, size_t point_stride) {
+VGG_INLINE void filter_word(const float *g, bool stream, word *u, size_t point_stride) {
     vf points[WORD_CHANNELS][POINTS];
     VGG_UNROLL
     for (int c = 0; c < WORD_CHANNELS; c++) {
@@ -74,16 +76,16 @@ VGG_INLINE void filter_word(const float *g, word *u, size_t point_stride) {
     VGG_UNROLL
     for (int point = 0; point < POINTS; point++) {
 #if WORD_CHANNELS == 2
-        operand_store(u + (size_t)point * point_stride,
-                      operand_of(points[0][point], points[1][point]));
+        vf value = (vf)operand_of(points[0][point], points[1][point]);
 #else
-        vf_store(u + (size_t)point * point_stride, points[0][point]);
+        vf value = points[0][point];
 #endif
+        vf_put(stream, (float *)(u + (size_t)point * point_stride), value);
     }
 }
 
 void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
-                             size_t channels, word *u) {
+                             size_t channels, bool stream, word *u) {
     float taps[FILTER_CHANNELS * 9][GROUP];
     for (size_t c = 0; c < channels; c += FILTER_CHANNELS) {
         size_t some = vgg_size_min(FILTER_CHANNELS, channels - c);
@@ -93,7 +95,7 @@ void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size
         for (size_t i = 0; i < some; i += WORD_CHANNELS) {
             word *to = u + (c + i) / WORD_CHANNELS * GROUP;
             for (int v = 0; v < GROUP_VECTORS; v++) {
-                filter_word(taps[i * 9] + v * VGG_LANES, to + v * VGG_LANES,
+                filter_word(taps[i * 9] + v * VGG_LANES, stream, to + v * VGG_LANES,
                             task->partition.filter_point);
             }
         }
@@ -105,9 +107,11 @@ void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker)
 void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_winograd_task *task = argument;
+    bool stream = task->partition.filters > STREAMED_FILTERS;
     for (size_t group = begin; group < end; group++) {
         VGG_TILED(make_filters)
-        (task, group * GROUP, 0, task->shape.inputs,
+        (task, group * GROUP, 0, task->shape.inputs, stream,
          (word *)task->filters + group * POINTS * task->partition.filter_point);
     }
+    vf_put_end(stream);
 }

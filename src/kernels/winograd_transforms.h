@@ -178,8 +178,8 @@ VGG_INLINE vf sum_values(const vf d[TILE]) {
 
 /* u[POINTS][filter_point], a point of which begins with [words of channels][32]: the transformed
  * filters of the output channels from first_k on, for the input channels first_c .. first_c +
- * channels - 1. */
+ * channels - 1. stream: they are stored past the caches. */
 void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size_t first_c,
-                             size_t channels, word *u);
+                             size_t channels, bool stream, word *u);
 
 #endif
