@@ -46,7 +46,7 @@ typedef struct distance_state {
     size_t left_out;
 } distance_state;
 
-static const char *const metrics[] = {"lpips", "features", "gram", NULL};
+static const char *const metrics[] = {"lpips", "features", "gram", "dists", NULL};
 static const char *const formats[] = {"text", "json", "csv", NULL};
 
 static bool parse(distance_options *o, int argc, char **argv, size_t *operands, int *status) {
@@ -62,14 +62,16 @@ static bool parse(distance_options *o, int argc, char **argv, size_t *operands, 
          .argument = "METRIC",
          .value = &o->metric,
          .choices = metrics,
-         .help = "lpips, whose model is a VGG-16; features, the mean squared difference of what "
-                 "layers give; or gram, that of their Gram matrices, which is one of style"},
+         .help = "lpips or dists, whose model is a VGG-16; features, the mean squared difference "
+                 "of what layers give; or gram, that of their Gram matrices, which is one of "
+                 "style"},
         {.type = VGG_CLI_TEXT,
          .name = "lin",
          .argument = "FILE",
          .value = &o->weights,
-         .help = "the weights of LPIPS 0.1: vgg.pth of the Python package lpips. Without it all "
-                 "weights are 1, and distances are not those that others publish"},
+         .help = "the weights of LPIPS 0.1, vgg.pth of the Python package lpips, or of DISTS, "
+                 "weights.pt of DISTS_pytorch. Without it all weights are alike, and distances are "
+                 "not those that others publish"},
         layers,
         {.type = VGG_CLI_INPUT,
          .name = "size",
@@ -133,13 +135,14 @@ static bool parse(distance_options *o, int argc, char **argv, size_t *operands, 
 
 /* Whether the options suit each other; what does not is said. */
 static bool goes_together(const distance_options *o) {
-    bool lpips = strcmp(o->metric, metrics[0]) == 0;
+    vgg_distance_metric metric = vgg_distance_metric_named(o->metric);
+    bool own = metric == VGG_DISTANCE_LPIPS || metric == VGG_DISTANCE_DISTS;
     const char *wrong = NULL;
-    if (o->weights != NULL && !lpips)
-        wrong = "--lin: is for the metric lpips";
-    else if (o->layer != NULL && lpips)
+    if (o->weights != NULL && !own)
+        wrong = "--lin: is for the metrics lpips and dists";
+    else if (o->layer != NULL && own)
         wrong = "--layer: is for the metrics features and gram";
-    else if (o->average_pools && lpips)
+    else if (o->average_pools && own)
         wrong = "--average-pools: is for the metrics features and gram";
     else if (o->gradient != NULL && !vgg_cli_ends_in(o->gradient, ".npy"))
         wrong = "--gradient: expected a name that ends in .npy";
@@ -337,7 +340,7 @@ static int find_and_run(const distance_options *o, char **operands) {
     if (status == VGG_CLI_OK && vgg_model_preprocess(model) == NULL)
         vgg_cli_complain("distance",
                          "note: %s: does not say how pictures become its inputs; torchvision's "
-                         "figures are taken, which are those of LPIPS",
+                         "figures are taken, which are those of LPIPS and DISTS",
                          o->source.path);
     if (status == VGG_CLI_OK)
         status = run(o, model, &pairs);

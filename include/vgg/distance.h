@@ -26,9 +26,16 @@ typedef enum vgg_distance_metric {
                                 * reconstruction) */
     VGG_DISTANCE_GRAM = 2,     /* the sum of the squared differences of the Gram matrices a a^T /
                                 * (C P) and that of b (Johnson et al. 2016: style reconstruction) */
+    VGG_DISTANCE_DISTS = 3,    /* DISTS (Ding et al. 2020), of the pictures and the layers of LPIPS:
+                                * the sum over channels of alpha (1 - S) and beta (1 - T), with S =
+                                * (2 m n + e) / (m^2 + n^2 + e) of the means m and n of a and b, T =
+                                * (2 cov + e) / (var + var + e) of their covariance and variances,
+                                * and e = 1e-6. In place of the network's pools are roots of squares
+                                * averaged over 3x3 by a Hanning window. alpha and beta add up to
+                                * 1; without weights all are alike */
 } vgg_distance_metric;
 
-/* "lpips", "features" or "gram"; NULL for any other value. */
+/* "lpips", "features", "gram" or "dists"; NULL for any other value. */
 VGG_API const char *vgg_distance_metric_name(vgg_distance_metric metric);
 /* The metric of that name; VGG_DISTANCE_LPIPS when there is none. */
 VGG_API vgg_distance_metric vgg_distance_metric_named(const char *name);
@@ -36,15 +43,16 @@ VGG_API vgg_distance_metric vgg_distance_metric_named(const char *name);
 typedef struct vgg_distance_options {
     size_t struct_size;         /* set by vgg_distance_options_init */
     vgg_distance_metric metric; /* default VGG_DISTANCE_LPIPS */
-    const char *weights; /* of LPIPS: a file with its weights, such as the vgg.pth of version 0.1
-                          * in the Python package lpips. Default NULL: none */
+    const char *weights; /* of LPIPS and DISTS: a file with the weights, such as the vgg.pth of
+                          * version 0.1 in the Python package lpips, or the weights.pt in
+                          * DISTS_pytorch. Default NULL: none */
     const vgg_tap *taps; /* of features and gram: `tap_count` layers of maps, in any order; copied.
                           * Default NULL, 0: the layer before each pool of 2x2, and the last before
                           * the linear layers */
     size_t tap_count;
     size_t height, width; /* of the pictures; default 0: of the model's input */
     bool gradient;        /* vgg_distance_measure can give gradients, default false */
-    bool average_pools;   /* as in vgg_plan_options, default false; not for LPIPS */
+    bool average_pools;   /* as in vgg_plan_options, default false; not for LPIPS and DISTS */
     bool exact;           /* as in vgg_plan_options, default false */
     size_t threads;       /* as in vgg_plan_options */
     vgg_threads *shared_threads;
@@ -60,15 +68,16 @@ typedef struct vgg_distance vgg_distance;
  * classifier. Pictures become its inputs by its own figures (vgg_model_preprocess), or, where it
  * has none, by torchvision's, which for pictures from 0 to 1 are the shift and scale of LPIPS.
  *
- * VGG_ERROR_NOT_FOUND for LPIPS with a network that lacks one of its layers; VGG_ERROR_FORMAT or
- * VGG_ERROR_SHAPE, naming the tensor, for a file that is none of its weights; VGG_ERROR_ARGUMENT
- * for layers that give no maps. */
+ * VGG_ERROR_NOT_FOUND for LPIPS and DISTS with a network that lacks one of its layers,
+ * VGG_ERROR_UNSUPPORTED for DISTS with one without a max-pool behind each of the first four;
+ * VGG_ERROR_FORMAT or VGG_ERROR_SHAPE, naming the tensor, for a file that is none of its weights;
+ * VGG_ERROR_ARGUMENT for layers that give no maps. */
 VGG_API vgg_status vgg_distance_create(const vgg_model *model, const vgg_distance_options *options,
                                        vgg_distance **distance, vgg_error *error);
 VGG_API void vgg_distance_free(vgg_distance *distance);
 
-/* The layers that it is a sum over, from the lowest up, and their names as torchvision has them;
- * NULL beyond the last. The name belongs to the distance. */
+/* The layers that it is a sum over, from the lowest up, and their names as torchvision has them,
+ * before which DISTS has "picture"; NULL beyond the last. The name belongs to the distance. */
 VGG_API size_t vgg_distance_parts(const vgg_distance *distance);
 VGG_API const char *vgg_distance_part_name(const vgg_distance *distance, size_t part);
 

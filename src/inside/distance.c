@@ -12,12 +12,13 @@
 
 static const char *const metrics[] = {[VGG_DISTANCE_LPIPS] = "lpips",
                                       [VGG_DISTANCE_FEATURES] = "features",
-                                      [VGG_DISTANCE_GRAM] = "gram"};
+                                      [VGG_DISTANCE_GRAM] = "gram",
+                                      [VGG_DISTANCE_DISTS] = "dists"};
 #define METRICS (sizeof metrics / sizeof *metrics)
 
-/* The layers that LPIPS is defined with. */
-static const char *const lpips_layers[] = {"relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"};
-#define LPIPS_LAYERS (sizeof lpips_layers / sizeof *lpips_layers)
+/* The layers that LPIPS and DISTS are defined with. */
+static const char *const own_layers[] = {"relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"};
+#define OWN_LAYERS (sizeof own_layers / sizeof *own_layers)
 
 /* Samples beyond these are those of another range. */
 #define SAMPLE_LEAST (-0.5F)
@@ -32,6 +33,13 @@ vgg_distance_metric vgg_distance_metric_named(const char *name) {
     return found < METRICS ? (vgg_distance_metric)found : VGG_DISTANCE_LPIPS;
 }
 
+/* What a metric that has layers, pools and weights of its own is called; NULL for the others. */
+static const char *own_name(vgg_distance_metric metric) {
+    if (metric == VGG_DISTANCE_LPIPS)
+        return "LPIPS";
+    return metric == VGG_DISTANCE_DISTS ? "DISTS" : NULL;
+}
+
 void vgg_distance_options_init(vgg_distance_options *options, size_t size) {
     const vgg_distance_options defaults = {.struct_size = size};
     vgg_options_init(options, size, &defaults, sizeof defaults);
@@ -43,16 +51,15 @@ static void take_tap(vgg_distance *d, size_t layer) {
     d->taps[d->options.tap_count++].layer = layer;
 }
 
-static vgg_status take_lpips_layers(vgg_distance *d, vgg_error *error) {
+static vgg_status take_own_layers(vgg_distance *d, vgg_error *error) {
     vgg_status status = VGG_OK;
-    for (size_t i = 0; status == VGG_OK && i < LPIPS_LAYERS; i++) {
+    for (size_t i = 0; status == VGG_OK && i < OWN_LAYERS; i++) {
         size_t layer;
-        status =
-            vgg_network_find_layer(vgg_model_network(d->model), lpips_layers[i], &layer, error);
+        status = vgg_network_find_layer(vgg_model_network(d->model), own_layers[i], &layer, error);
         if (status == VGG_OK)
             take_tap(d, layer);
         else
-            vgg_error_prefix(error, "LPIPS is defined with VGG-16");
+            vgg_error_prefix(error, "%s is defined with VGG-16", own_name(d->options.metric));
     }
     return status;
 }
@@ -98,13 +105,13 @@ static vgg_status choose_layers(vgg_distance *d, vgg_error *error) {
     const vgg_tap *given = options->taps;
     size_t count = given != NULL ? options->tap_count : 0;
     size_t most = vgg_size_max(vgg_network_layer_count(vgg_model_network(d->model)), count);
-    d->taps = vgg_calloc(vgg_size_max(most, LPIPS_LAYERS), sizeof *d->taps);
+    d->taps = vgg_calloc(vgg_size_max(most, OWN_LAYERS), sizeof *d->taps);
     options->taps = d->taps;
     options->tap_count = 0;
     if (d->taps == NULL)
         return vgg_fail_memory(error, "a distance", most * sizeof *d->taps);
-    if (options->metric == VGG_DISTANCE_LPIPS)
-        return take_lpips_layers(d, error);
+    if (own_name(options->metric) != NULL)
+        return take_own_layers(d, error);
     for (size_t i = 0; i < count; i++) {
         take_tap(d, given[i].layer);
     }
@@ -117,17 +124,17 @@ static vgg_status choose_layers(vgg_distance *d, vgg_error *error) {
 /* ---- options ---- */
 
 static vgg_status check_options(const vgg_distance_options *options, vgg_error *error) {
-    bool lpips = options->metric == VGG_DISTANCE_LPIPS;
+    const char *own = own_name(options->metric);
     if (vgg_distance_metric_name(options->metric) == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "metric %d, expected 0 to %zu",
                         (int)options->metric, METRICS - 1);
-    if (lpips && (options->taps != NULL || options->average_pools))
+    if (own != NULL && (options->taps != NULL || options->average_pools))
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "LPIPS has layers and pools of its own, expected none");
-    if (!lpips && options->weights != NULL)
+                        "%s has layers and pools of its own, expected none", own);
+    if (own == NULL && options->weights != NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "%s: weights are for LPIPS, and the metric is %s", options->weights,
-                        vgg_distance_metric_name(options->metric));
+                        "%s: weights are for LPIPS and DISTS, and the metric is %s",
+                        options->weights, vgg_distance_metric_name(options->metric));
     return VGG_OK;
 }
 
@@ -226,6 +233,7 @@ static vgg_status make_shared(vgg_distance *d, vgg_error *error) {
 static vgg_status make_parts(vgg_distance *d, vgg_error *error) {
     size_t count = d->options.tap_count;
     d->parts = vgg_calloc(count, sizeof *d->parts);
+    d->part_room = count;
     if (d->parts == NULL)
         return vgg_fail_memory(error, "a distance", count * sizeof *d->parts);
     vgg_status status = VGG_OK;
@@ -253,10 +261,12 @@ static vgg_status set_up(vgg_distance *d, const vgg_distance_options *given, vgg
     if (status == VGG_OK)
         status = vgg_threads_obtain(options->shared_threads, options->threads, &d->threads,
                                     &d->own_threads, error);
-    if (status == VGG_OK)
-        status = make_plan(d, error);
     d->pixels = options->height * options->width;
-    if (status == VGG_OK)
+    if (status == VGG_OK && options->metric == VGG_DISTANCE_DISTS)
+        status = vgg_dists_create(d, error);
+    else if (status == VGG_OK)
+        status = make_plan(d, error);
+    if (status == VGG_OK && options->metric != VGG_DISTANCE_DISTS)
         status = make_parts(d, error);
     if (status == VGG_OK && options->weights != NULL)
         status = vgg_distance_read_weights(d, error);
@@ -282,8 +292,9 @@ void vgg_distance_free(vgg_distance *d) {
     if (d == NULL)
         return;
     vgg_plan_free(d->plan);
+    vgg_dists_free(d);
     vgg_threads_free(d->own_threads);
-    for (size_t i = 0; d->parts != NULL && i < d->options.tap_count; i++) {
+    for (size_t i = 0; d->parts != NULL && i < d->part_room; i++) {
         vgg_distance_part *part = &d->parts[i];
         vgg_free(part->reference);
         vgg_free(part->given);
@@ -351,6 +362,8 @@ static vgg_status look_at(vgg_distance *d, const float *picture, bool reference,
             d->input[c * d->pixels + i] = (float)((double)from[i] * scale - shift);
         }
     }
+    if (d->blocks != NULL)
+        return vgg_dists_look(d, picture, reference, error);
     for (size_t i = 0; i < d->part_count; i++) {
         d->rows[i] = reference ? d->parts[i].reference : d->parts[i].given;
     }
@@ -367,21 +380,31 @@ vgg_status vgg_distance_set_reference(vgg_distance *d, const float *picture, vgg
     return status;
 }
 
-static vgg_status find_gradient(vgg_distance *d, float *gradient, vgg_error *error) {
+/* From the gradients of the parts to that of d->input. */
+static vgg_status carry_back(vgg_distance *d, vgg_error *error) {
+    if (d->blocks != NULL)
+        return vgg_dists_carry_back(d, error);
     for (size_t i = 0; i < d->part_count; i++) {
         d->rows[i] = d->parts[i].gradient;
     }
-    vgg_status status =
-        vgg_plan_backward_taps(d->plan, NULL, (const float *const *)d->rows, NULL, d->input, error);
+    return vgg_plan_backward_taps(d->plan, NULL, (const float *const *)d->rows, NULL, d->input,
+                                  error);
+}
+
+static vgg_status find_gradient(vgg_distance *d, float *gradient, vgg_error *error) {
+    vgg_status status = carry_back(d, error);
     for (size_t c = 0; status == VGG_OK && c < d->channels; c++) {
         float scale = (float)(255 * d->preprocess.scale / d->preprocess.deviation[c]);
-        float *to = gradient + plane_of(d, c) * d->pixels;
+        size_t first = plane_of(d, c) * d->pixels;
         for (size_t i = 0; i < d->pixels; i++) {
-            to[i] = scale * d->input[c * d->pixels + i];
-            if (!isfinite(to[i]))
+            float slope = scale * d->input[c * d->pixels + i];
+            if (d->blocks != NULL) /* the picture is a part, too */
+                slope += d->parts[0].gradient[first + i];
+            if (!isfinite(slope))
                 return vgg_fail(error, VGG_ERROR_NUMERIC,
                                 "the gradient of the distance is not a finite number; the model's "
                                 "weights may be damaged");
+            gradient[first + i] = slope;
         }
     }
     return status;

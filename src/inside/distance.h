@@ -17,10 +17,20 @@ typedef struct vgg_distance_part {
     float *reference; /* what it gives for the reference, (channels, places) */
     float *given;     /* and for the other picture */
     float *gradient;  /* of the distance with respect to that; NULL: not wanted */
-    float *weights;   /* LPIPS: (channels); NULL: ones */
+    float *weights;   /* LPIPS: (channels); NULL: ones. DISTS: alphas and betas, (2, channels) */
     float *inverse;   /* LPIPS: (places), of the reference: 1 / (length + epsilon) or 0 */
     float *gram;      /* gram: of the reference, (channels, channels) */
 } vgg_distance_part;
+
+/* DISTS: a block of the network, which follows an L2 pool of what the one before gives. */
+typedef struct vgg_distance_block {
+    size_t first, last;   /* its layers in the model's network */
+    size_t height, width; /* of its input */
+    size_t channels;      /* of that */
+    vgg_network *network; /* these layers */
+    vgg_plan *plan;       /* of it */
+    float *input, *slope; /* the block's, and the gradient with respect to it */
+} vgg_distance_block;
 
 struct vgg_distance {
     const vgg_model *model;
@@ -28,12 +38,14 @@ struct vgg_distance {
     vgg_tap *taps;
     vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
     const vgg_kernels *kernels;
-    vgg_plan *plan;
+    vgg_plan *plan;             /* NULL for DISTS */
+    vgg_distance_block *blocks; /* of DISTS; else NULL */
+    size_t block_count;
     vgg_preprocess preprocess; /* figures and order of channels */
     size_t channels, pixels;   /* of a picture */
 
     vgg_distance_part *parts;
-    size_t part_count;
+    size_t part_count, part_room;
     float **rows; /* pointers to the parts' arrays, for the plan */
     float *input; /* of the network */
     float *grams; /* gram: of the other picture, and then the difference */
@@ -42,8 +54,18 @@ struct vgg_distance {
     bool has_reference;
 };
 
-/* distance_weights.c: reads LPIPS's weights into the parts. */
+/* distance_weights.c: reads LPIPS's or DISTS's weights into the parts. */
 vgg_status vgg_distance_read_weights(vgg_distance *distance, vgg_error *error);
+
+/* distance_dists.c: blocks, parts and the rest of DISTS, whose taps are chosen. */
+vgg_status vgg_dists_create(vgg_distance *distance, vgg_error *error);
+void vgg_dists_free(vgg_distance *distance);
+/* What the parts have of a picture, whose normalised samples are distance->input. */
+vgg_status vgg_dists_look(vgg_distance *distance, const float *picture, bool reference,
+                          vgg_error *error);
+double vgg_dists_compare(vgg_distance *distance, vgg_distance_part *part, bool slopes);
+/* From the gradients of the parts to that of distance->input. */
+vgg_status vgg_dists_carry_back(vgg_distance *distance, vgg_error *error);
 
 /* distance_metrics.c: what follows from the reference's values. */
 void vgg_distance_prepare(vgg_distance *distance, vgg_distance_part *part);

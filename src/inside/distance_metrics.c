@@ -221,6 +221,8 @@ double vgg_distance_compare(vgg_distance *distance, vgg_distance_part *part, boo
         return compare_lpips(distance, part, slopes);
     case VGG_DISTANCE_FEATURES:
         return compare_features(distance, part, slopes);
+    case VGG_DISTANCE_DISTS:
+        return vgg_dists_compare(distance, part, slopes);
     case VGG_DISTANCE_GRAM:
         break;
     }

@@ -267,14 +267,17 @@ static vgg_status add_tensors(vgg_network *network, const vgg_layer *layer, vgg_
 
 /* ---- creating ---- */
 
-static vgg_status check_input(const vgg_network_options *options, vgg_error *error) {
-    if (options->channels != 1 && options->channels != 3)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu input channels, expected 1 or 3",
-                        options->channels);
+static vgg_status check_size(const vgg_network_options *options, vgg_error *error) {
     if (options->height == 0 || options->width == 0 || options->height > 65536 ||
         options->width > 65536)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "input %zux%zu, expected sides of 1 to 65536",
                         options->height, options->width);
+    return VGG_OK;
+}
+
+static vgg_status check_channels(size_t channels, vgg_error *error) {
+    if (channels != 1 && channels != 3)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu input channels, expected 1 or 3", channels);
     return VGG_OK;
 }
 
@@ -295,7 +298,8 @@ static vgg_status check_options(const vgg_network_options *options, vgg_error *e
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "dropout %g, expected a probability of 0 or more and less than 1",
                         options->dropout);
-    return check_input(options, error);
+    vgg_status status = check_channels(options->channels, error);
+    return status == VGG_OK ? check_size(options, error) : status;
 }
 
 /* Lays out the layers of a structure in a network whose options are set. */
@@ -375,19 +379,27 @@ vgg_status vgg_network_create(const vgg_network_options *given, vgg_network **ou
     return status;
 }
 
-vgg_status vgg_network_create_from(const vgg_structure *structure, size_t channels, size_t height,
-                                   size_t width, vgg_network **out, vgg_error *error) {
+vgg_status vgg_network_create_inner(const vgg_structure *structure, size_t channels, size_t height,
+                                    size_t width, vgg_network **out, vgg_error *error) {
     vgg_network_options options;
     vgg_network_options_init(&options, sizeof options);
     options.channels = channels;
     options.height = height;
     options.width = width;
-    vgg_status status = check_input(&options, error);
+    vgg_status status = check_size(&options, error);
     if (status == VGG_OK)
         status = vgg_structure_check(structure, error);
     if (status == VGG_OK)
         status = vgg_structure_write(structure, &options, error);
     return status == VGG_OK ? create(structure, &options, out, error) : status;
+}
+
+vgg_status vgg_network_create_from(const vgg_structure *structure, size_t channels, size_t height,
+                                   size_t width, vgg_network **out, vgg_error *error) {
+    vgg_status status = check_channels(channels, error);
+    return status == VGG_OK
+               ? vgg_network_create_inner(structure, channels, height, width, out, error)
+               : status;
 }
 
 void vgg_network_free(vgg_network *network) {

@@ -79,6 +79,14 @@ enum { VGG_TENSOR_WEIGHT = 0, VGG_TENSOR_BIAS = 1, VGG_TENSOR_MEAN = 2, VGG_TENS
  * that vgg_structure_write gives. VGG_ERROR_ARGUMENT when the structure is out of order. */
 vgg_status vgg_network_create_from(const vgg_structure *structure, size_t channels, size_t height,
                                    size_t width, vgg_network **network, vgg_error *error);
+/* The same for maps of any number of channels. */
+vgg_status vgg_network_create_inner(const vgg_structure *structure, size_t channels, size_t height,
+                                    size_t width, vgg_network **network, vgg_error *error);
+/* network_part.c: layers `first` to `last` of another, which see maps, with copies of their values:
+ * a network without a classifier whose input is what layer `first` sees, of that size. */
+vgg_status vgg_network_create_part(const vgg_network *from, size_t first, size_t last,
+                                   size_t height, size_t width, vgg_network **part,
+                                   vgg_error *error);
 
 /* The values for writing, as floats; takes the memory (cleared, or copied from what was borrowed or
  * stored in fewer bits) when there is none yet. NULL when memory ran out. The caller counts

@@ -110,6 +110,8 @@ def commands(folder):
                              "out/top.png", "--top", "2", "--threads", "2"), statuses=(0, 1, 3)),
         "distance": Command(("distance", "--model", "plain.safetensors", "--metric", "gram", "--size", "24", "pictures/rgb8.png",
                              "pictures", "--format", "json", "--threads", "2")),
+        "distance-dists": Command(("distance", "--model", "deep/last.safetensors", "--metric", "dists", "--size", "20",
+                                   "pictures/rgb8.png", "pictures/jpeg_420.jpg", "--gradient", "out/slope.npy", "--threads", "2")),
         "distance-gradient": Command(("distance", "--model", "plain.safetensors", "--metric", "features", "--layer", "pool1",
                                       "--gradient", "out/slope.npy", "pictures/rgb8.png", "pictures/rgb8.png")),
         "style": Command(("style", "--model", "plain.safetensors", "pictures/rgb8.png", "--style", "pictures/jpeg_420.jpg",
@@ -226,6 +228,8 @@ def make(folder):
         good("eval", "--model", "plain.safetensors", "data", "--predictions", f"scores.{ending}")
     good("train", "data", "-o", "before/learnt", *TINY, "--recipe", "none", "--batch-norm", "--epochs", "20",
          "--lr", "0.2", "--quiet")
+    good("train", "data", "-o", "deep", *TINY, "--arch", "2,2,M,2,2,M,2,2,2,M,2,2,2,M,2,2,2,M/4", "--input", "32", "--epochs",
+         "1", "--quiet")
     shutil.copy(folder / "before" / "learnt" / "last.safetensors", folder / "learnt.safetensors")
     good("eval", "--model", "learnt.safetensors", "data", "--predictions", "learnt.csv")
     label_by_scores(folder)

@@ -185,7 +185,7 @@ def test_sizes(place, tmp_path):
 REFUSED = {
     ("--layer", "relu1_1"): (2, "--layer: is for the metrics features and gram"),
     ("--average-pools",): (2, "--average-pools: is for the metrics features and gram"),
-    ("--metric", "gram", "--lin", "lin.pth"): (2, "--lin: is for the metric lpips"),
+    ("--metric", "gram", "--lin", "lin.pth"): (2, "--lin: is for the metrics lpips and dists"),
     ("--gradient", "out.png"): (2, "--gradient: expected a name that ends in .npy"),
     ("--gradient", "trunk.npy"): (1, "trunk.npy"),
     ("--lin", "trunk.pth"): (1, 'trunk.pth: has no tensor "lin0.model.1.weight"'),
