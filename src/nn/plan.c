@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "nn/definition.h"
+#include "nn/device.h"
 
 void vgg_plan_options_init(vgg_plan_options *options, size_t size) {
     const vgg_plan_options defaults = {
@@ -85,6 +86,43 @@ static vgg_status read_options(const vgg_plan_options *given, vgg_plan_options *
     return vgg_options_read(options, sizeof *options, given, "vgg_plan_options", error);
 }
 
+/* A network without a classifier ends before the pool that stands for one. */
+static vgg_status check_end(const vgg_plan *plan, vgg_error *error) {
+    const vgg_network *network = plan->network;
+    size_t own = network->layer_count - (network->headless ? 2 : 0);
+    if (vgg_plan_layers(plan) <= own)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                    "the network has no classifier: its file holds convolutions and no linear "
+                    "layer, and its last layer is %s",
+                    network->layers[own - 1].name);
+}
+
+/* Turns the network into ops and buffers. */
+static vgg_status compile_graph(vgg_plan *plan, vgg_error *error) {
+    const vgg_plan_options *options = &plan->options;
+    vgg_status status = vgg_plan_take_taps(plan, error);
+    if (status == VGG_OK)
+        status = check_end(plan, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_graph_purpose purpose = {.height = options->height,
+                                 .width = options->width,
+                                 .drops = options->mode == VGG_MODE_TRAIN,
+                                 .gradients = plan->options.gradients,
+                                 .input_gradient = options->input_gradient,
+                                 .layers = vgg_plan_layers(plan),
+                                 .tapped = plan->tapped,
+                                 .average_pools = options->average_pools,
+                                 .dense = options->dense};
+    vgg_graph graph;
+    status = vgg_graph_make(plan->network, purpose, &graph, error);
+    if (status == VGG_OK)
+        status = plan->device->compile(plan, &graph, error);
+    vgg_free(graph.ops);
+    return status;
+}
+
 /* A plan with its ops, but without memory for running them. */
 static vgg_status compile(const vgg_network *network, vgg_plan_options options, vgg_plan **out,
                           vgg_error *error) {
@@ -95,12 +133,11 @@ static vgg_status compile(const vgg_network *network, vgg_plan_options options, 
     vgg_plan *plan = vgg_calloc(1, sizeof *plan);
     if (plan == NULL)
         return vgg_fail_memory(error, "a plan", sizeof *plan);
+    plan->device = &vgg_device_cpu;
     plan->network = network;
     plan->options = options;
     plan->mode = options.mode;
-    status = vgg_kernels_get(&plan->kernels, error);
-    if (status == VGG_OK)
-        status = vgg_plan_compile(plan, error);
+    status = compile_graph(plan, error);
     if (status != VGG_OK) {
         vgg_plan_free(plan);
         return status;
@@ -137,17 +174,18 @@ static vgg_status fail_memory(const vgg_plan *plan, size_t available, vgg_error 
 }
 
 static vgg_status take_memory(vgg_plan *plan, vgg_error *error) {
-    size_t available = vgg_memory_available();
+    const vgg_device_row *device = plan->device;
+    size_t available = device->available(plan);
     if (total_bytes(plan) > available)
         return fail_memory(plan, available, error);
-    plan->arena = vgg_aligned_alloc(plan->arena_bytes);
-    plan->constants = vgg_aligned_alloc(constant_bytes(plan));
-    plan->gradients_of = vgg_aligned_alloc(gradient_bytes(plan));
+    plan->arena = device->take(plan, plan->arena_bytes);
+    plan->constants = device->take(plan, constant_bytes(plan));
+    plan->gradients_of = device->take(plan, gradient_bytes(plan));
     if (plan->arena == NULL || plan->constants == NULL || plan->gradients_of == NULL)
         return fail_memory(plan, available, error);
     /* Lanes beyond the last channel are read, and must be zero. */
-    memset(plan->constants, 0, constant_bytes(plan));
-    memset(plan->gradients_of, 0, gradient_bytes(plan));
+    device->clear(plan, plan->constants, constant_bytes(plan));
+    device->clear(plan, plan->gradients_of, gradient_bytes(plan));
     return VGG_OK;
 }
 
@@ -175,8 +213,7 @@ static vgg_status create(const vgg_network *network, vgg_network *training,
     plan->training = training;
     status = take_memory(plan, error);
     if (status == VGG_OK)
-        status = vgg_threads_obtain(plan->options.shared_threads, plan->options.threads,
-                                    &plan->threads, &plan->own_threads, error);
+        status = plan->device->open(plan, error);
     if (status == VGG_OK && training != NULL)
         status = own_values(training, error);
     if (status != VGG_OK) {
@@ -213,7 +250,10 @@ vgg_status vgg_plan_create_training(vgg_network *network, const vgg_plan_options
 void vgg_plan_free(vgg_plan *plan) {
     if (plan == NULL)
         return;
-    vgg_threads_free(plan->own_threads);
+    plan->device->close(plan);
+    plan->device->give_back(plan, plan->arena);
+    plan->device->give_back(plan, plan->constants);
+    plan->device->give_back(plan, plan->gradients_of);
     vgg_free(plan->ops);
     vgg_free(plan->buffers);
     vgg_free(plan->caller);
@@ -221,9 +261,6 @@ void vgg_plan_free(vgg_plan *plan) {
     vgg_free(plan->tapped);
     vgg_free(plan->taps);
     vgg_free(plan->tap_ops);
-    vgg_free(plan->arena);
-    vgg_free(plan->constants);
-    vgg_free(plan->gradients_of);
     vgg_free(plan);
 }
 

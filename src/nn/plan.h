@@ -66,6 +66,7 @@ typedef struct vgg_cpu_op {
 } vgg_cpu_op;
 
 struct vgg_plan {
+    const struct vgg_device_row *device; /* what computes it: device.h */
     const vgg_network *network;
     vgg_network *training; /* the same of a plan that trains it, else NULL */
     vgg_plan_options options;
@@ -104,18 +105,12 @@ struct vgg_plan {
     size_t first;             /* images of the step that come before those of the plan */
 };
 
-/* Turns the network into ops and buffers; takes no memory for running. */
-vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error);
-
 /* Like vgg_plan_begin_step, for a part of a step whose gradients stand alone: `first` images of the
  * step come before it, and dropout counts them. */
 void vgg_plan_begin_part(vgg_plan *plan, size_t first);
 
 /* Gives every buffer its place; returns the size of the arena. */
 size_t vgg_arena_place(vgg_buffer *buffers, size_t count);
-
-/* Makes the constants anew when the network's values have changed. */
-vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error);
 
 /* Most images of a step, all its micro-batches taken together. */
 static inline size_t vgg_plan_step_images(const vgg_plan *plan) {
@@ -200,10 +195,6 @@ typedef struct vgg_sgd_rates {
     float rate, momentum, decay;
     bool nesterov;
 } vgg_sgd_rates;
-
-/* The step of SGD for the linear layers of a deferred plan that trains, from all images of the
- * step. */
-void vgg_plan_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates);
 
 /* Where a buffer lies, and in one of all images of a step the next image; NULL for VGG_NO_BUFFER.
  */

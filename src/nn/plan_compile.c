@@ -1,8 +1,9 @@
-/* From a network to a plan. */
+/* From the graph of a network to what this processor does. */
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "nn/compiler.h"
+#include "nn/cpu.h"
 
 static vgg_status allocate_lists(vgg_plan *plan, size_t graph_ops, vgg_error *error) {
     /* Two more ops may go in front of each; an op has at most ten buffers, and the plan eight of
@@ -27,8 +28,10 @@ static size_t lowest_op(const vgg_plan *plan) {
     return lowest;
 }
 
-static vgg_status compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *error) {
+vgg_status vgg_cpu_compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *error) {
     vgg_status status = allocate_lists(plan, graph->count, error);
+    if (status == VGG_OK)
+        status = vgg_kernels_get(&plan->kernels, error);
     if (status != VGG_OK)
         return status;
     plan_compiler compiler = {.plan = plan, .places = 1};
@@ -44,40 +47,4 @@ static vgg_status compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *err
     if (plan->options.gradients)
         vgg_compile_backward(&compiler);
     return vgg_compile_lives(&compiler, error);
-}
-
-/* A network without a classifier ends before the pool that stands for one. */
-static vgg_status check_end(const vgg_plan *plan, vgg_error *error) {
-    const vgg_network *network = plan->network;
-    size_t own = network->layer_count - (network->headless ? 2 : 0);
-    if (vgg_plan_layers(plan) <= own)
-        return VGG_OK;
-    return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
-                    "the network has no classifier: its file holds convolutions and no linear "
-                    "layer, and its last layer is %s",
-                    network->layers[own - 1].name);
-}
-
-vgg_status vgg_plan_compile(vgg_plan *plan, vgg_error *error) {
-    const vgg_plan_options *options = &plan->options;
-    vgg_status status = vgg_plan_take_taps(plan, error);
-    if (status == VGG_OK)
-        status = check_end(plan, error);
-    if (status != VGG_OK)
-        return status;
-    vgg_graph_purpose purpose = {.height = options->height,
-                                 .width = options->width,
-                                 .drops = options->mode == VGG_MODE_TRAIN,
-                                 .gradients = plan->options.gradients,
-                                 .input_gradient = options->input_gradient,
-                                 .layers = vgg_plan_layers(plan),
-                                 .tapped = plan->tapped,
-                                 .average_pools = options->average_pools,
-                                 .dense = options->dense};
-    vgg_graph graph;
-    status = vgg_graph_make(plan->network, purpose, &graph, error);
-    if (status == VGG_OK)
-        status = compile(plan, &graph, error);
-    vgg_free(graph.ops);
-    return status;
 }

@@ -1,19 +1,10 @@
-/* The constants of a plan: packed weights, and figures per channel that follow from the network's
- * values. They are made anew when those have changed. */
+/* The constants of a plan on the processor: packed weights, and figures per channel that follow
+ * from the network's values. */
 #include <string.h>
 
 #include "base/error.h"
+#include "nn/cpu.h"
 #include "nn/ops.h"
-
-static vgg_status check_values(const vgg_network *network, vgg_error *error) {
-    for (size_t i = 0; i < network->tensor_count; i++) {
-        if (vgg_tensor_numbers(&network->tensors[i]).at == NULL)
-            return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                            "tensor %s has no values: initialise the network or load a model",
-                            network->tensors[i].info.name);
-    }
-    return VGG_OK;
-}
 
 /* Whether a linear layer's weights are narrow where the plan was made for floats: to train them, or
  * to carry a gradient back through them. */
@@ -79,15 +70,8 @@ static void make_constants(vgg_plan *plan, const vgg_cpu_op *op) {
     }
 }
 
-vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
-    const vgg_network *network = plan->network;
-    bool values = !plan->fresh || plan->version != network->version;
-    bool statistics = values || plan->statistics != network->statistics;
-    if (!statistics)
-        return VGG_OK;
-    vgg_status status = values ? check_values(network, error) : VGG_OK;
-    if (status == VGG_OK && values)
-        status = check_widths(plan, error);
+vgg_status vgg_cpu_refresh(vgg_plan *plan, bool values, vgg_error *error) {
+    vgg_status status = values ? check_widths(plan, error) : VGG_OK;
     if (status != VGG_OK)
         return status;
     for (size_t s = 0; s < plan->op_count; s++) {
@@ -97,8 +81,5 @@ vgg_status vgg_plan_refresh(vgg_plan *plan, vgg_error *error) {
         if (op->graph.folded != VGG_NO_LAYER)
             vgg_op_fold_norm(plan, op);
     }
-    plan->version = network->version;
-    plan->statistics = network->statistics;
-    plan->fresh = true;
     return VGG_OK;
 }

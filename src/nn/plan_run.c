@@ -1,8 +1,6 @@
 /* Running a plan. */
-#include <string.h>
-
-#include "base/clock.h"
 #include "base/error.h"
+#include "nn/device.h"
 #include "nn/ops.h"
 #include "vgg/loss.h"
 
@@ -51,28 +49,44 @@ static vgg_status continue_step(vgg_plan *plan, vgg_error *error) {
     return VGG_OK;
 }
 
+static vgg_status check_values(const vgg_network *network, vgg_error *error) {
+    for (size_t i = 0; i < network->tensor_count; i++) {
+        if (vgg_tensor_numbers(&network->tensors[i]).at == NULL)
+            return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                            "tensor %s has no values: initialise the network or load a model",
+                            network->tensors[i].info.name);
+    }
+    return VGG_OK;
+}
+
+/* Makes the constants anew when the network's values have changed. */
+static vgg_status refresh(vgg_plan *plan, vgg_error *error) {
+    const vgg_network *network = plan->network;
+    bool values = !plan->fresh || plan->version != network->version;
+    bool statistics = values || plan->statistics != network->statistics;
+    if (!statistics)
+        return VGG_OK;
+    vgg_status status = values ? check_values(network, error) : VGG_OK;
+    if (status == VGG_OK)
+        status = plan->device->refresh(plan, values, error);
+    if (status != VGG_OK)
+        return status;
+    plan->version = network->version;
+    plan->statistics = network->statistics;
+    plan->fresh = true;
+    return VGG_OK;
+}
+
 /* Before the ops of a forward pass run. */
 static vgg_status prepare(vgg_plan *plan, size_t count, vgg_error *error) {
     if (count == 0 || count > plan->options.batch)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu images for a plan of 1 to %zu", count,
                         plan->options.batch);
-    vgg_status status = vgg_plan_refresh(plan, error);
+    vgg_status status = refresh(plan, error);
     if (status == VGG_OK)
         status = continue_step(plan, error);
     plan->count = count;
     return status;
-}
-
-/* taps: as in vgg_plan_forward_taps. */
-static void run_ops(vgg_plan *plan, size_t first, size_t end, float *const *taps) {
-    double begun = vgg_clock_seconds();
-    for (size_t s = first; s < end; s++) {
-        vgg_op_forward(plan, &plan->ops[s]);
-        vgg_plan_give_taps(plan, s, taps);
-        double ended = vgg_clock_seconds();
-        plan->ops[s].seconds = ended - begun;
-        begun = ended;
-    }
 }
 
 vgg_status vgg_plan_forward_to(vgg_plan *plan, size_t end, const float *inputs, size_t count,
@@ -81,11 +95,8 @@ vgg_status vgg_plan_forward_to(vgg_plan *plan, size_t end, const float *inputs, 
     if (status != VGG_OK)
         return status;
     plan->ready = false;
-    vgg_plan_take_values(plan, 0, inputs);
-    run_ops(plan, 0, end, NULL);
-    memcpy(values, vgg_plan_buffer(plan, plan->ops[end].x),
-           count * vgg_plan_values_at(plan, end) * sizeof *values);
-    return VGG_OK;
+    const vgg_forward_pass pass = {.end = end, .values = inputs, .reached = values};
+    return plan->device->forward(plan, &pass, error);
 }
 
 static vgg_status forward(vgg_plan *plan, size_t first, const float *values, size_t count,
@@ -100,11 +111,12 @@ static vgg_status forward(vgg_plan *plan, size_t first, const float *values, siz
         status = prepare(plan, count, error);
     if (status != VGG_OK)
         return status;
-    plan->ready = plan->options.gradients;
-    vgg_plan_take_values(plan, first, values);
-    if (!ends)
-        plan->caller[plan->logits] = logits;
-    run_ops(plan, first, plan->op_count, taps);
+    const vgg_forward_pass pass = {
+        .first = first, .end = plan->op_count, .values = values, .taps = taps, .logits = logits};
+    status = plan->device->forward(plan, &pass, error);
+    plan->ready = status == VGG_OK && plan->options.gradients;
+    if (status != VGG_OK)
+        return status;
     if (moves_statistics(plan))
         plan->training->statistics++;
     if (plan->options.softmax)
@@ -141,13 +153,6 @@ static vgg_status check_backward(const vgg_plan *plan, const float *input_gradie
     return VGG_OK;
 }
 
-static void backward_op(vgg_plan *plan, vgg_cpu_op *op) {
-    double begun = vgg_clock_seconds();
-    op->weights_seconds = 0;
-    vgg_op_backward(plan, op);
-    op->data_seconds = vgg_clock_seconds() - begun - op->weights_seconds;
-}
-
 vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float *input_gradient,
                              vgg_error *error) {
     if (plan->options.tap_count > 0)
@@ -155,16 +160,14 @@ vgg_status vgg_plan_backward(vgg_plan *plan, const float *logits_gradient, float
     vgg_status status = check_backward(plan, input_gradient, error);
     if (status != VGG_OK)
         return status;
-    plan->caller[plan->logits_gradient] = (void *)(uintptr_t)logits_gradient;
-    plan->caller[plan->input_gradient] = input_gradient;
-    if (plan->options.defer_linear && plan->buffers[plan->kept_gradient].row > 0)
-        memcpy(vgg_plan_buffer(plan, plan->kept_gradient), logits_gradient,
-               plan->count * plan->buffers[plan->kept_gradient].row);
     /* Gradients overwrite the activations that are no longer needed. */
     plan->ready = false;
-    for (size_t s = plan->op_count; s-- > plan->lowest;) {
-        backward_op(plan, &plan->ops[s]);
-    }
+    const vgg_tap_pass pass = {.logits_gradient = logits_gradient,
+                               .input_gradient = input_gradient};
+    if (plan->lowest < plan->op_count)
+        status = plan->device->backward(plan, &pass, plan->op_count - 1, plan->lowest, error);
+    if (status != VGG_OK)
+        return status;
     plan->passes++;
     plan->done += plan->count;
     return VGG_OK;
@@ -180,18 +183,17 @@ vgg_status vgg_plan_backward_taps(vgg_plan *plan, const float *logits_gradient,
         status = vgg_plan_find_reach(plan, &pass, &first, &end, error);
     if (status != VGG_OK)
         return status;
-    plan->caller[plan->input_gradient] = input_gradient;
     plan->ready = false;
-    if (logits_gradient != NULL)
-        vgg_plan_start_gradient(plan, logits_gradient);
-    bool started = logits_gradient != NULL;
-    for (size_t s = first + 1; s-- > end;) {
-        started = vgg_plan_take_gradients(plan, s, given, started);
-        vgg_plan_give_gradients(plan, s, wanted);
-        if (s > end || input_gradient != NULL)
-            backward_op(plan, &plan->ops[s]);
-    }
-    return VGG_OK;
+    return plan->device->backward(plan, &pass, first, end, error);
+}
+
+vgg_blown vgg_plan_find_blown(vgg_plan *plan, size_t first, const float *values, size_t count,
+                              float *logits) {
+    const vgg_forward_pass pass = {
+        .first = first, .end = plan->op_count, .values = values, .logits = logits};
+    plan->count = count;
+    plan->ready = false;
+    return plan->device->find_blown(plan, &pass);
 }
 
 const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {

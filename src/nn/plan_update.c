@@ -1,6 +1,6 @@
 /* The step of SGD for linear layers whose gradients are not stored. */
 #include "base/clock.h"
-#include "nn/plan.h"
+#include "nn/cpu.h"
 
 /* Arranges the rows of all images of the step in panels of `width` columns. */
 static const float *arrange(vgg_plan *plan, size_t rows, size_t columns, size_t width,
@@ -38,7 +38,7 @@ static void update(vgg_plan *plan, const vgg_cpu_op *op, const vgg_network *velo
                     plan->kernels->linear_update, &task);
 }
 
-void vgg_plan_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates) {
+void vgg_cpu_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates) {
     for (size_t s = 0; s < plan->op_count; s++) {
         vgg_cpu_op *op = &plan->ops[s];
         if (op->graph.kind != VGG_OP_LINEAR || !op->graph.trains)

@@ -1,38 +1,20 @@
 /* Weights beside those that are trained: Lookahead's slow ones, and their average over the steps.
  * Running statistics go with them. */
-#include "base/memory.h"
-#include "nn/plan.h"
+#include "nn/device.h"
 #include "train/optimiser.h"
-
-typedef struct blend_task {
-    size_t count;
-    float *kept, *values;
-    float keep, take; /* kept = keep * kept + take * value */
-    bool back;        /* then value = kept */
-} blend_task;
-
-static void blend_chunks(void *context, size_t begin, size_t end, size_t worker) {
-    const blend_task *task = context;
-    (void)worker;
-    size_t last = vgg_size_min(end * VGG_CHUNK, task->count);
-    for (size_t i = begin * VGG_CHUNK; i < last; i++) {
-        task->kept[i] = task->keep * task->kept[i] + task->take * task->values[i];
-        if (task->back)
-            task->values[i] = task->kept[i];
-    }
-}
 
 /* All tensors of a copy, which are those of the layers that are trained. */
 static void blend(const vgg_optimiser *optimiser, size_t copy, double keep, bool back) {
+    vgg_plan *plan = optimiser->plan;
     for (size_t t = 0; t < optimiser->network->tensor_count; t++) {
-        blend_task task = {.count = optimiser->network->tensors[t].info.count,
-                           .kept = optimiser->copies[copy]->tensors[t].owned,
-                           .values = optimiser->network->tensors[t].owned,
-                           .keep = (float)keep,
-                           .take = (float)(1 - keep),
-                           .back = back};
+        vgg_blend_task task = {.count = optimiser->network->tensors[t].info.count,
+                               .kept = plan->device->place(plan, optimiser->copies[copy], t),
+                               .values = plan->device->place(plan, optimiser->network, t),
+                               .keep = (float)keep,
+                               .take = (float)(1 - keep),
+                               .back = back};
         if (task.kept != NULL)
-            vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count), blend_chunks, &task);
+            plan->device->blend(plan, &task);
     }
 }
 

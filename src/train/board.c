@@ -136,19 +136,19 @@ static vgg_status tell_step(vgg_board *board, const vgg_trainer *trainer,
 
 /* The gradients are those of the last step, as far as this trainer has done one. */
 static void add_histograms(const vgg_trainer *trainer, vgg_text *summary) {
-    const vgg_plan *plan = trainer->plan;
     char tag[sizeof "gradients/" + VGG_TENSOR_NAME];
     for (size_t t = 0; t < trainer->network->tensor_count; t++) {
         const vgg_tensor *tensor = &trainer->network->tensors[t];
-        size_t count = tensor->info.count, offset = plan->gradient_offsets[t];
+        const float *gradient = vgg_plan_gradient(trainer->plan, t);
+        size_t count = tensor->info.count;
         if (tensor->values == NULL || !tensor->info.learnable)
             continue;
         snprintf(tag, sizeof tag, "weights/%s", tensor->info.name);
         vgg_summary_histogram(summary, tag, tensor->values, count);
-        if (offset == SIZE_MAX || !trainer->stepped)
+        if (gradient == NULL || !trainer->stepped)
             continue;
         snprintf(tag, sizeof tag, "gradients/%s", tensor->info.name);
-        vgg_summary_histogram(summary, tag, plan->gradients_of + offset, count);
+        vgg_summary_histogram(summary, tag, gradient, count);
     }
 }
 

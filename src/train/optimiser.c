@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "nn/plan.h"
+#include "nn/device.h"
 
 static const vgg_optimiser_row *const rows[] = {
     [VGG_OPTIMISER_SGD] = &vgg_optimiser_sgd,
@@ -212,7 +212,7 @@ vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *
     if (status != VGG_OK)
         return status;
     for (size_t i = 0; i < optimiser->network->tensor_count; i++) {
-        const float *gradient = vgg_plan_gradient(plan, i);
+        const float *gradient = plan->device->gradient_place(plan, i);
         if (gradient != NULL && !optimiser->rules[i].fixed)
             optimiser->row->update(optimiser, i, gradient, rate * optimiser->rules[i].rate);
     }

@@ -18,7 +18,8 @@ typedef struct vgg_optimiser_row {
     /* What it keeps for each trained value, by name: the state that a checkpoint saves. One at
      * least; unused ones are NULL. */
     const char *copies[VGG_COPIES_MAX];
-    /* One step of the tensor of that number by its gradient. */
+    /* One step of the tensor of that number by its gradient, which is memory of the plan's device.
+     */
     void (*update)(const vgg_optimiser *optimiser, size_t tensor, const float *gradient,
                    double rate);
     /* The same for all linear layers of a plan with defer_linear, whose gradients are not stored.

@@ -2,11 +2,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "kernels/kernels.h"
+#include "nn/device.h"
 
 /* The highest level at which a sum waits is that of the highest bit of the last part's number. */
 static size_t levels_of(size_t parts) {
@@ -25,49 +24,27 @@ size_t vgg_part_sums_bytes(size_t parts, size_t floats) {
     return bytes;
 }
 
-vgg_status vgg_part_sums_create(vgg_part_sums *sums, size_t parts, size_t floats,
+vgg_status vgg_part_sums_create(vgg_part_sums *sums, vgg_plan *plan, size_t parts, size_t floats,
                                 vgg_error *error) {
     size_t bytes = vgg_part_sums_bytes(parts, floats);
-    *sums = (vgg_part_sums){.floats = floats};
+    *sums = (vgg_part_sums){.plan = plan, .floats = floats};
     if (bytes == 0)
         return VGG_OK;
-    if (bytes <= vgg_memory_available())
-        sums->levels = vgg_aligned_alloc(bytes);
+    if (bytes <= plan->device->available(plan))
+        sums->levels = plan->device->take(plan, bytes);
     if (sums->levels == NULL)
         return vgg_fail_memory(error, "the gradients of a step in parts", bytes);
     return VGG_OK;
 }
 
 void vgg_part_sums_free(vgg_part_sums *sums) {
-    vgg_free(sums->levels);
+    if (sums->levels != NULL)
+        sums->plan->device->give_back(sums->plan, sums->levels);
     sums->levels = NULL;
 }
 
-typedef struct sum_task {
-    size_t count;
-    const float *kept;
-    float *gradients;
-} sum_task;
-
-static void add_chunks(void *context, size_t begin, size_t end, size_t worker) {
-    const sum_task *task = context;
-    (void)worker;
-    size_t last = vgg_size_min(end * VGG_CHUNK, task->count);
-    for (size_t i = begin * VGG_CHUNK; i < last; i++) {
-        task->gradients[i] += task->kept[i];
-    }
-}
-
-/* Adds the sum that waits at a level. */
-static void add_waiting(const vgg_part_sums *sums, size_t level, vgg_threads *threads,
-                        float *gradients) {
-    sum_task task = {
-        .count = sums->floats, .kept = sums->levels + level * sums->floats, .gradients = gradients};
-    vgg_threads_run(threads, vgg_chunks(task.count), add_chunks, &task);
-}
-
-void vgg_part_sums_add(vgg_part_sums *sums, vgg_threads *threads, float *gradients, size_t part,
-                       size_t parts) {
+void vgg_part_sums_add(vgg_part_sums *sums, float *gradients, size_t part, size_t parts) {
+    vgg_plan *plan = sums->plan;
     bool last = part + 1 == parts;
     size_t level = 0;
     /* A bit of the part's number says that a sum waits at that level. The part goes up as long as
@@ -75,10 +52,10 @@ void vgg_part_sums_add(vgg_part_sums *sums, vgg_threads *threads, float *gradien
     for (; part >> level > 0; level++) {
         bool waits = (part >> level & 1) == 1;
         if (waits)
-            add_waiting(sums, level, threads, gradients);
+            plan->device->add(plan, sums->levels + level * sums->floats, gradients, sums->floats);
         else if (!last)
             break;
     }
     if (!last)
-        memcpy(sums->levels + level * sums->floats, gradients, sums->floats * sizeof *gradients);
+        plan->device->copy(plan, gradients, sums->levels + level * sums->floats, sums->floats);
 }

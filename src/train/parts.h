@@ -13,22 +13,23 @@
 
 #include <stddef.h>
 
-#include "base/threads.h"
+#include "nn/plan.h"
 
 typedef struct vgg_part_sums {
-    size_t floats; /* of the gradients of one part */
-    float *levels; /* (levels, floats): sums of 1, 2, 4, ... parts that wait for their neighbour */
+    vgg_plan *plan; /* of whose gradients; they and the sums are memory of its device */
+    size_t floats;  /* of the gradients of one part */
+    float *levels;  /* (levels, floats): sums of 1, 2, 4, ... parts that wait for their neighbour */
 } vgg_part_sums;
 
 /* Bytes of the sums for up to that many parts; SIZE_MAX when they cannot be addressed. */
 size_t vgg_part_sums_bytes(size_t parts, size_t floats);
 
-vgg_status vgg_part_sums_create(vgg_part_sums *sums, size_t parts, size_t floats, vgg_error *error);
+vgg_status vgg_part_sums_create(vgg_part_sums *sums, vgg_plan *plan, size_t parts, size_t floats,
+                                vgg_error *error);
 void vgg_part_sums_free(vgg_part_sums *sums);
 
 /* Adds part `part` of `parts`, each in its turn, whose gradients are given. After the last of them
  * `gradients` holds the sum of all, before that nothing of use. */
-void vgg_part_sums_add(vgg_part_sums *sums, vgg_threads *threads, float *gradients, size_t part,
-                       size_t parts);
+void vgg_part_sums_add(vgg_part_sums *sums, float *gradients, size_t part, size_t parts);
 
 #endif

@@ -1,5 +1,5 @@
 /* Stochastic gradient descent with momentum and weight decay, plain or Nesterov's. */
-#include "nn/plan.h"
+#include "nn/device.h"
 #include "train/optimiser.h"
 
 static const vgg_setting numbers[] = {
@@ -19,22 +19,22 @@ static vgg_sgd_rates rates_of(const vgg_optimiser *optimiser, double rate, doubl
 
 static void update(const vgg_optimiser *optimiser, size_t tensor, const float *gradient,
                    double rate) {
+    vgg_plan *plan = optimiser->plan;
     vgg_sgd_rates rates = rates_of(optimiser, rate, optimiser->rules[tensor].decay);
     vgg_sgd_task task = {.count = optimiser->network->tensors[tensor].info.count,
-                         .values = optimiser->network->tensors[tensor].owned,
-                         .velocity = optimiser->copies[VELOCITY]->tensors[tensor].owned,
+                         .values = plan->device->place(plan, optimiser->network, tensor),
+                         .velocity = plan->device->place(plan, optimiser->copies[VELOCITY], tensor),
                          .gradient = gradient,
                          .rate = rates.rate,
                          .momentum = rates.momentum,
                          .decay = rates.decay,
                          .nesterov = rates.nesterov};
-    vgg_threads_run(optimiser->plan->threads, vgg_chunks(task.count), optimiser->plan->kernels->sgd,
-                    &task);
+    plan->device->sgd(plan, &task);
 }
 
 static void update_deferred(const vgg_optimiser *optimiser, double rate) {
-    vgg_plan_update_linear(optimiser->plan, optimiser->copies[VELOCITY],
-                           rates_of(optimiser, rate, 1));
+    vgg_plan *plan = optimiser->plan;
+    plan->device->update_linear(plan, optimiser->copies[VELOCITY], rates_of(optimiser, rate, 1));
 }
 
 const vgg_optimiser_row vgg_optimiser_sgd = {

@@ -90,8 +90,7 @@ static vgg_status learn_parts(vgg_trainer *trainer, const vgg_lesson *step,
         status = learn_part(trainer, step, begin, vgg_division_begin(division, part + 1),
                             division->count, error);
         if (status == VGG_OK)
-            vgg_part_sums_add(&trainer->sums, plan->threads, plan->gradients_of, part,
-                              division->parts);
+            vgg_part_sums_add(&trainer->sums, plan->gradients_of, part, division->parts);
     }
     return status;
 }

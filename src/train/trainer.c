@@ -73,7 +73,7 @@ static vgg_status create_plan(vgg_trainer *trainer, vgg_error *error) {
     vgg_status status = vgg_plan_create_training(trainer->network, &options, &trainer->plan, error);
     if (status != VGG_OK)
         return status;
-    return vgg_part_sums_create(&trainer->sums, trainer->options.parts,
+    return vgg_part_sums_create(&trainer->sums, trainer->plan, trainer->options.parts,
                                 trainer->plan->gradient_count, error);
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "nets.h"
+#include "nn/device.h"
 #include "plans.h"
 #include "train/parts.h"
 #include "vgg/loss.h"
@@ -32,15 +33,16 @@ static void tree(void **state) {
     vgg_threads_options_init(&options, sizeof options);
     options.count = 2;
     assert_ok(vgg_threads_create(&options, &threads, &error), error);
+    vgg_plan plan = {.device = &vgg_device_cpu, .threads = threads};
     for (size_t parts = 1; parts <= 20; parts++) {
         vgg_part_sums sums;
-        assert_ok(vgg_part_sums_create(&sums, 20, FLOATS, &error), error);
+        assert_ok(vgg_part_sums_create(&sums, &plan, 20, FLOATS, &error), error);
         for (size_t p = 0; p < parts; p++) {
             for (size_t k = 0; k < FLOATS; k++) {
                 rows[p][k] = (float)vgg_random_normal(parts, p, k);
             }
             memcpy(given, rows[p], sizeof given);
-            vgg_part_sums_add(&sums, threads, given, p, parts);
+            vgg_part_sums_add(&sums, given, p, parts);
         }
         sum_by_pairs(rows, parts);
         assert_memory_equal(given, rows[0], sizeof given);
@@ -56,9 +58,11 @@ static void memory_of_sums(void **state) {
         assert_int_equal(vgg_part_sums_bytes(parts, 10), levels[parts] * 10 * sizeof(float));
     }
     assert_int_equal(vgg_part_sums_bytes(3, SIZE_MAX / 4), SIZE_MAX);
+    vgg_plan plan = {.device = &vgg_device_cpu};
     vgg_part_sums sums;
     vgg_error error = {0};
-    assert_int_equal(vgg_part_sums_create(&sums, 2, SIZE_MAX / 16, &error), VGG_ERROR_MEMORY);
+    assert_int_equal(vgg_part_sums_create(&sums, &plan, 2, SIZE_MAX / 16, &error),
+                     VGG_ERROR_MEMORY);
     vgg_part_sums_free(&sums);
 }
 

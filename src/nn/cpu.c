@@ -1,0 +1,60 @@
+/* The processor as a device. */
+#include "nn/cpu.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static size_t available(const vgg_plan *plan) {
+    (void)plan;
+    return vgg_memory_available();
+}
+
+static void *take(vgg_plan *plan, size_t bytes) {
+    (void)plan;
+    return vgg_aligned_alloc(bytes);
+}
+
+static void give_back(vgg_plan *plan, void *memory) {
+    (void)plan;
+    vgg_free(memory);
+}
+
+static void clear(vgg_plan *plan, void *memory, size_t bytes) {
+    (void)plan;
+    memset(memory, 0, bytes);
+}
+
+static vgg_status open_threads(vgg_plan *plan, vgg_error *error) {
+    return vgg_threads_obtain(plan->options.shared_threads, plan->options.threads, &plan->threads,
+                              &plan->own_threads, error);
+}
+
+static void close_threads(vgg_plan *plan) {
+    vgg_threads_free(plan->own_threads);
+}
+
+const vgg_device_row vgg_device_cpu = {
+    .name = "cpu",
+    .compile = vgg_cpu_compile,
+    .available = available,
+    .take = take,
+    .give_back = give_back,
+    .clear = clear,
+    .open = open_threads,
+    .close = close_threads,
+    .refresh = vgg_cpu_refresh,
+    .forward = vgg_cpu_forward,
+    .backward = vgg_cpu_backward,
+    .find_blown = vgg_cpu_find_blown,
+    .place = vgg_cpu_place,
+    .gradient_place = vgg_cpu_gradient_place,
+    .sgd = vgg_cpu_sgd,
+    .adamw = vgg_cpu_adamw,
+    .blend = vgg_cpu_blend,
+    .square_sums = vgg_cpu_square_sums,
+    .scale = vgg_cpu_scale,
+    .add = vgg_cpu_add,
+    .copy = vgg_cpu_copy,
+    .update_linear = vgg_cpu_update_linear,
+};
