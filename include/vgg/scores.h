@@ -116,7 +116,8 @@ VGG_API void vgg_scores_read_options_init(vgg_scores_read_options *options, size
  *   CSV whose first line calls a column truth (true, label, target, y_true, actual, class) and one
  *     predicted (prediction, pred, y_pred), or a column for each class by its name, alone or behind
  *     "logit", "probability", "prob", "proba", "score" or "p" and one of ":_- ./"; and perhaps one
- *     name (image, file, path, id, picture). Classes are named or numbered;
+ *     name (image, file, path, id, picture). Classes are named or numbered; numbers alone stand for
+ *     all classes up to the highest, or, where that is 100,000 or more, are names;
  *   .npz with `labels` (truth, y_true, targets, y) and `logits`, `probabilities` (probs, proba),
  *     `scores` (y_score) or `predicted` (predictions, y_pred, preds), perhaps `names` (files,
  *     paths) and `classes` (class_names).

@@ -75,12 +75,12 @@ static vgg_status named_classes(const vgg_score_file *file, const char ***names,
     return VGG_OK;
 }
 
-/* Numbers alone are those of the classes 0 up to the highest. */
+/* Numbers alone are those of the classes 0 up to the highest, unless that is a large one. */
 static bool are_numbers(const char *const *names, size_t count, size_t *classes) {
     *classes = 0;
     for (size_t i = 0; i < count; i++) {
         size_t number;
-        if (!vgg_score_number(names[i], &number) || number >= VGG_SCORE_CLASSES)
+        if (!vgg_score_number(names[i], &number) || number >= VGG_SCORE_NUMBERS)
             return false;
         *classes = vgg_size_max(*classes, number + 1);
     }
@@ -116,6 +116,7 @@ static vgg_status labels_of_names(const vgg_score_file *file, vgg_score_labels *
         status = number_labels(classes, labels, error);
     else
         status = vgg_score_labels_make(names, count, labels, error);
+    labels->told = true;
     vgg_free(names);
     return status;
 }
@@ -180,7 +181,8 @@ static vgg_score_kind kind_of(const vgg_score_file *file) {
 static vgg_status find_class(const vgg_score_file *file, const vgg_score_labels *labels,
                              const vgg_score_line *line, const char *text, size_t *class_index,
                              vgg_error *error) {
-    if (file->numbered && vgg_score_number(text, class_index) && *class_index < labels->count)
+    bool numbered = file->numbered && !labels->told;
+    if (numbered && vgg_score_number(text, class_index) && *class_index < labels->count)
         return VGG_OK;
     *class_index = vgg_score_labels_find(labels, text);
     if (*class_index < labels->count)

@@ -8,6 +8,8 @@
 /* Bytes of a file at most, and classes. */
 #define VGG_SCORE_FILE_BYTES ((size_t)16 << 30)
 #define VGG_SCORE_CLASSES 1000000
+/* Numbers from here on are taken for names: a few bytes cannot ask for all classes below them. */
+#define VGG_SCORE_NUMBERS 100000
 
 /* One picture of a file. Texts are the file's. */
 typedef struct vgg_score_line {

@@ -10,6 +10,7 @@ typedef struct vgg_score_labels {
     char **texts;
     size_t *order;
     size_t count;
+    bool told; /* the texts are those of the truths and predictions */
 } vgg_score_labels;
 
 void vgg_score_labels_free(vgg_score_labels *labels);

@@ -387,6 +387,21 @@ def test_numbers_beside_predictions_alone(tmp_path):
     assert found["top1"] == 0.5 and found["confidence"] is None and len(found["confusion"]) == 2
 
 
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+def test_large_numbers_are_names(tmp_path, ending):
+    """A class for each number below one of a few bytes would take memory and time for nothing; the small
+    numbers beside it stay what they are."""
+    path = tmp_path / f"scores.{ending}"
+    if ending == "csv":
+        path.write_text("truth,predicted\n1,1\n777776,1\n777776,777776\n2,2\n")
+    else:
+        numpy = pytest.importorskip("numpy")
+        numpy.savez(path, labels=numpy.array([1, 777776, 777776, 2]), predicted=numpy.array([1, 1, 777776, 2]))
+    found = json.loads(vgg("score", path, "--format", "json").out)
+    assert [row["class"] for row in found["classes"]] == ["1", "2", "777776"]
+    assert found["confusion"] == [[1, 0, 0], [0, 1, 0], [1, 0, 1]]
+
+
 def test_files_of_others_are_left_alone(model, pictograms, tmp_path):
     notes = tmp_path / "o.csv.part"
     notes.write_text("my notes")
