@@ -31,8 +31,8 @@
 #define VGG_LIMIT_PATH_BYTES ((size_t)4096)
 #define VGG_LIMIT_DEPTH ((size_t)64)
 
-/* The first picture of a GIF may be a small part of the whole, which has no bytes elsewhere. A whole
- * with more pixels than the picture's bytes can hold has so many at most. */
+/* The first picture of a GIF may be a small part of the whole, which has no bytes elsewhere. A
+ * whole with more pixels than the picture's bytes can hold has so many at most. */
 #define VGG_LIMIT_GIF_WHOLE_PIXELS ((size_t)16 << 20)
 
 /* Values within values of a JSON text: a description by Keras has some fifteen, and a few more for
