@@ -28,8 +28,10 @@ static const char description[] =
     "refused), preprocess (an object or null), preprocess_origin, classes (a list or null), "
     "classes_origin, remarks, metadata, tensors (a list of stored_name, name, dtype, shape, "
     "values, min, "
-    "max, mean, rms, zeros, nans, infinities, first_not_finite) and problems (a list of kind, "
-    "tensor, count, message). An origin is unknown, told, file, graph, shapes, convention, size, "
+    "max, mean, rms, zeros, nans, infinities, first_not_finite), problems (a list of kind, "
+    "tensor, count, message) and int8 (a list of layer, tile, error, cost: what is computed in "
+    "int8, by what share that alone moves the logits, and its time as a share of that in float32). "
+    "An origin is unknown, told, file, graph, shapes, convention, size, "
     "beside or assumed. "
     "A kind is network, metadata, missing, unused, shape, type, "
     "not-finite, dead or scale.";

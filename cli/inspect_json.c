@@ -4,6 +4,7 @@
 #include "cli/inspect.h"
 #include "cli/json.h"
 #include "cli/model_source.h"
+#include "vgg/vgg.h"
 
 /* Every value that memory ran out for is NULL, which makes a pack that takes it NULL as well, and
  * an append fail. */
@@ -129,6 +130,22 @@ static json_t *fact_list(const vgg_inspection *inspection) {
     return list;
 }
 
+/* The layers that are computed in int8. */
+static json_t *int8_list(const vgg_network *network) {
+    json_t *list = json_array();
+    vgg_layer_info layer = {.struct_size = sizeof layer};
+    vgg_int8_info info = {.struct_size = sizeof info};
+    for (size_t i = 0; network != NULL && i < vgg_network_layer_count(network); i++) {
+        if (vgg_network_layer(network, i, &layer, NULL) != VGG_OK ||
+            vgg_network_int8(network, i, &info, NULL) != VGG_OK || info.tile == 0)
+            continue;
+        list = vgg_cli_json_appended(
+            list, json_pack("{s:o, s:I, s:f, s:f}", "layer", vgg_cli_json_text(layer.name), "tile",
+                            (json_int_t)info.tile, "error", info.error, "cost", info.cost));
+    }
+    return list;
+}
+
 /* null where it is not known. */
 static json_t *softmax_value(const vgg_inspected_file *file) {
     return file->graph_refused ? json_null() : json_boolean(file->softmax);
@@ -138,7 +155,7 @@ bool vgg_cli_inspect_json(const char *path, const vgg_inspection *inspection) {
     const vgg_inspected_file *file = vgg_inspection_file(inspection);
     json_t *object = json_pack(
         "{s:o, s:s, s:I, s:I, s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o, "
-        "s:o}",
+        "s:o, s:o}",
         "file", vgg_cli_json_text(path), "format", file->format, "bytes", (json_int_t)file->bytes,
         "values", (json_int_t)file->values, "network", network_object(file->network),
         "network_origin", vgg_origin_name(file->network_origin), "network_reason",
@@ -148,7 +165,7 @@ bool vgg_cli_inspect_json(const char *path, const vgg_inspection *inspection) {
         vgg_origin_name(file->preprocess_origin), "classes", class_list(file), "classes_origin",
         vgg_origin_name(file->class_names_origin), "remarks", remark_list(inspection), "metadata",
         metadata_object(inspection), "tensors", tensor_list(inspection), "problems",
-        problem_list(inspection));
+        problem_list(inspection), "int8", int8_list(vgg_inspection_network(inspection)));
     if (!vgg_cli_json_print(object, true, 0))
         return false;
     putchar('\n');
