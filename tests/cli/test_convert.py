@@ -147,7 +147,7 @@ def test_int8_knows_what_the_network_has_learnt(tmp_path):
         "data", "run/last.safetensors", "int8.safetensors"))
     vgg("generate", data, "--train", 100, "--validation", 10, "--size", 32, "--seed", 3)
     vgg("train", data, "-o", before.parent, "--arch", "16,M,32,M,32,M/64", "--batch-norm",
-        "--epochs", 10, "--batch", 16, "--lr", 0.01, "--dropout", 0, "--no-augment", "--seed", 2)
+        "--epochs", 20, "--batch", 16, "--lr", 0.03, "--dropout", 0, "--no-augment", "--seed", 2)
     vgg("convert", before, after, "--dtype", "int8-linear")
     wide, small = (json.loads(vgg("eval", "--model", m, data, "--format", "json").out)
                    for m in (before, after))
@@ -258,7 +258,7 @@ def test_int8_of_a_whole_network(tmp_path):
         "data", "run/last.safetensors", "int8.safetensors"))
     vgg("generate", data, "--train", 100, "--validation", 10, "--size", 32, "--seed", 3)
     vgg("train", data, "-o", before.parent, "--arch", "16,M,32,M,32,M/64", "--batch-norm",
-        "--epochs", 10, "--batch", 16, "--lr", 0.01, "--dropout", 0, "--no-augment", "--seed", 2)
+        "--epochs", 20, "--batch", 16, "--lr", 0.03, "--dropout", 0, "--no-augment", "--seed", 2)
     out = vgg("convert", before, after, "--dtype", "int8", "--calibrate", data / "train").out
     assert "calibrated on 128 pictures" in out and "in int8" in out
     entries = header(after)
