@@ -14,7 +14,7 @@ typedef vf_words operand;
 typedef int32_t sum_vector __attribute__((vector_size(VGG_LANES * 4)));
 
 /* Whether the tier's instruction takes unsigned bytes of the input. */
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if defined(__AVX512VNNI__)
 #define UNSIGNED_INPUT 1
 #else
 #define UNSIGNED_INPUT 0
@@ -36,8 +36,6 @@ VGG_INLINE operand operand_splat(word value) {
 VGG_INLINE sum_vector multiply_add(sum_vector sum, operand a, operand b) {
 #if defined(__AVX512VNNI__)
     return (sum_vector)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
-#elif defined(__AVXVNNI__)
-    return (sum_vector)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
 #elif VGG_LANES == 16
     __m512i low = _mm512_madd_epi16(_mm512_srai_epi16(_mm512_slli_epi16((__m512i)a, 8), 8),
                                     _mm512_srai_epi16(_mm512_slli_epi16((__m512i)b, 8), 8));
