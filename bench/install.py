@@ -47,13 +47,18 @@ def pytorch(download):
     return None, why
 
 
-def install(download_pytorch):
-    """{peer: (interpreter or None, why it is missing or None)}."""
+def make_venv():
+    """With NumPy and Pillow, which all peers need."""
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     why = ensure("numpy, PIL", "numpy", "pillow")
     if why:
-        sys.exit(f"bench/compare: NumPy and Pillow cannot be installed: {why}")
+        sys.exit(f"bench: NumPy and Pillow cannot be installed: {why}")
+
+
+def install(download_pytorch):
+    """{peer: (interpreter or None, why it is missing or None)}."""
+    make_venv()
     onnx = ensure("onnx", "onnx")
     found = {"vgg": None, "ONNX Runtime": onnx or ensure("onnxruntime", "onnxruntime"),
              "OpenVINO": onnx or ensure("openvino", "openvino"), "ncnn": ensure("ncnn", "ncnn"),

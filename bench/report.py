@@ -198,6 +198,25 @@ def inference_section(rows):
                    "(`bench/classify_onnx.py`), from start to exit, the files in the page cache.")
 
 
+# What other programs than bench/compare write, at the end of the page.
+OTHERS = ("Serving",)
+
+
+def section_of(text, heading):
+    """The section of the page, with its heading; "" when it has none."""
+    found = re.search(rf"^## {heading}\n.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return found[0].rstrip() + "\n" if found else ""
+
+
+def replace_section(page, heading, lines):
+    text = page.read_text()
+    rest = text.replace(section_of(text, heading), "").rstrip()
+    page.write_text(rest + "\n\n" + "\n".join([f"## {heading}", "", *lines]).rstrip() + "\n")
+
+
 def write(folder, rows, facts):
-    (folder / "benchmarks.md").write_text("\n".join(document(rows, facts)) + "\n")
+    page = folder / "benchmarks.md"
+    before = page.read_text() if page.exists() else ""
+    kept = [section for heading in OTHERS if (section := section_of(before, heading))]
+    page.write_text("\n".join([*document(rows, facts), *[""] * bool(kept), *kept]).rstrip() + "\n")
     (folder / "bench-chart.svg").write_text(chart.draw(rows))
