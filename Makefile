@@ -6,6 +6,8 @@
 #   make install   into PREFIX, by default /usr/local, below DESTDIR where that is set
 #   make uninstall what make install put there
 #   make sanitize  the tests under ASan and UBSan
+#   make thread    the unit tests under the thread sanitizer
+#   make thread-serve  the server under the thread sanitizer
 #   make valgrind  the unit tests under valgrind
 #   make fuzz      each fuzzer for a minute
 #   make failing-calls  each call of the system, of threads and of memory failing, in each command
@@ -18,7 +20,7 @@ WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install uninstall demo test sanitize thread valgrind clang fuzz failing-calls many-networks kills eval-kills abuse abi clean
+.PHONY: build install uninstall demo test sanitize thread thread-serve valgrind clang fuzz failing-calls many-networks kills eval-kills abuse abi clean
 
 build:
 	@scripts/packages.sh build
@@ -51,6 +53,14 @@ thread:
 	@cmake --preset thread >/dev/null
 	@cmake --build build-thread
 	@VGG_TEST_QUICK=1 scripts/run_tests.py build-thread --label unit
+
+# The server alone: its tests but for those of the page, and some hundred requests of all kinds.
+thread-serve:
+	@scripts/packages.sh build test
+	@cmake --preset thread -DVGG_BUILD_TESTS=OFF >/dev/null
+	@cmake --build build-thread --target vgg-program
+	@VGG=build-thread/vgg /usr/bin/python3 -m pytest -q tests/serve --ignore tests/serve/test_page.py
+	@VGG=build-thread/vgg /usr/bin/python3 tests/serve/abuse.py --no-memory $(or $(ABUSE),500)
 
 valgrind:
 	@scripts/packages.sh build test valgrind
