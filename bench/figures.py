@@ -1,6 +1,8 @@
 """What the numbers of a measured row amount to, for tables and chart."""
 import statistics
 
+from rows import NETS
+
 COLOURS = {"vgg": "#c2410c", "vgg f16": "#ea8a4f", "vgg int8-linear": "#f5bd94",
            "vgg bf16": "#8c2f09", "vgg int8": "#5f1f05", "PyTorch": "#6d5bd0",
            "PyTorch autocast": "#a99de4", "ONNX Runtime": "#2f7ed8", "ONNX Runtime int8": "#86b6ea",
@@ -30,7 +32,9 @@ def per_image(row):
 def network(row):
     """In words."""
     arch = row["arch"]
-    if "/" in arch:
+    if arch in NETS:
+        arch = NETS[arch].words
+    elif "/" in arch:
         name, _, rest = arch.partition("/")
         arch = name + rest + " with one linear layer" if rest in ("", "-bn") else arch
     classes = f", {row['classes']} classes" if row["classes"] != 1000 else ""

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 
+from rows import NETS
 from vgglib import Library
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -79,5 +80,6 @@ class Network:
                "threads": row.threads, "isa": "avx2" if row.held else "",
                "inputs": str(self.inputs), "calibration": str(self.calibration)}
         if row.train:
-            job["train"] = {"labels": self.labels, "last": row.last}
+            frozen = NETS[row.arch].frozen if row.arch in NETS else 0
+            job["train"] = {"labels": self.labels, "last": row.last, "frozen": frozen}
         return job

@@ -92,7 +92,9 @@ class PyTorch:
                           "relu": lambda: nn.ReLU(inplace=True),
                           "max_pool": lambda: nn.MaxPool2d(2),
                           "lrn": lambda: nn.LocalResponseNorm(LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_K),
-                          "average_pool": lambda: nn.AdaptiveAvgPool2d(out[1:])}[kind]()
+                          "average_pool": lambda: nn.AdaptiveAvgPool2d(out[1:]),
+                          "global_average_pool": lambda: nn.AdaptiveAvgPool2d(1),
+                          "global_max_pool": lambda: nn.AdaptiveMaxPool2d(1)}[kind]()
             for name in layer["tensors"]:
                 tensor = getattr(module, name.rpartition(".")[2])
                 tensor.data.copy_(self.torch.from_numpy(weights[name].copy()))

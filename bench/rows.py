@@ -9,6 +9,22 @@ EXPECTED = ("process, b1, b8, b1t1, b1avx2, E:b1, @512:b1, D@32to10:b1, train:b8
 
 
 @dataclass(frozen=True)
+class Net:
+    """A network that has a name here. frozen: how many of its first layers are not trained."""
+    arch: str
+    layout: str
+    frozen: int
+    words: str
+
+
+# Those that people train: by the recipe of that name, and without any.
+NETS = {"fast": Net("54,64,M,64,256,M,256,256,M,256-bn", "global-max", 1,
+                    "the network of --recipe fast"),
+        "photo": Net("32,M,64,M,128,128,M,256,256,M,256,256-bn", "global", 0,
+                     "the default network for photographs")}
+
+
+@dataclass(frozen=True)
 class Row:
     text: str
     arch: str

@@ -34,6 +34,8 @@ class VggTraining:
         self.library = vgglib.Library(job["library"])
         self.network = self.library.load_network(job["model"])
         self.library.network_freeze(self.network, frozen_blocks(job))
+        for layer in range(job["train"]["frozen"]):
+            self.library.network_set_trained(self.network, layer, False)
         self.plan = self.library.make_plan(self.network, job["batch"], job["threads"], train=True,
                                            precision=job["variant"] or "f32")
         self.optimiser = self.library.make_optimiser(self.network, self.plan, MOMENTUM, DECAY)
@@ -80,7 +82,7 @@ class PyTorchTraining(PyTorch):
         self.format = getattr(self.torch, layout)
         self.module = self.build(job["layers"], Weights(job["model"])).train()
         self.module = self.module.to(memory_format=self.format)
-        begin = self.first_trained(frozen_blocks(job))
+        begin = self.first_trained(frozen_blocks(job)) or job["train"]["frozen"]
         self.frozen, self.trained = self.module[:begin], self.module[begin:]
         self.frozen.requires_grad_(False).eval()
         self.optimiser = self.torch.optim.SGD(self.trained.parameters(), rate_of(job), MOMENTUM,

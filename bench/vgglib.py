@@ -4,7 +4,10 @@ import ctypes
 from ctypes import (POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_float, c_int,
                     c_size_t, c_uint8, c_uint64, c_void_p, sizeof)
 
-LAYER_TYPES = ("conv", "batch_norm", "relu", "max_pool", "lrn", "average_pool", "linear", "dropout")
+from rows import NETS
+
+LAYER_TYPES = ("conv", "batch_norm", "relu", "max_pool", "lrn", "average_pool", "linear", "dropout",
+               "average_pool_2x2", "global_average_pool", "global_max_pool")
 
 
 class Architecture(Structure):
@@ -84,6 +87,7 @@ ARGUMENTS = {
     "vgg_network_tensor": [c_void_p, c_size_t, c_void_p, c_void_p],
     "vgg_network_multiply_adds": [c_void_p],
     "vgg_network_freeze": [c_void_p, c_size_t, c_void_p],
+    "vgg_network_set_trained": [c_void_p, c_size_t, c_bool, c_void_p],
     "vgg_model_create": [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
     "vgg_model_save": [c_void_p, c_char_p, c_void_p],
     "vgg_model_load": [c_char_p, c_void_p, c_void_p, c_void_p],
@@ -126,6 +130,7 @@ RESULTS = {
 }
 NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_optimiser_options_init",
              "vgg_preprocess_init", "vgg_model_options_init", "vgg_predictor_options_init", "vgg_image_free", "vgg_model_free"}
+LAYOUTS = {"global": 3, "global-max": 4}
 
 
 class Library:
@@ -163,7 +168,9 @@ class Library:
 
     def create_model(self, arch, size, classes, torchvision_layout, seed):
         """A model with random weights, its layers, and the multiply-adds of one image. An arch that
-        ends in -bn has batch normalisation."""
+        ends in -bn has batch normalisation; rows.NETS has others."""
+        net = NETS.get(arch)
+        arch = net.arch if net else arch
         options = NetworkOptions()
         self.network_options_init(byref(options), sizeof(options))
         options.arch = self.written(arch.removesuffix("-bn")).encode()
@@ -171,7 +178,7 @@ class Library:
         options.classes = classes
         options.dropout = 0
         options.height = options.width = size
-        options.layout = 2 if torchvision_layout else 1
+        options.layout = LAYOUTS[net.layout] if net else 2 if torchvision_layout else 1
         network, model = c_void_p(), c_void_p()
         self.network_create(byref(options), byref(network))
         self.network_initialise(network, b"kaiming", seed)
