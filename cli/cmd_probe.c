@@ -285,6 +285,10 @@ static void print_result(const probe_options *o, const probe_rows *rows,
                        vgg_cli_number_text(c, result->c));
     if (rows->result.cached)
         vgg_cli_print_line("the features are those of %s", o->cache);
+    else if (o->cache != NULL && !rows->result.kept)
+        vgg_cli_print_line("the features are not kept in %s: another time pictures may be read "
+                           "that could not be now",
+                           o->cache);
     if (o->c <= 0)
         vgg_cli_print_line("by cross-validation %.1f %% are right", 100 * result->accuracy);
 }

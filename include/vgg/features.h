@@ -121,8 +121,8 @@ typedef struct vgg_extract_dataset_options {
     const char *cache;  /* a file that keeps the features: where it is there, and is of this model,
                          * these options and these pictures, by the bytes of their names and sizes,
                          * they are taken from it; else they are computed and it is written anew,
-                         * whole or not at all. VGG_ERROR_ARGUMENT for a file that is no such one,
-                         * which stays. Default NULL: none */
+                         * whole or not at all (result: kept). VGG_ERROR_ARGUMENT for a file that is
+                         * no such one,  which stays. Default NULL: none */
     bool contents;      /* its pictures are compared by all their bytes; default false */
     vgg_skip_callback *skipped;      /* hears of each picture that cannot be read; default NULL */
     vgg_warning_callback *warn;      /* as in vgg_loader_options, of pictures that are read; default
@@ -138,12 +138,15 @@ typedef struct vgg_extract_dataset_result {
     size_t rows;        /* pictures that have one */
     size_t skipped;     /* that could not be read */
     bool cached;        /* they were taken from the file */
+    bool kept;          /* the file has them now: false without one, and where a picture could not
+                         * be read for another reason than its bytes, which may pass */
 } vgg_extract_dataset_result;
 
 /* The features of the pictures of a data set, in their order: a row, the values of all taps one
  * behind the other, for each that can be read. rows and items have room for vgg_dataset_count rows;
  * items[i] becomes the number of the picture of row i. options and result may be NULL. The same
- * bits from a cache and without. VGG_ERROR_STOPPED when a callback wants an end. */
+ * bits from a cache and without. VGG_ERROR_STOPPED when a callback wants an end; VGG_ERROR_MEMORY,
+ * which no picture is left out for. */
 VGG_API vgg_status vgg_extract_dataset(vgg_extractor *extractor, const vgg_dataset *dataset,
                                        const vgg_extract_dataset_options *options, float *rows,
                                        size_t *items, vgg_extract_dataset_result *result,

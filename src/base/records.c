@@ -150,6 +150,10 @@ vgg_status vgg_records_finish(vgg_records *records, uint64_t origin, vgg_status 
     return status;
 }
 
+void vgg_records_abandon(vgg_records *records) {
+    vgg_file_abandon(&records->writer);
+}
+
 /* ---- reading ---- */
 
 bool vgg_records_have(const vgg_records *records, size_t record) {

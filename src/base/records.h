@@ -41,6 +41,9 @@ vgg_status vgg_records_add(vgg_records *records, const float *values, size_t cou
 vgg_status vgg_records_finish(vgg_records *records, uint64_t origin, vgg_status status,
                               vgg_error *error);
 
+/* Leaves none in place of ending it. */
+void vgg_records_abandon(vgg_records *records);
+
 /* Whether a record has values. */
 bool vgg_records_have(const vgg_records *records, size_t record);
 /* Reads one of `count` floats that lies `offset` bytes into the file. VGG_ERROR_IO when it is not

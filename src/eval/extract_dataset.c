@@ -22,6 +22,7 @@ typedef struct taking {
     struct offer *offers;
     vgg_picture picture;
     vgg_records *file; /* that is written; NULL: none is */
+    bool passing;      /* a picture failed that another time may be read */
     vgg_status status; /* why a callback wanted an end */
     vgg_error *error;
 } taking;
@@ -43,7 +44,11 @@ void vgg_extract_dataset_options_init(vgg_extract_dataset_options *options, size
 static bool skip(taking *t, const char *name, const vgg_error *why) {
     const vgg_extract_dataset_options *options = t->options;
     t->result.skipped++;
-    if (options->skipped == NULL || options->skipped(options->user, name, why))
+    /* These two follow from the bytes, which the file stands for; all else may pass. */
+    t->passing =
+        t->passing || (why->status != VGG_ERROR_FORMAT && why->status != VGG_ERROR_UNSUPPORTED);
+    if (why->status != VGG_ERROR_MEMORY &&
+        (options->skipped == NULL || options->skipped(options->user, name, why)))
         return true;
     t->status = vgg_fail(t->error, why->status, "%s", why->message);
     return false;
@@ -208,7 +213,7 @@ static vgg_status find_origin(const taking *t, uint64_t *origin) {
 
 static vgg_status read_rows(taking *t, const vgg_records *file) {
     size_t bytes = t->values * sizeof *t->row;
-    t->result.cached = true;
+    t->result.cached = t->result.kept = true;
     for (size_t item = 0; t->status == VGG_OK && item < t->total; item++) {
         const char *name = vgg_dataset_item_name(t->dataset, item);
         vgg_error why;
@@ -229,7 +234,13 @@ static vgg_status write_rows(taking *t, vgg_records *file, uint64_t origin) {
     if (status != VGG_OK)
         return status;
     t->file = file;
-    return vgg_records_finish(file, origin, compute(t), t->error);
+    status = compute(t);
+    if (status == VGG_OK && t->passing) {
+        vgg_records_abandon(file);
+        return VGG_OK;
+    }
+    t->result.kept = status == VGG_OK;
+    return vgg_records_finish(file, origin, status, t->error);
 }
 
 static vgg_status take_kept(taking *t) {

@@ -1,5 +1,8 @@
 /* Features of the pictures of a data set: those of the pictures, from a file that keeps them too;
  * and its options and result, from callers that know less of them or more than the library. */
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "edge.h"
 #include "pictures.h"
 
@@ -205,6 +208,36 @@ static void pictures_that_cannot_be_read(void **state) {
     vgg_dataset_free(validation);
 }
 
+/* Where a picture is there but cannot be read now, the file would say so for ever. */
+static void failures_that_may_pass_are_not_kept(void **state) {
+    (void)state;
+    vgg_dataset *train = NULL, *validation = NULL;
+    vgg_extract_dataset_result result = {.struct_size = sizeof result};
+    vgg_error error;
+    assert_ok(vgg_pictogram_write(in_folder("passing"), 1, 1, 20, 1, NULL, NULL, &error), error);
+    open_parts(in_folder("passing"), &train, &validation);
+    const char *name = vgg_dataset_item_name(train, 3);
+    vgg_extract_dataset_options options = keeping("f.cache");
+    assert_int_equal(remove(name), 0);
+    assert_int_equal(mkdir(name, 0777), 0);
+    for (size_t time = 0; time < 2; time++) {
+        assert_ok(vgg_extract_dataset(extractor, train, &options, rows, items, &result, &error),
+                  error);
+        assert_int_equal(result.rows, 9);
+        assert_int_equal(result.skipped, 1);
+        assert_false(result.cached);
+        assert_false(result.kept);
+        assert_exists(options.cache, true);
+    }
+    assert_int_equal(rmdir(name), 0);
+    write_text(name, "no picture");
+    assert_ok(vgg_extract_dataset(extractor, train, &options, rows, items, &result, &error), error);
+    assert_true(result.kept);
+    assert_exists(options.cache, false);
+    vgg_dataset_free(train);
+    vgg_dataset_free(validation);
+}
+
 static void structs_of_other_sizes(void **state) {
     (void)state;
     const size_t known[] = {sizeof(size_t), offsetof(vgg_extract_dataset_options, skipped),
@@ -247,6 +280,7 @@ int main(void) {
         cmocka_unit_test(damage_is_told),
         cmocka_unit_test(a_stop_leaves_no_file),
         cmocka_unit_test(pictures_that_cannot_be_read),
+        cmocka_unit_test(failures_that_may_pass_are_not_kept),
         cmocka_unit_test(structs_of_other_sizes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
