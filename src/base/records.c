@@ -15,7 +15,14 @@ typedef struct foot {
     uint64_t records, bytes, sums; /* the last: a sum over the sums */
 } foot;
 
-#define NAME "vgg features 1"
+/* By kind: the name in the foot, and what a message calls it. */
+static const struct {
+    char name[16];
+    const char *text;
+} kinds[] = {
+    [VGG_RECORDS_OF_TRAINING] = {"vgg features 1", "a training"},
+    [VGG_RECORDS_OF_DATASET] = {"vgg data set 1", "a data set"},
+};
 
 /* The sum of a record that is none. */
 #define NONE UINT64_C(0)
@@ -25,11 +32,13 @@ static uint64_t sum_of(const float *values, size_t count) {
     return sum == NONE ? sum + 1 : sum;
 }
 
-vgg_status vgg_records_plan(vgg_records *records, size_t count, size_t bytes, vgg_error *error) {
+vgg_status vgg_records_plan(vgg_records *records, vgg_records_kind kind, size_t count, size_t bytes,
+                            vgg_error *error) {
     size_t sums = 0;
     bool fits = vgg_size_mul(count, sizeof *records->sums, &sums) &&
                 vgg_size_add(sums, bytes, &records->bytes) &&
                 vgg_size_add(records->bytes, sizeof(foot), &records->bytes);
+    records->kind = kind;
     records->count = count;
     if (fits)
         records->sums = vgg_calloc(count + 1, sizeof *records->sums);
@@ -57,13 +66,23 @@ static vgg_status read_bytes(const vgg_records *records, size_t offset, void *by
     return status;
 }
 
+static bool is_of(const foot *end, size_t size, vgg_records_kind kind) {
+    return memcmp(end->name, kinds[kind].name, sizeof end->name) == 0 && end->bytes == size;
+}
+
 /* Whether the open file, of `size` bytes, has the foot and the sums that it should. */
 static vgg_status check_file(vgg_records *records, size_t size, uint64_t origin, bool *own,
                              bool *found, vgg_error *error) {
     foot end;
     size_t sums = records->count * sizeof *records->sums;
     vgg_status status = read_bytes(records, size - sizeof end, &end, sizeof end, found, error);
-    *own = *found && memcmp(end.name, NAME, sizeof NAME) == 0 && end.bytes == size;
+    for (vgg_records_kind kind = 0; *found && kind < sizeof kinds / sizeof *kinds; kind++) {
+        if (kind != records->kind && is_of(&end, size, kind))
+            status = vgg_fail(error, VGG_ERROR_ARGUMENT,
+                              "%s: has cached features of %s, expected those of %s; move it away",
+                              records->path, kinds[kind].text, kinds[records->kind].text);
+    }
+    *own = *found && is_of(&end, size, records->kind);
     *found = *own && end.origin == origin && end.records == records->count &&
              end.bytes == records->bytes;
     if (!*found)
@@ -134,11 +153,11 @@ vgg_status vgg_records_add(vgg_records *records, const float *values, size_t cou
 vgg_status vgg_records_finish(vgg_records *records, uint64_t origin, vgg_status status,
                               vgg_error *error) {
     size_t sums = records->count * sizeof *records->sums;
-    foot end = {.name = NAME,
-                .origin = origin,
+    foot end = {.origin = origin,
                 .records = records->count,
                 .bytes = records->bytes,
                 .sums = vgg_checksum_of(records->sums, sums)};
+    memcpy(end.name, kinds[records->kind].name, sizeof end.name);
     if (status == VGG_OK)
         status = vgg_file_write(&records->writer, records->sums, sums, error);
     if (status == VGG_OK)

@@ -11,9 +11,16 @@
 
 #include "base/file.h"
 
+/* Whose records a file has: their order and what they follow from are another for each. */
+typedef enum vgg_records_kind {
+    VGG_RECORDS_OF_TRAINING, /* both images of pictures, and validation */
+    VGG_RECORDS_OF_DATASET,  /* one of each picture */
+} vgg_records_kind;
+
 /* Start with {0}. */
 typedef struct vgg_records {
-    char *path;             /* that it was opened with */
+    char *path; /* that it was opened with */
+    vgg_records_kind kind;
     size_t count, bytes;    /* records, and bytes of the file */
     uint64_t *sums;         /* of the records */
     bool ready;             /* they can be read */
@@ -23,11 +30,13 @@ typedef struct vgg_records {
 } vgg_records;
 
 /* Says how many records there are, and their bytes in all. */
-vgg_status vgg_records_plan(vgg_records *records, size_t count, size_t bytes, vgg_error *error);
+vgg_status vgg_records_plan(vgg_records *records, vgg_records_kind kind, size_t count, size_t bytes,
+                            vgg_error *error);
 void vgg_records_free(vgg_records *records);
 
 /* Makes the records ready when the file has them and they follow from `origin`. *own, which may be
- * NULL: a file is there, and it is one of records. */
+ * NULL: a file is there, and it is one of records of this kind. VGG_ERROR_ARGUMENT when it is one
+ * of another kind, which stays. */
 vgg_status vgg_records_open(vgg_records *records, const char *path, uint64_t origin, bool *own,
                             vgg_error *error);
 

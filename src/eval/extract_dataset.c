@@ -253,7 +253,7 @@ static vgg_status take_kept(taking *t) {
         return vgg_fail_memory(t->error, "cached features", SIZE_MAX);
     vgg_status status = vgg_file_exists(path, &there, t->error);
     if (status == VGG_OK)
-        status = vgg_records_plan(&file, t->total, bytes, t->error);
+        status = vgg_records_plan(&file, VGG_RECORDS_OF_DATASET, t->total, bytes, t->error);
     if (status == VGG_OK)
         status = find_origin(t, &origin);
     if (status == VGG_OK)

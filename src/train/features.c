@@ -76,7 +76,7 @@ static vgg_status plan_file(vgg_trainer *trainer, vgg_error *error) {
     if (!place(&features->train, &records, &bytes) ||
         !place(&features->validation, &records, &bytes))
         return vgg_fail_memory(error, "cached features", SIZE_MAX);
-    return vgg_records_plan(&features->file, records, bytes, error);
+    return vgg_records_plan(&features->file, VGG_RECORDS_OF_TRAINING, records, bytes, error);
 }
 
 vgg_status vgg_trainer_plan_features(vgg_trainer *trainer, vgg_error *error) {

@@ -91,3 +91,21 @@ def test_dry_run(pictograms, trained, tmp_path):
                      re.M)
     assert re.search(r"^features  \S+ [kM]?B more on the disk while it trains\n", out, re.M)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_file_of_vgg_probe_is_another(pictograms, trained, tmp_path):
+    """Neither takes the other's, nor replaces it."""
+    run, cache = tmp_path / "run", tmp_path / "probe.cache"
+    probe = ("probe", pictograms, "--layer", "relu4_1", "--c", 0.01, "--cache-features", cache)
+    vgg(*probe, "-o", tmp_path / "probe.safetensors")
+    kept = cache.read_bytes()
+    vgg("train", pictograms, "-o", run, "--from", trained / "best.safetensors", *FROZEN, "--cache-features")
+    shutil.copy(cache, run / "features.cache")
+    line = complaint("train", pictograms, "-o", run, "--resume", "--epochs", 3)
+    assert line.endswith("features.cache: has cached features of a data set, expected those of a training; move it away")
+    assert (run / "features.cache").read_bytes() == kept
+    foreign = kept[:-48] + b"vgg features 1\0\0" + kept[-32:]
+    cache.write_bytes(foreign)
+    line = vgg(*probe, "-o", tmp_path / "other.safetensors", status=1).err.splitlines()[-1]
+    assert line.endswith("probe.cache: has cached features of a training, expected those of a data set; move it away")
+    assert cache.read_bytes() == foreign
