@@ -402,6 +402,10 @@ int vgg_cli_probe(int argc, char **argv) {
         vgg_cli_complain("probe", "%s is missing", missing);
         return VGG_CLI_USAGE;
     }
+    if (o.cache != NULL && vgg_cli_same_file(o.cache, o.out)) {
+        vgg_cli_complain("probe", "--cache-features: %s is OUT, expected another file", o.cache);
+        return VGG_CLI_USAGE;
+    }
     if (!take_scale(&o) || !vgg_cli_model_ending_check("probe", o.out, ""))
         return VGG_CLI_USAGE;
     if (!vgg_cli_may_write("probe", o.out, o.overwrite) || !vgg_cli_output_check("probe", o.out))

@@ -30,6 +30,31 @@ bool vgg_cli_may_write(const char *command, const char *path, bool overwrite) {
     return false;
 }
 
+/* What stat says of the folder that a path leads to. */
+static bool look_at_folder(const char *path, struct stat *info) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    bool found = folder != NULL && stat(folder, info) == 0;
+    free(folder);
+    return found;
+}
+
+static bool same_entry(const struct stat *left, const struct stat *right) {
+    return left->st_dev == right->st_dev && left->st_ino == right->st_ino;
+}
+
+bool vgg_cli_same_file(const char *left, const char *right) {
+    struct stat one, other;
+    if (strcmp(left, right) == 0)
+        return true;
+    if (stat(left, &one) == 0 && stat(right, &other) == 0)
+        return same_entry(&one, &other);
+    const char *left_slash = strrchr(left, '/'), *right_slash = strrchr(right, '/');
+    return strcmp(left_slash != NULL ? left_slash + 1 : left,
+                  right_slash != NULL ? right_slash + 1 : right) == 0 &&
+           look_at_folder(left, &one) && look_at_folder(right, &other) && same_entry(&one, &other);
+}
+
 bool vgg_cli_model_ending_check(const char *command, const char *path, const char *more) {
     static const char *const endings[] = {".safetensors", ".pth", ".pt", ".onnx"};
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;

@@ -10,6 +10,8 @@ bool vgg_cli_ends_in(const char *path, const char *ending);
 /* False, which is complained about, when the file is there and may not be replaced, or a folder is.
  * A device, which is not replaced in any case, is left to those who write. */
 bool vgg_cli_may_write(const char *command, const char *path, bool overwrite);
+/* Whether both paths name the same file, which need not be there. */
+bool vgg_cli_same_file(const char *left, const char *right);
 /* Whether the ending of a model's file is of a format that is written; a name without any is
  * safetensors'. False is complained about, `more` being what else is expected. */
 bool vgg_cli_model_ending_check(const char *command, const char *path, const char *more);

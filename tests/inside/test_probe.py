@@ -113,6 +113,10 @@ def test_what_is_refused(place, tmp_path):
     for name in ("x.foo", "x.h5"):
         error = probe(place, tmp_path / name, status=2)[1]
         assert f"its ending {name[1:]} is of no format that is written" in error
+    for out, cache in (("x.pth", "x.pth"), ("z.pth", "./z.pth")):
+        error = probe(place, tmp_path / out, "--overwrite", "--cache-features", f"{tmp_path}/{cache}", status=2)[1]
+        assert f"--cache-features: {tmp_path}/{cache} is OUT, expected another file" in error
+    assert (tmp_path / "x.pth").read_bytes() == b""
     assert "cannot write" in probe(place, tmp_path / "nowhere" / "x.pth", status=1)[1]
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "validation").symlink_to(place / "data" / "validation")
