@@ -78,50 +78,68 @@ static vgg_serve_index *load(const char *path, vgg_serve_models *models, size_t 
     return index;
 }
 
-static vgg_serve_index_origin look(const vgg_serve_catalogue *catalogue,
-                                   const vgg_serve_models *models) {
-    vgg_serve_index_origin origin = {0};
-    if (stat(catalogue->path, &origin.file) != 0)
-        origin.file = (struct stat){0};
+/* This thread alone makes versions. */
+static size_t count_versions(const vgg_serve_catalogue *catalogue, const vgg_serve_models *models) {
+    size_t versions = 0;
+    if (!catalogue->failed)
+        return catalogue->index->model->version->number;
     for (size_t i = 0; i < models->count; i++) {
-        /* This thread alone makes versions. */
-        origin.versions += models->entries[i].version->number;
+        versions += models->entries[i].version->number;
     }
-    return origin;
+    return versions;
+}
+
+static struct stat look(const vgg_serve_catalogue *catalogue) {
+    struct stat file;
+    return stat(catalogue->path, &file) == 0 ? file : (struct stat){0};
 }
 
 static bool same(const vgg_serve_index_origin *left, const vgg_serve_index_origin *right) {
     return vgg_serve_same_file(&left->file, &right->file) && left->versions == right->versions;
 }
 
+/* That it was tried with this file. */
+static void remember(vgg_serve_catalogue *catalogue, const vgg_serve_models *models,
+                     const struct stat *file, bool failed) {
+    catalogue->failed = failed;
+    catalogue->tried.file = *file;
+    catalogue->tried.versions = count_versions(catalogue, models);
+    catalogue->seen = catalogue->tried;
+}
+
 bool vgg_serve_catalogue_open(vgg_serve_catalogue *catalogue, vgg_serve_models *models) {
     if (catalogue->path == NULL)
         return true;
-    catalogue->tried = catalogue->seen = look(catalogue, models);
+    struct stat file = look(catalogue);
     catalogue->index = load(catalogue->path, models, 1);
-    return catalogue->index != NULL;
+    if (catalogue->index == NULL)
+        return false;
+    remember(catalogue, models, &file, false);
+    return true;
 }
 
 void vgg_serve_catalogue_renew(vgg_serve_catalogue *catalogue, vgg_serve_models *models, bool all) {
     if (catalogue->path == NULL)
         return;
     vgg_serve_index *old = catalogue->index;
-    vgg_serve_index_origin now = look(catalogue, models);
+    const vgg_serve_index_origin now = {.file = look(catalogue),
+                                        .versions = count_versions(catalogue, models)};
     bool changed =
         now.file.st_size > 0 && same(&now, &catalogue->seen) && !same(&now, &catalogue->tried);
     catalogue->seen = now;
     if (!all && !changed)
         return;
-    catalogue->tried = now;
     vgg_serve_index *index = load(catalogue->path, models, old->number + 1);
     if (index == NULL) {
         vgg_cli_complain("serve", "%s: stays as it was, with %s as it was", catalogue->path,
                          old->model->name);
+        remember(catalogue, models, &now.file, true);
         return;
     }
     pthread_mutex_lock(&catalogue->lock);
     catalogue->index = index;
     pthread_mutex_unlock(&catalogue->lock);
+    remember(catalogue, models, &now.file, false);
     vgg_serve_index_release(old);
 }
 

@@ -21,7 +21,8 @@ typedef struct vgg_serve_index {
 /* What an index in use was made of. */
 typedef struct vgg_serve_index_origin {
     struct stat file;
-    size_t versions; /* the sum of the numbers of all models' versions */
+    size_t versions; /* the number of the version of the model that the index is of; while the last
+                      * try failed, the sum of those of all models, any of which may be its own */
 } vgg_serve_index_origin;
 
 typedef struct vgg_serve_catalogue {
@@ -30,13 +31,15 @@ typedef struct vgg_serve_catalogue {
     vgg_serve_index *index;
     /* For the thread that opens: of what it was tried last, and what there was when it looked. */
     vgg_serve_index_origin tried, seen;
+    bool failed; /* the last try */
 } vgg_serve_catalogue;
 
 /* Opens the index with the first of the models that it was made with. False when there is none, or
  * the file is no index, which is complained about. */
 bool vgg_serve_catalogue_open(vgg_serve_catalogue *catalogue, vgg_serve_models *models);
-/* Opens it anew where its file or a model is another than when that was tried last; `all`: in any
- * case. While that cannot be, which is complained about, the old one stays. */
+/* Opens it anew where its file or its model is another than when that was tried last, or any model
+ * while that failed; `all`: in any case. While that cannot be, which is complained about, the old
+ * one stays. */
 void vgg_serve_catalogue_renew(vgg_serve_catalogue *catalogue, vgg_serve_models *models, bool all);
 void vgg_serve_catalogue_close(vgg_serve_catalogue *catalogue);
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 from conftest import ENVIRONMENT, PROGRAM, Server, vgg
@@ -148,6 +149,22 @@ def test_an_index_and_models_that_change(start, models, photos, tmp_path, pictur
     assert found(server, pictures["heart0001.png"]) == second
     server.stop()
     assert sum("stays as it was" in line for line in server.lines) == 1
+
+
+def test_another_model_that_changes(start, models, photos, tmp_path, pictures):
+    """The index is not opened anew for a model that it has nothing to do with."""
+    index, other = tmp_path / "photos.index", tmp_path / "other.safetensors"
+    shutil.copy(photos / "photos.index", index)
+    shutil.copy(models / "small/best.safetensors", other)
+    server = start("--model", f"own={models}/wide", "--model", other, "--index", index)
+    first = found(server, pictures["heart0001.png"])
+    shutil.copy(models / "wide/best.safetensors", tmp_path / "next")
+    (tmp_path / "next").rename(other)
+    server.line("other: is at version 2")
+    time.sleep(1.5)  # it is looked for twice in that time
+    assert found(server, pictures["heart0001.png"]) == first
+    server.stop()
+    assert sum("pictures to search in" in line for line in server.lines) == 1
 
 
 def test_many_at_once(server, pictures):
