@@ -68,8 +68,9 @@ void vgg_serve_memory_say(const vgg_serve_server *server, const vgg_serve_work_o
         explaining = larger(explaining, explaining_of(server, version));
         json = larger(json, work->readers * json_of(server, version));
     }
+    /* While it is opened anew the old one is there. */
     if (server->catalogue.index != NULL)
-        index = vgg_index_memory(server->catalogue.index->opened);
+        index = 2 * vgg_index_memory(server->catalogue.index->opened);
     /* Beside readers one thread explains, and one may search. */
     size_t threads = work->readers + 1 + (index > 0 ? 1 : 0);
     size_t reading = threads * work->max_pixels * PIXEL_BYTES;
