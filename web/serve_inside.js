@@ -196,7 +196,8 @@ async function showMaps(card, model, likely, button) {
 // ---- pictures that look alike
 // A picture of the index, small. It is asked for like everything else, since an address has no way to send a key.
 async function thumbnailOf(match) {
-  const item = make("li"), image = make("img"), words = make("span", match.image), likeness = match.similarity.toFixed(3);
+  const item = make("li"), image = make("img"), words = make("span", match.image);
+  const likeness = match.similarity === null ? "no number" : match.similarity.toFixed(3);
   image.alt = "";
   words.title = match.image;
   item.append(image, words, make("span", likeness));
@@ -213,7 +214,7 @@ async function thumbnailOf(match) {
 // Those of the index whose features are nearest to the picture's, some more of them each time.
 async function showSimilar(card, model, likely, button) {
   const caption = make("figcaption"), list = make("ol", undefined, "found"), more = make("button", "More");
-  let shown = 0;
+  let total = models.get(model)?.parameters.index?.pictures, shown = 0, opened;
 
   async function look() {
     const wanted = Math.min(shown + NEAREST, NEAREST_MOST);
@@ -221,10 +222,19 @@ async function showSimilar(card, model, likely, button) {
     more.disabled = true;
     try {
       const [answer] = await (await post(`search?top=${wanted}`, card.file)).json(), matches = answer.matches;
-      list.append(...await Promise.all(matches.slice(shown).map(thumbnailOf)));
+      // The number of the index: it is another once the server has opened a new one.
+      const number = matches.length > 0 ? matches[0].thumbnail.split("-")[0] : opened;
+      const renewed = opened !== undefined && number !== opened;
+      const items = await Promise.all(matches.slice(renewed ? 0 : shown).map(thumbnailOf));
+      if (renewed) {
+        list.replaceChildren();
+        total = undefined;
+      }
+      list.append(...items);
+      opened = number;
       shown = matches.length;
       more.disabled = shown < wanted || shown === NEAREST_MOST;
-      caption.textContent = `The ${shown} most similar of ${models.get(model).parameters.index.pictures} pictures, `
+      caption.textContent = `The ${shown} most similar ${total === undefined ? "" : `of ${total} `}pictures, `
         + "with the cosine of the angle between the features";
       $("news").textContent = `${shown} similar pictures.`;
     } catch (error) {

@@ -308,9 +308,26 @@ def test_similar_pictures(browser, start, server, models, index, files, tmp_path
     assert browser.switch_to.active_element == find(browser, "button.similar")[0]
     quiet(browser)
     show(browser, server)
-    choose(browser, files[:1])
+
+
+def test_similar_pictures_of_an_index_that_changes(browser, start, server, models, index, pictograms, files, tmp_path):
+    """No list has pictures of two; a similarity that is no number is none."""
+    path = shutil.copy(index, tmp_path / "photos.index")
+    other = start("--model", f"big={models}/wide", "--index", path)
+    show(browser, other)
+    choose(browser, files[1:2])
     answered(browser, 1)
-    assert not find(browser, "button.similar")
+    find(browser, "button.similar")[0].click()
+    wait(browser, lambda: len(find(browser, ".found li")) == 12)
+    vgg("index", pictograms / "train/heart", "-o", tmp_path / "next", "--model", models / "wide")
+    (tmp_path / "next").rename(path)
+    other.line("3 pictures to search in")
+    find(browser, "figure.alike button")[0].click()
+    wait(browser, lambda: find(browser, "figure.alike figcaption")[0].text.startswith("The 3 most similar pictures, "))
+    assert len(find(browser, ".found li")) == 3 and browser.execute_async_script(
+        "thumbnailOf({ image: 'a.png', similarity: null, thumbnail: 'pictures/2-0' })"
+        ".then(item => arguments[0](item.textContent));") == "a.pngno number"
+    show(browser, server)
 
 
 def test_the_report_of_a_training(browser, start, pictograms, tmp_path):
