@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.path.abspath(os.environ.get("VGG", REPOSITORY / "build" / "vgg"))
 ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
-TIMEOUT = 60
+TIMEOUT = 60 if "VGG_TEST_QUICK" not in os.environ else 300  # sanitizers take several times as long
 
 if b"VGG_WITH_SERVE" in subprocess.run([PROGRAM, "serve", "--help"], capture_output=True,
                                        check=False).stderr:

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from conftest import Server, vgg
+from conftest import TIMEOUT, Server, vgg
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
@@ -87,7 +87,7 @@ def test_time_is_bounded(start):
 
 def test_predictions_do_not_wait_for_it(start, pictures):
     """One thread that reads pictures is free for them."""
-    server = start("--workers", 1)
+    server = start("--workers", 1, "--timeout", TIMEOUT)
     answers = []
     thread = threading.Thread(target=lambda: answers.append(server.post("/explain?method=occlusion", large())))
     thread.start()

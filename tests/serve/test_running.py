@@ -11,7 +11,7 @@ import time
 import zlib
 
 import pytest
-from conftest import ENVIRONMENT, PROGRAM, form, vgg
+from conftest import ENVIRONMENT, PROGRAM, TIMEOUT, form, vgg
 
 
 def refused(*arguments, status=1):
@@ -252,7 +252,7 @@ def test_out_of_memory(start, pictures):
 def test_a_model_with_many_clients_does_not_hold_up_another(start, models, pictures):
     """Of two models one has a long queue: the other's picture is answered before its end."""
     server = start("--model", models / "wide", "--model", models / "small", "--max-batch", 1, "--queue", 1000,
-                   "--max-pictures", 600, "--timeout", 60, "--threads", 1, "--workers", 1)
+                   "--max-pictures", 600, "--timeout", TIMEOUT, "--threads", 1, "--workers", 1)
     content = pictures["heart0001.png"]
     thread, answers = in_background(server, "/predict?model=wide", *form(*[("a", content)] * 600))
     waiting(server, 0.02)
