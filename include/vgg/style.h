@@ -96,19 +96,21 @@ VGG_API vgg_status vgg_style_now(const vgg_style *style, vgg_style_state *state,
 /* One iteration of L-BFGS with a rate of 1 and without a line search, as torch.optim.LBFGS does it
  * unless told otherwise: a move of all samples, and the loss and gradient there. It does nothing
  * when it has finished. The same bits for any number of threads. VGG_ERROR_NUMERIC when the loss is
- * not finite; the picture is then the last one whose loss was. Takes no memory. */
+ * or its gradient is not finite; it has then finished, with the last picture for which they were.
+ * Takes no memory. */
 VGG_API vgg_status vgg_style_iterate(vgg_style *style, vgg_error *error);
 
 /* The picture, its samples rounded and cut off at 0 and 255, for vgg_image_free. */
 VGG_API vgg_status vgg_style_picture(const vgg_style *style, vgg_image *image, vgg_error *error);
 
 /* Writes where the optimisation stands, whole or not at all, in place of what is there: a
- * safetensors file of the picture and of all that L-BFGS remembers. */
+ * safetensors file of the picture and, unless it has finished, of all that L-BFGS remembers. */
 VGG_API vgg_status vgg_style_save(const vgg_style *style, const char *path, vgg_error *error);
 
 /* Goes on from such a file, in an optimisation of the same model, pictures and options (start and
  * seed do not matter), to the same bits as if it had never stopped. VGG_ERROR_CHANGED for one of
- * others; what it was then stays. */
+ * others, a history that forgets other moves among them, and VGG_ERROR_FORMAT for one that is none
+ * or whose values cannot have been saved; what it was then stays. */
 VGG_API vgg_status vgg_style_resume(vgg_style *style, const char *path, vgg_error *error);
 
 /* The iteration in which such a file was written. VGG_ERROR_FORMAT for one that is none. */

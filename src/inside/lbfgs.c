@@ -82,9 +82,16 @@ static void add(const vgg_lbfgs *l, double factor, const float *x, double share,
 double vgg_lbfgs_largest(const vgg_lbfgs *l, const float *vector) {
     float most = 0;
     for (size_t i = 0; i < l->values; i++) {
-        most = fmaxf(most, fabsf(vector[i]));
+        float magnitude = fabsf(vector[i]);
+        most = magnitude <= most ? most : magnitude;
+        if (isnan(most))
+            break;
     }
     return (double)most;
+}
+
+double vgg_lbfgs_curvature(const vgg_lbfgs *l, const float *change, const float *move) {
+    return dot(l, change, move);
 }
 
 static double sum_of_magnitudes(const vgg_lbfgs *l, const float *vector) {
@@ -158,7 +165,7 @@ size_t vgg_lbfgs_pair(const vgg_lbfgs *l, size_t age) {
  * there is no room. */
 static void keep_pair(vgg_lbfgs *l, const float *gradient) {
     add(l, 1, gradient, -1, l->before);
-    double curvature = dot(l, l->before, l->move);
+    double curvature = vgg_lbfgs_curvature(l, l->before, l->move);
     if (!(curvature > LEAST_CURVATURE))
         return;
     bool full = l->count == l->history;
@@ -213,7 +220,7 @@ void vgg_lbfgs_restore(vgg_lbfgs *l, size_t count, size_t iteration) {
     l->iteration = iteration;
     l->diagonal = 1;
     for (size_t i = 0; i < count; i++) {
-        double curvature = dot(l, l->changes[i], l->moves[i]);
+        double curvature = vgg_lbfgs_curvature(l, l->changes[i], l->moves[i]);
         l->curvature[i] = 1 / curvature;
         l->diagonal = curvature / dot(l, l->changes[i], l->changes[i]);
     }

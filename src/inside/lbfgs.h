@@ -36,8 +36,11 @@ bool vgg_lbfgs_move(vgg_lbfgs *lbfgs, float *at, const float *gradient);
 /* The pair of that age, 0 the oldest. */
 size_t vgg_lbfgs_pair(const vgg_lbfgs *lbfgs, size_t age);
 
-/* The largest magnitude. */
+/* The largest magnitude; NaN where a value is. */
 double vgg_lbfgs_largest(const vgg_lbfgs *lbfgs, const float *vector);
+
+/* Along a move that changed the gradient by that; above 0 in each pair. */
+double vgg_lbfgs_curvature(const vgg_lbfgs *lbfgs, const float *change, const float *move);
 
 /* After the arrays of the first `count` pairs were filled in, which then are the oldest first: what
  * follows from them. */

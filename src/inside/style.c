@@ -248,13 +248,15 @@ static vgg_status start(vgg_style *style, const vgg_image *content, vgg_error *e
     return status;
 }
 
-static vgg_status check_loss(const vgg_style *style, vgg_error *error) {
-    if (isfinite(style->state.loss))
+vgg_status vgg_style_check_loss(const vgg_style *style, vgg_error *error) {
+    const vgg_style_state *state = &style->state;
+    bool loss = isfinite(state->loss) != 0;
+    if (loss && isfinite(vgg_lbfgs_largest(&style->lbfgs, style->gradient)))
         return VGG_OK;
-    return vgg_fail(error, VGG_ERROR_NUMERIC,
-                    "the loss is not a finite number in iteration %zu; the model's weights may be "
-                    "damaged",
-                    style->state.iteration);
+    return vgg_fail(error, VGG_ERROR_NUMERIC, "the %s is not finite in iteration %zu: %s",
+                    loss ? "loss's gradient" : "loss", state->iteration,
+                    state->iteration == 0 ? "the model's weights may be damaged"
+                                          : "the optimisation diverged");
 }
 
 static vgg_status make(vgg_style *style, const vgg_image *content, const vgg_style_source *sources,
@@ -276,7 +278,7 @@ static vgg_status make(vgg_style *style, const vgg_image *content, const vgg_sty
     o->start_image = NULL;
     if (status == VGG_OK)
         status = vgg_style_evaluate(style, error);
-    return status == VGG_OK ? check_loss(style, error) : status;
+    return status == VGG_OK ? vgg_style_check_loss(style, error) : status;
 }
 
 vgg_status vgg_style_create(const vgg_model *model, const vgg_image *content,
@@ -348,7 +350,7 @@ vgg_status vgg_style_iterate(vgg_style *style, vgg_error *error) {
     state->iteration++;
     vgg_status status = vgg_style_evaluate(style, error);
     if (status == VGG_OK)
-        status = check_loss(style, error);
+        status = vgg_style_check_loss(style, error);
     if (status != VGG_OK) {
         memcpy(style->picture, style->kept, style->samples * sizeof *style->kept);
         *state = before;

@@ -55,6 +55,9 @@ size_t vgg_style_side(const vgg_style *style);
 vgg_plan_options vgg_style_planning(const vgg_style *style, size_t height, size_t width,
                                     bool gradients);
 
+/* style.c: VGG_ERROR_NUMERIC unless the loss and its gradient at the picture are finite. */
+vgg_status vgg_style_check_loss(const vgg_style *style, vgg_error *error);
+
 /* style_loss.c: the loss and its gradient at the picture, into state and gradient. */
 vgg_status vgg_style_evaluate(vgg_style *style, vgg_error *error);
 /* From samples of 0 to 1, (channels, pixels), to the network's input. */

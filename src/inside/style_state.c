@@ -1,5 +1,6 @@
 /* Saving an optimisation, and going on from there. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@
 #define KEY_FINISHED "style.finished"
 
 /* Tensors of the file: the picture, the gradient before the last move, that move, and for each
- * pair, the oldest first, a move and the change of the gradient. */
+ * pair, the oldest first, a move and the change of the gradient. Of one that makes no more moves,
+ * or has made none, the picture is all. */
 #define FIXED 3
 
 /* The name of tensor `number` and where its values are. */
@@ -50,7 +52,8 @@ static vgg_status add_metadata(const vgg_style *style, vgg_notes *notes, vgg_err
 }
 
 static vgg_status fill_source(const vgg_style *style, vgg_tensor_source *source, vgg_error *error) {
-    size_t count = style->state.iteration > 0 ? FIXED + 2 * style->lbfgs.count : 1;
+    bool moves = style->state.iteration > 0 && !style->state.finished;
+    size_t count = moves ? FIXED + 2 * style->lbfgs.count : 1;
     vgg_status status = vgg_tensor_source_reserve(source, count, error);
     for (size_t i = 0; status == VGG_OK && i < count; i++) {
         char name[VGG_TENSOR_NAME];
@@ -98,9 +101,19 @@ static size_t read_count(const vgg_notes *notes, const char *key) {
 static vgg_status find_iteration(const vgg_tensor_source *source, size_t *iteration,
                                  vgg_error *error) {
     *iteration = read_count(&source->metadata, KEY_ITERATION);
-    if (*iteration == SIZE_MAX || vgg_notes_find(&source->metadata, KEY_TARGETS) == NULL)
+    if (*iteration == SIZE_MAX || read_count(&source->metadata, KEY_HISTORY) == SIZE_MAX ||
+        vgg_notes_find(&source->metadata, KEY_TARGETS) == NULL)
         return vgg_fail(error, VGG_ERROR_FORMAT, "%s: is not the state of a style", source->path);
     return VGG_OK;
+}
+
+static bool is_finished(const vgg_tensor_source *source) {
+    const char *finished = vgg_notes_find(&source->metadata, KEY_FINISHED);
+    return finished != NULL && strcmp(finished, "yes") == 0;
+}
+
+static size_t count_pairs(const vgg_tensor_source *source) {
+    return source->tensor_count > FIXED ? (source->tensor_count - FIXED) / 2 : 0;
 }
 
 /* Another length is right as long as no pair has been forgotten with either. */
@@ -114,6 +127,20 @@ static vgg_status check_history(const vgg_style *style, const vgg_tensor_source 
                     history, own);
 }
 
+/* Whether there are as many tensors as were written: the picture alone before the first move, and
+ * no more pairs than moves and than are remembered. */
+static vgg_status check_count(const vgg_tensor_source *source, size_t iteration, vgg_error *error) {
+    size_t count = source->tensor_count, pairs = count_pairs(source);
+    bool whole = iteration == 0 ? count == 1
+                                : count >= FIXED && (count - FIXED) % 2 == 0 &&
+                                      pairs <= read_count(&source->metadata, KEY_HISTORY) &&
+                                      pairs <= iteration;
+    if (whole || (count == 1 && is_finished(source)))
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_FORMAT, "%s: has %zu tensors in iteration %zu", source->path,
+                    count, iteration);
+}
+
 static vgg_status check_source(const vgg_style *style, const vgg_tensor_source *source,
                                size_t *iteration, vgg_error *error) {
     vgg_status status = find_iteration(source, iteration, error);
@@ -121,20 +148,13 @@ static vgg_status check_source(const vgg_style *style, const vgg_tensor_source *
         return status;
     char targets[32];
     snprintf(targets, sizeof targets, "%016" PRIx64, style->targets);
-    const char *found = vgg_notes_find(&source->metadata, KEY_TARGETS);
-    size_t pairs = source->tensor_count >= FIXED ? (source->tensor_count - FIXED) / 2 : 0;
-    bool whole = *iteration == 0
-                     ? source->tensor_count == 1
-                     : source->tensor_count >= FIXED && (source->tensor_count - FIXED) % 2 == 0 &&
-                           pairs <= style->lbfgs.history && pairs < *iteration;
-    if (strcmp(found, targets) != 0)
+    if (strcmp(vgg_notes_find(&source->metadata, KEY_TARGETS), targets) != 0)
         return vgg_fail(error, VGG_ERROR_CHANGED,
                         "%s: is the state of another style: of another model, other pictures, "
                         "options or instructions of the processor",
                         source->path);
-    return whole ? check_history(style, source, *iteration, error)
-                 : vgg_fail(error, VGG_ERROR_FORMAT, "%s: has %zu tensors in iteration %zu",
-                            source->path, source->tensor_count, *iteration);
+    status = check_count(source, *iteration, error);
+    return status == VGG_OK ? check_history(style, source, *iteration, error) : status;
 }
 
 /* Those of the file, in the order of `number`. */
@@ -154,26 +174,51 @@ static vgg_status find_tensor(const vgg_style *style, const vgg_tensor_source *s
                     source->path, name, style->samples);
 }
 
+/* Whether all values are finite and each pair's curvature is above 0. Looks at them where an
+ * iteration keeps what it needs for itself. */
+static vgg_status check_values(vgg_style *style, const vgg_tensor_source *source,
+                               vgg_error *error) {
+    size_t bytes = style->samples * sizeof(float);
+    const vgg_stored_tensor *tensor = NULL;
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        bool change = i >= FIXED && (i - FIXED) % 2 > 0; /* a pair's move is before it */
+        vgg_status status = find_tensor(style, source, i, &tensor, error);
+        if (status != VGG_OK)
+            return status;
+        if (change)
+            memcpy(style->input, style->kept, bytes);
+        memcpy(style->kept, tensor->bytes, bytes);
+        if (!isfinite(vgg_lbfgs_largest(&style->lbfgs, style->kept)))
+            return vgg_fail(error, VGG_ERROR_FORMAT,
+                            "%s: tensor \"%s\" has values that are not finite", source->path,
+                            tensor->name);
+        if (change && !(vgg_lbfgs_curvature(&style->lbfgs, style->kept, style->input) > 0))
+            return vgg_fail(error, VGG_ERROR_FORMAT,
+                            "%s: tensor \"%s\" has no curvature above 0 along its move",
+                            source->path, tensor->name);
+    }
+    return VGG_OK;
+}
+
 static vgg_status take_source(vgg_style *style, const vgg_tensor_source *source, vgg_error *error) {
     size_t count = source->tensor_count, iteration;
     vgg_status status = check_source(style, source, &iteration, error);
-    const vgg_stored_tensor *tensor = NULL;
-    for (size_t i = 0; status == VGG_OK && i < count; i++) {
-        status = find_tensor(style, source, i, &tensor, error);
-    }
+    if (status == VGG_OK)
+        status = check_values(style, source, error);
     if (status != VGG_OK)
         return status;
+    const vgg_stored_tensor *tensor = NULL;
     style->lbfgs.oldest = 0; /* the oldest first */
     for (size_t i = 0; i < count; i++) {
         char name[VGG_TENSOR_NAME];
         find_tensor(style, source, i, &tensor, error);
         memcpy(array_of(style, i, name), tensor->bytes, style->samples * sizeof(float));
     }
-    vgg_lbfgs_restore(&style->lbfgs, count > FIXED ? (count - FIXED) / 2 : 0, iteration);
-    const char *finished = vgg_notes_find(&source->metadata, KEY_FINISHED);
+    vgg_lbfgs_restore(&style->lbfgs, count_pairs(source), iteration);
     style->state.iteration = iteration;
-    style->state.finished = finished != NULL && strcmp(finished, "yes") == 0;
-    return vgg_style_evaluate(style, error);
+    style->state.finished = is_finished(source);
+    status = vgg_style_evaluate(style, error);
+    return status == VGG_OK ? vgg_style_check_loss(style, error) : status;
 }
 
 static vgg_status open_source(const char *path, vgg_tensor_source *source, vgg_error *error) {

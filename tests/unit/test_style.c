@@ -244,6 +244,81 @@ static void files_of_others_are_refused(void **state) {
     vgg_style_free(style);
 }
 
+/* A history that is smaller than the file's is another one, whatever the file holds. */
+static void smaller_histories_are_others(void **state) {
+    (void)state;
+    const char *path = in_folder("longer.part");
+    vgg_style_options options = make_options();
+    vgg_error error;
+    vgg_style *style = make(&options);
+    iterate(style, 9);
+    assert_ok(vgg_style_save(style, path, &error), error);
+    vgg_style_free(style);
+    options.history = 3;
+    style = make(&options);
+    assert_int_equal(vgg_style_resume(style, path, &error), VGG_ERROR_CHANGED);
+    assert_contains(error.message, "a history of 100, expected 3");
+    vgg_style_free(style);
+}
+
+/* Bytes at `back` from the end of the file, where its last tensor is. */
+static void write_near_end(const char *path, long back, const float *values, size_t count) {
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -back, SEEK_END), 0);
+    assert_int_equal(fwrite(values, sizeof *values, count, file), count);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void damaged_values_are_refused(void **state) {
+    (void)state;
+    const char *path = in_folder("damaged.part");
+    static const float zeros[sizeof content_pixels];
+    const float wrong[] = {NAN, INFINITY};
+    vgg_style_options options = make_options();
+    vgg_error error;
+    vgg_style *style = make(&options), *other = make(&options);
+    iterate(style, 4);
+    for (size_t moves = 0; moves < 2; moves++) { /* the picture alone, and pairs */
+        for (size_t i = 0; i < 2; i++) {
+            assert_ok(vgg_style_save(moves > 0 ? style : other, path, &error), error);
+            write_near_end(path, 40, &wrong[i], 1);
+            assert_int_equal(vgg_style_resume(other, path, &error), VGG_ERROR_FORMAT);
+            assert_contains(error.message, "not finite");
+        }
+    }
+    assert_ok(vgg_style_save(style, path, &error), error);
+    write_near_end(path, sizeof zeros, zeros, sizeof content_pixels);
+    assert_int_equal(vgg_style_resume(other, path, &error), VGG_ERROR_FORMAT);
+    assert_contains(error.message, "no curvature above 0");
+    iterate(other, 4); /* what it was has stayed */
+    assert_same(other, style);
+    vgg_style_free(style);
+    vgg_style_free(other);
+}
+
+/* One that has come to its least stays there when it is gone on from. */
+static void finished_ones_are_gone_on_from(void **state) {
+    (void)state;
+    const char *path = in_folder("finished.part");
+    vgg_style_options options = make_options();
+    options.content_weight = options.style_weight = 0;
+    options.variation_weight = 1e-9;
+    vgg_error error;
+    vgg_style *style = make(&options), *other = make(&options);
+    for (size_t i = 0; i < 1000 && !now(style).finished; i++) {
+        iterate(style, 1);
+    }
+    assert_true(now(style).finished && now(style).iteration > 0);
+    assert_ok(vgg_style_save(style, path, &error), error);
+    assert_ok(vgg_style_resume(other, path, &error), error);
+    assert_same(style, other);
+    iterate(other, 1);
+    assert_same(style, other);
+    vgg_style_free(style);
+    vgg_style_free(other);
+}
+
 /* Where there is nothing to gain, no move is made. */
 static void the_least_is_noticed(void **state) {
     (void)state;
@@ -290,6 +365,9 @@ int main(void) {
         cmocka_unit_test(losses_fall_alike_on_any_threads),
         cmocka_unit_test(goes_on_to_the_same_bits),
         cmocka_unit_test(files_of_others_are_refused),
+        cmocka_unit_test(smaller_histories_are_others),
+        cmocka_unit_test(damaged_values_are_refused),
+        cmocka_unit_test(finished_ones_are_gone_on_from),
         cmocka_unit_test(the_least_is_noticed),
         cmocka_unit_test(starts),
     };
