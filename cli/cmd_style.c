@@ -189,34 +189,11 @@ static bool goes_together(const vgg_cli_style_options *o) {
         wrong = "--out: expected a name that ends in .png";
     else if (o->preview != NULL && !vgg_cli_ends_in(o->preview, ".png"))
         wrong = "--preview: expected a name that ends in .png";
-    else if (o->preview != NULL && strcmp(o->preview, o->out) == 0)
+    else if (o->preview != NULL && vgg_cli_style_same_file(o->preview, o->out))
         wrong = "--preview: is OUT.png, expected another file";
     if (wrong != NULL)
         vgg_cli_complain("style", "%s", wrong);
     return wrong == NULL;
-}
-
-/* Whether all files may be written. One of an ended run may be lost only when that is told. */
-static bool may_write(const vgg_cli_style_options *o, const char *part) {
-    vgg_error error;
-    size_t iteration;
-    if (!vgg_cli_may_write("style", o->out, o->overwrite) ||
-        !vgg_cli_output_check("style", o->out) ||
-        (o->preview != NULL &&
-         (!vgg_cli_may_write("style", o->preview, o->overwrite || o->resume) ||
-          !vgg_cli_output_check("style", o->preview))))
-        return false;
-    if (access(part, F_OK) != 0)
-        return true;
-    bool style = vgg_style_saved(part, &iteration, &error) == VGG_OK;
-    if (!style)
-        vgg_cli_complain("style", "%s", error.message);
-    else if (!o->resume && !o->overwrite)
-        vgg_cli_complain("style",
-                         "%s: an ended run has left it in iteration %zu: --resume goes on, and "
-                         "--overwrite begins anew",
-                         part, iteration);
-    return style && (o->resume || o->overwrite);
 }
 
 /* ---- running ---- */
@@ -434,7 +411,7 @@ static int check_and_run(const vgg_cli_style_options *o, char **argv, const char
     if (asprintf(&state.part, "%s.part", o->out) < 0) {
         state.part = NULL;
         vgg_cli_complain("style", "out of memory for the name of a file");
-    } else if (may_write(o, state.part)) {
+    } else if (vgg_cli_style_may_write(o, state.part)) {
         status = read_and_run(&state, argv);
     }
     free(state.part);

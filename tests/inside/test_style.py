@@ -121,12 +121,35 @@ def test_what_is_left_is_not_lost(place):
         assert (place / "left.png.part").read_bytes() == b"something else" and not (place / "left.png").exists()
 
 
+def test_previews_of_others_are_kept(place):
+    """--resume replaces one only where it goes on from something."""
+    before = (place / "second.png").read_bytes()
+    error = paint(place, "p.png", *SMALL, "--iterations", 2, "--resume", "--preview", "second.png", status=1)[1]
+    assert "second.png: is there already" in error and (place / "second.png").read_bytes() == before
+    assert not (place / "p.png").exists()
+    (place / "own.png").write_bytes(before)
+    end(start(place, "p.png"), signal.SIGINT, place / "p.png.part")
+    paint(place, "p.png", *SMALL, "--iterations", 90, "--resume", "--preview", "own.png")
+    assert (place / "own.png").read_bytes() == (place / "p.png").read_bytes()
+
+
+def test_fewer_iterations_are_refused(place):
+    end(start(place, "fewer.png", "--history", "2"), signal.SIGINT, place / "fewer.png.part")
+    left = (place / "fewer.png.part").read_bytes()
+    error = paint(place, "fewer.png", "--size", 32, "--history", 2, "--iterations", 1, "--resume", status=1)[1]
+    assert "an ended run has left it in iteration" in error and "expected --iterations" in error
+    error = paint(place, "fewer.png", "--size", 32, "--history", 1, "--iterations", 90, "--resume", status=1)[1]
+    assert "a history of 2, expected 1" in error and (place / "fewer.png.part").read_bytes() == left
+
+
 REFUSED = {
     "no style": (["style", "content.png", "-o", "x.png"], 2, "--style PICTURE is missing"),
     "no output": (["style", "content.png", "--style", "first.png"], 2, "-o OUT.png is missing"),
     "jpeg": (["style", "content.png", "--style", "first.png", "-o", "x.jpg"], 2, "ends in .png"),
     "preview over output": (["style", "content.png", "--style", "first.png", "-o", "x.png", "--preview", "x.png"], 2,
                             "expected another file"),
+    "preview under another name": (["style", "content.png", "--style", "first.png", "-o", "x.png", "--preview", "./x.png"],
+                                   2, "expected another file"),
     "there already": (["style", "content.png", "--style", "first.png", "-o", "content.png"], 1, "is there already"),
     "preview there already": (["style", "content.png", "--style", "first.png", "-o", "x.png", "--preview", "first.png"], 1,
                               "is there already"),
