@@ -238,6 +238,14 @@ static vgg_status save_picture(const style_state *s, const char *path, vgg_error
     return status;
 }
 
+/* There is something to go on from, whatever happens. */
+static void say_of_quitting(const style_state *s) {
+    char quit[4096];
+    snprintf(quit, sizeof quit, "quit; %s is as it was last written", s->part);
+    vgg_cli_clean(quit);
+    vgg_cli_stop_begun(quit);
+}
+
 /* What --resume goes on from, and the preview. */
 static vgg_status save(const style_state *s, vgg_error *error) {
     vgg_status status = vgg_style_save(s->style, s->part, error);
@@ -278,6 +286,8 @@ static vgg_status paint(style_state *s, bool *stopped, vgg_error *error) {
             continue;
         saved = state.iteration;
         status = save(s, error);
+        if (status == VGG_OK)
+            say_of_quitting(s);
     }
     vgg_cli_progress_clear(&s->line);
     *stopped = *stopped && !state.finished && state.iteration < s->options->iterations;
@@ -298,26 +308,50 @@ static int end_stopped(const style_state *s) {
     return VGG_CLI_STOPPED;
 }
 
+/* Writes OUT; when that fails, what --resume ends it from. False, which is complained about, when
+ * OUT is not written. */
+static bool keep_picture(const style_state *s) {
+    const vgg_cli_style_options *o = s->options;
+    vgg_error error;
+    if (save_picture(s, o->out, &error) == VGG_OK) {
+        remove(s->part); /* of no more use; one that stays is only in the way */
+        return true;
+    }
+    vgg_cli_complain("style", "%s", error.message);
+    if (vgg_style_save(s->style, s->part, &error) == VGG_OK)
+        vgg_cli_complain("style", "%s: is kept instead, and --resume makes %s of it", s->part,
+                         o->out);
+    else
+        vgg_cli_complain("style", "%s", error.message);
+    return false;
+}
+
 static int end_done(const style_state *s) {
     const vgg_cli_style_options *o = s->options;
     vgg_style_state state = now(s);
     char time[VGG_CLI_TEXT_SIZE];
     vgg_error error;
-    vgg_status status = save_picture(s, o->out, &error);
-    if (status == VGG_OK && o->preview != NULL)
-        status = save_picture(s, o->preview, &error);
-    if (status != VGG_OK) {
-        vgg_cli_complain("style", "%s", error.message);
+    if (!keep_picture(s))
         return VGG_CLI_FAILURE;
-    }
-    remove(s->part); /* of no more use; one that stays is only in the way */
     vgg_cli_print_line(
         "loss %.4g (content %.4g, style %.4g, variation %.4g) after %zu iterations%s", state.loss,
         state.content, state.style, state.variation, state.iteration,
         state.finished && state.iteration < o->iterations ? ", which is its least" : "");
     vgg_cli_print_line("wrote %s in %s", o->out,
                        vgg_cli_duration_text(time, vgg_cli_now() - s->started));
-    return VGG_CLI_OK;
+    if (o->preview == NULL || save_picture(s, o->preview, &error) == VGG_OK)
+        return VGG_CLI_OK;
+    vgg_cli_complain("style", "%s", error.message);
+    return VGG_CLI_FAILURE;
+}
+
+/* After an iteration whose loss is no number, the picture before it is kept. */
+static int end_failed(const style_state *s, vgg_status status, const vgg_error *error) {
+    vgg_cli_complain("style", "%s", error->message);
+    if (status == VGG_ERROR_NUMERIC && now(s).iteration > 0 && keep_picture(s))
+        vgg_cli_complain("style", "%s: is the picture after iteration %zu, the last good one",
+                         s->options->out, now(s).iteration);
+    return VGG_CLI_FAILURE;
 }
 
 /* What it will take, before it is taken. */
@@ -355,19 +389,20 @@ static vgg_status begin(style_state *s, const vgg_model *model,
 static int run(style_state *s, const vgg_model *model, const vgg_cli_style_pictures *pictures) {
     vgg_error error;
     bool stopped = false;
-    char quit[4096];
     vgg_cli_stop_catch("style", "iteration", "quit before the first iteration");
     vgg_status status = begin(s, model, pictures, &error);
-    if (status == VGG_OK) {
-        s->begun = now(s).iteration;
-        snprintf(quit, sizeof quit, "quit; %s is as it was last written", s->part);
-        vgg_cli_stop_begun(quit);
-        status = paint(s, &stopped, &error);
-    }
     if (status != VGG_OK) {
         vgg_cli_complain("style", "%s", error.message);
         return VGG_CLI_FAILURE;
     }
+    s->begun = now(s).iteration;
+    if (s->begun > 0)
+        say_of_quitting(s);
+    else
+        vgg_cli_stop_begun("quit; nothing is saved yet");
+    status = paint(s, &stopped, &error);
+    if (status != VGG_OK)
+        return end_failed(s, status, &error);
     return stopped ? end_stopped(s) : end_done(s);
 }
 

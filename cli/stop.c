@@ -14,7 +14,8 @@ typedef struct line {
     char text[4096];
     size_t length;
 } line;
-static line stopping, stopping_after, quitting;
+static line stopping, stopping_after, quittings[2];
+static line *volatile quitting = &quittings[0]; /* the other is made while a signal may come */
 static const char *who;
 
 /* "vgg train: " and these. */
@@ -37,7 +38,8 @@ static void answer(int number) {
     *seen = asked = 1; /* first: another thread may be here for the next signal */
     if (again) {
         vgg_unfinished_files_remove();
-        say(quitting.text, quitting.length);
+        const line *last = quitting;
+        say(last->text, last->length);
         signal(number, SIG_DFL);
         raise(number); /* as soon as the handler returns */
     } else {
@@ -53,7 +55,9 @@ bool vgg_cli_stop_asked(void) {
 }
 
 void vgg_cli_stop_begun(const char *quit) {
-    prepare(&quitting, quit, "\n");
+    line *next = quitting == &quittings[0] ? &quittings[1] : &quittings[0];
+    prepare(next, quit, "\n");
+    quitting = next;
     stepping = 1;
 }
 
@@ -61,7 +65,7 @@ void vgg_cli_stop_catch(const char *command, const char *step, const char *quit)
     who = command;
     prepare(&stopping, "stopping", "");
     prepare(&stopping_after, "stopping after this ", step);
-    prepare(&quitting, quit, "\n");
+    prepare(quitting, quit, "\n");
     struct sigaction action = {.sa_handler = answer};
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;

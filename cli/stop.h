@@ -8,7 +8,7 @@
 /* Catches both from now on. step: what is computed to its end, such as "step"; a constant. quit:
  * what is said of a second signal before vgg_cli_stop_begun. */
 void vgg_cli_stop_catch(const char *command, const char *step, const char *quit);
-/* Steps are taken from now on, and this is said of a second signal. */
+/* Steps are taken from now on, and this is said of a second signal. May be called again. */
 void vgg_cli_stop_begun(const char *quit);
 /* Whether an end was asked for. */
 bool vgg_cli_stop_asked(void);

@@ -142,6 +142,36 @@ def test_fewer_iterations_are_refused(place):
     assert "a history of 2, expected 1" in error and (place / "fewer.png.part").read_bytes() == left
 
 
+def test_divergence(place):
+    """Where a move leads to no number, the picture before it is kept; the weights are not blamed."""
+    weights = torch.load(place / "model.pth")
+    first = next(key for key in weights if key.endswith("weight"))
+    torch.save({**weights, first: weights[first] * 1e4}, place / "steep.pth")
+    words = ("style", "--model", "steep.pth", "content.png", "--style", "first.png", "--size", 32, "--start", "noise")
+    _, notes = vgg(*words, "-o", "steep.png", "--iterations", 60, cwd=place, status=1)
+    assert "the optimisation diverged" in notes and "weights" not in notes
+    good = notes.partition("steep.png: is the picture after iteration ")[2].partition(",")[0]
+    assert int(good) > 0 and not (place / "steep.png.part").exists()
+    vgg(*words, "-o", "good.png", "--iterations", good, cwd=place)
+    assert (place / "good.png").read_bytes() == (place / "steep.png").read_bytes()
+
+
+def test_nothing_is_lost_where_it_cannot_be_written(place):
+    """OUT becomes a folder on the way: all is kept in OUT.part, and --resume ends it."""
+    process = start(place, "full.png")
+    while process.poll() is None and not (place / "full.png.part").exists():
+        time.sleep(0.001)
+    (place / "full.png").mkdir()
+    said, notes = process.communicate(timeout=60)
+    assert process.returncode == 1 and "full.png.part: is kept instead, and --resume makes full.png of it" in notes
+    assert "wrote" not in said
+    (place / "full.png").rmdir()
+    said, _ = paint(place, "full.png", "--iterations", 90, *SMALL, "--resume")
+    assert "after 90 iterations" in said and not (place / "full.png.part").exists()
+    paint(place, "plain.png", "--iterations", 90, *SMALL)
+    assert (place / "full.png").read_bytes() == (place / "plain.png").read_bytes()
+
+
 REFUSED = {
     "no style": (["style", "content.png", "-o", "x.png"], 2, "--style PICTURE is missing"),
     "no output": (["style", "content.png", "--style", "first.png"], 2, "-o OUT.png is missing"),
