@@ -84,7 +84,8 @@ VGG_API vgg_status vgg_network_take_ends(vgg_network *network, const vgg_network
 /* What the model is, without its values and notes, as lines of text that are freed with
  * vgg_string_free: its network, preprocessing and class names. */
 VGG_API vgg_status vgg_model_describe(const vgg_model *model, char **text, vgg_error *error);
-/* A number that stands for the model: XXH64 of what vgg_model_describe says and of all values. What
+/* A number that stands for the model: XXH64 of what vgg_model_describe says and of all values,
+ * and of the scales of convolutions in int8. What
  * was computed with a model of the same number needs not be computed again. */
 VGG_API vgg_status vgg_model_fingerprint(const vgg_model *model, uint64_t *sum, vgg_error *error);
 /* A model of which vgg_model_describe made that text, without values (vgg_network_initialise gives

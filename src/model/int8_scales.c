@@ -1,5 +1,6 @@
 #include "model/int8_scales.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,27 +111,38 @@ static float *values_of(const vgg_stored_tensor *part) {
     return values;
 }
 
+static vgg_status take_figures(vgg_layer *layer, const vgg_stored_tensor *stored, const char *path,
+                               vgg_error *error) {
+    float figures[FIGURE_COUNT];
+    memcpy(figures, stored->bytes, sizeof figures);
+    for (size_t i = 0; i < FIGURE_COUNT; i++) {
+        if (!isfinite(figures[i]) || figures[i] < 0)
+            return vgg_fail(error, VGG_ERROR_FORMAT,
+                            "tensor \"%s\" of %s has value %zu of %g, expected a finite number of "
+                            "0 or more",
+                            stored->name, path, i, (double)figures[i]);
+    }
+    memcpy(layer->int8->figures, figures, sizeof figures);
+    return VGG_OK;
+}
+
 static vgg_status take(vgg_network *network, size_t layer, size_t tile,
                        const vgg_stored_tensor *const stored[PARTS], const char *path,
                        vgg_error *error) {
     float *inputs = values_of(stored[INPUT_SCALE]), *weights = values_of(stored[WEIGHT_SCALE]);
+    vgg_error own;
     vgg_status status = VGG_OK;
     if (inputs == NULL || weights == NULL)
-        status = vgg_fail_memory(error, stored[WEIGHT_SCALE]->name,
+        status = vgg_fail_memory(&own, stored[WEIGHT_SCALE]->name,
                                  stored[WEIGHT_SCALE]->count * sizeof *weights);
     else
-        status = vgg_network_take_int8(network, layer, tile, inputs, weights, error);
+        status = vgg_network_take_int8(network, layer, tile, inputs, weights, &own);
     vgg_free(inputs);
     vgg_free(weights);
-    if (status == VGG_ERROR_NUMERIC) {
-        vgg_error_prefix(error, "%s", path);
-        error->status = VGG_ERROR_FORMAT;
-        return VGG_ERROR_FORMAT;
-    }
-    if (status == VGG_OK)
-        memcpy(network->layers[layer].int8->figures, stored[FIGURES]->bytes,
-               FIGURE_COUNT * sizeof(float));
-    return status;
+    if (status == VGG_ERROR_NUMERIC)
+        return vgg_fail(error, VGG_ERROR_FORMAT, "%s: %s", path, own.message);
+    return status == VGG_OK ? take_figures(&network->layers[layer], stored[FIGURES], path, error)
+                            : vgg_fail(error, status, "%s", own.message);
 }
 
 static vgg_status take_layer(vgg_network *network, size_t layer, const vgg_named_tensors *names,

@@ -311,11 +311,12 @@ static vgg_status create(vgg_loading *l, vgg_error *error) {
                                   error);
     if (status != VGG_OK)
         return status;
-    status = described ? create_described(l, error) : create_shown(l, error);
+    vgg_error own;
+    status = described ? create_described(l, &own) : create_shown(l, &own);
     if (status != VGG_OK) {
-        if (strncmp(error->message, l->path, strlen(l->path)) != 0)
-            vgg_error_prefix(error, "%s", l->path);
-        return status;
+        bool named = strncmp(own.message, l->path, strlen(l->path)) == 0;
+        return named ? vgg_fail(error, status, "%s", own.message)
+                     : vgg_fail(error, status, "%s: %s", l->path, own.message);
     }
     l->network_options = *vgg_network_describe(l->network);
     l->network->headless = l->headless;

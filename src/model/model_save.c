@@ -90,14 +90,20 @@ static size_t first_int8(const vgg_network *network) {
     return i;
 }
 
-static vgg_status check_int8(const vgg_network *network, const vgg_format *format, const char *path,
-                             vgg_error *error) {
+static vgg_status check_int8(const vgg_network *network, const vgg_format *format,
+                             const char *names_from, const char *path, vgg_error *error) {
     const char *layer = vgg_int8_scales_first(network);
     if (layer != NULL && !format->int8)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "%s cannot be written: %s files are not written with convolutions in int8, "
                         "such as layer %s",
                         path, format->name, layer);
+    if (layer != NULL && names_from != NULL)
+        return vgg_fail(
+            error, VGG_ERROR_UNSUPPORTED,
+            "%s cannot be written: with the names of %s there are none for convolutions "
+            "in int8, such as layer %s",
+            path, names_from, layer);
     size_t found = first_int8(network);
     if (format->int8 || found == network->tensor_count)
         return VGG_OK;
@@ -170,7 +176,7 @@ static vgg_status prepare(saving *s, const vgg_model *model, const char *path, c
         status = vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                           "%s cannot be written: the model has no classifier", name);
     if (status == VGG_OK)
-        status = check_int8(network, s->format, name, error);
+        status = check_int8(network, s->format, s->options.names_from, name, error);
     if (status == VGG_OK && s->options.names_from != NULL)
         return save_names(s, model, error);
     if (status == VGG_OK)

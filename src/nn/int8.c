@@ -44,6 +44,20 @@ static vgg_status check_scales(const char *layer, const char *of, const float *s
     return VGG_OK;
 }
 
+/* What the product of two numbers is worth has to be a number, too. */
+static vgg_status check_products(const char *layer, const float *inputs, size_t points,
+                                 const float *weights, size_t outputs, vgg_error *error) {
+    for (size_t i = 0; i < outputs * points; i++) {
+        float product = inputs[i % points] * weights[i];
+        if (!isfinite(product))
+            return vgg_fail(error, VGG_ERROR_NUMERIC,
+                            "scale %zu of the input of %s times scale %zu of its weights is %g, "
+                            "expected a finite number",
+                            i % points, layer, i, (double)product);
+    }
+    return VGG_OK;
+}
+
 vgg_status vgg_network_take_int8(vgg_network *network, size_t layer, size_t tile,
                                  const float *inputs, const float *weights, vgg_error *error) {
     vgg_layer *l = &network->layers[layer];
@@ -51,6 +65,8 @@ vgg_status vgg_network_take_int8(vgg_network *network, size_t layer, size_t tile
     vgg_status status = check_scales(l->name, "input", inputs, points, error);
     if (status == VGG_OK)
         status = check_scales(l->name, "weights", weights, scales, error);
+    if (status == VGG_OK)
+        status = check_products(l->name, inputs, points, weights, l->output.channels, error);
     if (status != VGG_OK)
         return status;
     vgg_int8 *int8 = vgg_calloc(1, sizeof *int8);

@@ -24,7 +24,7 @@ typedef struct vgg_int8 {
 bool vgg_network_can_int8(const struct vgg_network *network, size_t layer);
 
 /* Has a convolution done so; inputs and weights are copied. Any numbers but finite ones above 0,
- * whose inverse is finite, are VGG_ERROR_NUMERIC. */
+ * whose inverse is finite, and whose products are, are VGG_ERROR_NUMERIC. */
 vgg_status vgg_network_take_int8(struct vgg_network *network, size_t layer, size_t tile,
                                  const float *inputs, const float *weights, vgg_error *error);
 /* Has one or all convolutions done in float32 again. */
