@@ -13,8 +13,9 @@ typedef uint32_t word;
 typedef vf_words operand;
 typedef int32_t sum_vector __attribute__((vector_size(VGG_LANES * 4)));
 
-/* Whether the tier's instruction takes unsigned bytes of the input. */
-#if defined(__AVX512VNNI__)
+/* Whether the tier's instruction takes unsigned bytes of the input, as its table says by
+ * int8_offset: whatever else the compiler may use. */
+#if defined(VGG_INT8_UNSIGNED)
 #define UNSIGNED_INPUT 1
 #else
 #define UNSIGNED_INPUT 0
@@ -34,7 +35,7 @@ VGG_INLINE operand operand_splat(word value) {
  * 127 x 127 at most, so that vpmaddubsw, which takes a magnitude and a signed byte, never saturates
  * here. With SSE2, the even and the odd bytes are multiplied as 16 bits. */
 VGG_INLINE sum_vector multiply_add(sum_vector sum, operand a, operand b) {
-#if defined(__AVX512VNNI__)
+#if defined(VGG_INT8_UNSIGNED)
     return (sum_vector)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
 #elif VGG_LANES == 16
     __m512i low = _mm512_madd_epi16(_mm512_srai_epi16(_mm512_slli_epi16((__m512i)a, 8), 8),
