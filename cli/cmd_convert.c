@@ -153,8 +153,15 @@ static const char *stored_dtype(const char *dtype) {
     return NULL;
 }
 
+static bool writes_safetensors(const convert_options *o, const char *out) {
+    if (o->format != NULL)
+        return strcmp(o->format, "safetensors") == 0;
+    return !vgg_cli_ends_in(out, ".pth") && !vgg_cli_ends_in(out, ".pt") &&
+           !vgg_cli_ends_in(out, ".onnx");
+}
+
 /* Whether the options go together. */
-static bool check_options(const convert_options *o) {
+static bool check_options(const convert_options *o, const char *out) {
     bool narrow =
         o->dtype != NULL && (strcmp(o->dtype, "f16") == 0 || strcmp(o->dtype, "bf16") == 0);
     bool int8 = o->dtype != NULL && strcmp(o->dtype, "int8") == 0;
@@ -167,6 +174,11 @@ static bool check_options(const convert_options *o) {
     if (!int8 && (o->calibrate != NULL || o->max_drop_given)) {
         vgg_cli_complain("convert", "--%s: is for --dtype int8",
                          o->calibrate != NULL ? "calibrate" : "max-drop");
+        return false;
+    }
+    if (int8 && (o->names_from != NULL || !writes_safetensors(o, out))) {
+        vgg_cli_complain("convert", "--dtype int8: is for safetensors, with its own names%s",
+                         o->names_from != NULL ? ", not for --names-from" : "");
         return false;
     }
     if (o->convolutions && !narrow)
@@ -191,7 +203,11 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
     vgg_status status = VGG_OK;
     const char *dtype = stored_dtype(o->dtype);
     vgg_cli_file_progress rounding = vgg_cli_file_progress_begin("rounding");
-    if (dtype != NULL)
+    /* int8-linear is linear layers alone. */
+    if (o->dtype != NULL && strcmp(o->dtype, "int8-linear") == 0 &&
+        vgg_cli_has_int8(vgg_model_network(model)))
+        status = vgg_network_set_dtype(vgg_model_mutable_network(model), "F32", error);
+    if (status == VGG_OK && dtype != NULL)
         status = vgg_network_set_dtype_told(vgg_model_mutable_network(model), dtype,
                                             vgg_cli_file_progress_tell, &rounding, error);
     vgg_cli_file_progress_end(&rounding);
@@ -259,7 +275,7 @@ int vgg_cli_convert(int argc, char **argv) {
         return status;
     const char *in = argv[1], *out = argv[2];
     o.source.path = in;
-    if (!check_options(&o) || !has_known_ending(&o, out))
+    if (!check_options(&o, out) || !has_known_ending(&o, out))
         return VGG_CLI_USAGE;
     if (!vgg_cli_may_write("convert", out, o.overwrite))
         return VGG_CLI_FAILURE;

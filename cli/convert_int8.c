@@ -86,8 +86,65 @@ static void hear(void *user, const char *message) {
     vgg_cli_complain("convert", "warning: %s", message);
 }
 
+/* The logits of IN, whatever is in int8 there, in float32: (count, classes), which the caller
+ * frees; NULL when they could not be had. */
+static float *expected_logits(const vgg_network *network, const float *inputs, size_t count,
+                              vgg_error *error) {
+    const vgg_network_options *of = vgg_network_describe(network);
+    vgg_plan_options options;
+    vgg_plan_options_init(&options, sizeof options);
+    options.exact = true;
+    float *logits = calloc(count, of->classes * sizeof *logits);
+    vgg_plan *plan = NULL;
+    if (logits == NULL) {
+        *error = (vgg_error){.status = VGG_ERROR_MEMORY};
+        snprintf(error->message, sizeof error->message, "no memory for the logits of %zu pictures",
+                 count);
+        return NULL;
+    }
+    vgg_status status = vgg_plan_create(network, &options, &plan, error);
+    size_t input = of->channels * of->height * of->width;
+    for (size_t i = 0; status == VGG_OK && i < count; i++) {
+        status = vgg_plan_forward(plan, inputs + i * input, 1, logits + i * of->classes, error);
+    }
+    vgg_plan_free(plan);
+    if (status == VGG_OK)
+        return logits;
+    free(logits);
+    return NULL;
+}
+
+/* Stores weights as OUT has them: those of convolutions but the first as F16, and of linear layers
+ * as I8. */
+static vgg_status round_weights(vgg_network *network, vgg_error *error) {
+    vgg_tensor_info info = {.struct_size = sizeof info};
+    vgg_status status = VGG_OK;
+    for (size_t i = 1; status == VGG_OK && vgg_network_tensor(network, i, &info, NULL) == VGG_OK;
+         i++) {
+        if (info.dimensions == 4)
+            status = vgg_network_set_tensor_dtype(network, i, "F16", error);
+    }
+    return status == VGG_OK ? vgg_network_set_dtype(network, "I8", error) : status;
+}
+
+static void report(const vgg_calibration *found, bool labels, double max_drop) {
+    const char *first = labels ? "label" : "first class";
+    printf("int8      %zu convolutions, calibrated on %zu pictures: logits move by %.1f %%; "
+           "%zu pictures have another %s, %.1f %% are expected to\n",
+           found->convolutions, found->pictures, 100 * found->error, found->changed, first,
+           100 * found->drop);
+    if (found->drop > max_drop)
+        vgg_cli_complain("convert",
+                         "warning: %.1f %% of the pictures are expected to have another %s, more "
+                         "than --max-drop allows: rounding the weights alone does that",
+                         100 * found->drop, first);
+}
+
 static bool calibrate(vgg_model *model, const float *inputs, size_t count, double max_drop) {
     vgg_error error;
+    vgg_network *network = vgg_model_mutable_network(model);
+    float *expected = expected_logits(network, inputs, count, &error);
+    vgg_status status = expected == NULL ? error.status : round_weights(network, &error);
     vgg_calibration_options options;
     vgg_calibration_options_init(&options, sizeof options);
     vgg_cli_file_progress progress = vgg_cli_file_progress_begin("calibrating");
@@ -95,24 +152,15 @@ static bool calibrate(vgg_model *model, const float *inputs, size_t count, doubl
     options.progress = vgg_cli_file_progress_tell;
     options.progress_user = &progress;
     options.warn = hear;
+    options.expected = expected;
+    options.several_labels = vgg_model_output(model) == VGG_OUTPUT_SIGMOID;
     vgg_calibration found = {.struct_size = sizeof found};
-    vgg_network *network = vgg_model_mutable_network(model);
-    vgg_status status = vgg_network_calibrate(network, inputs, count, &options, &found, &error);
+    if (status == VGG_OK)
+        status = vgg_network_calibrate(network, inputs, count, &options, &found, &error);
     vgg_cli_file_progress_end(&progress);
-    for (size_t i = 0; status == VGG_OK && i < vgg_network_layer_count(network); i++) {
-        vgg_layer_info layer = {.struct_size = sizeof layer};
-        vgg_int8_info info = {.struct_size = sizeof info};
-        status = vgg_network_layer(network, i, &layer, &error);
-        if (status == VGG_OK)
-            status = vgg_network_int8(network, i, &info, &error);
-        if (status == VGG_OK && info.tile > 0)
-            status = vgg_network_set_tensor_dtype(network, layer.first_tensor, "F16", &error);
-    }
+    free(expected);
     if (status == VGG_OK) {
-        printf("int8      %zu convolutions, calibrated on %zu pictures: logits move by %.1f %%; "
-               "%zu pictures have another first class, %.1f %% are expected to\n",
-               found.convolutions, found.pictures, 100 * found.error, found.changed,
-               100 * found.drop);
+        report(&found, options.several_labels, max_drop);
         return true;
     }
     vgg_cli_complain("convert", "%s", error.message);
@@ -142,6 +190,15 @@ bool vgg_cli_convert_int8(vgg_model *model, const char *pictures, double max_dro
     free(inputs);
     free_names(&found);
     return good;
+}
+
+bool vgg_cli_has_int8(const vgg_network *network) {
+    vgg_int8_info info = {.struct_size = sizeof info};
+    for (size_t i = 0; vgg_network_int8(network, i, &info, NULL) == VGG_OK; i++) {
+        if (info.tile > 0)
+            return true;
+    }
+    return false;
 }
 
 void vgg_cli_print_int8(const vgg_network *network) {

@@ -13,4 +13,7 @@ bool vgg_cli_convert_int8(vgg_model *model, const char *pictures, double max_dro
 /* Prints how each layer is in int8, and what that costs; nothing where none is. */
 void vgg_cli_print_int8(const vgg_network *network);
 
+/* Whether a convolution is computed in int8. */
+bool vgg_cli_has_int8(const vgg_network *network);
+
 #endif

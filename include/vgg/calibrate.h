@@ -2,6 +2,7 @@
 #ifndef VGG_CALIBRATE_H
 #define VGG_CALIBRATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vgg/network.h"
@@ -37,6 +38,12 @@ typedef struct vgg_calibration_options {
     vgg_warning_callback *warn; /* default NULL. Hears of a calibration that is thin: of few
                                  * pictures, or in which a layer was never more than 0 */
     void *warn_user;
+    const float *expected; /* default NULL: what the network gives in float32. Logits, (count,
+                            * classes), that those in int8 are compared with, such as those from
+                            * before weights were rounded */
+    bool several_labels;   /* default false: the first class is what counts; true: the sign of each
+                            * logit, for a network whose classes do not exclude one another. With a
+                            * single class it is always the sign */
 } vgg_calibration_options;
 
 VGG_API void vgg_calibration_options_init(vgg_calibration_options *options, size_t size);
@@ -46,10 +53,11 @@ typedef struct vgg_calibration {
     size_t struct_size;  /* set by the caller */
     size_t convolutions; /* in int8 */
     size_t pictures;
-    size_t changed; /* pictures with another first class than in float32 */
+    size_t changed; /* pictures with another first class, or label, than is expected */
     double drop;    /* the share of pictures that are to be expected to have one: from how far their
                      * first class is ahead, and how far logits move */
-    double error;   /* of the logits, as in vgg_int8_info, all layers together */
+    double error;   /* of the logits against the expected ones, as in vgg_int8_info, all layers
+                     * together */
 } vgg_calibration;
 
 /* Finds scales for a network's 3x3 convolutions that are not its first layer, and with which tiles
@@ -61,12 +69,14 @@ typedef struct vgg_calibration {
  * the scales.
  *
  * Scales are forgotten when the network's values become others: by vgg_network_set_values,
- * vgg_network_initialise, vgg_network_set_dtype to another type than "I8", and
- * vgg_plan_create_training. Plans that were made before a calibration, or before scales are
+ * vgg_network_initialise, vgg_network_set_dtype to another type than "I8",
+ * vgg_network_set_tensor_dtype where it stores a tensor anew as another type than "I8",
+ * vgg_plan_create_training, and whatever a plan for training or an optimiser does afterwards. A
+ * call that fails leaves them. Plans that were made before a calibration, or before scales are
  * forgotten, cannot run afterwards: VGG_ERROR_ARGUMENT.
  *
- * options may be NULL; result may be NULL. VGG_ERROR_NUMERIC when a weight or what a layer puts out
- * is not finite. No plan of the network may run meanwhile. */
+ * options may be NULL; result may be NULL. VGG_ERROR_NUMERIC when a weight, what a layer puts out
+ * or an expected logit is not finite. No plan of the network may run meanwhile. */
 VGG_API vgg_status vgg_network_calibrate(vgg_network *network, const float *inputs, size_t count,
                                          const vgg_calibration_options *options,
                                          vgg_calibration *result, vgg_error *error);

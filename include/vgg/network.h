@@ -225,7 +225,8 @@ VGG_API vgg_status vgg_network_set_dtype(vgg_network *network, const char *dtype
 
 /* Stores one tensor so, such as the weights of a convolution, which vgg_network_set_dtype leaves as
  * they are: those are the smaller part of most VGGs, and computing from them takes the same time.
- * VGG_ERROR_UNSUPPORTED: I8 is for the weights of linear layers alone. */
+ * VGG_ERROR_UNSUPPORTED: I8 is for the weights of linear layers alone. Stored anew as another type
+ * than I8, the scales of convolutions in int8 are forgotten; see vgg_network_calibrate. */
 VGG_API vgg_status vgg_network_set_tensor_dtype(vgg_network *network, size_t tensor,
                                                 const char *dtype, vgg_error *error);
 

@@ -41,15 +41,12 @@ typedef struct calibrator {
     size_t count, input, classes; /* pictures, floats of one, and of its logits */
     candidate *candidates;
     size_t candidate_count;
-    float *expected, *found; /* logits: of all pictures in float32, and of one in int8 */
-    size_t done, total;      /* passes of pictures */
+    float *floats,
+        *found; /* logits: of all pictures by the network in float32, and of one in int8 */
+    const float *expected; /* logits of all pictures, which those in int8 are to be near */
+    bool labels;           /* a logit's sign is what counts */
+    size_t done, total;    /* passes of pictures */
 } calibrator;
-
-/* What logits in int8 are like. */
-typedef struct outcome {
-    double noise, signal, drop; /* sums over the pictures */
-    size_t changed, pictures;
-} outcome;
 
 static vgg_status tell(calibrator *c, vgg_error *error) {
     c->done++;
@@ -63,47 +60,7 @@ static const vgg_layer *layer_of(const calibrator *c, const candidate *of) {
     return &c->network->layers[of->layer];
 }
 
-/* ---- comparing ---- */
-
-/* The first class, and by how much it is ahead of the next. */
-static size_t first_class(const float *logits, size_t count, double *margin) {
-    size_t best = 0;
-    *margin = HUGE_VAL;
-    for (size_t i = 1; i < count; i++) {
-        best = logits[i] > logits[best] ? i : best;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (i != best)
-            *margin = fmin(*margin, (double)logits[best] - (double)logits[i]);
-    }
-    return best;
-}
-
-/* Adds a picture. Logits that all move alike change nothing; otherwise the difference of two moves
- * by the square root of 2 times what one does, and the first class changes when that is more than
- * its margin. */
-static void compare(const float *expected, const float *found, size_t count, outcome *sum) {
-    double mean = 0, noise = 0, signal = 0, margin, ignored;
-    for (size_t i = 0; i < count; i++) {
-        mean += ((double)found[i] - (double)expected[i]) / (double)count;
-    }
-    for (size_t i = 0; i < count; i++) {
-        double difference = (double)found[i] - (double)expected[i] - mean;
-        noise += difference * difference;
-        signal += (double)expected[i] * (double)expected[i];
-    }
-    size_t first = first_class(expected, count, &margin);
-    double spread = sqrt(noise / (double)count);
-    sum->changed += first_class(found, count, &ignored) != first;
-    sum->drop += spread > 0 ? 0.5 * erfc(margin / (2 * spread)) : 0;
-    sum->noise += noise;
-    sum->signal += signal;
-    sum->pictures++;
-}
-
-static double error_of(const outcome *of) {
-    return of->signal > 0 ? sqrt(of->noise / of->signal) : 0;
-}
+/* ---- measuring ---- */
 
 static vgg_status make_plan(const calibrator *c, const vgg_plan_options *with, vgg_plan **plan,
                             vgg_error *error) {
@@ -112,12 +69,14 @@ static vgg_status make_plan(const calibrator *c, const vgg_plan_options *with, v
     return vgg_plan_create(c->network, &options, plan, error);
 }
 
-/* Runs so many pictures, spread over all, through the network as it is now. */
-static vgg_status measure(calibrator *c, size_t pictures, outcome *sum, vgg_error *error) {
+/* Runs so many pictures, spread over all, through the network as it is now. expected: logits of all
+ * pictures. */
+static vgg_status measure(calibrator *c, const float *expected, size_t pictures,
+                          vgg_int8_outcome *sum, vgg_error *error) {
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
     vgg_plan *plan;
-    *sum = (outcome){0};
+    *sum = (vgg_int8_outcome){0};
     vgg_status status = make_plan(c, &options, &plan, error);
     if (status != VGG_OK)
         return status;
@@ -125,7 +84,7 @@ static vgg_status measure(calibrator *c, size_t pictures, outcome *sum, vgg_erro
         size_t at = i * c->count / pictures;
         status = vgg_plan_forward(plan, c->inputs + at * c->input, 1, c->found, error);
         if (status == VGG_OK)
-            compare(c->expected + at * c->classes, c->found, c->classes, sum);
+            vgg_int8_compare(expected + at * c->classes, c->found, c->classes, c->labels, sum);
         if (status == VGG_OK)
             status = tell(c, error);
     }
@@ -163,9 +122,12 @@ static vgg_status run_taps(calibrator *c, const vgg_tap *taps, float *const *val
         return status;
     for (size_t i = 0; status == VGG_OK && i < c->count; i++) {
         status = vgg_plan_forward_taps(plan, c->inputs + i * c->input, 1, values,
-                                       c->expected + i * c->classes, error);
+                                       c->floats + i * c->classes, error);
         if (status == VGG_OK)
             status = count_layers(c, values, i, error);
+        if (status == VGG_OK && !vgg_int8_finite(c->floats + i * c->classes, c->classes))
+            status = vgg_fail(error, VGG_ERROR_NUMERIC,
+                              "the logits of the network are not finite for picture %zu", i);
         if (status == VGG_OK)
             status = tell(c, error);
     }
@@ -183,8 +145,10 @@ static vgg_status observe(calibrator *c, vgg_error *error) {
         values[i] = vgg_aligned_alloc(in.channels * in.height * in.width * sizeof *values[i]);
         taken = values[i] != NULL;
     }
-    vgg_status status = taken ? run_taps(c, taps, values, error)
-                              : vgg_fail_memory(error, "what layers see", c->candidate_count);
+    vgg_status status = taken
+                            ? run_taps(c, taps, values, error)
+                            : vgg_fail_memory(error, "what layers see",
+                                              c->candidate_count * (sizeof *taps + sizeof *values));
     for (size_t i = 0; values != NULL && i < c->candidate_count; i++) {
         vgg_free(values[i]);
     }
@@ -222,7 +186,8 @@ static vgg_status scale_layer(calibrator *c, candidate *of, float *weights, vgg_
     for (size_t t = 0; t < VGG_INT8_TILES; t++) {
         size_t tile = vgg_int8_tiles[t];
         if (!vgg_int8_trial_scale(&of->trials[t], layer, tile, weights, c->threads, &dead))
-            return vgg_fail_memory(error, "scales", tensor->info.count);
+            return vgg_fail_memory(error, "scales",
+                                   vgg_int8_trial_scratch(layer, tile, c->threads));
         of->trials[t].cost = cost_of(layer, tile);
     }
     if (dead)
@@ -271,12 +236,12 @@ static vgg_status try_layers(calibrator *c, vgg_error *error) {
     size_t few = vgg_size_min(c->count, FEW_PICTURES);
     for (size_t i = 0; status == VGG_OK && i < c->candidate_count; i++) {
         for (size_t t = 0; status == VGG_OK && t < VGG_INT8_TILES; t++) {
-            outcome sum;
+            vgg_int8_outcome sum;
             status = use(c, &c->candidates[i], t, error);
             if (status == VGG_OK)
-                status = measure(c, few, &sum, error);
+                status = measure(c, c->floats, few, &sum, error);
             if (status == VGG_OK)
-                c->candidates[i].trials[t].error = error_of(&sum);
+                c->candidates[i].trials[t].error = vgg_int8_error(&sum);
         }
         vgg_network_forget_int8(c->network, c->candidates[i].layer);
     }
@@ -291,13 +256,19 @@ static double cost_by(const candidate *of, size_t t) {
     return t == VGG_INT8_TILES ? 1 : of->trials[t].cost;
 }
 
+/* Not where logits came out that are not finite, or that the figures of a layer cannot hold. */
+static bool is_possible(const candidate *of, size_t t) {
+    return isfinite((float)error_by(of, t));
+}
+
 static vgg_status use_cheapest(calibrator *c, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < c->candidate_count; i++) {
         candidate *of = &c->candidates[i];
         of->chosen = VGG_INT8_TILES;
         for (size_t t = VGG_INT8_TILES; t-- > 0;) {
-            of->chosen = cost_by(of, t) <= cost_by(of, of->chosen) ? t : of->chosen;
+            if (is_possible(of, t) && cost_by(of, t) <= cost_by(of, of->chosen))
+                of->chosen = t;
         }
         status = use(c, of, of->chosen, error);
     }
@@ -312,6 +283,8 @@ static candidate *most_worth(const calibrator *c, size_t *by) {
     for (size_t i = 0; i < c->candidate_count; i++) {
         candidate *of = &c->candidates[i];
         for (size_t t = of->chosen + 1; t <= VGG_INT8_TILES; t++) {
+            if (!is_possible(of, t))
+                continue;
             double before = error_by(of, of->chosen), after = error_by(of, t);
             double gain = before * before - after * after;
             double worth = gain / fmax(cost_by(of, t) - cost_by(of, of->chosen), 1e-3);
@@ -325,11 +298,12 @@ static candidate *most_worth(const calibrator *c, size_t *by) {
     return best;
 }
 
-static vgg_status choose(calibrator *c, outcome *sum, vgg_error *error) {
+static vgg_status choose(calibrator *c, vgg_int8_outcome *sum, vgg_error *error) {
     vgg_status status = use_cheapest(c, error);
     if (status == VGG_OK)
-        status = measure(c, c->count, sum, error);
-    while (status == VGG_OK && sum->drop > c->options.max_drop * (double)c->count) {
+        status = measure(c, c->expected, c->count, sum, error);
+    while (status == VGG_OK &&
+           (sum->drop > c->options.max_drop * (double)c->count || !isfinite(sum->noise))) {
         size_t by;
         candidate *of = most_worth(c, &by);
         if (of == NULL)
@@ -337,7 +311,7 @@ static vgg_status choose(calibrator *c, outcome *sum, vgg_error *error) {
         of->chosen = by;
         status = use(c, of, by, error);
         if (status == VGG_OK)
-            status = measure(c, c->count, sum, error);
+            status = measure(c, c->expected, c->count, sum, error);
     }
     return status;
 }
@@ -348,11 +322,13 @@ static vgg_status begin(calibrator *c, vgg_error *error) {
     const vgg_network_options *of = &c->network->options;
     c->input = of->channels * of->height * of->width;
     c->classes = of->classes;
-    c->expected = vgg_calloc(c->count, c->classes * sizeof *c->expected);
+    c->floats = vgg_calloc(c->count, c->classes * sizeof *c->floats);
+    c->expected = c->options.expected != NULL ? c->options.expected : c->floats;
+    c->labels = c->options.several_labels || c->classes == 1;
     c->found = vgg_calloc(c->classes, sizeof *c->found);
     c->candidates = vgg_calloc(c->network->layer_count, sizeof *c->candidates);
-    if (c->expected == NULL || c->found == NULL || c->candidates == NULL)
-        return vgg_fail_memory(error, "logits", c->count * c->classes * sizeof *c->expected);
+    if (c->floats == NULL || c->found == NULL || c->candidates == NULL)
+        return vgg_fail_memory(error, "logits", c->count * c->classes * sizeof *c->floats);
     for (size_t i = 0; i < c->network->layer_count; i++) {
         if (!vgg_network_can_int8(c->network, i))
             continue;
@@ -362,7 +338,8 @@ static vgg_status begin(calibrator *c, vgg_error *error) {
             if (!vgg_int8_trial_begin(&of_layer->trials[t], &c->network->layers[i],
                                       vgg_int8_tiles[t]))
                 return vgg_fail_memory(error, "what layers see",
-                                       c->network->layers[i].input.channels);
+                                       vgg_winograd_points(vgg_int8_tiles[t]) *
+                                           sizeof(*of_layer->trials[t].counts));
         }
     }
     size_t few = vgg_size_min(c->count, FEW_PICTURES), trials = VGG_INT8_TILES * c->candidate_count;
@@ -377,12 +354,12 @@ static void end(calibrator *c) {
         }
     }
     vgg_free(c->candidates);
-    vgg_free(c->expected);
+    vgg_free(c->floats);
     vgg_free(c->found);
     vgg_threads_free(c->own);
 }
 
-static vgg_status run(calibrator *c, outcome *sum, vgg_error *error) {
+static vgg_status run(calibrator *c, vgg_int8_outcome *sum, vgg_error *error) {
     vgg_status status = vgg_threads_obtain(NULL, c->options.threads, &c->threads, &c->own, error);
     if (status == VGG_OK)
         status = begin(c, error);
@@ -414,7 +391,7 @@ vgg_status vgg_network_calibrate(vgg_network *network, const float *inputs, size
                                  const vgg_calibration_options *options, vgg_calibration *result,
                                  vgg_error *error) {
     calibrator c = {.network = network, .inputs = inputs, .count = count, .options = defaults};
-    outcome sum = {0};
+    vgg_int8_outcome sum = {0};
     vgg_status status =
         vgg_options_read(&c.options, sizeof c.options, options, "vgg_calibration_options", error);
     if (status != VGG_OK)
@@ -424,6 +401,13 @@ vgg_status vgg_network_calibrate(vgg_network *network, const float *inputs, size
     if (!(c.options.max_drop >= 0 && c.options.max_drop <= 1))
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "a drop of %g, expected a share from 0 to 1",
                         c.options.max_drop);
+    if (result != NULL)
+        status = vgg_result_check(result, "vgg_calibration", error);
+    if (status == VGG_OK && c.options.expected != NULL &&
+        !vgg_int8_finite(c.options.expected, count * network->options.classes))
+        status = vgg_fail(error, VGG_ERROR_NUMERIC, "the logits that are expected are not finite");
+    if (status != VGG_OK)
+        return status;
     vgg_network_forget_all_int8(network);
     status = run(&c, &sum, error);
     if (status == VGG_OK && count < ENOUGH_PICTURES)
@@ -437,7 +421,7 @@ vgg_status vgg_network_calibrate(vgg_network *network, const float *inputs, size
                              .pictures = count,
                              .changed = sum.changed,
                              .drop = sum.drop / (double)count,
-                             .error = error_of(&sum)};
+                             .error = vgg_int8_error(&sum)};
     if (status == VGG_OK && result != NULL)
         status = vgg_result_write(result, &found, sizeof found, "vgg_calibration", error);
     if (status != VGG_OK)

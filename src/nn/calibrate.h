@@ -17,7 +17,7 @@ static const size_t vgg_int8_tiles[VGG_INT8_TILES] = {4, 2};
 /* What the transformed inputs of a convolution are like at each point, for one tile size, and what
  * scales follow. */
 typedef struct vgg_int8_trial {
-    uint32_t (*counts)[VGG_MAGNITUDES]; /* per point, of magnitudes */
+    uint64_t (*counts)[VGG_MAGNITUDES]; /* per point, of magnitudes */
     double *energy;                     /* (points, C): sums of squares */
     float *inputs, *weights;            /* scales, as in vgg_int8 */
     double error, cost;
@@ -31,9 +31,28 @@ void vgg_int8_trial_free(vgg_int8_trial *trial);
 bool vgg_int8_trial_count(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile,
                           const float *x);
 
-/* Finds the scales of least squared error. False when memory ran out. *dead becomes true where all
- * of a point was 0. */
+/* Finds the scales of least squared error; points at which all was 0 take the largest of the
+ * others. False when memory ran out. *dead becomes true where all points were 0. */
 bool vgg_int8_trial_scale(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile,
                           const float *weights, vgg_threads *threads, bool *dead);
+/* Bytes that finding them takes meanwhile. */
+size_t vgg_int8_trial_scratch(const vgg_layer *layer, size_t tile, const vgg_threads *threads);
+
+/* What logits in int8 are like. */
+typedef struct vgg_int8_outcome {
+    double noise, signal, drop; /* sums over the pictures; noise is infinite where logits were not
+                                 * finite */
+    size_t changed, pictures;
+} vgg_int8_outcome;
+
+bool vgg_int8_finite(const float *logits, size_t count);
+
+/* Adds a picture, of whose logits the expected ones are finite. labels: the sign of each logit is
+ * what counts; otherwise it is the largest of them. */
+void vgg_int8_compare(const float *expected, const float *found, size_t count, bool labels,
+                      vgg_int8_outcome *sum);
+
+/* Root of the sum of squares, as a share of that of the logits. */
+double vgg_int8_error(const vgg_int8_outcome *of);
 
 #endif

@@ -120,7 +120,7 @@ bool vgg_int8_trial_count(vgg_int8_trial *trial, const vgg_layer *layer, size_t 
 
 /* The squared errors of all that was counted: values that are rounded err by up to half a scale,
  * or by themselves, those beyond the largest number by what is beyond. */
-static double squares(const uint32_t counts[VGG_MAGNITUDES], double scale) {
+static double squares(const uint64_t counts[VGG_MAGNITUDES], double scale) {
     double sum = 0;
     for (size_t bin = 0; bin < VGG_MAGNITUDES; bin++) {
         if (counts[bin] == 0)
@@ -134,16 +134,15 @@ static double squares(const uint32_t counts[VGG_MAGNITUDES], double scale) {
     return sum;
 }
 
-static float input_scale(const uint32_t counts[VGG_MAGNITUDES], bool *dead) {
+/* 0 where all was 0, or too near it. */
+static float input_scale(const uint64_t counts[VGG_MAGNITUDES]) {
     size_t top = VGG_MAGNITUDES;
     while (top > 1 && counts[top - 1] == 0) {
         top--;
     }
     double whole = magnitude_of(top - 1) / VGG_INT8_MOST, best = whole, least = HUGE_VAL;
-    if (!((float)whole > 0) || !isfinite(1 / (float)whole)) {
-        *dead = true;
-        return 1;
-    }
+    if (!((float)whole > 0) || !isfinite(1 / (float)whole))
+        return 0;
     for (int step = 0; step < INPUT_STEPS; step++) {
         double scale = whole * exp2(-(double)step / STEPS_OF_OCTAVE);
         double error = squares(counts, scale);
@@ -230,15 +229,26 @@ static void scale_weights(void *argument, size_t begin, size_t end, size_t worke
     }
 }
 
+size_t vgg_int8_trial_scratch(const vgg_layer *layer, size_t tile, const vgg_threads *threads) {
+    return vgg_threads_count(threads) * vgg_winograd_points(tile) * layer->input.channels *
+           sizeof(float);
+}
+
 bool vgg_int8_trial_scale(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile,
                           const float *weights, vgg_threads *threads, bool *dead) {
     size_t points = vgg_winograd_points(tile);
+    float largest = 0;
     for (size_t point = 0; point < points; point++) {
-        trial->inputs[point] = input_scale(trial->counts[point], dead);
+        trial->inputs[point] = input_scale(trial->counts[point]);
+        largest = fmaxf(largest, trial->inputs[point]);
+    }
+    *dead = *dead || !(largest > 0);
+    for (size_t point = 0; point < points; point++) {
+        if (!(trial->inputs[point] > 0))
+            trial->inputs[point] = largest > 0 ? largest : 1;
     }
     weight_task task = {.trial = trial, .layer = layer, .tile = tile, .weights = weights};
-    task.scratch = vgg_aligned_alloc(vgg_threads_count(threads) * points * layer->input.channels *
-                                     sizeof *task.scratch);
+    task.scratch = vgg_aligned_alloc(vgg_int8_trial_scratch(layer, tile, threads));
     if (task.scratch == NULL)
         return false;
     vgg_threads_run(threads, layer->output.channels, scale_weights, &task);

@@ -129,9 +129,10 @@ vgg_status vgg_network_set_tensor_dtype(vgg_network *network, size_t tensor, con
     if (numbers.at == NULL || numbers.element == type->element)
         return VGG_OK;
     network->version++;
-    if (type->element == VGG_ELEMENT_FLOAT32)
+    vgg_status status = store(network, tensor, type->element, error);
+    if (status == VGG_OK && type->element != VGG_ELEMENT_INT8)
         vgg_network_forget_all_int8(network);
-    return store(network, tensor, type->element, error);
+    return status;
 }
 
 vgg_status vgg_network_set_dtype_told(vgg_network *network, const char *dtype,
@@ -140,9 +141,9 @@ vgg_status vgg_network_set_dtype_told(vgg_network *network, const char *dtype,
     const vgg_element_type *type = stored_type(dtype, error);
     if (type == NULL)
         return VGG_ERROR_ARGUMENT;
-    if (type->element != VGG_ELEMENT_INT8)
-        vgg_network_forget_all_int8(network);
     vgg_status status = store_all(network, type->element, progress, user, error);
+    if (status == VGG_OK && type->element != VGG_ELEMENT_INT8)
+        vgg_network_forget_all_int8(network);
     network->version++; /* some tensors may have changed */
     return status;
 }

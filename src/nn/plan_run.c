@@ -117,8 +117,10 @@ static vgg_status forward(vgg_plan *plan, size_t first, const float *values, siz
     plan->ready = status == VGG_OK && plan->options.gradients;
     if (status != VGG_OK)
         return status;
-    if (moves_statistics(plan))
+    if (moves_statistics(plan)) {
         plan->training->statistics++;
+        vgg_network_forget_all_int8(plan->training);
+    }
     if (plan->options.softmax)
         vgg_softmax(logits, count, plan->network->options.classes, logits);
     return VGG_OK;

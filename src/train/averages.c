@@ -42,6 +42,7 @@ void vgg_averages_swap(vgg_optimiser *optimiser) {
         average->owned = owned;
         average->values = owned;
     }
+    vgg_network_forget_all_int8(optimiser->network);
     optimiser->network->version++;
 }
 

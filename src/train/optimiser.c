@@ -221,6 +221,7 @@ vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *
     vgg_plan_begin_step(plan);
     optimiser->steps++;
     vgg_averages_step(optimiser);
+    vgg_network_forget_all_int8(optimiser->network);
     optimiser->network->version++;
     return VGG_OK;
 }

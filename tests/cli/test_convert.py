@@ -250,6 +250,9 @@ def test_int8_needs_pictures(model, tmp_path):
     assert "--calibrate" in line and "int8-linear" in line and not out.exists()
     assert "--calibrate: is for --dtype int8" in complaint(
         "convert", model, out, "--dtype", "f16", "--calibrate", tmp_path, status=2)
+    for name, more in (("out.pth", ()), ("out.safetensors", ("--names-from", model))):
+        assert "--dtype int8: is for safetensors" in complaint(
+            "convert", model, tmp_path / name, "--dtype", "int8", "--calibrate", tmp_path, *more, status=2)
 
 
 def test_int8_of_a_whole_network(tmp_path):
@@ -279,4 +282,7 @@ def test_int8_of_a_whole_network(tmp_path):
     assert len(first[0]) == 100 and len(set(first[0])) > 3
     assert sum(a != b for a, b in zip(*first, strict=True)) <= 2
     assert "int8" in complaint("convert", after, tmp_path / "no.pth")
+    linear = tmp_path / "linear.safetensors"
+    vgg("convert", after, linear, "--dtype", "int8-linear")
+    assert json.loads(vgg("inspect", linear, "--format", "json").out)["int8"] == []
     vgg("convert", after, tmp_path / "floats.pth", "--dtype", "f32")

@@ -176,6 +176,47 @@ static void test_forgotten(void **state) {
     vgg_network_free(network);
 }
 
+/* A layer's bias that is not a number shows in the logits alone. */
+static void test_logits_not_finite(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_network *network = draw_network();
+    size_t bias = vgg_network_tensor_count(network) - 1;
+    float *inputs = random_floats(INPUT, 5);
+    vgg_network_own(network, bias)[0] = (float)NAN;
+    assert_int_equal(vgg_network_calibrate(network, inputs, 1, NULL, NULL, &error),
+                     VGG_ERROR_NUMERIC);
+    assert_contains(error.message, "logits");
+    free(inputs);
+    vgg_network_free(network);
+}
+
+/* Weights of convolutions that are stored anew, and a step of a plan for training. */
+static void test_forgotten_later(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_network *network = draw_network();
+    vgg_plan_options options = plan_options(1, 1);
+    vgg_plan *plan;
+    size_t warnings;
+    assert_ok(vgg_plan_create_training(network, &options, &plan, &error), error);
+    calibrate(network, 7, 1, &warnings);
+    assert_int_equal(in_int8(network), 2);
+    size_t weight = vgg_network_find_tensor(network, "features.3.weight");
+    assert_int_equal(vgg_network_set_tensor_dtype(network, weight, "I8", &error),
+                     VGG_ERROR_UNSUPPORTED);
+    assert_int_equal(in_int8(network), 2);
+    float *inputs = random_floats(INPUT, 5), logits[CLASSES];
+    assert_ok(vgg_plan_forward(plan, inputs, 1, logits, &error), error);
+    assert_int_equal(in_int8(network), 0);
+    vgg_plan_free(plan);
+    calibrate(network, 7, 1, &warnings);
+    assert_ok(vgg_network_set_tensor_dtype(network, weight, "F16", &error), error);
+    assert_int_equal(in_int8(network), 0);
+    free(inputs);
+    vgg_network_free(network);
+}
+
 static void test_refused(void **state) {
     (void)state;
     vgg_error error;
@@ -200,6 +241,8 @@ int main(void) {
         cmocka_unit_test(test_thin),
         cmocka_unit_test(test_max_drop),
         cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_logits_not_finite),
+        cmocka_unit_test(test_forgotten_later),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
