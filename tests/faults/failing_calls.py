@@ -172,6 +172,8 @@ def commands(folder):
         found["convert-to-" + name] = Command(
             ("convert", "plain.safetensors", f"out/model.{name}", "--overwrite", "--dtype", "f16"),
             before=(f"model.{name}",))
+    found["convert-int8"] = Command(("convert", "wide/last.safetensors", "out/int8.safetensors", "--dtype", "int8",
+                                     "--calibrate", "data", "--max-drop", "1"))
     for path in sorted(folder.glob("plain.*")):
         kind = path.suffix[1:]
         told = {"weights": ("--arch", "2,M,3,M/4", "--input", "4"),
@@ -230,6 +232,7 @@ def make(folder):
          "--lr", "0.2", "--quiet")
     good("train", "data", "-o", "deep", *TINY, "--arch", "2,2,M,2,2,M,2,2,2,M,2,2,2,M,2,2,2,M/4", "--input", "32", "--epochs",
          "1", "--quiet")
+    good("train", "data", "-o", "wide", *TINY, "--arch", "16,16,M/4", "--epochs", "1", "--quiet")
     shutil.copy(folder / "before" / "learnt" / "last.safetensors", folder / "learnt.safetensors")
     good("eval", "--model", "learnt.safetensors", "data", "--predictions", "learnt.csv")
     label_by_scores(folder)
