@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import math
 import pathlib
 import struct
 import sys
@@ -32,6 +33,23 @@ def safetensors(folder):
                  "vgg.layout": "torchvision", "vgg.batch_norm": "false", "vgg.dropout": "0.5",
                  "vgg.input": "3x224x224", "vgg.classes": '["a","b","c"]'}
     model_files.write(folder / "described", *model_files.lay_out(tensors, described))
+    for points in (36, 16):
+        int8_convolutions(folder / f"int8-{points}", points)
+
+
+def int8_convolutions(path, points):
+    """A network of two convolutions, the second with scales of so many points for int8."""
+    shapes = {"features.0.weight": [16, 3, 3, 3], "features.0.bias": [16],
+              "features.2.weight": [16, 16, 3, 3], "features.2.bias": [16],
+              "classifier.0.weight": [2, 784], "classifier.0.bias": [2]}
+    scales = {"features.2.int8_input_scale": [points], "features.2.int8_weight_scale": [16, points],
+              "features.2.int8_figures": [2]}
+    tensors = [(name, "F32", shape, struct.pack("<f", 0.25) * math.prod(shape))
+               for name, shape in (shapes | scales).items()]
+    told = {"vgg.format_version": "2", "vgg.arch": "16,16,M/", "vgg.layout": "torchvision", "vgg.batch_norm": "false",
+            "vgg.dropout": "0.5", "vgg.input": "3x4x4", "vgg.classes": '["a","b"]',
+            "vgg.int8_convolutions": "per-point"}
+    model_files.write(path, *model_files.lay_out(tensors, told))
 
 
 def pth(folder):
