@@ -261,20 +261,6 @@ static bool extract_runs(features_state *state) {
     return !state->broken;
 }
 
-/* How many pictures there are, and what lies beside them in the folders. */
-static size_t look_ahead(char **images, size_t count) {
-    vgg_cli_predict_walk walk = {.operands = images, .count = count};
-    size_t total = 0;
-    do {
-        while (vgg_cli_predict_walk_next(&walk) != NULL) {
-            total++;
-        }
-    } while (vgg_cli_predict_walk_paused(&walk));
-    vgg_cli_left_out_note(&walk.left_out, "features");
-    vgg_cli_predict_walk_end(&walk);
-    return total;
-}
-
 /* ---- the file ---- */
 
 /* "OUT: 3,000 x 512 of relu5_3" for each layer, and how long it took. */
@@ -375,7 +361,7 @@ static int run(const features_options *o, const vgg_model *model, char **images,
                open_file(o, model, &layers, &state, &error) != VGG_OK) {
         vgg_cli_complain("features", "%s", error.message);
     } else {
-        state.total = look_ahead(images, count);
+        state.total = vgg_cli_predict_walk_count(images, count, "features");
         status = write_all(o, &state, &layers);
     }
     vgg_cli_predict_walk_end(&state.walk);

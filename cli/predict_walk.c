@@ -93,3 +93,16 @@ void vgg_cli_predict_walk_end(vgg_cli_predict_walk *walk) {
     vgg_cli_folder_walk_end(&walk->folder);
     walk->inside = false;
 }
+
+size_t vgg_cli_predict_walk_count(char **operands, size_t count, const char *command) {
+    vgg_cli_predict_walk walk = {.operands = operands, .count = count};
+    size_t total = 0;
+    do {
+        while (vgg_cli_predict_walk_next(&walk) != NULL) {
+            total++;
+        }
+    } while (vgg_cli_predict_walk_paused(&walk));
+    vgg_cli_left_out_note(&walk.left_out, command);
+    vgg_cli_predict_walk_end(&walk);
+    return total;
+}

@@ -40,4 +40,7 @@ void vgg_cli_predict_walk_complain(const vgg_cli_predict_walk *walk, const char 
 
 void vgg_cli_predict_walk_end(vgg_cli_predict_walk *walk);
 
+/* How many pictures such operands stand for; notes what lies beside them in the folders. */
+size_t vgg_cli_predict_walk_count(char **operands, size_t count, const char *command);
+
 #endif

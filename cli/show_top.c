@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/picture_progress.h"
 #include "cli/predict_walk.h"
 #include "cli/seen_picture.h"
 #include "cli/show.h"
@@ -30,6 +31,9 @@ typedef struct top {
     found *best;         /* the largest value first */
     size_t count, read, failed;
     bool broken; /* for lack of memory, which was said */
+    vgg_cli_progress line;
+    size_t total;   /* pictures that the operands stand for */
+    double started; /* vgg_cli_now */
 } top;
 
 static const vgg_picture *next_picture(void *user) {
@@ -62,6 +66,8 @@ static bool keep(top *t, const char *name, float value) {
 
 static bool take(void *user, const vgg_extract_result *result) {
     top *t = user;
+    if (result->warning != NULL || result->error != NULL)
+        vgg_cli_progress_clear(&t->line);
     if (result->warning != NULL)
         vgg_cli_note((void *)"show", result->warning);
     if (result->error != NULL) {
@@ -70,6 +76,7 @@ static bool take(void *user, const vgg_extract_result *result) {
         return true;
     }
     t->read++;
+    vgg_cli_picture_progress(&t->line, "show", t->read + t->failed, 0, t->total, t->started);
     return keep(t, result->name, result->values[0][t->options->channel]);
 }
 
@@ -78,6 +85,7 @@ static bool look_at_all(top *t) {
     do {
         vgg_error error;
         vgg_status status = vgg_extract_many(t->extractor, next_picture, take, t, &error);
+        vgg_cli_progress_clear(&t->line);
         if (t->broken)
             return false;
         if (status != VGG_OK) {
@@ -181,11 +189,15 @@ int vgg_cli_show_top(const vgg_cli_show_options *o, const vgg_model *model, char
     top t = {.options = o,
              .model = model,
              .info = {.struct_size = sizeof t.info},
-             .walk = {.operands = operands, .count = count}};
+             .walk = {.operands = operands, .count = count},
+             .line = vgg_cli_progress_on(stderr)};
     vgg_picture_init(&t.picture, sizeof t.picture);
     int status = VGG_CLI_FAILURE;
-    if (vgg_cli_show_extractor(o, model, VGG_FEATURE_POOL_MAX, &t.extractor, &t.info))
+    if (vgg_cli_show_extractor(o, model, VGG_FEATURE_POOL_MAX, &t.extractor, &t.info)) {
+        t.total = vgg_cli_predict_walk_count(operands, count, "show");
+        t.started = vgg_cli_now();
         status = show(&t);
+    }
     for (size_t i = 0; i < t.count; i++) {
         free(t.best[i].name);
     }
