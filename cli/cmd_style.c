@@ -189,7 +189,7 @@ static bool goes_together(const vgg_cli_style_options *o) {
         wrong = "--out: expected a name that ends in .png";
     else if (o->preview != NULL && !vgg_cli_ends_in(o->preview, ".png"))
         wrong = "--preview: expected a name that ends in .png";
-    else if (o->preview != NULL && vgg_cli_style_same_file(o->preview, o->out))
+    else if (o->preview != NULL && vgg_cli_same_file(o->preview, o->out))
         wrong = "--preview: is OUT.png, expected another file";
     if (wrong != NULL)
         vgg_cli_complain("style", "%s", wrong);

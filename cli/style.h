@@ -30,11 +30,8 @@ typedef struct vgg_cli_style_pictures {
 /* Words of --start that are no picture. */
 extern const char vgg_cli_style_content[], vgg_cli_style_noise[];
 
-/* style_files.c: whether both paths name one file, however they are spelt and whether or not it is
- * there. */
-bool vgg_cli_style_same_file(const char *path, const char *other);
-/* Whether all files may be written; what may not is complained about. A preview of somebody else's
- * and what an ended run has left in `part` may be lost only when that is told. */
+/* style_files.c: whether all files may be written; what may not is complained about. A preview of
+ * somebody else's and what an ended run has left in `part` may be lost only when that is told. */
 bool vgg_cli_style_may_write(const vgg_cli_style_options *options, const char *part);
 
 /* Reads all of them. False, which is complained about, when one cannot be read, or a weight is
