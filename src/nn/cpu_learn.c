@@ -11,7 +11,7 @@ float *vgg_cpu_place(vgg_plan *plan, const vgg_network *network, size_t tensor) 
     return network->tensors[tensor].owned;
 }
 
-float *vgg_cpu_gradient_place(vgg_plan *plan, size_t tensor) {
+float *vgg_cpu_gradient_place(const vgg_plan *plan, size_t tensor) {
     size_t offset = plan->gradient_offsets[tensor];
     return offset == SIZE_MAX ? NULL : plan->gradients_of + offset;
 }

@@ -3,8 +3,10 @@
  * knows which device it is.
  *
  * Addresses: what a row hands out (take, place, gradient_place) is memory of the device, and only
- * the row's own functions read or write there. What callers of a plan give and get (inputs, logits,
- * taps and gradients of them) is memory of the host. */
+ * the row's own functions read or write there, but for vgg_plan_gradient, whose callers read what
+ * gradient_place says: a row whose memory the host cannot read needs a copy for it. What callers of
+ * a plan give and get otherwise (inputs, logits, taps and gradients of them) is memory of the host.
+ */
 #ifndef VGG_NN_DEVICE_H
 #define VGG_NN_DEVICE_H
 
@@ -72,7 +74,7 @@ typedef struct vgg_device_row {
      * optimiser keeps. NULL for one that has none of its own. */
     float *(*place)(vgg_plan *plan, const vgg_network *network, size_t tensor);
     /* Where a plan's gradient of a tensor is; NULL for one that has none. */
-    float *(*gradient_place)(vgg_plan *plan, size_t tensor);
+    float *(*gradient_place)(const vgg_plan *plan, size_t tensor);
     void (*sgd)(vgg_plan *plan, const vgg_sgd_task *task);
     void (*adamw)(vgg_plan *plan, const vgg_adamw_task *task);
     void (*blend)(vgg_plan *plan, const vgg_blend_task *task);

@@ -199,8 +199,7 @@ vgg_blown vgg_plan_find_blown(vgg_plan *plan, size_t first, const float *values,
 }
 
 const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {
-    if (!plan->options.gradients || tensor >= plan->network->tensor_count ||
-        plan->gradient_offsets[tensor] == SIZE_MAX)
+    if (!plan->options.gradients || tensor >= plan->network->tensor_count)
         return NULL;
-    return plan->gradients_of + plan->gradient_offsets[tensor];
+    return plan->device->gradient_place(plan, tensor);
 }
