@@ -18,14 +18,9 @@ static vgg_status copy_layer(const vgg_network *from, size_t from_layer, vgg_net
     const vgg_layer *source = &from->layers[from_layer], *target = &to->layers[to_layer];
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < target->tensors; i++) {
-        const vgg_tensor_info *info = &to->tensors[target->first_tensor + i].info;
-        float *values = vgg_network_own(to, target->first_tensor + i);
-        if (values == NULL)
-            return vgg_fail_memory(error, info->name, info->count * sizeof *values);
-        status =
-            vgg_network_copy_values(from, source->first_tensor + i, values, info->count, error);
+        status = vgg_network_take_values(to, target->first_tensor + i, from,
+                                         source->first_tensor + i, error);
     }
-    to->version++;
     return status;
 }
 

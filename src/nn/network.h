@@ -93,6 +93,11 @@ vgg_status vgg_network_create_part(const vgg_network *from, size_t first, size_t
  * network->version up after writing. */
 float *vgg_network_own(vgg_network *network, size_t tensor);
 
+/* Copies the values of a tensor of another network, which has as many, as floats; counts the
+ * version up. */
+vgg_status vgg_network_take_values(vgg_network *network, size_t tensor, const vgg_network *from,
+                                   size_t from_tensor, vgg_error *error);
+
 /* Uses values that live elsewhere, such as in a mapped file, which must outlive the network. They
  * must be aligned to 4 bytes. */
 void vgg_network_borrow(vgg_network *network, size_t tensor, const float *values);

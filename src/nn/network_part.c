@@ -25,14 +25,12 @@ static bool build(const vgg_network *from, size_t first, size_t last, vgg_struct
 static vgg_status fill(const vgg_network *from, size_t first, vgg_network *part, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t t = 0; status == VGG_OK && t < part->tensor_count; t++) {
-        size_t count = part->tensors[t].info.count;
-        float *values = vgg_network_own(part, t);
-        if (values == NULL)
-            status = vgg_fail_memory(error, "a tensor", count * sizeof *values);
-        else if (t + 2 < part->tensor_count)
-            status = vgg_network_copy_values(from, first + t, values, count, error);
+        if (t + 2 < part->tensor_count)
+            status = vgg_network_take_values(part, t, from, first + t, error);
+        else if (vgg_network_own(part, t) == NULL)
+            status =
+                vgg_fail_memory(error, "a tensor", part->tensors[t].info.count * sizeof(float));
     }
-    part->version++;
     return status;
 }
 

@@ -234,6 +234,16 @@ vgg_status vgg_network_set_values(vgg_network *network, size_t tensor, const flo
     return VGG_OK;
 }
 
+vgg_status vgg_network_take_values(vgg_network *network, size_t tensor, const vgg_network *from,
+                                   size_t from_tensor, vgg_error *error) {
+    const vgg_tensor_info *info = &network->tensors[tensor].info;
+    float *to = vgg_network_own(network, tensor);
+    if (to == NULL)
+        return fail_tensor_memory(info, error);
+    network->version++;
+    return vgg_network_copy_values(from, from_tensor, to, info->count, error);
+}
+
 /* ---- initialisation ---- */
 
 typedef struct init_scheme {

@@ -34,31 +34,20 @@ static bool build(const vgg_network *from, size_t last, vgg_feature_pool pool, s
         (vgg_structure_layer){.type = VGG_LAYER_LINEAR, .flat = true, .outputs = classes});
 }
 
-static vgg_status fill_tensor(vgg_network *network, size_t tensor, const float *values,
-                              vgg_error *error) {
-    const vgg_tensor_info *info = &network->tensors[tensor].info;
-    float *own = vgg_network_own(network, tensor);
-    if (own == NULL)
-        return vgg_fail_memory(error, info->name, info->count * sizeof *own);
-    memcpy(own, values, info->count * sizeof *own);
-    network->version++;
-    return VGG_OK;
-}
-
 /* The values of the layers that both have, and the classifier's. */
 static vgg_status fill(const vgg_network *from, vgg_network *to, const float *weights,
                        const float *biases, vgg_error *error) {
     size_t classifier = to->tensor_count - 2;
     vgg_status status = VGG_OK;
     for (size_t t = 0; status == VGG_OK && t < classifier; t++) {
-        size_t count = to->tensors[t].info.count;
-        float *values = vgg_network_own(to, t);
-        status = values == NULL ? vgg_fail_memory(error, "a tensor", count * sizeof *values)
-                                : vgg_network_copy_values(from, t, values, count, error);
+        status = vgg_network_take_values(to, t, from, t, error);
     }
     if (status == VGG_OK)
-        status = fill_tensor(to, classifier, weights, error);
-    return status == VGG_OK ? fill_tensor(to, classifier + 1, biases, error) : status;
+        status = vgg_network_set_values(to, classifier, weights, to->tensors[classifier].info.count,
+                                        error);
+    return status == VGG_OK ? vgg_network_set_values(to, classifier + 1, biases,
+                                                     to->tensors[classifier + 1].info.count, error)
+                            : status;
 }
 
 /* Behind a pool to 7x7 stands no other. */
