@@ -46,54 +46,17 @@ enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
 
 /* ---- near ---- */
 
-/* What ref makes of a layer in float32: of its values, or of the absolute ones. */
-static const float *convolved(const vgg_winograd_layer *l, bool absolute) {
-    vgg_winograd_task task = l->few;
-    task.partition = vgg_winograd_partition_of(&task.shape, task.partition.tile, 1);
-    task.filters = vgg_guarded_floats(vgg_size_max(task.partition.filters, 1));
-    task.scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * task.partition.scratch);
-    task.y = vgg_guarded_copy(l->few.y);
-    if (absolute) {
-        task.x = vgg_guarded_absolute(task.x);
-        task.weights = vgg_guarded_absolute(task.weights);
-        task.bias = vgg_guarded_absolute(task.bias);
-        task.scale = vgg_guarded_absolute(task.scale);
-        task.shift = vgg_guarded_absolute(task.shift);
-    }
-    vgg_layer_run(vgg_reference(), &task, NULL);
-    return task.y;
-}
-
-/* Root of the sum of squared differences, each within the bound. */
-static double distance(const vgg_winograd_layer *l, const vgg_kernels *tier, bool rounded,
-                       const float *expected, const float *magnitude) {
-    size_t size = vgg_layer_output(&l->task);
-    double sum = 0;
-    for (size_t i = 0; i < l->task.shape.images * size; i++) {
-        size_t at = l->source[i / size] * size + i % size;
-        double found = (double)l->task.y[i], wanted = (double)expected[at];
-        double bound = bound_of(l->task.partition.tile, rounded) * (double)magnitude[at];
-        if (!(fabs(found - wanted) <= bound))
-            vgg_kernel_fail("winograd", tier->tier,
-                            "value %zu of image %zu is %.9g instead of %.9g +- %.2g of %s",
-                            i % size, i / size, found, wanted, bound,
-                            rounded ? "ref" : "the convolution");
-        sum += (found - wanted) * (found - wanted);
-    }
-    return sqrt(sum);
-}
-
 static void check_shape(const vgg_conv_shape *shape, size_t tile) {
     vgg_winograd_layer l;
     vgg_draw_bf16_layer(&l, shape, tile);
     vgg_layer_run(vgg_reference(), &l.few, NULL);
     const float *rounded = vgg_guarded_copy(l.few.y);
-    const float *exact = convolved(&l, false), *magnitude = convolved(&l, true);
+    const float *exact = vgg_layer_convolved(&l, false), *magnitude = vgg_layer_convolved(&l, true);
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
         const vgg_kernels *tier = vgg_kernels_at(i);
         vgg_layer_run(tier, &l.task, NULL);
-        double far = distance(&l, tier, false, exact, magnitude);
-        double near = distance(&l, tier, true, rounded, magnitude);
+        double far = vgg_layer_distance(&l, tier, bound_of(tile, false), exact, magnitude);
+        double near = vgg_layer_distance(&l, tier, bound_of(tile, true), rounded, magnitude);
         if (!(near <= far / 4))
             vgg_kernel_fail("winograd", tier->tier, "%g from ref, and %g from the convolution",
                             near, far);

@@ -243,6 +243,40 @@ void vgg_layer_run(const vgg_kernels *tier, const vgg_winograd_task *task, float
     run_stage(&s, task, merged);
 }
 
+const float *vgg_layer_convolved(const vgg_winograd_layer *l, bool absolute) {
+    vgg_winograd_task task = l->few;
+    task.partition = vgg_winograd_partition_of(&task.shape, task.partition.tile, 1);
+    task.filters = vgg_guarded_floats(vgg_size_max(task.partition.filters, 1));
+    task.scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * task.partition.scratch);
+    task.y = vgg_guarded_copy(l->few.y);
+    if (absolute) {
+        task.x = vgg_guarded_absolute(task.x);
+        task.weights = vgg_guarded_absolute(task.weights);
+        task.bias = vgg_guarded_absolute(task.bias);
+        task.scale = vgg_guarded_absolute(task.scale);
+        task.shift = vgg_guarded_absolute(task.shift);
+    }
+    vgg_layer_run(vgg_reference(), &task, NULL);
+    return task.y;
+}
+
+double vgg_layer_distance(const vgg_winograd_layer *l, const vgg_kernels *tier, double bound,
+                          const float *expected, const float *magnitude) {
+    size_t size = vgg_layer_output(&l->task);
+    double sum = 0;
+    for (size_t i = 0; i < l->task.shape.images * size; i++) {
+        size_t at = l->source[i / size] * size + i % size;
+        double found = (double)l->task.y[i], wanted = (double)expected[at];
+        double most = bound == HUGE_VAL ? HUGE_VAL : bound * (double)magnitude[at];
+        if (!(fabs(found - wanted) <= most))
+            vgg_kernel_fail("winograd", tier->tier,
+                            "value %zu of image %zu is %.9g instead of %.9g +- %.2g", i % size,
+                            i / size, found, wanted, most);
+        sum += (found - wanted) * (found - wanted);
+    }
+    return sqrt(sum);
+}
+
 static void check_same(const vgg_winograd_layer *l, const vgg_kernels *tier, const char *when,
                        size_t image, const float *expected, size_t images) {
     static const vgg_kernel_case named = {.name = "winograd"};

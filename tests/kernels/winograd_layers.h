@@ -40,6 +40,14 @@ vgg_winograd_task vgg_layer_part(const vgg_winograd_task *task, size_t first, si
  * value. */
 void vgg_layer_run(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged);
 
+/* What ref makes of `few` in float32: of its values, or of the absolute ones. */
+const float *vgg_layer_convolved(const vgg_winograd_layer *l, bool absolute);
+
+/* After vgg_layer_run on l->task: the root of the sum of the squared differences to what is
+ * expected of `few`, each of which may be `bound` times its magnitude; HUGE_VAL is no bound. */
+double vgg_layer_distance(const vgg_winograd_layer *l, const vgg_kernels *tier, double bound,
+                          const float *expected, const float *magnitude);
+
 /* After vgg_layer_run on l->task: fails unless it has the same bits with its units divided, and an
  * image those that it has alone. */
 void vgg_layer_check_cuts(vgg_winograd_layer *l, const vgg_kernels *tier);
