@@ -310,9 +310,10 @@ static int run(const distance_options *o, const vgg_model *model, const vgg_cli_
         .model = model,
         .left_is_reference = pairs->right_folder && !pairs->left_folder,
         .found = {.format = o->format, .metric = o->metric, .folders = pairs->folders}};
-    int status = VGG_CLI_USAGE;
-    if (o->layer == NULL ||
-        vgg_cli_layers_read("distance", vgg_model_network(model), o->layer, &state.layers))
+    int status = VGG_CLI_OK;
+    if (o->layer != NULL)
+        status = vgg_cli_layers_read("distance", vgg_model_network(model), o->layer, &state.layers);
+    if (status == VGG_CLI_OK)
         status = compare_all(&state, pairs);
     vgg_cli_layers_free(&state.layers);
     vgg_distance_free(state.distance);

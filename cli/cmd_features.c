@@ -353,14 +353,15 @@ static int run(const features_options *o, const vgg_model *model, char **images,
     vgg_cli_layers layers = {0};
     features_state state = {.walk = {.operands = images, .count = count}};
     vgg_picture_init(&state.picture, sizeof state.picture);
-    int status = VGG_CLI_FAILURE;
     vgg_error error;
-    if (!vgg_cli_layers_read("features", vgg_model_network(model), o->layer, &layers)) {
-        status = VGG_CLI_USAGE;
-    } else if (create_extractor(o, model, &layers, &state.extractor, &error) != VGG_OK ||
-               open_file(o, model, &layers, &state, &error) != VGG_OK) {
+    int status = vgg_cli_layers_read("features", vgg_model_network(model), o->layer, &layers);
+    if (status == VGG_CLI_OK &&
+        (create_extractor(o, model, &layers, &state.extractor, &error) != VGG_OK ||
+         open_file(o, model, &layers, &state, &error) != VGG_OK)) {
         vgg_cli_complain("features", "%s", error.message);
-    } else {
+        status = VGG_CLI_FAILURE;
+    }
+    if (status == VGG_CLI_OK) {
         state.total = vgg_cli_predict_walk_count(images, count, "features");
         status = write_all(o, &state, &layers);
     }

@@ -44,7 +44,9 @@ static bool add_row(measuring *m, int table, const char *network, const measured
         return fail(&error);
     row->network = strdup(network);
     m->tables.count++;
-    return true;
+    if (row->network == NULL)
+        vgg_cli_complain("eval", "out of memory for the name of a row");
+    return row->network != NULL;
 }
 
 /* ---- one model ---- */
@@ -175,6 +177,8 @@ static bool fuse_models(measuring *m) {
     const measured_model none = {0};
     vgg_scores *dense = NULL, *crops = NULL;
     char *name = name_all(&m->o->models);
+    if (name == NULL)
+        vgg_cli_complain("eval", "out of memory for the names of %zu models", count);
     bool fine = name != NULL && fuse(m->dense, count, &dense) && fuse(m->crops, count, &crops) &&
                 add_methods(m, 6, name, &none, "", dense, crops);
     free(name);

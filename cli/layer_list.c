@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/command.h"
 #include "cli/message.h"
 
 vgg_cli_option vgg_cli_layer_option(const char **value, const char *help) {
@@ -19,20 +20,20 @@ bool vgg_cli_layer_find(const char *command, const vgg_network *network, const c
     return false;
 }
 
-static bool find_all(const char *command, const vgg_network *network, vgg_cli_layers *layers) {
+static int find_all(const char *command, const vgg_network *network, vgg_cli_layers *layers) {
     char *rest = layers->text;
     for (char *name = strsep(&rest, ","); name != NULL; name = strsep(&rest, ",")) {
         size_t layer;
         if (!vgg_cli_layer_find(command, network, name, &layer))
-            return false;
+            return VGG_CLI_USAGE;
         layers->taps[layers->count].layer = layer;
         layers->names[layers->count++] = name;
     }
-    return true;
+    return VGG_CLI_OK;
 }
 
-bool vgg_cli_layers_read(const char *command, const vgg_network *network, const char *text,
-                         vgg_cli_layers *layers) {
+int vgg_cli_layers_read(const char *command, const vgg_network *network, const char *text,
+                        vgg_cli_layers *layers) {
     size_t most = 1;
     for (const char *at = text; *at != '\0'; at++) {
         most += *at == ',';
@@ -42,7 +43,7 @@ bool vgg_cli_layers_read(const char *command, const vgg_network *network, const 
     layers->names = calloc(most, sizeof *layers->names);
     if (layers->text == NULL || layers->taps == NULL || layers->names == NULL) {
         vgg_cli_complain(command, "out of memory for %zu layers", most);
-        return false;
+        return VGG_CLI_FAILURE;
     }
     return find_all(command, network, layers);
 }

@@ -27,10 +27,10 @@ typedef struct vgg_cli_layers {
 bool vgg_cli_layer_find(const char *command, const vgg_network *network, const char *name,
                         size_t *layer);
 
-/* Reads names with commas between them. False, which is complained about, for one that the network
- * has no layer of. */
-bool vgg_cli_layers_read(const char *command, const vgg_network *network, const char *text,
-                         vgg_cli_layers *layers);
+/* Reads names with commas between them. Returns the exit status, which is complained about:
+ * VGG_CLI_USAGE for one that the network has no layer of. */
+int vgg_cli_layers_read(const char *command, const vgg_network *network, const char *text,
+                        vgg_cli_layers *layers);
 void vgg_cli_layers_free(vgg_cli_layers *layers);
 
 #endif
