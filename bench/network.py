@@ -59,7 +59,8 @@ class Network:
     def convert(self, vgg):
         """Fewer bits, as far as this vgg can: of the weights of linear layers, and in int8 of all
         that multiplies."""
-        ways = {"int8": [["int8", "--calibrate", self.unseen]],
+        ways = {"int8": [["int8", "--calibrate", self.unseen, "--preprocess", "torchvision",
+                          "--max-drop", "1"]],
                 "int8-linear": [["int8-linear"], ["int8"]]}  # as earlier versions call it
         for dtype, path in self.narrow.items():
             path.unlink(missing_ok=True)
