@@ -227,14 +227,15 @@ static vgg_status write_model(const convert_options *o, vgg_model *model, const 
     return status;
 }
 
-/* Of the first linear layer's weights. */
-static const char *linear_dtype(const vgg_network *network) {
+/* Of the last weights of so many dimensions, or else the first tensor. The first convolution stays
+ * in float32 where others are int8. */
+static const char *dtype_of(const vgg_network *network, size_t dimensions) {
     vgg_tensor_info info = {.struct_size = sizeof info};
+    size_t last = 0;
     for (size_t i = 0; vgg_network_tensor(network, i, &info, NULL) == VGG_OK; i++) {
-        if (info.dimensions == 2)
-            return vgg_network_dtype(network, i);
+        last = info.dimensions == dimensions ? i : last;
     }
-    return vgg_network_dtype(network, 0);
+    return vgg_network_dtype(network, last);
 }
 
 static void report(const vgg_model *model, const char *in, const char *out) {
@@ -249,11 +250,11 @@ static void report(const vgg_model *model, const char *in, const char *out) {
         printf("%10s", "");
         vgg_cli_print_wrapped(vgg_model_assumed(model), 10, 10);
     }
-    const char *first = vgg_network_dtype(network, 0), *linear = linear_dtype(network);
+    const char *convolutions = dtype_of(network, 4), *linear = dtype_of(network, 2);
     vgg_cli_print_line("weights   %s, %s%s%s",
-                       vgg_cli_count_text(parameters, vgg_network_parameters(network)), first,
-                       strcmp(first, linear) == 0 ? "" : ", linear layers ",
-                       strcmp(first, linear) == 0 ? "" : linear);
+                       vgg_cli_count_text(parameters, vgg_network_parameters(network)),
+                       convolutions, strcmp(convolutions, linear) == 0 ? "" : ", linear layers ",
+                       strcmp(convolutions, linear) == 0 ? "" : linear);
     vgg_cli_print_int8(network);
     vgg_cli_print_pictures(vgg_model_preprocess(model), vgg_model_preprocess_origin(model),
                            vgg_model_format(model));
