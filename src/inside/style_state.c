@@ -65,10 +65,10 @@ static vgg_status fill_source(const vgg_style *style, vgg_tensor_source *source,
             .shape = {style->channels, style->options.height, style->options.width},
             .count = style->samples,
             .bytes = (const unsigned char *)values};
+        source->tensor_count = i + 1;
         if (source->tensors[i].name == NULL)
             status = vgg_fail_memory(error, "a tensor's name", sizeof name);
     }
-    source->tensor_count = count;
     return status == VGG_OK ? add_metadata(style, &source->metadata, error) : status;
 }
 
