@@ -38,11 +38,17 @@ static vgg_status fail_taken(const vgg_run *run, int lock, vgg_error *error) {
                     run->folder);
 }
 
-/* Whether the open file still has its name: whoever lets a new folder go removes it. */
-static bool has_name(int lock, const char *path) {
+/* Whether the open file still has its name: whoever lets a new folder go removes it. An error when
+ * that cannot be seen. */
+static vgg_status look_at_name(int lock, const char *path, bool *has_name, vgg_error *error) {
     struct stat own, named;
-    return fstat(lock, &own) == 0 && stat(path, &named) == 0 && own.st_ino == named.st_ino &&
-           own.st_dev == named.st_dev;
+    *has_name = false;
+    if (fstat(lock, &own) != 0)
+        return vgg_file_fail(error, path, "look at");
+    if (stat(path, &named) != 0)
+        return errno == ENOENT ? VGG_OK : vgg_file_fail(error, path, "look at");
+    *has_name = own.st_ino == named.st_ino && own.st_dev == named.st_dev;
+    return VGG_OK;
 }
 
 /* Locks the file, as far as the file system can. False, with errno, when another has it. */
@@ -64,11 +70,15 @@ static vgg_status take_lock(vgg_run *run, const char *path, vgg_error *error) {
             close(lock);
             return status;
         }
-        if (has_name(lock, path)) {
+        bool has_name;
+        vgg_status status = look_at_name(lock, path, &has_name, error);
+        if (status == VGG_OK && has_name) {
             run->lock = lock;
             return VGG_OK;
         }
         close(lock);
+        if (status != VGG_OK)
+            return status;
     }
 }
 
