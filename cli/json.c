@@ -8,6 +8,9 @@
 
 #include "cli/clean_text.h"
 
+/* An allocation of Jansson, or for it, has failed on this thread since it was last set to false. */
+static _Thread_local bool failed;
+
 /* How many bytes the UTF-8 letter at text has, or 0 when it is none. jansson is the judge of what
  * is UTF-8, so that nothing that passes here is refused later. */
 static size_t letter_length(const char *text) {
@@ -29,8 +32,10 @@ json_t *vgg_cli_json_text(const char *text) {
     if (string != NULL)
         return string;
     char *clean = malloc(3 * strlen(text) + 1);
-    if (clean == NULL)
+    if (clean == NULL) {
+        failed = true;
         return NULL;
+    }
     char *out = clean;
     while (*text != '\0') {
         size_t length = letter_length(text);
@@ -100,9 +105,6 @@ bool vgg_cli_json_print(json_t *value, bool indented, int margin) {
 
 /* ---- reading ---- */
 
-/* An allocation of Jansson has failed on this thread since it was last set to false. */
-static _Thread_local bool failed;
-
 static void *allocate(size_t size) {
     void *block = malloc(size);
     failed = failed || block == NULL;
@@ -111,6 +113,14 @@ static void *allocate(size_t size) {
 
 void vgg_cli_json_begin(void) {
     json_set_alloc_funcs(allocate, free);
+}
+
+void vgg_cli_json_watch(void) {
+    failed = false;
+}
+
+bool vgg_cli_json_is_short(void) {
+    return failed;
 }
 
 static json_t *whole(json_t *value, bool *short_of_memory) {

@@ -20,6 +20,11 @@ json_t *vgg_cli_json_appended(json_t *array, json_t *value);
 
 /* To be called before other threads use JSON: lets those below notice that memory ran out. */
 void vgg_cli_json_begin(void);
+/* Whether memory for JSON has run out on this thread since it began to watch, so that an object may
+ * lack members. Reading begins anew. */
+void vgg_cli_json_watch(void);
+bool vgg_cli_json_is_short(void);
+
 /* The JSON in `size` bytes or in a file, read with Jansson's flags; NULL when it cannot be, of
  * which `why` says more unless it is NULL. *short_of_memory: it was for memory. Jansson leaves
  * letters of a text out where its buffer cannot grow, and says nothing; that is noticed here. */

@@ -114,7 +114,8 @@ static json_t *describe_machine(const vgg_cli_training *training) {
     return object;
 }
 
-/* What run.json says; NULL where it cannot be read. */
+/* What run.json says, of which vgg_cli_json_is_short tells whether memory ran out; NULL where it
+ * cannot be read. */
 static json_t *read_about(const char *folder) {
     char *path = NULL;
     bool short_of_memory = false;
@@ -127,24 +128,24 @@ static json_t *read_about(const char *folder) {
 }
 
 /* A resumed run was begun by another command, at another time. */
-static void keep_beginning(json_t *about, const char *folder) {
-    json_t *former = read_about(folder);
+static void keep_beginning(json_t *about, const json_t *former) {
     static const char *const kept[] = {"command", "began"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         json_t *value = json_object_get(former, kept[i]);
         if (json_is_string(value))
             json_object_set(about, kept[i], value);
     }
-    json_decref(former);
 }
 
-/* Takes the object over. */
+/* Takes the object over, which was made, or read, since vgg_cli_json_watch. */
 static bool write_json(const vgg_cli_training *training, json_t *about) {
     char *text = json_dumps(about, JSON_INDENT(2));
+    bool done = text != NULL && !vgg_cli_json_is_short();
     json_decref(about);
     vgg_cli_output output;
-    bool done =
-        text != NULL && vgg_cli_output_open(&output, "train", training->options.folder, "run.json");
+    if (!done)
+        vgg_cli_complain("train", "out of memory for %s/run.json", training->options.folder);
+    done = done && vgg_cli_output_open(&output, "train", training->options.folder, "run.json");
     if (done) {
         fprintf(output.stream, "%s\n", text);
         done = vgg_cli_output_close(&output);
@@ -157,12 +158,14 @@ static bool write_about(const vgg_cli_training *training) {
     char began[VGG_CLI_TEXT_SIZE];
     time_t now = time(NULL);
     struct tm parts;
+    vgg_cli_json_watch();
+    json_t *former = training->options.resume ? read_about(training->options.folder) : NULL;
     json_t *about = json_object();
     strftime(began, sizeof began, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
     add_text(about, "command", training->line);
     add_text(about, "began", began);
-    if (training->options.resume)
-        keep_beginning(about, training->options.folder);
+    keep_beginning(about, former);
+    json_decref(former);
     json_object_set_new(about, "options", describe_options(training));
     json_object_set_new(about, "data", describe_data(training));
     json_object_set_new(about, "network", describe_network(training));
@@ -172,8 +175,9 @@ static bool write_about(const vgg_cli_training *training) {
 
 /* How long the process trained, and what of that was spent on the page, which is to be little. */
 static void note_seconds(const vgg_cli_train_page *page) {
+    vgg_cli_json_watch();
     json_t *about = read_about(page->training->options.folder);
-    if (about == NULL)
+    if (about == NULL && !vgg_cli_json_is_short())
         return;
     json_object_set_new(about, "seconds", json_real(vgg_cli_now() - page->began));
     json_object_set_new(about, "page_seconds", json_real(page->spent));
