@@ -318,9 +318,10 @@ VGG_API vgg_status vgg_train_mix(const vgg_train_options *options, uint64_t epoc
 /* Makes the filters of the first convolution from up to `pictures` pictures of the data, chosen by
  * the seed: the eigenvectors of their patches' covariance divided by the roots of the eigenvalues,
  * the largest first and each with both signs. Filters that there are no more of keep their values.
- */
+ * `skipped` hears of pictures that cannot be read, as in vgg_loader_options; it may be NULL. */
 VGG_API vgg_status vgg_train_whiten(vgg_model *model, const vgg_dataset *train, size_t pictures,
-                                    uint64_t seed, vgg_error *error);
+                                    uint64_t seed, vgg_skip_callback *skipped, void *user,
+                                    vgg_error *error);
 
 /* One step of a search for a learning rate. */
 typedef struct vgg_rate_trial {

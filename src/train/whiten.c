@@ -172,7 +172,8 @@ static patches patches_of(const vgg_network *network) {
 }
 
 vgg_status vgg_train_whiten(vgg_model *model, const vgg_dataset *train, size_t pictures,
-                            uint64_t seed, vgg_error *error) {
+                            uint64_t seed, vgg_skip_callback *skipped, void *user,
+                            vgg_error *error) {
     vgg_network *network = vgg_model_mutable_network(model);
     if (network->layer_count == 0 || network->layers[0].type != VGG_LAYER_CONVOLUTION)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
@@ -184,6 +185,8 @@ vgg_status vgg_train_whiten(vgg_model *model, const vgg_dataset *train, size_t p
     vgg_loader_options_init(&options, sizeof options);
     options.shuffle = true;
     options.seed = seed;
+    options.skipped = skipped;
+    options.user = user;
     vgg_loader *loader = NULL;
     patches p = patches_of(network);
     vgg_status status =

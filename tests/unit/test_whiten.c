@@ -41,7 +41,7 @@ static void uncorrelated(void **state) {
     (void)state;
     vgg_model *model = make_model("40,M/16", 10, false, 0);
     vgg_error error;
-    assert_ok(vgg_train_whiten(model, train_part, TRAIN_PICTURES, 1, &error), error);
+    assert_ok(vgg_train_whiten(model, train_part, TRAIN_PICTURES, 1, NULL, NULL, &error), error);
     const float *weights = vgg_network_values(vgg_model_network(model), 0);
     vgg_loader *loader = NULL;
     assert_ok(vgg_loader_create(train_part, vgg_model_preprocess(model), NULL, &loader, &error),
@@ -73,11 +73,37 @@ static void uncorrelated(void **state) {
     vgg_model_free(model);
 }
 
+static bool count_skipped(void *user, const char *name, const vgg_error *why) {
+    assert_non_null(strstr(name, "heart"));
+    assert_non_null(strstr(why->message, "heart"));
+    ++*(size_t *)user;
+    return true;
+}
+
+/* A picture that cannot be read is told. */
+static void unreadable(void **state) {
+    (void)state;
+    vgg_dataset *train = NULL, *validation = NULL;
+    vgg_error error;
+    assert_int_equal(vgg_pictogram_write(in_folder("broken"), 2, 1, 20, 1, NULL, NULL, NULL),
+                     VGG_OK);
+    open_parts(in_folder("broken"), &train, &validation);
+    write_text(in_folder("broken/train/heart/0000.png"), "not a picture");
+    vgg_model *model = make_model("40,M/16", 10, false, 0);
+    size_t skipped = 0;
+    assert_ok(vgg_train_whiten(model, train, SIZE_MAX, 1, count_skipped, &skipped, &error), error);
+    assert_int_equal(skipped, 1);
+    vgg_model_free(model);
+    vgg_dataset_free(train);
+    vgg_dataset_free(validation);
+}
+
 static void not_a_convolution(void **state) {
     (void)state;
     vgg_model *model = make_model("M,8,M/16", 10, false, 0);
     vgg_error error = {0};
-    assert_int_equal(vgg_train_whiten(model, train_part, 10, 1, &error), VGG_ERROR_ARGUMENT);
+    assert_int_equal(vgg_train_whiten(model, train_part, 10, 1, NULL, NULL, &error),
+                     VGG_ERROR_ARGUMENT);
     assert_contains(error.message, "does not begin with a convolution");
     vgg_model_free(model);
 }
@@ -85,6 +111,7 @@ static void not_a_convolution(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(uncorrelated),
+        cmocka_unit_test(unreadable),
         cmocka_unit_test(not_a_convolution),
     };
     return cmocka_run_group_tests(tests, open_pictures, close_pictures);
