@@ -4,6 +4,7 @@
 #define VGG_CUDA_BODIES_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "nn/gpu/kernels.h"
