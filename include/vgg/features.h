@@ -62,6 +62,7 @@ typedef struct vgg_extractor_options {
                          * square of so many pixels, 1 to 256 a side. Default 0: it does not */
     size_t tuned_batch; /* as in vgg_plan_options, default 0: for `batch`. With the same number two
                          * extractors give the same bits, whatever their `batch` */
+    vgg_device_kind device; /* as in vgg_plan_options, default VGG_DEVICE_CPU */
 } vgg_extractor_options;
 
 VGG_API void vgg_extractor_options_init(vgg_extractor_options *options, size_t size);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vgg/device.h"
 #include "vgg/network.h"
 #include "vgg/status.h"
 #include "vgg/threads.h"
@@ -31,28 +32,6 @@ typedef enum vgg_mode {
 typedef struct vgg_tap {
     size_t layer; /* its number: vgg_network_find_layer */
 } vgg_tap;
-
-/* In which numbers most of a network's products are made. */
-typedef enum vgg_precision {
-    VGG_PRECISION_F32 = 0,
-    /* Both operands of a 3x3 convolution's products are rounded to bfloat16, where it is done by
-     * Winograd's transforms, forward and backward; and, in plans without gradients, the weights of
-     * linear layers that are float32. All sums, and everything else, stay in float32. The weights
-     * are rounded when they have changed, into memory of the plan: for VGG-16 365 MB. Any processor
-     * gives the same sums of the same products; vgg_precision_is_native tells whether it has
-     * instructions for them. Only without `exact`. docs/precision.md says what it costs and gives.
-     */
-    VGG_PRECISION_BF16 = 1,
-} vgg_precision;
-
-/* "f32" or "bf16"; NULL for any other value. */
-VGG_API const char *vgg_precision_name(vgg_precision precision);
-/* The precision of that name; VGG_PRECISION_F32 when there is none. */
-VGG_API vgg_precision vgg_precision_named(const char *name);
-/* Whether this processor has instructions that multiply in this precision, and the tier in use has
- * them: AVX-512 BF16. Without them a plan with VGG_PRECISION_BF16 takes longer than one with
- * VGG_PRECISION_F32. */
-VGG_API bool vgg_precision_is_native(vgg_precision precision);
 
 typedef struct vgg_plan_options {
     size_t struct_size;   /* set by vgg_plan_options_init */
@@ -101,6 +80,9 @@ typedef struct vgg_plan_options {
                  * the layout torchvision where its average pool changes the map: where the
                  * network's own input does not give it the 7x7 that it makes. Default false */
     vgg_precision precision; /* default VGG_PRECISION_F32 */
+    vgg_device_kind device;  /* default VGG_DEVICE_CPU. On another device `threads` count for
+                              * nothing, results differ by rounding, and what it cannot do is
+                              * VGG_ERROR_UNSUPPORTED */
 } vgg_plan_options;
 
 VGG_API void vgg_plan_options_init(vgg_plan_options *options, size_t size);

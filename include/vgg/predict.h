@@ -63,6 +63,7 @@ typedef struct vgg_predictor_options {
                          * VGG_PROTOCOL_FLIP, need preprocessing of VGG_FIT_CROP, and grids and
                          * dense views scales of the cut-out's size or more. Default NULL: the
                          * preprocessing's own */
+    vgg_device_kind device; /* as in vgg_plan_options, default VGG_DEVICE_CPU */
 } vgg_predictor_options;
 
 VGG_API void vgg_predictor_options_init(vgg_predictor_options *options, size_t size);
@@ -194,6 +195,7 @@ typedef struct vgg_eval_options {
                                      * than the data. Default NULL */
     vgg_precision precision;        /* as in vgg_plan_options, default VGG_PRECISION_F32 */
     const char *scales;             /* as in vgg_predictor_options, default NULL */
+    vgg_device_kind device;         /* as in vgg_plan_options, default VGG_DEVICE_CPU */
 } vgg_eval_options;
 
 VGG_API void vgg_eval_options_init(vgg_eval_options *options, size_t size);
@@ -219,8 +221,9 @@ VGG_API vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *datas
                                 vgg_error *error);
 
 /* The same with a predictor, which may have several networks and computes as its own options say:
- * batch, threads, workers, exact, precision, shared_threads, protocol and scales of `options` are
- * not used, `first` may be any number, and `progress` is called after each picture. */
+ * batch, threads, workers, exact, precision, device, shared_threads, protocol and scales of
+ * `options` are not used, `first` may be any number, and `progress` is called after each picture.
+ */
 VGG_API vgg_status vgg_evaluate_with(vgg_predictor *predictor, const vgg_dataset *dataset,
                                      const vgg_eval_options *options, vgg_eval_result *result,
                                      vgg_error *error);

@@ -9,7 +9,8 @@
  *
  * The library never prints, never exits and never aborts because of its input, and keeps no error
  * state of its own: two threads that use two vgg_error values do not disturb one another. It reads
- * neither standard input nor environment variables, except for VGG_CPU (vgg_cpu_tier).
+ * neither standard input nor environment variables, except for VGG_CPU (vgg_cpu_tier) and, when a
+ * GPU is asked for, VGG_CUDA_PLUGIN (vgg_device_kind).
  *
  * Structs grow: a later version of the library may add members at their ends. So that a program
  * works with a library that is older or newer than the headers it was compiled with, each begins

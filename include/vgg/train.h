@@ -278,6 +278,8 @@ typedef struct vgg_train_options {
      * weights, their gradients, what the optimiser keeps, batch normalisation and the loss stay in
      * float32, and so do all files. Default VGG_PRECISION_F32 */
     vgg_precision precision;
+    vgg_device_kind device; /* likewise, default VGG_DEVICE_CPU. A run may be resumed on another
+                             * one, which `warn` hears of */
 } vgg_train_options;
 
 VGG_API void vgg_train_options_init(vgg_train_options *options, size_t size);

@@ -4,6 +4,7 @@
 
 #include "vgg/calibrate.h"
 #include "vgg/data.h"
+#include "vgg/device.h"
 #include "vgg/distance.h"
 #include "vgg/explain.h"
 #include "vgg/features.h"

@@ -88,6 +88,7 @@ static vgg_status create_plan(const vgg_model *model, const vgg_eval_options *op
     planning.shared_threads = threads;
     planning.exact = options->exact;
     planning.precision = options->precision;
+    planning.device = options->device;
     planning.height = preprocess->height;
     planning.width = preprocess->width;
     return vgg_plan_create(vgg_model_network(model), &planning, plan, error);
@@ -164,6 +165,7 @@ static vgg_predictor_options predictor_options(const vgg_eval_options *options) 
     predicting.shared_threads = options->shared_threads;
     predicting.protocol = options->protocol;
     predicting.precision = options->precision;
+    predicting.device = options->device;
     predicting.scales = options->scales;
     return predicting;
 }

@@ -7,6 +7,7 @@
 #include "eval/many.h"
 #include "eval/protocol.h"
 #include "eval/scales.h"
+#include "nn/device_find.h"
 
 #include <stdlib.h>
 
@@ -90,6 +91,7 @@ static vgg_plan_options planning(const vgg_extractor *extractor, const vgg_extra
     planning.shared_threads = extractor->threads;
     planning.exact = options->exact;
     planning.precision = options->precision;
+    planning.device = options->device;
     planning.average_pools = options->average_pools;
     planning.taps = options->taps;
     planning.tap_count = options->tap_count;
@@ -213,6 +215,8 @@ static vgg_status take_options(vgg_extractor *extractor, const vgg_extractor_opt
         status = vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                           "features are of the protocol center or flip; found %s",
                           vgg_protocol_name(options->protocol));
+    if (status == VGG_OK)
+        status = vgg_device_settle(&options->device, error);
     if (status != VGG_OK)
         return status;
     if (options->tap_count == 0 || options->taps == NULL)

@@ -179,6 +179,7 @@ static void add_extractor(vgg_checksum *sum, const vgg_extractor *e) {
                                 options->protocol,
                                 options->exact,
                                 options->precision,
+                                options->device,
                                 options->average_pools,
                                 vgg_extractor_tuned_batch(e),
                                 options->tap_count,

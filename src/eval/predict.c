@@ -67,6 +67,7 @@ static vgg_status plan(vgg_predictor *predictor, const vgg_predictor_options *op
     planning->shared_threads = predictor->threads;
     planning->exact = options->exact;
     planning->precision = options->precision;
+    planning->device = options->device;
     planning->height = preprocess->height;
     planning->width = preprocess->width;
     planning->tuned_batch = options->tuned_batch != 0 ? options->tuned_batch

@@ -66,6 +66,7 @@ static vgg_plan_options planning(const vgg_viewer *viewer, const vgg_predictor_o
     plan.shared_threads = threads;
     plan.exact = options->exact;
     plan.precision = options->precision;
+    plan.device = options->device;
     plan.height = viewer->preprocess.height;
     plan.width = viewer->preprocess.width;
     return plan;

@@ -88,6 +88,6 @@ typedef struct vgg_device_row {
     void (*update_linear)(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates);
 } vgg_device_row;
 
-extern const vgg_device_row vgg_device_cpu;
+extern const vgg_device_row vgg_device_cpu, vgg_device_gpu;
 
 #endif

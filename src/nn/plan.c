@@ -1,13 +1,11 @@
 #include "nn/plan.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "nn/definition.h"
-#include "nn/device.h"
+#include "nn/device_find.h"
 
 void vgg_plan_options_init(vgg_plan_options *options, size_t size) {
     const vgg_plan_options defaults = {
@@ -68,15 +66,29 @@ static vgg_status check_options(const vgg_plan_options *options, vgg_error *erro
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a plan with gradients or taps cannot be dense: it has one place for each "
                         "image");
-    if (vgg_precision_name(options->precision) == NULL)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "precision %d, expected f32 or bf16",
-                        (int)options->precision);
-    if (options->precision != VGG_PRECISION_F32 && options->exact)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "a plan that is exact is for f32, not %s",
-                        vgg_precision_name(options->precision));
     if (options->softmax && options->gradients)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a plan with gradients gives logits, not the probabilities of softmax");
+    return VGG_OK;
+}
+
+static vgg_status check_device(const vgg_plan_options *options, vgg_device_kind device,
+                               vgg_error *error) {
+    const char *name = vgg_precision_name(options->precision);
+    if (name == NULL)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "precision %d, expected f32, bf16, tf32 or f16",
+                        (int)options->precision);
+    bool processor =
+        options->precision == VGG_PRECISION_F32 || options->precision == VGG_PRECISION_BF16;
+    if (device == VGG_DEVICE_CPU && !processor)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "precision %s is for a GPU, expected f32 or bf16 on the processor", name);
+    if (device != VGG_DEVICE_CPU && options->exact)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "a plan that is exact is for the processor, not for %s",
+                        vgg_device_name(device));
+    if (options->precision != VGG_PRECISION_F32 && options->exact)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "a plan that is exact is for f32, not %s", name);
     return VGG_OK;
 }
 
@@ -126,14 +138,20 @@ static vgg_status compile_graph(vgg_plan *plan, vgg_error *error) {
 /* A plan with its ops, but without memory for running them. */
 static vgg_status compile(const vgg_network *network, vgg_plan_options options, vgg_plan **out,
                           vgg_error *error) {
+    vgg_device_found device;
     complete_options(network, &options);
     vgg_status status = check_options(&options, error);
+    if (status == VGG_OK)
+        status = vgg_device_choose(options.device, &device, error);
+    if (status == VGG_OK)
+        status = check_device(&options, device.kind, error);
     if (status != VGG_OK)
         return status;
     vgg_plan *plan = vgg_calloc(1, sizeof *plan);
     if (plan == NULL)
         return vgg_fail_memory(error, "a plan", sizeof *plan);
-    plan->device = &vgg_device_cpu;
+    plan->device = device.row;
+    plan->calls = device.calls;
     plan->network = network;
     plan->options = options;
     plan->mode = options.mode;
@@ -313,35 +331,4 @@ vgg_mode vgg_plan_mode(const vgg_plan *plan) {
 void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step) {
     plan->dropout_seed = seed;
     plan->dropout_step = step;
-}
-
-const char *vgg_cpu_tier(void) {
-    const vgg_kernels *kernels;
-    return vgg_kernels_get(&kernels, NULL) == VGG_OK ? kernels->tier : "none";
-}
-
-/* ---- precision ---- */
-
-static const char *const precisions[] = {
-    [VGG_PRECISION_F32] = "f32", [VGG_PRECISION_BF16] = "bf16"};
-
-#define PRECISIONS (sizeof precisions / sizeof *precisions)
-
-const char *vgg_precision_name(vgg_precision precision) {
-    return (size_t)precision < PRECISIONS ? precisions[precision] : NULL;
-}
-
-vgg_precision vgg_precision_named(const char *name) {
-    for (size_t i = 0; name != NULL && i < PRECISIONS; i++) {
-        if (strcmp(precisions[i], name) == 0)
-            return (vgg_precision)i;
-    }
-    return VGG_PRECISION_F32;
-}
-
-bool vgg_precision_is_native(vgg_precision precision) {
-    const vgg_kernels *kernels;
-    return precision == VGG_PRECISION_F32 ||
-           (precision == VGG_PRECISION_BF16 && vgg_kernels_get(&kernels, NULL) == VGG_OK &&
-            kernels->multiplies_bf16);
 }

@@ -120,6 +120,11 @@ static const char *noted(const vgg_run *run, const char *key, const char *otherw
     return value != NULL ? value : otherwise;
 }
 
+/* A device as a sentence has it. */
+static const char *device_text(const char *name) {
+    return strcmp(name, vgg_device_name(VGG_DEVICE_CPU)) == 0 ? "the processor" : "a GPU";
+}
+
 /* Says what may change the last bits from here on. */
 static void warn_of_changes(const vgg_trainer *trainer, const vgg_run *run) {
     const vgg_train_options *options = &trainer->options;
@@ -144,6 +149,11 @@ static void warn_of_changes(const vgg_trainer *trainer, const vgg_run *run) {
         vgg_warn(options->warn, options->warn_user,
                  "%s: was computed in %s and goes on in %s, which rounds otherwise", run->folder,
                  precision, vgg_precision_name(options->precision));
+    const char *device = noted(run, "made.device", vgg_device_name(VGG_DEVICE_CPU));
+    if (strcmp(device, vgg_device_name(options->device)) != 0)
+        vgg_warn(options->warn, options->warn_user,
+                 "%s: was computed on %s and goes on with %s, which rounds otherwise", run->folder,
+                 device_text(device), device_text(vgg_device_name(options->device)));
 }
 
 static vgg_status check_data(vgg_trainer *trainer, vgg_run *run, vgg_error *error) {

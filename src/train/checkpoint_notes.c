@@ -132,6 +132,9 @@ vgg_status vgg_checkpoint_describe(const vgg_trainer *trainer, vgg_notes *notes,
     if (status == VGG_OK)
         status = vgg_run_record_set(notes, "made.precision",
                                     vgg_precision_name(trainer->options.precision), error);
+    if (status == VGG_OK)
+        status = vgg_run_record_set(notes, "made.device", vgg_device_name(trainer->options.device),
+                                    error);
     return status;
 }
 

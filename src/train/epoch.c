@@ -164,6 +164,7 @@ static vgg_status evaluate(vgg_trainer *trainer, const vgg_dataset *dataset,
     options.batch = trainer->most;
     options.shared_threads = trainer->threads;
     options.precision = trainer->options.precision;
+    options.device = trainer->options.device;
     options.workers = trainer->options.workers;
     if (listener != NULL) {
         options.scores = trainer->scores;

@@ -48,6 +48,7 @@ static vgg_plan_options eval_options(const vgg_trainer *trainer) {
     options.batch = trainer->most;
     options.shared_threads = trainer->threads;
     options.precision = trainer->options.precision;
+    options.device = trainer->options.device;
     return options;
 }
 
@@ -167,6 +168,7 @@ static vgg_status find_origin(const vgg_trainer *trainer, uint64_t *origin, vgg_
     add_text(&sum, vgg_version());
     add_text(&sum, vgg_cpu_tier());
     add_text(&sum, vgg_precision_name(trainer->options.precision));
+    add_text(&sum, vgg_device_name(trainer->options.device));
     vgg_checksum_add(&sum, &trainer->most, sizeof trainer->most);
     vgg_checksum_add(&sum, &trainer->options.seed, sizeof trainer->options.seed);
     vgg_status status = add_model(&sum, trainer, error);

@@ -1,6 +1,7 @@
 /* The options of a training: defaults from the tables, and what cannot be. */
 #include "base/options.h"
 #include "base/error.h"
+#include "nn/device_find.h"
 #include "train/trainer.h"
 
 static const vgg_setting numbers[] = {
@@ -41,7 +42,7 @@ static vgg_status check_counts(const vgg_train_options *options, vgg_error *erro
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "%zu parts, expected 1 to 65536",
                         options->parts);
     if (vgg_precision_name(options->precision) == NULL)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT, "precision %d, expected f32 or bf16",
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "precision %d, expected f32, bf16, tf32 or f16",
                         (int)options->precision);
     if (options->resume && options->folder == NULL && options->run == NULL)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "nothing to resume: no folder is given");
@@ -55,6 +56,8 @@ vgg_status vgg_train_options_read(const vgg_train_options *given, vgg_train_opti
         vgg_options_read(options, sizeof *options, given, "vgg_train_options", error);
     if (status == VGG_OK)
         status = check_counts(options, error);
+    if (status == VGG_OK)
+        status = vgg_device_settle(&options->device, error);
     if (status == VGG_OK)
         status = vgg_settings_check(number_list, options, error);
     if (status == VGG_OK)

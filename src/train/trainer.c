@@ -64,6 +64,7 @@ static vgg_plan_options plan_options(const vgg_trainer *trainer) {
     options.norm_momentum = trainer->options.norm_momentum;
     options.shared_threads = trainer->threads;
     options.precision = trainer->options.precision;
+    options.device = trainer->options.device;
     options.mode = VGG_MODE_TRAIN;
     return options;
 }

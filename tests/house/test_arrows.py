@@ -23,9 +23,10 @@ BELOW = {
     "search": {"kernels", "base"},
     "probe": {"nn", "kernels", "base"},
     "inside": {"formats", "nn", "kernels", "base"},
+    "cuda": {"nn"},
 }
 # The public headers that a room may see: its own, and those of the rooms below. Siblings meet here.
-NETWORK = {"status.h", "network.h", "plan.h", "loss.h", "calibrate.h"}
+NETWORK = {"status.h", "device.h", "network.h", "plan.h", "loss.h", "calibrate.h"}
 PICTURES = {"status.h", "image.h", "stream.h"}
 MODEL = NETWORK | PICTURES | {"model.h", "inspect.h"}
 USE = MODEL | {"data.h", "predict.h", "scores.h"}
@@ -44,6 +45,7 @@ PUBLIC = {
     "search": USE | {"features.h", "index.h"},
     "probe": USE | {"features.h", "probe.h"},
     "inside": MODEL | {"distance.h", "style.h"},
+    "cuda": {"status.h"},
 }
 # A container sees what its bytes lie in and nothing else of the formats.
 CONTAINERS_SEE = {"storage.h", "containers"}

@@ -21,12 +21,13 @@ def test_files_are_one_sitting():
 
 
 def test_library_asks_nothing_of_the_process():
-    """VGG_CPU is its only environment variable, and "-" a name like any other; standard streams
-    are the program's."""
+    """VGG_CPU and VGG_CUDA_PLUGIN are its only environment variables, and "-" a name like any other;
+    standard streams are the program's."""
     asks = re.compile(r'\bgetenv *\(|\bstdin\b|\bSTDIN_FILENO\b|\bstdout\b|\bstderr\b|"-"')
     found = [f"{p.relative_to(ROOT)}: {line.strip()}" for p in sorted((ROOT / "src").rglob("*.[ch]"))
              for line in p.read_text().splitlines() if asks.search(line)]
-    assert found == ['src/kernels/dispatch.c: const char *wanted = getenv("VGG_CPU");']
+    assert found == ['src/kernels/dispatch.c: const char *wanted = getenv("VGG_CPU");',
+                     'src/nn/gpu/plugin.c: const char *named = getenv("VGG_CUDA_PLUGIN");']
 
 
 def test_defaults_stand_in_one_place():

@@ -99,13 +99,17 @@ static void test_narrow_weights(void **state) {
     vgg_network_free(network);
 }
 
-static void refuse(const vgg_plan_options *options, const char *message) {
+static void refuse_as(vgg_status status, const vgg_plan_options *options, const char *message) {
     vgg_error error;
     vgg_plan *plan;
     vgg_network *network = draw_network(false);
-    assert_int_equal(vgg_plan_create(network, options, &plan, &error), VGG_ERROR_ARGUMENT);
+    assert_int_equal(vgg_plan_create(network, options, &plan, &error), status);
     assert_contains(error.message, message);
     vgg_network_free(network);
+}
+
+static void refuse(const vgg_plan_options *options, const char *message) {
+    refuse_as(VGG_ERROR_ARGUMENT, options, message);
 }
 
 static void test_refused(void **state) {
@@ -114,21 +118,33 @@ static void test_refused(void **state) {
     options.precision = VGG_PRECISION_BF16;
     options.exact = true;
     refuse(&options, "a plan that is exact is for f32, not bf16");
-    options.precision = (vgg_precision)2;
-    refuse(&options, "precision 2, expected f32 or bf16");
+    options.exact = false;
+    options.precision = (vgg_precision)4;
+    refuse(&options, "precision 4, expected f32, bf16, tf32 or f16");
+    options.precision = VGG_PRECISION_TF32;
+    refuse_as(VGG_ERROR_UNSUPPORTED, &options,
+              "precision tf32 is for a GPU, expected f32 or bf16 on the processor");
+    options.precision = VGG_PRECISION_F16;
+    refuse_as(VGG_ERROR_UNSUPPORTED, &options,
+              "precision f16 is for a GPU, expected f32 or bf16 on the processor");
 }
 
 static void test_names(void **state) {
     (void)state;
     assert_string_equal(vgg_precision_name(VGG_PRECISION_F32), "f32");
     assert_string_equal(vgg_precision_name(VGG_PRECISION_BF16), "bf16");
-    assert_null(vgg_precision_name((vgg_precision)2));
+    assert_string_equal(vgg_precision_name(VGG_PRECISION_TF32), "tf32");
+    assert_string_equal(vgg_precision_name(VGG_PRECISION_F16), "f16");
+    assert_null(vgg_precision_name((vgg_precision)4));
     assert_null(vgg_precision_name((vgg_precision)-1));
     assert_int_equal(vgg_precision_named("bf16"), VGG_PRECISION_BF16);
+    assert_int_equal(vgg_precision_named("tf32"), VGG_PRECISION_TF32);
+    assert_int_equal(vgg_precision_named("f16"), VGG_PRECISION_F16);
     assert_int_equal(vgg_precision_named("fp16"), VGG_PRECISION_F32);
     assert_int_equal(vgg_precision_named(NULL), VGG_PRECISION_F32);
     assert_true(vgg_precision_is_native(VGG_PRECISION_F32));
-    assert_false(vgg_precision_is_native((vgg_precision)2));
+    assert_false(vgg_precision_is_native(VGG_PRECISION_TF32));
+    assert_false(vgg_precision_is_native(VGG_PRECISION_F16));
 }
 
 /* ---- gradients ---- */

@@ -43,6 +43,10 @@ typedef struct result_case {
     vgg_status (*ask)(void *result, vgg_error *error);
 } result_case;
 
+static vgg_status ask_device(void *result, vgg_error *error) {
+    return vgg_device_find(VGG_DEVICE_CPU, result, error);
+}
+
 static vgg_status ask_layer(void *result, vgg_error *error) {
     return vgg_network_layer(vgg_model_network(model), 0, result, error);
 }
@@ -169,6 +173,7 @@ static vgg_status ask_label_class(void *result, vgg_error *error) {
 
 static const result_case result_cases[] = {
     RESULT(vgg_layer_info, ask_layer),
+    RESULT(vgg_device_info, ask_device),
     RESULT(vgg_int8_info, ask_int8),
     RESULT(vgg_calibration, ask_calibration),
     RESULT(vgg_tensor_info, ask_tensor),

@@ -1,0 +1,37 @@
+/* What there is to compute on. */
+#include <stdio.h>
+
+#include "base/options.h"
+#include "kernels/kernels.h"
+#include "nn/device_find.h"
+#include "nn/gpu/plugin.h"
+
+const char *vgg_cpu_tier(void) {
+    const vgg_kernels *kernels;
+    return vgg_kernels_get(&kernels, NULL) == VGG_OK ? kernels->tier : "none";
+}
+
+bool vgg_precision_is_native(vgg_precision precision) {
+    const vgg_kernels *kernels;
+    return precision == VGG_PRECISION_F32 ||
+           (precision == VGG_PRECISION_BF16 && vgg_kernels_get(&kernels, NULL) == VGG_OK &&
+            kernels->multiplies_bf16);
+}
+
+vgg_status vgg_device_find(vgg_device_kind kind, vgg_device_info *info, vgg_error *error) {
+    vgg_device_found found;
+    vgg_status status = vgg_result_check(info, "vgg_device_info", error);
+    if (status == VGG_OK)
+        status = vgg_device_choose(kind, &found, error);
+    if (status != VGG_OK)
+        return status;
+    vgg_device_info own = {.kind = found.kind};
+    if (found.kind == VGG_DEVICE_CUDA) {
+        own.precision = VGG_PRECISION_BF16;
+        vgg_gpu_name(own.name);
+    } else {
+        snprintf(own.name, sizeof own.name, "%s", vgg_cpu_tier());
+    }
+    snprintf(own.missing, sizeof own.missing, "%s", found.missing.message);
+    return vgg_result_write(info, &own, sizeof own, "vgg_device_info", error);
+}
