@@ -8,6 +8,7 @@
 
 #include "cli/network_source.h"
 #include "cli/options.h"
+#include "cli/shared_options.h"
 #include "cli/terminal.h"
 #include "vgg/network.h"
 #include "vgg/plan.h"
@@ -31,7 +32,8 @@ typedef struct vgg_cli_bench_options {
     size_t freeze;        /* blocks of convolutions that --train leaves as they are */
     bool exact, train;
     double seconds;
-    const char *format, *precision;
+    const char *format;
+    vgg_cli_computing computing;
 } vgg_cli_bench_options;
 
 /* What one batch size took. */
@@ -70,7 +72,7 @@ typedef struct vgg_cli_bench_layer {
 typedef struct vgg_cli_bench_report {
     size_t threads;
     bool train;
-    const char *precision;
+    vgg_cli_computing computing;
     vgg_machine machine;
     size_t result_count;
     vgg_cli_bench_result results[VGG_CLI_SIZES_MOST];

@@ -204,7 +204,8 @@ static bool make_plan(bench_run *run, vgg_network *network, size_t *bytes) {
     options.batch = run->batch;
     options.threads = run->options->threads;
     options.exact = run->options->exact;
-    options.precision = vgg_precision_named(run->options->precision);
+    options.precision = vgg_precision_named(run->options->computing.precision);
+    options.device = vgg_device_named(run->options->computing.device);
     options.mode = run->options->train ? VGG_MODE_TRAIN : VGG_MODE_EVAL;
     options.defer_linear = run->options->train;
     vgg_error error;

@@ -40,10 +40,10 @@ static void print_network(const vgg_cli_bench_options *o, const vgg_network *net
 static void print_machine(const vgg_cli_bench_options *o, const vgg_cli_bench_report *report) {
     const vgg_cli_bench_result *last = &report->results[report->result_count - 1];
     char peak[VGG_CLI_TEXT_SIZE], mapped[VGG_CLI_TEXT_SIZE];
-    bool rounded = vgg_precision_named(o->precision) != VGG_PRECISION_F32;
-    vgg_cli_print_line("program   %s, %zu thread%s%s%s%s", vgg_cpu_tier(), report->threads,
+    bool rounded = vgg_precision_named(o->computing.precision) != VGG_PRECISION_F32;
+    vgg_cli_print_line("program   %s, %zu thread%s%s%s%s", o->computing.name, report->threads,
                        report->threads == 1 ? "" : "s", o->exact ? ", exact" : "",
-                       rounded ? ", " : "", rounded ? o->precision : "");
+                       rounded ? ", " : "", rounded ? o->computing.precision : "");
     if (report->train)
         vgg_cli_print_line("training  SGD, momentum %g, weight decay %g; random labels",
                            VGG_CLI_BENCH_MOMENTUM, VGG_CLI_BENCH_WEIGHT_DECAY);
@@ -172,14 +172,15 @@ bool vgg_cli_bench_json(const vgg_network *network, const vgg_cli_bench_report *
                                                    : layer_json(report, &report->layers[i]));
     }
     size_t peak = report->results[report->result_count - 1].peak_bytes;
-    json_t *object = json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "arch",
-                               vgg_cli_json_text(vgg_network_describe(network)->arch), "tier",
-                               vgg_cli_json_text(vgg_cpu_tier()), "precision",
-                               vgg_cli_json_text(report->precision), "threads",
-                               (json_int_t)report->threads, "results", results, "peak_gflops",
-                               vgg_cli_json_number(report->machine.peak_gflops), "read_gbps",
-                               vgg_cli_json_number(report->machine.read_gbps), "rss_mb",
-                               vgg_cli_json_number(megabytes(peak)), "layers", layers);
+    json_t *object =
+        json_pack("{s:o, s:o, s:s, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "arch",
+                  vgg_cli_json_text(vgg_network_describe(network)->arch), "tier",
+                  vgg_cli_json_text(vgg_cpu_tier()), "device", report->computing.device,
+                  "device_name", vgg_cli_json_text(report->computing.name), "precision",
+                  report->computing.precision, "threads", (json_int_t)report->threads, "results",
+                  results, "peak_gflops", vgg_cli_json_number(report->machine.peak_gflops),
+                  "read_gbps", vgg_cli_json_number(report->machine.read_gbps), "rss_mb",
+                  vgg_cli_json_number(megabytes(peak)), "layers", layers);
     bool whole = object != NULL;
     if (whole && report->train)
         whole = vgg_cli_bench_add_parts(object, report);

@@ -54,7 +54,8 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
                  "Nth max-pool, batch normalisation with its running statistics too"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
-        vgg_cli_precision_option(&o->precision),
+        vgg_cli_device_option(&o->computing.device),
+        vgg_cli_precision_option(&o->computing.precision),
         {.type = VGG_CLI_NUMBER,
          .name = "seconds",
          .argument = "S",
@@ -73,7 +74,8 @@ static bool parse(vgg_cli_bench_options *o, int argc, char **argv, size_t *opera
          .help = "make exactly so many runs, however long they take, instead of --seconds"},
         vgg_cli_format_option(
             &o->format,
-            "text, or json: {\"arch\", \"tier\", \"precision\", \"threads\", \"results\": "
+            "text, or json: {\"arch\", \"tier\", \"device\", \"device_name\", \"precision\", "
+            "\"threads\", \"results\": "
             "[{\"batch\", "
             "\"ms_median\", \"ms_p25\", \"ms_p75\", \"ms_per_image\", \"images_per_s\", "
             "\"gflops\", \"share_of_peak\", \"runs\", \"plan_mb\", \"rss_mb\", "
@@ -159,7 +161,7 @@ static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) 
     vgg_cli_progress progress = vgg_cli_progress_on(stderr);
     vgg_cli_bench_report report = {.threads = o->threads > 0 ? o->threads : vgg_threads_default(),
                                    .train = o->train,
-                                   .precision = o->precision};
+                                   .computing = o->computing};
     bool done = freeze(o, opened->network) &&
                 vgg_cli_bench_machine(report.threads, &progress, &report.machine) &&
                 (opened->model != NULL || draw_weights(opened->network, &progress)) &&
@@ -175,7 +177,6 @@ static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) 
 
 int vgg_cli_bench(int argc, char **argv) {
     vgg_cli_bench_options o = {.format = vgg_cli_formats[0],
-                               .precision = vgg_cli_precisions[0],
                                .seconds = 5.0,
                                .threads = vgg_cli_default_threads(),
                                .batches = {3, {1, 8, 32}}};
@@ -187,8 +188,9 @@ int vgg_cli_bench(int argc, char **argv) {
         vgg_cli_complain("bench", "--freeze: expected --train too; without it nothing is trained");
         return VGG_CLI_USAGE;
     }
-    if (!vgg_cli_precision_check("bench", o.precision, o.exact))
-        return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("bench", &o.computing, o.exact, false);
+    if (status != VGG_CLI_OK)
+        return status;
     if (operands == 1)
         o.source.path = argv[1];
     if (o.train && !o.batches_given)

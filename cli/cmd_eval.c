@@ -53,8 +53,7 @@ static bool goes_together(const vgg_cli_eval_options *o) {
     if (wrong != NULL)
         vgg_cli_complain("eval", "%s", wrong);
     vgg_cli_scales scales;
-    return wrong == NULL && vgg_cli_precision_check("eval", o->views.precision, o->views.exact) &&
-           vgg_cli_scales_read("eval", o->views.scale, &scales);
+    return wrong == NULL && vgg_cli_scales_read("eval", o->views.scale, &scales);
 }
 
 static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operands, int *status) {
@@ -106,7 +105,8 @@ static bool parse(vgg_cli_eval_options *o, int argc, char **argv, size_t *operan
         vgg_cli_threads_option(&o->views.threads),
         workers,
         vgg_cli_exact_option(&o->views.exact),
-        vgg_cli_precision_option(&o->views.precision),
+        vgg_cli_device_option(&o->views.computing.device),
+        vgg_cli_precision_option(&o->views.computing.precision),
         vgg_cli_views_option(&o->views.protocol),
         vgg_cli_scale_option(&o->views.scale),
     };
@@ -218,13 +218,12 @@ static vgg_cli_eval_options defaults(void) {
     vgg_dataset_options data;
     vgg_eval_options_init(&measuring, sizeof measuring);
     vgg_dataset_options_init(&data, sizeof data);
-    return (vgg_cli_eval_options){.format = vgg_cli_score_formats[0],
-                                  .views = {.protocol = vgg_cli_protocols[0],
-                                            .precision = vgg_cli_precisions[0],
-                                            .threads = vgg_cli_default_threads()},
-                                  .batch = measuring.batch,
-                                  .validation_split = data.validation_split,
-                                  .seed = data.seed};
+    return (vgg_cli_eval_options){
+        .format = vgg_cli_score_formats[0],
+        .views = {.protocol = vgg_cli_protocols[0], .threads = vgg_cli_default_threads()},
+        .batch = measuring.batch,
+        .validation_split = data.validation_split,
+        .seed = data.seed};
 }
 
 static bool write_page(const vgg_cli_eval_options *o, const char *path, const vgg_model *model,
@@ -334,12 +333,13 @@ int vgg_cli_eval(int argc, char **argv) {
         return status;
     }
     o.line = line;
-    if (line != NULL) {
-        status = run(&o, argv[1]);
-    } else {
+    status = vgg_cli_computing_settle("eval", &o.views.computing, o.views.exact, false);
+    if (line == NULL) {
         vgg_cli_complain("eval", "out of memory for the command line");
         status = VGG_CLI_FAILURE;
     }
+    if (status == VGG_CLI_OK)
+        status = run(&o, argv[1]);
     free(line);
     return status;
 }

@@ -22,7 +22,8 @@
 
 typedef struct features_options {
     vgg_cli_model_source source;
-    const char *layer, *pool, *scale, *protocol, *precision, *out;
+    const char *layer, *pool, *scale, *protocol, *out;
+    vgg_cli_computing computing;
     size_t batch, threads;
     bool normalise, average_pools, overwrite, resume, exact;
 } features_options;
@@ -94,7 +95,8 @@ static bool parse(features_options *o, int argc, char **argv, size_t *operands, 
         vgg_cli_batch_option(&o->batch),
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
-        vgg_cli_precision_option(&o->precision),
+        vgg_cli_device_option(&o->computing.device),
+        vgg_cli_precision_option(&o->computing.precision),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -305,12 +307,13 @@ static char *facts_of(const features_options *o, const vgg_model *model) {
     if (vgg_model_describe(model, &description, NULL) != VGG_OK)
         return NULL;
     vgg_cli_model_stat(o->source.path, &info);
-    bool rounded = vgg_precision_named(o->precision) != VGG_PRECISION_F32;
-    if (asprintf(&facts, "%s %d %s %s %d %d%s%s\n%s %lld %lld.%09ld\n%s", o->pool, o->normalise,
+    bool gpu = vgg_device_named(o->computing.device) == VGG_DEVICE_CUDA;
+    bool rounded = vgg_precision_named(o->computing.precision) != VGG_PRECISION_F32;
+    if (asprintf(&facts, "%s %d %s %s %d %d%s%s%s\n%s %lld %lld.%09ld\n%s", o->pool, o->normalise,
                  o->scale != NULL ? o->scale : "-", o->protocol, o->average_pools, o->exact,
-                 rounded ? " " : "", rounded ? o->precision : "", o->source.path,
-                 (long long)info.st_size, (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
-                 description) < 0)
+                 rounded ? " " : "", rounded ? o->computing.precision : "", gpu ? " cuda" : "",
+                 o->source.path, (long long)info.st_size, (long long)info.st_mtim.tv_sec,
+                 info.st_mtim.tv_nsec, description) < 0)
         facts = NULL;
     vgg_string_free(description);
     return facts;
@@ -344,7 +347,8 @@ static vgg_status create_extractor(const features_options *o, const vgg_model *m
     options.batch = o->batch;
     options.threads = o->threads;
     options.exact = o->exact;
-    options.precision = vgg_precision_named(o->precision);
+    options.precision = vgg_precision_named(o->computing.precision);
+    options.device = vgg_device_named(o->computing.device);
     options.average_pools = o->average_pools;
     return vgg_extractor_create(model, &options, extractor, error);
 }
@@ -392,7 +396,6 @@ static bool may_write_all(const features_options *o) {
 int vgg_cli_features(int argc, char **argv) {
     features_options o = {.pool = pools[0],
                           .protocol = vgg_cli_protocols[0],
-                          .precision = vgg_cli_precisions[0],
                           .source.without_classifier = true,
                           .threads = vgg_cli_default_threads()};
     size_t operands;
@@ -404,8 +407,9 @@ int vgg_cli_features(int argc, char **argv) {
         vgg_cli_complain("features", "%s is missing", missing);
         return VGG_CLI_USAGE;
     }
-    if (!vgg_cli_precision_check("features", o.precision, o.exact))
-        return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("features", &o.computing, o.exact, false);
+    if (status != VGG_CLI_OK)
+        return status;
     if (!may_write_all(&o))
         return VGG_CLI_FAILURE;
     bool unnamed;

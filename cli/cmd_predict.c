@@ -55,9 +55,7 @@ static bool goes_together(const predict_options *o) {
         wrong = "--fuse: expected several models, --model A --model B";
     if (wrong != NULL)
         vgg_cli_complain("predict", "%s", wrong);
-    return wrong == NULL &&
-           vgg_cli_precision_check("predict", o->views.precision, o->views.exact) &&
-           vgg_cli_scales_read("predict", o->views.scale, &scales);
+    return wrong == NULL && vgg_cli_scales_read("predict", o->views.scale, &scales);
 }
 
 static bool parse(predict_options *o, int argc, char **argv, size_t *operands, int *status) {
@@ -110,7 +108,8 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
          .help = "print the values before softmax, as \"logit\", in place of probabilities"},
         vgg_cli_threads_option(&o->views.threads),
         vgg_cli_exact_option(&o->views.exact),
-        vgg_cli_precision_option(&o->views.precision),
+        vgg_cli_device_option(&o->views.computing.device),
+        vgg_cli_precision_option(&o->views.computing.precision),
         vgg_cli_views_option(&o->views.protocol),
         vgg_cli_scale_option(&o->views.scale),
         {.type = VGG_CLI_FLAG,
@@ -296,14 +295,16 @@ static int predict(const predict_options *o, const vgg_cli_models *models, char 
 }
 
 int vgg_cli_predict(int argc, char **argv) {
-    predict_options o = {.format = "text",
-                         .views = {.protocol = vgg_cli_protocols[0],
-                                   .precision = vgg_cli_precisions[0],
-                                   .threads = vgg_cli_default_threads()},
-                         .top = 5};
+    predict_options o = {
+        .format = "text",
+        .views = {.protocol = vgg_cli_protocols[0], .threads = vgg_cli_default_threads()},
+        .top = 5};
     size_t operands;
     int status;
     if (!parse(&o, argc, argv, &operands, &status))
+        return status;
+    status = vgg_cli_computing_settle("predict", &o.views.computing, o.views.exact, false);
+    if (status != VGG_CLI_OK)
         return status;
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("predict", &o.source, argv[1], &unnamed))

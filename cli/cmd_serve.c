@@ -13,7 +13,8 @@
 
 /* What the options name. */
 typedef struct serve_names {
-    const char *protocol, *precision;
+    const char *protocol;
+    vgg_cli_computing computing;
 } serve_names;
 
 static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **argv, int *status) {
@@ -122,7 +123,8 @@ static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **arg
          .maximum = 60000,
          .help = "milliseconds that a picture waits for others to be computed with"},
         vgg_cli_exact_option(&o->exact),
-        vgg_cli_precision_option(&names->precision),
+        vgg_cli_device_option(&names->computing.device),
+        vgg_cli_precision_option(&names->computing.precision),
         vgg_cli_protocol_option(&names->protocol),
     };
     const vgg_cli_option limits[] = {
@@ -228,7 +230,7 @@ static bool parse(vgg_serve_options *o, serve_names *names, int argc, char **arg
 }
 
 int vgg_cli_serve(int argc, char **argv) {
-    serve_names names = {.protocol = vgg_cli_protocols[0], .precision = vgg_cli_precisions[0]};
+    serve_names names = {.protocol = vgg_cli_protocols[0]};
     vgg_serve_options o = {.grace = 30,
                            .top = 5,
                            .threads = vgg_cli_default_threads(),
@@ -252,10 +254,12 @@ int vgg_cli_serve(int argc, char **argv) {
         vgg_cli_complain("serve", "--tls-cert and --tls-key: one is of no use without the other");
         return VGG_CLI_USAGE;
     }
-    if (!vgg_cli_precision_check("serve", names.precision, o.exact))
-        return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("serve", &names.computing, o.exact, false);
+    if (status != VGG_CLI_OK)
+        return status;
     o.protocol = vgg_protocol_named(names.protocol);
-    o.precision = vgg_precision_named(names.precision);
+    o.precision = vgg_precision_named(names.computing.precision);
+    o.device = vgg_device_named(names.computing.device);
     if (o.workers == 0)
         o.workers = vgg_threads_default();
     return vgg_serve_run(&o);

@@ -184,6 +184,9 @@ static int train(vgg_cli_training *training) {
     int status = vgg_cli_train_take_folder(training);
     if (status == VGG_CLI_OK && training->options.resume)
         status = vgg_cli_train_open_run(training);
+    if (status == VGG_CLI_OK)
+        status = vgg_cli_computing_settle("train", &training->options.computing, false,
+                                          training->options.quiet);
     if (status == VGG_CLI_OK && training->model == NULL)
         status = vgg_cli_train_open_start(training);
     if (status == VGG_CLI_OK)
@@ -204,8 +207,6 @@ static int train(vgg_cli_training *training) {
         status = check_cache(training);
     if (status == VGG_CLI_OK && !training->options.resume && !training->options.quiet)
         vgg_cli_train_warn(training);
-    if (status == VGG_CLI_OK && !training->options.quiet)
-        vgg_cli_precision_check("train", training->options.precision, false);
     if (status == VGG_CLI_OK && training->options.find_rate)
         return vgg_cli_train_find_rate(training);
     if (status == VGG_CLI_OK && training->options.dry_run)

@@ -67,7 +67,8 @@ static vgg_status measure(const vgg_cli_eval_options *o, const vgg_model *model,
     options.threads = o->views.threads;
     options.workers = o->workers;
     options.exact = o->views.exact;
-    options.precision = vgg_precision_named(o->views.precision);
+    options.precision = vgg_precision_named(o->views.computing.precision);
+    options.device = vgg_device_named(o->views.computing.device);
     options.protocol = vgg_protocol_named(o->views.protocol);
     options.skipped = skip;
     options.progress = show_progress;

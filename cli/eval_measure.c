@@ -127,7 +127,8 @@ static vgg_eval_options options_of(measuring *m) {
     options.threads = m->o->views.threads;
     options.workers = m->o->workers;
     options.exact = m->o->views.exact;
-    options.precision = vgg_precision_named(m->o->views.precision);
+    options.precision = vgg_precision_named(m->o->views.computing.precision);
+    options.device = vgg_device_named(m->o->views.computing.device);
     options.protocol = vgg_protocol_named(m->o->views.protocol);
     options.skipped = skip;
     options.progress = show_progress;

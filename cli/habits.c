@@ -115,17 +115,18 @@ typedef struct answer {
     const char *name, *text;
 } answer;
 
-static const char processor[] = "vgg computes on the processor and needs no device; leave it out";
+static const char device[] =
+    "a GPU is --device cuda, of vgg predict, eval, features, serve, bench and train";
 static const char operand[] = "DATA is written without an option, behind the command";
 
 static const answer answers[] = {
-    {NULL, "gpu", processor},
-    {NULL, "gpus", processor},
-    {NULL, "gpu-id", processor},
-    {NULL, "cuda", processor},
-    {NULL, "device", processor},
-    {NULL, "no-cuda", "vgg computes on the processor only; leave it out"},
-    {NULL, "cpu", "vgg computes on the processor only; leave it out"},
+    {NULL, "gpu", device},
+    {NULL, "gpus", device},
+    {NULL, "gpu-id", device},
+    {NULL, "cuda", device},
+    {NULL, "device", device},
+    {NULL, "no-cuda", "vgg computes on the processor unless --device says otherwise; leave it out"},
+    {NULL, "cpu", "vgg computes on the processor unless --device says otherwise; leave it out"},
     {"train", "num-classes", "there are as many classes as the data has folders; leave it out"},
     {"train", "nclasses", "there are as many classes as the data has folders; leave it out"},
     {"train", "classes", "there are as many classes as the data has folders; leave it out"},
@@ -133,11 +134,11 @@ static const answer answers[] = {
      "the network is --arch, such as --arch vgg16, and the run's folder --output"},
     {"train", "loss", "training is by cross-entropy; leave it out"},
     {"train", "criterion", "training is by cross-entropy; leave it out"},
-    {"train", "amp", "training is in float32; leave it out"},
-    {"train", "fp16", "training is in float32; leave it out"},
+    {"train", "amp", "that is --precision bf16 here"},
+    {"train", "fp16", "that is --precision bf16 here, or f16 on a GPU"},
     {"train", "name", "the run's folder is --output RUN"},
     {"train", "project", "the run's folder is --output RUN"},
-    {NULL, "amp", "arithmetic is in float32; vgg convert --dtype f16 makes the file smaller"},
+    {NULL, "amp", "that is --precision bf16 here; vgg convert --dtype f16 makes the file smaller"},
     {NULL, "fp16", "vgg convert --dtype f16 makes such a model file"},
     {NULL, "half", "vgg convert --dtype f16 makes such a model file"},
     {NULL, "data", operand},

@@ -85,6 +85,7 @@ static void print_commands(FILE *stream) {
         "  OMP_NUM_THREADS  the default of --threads",
         "  TMPDIR           where compressed archives are unpacked, in place of /tmp",
         "  VGG_CPU          the instruction tier to use: ref, portable, avx2 or avx512",
+        "  VGG_CUDA_PLUGIN  the file of the plugin for GPUs, in place of libvgg-cuda.so",
         NULL,
     };
     static const char *const examples[] = {

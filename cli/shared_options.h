@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "cli/options.h"
-#include "vgg/plan.h"
+#include "vgg/device.h"
 
 /* The names of the presets, of the layouts, of the paddings, and "text" and "json"; NULL at the
  * end. */
@@ -20,12 +20,21 @@ vgg_cli_option vgg_cli_batch_option(size_t *value);
 vgg_cli_option vgg_cli_threads_option(size_t *value);
 vgg_cli_option vgg_cli_workers_option(size_t *value);
 vgg_cli_option vgg_cli_exact_option(bool *value);
-/* One of vgg_cli_precisions. */
-extern const char *const vgg_cli_precisions[];
+
+/* What is computed on, and in which numbers: the options' values, NULL where they are not given. */
+typedef struct vgg_cli_computing {
+    const char *device, *precision;
+    char name[64]; /* what the device is called: that of a GPU, or the instruction tier */
+} vgg_cli_computing;
+
+vgg_cli_option vgg_cli_device_option(const char **value);
 vgg_cli_option vgg_cli_precision_option(const char **value);
-/* Whether the precision of that name can be had, which is complained about; and notes where this
- * processor has no instructions for it. */
-bool vgg_cli_precision_check(const char *command, const char *name, bool exact);
+/* Gives them what they stand for: "cpu" or "cuda", and the precision that is usual there. Says,
+ * unless it is to be quiet, what was chosen, and where the processor has no instructions for the
+ * precision. The exit status, after a complaint where it is not VGG_CLI_OK: there is no such
+ * device, or it does not go together. */
+int vgg_cli_computing_settle(const char *command, vgg_cli_computing *computing, bool exact,
+                             bool quiet);
 /* One of vgg_cli_protocols. */
 extern const char *const vgg_cli_protocols[];
 vgg_cli_option vgg_cli_protocol_option(const char **value);

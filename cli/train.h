@@ -9,19 +9,21 @@
 
 #include "cli/options.h"
 #include "cli/preprocess_options.h"
+#include "cli/shared_options.h"
 #include "cli/skipped.h"
 #include "cli/terminal.h"
 #include "vgg/vgg.h"
 
 /* Rows of train_more_options.c: how it is learnt, and the views. */
-#define VGG_CLI_METHOD_OPTIONS 22
+#define VGG_CLI_METHOD_OPTIONS 23
 #define VGG_CLI_VIEW_OPTIONS 10
 
 typedef struct vgg_cli_train_options {
     const char *data, *folder;
     const char *recipe, *from, *init_from, *freeze;
     bool recipe_chosen; /* by looking at the data */
-    const char *optimizer, *class_weights, *mirror, *policy, *precision;
+    const char *optimizer, *class_weights, *mirror, *policy;
+    vgg_cli_computing computing;
     bool balanced_sampling, decay_norm, fix_norm_scale, cycle_momentum, lookahead_ramp, dry_run;
     bool cache_features;
     double min_rate, label_smoothing, clip, ema, lookahead_keep, bias_rate, head_rate, logit_scale,

@@ -22,7 +22,6 @@ void vgg_cli_method_defaults(vgg_cli_train_options *o) {
     o->optimizer = optimizers[training.optimiser];
     o->class_weights = class_weights[0];
     o->policy = policies[0];
-    o->precision = vgg_cli_precisions[0];
     o->decay_norm = true;
     o->cycle_momentum = training.cycle_momentum;
     o->patience = training.patience;
@@ -94,10 +93,10 @@ static void copy_rows(const vgg_cli_option *table, size_t rows, bool *given,
 
 void vgg_cli_method_options(vgg_cli_train_options *o,
                             vgg_cli_option options[VGG_CLI_METHOD_OPTIONS]) {
-    vgg_cli_option precision = vgg_cli_precision_option(&o->precision);
-    precision.help = "f32; or bf16: the operands of most products are rounded to bfloat16 and "
-                     "summed in float32, weights and files stay float32; in less time where the "
-                     "processor has AVX-512 BF16";
+    vgg_cli_option precision = vgg_cli_precision_option(&o->computing.precision);
+    precision.help = "f32; bf16: the operands of most products are rounded to bfloat16 and summed "
+                     "in float32, weights and files stay float32, in less time where the "
+                     "processor has AVX-512 BF16; or, on a GPU only, tf32 or f16";
     const vgg_cli_option table[VGG_CLI_METHOD_OPTIONS] = {
         choice("optimizer", &o->optimizer, optimizers, "sgd, nesterov or adamw, as PyTorch's"),
         number("min-lr", &o->min_rate, 1000, "the least learning rate of plateau and cosine"),
@@ -138,6 +137,7 @@ void vgg_cli_method_options(vgg_cli_train_options *o,
                "compute what the layers of --freeze give once, keep it in RUN while it trains, and "
                "learn from that: the same result in less time. No view but flips can be had "
                "with it"),
+        vgg_cli_device_option(&o->computing.device),
         precision,
     };
     copy_rows(table, VGG_CLI_METHOD_OPTIONS, o->given.method, options);
@@ -296,7 +296,8 @@ static void fill_training(const vgg_cli_train_options *o, vgg_train_options *tra
     training->mixup = o->augment ? o->mixup : 0;
     training->cutmix = o->augment ? o->cutmix : 0;
     training->cache_features = o->cache_features;
-    training->precision = vgg_precision_named(o->precision);
+    training->precision = vgg_precision_named(o->computing.precision);
+    training->device = vgg_device_named(o->computing.device);
 }
 
 void vgg_cli_method_fill(const vgg_cli_train_options *o, vgg_cli_method *method) {

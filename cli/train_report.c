@@ -43,8 +43,9 @@ static void print_machine(vgg_cli_train_report *report, const vgg_train_event *e
     if (event->feature_bytes > 0)
         printf("features  %s on the disk while it trains\n",
                vgg_cli_bytes_text(features, event->feature_bytes));
-    vgg_cli_print_line("machine   %s, %zu thread%s, %s of memory", vgg_cpu_tier(), threads,
-                       threads == 1 ? "" : "s", memory);
+    vgg_cli_print_line("machine   %s, %zu thread%s, %s of memory",
+                       report->training->options.computing.name, threads, threads == 1 ? "" : "s",
+                       memory);
     putchar('\n');
     fflush(stdout);
 }

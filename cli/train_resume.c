@@ -205,6 +205,9 @@ int vgg_cli_train_open_run(vgg_cli_training *training) {
     if (status == VGG_CLI_OK && !check_network(training))
         status = VGG_CLI_FAILURE;
     vgg_cli_train_defaults(&defaults);
+    /* As versions computed that note neither. */
+    defaults.computing.device = vgg_device_name(VGG_DEVICE_CPU);
+    defaults.computing.precision = vgg_precision_name(VGG_PRECISION_F32);
     vgg_cli_learning_options(&defaults, unsaid);
     vgg_cli_learning_options(&training->options, options);
     for (size_t i = 0; i < VGG_CLI_LEARNING_OPTIONS && status == VGG_CLI_OK; i++) {

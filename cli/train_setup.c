@@ -309,11 +309,12 @@ static void print_method(const vgg_cli_training *training) {
              o->epochs == 1 ? "" : "s", o->batch, at_once, vgg_cli_number_text(text[0], o->rate),
              schedule);
     double dropout = vgg_network_describe(vgg_model_network(training->model))->dropout;
-    bool rounded = vgg_precision_named(o->precision) != VGG_PRECISION_F32;
+    bool rounded = vgg_precision_named(o->computing.precision) != VGG_PRECISION_F32;
     snprintf(decay, sizeof decay, "momentum %s, weight decay %s, dropout %s, seed %llu%s%s",
              vgg_cli_number_text(text[1], o->momentum),
              vgg_cli_number_text(text[2], o->weight_decay), vgg_cli_number_text(text[3], dropout),
-             (unsigned long long)o->seed, rounded ? ", in " : "", rounded ? o->precision : "");
+             (unsigned long long)o->seed, rounded ? ", in " : "",
+             rounded ? o->computing.precision : "");
     /* Two lines where nobody looks; else as many as the terminal takes. */
     if (vgg_cli_is_screen(stdout))
         vgg_cli_print_line("training  %s %s", steps, decay);

@@ -149,7 +149,8 @@ bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
         options.batch = views->batch;
         options.exact = views->exact;
         options.protocol = vgg_protocol_named(views->protocol);
-        options.precision = vgg_precision_named(views->precision);
+        options.precision = vgg_precision_named(views->computing.precision);
+        options.device = vgg_device_named(views->computing.device);
         fine = vgg_cli_scales_of(command, &scales, models->paths[i], models->models[i], sides);
         options.scales = fine ? vgg_cli_scales_text(sides, scales.count, text) : NULL;
         if (fine)
@@ -167,7 +168,7 @@ bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
 }
 
 json_t *vgg_cli_views_json(const vgg_cli_viewing *views, size_t models) {
-    return json_pack("{s:s, s:o, s:s, s:I}", "protocol", views->protocol, "scales",
-                     vgg_cli_json_text(views->scale), "precision", views->precision, "models",
-                     (json_int_t)models);
+    return json_pack("{s:s, s:o, s:s, s:s, s:I}", "protocol", views->protocol, "scales",
+                     vgg_cli_json_text(views->scale), "device", views->computing.device,
+                     "precision", views->computing.precision, "models", (json_int_t)models);
 }

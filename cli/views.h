@@ -8,6 +8,7 @@
 
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/shared_options.h"
 #include "vgg/predict.h"
 
 /* Short sides as they are written: 256, or what is added to S, that of the model's preprocessing.
@@ -19,7 +20,8 @@ typedef struct vgg_cli_scales {
 } vgg_cli_scales;
 
 typedef struct vgg_cli_viewing {
-    const char *protocol, *scale, *precision; /* the options' values */
+    const char *protocol, *scale; /* the options' values */
+    vgg_cli_computing computing;
     size_t threads;
     size_t batch; /* views that are computed at once, at most; 0: as the predictor chooses */
     bool exact;
@@ -59,7 +61,7 @@ bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
                               const vgg_cli_models *models, vgg_predictor **predictor);
 
 /* What they say of a measuring, as a JSON object: "protocol", "scales" as they were written,
- * "precision", and how many models are averaged, "models". NULL when memory ran out. */
+ * "device", "precision", and how many models are averaged, "models". NULL when memory ran out. */
 json_t *vgg_cli_views_json(const vgg_cli_viewing *views, size_t models);
 
 #endif

@@ -38,6 +38,7 @@ static vgg_status obtain(const vgg_serve_computing *computing, vgg_serve_version
     options.shared_threads = computing->threads;
     options.exact = computing->exact;
     options.precision = computing->precision;
+    options.device = computing->device;
     return vgg_extractor_create(version->model, &options, &version->extractor, error);
 }
 
@@ -104,6 +105,7 @@ size_t vgg_serve_layers_memory(const vgg_serve_computing *computing,
     options.shared_threads = computing->threads;
     options.exact = computing->exact;
     options.precision = computing->precision;
+    options.device = computing->device;
     vgg_plan_memory(network, &options, &plan, NULL);
     free(taps);
     size_t picture = values * sizeof(float) < most ? values * sizeof(float) : most;

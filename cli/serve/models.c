@@ -113,6 +113,7 @@ static vgg_serve_version *load(const vgg_serve_models *models, const vgg_serve_m
     options.tuned_batch = VGG_SERVE_TUNED_BATCH;
     options.exact = models->computing.exact;
     options.precision = models->computing.precision;
+    options.device = models->computing.device;
     options.protocol = models->computing.protocol;
     vgg_error error;
     if (vgg_cli_model_open("serve", &model->source, &version->model) != VGG_CLI_OK) {

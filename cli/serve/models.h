@@ -54,6 +54,7 @@ typedef struct vgg_serve_computing {
     size_t batch;         /* pictures at once */
     bool exact;
     vgg_precision precision;
+    vgg_device_kind device;
     vgg_protocol protocol;
 } vgg_serve_computing;
 

@@ -210,6 +210,7 @@ static bool make_threads(vgg_serve_computing *computing, const vgg_serve_options
     computing->batch = options->max_batch;
     computing->exact = options->exact;
     computing->precision = options->precision;
+    computing->device = options->device;
     computing->protocol = options->protocol;
     if (vgg_threads_create(&threads, &computing->threads, &error) == VGG_OK)
         return true;

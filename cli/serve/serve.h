@@ -18,6 +18,7 @@ typedef struct vgg_serve_options {
     double max_delay; /* milliseconds */
     bool exact;
     vgg_precision precision;
+    vgg_device_kind device;
     vgg_protocol protocol;
     double max_body, max_bodies; /* megabytes */
     size_t max_pictures;

@@ -21,7 +21,7 @@ def report():
 
 
 def test_json_has_just_these_members(report):
-    assert list(report) == ["arch", "tier", "precision", "threads", "results", "peak_gflops",
+    assert list(report) == ["arch", "tier", "device", "device_name", "precision", "threads", "results", "peak_gflops",
                             "read_gbps", "rss_mb", "layers"]
     assert report["arch"] == "4,M,8,M/16" and report["threads"] == 2
     assert report["tier"] in ("ref", "portable", "avx2", "avx512")
@@ -76,7 +76,7 @@ def training():
 
 
 def test_training_json_has_just_these_members(training):
-    assert list(training) == ["arch", "tier", "precision", "threads", "results", "peak_gflops", "read_gbps",
+    assert list(training) == ["arch", "tier", "device", "device_name", "precision", "threads", "results", "peak_gflops", "read_gbps",
                               "rss_mb", "layers", "packing_ms", "update_ms"]
     assert training["packing_ms"] >= 0 and training["update_ms"] > 0
 

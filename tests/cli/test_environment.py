@@ -17,7 +17,7 @@ def in_shell(*arguments, redirect, env=None):
 
 def test_variables_are_listed():
     text = vgg("help").out
-    assert all(f"\n  {name} " in text for name in ("OMP_NUM_THREADS", "TMPDIR", "VGG_CPU"))
+    assert all(f"\n  {name} " in text for name in ("OMP_NUM_THREADS", "TMPDIR", "VGG_CPU", "VGG_CUDA_PLUGIN"))
     assert "--workers" not in text
 
 

@@ -33,7 +33,7 @@ def test_json_has_just_these_members(model, pictograms):
         "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "brier", "confidence",
         "calibration_error", "temperature", "reliability", "classes", "confused", "confusion",
         "unreadable", "hardest", "label_errors", "label_error_count", "protocol",
-        "scales", "precision", "models"]
+        "scales", "device", "precision", "models"]
     assert [data[key] for key in ("protocol", "scales", "precision", "models")] == ["center", None, "f32", 1]
     assert data["images"] == 20 and data["skipped"] == 0 and data["part"] == "validation"
     assert 0 <= data["top1"] <= data["top5"] <= 1 and data["loss"] > 0

@@ -54,9 +54,9 @@ def test_weights_to_begin_with(option, model, pictograms, tmp_path):
 
 
 @pytest.mark.parametrize("command, option, expected", [
-    ("train", "--gpu", "vgg computes on the processor"),
-    ("predict", "--device", "vgg computes on the processor"),
-    ("eval", "--cuda", "vgg computes on the processor"),
+    ("train", "--gpu", "a GPU is --device cuda"),
+    ("explain", "--device", "a GPU is --device cuda"),
+    ("eval", "--cuda", "a GPU is --device cuda"),
     ("train", "--num-classes", "as many classes as the data has folders"),
     ("train", "--num_classes", "as many classes as the data has folders"),
     ("train", "--model", "the network is --arch"),

@@ -26,8 +26,8 @@ def test_what_is_kept_gives_the_same_report(model, spoilt, tmp_path, ending):
     again = json.loads(vgg("score", out, "--format=json", "--hardest", 3, status=3).out)
     assert first.pop("part") == "validation" and first.pop("temperature") == 1
     assert again.pop("part") is None and again.pop("temperature") is None
-    views = [first.pop(key) for key in ("protocol", "scales", "precision", "models")]
-    assert views == ["center", None, "f32", 1] and "protocol" not in again
+    views = [first.pop(key) for key in ("protocol", "scales", "device", "precision", "models")]
+    assert views == ["center", None, "cpu", "f32", 1] and "protocol" not in again
     assert first == again and first["skipped"] == 1
     assert first["unreadable"] == [str(spoilt / "validation/circle/0000.png")]
     assert not (tmp_path / f"scores.{ending}.part").exists()
