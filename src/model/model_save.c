@@ -75,7 +75,9 @@ static vgg_status add_some(const vgg_network *network, bool int8, vgg_tensor_sou
 /* int8 comes last, so that floats lie at multiples of their size. */
 static vgg_status add_values(const vgg_network *network, vgg_tensor_source *source,
                              vgg_error *error) {
-    vgg_status status = add_some(network, false, source, error);
+    vgg_status status = vgg_network_settle(network, error);
+    if (status == VGG_OK)
+        status = add_some(network, false, source, error);
     if (status == VGG_OK)
         status = vgg_int8_scales_add(network, source, error);
     return status == VGG_OK ? add_some(network, true, source, error) : status;

@@ -1,7 +1,42 @@
 /* Buffers, scratch and constants, with every size checked. */
 #include "nn/compiler.h"
 
+#include "base/error.h"
 #include "base/memory.h"
+
+vgg_status vgg_compiler_allocate(vgg_plan *plan, size_t ops, size_t buffers, vgg_error *error) {
+    plan->ops = vgg_calloc(ops, sizeof *plan->ops);
+    plan->buffers = vgg_calloc(buffers, sizeof *plan->buffers);
+    plan->caller = vgg_calloc(buffers, sizeof *plan->caller);
+    plan->gradient_offsets =
+        vgg_calloc(plan->network->tensor_count, sizeof *plan->gradient_offsets);
+    if (plan->ops == NULL || plan->buffers == NULL || plan->caller == NULL ||
+        plan->gradient_offsets == NULL)
+        return vgg_fail_memory(error, "the ops of a plan", buffers * sizeof *plan->buffers);
+    return VGG_OK;
+}
+
+size_t vgg_compiler_lowest(const vgg_plan *plan) {
+    size_t lowest = 0;
+    while (lowest < plan->op_count && !plan->ops[lowest].graph.reached) {
+        lowest++;
+    }
+    return lowest;
+}
+
+void vgg_compiler_place_gradients(vgg_plan *plan) {
+    const vgg_network *network = plan->network;
+    for (size_t l = 0; l < network->layer_count; l++) {
+        const vgg_layer *layer = &network->layers[l];
+        bool deferred = plan->options.defer_linear && layer->type == VGG_LAYER_LINEAR;
+        for (size_t t = layer->first_tensor; t < layer->first_tensor + layer->tensors; t++) {
+            const vgg_tensor_info *info = &network->tensors[t].info;
+            bool has = info->learnable && !deferred && !layer->frozen;
+            plan->gradient_offsets[t] = has ? plan->gradient_count : SIZE_MAX;
+            plan->gradient_count += has ? vgg_round_up(info->count, VGG_BLOCK) : 0;
+        }
+    }
+}
 
 size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b) {
     size_t result = 0;

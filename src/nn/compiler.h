@@ -18,6 +18,13 @@ typedef struct plan_compiler {
     bool overflow;   /* some size did not fit */
 } plan_compiler;
 
+/* Lists for so many ops and buffers. */
+vgg_status vgg_compiler_allocate(vgg_plan *plan, size_t ops, size_t buffers, vgg_error *error);
+/* The first op that backward passes reach. */
+size_t vgg_compiler_lowest(const vgg_plan *plan);
+/* Every learnable tensor has a gradient, but those of deferred linear layers and of frozen ones. */
+void vgg_compiler_place_gradients(vgg_plan *plan);
+
 /* A product of sizes, noting when it does not fit. */
 size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b);
 /* Floats of the plan's batch of an extent in a form, at all places that an image has there. */

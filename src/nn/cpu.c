@@ -34,8 +34,15 @@ static void close_threads(vgg_plan *plan) {
     vgg_threads_free(plan->own_threads);
 }
 
+/* plan_info.c knows the processor's. */
+static const char *algorithm(const vgg_plan *plan, const vgg_cpu_op *op) {
+    (void)plan, (void)op;
+    return NULL;
+}
+
 const vgg_device_row vgg_device_cpu = {
     .name = "cpu",
+    .lanes = VGG_BLOCK,
     .compile = vgg_cpu_compile,
     .available = available,
     .take = take,
@@ -47,8 +54,13 @@ const vgg_device_row vgg_device_cpu = {
     .forward = vgg_cpu_forward,
     .backward = vgg_cpu_backward,
     .find_blown = vgg_cpu_find_blown,
+    .algorithm = algorithm,
+    .adopt = vgg_cpu_adopt,
+    .forget = vgg_cpu_forget,
+    .fetch = vgg_cpu_fetch,
     .place = vgg_cpu_place,
     .gradient_place = vgg_cpu_gradient_place,
+    .gradient = vgg_cpu_gradient,
     .sgd = vgg_cpu_sgd,
     .adamw = vgg_cpu_adamw,
     .blend = vgg_cpu_blend,

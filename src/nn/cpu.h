@@ -21,8 +21,12 @@ vgg_blown vgg_cpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass);
 
 /* ---- cpu_learn.c ---- */
 
+vgg_status vgg_cpu_adopt(vgg_plan *plan, vgg_network *copy, vgg_error *error);
+void vgg_cpu_forget(vgg_plan *plan, vgg_network *copy);
+vgg_status vgg_cpu_fetch(vgg_plan *plan, const vgg_network *network, vgg_error *error);
 float *vgg_cpu_place(vgg_plan *plan, const vgg_network *network, size_t tensor);
 float *vgg_cpu_gradient_place(const vgg_plan *plan, size_t tensor);
+const float *vgg_cpu_gradient(const vgg_plan *plan, size_t tensor);
 void vgg_cpu_sgd(vgg_plan *plan, const vgg_sgd_task *task);
 void vgg_cpu_adamw(vgg_plan *plan, const vgg_adamw_task *task);
 void vgg_cpu_blend(vgg_plan *plan, const vgg_blend_task *task);

@@ -6,6 +6,21 @@
 #include "base/memory.h"
 #include "nn/cpu.h"
 
+/* A network's values lie where the host and the processor both see them. */
+vgg_status vgg_cpu_adopt(vgg_plan *plan, vgg_network *copy, vgg_error *error) {
+    (void)plan, (void)copy, (void)error;
+    return VGG_OK;
+}
+
+void vgg_cpu_forget(vgg_plan *plan, vgg_network *copy) {
+    (void)plan, (void)copy;
+}
+
+vgg_status vgg_cpu_fetch(vgg_plan *plan, const vgg_network *network, vgg_error *error) {
+    (void)plan, (void)network, (void)error;
+    return VGG_OK;
+}
+
 float *vgg_cpu_place(vgg_plan *plan, const vgg_network *network, size_t tensor) {
     (void)plan;
     return network->tensors[tensor].owned;
@@ -14,6 +29,10 @@ float *vgg_cpu_place(vgg_plan *plan, const vgg_network *network, size_t tensor) 
 float *vgg_cpu_gradient_place(const vgg_plan *plan, size_t tensor) {
     size_t offset = plan->gradient_offsets[tensor];
     return offset == SIZE_MAX ? NULL : plan->gradients_of + offset;
+}
+
+const float *vgg_cpu_gradient(const vgg_plan *plan, size_t tensor) {
+    return vgg_cpu_gradient_place(plan, tensor);
 }
 
 void vgg_cpu_sgd(vgg_plan *plan, const vgg_sgd_task *task) {

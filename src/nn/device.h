@@ -3,9 +3,12 @@
  * knows which device it is.
  *
  * Addresses: what a row hands out (take, place, gradient_place) is memory of the device, and only
- * the row's own functions read or write there, but for vgg_plan_gradient, whose callers read what
- * gradient_place says: a row whose memory the host cannot read needs a copy for it. What callers of
- * a plan give and get otherwise (inputs, logits, taps and gradients of them) is memory of the host.
+ * the row's own functions read or write there. What callers of a plan give and get (inputs, logits,
+ * taps and gradients of them, and what vgg_plan_gradient shows) is memory of the host.
+ *
+ * Values of networks: a device with memory of its own trains copies there. It takes the host's
+ * values where their network's version says that they have changed, and its own come back by
+ * `fetch`; who changes values on the host while the device has newer ones fetches those first.
  */
 #ifndef VGG_NN_DEVICE_H
 #define VGG_NN_DEVICE_H
@@ -40,6 +43,7 @@ typedef struct vgg_blend_task {
 
 typedef struct vgg_device_row {
     const char *name;
+    size_t lanes; /* channels of a map, in what flows, are a multiple of so many */
 
     /* ---- making a plan ---- */
 
@@ -67,14 +71,24 @@ typedef struct vgg_device_row {
                            vgg_error *error);
     /* vgg_plan_find_blown, of plan->count images. */
     vgg_blown (*find_blown)(vgg_plan *plan, const vgg_forward_pass *pass);
+    /* What does an op, for people; NULL: what its kind does on any device. */
+    const char *(*algorithm)(const vgg_plan *plan, const vgg_cpu_op *op);
 
     /* ---- training ---- */
 
+    /* An optimiser keeps a copy of the plan's network, whose values own their memory, and frees it.
+     */
+    vgg_status (*adopt)(vgg_plan *plan, vgg_network *copy, vgg_error *error);
+    void (*forget)(vgg_plan *plan, vgg_network *copy);
+    /* Makes the host's values of the plan's network, or of such a copy, those of the device. */
+    vgg_status (*fetch)(vgg_plan *plan, const vgg_network *network, vgg_error *error);
     /* Where the values of a tensor are trained: of the plan's network, or of a copy of it that an
-     * optimiser keeps. NULL for one that has none of its own. */
+     * optimiser keeps. NULL for one that has none of its own. Whoever asks moves them. */
     float *(*place)(vgg_plan *plan, const vgg_network *network, size_t tensor);
     /* Where a plan's gradient of a tensor is; NULL for one that has none. */
     float *(*gradient_place)(const vgg_plan *plan, size_t tensor);
+    /* The same for the host to read, as it is now. */
+    const float *(*gradient)(const vgg_plan *plan, size_t tensor);
     void (*sgd)(vgg_plan *plan, const vgg_sgd_task *task);
     void (*adamw)(vgg_plan *plan, const vgg_adamw_task *task);
     void (*blend)(vgg_plan *plan, const vgg_blend_task *task);

@@ -67,6 +67,8 @@ struct vgg_network {
     /* Plans make what follows from values anew when these have changed: counts of changes, of any
      * value, and of running statistics by training alone. */
     unsigned long version, statistics;
+    struct vgg_plan *kept; /* the plan whose device trains a copy of the values, or NULL */
+    bool ahead;            /* that copy is newer: vgg_network_settle */
 };
 
 /* Gives the layers their names by the paper's counting. */
@@ -89,9 +91,13 @@ vgg_status vgg_network_create_part(const vgg_network *from, size_t first, size_t
                                    vgg_error *error);
 
 /* The values for writing, as floats; takes the memory (cleared, or copied from what was borrowed or
- * stored in fewer bits) when there is none yet. NULL when memory ran out. The caller counts
+ * stored in fewer bits) when there is none yet. NULL when memory ran
+ * out, or when a device failed that has newer values. The caller counts
  * network->version up after writing. */
 float *vgg_network_own(vgg_network *network, size_t tensor);
+
+/* settle.c: makes the values those of the device that has trained them, where one has since. */
+vgg_status vgg_network_settle(const vgg_network *network, vgg_error *error);
 
 /* Copies the values of a tensor of another network, which has as many, as floats; counts the
  * version up. */

@@ -68,6 +68,7 @@ typedef struct vgg_cpu_op {
 struct vgg_plan {
     const struct vgg_device_row *device; /* what computes it: device.h */
     const struct vgg_gpu_calls *calls;   /* of a GPU */
+    void *state;                         /* that the device keeps for it, or NULL */
     const vgg_network *network;
     vgg_network *training; /* the same of a plan that trains it, else NULL */
     vgg_plan_options options;

@@ -2,6 +2,7 @@
  * it. */
 #include <string.h>
 
+#include "nn/device.h"
 #include "nn/ops.h"
 
 static bool trains(const vgg_plan *plan, size_t layer) {
@@ -30,7 +31,7 @@ size_t vgg_plan_values_at(const vgg_plan *plan, size_t op) {
     const vgg_cpu_op *at = &plan->ops[op];
     size_t channels = at->graph.in.channels;
     if (!at->reads_rows)
-        channels = vgg_round_up(channels, VGG_BLOCK);
+        channels = vgg_round_up(channels, plan->device->lanes);
     return channels * vgg_extent_pixels(at->graph.in);
 }
 

@@ -133,21 +133,6 @@ static void defer_linear(plan_compiler *compiler) {
     plan->dy_panels = add_panels(compiler, outputs, VGG_LINEAR_DY);
 }
 
-/* Every learnable tensor has a gradient, but those of deferred linear layers and of frozen ones. */
-static void place_gradients(vgg_plan *plan) {
-    const vgg_network *network = plan->network;
-    for (size_t l = 0; l < network->layer_count; l++) {
-        const vgg_layer *layer = &network->layers[l];
-        bool deferred = plan->options.defer_linear && layer->type == VGG_LAYER_LINEAR;
-        for (size_t t = layer->first_tensor; t < layer->first_tensor + layer->tensors; t++) {
-            const vgg_tensor_info *info = &network->tensors[t].info;
-            bool has = info->learnable && !deferred && !layer->frozen;
-            plan->gradient_offsets[t] = has ? plan->gradient_count : SIZE_MAX;
-            plan->gradient_count += has ? vgg_round_up(info->count, VGG_BLOCK) : 0;
-        }
-    }
-}
-
 void vgg_compile_backward(plan_compiler *compiler) {
     vgg_plan *plan = compiler->plan;
     plan->logits_gradient = vgg_compiler_add_caller_buffer(compiler);
@@ -166,5 +151,5 @@ void vgg_compile_backward(plan_compiler *compiler) {
     place_masks(plan);
     if (plan->options.defer_linear)
         defer_linear(compiler);
-    place_gradients(plan);
+    vgg_compiler_place_gradients(plan);
 }

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "kernels/conv_cost.h"
-#include "nn/plan.h"
+#include "nn/device.h"
 
 size_t vgg_plan_op_count(const vgg_plan *plan) {
     return plan->op_count;
@@ -31,7 +31,7 @@ static const char *int8_name(const vgg_cpu_op *op) {
     return names[op->graph.pool][op->tile == 4];
 }
 
-static const char *algorithm_of(const vgg_cpu_op *op) {
+static const char *algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
     static const char *const names[] = {[VGG_OP_BLOCK] = "block",
                                         [VGG_OP_BATCH_NORM] = "batch-norm",
                                         [VGG_OP_RELU] = "relu",
@@ -46,6 +46,9 @@ static const char *algorithm_of(const vgg_cpu_op *op) {
                                         [VGG_OP_WINDOWS] = "windows",
                                         [VGG_OP_LINEAR] = "linear",
                                         [VGG_OP_MEAN] = "mean"};
+    const char *own = plan->device->algorithm(plan, op);
+    if (own != NULL)
+        return own;
     if (op->int8)
         return int8_name(op);
     if (op->windowed)
@@ -64,14 +67,18 @@ static const char *algorithm_of(const vgg_cpu_op *op) {
 static const char *data_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
     if (!plan->options.gradients || !op->graph.need_dx)
         return NULL;
+    if (op->graph.kind == VGG_OP_CONVOLUTION && plan->kernels == NULL)
+        return algorithm_of(plan, op);
     if (op->graph.kind == VGG_OP_CONVOLUTION)
         return convolution_name(op->back_tile, vgg_plan_is_bf16(plan));
-    return algorithm_of(op);
+    return algorithm_of(plan, op);
 }
 
 static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
     if (!op->graph.trains)
         return NULL;
+    if (op->graph.kind == VGG_OP_CONVOLUTION && plan->kernels == NULL)
+        return algorithm_of(plan, op);
     if (op->graph.kind == VGG_OP_CONVOLUTION)
         return convolution_name(op->weights_tile, vgg_plan_is_bf16(plan));
     if (op->graph.kind == VGG_OP_LINEAR)
@@ -101,6 +108,11 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
     }
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     info->multiply_adds = weights * shape.height * shape.width;
+    if (plan->kernels == NULL) { /* another device's */
+        info->products = info->multiply_adds * plan->options.batch;
+        info->cost = (double)info->products;
+        return;
+    }
     const vgg_conv_costs *costs = op->int8   ? &vgg_conv_costs_int8
                                   : op->bf16 ? &vgg_conv_costs_bf16
                                              : plan->kernels->costs;
@@ -118,7 +130,7 @@ vgg_status vgg_plan_op(const vgg_plan *plan, size_t index, vgg_op_info *info, vg
                         plan->op_count);
     const vgg_cpu_op *op = &plan->ops[index];
     vgg_op_info found = {.struct_size = sizeof found,
-                         .algorithm = algorithm_of(op),
+                         .algorithm = algorithm_of(plan, op),
                          .seconds = op->seconds,
                          .backward_data = data_algorithm_of(plan, op),
                          .backward_weights = weights_algorithm_of(plan, op),

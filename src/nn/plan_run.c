@@ -67,6 +67,8 @@ static vgg_status refresh(vgg_plan *plan, vgg_error *error) {
     if (!statistics)
         return VGG_OK;
     vgg_status status = values ? check_values(network, error) : VGG_OK;
+    if (status == VGG_OK && network->kept != plan)
+        status = vgg_network_settle(network, error);
     if (status == VGG_OK)
         status = plan->device->refresh(plan, values, error);
     if (status != VGG_OK)
@@ -201,5 +203,5 @@ vgg_blown vgg_plan_find_blown(vgg_plan *plan, size_t first, const float *values,
 const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor) {
     if (!plan->options.gradients || tensor >= plan->network->tensor_count)
         return NULL;
-    return plan->device->gradient_place(plan, tensor);
+    return plan->device->gradient(plan, tensor);
 }

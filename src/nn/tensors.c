@@ -146,7 +146,9 @@ size_t vgg_network_find_tensor(const vgg_network *network, const char *name) {
 /* ---- values ---- */
 
 const float *vgg_network_values(const vgg_network *network, size_t tensor) {
-    return tensor < network->tensor_count ? network->tensors[tensor].values : NULL;
+    if (tensor >= network->tensor_count || vgg_network_settle(network, NULL) != VGG_OK)
+        return NULL;
+    return network->tensors[tensor].values;
 }
 
 void vgg_tensor_widen(const vgg_tensor *tensor, float *values) {
@@ -163,6 +165,8 @@ void vgg_tensor_widen(const vgg_tensor *tensor, float *values) {
 }
 
 float *vgg_network_own(vgg_network *network, size_t index) {
+    if (vgg_network_settle(network, NULL) != VGG_OK)
+        return NULL;
     vgg_tensor *tensor = &network->tensors[index];
     if (tensor->owned == NULL || tensor->narrow.at != NULL) {
         float *values = vgg_aligned_alloc(tensor->info.count * sizeof *values);
@@ -201,6 +205,9 @@ const char *vgg_network_dtype(const vgg_network *network, size_t index) {
 vgg_status vgg_network_copy_values(const vgg_network *network, size_t index, float *values,
                                    size_t count, vgg_error *error) {
     vgg_status status = check_tensor(network, index, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_network_settle(network, error);
     if (status != VGG_OK)
         return status;
     const vgg_tensor *tensor = &network->tensors[index];

@@ -28,9 +28,12 @@ void vgg_averages_step(vgg_optimiser *optimiser) {
         blend(optimiser, optimiser->average, options->ema, false);
 }
 
-void vgg_averages_swap(vgg_optimiser *optimiser) {
+vgg_status vgg_averages_swap(vgg_optimiser *optimiser, vgg_error *error) {
     if (optimiser->average == VGG_NO_COPY)
-        return;
+        return VGG_OK;
+    vgg_status status = vgg_optimiser_settle(optimiser, error);
+    if (status != VGG_OK)
+        return status;
     for (size_t t = 0; t < optimiser->network->tensor_count; t++) {
         vgg_tensor *value = &optimiser->network->tensors[t];
         vgg_tensor *average = &optimiser->copies[optimiser->average]->tensors[t];
@@ -42,8 +45,10 @@ void vgg_averages_swap(vgg_optimiser *optimiser) {
         average->owned = owned;
         average->values = owned;
     }
+    optimiser->copies[optimiser->average]->version++;
     vgg_network_forget_all_int8(optimiser->network);
     optimiser->network->version++;
+    return VGG_OK;
 }
 
 void vgg_optimiser_begin(vgg_optimiser *optimiser) {

@@ -40,6 +40,7 @@ static size_t broken_layer(const vgg_network *network) {
 /* Says which layer it was, computing the pictures again. */
 static void describe(vgg_trainer *trainer, const float *inputs, size_t count, char words[WORDS]) {
     const vgg_network *network = trainer->network;
+    vgg_network_settle(network, NULL);
     size_t broken = broken_layer(network);
     words[0] = '\0';
     if (broken < network->layer_count) {

@@ -76,9 +76,11 @@ static vgg_status make_best(const vgg_trainer *trainer, vgg_run *run, vgg_error 
     bool average = trainer->optimiser->average != VGG_NO_COPY;
     if (!average && vgg_run_link_best(run, error))
         return VGG_OK;
-    vgg_averages_swap(trainer->optimiser);
-    vgg_status status = vgg_run_write(run, trainer->model, VGG_RUN_BEST, error);
-    vgg_averages_swap(trainer->optimiser);
+    vgg_status status = vgg_averages_swap(trainer->optimiser, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_run_write(run, trainer->model, VGG_RUN_BEST, error);
+    vgg_averages_swap(trainer->optimiser, NULL);
     return status;
 }
 
@@ -182,6 +184,8 @@ vgg_status vgg_checkpoint_save(const vgg_trainer *trainer, vgg_run *run, bool be
     bool elsewhere = run != trainer->run || trainer->moved;
     vgg_status status =
         elsewhere ? begin_elsewhere(trainer, run, error) : vgg_run_change(run, false, error);
+    if (status == VGG_OK)
+        status = vgg_optimiser_settle(trainer->optimiser, error);
     if (status == VGG_OK)
         status = write_files(trainer, run, error);
     if (status == VGG_OK && best)

@@ -279,13 +279,18 @@ static vgg_status validate(vgg_trainer *trainer, vgg_train_event *event, vgg_err
 
 /* The same with the average of the weights, where there is one. */
 static vgg_status validate_average(vgg_trainer *trainer, vgg_train_event *event, vgg_error *error) {
-    vgg_averages_swap(trainer->optimiser);
-    vgg_status status = validate(trainer, event, error);
-    vgg_averages_swap(trainer->optimiser);
+    vgg_status status = vgg_averages_swap(trainer->optimiser, error);
+    if (status != VGG_OK)
+        return status;
+    status = validate(trainer, event, error);
+    vgg_averages_swap(trainer->optimiser, NULL);
     return status;
 }
 
 vgg_status vgg_trainer_check_weights(const vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = vgg_optimiser_settle(trainer->optimiser, error);
+    if (status != VGG_OK)
+        return status;
     for (size_t i = 0; i < trainer->network->tensor_count; i++) {
         const vgg_tensor *tensor = &trainer->network->tensors[i];
         for (size_t j = 0; j < tensor->info.count; j++) {

@@ -65,6 +65,7 @@ static vgg_status own_values(vgg_network *network, const vgg_network *trained, v
 }
 
 static vgg_status create_copies(vgg_optimiser *optimiser, vgg_error *error) {
+    vgg_plan *plan = optimiser->plan;
     vgg_status status = VGG_OK;
     for (size_t k = 0; status == VGG_OK && k < VGG_COPIES_MAX; k++) {
         if (optimiser->row->copies[k] == NULL)
@@ -73,6 +74,8 @@ static vgg_status create_copies(vgg_optimiser *optimiser, vgg_error *error) {
                                     error);
         if (status == VGG_OK)
             status = own_values(optimiser->copies[k], optimiser->network, error);
+        if (status == VGG_OK)
+            status = plan->device->adopt(plan, optimiser->copies[k], error);
     }
     return status;
 }
@@ -183,7 +186,10 @@ void vgg_optimiser_free(vgg_optimiser *optimiser) {
     if (optimiser == NULL)
         return;
     for (size_t k = 0; k < VGG_COPIES_MAX; k++) {
-        vgg_network_free(optimiser->copies[k]);
+        vgg_network *copy = optimiser->copies[k];
+        if (copy != NULL && copy->kept != NULL)
+            copy->kept->device->forget(copy->kept, copy);
+        vgg_network_free(copy);
     }
     vgg_free(optimiser->rules);
     vgg_free(optimiser->sums);
@@ -196,6 +202,15 @@ size_t vgg_optimiser_bytes(const vgg_optimiser_row *row) {
         copies++;
     }
     return copies * sizeof(float);
+}
+
+vgg_status vgg_optimiser_settle(const vgg_optimiser *optimiser, vgg_error *error) {
+    vgg_status status = vgg_network_settle(optimiser->network, error);
+    for (size_t k = 0; status == VGG_OK && k < VGG_COPIES_MAX; k++) {
+        if (optimiser->copies[k] != NULL)
+            status = vgg_network_settle(optimiser->copies[k], error);
+    }
+    return status;
 }
 
 /* ---- one step ---- */

@@ -60,6 +60,9 @@ vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimise
                                 vgg_network *network, vgg_plan *plan, vgg_optimiser **optimiser,
                                 vgg_error *error);
 
+/* Makes the values of the network and of all copies those of the device. */
+vgg_status vgg_optimiser_settle(const vgg_optimiser *optimiser, vgg_error *error);
+
 /* Bytes of the copies of one trained value. */
 size_t vgg_optimiser_bytes(const vgg_optimiser_row *row);
 
@@ -87,7 +90,8 @@ vgg_status vgg_clip_gradients(const vgg_optimiser *optimiser, vgg_error *error);
 
 /* After a step: Lookahead, and the average. */
 void vgg_averages_step(vgg_optimiser *optimiser);
-/* Puts the average in place of the values and the other way round; nothing without an average. */
-void vgg_averages_swap(vgg_optimiser *optimiser);
+/* Puts the average in place of the values and the other way round; nothing without an average.
+ * Fails where a device does that has newer values; it has none after the first of two. */
+vgg_status vgg_averages_swap(vgg_optimiser *optimiser, vgg_error *error);
 
 #endif

@@ -362,9 +362,10 @@ static vgg_status begin_run(vgg_trainer *trainer, vgg_error *error) {
 
 /* The first weights of a run, once: those of the last layer have its scale in them, and what is
  * kept beside the weights starts with them. */
-static void begin_weights(vgg_trainer *trainer) {
-    if (trainer->loaded)
-        return;
+static vgg_status begin_weights(vgg_trainer *trainer, vgg_error *error) {
+    vgg_status status = trainer->loaded ? VGG_OK : vgg_optimiser_settle(trainer->optimiser, error);
+    if (trainer->loaded || status != VGG_OK)
+        return status;
     trainer->loaded = true;
     vgg_network *network = trainer->network;
     size_t last = 0;
@@ -380,6 +381,7 @@ static void begin_weights(vgg_trainer *trainer) {
     }
     network->version++;
     vgg_optimiser_begin(trainer->optimiser);
+    return VGG_OK;
 }
 
 vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
@@ -387,10 +389,10 @@ vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
         return VGG_OK;
     vgg_train_event event = {.type = VGG_EVENT_PLAN, .feature_bytes = trainer->features.file.bytes};
     vgg_status status = count_memory(trainer, &event.memory, error);
-    if (status == VGG_OK) {
-        begin_weights(trainer);
+    if (status == VGG_OK)
+        status = begin_weights(trainer, error);
+    if (status == VGG_OK)
         status = begin_run(trainer, error);
-    }
     if (status != VGG_OK)
         return status;
     trainer->begun = true;
@@ -437,10 +439,10 @@ vgg_status vgg_trainer_save(vgg_trainer *trainer, const char *given, vgg_error *
         return status == VGG_OK ? save_own(trainer, error) : status;
     vgg_run *run = NULL;
     status = vgg_run_open(folder, NULL, &run, error);
-    if (status == VGG_OK) {
-        begin_weights(trainer);
+    if (status == VGG_OK)
+        status = begin_weights(trainer, error);
+    if (status == VGG_OK)
         status = vgg_checkpoint_save(trainer, run, false, false, error);
-    }
     vgg_run_close(run);
     return status;
 }

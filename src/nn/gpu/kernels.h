@@ -17,8 +17,10 @@
 #define VGG_GPU_GROUPS(channels) (((channels) + VGG_GPU_LANES - 1) / VGG_GPU_LANES)
 /* Values of a sum of squares, which is that of a unit. */
 #define VGG_GPU_SQUARES 16384
-/* Most partial sums per channel, and how many of them are added by a unit at a time. */
+/* Most chunks of a batch norm's statistics, most units that sum, and how many of their sums are
+ * added by a unit at a time. */
 #define VGG_GPU_CHUNKS 1024
+#define VGG_GPU_SUM_UNITS 131072
 #define VGG_GPU_GATHER 32
 
 /* How activations are stored. */

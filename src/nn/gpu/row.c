@@ -1,19 +1,67 @@
 /* A GPU as a device. */
-#include "base/error.h"
-#include "nn/device.h"
+#include "nn/gpu/gpu.h"
 
-static vgg_status compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *error) {
-    (void)plan, (void)graph;
-    return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "this version makes no plans for a GPU");
+static size_t available(const vgg_plan *plan) {
+    const gpu_state *state = vgg_gpu_state(plan);
+    return state->calls->left(state->gpu);
 }
 
-static void close_nothing(vgg_plan *plan) {
-    (void)plan;
+static void *take(vgg_plan *plan, size_t bytes) {
+    const gpu_state *state = vgg_gpu_state(plan);
+    return state->calls->take(state->gpu, bytes > 0 ? bytes : 1);
 }
 
-static void give_back_nothing(vgg_plan *plan, void *memory) {
-    (void)plan, (void)memory;
+/* After the state is closed, nothing of the plan is left on the device. */
+static void give_back(vgg_plan *plan, void *memory) {
+    const gpu_state *state = vgg_gpu_state(plan);
+    if (state != NULL && state->gpu != NULL)
+        state->calls->give_back(state->gpu, memory);
+}
+
+static void clear(vgg_plan *plan, void *memory, size_t bytes) {
+    gpu_state *state = vgg_gpu_state(plan);
+    if (bytes > 0)
+        vgg_gpu_note(state, state->calls->clear(state->gpu, memory, bytes));
+}
+
+/* Where the values of the plan's network lie is known when the constants have their memory. */
+static vgg_status open_plan(vgg_plan *plan, vgg_error *error) {
+    gpu_state *state = vgg_gpu_state(plan);
+    state->own.trained = plan->training;
+    for (size_t t = 0; t < plan->network->tensor_count; t++) {
+        if (state->values[t] != VGG_NO_CONSTANTS)
+            state->own.at[t] = plan->constants + state->values[t];
+    }
+    return vgg_gpu_tell(plan, error);
 }
 
 const vgg_device_row vgg_device_gpu = {
-    .name = "cuda", .compile = compile, .close = close_nothing, .give_back = give_back_nothing};
+    .name = "cuda",
+    .lanes = VGG_GPU_LANES,
+    .compile = vgg_gpu_compile,
+    .available = available,
+    .take = take,
+    .give_back = give_back,
+    .clear = clear,
+    .open = open_plan,
+    .close = vgg_gpu_close,
+    .refresh = vgg_gpu_refresh,
+    .forward = vgg_gpu_forward,
+    .backward = vgg_gpu_backward,
+    .find_blown = vgg_gpu_find_blown,
+    .algorithm = vgg_gpu_algorithm,
+    .adopt = vgg_gpu_adopt,
+    .forget = vgg_gpu_forget,
+    .fetch = vgg_gpu_fetch,
+    .place = vgg_gpu_place,
+    .gradient_place = vgg_gpu_gradient_place,
+    .gradient = vgg_gpu_gradient,
+    .sgd = vgg_gpu_sgd,
+    .adamw = vgg_gpu_adamw,
+    .blend = vgg_gpu_blend,
+    .square_sums = vgg_gpu_square_sums,
+    .scale = vgg_gpu_scale,
+    .add = vgg_gpu_add,
+    .copy = vgg_gpu_copy,
+    .update_linear = vgg_gpu_update_linear,
+};
