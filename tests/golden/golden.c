@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "plan_modes.h"
+#include "test_device.h"
 #include "vgg/plan.h"
 #include "vgg_test.h"
 
@@ -246,6 +247,7 @@ vgg_plan *vgg_golden_plan(vgg_network *network, const vgg_golden_case *item, siz
     options.mode = item->mode;
     options.gradients = gradients;
     options.input_gradient = gradients;
+    options.device = test_device();
     vgg_plan *plan = NULL;
     assert_ok(create_plan(network, &options, &plan, &error), error);
     return plan;

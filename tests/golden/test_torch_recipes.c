@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "golden.h"
+#include "test_device.h"
 #include "train/trainer.h"
 #include "vgg_test.h"
 
@@ -21,6 +22,7 @@ static vgg_train_options options_of(const char *recipe, const vgg_golden_case *i
                                     vgg_optimiser_options *optimising) {
     vgg_train_options o;
     vgg_train_options_init(&o, sizeof o);
+    o.device = test_device();
     vgg_optimiser_options_init(optimising, sizeof *optimising);
     bool adamw = strncmp(recipe, "adamw", 5) == 0;
     o.optimising = optimising;
@@ -129,9 +131,9 @@ static double loss_after(vgg_trainer *trainer, const float *pictures, const size
                          size_t count) {
     vgg_eval_result result = {.struct_size = sizeof result};
     vgg_error error;
-    vgg_averages_swap(trainer->optimiser);
+    assert_ok(vgg_averages_swap(trainer->optimiser, &error), error);
     assert_ok(vgg_trainer_evaluate(trainer, pictures, classes, count, &result, &error), error);
-    vgg_averages_swap(trainer->optimiser);
+    assert_ok(vgg_averages_swap(trainer->optimiser, &error), error);
     return result.loss;
 }
 

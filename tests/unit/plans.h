@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "nets.h"
 #include "plan_modes.h"
+#include "test_device.h"
 #include "vgg/plan.h"
 
 static inline vgg_plan_options plan_options(size_t batch, size_t threads) {
@@ -14,6 +15,7 @@ static inline vgg_plan_options plan_options(size_t batch, size_t threads) {
     vgg_plan_options_init(&options, sizeof options);
     options.batch = batch;
     options.threads = threads;
+    options.device = test_device();
     return options;
 }
 
