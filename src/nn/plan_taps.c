@@ -115,12 +115,24 @@ void vgg_plan_give_gradients(vgg_plan *plan, size_t op, float *const *wanted) {
 
 /* ---- taking in ---- */
 
+/* Pixels of all lanes that are added together and stay in the first cache. */
+#define ADDED_PIXELS 64
+
 /* Plain values that are added to blocked ones. A unit is a block of channels of an image. */
 typedef struct add_task {
     size_t channels, pixels;
     const float *plain;
     float *blocked;
 } add_task;
+
+static void add_pixels(const float *restrict from, size_t plane, size_t lanes, size_t first,
+                       size_t last, float *restrict to) {
+    for (size_t lane = 0; lane < lanes; lane++) {
+        for (size_t p = first; p < last; p++) {
+            to[p * VGG_BLOCK + lane] += from[lane * plane + p];
+        }
+    }
+}
 
 static void add_blocked(void *context, size_t begin, size_t end, size_t worker) {
     (void)worker;
@@ -131,10 +143,9 @@ static void add_blocked(void *context, size_t begin, size_t end, size_t worker) 
         size_t lanes = vgg_size_min(task->channels - first, VGG_BLOCK);
         const float *from = task->plain + (image * task->channels + first) * pixels;
         float *to = task->blocked + unit * pixels * VGG_BLOCK;
-        for (size_t p = 0; p < pixels; p++) {
-            for (size_t lane = 0; lane < lanes; lane++) {
-                to[p * VGG_BLOCK + lane] += from[lane * pixels + p];
-            }
+        for (size_t p = 0; p < pixels; p += ADDED_PIXELS) {
+            size_t last = vgg_size_min(pixels, p + ADDED_PIXELS);
+            add_pixels(from, pixels, lanes, p, last, to);
         }
     }
 }
