@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 # Packages that ask for a torch of their own, and do with Debian's.
-alone="lpips==0.1.4 DISTS_pytorch==0.1"
+alone="lpips==0.1.4 DISTS_pytorch==0.1 grad-cam==1.5.5 ttach==0.0.3 opencv-python-headless==4.11.0.86"
 packages="tensorboard==2.20.0 axe-core-python==0.1.0 tritonclient[http]==2.73.0 schemathesis==4.32.5
     safetensors==0.8.0 captum==0.7.0 matplotlib==3.7.5 contourpy==1.2.1"
 stamp=build-peers/installed

@@ -1,6 +1,9 @@
 """vgg explain: each method against its definition in PyTorch in float64, the pictures, and what is
 said."""
+import itertools
 import re
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -82,6 +85,29 @@ def test_class_activation_maps(place, tmp_path, method, layer):
             assert not found.any() and "the map is blank: nothing in it speaks for class" in said
 
 
+@pytest.fixture(scope="module")
+def cams():
+    """The package of PyPI, which needs of torchvision three names that no map is made with."""
+    transforms = types.ModuleType("torchvision.transforms")
+    transforms.Compose = transforms.Normalize = transforms.ToTensor = None
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in (("torchvision", types.ModuleType("torchvision")), ("torchvision.transforms", transforms)):
+            patch.setitem(sys.modules, name, module)
+        return pytest.importorskip("pytorch_grad_cam", reason="needs grad-cam (scripts/venv.sh)")
+
+
+@pytest.mark.parametrize("method,name", [("gradcam", "GradCAM"), ("gradcam++", "GradCAMPlusPlus"), ("layercam", "LayerCAM")])
+def test_maps_are_those_of_grad_cam(place, tmp_path, cams, method, name):
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+    for layer in "relu5_3", "relu3_2":
+        number = torch_layer(place[1], layer)
+        with getattr(cams, name)(place[1], [place[1].features[number]]) as made:
+            theirs = made(picture(place), [ClassifierOutputTarget(TARGET)])[0]
+        found = explain(place, tmp_path, "--method", method, "--layer", layer, "--class", TARGET)[0]
+        assert theirs.max() > 0.9
+        assert apart((found - found.min()) / (found.max() - found.min()), theirs) < 1e-4, layer
+
+
 def test_the_usual_layer_and_class(place, tmp_path):
     x = picture(place)
     logits = place[1](x)[0]
@@ -100,6 +126,12 @@ def test_guided_backpropagation(place, tmp_path, monkeypatch):
     monkeypatch.setattr(nn.ReLU, "forward", lambda self, x: Guided.apply(x))
     expected = saliency(place[1], picture(place), 2).abs().amax(1)[0]
     assert apart(explain(place, tmp_path, "--method", "guided", "--class", 2)[0], expected) < 1e-4
+
+
+def test_guided_backpropagation_is_captums(place, tmp_path):
+    captum = pytest.importorskip("captum.attr", reason="needs captum (scripts/venv.sh)")
+    theirs = captum.GuidedBackprop(place[1]).attribute(picture(place), target=2).abs().amax(1)[0]
+    assert apart(explain(place, tmp_path, "--method", "guided", "--class", 2)[0], theirs.detach()) < 1e-4
 
 
 def mixed(x):
@@ -135,6 +167,21 @@ def test_smoothgrad(place, tmp_path):
     found = explain(place, tmp_path, "--method", "smoothgrad", "--class", 3, "--noise", 0.1, "--samples", 10, "--seed",
                     7)[0]
     assert apart(found, (total / 10).abs().amax(1)[0]) < 1e-4
+
+
+def test_smoothgrad_is_captums(place, tmp_path, monkeypatch):
+    """With the same noise."""
+    captum = pytest.importorskip("captum.attr", reason="needs captum (scripts/venv.sh)")
+    x, samples = picture(place), itertools.count()
+    monkeypatch.setattr(torch, "normal", lambda mean, width: mean + width * torch.from_numpy(
+        noise(7, next(samples), width.numel()).reshape(width.shape)))
+    theirs = captum.NoiseTunnel(captum.Saliency(place[1])).attribute(
+        x, nt_type="smoothgrad", nt_samples=10, nt_samples_batch_size=1, stdevs=0.1 * float(x.max() - x.min()), target=3,
+        abs=False)
+    assert next(samples) == 10
+    found = explain(place, tmp_path, "--method", "smoothgrad", "--class", 3, "--noise", 0.1, "--samples", 10, "--seed",
+                    7)[0]
+    assert apart(found, theirs.abs().amax(1)[0].detach()) < 1e-4
 
 
 def integrated(made, x, target, steps):
@@ -180,6 +227,14 @@ def test_occlusion(place, tmp_path):
     assert apart(found, sums / counts) < 1e-4
     usual = explain(place, tmp_path, "--method", "occlusion", "--class", 2)[0]
     assert usual.shape == (SIZE, SIZE) and (usual != found).any()
+
+
+def test_occlusion_is_captums(place, tmp_path):
+    captum = pytest.importorskip("captum.attr", reason="needs captum (scripts/venv.sh)")
+    with torch.no_grad():
+        theirs = captum.Occlusion(place[1]).attribute(picture(place).detach(), (3, 13, 13), (3, 5, 5), baselines=0, target=2)
+    found = explain(place, tmp_path, "--method", "occlusion", "--class", 2, "--window", 13, "--stride", 5)[0]
+    assert apart(found, theirs[0, 0]) < 1e-4
 
 
 def blurred(x):
