@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "kernels/blocks.h"
+#include "nn/plan.h"
 
 static const char *const metrics[] = {[VGG_DISTANCE_LPIPS] = "lpips",
                                       [VGG_DISTANCE_FEATURES] = "features",
@@ -172,7 +174,10 @@ static vgg_status make_plan(vgg_distance *d, vgg_error *error) {
     planning.taps = d->taps;
     planning.tap_count = options->tap_count;
     planning.ends_at_taps = true;
-    return vgg_plan_create(vgg_model_network(d->model), &planning, &d->plan, error);
+    vgg_status status = vgg_plan_create(vgg_model_network(d->model), &planning, &d->plan, error);
+    if (status == VGG_OK && options->metric == VGG_DISTANCE_LPIPS)
+        vgg_plan_block_taps(d->plan);
+    return status;
 }
 
 static float *take_floats(size_t count, bool *failed) {
@@ -196,11 +201,12 @@ static vgg_status make_part(vgg_distance *d, size_t number, vgg_error *error) {
     part->channels = tap.shape[0];
     part->places = tap.shape[1] * tap.shape[2];
     part->values = tap.values;
-    bool failed = false;
-    part->reference = take_floats(part->values, &failed);
-    part->given = take_floats(part->values, &failed);
+    bool failed = false, blocked = d->options.metric == VGG_DISTANCE_LPIPS;
+    size_t floats = blocked ? vgg_blocked_size(1, part->channels, part->places) : part->values;
+    part->reference = take_floats(floats, &failed);
+    part->given = take_floats(floats, &failed);
     if (d->options.gradient)
-        part->gradient = take_floats(part->values, &failed);
+        part->gradient = take_floats(floats, &failed);
     if (d->options.metric == VGG_DISTANCE_LPIPS)
         part->inverse = take_floats(part->places, &failed);
     if (d->options.metric == VGG_DISTANCE_GRAM)

@@ -7,14 +7,14 @@
 #include "vgg/distance.h"
 
 /* Places per unit of LPIPS, and values per unit of features. */
-#define VGG_DISTANCE_PLACES 256
+#define VGG_DISTANCE_PLACES 64
 #define VGG_DISTANCE_VALUES 16384
 
 /* A layer that a distance is a sum over. */
 typedef struct vgg_distance_part {
     char name[VGG_LAYER_NAME];
     size_t channels, places, values;
-    float *reference; /* what it gives for the reference, (channels, places) */
+    float *reference; /* what it gives for the reference, (channels, places); of LPIPS in blocks */
     float *given;     /* and for the other picture */
     float *gradient;  /* of the distance with respect to that; NULL: not wanted */
     float *weights;   /* LPIPS: (channels); NULL: ones. DISTS: alphas and betas, (2, channels) */
@@ -67,7 +67,13 @@ double vgg_dists_compare(vgg_distance *distance, vgg_distance_part *part, bool s
 /* From the gradients of the parts to that of distance->input. */
 vgg_status vgg_dists_carry_back(vgg_distance *distance, vgg_error *error);
 
-/* distance_metrics.c: what follows from the reference's values. */
+/* distance_lpips.c: of values in blocks. */
+void vgg_lpips_prepare(vgg_distance *distance, vgg_distance_part *part);
+double vgg_lpips_compare(vgg_distance *distance, vgg_distance_part *part, bool slopes);
+
+/* distance_metrics.c: the sums of so many units. */
+double vgg_distance_add_up(const vgg_distance *distance, size_t count);
+/* What follows from the reference's values. */
 void vgg_distance_prepare(vgg_distance *distance, vgg_distance_part *part);
 /* What the part adds to the distance, and with slopes its gradient. */
 double vgg_distance_compare(vgg_distance *distance, vgg_distance_part *part, bool slopes);

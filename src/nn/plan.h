@@ -88,6 +88,7 @@ struct vgg_plan {
     bool *tapped;               /* per layer, whether it has a tap; NULL in a plan without */
     vgg_tap *taps;              /* options.tap_count layers: options.taps is this copy */
     size_t *tap_ops;            /* and the ops whose outputs they are */
+    bool blocked_taps;          /* the caller's maps are in blocks, as the plan's are */
     size_t kept_gradient;       /* deferred: of the logits, of all images of a step */
     size_t x_panels, dy_panels; /* deferred: for the update of one linear layer */
 
@@ -143,6 +144,9 @@ vgg_status vgg_plan_take_taps(vgg_plan *plan, vgg_error *error);
 size_t vgg_plan_layers(const vgg_plan *plan);
 /* Finds the op of each tap when the ops are known. */
 void vgg_plan_find_taps(vgg_plan *plan);
+/* From now on maps are handed out and taken in blocks, (blocks, pixels, 16), as blocks.h has them.
+ */
+void vgg_plan_block_taps(vgg_plan *plan);
 /* Hands out what an op has put out, where the caller wants it: one pointer per tap, or NULL. */
 void vgg_plan_give_taps(vgg_plan *plan, size_t op, float *const *values);
 /* The same of the gradient of what it has put out. */

@@ -87,13 +87,47 @@ vgg_status vgg_plan_tap(const vgg_plan *plan, size_t tap, vgg_tap_info *info, vg
     return vgg_result_write(info, &found, sizeof found, "vgg_tap_info", error);
 }
 
+void vgg_plan_block_taps(vgg_plan *plan) {
+    plan->blocked_taps = true;
+}
+
+/* ---- blocks that stay blocks ---- */
+
+/* A unit is a block of channels of an image. */
+typedef struct blocks_task {
+    size_t floats; /* of a unit */
+    const float *from;
+    float *to;
+    bool add;
+} blocks_task;
+
+static void move_blocks(void *context, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const blocks_task *task = context;
+    size_t first = begin * task->floats, last = end * task->floats;
+    if (!task->add)
+        memcpy(task->to + first, task->from + first, (last - first) * sizeof *task->to);
+    for (size_t i = first; task->add && i < last; i++) {
+        task->to[i] += task->from[i];
+    }
+}
+
+static void run_blocks(vgg_plan *plan, const vgg_cpu_op *op, const float *from, float *to,
+                       bool add) {
+    blocks_task task = {vgg_extent_pixels(op->graph.out) * VGG_BLOCK, from, to, add};
+    vgg_threads_run(plan->threads, plan->count * vgg_blocks(op->graph.out.channels), move_blocks,
+                    &task);
+}
+
 /* ---- handing out ---- */
 
-/* From the form that an op puts out, or has the gradient of it in, to plain. */
+/* From the form that an op puts out, or has the gradient of it in, to the caller's. */
 static void give(vgg_plan *plan, const vgg_cpu_op *op, size_t buffer, float *values) {
     const float *from = vgg_plan_buffer(plan, buffer);
     if (op->rows)
         memcpy(values, from, plan->count * op->graph.out.channels * sizeof *values);
+    else if (plan->blocked_taps)
+        run_blocks(plan, op, from, values, false);
     else
         vgg_op_move(plan, op, op->graph.out, plan->kernels->unblock, from, values);
 }
@@ -159,6 +193,8 @@ static void take(vgg_plan *plan, const vgg_cpu_op *op, const float *gradient, bo
         for (size_t i = 0; i < values; i++) {
             dy[i] += gradient[i];
         }
+    } else if (plan->blocked_taps) {
+        run_blocks(plan, op, gradient, dy, add);
     } else if (!add) {
         vgg_op_move(plan, op, op->graph.out, plan->kernels->block, gradient, dy);
     } else {
