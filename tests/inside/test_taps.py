@@ -237,3 +237,40 @@ def test_the_full_network(batch_norm):
     values, _ = Plan(network, everywhere, exact=True).forward(inputs)
     for layer in everywhere:
         assert apart(values[layer], outputs[layer]) < 1e-5, network.layers[layer].name
+
+
+def run_piece(network, x, values):
+    """The linear piece that `values`, which all layers gave, are on: what ReLUs let through and pools chose is theirs.
+    Among millions of values some are so near to zero that float32 has them on the other side."""
+    outputs, before = [], None
+    for layer, given in zip(network.layers, values):
+        given = torch.from_numpy(given)
+        if layer.type == nets.RELU:
+            x = x * (given > 0)
+        elif layer.type == nets.MAX_POOL:
+            _, chosen = nets.F.max_pool2d(before, 2, return_indices=True)
+            x = x.flatten(2).gather(2, chosen.flatten(2)).reshape(given.shape)
+        else:
+            x = nets.apply(network, layer, x)
+        before = given
+        outputs.append(x)
+    return outputs
+
+
+@pytest.mark.skipif("VGG_TEST_FULL" not in os.environ, reason="VGG_TEST_FULL=1 runs D at 3 x 224 x 224")
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_gradients_of_the_full_network(batch_norm):
+    """From every layer to the picture."""
+    network = Network(D, batch_norm=batch_norm, classes=1000, size=(3, 224, 224), layout=2)
+    everywhere = list(range(len(network.layers)))
+    inputs = picture(1, 224)
+    plan = Plan(network, everywhere, input_gradient=True)
+    values, _ = plan.forward(inputs)
+    x = torch.from_numpy(inputs.astype(np.float64)).requires_grad_()
+    outputs = run_piece(network, x, values)
+    for layer in everywhere:
+        given = direction(outputs[layer], layer)
+        (wanted,) = torch.autograd.grad(outputs[layer], x, torch.from_numpy(given), retain_graph=True)
+        plan.forward(inputs)
+        _, found = plan.backward({layer: given})
+        assert apart(found, wanted) < 1e-4, network.layers[layer].name
