@@ -73,9 +73,15 @@ static vgg_serve_index *load(const char *path, vgg_serve_models *models, size_t 
     index->folder = common_folder(index->opened, info.pictures);
     index->number = number;
     atomic_init(&index->users, 1);
-    vgg_cli_complain("serve", "%s: %zu pictures to search in, by %s of %s", path, info.pictures,
-                     info.layers, index->model->name);
     return index;
+}
+
+/* What requests find from now on. */
+static void say(const vgg_serve_catalogue *catalogue, const vgg_serve_index *index) {
+    vgg_index_info info = {.struct_size = sizeof info};
+    vgg_index_describe(index->opened, &info, NULL);
+    vgg_cli_complain("serve", "%s: %zu pictures to search in, by %s of %s", catalogue->path,
+                     info.pictures, info.layers, index->model->name);
 }
 
 /* This thread alone makes versions. */
@@ -115,6 +121,7 @@ bool vgg_serve_catalogue_open(vgg_serve_catalogue *catalogue, vgg_serve_models *
     if (catalogue->index == NULL)
         return false;
     remember(catalogue, models, &file, false);
+    say(catalogue, catalogue->index);
     return true;
 }
 
@@ -140,6 +147,7 @@ void vgg_serve_catalogue_renew(vgg_serve_catalogue *catalogue, vgg_serve_models 
     catalogue->index = index;
     pthread_mutex_unlock(&catalogue->lock);
     remember(catalogue, models, &now.file, false);
+    say(catalogue, index);
     vgg_serve_index_release(old);
 }
 
