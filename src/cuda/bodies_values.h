@@ -57,7 +57,7 @@ VGG_BODY void vgg_body_bias_rows(const vgg_gpu_bias_rows_task *task, size_t unit
     size_t groups = VGG_GPU_GROUPS(task->columns), image = unit / groups;
     size_t first = unit % groups * VGG_GPU_LANES;
     float values[VGG_GPU_LANES];
-    vgg_load8(task->sums, VGG_GPU_FLOAT32, unit, values);
+    vgg_load8(task->sums, task->sums_element, unit, values);
     for (size_t i = 0; i < VGG_GPU_LANES; i++) {
         size_t column = first + i;
         float value = column < task->columns ? values[i] + task->bias[column] : 0;

@@ -28,6 +28,15 @@ void vgg_averages_step(vgg_optimiser *optimiser) {
         blend(optimiser, optimiser->average, options->ema, false);
 }
 
+vgg_status vgg_optimiser_settle(const vgg_optimiser *optimiser, vgg_error *error) {
+    vgg_status status = vgg_network_settle(optimiser->network, error);
+    for (size_t k = 0; status == VGG_OK && k < VGG_COPIES_MAX; k++) {
+        if (optimiser->copies[k] != NULL)
+            status = vgg_network_settle(optimiser->copies[k], error);
+    }
+    return status;
+}
+
 vgg_status vgg_averages_swap(vgg_optimiser *optimiser, vgg_error *error) {
     if (optimiser->average == VGG_NO_COPY)
         return VGG_OK;

@@ -204,15 +204,6 @@ size_t vgg_optimiser_bytes(const vgg_optimiser_row *row) {
     return copies * sizeof(float);
 }
 
-vgg_status vgg_optimiser_settle(const vgg_optimiser *optimiser, vgg_error *error) {
-    vgg_status status = vgg_network_settle(optimiser->network, error);
-    for (size_t k = 0; status == VGG_OK && k < VGG_COPIES_MAX; k++) {
-        if (optimiser->copies[k] != NULL)
-            status = vgg_network_settle(optimiser->copies[k], error);
-    }
-    return status;
-}
-
 /* ---- one step ---- */
 
 vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error) {

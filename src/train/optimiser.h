@@ -60,9 +60,6 @@ vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimise
                                 vgg_network *network, vgg_plan *plan, vgg_optimiser **optimiser,
                                 vgg_error *error);
 
-/* Makes the values of the network and of all copies those of the device. */
-vgg_status vgg_optimiser_settle(const vgg_optimiser *optimiser, vgg_error *error);
-
 /* Bytes of the copies of one trained value. */
 size_t vgg_optimiser_bytes(const vgg_optimiser_row *row);
 
@@ -87,6 +84,9 @@ size_t vgg_clip_sums(const vgg_network *network);
 vgg_status vgg_clip_gradients(const vgg_optimiser *optimiser, vgg_error *error);
 
 /* ---- averages.c ---- */
+
+/* Makes the values of the network and of all copies those of the device. */
+vgg_status vgg_optimiser_settle(const vgg_optimiser *optimiser, vgg_error *error);
 
 /* After a step: Lookahead, and the average. */
 void vgg_averages_step(vgg_optimiser *optimiser);

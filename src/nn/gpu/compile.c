@@ -5,33 +5,6 @@
 #include "base/error.h"
 #include "nn/gpu/gpu.h"
 
-static size_t values_of(plan_compiler *compiler, size_t channels, size_t pixels) {
-    size_t rows = vgg_compiler_product(compiler, compiler->plan->options.batch, compiler->places);
-    return vgg_compiler_product(compiler, vgg_compiler_product(compiler, channels, pixels), rows);
-}
-
-size_t vgg_gpu_add_map(plan_compiler *compiler, vgg_extent extent, vgg_gpu_element element) {
-    size_t pixels = vgg_compiler_product(compiler, extent.height, extent.width);
-    size_t values = values_of(compiler, vgg_gpu_lanes(extent.channels), pixels);
-    return vgg_compiler_add_buffer(
-        compiler, vgg_compiler_product(compiler, values, vgg_gpu_element_bytes(element)));
-}
-
-vgg_gpu_conv_shape vgg_gpu_shape_of(const vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_pass pass) {
-    return (vgg_gpu_conv_shape){.pass = pass,
-                                .precision = vgg_gpu_state(plan)->precision,
-                                .images = plan->options.batch,
-                                .height = op->graph.in.height,
-                                .width = op->graph.in.width,
-                                .out_height = op->graph.out.height,
-                                .out_width = op->graph.out.width,
-                                .inputs = vgg_gpu_lanes(op->graph.in.channels),
-                                .outputs = vgg_gpu_lanes(op->graph.out.channels),
-                                .kernel = op->graph.kernel,
-                                .padding = op->graph.valid ? 0 : op->graph.kernel / 2,
-                                .relu = pass == VGG_GPU_FORWARD && op->graph.relu};
-}
-
 /* ---- the ops ---- */
 
 static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, bool rows,
@@ -116,7 +89,7 @@ static void add_max_pool(plan_compiler *compiler, const vgg_op *graph) {
     size_t pixels = vgg_compiler_product(compiler, graph->out.height, graph->out.width);
     if (graph->reached)
         op->chosen = vgg_compiler_add_buffer(
-            compiler, values_of(compiler, vgg_gpu_lanes(graph->out.channels), pixels));
+            compiler, vgg_gpu_values(compiler, vgg_gpu_lanes(graph->out.channels), pixels));
 }
 
 /* The logits are floats. */
@@ -272,7 +245,7 @@ vgg_status vgg_gpu_compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *er
         &compiler, vgg_compiler_product(&compiler, in.height, in.width), in.channels);
     plan->input = compiler.current = vgg_compiler_add_buffer(
         &compiler,
-        vgg_compiler_product(&compiler, values_of(&compiler, picture, 1), sizeof(float)));
+        vgg_compiler_product(&compiler, vgg_gpu_values(&compiler, picture, 1), sizeof(float)));
     add_layout(&compiler, &graph->ops[0]);
     for (size_t i = 0; i < graph->count; i++) {
         compile_op(&compiler, &graph->ops[i], i + 1 == graph->count);

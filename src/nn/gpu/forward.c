@@ -66,6 +66,7 @@ static void linear(vgg_plan *plan, const vgg_cpu_op *op) {
     const vgg_gpu_bias_rows_task task = {.images = vgg_op_images(plan, op),
                                          .columns = op->graph.out.channels,
                                          .sums = sums,
+                                         .sums_element = VGG_GPU_FLOAT32,
                                          .bias =
                                              vgg_gpu_tensor(plan, op->graph.layer, VGG_TENSOR_BIAS),
                                          .relu = op->graph.relu,

@@ -89,7 +89,7 @@ static inline size_t vgg_gpu_element_bytes(vgg_gpu_element element) {
     return element == VGG_GPU_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
 }
 
-/* ---- state.c ---- */
+/* ---- queue.c, state.c ---- */
 
 /* Notes how a call went; what failed first is told by the next vgg_gpu_tell. */
 void vgg_gpu_note(gpu_state *state, vgg_gpu_result result);
@@ -104,7 +104,12 @@ void vgg_gpu_close(vgg_plan *plan);
 
 vgg_status vgg_gpu_compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *error);
 void vgg_gpu_compile_backward(plan_compiler *compiler);
-/* Floats of the plan's whole batch of an extent, in a stored element. */
+
+/* ---- shapes.c ---- */
+
+/* Values of the plan's whole batch at all places that an image has. */
+size_t vgg_gpu_values(plan_compiler *compiler, size_t channels, size_t pixels);
+/* A buffer for so many of an extent, in lanes. */
 size_t vgg_gpu_add_map(plan_compiler *compiler, vgg_extent extent, vgg_gpu_element element);
 vgg_gpu_conv_shape vgg_gpu_shape_of(const vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_pass pass);
 

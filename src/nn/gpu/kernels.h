@@ -102,11 +102,13 @@ typedef struct vgg_gpu_dropout {
     int blocked;
 } vgg_gpu_dropout;
 
-/* bias_rows: rows of sums (images, whole columns) plus bias (columns), ReLU, dropout (bound 0:
- * none). Unit: a group. */
+/* bias_rows: rows of sums (images, whole columns; `to` may be they) plus bias (columns), ReLU,
+ * dropout (bound 0: none). Unit: a group. */
 typedef struct vgg_gpu_bias_rows_task {
     size_t images, columns;
-    const float *sums, *bias;
+    const void *sums;
+    vgg_gpu_element sums_element;
+    const float *bias;
     int relu;
     vgg_gpu_dropout dropout;
     void *to;
