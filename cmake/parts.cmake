@@ -25,6 +25,16 @@ option(VGG_WITH_CAIRO "Curves and confusion matrix as pictures beside a run (cai
 # The server's HTTP likewise.
 pkg_check_modules(MICROHTTPD QUIET libmicrohttpd)
 option(VGG_WITH_SERVE "vgg serve (libmicrohttpd)" ${MICROHTTPD_FOUND})
+# CUDA's compiler and cuDNN likewise. The plugin is a file of its own: library and program are the same without.
+find_program(VGG_NVCC nvcc HINTS ENV CUDA_PATH PATHS /usr/local/cuda/bin)
+find_path(VGG_CUDNN_INCLUDE cudnn.h HINTS ENV CUDA_PATH PATHS /usr/local/cuda/include)
+if(VGG_NVCC AND VGG_CUDNN_INCLUDE AND VGG_SANITIZE STREQUAL "")
+  set(CUDA_FOUND ON)
+else()
+  set(CUDA_FOUND OFF)
+endif()
+option(VGG_WITH_CUDA "The plugin for NVIDIA's GPUs (CUDA 12 or 13, cuDNN 9)" ${CUDA_FOUND})
+set(VGG_CUDA_ARCHITECTURES "90" CACHE STRING "GPUs that the plugin's kernels are compiled for")
 set(VGG_PARTS JPEG PNG WEBP GIF TIFF ARCHIVE PTH KERAS ONNX CAFFE DARKNET NUMPY BUILTIN)
 
 if(VGG_BUILD_TESTS OR VGG_FUZZ)

@@ -1,0 +1,147 @@
+/* Convolutions by cuDNN's graphs: forward with bias and ReLU as one, or, where no engine does that,
+ * followed by a kernel of our own. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda/graph.h"
+
+/* Of the most of an engine's work space. */
+#define MOST_WORKSPACE ((size_t)2 << 30)
+
+struct vgg_gpu_conv {
+    vgg_gpu_conv_shape shape;
+    vgg_cuda_graph graph;
+    bool fused;  /* FORWARD: with bias and ReLU */
+    bool narrow; /* FILTER: w in the precision's element */
+    char words[64];
+};
+
+/* The tensors of a graph. */
+enum { X = 1, W, Y, BIAS, PRODUCT, SUM };
+
+static cudnnDataType_t type_of(vgg_gpu_precision precision) {
+    if (precision == VGG_GPU_BF16)
+        return CUDNN_DATA_BFLOAT16;
+    return precision == VGG_GPU_F16 ? CUDNN_DATA_HALF : CUDNN_DATA_FLOAT;
+}
+
+static vgg_cuda_tensor tensor_of(const vgg_gpu_conv *conv, int64_t which) {
+    const vgg_gpu_conv_shape *s = &conv->shape;
+    vgg_cuda_tensor tensor = {.id = which, .type = type_of(s->precision)};
+    int64_t n = (int64_t)s->images, k = (int64_t)s->outputs, c = (int64_t)s->inputs;
+    int64_t r = (int64_t)s->kernel;
+    const int64_t x[4] = {n, c, (int64_t)s->height, (int64_t)s->width};
+    const int64_t y[4] = {n, k, (int64_t)s->out_height, (int64_t)s->out_width};
+    const int64_t w[4] = {k, c, r, r}, bias[4] = {1, k, 1, 1};
+    const int64_t *extents = which == X ? x : which == W ? w : which == BIAS ? bias : y;
+    memcpy(tensor.extents, extents, sizeof tensor.extents);
+    tensor.virtual = which == PRODUCT || which == SUM;
+    if (tensor.virtual || which == BIAS ||
+        (which == W && s->pass == VGG_GPU_FILTER && !conv->narrow))
+        tensor.type = CUDNN_DATA_FLOAT;
+    return tensor;
+}
+
+static vgg_gpu_result add_tensor(vgg_gpu *gpu, vgg_gpu_conv *conv, int64_t which) {
+    vgg_cuda_tensor tensor = tensor_of(conv, which);
+    return vgg_cuda_graph_tensor(gpu, &conv->graph, &tensor);
+}
+
+/* The operations of the graph and the tensors between them. */
+static vgg_gpu_result describe(vgg_gpu *gpu, vgg_gpu_conv *conv) {
+    const vgg_gpu_conv_shape *s = &conv->shape;
+    int64_t product = conv->fused ? PRODUCT : Y, sum = s->relu ? SUM : Y;
+    vgg_gpu_result result = VGG_GPU_OK;
+    for (int64_t which = X; result == VGG_GPU_OK && which <= SUM; which++) {
+        bool wanted = which <= Y || (conv->fused && (which != SUM || s->relu));
+        if (wanted)
+            result = add_tensor(gpu, conv, which);
+    }
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_graph_convolution(gpu, &conv->graph, s->pass, (int64_t)s->padding, X, W,
+                                            product);
+    if (result == VGG_GPU_OK && conv->fused)
+        result =
+            vgg_cuda_graph_pointwise(gpu, &conv->graph, CUDNN_POINTWISE_ADD, product, BIAS, sum);
+    if (result == VGG_GPU_OK && conv->fused && s->relu)
+        result = vgg_cuda_graph_pointwise(gpu, &conv->graph, CUDNN_POINTWISE_RELU_FWD, sum, 0, Y);
+    return result;
+}
+
+/* A graph of that manner and an engine for it. */
+static vgg_gpu_result attempt(vgg_gpu *gpu, vgg_gpu_conv *conv, bool fused, bool narrow) {
+    conv->fused = fused;
+    conv->narrow = narrow;
+    vgg_gpu_result result = describe(gpu, conv);
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_graph_plan(gpu, &conv->graph, conv->shape.precision, MOST_WORKSPACE);
+    if (result != VGG_GPU_OK)
+        vgg_cuda_graph_free(&conv->graph);
+    return result;
+}
+
+static void describe_in_words(vgg_gpu_conv *conv) {
+    const char *kind = conv->fused ? "cudnn+bias" : "cudnn";
+    snprintf(conv->words, sizeof conv->words, "%s", kind);
+}
+
+vgg_gpu_result vgg_cuda_conv_make(vgg_gpu *gpu, const vgg_gpu_conv_shape *shape, vgg_gpu_conv **out,
+                                  vgg_gpu_conv_needs *needs) {
+    vgg_gpu_conv *conv = calloc(1, sizeof *conv);
+    if (conv == NULL)
+        return VGG_GPU_NO_MEMORY;
+    conv->shape = *shape;
+    bool forward = shape->pass == VGG_GPU_FORWARD, filter = shape->pass == VGG_GPU_FILTER;
+    vgg_gpu_result result = attempt(gpu, conv, forward, false);
+    bool again = result == VGG_GPU_FAILED && (forward || filter);
+    if (again)
+        result = attempt(gpu, conv, false, filter && type_of(shape->precision) != CUDNN_DATA_FLOAT);
+    if (result != VGG_GPU_OK) {
+        vgg_cuda_conv_free(gpu, conv);
+        return result;
+    }
+    describe_in_words(conv);
+    *out = conv;
+    *needs = (vgg_gpu_conv_needs){.workspace = conv->graph.workspace + VGG_CUDA_ALIGNMENT,
+                                  .narrow = conv->narrow,
+                                  .words = conv->words};
+    return VGG_GPU_OK;
+}
+
+/* In place, of an output without it. */
+static vgg_gpu_result add_bias(vgg_gpu *gpu, const vgg_gpu_conv *conv,
+                               const vgg_gpu_conv_task *task) {
+    const vgg_gpu_conv_shape *s = &conv->shape;
+    vgg_gpu_element element = s->precision == VGG_GPU_BF16  ? VGG_GPU_BFLOAT16
+                              : s->precision == VGG_GPU_F16 ? VGG_GPU_FLOAT16
+                                                            : VGG_GPU_FLOAT32;
+    const vgg_gpu_bias_rows_task bias = {.images = s->images * s->out_height * s->out_width,
+                                         .columns = s->outputs,
+                                         .sums = task->y,
+                                         .sums_element = element,
+                                         .bias = task->bias,
+                                         .relu = s->relu,
+                                         .to = task->y,
+                                         .element = element};
+    return vgg_cuda_result(gpu,
+                           vgg_cuda_launch(gpu->stream, vgg_gpu_kernel_bias_rows, &bias,
+                                           bias.images * s->outputs / VGG_GPU_LANES),
+                           "adding a bias");
+}
+
+vgg_gpu_result vgg_cuda_conv_run(vgg_gpu *gpu, vgg_gpu_conv *conv, const vgg_gpu_conv_task *task) {
+    const int64_t ids[] = {X, W, Y, BIAS};
+    void *const memory[] = {task->x, task->w, task->y, (void *)(uintptr_t)task->bias};
+    vgg_gpu_result result = vgg_cuda_graph_run(gpu, &conv->graph, conv->fused ? 4 : 3, ids, memory,
+                                               vgg_cuda_aligned(task->workspace));
+    if (result == VGG_GPU_OK && conv->shape.pass == VGG_GPU_FORWARD && !conv->fused)
+        result = add_bias(gpu, conv, task);
+    return result;
+}
+
+void vgg_cuda_conv_free(vgg_gpu *gpu, vgg_gpu_conv *conv) {
+    (void)gpu;
+    vgg_cuda_graph_free(&conv->graph);
+    free(conv);
+}

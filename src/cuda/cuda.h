@@ -1,0 +1,56 @@
+/* A device opened through CUDA. */
+#ifndef VGG_CUDA_CUDA_H
+#define VGG_CUDA_CUDA_H
+
+#include <cublasLt.h>
+#include <cuda_runtime.h>
+#include <cudnn.h>
+
+#include "nn/gpu/calls.h"
+
+struct vgg_gpu {
+    cudaStream_t stream;
+    cudnnHandle_t dnn;
+    cublasLtHandle_t lt;
+    char name[256], said[160];
+};
+
+/* Pointers of work spaces are rounded up to so many bytes, and the spaces are larger by them. */
+#define VGG_CUDA_ALIGNMENT 256
+
+static inline void *vgg_cuda_aligned(void *memory) {
+    uintptr_t address = (uintptr_t)memory + (VGG_CUDA_ALIGNMENT - 1);
+    return (void *)(address / VGG_CUDA_ALIGNMENT * VGG_CUDA_ALIGNMENT);
+}
+
+/* ---- result.c ---- */
+
+/* What became of a call of each library, noting why it failed; `what` is the call in words. */
+vgg_gpu_result vgg_cuda_result(vgg_gpu *gpu, cudaError_t error, const char *what);
+vgg_gpu_result vgg_cuda_dnn_result(vgg_gpu *gpu, cudnnStatus_t status, const char *what);
+vgg_gpu_result vgg_cuda_lt_result(vgg_gpu *gpu, cublasStatus_t status, const char *what);
+
+/* ---- convolution.c ---- */
+
+vgg_gpu_result vgg_cuda_conv_make(vgg_gpu *gpu, const vgg_gpu_conv_shape *shape,
+                                  vgg_gpu_conv **conv, vgg_gpu_conv_needs *needs);
+vgg_gpu_result vgg_cuda_conv_run(vgg_gpu *gpu, vgg_gpu_conv *conv, const vgg_gpu_conv_task *task);
+void vgg_cuda_conv_free(vgg_gpu *gpu, vgg_gpu_conv *conv);
+
+/* ---- product.c ---- */
+
+vgg_gpu_result vgg_cuda_product_make(vgg_gpu *gpu, const vgg_gpu_product_shape *shape,
+                                     vgg_gpu_product **product, size_t *workspace);
+vgg_gpu_result vgg_cuda_product_run(vgg_gpu *gpu, vgg_gpu_product *product,
+                                    const vgg_gpu_product_task *task);
+void vgg_cuda_product_free(vgg_gpu *gpu, vgg_gpu_product *product);
+
+/* ---- kernels.cu ---- */
+
+#ifdef __cplusplus
+extern "C"
+#endif
+    cudaError_t
+    vgg_cuda_launch(cudaStream_t stream, vgg_gpu_kernel kernel, const void *task, size_t units);
+
+#endif

@@ -1,0 +1,136 @@
+#include "cuda/engines.h"
+
+#include <stdbool.h>
+
+#define ENGINES_MOST 48
+#define NOTES_MOST CUDNN_NUMERICAL_NOTE_TYPE_COUNT
+
+/* What an engine's notes must not say. Sums of fewer bits or in any order are never wanted; nor are
+ * transforms, whose rounding errors are larger. float32 is multiplied as it is. */
+static bool is_refused(cudnnBackendNumericalNote_t note, vgg_gpu_precision precision) {
+    switch (note) {
+    case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
+    case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
+    case CUDNN_NUMERICAL_NOTE_FFT:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13:
+        return true;
+    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
+        return precision != VGG_GPU_TF32;
+    case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
+        return precision == VGG_GPU_F32;
+    default:
+        return false;
+    }
+}
+
+static cudnnStatus_t is_wanted(cudnnBackendDescriptor_t config, vgg_gpu_precision precision,
+                               bool *wanted) {
+    cudnnBackendDescriptor_t engine = NULL;
+    cudnnBackendNumericalNote_t notes[NOTES_MOST];
+    int64_t count = 0;
+    cudnnStatus_t status = cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine);
+    count = 0;
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
+                                          CUDNN_TYPE_NUMERICAL_NOTE, NOTES_MOST, &count, notes);
+    *wanted = status == CUDNN_STATUS_SUCCESS;
+    for (int64_t i = 0; *wanted && i < count && i < NOTES_MOST; i++) {
+        *wanted = !is_refused(notes[i], precision);
+    }
+    if (engine != NULL)
+        cudnnBackendDestroyDescriptor(engine);
+    return status;
+}
+
+/* The plan of an engine, when it fits. */
+static cudnnStatus_t make_plan(cudnnHandle_t dnn, cudnnBackendDescriptor_t config, size_t most,
+                               cudnnBackendDescriptor_t *out, size_t *needed) {
+    cudnnBackendDescriptor_t plan = NULL;
+    int64_t workspace = 0, count = 0;
+    cudnnStatus_t status =
+        cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan);
+    if (status != CUDNN_STATUS_SUCCESS)
+        return status;
+    status = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
+                                      &dnn);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendFinalize(plan);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+                                          CUDNN_TYPE_INT64, 1, &count, &workspace);
+    if (status == CUDNN_STATUS_SUCCESS && (workspace < 0 || (uint64_t)workspace > most))
+        status = CUDNN_STATUS_NOT_SUPPORTED;
+    if (status != CUDNN_STATUS_SUCCESS) {
+        cudnnBackendDestroyDescriptor(plan);
+        return status;
+    }
+    *out = plan;
+    *needed = (size_t)workspace;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+/* What cuDNN recommends for the graph, best first; the caller destroys the list and its entries,
+ * also after a failure. */
+typedef struct candidates {
+    cudnnBackendDescriptor_t heuristics, configs[ENGINES_MOST];
+    int64_t made, count;
+} candidates;
+
+static cudnnStatus_t ask(cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode,
+                         candidates *list) {
+    cudnnStatus_t status =
+        cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &list->heuristics);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendSetAttribute(list->heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendSetAttribute(list->heuristics, CUDNN_ATTR_ENGINEHEUR_MODE,
+                                          CUDNN_TYPE_HEUR_MODE, 1, &mode);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendFinalize(list->heuristics);
+    while (status == CUDNN_STATUS_SUCCESS && list->made < ENGINES_MOST) {
+        status = cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+                                              &list->configs[list->made]);
+        list->made += status == CUDNN_STATUS_SUCCESS;
+    }
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendGetAttribute(list->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES_MOST, &list->count,
+                                          list->configs);
+    return status;
+}
+
+static void destroy(candidates *list) {
+    for (int64_t i = 0; i < list->made; i++) {
+        cudnnBackendDestroyDescriptor(list->configs[i]);
+    }
+    if (list->heuristics != NULL)
+        cudnnBackendDestroyDescriptor(list->heuristics);
+}
+
+cudnnStatus_t vgg_cuda_choose_engine(cudnnHandle_t dnn, cudnnBackendDescriptor_t graph,
+                                     vgg_gpu_precision precision, size_t most,
+                                     cudnnBackendDescriptor_t *plan, size_t *needed) {
+    static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
+    cudnnStatus_t found = CUDNN_STATUS_NOT_SUPPORTED;
+    for (size_t m = 0; found != CUDNN_STATUS_SUCCESS && m < sizeof modes / sizeof *modes; m++) {
+        candidates list = {0};
+        bool known = ask(graph, modes[m], &list) == CUDNN_STATUS_SUCCESS;
+        for (int64_t i = 0; known && found != CUDNN_STATUS_SUCCESS && i < list.count; i++) {
+            bool wanted = false;
+            if (is_wanted(list.configs[i], precision, &wanted) == CUDNN_STATUS_SUCCESS && wanted)
+                found = make_plan(dnn, list.configs[i], most, plan, needed);
+        }
+        destroy(&list);
+    }
+    return found;
+}

@@ -1,0 +1,26 @@
+/* What became of a call of each library. */
+#include <stdio.h>
+
+#include "cuda/cuda.h"
+
+vgg_gpu_result vgg_cuda_result(vgg_gpu *gpu, cudaError_t error, const char *what) {
+    if (error == cudaSuccess)
+        return VGG_GPU_OK;
+    cudaGetLastError(); /* told here, and not again by the next call */
+    snprintf(gpu->said, sizeof gpu->said, "%s: %s", what, cudaGetErrorString(error));
+    return error == cudaErrorMemoryAllocation ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
+}
+
+vgg_gpu_result vgg_cuda_dnn_result(vgg_gpu *gpu, cudnnStatus_t status, const char *what) {
+    if (status == CUDNN_STATUS_SUCCESS)
+        return VGG_GPU_OK;
+    snprintf(gpu->said, sizeof gpu->said, "%s: %s", what, cudnnGetErrorString(status));
+    return status == CUDNN_STATUS_ALLOC_FAILED ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
+}
+
+vgg_gpu_result vgg_cuda_lt_result(vgg_gpu *gpu, cublasStatus_t status, const char *what) {
+    if (status == CUBLAS_STATUS_SUCCESS)
+        return VGG_GPU_OK;
+    snprintf(gpu->said, sizeof gpu->said, "%s: %s", what, cublasLtGetStatusString(status));
+    return status == CUBLAS_STATUS_ALLOC_FAILED ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
+}
