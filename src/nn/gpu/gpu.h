@@ -67,7 +67,8 @@ typedef struct gpu_state {
     size_t square_count;
     gpu_recorded records[GPU_RECORDS];
     size_t next_record;
-    bool eager; /* a first pass was run without recording it */
+    bool eager;      /* a first pass was run without recording it */
+    bool unrecorded; /* recording failed */
     gpu_times forward, backward;
     vgg_gpu_result result; /* of the first call that failed since somebody was told */
     char said[160];

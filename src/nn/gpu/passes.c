@@ -193,17 +193,22 @@ static vgg_gpu_record *record_of(vgg_plan *plan, const vgg_forward_pass *pass) {
     return state->result == VGG_GPU_OK ? recorded->record : NULL;
 }
 
-/* The first pass is not recorded: libraries set themselves up in it, and its ops are timed. */
+/* The first pass is not recorded: libraries set themselves up in it, and its ops are timed. Where
+ * recording fails, passes are as the first. */
 static void run(vgg_plan *plan, const vgg_forward_pass *pass) {
     gpu_state *state = vgg_gpu_state(plan);
-    if (!repeats(plan, pass) || !state->eager) {
-        run_ops(plan, pass, true);
-        state->eager = repeats(plan, pass);
+    bool records = repeats(plan, pass) && state->eager && !state->unrecorded;
+    vgg_gpu_record *record = records && state->result == VGG_GPU_OK ? record_of(plan, pass) : NULL;
+    if (record != NULL) {
+        vgg_gpu_note(state, state->calls->record_run(state->gpu, record));
         return;
     }
-    vgg_gpu_record *record = record_of(plan, pass);
-    if (record != NULL)
-        vgg_gpu_note(state, state->calls->record_run(state->gpu, record));
+    if (records) {
+        state->unrecorded = true;
+        state->result = VGG_GPU_OK;
+    }
+    run_ops(plan, pass, true);
+    state->eager = state->eager || repeats(plan, pass);
 }
 
 vgg_status vgg_gpu_forward(vgg_plan *plan, const vgg_forward_pass *pass, vgg_error *error) {

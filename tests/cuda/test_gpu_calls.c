@@ -1,0 +1,219 @@
+/* Plans on a device whose calls fail one after the other, and whose memory ends: statuses, and
+ * nothing that is left behind; and that the same comes out every time. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "double.h"
+#include "nn/gpu/plugin.h"
+#include "nn/plan.h"
+#include "plans.h"
+#include "vgg/loss.h"
+#include "vgg/train.h"
+
+#define BATCH 3
+#define CLASSES 5
+#define SIDE 8
+
+static vgg_network *net_of(const char *words) {
+    vgg_network *network = small_net(words, CLASSES, 3, SIDE);
+    initialise(network, "kaiming", 7);
+    return network;
+}
+
+static vgg_plan_options gpu_options(vgg_precision precision) {
+    vgg_plan_options options = plan_options(BATCH, 1);
+    options.device = VGG_DEVICE_CUDA;
+    options.precision = precision;
+    return options;
+}
+
+static void assert_nothing_left(void) {
+    assert_int_equal(vgg_double_blocks(), 0);
+    assert_int_equal(vgg_double_things(), 0);
+}
+
+/* ---- what is done ---- */
+
+/* Three passes, of which the first is not recorded. */
+static vgg_status infer(const vgg_network *network, float *logits, vgg_error *error) {
+    vgg_plan_options options = gpu_options(VGG_PRECISION_BF16);
+    vgg_plan *plan = NULL;
+    float *inputs = random_floats(BATCH * 3 * SIDE * SIDE, 1);
+    vgg_status status = vgg_plan_create(network, &options, &plan, error);
+    for (size_t pass = 0; status == VGG_OK && pass < 3; pass++) {
+        status = vgg_plan_forward(plan, inputs, pass == 1 ? 1 : BATCH, logits, error);
+    }
+    vgg_plan_free(plan);
+    free(inputs);
+    return status;
+}
+
+static vgg_status learn(vgg_plan *plan, vgg_optimiser *optimiser, const float *inputs,
+                        vgg_error *error) {
+    static const size_t classes[BATCH] = {1, 0, 4};
+    float logits[BATCH * CLASSES], gradient[BATCH * CLASSES];
+    vgg_status status = VGG_OK;
+    for (size_t part = 0; status == VGG_OK && part < 2; part++) {
+        size_t count = BATCH - part;
+        status = vgg_plan_forward(plan, inputs, count, logits, error);
+        if (status != VGG_OK)
+            break;
+        vgg_cross_entropy(logits, classes, count, CLASSES, gradient);
+        status = vgg_plan_backward(plan, gradient, NULL, error);
+    }
+    return status == VGG_OK ? vgg_optimiser_step(optimiser, 0.1, error) : status;
+}
+
+static vgg_status train(vgg_network *network, bool defer, vgg_error *error) {
+    vgg_plan_options options = gpu_options(VGG_PRECISION_F16);
+    vgg_optimiser_options optimising;
+    vgg_optimiser_options_init(&optimising, sizeof optimising);
+    options.micro_batches = 2;
+    options.defer_linear = defer;
+    optimising.clip = defer ? 0 : 1;
+    optimising.ema = defer ? 0 : 0.9;
+    float *inputs = random_floats(BATCH * 3 * SIDE * SIDE, 2);
+    vgg_plan *plan = NULL;
+    vgg_optimiser *optimiser = NULL;
+    vgg_status status = vgg_plan_create_training(network, &options, &plan, error);
+    if (status == VGG_OK)
+        status = vgg_optimiser_create(network, plan, &optimising, &optimiser, error);
+    for (size_t step = 0; status == VGG_OK && step < 2; step++) {
+        status = learn(plan, optimiser, inputs, error);
+    }
+    if (status == VGG_OK)
+        status = vgg_network_settle(network, error);
+    vgg_optimiser_free(optimiser);
+    vgg_plan_free(plan);
+    free(inputs);
+    return status;
+}
+
+/* ---- tests ---- */
+
+static const char *const nets[] = {"8,B,R,M,16,L,M/12", "8,R,M,9,B,R,M/12,R,D0.5,12"};
+
+/* Whatever call fails, the status says so, or it was one that can be done without. */
+static void check_failure(vgg_gpu_result result, vgg_status status, const vgg_error *error) {
+    if (status == VGG_OK)
+        return;
+    bool memory = status == VGG_ERROR_MEMORY; /* also where taking some fails for another reason */
+    if (!memory && (status != VGG_ERROR_UNSUPPORTED || result == VGG_GPU_NO_MEMORY))
+        fail_msg("status %d: %s", (int)status, error->message);
+    assert_true(strlen(error->message) > 10);
+    assert_null(strchr(error->message, '\n'));
+}
+
+static void each_call_of_inference(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
+        vgg_network *network = net_of(nets[n]);
+        float logits[BATCH * CLASSES];
+        vgg_error error;
+        vgg_double_fail(0, VGG_GPU_OK);
+        assert_ok(infer(network, logits, &error), error);
+        size_t calls = vgg_double_fail(0, VGG_GPU_OK);
+        assert_true(calls > 20);
+        for (size_t call = 1; call <= 2 * calls; call++) {
+            vgg_gpu_result result = call % 2 ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
+            vgg_double_fail((call + 1) / 2, result);
+            check_failure(result, infer(network, logits, &error), &error);
+            assert_nothing_left();
+        }
+        vgg_network_free(network);
+    }
+    vgg_double_fail(0, VGG_GPU_OK);
+}
+
+static void each_call_of_training(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
+        vgg_error error;
+        vgg_network *network = net_of(nets[n]);
+        vgg_double_fail(0, VGG_GPU_OK);
+        assert_ok(train(network, n == 0, &error), error);
+        size_t calls = vgg_double_fail(0, VGG_GPU_OK);
+        vgg_network_free(network);
+        for (size_t call = 1; call <= calls; call++) {
+            vgg_gpu_result result = call % 2 ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
+            network = net_of(nets[n]);
+            vgg_double_fail(call, result);
+            check_failure(result, train(network, n == 0, &error), &error);
+            assert_nothing_left();
+            vgg_network_free(network);
+        }
+    }
+    vgg_double_fail(0, VGG_GPU_OK);
+}
+
+static void memory_ends(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    vgg_network *network = net_of(nets[0]);
+    vgg_error error;
+    float logits[BATCH * CLASSES];
+    size_t needed = 0;
+    vgg_status status = VGG_ERROR_MEMORY;
+    for (size_t limit = 4096; status != VGG_OK; limit += 4096) {
+        vgg_double_limit(limit);
+        status = infer(network, logits, &error);
+        assert_true(status == VGG_OK || status == VGG_ERROR_MEMORY);
+        assert_nothing_left();
+        needed = limit;
+    }
+    vgg_plan_options options = gpu_options(VGG_PRECISION_BF16);
+    size_t bytes = 0;
+    assert_ok(vgg_plan_memory(network, &options, &bytes, &error), error);
+    assert_true(needed >= bytes && needed <= bytes + 5 * 4096);
+    vgg_double_limit((size_t)8 << 30);
+    vgg_network_free(network);
+}
+
+/* Also where the passes are recorded, and after a smaller batch. */
+static void same_bits(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
+        float first[BATCH * CLASSES], second[BATCH * CLASSES];
+        vgg_error error;
+        vgg_network *one = net_of(nets[n]), *other = net_of(nets[n]);
+        assert_ok(infer(one, first, &error), error);
+        assert_ok(infer(one, second, &error), error);
+        assert_memory_equal(first, second, sizeof first);
+        assert_ok(train(one, n == 0, &error), error);
+        assert_ok(train(other, n == 0, &error), error);
+        for (size_t t = 0; t < vgg_network_tensor_count(one); t++) {
+            assert_memory_equal(vgg_network_values(one, t), vgg_network_values(other, t),
+                                tensor_info(one, t).count * sizeof(float));
+        }
+        vgg_network_free(one);
+        vgg_network_free(other);
+    }
+    assert_nothing_left();
+}
+
+/* What a plan trained is there when it is gone, and for plans on the processor before. */
+static void values_come_back(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    vgg_network *network = net_of(nets[1]), *before = net_of(nets[1]);
+    vgg_error error;
+    assert_ok(train(network, true, &error), error);
+    size_t bytes = tensor_info(network, 0).count * sizeof(float);
+    assert_memory_not_equal(vgg_network_values(network, 0), vgg_network_values(before, 0), bytes);
+    vgg_network_free(network);
+    vgg_network_free(before);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_call_of_inference),
+        cmocka_unit_test(each_call_of_training),
+        cmocka_unit_test(memory_ends),
+        cmocka_unit_test(same_bits),
+        cmocka_unit_test(values_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
