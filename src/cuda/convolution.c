@@ -1,5 +1,6 @@
-/* Convolutions by cuDNN's graphs: forward with bias and ReLU as one, or, where no engine does that,
- * followed by a kernel of our own. */
+/* Convolutions by cuDNN's graphs: forward with bias and ReLU as one, with a bias of float32 or,
+ * where no engine takes that, of the precision's element; and where none does it at all, followed
+ * by a kernel of our own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ struct vgg_gpu_conv {
     vgg_gpu_conv_shape shape;
     vgg_cuda_graph graph;
     bool fused;  /* FORWARD: with bias and ReLU */
-    bool narrow; /* FILTER: w in the precision's element */
+    bool narrow; /* FILTER: w in the precision's element; FORWARD: the bias is */
     char words[64];
 };
 
@@ -37,8 +38,8 @@ static vgg_cuda_tensor tensor_of(const vgg_gpu_conv *conv, int64_t which) {
     const int64_t *extents = which == X ? x : which == W ? w : which == BIAS ? bias : y;
     memcpy(tensor.extents, extents, sizeof tensor.extents);
     tensor.virtual = which == PRODUCT || which == SUM;
-    if (tensor.virtual || which == BIAS ||
-        (which == W && s->pass == VGG_GPU_FILTER && !conv->narrow))
+    bool may_narrow = which == BIAS || (which == W && s->pass == VGG_GPU_FILTER);
+    if (tensor.virtual || (may_narrow && !conv->narrow))
         tensor.type = CUDNN_DATA_FLOAT;
     return tensor;
 }
@@ -82,8 +83,20 @@ static vgg_gpu_result attempt(vgg_gpu *gpu, vgg_gpu_conv *conv, bool fused, bool
 }
 
 static void describe_in_words(vgg_gpu_conv *conv) {
-    const char *kind = conv->fused ? "cudnn+bias" : "cudnn";
+    const char *kind = !conv->fused ? "cudnn" : conv->narrow ? "cudnn+narrow bias" : "cudnn+bias";
     snprintf(conv->words, sizeof conv->words, "%s", kind);
+}
+
+/* At the beginning of the work space, for a bias of fewer bits. */
+static size_t bias_bytes(const vgg_gpu_conv *conv) {
+    size_t bytes = conv->fused && conv->narrow ? conv->shape.outputs * sizeof(uint16_t) : 0;
+    return (bytes + VGG_CUDA_ALIGNMENT - 1) / VGG_CUDA_ALIGNMENT * VGG_CUDA_ALIGNMENT;
+}
+
+static vgg_gpu_element element_of(vgg_gpu_precision precision) {
+    if (precision == VGG_GPU_BF16)
+        return VGG_GPU_BFLOAT16;
+    return precision == VGG_GPU_F16 ? VGG_GPU_FLOAT16 : VGG_GPU_FLOAT32;
 }
 
 vgg_gpu_result vgg_cuda_conv_make(vgg_gpu *gpu, const vgg_gpu_conv_shape *shape, vgg_gpu_conv **out,
@@ -93,29 +106,43 @@ vgg_gpu_result vgg_cuda_conv_make(vgg_gpu *gpu, const vgg_gpu_conv_shape *shape,
         return VGG_GPU_NO_MEMORY;
     conv->shape = *shape;
     bool forward = shape->pass == VGG_GPU_FORWARD, filter = shape->pass == VGG_GPU_FILTER;
+    bool narrows = type_of(shape->precision) != CUDNN_DATA_FLOAT && (forward || filter);
     vgg_gpu_result result = attempt(gpu, conv, forward, false);
-    bool again = result == VGG_GPU_FAILED && (forward || filter);
-    if (again)
-        result = attempt(gpu, conv, false, filter && type_of(shape->precision) != CUDNN_DATA_FLOAT);
+    if (result == VGG_GPU_FAILED && narrows)
+        result = attempt(gpu, conv, forward, true);
+    if (result == VGG_GPU_FAILED && forward)
+        result = attempt(gpu, conv, false, false);
     if (result != VGG_GPU_OK) {
         vgg_cuda_conv_free(gpu, conv);
         return result;
     }
     describe_in_words(conv);
     *out = conv;
-    *needs = (vgg_gpu_conv_needs){.workspace = conv->graph.workspace + VGG_CUDA_ALIGNMENT,
-                                  .narrow = conv->narrow,
+    *needs = (vgg_gpu_conv_needs){.workspace =
+                                      conv->graph.workspace + bias_bytes(conv) + VGG_CUDA_ALIGNMENT,
+                                  .narrow = filter && conv->narrow,
                                   .words = conv->words};
     return VGG_GPU_OK;
+}
+
+static vgg_gpu_result narrow_bias(vgg_gpu *gpu, const vgg_gpu_conv *conv, const float *bias,
+                                  void *to) {
+    const vgg_gpu_pack_rows_task task = {.rows = 1,
+                                         .columns = conv->shape.outputs,
+                                         .from = bias,
+                                         .to = to,
+                                         .element = element_of(conv->shape.precision)};
+    return vgg_cuda_result(
+        gpu,
+        vgg_cuda_launch(gpu->stream, vgg_gpu_kernel_pack_rows, &task, task.columns / VGG_GPU_LANES),
+        "rounding a bias");
 }
 
 /* In place, of an output without it. */
 static vgg_gpu_result add_bias(vgg_gpu *gpu, const vgg_gpu_conv *conv,
                                const vgg_gpu_conv_task *task) {
     const vgg_gpu_conv_shape *s = &conv->shape;
-    vgg_gpu_element element = s->precision == VGG_GPU_BF16  ? VGG_GPU_BFLOAT16
-                              : s->precision == VGG_GPU_F16 ? VGG_GPU_FLOAT16
-                                                            : VGG_GPU_FLOAT32;
+    vgg_gpu_element element = element_of(s->precision);
     const vgg_gpu_bias_rows_task bias = {.images = s->images * s->out_height * s->out_width,
                                          .columns = s->outputs,
                                          .sums = task->y,
@@ -132,9 +159,15 @@ static vgg_gpu_result add_bias(vgg_gpu *gpu, const vgg_gpu_conv *conv,
 
 vgg_gpu_result vgg_cuda_conv_run(vgg_gpu *gpu, vgg_gpu_conv *conv, const vgg_gpu_conv_task *task) {
     const int64_t ids[] = {X, W, Y, BIAS};
-    void *const memory[] = {task->x, task->w, task->y, (void *)(uintptr_t)task->bias};
-    vgg_gpu_result result = vgg_cuda_graph_run(gpu, &conv->graph, conv->fused ? 4 : 3, ids, memory,
-                                               vgg_cuda_aligned(task->workspace));
+    char *workspace = vgg_cuda_aligned(task->workspace);
+    void *bias = conv->narrow ? workspace : (void *)(uintptr_t)task->bias;
+    void *const memory[] = {task->x, task->w, task->y, bias};
+    vgg_gpu_result result = VGG_GPU_OK;
+    if (conv->fused && conv->narrow)
+        result = narrow_bias(gpu, conv, task->bias, workspace);
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_graph_run(gpu, &conv->graph, conv->fused ? 4 : 3, ids, memory,
+                                    workspace + bias_bytes(conv));
     if (result == VGG_GPU_OK && conv->shape.pass == VGG_GPU_FORWARD && !conv->fused)
         result = add_bias(gpu, conv, task);
     return result;

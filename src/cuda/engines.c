@@ -106,6 +106,7 @@ static cudnnStatus_t ask(cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t 
         status = cudnnBackendGetAttribute(list->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES_MOST, &list->count,
                                           list->configs);
+    list->count = list->count < list->made ? list->count : list->made;
     return status;
 }
 
