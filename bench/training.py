@@ -36,8 +36,7 @@ class VggTraining:
         self.library.network_freeze(self.network, frozen_blocks(job))
         for layer in range(job["train"]["frozen"]):
             self.library.network_set_trained(self.network, layer, False)
-        self.plan = self.library.make_plan(self.network, job["batch"], job["threads"], train=True,
-                                           precision=job["variant"] or "f32")
+        self.plan = self.make_plan(job)
         self.optimiser = self.library.make_optimiser(self.network, self.plan, MOMENTUM, DECAY)
         self.rate = rate_of(job)
         self.classes = job["layers"][-1]["output"][0]
@@ -46,6 +45,10 @@ class VggTraining:
         self.gradient = np.empty_like(self.logits)
         self.version = self.library.version().decode()
         self.note = f"{self.library.cpu_tier().decode()} tier"
+
+    def make_plan(self, job):
+        return self.library.make_plan(self.network, job["batch"], job["threads"], train=True,
+                                      precision=job["variant"] or "f32")
 
     def run(self, x):
         logits, gradient = self.logits.ctypes.data, self.gradient.ctypes.data

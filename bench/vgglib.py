@@ -44,7 +44,18 @@ class PlanOptions(Structure):
                 ("shared_threads", c_void_p), ("tuned_batch", c_size_t),
                 ("norm_momentum", c_double), ("taps", c_void_p), ("tap_count", c_size_t),
                 ("ends_at_taps", c_bool), ("average_pools", c_bool), ("guided", c_bool),
-                ("dense", c_bool), ("precision", c_int)]
+                ("dense", c_bool), ("precision", c_int), ("device", c_int)]
+
+
+class OpInfo(Structure):
+    _fields_ = [("struct_size", c_size_t), ("name", c_char * 32), ("algorithm", c_char_p),
+                ("multiply_adds", c_size_t), ("weight_bytes", c_size_t), ("products", c_size_t),
+                ("cost", c_double), ("bytes", c_size_t), ("seconds", c_double)]
+
+
+class DeviceInfo(Structure):
+    _fields_ = [("struct_size", c_size_t), ("kind", c_int), ("name", c_char * 64),
+                ("precision", c_int), ("missing", c_char * 1024)]
 
 
 class Image(Structure):
@@ -113,6 +124,10 @@ ARGUMENTS = {
     "vgg_predict_file": [c_void_p, c_char_p, c_size_t, c_void_p, c_void_p, c_void_p],
     "vgg_machine_measure": [c_size_t, c_void_p, c_void_p],
     "vgg_cpu_tier": [],
+    "vgg_device_find": [c_int, c_void_p, c_void_p],
+    "vgg_device_named": [c_char_p],
+    "vgg_plan_op_count": [c_void_p],
+    "vgg_plan_op": [c_void_p, c_size_t, c_void_p, c_void_p],
     "vgg_precision_named": [c_char_p],
     "vgg_precision_is_native": [c_int],
     "vgg_version": [],
@@ -124,6 +139,8 @@ RESULTS = {
     "vgg_network_multiply_adds": c_size_t,
     "vgg_model_mutable_network": c_void_p,
     "vgg_cpu_tier": c_char_p,
+    "vgg_device_named": c_int,
+    "vgg_plan_op_count": c_size_t,
     "vgg_precision_named": c_int,
     "vgg_precision_is_native": c_bool,
     "vgg_version": c_char_p,
@@ -221,13 +238,15 @@ class Library:
         self.model_load(str(path).encode(), None, byref(model))
         return self.model_mutable_network(model)
 
-    def make_plan(self, network, batch, threads, train=False, precision="f32"):
+    def make_plan(self, network, batch, threads, train=False, precision="f32", device="cpu"):
         options, plan = PlanOptions(), c_void_p()
         self.plan_options_init(byref(options), sizeof(options))
         options.batch = batch
         options.threads = threads
         options.defer_linear = train
         options.precision = self.precision_named(precision.encode())
+        if device != "cpu":
+            options.device = self.device_named(device.encode())
         create = self.plan_create_training if train else self.plan_create
         create(network, byref(options), byref(plan))
         return plan
@@ -239,6 +258,20 @@ class Library:
         options.weight_decay = decay
         self.optimiser_create(network, plan, byref(options), byref(optimiser))
         return optimiser
+
+    def op_seconds(self, plan):
+        """Of all ops of the last forward pass."""
+        seconds = 0.0
+        for op in range(self.plan_op_count(plan)):
+            info = OpInfo(struct_size=sizeof(OpInfo))
+            self.plan_op(plan, op, byref(info))
+            seconds += info.seconds
+        return seconds
+
+    def device_name(self, device):
+        info = DeviceInfo(struct_size=sizeof(DeviceInfo))
+        self.device_find(self.device_named(device.encode()), byref(info))
+        return info.name.decode()
 
     def machine(self, threads):
         machine = Machine(struct_size=sizeof(Machine))

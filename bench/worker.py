@@ -8,6 +8,9 @@ orders, each answered by a line:
     {"logits": PATH}                    {"values": ...}, how many float32 it wrote there
     {"memory": true}                    {"rss_mb": ...}, the most so far
     {"machine": true}                   {"peak_gflops": ..., "read_gbps": ...}, vgg only
+    {"inside": true}                    {"ms": ...}, of the GPU alone, and with a job's device only
+
+A job with a device is one of gpu_peers.py.
 """
 import json
 import os
@@ -16,6 +19,7 @@ import time
 
 import numpy as np
 
+import gpu_peers
 from peers import PEERS
 from quantised import QUANTISED
 
@@ -49,6 +53,8 @@ def obey(order, job, peer, x):
         return {"values": logits.size}
     if "memory" in order:
         return {"rss_mb": most_memory()}
+    if "inside" in order:
+        return {"ms": peer.inside(x)}
     return peer.machine(job["threads"])
 
 
@@ -56,11 +62,12 @@ def start(job, x):
     """(peer, what there is to say of it), after its first runs."""
     if "train" not in job:
         classes = {**PEERS, **QUANTISED} if job["variant"] == "int8" else PEERS
+        classes = gpu_peers.PEERS if "device" in job else classes
         peer = classes[job["peer"]](job)
         peer.run(x)
         return peer, {"version": peer.version, "note": peer.note}
     from training import TRAINING
-    peer = TRAINING[job["peer"]](job)
+    peer = (gpu_peers.TRAINING if "device" in job else TRAINING)[job["peer"]](job)
     facts = {"version": peer.version, "note": peer.note,
              "losses": [float(peer.run(x)[0]) for _ in range(LOSSES)]}
     if hasattr(peer, "choice"):

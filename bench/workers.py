@@ -1,4 +1,5 @@
-"""The processes that bench/compare measures, and how they take turns."""
+"""The processes that bench/compare and bench/gpu measure, how they take turns, and how far what they
+give is from ours."""
 import ctypes
 import json
 import os
@@ -6,6 +7,7 @@ import pathlib
 import select
 import signal
 import subprocess
+from array import array
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HELD_TO_AVX2 = {"VGG_CPU": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2",
@@ -66,3 +68,21 @@ def take_turns(workers, rounds, runs, warm):
             else:
                 times[name] += answer["ms"]
     return times, failed
+
+
+def read_logits(path):
+    values = array("f")
+    values.frombytes(pathlib.Path(path).read_bytes())
+    return values
+
+
+def largest_difference(ours, theirs):
+    """max|difference| / max|our logit|."""
+    if len(ours) != len(theirs):
+        return float("inf")
+    return max(abs(a - b) for a, b in zip(ours, theirs)) / max(map(abs, ours))
+
+
+def loss_difference(ours, theirs):
+    """Of the first steps' losses, the largest relative one."""
+    return max(abs(a - b) / a for a, b in zip(ours, theirs))

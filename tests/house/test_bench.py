@@ -102,3 +102,15 @@ def test_training_beside_pytorch():
                  PyTorch_autocast=result(200, 0.01))
     lines = list(report_training.summary_lines([row]))
     assert [line[1:4] for line in lines] == [["10.0", "5.00", ""], ["20.0", "10.00", "4.00"]]
+
+
+def test_gpu_beside_pytorch(tmp_path):
+    """bench/gpu, on the processor and without PyTorch."""
+    page = tmp_path / "gpu.md"
+    subprocess.run(
+        [sys.executable, ROOT / "bench/gpu", "--device", "cpu", "--threads", "2", "--rounds", "1", "--runs", "1",
+         "--rows", "fast@32to10:b8,train:fast@32to10:b8", "--programs", "vgg f32,vgg tf32", "--build", BUILD,
+         "--out", page], capture_output=True, text=True, timeout=120, check=True)
+    text = page.read_text()
+    assert text.count("\n| vgg f32 | ") == 2
+    assert text.count("| vgg tf32 | missing: RuntimeError: precision tf32 is for a GPU") == 2
