@@ -109,8 +109,10 @@ vgg_status vgg_cli_bench_trainer_step(vgg_cli_bench_trainer *trainer, const floa
 bool vgg_cli_bench_network(const vgg_cli_bench_options *options, vgg_network *network,
                            vgg_cli_progress *progress, vgg_cli_bench_report *report);
 
-/* Raises the rates in *machine to those that are measured now. False after a complaint. */
-bool vgg_cli_bench_machine(size_t threads, vgg_cli_progress *progress, vgg_machine *machine);
+/* Raises the rates in *machine to those that are measured now, of the processor or of a GPU. False
+ * after a complaint. */
+bool vgg_cli_bench_machine(const vgg_cli_computing *computing, size_t threads,
+                           vgg_cli_progress *progress, vgg_machine *machine);
 
 /* Write to standard output; vgg_cli_bench_json is false after a complaint. */
 void vgg_cli_bench_text(const vgg_cli_bench_options *options, const vgg_network *network,

@@ -56,10 +56,20 @@ static bool measure_apart(size_t threads, measurement *result) {
     return received == (ssize_t)sizeof *result;
 }
 
-bool vgg_cli_bench_machine(size_t threads, vgg_cli_progress *progress, vgg_machine *machine) {
+/* A GPU takes no memory of this process, and what forks cannot use it. */
+static bool measure_gpu(const vgg_cli_computing *computing, measurement *result) {
+    result->machine = (vgg_machine){.struct_size = sizeof result->machine};
+    result->status = vgg_device_measure(VGG_DEVICE_CUDA, vgg_precision_named(computing->precision),
+                                        0, &result->machine, &result->error);
+    return true;
+}
+
+bool vgg_cli_bench_machine(const vgg_cli_computing *computing, size_t threads,
+                           vgg_cli_progress *progress, vgg_machine *machine) {
     measurement result;
+    bool gpu = vgg_device_named(computing->device) == VGG_DEVICE_CUDA;
     vgg_cli_progress_draw(progress, "measuring the machine", 0.0, "");
-    if (!measure_apart(threads, &result)) {
+    if (!(gpu ? measure_gpu(computing, &result) : measure_apart(threads, &result))) {
         int reason = errno;
         vgg_cli_progress_clear(progress);
         vgg_cli_complain("bench", "cannot measure the machine: %s",

@@ -50,8 +50,9 @@ static void print_machine(const vgg_cli_bench_options *o, const vgg_cli_bench_re
     if (o->freeze > 0)
         vgg_cli_print_line("frozen    the first %zu block%s of convolutions", o->freeze,
                            o->freeze == 1 ? "" : "s");
-    vgg_cli_print_line("machine   %.1f GFLOP/s at most, reads %.1f GB/s",
-                       report->machine.peak_gflops, report->machine.read_gbps);
+    bool gpu = vgg_device_named(o->computing.device) == VGG_DEVICE_CUDA;
+    vgg_cli_print_line("machine   %.1f GFLOP/s at most, %s %.1f GB/s", report->machine.peak_gflops,
+                       gpu ? "copies" : "reads", report->machine.read_gbps);
     vgg_cli_print_line("memory    %s at most, %s of it mapped from files",
                        vgg_cli_bytes_text(peak, last->peak_bytes),
                        vgg_cli_bytes_text(mapped, last->mapped_bytes));

@@ -163,10 +163,10 @@ static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) 
                                    .train = o->train,
                                    .computing = o->computing};
     bool done = freeze(o, opened->network) &&
-                vgg_cli_bench_machine(report.threads, &progress, &report.machine) &&
+                vgg_cli_bench_machine(&o->computing, report.threads, &progress, &report.machine) &&
                 (opened->model != NULL || draw_weights(opened->network, &progress)) &&
                 vgg_cli_bench_network(o, opened->network, &progress, &report) &&
-                vgg_cli_bench_machine(report.threads, &progress, &report.machine);
+                vgg_cli_bench_machine(&o->computing, report.threads, &progress, &report.machine);
     if (done && strcmp(o->format, "json") == 0)
         done = vgg_cli_bench_json(opened->network, &report);
     else if (done)

@@ -234,6 +234,12 @@ typedef struct vgg_machine {
 
 VGG_API vgg_status vgg_machine_measure(size_t threads, vgg_machine *machine, vgg_error *error);
 
+/* The same of a device. Of a GPU: multiply-adds of products of large matrices in that precision,
+ * and the bytes that a copy in its memory reads and writes; takes a second or two. The processor is
+ * measured as above, whatever the precision. */
+VGG_API vgg_status vgg_device_measure(vgg_device_kind device, vgg_precision precision,
+                                      size_t threads, vgg_machine *machine, vgg_error *error);
+
 #ifdef __cplusplus
 }
 #endif

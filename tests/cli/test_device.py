@@ -13,7 +13,9 @@ NONE = "no libvgg-cuda.so beside the program or library in "
 NO_GPU = "no GPU: cudaGetDeviceCount: no CUDA-capable device is detected"
 SMALL = ("--arch", "8,M/8", "--input", "3x16x16", "--classes", 10, "--runs", 5, "--batch", 8)
 
-pytestmark = pytest.mark.skipif((BUILD / "libvgg-cuda.so").exists(), reason="this build has support for GPUs")
+# What a build with support for GPUs says depends on the machine, and is one line too.
+BUILT = (BUILD / "libvgg-cuda.so").exists()
+DOUBLE = BUILD / "tests" / "cuda" / "libvgg-cuda-double.so"
 
 
 def plugin(kind):
@@ -24,9 +26,10 @@ def plugin(kind):
     ("predict", "x.png"), ("eval", "--model", "builtin", "x"), ("bench",), ("serve", "--model", "builtin"),
     ("features", "--layer", "x", "-o", "y", "x.png"), ("train", "x")])
 def test_there_is_none(line):
-    said = complaint(*line, "--device", "cuda")
-    assert said.startswith(f"vgg {line[0]}: --device cuda: {NONE}") and said.endswith(
-        ": this build has no support for GPUs")
+    if not BUILT:
+        said = complaint(*line, "--device", "cuda")
+        assert said.startswith(f"vgg {line[0]}: --device cuda: {NONE}") and said.endswith(
+            ": this build has no support for GPUs")
     assert complaint(*line, "--device", "cuda", **plugin("no-gpu")) == f"vgg {line[0]}: --device cuda: {NO_GPU}"
 
 
@@ -77,19 +80,36 @@ def test_auto_takes_the_processor(pictograms):
     assert vgg(*line, "--device", "cpu").out == here
 
 
-def test_bench_says_what_it_is(tmp_path):
-    report = json.loads(vgg("bench", *SMALL, "--device", "auto", "--format", "json").out)
+def test_bench_says_what_it_is():
+    report = json.loads(vgg("bench", *SMALL, "--device", "auto", "--format", "json", **plugin("no-gpu")).out)
     assert (report["device"], report["device_name"], report["precision"]) == ("cpu", report["tier"], "f32")
+
+
+def test_bench_measures_a_gpu():
+    double = {"env": {"VGG_CUDA_PLUGIN": str(DOUBLE)}}
+    report = json.loads(vgg("bench", *SMALL, "--device", "cuda", "--format", "json", **double).out)
+    assert (report["device"], report["precision"]) == ("cuda", "bf16") and report["device_name"] != report["tier"]
+    assert report["peak_gflops"] > 0 and report["read_gbps"] > 0
+    text = vgg("bench", *SMALL, "--device", "cuda", "--train", "--precision", "f16", **double).out
+    assert "GFLOP/s at most, copies " in text and f"program   {report['device_name']}, " in text
 
 
 def test_a_run_notes_it(pictograms, tmp_path):
     run = tmp_path / "run"
     line = ("train", pictograms, "-o", run, "--arch", "4,M/8", "--recipe", "none", "--threads", 2)
-    done = vgg(*line, "--epochs", 1, "--device", "auto")
-    assert "vgg train: note: on the processor: " + NONE in done.err
+    done = vgg(*line, "--epochs", 1, "--device", "auto", **plugin("no-gpu"))
+    assert f"vgg train: note: on the processor: {NO_GPU}\n" in done.err
     record = run / "checkpoint.txt"
     assert "made.device cpu\n" in record.read_text()
     assert json.loads((run / "run.json").read_text())["options"]["device"] == "cpu"
     assert "device" not in vgg("train", pictograms, "-o", run, "--resume", "--epochs", 2).out
-    assert complaint("train", pictograms, "-o", run, "--resume", "--epochs", 3, "--device", "cuda").startswith(
-        "vgg train: --device cuda: no libvgg-cuda.so")
+    resume = ("train", pictograms, "-o", run, "--resume", "--epochs", 3, "--device", "cuda")
+    assert complaint(*resume, **plugin("no-gpu")) == f"vgg train: --device cuda: {NO_GPU}"
+    done = vgg(*resume, env={"VGG_CUDA_PLUGIN": str(DOUBLE)})
+    assert "--device cuda (was cpu)" in done.out
+    assert "was computed on the processor and goes on with a GPU, which rounds otherwise" in done.err
+    assert "made.device cuda\n" in record.read_text()
+    # It goes on there unless it is asked to go back.
+    last = ("train", pictograms, "-o", run, "--resume", "--epochs", 4)
+    assert complaint(*last, **plugin("no-gpu")) == f"vgg train: --device cuda: {NO_GPU}"
+    assert "goes on with the processor, which rounds otherwise" in vgg(*last, "--device", "cpu").err
