@@ -67,6 +67,22 @@ const vgg_conv_costs vgg_conv_costs_bf16 = {
     .weights4 = {8.1, 1000.0, 965.0, 690.0, 520.0},
 };
 
+const vgg_conv_costs vgg_conv_costs_amx = {
+    .piece_pixels = 14,
+    .piece = 28.0,
+    .pixel = 9.5,
+    .plain = 2.0,
+    .tile1 = {1.0, 10.0, 10.0, 10.0},
+    .tile2 = {9.0, 430.0, 330.0, 170.0},
+    .tile4 = {20.0, 1500.0, 1150.0, 170.0},
+    .weights_image = 35.0,
+    .weights_pixel = 11.5,
+    .weights_once = 1050.0,
+    .weights1 = {1.0, 10.0, 10.0, 30.0, 30.0},
+    .weights2 = {5.7, 270.0, 230.0, 415.0, 315.0},
+    .weights4 = {8.1, 1000.0, 965.0, 690.0, 520.0},
+};
+
 const vgg_conv_costs vgg_conv_costs_int8 = {
     .no_whole = true,
     .piece_pixels = 14,
@@ -109,9 +125,25 @@ static double share_of_points(const vgg_conv_costs *costs, const vgg_conv_shape 
     return (double)points_of(costs, shape, tile) / (double)vgg_winograd_points(tile);
 }
 
+/* Places of the patches of a convolution with tiles of 1, and its share of 9 taps. */
+static double places_of(const vgg_conv_shape *shape, const vgg_direct_cut *cut) {
+    double places = (double)(shape->images * cut->period * cut->width);
+    return places * (double)(shape->kernel * shape->kernel) / VGG_MOST_TAPS;
+}
+
+static double tile1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
+    const vgg_tile_costs *of = &costs->tile1;
+    vgg_winograd_partition cut = vgg_direct_partition_of(shape, 1);
+    double each =
+        of->tile + of->input / (double)shape->outputs + of->output / (double)shape->inputs;
+    return pairs(shape) * (places_of(shape, &cut.direct) * each + (double)cut.units * of->filter);
+}
+
 double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
     if (tile == 0)
         return direct_cost(costs, shape);
+    if (tile == 1)
+        return tile1_cost(costs, shape);
     const vgg_tile_costs *of = tile == 2 ? &costs->tile2 : &costs->tile4;
     vgg_winograd_partition cut = vgg_winograd_partition_of(shape, tile, 1);
     double each =
@@ -123,7 +155,7 @@ double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, s
 
 size_t vgg_conv_products(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
     size_t channels = shape->inputs * shape->outputs;
-    if (tile > 0)
+    if (tile > 1)
         return tiles_of(shape, tile) * channels * points_of(costs, shape, tile);
     return shape->images * channels * shape->height * shape->width * shape->kernel * shape->kernel;
 }
@@ -138,10 +170,21 @@ static double direct_weights_cost(const vgg_conv_costs *costs, const vgg_conv_sh
            VGG_MOST_TAPS;
 }
 
+static double weights1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
+    const vgg_weights_tile_costs *of = &costs->weights1;
+    vgg_winograd_weights_partition cut = vgg_direct_weights_partition_of(shape);
+    double each = of->tile + of->input / (double)(cut.k_blocks * VGG_BLOCK) +
+                  of->gradient / (double)(cut.c_blocks * VGG_BLOCK);
+    double sums = cut.groups > 1 ? of->group * (double)cut.groups : 0;
+    return pairs(shape) * (places_of(shape, &cut.direct) * each + sums + of->sum);
+}
+
 double vgg_conv_weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape,
                              size_t tile) {
     if (tile == 0)
         return direct_weights_cost(costs, shape);
+    if (tile == 1)
+        return weights1_cost(costs, shape);
     const vgg_weights_tile_costs *of = tile == 2 ? &costs->weights2 : &costs->weights4;
     vgg_winograd_weights_partition cut = vgg_winograd_weights_partition_of(shape, tile);
     double each = of->tile + of->input / (double)(cut.k_blocks * VGG_BLOCK) +
@@ -156,12 +199,14 @@ typedef double cost_rule(const vgg_conv_costs *costs, const vgg_conv_shape *shap
 /* The tile size of the least cost; the first one of equal costs. */
 static size_t fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape,
                            cost_rule *cost) {
+    static const size_t tiles[] = {4, 2, 1};
+    bool blocked =
+        !shape->plain && shape->inputs >= LEAST_CHANNELS && shape->outputs >= LEAST_CHANNELS;
     size_t best = 0;
-    bool can_be_winograd = shape->kernel == 3 && !shape->plain && shape->inputs >= LEAST_CHANNELS &&
-                           shape->outputs >= LEAST_CHANNELS;
-    for (size_t tile = 4; can_be_winograd && tile >= 2; tile -= 2) {
-        if (cost(costs, shape, tile) < cost(costs, shape, best))
-            best = tile;
+    for (size_t i = 0; blocked && i < sizeof tiles / sizeof *tiles; i++) {
+        bool can = tiles[i] == 1 ? costs->tile1.tile > 0 : shape->kernel == 3;
+        if (can && cost(costs, shape, tiles[i]) < cost(costs, shape, best))
+            best = tiles[i];
     }
     return best;
 }

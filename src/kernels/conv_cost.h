@@ -23,9 +23,9 @@ typedef struct vgg_conv_costs {
     bool no_whole; /* a tile that is a whole map takes all points, too */
     size_t piece_pixels;
     double piece, pixel, plain;
-    vgg_tile_costs tile2, tile4;
+    vgg_tile_costs tile1, tile2, tile4; /* tile1.tile 0: none of it */
     double weights_image, weights_pixel, weights_once;
-    vgg_weights_tile_costs weights2, weights4;
+    vgg_weights_tile_costs weights1, weights2, weights4;
 } vgg_conv_costs;
 
 /* The tiers'; ref chooses as avx512 does. */
@@ -36,6 +36,8 @@ extern const vgg_conv_costs vgg_conv_costs_int8;
  * are AVX512-BF16's in every tier, so that all choose alike: elsewhere bfloat16 is for having the
  * same results. All filters are stored, and `filter` is what reading them takes. */
 extern const vgg_conv_costs vgg_conv_costs_bf16;
+/* The same where AMX multiplies matrices, with tiles of 1. */
+extern const vgg_conv_costs vgg_conv_costs_amx;
 
 /* For the whole batch: how long a convolution takes directly (tile 0) or with tiles of 2 or 4, in
  * multiply-adds that registers would do meanwhile; how many multiply-adds it does; and which of the

@@ -103,6 +103,29 @@ static inline bool vgg_winograd_is_whole(const vgg_conv_shape *shape, size_t til
 /* Output channels whose products are made together. */
 #define VGG_WINOGRAD_GROUP 32
 
+/* A tile of 1 stands for the convolution itself, of 3x3 or 1x1 taps, with operands of bfloat16: no
+ * transforms, one place to a tile, as many points as taps. It is done as a product of matrices,
+ * [places][channels] by [channels][32 output channels] for each tap, by units of a processor that
+ * multiply matrices: a tap is a distance between places in a patch of the input, whose rows share
+ * their borders of zeros. Places of the patch that are none of the output are computed, too, and
+ * left out. */
+typedef struct vgg_direct_cut {
+    size_t images, rows; /* of a part, at most: whole images, or an even number of rows of one */
+    size_t row_parts;    /* parts of an image; 1 where a part has several */
+    size_t parts;        /* of the batch */
+    size_t period;       /* rows of a patch from one image to the next */
+    size_t width;        /* places in a row of a patch */
+    size_t plane;        /* places of a patch, with some more that its last products read */
+    size_t strip;        /* rows of a patch whose products wait together to be stored */
+} vgg_direct_cut;
+
+/* Input channels of a place of a patch that lie together. */
+#define VGG_DIRECT_CHANNELS 32
+
+static inline size_t vgg_direct_chunks(size_t channels) {
+    return (channels + VGG_DIRECT_CHANNELS - 1) / VGG_DIRECT_CHANNELS;
+}
+
 /* A unit takes some tiles from input to output, for some groups of output channels. It shares
  * nothing with others: what one core writes and another reads costs more than doing it twice. */
 typedef struct vgg_winograd_partition {
@@ -122,6 +145,9 @@ typedef struct vgg_winograd_partition {
     size_t product_point;           /* floats between two points of the products of a unit */
     size_t filters;                 /* floats of the stored filters, else 0 */
     size_t scratch;                 /* floats per worker, for this and any smaller batch */
+    vgg_direct_cut direct;          /* of a tile of 1, whose tile_units are the parts; then filters
+                                     * are [K / 32][C / 32][taps][2] pieces of 512 numbers of
+                                     * bfloat16, [16 pairs of channels][16 k][2], zero beyond C, K */
 } vgg_winograd_partition;
 
 /* The units depend on the number of threads, too; the results do not. */
@@ -134,6 +160,9 @@ vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shap
 /* The same with whole numbers of 8 bits. */
 vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads);
+
+/* With tiles of 1, for kernels of 3x3 and 1x1. */
+vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size_t threads);
 
 /* G of the transform of filters, whose points are G w G^T: tile + 2 rows. */
 typedef float vgg_filter_row[3];
@@ -238,9 +267,10 @@ typedef struct vgg_winograd_weights_partition {
     size_t units;                       /* groups * k_units * c_units, the latter fastest */
     size_t input_point, gradient_point; /* words between two points of the transformed x and dy */
     size_t sum_point;                   /* the same of a unit's sums */
-    size_t sums;      /* floats of all units' parts of dweights; 0 for one group */
-    size_t bias_sums; /* floats of all groups' sums of dy; 0 for one group */
-    size_t scratch;   /* floats per worker */
+    size_t sums;           /* floats of all units' parts of dweights; 0 for one group */
+    size_t bias_sums;      /* floats of all groups' sums of dy; 0 for one group */
+    size_t scratch;        /* floats per worker */
+    vgg_direct_cut direct; /* of a tile of 1: a group is some of its parts */
 } vgg_winograd_weights_partition;
 
 vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_shape *shape,
@@ -248,6 +278,9 @@ vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_
 /* With operands of bfloat16. */
 vgg_winograd_weights_partition vgg_winograd_weights_bf16_partition_of(const vgg_conv_shape *shape,
                                                                       size_t tile);
+
+/* With tiles of 1. */
+vgg_winograd_weights_partition vgg_direct_weights_partition_of(const vgg_conv_shape *shape);
 
 /* With one group, the units of the kernel `weights` write the gradients. With several they write
  * what they would be of their tiles alone, which `weights_finish` then adds in order.

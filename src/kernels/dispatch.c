@@ -3,6 +3,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(VGG_AMX)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "base/error.h"
 #include "kernels/conv_cost.h"
@@ -64,11 +69,11 @@
 
 /* Defines the table of a tier. of: whose costs it has; bf16: which kernels multiply bfloat16 in it,
  * and native: whether with instructions for that; int8: which multiply int8, and offset: what is
- * added to its numbers. */
-#define TABLE(table, name, of, bf16_name, native, int8_name, offset)                               \
+ * added to its numbers. What follows are the rows that few tiers have. */
+#define TABLE(table, title, name, of, bf16_name, native, int8_name, offset, ...)                   \
     static const vgg_kernels table = {                                                             \
-        .tier = #name,                                                                             \
-        .costs = &vgg_conv_costs_##of,                                                             \
+        .tier = title,                                                                             \
+        __VA_ARGS__.costs = &vgg_conv_costs_##of,                                                  \
         .multiplies_bf16 = native,                                                                 \
         .int8_offset = offset,                                                                     \
         .int8_winograd2 = INT8_WINOGRAD(2, int8_name),                                             \
@@ -127,19 +132,34 @@
     };
 
 TIER(ref)
-TABLE(ref_kernels, ref, avx512, ref, false, ref, 0)
+TABLE(ref_kernels, "ref", ref, avx512, ref, false, ref, 0, .bf16_costs = &vgg_conv_costs_bf16, )
 TIER(portable)
-TABLE(portable_kernels, portable, portable, portable, false, portable, 0)
+TABLE(portable_kernels, "portable", portable, portable, portable, false, portable, 0,
+      .bf16_costs = &vgg_conv_costs_bf16, )
 #if defined(VGG_X86)
 TIER(avx2)
-TABLE(avx2_kernels, avx2, avx2, avx2, false, avx2, 0)
+TABLE(avx2_kernels, "avx2", avx2, avx2, avx2, false, avx2, 0, .bf16_costs = &vgg_conv_costs_bf16, )
 TIER(avx512)
-TABLE(avx512_kernels, avx512, avx512, avx512, false, avx512, 0)
+TABLE(avx512_kernels, "avx512", avx512, avx512, avx512, false, avx512, 0,
+      .bf16_costs = &vgg_conv_costs_bf16, )
 /* The same tier where the processor has AVX512-VNNI, too; all that have AVX512-BF16 have both. */
 INT8(avx512vnni)
-TABLE(avx512vnni_kernels, avx512, avx512, avx512, false, avx512vnni, 128)
+TABLE(avx512vnni_kernels, "avx512", avx512, avx512, avx512, false, avx512vnni, 128,
+      .bf16_costs = &vgg_conv_costs_bf16, )
 BF16(avx512bf16)
-TABLE(avx512bf16_kernels, avx512, avx512, avx512bf16, true, avx512vnni, 128)
+TABLE(avx512bf16_kernels, "avx512", avx512, avx512, avx512bf16, true, avx512vnni, 128,
+      .bf16_costs = &vgg_conv_costs_bf16, )
+#if defined(VGG_AMX)
+/* And with AMX. */
+vgg_work vgg_direct_filters_amx, vgg_direct_forward_amx, vgg_direct_weights_amx,
+    vgg_direct_weights_finish_amx;
+TABLE(amx_kernels, "amx", avx512, avx512, avx512bf16, true, avx512vnni, 128,
+      .bf16_costs = &vgg_conv_costs_amx,
+      .bf16_direct = {.filters = vgg_direct_filters_amx,
+                      .forward = vgg_direct_forward_amx,
+                      .weights = vgg_direct_weights_amx,
+                      .weights_finish = vgg_direct_weights_finish_amx}, )
+#endif
 
 static bool runs_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -158,6 +178,39 @@ static bool runs_avx512bf16(void) {
     return runs_avx512() && has_vnni() && __builtin_cpu_supports("avx512bf16");
 }
 
+#if defined(VGG_AMX)
+/* Tiles that the operating system has to keep for a thread: their configuration and their data. */
+#define XCR0_TILES 0x60000u
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_TILE_DATA 18
+
+static bool has_amx(void) {
+    unsigned a, b, c, d, low, high;
+    const unsigned bf16 = 1u << 22, tile = 1u << 24, int8 = 1u << 25, osxsave = 1u << 27;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & osxsave) == 0)
+        return false;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (bf16 | tile | int8)) != 0)
+        return false;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (~low & XCR0_TILES) == 0;
+}
+
+static bool may_use_tiles;
+static pthread_once_t asked = PTHREAD_ONCE_INIT;
+
+/* Linux gives a process tiles when it asks for them, once for all its threads. */
+static void ask_for_tiles(void) {
+    may_use_tiles = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) == 0;
+}
+
+static bool runs_amx(void) {
+    if (!runs_avx512bf16() || !has_amx())
+        return false;
+    pthread_once(&asked, ask_for_tiles);
+    return may_use_tiles;
+}
+#endif
+
 static bool runs_avx512vnni(void) {
     return runs_avx512() && has_vnni() && !__builtin_cpu_supports("avx512bf16");
 }
@@ -175,11 +228,17 @@ static const struct tier {
     const vgg_kernels *kernels;
     bool (*runs)(void);
 } tiers[] = {
-#if defined(VGG_X86)
-    {&avx512bf16_kernels, runs_avx512bf16}, {&avx512vnni_kernels, runs_avx512vnni},
-    {&avx512_kernels, runs_avx512_alone},   {&avx2_kernels, runs_avx2},
+#if defined(VGG_AMX)
+    {&amx_kernels, runs_amx},
 #endif
-    {&portable_kernels, runs_anywhere},     {&ref_kernels, runs_anywhere},
+#if defined(VGG_X86)
+    {&avx512bf16_kernels, runs_avx512bf16},
+    {&avx512vnni_kernels, runs_avx512vnni},
+    {&avx512_kernels, runs_avx512_alone},
+    {&avx2_kernels, runs_avx2},
+#endif
+    {&portable_kernels, runs_anywhere},
+    {&ref_kernels, runs_anywhere},
 };
 
 #define TIERS (sizeof tiers / sizeof *tiers)
@@ -219,7 +278,7 @@ static void choose(void) {
         return;
     }
     vgg_fail(&failure, VGG_ERROR_ARGUMENT,
-             "VGG_CPU is \"%s\", expected ref, portable, avx2 or avx512", wanted);
+             "VGG_CPU is \"%s\", expected ref, portable, avx2, avx512 or amx", wanted);
 }
 
 vgg_status vgg_kernels_get(const vgg_kernels **kernels, vgg_error *error) {

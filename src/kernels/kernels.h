@@ -291,7 +291,9 @@ typedef struct vgg_winograd_kernels {
 typedef struct vgg_kernels {
     const char *tier;
     const struct vgg_conv_costs *costs; /* of the cost rule: conv_cost.h */
-    bool multiplies_bf16;               /* with instructions for it, and not by those for float32 */
+    const struct vgg_conv_costs *bf16_costs;
+    vgg_winograd_kernels bf16_direct; /* tiles of 1, where bf16_costs knows them */
+    bool multiplies_bf16;             /* with instructions for it, and not by those for float32 */
     int int8_offset; /* what is added to the numbers of the input, whose sums are exact anyway */
     vgg_winograd_kernels int8_winograd2, int8_winograd4;
     /* From here on kernels alone, of which no tier lacks one. */
@@ -345,6 +347,8 @@ typedef struct vgg_kernels {
 
 static inline const vgg_winograd_kernels *vgg_winograd_kernels_of(const vgg_kernels *kernels,
                                                                   size_t tile, bool bf16) {
+    if (tile == 1)
+        return &kernels->bf16_direct;
     if (bf16)
         return tile == 2 ? &kernels->bf16_winograd2 : &kernels->bf16_winograd4;
     return tile == 2 ? &kernels->winograd2 : &kernels->winograd4;

@@ -151,6 +151,8 @@ vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, si
 
 vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads) {
+    if (tile == 1)
+        return vgg_direct_partition_of(shape, threads);
     return partition_of(shape, tile, true, false, threads);
 }
 

@@ -63,5 +63,7 @@ vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_
 
 vgg_winograd_weights_partition vgg_winograd_weights_bf16_partition_of(const vgg_conv_shape *shape,
                                                                       size_t tile) {
+    if (tile == 1)
+        return vgg_direct_weights_partition_of(shape);
     return partition_of(shape, tile, true);
 }

@@ -87,5 +87,5 @@ size_t vgg_compiler_add_worker_scratch(plan_compiler *compiler, size_t floats) {
 }
 
 const vgg_conv_costs *vgg_compiler_costs(const vgg_plan *plan) {
-    return vgg_plan_is_bf16(plan) ? &vgg_conv_costs_bf16 : plan->kernels->costs;
+    return vgg_plan_is_bf16(plan) ? plan->kernels->bf16_costs : plan->kernels->costs;
 }

@@ -10,18 +10,21 @@ size_t vgg_plan_op_count(const vgg_plan *plan) {
     return plan->op_count;
 }
 
-/* By tiles of 0, 2 and 4, and whether they are of bfloat16. */
+/* By tiles of 0, 1, 2 and 4, and whether they are of bfloat16; tiles of 1 always are. */
 static const char *convolution_name(size_t tile, bool bf16) {
-    static const char *const names[3][2] = {
-        {"direct", "direct"}, {"winograd2", "winograd2-bf16"}, {"winograd", "winograd-bf16"}};
-    return names[tile / 2][bf16];
+    static const char *const names[5][2] = {[0] = {"direct", "direct"},
+                                            [1] = {"direct-bf16", "direct-bf16"},
+                                            [2] = {"winograd2", "winograd2-bf16"},
+                                            [4] = {"winograd", "winograd-bf16"}};
+    return names[tile][bf16];
 }
 
 static const char *pooled_name(size_t tile, bool bf16) {
-    static const char *const names[3][2] = {{"direct+pool", "direct+pool"},
-                                            {"winograd2+pool", "winograd2-bf16+pool"},
-                                            {"winograd+pool", "winograd-bf16+pool"}};
-    return names[tile / 2][bf16];
+    static const char *const names[5][2] = {[0] = {"direct+pool", "direct+pool"},
+                                            [1] = {"direct-bf16+pool", "direct-bf16+pool"},
+                                            [2] = {"winograd2+pool", "winograd2-bf16+pool"},
+                                            [4] = {"winograd+pool", "winograd-bf16+pool"}};
+    return names[tile][bf16];
 }
 
 /* Those of int8. */
@@ -114,7 +117,7 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
         return;
     }
     const vgg_conv_costs *costs = op->int8   ? &vgg_conv_costs_int8
-                                  : op->bf16 ? &vgg_conv_costs_bf16
+                                  : op->bf16 ? plan->kernels->bf16_costs
                                              : plan->kernels->costs;
     info->products = vgg_conv_products(costs, &shape, op->tile);
     if (op->bf16 && plan->kernels->multiplies_bf16)

@@ -1,0 +1,315 @@
+/* The convolution with operands of bfloat16 by AMX, forward and, with turned filters, backward to
+ * the input.
+ *
+ * A unit rounds its input rows into a patch, [channels / 32][places][32], where a place is an
+ * operand's row of 64 bytes and a tap the distance to another place. A register of sums is 16
+ * places times 16 output channels; four of them share two of the patch and two of filters. The
+ * products of some rows wait in memory until they are stored with all that follows them. */
+#include <string.h>
+
+#include "kernels/amx_places.h"
+
+#define BLOCKS 2 /* of output channels in a group */
+#define STEP (2 * AMX_ROWS)
+/* Chunks of 32 input channels whose filters stay in the first-level cache while all places of a
+ * strip are multiplied with them. */
+#define CHUNKS_AT_ONCE 2
+
+/* ---- the patch ---- */
+
+/* A row of `low` and `high` blocks of channels, either of which may be zeros. */
+VGG_INLINE void round_row(const map_row *low, const map_row *high, bool spread, char *to) {
+    for (size_t place = 0; place < low->places; place++) {
+        vf even = map_value(low, spread, place);
+        vf odd = high->values == NULL ? (vf){0} : map_value(high, spread, place);
+        __m512bh both = _mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+        memcpy(to + place * AMX_ROW_BYTES, &both, sizeof both);
+    }
+}
+
+static void fill_row(const vgg_winograd_task *task, size_t image, size_t chunk, size_t y,
+                     char *to) {
+    const vgg_conv_shape *shape = &task->shape;
+    size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
+    size_t blocks = vgg_blocks(shape->inputs), plane = image * blocks + BLOCKS * chunk;
+    map_row low = map_row_at(task->x, task->spread, plane, y, height, width);
+    map_row high = {0};
+    if (BLOCKS * chunk + 1 < blocks)
+        high = map_row_at(task->x, task->spread, plane + 1, y, height, width);
+    size_t border = vgg_conv_border(shape);
+    memset(to, 0, border * AMX_ROW_BYTES);
+    to += border * AMX_ROW_BYTES;
+    if (task->spread != NULL)
+        round_row(&low, &high, true, to);
+    else
+        round_row(&low, &high, false, to);
+    memset(to + low.places * AMX_ROW_BYTES, 0, (width - low.places) * AMX_ROW_BYTES);
+}
+
+static void fill_patch(const vgg_winograd_task *task, const batch_part *part, char *patch) {
+    const vgg_direct_cut *cut = &task->partition.direct;
+    size_t border = vgg_conv_border(&task->shape), rows = part->flat_rows + task->shape.kernel - 1;
+    for (size_t chunk = 0; chunk < vgg_direct_chunks(task->shape.inputs); chunk++) {
+        char *to = patch + chunk * cut->plane * AMX_ROW_BYTES;
+        for (size_t row = 0; row < rows; row++) {
+            size_t image = row / cut->period, y = row % cut->period;
+            if (part->images == 1) {
+                image = 0;
+                y = part->first_row + row;
+            }
+            fill_row(task, part->image + image, chunk, y - border,
+                     to + row * cut->width * AMX_ROW_BYTES);
+        }
+        size_t filled = rows * cut->width;
+        memset(to + filled * AMX_ROW_BYTES, 0, (cut->plane - filled) * AMX_ROW_BYTES);
+    }
+}
+
+/* ---- products ---- */
+
+/* What the products of a unit have in common: bytes. */
+typedef struct distances {
+    size_t kernel, row, plane; /* of the patch */
+    size_t sums;               /* between the two blocks of sums */
+} distances;
+
+/* The taps of a chunk in turn, whose operands are at `a`, and `w`: the filters, one after the
+ * other. */
+#define FOR_TAPS(d, x, a)                                                                          \
+    for (size_t tap_row = 0; tap_row < (d)->kernel; tap_row++)                                     \
+        for (const char *a = (x) + tap_row * (d)->row, *a##_end = a + (d)->kernel * AMX_ROW_BYTES; \
+             a != a##_end; a += AMX_ROW_BYTES)
+
+/* sums[block][32 or 16 places][16] += the products of some chunks; `first`: instead of +=. */
+static void multiply_32(const distances *d, const char *x, const char *w, size_t chunks, bool first,
+                        char *sums) {
+    char *second = sums + d->sums;
+    if (first) {
+        AMX_ZERO(0);
+        AMX_ZERO(1);
+        AMX_ZERO(2);
+        AMX_ZERO(3);
+    } else {
+        AMX_LOAD(0, sums, AMX_ROW_BYTES);
+        AMX_LOAD(1, second, AMX_ROW_BYTES);
+        AMX_LOAD(2, sums + AMX_BYTES, AMX_ROW_BYTES);
+        AMX_LOAD(3, second + AMX_BYTES, AMX_ROW_BYTES);
+    }
+    for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
+        FOR_TAPS(d, x, a) {
+            AMX_LOAD(4, a, AMX_ROW_BYTES);
+            AMX_LOAD(6, w, AMX_ROW_BYTES);
+            AMX_BF16(0, 4, 6);
+            AMX_LOAD(7, w + AMX_BYTES, AMX_ROW_BYTES);
+            AMX_BF16(1, 4, 7);
+            AMX_LOAD(5, a + AMX_BYTES, AMX_ROW_BYTES);
+            AMX_BF16(2, 5, 6);
+            AMX_BF16(3, 5, 7);
+            w += BLOCKS * AMX_BYTES;
+        }
+    }
+    AMX_STORE(0, sums, AMX_ROW_BYTES);
+    AMX_STORE(1, second, AMX_ROW_BYTES);
+    AMX_STORE(2, sums + AMX_BYTES, AMX_ROW_BYTES);
+    AMX_STORE(3, second + AMX_BYTES, AMX_ROW_BYTES);
+}
+
+static void multiply_16(const distances *d, const char *x, const char *w, size_t chunks, bool first,
+                        char *sums) {
+    char *second = sums + d->sums;
+    if (first) {
+        AMX_ZERO(0);
+        AMX_ZERO(1);
+    } else {
+        AMX_LOAD(0, sums, AMX_ROW_BYTES);
+        AMX_LOAD(1, second, AMX_ROW_BYTES);
+    }
+    for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
+        FOR_TAPS(d, x, a) {
+            AMX_LOAD(4, a, AMX_ROW_BYTES);
+            AMX_LOAD(6, w, AMX_ROW_BYTES);
+            AMX_BF16(0, 4, 6);
+            AMX_LOAD(7, w + AMX_BYTES, AMX_ROW_BYTES);
+            AMX_BF16(1, 4, 7);
+            w += BLOCKS * AMX_BYTES;
+        }
+    }
+    AMX_STORE(0, sums, AMX_ROW_BYTES);
+    AMX_STORE(1, second, AMX_ROW_BYTES);
+}
+
+/* The same with the first of the two blocks alone, where there is no second one. */
+static void multiply_block(const distances *d, const char *x, const char *w, size_t chunks,
+                           bool first, char *sums) {
+    if (first) {
+        AMX_ZERO(0);
+        AMX_ZERO(1);
+    } else {
+        AMX_LOAD(0, sums, AMX_ROW_BYTES);
+        AMX_LOAD(1, sums + AMX_BYTES, AMX_ROW_BYTES);
+    }
+    for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
+        FOR_TAPS(d, x, a) {
+            AMX_LOAD(4, a, AMX_ROW_BYTES);
+            AMX_LOAD(6, w, AMX_ROW_BYTES);
+            AMX_BF16(0, 4, 6);
+            AMX_LOAD(5, a + AMX_BYTES, AMX_ROW_BYTES);
+            AMX_BF16(1, 5, 6);
+            w += BLOCKS * AMX_BYTES;
+        }
+    }
+    AMX_STORE(0, sums, AMX_ROW_BYTES);
+    AMX_STORE(1, sums + AMX_BYTES, AMX_ROW_BYTES);
+}
+
+/* The products of `places` from x on with the filters of a group. */
+static void multiply_strip(const vgg_winograd_task *task, const distances *d, size_t group,
+                           const char *x, size_t places, char *sums) {
+    size_t chunks = vgg_direct_chunks(task->shape.inputs);
+    size_t chunk_bytes = d->kernel * d->kernel * BLOCKS * AMX_BYTES;
+    const char *w = (const char *)task->filters + group * chunks * chunk_bytes;
+    bool single = BLOCKS * group + 1 == vgg_blocks(task->shape.outputs);
+    for (size_t chunk = 0; chunk < chunks; chunk += CHUNKS_AT_ONCE) {
+        size_t some = vgg_size_min(CHUNKS_AT_ONCE, chunks - chunk);
+        const char *from = x + chunk * d->plane, *filters = w + chunk * chunk_bytes;
+        for (size_t place = 0; place < places; place += STEP) {
+            const char *at = from + place * AMX_ROW_BYTES;
+            char *to = sums + place * AMX_ROW_BYTES;
+            if (single)
+                multiply_block(d, at, filters, some, chunk == 0, to);
+            else if (places - place > AMX_ROWS)
+                multiply_32(d, at, filters, some, chunk == 0, to);
+            else
+                multiply_16(d, at, filters, some, chunk == 0, to);
+        }
+    }
+}
+
+/* ---- output ---- */
+
+/* What a block of output channels goes through, and its planes of an image. */
+typedef struct block_output {
+    vf bias, scale, shift;
+    bool norm, relu, stream;
+    float *y;
+    const float *gate;
+    vgg_choice *chosen;
+} block_output;
+
+static block_output output_of(const vgg_winograd_task *task, size_t block) {
+    size_t channel = block * VGG_BLOCK;
+    bool norm = task->scale != NULL;
+    return (block_output){.bias = task->bias == NULL ? (vf){0} : vf_load(task->bias + channel),
+                          .scale = norm ? vf_load(task->scale + channel) : vf_splat(1),
+                          .shift = norm ? vf_load(task->shift + channel) : (vf){0},
+                          .norm = norm,
+                          .relu = task->relu,
+                          .stream = task->stream};
+}
+
+VGG_INLINE vf finish(const block_output *o, const float *sums) {
+    vf value = vf_load(sums) + o->bias;
+    if (o->norm)
+        value = value * o->scale + o->shift;
+    return o->relu ? vf_relu(value) : value;
+}
+
+/* A row of `width` places, to y from `at` on. */
+static void store_row(const block_output *o, const float *sums, size_t width, size_t at) {
+    for (size_t i = 0; i < width; i++) {
+        vf value = finish(o, sums + i * VGG_BLOCK);
+        size_t to = (at + i) * VGG_BLOCK;
+        if (o->gate != NULL)
+            value = vf_where_positive(vf_load(o->gate + to), value);
+        vf_put(o->stream, o->y + to, value);
+    }
+}
+
+/* Two rows, the second `row` floats behind the first, after 2x2 max-pooling. */
+static void store_windows(const block_output *o, const float *sums, size_t row, size_t windows,
+                          size_t at) {
+    for (size_t i = 0; i < windows; i++) {
+        const float *top = sums + 2 * i * VGG_BLOCK, *bottom = top + row;
+        vf a = finish(o, top), b = finish(o, top + VGG_BLOCK);
+        vf c = finish(o, bottom), d = finish(o, bottom + VGG_BLOCK);
+        vf best =
+            o->chosen != NULL ? choose(a, b, c, d, 0, o->chosen + at + i) : vf_pool(a, b, c, d);
+        vf_put(o->stream, o->y + (at + i) * VGG_BLOCK, best);
+    }
+}
+
+/* Stores a block's sums of `rows` rows of the patch from `first` on, of those that are rows of the
+ * output. */
+static void store_block(const vgg_winograd_task *task, const batch_part *part, size_t block,
+                        size_t first, size_t rows, const float *sums) {
+    const vgg_conv_shape *shape = &task->shape;
+    const vgg_direct_cut *cut = &task->partition.direct;
+    size_t side = task->pool ? 2 : 1, height = shape->height / side, width = shape->width / side;
+    size_t step = cut->width * VGG_BLOCK;
+    block_output o = output_of(task, block);
+    for (size_t row = 0; row < rows; row += side) {
+        size_t image = (first + row) / cut->period, y = (first + row) % cut->period;
+        if (part->images == 1) {
+            image = 0;
+            y = part->first_row + first + row;
+        } else if (y >= height * side) {
+            row += cut->period - y - side; /* on to the next image */
+            continue;
+        }
+        if (y / side >= height)
+            continue;
+        size_t plane = (part->image + image) * vgg_blocks(shape->outputs) + block;
+        size_t at = plane * height * width;
+        o.y = task->y + at * VGG_BLOCK;
+        o.gate = task->gate == NULL ? NULL : task->gate + at * VGG_BLOCK;
+        o.chosen = task->chosen == NULL ? NULL : task->chosen + at;
+        if (task->pool)
+            store_windows(&o, sums + row * step, step, width, y / side * width);
+        else
+            store_row(&o, sums + row * step, width, y * width);
+    }
+}
+
+/* ---- units ---- */
+
+static void run_unit(const vgg_winograd_task *task, size_t index, float *scratch) {
+    const vgg_conv_shape *shape = &task->shape;
+    const vgg_winograd_partition *partition = &task->partition;
+    const vgg_direct_cut *cut = &partition->direct;
+    batch_part part = part_of(shape, cut, index / partition->group_units);
+    char *patch = (char *)scratch;
+    size_t chunks = vgg_direct_chunks(shape->inputs);
+    float *sums = scratch + chunks * cut->plane * (AMX_ROW_BYTES / sizeof(float));
+    size_t strip = vgg_size_min(cut->strip, part.flat_rows);
+    size_t block = vgg_round_up(strip * cut->width, STEP) * VGG_BLOCK;
+    const distances d = {.kernel = shape->kernel,
+                         .row = cut->width * AMX_ROW_BYTES,
+                         .plane = cut->plane * AMX_ROW_BYTES,
+                         .sums = block * sizeof(float)};
+    fill_patch(task, &part, patch);
+    amx_barrier();
+    size_t blocks = vgg_blocks(shape->outputs), groups = (blocks + BLOCKS - 1) / BLOCKS;
+    size_t begin = index % partition->group_units * partition->groups;
+    for (size_t group = begin; group < vgg_size_min(begin + partition->groups, groups); group++) {
+        for (size_t row = 0; row < part.flat_rows; row += strip) {
+            size_t rows = vgg_size_min(strip, part.flat_rows - row);
+            multiply_strip(task, &d, group, patch + row * d.row,
+                           (rows - 1) * cut->width + shape->width, (char *)sums);
+            for (size_t b = 0; b < BLOCKS && BLOCKS * group + b < blocks; b++) {
+                store_block(task, &part, BLOCKS * group + b, row, rows, sums + b * block);
+            }
+        }
+    }
+}
+
+void VGG_TIERED(direct_forward)(void *argument, size_t begin, size_t end, size_t worker);
+
+void VGG_TIERED(direct_forward)(void *argument, size_t begin, size_t end, size_t worker) {
+    const vgg_winograd_task *task = argument;
+    amx_begin();
+    for (size_t unit = begin; unit < end; unit++) {
+        run_unit(task, unit, task->scratch + worker * task->partition.scratch);
+    }
+    amx_end();
+    vf_put_end(task->stream);
+}

@@ -1,0 +1,146 @@
+/* What is the same for every tier of the convolution with operands of bfloat16 and no transforms:
+ * how it is cut into units. */
+#include "kernels/kernels.h"
+
+/* Bytes of a unit's patch, which shall stay in the second-level cache beside some filters; and what
+ * a place takes of 32 channels. */
+#define PATCH_BYTES (640 * 1024)
+#define PLACE_BYTES 64
+/* Places whose products wait together. */
+#define STRIP_PLACES 512
+/* Places of a part at least, so that the filters that are read for it pay. */
+#define LEAST_PLACES 256
+/* Units for each thread, so that all end at about the same time. */
+#define UNITS_OF_A_THREAD 3
+/* Places that are multiplied together. */
+#define STEP 32
+
+/* The gradient of weights: bytes of a unit's operands, and what a place takes of a block of input
+ * channels, which is there twice, and of output channels. */
+#define OPERAND_BYTES (1024 * 1024)
+#define INPUT_BYTES 64
+#define GRADIENT_BYTES 32
+/* Channel blocks of a unit at most: each is brought into operands again by all units that have
+ * other channels on the other side. */
+#define UNIT_BLOCKS 16
+/* Units to cut into, if a group then has enough places, as each has sums of its own. */
+#define FEW_UNITS 4
+#define FEW_UNITS_PLACES 1024
+#define MANY_UNITS 16
+#define MANY_UNITS_PLACES 16384
+
+static size_t ceiling(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+static size_t image_places(const vgg_direct_cut *cut) {
+    return cut->period * cut->width;
+}
+
+/* Whole images of which several fit; returns whether it can be. */
+static bool cut_images(const vgg_conv_shape *shape, size_t places, size_t parts,
+                       vgg_direct_cut *cut) {
+    size_t border = vgg_conv_border(shape), image = image_places(cut), edge = border * cut->width;
+    size_t fit = places > edge ? (places - edge) / image : 0;
+    size_t wanted = vgg_size_max(shape->images / parts, ceiling(LEAST_PLACES, image));
+    size_t images = vgg_size_min(vgg_size_min(fit, wanted), shape->images);
+    if (image > STRIP_PLACES || images < 2)
+        return false;
+    cut->parts = ceiling(shape->images, images);
+    cut->images = ceiling(shape->images, cut->parts);
+    cut->parts = ceiling(shape->images, cut->images);
+    cut->rows = shape->height;
+    cut->row_parts = 1;
+    cut->strip = STRIP_PLACES / image * cut->period;
+    return cut->images > 1;
+}
+
+/* Some rows of an image; even, so that no window of a max-pool is cut. */
+static void cut_rows(const vgg_conv_shape *shape, size_t places, size_t parts,
+                     vgg_direct_cut *cut) {
+    size_t around = shape->kernel - 1, fit = places / cut->width;
+    size_t wanted = ceiling(shape->height, ceiling(parts, shape->images));
+    wanted = vgg_size_max(wanted, ceiling(LEAST_PLACES, cut->width));
+    size_t most = vgg_size_min(fit > around ? fit - around : 0, vgg_round_up(wanted, 2)) / 2 * 2;
+    cut->images = 1;
+    cut->row_parts = ceiling(shape->height, vgg_size_max(most, 2));
+    cut->rows = vgg_round_up(ceiling(shape->height, cut->row_parts), 2);
+    cut->row_parts = ceiling(shape->height, cut->rows);
+    cut->parts = shape->images * cut->row_parts;
+    cut->strip = vgg_size_max(STRIP_PLACES / cut->width / 2 * 2, 2);
+}
+
+/* Parts of so many places with their borders, if an image's rows allow it, and about so many of
+ * them at least. */
+static vgg_direct_cut cut_of(const vgg_conv_shape *shape, size_t places, size_t parts) {
+    size_t border = vgg_conv_border(shape), around = shape->kernel - 1;
+    vgg_direct_cut cut = {.period = vgg_conv_in_height(shape) + border,
+                          .width = vgg_conv_in_width(shape) + border};
+    if (!cut_images(shape, places, parts, &cut))
+        cut_rows(shape, places, parts, &cut);
+    size_t rows = cut.images > 1 ? cut.images * cut.period + border : cut.rows + around;
+    cut.plane = vgg_round_up(rows * cut.width + around + STEP, STEP);
+    return cut;
+}
+
+/* Places of any such patch at most, whatever the batch and the number of parts. */
+static size_t most_places(const vgg_conv_shape *shape, const vgg_direct_cut *cut, size_t places) {
+    size_t around = shape->kernel - 1;
+    return vgg_round_up(vgg_size_max(places, (2 + around) * cut->width) + around + STEP, STEP);
+}
+
+vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size_t threads) {
+    size_t chunks = vgg_direct_chunks(shape->inputs), wanted = threads * UNITS_OF_A_THREAD;
+    size_t places = PATCH_BYTES / PLACE_BYTES / chunks;
+    size_t groups = ceiling(shape->outputs, VGG_WINOGRAD_GROUP);
+    vgg_winograd_partition cut = {.tile = 1,
+                                  .bf16 = true,
+                                  .stored = true,
+                                  .tile_rows = shape->height,
+                                  .tile_columns = shape->width,
+                                  .direct = cut_of(shape, places, wanted)};
+    cut.tile_units = cut.direct.parts;
+    cut.group_units = vgg_size_min(ceiling(wanted, cut.tile_units), groups);
+    cut.groups = ceiling(groups, cut.group_units);
+    cut.group_units = ceiling(groups, cut.groups);
+    cut.units = cut.tile_units * cut.group_units;
+    cut.filter_point = chunks * VGG_DIRECT_CHANNELS / 2 * VGG_WINOGRAD_GROUP;
+    cut.filters = groups * shape->kernel * shape->kernel * cut.filter_point;
+    size_t strip = vgg_size_max(STRIP_PLACES, vgg_round_up(2 * cut.direct.width, STEP));
+    cut.scratch = most_places(shape, &cut.direct, places) * chunks * (PLACE_BYTES / sizeof(float)) +
+                  strip * VGG_WINOGRAD_GROUP;
+    return cut;
+}
+
+/* Groups that make `wanted` units from `units`, of at least `least` places each. */
+static size_t groups_of(size_t wanted, size_t units, size_t places, size_t least) {
+    return vgg_size_min(ceiling(wanted, units), places / least);
+}
+
+vgg_winograd_weights_partition vgg_direct_weights_partition_of(const vgg_conv_shape *shape) {
+    size_t inputs = vgg_blocks(shape->inputs), outputs = vgg_blocks(shape->outputs);
+    size_t taps = shape->kernel * shape->kernel;
+    vgg_winograd_weights_partition cut = {
+        .tile = 1, .bf16 = true, .tile_rows = shape->height, .tile_columns = shape->width};
+    cut.c_blocks = ceiling(inputs, ceiling(inputs, UNIT_BLOCKS));
+    cut.k_blocks = ceiling(outputs, ceiling(outputs, UNIT_BLOCKS));
+    cut.c_units = ceiling(inputs, cut.c_blocks);
+    cut.k_units = ceiling(outputs, cut.k_blocks);
+    size_t all = shape->images * shape->height * shape->width, units = cut.c_units * cut.k_units;
+    cut.groups = vgg_size_max(groups_of(FEW_UNITS, units, all, FEW_UNITS_PLACES),
+                              groups_of(MANY_UNITS, units, all, MANY_UNITS_PLACES));
+    size_t most = cut.groups = vgg_size_max(cut.groups, 1);
+    size_t places = OPERAND_BYTES / (cut.c_blocks * INPUT_BYTES + cut.k_blocks * GRADIENT_BYTES);
+    cut.direct = cut_of(shape, places, cut.groups);
+    cut.groups = vgg_size_min(cut.groups, cut.direct.parts);
+    cut.units = cut.groups * units;
+    cut.input_point = cut.direct.plane * VGG_BLOCK; /* both copies of a block */
+    cut.gradient_point = cut.direct.plane * VGG_BLOCK / 2;
+    size_t sums = cut.k_blocks * cut.c_blocks * VGG_BLOCK * VGG_BLOCK * taps;
+    cut.sums = most > 1 ? most * units * sums : 0;
+    cut.bias_sums = most > 1 ? most * outputs * VGG_BLOCK : 0;
+    size_t plane = most_places(shape, &cut.direct, places);
+    cut.scratch = plane * (cut.c_blocks * VGG_BLOCK + cut.k_blocks * VGG_BLOCK / 2) +
+                  cut.k_blocks * VGG_BLOCK + sums;
+    return cut;
+}
