@@ -67,13 +67,27 @@
         vgg_machine_multiply_##name, vgg_machine_read_##name;                                      \
     size_t vgg_machine_operations_##name(void);
 
-/* Defines the table of a tier. of: whose costs it has; bf16: which kernels multiply bfloat16 in it,
- * and native: whether with instructions for that; int8: which multiply int8, and offset: what is
- * added to its numbers. What follows are the rows that few tiers have. */
-#define TABLE(table, title, name, of, bf16_name, native, int8_name, offset, ...)                   \
+/* Tiles of 1, of which few tiers know. */
+#define DIRECT(name)                                                                               \
+    {                                                                                              \
+        .filters = vgg_direct_filters_##name, .forward = vgg_direct_forward_##name,                \
+        .weights = vgg_direct_weights_##name, .weights_finish = vgg_direct_weights_finish_##name,  \
+    }
+#define NO_DIRECT                                                                                  \
+    { NULL, NULL, NULL, NULL }
+#define DECLARE_DIRECT(name)                                                                       \
+    vgg_work vgg_direct_filters_##name, vgg_direct_forward_##name, vgg_direct_weights_##name,      \
+        vgg_direct_weights_finish_##name;
+
+/* Defines the table of a tier. of and bf16_of: whose costs it has; bf16: which kernels multiply
+ * bfloat16 in it, by transforms and directly, and native: whether with instructions for that; int8:
+ * which multiply int8, and offset: what is added to its numbers. */
+#define TABLE(table, named, name, of, bf16_of, bf16_name, direct, native, int8_name, offset)       \
     static const vgg_kernels table = {                                                             \
-        .tier = title,                                                                             \
-        __VA_ARGS__.costs = &vgg_conv_costs_##of,                                                  \
+        .tier = #named,                                                                            \
+        .costs = &vgg_conv_costs_##of,                                                             \
+        .bf16_costs = &vgg_conv_costs_##bf16_of,                                                   \
+        .bf16_direct = direct,                                                                     \
         .multiplies_bf16 = native,                                                                 \
         .int8_offset = offset,                                                                     \
         .int8_winograd2 = INT8_WINOGRAD(2, int8_name),                                             \
@@ -132,33 +146,25 @@
     };
 
 TIER(ref)
-TABLE(ref_kernels, "ref", ref, avx512, ref, false, ref, 0, .bf16_costs = &vgg_conv_costs_bf16, )
+DECLARE_DIRECT(ref)
+TABLE(ref_kernels, ref, ref, avx512, bf16, ref, DIRECT(ref), false, ref, 0)
 TIER(portable)
-TABLE(portable_kernels, "portable", portable, portable, portable, false, portable, 0,
-      .bf16_costs = &vgg_conv_costs_bf16, )
+TABLE(portable_kernels, portable, portable, portable, bf16, portable, NO_DIRECT, false, portable, 0)
 #if defined(VGG_X86)
 TIER(avx2)
-TABLE(avx2_kernels, "avx2", avx2, avx2, avx2, false, avx2, 0, .bf16_costs = &vgg_conv_costs_bf16, )
+TABLE(avx2_kernels, avx2, avx2, avx2, bf16, avx2, NO_DIRECT, false, avx2, 0)
 TIER(avx512)
-TABLE(avx512_kernels, "avx512", avx512, avx512, avx512, false, avx512, 0,
-      .bf16_costs = &vgg_conv_costs_bf16, )
+TABLE(avx512_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, false, avx512, 0)
 /* The same tier where the processor has AVX512-VNNI, too; all that have AVX512-BF16 have both. */
 INT8(avx512vnni)
-TABLE(avx512vnni_kernels, "avx512", avx512, avx512, avx512, false, avx512vnni, 128,
-      .bf16_costs = &vgg_conv_costs_bf16, )
+TABLE(avx512vnni_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, false, avx512vnni, 128)
 BF16(avx512bf16)
-TABLE(avx512bf16_kernels, "avx512", avx512, avx512, avx512bf16, true, avx512vnni, 128,
-      .bf16_costs = &vgg_conv_costs_bf16, )
+TABLE(avx512bf16_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, true, avx512vnni,
+      128)
 #if defined(VGG_AMX)
-/* And with AMX. */
-vgg_work vgg_direct_filters_amx, vgg_direct_forward_amx, vgg_direct_weights_amx,
-    vgg_direct_weights_finish_amx;
-TABLE(amx_kernels, "amx", avx512, avx512, avx512bf16, true, avx512vnni, 128,
-      .bf16_costs = &vgg_conv_costs_amx,
-      .bf16_direct = {.filters = vgg_direct_filters_amx,
-                      .forward = vgg_direct_forward_amx,
-                      .weights = vgg_direct_weights_amx,
-                      .weights_finish = vgg_direct_weights_finish_amx}, )
+/* A tier with what AVX-512 has, and products of matrices. */
+DECLARE_DIRECT(amx)
+TABLE(amx_kernels, amx, avx512, avx512, amx, avx512bf16, DIRECT(amx), true, avx512vnni, 128)
 #endif
 
 static bool runs_avx2(void) {

@@ -24,7 +24,7 @@ def test_json_has_just_these_members(report):
     assert list(report) == ["arch", "tier", "device", "device_name", "precision", "threads", "results", "peak_gflops",
                             "read_gbps", "rss_mb", "layers"]
     assert report["arch"] == "4,M,8,M/16" and report["threads"] == 2
-    assert report["tier"] in ("ref", "portable", "avx2", "avx512")
+    assert report["tier"] in ("ref", "portable", "avx2", "avx512", "amx")
     assert report["peak_gflops"] > 0 and report["read_gbps"] > 0
 
 

@@ -137,7 +137,7 @@ static void take_memory(vgg_winograd_layer *l) {
 static void draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile,
                        cut_rule *rule) {
     bool scaled = vgg_draw_chance(2);
-    float *weights = vgg_draw_floats(s->outputs * s->inputs * 9);
+    float *weights = vgg_draw_floats(s->outputs * s->inputs * s->kernel * s->kernel);
     size_t few = vgg_size_min(s->images, MOST_DISTINCT);
     *l = (vgg_winograd_layer){
         .task = {.shape = *s,
@@ -243,19 +243,22 @@ void vgg_layer_run(const vgg_kernels *tier, const vgg_winograd_task *task, float
     run_stage(&s, task, merged);
 }
 
+void vgg_layer_absolute(vgg_winograd_task *task) {
+    task->x = vgg_guarded_absolute(task->x);
+    task->weights = vgg_guarded_absolute(task->weights);
+    task->bias = vgg_guarded_absolute(task->bias);
+    task->scale = vgg_guarded_absolute(task->scale);
+    task->shift = vgg_guarded_absolute(task->shift);
+}
+
 const float *vgg_layer_convolved(const vgg_winograd_layer *l, bool absolute) {
     vgg_winograd_task task = l->few;
     task.partition = vgg_winograd_partition_of(&task.shape, task.partition.tile, 1);
     task.filters = vgg_guarded_floats(vgg_size_max(task.partition.filters, 1));
     task.scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * task.partition.scratch);
     task.y = vgg_guarded_copy(l->few.y);
-    if (absolute) {
-        task.x = vgg_guarded_absolute(task.x);
-        task.weights = vgg_guarded_absolute(task.weights);
-        task.bias = vgg_guarded_absolute(task.bias);
-        task.scale = vgg_guarded_absolute(task.scale);
-        task.shift = vgg_guarded_absolute(task.shift);
-    }
+    if (absolute)
+        vgg_layer_absolute(&task);
     vgg_layer_run(vgg_reference(), &task, NULL);
     return task.y;
 }

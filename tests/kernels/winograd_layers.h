@@ -40,6 +40,9 @@ vgg_winograd_task vgg_layer_part(const vgg_winograd_task *task, size_t first, si
  * value. */
 void vgg_layer_run(const vgg_kernels *tier, const vgg_winograd_task *task, float *merged);
 
+/* Makes everything that a task multiplies and adds copies of absolute values. */
+void vgg_layer_absolute(vgg_winograd_task *task);
+
 /* What ref makes of `few` in float32: of its values, or of the absolute ones. */
 const float *vgg_layer_convolved(const vgg_winograd_layer *l, bool absolute);
 

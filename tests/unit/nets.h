@@ -53,23 +53,22 @@ static inline void initialise(vgg_network *network, const char *scheme, uint64_t
     assert_ok(vgg_network_initialise(network, scheme, seed, &error), error);
 }
 
-static inline bool is_winograd(const char *algorithm) {
+/* Whether a convolution is done in tiles: by Winograd's transforms, or with operands of bfloat16.
+ */
+static inline bool is_tiled(const char *algorithm) {
     return algorithm != NULL &&
-           (strcmp(algorithm, "winograd") == 0 || strcmp(algorithm, "winograd+pool") == 0 ||
-            strcmp(algorithm, "winograd-bf16") == 0 ||
-            strcmp(algorithm, "winograd-bf16+pool") == 0);
+           (strncmp(algorithm, "winograd", 8) == 0 || strncmp(algorithm, "direct-bf16", 11) == 0);
 }
 
-/* Whether a plan with gradients has a convolution that is Winograd's forward and in both gradients.
- */
-static inline bool uses_winograd(const vgg_plan *plan) {
+/* Whether a plan with gradients has a convolution in tiles, forward and in both gradients. */
+static inline bool uses_tiles(const vgg_plan *plan) {
     bool found = false;
     for (size_t s = 0; s < vgg_plan_op_count(plan); s++) {
         vgg_op_info info = {.struct_size = sizeof info};
         vgg_error error;
         assert_ok(vgg_plan_op(plan, s, &info, &error), error);
-        found = found || (is_winograd(info.algorithm) && is_winograd(info.backward_data) &&
-                          is_winograd(info.backward_weights));
+        found = found || (is_tiled(info.algorithm) && is_tiled(info.backward_data) &&
+                          is_tiled(info.backward_weights));
     }
     return found;
 }

@@ -175,7 +175,7 @@ static bool check_one(const char *arch, const vgg_network_options *options, vgg_
                       bool exact) {
     probe p;
     open_probe(&p, options, mode, exact);
-    bool winograd = uses_winograd(p.plan);
+    bool winograd = uses_tiles(p.plan);
     size_t tensors = vgg_network_tensor_count(p.network);
     double worst = check_tensor(&p, tensors, "input", p.input_count, p.inputs);
     for (size_t t = 0; t < tensors; t++) {

@@ -14,7 +14,7 @@ static vgg_model *wide_model(bool batch_norm, double dropout) {
     return make_model("24,24,M,20,1x1:40,M/48,32", 10, batch_norm, dropout);
 }
 
-static void assert_winograd(vgg_model *model, vgg_precision precision) {
+static void assert_tiles(vgg_model *model, vgg_precision precision) {
     vgg_plan_options options;
     vgg_plan_options_init(&options, sizeof options);
     options.batch = MICRO_BATCH;
@@ -23,7 +23,7 @@ static void assert_winograd(vgg_model *model, vgg_precision precision) {
     vgg_error error;
     assert_ok(vgg_plan_create_training(vgg_model_mutable_network(model), &options, &plan, &error),
               error);
-    assert_true(uses_winograd(plan));
+    assert_true(uses_tiles(plan));
     vgg_plan_free(plan);
 }
 
@@ -38,7 +38,7 @@ static void train_into(const char *name, bool batch_norm, double dropout, vgg_pr
     options.workers = workers;
     options.precision = precision;
     vgg_model *model = wide_model(batch_norm, dropout);
-    assert_winograd(model, precision);
+    assert_tiles(model, precision);
     vgg_error error;
     assert_ok(vgg_train(model, train_part, validation_part, &options, NULL, &error), error);
     vgg_model_free(model);

@@ -36,15 +36,6 @@ static double convolution(const vgg_winograd_task *task, size_t n, size_t k, siz
     return sum;
 }
 
-/* With bias, batch norm and ReLU, rounded where another kernel might carry on from memory. */
-static float finished(const vgg_winograd_task *task, size_t k, double sum) {
-    double bias = task->bias == NULL ? 0 : (double)task->bias[k];
-    double value = (double)(float)(sum + bias);
-    if (task->scale != NULL)
-        value = value * (double)task->scale[k] + (double)task->shift[k];
-    return (float)(task->relu && value < 0 ? 0 : value);
-}
-
 /* y[row][column]: what lies in the picture of a tile's outputs of channel k. */
 static void tile_values(const vgg_winograd_task *task, const vgg_tile *at, size_t k,
                         float y[VGG_WINOGRAD_MOST][VGG_WINOGRAD_MOST]) {
@@ -60,7 +51,7 @@ static void tile_values(const vgg_winograd_task *task, const vgg_tile *at, size_
             if (exists && !rounded)
                 sums[row][column] =
                     convolution(task, at->image, k, at->top + row, at->left + column);
-            y[row][column] = exists ? finished(task, k, sums[row][column]) : 0;
+            y[row][column] = exists ? vgg_winograd_finished(task, k, sums[row][column]) : 0;
         }
     }
 }

@@ -42,9 +42,19 @@ static inline double vgg_winograd_gradient(const vgg_winograd_weights_task *task
 
 static inline double vgg_winograd_weight(const vgg_winograd_task *task, size_t k, size_t c,
                                          size_t tap) {
-    size_t at = task->turned ? (c * task->shape.outputs + k) * 9 + 8 - tap
-                             : (k * task->shape.inputs + c) * 9 + tap;
+    size_t taps = task->shape.kernel * task->shape.kernel;
+    size_t at = task->turned ? (c * task->shape.outputs + k) * taps + taps - 1 - tap
+                             : (k * task->shape.inputs + c) * taps + tap;
     return vgg_weight_value(task->element, task->weights, at);
+}
+
+/* With bias, batch norm and ReLU, rounded where another kernel might carry on from memory. */
+static inline float vgg_winograd_finished(const vgg_winograd_task *task, size_t k, double sum) {
+    double bias = task->bias == NULL ? 0 : (double)task->bias[k];
+    double value = (double)(float)(sum + bias);
+    if (task->scale != NULL)
+        value = value * (double)task->scale[k] + (double)task->shift[k];
+    return (float)(task->relu && value < 0 ? 0 : value);
 }
 
 /* y[row][column]: what a tile puts out of channel k before bias and all that follows. */
