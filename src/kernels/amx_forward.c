@@ -13,7 +13,7 @@
 #define STEP (2 * AMX_ROWS)
 /* Chunks of 32 input channels whose filters stay in the first-level cache while all places of a
  * strip are multiplied with them. */
-#define CHUNKS_AT_ONCE 2
+#define CHUNKS_AT_ONCE 4
 
 /* ---- the patch ---- */
 

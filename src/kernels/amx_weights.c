@@ -315,8 +315,8 @@ static void add_part(const vgg_winograd_weights_task *task, const share *own, si
                               bias + k * VGG_BLOCK);
     }
     amx_barrier();
-    for (size_t k = 0; k < own->k_blocks; k++) {
-        for (size_t c = 0; c < own->c_blocks; c++) {
+    for (size_t c = 0; c < own->c_blocks; c++) {
+        for (size_t k = 0; k < own->k_blocks; k++) {
             multiply_square(task, d + k * cut->gradient_point, x + c * cut->input_point, steps,
                             sums + (k * own->c_blocks + c) * square);
         }

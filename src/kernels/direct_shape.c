@@ -22,7 +22,7 @@
 #define GRADIENT_BYTES 32
 /* Channel blocks of a unit at most: each is brought into operands again by all units that have
  * other channels on the other side. */
-#define UNIT_BLOCKS 16
+#define UNIT_BLOCKS 8
 /* Units to cut into, if a group then has enough places, as each has sums of its own. */
 #define FEW_UNITS 4
 #define FEW_UNITS_PLACES 1024
