@@ -86,9 +86,10 @@ vgg_cli_option vgg_cli_precision_option(const char **value) {
         .argument = "NUMBERS",
         .value = value,
         .choices = precisions,
-        .help = "f32; bf16: the operands of most products are rounded to bfloat16 and summed in "
-                "float32, which is faster where the processor has AVX-512 BF16; or, on a GPU only, "
-                "tf32 or f16. Only f32 with --exact",
+        .help =
+            "f32; bf16: the operands of most products are rounded to bfloat16 and summed in "
+            "float32, which is faster where the processor has AMX, or AMD's AVX-512 BF16; or, on "
+            "a GPU only, tf32 or f16. Only f32 with --exact",
         .fallback = "f32, and bf16 on a GPU"};
 }
 
@@ -142,7 +143,7 @@ int vgg_cli_computing_settle(const char *command, vgg_cli_computing *computing, 
         say_device(command, computing, &device, chosen);
     if (!quiet && device.kind == VGG_DEVICE_CPU &&
         !vgg_precision_is_native(vgg_precision_named(computing->precision)))
-        vgg_cli_complain(command, "note: no instructions for %s here; --precision f32 is faster",
+        vgg_cli_complain(command, "note: %s takes longer than f32 on this processor",
                          computing->precision);
     computing->device = vgg_device_name(device.kind);
     memcpy(computing->name, device.name, sizeof computing->name);

@@ -34,11 +34,12 @@ VGG_API vgg_device_kind vgg_device_named(const char *name);
 typedef enum vgg_precision {
     VGG_PRECISION_F32 = 0,
     /* Both operands of products are rounded to bfloat16. On the processor those of a 3x3
-     * convolution, where it is done by Winograd's transforms, forward and backward; and, in plans
-     * without gradients, the weights of linear layers that are float32. The weights are rounded
-     * when they have changed, into memory of the plan: for VGG-16 365 MB. Any processor gives the
-     * same sums of the same products; vgg_precision_is_native tells whether it has instructions for
-     * them. Only without `exact`. */
+     * convolution, where it is done by Winograd's transforms, forward and backward, or, with AMX,
+     * without transforms, and then those of 1x1 convolutions, too; and, in plans without gradients,
+     * the weights of linear layers that are float32. The weights are rounded when they have
+     * changed, into memory of the plan: for VGG-16 365 MB, with AMX 277 MB. Any processor gives the
+     * same sums of the same products by transforms; vgg_precision_is_native tells whether it gains
+     * time. Only without `exact`. */
     VGG_PRECISION_BF16 = 1,
     VGG_PRECISION_TF32 = 2, /* to 10 bits behind the point; for GPUs only */
     VGG_PRECISION_F16 = 3,  /* to float16; for GPUs only */
@@ -48,9 +49,9 @@ typedef enum vgg_precision {
 VGG_API const char *vgg_precision_name(vgg_precision precision);
 /* The precision of that name; VGG_PRECISION_F32 when there is none. */
 VGG_API vgg_precision vgg_precision_named(const char *name);
-/* Whether this processor has instructions that multiply in this precision, and the tier in use has
- * them: AVX-512 BF16. Without them a plan with VGG_PRECISION_BF16 takes longer than one with
- * VGG_PRECISION_F32. */
+/* Whether this processor has instructions that multiply in this precision and gain time by it, and
+ * the tier in use has them: AMX, or AVX-512 BF16 but for Intel's, which multiply float32 faster.
+ * Without them a plan with VGG_PRECISION_BF16 takes longer than one with VGG_PRECISION_F32. */
 VGG_API bool vgg_precision_is_native(vgg_precision precision);
 
 typedef struct vgg_device_info {

@@ -7,7 +7,9 @@
  * which times one thread of an idle machine on maps from 1x1 to 56x56, in batches from 1 to 128
  * (bfloat16 by `measure_costs avx512 bf16`). Those of inference with AVX-512 are rounder, and were
  * measured with `vgg bench` on two threads, whose table shows predicted and measured times side by
- * side; those of bfloat16 are on the same scale. They are fixed, not measured anew on each machine,
+ * side; those of bfloat16 are on the same scale, and so are those of AMX, whose tiles of bfloat16
+ * by transforms take as long as those of float32 (an Emerald Rapids does half as many vdpbf16ps as
+ * multiply-adds). They are fixed, not measured anew on each machine,
  * so that all machines of a tier choose alike. */
 #include "kernels/conv_cost.h"
 
@@ -72,15 +74,15 @@ const vgg_conv_costs vgg_conv_costs_amx = {
     .piece = 28.0,
     .pixel = 9.5,
     .plain = 2.0,
-    .tile1 = {1.0, 10.0, 10.0, 10.0},
-    .tile2 = {9.0, 430.0, 330.0, 170.0},
-    .tile4 = {20.0, 1500.0, 1150.0, 170.0},
+    .tile1 = {0.5, 14.0, 14.0, 10.0},
+    .tile2 = {20.0, 1000.0, 400.0, 310.0},
+    .tile4 = {48.0, 2350.0, 1000.0, 550.0},
     .weights_image = 35.0,
     .weights_pixel = 11.5,
     .weights_once = 1050.0,
-    .weights1 = {1.0, 10.0, 10.0, 30.0, 30.0},
-    .weights2 = {5.7, 270.0, 230.0, 415.0, 315.0},
-    .weights4 = {8.1, 1000.0, 965.0, 690.0, 520.0},
+    .weights1 = {1.0, 20.0, 20.0, 30.0, 30.0},
+    .weights2 = {21.5, 250.0, 150.0, 600.0, 200.0},
+    .weights4 = {48.0, 550.0, 350.0, 1300.0, 400.0},
 };
 
 const vgg_conv_costs vgg_conv_costs_int8 = {

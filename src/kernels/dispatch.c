@@ -161,6 +161,9 @@ TABLE(avx512vnni_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, false
 BF16(avx512bf16)
 TABLE(avx512bf16_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, true, avx512vnni,
       128)
+/* Where those instructions take more time than they save. */
+TABLE(avx512bf16_slow_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, false,
+      avx512vnni, 128)
 #if defined(VGG_AMX)
 /* A tier with what AVX-512 has, and products of matrices. */
 DECLARE_DIRECT(amx)
@@ -180,8 +183,22 @@ static bool has_vnni(void) {
     return __builtin_cpu_supports("avx512vnni");
 }
 
-static bool runs_avx512bf16(void) {
+static bool has_avx512bf16(void) {
     return runs_avx512() && has_vnni() && __builtin_cpu_supports("avx512bf16");
+}
+
+/* Of Intel's, an Emerald Rapids issues half as many vdpbf16ps as fused multiply-adds, so that
+ * nothing is left to pay for the rounding. */
+static bool is_slow_at_bf16(void) {
+    return __builtin_cpu_is("intel");
+}
+
+static bool runs_avx512bf16(void) {
+    return has_avx512bf16() && !is_slow_at_bf16();
+}
+
+static bool runs_avx512bf16_slowly(void) {
+    return has_avx512bf16() && is_slow_at_bf16();
 }
 
 #if defined(VGG_AMX)
@@ -210,7 +227,7 @@ static void ask_for_tiles(void) {
 }
 
 static bool runs_amx(void) {
-    if (!runs_avx512bf16() || !has_amx())
+    if (!has_avx512bf16() || !has_amx())
         return false;
     pthread_once(&asked, ask_for_tiles);
     return may_use_tiles;
@@ -239,6 +256,7 @@ static const struct tier {
 #endif
 #if defined(VGG_X86)
     {&avx512bf16_kernels, runs_avx512bf16},
+    {&avx512bf16_slow_kernels, runs_avx512bf16_slowly},
     {&avx512vnni_kernels, runs_avx512vnni},
     {&avx512_kernels, runs_avx512_alone},
     {&avx2_kernels, runs_avx2},

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from conftest import complaint, vgg
 
-NOTE = "note: no instructions for bf16 here; --precision f32 is faster\n"
+NOTE = "note: bf16 takes longer than f32 on this processor\n"
 
 
 @pytest.fixture(scope="module")
