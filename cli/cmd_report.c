@@ -87,8 +87,10 @@ static int report(const report_options *o, char **folders, size_t count) {
         runs[i] = &facts[i];
         done = done && vgg_cli_run_facts_read(&facts[i], "report", folders[i]);
     }
-    if (done && o->output == NULL && asprintf(&own, "%s/report.html", folders[0]) < 0)
+    if (done && o->output == NULL && asprintf(&own, "%s/report.html", folders[0]) < 0) {
+        vgg_cli_complain("report", "out of memory for %s/report.html", folders[0]);
         done = false;
+    }
     const char *path = own != NULL ? own : o->output;
     done = done && write_page(path, runs, count);
     if (done && count == 1)

@@ -242,8 +242,10 @@ static void write_page(vgg_cli_train_page *page) {
     const char *folder = page->training->options.folder;
     vgg_cli_run_facts facts;
     char *path = NULL;
-    page->failed = asprintf(&path, "%s/report.html", folder) < 0 ||
-                   !vgg_cli_run_facts_read(&facts, "train", folder);
+    page->failed = asprintf(&path, "%s/report.html", folder) < 0;
+    if (page->failed)
+        vgg_cli_complain("train", "out of memory for %s/report.html", folder);
+    page->failed = page->failed || !vgg_cli_run_facts_read(&facts, "train", folder);
     if (!page->failed) {
         page->failed = !vgg_cli_report_runs("train", path, (const vgg_cli_run_facts *[]){&facts}, 1,
                                             page->training->model, &page->rendered);
