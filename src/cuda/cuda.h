@@ -11,6 +11,7 @@
 struct vgg_gpu {
     cudaStream_t stream;
     cudnnHandle_t dnn;
+    cudnnBackendDescriptor_t properties; /* in tests, of a device that is not there: dnn is NULL */
     cublasLtHandle_t lt;
     char name[256], said[160];
 };

@@ -49,7 +49,7 @@ static cudnnStatus_t is_wanted(cudnnBackendDescriptor_t config, vgg_gpu_precisio
 }
 
 /* The plan of an engine, when it fits. */
-static cudnnStatus_t make_plan(cudnnHandle_t dnn, cudnnBackendDescriptor_t config, size_t most,
+static cudnnStatus_t make_plan(const vgg_gpu *gpu, cudnnBackendDescriptor_t config, size_t most,
                                cudnnBackendDescriptor_t *out, size_t *needed) {
     cudnnBackendDescriptor_t plan = NULL;
     int64_t workspace = 0, count = 0;
@@ -57,8 +57,12 @@ static cudnnStatus_t make_plan(cudnnHandle_t dnn, cudnnBackendDescriptor_t confi
         cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan);
     if (status != CUDNN_STATUS_SUCCESS)
         return status;
-    status = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
-                                      &dnn);
+    if (gpu->properties != NULL)
+        status = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &gpu->properties);
+    else
+        status = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE,
+                                          1, &gpu->dnn);
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config);
@@ -85,8 +89,8 @@ typedef struct candidates {
     int64_t made, count;
 } candidates;
 
-static cudnnStatus_t ask(cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode,
-                         candidates *list) {
+static cudnnStatus_t ask(const vgg_gpu *gpu, cudnnBackendDescriptor_t graph,
+                         cudnnBackendHeurMode_t mode, candidates *list) {
     cudnnStatus_t status =
         cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &list->heuristics);
     if (status == CUDNN_STATUS_SUCCESS)
@@ -95,6 +99,9 @@ static cudnnStatus_t ask(cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t 
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendSetAttribute(list->heuristics, CUDNN_ATTR_ENGINEHEUR_MODE,
                                           CUDNN_TYPE_HEUR_MODE, 1, &mode);
+    if (status == CUDNN_STATUS_SUCCESS && gpu->properties != NULL)
+        status = cudnnBackendSetAttribute(list->heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &gpu->properties);
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendFinalize(list->heuristics);
     while (status == CUDNN_STATUS_SUCCESS && list->made < ENGINES_MOST) {
@@ -118,18 +125,18 @@ static void destroy(candidates *list) {
         cudnnBackendDestroyDescriptor(list->heuristics);
 }
 
-cudnnStatus_t vgg_cuda_choose_engine(cudnnHandle_t dnn, cudnnBackendDescriptor_t graph,
+cudnnStatus_t vgg_cuda_choose_engine(const vgg_gpu *gpu, cudnnBackendDescriptor_t graph,
                                      vgg_gpu_precision precision, size_t most,
                                      cudnnBackendDescriptor_t *plan, size_t *needed) {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
     cudnnStatus_t found = CUDNN_STATUS_NOT_SUPPORTED;
     for (size_t m = 0; found != CUDNN_STATUS_SUCCESS && m < sizeof modes / sizeof *modes; m++) {
         candidates list = {0};
-        bool known = ask(graph, modes[m], &list) == CUDNN_STATUS_SUCCESS;
+        bool known = ask(gpu, graph, modes[m], &list) == CUDNN_STATUS_SUCCESS;
         for (int64_t i = 0; known && found != CUDNN_STATUS_SUCCESS && i < list.count; i++) {
             bool wanted = false;
             if (is_wanted(list.configs[i], precision, &wanted) == CUDNN_STATUS_SUCCESS && wanted)
-                found = make_plan(dnn, list.configs[i], most, plan, needed);
+                found = make_plan(gpu, list.configs[i], most, plan, needed);
         }
         destroy(&list);
     }

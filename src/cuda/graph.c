@@ -164,14 +164,15 @@ vgg_gpu_result vgg_cuda_graph_plan(vgg_gpu *gpu, vgg_cuda_graph *graph, vgg_gpu_
                                    size_t workspace) {
     cudnnBackendDescriptor_t operations = NULL;
     cudnnStatus_t status = add_part(graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, &operations);
-    const setting settings[] = {{CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                 (int64_t)graph->operation_count, graph->operations},
-                                {CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &gpu->dnn},
-                                {0}};
+    const setting settings[] = {
+        {CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+         (int64_t)graph->operation_count, graph->operations},
+        {CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, gpu->properties == NULL, &gpu->dnn},
+        {0}};
     if (status == CUDNN_STATUS_SUCCESS)
         status = set_all(operations, settings);
     if (status == CUDNN_STATUS_SUCCESS)
-        status = vgg_cuda_choose_engine(gpu->dnn, operations, precision, workspace, &graph->plan,
+        status = vgg_cuda_choose_engine(gpu, operations, precision, workspace, &graph->plan,
                                         &graph->workspace);
     return vgg_cuda_dnn_result(gpu, status, "cuDNN has no engine for a convolution");
 }
