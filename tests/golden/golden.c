@@ -248,6 +248,7 @@ vgg_plan *vgg_golden_plan(vgg_network *network, const vgg_golden_case *item, siz
     options.gradients = gradients;
     options.input_gradient = gradients;
     options.device = test_device();
+    options.precision = item->precision;
     vgg_plan *plan = NULL;
     assert_ok(create_plan(network, &options, &plan, &error), error);
     return plan;

@@ -22,6 +22,7 @@ typedef struct vgg_golden_case {
     double rate;
     double dropout; /* not PyTorch's: 0 in the cases for VGG_MODE_TRAIN, else 0.5 */
     size_t first_array, arrays;
+    vgg_precision precision; /* of plans for it; not PyTorch's: f32 unless a test says another */
 } vgg_golden_case;
 
 typedef struct vgg_golden_array {
