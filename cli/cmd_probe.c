@@ -23,6 +23,7 @@ typedef struct probe_options {
     size_t folds, batch, threads;
     uint64_t seed;
     bool check_data, overwrite;
+    size_t sides[VGG_PREPROCESS_SIDES], side_count; /* of `scale` */
 } probe_options;
 
 /* Rows of the pictures of the training part. */
@@ -57,10 +58,10 @@ static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int
                  "for layers of rows alone, as no network has it behind maps"},
         {.type = VGG_CLI_TEXT,
          .name = "scale",
-         .argument = "Q",
+         .argument = "Q[,Q...]",
          .value = &o->scale,
          .help = "the short side of pictures, of which the centre of Q x Q is taken, here and by "
-                 "the model: --input Q --short-side Q",
+                 "the model; features of several are averaged, and by the model the scores",
          .fallback = "the model's own size"},
         {.type = VGG_CLI_CHOICE,
          .name = "classifier",
@@ -232,6 +233,7 @@ static bool make_rows(const probe_options *o, const vgg_model *model, size_t lay
     options.pool = vgg_feature_pool_named(o->pool);
     options.batch = o->batch;
     options.threads = o->threads;
+    options.scales = o->side_count > 1 ? o->scale : NULL;
     if (vgg_extractor_create(model, &options, &rows->extractor, &error) != VGG_OK ||
         vgg_extractor_tap(rows->extractor, 0, &info, &error) != VGG_OK)
         return fail(&error);
@@ -270,6 +272,8 @@ static bool save(const probe_options *o, const vgg_model *model, size_t layer,
         vgg_cli_complain("probe", "out of memory for the names of %zu classes", classes);
     else if (vgg_probe_model(model, layer, vgg_feature_pool_named(o->pool), weights, biases, names,
                              classes, &probe, &error) != VGG_OK ||
+             (o->side_count > 1 &&
+              vgg_model_set_sides(probe, o->sides, o->side_count, &error) != VGG_OK) ||
              vgg_model_save_as(probe, o->out, NULL, &error) != VGG_OK)
         fine = fail(&error);
     vgg_model_free(probe);
@@ -357,30 +361,40 @@ static int run(const probe_options *o, const vgg_model *model, const char *path)
     return fine ? skipped : VGG_CLI_FAILURE;
 }
 
-/* A model file has pictures of one size, so that only one scale has a place in it. */
-static bool take_scale(probe_options *o) {
+/* Reads the scales; false when they are none. */
+static bool read_scales(probe_options *o) {
+    for (const char *at = o->scale;; at++) {
+        char *end;
+        unsigned long side = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : 0;
+        if (side == 0 || side > VGG_IMAGE_MAX_SIDE || (*end != ',' && *end != '\0') ||
+            o->side_count == VGG_PREPROCESS_SIDES)
+            return false;
+        o->sides[o->side_count++] = side;
+        at = end;
+        if (*at == '\0')
+            return true;
+    }
+}
+
+/* One scale is the model's own; of several it is the smallest, and the model is told of all. */
+static bool take_scales(probe_options *o) {
     if (o->scale == NULL)
         return true;
-    char *end;
-    unsigned long side = strtoul(o->scale, &end, 10);
-    if (strchr(o->scale, ',') != NULL) {
+    if (!read_scales(o)) {
         vgg_cli_complain("probe",
-                         "--scale: found \"%s\", expected one scale: a model file has pictures of "
-                         "one size; fit a model at each and average them by vgg predict --fuse "
-                         "--model A --model B",
-                         o->scale);
-        return false;
-    }
-    if (o->scale[0] < '0' || o->scale[0] > '9' || *end != '\0' || side == 0 ||
-        side > VGG_IMAGE_MAX_SIDE) {
-        vgg_cli_complain("probe", "--scale: found \"%s\", expected a size from 1 to %d", o->scale,
-                         VGG_IMAGE_MAX_SIDE);
+                         "--scale: found \"%s\", expected a size from 1 to %d, or up to %d of them "
+                         "with commas between",
+                         o->scale, VGG_IMAGE_MAX_SIDE, VGG_PREPROCESS_SIDES);
         return false;
     }
     if (o->source.input.height > 0 || o->source.pictures.resize_given) {
         vgg_cli_complain("probe",
                          "--scale says what --input and --short-side say; leave out either");
         return false;
+    }
+    size_t side = o->sides[0];
+    for (size_t i = 1; i < o->side_count; i++) {
+        side = o->sides[i] < side ? o->sides[i] : side;
     }
     o->source.input.height = o->source.input.width = side;
     o->source.pictures.resize = side;
@@ -406,7 +420,7 @@ int vgg_cli_probe(int argc, char **argv) {
         vgg_cli_complain("probe", "--cache-features: %s is OUT, expected another file", o.cache);
         return VGG_CLI_USAGE;
     }
-    if (!take_scale(&o) || !vgg_cli_model_ending_check("probe", o.out, ""))
+    if (!take_scales(&o) || !vgg_cli_model_ending_check("probe", o.out, ""))
         return VGG_CLI_USAGE;
     if (!vgg_cli_may_write("probe", o.out, o.overwrite) || !vgg_cli_output_check("probe", o.out))
         return VGG_CLI_FAILURE;

@@ -30,13 +30,17 @@ static json_t *numbers(const double *values, size_t count) {
 static json_t *preprocess_object(const vgg_preprocess *p) {
     if (p == NULL)
         return json_null();
-    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:f, s:o, s:o}", "name",
+    json_t *sides = json_array();
+    for (size_t i = 0; i < p->side_count; i++) {
+        sides = vgg_cli_json_appended(sides, json_integer((json_int_t)p->sides[i]));
+    }
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:f, s:o, s:o, s:o}", "name",
                      vgg_cli_json_text(p->name), "channels", (json_int_t)p->channels, "width",
                      (json_int_t)p->width, "height", (json_int_t)p->height, "resize",
                      (json_int_t)p->resize, "filter", vgg_filter_name(p->filter), "fit",
                      vgg_fit_name(p->fit), "bgr", p->bgr, "scale", p->scale, "mean",
-                     numbers(p->mean, p->channels), "deviation",
-                     numbers(p->deviation, p->channels));
+                     numbers(p->mean, p->channels), "deviation", numbers(p->deviation, p->channels),
+                     "sides", sides);
 }
 
 static json_t *class_list(const vgg_inspected_file *file) {

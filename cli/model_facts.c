@@ -63,6 +63,16 @@ void vgg_cli_print_pictures(const vgg_preprocess *preprocess, vgg_origin origin,
                        assumed ? format : "", assumed ? " files; --preprocess says otherwise" : "");
 }
 
+static void print_sides(const vgg_preprocess *p) {
+    char text[VGG_PREPROCESS_SIDES * 8] = "";
+    for (size_t i = 0, length = 0; i < p->side_count && length < sizeof text; i++) {
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s%zu", i > 0 ? ", " : "",
+                                   p->sides[i]);
+    }
+    if (p->side_count > 0)
+        vgg_cli_print_line("          the mean of the logits of squares of %s", text);
+}
+
 void vgg_cli_print_manner(const vgg_preprocess *p) {
     char mean[FIGURES_SIZE], deviation[FIGURES_SIZE], scale[VGG_CLI_TEXT_SIZE];
     char fit[VGG_CLI_FIT_SIZE];
@@ -72,4 +82,5 @@ void vgg_cli_print_manner(const vgg_preprocess *p) {
                        figures_text(deviation, p->deviation, p->channels));
     vgg_cli_print_line("          %zux%zu, %s, %s", p->height, p->width, vgg_cli_fit_text(fit, p),
                        vgg_filter_name(p->filter));
+    print_sides(p);
 }

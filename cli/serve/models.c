@@ -120,12 +120,20 @@ static vgg_serve_version *load(const vgg_serve_models *models, const vgg_serve_m
         free_version(version);
         return NULL;
     }
+    const vgg_preprocess *preprocess = vgg_model_preprocess(version->model);
+    if (preprocess != NULL && preprocess->side_count > 0) {
+        vgg_cli_complain("serve",
+                         "%s: looks at pictures in %zu sizes, and a server in one; --short-side "
+                         "says which",
+                         model->source.path, preprocess->side_count);
+        free_version(version);
+        return NULL;
+    }
     if (vgg_predictor_create(version->model, &options, &version->predictor, &error) != VGG_OK) {
         vgg_cli_complain("serve", "%s: %s", model->source.path, error.message);
         free_version(version);
         return NULL;
     }
-    const vgg_preprocess *preprocess = vgg_model_preprocess(version->model);
     version->classes = vgg_network_describe(vgg_model_network(version->model))->classes;
     version->channels = preprocess->channels;
     version->height = preprocess->height;

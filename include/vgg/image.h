@@ -149,6 +149,9 @@ typedef enum vgg_fit {
 /* How a picture becomes an input of the network: resize the short side, cut out the centre, scale,
  * subtract the mean and divide by the deviation per channel, in a channel order. A model file
  * carries these figures; nothing is guessed. */
+/* Most sides of squares that a picture is looked at in. */
+#define VGG_PREPROCESS_SIDES 16
+
 typedef struct vgg_preprocess {
     size_t struct_size;   /* set by vgg_preprocess_init */
     char name[32];        /* the preset it came from, default "" */
@@ -163,7 +166,14 @@ typedef struct vgg_preprocess {
     double mean[3]; /* then: - mean[c], / deviation[c]; c counts in the order of the input. Default
                      * 0 and 1 */
     double deviation[3];
-    vgg_fit fit; /* default VGG_FIT_CROP */
+    vgg_fit fit;       /* default VGG_FIT_CROP */
+    size_t side_count; /* default 0. Otherwise a picture is looked at as so many squares of these
+                        * sides, each cut out of the middle of the picture resized to a short side
+                        * as long, and the logits of all are averaged. Predictors and evaluations
+                        * do that by the protocols center and flip, and where they are given no
+                        * scales; others take the sides for those. All else sees width, height and
+                        * resize alone */
+    size_t sides[VGG_PREPROCESS_SIDES];
 } vgg_preprocess;
 
 VGG_API void vgg_preprocess_init(vgg_preprocess *preprocess, size_t size);
@@ -220,12 +230,12 @@ typedef struct vgg_preprocess_changes {
 
 VGG_API void vgg_preprocess_changes_init(vgg_preprocess_changes *changes, size_t size);
 
-/* Changes what is said, in a struct whose struct_size is set. With other figures or another order
- * the name becomes "custom"; a new fit without a resize gets that of the presets for
- * VGG_FIT_CROP, and none for the others. A new order turns means and deviations that stay around
- * with their channels. VGG_ERROR_ARGUMENT for figures that vgg_preprocess_check refuses, and
- * for a mean beyond the samples that the scale makes, 0 to 255 * scale, unless the scale is said
- * with it; *preprocess is then as it was. */
+/* Changes what is said, in a struct whose struct_size is set; a fit or a resize leaves no sides.
+ * With other figures or another order the name becomes "custom"; a new fit without a resize gets
+ * that of the presets for VGG_FIT_CROP, and none for the others. A new order turns means and
+ * deviations that stay around with their channels. VGG_ERROR_ARGUMENT for figures that
+ * vgg_preprocess_check refuses, and for a mean beyond the samples that the scale makes, 0 to 255 *
+ * scale, unless the scale is said with it; *preprocess is then as it was. */
 VGG_API vgg_status vgg_preprocess_change(vgg_preprocess *preprocess,
                                          const vgg_preprocess_changes *changes, vgg_error *error);
 

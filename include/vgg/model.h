@@ -69,6 +69,12 @@ VGG_API double vgg_model_temperature(const vgg_model *model);
 VGG_API vgg_status vgg_model_set_temperature(vgg_model *model, double temperature,
                                              vgg_error *error);
 
+/* Has pictures looked at as squares of these sides, as vgg_preprocess says; none with a count of 0.
+ * VGG_ERROR_ARGUMENT for a model without preprocessing, and for what vgg_preprocess_check refuses.
+ * Files that keep the preprocessing keep them; vgg_model_adapt does not. */
+VGG_API vgg_status vgg_model_set_sides(vgg_model *model, const size_t *sides, size_t count,
+                                       vgg_error *error);
+
 /* A copy of the model for other classes, to train from there: its last layer is new, initialised by
  * "kaiming" with the seed, and the rest, with the preprocessing, that of the model. class_names may
  * be NULL. */

@@ -18,7 +18,10 @@ extern "C" {
 
 /* Which views of a picture are computed, as Simonyan & Zisserman (section 3.2) have them. Of
  * several views, scales and networks the probabilities are averaged; logits are then the logarithms
- * of the averages. docs/evaluation.md defines each. */
+ * of the averages. docs/evaluation.md defines each. Where the preprocessing has sides, CENTER and
+ * FLIP are the mean of the logits of all its squares, less the logarithm of the sum of their
+ * powers.
+ */
 typedef enum vgg_protocol {
     VGG_PROTOCOL_CENTER = 0, /* that of the preprocessing */
     VGG_PROTOCOL_FLIP = 1,   /* that and its mirror */
@@ -62,7 +65,7 @@ typedef struct vgg_predictor_options {
                          * other, up to VGG_SCALES_MOST. They, and every protocol beyond
                          * VGG_PROTOCOL_FLIP, need preprocessing of VGG_FIT_CROP, and grids and
                          * dense views scales of the cut-out's size or more. Default NULL: the
-                         * preprocessing's own */
+                         * preprocessing's own, or its sides */
     vgg_device_kind device; /* as in vgg_plan_options, default VGG_DEVICE_CPU */
 } vgg_predictor_options;
 

@@ -185,7 +185,7 @@ vgg_status vgg_evaluate(const vgg_model *model, const vgg_dataset *dataset,
     if (status != VGG_OK)
         return status;
     const vgg_predictor_options predicting = predictor_options(&options);
-    if (vgg_viewer_wanted(&predicting))
+    if (vgg_viewer_wanted(model, &predicting))
         return measure_views(model, dataset, &options, &predicting, result, error);
     vgg_tally tally = {0};
     status = vgg_tally_begin(&tally, model, &options, error);

@@ -104,7 +104,7 @@ static vgg_status set_up(vgg_predictor *predictor, const vgg_predictor_options *
     vgg_status status = vgg_threads_obtain(options->shared_threads, options->threads,
                                            &predictor->threads, &predictor->own_threads, error);
     if (status == VGG_OK)
-        status = vgg_viewer_wanted(options)
+        status = vgg_viewer_wanted(predictor->model, options)
                      ? vgg_predictor_add_viewer(predictor, predictor->model, options, error)
                      : plan(predictor, options, error);
     if (status == VGG_OK)

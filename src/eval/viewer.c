@@ -1,6 +1,7 @@
 #include "eval/viewer.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -15,17 +16,27 @@ static bool views_grid(const vgg_viewer *viewer) {
     return viewer->protocol == VGG_PROTOCOL_CROPS || viewer->protocol == VGG_PROTOCOL_DENSE_CROPS;
 }
 
-bool vgg_viewer_wanted(const vgg_predictor_options *options) {
-    return options->protocol > VGG_PROTOCOL_FLIP || options->scales != NULL;
+bool vgg_viewer_wanted(const vgg_model *model, const vgg_predictor_options *options) {
+    const vgg_preprocess *own = vgg_model_preprocess(model);
+    return options->protocol > VGG_PROTOCOL_FLIP || options->scales != NULL ||
+           (own != NULL && own->side_count > 0);
 }
 
 /* ---- making ---- */
+
+/* The scales of the model. */
+static void take_sides(vgg_viewer *viewer, bool squares) {
+    const vgg_preprocess *preprocess = vgg_model_preprocess(viewer->model);
+    viewer->scale_count = vgg_size_min(preprocess->side_count, VGG_SCALES_MOST);
+    memcpy(viewer->scales, preprocess->sides, viewer->scale_count * sizeof *viewer->scales);
+    viewer->squares = squares;
+}
 
 /* Takes the scales, and the preprocessing without its own. */
 static vgg_status take_scales(vgg_viewer *viewer, const vgg_predictor_options *options,
                               vgg_error *error) {
     const vgg_preprocess *preprocess = vgg_model_preprocess(viewer->model);
-    if (preprocess->fit != VGG_FIT_CROP && vgg_viewer_wanted(options))
+    if (preprocess->fit != VGG_FIT_CROP && vgg_viewer_wanted(viewer->model, options))
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
                         "the model's pictures are fitted by \"%s\"; the protocol %s and scales "
                         "need the fit crop, which keeps a picture's proportions",
@@ -33,6 +44,8 @@ static vgg_status take_scales(vgg_viewer *viewer, const vgg_predictor_options *o
     viewer->preprocess = *preprocess;
     viewer->scale_count = 1;
     viewer->scales[0] = preprocess->resize;
+    if (options->scales == NULL && preprocess->side_count > 0)
+        take_sides(viewer, options->protocol <= VGG_PROTOCOL_FLIP);
     if (options->scales != NULL &&
         !vgg_scales_read(options->scales, viewer->scales, &viewer->scale_count))
         return vgg_scales_fail(options->scales, error);
@@ -105,15 +118,15 @@ static vgg_status plan_wholes(vgg_viewer *viewer, const vgg_predictor_options *o
                               vgg_threads *threads, vgg_error *error) {
     vgg_plan_options plan = planning(viewer, options, threads);
     plan.batch = 2;
-    plan.dense = true;
+    plan.dense = !viewer->squares;
     viewer->wholes =
         (vgg_size_plans){.network = vgg_model_network(viewer->model), .planning = plan};
     size_t side = 0, bytes = 0;
     for (size_t i = 0; i < viewer->scale_count; i++) {
         side = vgg_size_max(side, viewer->scales[i]);
     }
-    plan.height = vgg_size_max(side, plan.height);
-    plan.width = vgg_size_max(side, plan.width);
+    plan.height = viewer->squares ? side : vgg_size_max(side, plan.height);
+    plan.width = viewer->squares ? side : vgg_size_max(side, plan.width);
     vgg_status status = vgg_plan_memory(viewer->wholes.network, &plan, &bytes, error);
     viewer->memory += bytes;
     return status;
@@ -182,9 +195,10 @@ vgg_status vgg_viewer_create(const vgg_model *model, const vgg_predictor_options
         status = check_scales(viewer, options->scales != NULL, error);
     if (status == VGG_OK)
         status = count_pictures(viewer, error);
-    if (status == VGG_OK && views_whole(viewer))
+    bool sized = views_whole(viewer) || viewer->squares;
+    if (status == VGG_OK && sized)
         status = plan_wholes(viewer, options, threads, error);
-    if (status == VGG_OK && viewer->protocol != VGG_PROTOCOL_DENSE)
+    if (status == VGG_OK && viewer->protocol != VGG_PROTOCOL_DENSE && !viewer->squares)
         status = plan_cuts(viewer, options, threads, error);
     if (status == VGG_OK)
         status = make_room(viewer, error);
@@ -347,6 +361,48 @@ static vgg_status view_middles(vgg_viewer *viewer, const vgg_scaled *scaled, vgg
     return status;
 }
 
+/* Adds to the sums the logits of the square of a scale, and of its mirror where that is a view. */
+static vgg_status view_square(vgg_viewer *viewer, size_t scale, const vgg_image *scaled,
+                              double *sums, vgg_error *error) {
+    size_t side = viewer->scales[scale], floats = input_floats(viewer, side, side);
+    size_t views = viewer->protocol == VGG_PROTOCOL_FLIP ? 2 : 1;
+    vgg_preprocess square = viewer->preprocess;
+    vgg_plan *plan = NULL;
+    square.width = square.height = side;
+    vgg_status status = vgg_size_plans_get(&viewer->wholes, side, side, &plan, error);
+    if (status == VGG_OK)
+        status = reserve(viewer, views * floats, error);
+    if (status == VGG_OK)
+        status = vgg_preprocess_image(&square, scaled, viewer->inputs, error);
+    if (status != VGG_OK)
+        return status;
+    if (views > 1)
+        vgg_protocol_mirror(viewer->inputs, viewer->inputs + floats, floats / side, side);
+    status = vgg_plan_forward(plan, viewer->inputs, views, viewer->logits, error);
+    for (size_t i = 0; status == VGG_OK && i < views * viewer->classes; i++) {
+        sums[i % viewer->classes] += (double)viewer->logits[i] / (double)views;
+    }
+    return status;
+}
+
+/* One posterior, of the mean of the logits of all squares. */
+static vgg_status view_squares(vgg_viewer *viewer, const vgg_scaled *scaled, vgg_error *error) {
+    double *sums = vgg_calloc(viewer->classes, sizeof *sums);
+    if (sums == NULL)
+        return vgg_fail_memory(error, "logits", viewer->classes * sizeof *sums);
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < viewer->scale_count; i++) {
+        status = view_square(viewer, i, &scaled->images[i], sums, error);
+    }
+    for (size_t c = 0; c < viewer->classes; c++) {
+        viewer->logits[c] = (float)(sums[c] / (double)viewer->scale_count);
+    }
+    if (status == VGG_OK)
+        vgg_posterior_add(&viewer->cropped, viewer->logits, vgg_model_temperature(viewer->model));
+    vgg_free(sums);
+    return status;
+}
+
 vgg_status vgg_viewer_view(vgg_viewer *viewer, const vgg_scaled *scaled, vgg_error *error) {
     vgg_status status = VGG_OK;
     vgg_posterior_clear(&viewer->dense);
@@ -359,7 +415,9 @@ vgg_status vgg_viewer_view(vgg_viewer *viewer, const vgg_scaled *scaled, vgg_err
         if (status == VGG_OK && views_grid(viewer))
             status = view_grid(viewer, &scaled->images[i], error);
     }
-    if (status == VGG_OK && viewer->protocol <= VGG_PROTOCOL_FLIP)
+    if (status == VGG_OK && viewer->squares)
+        status = view_squares(viewer, scaled, error);
+    else if (status == VGG_OK && viewer->protocol <= VGG_PROTOCOL_FLIP)
         status = view_middles(viewer, scaled, error);
     if (status != VGG_OK)
         return status;

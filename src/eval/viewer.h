@@ -19,11 +19,12 @@ typedef struct vgg_viewer {
     vgg_protocol protocol;
     vgg_preprocess preprocess;                   /* without a resize */
     size_t scales[VGG_SCALES_MOST], scale_count; /* 0: the picture's own size */
+    bool squares; /* of them, whose logits are averaged in place of probabilities */
     size_t classes;
     size_t batch;          /* cut-outs that are computed at once */
     size_t memory;         /* bytes of plans, inputs, logits and pictures, of square ones */
     vgg_plan *cuts;        /* for cut-outs, or NULL */
-    vgg_size_plans wholes; /* for whole pictures */
+    vgg_size_plans wholes; /* for whole pictures, or squares */
     float *inputs;         /* of the batch, or a whole picture and its mirror */
     size_t room;           /* floats that it has */
     float *logits;         /* of the cut-outs and their mirrors */
@@ -35,8 +36,8 @@ typedef struct vgg_scaled {
     vgg_image images[VGG_SCALES_MOST];
 } vgg_scaled;
 
-/* Whether options ask for more than the view of a batch. */
-bool vgg_viewer_wanted(const vgg_predictor_options *options);
+/* Whether options ask for more than the view of a batch, or the model does. */
+bool vgg_viewer_wanted(const vgg_model *model, const vgg_predictor_options *options);
 
 /* The options are complete. Computes on the threads, which must outlive it, as must the model. */
 vgg_status vgg_viewer_create(const vgg_model *model, const vgg_predictor_options *options,

@@ -31,6 +31,21 @@ static vgg_status check_fit(const vgg_preprocess *preprocess, vgg_error *error) 
     return VGG_OK;
 }
 
+static vgg_status check_sides(const vgg_preprocess *preprocess, vgg_error *error) {
+    if (preprocess->side_count > VGG_PREPROCESS_SIDES)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "preprocessing: %zu sides, expected up to %d",
+                        preprocess->side_count, VGG_PREPROCESS_SIDES);
+    if (preprocess->side_count > 0 && preprocess->fit != VGG_FIT_CROP)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                        "preprocessing: sides are of the fit crop, found %s",
+                        vgg_fit_name(preprocess->fit));
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < preprocess->side_count; i++) {
+        status = check_side("a side", preprocess->sides[i], 1, error);
+    }
+    return status;
+}
+
 vgg_status vgg_preprocess_check_figures(const vgg_preprocess *preprocess, vgg_error *error) {
     if (preprocess->channels != 1 && preprocess->channels != 3)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
@@ -45,6 +60,8 @@ vgg_status vgg_preprocess_check_figures(const vgg_preprocess *preprocess, vgg_er
                                       preprocess->height, error);
     if (status == VGG_OK)
         status = check_fit(preprocess, error);
+    if (status == VGG_OK)
+        status = check_sides(preprocess, error);
     if (status != VGG_OK)
         return status;
     if (vgg_filter_name(preprocess->filter) == NULL)

@@ -177,6 +177,8 @@ static bool same_figures(const vgg_preprocess *a, const vgg_preprocess *b) {
 
 static void change_fit(vgg_preprocess *p, const vgg_preprocess_changes *changes) {
     unsigned parts = changes->parts;
+    if (parts & (VGG_PREPROCESS_FIT | VGG_PREPROCESS_RESIZE))
+        p->side_count = 0;
     if (parts & VGG_PREPROCESS_FIT && p->fit != changes->fit) {
         p->fit = changes->fit;
         p->resize = p->fit == VGG_FIT_CROP ? usual_resize(p->height, p->width) : 0;

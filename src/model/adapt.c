@@ -39,7 +39,9 @@ vgg_status vgg_model_adapt(const vgg_model *model, const char *const *class_name
     if (status == VGG_OK)
         status =
             vgg_model_create(network, vgg_model_preprocess(model), class_names, adapted, error);
-    if (status != VGG_OK)
+    if (status == VGG_OK)
+        (*adapted)->preprocess.side_count = 0;
+    else
         vgg_network_free(network);
     return status;
 }

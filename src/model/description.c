@@ -186,7 +186,9 @@ static const char *lowest_version(const vgg_network_options *network, vgg_output
         vgg_arch_is_plain(network->arch) && network->padding == VGG_PADDING_SAME &&
         (network->layout == VGG_LAYOUT_PAPER || network->layout == VGG_LAYOUT_TORCHVISION) &&
         output == VGG_OUTPUT_SOFTMAX && is_one(temperature);
-    return usual && (preprocess == NULL || preprocess->fit == VGG_FIT_CROP) ? "1" : "2";
+    bool once =
+        preprocess == NULL || (preprocess->fit == VGG_FIT_CROP && preprocess->side_count == 0);
+    return usual && once ? "1" : "2";
 }
 
 bool vgg_description_write(const vgg_network_options *network, vgg_output output,

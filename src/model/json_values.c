@@ -32,6 +32,14 @@ static json_t *real_array(const double *values, size_t count) {
     return array;
 }
 
+static json_t *size_array(const size_t *values, size_t count) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        array = vgg_json_appended(array, json_integer((json_int_t)values[i]));
+    }
+    return array;
+}
+
 char *vgg_json_from_preprocess(const vgg_preprocess *preprocess) {
     const vgg_preprocess *p = preprocess;
     json_t *mean = real_array(p->mean, p->channels);
@@ -49,6 +57,8 @@ char *vgg_json_from_preprocess(const vgg_preprocess *preprocess) {
     complete &= json_object_set_new(object, "deviation", deviation) == 0;
     if (p->fit != VGG_FIT_CROP)
         complete &= json_object_set_new(object, "fit", json_string(vgg_fit_name(p->fit))) == 0;
+    if (p->side_count > 0)
+        complete &= json_object_set_new(object, "sides", size_array(p->sides, p->side_count)) == 0;
     if (!complete) {
         json_decref(object);
         return NULL;
@@ -172,6 +182,21 @@ static vgg_status read_fit(const place *at, const json_t *object, vgg_fit *fit) 
     return fail_member(at, "fit", value, "\"crop\", \"squash\", \"pad\" or \"none\"");
 }
 
+/* Absent there are none. */
+static vgg_status read_sides(const place *at, const json_t *object, vgg_preprocess *p) {
+    const json_t *array = json_object_get(object, "sides");
+    if (array == NULL)
+        return VGG_OK;
+    p->side_count = json_array_size(array);
+    bool fine = p->side_count > 0 && p->side_count <= VGG_PREPROCESS_SIDES;
+    for (size_t i = 0; fine && i < p->side_count; i++) {
+        const json_t *side = json_array_get(array, i);
+        fine = json_is_integer(side) && json_integer_value(side) > 0;
+        p->sides[i] = fine ? (size_t)json_integer_value(side) : 0;
+    }
+    return fine ? VGG_OK : fail_member(at, "sides", array, "an array of up to 16 whole numbers");
+}
+
 static vgg_status read_manner(const place *at, const json_t *object, vgg_preprocess *p) {
     const json_t *name = json_object_get(object, "name");
     if (!json_is_string(name) || json_string_length(name) >= sizeof p->name)
@@ -180,6 +205,8 @@ static vgg_status read_manner(const place *at, const json_t *object, vgg_preproc
     vgg_status status = read_filter(at, object, &p->filter);
     if (status == VGG_OK)
         status = read_fit(at, object, &p->fit);
+    if (status == VGG_OK)
+        status = read_sides(at, object, p);
     if (status != VGG_OK)
         return status;
     const json_t *bgr = json_object_get(object, "bgr");

@@ -178,6 +178,21 @@ vgg_status vgg_model_set_temperature(vgg_model *model, double temperature, vgg_e
     return VGG_OK;
 }
 
+vgg_status vgg_model_set_sides(vgg_model *model, const size_t *sides, size_t count,
+                               vgg_error *error) {
+    vgg_preprocess own = model->preprocess;
+    if (model->preprocess_origin == VGG_ORIGIN_UNKNOWN)
+        return vgg_fail(error, VGG_ERROR_ARGUMENT, "sides of a model without preprocessing");
+    own.side_count = count;
+    for (size_t i = 0; i < vgg_size_min(count, VGG_PREPROCESS_SIDES); i++) {
+        own.sides[i] = sides[i];
+    }
+    vgg_status status = vgg_preprocess_check(&own, error);
+    if (status == VGG_OK)
+        model->preprocess = own;
+    return status;
+}
+
 const char *vgg_model_remark(const vgg_model *model, size_t remark) {
     return remark < model->remarks.count ? model->remarks.lines[remark] : NULL;
 }

@@ -1,6 +1,7 @@
 """vgg probe: the optimum against scikit-learn's, and the model that comes out."""
 import csv
 import io
+import json
 import shutil
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs PyTorch (python3-torch)")
 pytest.importorskip("PIL", reason="needs Pillow (python3-pil)")
+
+from PIL import Image  # noqa: E402
 
 from program import STRUCTURE, draw, make_model, vgg  # noqa: E402
 
@@ -170,20 +173,78 @@ def test_cached_features(place, tmp_path):
     assert cache.read_bytes() == b"mine"
 
 
-def test_scales(place, tmp_path):
-    """A model has one; models of several are averaged."""
-    paths = []
+def logits(model, folder, *more):
+    """Of the pictures of a folder, (N, CLASSES)."""
+    out, _ = vgg("predict", folder, "--model", model, "--logits", "--format", "csv", "--top", CLASSES, *more)
+    found = np.zeros((CLASSES * EACH, CLASSES))
+    for number, row in enumerate(csv.DictReader(io.StringIO(out))):
+        found[number // CLASSES, int(row["label"][1:])] = float(row["logit"])
+    return found
+
+
+def log_softmax(rows):
+    """What the logits of several views are."""
+    return rows - np.log(np.exp(rows - rows.max(1, keepdims=True)).sum(1, keepdims=True)) - rows.max(1, keepdims=True)
+
+
+def test_one_scale(place, tmp_path):
     for scale in (48, 64):
-        paths.append(tmp_path / f"{scale}.safetensors")
-        vgg("probe", place / "data", "--layer", "relu4_1", "--scale", scale, "--c", 0.01, "-o", paths[-1])
-        assert f"3x{scale}x{scale}," in vgg("inspect", paths[-1])[0]
-        assert f"short side {scale}" in vgg("inspect", paths[-1])[0]
-    vgg("predict", place / "data" / "validation", "--fuse", "--model", paths[0], "--model", paths[1])
-    for wrong, message in (("48,64", "expected one scale: a model file has pictures of one size; fit a model at each and "
-                                     "average them by vgg predict --fuse --model A --model B"),
-                           ("4x", "expected a size from 1 to"), ("0", "expected a size from 1 to")):
-        assert message in vgg("probe", place / "data", "--layer", "relu4_1", "--scale", wrong, "-o", tmp_path / "x.pth",
-                              status=2)[1]
+        path = tmp_path / f"{scale}.safetensors"
+        vgg("probe", place / "data", "--layer", "relu4_1", "--scale", scale, "--c", 0.01, "-o", path)
+        assert f"3x{scale}x{scale}," in vgg("inspect", path)[0]
+        assert f"short side {scale}" in vgg("inspect", path)[0]
+    for wrong in "4x", "0", "48,", ",48", "48,0", "30001", ",".join(["48"] * 17):
+        assert "expected a size from 1 to" in vgg("probe", place / "data", "--layer", "relu4_1", "--scale", wrong, "-o",
+                                                  tmp_path / "x.pth", status=2)[1]
     assert "--scale says what --input and --short-side say" in vgg(
         "probe", place / "data", "--layer", "relu4_1", "--scale", 48, "--input", 48, "-o", tmp_path / "x.pth", status=2)[1]
     assert "no network has the pool gem" in probe(place, tmp_path / "x.pth", "--pool", "gem", status=1)[1]
+    assert "averaged, which needs a pool" in vgg("probe", place / "data", "--layer", "relu4_1", "--scale", "48,64", "--pool",
+                                                 "none", "-o", tmp_path / "x.pth", status=1)[1]
+
+
+@pytest.mark.parametrize("layer,pool", [("relu5_3", "avg"), ("relu4_3", "max"), ("relu7", "avg")])
+def test_several_scales(place, tmp_path, layer, pool):
+    """The features of all are averaged, and by the model the scores, which is the same."""
+    common = ("--model", place / "model.pth", *STRUCTURE, "--preprocess", "torchvision", "--layer", layer, "--pool", pool)
+    for name in "p.pth", "p.safetensors":
+        vgg("probe", place / "data", *common, "--scale", "64,48", "--c", 0.01, "-o", tmp_path / name)
+    vgg("features", place / "data" / "train", *common, "--input", 48, "--resize", 48, "--scale", "64,48", "-o",
+        tmp_path / "f.npy")
+    weights, biases = classifier(tmp_path / "p.pth")
+    expected = log_softmax(np.load(tmp_path / "f.npy").astype(np.float64) @ weights.T + biases)
+    largest = np.abs(expected).max()
+    for model in "p.pth", "p.safetensors":
+        assert np.abs(logits(tmp_path / model, place / "data" / "train") - expected).max() < 1e-4 * largest
+    one = log_softmax(logits(tmp_path / "p.pth", place / "data" / "train", "--short-side", 48))
+    assert np.abs(one - expected).max() > 1e-3 * largest
+
+
+def test_what_becomes_of_several_scales(place, tmp_path):
+    model = tmp_path / "p.safetensors"
+    vgg("probe", place / "data", "--layer", "relu4_1", "--scale", "48,64", "--c", 0.01, "-o", model)
+    assert "the mean of the logits of squares of 48, 64\n" in vgg("inspect", model)[0]
+    assert json.loads(vgg("inspect", model, "--format", "json")[0])["preprocess"]["sides"] == [48, 64]
+    [said] = json.loads(vgg("predict", place / "data" / "train" / "c0" / "0.png", "--model", model, "--format", "json")[0])
+    shares = {row["label"]: row["probability"] for row in said["predictions"]}
+    scores = logits(model, place / "data" / "train")
+    assert [shares[f"c{label}"] for label in range(CLASSES)] == pytest.approx(np.exp(scores[0]), abs=1e-5)
+    flipped = logits(model, place / "data" / "train", "--protocol", "flip")
+    mirrored = tmp_path / "mirrored"
+    mirrored.mkdir()
+    for label in range(CLASSES):
+        for i in range(EACH):
+            with Image.open(place / "data" / "train" / f"c{label}" / f"{i}.png") as picture:
+                picture.transpose(Image.FLIP_LEFT_RIGHT).save(mirrored / f"{label}{i}.png")
+    both = log_softmax((scores + logits(model, mirrored)) / 2)
+    assert np.abs(flipped - both).max() < 1e-3 * np.abs(both).max()
+    for more in (), ("--protocol", "dense"), ("--scale", "56"), ("--fuse", "--model", model):
+        vgg("eval", place / "data", "--model", model, *more)
+    content = model.read_bytes()
+    for wrong in b"[48,-4]", b"{     }", b"[0, 48]", b"[     ]":
+        (tmp_path / "wrong.safetensors").write_bytes(content.replace(b"[48,64]", wrong))
+        assert "sides" in vgg("predict", place / "data", "--model", tmp_path / "wrong.safetensors", status=1)[1]
+    vgg("convert", model, tmp_path / "q.pth")
+    assert (logits(tmp_path / "q.pth", place / "data" / "train") == logits(model, place / "data" / "train")).all()
+    assert "looks at pictures in 2 sizes, and a server in one; --short-side says which" in vgg(
+        "serve", "--model", model, "--listen", "127.0.0.1:0", status=1)[1]

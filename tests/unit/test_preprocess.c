@@ -57,6 +57,8 @@ static void unusable_figures_are_named(void **state) {
     ASSERT_UNUSABLE(height, 30001, "height is 30001, expected 1 to 30000");
     ASSERT_UNUSABLE(resize, 30001, "resize is 30001");
     ASSERT_UNUSABLE(filter, (vgg_filter)9, "filter is number 9");
+    ASSERT_UNUSABLE(side_count, VGG_PREPROCESS_SIDES + 1, "17 sides, expected up to 16");
+    ASSERT_UNUSABLE(side_count, 1, "a side is 0, expected 1 to 30000");
     ASSERT_UNUSABLE(scale, (double)INFINITY, "scale is inf");
     ASSERT_UNUSABLE(mean[1], (double)NAN, "mean[1] is");
     ASSERT_UNUSABLE(deviation[2], 0.0, "deviation[2] is 0");
