@@ -167,7 +167,8 @@ TABLE(avx512bf16_slow_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRE
 #if defined(VGG_AMX)
 /* A tier with what AVX-512 has, and products of matrices. */
 DECLARE_DIRECT(amx)
-TABLE(amx_kernels, amx, avx512, avx512, amx, avx512bf16, DIRECT(amx), true, avx512vnni, 128)
+INT8(amx)
+TABLE(amx_kernels, amx, avx512, avx512, amx, avx512bf16, DIRECT(amx), true, amx, 128)
 #endif
 
 static bool runs_avx2(void) {

@@ -361,8 +361,10 @@ void VGG_TILED(forward)(void *argument, size_t begin, size_t end, size_t worker)
 
 void VGG_TILED(forward)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_winograd_task *task = argument;
+    multiply_begin(task->shape.inputs);
     for (size_t unit = begin; unit < end; unit++) {
         run_unit(task, unit, task->scratch + worker * task->partition.scratch);
     }
+    multiply_end();
     vf_put_end(task->stream);
 }

@@ -6,6 +6,10 @@
 
 #include "kernels/winograd_words.h"
 
+#if defined(VGG_INT8_AMX)
+#include "kernels/amx_products.h"
+#else
+
 /* A register tile of the products: vectors of output channels times tiles. */
 #define TILE_VECTORS 2
 #if VGG_LANES == 16
@@ -114,4 +118,12 @@ static void multiply(size_t tiles, const word *v, size_t row, const word *u, siz
     }
 }
 
+/* Around the calls of multiply, for so many channels. */
+VGG_INLINE void multiply_begin(size_t channels) {
+    (void)channels;
+}
+
+VGG_INLINE void multiply_end(void) {}
+
+#endif
 #endif

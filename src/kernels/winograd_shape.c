@@ -27,6 +27,9 @@
 #define INT8_INPUT_TIME 2.0
 #define INT8_FILTER_TIME 3.0
 
+/* Tiles of input behind the last one that products of int8 may read and leave out. */
+#define TILES_BEHIND 32
+
 static size_t ceiling(size_t a, size_t b) {
     return (a + b - 1) / b;
 }
@@ -140,6 +143,8 @@ static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t t
         make_filters(shape, &cut);
     cut.units = cut.tile_units * cut.group_units;
     cut.product_point = product_point(cut.tiles);
+    if (int8)
+        cut.scratch += TILES_BEHIND * cut.row;
     cut.scratch = vgg_round_up(cut.scratch, VGG_BLOCK);
     return cut;
 }
