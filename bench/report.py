@@ -198,8 +198,8 @@ def inference_section(rows):
                    "(`bench/classify_onnx.py`), from start to exit, the files in the page cache.")
 
 
-# What other programs than bench/compare write, at the end of the page.
-OTHERS = ("Serving",)
+# What bench/serve and bench/distance write, at the end of the page.
+OTHERS = ("Serving", "LPIPS")
 
 
 def section_of(text, heading):
