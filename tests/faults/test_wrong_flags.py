@@ -126,7 +126,7 @@ def test_classes_of_a_model(model):
 @pytest.mark.parametrize("tier", ["nonsense", "avx9", "AVX2", " "])
 def test_unknown_tier(tier, model, picture, pictograms, tmp_path):
     env = {"VGG_CPU": tier}
-    says = ["VGG_CPU", f'"{tier}"', "ref, portable, avx2 or avx512"]
+    says = ["VGG_CPU", f'"{tier}"', "ref, portable, avx2, avx512 or amx"]
     fails("predict", "--model", model, picture, says=says, env=env)
     fails("eval", "--model", model, pictograms, says=says, env=env)
     fails("train", pictograms, "-o", tmp_path / "run", *TINY, says=says, env=env, silent=False)
