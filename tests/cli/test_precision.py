@@ -48,8 +48,12 @@ def test_a_processor_without_it_is_told(pictures, tier):
     there, _ = answers(pictures[:2], "--precision", "bf16")
     here, said = answers(pictures[:2], "--precision", "bf16", **environment)
     assert said == f"vgg predict: {NOTE}"
-    for a, b in zip(there, here):
-        assert all(b[i] == pytest.approx(a[i], abs=0.01) for i in a)
+    # AMX rounds inputs and weights, the other tiers what Winograd's transforms make of them.
+    amx = "(amx)" in vgg("--version").out
+    same = answers(pictures[:2], "--precision", "bf16", env={"VGG_CPU": "avx512"})[0] if amx else there
+    for a, b, alike in zip(there, here, same):
+        assert all(b[i] == pytest.approx(alike[i], abs=0.01) for i in a)
+        assert all(b[i] == pytest.approx(a[i], abs=0.05) for i in a)
     floats, _ = answers(pictures[:2], **environment)
     assert max(abs(a[i] - b[i]) for a, b in zip(floats, here) for i in a) > 0.001
 
