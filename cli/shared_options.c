@@ -131,6 +131,9 @@ int vgg_cli_computing_settle(const char *command, vgg_cli_computing *computing, 
         vgg_cli_complain(command, "--exact: is for the processor, not for --device cuda");
         return VGG_CLI_USAGE;
     }
+    /* auto takes what can be exact. */
+    if (exact)
+        computing->device = devices[0];
     if (vgg_device_find(vgg_device_named(computing->device), &device, &error) != VGG_OK) {
         vgg_cli_complain(command, "--device %s: %s", computing->device, error.message);
         return VGG_CLI_FAILURE;

@@ -139,10 +139,13 @@ static vgg_status compile_graph(vgg_plan *plan, vgg_error *error) {
 static vgg_status compile(const vgg_network *network, vgg_plan_options options, vgg_plan **out,
                           vgg_error *error) {
     vgg_device_found device;
+    /* `auto` takes what can be exact. */
+    bool exact = options.exact && options.device == VGG_DEVICE_AUTO;
+    vgg_device_kind asked = exact ? VGG_DEVICE_CPU : options.device;
     complete_options(network, &options);
     vgg_status status = check_options(&options, error);
     if (status == VGG_OK)
-        status = vgg_device_choose(options.device, &device, error);
+        status = vgg_device_choose(asked, &device, error);
     if (status == VGG_OK)
         status = check_device(&options, device.kind, error);
     if (status != VGG_OK)

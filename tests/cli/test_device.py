@@ -78,6 +78,8 @@ def test_auto_takes_the_processor(pictograms):
     done = vgg(*line, "--device", "auto", **plugin("no-gpu"))
     assert done.out == here and done.err == f"vgg predict: note: on the processor: {NO_GPU}\n"
     assert vgg(*line, "--device", "cpu").out == here
+    exact = vgg(*line, "--exact", "--device", "auto", **plugin("works"))
+    assert exact.err == "" and exact.out == vgg(*line, "--exact").out
 
 
 def test_bench_says_what_it_is():
