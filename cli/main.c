@@ -84,7 +84,7 @@ static void print_commands(FILE *stream) {
         "  NO_COLOR         set to anything: no colour on a terminal",
         "  OMP_NUM_THREADS  the default of --threads",
         "  TMPDIR           where compressed archives are unpacked, in place of /tmp",
-        "  VGG_CPU          the instruction tier to use: ref, portable, avx2 or avx512",
+        "  VGG_CPU          the instruction tier to use: ref, portable, avx2, avx512 or amx",
         "  VGG_CUDA_PLUGIN  the file of the plugin for GPUs, in place of libvgg-cuda.so",
         NULL,
     };

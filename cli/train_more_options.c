@@ -96,7 +96,7 @@ void vgg_cli_method_options(vgg_cli_train_options *o,
     vgg_cli_option precision = vgg_cli_precision_option(&o->computing.precision);
     precision.help = "f32; bf16: the operands of most products are rounded to bfloat16 and summed "
                      "in float32, weights and files stay float32, in less time where the "
-                     "processor has AVX-512 BF16; or, on a GPU only, tf32 or f16";
+                     "processor has AMX, or AMD's AVX-512 BF16; or, on a GPU only, tf32 or f16";
     const vgg_cli_option table[VGG_CLI_METHOD_OPTIONS] = {
         choice("optimizer", &o->optimizer, optimizers, "sgd, nesterov or adamw, as PyTorch's"),
         number("min-lr", &o->min_rate, 1000, "the least learning rate of plateau and cosine"),

@@ -185,9 +185,10 @@ VGG_API const float *vgg_plan_gradient(const vgg_plan *plan, size_t tensor);
  * of (seed, step) and of the image's place among those of the step. Default 0, 0. */
 VGG_API void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step);
 
-/* The instruction tier that plans use on this processor: "avx512", "avx2", "portable" or "ref". It
- * is chosen once, at the first plan, and can be forced with the environment variable VGG_CPU; a
- * value that is unknown or that the processor cannot run is an error of vgg_plan_create. */
+/* The instruction tier that plans use on this processor: "amx", "avx512", "avx2", "portable" or
+ * "ref". It is chosen once, at the first plan, and can be forced with the environment variable
+ * VGG_CPU; a value that is unknown or that the processor cannot run is an error of vgg_plan_create.
+ * Linux gives a process the registers of AMX when it asks, which the choice does. */
 VGG_API const char *vgg_cpu_tier(void);
 
 /* What a plan does, op by op. An op may do several layers at once. */

@@ -69,16 +69,21 @@ static void fill_patch(const vgg_winograd_task *task, const batch_part *part, ch
 
 /* What the products of a unit have in common: bytes. */
 typedef struct distances {
-    size_t kernel, row, plane; /* of the patch */
-    size_t sums;               /* between the two blocks of sums */
+    size_t taps, away[VGG_MOST_TAPS]; /* of the places that a tap reads */
+    size_t row, plane;                /* of the patch */
+    size_t sums;                      /* between the two blocks of sums */
 } distances;
 
-/* The taps of a chunk in turn, whose operands are at `a`, and `w`: the filters, one after the
- * other. */
-#define FOR_TAPS(d, x, a)                                                                          \
-    for (size_t tap_row = 0; tap_row < (d)->kernel; tap_row++)                                     \
-        for (const char *a = (x) + tap_row * (d)->row, *a##_end = a + (d)->kernel * AMX_ROW_BYTES; \
-             a != a##_end; a += AMX_ROW_BYTES)
+static distances distances_of(const vgg_conv_shape *shape, const vgg_direct_cut *cut, size_t sums) {
+    distances d = {.taps = shape->kernel * shape->kernel,
+                   .row = cut->width * AMX_ROW_BYTES,
+                   .plane = cut->plane * AMX_ROW_BYTES,
+                   .sums = sums * sizeof(float)};
+    for (size_t tap = 0; tap < d.taps; tap++) {
+        d.away[tap] = tap / shape->kernel * d.row + tap % shape->kernel * AMX_ROW_BYTES;
+    }
+    return d;
+}
 
 /* sums[block][32 or 16 places][16] += the products of some chunks; `first`: instead of +=. */
 static void multiply_32(const distances *d, const char *x, const char *w, size_t chunks, bool first,
@@ -96,7 +101,8 @@ static void multiply_32(const distances *d, const char *x, const char *w, size_t
         AMX_LOAD(3, second + AMX_BYTES, AMX_ROW_BYTES);
     }
     for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
-        FOR_TAPS(d, x, a) {
+        for (size_t tap = 0; tap < d->taps; tap++) {
+            const char *a = x + d->away[tap];
             AMX_LOAD(4, a, AMX_ROW_BYTES);
             AMX_LOAD(6, w, AMX_ROW_BYTES);
             AMX_BF16(0, 4, 6);
@@ -125,7 +131,8 @@ static void multiply_16(const distances *d, const char *x, const char *w, size_t
         AMX_LOAD(1, second, AMX_ROW_BYTES);
     }
     for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
-        FOR_TAPS(d, x, a) {
+        for (size_t tap = 0; tap < d->taps; tap++) {
+            const char *a = x + d->away[tap];
             AMX_LOAD(4, a, AMX_ROW_BYTES);
             AMX_LOAD(6, w, AMX_ROW_BYTES);
             AMX_BF16(0, 4, 6);
@@ -149,7 +156,8 @@ static void multiply_block(const distances *d, const char *x, const char *w, siz
         AMX_LOAD(1, sums + AMX_BYTES, AMX_ROW_BYTES);
     }
     for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
-        FOR_TAPS(d, x, a) {
+        for (size_t tap = 0; tap < d->taps; tap++) {
+            const char *a = x + d->away[tap];
             AMX_LOAD(4, a, AMX_ROW_BYTES);
             AMX_LOAD(6, w, AMX_ROW_BYTES);
             AMX_BF16(0, 4, 6);
@@ -166,7 +174,7 @@ static void multiply_block(const distances *d, const char *x, const char *w, siz
 static void multiply_strip(const vgg_winograd_task *task, const distances *d, size_t group,
                            const char *x, size_t places, char *sums) {
     size_t chunks = vgg_direct_chunks(task->shape.inputs);
-    size_t chunk_bytes = d->kernel * d->kernel * BLOCKS * AMX_BYTES;
+    size_t chunk_bytes = d->taps * BLOCKS * AMX_BYTES;
     const char *w = (const char *)task->filters + group * chunks * chunk_bytes;
     bool single = BLOCKS * group + 1 == vgg_blocks(task->shape.outputs);
     for (size_t chunk = 0; chunk < chunks; chunk += CHUNKS_AT_ONCE) {
@@ -282,10 +290,7 @@ static void run_unit(const vgg_winograd_task *task, size_t index, float *scratch
     float *sums = scratch + chunks * cut->plane * (AMX_ROW_BYTES / sizeof(float));
     size_t strip = vgg_size_min(cut->strip, part.flat_rows);
     size_t block = vgg_round_up(strip * cut->width, STEP) * VGG_BLOCK;
-    const distances d = {.kernel = shape->kernel,
-                         .row = cut->width * AMX_ROW_BYTES,
-                         .plane = cut->plane * AMX_ROW_BYTES,
-                         .sums = block * sizeof(float)};
+    const distances d = distances_of(shape, cut, block);
     fill_patch(task, &part, patch);
     amx_barrier();
     size_t blocks = vgg_blocks(shape->outputs), groups = (blocks + BLOCKS - 1) / BLOCKS;

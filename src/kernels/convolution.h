@@ -146,8 +146,8 @@ typedef struct vgg_winograd_partition {
     size_t filters;                 /* floats of the stored filters, else 0 */
     size_t scratch;                 /* floats per worker, for this and any smaller batch */
     vgg_direct_cut direct;          /* of a tile of 1, whose tile_units are the parts; then filters
-                                     * are [K / 32][C / 32][taps][2] pieces of 512 numbers of
-                                     * bfloat16, [16 pairs of channels][16 k][2], zero beyond C, K */
+                                     * are [K / 32][C / 32][taps][2] pieces of bfloat16, [16 pairs
+                                     * of channels][16 k][2], zero beyond C and K */
 } vgg_winograd_partition;
 
 /* The units depend on the number of threads, too; the results do not. */

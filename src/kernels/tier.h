@@ -1,7 +1,8 @@
 /* One instruction tier: the vector type and the names that a kernel source is compiled with.
  *
  * Each family (conv.c, linear.c, ...) is compiled once per tier, with VGG_TIER set to portable,
- * avx2 or avx512 and the compiler flags of that tier. What it exports is named by VGG_TIERED:
+ * avx2 or avx512 and the compiler flags of that tier; amx, which has them all from avx512, has some
+ * more sources. What it exports is named by VGG_TIERED:
  * conv_forward_avx2 and so on. Products and sums are contracted to fused multiply-adds where the
  * tier has them. */
 #ifndef VGG_KERNELS_TIER_H

@@ -130,6 +130,79 @@ static void test_smaller_batches(void **state) {
     }
 }
 
+/* ---- tiles of 1 ---- */
+
+/* Parts are all images and rows, and what a part has fits its patch, which fits the scratch. */
+static void check_direct(const vgg_conv_shape *s, const vgg_direct_cut *cut) {
+    size_t around = s->kernel - 1, border = vgg_conv_border(s);
+    assert_int_equal(cut->width, vgg_conv_in_width(s) + border);
+    if (cut->images > 1) {
+        assert_int_equal(cut->row_parts, 1);
+        assert_in_range(s->images, (cut->parts - 1) * cut->images + 1, cut->parts * cut->images);
+        assert_int_equal(cut->strip % cut->period, 0);
+        assert_true(cut->plane >= (cut->images * cut->period + border) * cut->width + around + 31);
+        return;
+    }
+    assert_int_equal(cut->parts, s->images * cut->row_parts);
+    assert_in_range(s->height, (cut->row_parts - 1) * cut->rows + 1, cut->row_parts * cut->rows);
+    assert_true(cut->rows % 2 == 0 && cut->strip % 2 == 0 && cut->strip > 0);
+    assert_true(cut->plane >= (cut->rows + around) * cut->width + around + 31);
+}
+
+static void check_direct_forward(vgg_conv_shape s, size_t threads) {
+    vgg_winograd_partition largest = vgg_direct_partition_of(&s, threads);
+    for (; s.images > 0; s.images--) {
+        vgg_winograd_partition p = vgg_direct_partition_of(&s, threads);
+        size_t groups = (s.outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
+        check_direct(&s, &p.direct);
+        assert_in_range(groups, (p.group_units - 1) * p.groups + 1, p.group_units * p.groups);
+        assert_int_equal(p.units, p.direct.parts * p.group_units);
+        size_t strip = vgg_size_min(p.direct.strip, p.direct.period * p.direct.images);
+        size_t sums = vgg_round_up(strip * p.direct.width, 32) * VGG_WINOGRAD_GROUP;
+        size_t patch = p.direct.plane * vgg_direct_chunks(s.inputs) * VGG_BLOCK;
+        assert_true(patch + sums <= p.scratch);
+        assert_true(p.scratch <= largest.scratch && p.filters == largest.filters);
+    }
+}
+
+static void check_direct_weights(vgg_conv_shape s) {
+    vgg_winograd_weights_partition largest = vgg_direct_weights_partition_of(&s);
+    for (; s.images > 0; s.images--) {
+        vgg_winograd_weights_partition p = vgg_direct_weights_partition_of(&s);
+        check_direct(&s, &p.direct);
+        assert_in_range(p.groups, 1, p.direct.parts);
+        assert_int_equal(p.units, p.groups * p.c_units * p.k_units);
+        size_t square = VGG_BLOCK * VGG_BLOCK * s.kernel * s.kernel;
+        size_t sums = p.c_blocks * p.k_blocks * square;
+        assert_true(p.c_blocks * p.input_point + p.k_blocks * (p.gradient_point + VGG_BLOCK) +
+                        sums <=
+                    p.scratch);
+        assert_true(p.groups == 1 || p.units * sums <= p.sums);
+        assert_true(p.scratch <= largest.scratch && p.sums <= largest.sums);
+        assert_true(p.bias_sums <= largest.bias_sums);
+    }
+}
+
+static void test_direct(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+        for (ptrdiff_t crop = -1; crop <= 1; crop++) {
+            vgg_conv_shape shape = SHAPES[i];
+            shape.crop = crop;
+            if (crop < 0 && (shape.height <= 2 || shape.width <= 2))
+                continue;
+            check_direct_weights(shape);
+            for (size_t j = 0; j < THREAD_COUNTS; j++) {
+                check_direct_forward(shape, THREADS[j]);
+            }
+        }
+        vgg_conv_shape point = SHAPES[i];
+        point.kernel = 1;
+        check_direct_weights(point);
+        check_direct_forward(point, 2);
+    }
+}
+
 /* ---- gradients of weights ---- */
 
 static void test_weights_choice(void **state) {
@@ -177,9 +250,13 @@ static void test_weights_partition(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),         cmocka_unit_test(test_partition),
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_smaller_batches),
-        cmocka_unit_test(test_weights_choice), cmocka_unit_test(test_weights_partition),
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_partition),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_smaller_batches),
+        cmocka_unit_test(test_direct),
+        cmocka_unit_test(test_weights_choice),
+        cmocka_unit_test(test_weights_partition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
