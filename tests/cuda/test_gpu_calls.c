@@ -13,6 +13,8 @@
 #define BATCH 3
 #define CLASSES 5
 #define SIDE 8
+#define PASSES 3
+#define LOGITS (BATCH * CLASSES)
 
 static vgg_network *net_of(const char *words) {
     vgg_network *network = small_net(words, CLASSES, 3, SIDE);
@@ -34,14 +36,15 @@ static void assert_nothing_left(void) {
 
 /* ---- what is done ---- */
 
-/* Three passes, of which the first is not recorded. */
-static vgg_status infer(const vgg_network *network, float *logits, vgg_error *error) {
+/* Passes, of which the first is not recorded; the logits of each. */
+static vgg_status infer(const vgg_network *network, float (*logits)[LOGITS], vgg_error *error) {
     vgg_plan_options options = gpu_options(VGG_PRECISION_BF16);
     vgg_plan *plan = NULL;
-    float *inputs = random_floats(BATCH * 3 * SIDE * SIDE, 1);
+    float *inputs = random_floats(BATCH * 3 * SIDE * SIDE + PASSES, 1);
     vgg_status status = vgg_plan_create(network, &options, &plan, error);
-    for (size_t pass = 0; status == VGG_OK && pass < 3; pass++) {
-        status = vgg_plan_forward(plan, inputs, pass == 1 ? 1 : BATCH, logits, error);
+    memset(logits, 0, PASSES * sizeof *logits);
+    for (size_t pass = 0; status == VGG_OK && pass < PASSES; pass++) {
+        status = vgg_plan_forward(plan, inputs + pass, pass == 1 ? 1 : BATCH, logits[pass], error);
     }
     vgg_plan_free(plan);
     free(inputs);
@@ -51,7 +54,7 @@ static vgg_status infer(const vgg_network *network, float *logits, vgg_error *er
 static vgg_status learn(vgg_plan *plan, vgg_optimiser *optimiser, const float *inputs,
                         vgg_error *error) {
     static const size_t classes[BATCH] = {1, 0, 4};
-    float logits[BATCH * CLASSES], gradient[BATCH * CLASSES];
+    float logits[LOGITS], gradient[LOGITS];
     vgg_status status = VGG_OK;
     for (size_t part = 0; status == VGG_OK && part < 2; part++) {
         size_t count = BATCH - part;
@@ -109,16 +112,19 @@ static void each_call_of_inference(void **state) {
     vgg_gpu_calls_use(vgg_double_calls());
     for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
         vgg_network *network = net_of(nets[n]);
-        float logits[BATCH * CLASSES];
+        float logits[PASSES][LOGITS], expected[PASSES][LOGITS];
         vgg_error error;
         vgg_double_fail(0, VGG_GPU_OK);
-        assert_ok(infer(network, logits, &error), error);
+        assert_ok(infer(network, expected, &error), error);
         size_t calls = vgg_double_fail(0, VGG_GPU_OK);
         assert_true(calls > 20);
         for (size_t call = 1; call <= 2 * calls; call++) {
             vgg_gpu_result result = call % 2 ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
             vgg_double_fail((call + 1) / 2, result);
-            check_failure(result, infer(network, logits, &error), &error);
+            vgg_status status = infer(network, logits, &error);
+            check_failure(result, status, &error);
+            if (status == VGG_OK)
+                assert_memory_equal(logits, expected, sizeof expected);
             assert_nothing_left();
         }
         vgg_network_free(network);
@@ -153,7 +159,7 @@ static void memory_ends(void **state) {
     vgg_gpu_calls_use(vgg_double_calls());
     vgg_network *network = net_of(nets[0]);
     vgg_error error;
-    float logits[BATCH * CLASSES];
+    float logits[PASSES][LOGITS];
     size_t needed = 0;
     vgg_status status = VGG_ERROR_MEMORY;
     for (size_t limit = 4096; status != VGG_OK; limit += 4096) {
@@ -176,7 +182,7 @@ static void same_bits(void **state) {
     (void)state;
     vgg_gpu_calls_use(vgg_double_calls());
     for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
-        float first[BATCH * CLASSES], second[BATCH * CLASSES];
+        float first[PASSES][LOGITS], second[PASSES][LOGITS];
         vgg_error error;
         vgg_network *one = net_of(nets[n]), *other = net_of(nets[n]);
         assert_ok(infer(one, first, &error), error);

@@ -194,11 +194,13 @@ static vgg_gpu_record *record_of(vgg_plan *plan, const vgg_forward_pass *pass) {
 }
 
 /* The first pass is not recorded: libraries set themselves up in it, and its ops are timed. Where
- * recording fails, passes are as the first. */
+ * recording fails, passes are as the first; what failed before it stays to be told. */
 static void run(vgg_plan *plan, const vgg_forward_pass *pass) {
     gpu_state *state = vgg_gpu_state(plan);
     bool records = repeats(plan, pass) && state->eager && !state->unrecorded;
-    vgg_gpu_record *record = records && state->result == VGG_GPU_OK ? record_of(plan, pass) : NULL;
+    if (state->result != VGG_GPU_OK)
+        return;
+    vgg_gpu_record *record = records ? record_of(plan, pass) : NULL;
     if (record != NULL) {
         vgg_gpu_note(state, state->calls->record_run(state->gpu, record));
         return;
