@@ -61,6 +61,10 @@ vgg_status vgg_cli_bench_trainer_step(vgg_cli_bench_trainer *trainer, const floa
     status = vgg_plan_backward(trainer->plan, trainer->gradient, NULL, error);
     if (status == VGG_OK)
         status = vgg_optimiser_step(trainer->optimiser, VGG_CLI_BENCH_RATE, error);
+    /* A GPU is done when it knows how long it took. */
+    vgg_op_info info = {.struct_size = sizeof info};
+    if (status == VGG_OK)
+        status = vgg_plan_op(trainer->plan, 0, &info, error);
     trainer->backward_seconds = vgg_cli_now() - begun;
     return status;
 }

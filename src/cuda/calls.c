@@ -151,7 +151,15 @@ static vgg_gpu_result moment_make(vgg_gpu *gpu, vgg_gpu_moment **out) {
 }
 
 static vgg_gpu_result moment_note(vgg_gpu *gpu, vgg_gpu_moment *moment) {
-    return vgg_cuda_result(gpu, cudaEventRecord(moment->event, gpu->stream), "noting an event");
+    enum cudaStreamCaptureStatus recording = cudaStreamCaptureStatusNone;
+    vgg_gpu_result result = vgg_cuda_result(gpu, cudaStreamIsCapturing(gpu->stream, &recording),
+                                            "asking for what is recorded");
+    if (result != VGG_GPU_OK)
+        return result;
+    unsigned how = recording == cudaStreamCaptureStatusActive ? cudaEventRecordExternal
+                                                              : cudaEventRecordDefault;
+    return vgg_cuda_result(gpu, cudaEventRecordWithFlags(moment->event, gpu->stream, how),
+                           "noting an event");
 }
 
 static vgg_gpu_result moment_between(vgg_gpu *gpu, vgg_gpu_moment *from, vgg_gpu_moment *to,

@@ -40,6 +40,11 @@ static const char *algorithm(const vgg_plan *plan, const vgg_cpu_op *op) {
     return NULL;
 }
 
+/* They are known when a pass is over. */
+static void know_times(const vgg_plan *plan) {
+    (void)plan;
+}
+
 const vgg_device_row vgg_device_cpu = {
     .name = "cpu",
     .lanes = VGG_BLOCK,
@@ -54,6 +59,7 @@ const vgg_device_row vgg_device_cpu = {
     .forward = vgg_cpu_forward,
     .backward = vgg_cpu_backward,
     .find_blown = vgg_cpu_find_blown,
+    .know_times = know_times,
     .algorithm = algorithm,
     .adopt = vgg_cpu_adopt,
     .forget = vgg_cpu_forget,

@@ -132,6 +132,7 @@ vgg_status vgg_plan_op(const vgg_plan *plan, size_t index, vgg_op_info *info, vg
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "op %zu of a plan with %zu", index,
                         plan->op_count);
     const vgg_cpu_op *op = &plan->ops[index];
+    plan->device->know_times(plan);
     vgg_op_info found = {.struct_size = sizeof found,
                          .algorithm = algorithm_of(plan, op),
                          .seconds = op->seconds,

@@ -7,7 +7,7 @@
 #include <time.h>
 
 /* What was asked between record_begin and record_end. */
-typedef enum kind { COPY, CLEAR, CONV, PRODUCT, KERNEL } kind;
+typedef enum kind { COPY, CLEAR, CONV, PRODUCT, KERNEL, MOMENT } kind;
 
 typedef struct asked {
     kind kind;
@@ -170,6 +170,12 @@ static vgg_gpu_result download(vgg_gpu *gpu, void *to, const void *from, size_t 
 
 /* ---- what can be recorded ---- */
 
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
 static void perform(const asked *what) {
     vgg_double_enter();
     switch (what->kind) {
@@ -190,6 +196,9 @@ static void perform(const asked *what) {
         break;
     case KERNEL:
         vgg_double_launch(what->kernel, what->task, what->bytes);
+        break;
+    case MOMENT:
+        ((vgg_gpu_moment *)what->to)->seconds = now();
         break;
     }
     vgg_double_leave();
@@ -332,10 +341,7 @@ static vgg_gpu_result moment_make(vgg_gpu *gpu, vgg_gpu_moment **moment) {
 }
 
 static vgg_gpu_result moment_note(vgg_gpu *gpu, vgg_gpu_moment *moment) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    moment->seconds = (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-    return count(gpu);
+    return ask(gpu, (asked){.kind = MOMENT, .to = moment}, 0);
 }
 
 static vgg_gpu_result moment_between(vgg_gpu *gpu, vgg_gpu_moment *from, vgg_gpu_moment *to,

@@ -213,11 +213,56 @@ static void values_come_back(void **state) {
     vgg_network_free(before);
 }
 
+static double seconds_of(const vgg_plan *plan, bool backward) {
+    double sum = 0;
+    for (size_t op = 0; op < vgg_plan_op_count(plan); op++) {
+        vgg_op_info info = {.struct_size = sizeof info};
+        vgg_error error;
+        assert_ok(vgg_plan_op(plan, op, &info, &error), error);
+        double seconds = backward ? info.backward_data_seconds : info.seconds;
+        assert_true(seconds >= 0);
+        sum += seconds;
+    }
+    return sum;
+}
+
+/* Those of each pass anew, also of one that is repeated from a record, and of a backward pass. */
+static void times_are_of_the_last_pass(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    vgg_network *network = net_of(nets[0]);
+    float *inputs = random_floats(BATCH * 3 * SIDE * SIDE, 1);
+    float logits[BATCH * CLASSES], gradient[BATCH * CLASSES] = {1};
+    double last = 0;
+    for (int gradients = 0; gradients < 2; gradients++) {
+        vgg_plan_options options = gpu_options(VGG_PRECISION_BF16);
+        vgg_plan *plan = NULL;
+        vgg_error error;
+        options.gradients = gradients;
+        assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+        for (size_t pass = 0; pass < 6; pass++) {
+            assert_ok(vgg_plan_forward(plan, inputs, BATCH, logits, &error), error);
+            double seconds = seconds_of(plan, false);
+            assert_true(seconds > 0 && seconds != last);
+            last = seconds;
+            if (!gradients)
+                continue;
+            assert_ok(vgg_plan_backward(plan, gradient, NULL, &error), error);
+            assert_true(seconds_of(plan, true) > 0);
+        }
+        vgg_plan_free(plan);
+    }
+    free(inputs);
+    vgg_network_free(network);
+    assert_nothing_left();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_of_inference),
         cmocka_unit_test(each_call_of_training),
         cmocka_unit_test(memory_ends),
+        cmocka_unit_test(times_are_of_the_last_pass),
         cmocka_unit_test(same_bits),
         cmocka_unit_test(values_come_back),
     };

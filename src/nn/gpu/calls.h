@@ -119,6 +119,7 @@ typedef struct vgg_gpu_calls {
     /* ---- time ---- */
 
     vgg_gpu_result (*moment_make)(vgg_gpu *gpu, vgg_gpu_moment **moment);
+    /* While work is recorded, each run of the record notes it. */
     vgg_gpu_result (*moment_note)(vgg_gpu *gpu, vgg_gpu_moment *moment);
     /* Seconds between two that the queue has passed. */
     vgg_gpu_result (*moment_between)(vgg_gpu *gpu, vgg_gpu_moment *from, vgg_gpu_moment *to,

@@ -69,6 +69,7 @@ typedef struct gpu_state {
     size_t next_record;
     bool eager;      /* a first pass was run without recording it */
     bool unrecorded; /* recording failed */
+    bool watched;    /* somebody asks for the times of ops: they are recorded, too */
     gpu_times forward, backward;
     vgg_gpu_result result; /* of the first call that failed since somebody was told */
     char said[160];
@@ -150,6 +151,7 @@ vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_cpu_op *op);
 
 /* What does a pass of an op, for people. */
 const char *vgg_gpu_algorithm(const vgg_plan *plan, const vgg_cpu_op *op);
+void vgg_gpu_know_times(const vgg_plan *plan);
 
 vgg_status vgg_gpu_forward(vgg_plan *plan, const vgg_forward_pass *pass, vgg_error *error);
 vgg_status vgg_gpu_backward(vgg_plan *plan, const vgg_tap_pass *pass, size_t first, size_t end,

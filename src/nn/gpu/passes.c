@@ -188,7 +188,7 @@ static vgg_gpu_record *record_of(vgg_plan *plan, const vgg_forward_pass *pass) {
     vgg_gpu_note(state, state->calls->record_begin(state->gpu));
     if (state->result != VGG_GPU_OK)
         return NULL;
-    run_ops(plan, pass, false);
+    run_ops(plan, pass, state->watched);
     vgg_gpu_note(state, state->calls->record_end(state->gpu, &recorded->record));
     return state->result == VGG_GPU_OK ? recorded->record : NULL;
 }
@@ -203,6 +203,8 @@ static void run(vgg_plan *plan, const vgg_forward_pass *pass) {
     vgg_gpu_record *record = records ? record_of(plan, pass) : NULL;
     if (record != NULL) {
         vgg_gpu_note(state, state->calls->record_run(state->gpu, record));
+        if (state->watched)
+            begin_times(plan, &state->forward, pass->first, pass->end);
         return;
     }
     if (records) {
@@ -230,6 +232,25 @@ vgg_status vgg_gpu_forward(vgg_plan *plan, const vgg_forward_pass *pass, vgg_err
     read_times(plan, &state->forward, false);
     read_times(plan, &state->backward, true);
     return vgg_gpu_tell(plan, error);
+}
+
+/* The queue may have passes in it whose times nobody has read. Passes that were recorded before
+ * have none. */
+void vgg_gpu_know_times(const vgg_plan *plan) {
+    vgg_plan *own = (vgg_plan *)(uintptr_t)plan;
+    gpu_state *state = vgg_gpu_state(plan);
+    bool unread =
+        state->forward.first < state->forward.end || state->backward.first < state->backward.end;
+    if (unread && state->result == VGG_GPU_OK)
+        vgg_gpu_note(state, state->calls->wait(state->gpu));
+    read_times(own, &state->forward, false);
+    read_times(own, &state->backward, true);
+    for (size_t i = 0; !state->watched && i < GPU_RECORDS; i++) {
+        if (state->records[i].record != NULL)
+            state->calls->record_free(state->gpu, state->records[i].record);
+        state->records[i] = (gpu_recorded){0};
+    }
+    state->watched = true;
 }
 
 /* ---- backward ---- */

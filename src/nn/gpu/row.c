@@ -50,6 +50,7 @@ const vgg_device_row vgg_device_gpu = {
     .backward = vgg_gpu_backward,
     .find_blown = vgg_gpu_find_blown,
     .algorithm = vgg_gpu_algorithm,
+    .know_times = vgg_gpu_know_times,
     .adopt = vgg_gpu_adopt,
     .forget = vgg_gpu_forget,
     .fetch = vgg_gpu_fetch,
