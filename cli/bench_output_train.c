@@ -23,7 +23,9 @@ static double layer_seconds(const vgg_cli_bench_layer *layer) {
 static char letter_of(const vgg_cli_bench_layer *layer, size_t p) {
     const char *forward = layer->passes[VGG_CLI_FORWARD].algorithm;
     const char *algorithm = layer->passes[p].algorithm;
-    size_t length = strlen(forward);
+    size_t length = strcspn(forward, "+"); /* a max-pool behind it makes no difference */
+    if (p == VGG_CLI_FORWARD)
+        return ' ';
     if (strncmp(forward, algorithm, length) != 0)
         return strcmp(algorithm, "winograd2") == 0 ? '2' : algorithm[0];
     return algorithm[length] != '\0' ? algorithm[length] : ' ';
