@@ -5,6 +5,7 @@
 #include <string.h>
 #if defined(VGG_AMX)
 #include <cpuid.h>
+#include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -203,35 +204,26 @@ static bool runs_avx512bf16_slowly(void) {
 }
 
 #if defined(VGG_AMX)
-/* Tiles that the operating system has to keep for a thread: their configuration and their data. */
-#define XCR0_TILES 0x60000u
+/* Linux keeps tiles for a process that asks for them, once for all its threads, and says before
+ * whether it can. */
+#define ARCH_GET_XCOMP_SUPP 0x1021
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_TILE_DATA 18
 
 static bool has_amx(void) {
-    unsigned a, b, c, d, low, high;
-    const unsigned bf16 = 1u << 22, tile = 1u << 24, int8 = 1u << 25, osxsave = 1u << 27;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & osxsave) == 0)
-        return false;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (bf16 | tile | int8)) != 0)
-        return false;
-    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (~low & XCR0_TILES) == 0;
+    unsigned a, b, c, d;
+    const unsigned bf16 = 1u << 22, tile = 1u << 24, int8 = 1u << 25;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (~d & (bf16 | tile | int8)) == 0;
 }
 
-static bool may_use_tiles;
-static pthread_once_t asked = PTHREAD_ONCE_INIT;
-
-/* Linux gives a process tiles when it asks for them, once for all its threads. */
-static void ask_for_tiles(void) {
-    may_use_tiles = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) == 0;
+static bool system_has_tiles(void) {
+    uint64_t features = 0;
+    return syscall(SYS_arch_prctl, ARCH_GET_XCOMP_SUPP, &features) == 0 &&
+           (features >> XFEATURE_TILE_DATA & 1) != 0;
 }
 
 static bool runs_amx(void) {
-    if (!has_avx512bf16() || !has_amx())
-        return false;
-    pthread_once(&asked, ask_for_tiles);
-    return may_use_tiles;
+    return has_avx512bf16() && has_amx() && system_has_tiles();
 }
 #endif
 
@@ -311,5 +303,19 @@ vgg_status vgg_kernels_get(const vgg_kernels **kernels, vgg_error *error) {
     if (chosen == NULL)
         return vgg_fail(error, failure.status, "%s", failure.message);
     *kernels = chosen;
+    return VGG_OK;
+}
+
+vgg_status vgg_kernels_permit(const vgg_kernels *kernels, vgg_error *error) {
+#if defined(VGG_AMX)
+    if (kernels == &amx_kernels &&
+        syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) != 0)
+        return vgg_fail(error, VGG_ERROR_UNSUPPORTED,
+                        "the operating system gives this process no tiles of AMX%s; with "
+                        "VGG_CPU=avx512 none are needed",
+                        errno == ENOSPC ? ", since a thread has too small a stack for signals"
+                                        : "");
+#endif
+    (void)kernels, (void)error;
     return VGG_OK;
 }

@@ -376,6 +376,11 @@ vgg_winograd_weights_kernels_for(const vgg_kernels *kernels,
 /* The tiers that this build has and this processor can run, best first; NULL beyond. */
 const vgg_kernels *vgg_kernels_at(size_t index);
 
+/* Asks the operating system for what a tier multiplies bfloat16 and int8 with, before any of those
+ * kernels runs: with AMX for tiles, which the process then has for good, so that no other work asks
+ * for them. VGG_ERROR_UNSUPPORTED where it gives none. */
+vgg_status vgg_kernels_permit(const vgg_kernels *kernels, vgg_error *error);
+
 /* The table in use: the best, or the one that VGG_CPU names. Chosen at the first call. */
 vgg_status vgg_kernels_get(const vgg_kernels **kernels, vgg_error *error);
 

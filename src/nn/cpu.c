@@ -25,9 +25,21 @@ static void clear(vgg_plan *plan, void *memory, size_t bytes) {
     memset(memory, 0, bytes);
 }
 
-static vgg_status open_threads(vgg_plan *plan, vgg_error *error) {
-    return vgg_threads_obtain(plan->options.shared_threads, plan->options.threads, &plan->threads,
-                              &plan->own_threads, error);
+/* Whether any op multiplies what is narrower than float32. */
+static bool is_narrow(const vgg_plan *plan) {
+    bool narrow = vgg_plan_is_bf16(plan);
+    for (size_t i = 0; i < plan->op_count; i++) {
+        narrow = narrow || plan->ops[i].int8;
+    }
+    return narrow;
+}
+
+static vgg_status open_plan(vgg_plan *plan, vgg_error *error) {
+    vgg_status status = is_narrow(plan) ? vgg_kernels_permit(plan->kernels, error) : VGG_OK;
+    if (status == VGG_OK)
+        status = vgg_threads_obtain(plan->options.shared_threads, plan->options.threads,
+                                    &plan->threads, &plan->own_threads, error);
+    return status;
 }
 
 static void close_threads(vgg_plan *plan) {
@@ -53,7 +65,7 @@ const vgg_device_row vgg_device_cpu = {
     .take = take,
     .give_back = give_back,
     .clear = clear,
-    .open = open_threads,
+    .open = open_plan,
     .close = close_threads,
     .refresh = vgg_cpu_refresh,
     .forward = vgg_cpu_forward,

@@ -206,6 +206,10 @@ void vgg_draw_start(void) {
     const char *text = getenv("VGG_TEST_SEED");
     draw_seed = text != NULL ? strtoull(text, NULL, 0) : 20140904;
     print_message("VGG_TEST_SEED=%llu\n", (unsigned long long)draw_seed);
+    for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {
+        vgg_error error;
+        assert_ok(vgg_kernels_permit(vgg_kernels_at(i), &error), error);
+    }
 }
 
 size_t vgg_draw(size_t low, size_t high) {

@@ -362,6 +362,11 @@ int main(int count, char **arguments) {
         fprintf(stderr, "measure_costs: no tier %s here\n", arguments[1]);
         return 1;
     }
+    vgg_error error;
+    if (vgg_kernels_permit(kernels, &error) != VGG_OK) {
+        fprintf(stderr, "measure_costs: %s\n", error.message);
+        return 1;
+    }
     bf16 = count > 2 && strcmp(arguments[2], "bf16") == 0;
     cold = calloc(1, COLD_BYTES);
     if (cold == NULL)
