@@ -80,16 +80,19 @@
     vgg_work vgg_direct_filters_##name, vgg_direct_forward_##name, vgg_direct_weights_##name,      \
         vgg_direct_weights_finish_##name;
 
+#define RATES(direct, bf16, int8)                                                                  \
+    { direct, bf16, int8 }
+
 /* Defines the table of a tier. of and bf16_of: whose costs it has; bf16: which kernels multiply
- * bfloat16 in it, by transforms and directly, and native: whether with instructions for that; int8:
- * which multiply int8, and offset: what is added to its numbers. */
-#define TABLE(table, named, name, of, bf16_of, bf16_name, direct, native, int8_name, offset)       \
+ * bfloat16 in it, by transforms and directly; int8: which multiply int8, and offset: what is added
+ * to its numbers. */
+#define TABLE(table, named, name, of, bf16_of, bf16_name, direct, rated, int8_name, offset)        \
     static const vgg_kernels table = {                                                             \
         .tier = #named,                                                                            \
         .costs = &vgg_conv_costs_##of,                                                             \
         .bf16_costs = &vgg_conv_costs_##bf16_of,                                                   \
         .bf16_direct = direct,                                                                     \
-        .multiplies_bf16 = native,                                                                 \
+        .rates = rated,                                                                            \
         .int8_offset = offset,                                                                     \
         .int8_winograd2 = INT8_WINOGRAD(2, int8_name),                                             \
         .int8_winograd4 = INT8_WINOGRAD(4, int8_name),                                             \
@@ -148,28 +151,31 @@
 
 TIER(ref)
 DECLARE_DIRECT(ref)
-TABLE(ref_kernels, ref, ref, avx512, bf16, ref, DIRECT(ref), false, ref, 0)
+TABLE(ref_kernels, ref, ref, avx512, bf16, ref, DIRECT(ref), RATES(1, 1, 1), ref, 0)
 TIER(portable)
-TABLE(portable_kernels, portable, portable, portable, bf16, portable, NO_DIRECT, false, portable, 0)
+TABLE(portable_kernels, portable, portable, portable, bf16, portable, NO_DIRECT, RATES(1, 1, 1),
+      portable, 0)
 #if defined(VGG_X86)
 TIER(avx2)
-TABLE(avx2_kernels, avx2, avx2, avx2, bf16, avx2, NO_DIRECT, false, avx2, 0)
+TABLE(avx2_kernels, avx2, avx2, avx2, bf16, avx2, NO_DIRECT, RATES(1, 1, 1), avx2, 0)
 TIER(avx512)
-TABLE(avx512_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, false, avx512, 0)
+TABLE(avx512_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, RATES(1, 1, 1), avx512, 0)
 /* The same tier where the processor has AVX512-VNNI, too; all that have AVX512-BF16 have both. */
 INT8(avx512vnni)
-TABLE(avx512vnni_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, false, avx512vnni, 128)
+TABLE(avx512vnni_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, RATES(1, 1, 4),
+      avx512vnni, 128)
 BF16(avx512bf16)
-TABLE(avx512bf16_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, true, avx512vnni,
-      128)
+TABLE(avx512bf16_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, RATES(1, 2, 4),
+      avx512vnni, 128)
 /* Where those instructions take more time than they save. */
-TABLE(avx512bf16_slow_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, false,
+TABLE(avx512bf16_slow_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, RATES(1, 1, 4),
       avx512vnni, 128)
 #if defined(VGG_AMX)
-/* A tier with what AVX-512 has, and products of matrices. */
+/* A tier with what AVX-512 has, and products of matrices: of 16 x 16 x 32 numbers of bfloat16, or
+ * 64 of int8, in the 16 cycles that two units take for 16 x 32 of float32. */
 DECLARE_DIRECT(amx)
 INT8(amx)
-TABLE(amx_kernels, amx, avx512, avx512, amx, avx512bf16, DIRECT(amx), true, amx, 128)
+TABLE(amx_kernels, amx, avx512, avx512, amx, avx512bf16, DIRECT(amx), RATES(16, 1, 32), amx, 128)
 #endif
 
 static bool runs_avx2(void) {

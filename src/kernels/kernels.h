@@ -288,12 +288,17 @@ typedef struct vgg_winograd_kernels {
     vgg_work *weights_finish;
 } vgg_winograd_kernels;
 
+/* Products that registers do while they do one of float32. */
+typedef struct vgg_product_rates {
+    size_t direct, bf16, int8; /* of bfloat16 with tiles of 1 and by transforms; of int8 */
+} vgg_product_rates;
+
 typedef struct vgg_kernels {
     const char *tier;
     const struct vgg_conv_costs *costs; /* of the cost rule: conv_cost.h */
     const struct vgg_conv_costs *bf16_costs;
     vgg_winograd_kernels bf16_direct; /* tiles of 1, where bf16_costs knows them */
-    bool multiplies_bf16;             /* with instructions for it, and not by those for float32 */
+    vgg_product_rates rates;
     int int8_offset; /* what is added to the numbers of the input, whose sums are exact anyway */
     vgg_winograd_kernels int8_winograd2, int8_winograd4;
     /* From here on kernels alone, of which no tier lacks one. */

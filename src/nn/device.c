@@ -17,7 +17,7 @@ bool vgg_precision_is_native(vgg_precision precision) {
     const vgg_kernels *kernels;
     return precision == VGG_PRECISION_F32 ||
            (precision == VGG_PRECISION_BF16 && vgg_kernels_get(&kernels, NULL) == VGG_OK &&
-            kernels->multiplies_bf16);
+            (kernels->rates.direct > 1 || kernels->rates.bf16 > 1));
 }
 
 vgg_status vgg_device_find(vgg_device_kind kind, vgg_device_info *info, vgg_error *error) {

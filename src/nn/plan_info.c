@@ -93,6 +93,15 @@ static size_t values_in(vgg_extent extent) {
     return extent.channels * extent.height * extent.width;
 }
 
+/* Products of an op's numbers in the time of one of float32. */
+static size_t rate_of(const vgg_kernels *kernels, const vgg_cpu_op *op) {
+    if (op->int8)
+        return kernels->rates.int8;
+    if (op->bf16)
+        return op->tile == 1 ? kernels->rates.direct : kernels->rates.bf16;
+    return 1;
+}
+
 static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op_info *info) {
     const vgg_tensor *weight = vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT);
     size_t weights = weight->info.count;
@@ -119,11 +128,7 @@ static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op
     const vgg_conv_costs *costs = op->int8   ? &vgg_conv_costs_int8
                                   : op->bf16 ? plan->kernels->bf16_costs
                                              : plan->kernels->costs;
-    info->products = vgg_conv_products(costs, &shape, op->tile);
-    if (op->bf16 && plan->kernels->multiplies_bf16)
-        info->products /= 2;
-    if (op->int8 && plan->kernels->int8_offset != 0)
-        info->products /= 4;
+    info->products = vgg_conv_products(costs, &shape, op->tile) / rate_of(plan->kernels, op);
     info->cost = vgg_conv_cost(costs, &shape, op->tile);
 }
 
