@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "base/records.h"
 #include "eval/extractor.h"
+#include "nn/device_find.h"
 
 /* A data set on its way. */
 typedef struct taking {
@@ -185,8 +186,9 @@ static void add_extractor(vgg_checksum *sum, const vgg_extractor *e) {
                                 options->tap_count,
                                 e->scale_count,
                                 e->resized};
+    const char *tier = vgg_tier_rounding(vgg_cpu_tier(), options->precision);
     vgg_checksum_add(sum, vgg_version(), strlen(vgg_version()) + 1);
-    vgg_checksum_add(sum, vgg_cpu_tier(), strlen(vgg_cpu_tier()) + 1);
+    vgg_checksum_add(sum, tier, strlen(tier) + 1);
     vgg_checksum_add(sum, numbers, sizeof numbers);
     for (size_t i = 0; i < options->tap_count; i++) {
         const uint64_t tap[] = {e->infos[i].layer, e->infos[i].values};

@@ -1,5 +1,6 @@
 /* What there is to compute on. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/options.h"
@@ -11,6 +12,10 @@
 const char *vgg_cpu_tier(void) {
     const vgg_kernels *kernels;
     return vgg_kernels_get(&kernels, NULL) == VGG_OK ? kernels->tier : "none";
+}
+
+const char *vgg_tier_rounding(const char *tier, vgg_precision precision) {
+    return precision == VGG_PRECISION_F32 && strcmp(tier, "amx") == 0 ? "avx512" : tier;
 }
 
 bool vgg_precision_is_native(vgg_precision precision) {

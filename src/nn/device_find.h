@@ -17,4 +17,8 @@ vgg_status vgg_device_choose(vgg_device_kind kind, vgg_device_found *found, vgg_
 /* Makes VGG_DEVICE_AUTO what it stands for; fails as vgg_device_choose does. */
 vgg_status vgg_device_settle(vgg_device_kind *kind, vgg_error *error);
 
+/* The tier that rounds as `tier` does in that precision: what amx makes in float32 has the bits of
+ * avx512. */
+const char *vgg_tier_rounding(const char *tier, vgg_precision precision);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "nn/device_find.h"
 #include "nn/network.h"
 #include "train/checkpoint.h"
 
@@ -139,7 +140,8 @@ static void warn_of_changes(const vgg_trainer *trainer, const vgg_run *run) {
                  "%s: was saved by version %s and goes on with version %s, which may round "
                  "otherwise",
                  run->folder, version, vgg_version());
-    if (tier != NULL && strcmp(tier, vgg_cpu_tier()) != 0)
+    if (tier != NULL && strcmp(vgg_tier_rounding(tier, options->precision),
+                               vgg_tier_rounding(vgg_cpu_tier(), options->precision)) != 0)
         vgg_warn(options->warn, options->warn_user,
                  "%s: was computed with the instructions of %s and goes on with those of %s, which "
                  "round otherwise",

@@ -7,6 +7,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "nn/device_find.h"
 #include "nn/plan.h"
 #include "train/checkpoint.h"
 #include "train/views.h"
@@ -166,7 +167,7 @@ static vgg_status find_origin(const vgg_trainer *trainer, uint64_t *origin, vgg_
     vgg_checksum sum;
     vgg_checksum_begin(&sum);
     add_text(&sum, vgg_version());
-    add_text(&sum, vgg_cpu_tier());
+    add_text(&sum, vgg_tier_rounding(vgg_cpu_tier(), trainer->options.precision));
     add_text(&sum, vgg_precision_name(trainer->options.precision));
     add_text(&sum, vgg_device_name(trainer->options.device));
     vgg_checksum_add(&sum, &trainer->most, sizeof trainer->most);

@@ -385,6 +385,20 @@ def test_another_tier_is_said(own_data):
                         "with those of ref, which round otherwise\n", err)
 
 
+def test_tiers_with_the_same_bits(pictograms, tmp_path):
+    """AMX computes float32 as AVX-512 does."""
+    if "(amx)" not in vgg("--version").out:
+        pytest.skip("this processor has no AMX")
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder, tier in ((run, "amx"), (other, "avx512")):
+        vgg("train", pictograms, "-o", folder, *TINY, "--epochs", 1, env={"VGG_CPU": tier})
+        assert vgg("train", pictograms, "-o", folder, "--resume", "--epochs", 2, env={"VGG_CPU": "avx512"}).err == ""
+    assert (run / "last.safetensors").read_bytes() == (other / "last.safetensors").read_bytes()
+    err = vgg("train", pictograms, "-o", run, "--resume", "--epochs", 3, "--precision", "bf16",
+              env={"VGG_CPU": "amx"}).err
+    assert "with the instructions of avx512 and goes on with those of amx" in err
+
+
 def test_changed_options_are_said(own_data):
     data, run = own_data
     out = vgg("train", data, "-o", run, "--resume", "--epochs", 2, "--lr", 0.01, "--no-flip").out
