@@ -134,9 +134,16 @@ vgg_gpu_result vgg_cuda_graph_pointwise(vgg_gpu *gpu, vgg_cuda_graph *graph,
                                         cudnnPointwiseMode_t mode, int64_t x, int64_t other,
                                         int64_t y) {
     const cudnnDataType_t sums = CUDNN_DATA_FLOAT;
-    const setting kind[] = {{CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode},
-                            {CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &sums},
-                            {0}};
+    /* No number stays none in a ReLU. */
+    const cudnnNanPropagation_t propagation = CUDNN_PROPAGATE_NAN;
+    const double lower = 0;
+    const int64_t clips = mode == CUDNN_POINTWISE_RELU_FWD;
+    const setting kind[] = {
+        {CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode},
+        {CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &sums},
+        {CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, clips, &propagation},
+        {CUDNN_ATTR_POINTWISE_RELU_LOWER_CLIP, CUDNN_TYPE_DOUBLE, clips, &lower},
+        {0}};
     cudnnBackendDescriptor_t pointwise = NULL, *part = &graph->operations[graph->operation_count];
     cudnnStatus_t status = add_part(graph, CUDNN_BACKEND_POINTWISE_DESCRIPTOR, &pointwise);
     if (status == CUDNN_STATUS_SUCCESS)
