@@ -257,6 +257,36 @@ static void times_are_of_the_last_pass(void **state) {
     assert_nothing_left();
 }
 
+/* Statistics move without a step, and plans of the same device and of others see them. */
+static void statistics_are_seen(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    for (size_t way = 0; way < 2; way++) {
+        vgg_network *network = net_of(nets[0]);
+        vgg_plan_options options = gpu_options(VGG_PRECISION_F32), moving = options;
+        moving.device = way == 0 ? VGG_DEVICE_CUDA : VGG_DEVICE_CPU;
+        float *inputs = random_floats(BATCH * 3 * SIDE * SIDE, 3);
+        float before[LOGITS], after[LOGITS], expected[LOGITS], ignored[LOGITS];
+        vgg_plan *reads = NULL, *moves = NULL, *fresh = NULL;
+        vgg_error error;
+        assert_ok(vgg_plan_create(network, &options, &reads, &error), error);
+        assert_ok(vgg_plan_forward(reads, inputs, BATCH, before, &error), error);
+        assert_ok(vgg_plan_create_training(network, &moving, &moves, &error), error);
+        assert_ok(vgg_plan_forward(moves, inputs, BATCH, ignored, &error), error);
+        assert_ok(vgg_plan_forward(reads, inputs, BATCH, after, &error), error);
+        assert_memory_not_equal(after, before, sizeof after);
+        assert_ok(vgg_plan_create(network, &options, &fresh, &error), error);
+        assert_ok(vgg_plan_forward(fresh, inputs, BATCH, expected, &error), error);
+        assert_memory_equal(after, expected, sizeof expected);
+        vgg_plan_free(reads);
+        vgg_plan_free(moves);
+        vgg_plan_free(fresh);
+        free(inputs);
+        vgg_network_free(network);
+    }
+    assert_nothing_left();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_of_inference),
@@ -265,6 +295,7 @@ int main(void) {
         cmocka_unit_test(times_are_of_the_last_pass),
         cmocka_unit_test(same_bits),
         cmocka_unit_test(values_come_back),
+        cmocka_unit_test(statistics_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,9 +27,9 @@ typedef struct gpu_op {
 /* Copies of a network's values in the device's memory. */
 typedef struct gpu_mirror {
     const vgg_network *network;
-    vgg_network *trained;  /* the same where the device may move its values, else NULL */
-    float **at;            /* per tensor; NULL: none */
-    unsigned long version; /* of the network's values that it holds */
+    vgg_network *trained; /* the same where the device may move its values, else NULL */
+    float **at;           /* per tensor; NULL: none */
+    unsigned long version, statistics; /* of the network's values that it holds */
     bool filled;
     struct gpu_mirror *next;
 } gpu_mirror;

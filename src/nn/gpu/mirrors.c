@@ -25,6 +25,16 @@ static void upload(gpu_state *state, const vgg_tensor *tensor, float *to) {
     vgg_free(wide);
 }
 
+static void note_versions(gpu_mirror *mirror) {
+    mirror->version = mirror->network->version;
+    mirror->statistics = mirror->network->statistics;
+}
+
+static bool is_current(const gpu_mirror *mirror) {
+    return mirror->filled && mirror->version == mirror->network->version &&
+           mirror->statistics == mirror->network->statistics;
+}
+
 static void fill(gpu_state *state, gpu_mirror *mirror) {
     for (size_t t = 0; t < mirror->network->tensor_count; t++) {
         const vgg_tensor *tensor = &mirror->network->tensors[t];
@@ -32,7 +42,7 @@ static void fill(gpu_state *state, gpu_mirror *mirror) {
             upload(state, tensor, mirror->at[t]);
     }
     mirror->filled = true;
-    mirror->version = mirror->network->version;
+    note_versions(mirror);
 }
 
 static gpu_mirror *find(gpu_state *state, const vgg_network *network) {
@@ -54,8 +64,8 @@ gpu_mirror *vgg_gpu_mirror(vgg_plan *plan, const vgg_network *network) {
     if (mirror == NULL)
         return NULL;
     if (is_ahead(plan, mirror))
-        mirror->version = network->version;
-    else if (!mirror->filled || mirror->version != network->version)
+        note_versions(mirror);
+    else if (!is_current(mirror))
         fill(state, mirror);
     return mirror;
 }
@@ -146,7 +156,7 @@ vgg_status vgg_gpu_fetch(vgg_plan *plan, const vgg_network *network, vgg_error *
     if (status != VGG_OK)
         return status;
     mirror->trained->ahead = false;
-    mirror->version = network->version;
+    note_versions(mirror);
     return VGG_OK;
 }
 
