@@ -29,6 +29,8 @@ static inline void *vgg_cuda_aligned(void *memory) {
 /* What became of a call of each library, noting why it failed; `what` is the call in words. */
 vgg_gpu_result vgg_cuda_result(vgg_gpu *gpu, cudaError_t error, const char *what);
 vgg_gpu_result vgg_cuda_dnn_result(vgg_gpu *gpu, cudnnStatus_t status, const char *what);
+/* Of the host or of the device. */
+bool vgg_cuda_dnn_lacks_memory(cudnnStatus_t status);
 vgg_gpu_result vgg_cuda_lt_result(vgg_gpu *gpu, cublasStatus_t status, const char *what);
 
 /* ---- convolution.c ---- */

@@ -125,15 +125,24 @@ static void destroy(candidates *list) {
         cudnnBackendDestroyDescriptor(list->heuristics);
 }
 
+/* Whether the next engine has its turn. Where memory is short it has not: other engines round
+ * otherwise, and numbers must not depend on what else is in memory. */
+static bool is_next(cudnnStatus_t found) {
+    return found != CUDNN_STATUS_SUCCESS && !vgg_cuda_dnn_lacks_memory(found);
+}
+
 cudnnStatus_t vgg_cuda_choose_engine(const vgg_gpu *gpu, cudnnBackendDescriptor_t graph,
                                      vgg_gpu_precision precision, size_t most,
                                      cudnnBackendDescriptor_t *plan, size_t *needed) {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
     cudnnStatus_t found = CUDNN_STATUS_NOT_SUPPORTED;
-    for (size_t m = 0; found != CUDNN_STATUS_SUCCESS && m < sizeof modes / sizeof *modes; m++) {
+    for (size_t m = 0; is_next(found) && m < sizeof modes / sizeof *modes; m++) {
         candidates list = {0};
-        bool known = ask(gpu, graph, modes[m], &list) == CUDNN_STATUS_SUCCESS;
-        for (int64_t i = 0; known && found != CUDNN_STATUS_SUCCESS && i < list.count; i++) {
+        cudnnStatus_t asked = ask(gpu, graph, modes[m], &list);
+        if (vgg_cuda_dnn_lacks_memory(asked))
+            found = asked;
+        for (int64_t i = 0; asked == CUDNN_STATUS_SUCCESS && is_next(found) && i < list.count;
+             i++) {
             bool wanted = false;
             if (is_wanted(list.configs[i], precision, &wanted) == CUDNN_STATUS_SUCCESS && wanted)
                 found = make_plan(gpu, list.configs[i], most, plan, needed);

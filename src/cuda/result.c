@@ -11,11 +11,16 @@ vgg_gpu_result vgg_cuda_result(vgg_gpu *gpu, cudaError_t error, const char *what
     return error == cudaErrorMemoryAllocation ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
 }
 
+bool vgg_cuda_dnn_lacks_memory(cudnnStatus_t status) {
+    return status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
+           status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
+}
+
 vgg_gpu_result vgg_cuda_dnn_result(vgg_gpu *gpu, cudnnStatus_t status, const char *what) {
     if (status == CUDNN_STATUS_SUCCESS)
         return VGG_GPU_OK;
     snprintf(gpu->said, sizeof gpu->said, "%s: %s", what, cudnnGetErrorString(status));
-    return status == CUDNN_STATUS_ALLOC_FAILED ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
+    return vgg_cuda_dnn_lacks_memory(status) ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
 }
 
 vgg_gpu_result vgg_cuda_lt_result(vgg_gpu *gpu, cublasStatus_t status, const char *what) {
