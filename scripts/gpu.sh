@@ -2,8 +2,8 @@
 # gpu.sh [BUILD [CIFAR]]: all that needs a GPU, in less than 8 minutes: the goldens on it, the same
 # bits twice, memory errors, how fast it is layer by layer, PyTorch on the same GPU, and a training by
 # --recipe fast on the folder CIFAR, a data set. BUILD is one with tests and the plugin (default:
-# build), or what scripts/gpu_pack.sh packed. What comes out goes to out/gpu, and is printed; the
-# last line counts what failed. QUICK=1 takes small networks: with VGG_CUDA_PLUGIN that of the double
+# build), or what scripts/gpu_pack.sh packed. What comes out goes to out/gpu, and is printed: gpu.md
+# is the page for docs/results. The last line counts what failed. QUICK=1 takes small networks: with VGG_CUDA_PLUGIN that of the double
 # of a GPU, the script is tried without one.
 set -u
 cd "$(dirname "$0")/.."
@@ -64,21 +64,46 @@ same_bits() {
     cmp "$out/same/one/last.safetensors" "$out/same/two/last.safetensors" && cmp "$out/same/one.csv" "$out/same/two.csv"
 }
 
-step gpu 20 sh -c 'nvidia-smi || true'
-# shellcheck disable=SC2086
-step first 60 "$build/vgg" bench $net --batch 8 --runs 5 --device cuda
-LINES_SHOWN=8
-for name in torch_gradients torch_steps torch_recipes dropout; do
-    step "golden-$name" 60 "$build/tests/golden/test_$name"
-done
-for precision in f32 bf16 f16; do
-    # A shell function knows no limit of its own; what it runs is small.
-    if (same_bits $precision) >"$out/same-$precision.txt" 2>&1; then
-        echo "== same bits in $precision: fine"
+# A weight that is no number must reach the logits, which the program then refuses to print.
+not_a_number() {
+    "$python" - "$out/same/one/last.safetensors" "$out/nan.safetensors" <<END || return 1
+import json, struct, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+size, = struct.unpack_from("<Q", data)
+header = json.loads(data[8:8 + size])
+name = next(n for n in header if n.endswith("weight") and len(header[n]["shape"]) == 4)
+at = 8 + size + header[name]["data_offsets"][0]
+data[at:at + 4] = struct.pack("<f", float("nan"))
+open(sys.argv[2], "wb").write(data)
+END
+    "$build/vgg" predict --model "$out/nan.safetensors" --device cuda --precision "$1" "$out/same/data/validation" 2>&1 |
+        grep "is not a finite number"
+}
+
+# check NAME COMMAND...: the same for a function, which knows no limit; what these run is small.
+check() {
+    name=$1
+    shift
+    if ("$@") >"$out/$name.txt" 2>&1; then
+        echo "== $name: fine"
     else
-        echo "== same bits in $precision: FAILED" && tail -n 5 "$out/same-$precision.txt"
+        echo "== $name: FAILED" && tail -n 5 "$out/$name.txt"
         failed=$((failed + 1))
     fi
+}
+
+step gpu 20 sh -c 'nvidia-smi || true'
+for precision in f32 bf16; do
+    # shellcheck disable=SC2086
+    step "first-$precision" 60 "$build/vgg" bench $net --batch 8 --runs 5 --device cuda --precision $precision
+done
+LINES_SHOWN=8
+for name in torch_gradients torch_steps torch_recipes dropout; do
+    step "golden-$name" 120 "$build/tests/golden/test_$name"
+done
+for precision in f32 bf16 f16; do
+    check "same-bits-$precision" same_bits $precision
+    check "not-a-number-$precision" not_a_number $precision
 done
 if command -v compute-sanitizer >/dev/null; then
     step memcheck 90 compute-sanitizer --error-exitcode 9 "$build/vgg" bench --arch 8,M,16/16 --input 16 \
