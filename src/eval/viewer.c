@@ -112,8 +112,17 @@ static vgg_status plan_cuts(vgg_viewer *viewer, const vgg_predictor_options *opt
     return status;
 }
 
-/* Those for whole pictures are made when their sizes are known; what no size can have is said now.
- */
+/* Bytes of a plan of whole pictures, the shortest of which has this side. */
+static vgg_status whole_bytes(const vgg_viewer *viewer, size_t side, size_t *bytes,
+                              vgg_error *error) {
+    vgg_plan_options plan = viewer->wholes.planning;
+    plan.height = viewer->squares ? side : vgg_size_max(side, plan.height);
+    plan.width = viewer->squares ? side : vgg_size_max(side, plan.width);
+    return vgg_plan_memory(viewer->wholes.network, &plan, bytes, error);
+}
+
+/* Those for whole pictures are made when their sizes are known; what no size can have, or the
+ * smallest cannot, is said now. */
 static vgg_status plan_wholes(vgg_viewer *viewer, const vgg_predictor_options *options,
                               vgg_threads *threads, vgg_error *error) {
     vgg_plan_options plan = planning(viewer, options, threads);
@@ -121,13 +130,14 @@ static vgg_status plan_wholes(vgg_viewer *viewer, const vgg_predictor_options *o
     plan.dense = !viewer->squares;
     viewer->wholes =
         (vgg_size_plans){.network = vgg_model_network(viewer->model), .planning = plan};
-    size_t side = 0, bytes = 0;
-    for (size_t i = 0; i < viewer->scale_count; i++) {
-        side = vgg_size_max(side, viewer->scales[i]);
+    size_t least = viewer->scales[0], most = least, bytes = 0;
+    for (size_t i = 1; i < viewer->scale_count; i++) {
+        least = vgg_size_min(least, viewer->scales[i]);
+        most = vgg_size_max(most, viewer->scales[i]);
     }
-    plan.height = viewer->squares ? side : vgg_size_max(side, plan.height);
-    plan.width = viewer->squares ? side : vgg_size_max(side, plan.width);
-    vgg_status status = vgg_plan_memory(viewer->wholes.network, &plan, &bytes, error);
+    vgg_status status = whole_bytes(viewer, least, &bytes, error);
+    if (status == VGG_OK)
+        status = whole_bytes(viewer, most, &bytes, error);
     viewer->memory += bytes;
     return status;
 }

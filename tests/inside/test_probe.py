@@ -220,6 +220,15 @@ def test_several_scales(place, tmp_path, layer, pool):
     assert np.abs(one - expected).max() > 1e-3 * largest
 
 
+def test_a_scale_that_is_too_small(place, tmp_path):
+    """It is the file's fault, and no picture's."""
+    model = tmp_path / "p.safetensors"
+    vgg("probe", place / "data", "--layer", "relu4_1", "--scale", "48,64", "--c", 0.01, "-o", model)
+    model.write_bytes(model.read_bytes().replace(b"[48,64]", b"[4 ,64]"))
+    said = vgg("predict", place / "data" / "train" / "c0", "--model", model, status=1)[1]
+    assert said.startswith(f"vgg predict: {model}: input 4x4 is too small") and said.count("\n") == 1
+
+
 def test_what_becomes_of_several_scales(place, tmp_path):
     model = tmp_path / "p.safetensors"
     vgg("probe", place / "data", "--layer", "relu4_1", "--scale", "48,64", "--c", 0.01, "-o", model)
