@@ -188,6 +188,16 @@ static float *take_floats(size_t count, bool *failed) {
     return floats;
 }
 
+/* Of a part, whose layer gives so many floats. */
+static size_t part_bytes(const vgg_distance *d, const vgg_distance_part *part, size_t floats) {
+    size_t all = (d->options.gradient ? 3 : 2) * floats;
+    if (d->options.metric == VGG_DISTANCE_LPIPS)
+        all += part->places;
+    if (d->options.metric == VGG_DISTANCE_GRAM)
+        all += part->channels * part->channels;
+    return all * sizeof(float);
+}
+
 static vgg_status make_part(vgg_distance *d, size_t number, vgg_error *error) {
     vgg_distance_part *part = &d->parts[number];
     vgg_tap_info tap = {.struct_size = sizeof tap};
@@ -211,7 +221,7 @@ static vgg_status make_part(vgg_distance *d, size_t number, vgg_error *error) {
         part->inverse = take_floats(part->places, &failed);
     if (d->options.metric == VGG_DISTANCE_GRAM)
         part->gram = take_floats(part->channels * part->channels, &failed);
-    return failed ? vgg_fail_memory(error, "what a layer gives", 3 * part->values * sizeof(float))
+    return failed ? vgg_fail_memory(error, "what a layer gives", part_bytes(d, part, floats))
                   : VGG_OK;
 }
 
