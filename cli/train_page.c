@@ -1,4 +1,5 @@
 /* What a run says of itself for people, beside its log: run.json, views.png and report.html. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,13 +115,13 @@ static json_t *describe_machine(const vgg_cli_training *training) {
     return object;
 }
 
-/* What run.json says, of which vgg_cli_json_is_short tells whether memory ran out; NULL where it
- * cannot be read. */
-static json_t *read_about(const char *folder) {
+/* What run.json says; NULL where it cannot be read, and *short_of_memory: for want of memory. */
+static json_t *read_about(const char *folder, bool *short_of_memory) {
     char *path = NULL;
-    bool short_of_memory = false;
-    FILE *file = asprintf(&path, "%s/run.json", folder) < 0 ? NULL : fopen(path, "re");
-    json_t *about = file != NULL ? vgg_cli_json_read_file(file, &short_of_memory) : NULL;
+    bool named = asprintf(&path, "%s/run.json", folder) >= 0;
+    FILE *file = named ? fopen(path, "re") : NULL;
+    *short_of_memory = !named || (file == NULL && errno == ENOMEM);
+    json_t *about = file != NULL ? vgg_cli_json_read_file(file, short_of_memory) : NULL;
     if (file != NULL)
         fclose(file);
     free(path);
@@ -137,7 +138,8 @@ static void keep_beginning(json_t *about, const json_t *former) {
     }
 }
 
-/* Takes the object over, which was made, or read, since vgg_cli_json_watch. */
+/* Takes the object over, which was made, or read, since vgg_cli_json_watch; NULL: for want of
+ * memory it was not. */
 static bool write_json(const vgg_cli_training *training, json_t *about) {
     char *text = json_dumps(about, JSON_INDENT(2));
     bool done = text != NULL && !vgg_cli_json_is_short();
@@ -158,9 +160,11 @@ static bool write_about(const vgg_cli_training *training) {
     char began[VGG_CLI_TEXT_SIZE];
     time_t now = time(NULL);
     struct tm parts;
+    bool short_of_memory = false;
     vgg_cli_json_watch();
-    json_t *former = training->options.resume ? read_about(training->options.folder) : NULL;
-    json_t *about = json_object();
+    json_t *former =
+        training->options.resume ? read_about(training->options.folder, &short_of_memory) : NULL;
+    json_t *about = short_of_memory ? NULL : json_object();
     strftime(began, sizeof began, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
     add_text(about, "command", training->line);
     add_text(about, "began", began);
@@ -175,9 +179,10 @@ static bool write_about(const vgg_cli_training *training) {
 
 /* How long the process trained, and what of that was spent on the page, which is to be little. */
 static void note_seconds(const vgg_cli_train_page *page) {
+    bool short_of_memory;
     vgg_cli_json_watch();
-    json_t *about = read_about(page->training->options.folder);
-    if (about == NULL && !vgg_cli_json_is_short())
+    json_t *about = read_about(page->training->options.folder, &short_of_memory);
+    if (about == NULL && !short_of_memory && !vgg_cli_json_is_short())
         return;
     json_object_set_new(about, "seconds", json_real(vgg_cli_now() - page->began));
     json_object_set_new(about, "page_seconds", json_real(page->spent));
