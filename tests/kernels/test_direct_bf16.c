@@ -1,6 +1,7 @@
-/* The convolution with operands of bfloat16 and no transforms, and its gradients of weights, by the
- * tiers that have them.
+/* The convolution with operands of bfloat16 and no transforms, by the tiers that have it; its
+ * gradients of weights have test_direct_weights.c.
  *
+ * - ref has the bits of the direct convolution of float32 of operands that were rounded before.
  * - Within a bound of ref, which rounds the same operands and sums in double: as many roundings as
  *   a sum of so many products has.
  * - A sum has just the bits that kernels.h says.
@@ -16,6 +17,15 @@ enum { RANDOM_SHAPES = 40, EXACT_SHAPES = 24 };
 
 static bool has_direct(const vgg_kernels *tier) {
     return tier->bf16_direct.forward != NULL;
+}
+
+/* Where no tier but ref has it, there is nothing to compare. */
+static void need_direct(void) {
+    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
+        if (has_direct(vgg_kernels_at(i)))
+            return;
+    }
+    skip();
 }
 
 /* ---- forward ---- */
@@ -51,6 +61,53 @@ static vgg_conv_shape draw_shape(void) {
     return shape;
 }
 
+/* Values as numbers of bfloat16. */
+static float *rounded(const float *values) {
+    size_t count = vgg_guarded_size(values) / sizeof *values;
+    void *numbers = vgg_guarded_bytes(2 * count);
+    float *floats = vgg_guarded_floats(count);
+    vgg_elements_from_float(VGG_ELEMENT_BFLOAT16, values, count, numbers);
+    vgg_elements_to_float(VGG_ELEMENT_BFLOAT16, numbers, count, floats);
+    return floats;
+}
+
+static void check_reference(const vgg_conv_shape *shape) {
+    vgg_winograd_layer l;
+    vgg_draw_bf16_layer(&l, shape, 1);
+    vgg_layer_run(vgg_reference(), &l.few, NULL);
+    const vgg_winograd_task *t = &l.few;
+    size_t blocks = vgg_blocks(shape->outputs), taps = shape->kernel * shape->kernel;
+    size_t packed = blocks * vgg_blocks(shape->inputs) * taps * VGG_BLOCK * VGG_BLOCK;
+    vgg_conv_pack_task pack = {.shape = t->shape,
+                               .turned = t->turned,
+                               .weights = rounded(t->weights),
+                               .packed = vgg_guarded_floats(packed)};
+    vgg_conv_pack(&pack, 0, blocks, 0);
+    vgg_conv_forward_task task = {.shape = t->shape,
+                                  .partition = vgg_conv_forward_partition(&t->shape),
+                                  .x = rounded(t->x),
+                                  .packed = pack.packed,
+                                  .bias = t->bias,
+                                  .scale = t->scale,
+                                  .shift = t->shift,
+                                  .relu = t->relu,
+                                  .pool = t->pool,
+                                  .y = vgg_guarded_copy(t->y)};
+    vgg_reference()->conv_forward(&task, 0, task.partition.units, 0);
+    static const vgg_kernel_case named = {.name = "direct"};
+    vgg_case_same(&named, vgg_reference(), "in the convolution of float32", t->y, task.y,
+                  vgg_guarded_size(t->y), sizeof(float));
+    vgg_guarded_free();
+}
+
+static void test_reference(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES / 2; i++) {
+        vgg_conv_shape shape = draw_shape();
+        check_reference(&shape);
+    }
+}
+
 static void check_shape(const vgg_conv_shape *shape) {
     vgg_winograd_layer l;
     vgg_draw_bf16_layer(&l, shape, 1);
@@ -73,6 +130,7 @@ static void check_shape(const vgg_conv_shape *shape) {
 
 static void test_shapes(void **state) {
     (void)state;
+    need_direct();
     for (size_t i = 0; i < FIXED_SHAPES; i++) {
         check_shape(&SHAPES[i]);
     }
@@ -84,17 +142,18 @@ static void test_shapes(void **state) {
 
 /* ---- the way back: the gradient of a max-pool's output, and the ReLU below ---- */
 
-static void check_spread(void) {
+static void check_backward(bool spread) {
     vgg_conv_shape s = draw_shape();
-    s.kernel = 3;
-    s.crop = 0;
+    s.crop = spread ? 0 : s.crop;
     s.height = vgg_size_max(s.height, 2);
     vgg_winograd_layer l;
     vgg_draw_bf16_layer(&l, &s, 1);
     vgg_winograd_task *t = &l.task;
-    size_t windows = (s.height / 2) * (s.width / 2);
-    t->x = vgg_draw_blocked(s.images, s.inputs, windows);
-    t->spread = vgg_draw_choices(s.images, s.inputs, windows);
+    size_t windows = (s.height / 2) * (s.width / 2), terms = s.inputs * s.kernel * s.kernel;
+    if (spread) {
+        t->x = vgg_draw_blocked(s.images, s.inputs, windows);
+        t->spread = vgg_draw_choices(s.images, s.inputs, windows);
+    }
     t->gate = vgg_draw_blocked(s.images, s.outputs, s.height * s.width);
     t->pool = false;
     t->y = vgg_guarded_floats(vgg_blocked_size(s.images, s.outputs, s.height * s.width));
@@ -102,7 +161,7 @@ static void check_spread(void) {
     t->relu = false;
     vgg_layer_run(vgg_reference(), t, NULL);
     const float *expected = vgg_guarded_copy(t->y);
-    double bound = vgg_sum_error(s.inputs * 9) * (double)s.inputs * 9;
+    double bound = vgg_sum_error(terms) * (double)terms;
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
         if (!has_direct(vgg_kernels_at(i)))
             continue;
@@ -116,14 +175,17 @@ static void check_spread(void) {
     vgg_guarded_free();
 }
 
-static void test_spread(void **state) {
+static void test_backward(void **state) {
     (void)state;
+    need_direct();
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
-        check_spread();
+        check_backward(i % 4 != 0);
     }
 }
 
 /* ---- bits ---- */
+
+enum { SIDE = 3, CHUNK = 32 };
 
 static float flushed(float value) {
     return fpclassify(value) == FP_SUBNORMAL ? copysignf(0, value) : value;
@@ -151,46 +213,72 @@ static float draw_number(bool special) {
     return value;
 }
 
-static void check_exact(bool special) {
-    size_t inputs = vgg_draw(1, 100), outputs = vgg_draw(1, 40);
-    vgg_conv_shape shape = {1, inputs, outputs, 1, 1, 1, false, 0};
-    vgg_describe("sums of %zu products%s", inputs, special ? ", some not finite" : "");
-    float *x = vgg_guarded_floats(vgg_blocked_size(1, inputs, 1));
-    float *weights = vgg_guarded_floats(outputs * inputs);
-    memset(x, 0, vgg_guarded_size(x));
-    for (size_t c = 0; c < inputs; c++) {
-        x[c] = draw_number(special);
+/* The sum of an output of a map of SIDE x SIDE: chunk by chunk, and in a chunk tap by tap. */
+static float exact_sum(const vgg_conv_shape *s, const float *x, const float *weights, size_t k,
+                       size_t row, size_t column) {
+    size_t taps = s->kernel * s->kernel, border = vgg_conv_border(s);
+    float sum = 0, values[CHUNK], factors[CHUNK];
+    for (size_t first = 0; first < s->inputs; first += CHUNK) {
+        size_t channels = vgg_size_min(CHUNK, s->inputs - first);
+        for (size_t tap = 0; tap < taps; tap++) {
+            size_t y = row + tap / s->kernel - border, at = column + tap % s->kernel - border;
+            bool inside = y < SIDE && at < SIDE;
+            for (size_t c = 0; c < channels; c++) {
+                size_t from = vgg_blocked_at(s->inputs, SIDE * SIDE, 0, first + c, y * SIDE + at);
+                values[c] = inside ? x[from] : 0;
+                factors[c] = weights[(k * s->inputs + first + c) * taps + tap];
+            }
+            sum = flushed(sum + chunk_sum(values, factors, channels));
+        }
     }
-    for (size_t i = 0; i < outputs * inputs; i++) {
+    return sum == 0 ? 0 : sum;
+}
+
+static void check_bits(const vgg_winograd_task *task, const vgg_kernels *tier) {
+    for (size_t i = 0; i < task->shape.outputs * SIDE * SIDE; i++) {
+        size_t k = i / (SIDE * SIDE), pixel = i % (SIDE * SIDE);
+        float wanted =
+            exact_sum(&task->shape, task->x, task->weights, k, pixel / SIDE, pixel % SIDE);
+        float found = task->y[vgg_blocked_at(task->shape.outputs, SIDE * SIDE, 0, k, pixel)];
+        found = found == 0 ? 0 : found;
+        if (isnan(wanted) ? !isnan(found) : memcmp(&found, &wanted, sizeof found) != 0)
+            vgg_kernel_fail("direct", tier->tier, "output %zu is %a instead of %a", i,
+                            (double)found, (double)wanted);
+    }
+}
+
+static void check_exact(bool special) {
+    size_t inputs = vgg_draw(1, 200), outputs = vgg_draw(1, 40);
+    vgg_conv_shape shape = {1, inputs, outputs, SIDE, SIDE, vgg_draw_chance(2) ? 1 : 3, false, 0};
+    size_t taps = shape.kernel * shape.kernel;
+    vgg_describe("sums of %zu products%s", inputs * taps, special ? ", some not finite" : "");
+    float *x = vgg_guarded_floats(vgg_blocked_size(1, inputs, SIDE * SIDE));
+    float *weights = vgg_guarded_floats(outputs * inputs * taps);
+    memset(x, 0, vgg_guarded_size(x));
+    for (size_t i = 0; i < inputs * SIDE * SIDE; i++) {
+        x[vgg_blocked_at(inputs, SIDE * SIDE, 0, i / (SIDE * SIDE), i % (SIDE * SIDE))] =
+            draw_number(special);
+    }
+    for (size_t i = 0; i < outputs * inputs * taps; i++) {
         weights[i] = draw_number(false);
     }
     vgg_winograd_task task = {.shape = shape, .x = x, .weights = weights};
     task.partition = vgg_winograd_bf16_partition_of(&shape, 1, 1);
     task.filters = vgg_guarded_floats(task.partition.filters);
     task.scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * task.partition.scratch);
-    task.y = vgg_guarded_floats(vgg_blocked_size(1, outputs, 1));
+    task.y = vgg_guarded_floats(vgg_blocked_size(1, outputs, SIDE * SIDE));
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
         if (!has_direct(vgg_kernels_at(i)))
             continue;
         vgg_layer_run(vgg_kernels_at(i), &task, NULL);
-        for (size_t k = 0; k < outputs; k++) {
-            float wanted = 0, found = task.y[k];
-            for (size_t c = 0; c < inputs; c += 32) {
-                wanted = flushed(wanted + chunk_sum(x + c, weights + k * inputs + c,
-                                                    vgg_size_min(32, inputs - c)));
-            }
-            wanted = wanted == 0 ? 0 : wanted;
-            found = found == 0 ? 0 : found;
-            if (isnan(wanted) ? !isnan(found) : memcmp(&found, &wanted, sizeof found) != 0)
-                vgg_kernel_fail("direct", vgg_kernels_at(i)->tier, "output %zu is %a instead of %a",
-                                k, (double)found, (double)wanted);
-        }
+        check_bits(&task, vgg_kernels_at(i));
     }
     vgg_guarded_free();
 }
 
 static void test_exact_sums(void **state) {
     (void)state;
+    need_direct();
     for (size_t i = 0; i < EXACT_SHAPES; i++) {
         check_exact(i % 4 == 3);
     }
@@ -198,8 +286,9 @@ static void test_exact_sums(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_reference, vgg_teardown),
         cmocka_unit_test_teardown(test_shapes, vgg_teardown),
-        cmocka_unit_test_teardown(test_spread, vgg_teardown),
+        cmocka_unit_test_teardown(test_backward, vgg_teardown),
         cmocka_unit_test_teardown(test_exact_sums, vgg_teardown),
     };
     vgg_draw_start();
