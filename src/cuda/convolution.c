@@ -70,21 +70,42 @@ static vgg_gpu_result describe(vgg_gpu *gpu, vgg_gpu_conv *conv) {
     return result;
 }
 
-/* A graph of that manner and an engine for it. */
-static vgg_gpu_result attempt(vgg_gpu *gpu, vgg_gpu_conv *conv, bool fused, bool narrow) {
+/* A graph of that kind and an engine for it, or nothing. */
+static vgg_gpu_result attempt(vgg_gpu *gpu, vgg_gpu_conv *conv, vgg_cuda_manner manner, bool fused,
+                              bool narrow) {
     conv->fused = fused;
     conv->narrow = narrow;
     vgg_gpu_result result = describe(gpu, conv);
     if (result == VGG_GPU_OK)
-        result = vgg_cuda_graph_plan(gpu, &conv->graph, conv->shape.precision, MOST_WORKSPACE);
+        result =
+            vgg_cuda_graph_plan(gpu, &conv->graph, conv->shape.precision, manner, MOST_WORKSPACE);
     if (result != VGG_GPU_OK)
         vgg_cuda_graph_free(&conv->graph);
     return result;
 }
 
-static void describe_in_words(vgg_gpu_conv *conv) {
-    const char *kind = !conv->fused ? "cudnn" : conv->narrow ? "cudnn+narrow bias" : "cudnn+bias";
-    snprintf(conv->words, sizeof conv->words, "%s", kind);
+/* What cuDNN recommends for any kind of graph comes before what it falls back to for another. */
+static vgg_gpu_result choose(vgg_gpu *gpu, vgg_gpu_conv *conv, vgg_cuda_manner *manner) {
+    vgg_gpu_pass pass = conv->shape.pass;
+    bool forward = pass == VGG_GPU_FORWARD;
+    bool narrows = type_of(conv->shape.precision) != CUDNN_DATA_FLOAT && pass != VGG_GPU_DATA;
+    vgg_gpu_result result = VGG_GPU_FAILED;
+    for (int m = 0; result == VGG_GPU_FAILED && m < VGG_CUDA_MANNERS; m++) {
+        *manner = (vgg_cuda_manner)m;
+        result = attempt(gpu, conv, *manner, forward, false);
+        if (result == VGG_GPU_FAILED && narrows)
+            result = attempt(gpu, conv, *manner, forward, true);
+        if (result == VGG_GPU_FAILED && forward)
+            result = attempt(gpu, conv, *manner, false, false);
+    }
+    return result;
+}
+
+static void describe_in_words(vgg_gpu_conv *conv, vgg_cuda_manner manner) {
+    const char *kind = !conv->fused ? "" : conv->narrow ? "+narrow bias" : "+bias";
+    snprintf(conv->words, sizeof conv->words, "cudnn %lld%s%s",
+             (long long)conv->graph.engine.number, manner == VGG_CUDA_FALLBACK ? " fallback" : "",
+             kind);
 }
 
 /* At the beginning of the work space, for a bias of fewer bits. */
@@ -105,22 +126,17 @@ vgg_gpu_result vgg_cuda_conv_make(vgg_gpu *gpu, const vgg_gpu_conv_shape *shape,
     if (conv == NULL)
         return VGG_GPU_NO_MEMORY;
     conv->shape = *shape;
-    bool forward = shape->pass == VGG_GPU_FORWARD, filter = shape->pass == VGG_GPU_FILTER;
-    bool narrows = type_of(shape->precision) != CUDNN_DATA_FLOAT && (forward || filter);
-    vgg_gpu_result result = attempt(gpu, conv, forward, false);
-    if (result == VGG_GPU_FAILED && narrows)
-        result = attempt(gpu, conv, forward, true);
-    if (result == VGG_GPU_FAILED && forward)
-        result = attempt(gpu, conv, false, false);
+    vgg_cuda_manner manner = VGG_CUDA_RECOMMENDED;
+    vgg_gpu_result result = choose(gpu, conv, &manner);
     if (result != VGG_GPU_OK) {
         vgg_cuda_conv_free(gpu, conv);
         return result;
     }
-    describe_in_words(conv);
+    describe_in_words(conv, manner);
     *out = conv;
-    *needs = (vgg_gpu_conv_needs){.workspace =
-                                      conv->graph.workspace + bias_bytes(conv) + VGG_CUDA_ALIGNMENT,
-                                  .narrow = filter && conv->narrow,
+    *needs = (vgg_gpu_conv_needs){.workspace = conv->graph.engine.workspace + bias_bytes(conv) +
+                                               VGG_CUDA_ALIGNMENT,
+                                  .narrow = shape->pass == VGG_GPU_FILTER && conv->narrow,
                                   .words = conv->words};
     return VGG_GPU_OK;
 }

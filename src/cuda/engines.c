@@ -26,8 +26,9 @@ static bool is_refused(cudnnBackendNumericalNote_t note, vgg_gpu_precision preci
     }
 }
 
+/* Whether a configuration's engine is wanted, and its number. */
 static cudnnStatus_t is_wanted(cudnnBackendDescriptor_t config, vgg_gpu_precision precision,
-                               bool *wanted) {
+                               bool *wanted, int64_t *number) {
     cudnnBackendDescriptor_t engine = NULL;
     cudnnBackendNumericalNote_t notes[NOTES_MOST];
     int64_t count = 0;
@@ -35,6 +36,9 @@ static cudnnStatus_t is_wanted(cudnnBackendDescriptor_t config, vgg_gpu_precisio
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE,
                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64,
+                                          1, &count, number);
     count = 0;
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
@@ -50,7 +54,7 @@ static cudnnStatus_t is_wanted(cudnnBackendDescriptor_t config, vgg_gpu_precisio
 
 /* The plan of an engine, when it fits. */
 static cudnnStatus_t make_plan(const vgg_gpu *gpu, cudnnBackendDescriptor_t config, size_t most,
-                               cudnnBackendDescriptor_t *out, size_t *needed) {
+                               vgg_cuda_engine *out) {
     cudnnBackendDescriptor_t plan = NULL;
     int64_t workspace = 0, count = 0;
     cudnnStatus_t status =
@@ -77,8 +81,8 @@ static cudnnStatus_t make_plan(const vgg_gpu *gpu, cudnnBackendDescriptor_t conf
         cudnnBackendDestroyDescriptor(plan);
         return status;
     }
-    *out = plan;
-    *needed = (size_t)workspace;
+    out->plan = plan;
+    out->workspace = (size_t)workspace;
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -132,22 +136,21 @@ static bool is_next(cudnnStatus_t found) {
 }
 
 cudnnStatus_t vgg_cuda_choose_engine(const vgg_gpu *gpu, cudnnBackendDescriptor_t graph,
-                                     vgg_gpu_precision precision, size_t most,
-                                     cudnnBackendDescriptor_t *plan, size_t *needed) {
-    static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
-    cudnnStatus_t found = CUDNN_STATUS_NOT_SUPPORTED;
-    for (size_t m = 0; is_next(found) && m < sizeof modes / sizeof *modes; m++) {
-        candidates list = {0};
-        cudnnStatus_t asked = ask(gpu, graph, modes[m], &list);
-        if (vgg_cuda_dnn_lacks_memory(asked))
-            found = asked;
-        for (int64_t i = 0; asked == CUDNN_STATUS_SUCCESS && is_next(found) && i < list.count;
-             i++) {
-            bool wanted = false;
-            if (is_wanted(list.configs[i], precision, &wanted) == CUDNN_STATUS_SUCCESS && wanted)
-                found = make_plan(gpu, list.configs[i], most, plan, needed);
-        }
-        destroy(&list);
+                                     vgg_gpu_precision precision, vgg_cuda_manner manner,
+                                     size_t most, vgg_cuda_engine *engine) {
+    static const cudnnBackendHeurMode_t modes[] = {
+        [VGG_CUDA_RECOMMENDED] = CUDNN_HEUR_MODE_A, [VGG_CUDA_FALLBACK] = CUDNN_HEUR_MODE_FALLBACK};
+    candidates list = {0};
+    cudnnStatus_t found = ask(gpu, graph, modes[manner], &list);
+    int64_t count = found == CUDNN_STATUS_SUCCESS ? list.count : 0;
+    if (!vgg_cuda_dnn_lacks_memory(found))
+        found = CUDNN_STATUS_NOT_SUPPORTED;
+    for (int64_t i = 0; is_next(found) && i < count; i++) {
+        bool wanted = false;
+        cudnnStatus_t known = is_wanted(list.configs[i], precision, &wanted, &engine->number);
+        if (known == CUDNN_STATUS_SUCCESS && wanted)
+            found = make_plan(gpu, list.configs[i], most, engine);
     }
+    destroy(&list);
     return found;
 }

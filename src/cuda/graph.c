@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "cuda/engines.h"
-
 #define TENSOR_ALIGNMENT 16
 
 /* ---- descriptors ---- */
@@ -168,7 +166,7 @@ vgg_gpu_result vgg_cuda_graph_pointwise(vgg_gpu *gpu, vgg_cuda_graph *graph,
 /* ---- the plan ---- */
 
 vgg_gpu_result vgg_cuda_graph_plan(vgg_gpu *gpu, vgg_cuda_graph *graph, vgg_gpu_precision precision,
-                                   size_t workspace) {
+                                   vgg_cuda_manner manner, size_t workspace) {
     cudnnBackendDescriptor_t operations = NULL;
     cudnnStatus_t status = add_part(graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, &operations);
     const setting settings[] = {
@@ -179,8 +177,8 @@ vgg_gpu_result vgg_cuda_graph_plan(vgg_gpu *gpu, vgg_cuda_graph *graph, vgg_gpu_
     if (status == CUDNN_STATUS_SUCCESS)
         status = set_all(operations, settings);
     if (status == CUDNN_STATUS_SUCCESS)
-        status = vgg_cuda_choose_engine(gpu, operations, precision, workspace, &graph->plan,
-                                        &graph->workspace);
+        status =
+            vgg_cuda_choose_engine(gpu, operations, precision, manner, workspace, &graph->engine);
     return vgg_cuda_dnn_result(gpu, status, "cuDNN has no engine for a convolution");
 }
 
@@ -224,15 +222,15 @@ vgg_gpu_result vgg_cuda_graph_run(vgg_gpu *gpu, vgg_cuda_graph *graph, size_t co
                                   const int64_t *ids, void *const *memory, void *workspace) {
     cudnnStatus_t status = pack_memory(graph, count, ids, memory, workspace);
     if (status == CUDNN_STATUS_SUCCESS)
-        status = cudnnBackendExecute(gpu->dnn, graph->plan, graph->pack);
+        status = cudnnBackendExecute(gpu->dnn, graph->engine.plan, graph->pack);
     return vgg_cuda_dnn_result(gpu, status, "a convolution");
 }
 
 void vgg_cuda_graph_free(vgg_cuda_graph *graph) {
     if (graph->pack != NULL)
         cudnnBackendDestroyDescriptor(graph->pack);
-    if (graph->plan != NULL)
-        cudnnBackendDestroyDescriptor(graph->plan);
+    if (graph->engine.plan != NULL)
+        cudnnBackendDestroyDescriptor(graph->engine.plan);
     while (graph->part_count > 0) {
         cudnnBackendDestroyDescriptor(graph->parts[--graph->part_count]);
     }

@@ -2,7 +2,7 @@
 #ifndef VGG_CUDA_GRAPH_H
 #define VGG_CUDA_GRAPH_H
 
-#include "cuda/cuda.h"
+#include "cuda/engines.h"
 
 #define VGG_CUDA_GRAPH_TENSORS 8
 #define VGG_CUDA_GRAPH_OPERATIONS 3
@@ -15,8 +15,7 @@ typedef struct vgg_cuda_graph {
     cudnnBackendDescriptor_t tensors[VGG_CUDA_GRAPH_TENSORS]; /* by id */
     cudnnBackendDescriptor_t operations[VGG_CUDA_GRAPH_OPERATIONS];
     size_t operation_count;
-    cudnnBackendDescriptor_t plan;
-    size_t workspace;
+    vgg_cuda_engine engine;
     /* What the last run was given, made into what cuDNN wants. */
     cudnnBackendDescriptor_t pack;
     void *memory[VGG_CUDA_GRAPH_MEMORY + 1];
@@ -39,10 +38,10 @@ vgg_gpu_result vgg_cuda_graph_convolution(vgg_gpu *gpu, vgg_cuda_graph *graph, v
 vgg_gpu_result vgg_cuda_graph_pointwise(vgg_gpu *gpu, vgg_cuda_graph *graph,
                                         cudnnPointwiseMode_t mode, int64_t x, int64_t other,
                                         int64_t y);
-/* The first engine that gives the same bits every time, in the precision and that much memory;
- * VGG_GPU_FAILED when there is none. */
+/* The first engine of that manner that gives the same bits every time, in the precision and that
+ * much memory; VGG_GPU_FAILED when there is none. */
 vgg_gpu_result vgg_cuda_graph_plan(vgg_gpu *gpu, vgg_cuda_graph *graph, vgg_gpu_precision precision,
-                                   size_t workspace);
+                                   vgg_cuda_manner manner, size_t workspace);
 /* The memory of `count` tensors with these ids. */
 vgg_gpu_result vgg_cuda_graph_run(vgg_gpu *gpu, vgg_cuda_graph *graph, size_t count,
                                   const int64_t *ids, void *const *memory, void *workspace);
