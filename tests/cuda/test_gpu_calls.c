@@ -287,6 +287,34 @@ static void statistics_are_seen(void **state) {
     assert_nothing_left();
 }
 
+/* The linear layers at every place of a larger map, and a mean over them. */
+static void dense_as_on_the_processor(void **state) {
+    (void)state;
+    static const char *const dense[] = {"8,R,M/12,R", "8,R,M/"};
+    vgg_gpu_calls_use(vgg_double_calls());
+    for (size_t n = 0; n < sizeof dense / sizeof *dense; n++) {
+        vgg_network *network = net_of(dense[n]);
+        vgg_plan_options options = gpu_options(VGG_PRECISION_F32);
+        options.height = options.width = SIDE + 4;
+        options.dense = true;
+        float *inputs = random_floats(BATCH * 3 * (SIDE + 4) * (SIDE + 4), 4);
+        float logits[2][LOGITS];
+        for (size_t device = 0; device < 2; device++) {
+            vgg_plan *plan = NULL;
+            vgg_error error;
+            options.device = device == 0 ? VGG_DEVICE_CPU : VGG_DEVICE_CUDA;
+            assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+            assert_ok(vgg_plan_forward(plan, inputs, BATCH, logits[device], &error), error);
+            vgg_plan_free(plan);
+        }
+        for (size_t i = 0; i < LOGITS; i++) {
+            assert_float_equal(logits[0][i], logits[1][i], 1e-5);
+        }
+        free(inputs);
+        vgg_network_free(network);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_of_inference),
@@ -296,6 +324,7 @@ int main(void) {
         cmocka_unit_test(same_bits),
         cmocka_unit_test(values_come_back),
         cmocka_unit_test(statistics_are_seen),
+        cmocka_unit_test(dense_as_on_the_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,10 +16,15 @@ typedef struct plain_view {
     float factor;
 } plain_view;
 
+/* A mean has the rows of all places and gives one. */
 static plain_view output_of(const vgg_plan *plan, const vgg_cpu_op *op) {
-    return (plain_view){vgg_op_images(plan, op),          op->graph.out.channels,
-                        vgg_extent_pixels(op->graph.out), vgg_plan_buffer(plan, op->y),
-                        vgg_gpu_op_of(plan, op)->element, 1};
+    bool mean = op->graph.kind == VGG_OP_MEAN;
+    return (plain_view){mean ? plan->count : vgg_op_images(plan, op),
+                        op->graph.out.channels,
+                        vgg_extent_pixels(op->graph.out),
+                        vgg_plan_buffer(plan, op->y),
+                        vgg_gpu_op_of(plan, op)->element,
+                        1};
 }
 
 static plain_view gradient_of(const vgg_plan *plan, const vgg_cpu_op *op) {
