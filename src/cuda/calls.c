@@ -10,12 +10,17 @@
 /* The least that cuDNN and cuBLASLt do bfloat16 on. */
 #define LEAST_MAJOR 8
 
+/* Makes the device the thread's own, which CUDA remembers for each. */
+static vgg_gpu_result enter(vgg_gpu *gpu) {
+    return vgg_cuda_result(gpu, cudaSetDevice(gpu->device), "choosing a GPU");
+}
+
 static vgg_gpu_result check_device(vgg_gpu *gpu) {
     struct cudaDeviceProp about;
     int count = 0;
     vgg_gpu_result result = vgg_cuda_result(gpu, cudaGetDeviceCount(&count), "looking for a GPU");
     if (result == VGG_GPU_OK)
-        result = vgg_cuda_result(gpu, cudaGetDeviceProperties(&about, 0), "asking a GPU");
+        result = vgg_cuda_result(gpu, cudaGetDeviceProperties(&about, gpu->device), "asking a GPU");
     if (result != VGG_GPU_OK)
         return result;
     snprintf(gpu->name, sizeof gpu->name, "%s", about.name);
@@ -55,6 +60,8 @@ static vgg_gpu_result open_gpu(vgg_gpu **out, char *said, size_t size) {
         return VGG_GPU_NO_MEMORY;
     vgg_gpu_result result = check_device(gpu);
     if (result == VGG_GPU_OK)
+        result = enter(gpu);
+    if (result == VGG_GPU_OK)
         result = open_libraries(gpu);
     if (result != VGG_GPU_OK) {
         snprintf(said, size, "%s", gpu->said);
@@ -81,14 +88,17 @@ static vgg_gpu_result wait_for(vgg_gpu *gpu) {
 
 static size_t left(vgg_gpu *gpu) {
     size_t available = 0, all = 0;
-    return vgg_cuda_result(gpu, cudaMemGetInfo(&available, &all), "asking for memory") == VGG_GPU_OK
-               ? available
-               : 0;
+    vgg_gpu_result result = enter(gpu);
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_result(gpu, cudaMemGetInfo(&available, &all), "asking for memory");
+    return result == VGG_GPU_OK ? available : 0;
 }
 
 static void *take(vgg_gpu *gpu, size_t bytes) {
     void *memory = NULL;
-    vgg_gpu_result result = vgg_cuda_result(gpu, cudaMalloc(&memory, bytes), "taking memory");
+    vgg_gpu_result result = enter(gpu);
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_result(gpu, cudaMalloc(&memory, bytes), "taking memory");
     return result == VGG_GPU_OK ? memory : NULL;
 }
 
@@ -99,8 +109,9 @@ static void give_back(vgg_gpu *gpu, void *memory) {
 
 static void *take_pinned(vgg_gpu *gpu, size_t bytes) {
     void *memory = NULL;
-    vgg_gpu_result result =
-        vgg_cuda_result(gpu, cudaMallocHost(&memory, bytes), "taking memory of the host");
+    vgg_gpu_result result = enter(gpu);
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_result(gpu, cudaMallocHost(&memory, bytes), "taking memory of the host");
     return result == VGG_GPU_OK ? memory : NULL;
 }
 
@@ -109,11 +120,17 @@ static void give_back_pinned(vgg_gpu *gpu, void *memory) {
 }
 
 static vgg_gpu_result clear(vgg_gpu *gpu, void *memory, size_t bytes) {
+    vgg_gpu_result result = enter(gpu);
+    if (result != VGG_GPU_OK)
+        return result;
     return vgg_cuda_result(gpu, cudaMemsetAsync(memory, 0, bytes, gpu->stream), "clearing memory");
 }
 
 static vgg_gpu_result copy_as(vgg_gpu *gpu, void *to, const void *from, size_t bytes,
                               enum cudaMemcpyKind kind) {
+    vgg_gpu_result result = enter(gpu);
+    if (result != VGG_GPU_OK)
+        return result;
     return vgg_cuda_result(gpu, cudaMemcpyAsync(to, from, bytes, kind, gpu->stream),
                            "copying memory");
 }
@@ -141,8 +158,9 @@ static vgg_gpu_result moment_make(vgg_gpu *gpu, vgg_gpu_moment **out) {
     vgg_gpu_moment *moment = calloc(1, sizeof *moment);
     if (moment == NULL)
         return VGG_GPU_NO_MEMORY;
-    vgg_gpu_result result =
-        vgg_cuda_result(gpu, cudaEventCreate(&moment->event), "making an event");
+    vgg_gpu_result result = enter(gpu);
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_result(gpu, cudaEventCreate(&moment->event), "making an event");
     if (result == VGG_GPU_OK)
         *out = moment;
     else
@@ -152,8 +170,10 @@ static vgg_gpu_result moment_make(vgg_gpu *gpu, vgg_gpu_moment **out) {
 
 static vgg_gpu_result moment_note(vgg_gpu *gpu, vgg_gpu_moment *moment) {
     enum cudaStreamCaptureStatus recording = cudaStreamCaptureStatusNone;
-    vgg_gpu_result result = vgg_cuda_result(gpu, cudaStreamIsCapturing(gpu->stream, &recording),
-                                            "asking for what is recorded");
+    vgg_gpu_result result = enter(gpu);
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_result(gpu, cudaStreamIsCapturing(gpu->stream, &recording),
+                                 "asking for what is recorded");
     if (result != VGG_GPU_OK)
         return result;
     unsigned how = recording == cudaStreamCaptureStatusActive ? cudaEventRecordExternal
@@ -183,6 +203,9 @@ struct vgg_gpu_record {
 };
 
 static vgg_gpu_result record_begin(vgg_gpu *gpu) {
+    vgg_gpu_result result = enter(gpu);
+    if (result != VGG_GPU_OK)
+        return result;
     return vgg_cuda_result(
         gpu, cudaStreamBeginCapture(gpu->stream, cudaStreamCaptureModeThreadLocal), "recording");
 }
@@ -207,6 +230,9 @@ static vgg_gpu_result record_end(vgg_gpu *gpu, vgg_gpu_record **out) {
 }
 
 static vgg_gpu_result record_run(vgg_gpu *gpu, vgg_gpu_record *record) {
+    vgg_gpu_result result = enter(gpu);
+    if (result != VGG_GPU_OK)
+        return result;
     return vgg_cuda_result(gpu, cudaGraphLaunch(record->graph, gpu->stream), "running a graph");
 }
 
@@ -215,9 +241,35 @@ static void record_free(vgg_gpu *gpu, vgg_gpu_record *record) {
     free(record);
 }
 
-/* ---- kernels ---- */
+/* ---- computing ---- */
+
+static vgg_gpu_result conv_make(vgg_gpu *gpu, const vgg_gpu_conv_shape *shape, vgg_gpu_conv **conv,
+                                vgg_gpu_conv_needs *needs) {
+    vgg_gpu_result result = enter(gpu);
+    return result == VGG_GPU_OK ? vgg_cuda_conv_make(gpu, shape, conv, needs) : result;
+}
+
+static vgg_gpu_result conv_run(vgg_gpu *gpu, vgg_gpu_conv *conv, const vgg_gpu_conv_task *task) {
+    vgg_gpu_result result = enter(gpu);
+    return result == VGG_GPU_OK ? vgg_cuda_conv_run(gpu, conv, task) : result;
+}
+
+static vgg_gpu_result product_make(vgg_gpu *gpu, const vgg_gpu_product_shape *shape,
+                                   vgg_gpu_product **product, size_t *workspace) {
+    vgg_gpu_result result = enter(gpu);
+    return result == VGG_GPU_OK ? vgg_cuda_product_make(gpu, shape, product, workspace) : result;
+}
+
+static vgg_gpu_result product_run(vgg_gpu *gpu, vgg_gpu_product *product,
+                                  const vgg_gpu_product_task *task) {
+    vgg_gpu_result result = enter(gpu);
+    return result == VGG_GPU_OK ? vgg_cuda_product_run(gpu, product, task) : result;
+}
 
 static vgg_gpu_result launch(vgg_gpu *gpu, vgg_gpu_kernel kernel, const void *task, size_t units) {
+    vgg_gpu_result result = enter(gpu);
+    if (result != VGG_GPU_OK)
+        return result;
     return vgg_cuda_result(gpu, vgg_cuda_launch(gpu->stream, kernel, task, units),
                            "running a kernel");
 }
@@ -248,11 +300,11 @@ static const vgg_gpu_calls table = {
     .record_end = record_end,
     .record_run = record_run,
     .record_free = record_free,
-    .conv_make = vgg_cuda_conv_make,
-    .conv_run = vgg_cuda_conv_run,
+    .conv_make = conv_make,
+    .conv_run = conv_run,
     .conv_free = vgg_cuda_conv_free,
-    .product_make = vgg_cuda_product_make,
-    .product_run = vgg_cuda_product_run,
+    .product_make = product_make,
+    .product_run = product_run,
     .product_free = vgg_cuda_product_free,
     .launch = launch,
 };

@@ -9,6 +9,7 @@
 #include "nn/gpu/calls.h"
 
 struct vgg_gpu {
+    int device; /* CUDA's number of it */
     cudaStream_t stream;
     cudnnHandle_t dnn;
     cudnnBackendDescriptor_t properties; /* in tests, of a device that is not there: dnn is NULL */
