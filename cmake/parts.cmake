@@ -34,7 +34,7 @@ else()
   set(CUDA_FOUND OFF)
 endif()
 option(VGG_WITH_CUDA "The plugin for NVIDIA's GPUs (CUDA 12 or 13, cuDNN 9)" ${CUDA_FOUND})
-set(VGG_CUDA_ARCHITECTURES "90" CACHE STRING "GPUs that the plugin's kernels are compiled for")
+set(VGG_CUDA_ARCHITECTURES "80;90" CACHE STRING "GPUs that the plugin's kernels are compiled for")
 set(VGG_PARTS JPEG PNG WEBP GIF TIFF ARCHIVE PTH KERAS ONNX CAFFE DARKNET NUMPY BUILTIN)
 
 if(VGG_BUILD_TESTS OR VGG_FUZZ)

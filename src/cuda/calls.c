@@ -15,6 +15,19 @@ static vgg_gpu_result enter(vgg_gpu *gpu) {
     return vgg_cuda_result(gpu, cudaSetDevice(gpu->device), "choosing a GPU");
 }
 
+/* Kernels are compiled for some GPUs, which others may not be able to run. */
+static vgg_gpu_result check_kernels(vgg_gpu *gpu, const struct cudaDeviceProp *about) {
+    vgg_gpu_result result = enter(gpu);
+    cudaError_t found = result == VGG_GPU_OK ? vgg_cuda_find_kernels() : cudaSuccess;
+    if (found == cudaErrorNoKernelImageForDevice || found == cudaErrorInvalidDeviceFunction) {
+        snprintf(gpu->said, sizeof gpu->said,
+                 "%.64s has compute capability %d.%d, and VGG_CUDA_ARCHITECTURES did not say so",
+                 about->name, about->major, about->minor);
+        return VGG_GPU_FAILED;
+    }
+    return result == VGG_GPU_OK ? vgg_cuda_result(gpu, found, "finding kernels") : result;
+}
+
 static vgg_gpu_result check_device(vgg_gpu *gpu) {
     struct cudaDeviceProp about;
     int count = 0;
@@ -25,7 +38,7 @@ static vgg_gpu_result check_device(vgg_gpu *gpu) {
         return result;
     snprintf(gpu->name, sizeof gpu->name, "%s", about.name);
     if (about.major >= LEAST_MAJOR)
-        return VGG_GPU_OK;
+        return check_kernels(gpu, &about);
     snprintf(gpu->said, sizeof gpu->said,
              "%.64s has compute capability %d.%d, expected %d.0 or more", about.name, about.major,
              about.minor, LEAST_MAJOR);
@@ -59,8 +72,6 @@ static vgg_gpu_result open_gpu(vgg_gpu **out, char *said, size_t size) {
     if (gpu == NULL)
         return VGG_GPU_NO_MEMORY;
     vgg_gpu_result result = check_device(gpu);
-    if (result == VGG_GPU_OK)
-        result = enter(gpu);
     if (result == VGG_GPU_OK)
         result = open_libraries(gpu);
     if (result != VGG_GPU_OK) {

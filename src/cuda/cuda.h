@@ -57,4 +57,11 @@ extern "C"
     cudaError_t
     vgg_cuda_launch(cudaStream_t stream, vgg_gpu_kernel kernel, const void *task, size_t units);
 
+/* An error where the current device cannot run the kernels that are here. */
+#ifdef __cplusplus
+extern "C"
+#endif
+    cudaError_t
+    vgg_cuda_find_kernels(void);
+
 #endif
