@@ -214,7 +214,11 @@ vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *
     if (deferred && plan->passes == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a step of a plan with defer_linear needs a backward pass of its own");
-    vgg_status status = optimiser->options.clip > 0 ? vgg_clip_gradients(optimiser, error) : VGG_OK;
+    vgg_status status = VGG_OK;
+    if (plan->device->check_gradients != NULL)
+        status = plan->device->check_gradients(plan, error);
+    if (status == VGG_OK && optimiser->options.clip > 0)
+        status = vgg_clip_gradients(optimiser, error);
     if (status != VGG_OK)
         return status;
     for (size_t i = 0; i < optimiser->network->tensor_count; i++) {

@@ -156,12 +156,15 @@ void vgg_gpu_know_times(const vgg_plan *plan);
 vgg_status vgg_gpu_forward(vgg_plan *plan, const vgg_forward_pass *pass, vgg_error *error);
 vgg_status vgg_gpu_backward(vgg_plan *plan, const vgg_tap_pass *pass, size_t first, size_t end,
                             vgg_error *error);
+/* The largest magnitude among values of the device, infinite when one is not finite. */
+double vgg_gpu_largest(vgg_plan *plan, const void *from, vgg_gpu_element element, size_t count);
 vgg_blown vgg_gpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass);
 
 /* ---- learn.c ---- */
 
 float *vgg_gpu_gradient_place(const vgg_plan *plan, size_t tensor);
 const float *vgg_gpu_gradient(const vgg_plan *plan, size_t tensor);
+vgg_status vgg_gpu_check_gradients(vgg_plan *plan, vgg_error *error);
 void vgg_gpu_sgd(vgg_plan *plan, const vgg_sgd_task *task);
 void vgg_gpu_adamw(vgg_plan *plan, const vgg_adamw_task *task);
 void vgg_gpu_blend(vgg_plan *plan, const vgg_blend_task *task);

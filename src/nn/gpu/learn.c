@@ -1,4 +1,7 @@
 /* What a GPU does to weights and their gradients between two steps. */
+#include <math.h>
+
+#include "base/error.h"
 #include "nn/gpu/gpu.h"
 
 float *vgg_gpu_gradient_place(const vgg_plan *plan, size_t tensor) {
@@ -18,6 +21,38 @@ const float *vgg_gpu_gradient(const vgg_plan *plan, size_t tensor) {
     float *to = state->gradient + plan->gradient_offsets[tensor];
     size_t bytes = plan->network->tensors[tensor].info.count * sizeof *to;
     return state->calls->download(state->gpu, to, from, bytes) == VGG_GPU_OK ? to : NULL;
+}
+
+/* Deferred: of what the gradients of a linear layer are made. */
+static double largest_deferred(vgg_plan *plan, const vgg_cpu_op *op) {
+    const vgg_buffer *rows = &plan->buffers[op->dy];
+    vgg_gpu_element element = vgg_gpu_state(plan)->element;
+    if (op->graph.kind != VGG_OP_LINEAR || !op->graph.trains)
+        return 0;
+    return vgg_gpu_largest(plan, plan->arena + rows->offset, element,
+                           plan->done * rows->row / vgg_gpu_element_bytes(element));
+}
+
+/* float16 alone has too little room for gradients that others hold. */
+vgg_status vgg_gpu_check_gradients(vgg_plan *plan, vgg_error *error) {
+    double most = 0;
+    if (vgg_gpu_state(plan)->element != VGG_GPU_FLOAT16)
+        return VGG_OK;
+    for (size_t t = 0; t < plan->network->tensor_count; t++) {
+        const float *gradient = vgg_gpu_gradient_place(plan, t);
+        if (gradient != NULL)
+            most = fmax(most, vgg_gpu_largest(plan, gradient, VGG_GPU_FLOAT32,
+                                              plan->network->tensors[t].info.count));
+    }
+    for (size_t s = 0; plan->options.defer_linear && s < plan->op_count; s++) {
+        most = fmax(most, largest_deferred(plan, &plan->ops[s]));
+    }
+    vgg_status status = vgg_gpu_tell(plan, error);
+    if (status == VGG_OK && isinf(most))
+        return vgg_fail(
+            error, VGG_ERROR_UNSUPPORTED,
+            "gradients are too large for f16, expected a training in bf16, tf32 or f32");
+    return status;
 }
 
 void vgg_gpu_sgd(vgg_plan *plan, const vgg_sgd_task *task) {

@@ -297,14 +297,17 @@ vgg_status vgg_gpu_backward(vgg_plan *plan, const vgg_tap_pass *pass, size_t fir
 
 /* ---- what blew up ---- */
 
-/* The largest magnitude among values of the device. */
-static double largest(vgg_plan *plan, const void *from, vgg_gpu_element element, size_t count) {
+/* The same of as many as the partial sums have room for. */
+static double largest_of_some(vgg_plan *plan, const void *from, vgg_gpu_element element,
+                              size_t count) {
     gpu_state *state = vgg_gpu_state(plan);
     size_t parts = (count + VGG_GPU_SQUARES - 1) / VGG_GPU_SQUARES;
     float *host = vgg_malloc(parts * sizeof *host), *device = vgg_plan_buffer(plan, state->sums);
     double most = 0;
-    if (host == NULL)
+    if (host == NULL) {
+        vgg_gpu_note(state, VGG_GPU_NO_MEMORY);
         return 0;
+    }
     const vgg_gpu_largest_task task = {
         .count = count, .from = from, .element = element, .to = device};
     vgg_gpu_launch(plan, vgg_gpu_kernel_largest, &task, parts);
@@ -317,18 +320,33 @@ static double largest(vgg_plan *plan, const void *from, vgg_gpu_element element,
     return most;
 }
 
+double vgg_gpu_largest(vgg_plan *plan, const void *from, vgg_gpu_element element, size_t count) {
+    const gpu_state *state = vgg_gpu_state(plan);
+    size_t room = plan->buffers[state->sums].bytes / sizeof(float),
+           bytes = vgg_gpu_element_bytes(element);
+    double most = 0;
+    for (size_t done = 0; done < count && state->result == VGG_GPU_OK;) {
+        size_t some =
+            (count - done) / VGG_GPU_SQUARES < room ? count - done : room * VGG_GPU_SQUARES;
+        most = fmax(most, largest_of_some(plan, (const char *)from + done * bytes, element, some));
+        done += some;
+    }
+    return most;
+}
+
 vgg_blown vgg_gpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass) {
     const gpu_state *state = vgg_gpu_state(plan);
     vgg_blown found = {.layer = VGG_NO_LAYER};
     take_values(plan, pass);
     double growth = 0,
-           before = largest(plan, vgg_plan_buffer(plan, state->staging), VGG_GPU_FLOAT32,
-                            plan->count * vgg_plan_values_at(plan, pass->first));
+           before = vgg_gpu_largest(plan, vgg_plan_buffer(plan, state->staging), VGG_GPU_FLOAT32,
+                                    plan->count * vgg_plan_values_at(plan, pass->first));
     for (size_t s = pass->first; s < pass->end && state->result == VGG_GPU_OK; s++) {
         const vgg_cpu_op *op = &plan->ops[s];
         plain_view view = output_of(plan, op);
         vgg_gpu_forward_op(plan, &plan->ops[s]);
-        double most = largest(plan, view.map, view.element, units_of(&view) * VGG_GPU_LANES);
+        double most =
+            vgg_gpu_largest(plan, view.map, view.element, units_of(&view) * VGG_GPU_LANES);
         bool grows = before > 0 && most / before > growth;
         if (op->graph.layer != VGG_NO_LAYER && (isinf(most) || grows)) {
             growth = most / before;

@@ -57,6 +57,7 @@ const vgg_device_row vgg_device_gpu = {
     .place = vgg_gpu_place,
     .gradient_place = vgg_gpu_gradient_place,
     .gradient = vgg_gpu_gradient,
+    .check_gradients = vgg_gpu_check_gradients,
     .sgd = vgg_gpu_sgd,
     .adamw = vgg_gpu_adamw,
     .blend = vgg_gpu_blend,

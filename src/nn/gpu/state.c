@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "nn/gpu/gpu.h"
 
-/* Gradients of half precision that would be denormal or zero become numbers; none comes near its
- * largest. */
+/* Gradients of half precision that would be denormal or zero become numbers; one that comes near
+ * its largest ends the training. */
 #define LOSS_SCALE 1024
 
 static void choose_precision(gpu_state *state, vgg_precision precision) {
