@@ -269,6 +269,11 @@ static cost_fit plain = {.name = "plain", .terms = {"product"}, .term_count = 1}
 static cost_fit tiles[] = {
     {.name = "F(2x2)", .terms = {"tile", "input", "output", "filter"}, .term_count = 4},
     {.name = "F(4x4)", .terms = {"tile", "input", "output", "filter"}, .term_count = 4}};
+static cost_fit tile1 = {
+    .name = "F(1x1)", .terms = {"tile", "input", "output", "filter"}, .term_count = 4};
+static cost_fit tile1_weights = {.name = "weights F(1x1)",
+                                 .terms = {"tile", "input", "gradient", "group", "sum"},
+                                 .term_count = 5};
 static cost_fit direct_weights = {
     .name = "weights direct", .terms = {"image", "pixel", "once"}, .term_count = 3};
 static cost_fit tile_weights[] = {{.name = "weights F(3x3, 2x2)",
@@ -303,9 +308,24 @@ static void measure_tiles(const vgg_conv_shape *s, size_t tile) {
             (double[]){all, all / k, all / c, weights.groups > 1 ? (double)weights.groups : 0, 1});
 }
 
+/* Places of a patch, instead of tiles; only with bfloat16. */
+static void measure_places(const vgg_conv_shape *s) {
+    vgg_winograd_partition cut = vgg_direct_partition_of(s, 1);
+    double all = (double)(s->images * cut.direct.period * cut.direct.width);
+    add_row(&tile1, s, tile_seconds(s, 1),
+            (double[]){all, all / (double)s->outputs, all / (double)s->inputs, (double)cut.units});
+    vgg_winograd_weights_partition weights = vgg_direct_weights_partition_of(s);
+    double k = (double)(weights.k_blocks * VGG_BLOCK), c = (double)(weights.c_blocks * VGG_BLOCK);
+    all = (double)(s->images * weights.direct.period * weights.direct.width);
+    add_row(&tile1_weights, s, tile_weights_seconds(s, 1),
+            (double[]){all, all / k, all / c, weights.groups > 1 ? (double)weights.groups : 0, 1});
+}
+
 static void measure(const vgg_conv_shape *s) {
     if (!bf16)
         measure_direct(s);
+    else if (kernels->bf16_direct.forward != NULL)
+        measure_places(s);
     measure_tiles(s, 2);
     measure_tiles(s, 4);
 }
@@ -376,9 +396,11 @@ int main(int count, char **arguments) {
     measure_all();
     report(&direct);
     report(&plain);
+    report(&tile1);
     report(&tiles[0]);
     report(&tiles[1]);
     report(&direct_weights);
+    report(&tile1_weights);
     report(&tile_weights[0]);
     report(&tile_weights[1]);
     free(cold);
