@@ -71,9 +71,10 @@ vgg_status vgg_dists_carry_back(vgg_distance *distance, vgg_error *error);
 void vgg_lpips_prepare(vgg_distance *distance, vgg_distance_part *part);
 double vgg_lpips_compare(vgg_distance *distance, vgg_distance_part *part, bool slopes);
 
-/* distance_metrics.c: the sums of so many units. */
+/* distance_sums.c: the sums of so many units. */
 double vgg_distance_add_up(const vgg_distance *distance, size_t count);
-/* What follows from the reference's values. */
+
+/* distance_metrics.c: what follows from the reference's values. */
 void vgg_distance_prepare(vgg_distance *distance, vgg_distance_part *part);
 /* What the part adds to the distance, and with slopes its gradient. */
 double vgg_distance_compare(vgg_distance *distance, vgg_distance_part *part, bool slopes);

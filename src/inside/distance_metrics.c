@@ -11,14 +11,6 @@ typedef struct part_task {
     bool slopes; /* the gradient is wanted */
 } part_task;
 
-double vgg_distance_add_up(const vgg_distance *distance, size_t count) {
-    double sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        sum += distance->sums[i];
-    }
-    return sum;
-}
-
 /* ---- features ---- */
 
 static void compare_values(void *context, size_t begin, size_t end, size_t worker) {
