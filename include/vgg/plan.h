@@ -188,7 +188,8 @@ VGG_API void vgg_plan_set_dropout(vgg_plan *plan, uint64_t seed, uint64_t step);
 /* The instruction tier that plans use on this processor: "amx", "avx512", "avx2", "portable" or
  * "ref". It is chosen once, at the first plan, and can be forced with the environment variable
  * VGG_CPU; a value that is unknown or that the processor cannot run is an error of vgg_plan_create.
- * Linux gives a process the registers of AMX when it asks, which the choice does. */
+ * Linux gives a process the registers of AMX when it asks, which the first plan in bfloat16 or int8
+ * does: docs/threads.md. */
 VGG_API const char *vgg_cpu_tier(void);
 
 /* What a plan does, op by op. An op may do several layers at once. */
@@ -201,10 +202,11 @@ typedef struct vgg_op_info {
     size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
                            * subtracted */
     size_t weight_bytes;  /* read from the network's tensors */
-    /* Of the plan's whole batch: multiply-adds that the algorithm does, counting two of bfloat16 or
-     * four of int8 as one where an instruction does them; the plan's prediction of
-     * its time, in multiply-adds that registers would do meanwhile (0 for ops that move memory
-     * only); bytes of weights, input and output. */
+    /* Of the plan's whole batch: multiply-adds that the algorithm does, counting as one as many of
+     * bfloat16 or int8 as the tier's instructions do while AVX-512's or others' do one of float32
+     * (two and four, with AMX 16 and 32); the plan's prediction of its time, in multiply-adds that
+     * registers would do meanwhile (0 for ops that move memory only); bytes of weights, input and
+     * output. */
     size_t products;
     double cost;
     size_t bytes;
