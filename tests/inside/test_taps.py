@@ -260,7 +260,7 @@ def run_piece(network, x, values):
 @pytest.mark.skipif("VGG_TEST_FULL" not in os.environ, reason="VGG_TEST_FULL=1 runs D at 3 x 224 x 224")
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_gradients_of_the_full_network(batch_norm):
-    """From every layer to the picture."""
+    """Those of all layers at once, which arrive at every layer and at the picture, and those of a few alone."""
     network = Network(D, batch_norm=batch_norm, classes=1000, size=(3, 224, 224), layout=2)
     everywhere = list(range(len(network.layers)))
     inputs = picture(1, 224)
@@ -268,9 +268,15 @@ def test_gradients_of_the_full_network(batch_norm):
     values, _ = plan.forward(inputs)
     x = torch.from_numpy(inputs.astype(np.float64)).requires_grad_()
     outputs = run_piece(network, x, values)
+    given = {layer: direction(outputs[layer], layer) for layer in everywhere}
+    total = sum((outputs[layer] * torch.from_numpy(given[layer])).sum() for layer in everywhere)
+    wanted, *arriving = torch.autograd.grad(total, [x, *outputs], retain_graph=True)
+    found, to = plan.backward(given, wanted=everywhere)
+    assert apart(to, wanted) < 1e-4
     for layer in everywhere:
-        given = direction(outputs[layer], layer)
-        (wanted,) = torch.autograd.grad(outputs[layer], x, torch.from_numpy(given), retain_graph=True)
+        assert apart(found[layer], arriving[layer]) < 1e-4, network.layers[layer].name
+    for layer in map(network.find, ("relu2_2", "relu5_3", "logits")):
+        (wanted,) = torch.autograd.grad(outputs[layer], x, torch.from_numpy(given[layer]), retain_graph=True)
         plan.forward(inputs)
-        _, found = plan.backward({layer: given})
-        assert apart(found, wanted) < 1e-4, network.layers[layer].name
+        _, to = plan.backward({layer: given[layer]})
+        assert apart(to, wanted) < 1e-4, network.layers[layer].name
