@@ -12,9 +12,14 @@ KEPT = 256  # connections that are open from the beginning
 
 
 async def ask(idle, host, port, text, due, times):
-    reader, writer = idle.pop() if idle else await asyncio.open_connection(host, port)
-    writer.write(text)
-    head = await reader.readuntil(b"\r\n\r\n")
+    head = b""
+    while not head:
+        reader, writer = idle.pop() if idle else await asyncio.open_connection(host, port)
+        try:
+            writer.write(text)
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):  # closed, as it was idle for so long
+            writer.close()
     if not head.startswith(b"HTTP/1.1 200"):
         sys.exit(head.decode())
     length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
