@@ -8,7 +8,7 @@ import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.path.abspath(os.environ.get("VGG", REPOSITORY / "build" / "vgg"))
-TIMEOUT = 60
+TIMEOUT = 120
 
 # A network that learns next to nothing, but in no time.
 TINY = ("--arch", "4,M/8", "--batch", "8", "--threads", "2", "--workers", "2")
