@@ -47,7 +47,7 @@ static void close_threads(vgg_plan *plan) {
 }
 
 /* plan_info.c knows the processor's. */
-static const char *algorithm(const vgg_plan *plan, const vgg_cpu_op *op) {
+static const char *algorithm(const vgg_plan *plan, const vgg_planned_op *op) {
     (void)plan, (void)op;
     return NULL;
 }

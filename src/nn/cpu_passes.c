@@ -49,7 +49,7 @@ vgg_blown vgg_cpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass) {
     double growth = 0;
     begin(plan, pass);
     for (size_t s = pass->first; s < pass->end; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         vgg_op_forward(plan, op);
         double most = largest(vgg_plan_buffer(plan, op->y), plan->count * vgg_op_outputs(op));
         bool grows = before > 0 && most / before > growth;
@@ -66,7 +66,7 @@ vgg_blown vgg_cpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass) {
 
 /* ---- backward ---- */
 
-static void backward_op(vgg_plan *plan, vgg_cpu_op *op) {
+static void backward_op(vgg_plan *plan, vgg_planned_op *op) {
     double begun = vgg_clock_seconds();
     op->weights_seconds = 0;
     vgg_op_backward(plan, op);

@@ -72,7 +72,7 @@ typedef struct vgg_device_row {
     /* vgg_plan_find_blown, of plan->count images. */
     vgg_blown (*find_blown)(vgg_plan *plan, const vgg_forward_pass *pass);
     /* What does an op, for people; NULL: what its kind does on any device. */
-    const char *(*algorithm)(const vgg_plan *plan, const vgg_cpu_op *op);
+    const char *(*algorithm)(const vgg_plan *plan, const vgg_planned_op *op);
     /* Somebody asks how long ops take: waits for what the last passes took, and measures those to
      * come. */
     void (*know_times)(const vgg_plan *plan);

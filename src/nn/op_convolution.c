@@ -2,7 +2,8 @@
 #include "base/clock.h"
 #include "nn/ops.h"
 
-static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_cpu_op *op, size_t images) {
+static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_planned_op *op,
+                                      size_t images) {
     bool folded = op->graph.folded != VGG_NO_LAYER;
     return (vgg_winograd_task){.shape = vgg_op_conv_shape(op, images),
                                .x = vgg_plan_buffer(plan, op->x),
@@ -20,12 +21,13 @@ static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_cpu_op *op
 
 /* Where the gradient of a convolution's input is put in blocks: in dx, or, when dx is the caller's
  * and plain, in a buffer before it. */
-static float *blocked_dx(const vgg_plan *plan, const vgg_cpu_op *op) {
+static float *blocked_dx(const vgg_plan *plan, const vgg_planned_op *op) {
     bool callers = op->blocked_dx != VGG_NO_BUFFER;
     return vgg_plan_buffer(plan, callers ? op->blocked_dx : op->dx);
 }
 
-static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_cpu_op *op, size_t images) {
+static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_planned_op *op,
+                                     size_t images) {
     return (vgg_winograd_task){.shape = vgg_op_turned_shape(op, images),
                                .x = vgg_plan_buffer(plan, op->dy),
                                .turned = true,
@@ -37,7 +39,7 @@ static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_cpu_op *op,
                                .scratch = vgg_plan_buffer(plan, op->back_scratch)};
 }
 
-static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_cpu_op *op, bool turned,
+static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_planned_op *op, bool turned,
                                        size_t images) {
     vgg_winograd_task task =
         turned ? turned_task(plan, op, images) : forward_task(plan, op, images);
@@ -55,13 +57,13 @@ static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_cpu_op *o
     return task;
 }
 
-static void winograd(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
+static void winograd(vgg_plan *plan, const vgg_planned_op *op, bool turned) {
     vgg_winograd_task task = winograd_task(plan, op, turned, plan->count);
     vgg_threads_run(plan->threads, task.partition.units,
                     vgg_winograd_kernels_for(plan->kernels, &task.partition)->forward, &task);
 }
 
-void vgg_op_convolution_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_op_convolution_forward(vgg_plan *plan, const vgg_planned_op *op) {
     if (op->tile > 0) {
         winograd(plan, op, false);
         return;
@@ -83,7 +85,7 @@ void vgg_op_convolution_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_threads_run(plan->threads, task.partition.units, plan->kernels->conv_forward, &task);
 }
 
-static void winograd_weights(vgg_plan *plan, const vgg_cpu_op *op) {
+static void winograd_weights(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->count);
     vgg_winograd_weights_partition cut = vgg_op_weights_partition(plan, op, &shape);
     const vgg_winograd_kernels *kernels = vgg_winograd_weights_kernels_for(plan->kernels, &cut);
@@ -105,7 +107,7 @@ static void winograd_weights(vgg_plan *plan, const vgg_cpu_op *op) {
                         kernels->weights_finish, &task);
 }
 
-static void convolution_weights(vgg_plan *plan, const vgg_cpu_op *op) {
+static void convolution_weights(vgg_plan *plan, const vgg_planned_op *op) {
     if (op->weights_tile > 0) {
         winograd_weights(plan, op);
         return;
@@ -133,7 +135,7 @@ static void convolution_weights(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), plan->kernels->conv_reduce, &reduce);
 }
 
-static void direct_backward(vgg_plan *plan, const vgg_cpu_op *op) {
+static void direct_backward(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_conv_shape shape = vgg_op_turned_shape(op, plan->count);
     vgg_conv_forward_task task = {.shape = shape,
                                   .partition = vgg_conv_forward_partition(&shape),
@@ -144,7 +146,7 @@ static void direct_backward(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_threads_run(plan->threads, task.partition.units, plan->kernels->conv_forward, &task);
 }
 
-void vgg_op_convolution_backward(vgg_plan *plan, vgg_cpu_op *op) {
+void vgg_op_convolution_backward(vgg_plan *plan, vgg_planned_op *op) {
     double begun = vgg_clock_seconds();
     if (op->graph.trains)
         convolution_weights(plan, op);
@@ -170,7 +172,7 @@ static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers 
     vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), plan->kernels->conv_pack, &task);
 }
 
-static void store_filters(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
+static void store_filters(vgg_plan *plan, const vgg_planned_op *op, bool turned) {
     vgg_winograd_task task = winograd_task(plan, op, turned, 1);
     if (task.partition.stored)
         vgg_threads_run(plan->threads,
@@ -178,7 +180,7 @@ static void store_filters(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
                         vgg_winograd_kernels_for(plan->kernels, &task.partition)->filters, &task);
 }
 
-void vgg_op_pack(vgg_plan *plan, const vgg_cpu_op *op, bool turned) {
+void vgg_op_pack(vgg_plan *plan, const vgg_planned_op *op, bool turned) {
     vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
     if ((turned ? op->back_tile : op->tile) > 0)
         store_filters(plan, op, turned);

@@ -4,14 +4,14 @@
 #include "nn/ops.h"
 
 /* The numbers of an op's weights that its forward pass reads. */
-static vgg_numbers weights_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static vgg_numbers weights_of(const vgg_plan *plan, const vgg_planned_op *op) {
     vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
     if (op->bf16 && weights.element == VGG_ELEMENT_FLOAT32)
         return (vgg_numbers){.at = plan->constants + op->rounded, .element = VGG_ELEMENT_BFLOAT16};
     return weights;
 }
 
-static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_cpu_op *op) {
+static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_planned_op *op) {
     vgg_numbers weights = weights_of(plan, op);
     return (vgg_linear_task){.images = vgg_op_images(plan, op),
                              .inputs = op->graph.in.channels,
@@ -30,7 +30,7 @@ static size_t linear_units(size_t count, size_t per_unit) {
 }
 
 /* By Winograd's transforms, at every place of a map. */
-static void see_windows(vgg_plan *plan, const vgg_cpu_op *op) {
+static void see_windows(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_numbers weights = weights_of(plan, op);
     vgg_window_task task = {.images = plan->count,
                             .channels = op->map.channels,
@@ -51,7 +51,7 @@ static void see_windows(vgg_plan *plan, const vgg_cpu_op *op) {
                     plan->kernels->window_linear, &task);
 }
 
-void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_op_linear_forward(vgg_plan *plan, const vgg_planned_op *op) {
     if (op->windowed) {
         see_windows(plan, op);
         return;
@@ -62,7 +62,7 @@ void vgg_op_linear_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_op_drop(plan, op, task.outputs, task.y, task.y);
 }
 
-void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op) {
+void vgg_op_linear_backward(vgg_plan *plan, vgg_planned_op *op) {
     vgg_linear_task task = linear_task(plan, op);
     task.dy = vgg_plan_buffer(plan, op->dy);
     task.dx = vgg_plan_buffer(plan, op->dx);
@@ -85,7 +85,7 @@ void vgg_op_linear_backward(vgg_plan *plan, vgg_cpu_op *op) {
                         plan->kernels->linear_input, &task);
 }
 
-void vgg_op_windows(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_op_windows(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_windows_task task = {.images = plan->count,
                              .channels = op->graph.in.channels,
                              .height = op->graph.in.height,
@@ -97,7 +97,7 @@ void vgg_op_windows(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_threads_run(plan->threads, vgg_op_images(plan, op), plan->kernels->windows, &task);
 }
 
-void vgg_op_mean(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_op_mean(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_row_means_task task = {.images = plan->count,
                                .rows = op->graph.places,
                                .columns = op->graph.in.channels,

@@ -13,7 +13,7 @@ static float *moved_values(const vgg_plan *plan, size_t layer, size_t which) {
     return plan->training->tensors[plan->training->layers[layer].first_tensor + which].owned;
 }
 
-static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_planned_op *op) {
     float *constants = plan->constants;
     return (vgg_batch_norm_task){.images = vgg_op_images(plan, op),
                                  .channels = op->graph.in.channels,
@@ -36,7 +36,7 @@ static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_cpu_op *op) {
 }
 
 /* What follows from a batch norm layer's tensors; it may be the one folded into an op. */
-static vgg_norm_channels_task channels_task(const vgg_plan *plan, const vgg_cpu_op *op,
+static vgg_norm_channels_task channels_task(const vgg_plan *plan, const vgg_planned_op *op,
                                             size_t layer) {
     return (vgg_norm_channels_task){.channels = plan->network->layers[layer].output.channels,
                                     .epsilon = VGG_BATCH_NORM_EPSILON,
@@ -49,7 +49,7 @@ static vgg_norm_channels_task channels_task(const vgg_plan *plan, const vgg_cpu_
                                     .shift = plan->constants + op->shift};
 }
 
-static vgg_norm_channels_task norm_channels_task(const vgg_plan *plan, const vgg_cpu_op *op) {
+static vgg_norm_channels_task norm_channels_task(const vgg_plan *plan, const vgg_planned_op *op) {
     float *constants = plan->constants;
     vgg_norm_channels_task task = channels_task(plan, op, op->graph.layer);
     task.images = vgg_op_images(plan, op);
@@ -73,7 +73,7 @@ static size_t units_of(const vgg_batch_norm_task *task) {
     return task->images * vgg_blocks(task->channels);
 }
 
-void vgg_op_norm_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_op_norm_forward(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_batch_norm_task task = task_of(plan, op);
     vgg_norm_channels_task channels = norm_channels_task(plan, op);
     const vgg_kernels *kernels = plan->kernels;
@@ -89,7 +89,7 @@ void vgg_op_norm_forward(vgg_plan *plan, const vgg_cpu_op *op) {
                     op->graph.pool ? kernels->batch_norm_pool : kernels->batch_norm, &task);
 }
 
-void vgg_op_norm_backward(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_op_norm_backward(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_batch_norm_task task = task_of(plan, op);
     vgg_norm_channels_task channels = norm_channels_task(plan, op);
     const vgg_kernels *kernels = plan->kernels;
@@ -106,7 +106,7 @@ void vgg_op_norm_backward(vgg_plan *plan, const vgg_cpu_op *op) {
         vgg_threads_run(plan->threads, units_of(&task), backward, &task);
 }
 
-void vgg_op_fold_norm(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_op_fold_norm(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_norm_channels_task task = channels_task(plan, op, op->graph.folded);
     run_channels(plan, plan->kernels->batch_norm_running, &task);
 }

@@ -6,7 +6,7 @@ _Static_assert(VGG_LRN_SIZE == 2 * VGG_LRN_REACH + 1, "the kernels' window is th
 
 /* ---- pools and LRN ---- */
 
-static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_cpu_op *op) {
+static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_planned_op *op) {
     return (vgg_pool_task){.images = plan->count,
                            .channels = op->graph.in.channels,
                            .height = op->graph.in.height,
@@ -21,12 +21,12 @@ static vgg_pool_task pool_task(const vgg_plan *plan, const vgg_cpu_op *op) {
                            .dx = vgg_plan_buffer(plan, op->dx)};
 }
 
-static void pool(const vgg_plan *plan, const vgg_cpu_op *op, vgg_work *kernel) {
+static void pool(const vgg_plan *plan, const vgg_planned_op *op, vgg_work *kernel) {
     vgg_pool_task task = pool_task(plan, op);
     vgg_threads_run(plan->threads, task.images * vgg_blocks(task.channels), kernel, &task);
 }
 
-static void lrn(const vgg_plan *plan, const vgg_cpu_op *op, vgg_work *kernel) {
+static void lrn(const vgg_plan *plan, const vgg_planned_op *op, vgg_work *kernel) {
     vgg_lrn_task task = {.images = plan->count,
                          .channels = op->graph.in.channels,
                          .height = op->graph.in.height,
@@ -42,7 +42,7 @@ static void lrn(const vgg_plan *plan, const vgg_cpu_op *op, vgg_work *kernel) {
 
 /* ---- all ---- */
 
-void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_op_forward(vgg_plan *plan, const vgg_planned_op *op) {
     const float *x = vgg_plan_buffer(plan, op->x);
     float *y = vgg_plan_buffer(plan, op->y);
     switch (op->graph.kind) {
@@ -94,7 +94,7 @@ void vgg_op_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     }
 }
 
-void vgg_op_backward(vgg_plan *plan, vgg_cpu_op *op) {
+void vgg_op_backward(vgg_plan *plan, vgg_planned_op *op) {
     if (plan->options.guided)
         vgg_op_guide(plan, op);
     if (op->mask && op->graph.kind != VGG_OP_MAX_POOL)

@@ -26,15 +26,17 @@ typedef struct vgg_buffer {
     size_t row;         /* 0, or bytes of an image in a buffer of all images of a step */
 } vgg_buffer;
 
-/* An op of the graph, and how this processor does it. */
-typedef struct vgg_cpu_op {
+/* An op of the graph, and how the device of the plan does it: what is of one kind of kernels alone
+ * is so named. */
+typedef struct vgg_planned_op {
     vgg_op graph;
 
     bool rows;           /* the output is rows of features; else it is blocked */
     bool reads_rows;     /* the input is, or the caller's plain one; else it is blocked */
     bool plain;          /* convolution: reads the caller's plain input */
     vgg_extent map;      /* and that map */
-    size_t tile;         /* convolution: 2 or 4 by Winograd's transforms, 0 directly */
+    size_t tile;         /* convolution: 2 or 4 by Winograd's transforms, 0 directly, and 1 directly
+                          * with products of bfloat16 by AMX */
     size_t back_tile;    /* the same of its backward pass to the input */
     size_t weights_tile; /* and of the gradient of its weights */
     bool windowed;       /* linear: reads a map, and sees windows of it by Winograd's transforms */
@@ -63,7 +65,7 @@ typedef struct vgg_cpu_op {
 
     double seconds;                       /* of the last forward pass */
     double data_seconds, weights_seconds; /* of the last backward pass: vgg_op_info */
-} vgg_cpu_op;
+} vgg_planned_op;
 
 struct vgg_plan {
     const struct vgg_device_row *device; /* what computes it: device.h */
@@ -77,7 +79,7 @@ struct vgg_plan {
     vgg_mode mode;
     uint64_t dropout_seed, dropout_step;
 
-    vgg_cpu_op *ops;
+    vgg_planned_op *ops;
     size_t op_count;
     size_t lowest; /* the first op that backward passes reach; none: op_count */
     vgg_buffer *buffers;
@@ -220,7 +222,7 @@ static inline bool vgg_plan_streams(const vgg_plan *plan, size_t buffer) {
 }
 
 /* A tensor of an op's layer: VGG_TENSOR_WEIGHT and the like. */
-static inline const vgg_tensor *vgg_plan_tensor(const vgg_plan *plan, const vgg_cpu_op *op,
+static inline const vgg_tensor *vgg_plan_tensor(const vgg_plan *plan, const vgg_planned_op *op,
                                                 size_t which) {
     return &plan->network->tensors[plan->network->layers[op->graph.layer].first_tensor + which];
 }
@@ -231,8 +233,8 @@ static inline bool vgg_plan_is_bf16(const vgg_plan *plan) {
 }
 
 /* The passes of an op by Winograd's transforms, in units: forward, ... */
-static inline vgg_winograd_partition vgg_op_partition(const vgg_plan *plan, const vgg_cpu_op *op,
-                                                      const vgg_conv_shape *shape) {
+static inline vgg_winograd_partition
+vgg_op_partition(const vgg_plan *plan, const vgg_planned_op *op, const vgg_conv_shape *shape) {
     size_t threads = plan->options.threads;
     if (op->int8)
         return vgg_winograd_int8_partition_of(shape, op->tile, threads);
@@ -241,22 +243,24 @@ static inline vgg_winograd_partition vgg_op_partition(const vgg_plan *plan, cons
 }
 
 /* ... to its input, ... */
-static inline vgg_winograd_partition
-vgg_op_turned_partition(const vgg_plan *plan, const vgg_cpu_op *op, const vgg_conv_shape *shape) {
+static inline vgg_winograd_partition vgg_op_turned_partition(const vgg_plan *plan,
+                                                             const vgg_planned_op *op,
+                                                             const vgg_conv_shape *shape) {
     size_t threads = plan->options.threads;
     return vgg_plan_is_bf16(plan) ? vgg_winograd_bf16_partition_of(shape, op->back_tile, threads)
                                   : vgg_winograd_partition_of(shape, op->back_tile, threads);
 }
 
 /* ... and to its weights. */
-static inline vgg_winograd_weights_partition
-vgg_op_weights_partition(const vgg_plan *plan, const vgg_cpu_op *op, const vgg_conv_shape *shape) {
+static inline vgg_winograd_weights_partition vgg_op_weights_partition(const vgg_plan *plan,
+                                                                      const vgg_planned_op *op,
+                                                                      const vgg_conv_shape *shape) {
     return vgg_plan_is_bf16(plan) ? vgg_winograd_weights_bf16_partition_of(shape, op->weights_tile)
                                   : vgg_winograd_weights_partition_of(shape, op->weights_tile);
 }
 
 /* The convolution of an op, and the one that carries gradients back to its input. */
-static inline vgg_conv_shape vgg_op_conv_shape(const vgg_cpu_op *op, size_t images) {
+static inline vgg_conv_shape vgg_op_conv_shape(const vgg_planned_op *op, size_t images) {
     return (vgg_conv_shape){.images = images,
                             .inputs = op->graph.in.channels,
                             .outputs = op->graph.out.channels,
@@ -267,7 +271,7 @@ static inline vgg_conv_shape vgg_op_conv_shape(const vgg_cpu_op *op, size_t imag
                             .crop = op->graph.valid ? 1 : 0};
 }
 
-static inline vgg_conv_shape vgg_op_turned_shape(const vgg_cpu_op *op, size_t images) {
+static inline vgg_conv_shape vgg_op_turned_shape(const vgg_planned_op *op, size_t images) {
     vgg_conv_shape shape = vgg_op_conv_shape(op, images);
     shape.inputs = op->graph.out.channels;
     shape.outputs = op->graph.in.channels;

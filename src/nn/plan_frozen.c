@@ -28,7 +28,7 @@ size_t vgg_plan_frozen_ops(const vgg_plan *plan) {
 }
 
 size_t vgg_plan_values_at(const vgg_plan *plan, size_t op) {
-    const vgg_cpu_op *at = &plan->ops[op];
+    const vgg_planned_op *at = &plan->ops[op];
     size_t channels = at->graph.in.channels;
     if (!at->reads_rows)
         channels = vgg_round_up(channels, plan->device->lanes);

@@ -9,13 +9,13 @@
  * the ReLU gave, it has to be there before the derivative is taken. */
 static void place_masks(vgg_plan *plan) {
     for (size_t s = plan->lowest; s < plan->op_count; s++) {
-        vgg_cpu_op *op = &plan->ops[s];
+        vgg_planned_op *op = &plan->ops[s];
         bool used = op->graph.need_dx || op->graph.trains;
         if (!op->graph.relu || op->graph.kind == VGG_OP_BATCH_NORM || !used)
             continue;
         bool pooled =
             s + 1 < plan->op_count && op[1].graph.kind == VGG_OP_MAX_POOL && !op->graph.tapped;
-        vgg_cpu_op *last = pooled ? op + 1 : op, *above = last + 1;
+        vgg_planned_op *last = pooled ? op + 1 : op, *above = last + 1;
         bool whole = last->graph.tapped || plan->options.guided;
         if (!whole && above < plan->ops + plan->op_count &&
             above->graph.kind == VGG_OP_CONVOLUTION && above->back_tile > 0)
@@ -26,7 +26,7 @@ static void place_masks(vgg_plan *plan) {
 }
 
 /* Memory of the convolution that carries gradients back; returns floats of scratch per worker. */
-static size_t reserve_turned(plan_compiler *compiler, vgg_cpu_op *op) {
+static size_t reserve_turned(plan_compiler *compiler, vgg_planned_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_turned_shape(op, plan->options.batch);
     op->back_tile =
@@ -41,7 +41,7 @@ static size_t reserve_turned(plan_compiler *compiler, vgg_cpu_op *op) {
 }
 
 /* Memory of the gradient of a convolution's weights; returns floats of scratch per worker. */
-static size_t reserve_weights(plan_compiler *compiler, vgg_cpu_op *op) {
+static size_t reserve_weights(plan_compiler *compiler, vgg_planned_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
     op->weights_tile =
@@ -64,19 +64,19 @@ static size_t reserve_weights(plan_compiler *compiler, vgg_cpu_op *op) {
 
 /* The backward pass to the input of a linear layer reads floats; training makes them in the network
  * itself. */
-static void widen_weights(plan_compiler *compiler, vgg_cpu_op *op) {
+static void widen_weights(plan_compiler *compiler, vgg_planned_op *op) {
     const vgg_tensor *weight = vgg_plan_tensor(compiler->plan, op, VGG_TENSOR_WEIGHT);
     if (compiler->plan->options.mode == VGG_MODE_EVAL && weight->narrow.at != NULL)
         op->widened = vgg_compiler_add_constants(compiler, weight->info.count);
 }
 
 /* Whether the gradient of the input may take the place of that of the output. */
-static bool works_in_place(const vgg_cpu_op *op) {
+static bool works_in_place(const vgg_planned_op *op) {
     return (op->graph.kind == VGG_OP_BATCH_NORM && !op->graph.pool) ||
            op->graph.kind == VGG_OP_RELU || op->graph.kind == VGG_OP_DROPOUT;
 }
 
-static void add_gradient_buffers(plan_compiler *compiler, vgg_cpu_op *op, size_t dy) {
+static void add_gradient_buffers(plan_compiler *compiler, vgg_planned_op *op, size_t dy) {
     vgg_plan *plan = compiler->plan;
     bool first = op == plan->ops;
     op->dy = dy;
@@ -121,7 +121,7 @@ static void defer_linear(plan_compiler *compiler) {
     vgg_plan *plan = compiler->plan;
     size_t inputs = 0, outputs = 0;
     for (size_t s = plan->lowest; s < plan->op_count; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         if (op->graph.kind != VGG_OP_LINEAR)
             continue;
         keep_rows(compiler, op->x, op->graph.in.channels);
@@ -138,7 +138,7 @@ void vgg_compile_backward(plan_compiler *compiler) {
     plan->logits_gradient = vgg_compiler_add_caller_buffer(compiler);
     plan->input_gradient = vgg_compiler_add_caller_buffer(compiler);
     size_t dy = plan->logits_gradient;
-    const vgg_cpu_op *top = &plan->ops[plan->op_count - 1];
+    const vgg_planned_op *top = &plan->ops[plan->op_count - 1];
     if (plan->options.defer_linear)
         dy = plan->kept_gradient = vgg_compiler_add_buffer(compiler, 0);
     else if (plan->options.tap_count > 0)

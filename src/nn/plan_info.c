@@ -28,13 +28,13 @@ static const char *pooled_name(size_t tile, bool bf16) {
 }
 
 /* Those of int8. */
-static const char *int8_name(const vgg_cpu_op *op) {
+static const char *int8_name(const vgg_planned_op *op) {
     static const char *const names[2][2] = {{"winograd2-int8", "winograd-int8"},
                                             {"winograd2-int8+pool", "winograd-int8+pool"}};
     return names[op->graph.pool][op->tile == 4];
 }
 
-static const char *algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static const char *algorithm_of(const vgg_plan *plan, const vgg_planned_op *op) {
     static const char *const names[] = {[VGG_OP_BLOCK] = "block",
                                         [VGG_OP_BATCH_NORM] = "batch-norm",
                                         [VGG_OP_RELU] = "relu",
@@ -67,7 +67,7 @@ static const char *algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
     return names[op->graph.kind];
 }
 
-static const char *data_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static const char *data_algorithm_of(const vgg_plan *plan, const vgg_planned_op *op) {
     if (!plan->options.gradients || !op->graph.need_dx)
         return NULL;
     if (op->graph.kind == VGG_OP_CONVOLUTION && plan->kernels == NULL)
@@ -77,7 +77,7 @@ static const char *data_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op)
     return algorithm_of(plan, op);
 }
 
-static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static const char *weights_algorithm_of(const vgg_plan *plan, const vgg_planned_op *op) {
     if (!op->graph.trains)
         return NULL;
     if (op->graph.kind == VGG_OP_CONVOLUTION && plan->kernels == NULL)
@@ -94,7 +94,7 @@ static size_t values_in(vgg_extent extent) {
 }
 
 /* Products of an op's numbers in the time of one of float32. */
-static size_t rate_of(const vgg_kernels *kernels, const vgg_cpu_op *op) {
+static size_t rate_of(const vgg_kernels *kernels, const vgg_planned_op *op) {
     if (op->int8)
         return kernels->rates.int8;
     if (op->bf16)
@@ -102,7 +102,7 @@ static size_t rate_of(const vgg_kernels *kernels, const vgg_cpu_op *op) {
     return 1;
 }
 
-static void describe_products(const vgg_plan *plan, const vgg_cpu_op *op, vgg_op_info *info) {
+static void describe_products(const vgg_plan *plan, const vgg_planned_op *op, vgg_op_info *info) {
     const vgg_tensor *weight = vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT);
     size_t weights = weight->info.count;
     vgg_numbers numbers = vgg_tensor_numbers(weight);
@@ -136,7 +136,7 @@ vgg_status vgg_plan_op(const vgg_plan *plan, size_t index, vgg_op_info *info, vg
     if (index >= plan->op_count)
         return vgg_fail(error, VGG_ERROR_ARGUMENT, "op %zu of a plan with %zu", index,
                         plan->op_count);
-    const vgg_cpu_op *op = &plan->ops[index];
+    const vgg_planned_op *op = &plan->ops[index];
     plan->device->know_times(plan);
     vgg_op_info found = {.struct_size = sizeof found,
                          .algorithm = algorithm_of(plan, op),

@@ -4,14 +4,14 @@
 #include "nn/compiler.h"
 
 /* Whether the op needs its input again in the backward pass. */
-static bool keeps_x(const vgg_cpu_op *op) {
+static bool keeps_x(const vgg_planned_op *op) {
     bool multiplies = op->graph.kind == VGG_OP_CONVOLUTION || op->graph.kind == VGG_OP_LINEAR;
     return (multiplies && op->graph.trains) || op->gate || op->graph.kind == VGG_OP_BATCH_NORM ||
            op->graph.kind == VGG_OP_LRN || op->graph.kind == VGG_OP_GLOBAL_MAX;
 }
 
 /* And its output. */
-static bool keeps_y(const vgg_cpu_op *op) {
+static bool keeps_y(const vgg_planned_op *op) {
     return op->mask || op->graph.kind == VGG_OP_GLOBAL_MAX;
 }
 
@@ -39,7 +39,7 @@ static void find_kept_lives(vgg_plan *plan) {
 
 static void find_lives(vgg_plan *plan) {
     for (size_t s = 0; s < plan->op_count; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         use(plan, op->x, s);
         use(plan, op->y, s);
         use(plan, op->chosen, s);

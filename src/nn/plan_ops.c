@@ -3,24 +3,24 @@
 #include "nn/compiler.h"
 
 /* Appends an op that reads what flows and writes its output in a form. */
-static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_form form) {
+static vgg_planned_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_form form) {
     vgg_plan *plan = compiler->plan;
-    vgg_cpu_op *op = &plan->ops[plan->op_count++];
-    *op = (vgg_cpu_op){.graph = *graph,
-                       .rows = form == FORM_ROWS,
-                       .reads_rows = compiler->form != FORM_BLOCKED,
-                       .x = compiler->current,
-                       .y = vgg_compiler_add_values(compiler, graph->out, form),
-                       .dx = VGG_NO_BUFFER,
-                       .dy = VGG_NO_BUFFER,
-                       .chosen = VGG_NO_BUFFER,
-                       .transformed = VGG_NO_BUFFER,
-                       .scratch = VGG_NO_BUFFER,
-                       .back_scratch = VGG_NO_BUFFER,
-                       .partial = VGG_NO_BUFFER,
-                       .blocked_dx = VGG_NO_BUFFER,
-                       .widened = VGG_NO_CONSTANTS,
-                       .rounded = VGG_NO_CONSTANTS};
+    vgg_planned_op *op = &plan->ops[plan->op_count++];
+    *op = (vgg_planned_op){.graph = *graph,
+                           .rows = form == FORM_ROWS,
+                           .reads_rows = compiler->form != FORM_BLOCKED,
+                           .x = compiler->current,
+                           .y = vgg_compiler_add_values(compiler, graph->out, form),
+                           .dx = VGG_NO_BUFFER,
+                           .dy = VGG_NO_BUFFER,
+                           .chosen = VGG_NO_BUFFER,
+                           .transformed = VGG_NO_BUFFER,
+                           .scratch = VGG_NO_BUFFER,
+                           .back_scratch = VGG_NO_BUFFER,
+                           .partial = VGG_NO_BUFFER,
+                           .blocked_dx = VGG_NO_BUFFER,
+                           .widened = VGG_NO_CONSTANTS,
+                           .rounded = VGG_NO_CONSTANTS};
     compiler->form = form;
     compiler->current = op->y;
     return op;
@@ -53,7 +53,7 @@ static void ensure_rows(plan_compiler *compiler, const vgg_op *reader) {
 }
 
 /* Memory of a convolution: weights as its algorithm wants them, and scratch. */
-static void reserve_convolution(plan_compiler *compiler, vgg_cpu_op *op) {
+static void reserve_convolution(plan_compiler *compiler, vgg_planned_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.tuned_batch);
     const vgg_int8 *int8 = plan->network->layers[op->graph.layer].int8;
@@ -83,7 +83,7 @@ static size_t add_choices(plan_compiler *compiler, vgg_extent pooled) {
 /* Whether an op's kernels can do the max-pool behind it, and what its backward pass starts with:
  * batch norm's can, and those of Winograd's convolutions with padding; others only what needs no
  * backward pass. */
-static bool can_pool(const vgg_plan *plan, const vgg_cpu_op *op, bool backward) {
+static bool can_pool(const vgg_plan *plan, const vgg_planned_op *op, bool backward) {
     if (op->graph.kind == VGG_OP_BATCH_NORM || !backward)
         return true;
     vgg_conv_shape shape = vgg_op_conv_shape(op, plan->options.batch);
@@ -95,7 +95,7 @@ static bool can_pool(const vgg_plan *plan, const vgg_cpu_op *op, bool backward) 
 
 static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
     bool plain = compiler->form == FORM_PLAIN, fold = graph->folded != VGG_NO_LAYER;
-    vgg_cpu_op *op = add_op(compiler, graph, FORM_BLOCKED);
+    vgg_planned_op *op = add_op(compiler, graph, FORM_BLOCKED);
     size_t lanes = vgg_round_up(graph->out.channels, VGG_BLOCK);
     op->plain = plain;
     op->bias = vgg_compiler_add_constants(compiler, lanes);
@@ -106,7 +106,7 @@ static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
 
 static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {
     ensure_blocked(compiler, graph);
-    vgg_cpu_op *op = add_op(compiler, graph, FORM_BLOCKED);
+    vgg_planned_op *op = add_op(compiler, graph, FORM_BLOCKED);
     size_t lanes = vgg_round_up(graph->out.channels, VGG_BLOCK);
     size_t *const figures[] = {&op->scale,  &op->shift,    &op->mean,   &op->from_dy,
                                &op->from_x, &op->constant, &op->inverse};
@@ -121,7 +121,7 @@ static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {
  * between. */
 static bool take_pool(plan_compiler *compiler, const vgg_op *pool) {
     vgg_plan *plan = compiler->plan;
-    vgg_cpu_op *op = plan->op_count > 0 ? &plan->ops[plan->op_count - 1] : NULL;
+    vgg_planned_op *op = plan->op_count > 0 ? &plan->ops[plan->op_count - 1] : NULL;
     bool joins = op != NULL && !op->graph.pool && !op->graph.tapped &&
                  (op->graph.kind == VGG_OP_CONVOLUTION || op->graph.kind == VGG_OP_BATCH_NORM);
     if (!joins || !can_pool(plan, op, pool->reached))
@@ -138,7 +138,7 @@ static void add_max_pool(plan_compiler *compiler, const vgg_op *graph) {
     if (take_pool(compiler, graph))
         return;
     ensure_blocked(compiler, graph);
-    vgg_cpu_op *op = add_op(compiler, graph, FORM_BLOCKED);
+    vgg_planned_op *op = add_op(compiler, graph, FORM_BLOCKED);
     if (graph->reached)
         op->chosen = add_choices(compiler, graph->out);
 }
@@ -171,7 +171,7 @@ static void add_windows(plan_compiler *compiler, const vgg_op *graph, const vgg_
 }
 
 /* Of a linear layer that sees windows of a map. */
-static void reserve_windows(plan_compiler *compiler, vgg_cpu_op *op) {
+static void reserve_windows(plan_compiler *compiler, vgg_planned_op *op) {
     vgg_extent map = compiler->map;
     size_t tiles = vgg_compiler_product(compiler, compiler->plan->options.batch,
                                         vgg_window_tiles(map.height, map.width));
@@ -196,7 +196,7 @@ static void add_mean(plan_compiler *compiler, const vgg_op *graph) {
 static void add_linear(plan_compiler *compiler, const vgg_op *graph) {
     if (compiler->map.height == 0)
         ensure_rows(compiler, graph);
-    vgg_cpu_op *op = add_op(compiler, graph, FORM_ROWS);
+    vgg_planned_op *op = add_op(compiler, graph, FORM_ROWS);
     if (compiler->map.height > 0)
         reserve_windows(compiler, op);
     if (!vgg_plan_is_bf16(compiler->plan) || compiler->plan->options.gradients ||

@@ -8,14 +8,14 @@
 
 /* Whether a linear layer's weights are narrow where the plan was made for floats: to train them, or
  * to carry a gradient back through them. */
-static bool became_narrow(const vgg_plan *plan, const vgg_cpu_op *op) {
+static bool became_narrow(const vgg_plan *plan, const vgg_planned_op *op) {
     return op->graph.kind == VGG_OP_LINEAR &&
            vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT)->narrow.at != NULL &&
            (plan->training != NULL || (op->graph.need_dx && op->widened == VGG_NO_CONSTANTS));
 }
 
 /* Whether a convolution is no longer to be done as it was when the plan was made. */
-static bool changed_int8(const vgg_plan *plan, const vgg_cpu_op *op) {
+static bool changed_int8(const vgg_plan *plan, const vgg_planned_op *op) {
     if (op->graph.kind != VGG_OP_CONVOLUTION || plan->options.exact || plan->options.gradients)
         return false;
     const vgg_int8 *int8 = plan->network->layers[op->graph.layer].int8;
@@ -24,7 +24,7 @@ static bool changed_int8(const vgg_plan *plan, const vgg_cpu_op *op) {
 
 static vgg_status check_widths(const vgg_plan *plan, vgg_error *error) {
     for (size_t s = 0; s < plan->op_count; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         if (changed_int8(plan, op))
             return vgg_fail(error, VGG_ERROR_ARGUMENT,
                             "layer %s was calibrated, or its scales forgotten, after this plan was "
@@ -40,7 +40,7 @@ static vgg_status check_widths(const vgg_plan *plan, vgg_error *error) {
 }
 
 /* Weights that became narrow since the plan was made are used as they are. */
-static void make_linear(vgg_plan *plan, const vgg_cpu_op *op) {
+static void make_linear(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_tensor *weight = vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT);
     if (op->widened != VGG_NO_CONSTANTS && weight->narrow.at != NULL)
         vgg_tensor_widen(weight, plan->constants + op->widened);
@@ -53,7 +53,7 @@ static void make_linear(vgg_plan *plan, const vgg_cpu_op *op) {
 }
 
 /* What an op's kernels want of its layer's weights and biases. */
-static void make_constants(vgg_plan *plan, const vgg_cpu_op *op) {
+static void make_constants(vgg_plan *plan, const vgg_planned_op *op) {
     switch (op->graph.kind) {
     case VGG_OP_CONVOLUTION:
         vgg_op_pack(plan, op, false);
@@ -75,7 +75,7 @@ vgg_status vgg_cpu_refresh(vgg_plan *plan, bool values, vgg_error *error) {
     if (status != VGG_OK)
         return status;
     for (size_t s = 0; s < plan->op_count; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         if (values)
             make_constants(plan, op);
         if (op->graph.folded != VGG_NO_LAYER)

@@ -15,7 +15,7 @@ static bool moves_statistics(const vgg_plan *plan) {
 /* Batch statistics of a single value per channel have no variance. */
 static vgg_status check_statistics(const vgg_plan *plan, size_t count, vgg_error *error) {
     for (size_t s = 0; count == 1 && s < plan->op_count; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         if (vgg_op_uses_batch(plan, op) && op->graph.in.height * op->graph.in.width == 1)
             return vgg_fail(
                 error, VGG_ERROR_SHAPE,

@@ -112,7 +112,7 @@ static void move_blocks(void *context, size_t begin, size_t end, size_t worker) 
     }
 }
 
-static void run_blocks(vgg_plan *plan, const vgg_cpu_op *op, const float *from, float *to,
+static void run_blocks(vgg_plan *plan, const vgg_planned_op *op, const float *from, float *to,
                        bool add) {
     blocks_task task = {vgg_extent_pixels(op->graph.out) * VGG_BLOCK, from, to, add};
     vgg_threads_run(plan->threads, plan->count * vgg_blocks(op->graph.out.channels), move_blocks,
@@ -122,7 +122,7 @@ static void run_blocks(vgg_plan *plan, const vgg_cpu_op *op, const float *from, 
 /* ---- handing out ---- */
 
 /* From the form that an op puts out, or has the gradient of it in, to the caller's. */
-static void give(vgg_plan *plan, const vgg_cpu_op *op, size_t buffer, float *values) {
+static void give(vgg_plan *plan, const vgg_planned_op *op, size_t buffer, float *values) {
     const float *from = vgg_plan_buffer(plan, buffer);
     if (op->rows)
         memcpy(values, from, plan->count * op->graph.out.channels * sizeof *values);
@@ -184,7 +184,7 @@ static void add_blocked(void *context, size_t begin, size_t end, size_t worker) 
     }
 }
 
-static void take(vgg_plan *plan, const vgg_cpu_op *op, const float *gradient, bool add) {
+static void take(vgg_plan *plan, const vgg_planned_op *op, const float *gradient, bool add) {
     float *dy = vgg_plan_buffer(plan, op->dy);
     size_t channels = op->graph.out.channels, values = plan->count * channels;
     if (op->rows && !add) {

@@ -15,7 +15,7 @@ static const float *arrange(vgg_plan *plan, size_t rows, size_t columns, size_t 
     return task.to;
 }
 
-static void update(vgg_plan *plan, const vgg_cpu_op *op, const vgg_network *velocity,
+static void update(vgg_plan *plan, const vgg_planned_op *op, const vgg_network *velocity,
                    vgg_sgd_rates rates) {
     size_t first = plan->network->layers[op->graph.layer].first_tensor;
     const vgg_tensor *values = plan->training->tensors + first;
@@ -40,7 +40,7 @@ static void update(vgg_plan *plan, const vgg_cpu_op *op, const vgg_network *velo
 
 void vgg_cpu_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates) {
     for (size_t s = 0; s < plan->op_count; s++) {
-        vgg_cpu_op *op = &plan->ops[s];
+        vgg_planned_op *op = &plan->ops[s];
         if (op->graph.kind != VGG_OP_LINEAR || !op->graph.trains)
             continue;
         double begun = vgg_clock_seconds();

@@ -20,7 +20,7 @@ static void clear_rest(vgg_plan *plan, size_t buffer, vgg_extent extent) {
 
 /* dy *= derivative of the ReLU; what dropout let pass was also rescaled by it. Guided: dy below 0
  * becomes 0 before. */
-static void mask(vgg_plan *plan, const vgg_cpu_op *op) {
+static void mask(vgg_plan *plan, const vgg_planned_op *op) {
     bool norm = op->graph.kind == VGG_OP_BATCH_NORM && op->graph.relu;
     vgg_gpu_relu_task task = {.groups = groups_of(plan, op->graph.out),
                               .from = vgg_plan_buffer(plan, op->dy),
@@ -34,7 +34,7 @@ static void mask(vgg_plan *plan, const vgg_cpu_op *op) {
         vgg_gpu_launch(plan, vgg_gpu_kernel_relu_backward, &task, task.groups);
 }
 
-static void give_input(vgg_plan *plan, const vgg_cpu_op *op) {
+static void give_input(vgg_plan *plan, const vgg_planned_op *op) {
     const gpu_state *state = vgg_gpu_state(plan);
     const vgg_gpu_plain_task task = {.images = plan->count,
                                      .channels = op->graph.in.channels,
@@ -48,7 +48,8 @@ static void give_input(vgg_plan *plan, const vgg_cpu_op *op) {
 
 /* ---- convolutions ---- */
 
-static void run_conv(vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_pass pass, void *w, void *x) {
+static void run_conv(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_pass pass, void *w,
+                     void *x) {
     gpu_state *state = vgg_gpu_state(plan);
     const vgg_gpu_conv_task task = {.x = x,
                                     .w = w,
@@ -58,7 +59,7 @@ static void run_conv(vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_pass pass, vo
     vgg_gpu_note(state, state->calls->conv_run(state->gpu, conv, &task));
 }
 
-static void filter_gradient(vgg_plan *plan, const vgg_cpu_op *op) {
+static void filter_gradient(vgg_plan *plan, const vgg_planned_op *op) {
     const gpu_state *state = vgg_gpu_state(plan);
     void *sums = vgg_plan_buffer(plan, op->partial);
     vgg_extent out = op->graph.out;
@@ -82,7 +83,7 @@ static void filter_gradient(vgg_plan *plan, const vgg_cpu_op *op) {
                          add);
 }
 
-static void convolution(vgg_plan *plan, const vgg_cpu_op *op) {
+static void convolution(vgg_plan *plan, const vgg_planned_op *op) {
     if (op->graph.trains)
         filter_gradient(plan, op);
     if (op->graph.need_dx)
@@ -92,14 +93,14 @@ static void convolution(vgg_plan *plan, const vgg_cpu_op *op) {
 
 /* ---- linear layers ---- */
 
-static void run_product(vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_product *product,
+static void run_product(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_product *product,
                         vgg_gpu_product_task task) {
     gpu_state *state = vgg_gpu_state(plan);
     task.workspace = vgg_plan_buffer(plan, op->back_scratch);
     vgg_gpu_note(state, state->calls->product_run(state->gpu, product, &task));
 }
 
-static void weight_gradient(vgg_plan *plan, const vgg_cpu_op *op) {
+static void weight_gradient(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_op *graph = &op->graph;
     bool add = vgg_plan_accumulates(plan);
     clear_rest(plan, op->x, graph->in);
@@ -114,7 +115,7 @@ static void weight_gradient(vgg_plan *plan, const vgg_cpu_op *op) {
                          vgg_op_gradient(plan, op, VGG_TENSOR_BIAS), task.factor, add);
 }
 
-static void linear(vgg_plan *plan, const vgg_cpu_op *op) {
+static void linear(vgg_plan *plan, const vgg_planned_op *op) {
     const gpu_op *own = vgg_gpu_op_of(plan, op);
     if (op->graph.trains && !plan->options.defer_linear)
         weight_gradient(plan, op);
@@ -131,7 +132,7 @@ static void linear(vgg_plan *plan, const vgg_cpu_op *op) {
 
 /* ---- others ---- */
 
-static void pool(vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_kernel kernel) {
+static void pool(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_kernel kernel) {
     bool sees_y = op->mask || op->graph.kind == VGG_OP_GLOBAL_MAX;
     const vgg_gpu_pool_task task = {.images = plan->count,
                                     .channels = op->graph.in.channels,
@@ -149,7 +150,7 @@ static void pool(vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_kernel kernel) {
         vgg_gpu_launch(plan, kernel, &task, groups_of(plan, op->graph.in));
 }
 
-static void lrn(vgg_plan *plan, const vgg_cpu_op *op) {
+static void lrn(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_lrn_task task = {.images = plan->count,
                                    .channels = op->graph.in.channels,
                                    .pixels = vgg_extent_pixels(op->graph.in),
@@ -163,7 +164,7 @@ static void lrn(vgg_plan *plan, const vgg_cpu_op *op) {
         vgg_gpu_launch(plan, vgg_gpu_kernel_lrn_backward, &task, groups_of(plan, op->graph.in));
 }
 
-static void unflatten(vgg_plan *plan, const vgg_cpu_op *op) {
+static void unflatten(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_flatten_task task = {.images = plan->count,
                                        .channels = op->graph.in.channels,
                                        .pixels = vgg_extent_pixels(op->graph.in),
@@ -174,7 +175,7 @@ static void unflatten(vgg_plan *plan, const vgg_cpu_op *op) {
         vgg_gpu_launch(plan, vgg_gpu_kernel_unflatten, &task, groups_of(plan, op->graph.in));
 }
 
-static void dropout(vgg_plan *plan, const vgg_cpu_op *op) {
+static void dropout(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_dropout_task task = {.images = plan->count,
                                        .channels = op->graph.out.channels,
                                        .pixels = vgg_extent_pixels(op->graph.out),
@@ -185,7 +186,7 @@ static void dropout(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_dropout, &task, groups_of(plan, op->graph.out));
 }
 
-void vgg_gpu_backward_op(vgg_plan *plan, vgg_cpu_op *op) {
+void vgg_gpu_backward_op(vgg_plan *plan, vgg_planned_op *op) {
     mask(plan, op);
     switch (op->graph.kind) {
     case VGG_OP_BLOCK:

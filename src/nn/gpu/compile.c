@@ -7,25 +7,25 @@
 
 /* ---- the ops ---- */
 
-static vgg_cpu_op *add_op(plan_compiler *compiler, const vgg_op *graph, bool rows,
-                          vgg_gpu_element element) {
+static vgg_planned_op *add_op(plan_compiler *compiler, const vgg_op *graph, bool rows,
+                              vgg_gpu_element element) {
     vgg_plan *plan = compiler->plan;
-    vgg_cpu_op *op = &plan->ops[plan->op_count++];
-    *op = (vgg_cpu_op){.graph = *graph,
-                       .rows = rows,
-                       .reads_rows = compiler->form != FORM_BLOCKED,
-                       .x = compiler->current,
-                       .y = vgg_gpu_add_map(compiler, graph->out, element),
-                       .dx = VGG_NO_BUFFER,
-                       .dy = VGG_NO_BUFFER,
-                       .chosen = VGG_NO_BUFFER,
-                       .transformed = VGG_NO_BUFFER,
-                       .scratch = VGG_NO_BUFFER,
-                       .back_scratch = VGG_NO_BUFFER,
-                       .partial = VGG_NO_BUFFER,
-                       .blocked_dx = VGG_NO_BUFFER,
-                       .widened = VGG_NO_CONSTANTS,
-                       .rounded = VGG_NO_CONSTANTS};
+    vgg_planned_op *op = &plan->ops[plan->op_count++];
+    *op = (vgg_planned_op){.graph = *graph,
+                           .rows = rows,
+                           .reads_rows = compiler->form != FORM_BLOCKED,
+                           .x = compiler->current,
+                           .y = vgg_gpu_add_map(compiler, graph->out, element),
+                           .dx = VGG_NO_BUFFER,
+                           .dy = VGG_NO_BUFFER,
+                           .chosen = VGG_NO_BUFFER,
+                           .transformed = VGG_NO_BUFFER,
+                           .scratch = VGG_NO_BUFFER,
+                           .back_scratch = VGG_NO_BUFFER,
+                           .partial = VGG_NO_BUFFER,
+                           .blocked_dx = VGG_NO_BUFFER,
+                           .widened = VGG_NO_CONSTANTS,
+                           .rounded = VGG_NO_CONSTANTS};
     vgg_gpu_op_of(plan, op)->element = element;
     compiler->form = rows ? FORM_ROWS : FORM_BLOCKED;
     compiler->current = op->y;
@@ -57,7 +57,7 @@ static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
     vgg_plan *plan = compiler->plan;
     gpu_state *state = vgg_gpu_state(plan);
     bool fold = graph->folded != VGG_NO_LAYER;
-    vgg_cpu_op *op = add_op(compiler, graph, false, state->element);
+    vgg_planned_op *op = add_op(compiler, graph, false, state->element);
     gpu_op *own = vgg_gpu_op_of(plan, op);
     vgg_gpu_conv_shape shape = vgg_gpu_shape_of(plan, op, VGG_GPU_FORWARD);
     vgg_gpu_conv_needs needs = {0};
@@ -75,7 +75,7 @@ static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
 
 static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {
     bool rows = compiler->form == FORM_ROWS;
-    vgg_cpu_op *op = add_op(compiler, graph, rows, vgg_gpu_state(compiler->plan)->element);
+    vgg_planned_op *op = add_op(compiler, graph, rows, vgg_gpu_state(compiler->plan)->element);
     size_t lanes = vgg_gpu_lanes(graph->out.channels);
     size_t *const figures[] = {&op->scale,  &op->shift,    &op->mean,   &op->from_dy,
                                &op->from_x, &op->constant, &op->inverse};
@@ -85,7 +85,7 @@ static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {
 }
 
 static void add_max_pool(plan_compiler *compiler, const vgg_op *graph) {
-    vgg_cpu_op *op = add_op(compiler, graph, false, vgg_gpu_state(compiler->plan)->element);
+    vgg_planned_op *op = add_op(compiler, graph, false, vgg_gpu_state(compiler->plan)->element);
     size_t pixels = vgg_compiler_product(compiler, graph->out.height, graph->out.width);
     if (graph->reached)
         op->chosen = vgg_compiler_add_buffer(
@@ -97,7 +97,7 @@ static void add_linear(plan_compiler *compiler, const vgg_op *graph, bool last) 
     vgg_plan *plan = compiler->plan;
     gpu_state *state = vgg_gpu_state(plan);
     bool wide = last && !graph->relu;
-    vgg_cpu_op *op = add_op(compiler, graph, true, wide ? VGG_GPU_FLOAT32 : state->element);
+    vgg_planned_op *op = add_op(compiler, graph, true, wide ? VGG_GPU_FLOAT32 : state->element);
     gpu_op *own = vgg_gpu_op_of(plan, op);
     size_t inputs = graph->in.channels, outputs = graph->out.channels;
     own->columns = vgg_gpu_lanes(outputs);

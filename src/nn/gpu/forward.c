@@ -8,7 +8,7 @@
 
 /* What the processor's dropout draws (nn/op_elementwise.c), whose numbers count the values of its
  * own layout. */
-vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_planned_op *op) {
     if (!vgg_op_drops(plan, op))
         return (vgg_gpu_dropout){.kept = 1};
     return (vgg_gpu_dropout){
@@ -20,11 +20,11 @@ vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_cpu_op *op) {
         .blocked = !op->rows};
 }
 
-static size_t groups_of(const vgg_plan *plan, const vgg_cpu_op *op, vgg_extent extent) {
+static size_t groups_of(const vgg_plan *plan, const vgg_planned_op *op, vgg_extent extent) {
     return vgg_op_images(plan, op) * vgg_extent_pixels(extent) * VGG_GPU_GROUPS(extent.channels);
 }
 
-static void take_input(vgg_plan *plan, const vgg_cpu_op *op) {
+static void take_input(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_plain_task task = {.images = plan->count,
                                      .channels = op->graph.in.channels,
                                      .pixels = vgg_extent_pixels(op->graph.in),
@@ -35,7 +35,7 @@ static void take_input(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_take_plain, &task, groups_of(plan, op, op->graph.in));
 }
 
-static void convolution(vgg_plan *plan, const vgg_cpu_op *op) {
+static void convolution(vgg_plan *plan, const vgg_planned_op *op) {
     gpu_state *state = vgg_gpu_state(plan);
     const vgg_gpu_conv_task task = {.x = vgg_plan_buffer(plan, op->x),
                                     .w = plan->constants + op->packed,
@@ -46,13 +46,13 @@ static void convolution(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_note(state, state->calls->conv_run(state->gpu, conv, &task));
 }
 
-static void *linear_weights(vgg_plan *plan, const vgg_cpu_op *op) {
+static void *linear_weights(vgg_plan *plan, const vgg_planned_op *op) {
     return vgg_gpu_op_of(plan, op)->packs
                ? plan->constants + op->packed
                : vgg_gpu_tensor(plan, op->graph.layer, VGG_TENSOR_WEIGHT);
 }
 
-static void linear(vgg_plan *plan, const vgg_cpu_op *op) {
+static void linear(vgg_plan *plan, const vgg_planned_op *op) {
     gpu_state *state = vgg_gpu_state(plan);
     const gpu_op *own = vgg_gpu_op_of(plan, op);
     float *sums = vgg_plan_buffer(plan, op->scratch);
@@ -76,7 +76,7 @@ static void linear(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_bias_rows, &task, groups_of(plan, op, op->graph.out));
 }
 
-static void flatten(vgg_plan *plan, const vgg_cpu_op *op) {
+static void flatten(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_flatten_task task = {.images = plan->count,
                                        .channels = op->graph.in.channels,
                                        .pixels = vgg_extent_pixels(op->graph.in),
@@ -86,7 +86,7 @@ static void flatten(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_flatten, &task, groups_of(plan, op, op->graph.out));
 }
 
-static void relu(vgg_plan *plan, const vgg_cpu_op *op) {
+static void relu(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_relu_task task = {.groups = groups_of(plan, op, op->graph.out),
                                     .from = vgg_plan_buffer(plan, op->x),
                                     .to = vgg_plan_buffer(plan, op->y),
@@ -94,7 +94,7 @@ static void relu(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_relu, &task, task.groups);
 }
 
-static void dropout(vgg_plan *plan, const vgg_cpu_op *op) {
+static void dropout(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_dropout_task task = {.images = vgg_op_images(plan, op),
                                        .channels = op->graph.out.channels,
                                        .pixels = vgg_extent_pixels(op->graph.out),
@@ -105,7 +105,7 @@ static void dropout(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_dropout, &task, groups_of(plan, op, op->graph.out));
 }
 
-static void pool(vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_kernel kernel) {
+static void pool(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_kernel kernel) {
     const vgg_gpu_pool_task task = {.images = plan->count,
                                     .channels = op->graph.in.channels,
                                     .height = op->graph.in.height,
@@ -119,7 +119,7 @@ static void pool(vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_kernel kernel) {
     vgg_gpu_launch(plan, kernel, &task, groups_of(plan, op, op->graph.out));
 }
 
-static void lrn(vgg_plan *plan, const vgg_cpu_op *op) {
+static void lrn(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_lrn_task task = {.images = plan->count,
                                    .channels = op->graph.in.channels,
                                    .pixels = vgg_extent_pixels(op->graph.in),
@@ -131,7 +131,7 @@ static void lrn(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_lrn, &task, groups_of(plan, op, op->graph.out));
 }
 
-static void windows(vgg_plan *plan, const vgg_cpu_op *op) {
+static void windows(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_windows_task task = {.images = plan->count,
                                        .channels = op->graph.in.channels,
                                        .height = op->graph.in.height,
@@ -144,7 +144,7 @@ static void windows(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_windows, &task, groups_of(plan, op, op->graph.out));
 }
 
-static void row_means(vgg_plan *plan, const vgg_cpu_op *op) {
+static void row_means(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_row_means_task task = {.images = plan->count,
                                          .rows = op->graph.places,
                                          .columns = op->graph.in.channels,
@@ -155,7 +155,7 @@ static void row_means(vgg_plan *plan, const vgg_cpu_op *op) {
                    plan->count * VGG_GPU_GROUPS(task.columns));
 }
 
-void vgg_gpu_forward_op(vgg_plan *plan, vgg_cpu_op *op) {
+void vgg_gpu_forward_op(vgg_plan *plan, vgg_planned_op *op) {
     switch (op->graph.kind) {
     case VGG_OP_BLOCK:
         take_input(plan, op);

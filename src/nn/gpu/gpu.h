@@ -12,7 +12,7 @@
 #include "nn/device.h"
 #include "nn/gpu/calls.h"
 
-/* What an op needs on a GPU besides what vgg_cpu_op says. */
+/* What an op needs on a GPU besides what vgg_planned_op says. */
 typedef struct gpu_op {
     vgg_gpu_element element; /* of its output */
     vgg_gpu_conv *convs[3];  /* convolution: by pass; NULL where it is not wanted */
@@ -79,7 +79,7 @@ static inline gpu_state *vgg_gpu_state(const vgg_plan *plan) {
     return plan->state;
 }
 
-static inline gpu_op *vgg_gpu_op_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static inline gpu_op *vgg_gpu_op_of(const vgg_plan *plan, const vgg_planned_op *op) {
     return &vgg_gpu_state(plan)->ops[op - plan->ops];
 }
 
@@ -113,7 +113,8 @@ void vgg_gpu_compile_backward(plan_compiler *compiler);
 size_t vgg_gpu_values(plan_compiler *compiler, size_t channels, size_t pixels);
 /* A buffer for so many of an extent, in lanes. */
 size_t vgg_gpu_add_map(plan_compiler *compiler, vgg_extent extent, vgg_gpu_element element);
-vgg_gpu_conv_shape vgg_gpu_shape_of(const vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_pass pass);
+vgg_gpu_conv_shape vgg_gpu_shape_of(const vgg_plan *plan, const vgg_planned_op *op,
+                                    vgg_gpu_pass pass);
 
 /* ---- mirrors.c ---- */
 
@@ -134,23 +135,23 @@ vgg_status vgg_gpu_refresh(vgg_plan *plan, bool values, vgg_error *error);
 
 /* ---- forward.c, backward.c, norm.c ---- */
 
-void vgg_gpu_forward_op(vgg_plan *plan, vgg_cpu_op *op);
-void vgg_gpu_backward_op(vgg_plan *plan, vgg_cpu_op *op);
-void vgg_gpu_norm_forward(vgg_plan *plan, const vgg_cpu_op *op);
-void vgg_gpu_norm_backward(vgg_plan *plan, const vgg_cpu_op *op);
-void vgg_gpu_fold_norm(vgg_plan *plan, const vgg_cpu_op *op);
+void vgg_gpu_forward_op(vgg_plan *plan, vgg_planned_op *op);
+void vgg_gpu_backward_op(vgg_plan *plan, vgg_planned_op *op);
+void vgg_gpu_norm_forward(vgg_plan *plan, const vgg_planned_op *op);
+void vgg_gpu_norm_backward(vgg_plan *plan, const vgg_planned_op *op);
+void vgg_gpu_fold_norm(vgg_plan *plan, const vgg_planned_op *op);
 /* Floats that the partial sums over a map take. */
 size_t vgg_gpu_sums_floats(size_t positions, size_t channels);
 /* The sum per channel of a map of `positions` to `to`, times the factor, added to it or in its
  * place. */
 void vgg_gpu_channel_sums(vgg_plan *plan, const void *map, size_t positions, size_t channels,
                           float *to, float factor, bool add);
-vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_cpu_op *op);
+vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_planned_op *op);
 
 /* ---- passes.c ---- */
 
 /* What does a pass of an op, for people. */
-const char *vgg_gpu_algorithm(const vgg_plan *plan, const vgg_cpu_op *op);
+const char *vgg_gpu_algorithm(const vgg_plan *plan, const vgg_planned_op *op);
 void vgg_gpu_know_times(const vgg_plan *plan);
 
 vgg_status vgg_gpu_forward(vgg_plan *plan, const vgg_forward_pass *pass, vgg_error *error);

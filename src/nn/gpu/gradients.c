@@ -5,7 +5,7 @@
  * behind it, which passes signs on. Batch norm finds the sign from its input. */
 static void place_masks(vgg_plan *plan) {
     for (size_t s = plan->lowest; s < plan->op_count; s++) {
-        vgg_cpu_op *op = &plan->ops[s];
+        vgg_planned_op *op = &plan->ops[s];
         bool used = op->graph.need_dx || op->graph.trains;
         if (!op->graph.relu || op->graph.kind == VGG_OP_BATCH_NORM || !used)
             continue;
@@ -15,7 +15,7 @@ static void place_masks(vgg_plan *plan) {
     }
 }
 
-static size_t make_conv(plan_compiler *compiler, vgg_cpu_op *op, vgg_gpu_pass pass) {
+static size_t make_conv(plan_compiler *compiler, vgg_planned_op *op, vgg_gpu_pass pass) {
     vgg_plan *plan = compiler->plan;
     gpu_state *state = vgg_gpu_state(plan);
     gpu_op *own = vgg_gpu_op_of(plan, op);
@@ -32,7 +32,7 @@ static size_t make_conv(plan_compiler *compiler, vgg_cpu_op *op, vgg_gpu_pass pa
     return needs.workspace;
 }
 
-static void add_convolution(plan_compiler *compiler, vgg_cpu_op *op) {
+static void add_convolution(plan_compiler *compiler, vgg_planned_op *op) {
     size_t workspace = 0;
     if (op->graph.trains)
         workspace = make_conv(compiler, op, VGG_GPU_FILTER);
@@ -54,7 +54,7 @@ static vgg_gpu_product_shape weights_shape(const gpu_state *state, const vgg_op 
                                    .wide = true};
 }
 
-static void add_linear(plan_compiler *compiler, vgg_cpu_op *op) {
+static void add_linear(plan_compiler *compiler, vgg_planned_op *op) {
     vgg_plan *plan = compiler->plan;
     gpu_state *state = vgg_gpu_state(plan);
     gpu_op *own = vgg_gpu_op_of(plan, op);
@@ -80,12 +80,12 @@ static void add_linear(plan_compiler *compiler, vgg_cpu_op *op) {
 }
 
 /* Whether the gradient of the input may take the place of that of the output. */
-static bool works_in_place(const vgg_cpu_op *op) {
+static bool works_in_place(const vgg_planned_op *op) {
     return op->graph.kind == VGG_OP_BATCH_NORM || op->graph.kind == VGG_OP_RELU ||
            op->graph.kind == VGG_OP_DROPOUT;
 }
 
-static void add_gradient_buffers(plan_compiler *compiler, vgg_cpu_op *op, size_t dy) {
+static void add_gradient_buffers(plan_compiler *compiler, vgg_planned_op *op, size_t dy) {
     op->dy = dy;
     if (op->graph.kind == VGG_OP_CONVOLUTION)
         add_convolution(compiler, op);
@@ -117,7 +117,7 @@ static void defer_linear(plan_compiler *compiler) {
     gpu_state *state = vgg_gpu_state(plan);
     size_t most = 0;
     for (size_t s = plan->lowest; s < plan->op_count; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         if (op->graph.kind != VGG_OP_LINEAR)
             continue;
         keep_rows(compiler, op->x, op->graph.in.channels);
@@ -140,7 +140,7 @@ static void defer_linear(plan_compiler *compiler) {
 
 void vgg_gpu_compile_backward(plan_compiler *compiler) {
     vgg_plan *plan = compiler->plan;
-    const vgg_cpu_op *top = &plan->ops[plan->op_count - 1];
+    const vgg_planned_op *top = &plan->ops[plan->op_count - 1];
     size_t dy = vgg_gpu_add_map(compiler, top->graph.out, vgg_gpu_state(plan)->element);
     plan->logits_gradient = plan->kept_gradient = dy;
     plan->input_gradient = VGG_NO_BUFFER;

@@ -24,7 +24,7 @@ const float *vgg_gpu_gradient(const vgg_plan *plan, size_t tensor) {
 }
 
 /* Deferred: of what the gradients of a linear layer are made. */
-static double largest_deferred(vgg_plan *plan, const vgg_cpu_op *op) {
+static double largest_deferred(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_buffer *rows = &plan->buffers[op->dy];
     vgg_gpu_element element = vgg_gpu_state(plan)->element;
     if (op->graph.kind != VGG_OP_LINEAR || !op->graph.trains)
@@ -156,7 +156,7 @@ static void update_tensor(vgg_plan *plan, const vgg_network *velocity, size_t te
     vgg_gpu_sgd(plan, &task);
 }
 
-static void update(vgg_plan *plan, const vgg_cpu_op *op, const vgg_network *velocity,
+static void update(vgg_plan *plan, const vgg_planned_op *op, const vgg_network *velocity,
                    vgg_sgd_rates rates) {
     gpu_state *state = vgg_gpu_state(plan);
     size_t first = plan->network->layers[op->graph.layer].first_tensor;
@@ -180,7 +180,7 @@ static void update(vgg_plan *plan, const vgg_cpu_op *op, const vgg_network *velo
 
 void vgg_gpu_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates) {
     for (size_t s = 0; s < plan->op_count; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         if (op->graph.kind == VGG_OP_LINEAR && op->graph.trains)
             update(plan, op, velocity, rates);
     }

@@ -52,7 +52,7 @@ void vgg_gpu_channel_sums(vgg_plan *plan, const void *map, size_t positions, siz
 
 /* ---- batch normalisation ---- */
 
-static size_t positions_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static size_t positions_of(const vgg_plan *plan, const vgg_planned_op *op) {
     return vgg_op_images(plan, op) * vgg_extent_pixels(op->graph.in);
 }
 
@@ -60,7 +60,7 @@ static size_t norm_chunks(size_t positions) {
     return vgg_size_min(vgg_size_max(positions / LEAST_CHUNK, 1), VGG_GPU_CHUNKS);
 }
 
-static vgg_gpu_norm_task task_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static vgg_gpu_norm_task task_of(const vgg_plan *plan, const vgg_planned_op *op) {
     const float *constants = plan->constants;
     size_t positions = positions_of(plan, op);
     return (vgg_gpu_norm_task){.positions = positions,
@@ -80,7 +80,7 @@ static vgg_gpu_norm_task task_of(const vgg_plan *plan, const vgg_cpu_op *op) {
 }
 
 /* What follows from a batch norm layer's tensors; it may be the one folded into an op. */
-static vgg_gpu_norm_channels_task channels_task(vgg_plan *plan, const vgg_cpu_op *op,
+static vgg_gpu_norm_channels_task channels_task(vgg_plan *plan, const vgg_planned_op *op,
                                                 size_t layer) {
     return (vgg_gpu_norm_channels_task){
         .channels = plan->network->layers[layer].output.channels,
@@ -94,7 +94,7 @@ static vgg_gpu_norm_channels_task channels_task(vgg_plan *plan, const vgg_cpu_op
         .shift = plan->constants + op->shift};
 }
 
-static vgg_gpu_norm_channels_task own_channels_task(vgg_plan *plan, const vgg_cpu_op *op) {
+static vgg_gpu_norm_channels_task own_channels_task(vgg_plan *plan, const vgg_planned_op *op) {
     float *constants = plan->constants;
     vgg_gpu_norm_channels_task task = channels_task(plan, op, op->graph.layer);
     task.positions = positions_of(plan, op);
@@ -119,7 +119,7 @@ static size_t map_units(const vgg_gpu_norm_task *task) {
     return task->positions * VGG_GPU_GROUPS(task->channels);
 }
 
-void vgg_gpu_norm_forward(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_gpu_norm_forward(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_gpu_norm_task task = task_of(plan, op);
     vgg_gpu_norm_channels_task channels = own_channels_task(plan, op);
     task.to = vgg_plan_buffer(plan, op->y);
@@ -135,7 +135,7 @@ void vgg_gpu_norm_forward(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_norm_apply, &task, map_units(&task));
 }
 
-void vgg_gpu_norm_backward(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_gpu_norm_backward(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_gpu_norm_task task = task_of(plan, op);
     vgg_gpu_norm_channels_task channels = own_channels_task(plan, op);
     task.to = vgg_plan_buffer(plan, op->dx);
@@ -149,7 +149,7 @@ void vgg_gpu_norm_backward(vgg_plan *plan, const vgg_cpu_op *op) {
         vgg_gpu_launch(plan, vgg_gpu_kernel_norm_backward, &task, map_units(&task));
 }
 
-void vgg_gpu_fold_norm(vgg_plan *plan, const vgg_cpu_op *op) {
+void vgg_gpu_fold_norm(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_gpu_norm_channels_task task = channels_task(plan, op, op->graph.folded);
     vgg_gpu_launch(plan, vgg_gpu_kernel_norm_running, &task, task.channels);
 }

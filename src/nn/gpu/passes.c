@@ -17,7 +17,7 @@ typedef struct plain_view {
 } plain_view;
 
 /* A mean has the rows of all places and gives one. */
-static plain_view output_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static plain_view output_of(const vgg_plan *plan, const vgg_planned_op *op) {
     bool mean = op->graph.kind == VGG_OP_MEAN;
     return (plain_view){mean ? plan->count : vgg_op_images(plan, op),
                         op->graph.out.channels,
@@ -27,7 +27,7 @@ static plain_view output_of(const vgg_plan *plan, const vgg_cpu_op *op) {
                         1};
 }
 
-static plain_view gradient_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static plain_view gradient_of(const vgg_plan *plan, const vgg_planned_op *op) {
     const gpu_state *state = vgg_gpu_state(plan);
     plain_view view = output_of(plan, op);
     view.map = vgg_plan_buffer(plan, op->dy);
@@ -38,7 +38,7 @@ static plain_view gradient_of(const vgg_plan *plan, const vgg_cpu_op *op) {
 
 /* What flows into an op, as vgg_plan_values_at counts it: lanes as they are, rows of features
  * without those beyond the last. */
-static plain_view input_of(const vgg_plan *plan, const vgg_cpu_op *op) {
+static plain_view input_of(const vgg_plan *plan, const vgg_planned_op *op) {
     size_t channels = op->graph.in.channels, pixels = vgg_extent_pixels(op->graph.in);
     return (plain_view){plan->count * pixels,
                         op->reads_rows ? channels : vgg_gpu_lanes(channels),
@@ -342,7 +342,7 @@ vgg_blown vgg_gpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass) {
            before = vgg_gpu_largest(plan, vgg_plan_buffer(plan, state->staging), VGG_GPU_FLOAT32,
                                     plan->count * vgg_plan_values_at(plan, pass->first));
     for (size_t s = pass->first; s < pass->end && state->result == VGG_GPU_OK; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         plain_view view = output_of(plan, op);
         vgg_gpu_forward_op(plan, &plan->ops[s]);
         double most =
@@ -362,6 +362,6 @@ vgg_blown vgg_gpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass) {
 
 /* ---- words ---- */
 
-const char *vgg_gpu_algorithm(const vgg_plan *plan, const vgg_cpu_op *op) {
+const char *vgg_gpu_algorithm(const vgg_plan *plan, const vgg_planned_op *op) {
     return op->graph.kind == VGG_OP_CONVOLUTION ? vgg_gpu_op_of(plan, op)->words : NULL;
 }

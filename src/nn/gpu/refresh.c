@@ -3,7 +3,7 @@
 #include "nn/gpu/gpu.h"
 #include "nn/ops.h"
 
-static void pack_convolution(vgg_plan *plan, const vgg_cpu_op *op) {
+static void pack_convolution(vgg_plan *plan, const vgg_planned_op *op) {
     bool folded = op->graph.folded != VGG_NO_LAYER;
     vgg_gpu_conv_shape shape = vgg_gpu_shape_of(plan, op, VGG_GPU_FORWARD);
     size_t points = shape.kernel * shape.kernel;
@@ -27,7 +27,7 @@ static void pack_convolution(vgg_plan *plan, const vgg_cpu_op *op) {
     vgg_gpu_launch(plan, vgg_gpu_kernel_pack_bias, &bias, shape.outputs);
 }
 
-static void pack_linear(vgg_plan *plan, const vgg_cpu_op *op) {
+static void pack_linear(vgg_plan *plan, const vgg_planned_op *op) {
     if (!vgg_gpu_op_of(plan, op)->packs)
         return;
     const vgg_gpu_pack_rows_task task = {
@@ -42,7 +42,7 @@ static void pack_linear(vgg_plan *plan, const vgg_cpu_op *op) {
 vgg_status vgg_gpu_refresh(vgg_plan *plan, bool values, vgg_error *error) {
     vgg_gpu_mirror(plan, plan->network);
     for (size_t s = 0; s < plan->op_count; s++) {
-        const vgg_cpu_op *op = &plan->ops[s];
+        const vgg_planned_op *op = &plan->ops[s];
         bool folded = op->graph.folded != VGG_NO_LAYER;
         if (folded)
             vgg_gpu_fold_norm(plan, op);

@@ -13,7 +13,8 @@ size_t vgg_gpu_add_map(plan_compiler *compiler, vgg_extent extent, vgg_gpu_eleme
         compiler, vgg_compiler_product(compiler, values, vgg_gpu_element_bytes(element)));
 }
 
-vgg_gpu_conv_shape vgg_gpu_shape_of(const vgg_plan *plan, const vgg_cpu_op *op, vgg_gpu_pass pass) {
+vgg_gpu_conv_shape vgg_gpu_shape_of(const vgg_plan *plan, const vgg_planned_op *op,
+                                    vgg_gpu_pass pass) {
     return (vgg_gpu_conv_shape){.pass = pass,
                                 .precision = vgg_gpu_state(plan)->precision,
                                 .images = plan->options.batch,
