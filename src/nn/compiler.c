@@ -38,6 +38,42 @@ void vgg_compiler_place_gradients(vgg_plan *plan) {
     }
 }
 
+vgg_op vgg_compiler_moving(vgg_op_kind kind, const vgg_op *reader) {
+    return (vgg_op){.kind = kind,
+                    .layer = VGG_NO_LAYER,
+                    .last = VGG_NO_LAYER,
+                    .folded = VGG_NO_LAYER,
+                    .in = reader->in,
+                    .out = reader->in,
+                    .places = reader->places,
+                    .reached = reader->need_dx,
+                    .need_dx = reader->need_dx};
+}
+
+vgg_planned_op *vgg_compiler_add_op(plan_compiler *compiler, const vgg_op *graph, value_form form,
+                                    size_t y) {
+    vgg_plan *plan = compiler->plan;
+    vgg_planned_op *op = &plan->ops[plan->op_count++];
+    *op = (vgg_planned_op){.graph = *graph,
+                           .rows = form == FORM_ROWS,
+                           .reads_rows = compiler->form != FORM_BLOCKED,
+                           .x = compiler->current,
+                           .y = y,
+                           .dx = VGG_NO_BUFFER,
+                           .dy = VGG_NO_BUFFER,
+                           .chosen = VGG_NO_BUFFER,
+                           .transformed = VGG_NO_BUFFER,
+                           .scratch = VGG_NO_BUFFER,
+                           .back_scratch = VGG_NO_BUFFER,
+                           .partial = VGG_NO_BUFFER,
+                           .blocked_dx = VGG_NO_BUFFER,
+                           .widened = VGG_NO_CONSTANTS,
+                           .rounded = VGG_NO_CONSTANTS};
+    compiler->form = form;
+    compiler->current = y;
+    return op;
+}
+
 size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b) {
     size_t result = 0;
     if (!vgg_size_mul(a, b, &result) || result > SIZE_MAX / 64)

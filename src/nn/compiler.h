@@ -25,6 +25,12 @@ size_t vgg_compiler_lowest(const vgg_plan *plan);
 /* Every learnable tensor has a gradient, but those of deferred linear layers and of frozen ones. */
 void vgg_compiler_place_gradients(vgg_plan *plan);
 
+/* An op that only moves values into the form that the reader wants. */
+vgg_op vgg_compiler_moving(vgg_op_kind kind, const vgg_op *reader);
+/* Appends an op that reads what flows and writes it in a form to the buffer y. */
+vgg_planned_op *vgg_compiler_add_op(plan_compiler *compiler, const vgg_op *graph, value_form form,
+                                    size_t y);
+
 /* A product of sizes, noting when it does not fit. */
 size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b);
 /* Floats of the plan's batch of an extent in a form, at all places that an image has there. */

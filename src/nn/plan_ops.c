@@ -2,41 +2,14 @@
 #include "base/memory.h"
 #include "nn/compiler.h"
 
-/* Appends an op that reads what flows and writes its output in a form. */
 static vgg_planned_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_form form) {
-    vgg_plan *plan = compiler->plan;
-    vgg_planned_op *op = &plan->ops[plan->op_count++];
-    *op = (vgg_planned_op){.graph = *graph,
-                           .rows = form == FORM_ROWS,
-                           .reads_rows = compiler->form != FORM_BLOCKED,
-                           .x = compiler->current,
-                           .y = vgg_compiler_add_values(compiler, graph->out, form),
-                           .dx = VGG_NO_BUFFER,
-                           .dy = VGG_NO_BUFFER,
-                           .chosen = VGG_NO_BUFFER,
-                           .transformed = VGG_NO_BUFFER,
-                           .scratch = VGG_NO_BUFFER,
-                           .back_scratch = VGG_NO_BUFFER,
-                           .partial = VGG_NO_BUFFER,
-                           .blocked_dx = VGG_NO_BUFFER,
-                           .widened = VGG_NO_CONSTANTS,
-                           .rounded = VGG_NO_CONSTANTS};
-    compiler->form = form;
-    compiler->current = op->y;
-    return op;
+    size_t y = vgg_compiler_add_values(compiler, graph->out, form);
+    return vgg_compiler_add_op(compiler, graph, form, y);
 }
 
 /* What the reader reads in another form. */
 static void move(plan_compiler *compiler, vgg_op_kind kind, const vgg_op *reader, value_form form) {
-    const vgg_op op = {.kind = kind,
-                       .layer = VGG_NO_LAYER,
-                       .last = VGG_NO_LAYER,
-                       .folded = VGG_NO_LAYER,
-                       .in = reader->in,
-                       .out = reader->in,
-                       .places = reader->places,
-                       .reached = reader->need_dx,
-                       .need_dx = reader->need_dx};
+    const vgg_op op = vgg_compiler_moving(kind, reader);
     add_op(compiler, &op, form);
 }
 

@@ -9,40 +9,16 @@
 
 static vgg_planned_op *add_op(plan_compiler *compiler, const vgg_op *graph, bool rows,
                               vgg_gpu_element element) {
-    vgg_plan *plan = compiler->plan;
-    vgg_planned_op *op = &plan->ops[plan->op_count++];
-    *op = (vgg_planned_op){.graph = *graph,
-                           .rows = rows,
-                           .reads_rows = compiler->form != FORM_BLOCKED,
-                           .x = compiler->current,
-                           .y = vgg_gpu_add_map(compiler, graph->out, element),
-                           .dx = VGG_NO_BUFFER,
-                           .dy = VGG_NO_BUFFER,
-                           .chosen = VGG_NO_BUFFER,
-                           .transformed = VGG_NO_BUFFER,
-                           .scratch = VGG_NO_BUFFER,
-                           .back_scratch = VGG_NO_BUFFER,
-                           .partial = VGG_NO_BUFFER,
-                           .blocked_dx = VGG_NO_BUFFER,
-                           .widened = VGG_NO_CONSTANTS,
-                           .rounded = VGG_NO_CONSTANTS};
-    vgg_gpu_op_of(plan, op)->element = element;
-    compiler->form = rows ? FORM_ROWS : FORM_BLOCKED;
-    compiler->current = op->y;
+    size_t y = vgg_gpu_add_map(compiler, graph->out, element);
+    vgg_planned_op *op = vgg_compiler_add_op(compiler, graph, rows ? FORM_ROWS : FORM_BLOCKED, y);
+    vgg_gpu_op_of(compiler->plan, op)->element = element;
     return op;
 }
 
+/* A network may begin with rows: the picture is flattened in the order that it comes in. */
 static void add_layout(plan_compiler *compiler, const vgg_op *first) {
-    const vgg_op op = {.kind = VGG_OP_BLOCK,
-                       .layer = VGG_NO_LAYER,
-                       .last = VGG_NO_LAYER,
-                       .folded = VGG_NO_LAYER,
-                       .in = first->in,
-                       .out = first->in,
-                       .places = 1,
-                       .reached = first->need_dx,
-                       .need_dx = first->need_dx};
-    /* A network may begin with rows: the picture is flattened in the order that it comes in. */
+    vgg_op op = vgg_compiler_moving(VGG_OP_BLOCK, first);
+    op.places = 1;
     add_op(compiler, &op, false, vgg_gpu_state(compiler->plan)->element);
 }
 
