@@ -74,6 +74,15 @@ vgg_planned_op *vgg_compiler_add_op(plan_compiler *compiler, const vgg_op *graph
     return op;
 }
 
+vgg_planned_op *vgg_compiler_relu_end(vgg_plan *plan, vgg_planned_op *op) {
+    bool used = op->graph.need_dx || op->graph.trains;
+    if (!op->graph.relu || op->graph.kind == VGG_OP_BATCH_NORM || !used)
+        return NULL;
+    bool pooled = op + 1 < plan->ops + plan->op_count && op[1].graph.kind == VGG_OP_MAX_POOL &&
+                  !op->graph.tapped;
+    return pooled ? op + 1 : op;
+}
+
 size_t vgg_compiler_product(plan_compiler *compiler, size_t a, size_t b) {
     size_t result = 0;
     if (!vgg_size_mul(a, b, &result) || result > SIZE_MAX / 64)

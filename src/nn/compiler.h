@@ -50,6 +50,10 @@ const vgg_conv_costs *vgg_compiler_costs(const vgg_plan *plan);
 
 /* Decides how to do each op of the graph, in the order of the forward pass. */
 void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph);
+/* Behind which op the derivative of this one's ReLU is taken: its own, or that of the max-pool
+ * behind it, which passes signs on, unless somebody looks in between. NULL: it has none that is
+ * taken apart; batch norm finds the sign from its input. */
+vgg_planned_op *vgg_compiler_relu_end(vgg_plan *plan, vgg_planned_op *op);
 /* Gives the ops what they need for the backward pass. */
 void vgg_compile_backward(plan_compiler *compiler);
 /* Finds the moments of every buffer, and its place. */

@@ -4,18 +4,14 @@
 
 /* Where the derivative of each ReLU is taken: by the convolution above it while it writes the
  * gradient of its input, which is what the ReLU gave; where there is none that can, in a pass over
- * that gradient. A max-pool in between passes signs on, and the gradient is zero where it did not
- * choose. Batch norm finds the sign from its input. Where somebody looks at the gradient of what
- * the ReLU gave, it has to be there before the derivative is taken. */
+ * that gradient. A max-pool's is zero where it did not choose. Where somebody looks at the gradient
+ * of what the ReLU gave, it has to be there before the derivative is taken. */
 static void place_masks(vgg_plan *plan) {
     for (size_t s = plan->lowest; s < plan->op_count; s++) {
-        vgg_planned_op *op = &plan->ops[s];
-        bool used = op->graph.need_dx || op->graph.trains;
-        if (!op->graph.relu || op->graph.kind == VGG_OP_BATCH_NORM || !used)
+        vgg_planned_op *last = vgg_compiler_relu_end(plan, &plan->ops[s]);
+        if (last == NULL)
             continue;
-        bool pooled =
-            s + 1 < plan->op_count && op[1].graph.kind == VGG_OP_MAX_POOL && !op->graph.tapped;
-        vgg_planned_op *last = pooled ? op + 1 : op, *above = last + 1;
+        vgg_planned_op *above = last + 1;
         bool whole = last->graph.tapped || plan->options.guided;
         if (!whole && above < plan->ops + plan->op_count &&
             above->graph.kind == VGG_OP_CONVOLUTION && above->back_tile > 0)

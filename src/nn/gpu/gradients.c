@@ -1,17 +1,12 @@
 /* What a GPU needs for the backward pass. */
 #include "nn/gpu/gpu.h"
 
-/* The derivative of a ReLU is taken in a pass over the gradient of what it gave, or by the max-pool
- * behind it, which passes signs on. Batch norm finds the sign from its input. */
+/* Each in a pass over the gradient of what the ReLU gave. */
 static void place_masks(vgg_plan *plan) {
     for (size_t s = plan->lowest; s < plan->op_count; s++) {
-        vgg_planned_op *op = &plan->ops[s];
-        bool used = op->graph.need_dx || op->graph.trains;
-        if (!op->graph.relu || op->graph.kind == VGG_OP_BATCH_NORM || !used)
-            continue;
-        bool pooled =
-            s + 1 < plan->op_count && op[1].graph.kind == VGG_OP_MAX_POOL && !op->graph.tapped;
-        (pooled ? op + 1 : op)->mask = true;
+        vgg_planned_op *last = vgg_compiler_relu_end(plan, &plan->ops[s]);
+        if (last != NULL)
+            last->mask = true;
     }
 }
 
