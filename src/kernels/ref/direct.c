@@ -126,22 +126,6 @@ static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, s
     return sum;
 }
 
-static double bias_gradient(const vgg_winograd_weights_task *task, size_t k) {
-    double sum = 0;
-    for (size_t n = 0; n < task->shape.images; n++) {
-        for (size_t row = 0; row < task->shape.height; row++) {
-            for (size_t column = 0; column < task->shape.width; column++) {
-                sum += vgg_winograd_gradient(task, n, k, row, column);
-            }
-        }
-    }
-    return sum;
-}
-
-static void write_gradient(const vgg_winograd_weights_task *task, float *to, double value) {
-    *to = task->accumulate ? *to + (float)value : (float)value;
-}
-
 /* Of some blocks of output and input channels. */
 static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, size_t k_blocks,
                          size_t first_c, size_t c_blocks) {
@@ -152,11 +136,11 @@ static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, 
         for (size_t c = first_c * VGG_BLOCK; c < end_c; c++) {
             float *to = task->dweights + (k * shape->inputs + c) * taps_of(shape);
             for (size_t tap = 0; tap < taps_of(shape); tap++) {
-                write_gradient(task, to + tap, weight_gradient(task, k, c, tap));
+                vgg_winograd_write_gradient(task, to + tap, weight_gradient(task, k, c, tap));
             }
         }
         if (first_c == 0)
-            write_gradient(task, &task->dbias[k], bias_gradient(task, k));
+            vgg_winograd_write_gradient(task, &task->dbias[k], vgg_winograd_bias_gradient(task, k));
     }
 }
 

@@ -40,6 +40,24 @@ static inline double vgg_winograd_gradient(const vgg_winograd_weights_task *task
                                            shape->height * shape->width)];
 }
 
+/* The gradient of the bias of channel k. */
+static inline double vgg_winograd_bias_gradient(const vgg_winograd_weights_task *task, size_t k) {
+    double sum = 0;
+    for (size_t n = 0; n < task->shape.images; n++) {
+        for (size_t row = 0; row < task->shape.height; row++) {
+            for (size_t column = 0; column < task->shape.width; column++) {
+                sum += vgg_winograd_gradient(task, n, k, row, column);
+            }
+        }
+    }
+    return sum;
+}
+
+static inline void vgg_winograd_write_gradient(const vgg_winograd_weights_task *task, float *to,
+                                               double value) {
+    *to = task->accumulate ? *to + (float)value : (float)value;
+}
+
 static inline double vgg_winograd_weight(const vgg_winograd_task *task, size_t k, size_t c,
                                          size_t tap) {
     size_t taps = task->shape.kernel * task->shape.kernel;

@@ -25,23 +25,6 @@ static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, s
     return sum;
 }
 
-static double bias_gradient(const vgg_winograd_weights_task *task, size_t k) {
-    double sum = 0;
-    for (size_t n = 0; n < task->shape.images; n++) {
-        for (size_t row = 0; row < task->shape.height; row++) {
-            for (size_t column = 0; column < task->shape.width; column++) {
-                sum += vgg_winograd_gradient(task, n, k, row, column);
-            }
-        }
-    }
-    return sum;
-}
-
-static void write(const vgg_winograd_weights_task *task, float *to, double value) {
-    float rounded = (float)value;
-    *to = task->accumulate ? *to + rounded : rounded;
-}
-
 /* The gradients of some blocks of output and input channels. */
 static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, size_t k_blocks,
                          size_t first_c, size_t c_blocks) {
@@ -55,11 +38,12 @@ static void write_blocks(const vgg_winograd_weights_task *task, size_t first_k, 
                 vgg_winograd_bf16_weights(task, k, c, taps);
             for (size_t tap = 0; tap < 9; tap++) {
                 double value = task->partition.bf16 ? taps[tap] : weight_gradient(task, k, c, tap);
-                write(task, &task->dweights[(k * shape->inputs + c) * 9 + tap], value);
+                vgg_winograd_write_gradient(
+                    task, &task->dweights[(k * shape->inputs + c) * 9 + tap], value);
             }
         }
         if (first_c == 0)
-            write(task, &task->dbias[k], bias_gradient(task, k));
+            vgg_winograd_write_gradient(task, &task->dbias[k], vgg_winograd_bias_gradient(task, k));
     }
 }
 
