@@ -85,89 +85,49 @@ static distances distances_of(const vgg_conv_shape *shape, const vgg_direct_cut 
     return d;
 }
 
-/* sums[block][32 or 16 places][16] += the products of some chunks; `first`: instead of +=. */
-static void multiply_32(const distances *d, const char *x, const char *w, size_t chunks, bool first,
-                        char *sums) {
+/* sums[block][places][16] += the products of some chunks, of 16 places or, if `wide`, 32, and of
+ * one block of outputs or `both`; `first`: instead of +=. */
+VGG_INLINE void multiply(const distances *d, const char *x, const char *w, size_t chunks,
+                         bool first, bool wide, bool both, char *sums) {
     char *second = sums + d->sums;
-    if (first) {
-        AMX_ZERO(0);
-        AMX_ZERO(1);
-        AMX_ZERO(2);
-        AMX_ZERO(3);
-    } else {
+    AMX_ZERO(0);
+    AMX_ZERO(1);
+    AMX_ZERO(2);
+    AMX_ZERO(3);
+    if (!first) {
         AMX_LOAD(0, sums, AMX_ROW_BYTES);
-        AMX_LOAD(1, second, AMX_ROW_BYTES);
-        AMX_LOAD(2, sums + AMX_BYTES, AMX_ROW_BYTES);
-        AMX_LOAD(3, second + AMX_BYTES, AMX_ROW_BYTES);
+        if (both)
+            AMX_LOAD(1, second, AMX_ROW_BYTES);
+        if (wide)
+            AMX_LOAD(2, sums + AMX_BYTES, AMX_ROW_BYTES);
+        if (wide && both)
+            AMX_LOAD(3, second + AMX_BYTES, AMX_ROW_BYTES);
     }
     for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
-        for (size_t tap = 0; tap < d->taps; tap++) {
+        for (size_t tap = 0; tap < d->taps; tap++, w += BLOCKS * AMX_BYTES) {
             const char *a = x + d->away[tap];
             AMX_LOAD(4, a, AMX_ROW_BYTES);
             AMX_LOAD(6, w, AMX_ROW_BYTES);
             AMX_BF16(0, 4, 6);
-            AMX_LOAD(7, w + AMX_BYTES, AMX_ROW_BYTES);
-            AMX_BF16(1, 4, 7);
-            AMX_LOAD(5, a + AMX_BYTES, AMX_ROW_BYTES);
-            AMX_BF16(2, 5, 6);
-            AMX_BF16(3, 5, 7);
-            w += BLOCKS * AMX_BYTES;
+            if (both) {
+                AMX_LOAD(7, w + AMX_BYTES, AMX_ROW_BYTES);
+                AMX_BF16(1, 4, 7);
+            }
+            if (wide) {
+                AMX_LOAD(5, a + AMX_BYTES, AMX_ROW_BYTES);
+                AMX_BF16(2, 5, 6);
+            }
+            if (wide && both)
+                AMX_BF16(3, 5, 7);
         }
     }
     AMX_STORE(0, sums, AMX_ROW_BYTES);
-    AMX_STORE(1, second, AMX_ROW_BYTES);
-    AMX_STORE(2, sums + AMX_BYTES, AMX_ROW_BYTES);
-    AMX_STORE(3, second + AMX_BYTES, AMX_ROW_BYTES);
-}
-
-static void multiply_16(const distances *d, const char *x, const char *w, size_t chunks, bool first,
-                        char *sums) {
-    char *second = sums + d->sums;
-    if (first) {
-        AMX_ZERO(0);
-        AMX_ZERO(1);
-    } else {
-        AMX_LOAD(0, sums, AMX_ROW_BYTES);
-        AMX_LOAD(1, second, AMX_ROW_BYTES);
-    }
-    for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
-        for (size_t tap = 0; tap < d->taps; tap++) {
-            const char *a = x + d->away[tap];
-            AMX_LOAD(4, a, AMX_ROW_BYTES);
-            AMX_LOAD(6, w, AMX_ROW_BYTES);
-            AMX_BF16(0, 4, 6);
-            AMX_LOAD(7, w + AMX_BYTES, AMX_ROW_BYTES);
-            AMX_BF16(1, 4, 7);
-            w += BLOCKS * AMX_BYTES;
-        }
-    }
-    AMX_STORE(0, sums, AMX_ROW_BYTES);
-    AMX_STORE(1, second, AMX_ROW_BYTES);
-}
-
-/* The same with the first of the two blocks alone, where there is no second one. */
-static void multiply_block(const distances *d, const char *x, const char *w, size_t chunks,
-                           bool first, char *sums) {
-    if (first) {
-        AMX_ZERO(0);
-        AMX_ZERO(1);
-    } else {
-        AMX_LOAD(0, sums, AMX_ROW_BYTES);
-        AMX_LOAD(1, sums + AMX_BYTES, AMX_ROW_BYTES);
-    }
-    for (size_t chunk = 0; chunk < chunks; chunk++, x += d->plane) {
-        for (size_t tap = 0; tap < d->taps; tap++) {
-            const char *a = x + d->away[tap];
-            AMX_LOAD(4, a, AMX_ROW_BYTES);
-            AMX_LOAD(6, w, AMX_ROW_BYTES);
-            AMX_BF16(0, 4, 6);
-            AMX_LOAD(5, a + AMX_BYTES, AMX_ROW_BYTES);
-            AMX_BF16(1, 5, 6);
-            w += BLOCKS * AMX_BYTES;
-        }
-    }
-    AMX_STORE(0, sums, AMX_ROW_BYTES);
-    AMX_STORE(1, sums + AMX_BYTES, AMX_ROW_BYTES);
+    if (both)
+        AMX_STORE(1, second, AMX_ROW_BYTES);
+    if (wide)
+        AMX_STORE(2, sums + AMX_BYTES, AMX_ROW_BYTES);
+    if (wide && both)
+        AMX_STORE(3, second + AMX_BYTES, AMX_ROW_BYTES);
 }
 
 /* The products of `places` from x on with the filters of a group. */
@@ -184,11 +144,11 @@ static void multiply_strip(const vgg_winograd_task *task, const distances *d, si
             const char *at = from + place * AMX_ROW_BYTES;
             char *to = sums + place * AMX_ROW_BYTES;
             if (single)
-                multiply_block(d, at, filters, some, chunk == 0, to);
+                multiply(d, at, filters, some, chunk == 0, true, false, to);
             else if (places - place > AMX_ROWS)
-                multiply_32(d, at, filters, some, chunk == 0, to);
+                multiply(d, at, filters, some, chunk == 0, true, true, to);
             else
-                multiply_16(d, at, filters, some, chunk == 0, to);
+                multiply(d, at, filters, some, chunk == 0, false, true, to);
         }
     }
 }

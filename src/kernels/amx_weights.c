@@ -162,53 +162,36 @@ static size_t fill_gradient(const vgg_winograd_weights_task *task, const batch_p
     AMX_BF16(tap, 5, pairs);                                                                       \
     x[tap] += AMX_BYTES;
 
-/* sums[5][16][16] += the products of five taps. */
-static void multiply_5(const char *d, const char *x[5], size_t steps, float *sums) {
+/* sums[taps][16][16] += the products of one, four or five taps. */
+VGG_INLINE void multiply(const char *d, const char **x, size_t taps, size_t steps, float *sums) {
     AMX_LOAD(0, sums, AMX_ROW_BYTES);
-    AMX_LOAD(1, sums + SQUARE, AMX_ROW_BYTES);
-    AMX_LOAD(2, sums + 2 * SQUARE, AMX_ROW_BYTES);
-    AMX_LOAD(3, sums + 3 * SQUARE, AMX_ROW_BYTES);
-    AMX_LOAD(4, sums + 4 * SQUARE, AMX_ROW_BYTES);
+    if (taps > 1) {
+        AMX_LOAD(1, sums + SQUARE, AMX_ROW_BYTES);
+        AMX_LOAD(2, sums + 2 * SQUARE, AMX_ROW_BYTES);
+        AMX_LOAD(3, sums + 3 * SQUARE, AMX_ROW_BYTES);
+    }
+    if (taps > 4)
+        AMX_LOAD(4, sums + 4 * SQUARE, AMX_ROW_BYTES);
     for (size_t step = 0; step < steps; step++, d += AMX_BYTES) {
         AMX_LOAD(5, d, AMX_ROW_BYTES);
         TAP(0, 6)
-        TAP(1, 7)
-        TAP(2, 6)
-        TAP(3, 7)
-        TAP(4, 6)
+        if (taps > 1) {
+            TAP(1, 7)
+            TAP(2, 6)
+            TAP(3, 7)
+        }
+        if (taps > 4) {
+            TAP(4, 6)
+        }
     }
     AMX_STORE(0, sums, AMX_ROW_BYTES);
-    AMX_STORE(1, sums + SQUARE, AMX_ROW_BYTES);
-    AMX_STORE(2, sums + 2 * SQUARE, AMX_ROW_BYTES);
-    AMX_STORE(3, sums + 3 * SQUARE, AMX_ROW_BYTES);
-    AMX_STORE(4, sums + 4 * SQUARE, AMX_ROW_BYTES);
-}
-
-static void multiply_4(const char *d, const char *x[4], size_t steps, float *sums) {
-    AMX_LOAD(0, sums, AMX_ROW_BYTES);
-    AMX_LOAD(1, sums + SQUARE, AMX_ROW_BYTES);
-    AMX_LOAD(2, sums + 2 * SQUARE, AMX_ROW_BYTES);
-    AMX_LOAD(3, sums + 3 * SQUARE, AMX_ROW_BYTES);
-    for (size_t step = 0; step < steps; step++, d += AMX_BYTES) {
-        AMX_LOAD(5, d, AMX_ROW_BYTES);
-        TAP(0, 6)
-        TAP(1, 7)
-        TAP(2, 6)
-        TAP(3, 7)
+    if (taps > 1) {
+        AMX_STORE(1, sums + SQUARE, AMX_ROW_BYTES);
+        AMX_STORE(2, sums + 2 * SQUARE, AMX_ROW_BYTES);
+        AMX_STORE(3, sums + 3 * SQUARE, AMX_ROW_BYTES);
     }
-    AMX_STORE(0, sums, AMX_ROW_BYTES);
-    AMX_STORE(1, sums + SQUARE, AMX_ROW_BYTES);
-    AMX_STORE(2, sums + 2 * SQUARE, AMX_ROW_BYTES);
-    AMX_STORE(3, sums + 3 * SQUARE, AMX_ROW_BYTES);
-}
-
-static void multiply_1(const char *d, const char *x[1], size_t steps, float *sums) {
-    AMX_LOAD(0, sums, AMX_ROW_BYTES);
-    for (size_t step = 0; step < steps; step++, d += AMX_BYTES) {
-        AMX_LOAD(5, d, AMX_ROW_BYTES);
-        TAP(0, 6)
-    }
-    AMX_STORE(0, sums, AMX_ROW_BYTES);
+    if (taps > 4)
+        AMX_STORE(4, sums + 4 * SQUARE, AMX_ROW_BYTES);
 }
 
 /* All taps of two blocks: d is one's registers, x the other's copies. */
@@ -223,11 +206,11 @@ static void multiply_square(const vgg_winograd_weights_task *task, const float *
         taps[tap] = copy + away / 2 * AMX_ROW_BYTES;
     }
     if (kernel == 1) {
-        multiply_1((const char *)d, taps, steps, sums);
+        multiply((const char *)d, taps, 1, steps, sums);
         return;
     }
-    multiply_5((const char *)d, taps, steps, sums);
-    multiply_4((const char *)d, taps + 5, steps, sums + 5 * SQUARE);
+    multiply((const char *)d, taps, 5, steps, sums);
+    multiply((const char *)d, taps + 5, 4, steps, sums + 5 * SQUARE);
 }
 
 /* ---- results ---- */
