@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernels/amx_places.h"
+#include "kernels/bias_gradient.h"
 
 #define STEP (2 * AMX_ROWS)            /* places of a register */
 #define SQUARE (VGG_BLOCK * VGG_BLOCK) /* sums of one */
@@ -241,19 +242,6 @@ static void write_square(const vgg_winograd_weights_task *task, const float *sum
     }
 }
 
-/* dbias of a block of output channels from the groups' sums of it, `stride` floats apart. */
-static void write_bias(const vgg_winograd_weights_task *task, const float *sums, size_t stride,
-                       size_t k_block) {
-    size_t first = k_block * VGG_BLOCK, end = vgg_size_min(first + VGG_BLOCK, task->shape.outputs);
-    for (size_t k = first; k < end; k++) {
-        float total = 0;
-        for (size_t group = 0; group < task->partition.groups; group++) {
-            total += sums[group * stride + k - first];
-        }
-        task->dbias[k] = task->accumulate ? task->dbias[k] + total : total;
-    }
-}
-
 /* Floats of the sums of a unit, [k_blocks][c_blocks][taps][16 k][16 c]. */
 static size_t unit_sums(const vgg_winograd_weights_task *task) {
     const vgg_winograd_weights_partition *cut = &task->partition;
@@ -277,7 +265,7 @@ static void write_unit(const vgg_winograd_weights_task *task, size_t unit, const
                      own->first_c + i % own->c_blocks);
     }
     for (size_t k = 0; own->first_c == 0 && k < own->k_blocks; k++) {
-        write_bias(task, bias + k * VGG_BLOCK, 0, own->first_k + k);
+        write_bias_gradient(task, bias + k * VGG_BLOCK, 0, own->first_k + k);
     }
 }
 
@@ -353,6 +341,6 @@ void VGG_TIERED(direct_weights_finish)(void *argument, size_t begin, size_t end,
         }
         write_square(task, total, k, c);
         if (c == 0)
-            write_bias(task, task->bias_sums + k * VGG_BLOCK, k_blocks * VGG_BLOCK, k);
+            write_bias_gradient(task, task->bias_sums + k * VGG_BLOCK, k_blocks * VGG_BLOCK, k);
     }
 }

@@ -3,6 +3,7 @@
  * channels][tiles] by [tiles][output channels], which run from registers. */
 #include <string.h>
 
+#include "kernels/bias_gradient.h"
 #include "kernels/winograd_gradient.h"
 #include "kernels/winograd_input.h"
 
@@ -323,19 +324,6 @@ static void write_square(const vgg_winograd_weights_task *task, const float *tap
     }
 }
 
-/* dbias of a block of output channels from the groups' sums of it, `stride` floats apart. */
-static void write_bias(const vgg_winograd_weights_task *task, const float *sums, size_t stride,
-                       size_t k_block) {
-    size_t first = k_block * VGG_BLOCK, end = vgg_size_min(first + VGG_BLOCK, task->shape.outputs);
-    for (size_t k = first; k < end; k++) {
-        float total = 0;
-        for (size_t group = 0; group < task->partition.groups; group++) {
-            total += sums[group * stride + k - first];
-        }
-        task->dbias[k] = task->accumulate ? task->dbias[k] + total : total;
-    }
-}
-
 /* ---- units ---- */
 
 /* Floats of the taps of a unit, [k_blocks][c_blocks][SQUARE * TAPS]. */
@@ -371,7 +359,7 @@ static void write_unit_bias(const vgg_winograd_weights_task *task, const share *
         return;
     }
     for (size_t k = 0; k < own->k_blocks; k++) {
-        write_bias(task, bias + k * VGG_BLOCK, 0, own->first_k + k);
+        write_bias_gradient(task, bias + k * VGG_BLOCK, 0, own->first_k + k);
     }
 }
 
@@ -438,6 +426,6 @@ void VGG_TILED(weights_finish)(void *argument, size_t begin, size_t end, size_t 
         add_groups(task, task->sums + owner * unit_taps(cut) + square * SQUARE * TAPS, taps);
         write_square(task, taps, k, c);
         if (c == 0)
-            write_bias(task, task->bias_sums + k * VGG_BLOCK, k_blocks * VGG_BLOCK, k);
+            write_bias_gradient(task, task->bias_sums + k * VGG_BLOCK, k_blocks * VGG_BLOCK, k);
     }
 }
