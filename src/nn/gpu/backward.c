@@ -1,5 +1,4 @@
 /* One op of any kind on a GPU, backward. */
-#include "nn/definition.h"
 #include "nn/gpu/gpu.h"
 #include "nn/ops.h"
 
@@ -134,55 +133,32 @@ static void linear(vgg_plan *plan, const vgg_planned_op *op) {
 
 static void pool(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_kernel kernel) {
     bool sees_y = op->mask || op->graph.kind == VGG_OP_GLOBAL_MAX;
-    const vgg_gpu_pool_task task = {.images = plan->count,
-                                    .channels = op->graph.in.channels,
-                                    .height = op->graph.in.height,
-                                    .width = op->graph.in.width,
-                                    .out_height = op->graph.out.height,
-                                    .out_width = op->graph.out.width,
-                                    .x = vgg_plan_buffer(plan, op->x),
-                                    .y = sees_y ? vgg_plan_buffer(plan, op->y) : NULL,
-                                    .dy = vgg_plan_buffer(plan, op->dy),
-                                    .to = vgg_plan_buffer(plan, op->dx),
-                                    .chosen = vgg_plan_buffer(plan, op->chosen),
-                                    .element = vgg_gpu_state(plan)->element};
+    vgg_gpu_pool_task task = vgg_gpu_pool_task_of(plan, op);
+    task.y = sees_y ? vgg_plan_buffer(plan, op->y) : NULL;
+    task.dy = vgg_plan_buffer(plan, op->dy);
+    task.to = vgg_plan_buffer(plan, op->dx);
     if (op->graph.need_dx)
         vgg_gpu_launch(plan, kernel, &task, groups_of(plan, op->graph.in));
 }
 
 static void lrn(vgg_plan *plan, const vgg_planned_op *op) {
-    const vgg_gpu_lrn_task task = {.images = plan->count,
-                                   .channels = op->graph.in.channels,
-                                   .pixels = vgg_extent_pixels(op->graph.in),
-                                   .x = vgg_plan_buffer(plan, op->x),
-                                   .dy = vgg_plan_buffer(plan, op->dy),
-                                   .to = vgg_plan_buffer(plan, op->dx),
-                                   .element = vgg_gpu_state(plan)->element,
-                                   .k = (float)VGG_LRN_K,
-                                   .alpha = (float)VGG_LRN_ALPHA};
+    vgg_gpu_lrn_task task = vgg_gpu_lrn_task_of(plan, op);
+    task.dy = vgg_plan_buffer(plan, op->dy);
+    task.to = vgg_plan_buffer(plan, op->dx);
     if (op->graph.need_dx)
         vgg_gpu_launch(plan, vgg_gpu_kernel_lrn_backward, &task, groups_of(plan, op->graph.in));
 }
 
 static void unflatten(vgg_plan *plan, const vgg_planned_op *op) {
-    const vgg_gpu_flatten_task task = {.images = plan->count,
-                                       .channels = op->graph.in.channels,
-                                       .pixels = vgg_extent_pixels(op->graph.in),
-                                       .from = vgg_plan_buffer(plan, op->dy),
-                                       .to = vgg_plan_buffer(plan, op->dx),
-                                       .element = vgg_gpu_state(plan)->element};
+    vgg_gpu_flatten_task task = vgg_gpu_flatten_task_of(plan, op);
+    task.from = vgg_plan_buffer(plan, op->dy);
+    task.to = vgg_plan_buffer(plan, op->dx);
     if (op->graph.need_dx)
         vgg_gpu_launch(plan, vgg_gpu_kernel_unflatten, &task, groups_of(plan, op->graph.in));
 }
 
 static void dropout(vgg_plan *plan, const vgg_planned_op *op) {
-    const vgg_gpu_dropout_task task = {.images = plan->count,
-                                       .channels = op->graph.out.channels,
-                                       .pixels = vgg_extent_pixels(op->graph.out),
-                                       .from = vgg_plan_buffer(plan, op->dy),
-                                       .to = vgg_plan_buffer(plan, op->dy),
-                                       .element = vgg_gpu_state(plan)->element,
-                                       .dropout = vgg_gpu_dropout_of(plan, op)};
+    const vgg_gpu_dropout_task task = vgg_gpu_dropout_task_of(plan, op, op->dy, op->dy);
     vgg_gpu_launch(plan, vgg_gpu_kernel_dropout, &task, groups_of(plan, op->graph.out));
 }
 

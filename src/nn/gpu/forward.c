@@ -1,24 +1,6 @@
 /* One op of any kind on a GPU, forward. */
-#include <math.h>
-
-#include "base/random.h"
-#include "nn/definition.h"
 #include "nn/gpu/gpu.h"
 #include "nn/ops.h"
-
-/* What the processor's dropout draws (nn/op_elementwise.c), whose numbers count the values of its
- * own layout. */
-vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_planned_op *op) {
-    if (!vgg_op_drops(plan, op))
-        return (vgg_gpu_dropout){.kept = 1};
-    return (vgg_gpu_dropout){
-        .first = (uint64_t)(plan->first + plan->done) * vgg_op_outputs(op),
-        .seed = vgg_random_u64(plan->dropout_seed, plan->dropout_step, op->graph.layer),
-        .stream = op->graph.layer,
-        .bound = (uint64_t)ceil(op->graph.dropout * 0x1p53),
-        .kept = (float)(1.0 / (1.0 - op->graph.dropout)),
-        .blocked = !op->rows};
-}
 
 static size_t groups_of(const vgg_plan *plan, const vgg_planned_op *op, vgg_extent extent) {
     return vgg_op_images(plan, op) * vgg_extent_pixels(extent) * VGG_GPU_GROUPS(extent.channels);
@@ -77,12 +59,9 @@ static void linear(vgg_plan *plan, const vgg_planned_op *op) {
 }
 
 static void flatten(vgg_plan *plan, const vgg_planned_op *op) {
-    const vgg_gpu_flatten_task task = {.images = plan->count,
-                                       .channels = op->graph.in.channels,
-                                       .pixels = vgg_extent_pixels(op->graph.in),
-                                       .from = vgg_plan_buffer(plan, op->x),
-                                       .to = vgg_plan_buffer(plan, op->y),
-                                       .element = vgg_gpu_state(plan)->element};
+    vgg_gpu_flatten_task task = vgg_gpu_flatten_task_of(plan, op);
+    task.from = vgg_plan_buffer(plan, op->x);
+    task.to = vgg_plan_buffer(plan, op->y);
     vgg_gpu_launch(plan, vgg_gpu_kernel_flatten, &task, groups_of(plan, op, op->graph.out));
 }
 
@@ -95,39 +74,19 @@ static void relu(vgg_plan *plan, const vgg_planned_op *op) {
 }
 
 static void dropout(vgg_plan *plan, const vgg_planned_op *op) {
-    const vgg_gpu_dropout_task task = {.images = vgg_op_images(plan, op),
-                                       .channels = op->graph.out.channels,
-                                       .pixels = vgg_extent_pixels(op->graph.out),
-                                       .from = vgg_plan_buffer(plan, op->x),
-                                       .to = vgg_plan_buffer(plan, op->y),
-                                       .element = vgg_gpu_state(plan)->element,
-                                       .dropout = vgg_gpu_dropout_of(plan, op)};
+    const vgg_gpu_dropout_task task = vgg_gpu_dropout_task_of(plan, op, op->x, op->y);
     vgg_gpu_launch(plan, vgg_gpu_kernel_dropout, &task, groups_of(plan, op, op->graph.out));
 }
 
 static void pool(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_kernel kernel) {
-    const vgg_gpu_pool_task task = {.images = plan->count,
-                                    .channels = op->graph.in.channels,
-                                    .height = op->graph.in.height,
-                                    .width = op->graph.in.width,
-                                    .out_height = op->graph.out.height,
-                                    .out_width = op->graph.out.width,
-                                    .x = vgg_plan_buffer(plan, op->x),
-                                    .to = vgg_plan_buffer(plan, op->y),
-                                    .chosen = vgg_plan_buffer(plan, op->chosen),
-                                    .element = vgg_gpu_state(plan)->element};
+    vgg_gpu_pool_task task = vgg_gpu_pool_task_of(plan, op);
+    task.to = vgg_plan_buffer(plan, op->y);
     vgg_gpu_launch(plan, kernel, &task, groups_of(plan, op, op->graph.out));
 }
 
 static void lrn(vgg_plan *plan, const vgg_planned_op *op) {
-    const vgg_gpu_lrn_task task = {.images = plan->count,
-                                   .channels = op->graph.in.channels,
-                                   .pixels = vgg_extent_pixels(op->graph.in),
-                                   .x = vgg_plan_buffer(plan, op->x),
-                                   .to = vgg_plan_buffer(plan, op->y),
-                                   .element = vgg_gpu_state(plan)->element,
-                                   .k = (float)VGG_LRN_K,
-                                   .alpha = (float)VGG_LRN_ALPHA};
+    vgg_gpu_lrn_task task = vgg_gpu_lrn_task_of(plan, op);
+    task.to = vgg_plan_buffer(plan, op->y);
     vgg_gpu_launch(plan, vgg_gpu_kernel_lrn, &task, groups_of(plan, op, op->graph.out));
 }
 

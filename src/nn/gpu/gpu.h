@@ -129,6 +129,16 @@ float *vgg_gpu_place(vgg_plan *plan, const vgg_network *network, size_t tensor);
 float *vgg_gpu_tensor(vgg_plan *plan, size_t layer, size_t which);
 void vgg_gpu_free_mirrors(vgg_plan *plan);
 
+/* ---- tasks.c: what the tasks of an op have in common forward and backward ---- */
+
+vgg_gpu_pool_task vgg_gpu_pool_task_of(const vgg_plan *plan, const vgg_planned_op *op);
+vgg_gpu_lrn_task vgg_gpu_lrn_task_of(const vgg_plan *plan, const vgg_planned_op *op);
+vgg_gpu_flatten_task vgg_gpu_flatten_task_of(const vgg_plan *plan, const vgg_planned_op *op);
+vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_planned_op *op);
+/* Of what lies in a buffer, to another. */
+vgg_gpu_dropout_task vgg_gpu_dropout_task_of(vgg_plan *plan, const vgg_planned_op *op, size_t from,
+                                             size_t to);
+
 /* ---- refresh.c ---- */
 
 vgg_status vgg_gpu_refresh(vgg_plan *plan, bool values, vgg_error *error);
@@ -146,7 +156,6 @@ size_t vgg_gpu_sums_floats(size_t positions, size_t channels);
  * place. */
 void vgg_gpu_channel_sums(vgg_plan *plan, const void *map, size_t positions, size_t channels,
                           float *to, float factor, bool add);
-vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_planned_op *op);
 
 /* ---- passes.c ---- */
 
