@@ -22,9 +22,13 @@ SIZE, CLASSES, BATCH = 16, 3, 4
 
 
 @pytest.fixture(scope="module")
-def library():
+def plain_build():
     if "VGG_SANITIZE:STRING=\n" not in (BUILD / "CMakeCache.txt").read_text():
         pytest.skip("Python is not built with the sanitizers of the library")
+
+
+@pytest.fixture(scope="module")
+def library(plain_build):
     return Library(BUILD / "src" / "libvgg.so")
 
 
@@ -66,7 +70,7 @@ def test_it_reads_pictures(library):
     assert any(library.picture(picture, SIZE))
 
 
-def test_it_times_protocols(library):
+def test_it_times_protocols(plain_build):
     done = subprocess.run(
         [sys.executable, ROOT / "bench/protocols", ROOT / "tests/golden/data/image/jpeg_420.jpg",
          "--arch", "4,M/8", "--size", "16", "--scale", "24", "--rounds", "1", "--library",
@@ -104,7 +108,7 @@ def test_training_beside_pytorch():
     assert [line[1:4] for line in lines] == [["10.0", "5.00", ""], ["20.0", "10.00", "4.00"]]
 
 
-def test_gpu_beside_pytorch(tmp_path):
+def test_gpu_beside_pytorch(plain_build, tmp_path):
     """bench/gpu, on the processor and without PyTorch."""
     page = tmp_path / "gpu.md"
     subprocess.run(
