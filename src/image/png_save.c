@@ -3,6 +3,7 @@
 #include <png.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "image/encode.h"
 
 typedef struct png_writer {
@@ -10,14 +11,29 @@ typedef struct png_writer {
     png_infop info;
     const vgg_image *image;
     vgg_sink *sink;
+    bool out_of_memory;
     vgg_status status;
     vgg_error *error;
 } png_writer;
 
+static png_voidp take(png_structp codec, png_alloc_size_t bytes) {
+    png_writer *writer = png_get_mem_ptr(codec);
+    void *block = vgg_malloc(bytes);
+    writer->out_of_memory = writer->out_of_memory || block == NULL;
+    return block;
+}
+
+static void give_back(png_structp codec, png_voidp block) {
+    (void)codec;
+    vgg_free(block);
+}
+
 static void on_error(png_structp codec, png_const_charp text) {
     png_writer *writer = png_get_error_ptr(codec);
-    writer->status = vgg_fail(writer->error, VGG_ERROR_IO, "%s: cannot write this PNG: %s",
-                              writer->sink->name, text);
+    writer->status =
+        vgg_fail(writer->error, writer->out_of_memory ? VGG_ERROR_MEMORY : VGG_ERROR_IO,
+                 "%s: cannot write this PNG: %s", writer->sink->name,
+                 writer->out_of_memory ? "out of memory" : text);
     png_longjmp(codec, 1);
 }
 
@@ -59,7 +75,8 @@ static vgg_status write_picture(png_writer *writer) {
 
 vgg_status vgg_png_encode(const vgg_image *image, vgg_sink *sink, vgg_error *error) {
     png_writer writer = {.image = image, .sink = sink, .error = error};
-    writer.codec = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, on_error, on_warning);
+    writer.codec = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &writer, on_error, on_warning,
+                                             &writer, take, give_back);
     writer.info = writer.codec == NULL ? NULL : png_create_info_struct(writer.codec);
     vgg_status status = writer.info == NULL
                             ? vgg_fail_memory(error, "the PNG encoder", sizeof writer)

@@ -270,6 +270,31 @@ static void failing_allocations_are_called_so(void **state) {
     }
 }
 
+static bool take_nothing(void *user, const void *bytes, size_t size) {
+    (void)user, (void)bytes, (void)size;
+    return true;
+}
+
+/* Writing a picture into memory has nothing else that could fail; libjpeg may do with less. */
+static void failing_allocations_of_writing_are_called_so(void **state) {
+    (void)state;
+    static uint8_t pixels[64 * 64 * 3];
+    const vgg_image image = {.pixels = pixels, .width = 64, .height = 64, .channels = 3};
+    const vgg_image_format formats[] = {VGG_IMAGE_PNG, VGG_IMAGE_JPEG};
+    for (size_t i = 0; allocations_work() && i < 4; i++) {
+        allocations used = {.failed = true};
+        for (size_t n = 1; used.failed; n++) {
+            vgg_error error = {0};
+            allocations_begin(n, i % 2 == 1);
+            vgg_status status =
+                vgg_image_encode(&image, formats[i / 2], 85, take_nothing, NULL, &error);
+            used = allocations_end();
+            assert_true(status == VGG_OK || (status == VGG_ERROR_MEMORY && used.failed));
+            assert_true(used.failed || n > 1);
+        }
+    }
+}
+
 /* A limit of the caller's, which a header passes or not; none can be above that of vgg/image.h. */
 static void pixels_have_the_callers_limit(void **state) {
     (void)state;
@@ -324,6 +349,7 @@ int main(void) {
         cmocka_unit_test(a_gif_of_few_bytes_has_no_huge_surroundings),
         cmocka_unit_test(pixels_have_the_callers_limit),
         cmocka_unit_test(failing_allocations_are_called_so),
+        cmocka_unit_test(failing_allocations_of_writing_are_called_so),
         cmocka_unit_test(too_little_memory_is_called_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
