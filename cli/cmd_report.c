@@ -53,26 +53,31 @@ static bool parse(report_options *o, int argc, char **argv, size_t *operands, in
     return vgg_cli_parse(&usage, argc, argv, operands, status);
 }
 
-/* The best model of the run, for its filters; NULL when there is none yet. */
-static vgg_model *open_model(const char *folder) {
-    vgg_model *model = NULL;
+/* The best model of the run, for its filters; NULL when there is none yet, or a damaged one, which
+ * is noted. False when that was complained about. */
+static bool open_model(const char *folder, vgg_model **model) {
     char *path = NULL;
-    if (asprintf(&path, "%s/best.safetensors", folder) < 0)
-        return NULL;
-    if (vgg_model_load(path, NULL, &model, NULL) != VGG_OK)
-        model = NULL;
+    vgg_error error;
+    *model = NULL;
+    if (asprintf(&path, "%s/best.safetensors", folder) < 0) {
+        vgg_cli_complain("report", "out of memory for %s/best.safetensors", folder);
+        return false;
+    }
+    vgg_status status = vgg_model_load(path, NULL, model, &error);
     free(path);
-    return model;
+    bool lacking = status == VGG_ERROR_MEMORY || status == VGG_ERROR_IO;
+    if (status != VGG_OK && status != VGG_ERROR_NOT_FOUND)
+        vgg_cli_complain("report", "%s%s%s", lacking ? "" : "note: ", error.message,
+                         lacking ? "" : "; the page is without its filters");
+    return !lacking;
 }
 
 static bool write_page(const char *path, const vgg_cli_run_facts *const *runs, size_t count) {
     vgg_cli_rendered rendered = {0};
     vgg_model *model = NULL;
-    if (count == 1) {
-        vgg_cli_rendered_read(&rendered, runs[0]->folder);
-        model = open_model(runs[0]->folder);
-    }
-    bool done = vgg_cli_report_runs("report", path, runs, count, model, &rendered);
+    bool done = count > 1 || (vgg_cli_rendered_read(&rendered, "report", runs[0]->folder) &&
+                              open_model(runs[0]->folder, &model));
+    done = done && vgg_cli_report_runs("report", path, runs, count, model, &rendered);
     vgg_cli_rendered_free(&rendered);
     vgg_model_free(model);
     return done;

@@ -137,6 +137,8 @@ static int run(vgg_cli_training *training) {
     options->histograms = o->histograms;
     options->scores = o->page;
     report.page = o->page ? vgg_cli_train_page_begin(training) : NULL;
+    if (o->page && report.page == NULL)
+        return VGG_CLI_FAILURE;
     options->allow_changed_data = o->allow_changed_data;
     options->callback = vgg_cli_train_event;
     options->user = &report;

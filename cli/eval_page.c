@@ -27,7 +27,7 @@ bool vgg_cli_eval_page_write(const vgg_cli_eval_page *page) {
         {"Command", page->line},   {"Model", page->model_name}, {"Network", network},
         {"Data", page->data_name}, {"Part", page->part},        {"Measured", now},
         {"Time", time_text},       {"Machine", machine},        {NULL, NULL}};
-    vgg_cli_thumbnails *thumbnails = vgg_cli_thumbnails_create(page->sets, page->set_count);
+    vgg_cli_thumbnails *thumbnails = vgg_cli_thumbnails_create("eval", page->sets, page->set_count);
     if (thumbnails == NULL || !vgg_cli_thumbnails_begin(thumbnails, page->scores, SECONDS_MOST)) {
         vgg_cli_complain("eval", "out of memory for the pictures of %s", page->path);
         vgg_cli_thumbnails_free(thumbnails);

@@ -74,3 +74,8 @@ FILE *vgg_cli_memory_stream(char **text, size_t *size) {
     *text = NULL;
     return NULL;
 }
+
+/* Reading fails where there is only writing, and leaves the mark that a failed write leaves. */
+void vgg_cli_memory_stream_fail(FILE *stream) {
+    fgetc(stream);
+}

@@ -10,5 +10,7 @@
  * written since. It tells where it is, and goes nowhere else. NULL, and *text is NULL, when there
  * is no memory for the stream. */
 FILE *vgg_cli_memory_stream(char **text, size_t *size);
+/* For whoever had no memory for what it was to write: ferror tells from here on. */
+void vgg_cli_memory_stream_fail(FILE *stream);
 
 #endif

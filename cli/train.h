@@ -192,7 +192,7 @@ int vgg_cli_train_open_run(vgg_cli_training *training);
 /* Writes run.json, views.png and report.html into the run's folder. */
 typedef struct vgg_cli_train_page vgg_cli_train_page;
 
-/* NULL when memory ran out: there is no page then. */
+/* NULL when memory ran out, which was complained about. */
 vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training);
 /* Takes about 1.2 % of the time of the training, or some tenths of a second, and never ends it:
  * that a page cannot be written is complained about, once. */

@@ -117,14 +117,11 @@ static json_t *describe_machine(const vgg_cli_training *training) {
 
 /* What run.json says; NULL where it cannot be read, and *short_of_memory: for want of memory. */
 static json_t *read_about(const char *folder, bool *short_of_memory) {
-    char *path = NULL;
-    bool named = asprintf(&path, "%s/run.json", folder) >= 0;
-    FILE *file = named ? fopen(path, "re") : NULL;
-    *short_of_memory = !named || (file == NULL && errno == ENOMEM);
+    FILE *file = vgg_cli_run_open(folder, "run.json");
+    *short_of_memory = file == NULL && errno == ENOMEM;
     json_t *about = file != NULL ? vgg_cli_json_read_file(file, short_of_memory) : NULL;
     if (file != NULL)
         fclose(file);
-    free(path);
     return about;
 }
 
@@ -191,27 +188,39 @@ static void note_seconds(const vgg_cli_train_page *page) {
 
 /* ---- views.png ---- */
 
-/* Some pictures of the batch, in rows. Without them the page has none. */
-static void draw_views(const vgg_cli_training *training, const vgg_train_event *event) {
-    const vgg_preprocess *shape = vgg_model_preprocess(training->model);
+/* Some pictures of the batch, in rows. */
+static vgg_status save_views(const vgg_preprocess *shape, const vgg_train_event *event,
+                             const char *path, vgg_error *error) {
     size_t columns = shape->width > 64 || shape->height > 64 ? 4 : 8;
     size_t rows = event->input_count / columns;
     size_t floats = shape->channels * shape->height * shape->width;
     rows = rows < 1 ? 1 : rows > columns ? columns : rows;
     vgg_cli_grid grid;
-    char *path = NULL;
     vgg_status status = VGG_OK;
-    if (!vgg_cli_grid_create(&grid, rows, columns, shape))
-        return;
+    if (!vgg_cli_grid_create(&grid, rows, columns, shape)) {
+        snprintf(error->message, sizeof error->message, "out of memory for %s", path);
+        return VGG_ERROR_MEMORY;
+    }
     for (size_t i = 0; status == VGG_OK && i < rows * columns && i < event->input_count; i++) {
         status =
-            vgg_cli_grid_draw(&grid, i / columns, i % columns, event->inputs + i * floats, NULL);
+            vgg_cli_grid_draw(&grid, i / columns, i % columns, event->inputs + i * floats, error);
     }
-    if (status == VGG_OK && asprintf(&path, "%s/views.png", training->options.folder) >= 0) {
-        vgg_image_save_png(&grid.image, path, NULL);
-        free(path);
-    }
+    if (status == VGG_OK)
+        status = vgg_image_save_png(&grid.image, path, error);
     vgg_cli_grid_free(&grid);
+    return status;
+}
+
+/* Without them the page has none, which is noted. */
+static void draw_views(const vgg_cli_training *training, const vgg_train_event *event) {
+    const char *folder = training->options.folder;
+    char *path = NULL;
+    vgg_error error;
+    if (asprintf(&path, "%s/views.png", folder) < 0)
+        vgg_cli_complain("train", "note: out of memory for %s/views.png", folder);
+    else if (save_views(vgg_model_preprocess(training->model), event, path, &error) != VGG_OK)
+        vgg_cli_complain("train", "note: %s; the page of the run is without views", error.message);
+    free(path);
 }
 
 /* ---- report.html ---- */
@@ -221,25 +230,31 @@ static double left(const vgg_cli_train_page *page) {
     return fmax(SHARE_MOST * (vgg_cli_now() - page->began), SECONDS_FREE) - page->spent;
 }
 
+/* Finds the pictures of the evaluation; false when memory ran out. */
+static bool begin_pictures(vgg_cli_train_page *page, const vgg_scores *scores, double allowed) {
+    const vgg_dataset *const sets[] = {page->training->validation};
+    if (page->thumbnails == NULL)
+        page->thumbnails = vgg_cli_thumbnails_create("train", sets, 1);
+    return page->thumbnails != NULL && vgg_cli_thumbnails_begin(page->thumbnails, scores, allowed);
+}
+
 /* The best epoch is always rendered; its pictures take time, and are drawn when the page is due. */
 static void render(vgg_cli_train_page *page, const vgg_train_event *event, bool due) {
+    const char *folder = page->training->options.folder;
     char part[VGG_CLI_TEXT_SIZE];
-    double began = vgg_cli_now(), allowed = fmax(left(page), SECONDS_RENDERED - page->rendering);
     if (event->scores == NULL || (!event->best && page->rendered.sections != NULL))
         return;
-    if (page->thumbnails == NULL)
-        page->thumbnails =
-            vgg_cli_thumbnails_create((const vgg_dataset *const[]){page->training->validation}, 1);
-    bool pictures = page->thumbnails != NULL &&
-                    vgg_cli_thumbnails_begin(page->thumbnails, event->scores, allowed);
     page->drawn = due;
     if (due)
-        vgg_cli_confusion_picture(event->scores, page->training->options.folder);
+        vgg_cli_confusion_picture(event->scores, folder);
+    double began = vgg_cli_now(), allowed = fmax(left(page), SECONDS_RENDERED - page->rendering);
+    bool room = begin_pictures(page, event->scores, allowed);
     snprintf(part, sizeof part, "validation, after epoch %zu", event->epoch);
-    vgg_cli_render(&page->rendered,
-                   &(vgg_cli_evaluation){.part = part,
-                                         .scores = event->scores,
-                                         .thumbnails = pictures ? page->thumbnails : NULL});
+    const vgg_cli_evaluation evaluation = {
+        .part = part, .scores = event->scores, .thumbnails = page->thumbnails};
+    page->failed = !room || !vgg_cli_render(&page->rendered, &evaluation);
+    if (page->failed)
+        vgg_cli_complain("train", "out of memory for %s/report.html", folder);
     page->rendering += vgg_cli_now() - began;
 }
 
@@ -279,12 +294,14 @@ static void remove_confusion(const char *folder) {
 
 vgg_cli_train_page *vgg_cli_train_page_begin(const vgg_cli_training *training) {
     vgg_cli_train_page *page = calloc(1, sizeof *page);
-    if (page == NULL)
+    if (page == NULL) {
+        vgg_cli_complain("train", "out of memory for %s/report.html", training->options.folder);
         return NULL;
+    }
     page->training = training;
     page->began = vgg_cli_now();
     if (training->options.resume) {
-        vgg_cli_rendered_read(&page->rendered, training->options.folder);
+        page->failed = !vgg_cli_rendered_read(&page->rendered, "train", training->options.folder);
         page->views = true;
         page->drawn = true;
     }
@@ -310,7 +327,7 @@ void vgg_cli_train_page_hear(vgg_cli_train_page *page, const vgg_train_event *ev
         page->pending = true;
         if (due || event->best)
             render(page, event, due);
-        if (due)
+        if (due && !page->failed)
             write_page(page);
     }
     page->spent += vgg_cli_now() - now;

@@ -42,7 +42,7 @@ static size_t mistakes_of(const matrix *m, size_t class_index) {
 }
 
 /* All classes, or those with the most mistakes. */
-static void choose(matrix *m) {
+static vgg_status choose(matrix *m) {
     size_t *mistakes = calloc(m->classes, sizeof *mistakes);
     for (size_t c = 0; mistakes != NULL && c < m->classes; c++) {
         mistakes[c] = mistakes_of(m, c);
@@ -56,21 +56,20 @@ static void choose(matrix *m) {
             m->shown[m->shown_count++] = c;
     }
     free(mistakes);
+    return mistakes != NULL ? VGG_OK : VGG_ERROR_MEMORY;
 }
 
-static bool fill(matrix *m, const vgg_cli_evaluation *evaluation) {
+static vgg_status fill(matrix *m, const vgg_cli_evaluation *evaluation) {
     size_t classes = vgg_scores_class_count(evaluation->scores);
     *m = (matrix){.evaluation = evaluation, .classes = classes};
     if (classes > VGG_CLI_MATRIX_CLASSES)
-        return false;
+        return VGG_ERROR_UNSUPPORTED;
     m->counts = calloc(classes, classes * sizeof *m->counts);
     m->shown = calloc(classes, sizeof *m->shown);
     if (m->counts == NULL || m->shown == NULL)
-        return false;
-    if (vgg_scores_confusion(evaluation->scores, m->counts, NULL) != VGG_OK)
-        return false;
-    choose(m);
-    return true;
+        return VGG_ERROR_MEMORY;
+    vgg_status status = vgg_scores_confusion(evaluation->scores, m->counts, NULL);
+    return status == VGG_OK ? choose(m) : status;
 }
 
 /* ---- the table ---- */
@@ -131,8 +130,8 @@ static void write_table(FILE *out, const matrix *m) {
 static void write_pairs(FILE *out, const matrix *m) {
     vgg_confused_pair pairs[PAIRS_MOST];
     size_t found = 0;
-    if (vgg_scores_confused(m->evaluation->scores, PAIRS_MOST, pairs, &found, NULL) != VGG_OK ||
-        found == 0)
+    vgg_status status = vgg_scores_confused(m->evaluation->scores, PAIRS_MOST, pairs, &found, NULL);
+    if (!vgg_cli_page_has(out, status) || found == 0)
         return;
     fputs("<h3>Most often confused</h3>\n<ul class=\"pairs\">\n", out);
     for (size_t i = 0; i < found; i++) {
@@ -148,7 +147,7 @@ static void write_pairs(FILE *out, const matrix *m) {
 
 void vgg_cli_confusion(FILE *out, const vgg_cli_evaluation *evaluation) {
     matrix m;
-    if (fill(&m, evaluation)) {
+    if (vgg_cli_page_has(out, fill(&m, evaluation))) {
         vgg_cli_section_begin(out, "confusion", "Confusion");
         if (m.shown_count < m.classes)
             fprintf(out, "<p class=\"hint\">The %zu of %zu classes with the most mistakes.</p>\n",

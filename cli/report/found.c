@@ -76,12 +76,10 @@ void vgg_cli_found_picture(vgg_cli_found_page *page, const char *path, const cha
         vgg_cli_page_image(out, &small, VGG_IMAGE_JPEG, "", "photo");
     size_t bytes = (size_t)(ftell(out) - before);
     page->left -= bytes < page->left ? bytes : page->left;
-    bool lost = small.pixels != NULL && bytes == 0;
-    if (status != VGG_OK)
+    if (!vgg_cli_page_has(out, status)) {
         vgg_cli_complain(page->output.command, "%s", error.message);
-    else if (lost)
-        vgg_cli_complain(page->output.command, "out of memory for %s on the page", path);
-    page->missing += status != VGG_OK || lost;
+        page->missing++;
+    }
     if (bytes == 0)
         fputs("<span class=\"blank\"></span>", out);
     vgg_image_free(&small);

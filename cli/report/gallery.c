@@ -69,9 +69,9 @@ static void write_picture(FILE *out, const vgg_cli_evaluation *evaluation, size_
 static void write_list(FILE *out, const vgg_cli_evaluation *evaluation, vgg_score_order order,
                        const char *heading, const char *hint) {
     size_t pictures[LIST_MOST], found = 0, all = 0;
-    if (vgg_scores_select(evaluation->scores, order, LIST_MOST, pictures, &found, &all, NULL) !=
-            VGG_OK ||
-        found == 0)
+    vgg_status status =
+        vgg_scores_select(evaluation->scores, order, LIST_MOST, pictures, &found, &all, NULL);
+    if (!vgg_cli_page_has(out, status) || found == 0)
         return;
     fprintf(out, "<h3>%s</h3>\n<p class=\"hint\">%s", heading, hint);
     if (all > found)
@@ -182,7 +182,8 @@ void vgg_cli_cells(FILE *out, const vgg_cli_evaluation *evaluation) {
     size_t count = vgg_scores_count(evaluation->scores);
     cell_picture *pictures = calloc(count + 1, sizeof *pictures);
     const char **addresses = calloc(count + 1, sizeof *addresses);
-    if (pictures != NULL && addresses != NULL) {
+    bool room = pictures != NULL && addresses != NULL;
+    if (vgg_cli_page_has(out, room ? VGG_OK : VGG_ERROR_MEMORY)) {
         count = sort_by_cell(evaluation, pictures);
         mark_thumbnails(evaluation, pictures, count, addresses);
         fputs("<script type=\"application/json\" id=\"cells\">{", out);

@@ -14,7 +14,7 @@
 void vgg_cli_filters(FILE *out, const vgg_model *model) {
     vgg_cli_filter_picture filters;
     vgg_error error;
-    if (vgg_cli_filters_draw(model, FILTERS_MOST, 1, 1, &filters, &error) != VGG_OK)
+    if (!vgg_cli_page_has(out, vgg_cli_filters_draw(model, FILTERS_MOST, 1, 1, &filters, &error)))
         return;
     char name[128];
     snprintf(name, sizeof name, "%zu filters of %zux%zu", filters.count, filters.height,
@@ -28,21 +28,30 @@ void vgg_cli_filters(FILE *out, const vgg_model *model) {
 
 /* ---- views ---- */
 
-void vgg_cli_views(FILE *out, const char *folder) {
+bool vgg_cli_views_load(const char *command, const char *folder, vgg_image *views) {
     char *path = NULL;
-    vgg_image image;
-    if (asprintf(&path, "%s/views.png", folder) < 0)
-        return;
-    if (vgg_image_load(path, &image, NULL) == VGG_OK) {
-        vgg_cli_section_begin(out, "views", "Views");
-        fputs("<p class=\"hint\">Pictures of the first batch as the network saw them.</p>\n", out);
-        bool large = image.width * image.height > 200 * 200;
-        vgg_cli_page_image(out, &image, large ? VGG_IMAGE_JPEG : VGG_IMAGE_PNG,
-                           "Random views of training pictures", "views");
-        vgg_cli_section_end(out);
-        vgg_image_free(&image);
+    vgg_error error;
+    *views = (vgg_image){0};
+    if (asprintf(&path, "%s/views.png", folder) < 0) {
+        vgg_cli_complain(command, "out of memory for %s/views.png", folder);
+        return false;
     }
+    vgg_status status = vgg_image_load(path, views, &error);
     free(path);
+    bool lacking = status == VGG_ERROR_MEMORY || status == VGG_ERROR_IO;
+    if (status != VGG_OK && status != VGG_ERROR_NOT_FOUND)
+        vgg_cli_complain(command, "%s%s%s", lacking ? "" : "note: ", error.message,
+                         lacking ? "" : "; the page is without it");
+    return !lacking;
+}
+
+void vgg_cli_views(FILE *out, const vgg_image *views) {
+    bool large = views->width * views->height > 200 * 200;
+    vgg_cli_section_begin(out, "views", "Views");
+    fputs("<p class=\"hint\">Pictures of the first batch as the network saw them.</p>\n", out);
+    vgg_cli_page_image(out, views, large ? VGG_IMAGE_JPEG : VGG_IMAGE_PNG,
+                       "Random views of training pictures", "views");
+    vgg_cli_section_end(out);
 }
 
 /* ---- configuration ---- */

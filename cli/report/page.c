@@ -18,6 +18,12 @@ static void write_policy(FILE *out) {
     fputs("'; base-uri 'none'; form-action 'none'\">\n", out);
 }
 
+bool vgg_cli_page_has(FILE *out, vgg_status status) {
+    if (status == VGG_ERROR_MEMORY)
+        vgg_cli_memory_stream_fail(out);
+    return status == VGG_OK;
+}
+
 void vgg_cli_page_begin(FILE *out, const char *title) {
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n", out);
     write_policy(out);
@@ -75,10 +81,12 @@ void vgg_cli_page_image(FILE *out, const vgg_image *image, vgg_image_format form
     char *bytes = NULL;
     size_t size = 0;
     FILE *encoded = vgg_cli_memory_stream(&bytes, &size);
-    if (encoded == NULL)
-        return;
-    vgg_status status = vgg_image_encode(image, format, 85, write_bytes, encoded, NULL);
-    if (fclose(encoded) == 0 && status == VGG_OK && size > 0) {
+    vgg_status status = VGG_ERROR_MEMORY;
+    if (encoded != NULL) {
+        status = vgg_image_encode(image, format, 85, write_bytes, encoded, NULL);
+        status = fclose(encoded) == 0 ? status : VGG_ERROR_MEMORY;
+    }
+    if (vgg_cli_page_has(out, status)) {
         fprintf(out, "<img class=\"%s\" width=\"%zu\" height=\"%zu\" alt=\"", css_class,
                 image->width, image->height);
         vgg_cli_html_text(out, name);

@@ -1,6 +1,7 @@
 /* Pages from their parts. */
 #include "cli/report/report.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,21 +93,32 @@ static char *between(const char *page, const char *begin, const char *end) {
     return strndup(from, (size_t)(to - from));
 }
 
-void vgg_cli_rendered_read(vgg_cli_rendered *rendered, const char *folder) {
-    char *path = NULL, *page = NULL;
+/* False, with the reason in errno, when the page cannot be read. */
+static bool read_parts(vgg_cli_rendered *rendered, FILE *file) {
+    char *page = NULL;
     size_t room = 0;
-    *rendered = (vgg_cli_rendered){0};
-    FILE *file = asprintf(&path, "%s/report.html", folder) < 0 ? NULL : fopen(path, "re");
-    if (file != NULL && getdelim(&page, &room, '\0', file) > 0) {
+    errno = 0;
+    if (getdelim(&page, &room, '\0', file) > 0) {
         rendered->cards = between(page, cards_begin, cards_end);
         rendered->sections = between(page, sections_begin, sections_end);
     }
-    if (rendered->cards == NULL || rendered->sections == NULL)
+    int reason = errno;
+    free(page);
+    errno = reason;
+    return !ferror(file) && reason != ENOMEM;
+}
+
+bool vgg_cli_rendered_read(vgg_cli_rendered *rendered, const char *command, const char *folder) {
+    *rendered = (vgg_cli_rendered){0};
+    FILE *file = vgg_cli_run_open(folder, "report.html");
+    bool done = file != NULL ? read_parts(rendered, file) : vgg_cli_run_lacks(errno);
+    if (!done)
+        vgg_cli_complain(command, "%s/report.html: cannot read: %s", folder, strerror(errno));
+    if (rendered->cards == NULL || rendered->sections == NULL || !done)
         vgg_cli_rendered_free(rendered);
     if (file != NULL)
         fclose(file);
-    free(page);
-    free(path);
+    return done;
 }
 
 void vgg_cli_rendered_free(vgg_cli_rendered *rendered) {
@@ -213,6 +225,7 @@ typedef struct runs_page {
     size_t count;
     const vgg_model *model;
     const vgg_cli_rendered *rendered; /* NULL: of no evaluation */
+    const vgg_image *views;           /* without pixels: none */
 } runs_page;
 
 static void write_runs_body(FILE *out, const void *page) {
@@ -228,8 +241,8 @@ static void write_runs_body(FILE *out, const void *page) {
             "taken for which, and no calibration. <code>vgg eval</code> has the figures of each "
             "class.</p>\n",
             out);
-    if (p->count == 1)
-        vgg_cli_views(out, p->runs[0]->folder);
+    if (p->views->pixels != NULL)
+        vgg_cli_views(out, p->views);
     if (p->model != NULL)
         vgg_cli_filters(out, p->model);
     vgg_cli_configuration(out, p->runs, p->count);
@@ -258,15 +271,23 @@ bool vgg_cli_report_runs(const char *command, const char *path,
                          const vgg_cli_run_facts *const *runs, size_t count, const vgg_model *model,
                          const vgg_cli_rendered *rendered) {
     vgg_cli_output output;
-    if (!vgg_cli_output_open(&output, command, NULL, path))
+    vgg_image views = {0};
+    if ((count == 1 && !vgg_cli_views_load(command, runs[0]->folder, &views)) ||
+        !vgg_cli_output_open(&output, command, NULL, path)) {
+        vgg_image_free(&views);
         return false;
+    }
     bool evaluated = rendered != NULL && rendered->sections != NULL;
-    const runs_page page = {
-        .runs = runs, .count = count, .model = model, .rendered = evaluated ? rendered : NULL};
+    const runs_page page = {.runs = runs,
+                            .count = count,
+                            .model = model,
+                            .rendered = evaluated ? rendered : NULL,
+                            .views = &views};
     char *body = text_of(write_runs_body, &page);
     if (body != NULL)
         write_runs(output.stream, &page, body);
     free(body);
+    vgg_image_free(&views);
     return body != NULL ? vgg_cli_output_close(&output) : vgg_cli_output_fail(&output);
 }
 

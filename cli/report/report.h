@@ -37,6 +37,12 @@ typedef struct vgg_cli_run_facts {
     size_t best;                      /* the row of the best epoch; epochs: none */
 } vgg_cli_run_facts;
 
+/* The plain file of that name in the folder of a run; NULL, with the reason in errno, where it
+ * cannot be opened. */
+FILE *vgg_cli_run_open(const char *folder, const char *name);
+/* Whether a file that is not there, or no plain one, is all that is wrong. */
+bool vgg_cli_run_lacks(int reason);
+
 /* Reads the run, which may be under way. False when that was complained about. */
 bool vgg_cli_run_facts_read(vgg_cli_run_facts *facts, const char *command, const char *folder);
 void vgg_cli_run_facts_free(vgg_cli_run_facts *facts);
@@ -48,8 +54,10 @@ const char *vgg_cli_run_fact(const vgg_cli_run_facts *facts, const char *group, 
 typedef struct vgg_cli_thumbnails vgg_cli_thumbnails;
 
 #define VGG_CLI_SETS_MOST 3
-/* Of the pictures of up to three data sets, which must outlive it. NULL when memory ran out. */
-vgg_cli_thumbnails *vgg_cli_thumbnails_create(const vgg_dataset *const *sets, size_t count);
+/* Of the pictures of up to three data sets, which must outlive it. NULL when memory ran out. The
+ * command is that of a note about the first picture of each page that cannot be read. */
+vgg_cli_thumbnails *vgg_cli_thumbnails_create(const char *command, const vgg_dataset *const *sets,
+                                              size_t count);
 void vgg_cli_thumbnails_free(vgg_cli_thumbnails *thumbnails);
 /* Finds the pictures of the scores, which were made in the order of the data sets. Begins a new
  * page, for which thumbnails are made for so many seconds; those made before are there at once.
@@ -59,8 +67,14 @@ bool vgg_cli_thumbnails_begin(vgg_cli_thumbnails *thumbnails, const vgg_scores *
 /* The picture of that number in the scores as an address "data:..."; NULL when the page is full or
  * the picture cannot be read. It belongs to the thumbnails. */
 const char *vgg_cli_thumbnail(vgg_cli_thumbnails *thumbnails, size_t picture);
+/* Whether all that the page under way was to have of them found memory. */
+bool vgg_cli_thumbnails_whole(const vgg_cli_thumbnails *thumbnails);
 
 /* ---- page.c ---- */
+
+/* Whether a part of the page can be written. Where memory ran out for it the page fails, as if
+ * memory for its text had run out: a page that is written has all its parts. */
+bool vgg_cli_page_has(FILE *out, vgg_status status);
 
 /* Everything before the sections, and behind them. */
 void vgg_cli_page_begin(FILE *out, const char *title);
@@ -70,7 +84,7 @@ void vgg_cli_section_begin(FILE *out, const char *id, const char *heading);
 void vgg_cli_section_end(FILE *out);
 /* A figure that matters, with what it is called below. */
 void vgg_cli_card(FILE *out, const char *name, const char *value, const char *note);
-/* A picture within the page. NULL: nothing. */
+/* A picture within the page. */
 void vgg_cli_page_image(FILE *out, const vgg_image *image, vgg_image_format format,
                         const char *name, const char *css_class);
 
@@ -104,8 +118,10 @@ void vgg_cli_cells(FILE *out, const vgg_cli_evaluation *evaluation);
 
 /* The first convolution's filters as pictures. */
 void vgg_cli_filters(FILE *out, const vgg_model *model);
-/* What the network saw: the picture views.png of the run. */
-void vgg_cli_views(FILE *out, const char *folder);
+/* What the network saw: the picture views.png of the run, without pixels where there is none. False
+ * when that was complained about; of a damaged one there is a note. */
+bool vgg_cli_views_load(const char *command, const char *folder, vgg_image *views);
+void vgg_cli_views(FILE *out, const vgg_image *views);
 void vgg_cli_configuration(FILE *out, const vgg_cli_run_facts *const *runs, size_t count);
 
 /* ---- report.c ---- */
@@ -117,8 +133,9 @@ typedef struct vgg_cli_rendered {
 
 /* False when memory ran out; `rendered` is then as it was. */
 bool vgg_cli_render(vgg_cli_rendered *rendered, const vgg_cli_evaluation *evaluation);
-/* Takes the parts of the page report.html in the folder, if there is one. */
-void vgg_cli_rendered_read(vgg_cli_rendered *rendered, const char *folder);
+/* Takes the parts of the page report.html in the folder, if there is one. False when that was
+ * complained about. */
+bool vgg_cli_rendered_read(vgg_cli_rendered *rendered, const char *command, const char *folder);
 void vgg_cli_rendered_free(vgg_cli_rendered *rendered);
 
 /* Each writes a page; false when that was complained about. */

@@ -22,7 +22,7 @@ static const char *const keys[VGG_CLI_COLUMNS] = {
     [VGG_CLI_SPEED] = "images_per_s",
 };
 
-static FILE *open_in(const char *folder, const char *name) {
+FILE *vgg_cli_run_open(const char *folder, const char *name) {
     char *path = NULL;
     errno = 0;
     if (asprintf(&path, "%s/%s", folder, name) < 0)
@@ -36,6 +36,10 @@ static FILE *open_in(const char *folder, const char *name) {
     free(path);
     errno = reason;
     return file;
+}
+
+bool vgg_cli_run_lacks(int reason) {
+    return reason == ENOENT || reason == ENOTDIR || reason == EINVAL;
 }
 
 /* ---- log.jsonl ---- */
@@ -84,20 +88,15 @@ static bool read_log(vgg_cli_run_facts *facts, FILE *file) {
 
 /* ---- the other files ---- */
 
-/* Whether a file that is not there, or no plain one, is all that is wrong. */
-static bool is_missing(int reason) {
-    return reason == ENOENT || reason == ENOTDIR || reason == EINVAL;
-}
-
 /* The time in the last row of results.csv, NAN where there is none; false as read_log. */
 static bool read_seconds(const char *folder, double *seconds) {
-    FILE *file = open_in(folder, "results.csv");
+    FILE *file = vgg_cli_run_open(folder, "results.csv");
     char *line = NULL;
     size_t room = 0;
     double value;
     *seconds = NAN;
     if (file == NULL)
-        return is_missing(errno);
+        return vgg_cli_run_lacks(errno);
     errno = 0;
     while (getline(&line, &room, file) >= 0) {
         if (sscanf(line, "%*u,%lf,", &value) == 1)
@@ -113,10 +112,10 @@ static bool read_seconds(const char *folder, double *seconds) {
 
 /* What run.json says, NULL where there is none or it is damaged; false as read_log. */
 static bool read_about(const char *folder, json_t **about) {
-    FILE *file = open_in(folder, "run.json");
+    FILE *file = vgg_cli_run_open(folder, "run.json");
     *about = NULL;
     if (file == NULL)
-        return is_missing(errno);
+        return vgg_cli_run_lacks(errno);
     bool short_of_memory = false;
     *about = vgg_cli_json_read_file(file, &short_of_memory);
     int reason = short_of_memory ? ENOMEM : errno;
@@ -128,7 +127,7 @@ static bool read_about(const char *folder, json_t **about) {
 
 bool vgg_cli_run_facts_read(vgg_cli_run_facts *facts, const char *command, const char *folder) {
     *facts = (vgg_cli_run_facts){.folder = folder};
-    FILE *file = open_in(folder, "log.jsonl");
+    FILE *file = vgg_cli_run_open(folder, "log.jsonl");
     if (file == NULL) {
         vgg_cli_complain(command, "%s: is no run, expected %s/log.jsonl: %s", folder, folder,
                          strerror(errno));

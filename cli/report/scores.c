@@ -26,7 +26,7 @@ static const char *interval_text(char buffer[TEXT], double low, double high) {
 void vgg_cli_evaluation_cards(FILE *out, const vgg_cli_evaluation *evaluation) {
     vgg_score_figures f = {.struct_size = sizeof f};
     char value[TEXT], note[TEXT], count[VGG_CLI_TEXT_SIZE];
-    if (vgg_scores_figures(evaluation->scores, &f, NULL) != VGG_OK)
+    if (!vgg_cli_page_has(out, vgg_scores_figures(evaluation->scores, &f, NULL)))
         return;
     vgg_cli_card(out, "Top-1", share_text(value, f.accuracy),
                  interval_text(note, f.accuracy_low, f.accuracy_high));
@@ -90,7 +90,7 @@ void vgg_cli_classes(FILE *out, const vgg_cli_evaluation *evaluation) {
     fputs("</tr></thead><tbody>\n", out);
     for (size_t c = 0; c < vgg_scores_class_count(evaluation->scores); c++) {
         vgg_class_figures figures = {.struct_size = sizeof figures};
-        if (vgg_scores_class(evaluation->scores, c, &figures, NULL) == VGG_OK)
+        if (vgg_cli_page_has(out, vgg_scores_class(evaluation->scores, c, &figures, NULL)))
             write_class(out, &figures);
     }
     fputs("</tbody></table></div>\n", out);
@@ -168,7 +168,8 @@ static void write_bins(FILE *out, const vgg_reliability_bin *bins) {
 void vgg_cli_reliability(FILE *out, const vgg_cli_evaluation *evaluation) {
     vgg_reliability_bin bins[VGG_RELIABILITY_BINS];
     size_t most = 1;
-    if (vgg_scores_reliability(evaluation->scores, VGG_RELIABILITY_BINS, bins, NULL) != VGG_OK)
+    if (!vgg_cli_page_has(
+            out, vgg_scores_reliability(evaluation->scores, VGG_RELIABILITY_BINS, bins, NULL)))
         return;
     for (size_t i = 0; i < VGG_RELIABILITY_BINS; i++) {
         most = bins[i].pictures > most ? bins[i].pictures : most;
@@ -195,4 +196,6 @@ void vgg_cli_evaluation_sections(FILE *out, const vgg_cli_evaluation *evaluation
     vgg_cli_classes(out, evaluation);
     vgg_cli_reliability(out, evaluation);
     vgg_cli_cells(out, evaluation);
+    if (evaluation->thumbnails != NULL && !vgg_cli_thumbnails_whole(evaluation->thumbnails))
+        vgg_cli_page_has(out, VGG_ERROR_MEMORY);
 }

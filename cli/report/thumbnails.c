@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/memory_stream.h"
+#include "cli/message.h"
 #include "cli/report/html.h"
 #include "cli/report/report.h"
 #include "cli/small_picture.h"
@@ -16,6 +17,7 @@
 #define UNKNOWN SIZE_MAX
 
 struct vgg_cli_thumbnails {
+    const char *command; /* of notes */
     const vgg_dataset *sets[VGG_CLI_SETS_MOST];
     size_t firsts[VGG_CLI_SETS_MOST + 1]; /* items of the sets before each, and of all */
     size_t set_count;
@@ -23,12 +25,16 @@ struct vgg_cli_thumbnails {
     size_t *places; /* (pictures of the scores) the item of each, or UNKNOWN */
     size_t left;    /* bytes that the page has room for */
     double until;   /* when no more are made */
+    bool noted;     /* that a picture of this page cannot be read */
+    bool lacking;   /* memory for a picture of this page */
 };
 
-vgg_cli_thumbnails *vgg_cli_thumbnails_create(const vgg_dataset *const *sets, size_t count) {
+vgg_cli_thumbnails *vgg_cli_thumbnails_create(const char *command, const vgg_dataset *const *sets,
+                                              size_t count) {
     vgg_cli_thumbnails *thumbnails = calloc(1, sizeof *thumbnails);
     if (thumbnails == NULL)
         return NULL;
+    thumbnails->command = command;
     for (size_t i = 0; i < count; i++) {
         thumbnails->sets[i] = sets[i];
         thumbnails->firsts[i + 1] = thumbnails->firsts[i] + vgg_dataset_count(sets[i]);
@@ -79,6 +85,8 @@ bool vgg_cli_thumbnails_begin(vgg_cli_thumbnails *thumbnails, const vgg_scores *
     thumbnails->places = places;
     thumbnails->left = BYTES_MOST;
     thumbnails->until = vgg_cli_now() + seconds;
+    thumbnails->noted = false;
+    thumbnails->lacking = false;
     for (size_t i = 0, item = 0; i < count; i++) {
         vgg_scored_picture picture = {.struct_size = sizeof picture};
         places[i] = UNKNOWN;
@@ -103,7 +111,7 @@ static bool write_bytes(void *user, const void *bytes, size_t size) {
     return fwrite(bytes, 1, size, encoded) == size;
 }
 
-/* "data:image/jpeg;base64,..." of the picture; freed by the caller, NULL when that failed. */
+/* "data:image/jpeg;base64,..." of the picture; freed by the caller, NULL when memory ran out. */
 static char *address_of(const vgg_image *image) {
     char *bytes = NULL, *address = NULL;
     size_t size = 0, length = 0;
@@ -126,13 +134,25 @@ static char *address_of(const vgg_image *image) {
     return address;
 }
 
-static char *make(const vgg_dataset *set, size_t item) {
+/* NULL, which is noted, when the picture is not made. */
+static char *make(vgg_cli_thumbnails *thumbnails, size_t item) {
+    size_t set = set_of(thumbnails, item);
     vgg_image small;
-    if (vgg_dataset_read_reduced(set, item, SIDE_MOST, &small, NULL) != VGG_OK ||
-        vgg_cli_shrink(&small, SIDE_MOST, NULL) != VGG_OK)
-        return NULL;
-    char *address = address_of(&small);
-    vgg_image_free(&small);
+    vgg_error error;
+    vgg_status status = vgg_dataset_read_reduced(
+        thumbnails->sets[set], item - thumbnails->firsts[set], SIDE_MOST, &small, &error);
+    if (status == VGG_OK)
+        status = vgg_cli_shrink(&small, SIDE_MOST, &error);
+    char *address = NULL;
+    if (status == VGG_OK) {
+        address = address_of(&small);
+        status = address != NULL ? VGG_OK : VGG_ERROR_MEMORY;
+        vgg_image_free(&small);
+    } else if (status != VGG_ERROR_MEMORY && !thumbnails->noted) {
+        vgg_cli_complain(thumbnails->command, "note: %s; the page is without it", error.message);
+        thumbnails->noted = true;
+    }
+    thumbnails->lacking = thumbnails->lacking || status == VGG_ERROR_MEMORY;
     return address;
 }
 
@@ -140,10 +160,8 @@ const char *vgg_cli_thumbnail(vgg_cli_thumbnails *thumbnails, size_t picture) {
     size_t item = thumbnails->places[picture];
     if (item == UNKNOWN || thumbnails->left == 0)
         return NULL;
-    if (thumbnails->made[item] == NULL && vgg_cli_now() < thumbnails->until) {
-        size_t set = set_of(thumbnails, item);
-        thumbnails->made[item] = make(thumbnails->sets[set], item - thumbnails->firsts[set]);
-    }
+    if (thumbnails->made[item] == NULL && vgg_cli_now() < thumbnails->until)
+        thumbnails->made[item] = make(thumbnails, item);
     const char *address = thumbnails->made[item];
     if (address == NULL)
         return NULL;
@@ -154,4 +172,8 @@ const char *vgg_cli_thumbnail(vgg_cli_thumbnails *thumbnails, size_t picture) {
     }
     thumbnails->left -= bytes;
     return address;
+}
+
+bool vgg_cli_thumbnails_whole(const vgg_cli_thumbnails *thumbnails) {
+    return !thumbnails->lacking;
 }
