@@ -7,7 +7,7 @@
  * products of some rows wait in memory until they are stored with all that follows them. */
 #include <string.h>
 
-#include "kernels/amx_places.h"
+#include "kernels/amx_output.h"
 
 #define BLOCKS 2 /* of output channels in a group */
 #define STEP (2 * AMX_ROWS)
@@ -150,91 +150,6 @@ static void multiply_strip(const vgg_winograd_task *task, const distances *d, si
             else
                 multiply(d, at, filters, some, chunk == 0, false, true, to);
         }
-    }
-}
-
-/* ---- output ---- */
-
-/* What a block of output channels goes through, and its planes of an image. */
-typedef struct block_output {
-    vf bias, scale, shift;
-    bool norm, relu, stream;
-    float *y;
-    const float *gate;
-    vgg_choice *chosen;
-} block_output;
-
-static block_output output_of(const vgg_winograd_task *task, size_t block) {
-    size_t channel = block * VGG_BLOCK;
-    bool norm = task->scale != NULL;
-    return (block_output){.bias = task->bias == NULL ? (vf){0} : vf_load(task->bias + channel),
-                          .scale = norm ? vf_load(task->scale + channel) : vf_splat(1),
-                          .shift = norm ? vf_load(task->shift + channel) : (vf){0},
-                          .norm = norm,
-                          .relu = task->relu,
-                          .stream = task->stream};
-}
-
-VGG_INLINE vf finish(const block_output *o, const float *sums) {
-    vf value = vf_load(sums) + o->bias;
-    if (o->norm)
-        value = value * o->scale + o->shift;
-    return o->relu ? vf_relu(value) : value;
-}
-
-/* A row of `width` places, to y from `at` on. */
-static void store_row(const block_output *o, const float *sums, size_t width, size_t at) {
-    for (size_t i = 0; i < width; i++) {
-        vf value = finish(o, sums + i * VGG_BLOCK);
-        size_t to = (at + i) * VGG_BLOCK;
-        if (o->gate != NULL)
-            value = vf_where_positive(vf_load(o->gate + to), value);
-        vf_put(o->stream, o->y + to, value);
-    }
-}
-
-/* Two rows, the second `row` floats behind the first, after 2x2 max-pooling. */
-static void store_windows(const block_output *o, const float *sums, size_t row, size_t windows,
-                          size_t at) {
-    for (size_t i = 0; i < windows; i++) {
-        const float *top = sums + 2 * i * VGG_BLOCK, *bottom = top + row;
-        vf a = finish(o, top), b = finish(o, top + VGG_BLOCK);
-        vf c = finish(o, bottom), d = finish(o, bottom + VGG_BLOCK);
-        vf best =
-            o->chosen != NULL ? choose(a, b, c, d, 0, o->chosen + at + i) : vf_pool(a, b, c, d);
-        vf_put(o->stream, o->y + (at + i) * VGG_BLOCK, best);
-    }
-}
-
-/* Stores a block's sums of `rows` rows of the patch from `first` on, of those that are rows of the
- * output. */
-static void store_block(const vgg_winograd_task *task, const batch_part *part, size_t block,
-                        size_t first, size_t rows, const float *sums) {
-    const vgg_conv_shape *shape = &task->shape;
-    const vgg_direct_cut *cut = &task->partition.direct;
-    size_t side = task->pool ? 2 : 1, height = shape->height / side, width = shape->width / side;
-    size_t step = cut->width * VGG_BLOCK;
-    block_output o = output_of(task, block);
-    for (size_t row = 0; row < rows; row += side) {
-        size_t image = (first + row) / cut->period, y = (first + row) % cut->period;
-        if (part->images == 1) {
-            image = 0;
-            y = part->first_row + first + row;
-        } else if (y >= height * side) {
-            row += cut->period - y - side; /* on to the next image */
-            continue;
-        }
-        if (y / side >= height)
-            continue;
-        size_t plane = (part->image + image) * vgg_blocks(shape->outputs) + block;
-        size_t at = plane * height * width;
-        o.y = task->y + at * VGG_BLOCK;
-        o.gate = task->gate == NULL ? NULL : task->gate + at * VGG_BLOCK;
-        o.chosen = task->chosen == NULL ? NULL : task->chosen + at;
-        if (task->pool)
-            store_windows(&o, sums + row * step, step, width, y / side * width);
-        else
-            store_row(&o, sums + row * step, width, y * width);
     }
 }
 

@@ -74,6 +74,7 @@ const vgg_conv_costs vgg_conv_costs_amx = {
     .piece = 28.0,
     .pixel = 9.5,
     .plain = 2.0,
+    .plain1 = 0.9,
     .tile1 = {0.5, 14.0, 14.0, 10.0},
     .tile2 = {20.0, 1000.0, 400.0, 310.0},
     .tile4 = {48.0, 2350.0, 1000.0, 550.0},
@@ -134,6 +135,8 @@ static double places_of(const vgg_conv_shape *shape, const vgg_direct_cut *cut) 
 }
 
 static double tile1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
+    if (shape->plain)
+        return costs->plain1 * (double)vgg_conv_products(costs, shape, 1);
     const vgg_tile_costs *of = &costs->tile1;
     vgg_winograd_partition cut = vgg_direct_partition_of(shape, 1);
     double each =
@@ -214,6 +217,9 @@ static size_t fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *sh
 }
 
 size_t vgg_conv_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
+    if (shape->plain)
+        return costs->plain1 > 0 && shape->kernel == 3 && shape->inputs <= VGG_PLAIN_CHANNELS &&
+               shape->outputs >= LEAST_CHANNELS;
     return fastest_tile(costs, shape, vgg_conv_cost);
 }
 

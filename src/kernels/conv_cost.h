@@ -23,6 +23,7 @@ typedef struct vgg_conv_costs {
     bool no_whole; /* a tile that is a whole map takes all points, too */
     size_t piece_pixels;
     double piece, pixel, plain;
+    double plain1; /* of plain input with tiles of 1, per product; 0: none of it */
     vgg_tile_costs tile1, tile2, tile4; /* tile1.tile 0: none of it */
     double weights_image, weights_pixel, weights_once;
     vgg_weights_tile_costs weights1, weights2, weights4;
@@ -39,10 +40,10 @@ extern const vgg_conv_costs vgg_conv_costs_bf16;
 /* The same where AMX multiplies matrices, with tiles of 1. */
 extern const vgg_conv_costs vgg_conv_costs_amx;
 
-/* For the whole batch: how long a convolution takes directly (tile 0) or with tiles of 2 or 4, in
- * multiply-adds that registers would do meanwhile; how many multiply-adds it does; and which of the
- * three is the fastest that can be used. Small maps change sides with the size of the batch, for
- * which filters are transformed once. */
+/* For the whole batch: how long a convolution takes directly (tile 0) or with tiles of 1, 2 or 4,
+ * in multiply-adds that registers would do meanwhile; how many multiply-adds it does; and which of
+ * the three is the fastest that can be used. Small maps change sides with the size of the batch,
+ * for which filters are transformed once. */
 double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);
 size_t vgg_conv_products(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);
 size_t vgg_conv_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/elements.h"
+#include "base/memory.h"
 #include "kernels/blocks.h"
 
 #define VGG_MOST_TAPS 9
@@ -126,6 +127,15 @@ static inline size_t vgg_direct_chunks(size_t channels) {
     return (channels + VGG_DIRECT_CHANNELS - 1) / VGG_DIRECT_CHANNELS;
 }
 
+/* With plain input, of so many channels at most, a tile of 1 reads all that an output needs as a
+ * row of one operand: three columns of the values of all channels in three rows, which a zero makes
+ * an even number of. */
+#define VGG_PLAIN_CHANNELS 3
+
+static inline size_t vgg_plain_column(size_t channels) {
+    return (3 * channels + 1) / 2 * 2;
+}
+
 /* A unit takes some tiles from input to output, for some groups of output channels. It shares
  * nothing with others: what one core writes and another reads costs more than doing it twice. */
 typedef struct vgg_winograd_partition {
@@ -135,6 +145,7 @@ typedef struct vgg_winograd_partition {
     bool int8;   /* they are whole numbers of 8 bits, four input channels in that place */
     bool whole;  /* a tile is all of a map: VGG_WHOLE_POINTS */
     bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
+    bool plain;  /* a tile of 1 of plain input */
     size_t tile_rows, tile_columns; /* of an image */
     size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
     size_t groups, group_units;     /* groups of output channels of a unit */
@@ -147,7 +158,8 @@ typedef struct vgg_winograd_partition {
     size_t scratch;                 /* floats per worker, for this and any smaller batch */
     vgg_direct_cut direct;          /* of a tile of 1, whose tile_units are the parts; then filters
                                      * are [K / 32][C / 32][taps][2] pieces of bfloat16, [16 pairs
-                                     * of channels][16 k][2], zero beyond C and K */
+                                     * of channels][16 k][2], zero beyond C and K; of plain input
+                                     * [K / 32][2] pieces, pairs of what an operand's row has */
 } vgg_winograd_partition;
 
 /* The units depend on the number of threads, too; the results do not. */
@@ -161,8 +173,14 @@ vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shap
 vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads);
 
-/* With tiles of 1, for kernels of 3x3 and 1x1. */
+/* With tiles of 1, for kernels of 3x3 and 1x1, and for plain input for 3x3. */
 vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size_t threads);
+
+/* Floats of a line of plain input: columns of numbers of bfloat16, and what is written behind. */
+static inline size_t vgg_plain_line(const vgg_conv_shape *shape, const vgg_direct_cut *cut) {
+    size_t numbers = cut->plane * vgg_plain_column(shape->inputs) + VGG_BLOCK;
+    return vgg_round_up(numbers, 2 * VGG_BLOCK) / 2;
+}
 
 /* G of the transform of filters, whose points are G w G^T: tile + 2 rows. */
 typedef float vgg_filter_row[3];

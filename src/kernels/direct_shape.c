@@ -14,6 +14,8 @@
 #define UNITS_OF_A_THREAD 3
 /* Places that are multiplied together. */
 #define STEP 32
+/* Rows of the output of plain input that are made together. */
+#define PLAIN_ROWS 2
 
 /* The gradient of weights: bytes of a unit's operands, and what a place takes of a block of input
  * channels, which is there twice, and of output channels. */
@@ -89,7 +91,34 @@ static size_t most_places(const vgg_conv_shape *shape, const vgg_direct_cut *cut
     return vgg_round_up(vgg_size_max(places, (2 + around) * cut->width) + around + STEP, STEP);
 }
 
+/* Of plain input: some rows of an image, for all output channels. */
+static vgg_winograd_partition plain_partition_of(const vgg_conv_shape *shape, size_t threads) {
+    size_t groups = ceiling(shape->outputs, VGG_WINOGRAD_GROUP);
+    vgg_winograd_partition cut = {.tile = 1,
+                                  .bf16 = true,
+                                  .plain = true,
+                                  .stored = true,
+                                  .tile_rows = shape->height,
+                                  .tile_columns = shape->width,
+                                  .groups = groups,
+                                  .group_units = 1};
+    size_t parts = ceiling(threads * UNITS_OF_A_THREAD, shape->images);
+    cut.direct = (vgg_direct_cut){.images = 1, .period = shape->height, .strip = PLAIN_ROWS};
+    cut.direct.rows = vgg_round_up(ceiling(shape->height, parts), PLAIN_ROWS);
+    cut.direct.row_parts = ceiling(shape->height, cut.direct.rows);
+    cut.direct.parts = cut.units = cut.tile_units = shape->images * cut.direct.row_parts;
+    cut.direct.width = vgg_round_up(shape->width, VGG_BLOCK);
+    cut.direct.plane = cut.direct.width + VGG_BLOCK; /* the last place reads two more */
+    cut.filter_point = VGG_DIRECT_CHANNELS / 2 * VGG_WINOGRAD_GROUP;
+    cut.filters = groups * cut.filter_point;
+    cut.scratch =
+        PLAIN_ROWS * (vgg_plain_line(shape, &cut.direct) + cut.direct.width * VGG_WINOGRAD_GROUP);
+    return cut;
+}
+
 vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size_t threads) {
+    if (shape->plain)
+        return plain_partition_of(shape, threads);
     size_t chunks = vgg_direct_chunks(shape->inputs), wanted = threads * UNITS_OF_A_THREAD;
     size_t places = PATCH_BYTES / PLACE_BYTES / chunks;
     size_t groups = ceiling(shape->outputs, VGG_WINOGRAD_GROUP);

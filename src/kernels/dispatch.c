@@ -69,29 +69,29 @@
     size_t vgg_machine_operations_##name(void);
 
 /* Tiles of 1, of which few tiers know. */
-#define DIRECT(name)                                                                               \
-    {                                                                                              \
-        .filters = vgg_direct_filters_##name, .forward = vgg_direct_forward_##name,                \
-        .weights = vgg_direct_weights_##name, .weights_finish = vgg_direct_weights_finish_##name,  \
-    }
-#define NO_DIRECT                                                                                  \
-    { NULL, NULL, NULL, NULL }
-#define DECLARE_DIRECT(name)                                                                       \
+#define MATRICES(name)                                                                             \
+    .bf16_direct = {.filters = vgg_direct_filters_##name,                                          \
+                    .forward = vgg_direct_forward_##name,                                          \
+                    .weights = vgg_direct_weights_##name,                                          \
+                    .weights_finish = vgg_direct_weights_finish_##name},                           \
+    .bf16_plain = {.filters = vgg_plain_filters_##name, .forward = vgg_plain_forward_##name}
+#define NO_MATRICES .bf16_direct = {NULL, NULL, NULL, NULL}
+#define DECLARE_MATRICES(name)                                                                     \
     vgg_work vgg_direct_filters_##name, vgg_direct_forward_##name, vgg_direct_weights_##name,      \
-        vgg_direct_weights_finish_##name;
+        vgg_direct_weights_finish_##name, vgg_plain_filters_##name, vgg_plain_forward_##name;
 
 #define RATES(direct, bf16, int8)                                                                  \
     { direct, bf16, int8 }
 
 /* Defines the table of a tier. of and bf16_of: whose costs it has; bf16: which kernels multiply
- * bfloat16 in it, by transforms and directly; int8: which multiply int8, and offset: what is added
- * to its numbers. */
-#define TABLE(table, named, name, of, bf16_of, bf16_name, direct, rated, int8_name, offset)        \
+ * bfloat16 in it, by transforms, and matrices: which multiply those; int8: which multiply int8, and
+ * offset: what is added to its numbers. */
+#define TABLE(table, named, name, of, bf16_of, bf16_name, matrices, rated, int8_name, offset)      \
     static const vgg_kernels table = {                                                             \
         .tier = #named,                                                                            \
         .costs = &vgg_conv_costs_##of,                                                             \
         .bf16_costs = &vgg_conv_costs_##bf16_of,                                                   \
-        .bf16_direct = direct,                                                                     \
+        matrices,                                                                                  \
         .rates = rated,                                                                            \
         .int8_offset = offset,                                                                     \
         .int8_winograd2 = INT8_WINOGRAD(2, int8_name),                                             \
@@ -150,32 +150,32 @@
     };
 
 TIER(ref)
-DECLARE_DIRECT(ref)
-TABLE(ref_kernels, ref, ref, avx512, bf16, ref, DIRECT(ref), RATES(1, 1, 1), ref, 0)
+DECLARE_MATRICES(ref)
+TABLE(ref_kernels, ref, ref, avx512, bf16, ref, MATRICES(ref), RATES(1, 1, 1), ref, 0)
 TIER(portable)
-TABLE(portable_kernels, portable, portable, portable, bf16, portable, NO_DIRECT, RATES(1, 1, 1),
+TABLE(portable_kernels, portable, portable, portable, bf16, portable, NO_MATRICES, RATES(1, 1, 1),
       portable, 0)
 #if defined(VGG_X86)
 TIER(avx2)
-TABLE(avx2_kernels, avx2, avx2, avx2, bf16, avx2, NO_DIRECT, RATES(1, 1, 1), avx2, 0)
+TABLE(avx2_kernels, avx2, avx2, avx2, bf16, avx2, NO_MATRICES, RATES(1, 1, 1), avx2, 0)
 TIER(avx512)
-TABLE(avx512_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, RATES(1, 1, 1), avx512, 0)
+TABLE(avx512_kernels, avx512, avx512, avx512, bf16, avx512, NO_MATRICES, RATES(1, 1, 1), avx512, 0)
 /* The same tier where the processor has AVX512-VNNI, too; all that have AVX512-BF16 have both. */
 INT8(avx512vnni)
-TABLE(avx512vnni_kernels, avx512, avx512, avx512, bf16, avx512, NO_DIRECT, RATES(1, 1, 4),
+TABLE(avx512vnni_kernels, avx512, avx512, avx512, bf16, avx512, NO_MATRICES, RATES(1, 1, 4),
       avx512vnni, 128)
 BF16(avx512bf16)
-TABLE(avx512bf16_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, RATES(1, 2, 4),
+TABLE(avx512bf16_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_MATRICES, RATES(1, 2, 4),
       avx512vnni, 128)
 /* Where those instructions take more time than they save. */
-TABLE(avx512bf16_slow_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_DIRECT, RATES(1, 1, 4),
-      avx512vnni, 128)
+TABLE(avx512bf16_slow_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_MATRICES,
+      RATES(1, 1, 4), avx512vnni, 128)
 #if defined(VGG_AMX)
 /* A tier with what AVX-512 has, and products of matrices: of 16 x 16 x 32 numbers of bfloat16, or
  * 64 of int8, in the 16 cycles that two units take for 16 x 32 of float32. */
-DECLARE_DIRECT(amx)
+DECLARE_MATRICES(amx)
 INT8(amx)
-TABLE(amx_kernels, amx, avx512, avx512, amx, avx512bf16, DIRECT(amx), RATES(16, 1, 32), amx, 128)
+TABLE(amx_kernels, amx, avx512, avx512, amx, avx512bf16, MATRICES(amx), RATES(16, 1, 32), amx, 128)
 #endif
 
 static bool runs_avx2(void) {

@@ -297,7 +297,8 @@ typedef struct vgg_kernels {
     const char *tier;
     const struct vgg_conv_costs *costs; /* of the cost rule: conv_cost.h */
     const struct vgg_conv_costs *bf16_costs;
-    vgg_winograd_kernels bf16_direct; /* tiles of 1, where bf16_costs knows them */
+    /* Where bf16_costs knows tiles of 1: they, and those of plain input. */
+    vgg_winograd_kernels bf16_direct, bf16_plain;
     vgg_product_rates rates;
     int int8_offset; /* what is added to the numbers of the input, whose sums are exact anyway */
     vgg_winograd_kernels int8_winograd2, int8_winograd4;
@@ -366,6 +367,8 @@ vgg_winograd_kernels_for(const vgg_kernels *kernels, const vgg_winograd_partitio
         return cut->tile == 2 ? &kernels->int8_winograd2 : &kernels->int8_winograd4;
     if (cut->whole)
         return cut->bf16 ? &kernels->bf16_whole_winograd2 : &kernels->whole_winograd2;
+    if (cut->plain)
+        return &kernels->bf16_plain;
     return vgg_winograd_kernels_of(kernels, cut->tile, cut->bf16);
 }
 

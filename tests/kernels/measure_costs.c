@@ -338,7 +338,8 @@ static void measure_plain(size_t side) {
                         .width = side,
                         .kernel = 3,
                         .plain = true};
-    add_row(&plain, &s, direct_seconds(&s), (double[]){9 * (double)(side * side)});
+    double seconds = bf16 ? tile_seconds(&s, 1) : direct_seconds(&s);
+    add_row(&plain, &s, seconds, (double[]){9 * (double)(side * side)});
 }
 
 static void measure_all(void) {
@@ -361,7 +362,7 @@ static void measure_all(void) {
             }
         }
     }
-    if (bf16)
+    if (bf16 && kernels->bf16_plain.forward == NULL)
         return;
     measure_plain(32);
     measure_plain(224);

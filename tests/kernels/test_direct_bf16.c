@@ -8,25 +8,13 @@
  * - The same bits when units are divided, and when an image is alone. */
 #include <math.h>
 
+#include "bf16.h"
 #include "buffers.h"
 #include "tiers.h"
 #include "vgg_test.h"
 #include "winograd_layers.h"
 
 enum { RANDOM_SHAPES = 40, EXACT_SHAPES = 24 };
-
-static bool has_direct(const vgg_kernels *tier) {
-    return tier->bf16_direct.forward != NULL;
-}
-
-/* Where no tier but ref has it, there is nothing to compare. */
-static void need_direct(void) {
-    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
-        if (has_direct(vgg_kernels_at(i)))
-            return;
-    }
-    skip();
-}
 
 /* ---- forward ---- */
 
@@ -44,6 +32,12 @@ static const vgg_conv_shape SHAPES[] = {
     {1, 16, 16, 9, 700, 3, false, 0},
     /* More chunks of channels than are multiplied at once. */
     {2, 330, 40, 7, 7, 3, false, 0},
+    /* Plain input, of rows that are no multiple of anything, with and without padding. */
+    {1, 1, 16, 1, 1, 3, true, 0},
+    {3, 3, 64, 30, 37, 3, true, 0},
+    {2, 2, 33, 7, 17, 3, true, 0},
+    {1, 3, 50, 6, 48, 3, true, 1},
+    {2, 3, 16, 2, 300, 3, true, 0},
     /* 1x1. */
     {3, 40, 50, 5, 6, 1, false, 0},
     {70, 20, 33, 3, 3, 1, false, 0},
@@ -56,19 +50,13 @@ static vgg_conv_shape draw_shape(void) {
     vgg_conv_shape shape = vgg_draw_stored_shape();
     shape.height = vgg_draw(1, 12);
     shape.kernel = vgg_draw_chance(4) ? 1 : 3;
-    if (shape.kernel == 3)
+    shape.plain = shape.kernel == 3 && vgg_draw_chance(4);
+    shape.inputs = shape.plain ? vgg_draw(1, VGG_PLAIN_CHANNELS) : shape.inputs;
+    if (shape.plain)
+        shape.crop = vgg_draw_chance(2) ? 1 : 0;
+    else if (shape.kernel == 3)
         vgg_draw_crop(&shape);
     return shape;
-}
-
-/* Values as numbers of bfloat16. */
-static float *rounded(const float *values) {
-    size_t count = vgg_guarded_size(values) / sizeof *values;
-    void *numbers = vgg_guarded_bytes(2 * count);
-    float *floats = vgg_guarded_floats(count);
-    vgg_elements_from_float(VGG_ELEMENT_BFLOAT16, values, count, numbers);
-    vgg_elements_to_float(VGG_ELEMENT_BFLOAT16, numbers, count, floats);
-    return floats;
 }
 
 static void check_reference(const vgg_conv_shape *shape) {
@@ -76,16 +64,15 @@ static void check_reference(const vgg_conv_shape *shape) {
     vgg_draw_bf16_layer(&l, shape, 1);
     vgg_layer_run(vgg_reference(), &l.few, NULL);
     const vgg_winograd_task *t = &l.few;
-    size_t blocks = vgg_blocks(shape->outputs), taps = shape->kernel * shape->kernel;
-    size_t packed = blocks * vgg_blocks(shape->inputs) * taps * VGG_BLOCK * VGG_BLOCK;
+    size_t blocks = vgg_blocks(shape->outputs);
     vgg_conv_pack_task pack = {.shape = t->shape,
                                .turned = t->turned,
-                               .weights = rounded(t->weights),
-                               .packed = vgg_guarded_floats(packed)};
+                               .weights = vgg_rounded(t->weights),
+                               .packed = vgg_guarded_floats(vgg_conv_packed_size(shape))};
     vgg_conv_pack(&pack, 0, blocks, 0);
     vgg_conv_forward_task task = {.shape = t->shape,
                                   .partition = vgg_conv_forward_partition(&t->shape),
-                                  .x = rounded(t->x),
+                                  .x = vgg_rounded(t->x),
                                   .packed = pack.packed,
                                   .bias = t->bias,
                                   .scale = t->scale,
@@ -119,7 +106,7 @@ static void check_shape(const vgg_conv_shape *shape) {
     vgg_layer_run(vgg_reference(), &absolute, NULL);
     double bound = vgg_sum_error(shape->inputs * shape->kernel * shape->kernel);
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
-        if (!has_direct(vgg_kernels_at(i)))
+        if (!vgg_has_matrices(vgg_kernels_at(i)))
             continue;
         vgg_layer_run(vgg_kernels_at(i), &l.task, NULL);
         vgg_layer_distance(&l, vgg_kernels_at(i), bound, expected, absolute.y);
@@ -130,7 +117,7 @@ static void check_shape(const vgg_conv_shape *shape) {
 
 static void test_shapes(void **state) {
     (void)state;
-    need_direct();
+    vgg_need_matrices();
     for (size_t i = 0; i < FIXED_SHAPES; i++) {
         check_shape(&SHAPES[i]);
     }
@@ -144,7 +131,8 @@ static void test_shapes(void **state) {
 
 static void check_backward(bool spread) {
     vgg_conv_shape s = draw_shape();
-    s.crop = spread ? 0 : s.crop;
+    s.crop = spread || s.plain ? 0 : s.crop;
+    s.plain = false;
     s.height = vgg_size_max(s.height, 2);
     vgg_winograd_layer l;
     vgg_draw_bf16_layer(&l, &s, 1);
@@ -163,7 +151,7 @@ static void check_backward(bool spread) {
     const float *expected = vgg_guarded_copy(t->y);
     double bound = vgg_sum_error(terms) * (double)terms;
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
-        if (!has_direct(vgg_kernels_at(i)))
+        if (!vgg_has_matrices(vgg_kernels_at(i)))
             continue;
         vgg_layer_run(vgg_kernels_at(i), t, NULL);
         for (size_t v = 0; v < vgg_guarded_size(t->y) / sizeof(float); v++) {
@@ -177,7 +165,7 @@ static void check_backward(bool spread) {
 
 static void test_backward(void **state) {
     (void)state;
-    need_direct();
+    vgg_need_matrices();
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
         check_backward(i % 4 != 0);
     }
@@ -187,35 +175,10 @@ static void test_backward(void **state) {
 
 enum { SIDE = 3, CHUNK = 32 };
 
-static float flushed(float value) {
-    return fpclassify(value) == FP_SUBNORMAL ? copysignf(0, value) : value;
-}
-
-/* What is added to a sum for 32 channels: those of even and of odd number summed apart from 0 on,
- * and then together. */
-static float chunk_sum(const float *x, const float *w, size_t channels) {
-    float sums[2] = {0, 0};
-    for (size_t c = 0; c < channels; c++) {
-        sums[c % 2] = flushed(fmaf(x[c], w[c], sums[c % 2]));
-    }
-    return flushed(sums[0] + sums[1]);
-}
-
-/* A number of bfloat16, of any size but the largest and the smallest; or a special one. */
-static float draw_number(bool special) {
-    static const float specials[] = {0, -0.0f, (float)NAN, (float)INFINITY, -(float)INFINITY};
-    if (special && vgg_draw_chance(40))
-        return specials[vgg_draw(0, sizeof specials / sizeof specials[0] - 1)];
-    uint32_t bits =
-        (uint32_t)(vgg_draw(0, 1) << 31 | vgg_draw(90, 160) << 23 | vgg_draw(0, 127) << 16);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* The sum of an output of a map of SIDE x SIDE: chunk by chunk, and in a chunk tap by tap. */
-static float exact_sum(const vgg_conv_shape *s, const float *x, const float *weights, size_t k,
-                       size_t row, size_t column) {
+static float exact_sum(const vgg_winograd_task *task, size_t k, size_t row, size_t column) {
+    const vgg_conv_shape *s = &task->shape;
+    const float *x = task->x, *weights = task->weights;
     size_t taps = s->kernel * s->kernel, border = vgg_conv_border(s);
     float sum = 0, values[CHUNK], factors[CHUNK];
     for (size_t first = 0; first < s->inputs; first += CHUNK) {
@@ -228,39 +191,62 @@ static float exact_sum(const vgg_conv_shape *s, const float *x, const float *wei
                 values[c] = inside ? x[from] : 0;
                 factors[c] = weights[(k * s->inputs + first + c) * taps + tap];
             }
-            sum = flushed(sum + chunk_sum(values, factors, channels));
+            sum = vgg_run_add(sum, vgg_run_sum(values, factors, channels));
         }
     }
-    return sum == 0 ? 0 : sum;
+    return sum;
 }
+
+/* Of plain input, which is one run: column by column of the taps, of each channel by channel. */
+static float plain_sum(const vgg_winograd_task *task, size_t k, size_t row, size_t column) {
+    const float *weights = task->weights;
+    float values[CHUNK] = {0}, factors[CHUNK] = {0};
+    size_t channels = task->shape.inputs;
+    for (size_t i = 0; i < channels * VGG_MOST_TAPS; i++) {
+        size_t c = i / VGG_MOST_TAPS, tap = i % VGG_MOST_TAPS;
+        size_t at = tap % 3 * vgg_plain_column(channels) + 3 * c + tap / 3;
+        size_t y = row + tap / 3 - 1, x = column + tap % 3 - 1;
+        values[at] = y < SIDE && x < SIDE ? task->x[(c * SIDE + y) * SIDE + x] : 0;
+        factors[at] = weights[(k * channels + c) * VGG_MOST_TAPS + tap];
+    }
+    return vgg_run_sum(values, factors, CHUNK);
+}
+
+typedef float exact_rule(const vgg_winograd_task *task, size_t k, size_t row, size_t column);
 
 static void check_bits(const vgg_winograd_task *task, const vgg_kernels *tier) {
     for (size_t i = 0; i < task->shape.outputs * SIDE * SIDE; i++) {
         size_t k = i / (SIDE * SIDE), pixel = i % (SIDE * SIDE);
-        float wanted =
-            exact_sum(&task->shape, task->x, task->weights, k, pixel / SIDE, pixel % SIDE);
-        float found = task->y[vgg_blocked_at(task->shape.outputs, SIDE * SIDE, 0, k, pixel)];
-        found = found == 0 ? 0 : found;
-        if (isnan(wanted) ? !isnan(found) : memcmp(&found, &wanted, sizeof found) != 0)
-            vgg_kernel_fail("direct", tier->tier, "output %zu is %a instead of %a", i,
-                            (double)found, (double)wanted);
+        exact_rule *sum_of = task->shape.plain ? plain_sum : exact_sum;
+        vgg_check_bits("direct", tier, i,
+                       task->y[vgg_blocked_at(task->shape.outputs, SIDE * SIDE, 0, k, pixel)],
+                       sum_of(task, k, pixel / SIDE, pixel % SIDE));
     }
 }
 
-static void check_exact(bool special) {
-    size_t inputs = vgg_draw(1, 200), outputs = vgg_draw(1, 40);
-    vgg_conv_shape shape = {1, inputs, outputs, SIDE, SIDE, vgg_draw_chance(2) ? 1 : 3, false, 0};
-    size_t taps = shape.kernel * shape.kernel;
-    vgg_describe("sums of %zu products%s", inputs * taps, special ? ", some not finite" : "");
-    float *x = vgg_guarded_floats(vgg_blocked_size(1, inputs, SIDE * SIDE));
-    float *weights = vgg_guarded_floats(outputs * inputs * taps);
+static const float *draw_input(const vgg_conv_shape *s, bool special) {
+    size_t count = s->plain ? s->inputs * SIDE * SIDE : vgg_blocked_size(1, s->inputs, SIDE * SIDE);
+    float *x = vgg_guarded_floats(count);
     memset(x, 0, vgg_guarded_size(x));
-    for (size_t i = 0; i < inputs * SIDE * SIDE; i++) {
-        x[vgg_blocked_at(inputs, SIDE * SIDE, 0, i / (SIDE * SIDE), i % (SIDE * SIDE))] =
-            draw_number(special);
+    for (size_t i = 0; i < s->inputs * SIDE * SIDE; i++) {
+        size_t at = s->plain ? i
+                             : vgg_blocked_at(s->inputs, SIDE * SIDE, 0, i / (SIDE * SIDE),
+                                              i % (SIDE * SIDE));
+        x[at] = vgg_draw_bf16(special);
     }
+    return x;
+}
+
+static void check_exact(bool plain, bool special) {
+    size_t inputs = vgg_draw(1, plain ? VGG_PLAIN_CHANNELS : 200), outputs = vgg_draw(1, 40);
+    size_t kernel = !plain && vgg_draw_chance(2) ? 1 : 3, taps = kernel * kernel;
+    vgg_conv_shape shape = {1, inputs, outputs, SIDE, SIDE, kernel, plain, 0};
+    vgg_describe("sums of %zu products%s%s", inputs * taps, plain ? ", plain" : "",
+                 special ? ", some not finite" : "");
+    const float *x = draw_input(&shape, special);
+    float *weights = vgg_guarded_floats(outputs * inputs * taps);
     for (size_t i = 0; i < outputs * inputs * taps; i++) {
-        weights[i] = draw_number(false);
+        weights[i] = vgg_draw_bf16(false);
     }
     vgg_winograd_task task = {.shape = shape, .x = x, .weights = weights};
     task.partition = vgg_winograd_bf16_partition_of(&shape, 1, 1);
@@ -268,7 +254,7 @@ static void check_exact(bool special) {
     task.scratch = vgg_guarded_floats(VGG_KERNEL_WORKERS * task.partition.scratch);
     task.y = vgg_guarded_floats(vgg_blocked_size(1, outputs, SIDE * SIDE));
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
-        if (!has_direct(vgg_kernels_at(i)))
+        if (!vgg_has_matrices(vgg_kernels_at(i)))
             continue;
         vgg_layer_run(vgg_kernels_at(i), &task, NULL);
         check_bits(&task, vgg_kernels_at(i));
@@ -278,9 +264,9 @@ static void check_exact(bool special) {
 
 static void test_exact_sums(void **state) {
     (void)state;
-    need_direct();
+    vgg_need_matrices();
     for (size_t i = 0; i < EXACT_SHAPES; i++) {
-        check_exact(i % 4 == 3);
+        check_exact(i % 3 == 1, i % 4 == 3);
     }
 }
 

@@ -8,6 +8,7 @@
  * How these are added to what was there, test_winograd_weights.c tests. */
 #include <math.h>
 
+#include "bf16.h"
 #include "buffers.h"
 #include "tiers.h"
 #include "vgg_test.h"
@@ -27,10 +28,6 @@ static const vgg_conv_shape SHAPES[] = {
 };
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
-
-static bool has_direct(const vgg_kernels *tier) {
-    return tier->bf16_direct.weights != NULL;
-}
 
 static size_t taps_of(const vgg_conv_shape *s) {
     return s->kernel * s->kernel;
@@ -85,15 +82,6 @@ static void run(const vgg_kernels *tier, vgg_winograd_weights_task *task, size_t
 
 /* ---- ref ---- */
 
-static float *rounded(const float *values) {
-    size_t count = vgg_guarded_size(values) / sizeof *values;
-    void *numbers = vgg_guarded_bytes(2 * count);
-    float *floats = vgg_guarded_floats(count);
-    vgg_elements_from_float(VGG_ELEMENT_BFLOAT16, values, count, numbers);
-    vgg_elements_to_float(VGG_ELEMENT_BFLOAT16, numbers, count, floats);
-    return floats;
-}
-
 /* The direct gradients of float32. */
 static vgg_conv_reduce_task direct_gradients(const vgg_conv_shape *s, const float *x,
                                              const float *dy) {
@@ -123,7 +111,7 @@ static void check_reference(const vgg_conv_shape *shape) {
     run(vgg_reference(), &task, 1);
     const char *when = "in the direct reference";
     check_same(vgg_reference(), when, task.dweights,
-               direct_gradients(shape, rounded(task.x), rounded(task.dy)).dweights);
+               direct_gradients(shape, vgg_rounded(task.x), vgg_rounded(task.dy)).dweights);
     check_same(vgg_reference(), when, task.dbias, direct_gradients(shape, task.x, task.dy).dbias);
     vgg_guarded_free();
 }
@@ -173,7 +161,7 @@ static void check_tiers(const vgg_conv_shape *s, bool spread) {
     double error = vgg_sum_error(s->images * s->height * s->width);
     for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
         const vgg_kernels *tier = vgg_kernels_at(i);
-        if (!has_direct(tier))
+        if (!vgg_has_matrices(tier))
             continue;
         run(tier, &task, 1);
         check_near(tier, "weight", task.dweights, weights, most, error);
@@ -186,18 +174,9 @@ static void check_tiers(const vgg_conv_shape *s, bool spread) {
     vgg_guarded_free();
 }
 
-/* Where no tier but ref has them, there is nothing to compare. */
-static void need_direct(void) {
-    for (size_t i = 0; vgg_kernels_at(i) != vgg_reference(); i++) {
-        if (has_direct(vgg_kernels_at(i)))
-            return;
-    }
-    skip();
-}
-
 static void test_tiers(void **state) {
     (void)state;
-    need_direct();
+    vgg_need_matrices();
     for (size_t i = 0; i < FIXED_SHAPES; i++) {
         check_tiers(&SHAPES[i], false);
     }
@@ -209,7 +188,7 @@ static void test_tiers(void **state) {
 
 static void test_spread(void **state) {
     (void)state;
-    need_direct();
+    vgg_need_matrices();
     for (size_t i = 0; i < FIXED_SHAPES + RANDOM_SHAPES; i++) {
         vgg_conv_shape shape = i < FIXED_SHAPES ? SHAPES[i] : draw_shape(i % 2 == 0 ? 1 : 3);
         shape.crop = 0;

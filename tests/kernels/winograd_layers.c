@@ -21,6 +21,8 @@ typedef struct stage {
 /* ---- layers ---- */
 
 size_t vgg_layer_input(const vgg_winograd_task *t) {
+    if (t->shape.plain)
+        return t->shape.inputs * vgg_conv_in_pixels(&t->shape);
     return vgg_blocked_size(1, t->shape.inputs, vgg_conv_in_pixels(&t->shape));
 }
 
@@ -47,14 +49,14 @@ vgg_conv_shape vgg_draw_made_shape(void) {
 
 static void describe(const vgg_winograd_task *t) {
     const vgg_conv_shape *s = &t->shape;
-    vgg_describe("%stiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td%s%s%s%s%s",
+    vgg_describe("%s%stiles of %zu, %zu images, %zu -> %zu channels, %zu x %zu, crop %td%s%s%s%s%s",
                  t->partition.bf16   ? "bfloat16, "
                  : t->partition.int8 ? "int8, "
                                      : "",
-                 t->partition.tile, s->images, s->inputs, s->outputs, s->height, s->width, s->crop,
-                 t->partition.stored ? ", stored filters" : "", t->turned ? ", turned" : "",
-                 t->scale != NULL ? ", scaled" : "", t->relu ? ", ReLU" : "",
-                 t->pool ? ", pool" : "");
+                 s->plain ? "plain, " : "", t->partition.tile, s->images, s->inputs, s->outputs,
+                 s->height, s->width, s->crop, t->partition.stored ? ", stored filters" : "",
+                 t->turned ? ", turned" : "", t->scale != NULL ? ", scaled" : "",
+                 t->relu ? ", ReLU" : "", t->pool ? ", pool" : "");
 }
 
 /* The batch's images are copies of those of `few`, each at least once. */
@@ -143,7 +145,8 @@ static void draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t ti
         .task = {.shape = *s,
                  .partition = draw_partition(s, tile, rule),
                  .weights = weights,
-                 .turned = rule != vgg_winograd_int8_partition_of && vgg_draw_chance(3),
+                 .turned =
+                     rule != vgg_winograd_int8_partition_of && !s->plain && vgg_draw_chance(3),
                  .bias = vgg_draw_chance(3) ? NULL : vgg_draw_vector(s->outputs),
                  .scale = scaled ? vgg_draw_vector(s->outputs) : NULL,
                  .shift = scaled ? vgg_draw_vector(s->outputs) : NULL,
@@ -154,7 +157,8 @@ static void draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t ti
     vgg_guarded_lock(weights);
     take_memory(l);
     l->few = vgg_layer_part(&l->task, 0, few);
-    l->few.x = vgg_draw_blocked(few, s->inputs, vgg_conv_in_pixels(s));
+    l->few.x = s->plain ? vgg_draw_floats(few * vgg_layer_input(&l->few))
+                        : vgg_draw_blocked(few, s->inputs, vgg_conv_in_pixels(s));
     l->few.y = vgg_guarded_floats(few * vgg_layer_output(&l->few));
     repeat_images(l);
     if (l->task.partition.int8) {

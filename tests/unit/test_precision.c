@@ -233,6 +233,11 @@ static const char *tiles_of(bool pool) {
     return names[strcmp(vgg_cpu_tier(), "amx") == 0][pool];
 }
 
+/* The first layer's. */
+static const char *first_layer(void) {
+    return strcmp(vgg_cpu_tier(), "amx") == 0 ? "direct-bf16" : "direct";
+}
+
 /* Which passes of which layers are rounded in a plan with gradients: not those of linear layers. */
 static void test_gradient_ops(void **state) {
     (void)state;
@@ -263,7 +268,7 @@ static void test_gradient_ops(void **state) {
     vgg_network_free(network);
 }
 
-/* What is not Winograd's stays in float32: the first layer, and few channels. */
+/* What is neither Winograd's nor AMX's stays in float32: the first layer, and few channels. */
 static void test_ops(void **state) {
     (void)state;
     vgg_error error;
@@ -273,7 +278,7 @@ static void test_ops(void **state) {
     vgg_plan *plan = make_plan(network, &options);
     const struct {
         const char *layer, *algorithm;
-    } ops[] = {{"features.0", "direct"},
+    } ops[] = {{"features.0", first_layer()},
                {"features.2", tiles_of(true)},
                {"classifier.0", "linear-bf16"},
                {"classifier.3", "linear-bf16"}};

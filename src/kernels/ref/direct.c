@@ -91,6 +91,16 @@ void vgg_direct_filters_ref(void *argument, size_t begin, size_t end, size_t wor
     (void)worker;
 }
 
+vgg_work vgg_plain_filters_ref, vgg_plain_forward_ref;
+
+void vgg_plain_filters_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_direct_filters_ref(argument, begin, end, worker);
+}
+
+void vgg_plain_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_direct_forward_ref(argument, begin, end, worker);
+}
+
 void vgg_direct_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_winograd_task *task = argument;

@@ -23,7 +23,9 @@ static inline double vgg_winograd_input(const vgg_winograd_task *task, size_t n,
     if (task->spread != NULL)
         return (double)vgg_spread_value(task->x, task->spread, n, c, row, column, shape->inputs,
                                         shape->height, shape->width);
-    size_t at = vgg_blocked_at(n, c, row * width + column, shape->inputs, height * width);
+    size_t pixel = row * width + column;
+    size_t at = shape->plain ? (n * shape->inputs + c) * height * width + pixel
+                             : vgg_blocked_at(n, c, pixel, shape->inputs, height * width);
     return (double)task->x[at];
 }
 
