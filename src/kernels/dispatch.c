@@ -68,17 +68,20 @@
         vgg_machine_multiply_##name, vgg_machine_read_##name;                                      \
     size_t vgg_machine_operations_##name(void);
 
-/* Tiles of 1, of which few tiers know. */
+/* Tiles of 1 and linear layers of bfloat16, of which few tiers know. */
 #define MATRICES(name)                                                                             \
     .bf16_direct = {.filters = vgg_direct_filters_##name,                                          \
                     .forward = vgg_direct_forward_##name,                                          \
                     .weights = vgg_direct_weights_##name,                                          \
                     .weights_finish = vgg_direct_weights_finish_##name},                           \
-    .bf16_plain = {.filters = vgg_plain_filters_##name, .forward = vgg_plain_forward_##name}
+    .bf16_plain = {.filters = vgg_plain_filters_##name, .forward = vgg_plain_forward_##name},      \
+    .bf16_linear = {.operands = vgg_linear_bf16_operands_##name,                                   \
+                    .forward = vgg_linear_bf16_forward_##name}
 #define NO_MATRICES .bf16_direct = {NULL, NULL, NULL, NULL}
 #define DECLARE_MATRICES(name)                                                                     \
     vgg_work vgg_direct_filters_##name, vgg_direct_forward_##name, vgg_direct_weights_##name,      \
-        vgg_direct_weights_finish_##name, vgg_plain_filters_##name, vgg_plain_forward_##name;
+        vgg_direct_weights_finish_##name, vgg_plain_filters_##name, vgg_plain_forward_##name,      \
+        vgg_linear_bf16_operands_##name, vgg_linear_bf16_forward_##name;
 
 #define RATES(direct, bf16, int8)                                                                  \
     { direct, bf16, int8 }

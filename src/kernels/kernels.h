@@ -41,7 +41,32 @@ typedef struct vgg_linear_task {
     const float *dy;
     float *dx, *dweights, *dbias;
     bool accumulate; /* linear_weights adds to dweights and dbias instead of writing them */
+    float *operands; /* of bf16_linear: x rounded, [inputs / 32][images / 16] pieces of
+                      * VGG_LINEAR_PIECE floats, each numbers of bfloat16, [16 pairs of inputs][16
+                      * images][2], zero beyond the last input and image */
 } vgg_linear_task;
+
+/* With operands of bfloat16 by units of a processor that multiply matrices: x and the weights, of
+ * any element, are rounded to nearest even. Sums start at 0 and take inputs in runs of 32, of which
+ * those of even and of odd number are summed apart from 0 on, each product added as by a fused
+ * multiply-add of float32, then both together; denormals are zeros. All else is in float32. First
+ * `operands`, whose unit is a run, then `forward`, whose unit is that of linear_forward. */
+typedef struct vgg_linear_kernels {
+    vgg_work *operands, *forward;
+} vgg_linear_kernels;
+
+#define VGG_LINEAR_RUN 32
+#define VGG_LINEAR_IMAGES 16
+#define VGG_LINEAR_PIECE (VGG_LINEAR_RUN / 2 * VGG_LINEAR_IMAGES)
+
+static inline size_t vgg_linear_runs(size_t inputs) {
+    return (inputs + VGG_LINEAR_RUN - 1) / VGG_LINEAR_RUN;
+}
+
+/* Images in groups of VGG_LINEAR_IMAGES. */
+static inline size_t vgg_linear_groups(size_t images) {
+    return (images + VGG_LINEAR_IMAGES - 1) / VGG_LINEAR_IMAGES;
+}
 
 /* Outputs per unit of linear_forward and linear_weights; inputs per unit of linear_input. */
 #define VGG_LINEAR_OUTPUTS 32
@@ -297,8 +322,9 @@ typedef struct vgg_kernels {
     const char *tier;
     const struct vgg_conv_costs *costs; /* of the cost rule: conv_cost.h */
     const struct vgg_conv_costs *bf16_costs;
-    /* Where bf16_costs knows tiles of 1: they, and those of plain input. */
+    /* Where bf16_costs knows tiles of 1: they, those of plain input, and linear layers. */
     vgg_winograd_kernels bf16_direct, bf16_plain;
+    vgg_linear_kernels bf16_linear;
     vgg_product_rates rates;
     int int8_offset; /* what is added to the numbers of the input, whose sums are exact anyway */
     vgg_winograd_kernels int8_winograd2, int8_winograd4;

@@ -6,7 +6,7 @@
 /* The numbers of an op's weights that its forward pass reads. */
 static vgg_numbers weights_of(const vgg_plan *plan, const vgg_planned_op *op) {
     vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
-    if (op->bf16 && weights.element == VGG_ELEMENT_FLOAT32)
+    if (op->rounded != VGG_NO_CONSTANTS && weights.element == VGG_ELEMENT_FLOAT32)
         return (vgg_numbers){.at = plan->constants + op->rounded, .element = VGG_ELEMENT_BFLOAT16};
     return weights;
 }
@@ -22,7 +22,8 @@ static vgg_linear_task linear_task(const vgg_plan *plan, const vgg_planned_op *o
                              .scales = weights.scales,
                              .bias = vgg_plan_tensor(plan, op, VGG_TENSOR_BIAS)->values,
                              .relu = op->graph.relu,
-                             .y = vgg_plan_buffer(plan, op->y)};
+                             .y = vgg_plan_buffer(plan, op->y),
+                             .operands = vgg_plan_buffer(plan, op->transformed)};
 }
 
 static size_t linear_units(size_t count, size_t per_unit) {
@@ -57,8 +58,13 @@ void vgg_op_linear_forward(vgg_plan *plan, const vgg_planned_op *op) {
         return;
     }
     vgg_linear_task task = linear_task(plan, op);
-    vgg_threads_run(plan->threads, linear_units(task.outputs, VGG_LINEAR_OUTPUTS),
-                    plan->kernels->linear_forward, &task);
+    vgg_work *forward = plan->kernels->linear_forward;
+    if (task.operands != NULL) {
+        vgg_threads_run(plan->threads, vgg_linear_runs(task.inputs),
+                        plan->kernels->bf16_linear.operands, &task);
+        forward = plan->kernels->bf16_linear.forward;
+    }
+    vgg_threads_run(plan->threads, linear_units(task.outputs, VGG_LINEAR_OUTPUTS), forward, &task);
     vgg_op_drop(plan, op, task.outputs, task.y, task.y);
 }
 

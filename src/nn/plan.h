@@ -41,13 +41,14 @@ typedef struct vgg_planned_op {
     size_t weights_tile; /* and of the gradient of its weights */
     bool windowed;       /* linear: reads a map, and sees windows of it by Winograd's transforms */
     bool int8; /* convolution: products of int8; then tile is that of its layer's scales */
-    bool bf16; /* by Winograd's transforms: products of bfloat16; linear: such weights */
+    bool bf16; /* by Winograd's transforms: products of bfloat16; linear: such weights, or
+                * products */
     bool mask; /* backward starts with the derivative of a ReLU, told by the sign of y */
     bool gate; /* backward ends with that of the ReLU below, told by the sign of x */
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;
-    size_t transformed;  /* linear that sees windows: its input */
+    size_t transformed;  /* linear that sees windows, or that multiplies matrices: its input */
     size_t chosen;       /* with a max-pool: which of the four */
     size_t scratch;      /* convolution forward, linear that sees windows: per worker */
     size_t back_scratch; /* convolution backward: per worker */
@@ -58,8 +59,8 @@ typedef struct vgg_planned_op {
     size_t packed, packed_turned; /* Winograd: the stored filters, if any, in place of packed */
     size_t widened;               /* linear: a copy of narrow weights for the backward pass, or
                                    * VGG_NO_CONSTANTS */
-    size_t rounded;               /* linear with bf16: the weights in bfloat16 */
-    size_t bias, scale, shift;    /* per channel, rounded up to a block */
+    size_t rounded;            /* linear with bf16: the weights in bfloat16, or VGG_NO_CONSTANTS */
+    size_t bias, scale, shift; /* per channel, rounded up to a block */
     size_t mean, inverse, from_dy, from_x, constant; /* batch norm */
     size_t sums;                                     /* batch norm: [N][C / 16][2][16] */
 

@@ -164,16 +164,29 @@ static void add_mean(plan_compiler *compiler, const vgg_op *graph) {
     add_op(compiler, graph, FORM_ROWS);
 }
 
+/* Of a linear layer whose operands a processor multiplies as matrices of bfloat16: its input. */
+static void reserve_operands(plan_compiler *compiler, vgg_planned_op *op) {
+    size_t images = vgg_compiler_product(compiler, compiler->plan->options.batch, op->graph.places);
+    size_t pieces = vgg_compiler_product(compiler, vgg_linear_runs(op->graph.in.channels),
+                                         vgg_linear_groups(images));
+    op->bf16 = true;
+    op->transformed = vgg_compiler_add_buffer(
+        compiler, vgg_compiler_product(compiler, pieces, VGG_LINEAR_PIECE * sizeof(float)));
+}
+
 /* Weights of bfloat16 are made for forward passes that repeat: with gradients they change with
- * every step, and making them takes as long as they save. */
+ * every step, and making them takes as long as they save. Linear layers stay in float32 there. */
 static void add_linear(plan_compiler *compiler, const vgg_op *graph) {
     if (compiler->map.height == 0)
         ensure_rows(compiler, graph);
     vgg_planned_op *op = add_op(compiler, graph, FORM_ROWS);
     if (compiler->map.height > 0)
         reserve_windows(compiler, op);
-    if (!vgg_plan_is_bf16(compiler->plan) || compiler->plan->options.gradients ||
-        vgg_plan_tensor(compiler->plan, op, VGG_TENSOR_WEIGHT)->narrow.at != NULL)
+    if (!vgg_plan_is_bf16(compiler->plan) || compiler->plan->options.gradients)
+        return;
+    if (!op->windowed && compiler->plan->kernels->bf16_linear.forward != NULL)
+        reserve_operands(compiler, op);
+    if (vgg_plan_tensor(compiler->plan, op, VGG_TENSOR_WEIGHT)->narrow.at != NULL)
         return;
     op->bf16 = true;
     size_t weights = vgg_compiler_product(compiler, graph->in.channels, graph->out.channels);

@@ -44,7 +44,7 @@ static void make_linear(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_tensor *weight = vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT);
     if (op->widened != VGG_NO_CONSTANTS && weight->narrow.at != NULL)
         vgg_tensor_widen(weight, plan->constants + op->widened);
-    if (!op->bf16 || weight->narrow.at != NULL)
+    if (op->rounded == VGG_NO_CONSTANTS || weight->narrow.at != NULL)
         return;
     vgg_bf16_task task = {.count = weight->info.count,
                           .x = weight->values,

@@ -1,27 +1,53 @@
 #include "kernels/ref/ref.h"
 
 void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t worker);
+void vgg_linear_bf16_operands_ref(void *argument, size_t begin, size_t end, size_t worker);
+void vgg_linear_bf16_forward_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_linear_input_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_linear_weights_ref(void *argument, size_t begin, size_t end, size_t worker);
 void vgg_linear_update_ref(void *argument, size_t begin, size_t end, size_t worker);
 
+static double same(double value) {
+    return value;
+}
+
+static double rounded(double value) {
+    uint16_t number = vgg_bf16_of((float)value);
+    return vgg_weight_value(VGG_ELEMENT_BFLOAT16, &number, 0);
+}
+
 /* y[n][o] = sum over i of x[n][i] w[o][i], * scales[o] if any, + bias[o] */
-void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
-    (void)worker;
-    const vgg_linear_task *task = argument;
+static void forward(const vgg_linear_task *task, size_t begin, size_t end,
+                    double (*operand)(double)) {
     for (size_t o = begin * VGG_LINEAR_OUTPUTS;
          o < vgg_size_min(end * VGG_LINEAR_OUTPUTS, task->outputs); o++) {
         for (size_t n = 0; n < task->images; n++) {
             double sum = 0;
             for (size_t i = 0; i < task->inputs; i++) {
-                sum += (double)task->x[n * task->inputs + i] *
-                       vgg_weight_value(task->element, task->weights, o * task->inputs + i);
+                sum +=
+                    operand((double)task->x[n * task->inputs + i]) *
+                    operand(vgg_weight_value(task->element, task->weights, o * task->inputs + i));
             }
             sum =
                 sum * (task->scales != NULL ? (double)task->scales[o] : 1) + (double)task->bias[o];
             task->y[n * task->outputs + o] = (float)(task->relu && sum < 0 ? 0 : sum);
         }
     }
+}
+
+void vgg_linear_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    forward(argument, begin, end, same);
+}
+
+/* ref reads x. */
+void vgg_linear_bf16_operands_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)argument, (void)begin, (void)end, (void)worker;
+}
+
+void vgg_linear_bf16_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    forward(argument, begin, end, rounded);
 }
 
 /* dx[n][i] = sum over o of dy[n][o] w[o][i] */
