@@ -31,25 +31,17 @@ static bool find_task(vgg_serve_work *work, task *found) {
 /* Fills in the input of a picture. */
 static void read_picture(const vgg_serve_work *work, vgg_serve_picture *picture) {
     const vgg_serve_version *version = picture->job->version;
-    vgg_image image = {0};
     vgg_error error;
     vgg_decode_options how;
     vgg_decode_options_init(&how, sizeof how);
     how.max_pixels = work->options.max_pixels;
-    vgg_status status =
-        vgg_image_decode_with(picture->bytes, picture->size, picture->name, &how, &image, &error);
-    if (status == VGG_OK) {
-        picture->input = malloc(version->input * sizeof *picture->input);
-        if (picture->input == NULL) {
-            picture->status = VGG_ERROR_MEMORY;
-        } else {
-            status = vgg_preprocess_image(vgg_model_preprocess(version->model), &image,
-                                          picture->input, &error);
-        }
-    }
-    if (status != VGG_OK)
+    picture->input = malloc(version->input * sizeof *picture->input);
+    if (picture->input == NULL)
+        picture->status = VGG_ERROR_MEMORY;
+    else if (vgg_preprocess_encoded(vgg_model_preprocess(version->model), picture->bytes,
+                                    picture->size, picture->name, &how, picture->input,
+                                    &error) != VGG_OK)
         vgg_serve_picture_fail(picture, &error);
-    vgg_image_free(&image);
 }
 
 /* With the lock. */

@@ -255,6 +255,18 @@ VGG_API vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_er
 VGG_API vgg_status vgg_preprocess_image(const vgg_preprocess *preprocess, const vgg_image *image,
                                         float *input, vgg_error *error);
 
+/* vgg_image_decode_with and that together, to the same bits, but of an upright JPEG with the
+ * input's channels no pixels are made that the input does not show, which of a photograph of 3 to 2
+ * are a third and more. What is wrong there is found all the same. Messages begin with `name`. */
+VGG_API vgg_status vgg_preprocess_encoded(const vgg_preprocess *preprocess, const void *bytes,
+                                          size_t size, const char *name,
+                                          const vgg_decode_options *options, float *input,
+                                          vgg_error *error);
+/* The same for a file. */
+VGG_API vgg_status vgg_preprocess_file(const vgg_preprocess *preprocess, const char *path,
+                                       const vgg_decode_options *options, float *input,
+                                       vgg_error *error);
+
 /* Only the last part: an image that has the size of the cut-out and the right channels becomes
  * floats. */
 VGG_API vgg_status vgg_preprocess_normalise(const vgg_preprocess *preprocess,

@@ -45,22 +45,19 @@ static void keep_warning(void *user, const char *message) {
         *kept = vgg_text_copy(message);
 }
 
-static vgg_status decode(const vgg_picture *given, char **warning, vgg_image *image,
-                         vgg_error *error) {
-    vgg_decode_options how;
-    vgg_decode_options_init(&how, sizeof how);
-    how.warn = keep_warning;
-    how.warn_user = warning;
+static vgg_status check_sources(const vgg_picture *given, vgg_error *error) {
     int sources = (given->path != NULL) + (given->bytes != NULL) + (given->image != NULL);
-    if (sources != 1)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
-                        "%s: %d of path, bytes and image are set, expected one", given->name,
-                        sources);
+    if (sources == 1)
+        return VGG_OK;
+    return vgg_fail(error, VGG_ERROR_ARGUMENT,
+                    "%s: %d of path, bytes and image are set, expected one", given->name, sources);
+}
+
+static vgg_status decode(const vgg_picture *given, const vgg_decode_options *how, vgg_image *image,
+                         vgg_error *error) {
     if (given->path != NULL)
-        return vgg_image_load_with(given->path, &how, image, error);
-    if (given->bytes != NULL)
-        return vgg_image_decode_with(given->bytes, given->size, given->name, &how, image, error);
-    return VGG_OK;
+        return vgg_image_load_with(given->path, how, image, error);
+    return vgg_image_decode_with(given->bytes, given->size, given->name, how, image, error);
 }
 
 /* Makes of a decoded picture what will be computed. */
@@ -68,28 +65,51 @@ static vgg_status prepare(const many *all, size_t number, const vgg_image *image
                           vgg_error *error) {
     const vgg_many_work *work = all->work;
     size_t place = number % all->window;
-    if (work->make != NULL)
-        return work->make(work->context, image, &all->pictures[place].made, error);
-    return work->prepare(work->context, image, all->inputs + place * work->input, error);
+    vgg_status status =
+        work->make != NULL
+            ? work->make(work->context, image, &all->pictures[place].made, error)
+            : work->prepare(work->context, image, all->inputs + place * work->input, error);
+    if (status != VGG_OK)
+        vgg_error_prefix(error, "%s", all->pictures[place].given.name);
+    return status;
+}
+
+/* The same of an encoded one. */
+static vgg_status prepare_encoded(const many *all, size_t number, const vgg_decode_options *how,
+                                  vgg_error *error) {
+    const vgg_many_work *work = all->work;
+    size_t place = number % all->window;
+    const vgg_picture *given = &all->pictures[place].given;
+    float *input = all->inputs + place * work->input;
+    if (work->preprocess != NULL && given->path != NULL)
+        return vgg_preprocess_file(work->preprocess, given->path, how, input, error);
+    if (work->preprocess != NULL)
+        return vgg_preprocess_encoded(work->preprocess, given->bytes, given->size, given->name, how,
+                                      input, error);
+    vgg_image image = {0};
+    vgg_status status = decode(given, how, &image, error);
+    if (status == VGG_OK)
+        status = prepare(all, number, &image, error);
+    vgg_image_free(&image);
+    return status;
 }
 
 static void read_picture(void *context, size_t number) {
     many *all = context;
     picture *one = &all->pictures[number % all->window];
-    vgg_image image = {0};
+    vgg_decode_options how;
     vgg_error why;
-    one->status = decode(&one->given, &one->message, &image, &why);
-    if (one->status == VGG_OK) {
-        one->status =
-            prepare(all, number, one->given.image != NULL ? one->given.image : &image, &why);
-        if (one->status != VGG_OK)
-            vgg_error_prefix(&why, "%s", one->given.name);
-    }
+    vgg_decode_options_init(&how, sizeof how);
+    how.warn = keep_warning;
+    how.warn_user = &one->message;
+    one->status = check_sources(&one->given, &why);
+    if (one->status == VGG_OK)
+        one->status = one->given.image != NULL ? prepare(all, number, one->given.image, &why)
+                                               : prepare_encoded(all, number, &how, &why);
     if (one->status != VGG_OK) {
         vgg_free(one->message);
         one->message = vgg_text_copy(why.message);
     }
-    vgg_image_free(&image);
 }
 
 /* ---- knowing what there is ---- */

@@ -25,6 +25,9 @@ typedef struct vgg_many_work {
     void *context;
     /* Makes them; on any thread, for several pictures at once. */
     vgg_status (*prepare)(void *context, const vgg_image *image, float *input, vgg_error *error);
+    /* Where it does nothing but this preprocessing, so that encoded pictures go without it; NULL:
+     * it does more. */
+    const vgg_preprocess *preprocess;
     /* Called once before anything is read: room for the floats of so many pictures. */
     vgg_status (*reserve)(void *context, size_t pictures, float **inputs, vgg_error *error);
     /* Computes a batch, whose floats it may overwrite. */

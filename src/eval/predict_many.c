@@ -81,18 +81,20 @@ vgg_status vgg_predict_many(vgg_predictor *predictor, vgg_next_picture *next, si
                       .result = result,
                       .user = user,
                       .top = vgg_size_min(top, predictor->classes)};
-    const vgg_many_work work = {.threads = predictor->threads,
-                                .batch = predictor->batch,
-                                .input = predictor->input,
-                                .context = &all,
-                                .prepare = prepare,
-                                .reserve = reserve,
-                                .compute = compute,
-                                .hand_out = hand_out,
-                                .window = VGG_VIEW_WINDOW,
-                                .make = predictor->viewers != NULL ? make_views : NULL,
-                                .compute_made = compute_views,
-                                .free_made = free_views};
+    const vgg_many_work work = {
+        .threads = predictor->threads,
+        .batch = predictor->batch,
+        .input = predictor->input,
+        .context = &all,
+        .prepare = prepare,
+        .preprocess = predictor->viewers == NULL ? vgg_model_preprocess(predictor->model) : NULL,
+        .reserve = reserve,
+        .compute = compute,
+        .hand_out = hand_out,
+        .window = VGG_VIEW_WINDOW,
+        .make = predictor->viewers != NULL ? make_views : NULL,
+        .compute_made = compute_views,
+        .free_made = free_views};
     all.best = vgg_calloc(vgg_size_max(all.top, 1), sizeof *all.best);
     vgg_status status = VGG_OK;
     if (all.best == NULL)

@@ -15,40 +15,74 @@ void vgg_decode_options_init(vgg_decode_options *options, size_t size) {
     vgg_options_init(options, size, &defaults, sizeof defaults);
 }
 
-vgg_status vgg_image_decode_with(const void *bytes, size_t size, const char *name,
-                                 const vgg_decode_options *options, vgg_image *image,
-                                 vgg_error *error) {
+static vgg_status make_source(const void *bytes, size_t size, const char *name,
+                              const vgg_decode_options *options, vgg_source *source,
+                              vgg_error *error) {
     vgg_decode_options how;
     vgg_decode_options_init(&how, sizeof how);
     vgg_status status = vgg_options_read(&how, sizeof how, options, "vgg_decode_options", error);
     if (status != VGG_OK)
         return status;
-    vgg_source source = {.bytes = bytes,
-                         .size = size,
-                         .name = name,
-                         .least = how.least,
-                         .max_pixels = how.max_pixels > 0 && how.max_pixels < VGG_IMAGE_MAX_PIXELS
-                                           ? how.max_pixels
-                                           : VGG_IMAGE_MAX_PIXELS,
-                         .warn = how.warn,
-                         .warn_user = how.warn_user};
+    *source = (vgg_source){.bytes = bytes,
+                           .size = size,
+                           .name = name,
+                           .least = how.least,
+                           .max_pixels = how.max_pixels > 0 && how.max_pixels < VGG_IMAGE_MAX_PIXELS
+                                             ? how.max_pixels
+                                             : VGG_IMAGE_MAX_PIXELS,
+                           .warn = how.warn,
+                           .warn_user = how.warn_user};
+    return VGG_OK;
+}
+
+static vgg_status decode(const vgg_source *source, vgg_image *image, vgg_error *error) {
     vgg_decoder *decoder = NULL;
-    status = vgg_image_sniff(&source, &decoder, error);
+    vgg_status status = vgg_image_sniff(source, &decoder, error);
     if (status != VGG_OK)
         return status;
     vgg_image picture = {0};
     unsigned orientation = 1;
-    status = decoder(&source, &picture, &orientation, error);
+    status = decoder(source, &picture, &orientation, error);
     if (status != VGG_OK)
         return status;
     status = vgg_image_orient(&picture, orientation, error);
     if (status != VGG_OK) {
-        vgg_error_prefix(error, "%s", name);
+        vgg_error_prefix(error, "%s", source->name);
         vgg_image_free(&picture);
         return status;
     }
     *image = picture;
     return VGG_OK;
+}
+
+vgg_status vgg_image_decode_with(const void *bytes, size_t size, const char *name,
+                                 const vgg_decode_options *options, vgg_image *image,
+                                 vgg_error *error) {
+    vgg_source source;
+    vgg_status status = make_source(bytes, size, name, options, &source, error);
+    return status == VGG_OK ? decode(&source, image, error) : status;
+}
+
+vgg_status vgg_preprocess_encoded(const vgg_preprocess *preprocess, const void *bytes, size_t size,
+                                  const char *name, const vgg_decode_options *options, float *input,
+                                  vgg_error *error) {
+    vgg_preprocess own;
+    vgg_source source;
+    vgg_image image = {0};
+    vgg_status status = vgg_preprocess_read(&own, preprocess, error);
+    if (status == VGG_OK)
+        status = make_source(bytes, size, name, options, &source, error);
+    if (status != VGG_OK)
+        return status;
+    source.preprocess = &own;
+    status = decode(&source, &image, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_preprocess_image(&own, &image, input, error);
+    if (status != VGG_OK)
+        vgg_error_prefix(error, "%s", name);
+    vgg_image_free(&image);
+    return status;
 }
 
 static vgg_decode_options reduced_to(size_t least) {
@@ -77,6 +111,18 @@ vgg_status vgg_image_load_with(const char *path, const vgg_decode_options *optio
     if (status != VGG_OK)
         return status;
     status = vgg_image_decode_with(bytes, size, path, options, image, error);
+    vgg_free(bytes);
+    return status;
+}
+
+vgg_status vgg_preprocess_file(const vgg_preprocess *preprocess, const char *path,
+                               const vgg_decode_options *options, float *input, vgg_error *error) {
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    vgg_status status = vgg_file_read(path, VGG_LIMIT_PICTURE_BYTES, &bytes, &size, error);
+    if (status != VGG_OK)
+        return status;
+    status = vgg_preprocess_encoded(preprocess, bytes, size, path, options, input, error);
     vgg_free(bytes);
     return status;
 }

@@ -15,6 +15,8 @@ typedef struct vgg_source {
     size_t size;
     const char *name;
     size_t least, max_pixels;
+    const vgg_preprocess *preprocess; /* which alone is going to read the picture, so that what it
+                                       * does not read may be anything; NULL: all is wanted */
     vgg_warning_callback *warn;
     void *warn_user;
 } vgg_source;

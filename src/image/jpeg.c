@@ -16,6 +16,13 @@
  * a few zeros of their own. */
 enum { READ_AHEAD = 16 };
 
+/* Whether the decoder can make pixels of a part alone, to the same bits. */
+#if defined(LIBJPEG_TURBO_VERSION_NUMBER) && LIBJPEG_TURBO_VERSION_NUMBER >= 2001000
+#define PARTS 1
+#else
+#define PARTS 0
+#endif
+
 typedef struct jpeg_reader {
     struct jpeg_decompress_struct codec;
     struct jpeg_error_mgr handlers;
@@ -219,30 +226,83 @@ static vgg_status check_end(const jpeg_reader *reader) {
     return VGG_OK;
 }
 
-static vgg_status read_rows(jpeg_reader *reader) {
+/* ---- rows ---- */
+
+/* What of the picture is wanted. A part of a picture that is to be turned is that of another. */
+static vgg_part wanted_part(const jpeg_reader *reader, unsigned orientation) {
+    const vgg_image *image = &reader->image;
+    const vgg_preprocess *preprocess = reader->source->preprocess;
+    if (PARTS && preprocess != NULL && orientation == 1)
+        return vgg_preprocess_reads(preprocess, image);
+    return (vgg_part){.width = image->width, .height = image->height};
+}
+
+#if PARTS
+/* Has the decoder make these columns of pixels, and those around them whose colours they take, and
+ * returns the first that it makes. */
+static size_t choose_columns(j_decompress_ptr codec, size_t first, size_t count) {
+    size_t margin = (size_t)codec->max_h_samp_factor * DCTSIZE, width = codec->output_width;
+    size_t end = first + count + margin;
+    JDIMENSION begin = first > margin ? (JDIMENSION)(first - margin) : 0;
+    JDIMENSION made = (JDIMENSION)(end < width ? end : width) - begin;
+    if (made < width)
+        jpeg_crop_scanline(codec, &begin, &made);
+    return begin;
+}
+
+/* Makes no pixels of the rows before this one. What they are coded in is decoded all the same, so
+ * that damage there is seen; but never up to the end at once, where the rest would be left unread.
+ */
+static void skip_to(j_decompress_ptr codec, size_t row) {
+    if (row > codec->output_scanline)
+        jpeg_skip_scanlines(codec, (JDIMENSION)row - codec->output_scanline);
+}
+#else
+static size_t choose_columns(j_decompress_ptr codec, size_t first, size_t count) {
+    (void)codec, (void)first, (void)count;
+    return 0;
+}
+
+static void skip_to(j_decompress_ptr codec, size_t row) {
+    (void)codec, (void)row;
+}
+#endif
+
+/* Decodes the part of the picture, and perhaps more. */
+static void decode_part(jpeg_reader *reader, const vgg_part *part) {
+    j_decompress_ptr codec = &reader->codec;
+    vgg_image *image = &reader->image;
+    size_t last = image->height - 1;
+    size_t begin = choose_columns(codec, part->x, part->width);
+    JSAMPARRAY inks = NULL;
+    if (codec->out_color_space == JCS_CMYK)
+        inks =
+            codec->mem->alloc_sarray((j_common_ptr)codec, JPOOL_IMAGE, 4 * codec->output_width, 1);
+    skip_to(codec, vgg_size_min(part->y, last));
+    while (codec->output_scanline <= last) {
+        if (codec->output_scanline >= part->y + part->height)
+            skip_to(codec, last);
+        size_t place = codec->output_scanline * image->width + begin;
+        JSAMPROW row = image->pixels + place * image->channels;
+        jpeg_read_scanlines(codec, inks != NULL ? inks : &row, 1);
+        if (inks != NULL)
+            cmyk_to_rgb(inks[0], row, codec->output_width);
+    }
+    note_place(reader);
+}
+
+static vgg_status read_rows(jpeg_reader *reader, unsigned orientation) {
     j_decompress_ptr codec = &reader->codec;
     jpeg_start_decompress(codec);
     if (reader->end_missed && !has_all_scans(codec)) /* several are read by now, a single one not */
         return fail_short(reader);
-    bool cmyk = codec->out_color_space == JCS_CMYK;
-    size_t width = codec->output_width;
     size_t channels = codec->out_color_space == JCS_GRAYSCALE ? 1 : 3;
-    vgg_image *image = &reader->image;
-    vgg_status status = vgg_source_make_image(reader->source, image, width, codec->output_height,
-                                              channels, reader->error);
+    vgg_status status = vgg_source_make_image(reader->source, &reader->image, codec->output_width,
+                                              codec->output_height, channels, reader->error);
     if (status != VGG_OK)
         return status;
-    JSAMPARRAY inks = NULL;
-    if (cmyk)
-        inks =
-            codec->mem->alloc_sarray((j_common_ptr)codec, JPOOL_IMAGE, (JDIMENSION)(4 * width), 1);
-    while (codec->output_scanline < codec->output_height) {
-        JSAMPROW row = image->pixels + codec->output_scanline * width * channels;
-        jpeg_read_scanlines(codec, cmyk ? inks : &row, 1);
-        if (cmyk)
-            cmyk_to_rgb(inks[0], row, width);
-    }
-    note_place(reader);
+    const vgg_part part = wanted_part(reader, orientation);
+    decode_part(reader, &part);
     jpeg_finish_decompress(codec); /* which frees what is known of scans and components */
     return check_end(reader);
 }
@@ -255,7 +315,7 @@ static vgg_status read_picture(jpeg_reader *reader, unsigned *orientation) {
     reader->codec.client_data = reader;
     reader->codec.progress = &reader->progress;
     vgg_status status = read_header(reader, orientation);
-    return status == VGG_OK ? read_rows(reader) : status;
+    return status == VGG_OK ? read_rows(reader, *orientation) : status;
 }
 
 vgg_status vgg_jpeg_decode(const vgg_source *source, vgg_image *image, unsigned *orientation,

@@ -35,6 +35,10 @@ vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t he
                                  vgg_filter filter, const vgg_part *part, vgg_image *out,
                                  vgg_error *error);
 
+/* The part of the picture that this reads. */
+vgg_part vgg_image_resize_reads(const vgg_image *image, size_t width, size_t height,
+                                vgg_filter filter, const vgg_part *part);
+
 /* The size that vgg_image_resize_short gives a picture. */
 void vgg_image_short_size(const vgg_image *image, size_t side, size_t *width, size_t *height);
 
@@ -56,6 +60,10 @@ vgg_status vgg_preprocess_size(const vgg_preprocess *preprocess, const vgg_image
  */
 vgg_status vgg_preprocess_cut(const vgg_preprocess *preprocess, const vgg_image *image, ptrdiff_t x,
                               ptrdiff_t y, vgg_image *cut, vgg_error *error);
+
+/* The part of the picture that vgg_preprocess_image reads; the whole where it makes a copy in
+ * another number of channels first, or refuses the picture. */
+vgg_part vgg_preprocess_reads(const vgg_preprocess *preprocess, const vgg_image *image);
 
 /* Turns a picture that has the size of the cut-out and the right channels into floats. */
 vgg_status vgg_preprocess_fill(const vgg_preprocess *preprocess, const vgg_image *image,

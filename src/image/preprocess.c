@@ -177,6 +177,26 @@ static void clip(ptrdiff_t at, size_t cut, size_t side, size_t *first, size_t *c
     *count = vgg_size_min((size_t)end, side) - *first;
 }
 
+/* What of the picture, resized to width x height, the cut-out at x, y shows. */
+static vgg_part part_of(const vgg_preprocess *preprocess, size_t width, size_t height, ptrdiff_t x,
+                        ptrdiff_t y) {
+    vgg_part part;
+    clip(x, preprocess->width, width, &part.x, &part.width);
+    clip(y, preprocess->height, height, &part.y, &part.height);
+    return part;
+}
+
+vgg_part vgg_preprocess_reads(const vgg_preprocess *preprocess, const vgg_image *image) {
+    size_t width, height;
+    if (image->channels != preprocess->channels ||
+        vgg_preprocess_size(preprocess, image, &width, &height, NULL) != VGG_OK)
+        return (vgg_part){.width = image->width, .height = image->height};
+    vgg_part part = part_of(preprocess, width, height,
+                            vgg_preprocess_offset(preprocess, width, preprocess->width),
+                            vgg_preprocess_offset(preprocess, height, preprocess->height));
+    return vgg_image_resize_reads(image, width, height, preprocess->filter, &part);
+}
+
 /* The same of a picture that has the channels of `preprocess`. */
 static vgg_status cut_out(const vgg_preprocess *preprocess, const vgg_image *image, ptrdiff_t x,
                           ptrdiff_t y, vgg_image *cut, vgg_error *error) {
@@ -184,9 +204,7 @@ static vgg_status cut_out(const vgg_preprocess *preprocess, const vgg_image *ima
     vgg_status status = vgg_preprocess_size(preprocess, image, &width, &height, error);
     if (status != VGG_OK)
         return status;
-    vgg_part part;
-    clip(x, preprocess->width, width, &part.x, &part.width);
-    clip(y, preprocess->height, height, &part.y, &part.height);
+    const vgg_part part = part_of(preprocess, width, height, x, y);
     status = vgg_image_resize_part(image, width, height, preprocess->filter, &part, cut, error);
     if (status != VGG_OK || (part.width == preprocess->width && part.height == preprocess->height))
         return status;

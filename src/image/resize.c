@@ -51,18 +51,42 @@ static int32_t fixed_point(double weight) {
     return (int32_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-/* The coefficients for one place whose centre lies at `centre` of the source; weights is scratch.
- */
-static window fill_window(double centre, double stretch, double support, size_t source,
-                          vgg_filter filter, double *weights, int32_t *coefficients) {
-    double low = centre - support + 0.5, high = centre + support + 0.5;
+/* How places of a side lie in the source, from which they are made by a filter. */
+typedef struct scaling {
+    size_t source;
+    vgg_filter filter;
+    double scale, stretch, support;
+} scaling;
+
+static scaling scaling_of(size_t source, size_t target, vgg_filter filter) {
+    double scale = (double)source / (double)target, stretch = scale < 1.0 ? 1.0 : scale;
+    return (scaling){.source = source,
+                     .filter = filter,
+                     .scale = scale,
+                     .stretch = stretch,
+                     .support = (filter == VGG_FILTER_BICUBIC ? 2.0 : 1.0) * stretch};
+}
+
+static double centre_of(const scaling *how, size_t place) {
+    return ((double)place + 0.5) * how->scale;
+}
+
+static window window_of(const scaling *how, size_t place) {
+    double centre = centre_of(how, place);
+    double low = centre - how->support + 0.5, high = centre + how->support + 0.5;
     window range = {.first = low < 0 ? 0 : (size_t)low};
-    size_t end = vgg_size_min((size_t)high, source);
-    range.count = end - range.first;
-    double sum = 0, inverse = 1.0 / stretch;
+    range.count = vgg_size_min((size_t)high, how->source) - range.first;
+    return range;
+}
+
+/* The window of a place and its coefficients; weights is scratch. */
+static window fill_window(const scaling *how, size_t place, double *weights,
+                          int32_t *coefficients) {
+    window range = window_of(how, place);
+    double centre = centre_of(how, place), sum = 0, inverse = 1.0 / how->stretch;
     for (size_t i = 0; i < range.count; i++) {
         double x = ((double)(i + range.first) - centre + 0.5) * inverse;
-        weights[i] = filter == VGG_FILTER_BICUBIC ? cubic(x) : triangle(x);
+        weights[i] = how->filter == VGG_FILTER_BICUBIC ? cubic(x) : triangle(x);
         sum += weights[i];
     }
     for (size_t i = 0; i < range.count; i++) {
@@ -79,10 +103,8 @@ static void resampling_free(resampling *plan) {
 /* For the places first .. first + count - 1 of `target`. */
 static vgg_status resampling_make(size_t source, size_t target, size_t first, size_t count,
                                   vgg_filter filter, resampling *plan, vgg_error *error) {
-    double scale = (double)source / (double)target;
-    double stretch = scale < 1.0 ? 1.0 : scale;
-    double support = (filter == VGG_FILTER_BICUBIC ? 2.0 : 1.0) * stretch;
-    size_t taps = (size_t)ceil(support) * 2 + 1;
+    scaling how = scaling_of(source, target, filter);
+    size_t taps = (size_t)ceil(how.support) * 2 + 1;
     *plan = (resampling){.taps = taps,
                          .windows = vgg_malloc(count * sizeof *plan->windows),
                          .coefficients = vgg_malloc(count * taps * sizeof *plan->coefficients)};
@@ -95,8 +117,7 @@ static vgg_status resampling_make(size_t source, size_t target, size_t first, si
                                count * (taps * sizeof(int32_t) + sizeof(window)));
     }
     for (size_t i = 0; i < count; i++) {
-        plan->windows[i] = fill_window(((double)(first + i) + 0.5) * scale, stretch, support,
-                                       source, filter, weights, plan->coefficients + i * taps);
+        plan->windows[i] = fill_window(&how, first + i, weights, plan->coefficients + i * taps);
     }
     vgg_free(weights);
     return VGG_OK;
@@ -269,6 +290,26 @@ vgg_status vgg_image_resize_part(const vgg_image *image, size_t width, size_t he
     resampling_free(&columns);
     resampling_free(&rows);
     return status;
+}
+
+/* The same of one side: the places of the source that `*count` places from `*first` on are made of,
+ * in place of them. */
+static void read_side(size_t source, size_t target, vgg_filter filter, size_t *first,
+                      size_t *count) {
+    if (source == target)
+        return;
+    scaling how = scaling_of(source, target, filter);
+    window begin = window_of(&how, *first), end = window_of(&how, *first + *count - 1);
+    *first = begin.first;
+    *count = end.first + end.count - begin.first;
+}
+
+vgg_part vgg_image_resize_reads(const vgg_image *image, size_t width, size_t height,
+                                vgg_filter filter, const vgg_part *part) {
+    vgg_part read = *part;
+    read_side(image->width, width, filter, &read.x, &read.width);
+    read_side(image->height, height, filter, &read.y, &read.height);
+    return read;
 }
 
 vgg_status vgg_image_resize(const vgg_image *image, size_t width, size_t height, vgg_filter filter,

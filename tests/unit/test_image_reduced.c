@@ -2,77 +2,20 @@
  * it. */
 #include "data_files.h"
 
-#include <math.h>
-
-#include <jpeglib.h>
-
 #include "base/memory.h"
+#include "jpegs.h"
 
 /* What vgg/image.h says of a picture that is halved afterwards. */
 #define MEAN_DIFFERENCE 2.0
 
-typedef struct jpeg_kind {
-    const char *name;
-    int components;
-    int sampling; /* of the first component: 2 halves the sides of the colours */
-    bool progressive;
-} jpeg_kind;
-
 static const jpeg_kind kinds[] = {
-    {"4:2:0", 3, 2, false},
-    {"4:4:4, progressive", 3, 1, true},
-    {"4:2:0, progressive", 3, 2, true},
-    {"grey", 1, 1, false},
-    {"CMYK", 4, 1, false},
+    {"4:2:0", 3, 2, 2, false, 0},
+    {"4:4:4, progressive", 3, 1, 1, true, 0},
+    {"4:2:0, progressive", 3, 2, 2, true, 0},
+    {"grey", 1, 1, 1, false, 0},
+    {"CMYK", 4, 1, 1, false, 0},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
-/* Slow and fast waves, edges, and grain. */
-static int sample_at(size_t x, size_t y, int component, uint32_t *state) {
-    *state = *state * 1664525u + 1013904223u;
-    double slow = sin(0.013 * (double)x + 0.02 * (double)y + component);
-    double fast = sin(0.31 * (double)x - 0.23 * (double)y);
-    int edge = (x / 37 + y / 53) % 2 == 0 ? 30 : -30;
-    return (int)(128 + 50 * slow + 20 * fast) + edge + (int)(*state >> 28) - 8;
-}
-
-/* The caller frees the bytes. */
-static unsigned char *make_jpeg(const jpeg_kind *kind, size_t width, size_t height,
-                                unsigned long *size) {
-    struct jpeg_compress_struct codec;
-    struct jpeg_error_mgr handlers;
-    unsigned char *bytes = NULL;
-    codec.err = jpeg_std_error(&handlers);
-    jpeg_create_compress(&codec);
-    jpeg_mem_dest(&codec, &bytes, size);
-    codec.image_width = (JDIMENSION)width;
-    codec.image_height = (JDIMENSION)height;
-    codec.input_components = kind->components;
-    codec.in_color_space = kind->components == 1   ? JCS_GRAYSCALE
-                           : kind->components == 3 ? JCS_RGB
-                                                   : JCS_CMYK;
-    jpeg_set_defaults(&codec);
-    jpeg_set_quality(&codec, 90, TRUE);
-    codec.comp_info[0].h_samp_factor = codec.comp_info[0].v_samp_factor = kind->sampling;
-    if (kind->progressive)
-        jpeg_simple_progression(&codec);
-    jpeg_start_compress(&codec, TRUE);
-    size_t components = (size_t)kind->components;
-    uint8_t *row = malloc(width * components);
-    assert_non_null(row);
-    uint32_t state = 1;
-    for (size_t y = 0; y < height; y++) {
-        for (size_t i = 0; i < width * components; i++) {
-            int sample = sample_at(i / components, y, (int)(i % components), &state);
-            row[i] = (uint8_t)(sample < 0 ? 0 : sample > 255 ? 255 : sample);
-        }
-        jpeg_write_scanlines(&codec, &row, 1);
-    }
-    free(row);
-    jpeg_finish_compress(&codec);
-    jpeg_destroy_compress(&codec);
-    return bytes;
-}
 
 static vgg_image decode(const unsigned char *bytes, size_t size, size_t least) {
     vgg_image image = {0};
