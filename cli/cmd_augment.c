@@ -28,6 +28,7 @@ typedef struct augment_state {
 static void output_options(augment_state *state, vgg_cli_option options[OUTPUT_OPTIONS]) {
     const vgg_cli_option table[OUTPUT_OPTIONS] = {
         {.type = VGG_CLI_TEXT,
+         .letter = 'o',
          .name = "grid",
          .argument = "OUT.png",
          .value = &state->grid,
@@ -260,8 +261,10 @@ static int write_grid(augment_state *state) {
                              ? ", of the recipe that vgg train chooses for few pictures, small"
                              : "";
     if (status == VGG_OK)
-        vgg_cli_print_line("wrote %s: %zu pictures as they are measured, and in %zu epochs%s",
-                           state->grid, state->count, state->views, recipe);
+        vgg_cli_print_line("wrote %s: %zu %s measured, and in %zu epoch%s%s", state->grid,
+                           state->count,
+                           state->count == 1 ? "picture as it is" : "pictures as they are",
+                           state->views, state->views == 1 ? "" : "s", recipe);
     vgg_cli_grid_free(&grid);
     return status == VGG_OK ? VGG_CLI_OK : fail(&error);
 }
@@ -271,6 +274,10 @@ static int augment(augment_state *state, char **operands, size_t count) {
     vgg_error error;
     if (state->grid == NULL) {
         vgg_cli_complain("augment", "--grid OUT.png is missing: the picture to write");
+        return VGG_CLI_USAGE;
+    }
+    if (!vgg_cli_ends_in(state->grid, ".png")) {
+        vgg_cli_complain("augment", "--grid: expected a name that ends in .png");
         return VGG_CLI_USAGE;
     }
     if (!vgg_cli_may_write("augment", state->grid, state->overwrite))

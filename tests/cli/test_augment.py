@@ -26,7 +26,9 @@ def test_data(pictograms, tmp_path):
         assert mirrored[0] != mirrored[1] and mirrored[0] == mirrored[2]
         for view, flipped in zip(drawn[1:], mirrored):
             assert (view == (picture[:, ::-1] if flipped else picture)).all()
-    out = vgg("augment", pictograms, "--grid", grid, "--overwrite").out
+    out = vgg("augment", names[0], "--grid", grid, "--overwrite", "--views", 1).out
+    assert out == f"wrote {grid}: 1 picture as it is measured, and in 1 epoch\n"
+    out = vgg("augment", pictograms, "-o", grid, "--overwrite").out
     assert out.endswith("of the recipe that vgg train chooses for few pictures, small\n")
 
 
