@@ -99,9 +99,14 @@ static void print_commands(FILE *stream) {
     print_heading(stream, "USAGE");
     vgg_cli_wrap_line(stream, "  vgg COMMAND [options]");
     print_heading(stream, "COMMANDS");
+    int column = 0;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        int width = (int)strlen(commands[i].name) + 2;
+        column = width > column ? width : column;
+    }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char line[256];
-        snprintf(line, sizeof line, "  %-10s%s", commands[i].name, commands[i].summary);
+        snprintf(line, sizeof line, "  %-*s%s", column, commands[i].name, commands[i].summary);
         vgg_cli_wrap_line(stream, line);
     }
     fputc('\n', stream);
@@ -129,7 +134,7 @@ static int run(int argc, char **argv) {
         return VGG_CLI_USAGE;
     }
     const char *name = argv[1];
-    if (strcmp(name, "--version") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         print_version();
         return VGG_CLI_OK;
     }

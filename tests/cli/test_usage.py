@@ -75,10 +75,15 @@ def test_defaults_in_help(command, option, default):
 def test_list_of_commands(arguments):
     text = vgg(*arguments).out
     assert all(f"\n  {command} " in text for command in COMMANDS)
+    rows = text.split("COMMANDS\n", 1)[1].split("\n\n", 1)[0].splitlines()
+    # All summaries begin in one column, behind a gap.
+    (column,) = {row.index(row.split(None, 1)[1], 2 + len(row.split()[0])) for row in rows}
+    assert all(row[column - 2:column] == "  " for row in rows)
 
 
 def test_version():
     assert vgg("--version").out.startswith("vgg 0.")
+    assert vgg("-V").out == vgg("--version").out
 
 
 def test_version_with_a_tier_that_there_is_not():
@@ -207,6 +212,7 @@ def test_option_like_no_other():
         (("generate",), "FOLDER is missing"),
         (("augment",), "DATA or IMAGE is missing"),
         (("augment", "x"), "--grid OUT.png is missing"),
+        (("augment", "x", "--grid", "y"), "--grid: expected a name that ends in .png"),
         (("generate", "x", "--size", "4"), '--size: found "4", expected a whole number from 16'),
     ],
 )
