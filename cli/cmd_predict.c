@@ -66,6 +66,7 @@ static bool parse(predict_options *o, int argc, char **argv, size_t *operands, i
     vgg_cli_preprocess_options(&o->source.pictures, pictures);
     const vgg_cli_option output[] = {
         {.type = VGG_CLI_SIZE,
+         .letter = 'k',
          .name = "top",
          .argument = "K",
          .value = &o->top,

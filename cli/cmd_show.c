@@ -45,6 +45,7 @@ static bool parse(vgg_cli_show_options *o, int argc, char **argv, size_t *operan
          .help = "look for the pictures that most excite this channel, by its number from 0 on",
          .fallback = "maps are drawn"},
         {.type = VGG_CLI_SIZE,
+         .letter = 'k',
          .name = "top",
          .argument = "K",
          .value = &o->top,

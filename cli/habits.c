@@ -21,6 +21,8 @@ static const struct {
     {"batch-size", "batch"},
     {"batchsize", "batch"},
     {"bs", "batch"},
+    {"batch", "max-batch"},
+    {"batch-size", "max-batch"},
     {"epoch", "epochs"},
     {"num-epochs", "epochs"},
     {"n-epochs", "epochs"},
@@ -50,6 +52,11 @@ static const struct {
     {"out-dir", "output"},
     {"outdir", "output"},
     {"out", "output"},
+    {"output", "out"},
+    {"out", "grid"},
+    {"output", "grid"},
+    {"output-file", "out"},
+    {"outfile", "out"},
     {"save-dir", "output"},
     {"checkpoint-dir", "output"},
     {"architecture", "arch"},
@@ -102,6 +109,7 @@ static const struct {
     {"topk", "top"},
     {"precision", "dtype"},
     {"interpolation", "filter"},
+    {"normalize", "normalise"},
     {"deviation", "std"},
     {"scale", "multiply"},
     {"crop-mode", "fit"},
@@ -110,50 +118,47 @@ static const struct {
     {"split", "part"},
 };
 
+/* Words have spaces between them. */
 typedef struct answer {
-    const char *command; /* NULL: any */
-    const char *name, *text;
+    const char *commands; /* NULL: any */
+    const char *names, *text;
 } answer;
 
-static const char device[] =
-    "a GPU is --device cuda, of vgg predict, eval, features, serve, bench and train";
-static const char operand[] = "DATA is written without an option, behind the command";
-
+/* What a command that has no option of these names answers; the first row that fits counts. */
 static const answer answers[] = {
-    {NULL, "gpu", device},
-    {NULL, "gpus", device},
-    {NULL, "gpu-id", device},
-    {NULL, "cuda", device},
-    {NULL, "device", device},
-    {NULL, "no-cuda", "vgg computes on the processor unless --device says otherwise; leave it out"},
-    {NULL, "cpu", "vgg computes on the processor unless --device says otherwise; leave it out"},
-    {"train", "num-classes", "there are as many classes as the data has folders; leave it out"},
-    {"train", "nclasses", "there are as many classes as the data has folders; leave it out"},
-    {"train", "classes", "there are as many classes as the data has folders; leave it out"},
+    {NULL, "gpu gpus gpu-id cuda device",
+     "a GPU is --device cuda, of vgg predict, eval, features, serve, bench and train"},
+    {NULL, "no-cuda cpu",
+     "vgg computes on the processor unless --device says otherwise; leave it out"},
+    {"train", "num-classes nclasses classes",
+     "there are as many classes as the data has folders; leave it out"},
     {"train", "model",
      "the network is --arch, such as --arch vgg16, and the run's folder --output"},
-    {"train", "loss", "training is by cross-entropy; leave it out"},
-    {"train", "criterion", "training is by cross-entropy; leave it out"},
+    {"train", "loss criterion", "training is by cross-entropy; leave it out"},
     {"train", "amp", "that is --precision bf16 here"},
     {"train", "fp16", "that is --precision bf16 here, or f16 on a GPU"},
-    {"train", "name", "the run's folder is --output RUN"},
-    {"train", "project", "the run's folder is --output RUN"},
+    {"train", "name project", "the run's folder is --output RUN"},
     {NULL, "amp", "that is --precision bf16 here; vgg convert --dtype f16 makes the file smaller"},
-    {NULL, "fp16", "vgg convert --dtype f16 makes such a model file"},
-    {NULL, "half", "vgg convert --dtype f16 makes such a model file"},
-    {NULL, "data", operand},
-    {NULL, "dataset", operand},
-    {NULL, "data-dir", operand},
-    {NULL, "data-path", operand},
-    {NULL, "datadir", operand},
-    {NULL, "train-dir", operand},
-    {NULL, "root", operand},
-    {"predict", "image", "an IMAGE is written without an option, behind the command"},
-    {"predict", "images", "an IMAGE is written without an option, behind the command"},
-    {"predict", "source", "an IMAGE is written without an option, behind the command"},
-    {"predict", "img", "an IMAGE is written without an option, behind the command"},
-    {NULL, "json", "that is --format json here"},
-    {NULL, "csv", "that is --format csv here"},
+    {NULL, "fp16 half", "vgg convert --dtype f16 makes such a model file"},
+    {NULL, "data dataset data-dir data-path datadir train-dir root",
+     "DATA is written without an option, behind the command"},
+    {"predict explain features search", "image images source img",
+     "an IMAGE is written without an option, behind the command"},
+    {"show bench", "model weights checkpoint ckpt",
+     "MODEL is written without an option, behind the command"},
+    {"inspect", "model weights checkpoint ckpt file",
+     "FILE is written without an option, behind the command"},
+    {"convert", "model weights checkpoint ckpt in input-file",
+     "IN is written without an option, behind the command"},
+    {"convert", "o out output output-file", "OUT is written without an option, behind IN"},
+    {"generate", "o out output output-dir",
+     "FOLDER is written without an option, behind the command"},
+    {"search duplicates", "o out output report html",
+     "the page is --page OUT.html; what is printed goes to standard output"},
+    {"predict score distance summary inspect bench", "o out output output-file",
+     "results go to standard output, which > FILE keeps"},
+    {"predict explain show search distance", "batch batch-size bs",
+     "how many pictures are computed at once is chosen here; leave it out"},
     {NULL, "normalize", "that is --preprocess PRESET here, or --mean and --std"},
     {NULL, "verbose", "there is nothing more to be said; leave it out"},
 };
@@ -180,13 +185,24 @@ const char *vgg_cli_habit(const char *name, size_t number) {
     return NULL;
 }
 
+/* Whether the word is one of the words. */
+static bool has_word(const char *words, const char *word) {
+    size_t length = strlen(word);
+    for (const char *at = words; length > 0 && (at = strstr(at, word)) != NULL; at += length) {
+        bool whole = at == words || at[-1] == ' ';
+        if (whole && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 const char *vgg_cli_habit_answer(const char *command, const char *name) {
     char own[NAME_MOST];
     if (!normalise(name, own))
         return NULL;
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         const answer *a = &answers[i];
-        if (strcmp(a->name, own) == 0 && (a->command == NULL || strcmp(a->command, command) == 0))
+        if (has_word(a->names, own) && (a->commands == NULL || has_word(a->commands, command)))
             return a->text;
     }
     return NULL;

@@ -88,11 +88,27 @@ static void suggest(const vgg_cli_usage *usage, const char *name, char *buffer, 
     }
 }
 
+/* Whether the command prints this format: who asks for --json means --format json. */
+static bool is_format(const vgg_cli_usage *usage, const char *name) {
+    bool negated;
+    const vgg_cli_option *format = find_name(usage, "format", strlen("format"), &negated);
+    bool found = false;
+    for (size_t i = 0; format != NULL && format->choices != NULL && format->choices[i] != NULL;
+         i++) {
+        found = found || strcmp(format->choices[i], name) == 0;
+    }
+    return found;
+}
+
 static bool unknown_option(const vgg_cli_usage *usage, const char *word, size_t length) {
     char name[VGG_CLI_TEXT_SIZE], suggestion[2 * VGG_CLI_TEXT_SIZE];
     const char *letters = word + strspn(word, "-");
     size_t count = length - (size_t)(letters - word);
     snprintf(name, sizeof name, "%.*s", (int)(count < sizeof name ? count : sizeof name), letters);
+    if (is_format(usage, name)) {
+        vgg_cli_complain(usage->command, "%.*s: that is --format %s here", (int)length, word, name);
+        return false;
+    }
     const char *answer = vgg_cli_habit_answer(usage->command, name);
     if (answer != NULL) {
         vgg_cli_complain(usage->command, "%.*s: %s", (int)length, word, answer);

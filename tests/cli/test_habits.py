@@ -64,10 +64,42 @@ def test_weights_to_begin_with(option, model, pictograms, tmp_path):
     ("predict", "--image", "an IMAGE is written without an option"),
     ("predict", "--json", "--format json"),
     ("eval", "--fp16", "--dtype f16"),
+    ("search", "--image", "an IMAGE is written without an option"),
+    ("show", "--model", "MODEL is written without an option"),
+    ("bench", "--weights", "MODEL is written without an option"),
+    ("inspect", "--model", "FILE is written without an option"),
+    ("convert", "--model", "IN is written without an option"),
+    ("convert", "-o", "OUT is written without an option"),
+    ("generate", "--out", "FOLDER is written without an option"),
+    ("search", "-o", "--page OUT.html"),
+    ("predict", "-o", "standard output"),
+    ("predict", "--batch-size", "is chosen here"),
+    ("eval", "--csv", "--format csv"),
 ])
 def test_names_without_counterpart(command, option, expected):
     line = complaint(command, "x", option, "3", status=2)
     assert line.startswith(f"vgg {command}: {option}: ") and expected in line
+
+
+@pytest.mark.parametrize("command, option", [("report", "--json"), ("search", "--csv"), ("train", "--json"),
+                                             ("summary", "--text-file"), ("explain", "--csv")])
+def test_formats_that_a_command_does_not_have(command, option):
+    line = complaint(command, "x", option, status=2)
+    assert line.startswith(f"vgg {command}: unknown option {option}") and "--format" not in line
+
+
+@pytest.mark.parametrize("command, option, ours", [
+    ("explain", "--output", "out"), ("show", "--output-file", "out"), ("augment", "--out", "grid"),
+    ("augment", "--output", "grid"), ("augment", "-o", "grid"),
+])
+def test_names_of_the_output(command, option, ours):
+    line = complaint(command, "x", option, "out.gif", status=2)
+    assert line == f"vgg {command}: --{ours}: expected a name that ends in .png"
+
+
+def test_the_length_of_lists(model, picture):
+    assert vgg("predict", "--model", model, picture, "-k", 2).out == \
+        vgg("predict", "--model", model, picture, "--top", 2).out
 
 
 def test_options_of_predict(model, picture, tmp_path):
