@@ -80,7 +80,8 @@ static bool parse(duplicates_options *o, int argc, char **argv, size_t *operands
             "Lists groups of pictures in the FOLDERs and those beneath them that are the same but "
             "for size, compression, brightness or a margin that was cut off. Of each picture those "
             "with the most similar features are laid over it, small and grey, and must be alike "
-            "there. Nothing is changed or removed.",
+            "there. A file that has several names, by links or because a FOLDER lies in another, "
+            "is one picture. Nothing is changed or removed.",
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "3    some pictures could not be read (1 when none could be)",

@@ -155,11 +155,11 @@ static const vgg_picture *next_picture(void *user) {
     update_state *state = user;
     do {
         state->picture.path = vgg_cli_predict_walk_next(&state->walk);
-        if (state->picture.path != NULL)
+        if (state->picture.path != NULL && !state->walk.again)
             return &state->picture;
         if (vgg_cli_predict_walk_paused(&state->walk))
             pass_pause(state);
-    } while (vgg_cli_predict_walk_paused(&state->walk));
+    } while (state->walk.again || vgg_cli_predict_walk_paused(&state->walk));
     return NULL;
 }
 
@@ -179,17 +179,17 @@ static bool hear(void *user, const vgg_index_event *event) {
     return true;
 }
 
-/* How many pictures there are, and what lies beside them in the folders. `given`, (pictures + 1)
- * of the index, becomes true for those that it has. */
+/* How many pictures there are, each counted under the first of its names, and what lies beside them
+ * in the folders. `given`, (pictures + 1) of the index, becomes true for those that it has. */
 static size_t look_ahead(const char *command, char **operands, size_t count, const vgg_index *index,
                          bool *given) {
-    vgg_cli_predict_walk walk = {.operands = operands, .count = count};
+    vgg_cli_predict_walk walk = {.operands = operands, .count = count, .marks = true};
     const char *path;
     size_t total = 0;
     do {
         while ((path = vgg_cli_predict_walk_next(&walk)) != NULL) {
             given[vgg_index_find(index, path)] = true;
-            total++;
+            total += !walk.again;
         }
     } while (vgg_cli_predict_walk_paused(&walk));
     vgg_cli_left_out_note(&walk.left_out, command);
@@ -293,7 +293,7 @@ int vgg_cli_index_update(const vgg_cli_index_request *request, const vgg_model *
         return VGG_CLI_FAILURE;
     }
     update_state state = {.request = request,
-                          .walk = {.operands = operands, .count = count},
+                          .walk = {.operands = operands, .count = count, .marks = true},
                           .started = vgg_cli_now(),
                           .line = vgg_cli_progress_on(stderr)};
     vgg_picture_init(&state.picture, sizeof state.picture);

@@ -7,6 +7,11 @@
 #include "cli/message.h"
 #include "vgg/image.h"
 
+static void end_folder(vgg_cli_predict_walk *walk) {
+    vgg_cli_folder_walk_end(&walk->folder);
+    walk->inside = false;
+}
+
 /* The next picture of the folder; NULL when something else comes first, or the folder ends. */
 static const char *next_in_folder(vgg_cli_predict_walk *walk) {
     const char *path;
@@ -25,7 +30,7 @@ static const char *next_in_folder(vgg_cli_predict_walk *walk) {
         walk->why = reason;
         return NULL;
     }
-    vgg_cli_predict_walk_end(walk);
+    end_folder(walk);
     if (walk->pictures == 0) {
         walk->empty = walk->operands[walk->next - 1];
         walk->left_out = walk->left_out_before; /* to be complained of at once */
@@ -43,7 +48,7 @@ static void open_folder(vgg_cli_predict_walk *walk, const char *path) {
     walk->unreadable = path;
     walk->kind = VGG_CLI_FOUND_FOLDER;
     walk->why = errno;
-    vgg_cli_predict_walk_end(walk);
+    end_folder(walk);
 }
 
 /* A picture that an operand names; NULL when it is a folder, or waits for somebody. */
@@ -67,19 +72,30 @@ bool vgg_cli_predict_walk_paused(const vgg_cli_predict_walk *walk) {
     return walk->alone != NULL || walk->unreadable != NULL || walk->empty != NULL;
 }
 
+/* By links, or because folders lie in one another. What cannot be noted is taken for new. */
+static bool came_before(vgg_cli_predict_walk *walk, const char *path) {
+    struct stat info;
+    return walk->marks && path != NULL && stat(path, &info) == 0 &&
+           vgg_cli_visited_note(&walk->files, &info) == VGG_CLI_VISIT_AGAIN;
+}
+
 const char *vgg_cli_predict_walk_next(vgg_cli_predict_walk *walk) {
     walk->alone = walk->unreadable = walk->empty = NULL;
+    walk->again = false;
     while (walk->inside || walk->next < walk->count) {
         const char *path = walk->inside ? next_in_folder(walk) : next_operand(walk);
-        if (path != NULL || vgg_cli_predict_walk_paused(walk))
+        if (path != NULL || vgg_cli_predict_walk_paused(walk)) {
+            walk->again = came_before(walk, path);
             return path;
+        }
     }
     return NULL;
 }
 
 void vgg_cli_predict_walk_complain(const vgg_cli_predict_walk *walk, const char *command) {
     if (walk->unreadable == NULL)
-        vgg_cli_complain(command, "%s: has no pictures, expected .jpg, .png, .webp or .pnm files",
+        vgg_cli_complain(command,
+                         "%s: has no pictures, expected .jpg, .png, .webp, .gif, .tiff or the like",
                          walk->empty);
     else if (walk->kind == VGG_CLI_FOUND_DANGLING)
         vgg_cli_complain(command, "%s: is a link that leads nowhere", walk->unreadable);
@@ -90,8 +106,8 @@ void vgg_cli_predict_walk_complain(const vgg_cli_predict_walk *walk, const char 
 }
 
 void vgg_cli_predict_walk_end(vgg_cli_predict_walk *walk) {
-    vgg_cli_folder_walk_end(&walk->folder);
-    walk->inside = false;
+    end_folder(walk);
+    vgg_cli_visited_clear(&walk->files);
 }
 
 size_t vgg_cli_predict_walk_count(char **operands, size_t count, const char *command) {

@@ -16,8 +16,12 @@ typedef struct vgg_cli_predict_walk {
     bool inside;                      /* a folder */
     vgg_cli_folder_walk folder;       /* the one that is being walked */
     size_t pictures;                  /* found in it so far, readable or not */
+    bool marks;                       /* files that have come before under another name */
+    vgg_cli_visited files;            /* that have come, for that */
     vgg_cli_left_out left_out;        /* of all folders that have pictures */
     vgg_cli_left_out left_out_before; /* this one */
+
+    bool again; /* the picture that vgg_cli_predict_walk_next returned has come before */
 
     /* What comes next when vgg_cli_predict_walk_next has returned NULL; all NULL at the end: */
     const char *alone;      /* a picture that may keep one waiting: standard input, a pipe */

@@ -156,6 +156,23 @@ def test_altered_copies_are_found(tmp_path):
                     "2 pictures in 1 group\n")
 
 
+def test_a_file_of_several_names_is_one_picture(place, tmp_path):
+    """By links, and because a folder lies in another."""
+    shutil.copytree(place / "photos", tmp_path / "all" / "photos")
+    count = len(list((tmp_path / "all").glob("photos/*")))
+    first = sorted((tmp_path / "all" / "photos").iterdir())[0]
+    (tmp_path / "all" / "photos" / "zz-link.png").symlink_to(first.name)
+    (tmp_path / "all" / "photos" / "zz-hard.png").hardlink_to(first)
+    out, _ = vgg("index", "all", "all/photos", "./all", *model(place), "-o", "i", cwd=tmp_path)
+    assert out.startswith(f"i: {count} pictures x ") and f"({count} added, " in out
+    found, _ = vgg("search", "i", first, *model(place), "--top", 1000, "--format", "json", cwd=tmp_path)
+    names = [match["image"] for match in json.loads(found)[0]["matches"]]
+    assert len(names) == count and all(name.startswith("all/photos/") for name in names)
+    # The index may lose a name for another one.
+    out, err = vgg("duplicates", "./all", "all", *model(place), "--index", "i", "--likeness", 1, cwd=tmp_path)
+    assert out == "0 pictures in 0 groups\n" and f"{count} pictures x " in err
+
+
 def test_duplicates_keep_the_index_of_more_folders(place, tmp_path):
     for name in ("a", "b"):
         shutil.copytree(place / "photos", tmp_path / name)
