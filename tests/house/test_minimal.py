@@ -61,6 +61,12 @@ def test_needs_jansson_alone(build):
     assert (build / "vgg-config.cmake").read_text().count("pkg_check_modules") == 1
 
 
+def test_finds_the_packages_of_each_part_alone(tmp_path):
+    for part in PARTS:
+        run("cmake", "-S", ROOT, "-B", tmp_path, "-G", "Ninja", "-DVGG_BUILD_TESTS=OFF",
+            *(f"-D{other}={'ON' if other == part else 'OFF'}" for other in PARTS if other != "VGG_WITH_CUDA"))
+
+
 def test_loads_from_memory_and_predicts(build, picture, tmp_path):
     program, pixels = tmp_path / "load_memory", tmp_path / "pixels.rgb"
     pixels.write_bytes(picture.read_bytes()[-16 * 12 * 3:])
