@@ -2,7 +2,6 @@
 #ifndef VGG_CLI_CELLS_H
 #define VGG_CLI_CELLS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "cli/heat_picture.h"

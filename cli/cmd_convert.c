@@ -1,5 +1,4 @@
 /* vgg convert: a model file in another format, or with its weights in 16 or 8 bits. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,6 @@
 #include "cli/clean_text.h"
 #include "cli/file_progress.h"
 #include "cli/message.h"
-#include "cli/output.h"
 #include "cli/predict_walk.h"
 
 /* Pictures that are taken, evenly of all that are found. */

@@ -2,7 +2,6 @@
 #ifndef VGG_CLI_EVAL_TABLE_H
 #define VGG_CLI_EVAL_TABLE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "cli/eval.h"

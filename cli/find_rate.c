@@ -1,5 +1,4 @@
 /* `vgg train --find-rate`: which learning rate to begin with. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

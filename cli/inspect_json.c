@@ -3,7 +3,6 @@
 
 #include "cli/inspect.h"
 #include "cli/json.h"
-#include "cli/model_source.h"
 #include "vgg/vgg.h"
 
 /* Every value that memory ran out for is NULL, which makes a pack that takes it NULL as well, and

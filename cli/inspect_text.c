@@ -7,7 +7,6 @@
 #include "cli/inspect.h"
 #include "cli/message.h"
 #include "cli/model_facts.h"
-#include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/wrap.h"
 

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "cli/shared_options.h"
-
 static const char *const orders[] = {"rgb", "bgr", NULL};
 static const char *const fits[] = {"crop", "squash", "pad", "none", NULL};
 static const char *const filters[] = {"bilinear", "bicubic", NULL};

@@ -2,7 +2,6 @@
 #ifndef VGG_CLI_SCORES_SHOWN_H
 #define VGG_CLI_SCORES_SHOWN_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "cli/options.h"

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/environment.h"
 #include "cli/message.h"
 #include "vgg/threads.h"
 

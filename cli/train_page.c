@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/clean_text.h"
 #include "cli/grid.h"
 #include "cli/json.h"
 #include "cli/message.h"

@@ -8,7 +8,6 @@
 #include "cli/stop.h"
 #include "cli/train.h"
 #include "cli/wrap.h"
-#include "vgg/plan.h"
 
 /* Seconds between lines where there is no terminal to draw on. */
 #define LINE_EVERY 10.0

@@ -2,7 +2,6 @@
 #ifndef VGG_CLI_REPORT_PICTURE_H
 #define VGG_CLI_REPORT_PICTURE_H
 
-#include "cli/report/chart.h"
 #include "cli/report/report.h"
 
 /* Writes results.png, the curves of a run, into its folder. A picture that cannot be made is left

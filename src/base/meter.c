@@ -1,7 +1,5 @@
 #include "base/meter.h"
 
-#include <stdbool.h>
-
 #include "base/error.h"
 #include "base/memory.h"
 

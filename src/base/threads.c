@@ -8,7 +8,6 @@
 #include "base/threads.h"
 
 #include <pthread.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 #if defined(__SSE__)

@@ -3,13 +3,11 @@
  * rows and the columns, the labels' the magic number and the count. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "data/gzip.h"
 #include "data/pixels.h"
 

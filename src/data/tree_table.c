@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "data/class_names.h"
 #include "data/tree.h"
 

@@ -1,6 +1,5 @@
 /* Maps of gradients with respect to the input. */
 #include <math.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"

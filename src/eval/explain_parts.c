@@ -1,5 +1,4 @@
 /* What the methods of explaining share. */
-#include <math.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,7 +1,6 @@
 #include "eval/protocol.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"

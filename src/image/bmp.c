@@ -8,7 +8,6 @@
 #include "base/memory.h"
 #include "image/decode.h"
 #include "image/palette.h"
-#include "image/picture.h"
 
 enum { FILE_HEADER = 14, CORE_HEADER = 12, INFO_HEADER = 40, MASKS_AT = 40, MASKED_HEADER = 52 };
 enum { PLAIN = 0, RLE8 = 1, RLE4 = 2, MASKS = 3, ALPHA_MASKS = 6 };

@@ -2,6 +2,7 @@
 #include "image/encode.h"
 
 #include "base/error.h"
+#include "image/picture.h"
 
 static vgg_status check(const vgg_image *image, vgg_image_format format, unsigned quality,
                         vgg_error *error) {

@@ -3,7 +3,7 @@
 #define VGG_IMAGE_ENCODE_H
 
 #include "base/sink.h"
-#include "image/picture.h"
+#include "vgg/image.h"
 
 vgg_status vgg_png_encode(const vgg_image *image, vgg_sink *sink, vgg_error *error);
 /* quality: 1 to 100, libjpeg's. Colours are halved in both directions. */

@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "image/decode.h"
 #include "image/palette.h"
-#include "image/picture.h"
 
 /* A code of at most 12 bits stands for at most 4,096 pixels. */
 #define LZW_RATIO ((size_t)2731)

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/decode.h"
-#include "image/picture.h"
 
 /* What libheif and the decoders behind it take for a pixel: planes of 16 bits, pictures that others
  * are predicted from, and the result. */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "image/picture.h"
 
 static bool is_grey(const vgg_palette *palette) {
     for (size_t i = 0; i < palette->count; i++) {

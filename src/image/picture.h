@@ -3,7 +3,6 @@
 #define VGG_IMAGE_PICTURE_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "vgg/image.h"
 

@@ -7,7 +7,6 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "image/decode.h"
-#include "image/picture.h"
 
 typedef struct png_reader {
     png_structp codec;

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "image/decode.h"
-#include "image/picture.h"
 
 typedef struct pnm_reader {
     const vgg_source *source;

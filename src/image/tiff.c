@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/decode.h"
-#include "image/picture.h"
 
 /* What libtiff takes beside rows: its own state, the codecs', and directories. */
 #define LIBTIFF_MEMORY ((size_t)1 << 20)

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/decode.h"
-#include "image/picture.h"
 
 static vgg_status fail_webp(const vgg_source *source, VP8StatusCode code, vgg_error *error) {
     if (code == VP8_STATUS_OUT_OF_MEMORY)

@@ -1,6 +1,4 @@
 /* The loss of a picture and its gradient. */
-#include <math.h>
-#include <string.h>
 
 #include "inside/style.h"
 

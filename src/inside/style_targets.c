@@ -1,11 +1,9 @@
 /* What is wanted of the picture: which layers are looked at, and what they give for others. */
-#include <math.h>
 #include <string.h>
 
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "inside/style.h"
 
 /* ---- layers ---- */

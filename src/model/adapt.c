@@ -1,5 +1,4 @@
 /* A model that begins with what another has learnt. */
-#include "base/error.h"
 #include "base/memory.h"
 #include "model/model.h"
 #include "nn/network.h"

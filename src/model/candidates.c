@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "nn/architecture.h"
 
 /* Ways to fill gaps that are tried for each head, padding and order of norms, and the layers that
  * they may have together. */

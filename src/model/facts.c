@@ -1,5 +1,4 @@
 /* What is known of the network of a file, line by line, and how it is known. */
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"

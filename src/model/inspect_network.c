@@ -1,5 +1,4 @@
 /* The tensors of the recognised network and those of the file, side by side. */
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"

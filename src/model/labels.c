@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/notes.h"
 #include "base/text.h"
 #include "vgg/model.h"
 

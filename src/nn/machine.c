@@ -6,7 +6,6 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "kernels/kernels.h"
-#include "vgg/network.h"
 #include "vgg/plan.h"
 
 /* More than any cache holds. */

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "scores/csv_columns.h"
 
 #define NOWHERE SIZE_MAX

@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "base/text.h"
 #include "scores/scores.h"
 #include "vgg/loss.h"
 

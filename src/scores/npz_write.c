@@ -7,7 +7,6 @@
 #include "formats/containers/npy_head.h"
 #include "formats/containers/zip_writer.h"
 #include "scores/file.h"
-#include "scores/npz_text.h"
 
 #define ARRAYS 8
 

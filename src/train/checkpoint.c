@@ -4,7 +4,6 @@
  * state.safetensors, a further one in state-<name>.safetensors), and the run's record, which has
  * the progress and the sums of these files. It is one change of the run (run.h). */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"

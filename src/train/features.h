@@ -8,7 +8,6 @@
 #define VGG_TRAIN_FEATURES_H
 
 #include "base/records.h"
-#include "vgg/plan.h"
 #include "vgg/train.h"
 
 /* The pictures of one part of the data. */

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "train/trainer.h"
 
 /* Whether the run can write `name`, a file or a folder, where something of that name is there. */

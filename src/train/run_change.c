@@ -1,6 +1,5 @@
 /* Changes of a run: files under names of their own, the record that lists them, and then their
  * names. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

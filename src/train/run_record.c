@@ -1,6 +1,5 @@
 /* checkpoint.txt: a line that names the format, a line for each key, sorted, and a line with the
  * sum over all lines before it. Bytes that would end a word or a line are written as %XX. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

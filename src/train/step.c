@@ -1,7 +1,6 @@
 /* One step: forward and backward, in parts and micro-batches, and the optimiser's update. */
 #include <math.h>
 
-#include "base/error.h"
 #include "base/memory.h"
 #include "nn/plan.h"
 #include "nn/rank.h"

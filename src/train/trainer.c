@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"

@@ -2,7 +2,6 @@
  * Scale, which has the weights and biases. */
 #include <math.h>
 
-#include "base/error.h"
 #include "formats/caffe/caffe.h"
 #include "formats/norm_fold.h"
 #include "nn/definition.h"

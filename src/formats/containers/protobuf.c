@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "formats/containers/wire.h"
 
 /* Messages within messages; deeper ones are not in any format here. */
 #define MOST_DEPTH 16

@@ -6,11 +6,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include <protobuf-c/protobuf-c.h>
 
-#include "formats/containers/wire.h"
 #include "vgg/status.h"
 
 /* A message and all that hangs on it. All memory for it together may have the file's size and 64 MB

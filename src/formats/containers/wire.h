@@ -3,7 +3,6 @@
 #ifndef VGG_FORMATS_CONTAINERS_WIRE_H
 #define VGG_FORMATS_CONTAINERS_WIRE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

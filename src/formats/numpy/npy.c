@@ -1,6 +1,5 @@
 /* One array: a magic number, a version, the length of a header, the header, which is the text of a
  * Python dict, and the values (numpy/lib/format.py). */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

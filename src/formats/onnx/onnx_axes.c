@@ -1,6 +1,5 @@
 /* Graphs of programs that keep channels last: Transposes between (N, H, W, C) and (N, C, H, W),
  * Reshapes that stand in their place for one channel, and rows that were flattened so. */
-#include "base/error.h"
 #include "formats/onnx/onnx.h"
 #include "formats/transpose.h"
 

@@ -2,7 +2,6 @@
  * which becomes part of the preprocessing. */
 #include <math.h>
 
-#include "base/error.h"
 #include "formats/onnx/onnx.h"
 
 /* The constant for each channel; one value is for all. */

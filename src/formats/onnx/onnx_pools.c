@@ -1,8 +1,8 @@
 /* ONNX operators that change the size of pictures: pools, and pads before convolutions. */
 #include <string.h>
 
-#include "base/error.h"
 #include "formats/containers/protobuf.h"
+#include "formats/containers/wire.h"
 #include "formats/onnx/onnx.h"
 
 /* AdaptiveAvgPool2d(7) of torchvision's layout. */

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/containers/protobuf.h"
+#include "formats/containers/wire.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/onnx_save_nodes.h"
 #include "nn/network.h"

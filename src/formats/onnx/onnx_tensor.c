@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/containers/protobuf.h"
+#include "formats/containers/wire.h"
 #include "formats/onnx/onnx.h"
 
 /* TensorProto.data_location */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "formats/norm_fold.h"
 #include "formats/pth/pth_module.h"
 #include "nn/definition.h"

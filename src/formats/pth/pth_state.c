@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "formats/array_tensor.h"
 #include "formats/pth/pth_module.h"
 
 /* Where programs keep the state dict beside other things, the likeliest first; averaged weights
