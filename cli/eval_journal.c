@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -149,6 +150,12 @@ bool vgg_cli_journal_read(vgg_cli_journal *journal, const char *out, bool resume
     if (asprintf(&journal->path, "%s.part", out) < 0) {
         journal->path = NULL;
         return fail_memory();
+    }
+    struct stat info;
+    if (stat(journal->path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        vgg_cli_complain("eval", "%s: is no plain file, as which what is done is kept",
+                         journal->path);
+        return false;
     }
     if (!resume)
         return true;

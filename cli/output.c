@@ -121,13 +121,22 @@ static bool is_special(const char *path) {
     return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
+/* A pipe is written when somebody reads it, and not waited for: ENXIO. */
+static int open_special(const char *path) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, O_WRONLY);
+    return fd;
+}
+
 /* False with errno. */
 static bool replace(const char *path, const char *text, size_t size) {
     bool special = is_special(path);
     char *temporary = special ? strdup(path) : temporary_name(path);
     if (temporary == NULL)
         return false;
-    int fd = open(temporary, O_WRONLY | O_CLOEXEC | (special ? 0 : O_CREAT | O_EXCL), 0666);
+    int fd = special ? open_special(temporary)
+                     : open(temporary, O_WRONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0666);
     bool done = fd >= 0 && write_all(fd, text, size);
     int reason = errno;
     if (fd >= 0 && close(fd) != 0 && done) {
@@ -187,7 +196,8 @@ bool vgg_cli_output_close(vgg_cli_output *output) {
     if (!whole)
         fail_memory(output, output->path);
     else if (!(done = replace(output->path, output->text, output->size)))
-        vgg_cli_complain(output->command, "%s: cannot write: %s", output->path, strerror(errno));
+        vgg_cli_complain(output->command, "%s: cannot write: %s", output->path,
+                         errno == ENXIO ? "nobody reads this pipe" : strerror(errno));
     free(output->text);
     free(output->path);
     return done;

@@ -128,10 +128,12 @@ static vgg_status check_parts(const vgg_feature_file *file, bool resume, bool *s
     off_t bytes;
     bool own;
     vgg_status status = measure_part(&file->list, &bytes, error);
+    if (status != VGG_OK)
+        return status;
     read_head(file, &own, same);
-    if (status == VGG_OK && bytes > 0 && !own)
+    if (bytes > 0 && !own)
         return fail_of_others(&file->list, error);
-    if (status == VGG_OK && own && resume && !*same)
+    if (own && resume && !*same)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "%s: is of other features (another model, layer, pool or scale), which "
                         "cannot be gone on with",

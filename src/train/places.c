@@ -23,6 +23,9 @@ static vgg_status check_place(const char *folder, const char *name, bool is_fold
     else if (there && is_folder != S_ISDIR(info.st_mode))
         status = vgg_fail(error, VGG_ERROR_IO, "%s: is %s, where the run has a %s of its own", path,
                           is_folder ? "no folder" : "a folder", is_folder ? "folder" : "file");
+    else if (there && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode)))
+        status = vgg_fail(error, VGG_ERROR_IO, "%s: is %s, expected a file or a new name", path,
+                          vgg_file_kind(info.st_mode));
     else if (there && access(path, W_OK) != 0)
         status = vgg_file_fail(error, path, "write");
     vgg_free(path);

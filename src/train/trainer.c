@@ -338,10 +338,8 @@ static vgg_status begin_run(vgg_trainer *trainer, vgg_error *error) {
     vgg_status status = obtain_run(trainer, error);
     if (status != VGG_OK || trainer->run == NULL)
         return status;
-    bool anew = !trainer->resumed && !trainer->moved;
-    if (anew)
-        status = vgg_trainer_check_places(trainer, error);
-    if (anew && status == VGG_OK)
+    status = vgg_trainer_check_places(trainer, error);
+    if (status == VGG_OK && !trainer->resumed && !trainer->moved)
         status = vgg_checkpoint_begin(trainer, error);
     uint64_t keep = trainer->moved ? UINT64_MAX : logged_bytes(trainer->run);
     if (status == VGG_OK)

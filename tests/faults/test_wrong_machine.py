@@ -101,6 +101,35 @@ def test_overwriting_only_when_training_can_begin(more, options, pictograms, for
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "results.csv", "checkpoint.txt", "last.safetensors", "state.safetensors"])
+def test_pipe_in_place_of_a_file_of_the_run(name, pictograms, former):
+    run_folder = former[0]
+    (run_folder / name).unlink()
+    os.mkfifo(run_folder / name)
+    words = ("train", pictograms, "-o", run_folder, "--resume", "--epochs", 2)
+    fails(*words, says=[run_folder / name, "is a pipe, expected a file"], silent=False)
+
+
+@pytest.mark.parametrize("name", ["run.json", "report.html", "best.safetensors"])
+def test_pipe_in_place_of_what_a_page_is_made_of(name, pictograms, former):
+    """It is not waited for, whatever else comes of it; what is written into it is not either."""
+    run_folder = former[0]
+    (run_folder / name).unlink(missing_ok=True)
+    os.mkfifo(run_folder / name)
+    run("report", run_folder, "-o", run_folder / "page.html")
+    run("train", pictograms, "-o", run_folder, "--resume", "--epochs", 2)
+
+
+@pytest.mark.parametrize("command, told, says", [
+    ("features", ("--layer", "pool1", "-o", "a.npz"), "a.npz.part: is a pipe"),
+    ("eval", ("--predictions", "a.npz"), "a.npz.part: is no plain file"),
+    ("eval", ("--predictions", "a.npz", "--resume"), "a.npz.part: is no plain file")])
+def test_pipe_in_place_of_what_is_kept_meanwhile(command, told, says, model, pictograms, tmp_path):
+    os.mkfifo(tmp_path / "a.npz.part")
+    where = ("--model", model, pictograms)
+    fails(command, *where, *told, says=[says], cwd=tmp_path, silent=False)
+
+
 def test_overwriting_for_data_that_is_missing(former):
     folder, before = former
     fails("train", "missing", "-o", folder, "--overwrite", says=["missing"])
