@@ -19,3 +19,17 @@ def test_some_calls_of_each_kind(tmp_path):
                   for at, once, fault in faults]
     assert not found, "\n".join(found)
     assert tried > 300
+
+
+def test_pages_have_all_their_parts_or_are_not_written(tmp_path):
+    """The last allocations of an evaluation are those of its page."""
+    place = failing_calls.Place(tmp_path / "0")
+    failing_calls.make(place.folder)
+    command = failing_calls.commands(place.folder)["eval-page"]
+    try:
+        count = place.count(command)["allocate"]
+        found = [(at, fault) for at in range(count - 90, count + 1)
+                 for fault in failing_calls.faults(place, command, "allocate", at, True)]
+    finally:
+        place.stop()
+    assert not found, found

@@ -11,6 +11,9 @@
  *   "signal N": signal N before the call, which is then made.
  * - FAIL_COUNT_TO: a file that gets the number of counted calls when the program ends; with
  *   FAIL_COUNT_EACH a line "kind number" for each kind that was counted.
+ * - FAIL_PLACES_TO: a file that gets a line for each allocation that is counted: from where it was
+ * made, the same number for the same chain of calls.
+ * - FAIL_FORK: when it is set, no process can be started.
  * - FAIL_SERVE: descriptors, "FROM TO". The program stops before main, and for each line that it
  * reads from the first one a copy of it goes on, so that its libraries are loaded once and not in
  * each of thousands of runs. A line has settings of the above with tabs between, and "0=", "1=" and
@@ -23,6 +26,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -71,6 +75,8 @@ static long fail_at;
 static bool once, threads, allocations, room;
 static int reason = ENOSPC, signal_number;
 static const char *count_to;
+
+static int places = -1;
 
 static atomic_long counted;
 /* Of each row of the table, of threads and of allocations. */
@@ -260,6 +266,11 @@ __attribute__((constructor)) static void begin(void) {
     allocations = is_named(list, "allocate");
     room = is_named(list, "room");
     count_to = getenv("FAIL_COUNT_TO");
+    if (getenv("FAIL_PLACES_TO") != NULL) {
+        void *chain[1];
+        backtrace(chain, 1); /* takes memory the first time */
+        places = open(getenv("FAIL_PLACES_TO"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    }
     if (strcmp(how, "kill") == 0)
         signal_number = SIGKILL;
     else if (strncmp(how, "signal ", 7) == 0)
@@ -295,6 +306,27 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return threads && fails(CALLS) ? reason : real(thread, attributes, start, argument);
 }
 
+pid_t fork(void) {
+    pid_t (*real)(void);
+    *(void **)&real = dlsym(RTLD_NEXT, "fork");
+    if (getenv("FAIL_FORK") == NULL)
+        return real();
+    errno = EAGAIN;
+    return -1;
+}
+
+#define PLACE_DEPTH 24
+
+static void note_place(void) {
+    void *chain[PLACE_DEPTH];
+    int depth = backtrace(chain, PLACE_DEPTH);
+    uint64_t sum = 0;
+    for (int i = 0; i < depth; i++) {
+        sum = sum * 1099511628211u + (uint64_t)(uintptr_t)chain[i];
+    }
+    dprintf(places, "%016llx\n", (unsigned long long)sum);
+}
+
 /* The C library's own, under the names that it keeps for those who replace the others. */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -302,6 +334,8 @@ extern void *__libc_realloc(void *block, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 
 static bool allocation_fails(void) {
+    if (allocations && places >= 0 && atomic_load(&armed))
+        note_place();
     if (!allocations || !fails(CALLS + 1))
         return false;
     errno = ENOMEM;
