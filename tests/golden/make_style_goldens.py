@@ -76,8 +76,9 @@ def gram(x):
     return rows @ rows.T / rows.numel()
 
 
-def descend(c, dtype):
-    """Content, style and variation after each iteration."""
+def descend(c, dtype, weight=STYLE, away=0):
+    """Content, style and variation after each iteration, from samples so far away from the content picture's, one up and
+    the next down."""
     row = CASES[c.name]
     network = goldens.make_network(c).to(dtype)
     for parameter in network.parameters():
@@ -86,7 +87,10 @@ def descend(c, dtype):
         wanted = given(network, row.average, picture(c, "content").to(dtype))[row.content]
         sources = [given(network, row.average, picture(c, f"style{i}").to(dtype)) for i in range(len(SOURCES))]
         grams = {name: sum(w * gram(s[name]) for w, s in zip(SOURCES, sources)) / sum(SOURCES) for name in row.styles}
-    x = picture(c, "content").to(dtype).requires_grad_()
+    x = picture(c, "content").to(dtype)
+    x.view(-1)[::2] += away
+    x.view(-1)[1::2] -= away
+    x.requires_grad_()
     optimiser = torch.optim.LBFGS([x], lr=1, max_iter=STEPS + 1, max_eval=2 * STEPS, history_size=100)
     found = []
 
@@ -94,7 +98,7 @@ def descend(c, dtype):
         optimiser.zero_grad()
         seen = given(network, row.average, x)
         parts = (CONTENT * ((seen[row.content] - wanted) ** 2).mean(),
-                 STYLE * sum(((gram(seen[name]) - grams[name]) ** 2).mean() for name in row.styles),
+                 weight * sum(((gram(seen[name]) - grams[name]) ** 2).mean() for name in row.styles),
                  VARIATION / 2 * 255 ** 2 * sum((x.diff(dim=d) ** 2).sum() for d in (2, 3)))
         sum(parts).backward()
         found.append([part.item() for part in parts])
@@ -115,10 +119,14 @@ def arrays(c):
     yield "parts", found[-1]
 
 
+def case(name, seed):
+    return goldens.case(name, "8,8,M,16,16,M,24,24,M,24/", "torchvision", int(name == "norms"), 5, (3, 44, 52), 1, "eval",
+                        seed=str(seed), steps=STEPS)
+
+
 def cases():
     for name, row in CASES.items():
-        yield goldens.case(name, "8,8,M,16,16,M,24,24,M,24/", "torchvision", int(name == "norms"), 5, (3, 44, 52), 1, "eval",
-                           seed=str(row.seed), steps=STEPS)
+        yield case(name, row.seed)
 
 
 if __name__ == "__main__":
