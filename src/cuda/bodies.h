@@ -62,6 +62,16 @@ VGG_BODY float vgg_from_float16(uint16_t number) {
     return vgg_float_of(sign | ((rest << 13) + 0x38000000u));
 }
 
+/* The number of a value among those of a batch, as the processor counts them. */
+VGG_BODY uint64_t vgg_body_counted(int blocked, size_t image, size_t pixel, size_t channel,
+                                   size_t channels, size_t pixels) {
+    if (!blocked)
+        return (uint64_t)image * channels + channel;
+    uint64_t blocks = (channels + VGG_GPU_BLOCK - 1) / VGG_GPU_BLOCK;
+    uint64_t block = image * blocks + channel / VGG_GPU_BLOCK;
+    return (block * pixels + pixel) * VGG_GPU_BLOCK + channel % VGG_GPU_BLOCK;
+}
+
 VGG_BODY float vgg_load(const void *from, vgg_gpu_element element, size_t at) {
     if (element == VGG_GPU_FLOAT32)
         return ((const float *)from)[at];

@@ -6,6 +6,14 @@
 
 /* ---- plain floats and maps ---- */
 
+/* Where a value lies among plain floats. */
+VGG_BODY size_t vgg_plain_at(const vgg_gpu_plain_task *task, size_t image, size_t channel,
+                             size_t pixel) {
+    if (task->blocked)
+        return vgg_body_counted(1, image, pixel, channel, task->channels, task->pixels);
+    return (image * task->channels + channel) * task->pixels + pixel;
+}
+
 VGG_BODY void vgg_body_take_plain(const vgg_gpu_plain_task *task, size_t unit) {
     size_t groups = VGG_GPU_GROUPS(task->channels), place = unit / groups;
     size_t first = unit % groups * VGG_GPU_LANES;
@@ -17,21 +25,24 @@ VGG_BODY void vgg_body_take_plain(const vgg_gpu_plain_task *task, size_t unit) {
         size_t c = first + i;
         float value = 0;
         if (c < task->channels)
-            value = task->plain[(image * task->channels + c) * task->pixels + pixel] * task->factor;
+            value = task->plain[vgg_plain_at(task, image, c, pixel)] * task->factor;
         values[i] = task->add ? values[i] + value : value;
     }
     vgg_store8(task->map, task->element, unit, values);
 }
 
 VGG_BODY void vgg_body_give_plain(const vgg_gpu_plain_task *task, size_t unit) {
-    size_t groups = VGG_GPU_GROUPS(task->channels), place = unit / groups;
-    size_t first = unit % groups * VGG_GPU_LANES;
+    size_t lanes = task->blocked
+                       ? (task->channels + VGG_GPU_BLOCK - 1) / VGG_GPU_BLOCK * VGG_GPU_BLOCK
+                       : task->channels;
+    size_t groups = VGG_GPU_GROUPS(task->channels), all = VGG_GPU_GROUPS(lanes);
+    size_t place = unit / all, group = unit % all, first = group * VGG_GPU_LANES;
     size_t image = place / task->pixels, pixel = place % task->pixels;
-    float values[VGG_GPU_LANES];
-    vgg_load8(task->map, task->element, unit, values);
-    for (size_t i = 0; i < VGG_GPU_LANES && first + i < task->channels; i++) {
-        size_t at = (image * task->channels + first + i) * task->pixels + pixel;
-        task->plain[at] = values[i] * task->factor;
+    float values[VGG_GPU_LANES] = {0};
+    if (group < groups)
+        vgg_load8(task->map, task->element, place * groups + group, values);
+    for (size_t i = 0; i < VGG_GPU_LANES && first + i < lanes; i++) {
+        task->plain[vgg_plain_at(task, image, first + i, pixel)] = values[i] * task->factor;
     }
 }
 

@@ -20,19 +20,6 @@ VGG_BODY uint64_t vgg_body_random(uint64_t seed, uint64_t stream, uint64_t count
     return vgg_body_mix(key + 0x9e3779b97f4a7c15u * (counter + 1));
 }
 
-/* Channels of a block in the processor's layout. */
-#define VGG_BODY_BLOCK 16
-
-/* The number of a value among those of a batch, as the processor counts them. */
-VGG_BODY uint64_t vgg_body_counted(int blocked, size_t image, size_t pixel, size_t channel,
-                                   size_t channels, size_t pixels) {
-    if (!blocked)
-        return (uint64_t)image * channels + channel;
-    uint64_t blocks = (channels + VGG_BODY_BLOCK - 1) / VGG_BODY_BLOCK;
-    uint64_t block = image * blocks + channel / VGG_BODY_BLOCK;
-    return (block * pixels + pixel) * VGG_BODY_BLOCK + channel % VGG_BODY_BLOCK;
-}
-
 VGG_BODY float vgg_body_dropped(const vgg_gpu_dropout *dropout, uint64_t counted, float value) {
     uint64_t number = vgg_body_random(dropout->seed, dropout->stream, dropout->first + counted);
     return number >> 11 < dropout->bound ? 0 : value * dropout->kept;

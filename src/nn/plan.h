@@ -147,8 +147,8 @@ vgg_status vgg_plan_take_taps(vgg_plan *plan, vgg_error *error);
 size_t vgg_plan_layers(const vgg_plan *plan);
 /* Finds the op of each tap when the ops are known. */
 void vgg_plan_find_taps(vgg_plan *plan);
-/* From now on the taps of a plan of the processor are in blocks, (blocks, pixels, 16), as blocks.h
- * has them. */
+/* From now on maps are handed out and taken in blocks, (blocks, pixels, 16), as blocks.h has them.
+ */
 void vgg_plan_block_taps(vgg_plan *plan);
 /* Hands out what an op has put out, where the caller wants it: one pointer per tap, or NULL. */
 void vgg_plan_give_taps(vgg_plan *plan, size_t op, float *const *values);

@@ -14,7 +14,7 @@
 #include "nn/gpu/kernels.h"
 
 /* A plugin of another version is refused: the first word changes with this header and kernels.h. */
-#define VGG_GPU_CALLS_VERSION "1 " VGG_VERSION
+#define VGG_GPU_CALLS_VERSION "2 " VGG_VERSION
 
 typedef enum vgg_gpu_result {
     VGG_GPU_OK = 0,

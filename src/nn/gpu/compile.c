@@ -176,7 +176,8 @@ static void size_staging(plan_compiler *compiler) {
     for (size_t s = 0; s < plan->op_count; s++) {
         const vgg_op *op = &plan->ops[s].graph;
         bool given = op->tapped || s + 1 == plan->op_count;
-        size_t values = op->out.channels * op->out.height * op->out.width;
+        size_t channels = op->tapped ? vgg_gpu_whole_blocks(op->out.channels) : op->out.channels;
+        size_t values = channels * op->out.height * op->out.width;
         if (given)
             floats = vgg_size_max(floats, vgg_compiler_product(compiler, batch, values));
         if (s > 0 && s == frozen)

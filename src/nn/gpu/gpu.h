@@ -87,6 +87,11 @@ static inline size_t vgg_gpu_lanes(size_t channels) {
     return VGG_GPU_GROUPS(channels) * VGG_GPU_LANES;
 }
 
+/* Channels of whole blocks, as maps of the host may have them. */
+static inline size_t vgg_gpu_whole_blocks(size_t channels) {
+    return (channels + VGG_GPU_BLOCK - 1) / VGG_GPU_BLOCK * VGG_GPU_BLOCK;
+}
+
 static inline size_t vgg_gpu_element_bytes(vgg_gpu_element element) {
     return element == VGG_GPU_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
 }

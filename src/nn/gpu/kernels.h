@@ -15,6 +15,8 @@
 #define VGG_GPU_LANES 8
 /* Groups of a number of channels. */
 #define VGG_GPU_GROUPS(channels) (((channels) + VGG_GPU_LANES - 1) / VGG_GPU_LANES)
+/* Channels of a block on the processor. */
+#define VGG_GPU_BLOCK 16
 /* Values of a sum of squares, which is that of a unit. */
 #define VGG_GPU_SQUARES 16384
 /* Most chunks of a batch norm's statistics, most units that sum, and how many of their sums are
@@ -32,8 +34,9 @@ typedef enum vgg_gpu_element {
 
 /* ---- between layouts ---- */
 
-/* take_plain: plain floats (images, channels, pixels) * factor to a map, or (add) added to it.
- * give_plain: back. Unit: a group of a pixel. */
+/* take_plain: plain floats (images, channels, pixels), or, blocked, (images, blocks, pixels, 16) in
+ * blocks of 16 channels, * factor to a map, or (add) added to it. give_plain: back, with zeros in
+ * the last block. Unit: a group of a pixel; of give_plain, blocked, of whole blocks. */
 typedef struct vgg_gpu_plain_task {
     size_t images, channels, pixels;
     float *plain;
@@ -41,6 +44,7 @@ typedef struct vgg_gpu_plain_task {
     vgg_gpu_element element;
     float factor;
     int add; /* take_plain */
+    int blocked;
 } vgg_gpu_plain_task;
 
 /* flatten: a map (images, pixels, channels) to rows of features in the order (channel, pixel);

@@ -14,6 +14,7 @@ typedef struct plain_view {
     void *map;
     vgg_gpu_element element;
     float factor;
+    bool blocked; /* the floats are in blocks of channels */
 } plain_view;
 
 /* A mean has the rows of all places and gives one. */
@@ -24,7 +25,8 @@ static plain_view output_of(const vgg_plan *plan, const vgg_planned_op *op) {
                         vgg_extent_pixels(op->graph.out),
                         vgg_plan_buffer(plan, op->y),
                         vgg_gpu_op_of(plan, op)->element,
-                        1};
+                        1,
+                        false};
 }
 
 static plain_view gradient_of(const vgg_plan *plan, const vgg_planned_op *op) {
@@ -45,11 +47,24 @@ static plain_view input_of(const vgg_plan *plan, const vgg_planned_op *op) {
                         1,
                         vgg_plan_buffer(plan, op->x),
                         vgg_gpu_state(plan)->element,
-                        1};
+                        1,
+                        false};
+}
+
+/* The same as somebody who taps it has it. */
+static plain_view tap_of(const vgg_plan *plan, const vgg_planned_op *op, bool gradients) {
+    plain_view view = gradients ? gradient_of(plan, op) : output_of(plan, op);
+    view.blocked = plan->blocked_taps && !op->rows;
+    return view;
+}
+
+/* Channels of the floats, those that fill the last block among them. */
+static size_t channels_of(const plain_view *view) {
+    return view->blocked ? vgg_gpu_whole_blocks(view->channels) : view->channels;
 }
 
 static size_t bytes_of(const plain_view *view) {
-    return view->images * view->channels * view->pixels * sizeof(float);
+    return view->images * channels_of(view) * view->pixels * sizeof(float);
 }
 
 static vgg_gpu_plain_task task_of(const vgg_plan *plan, const plain_view *view) {
@@ -59,7 +74,8 @@ static vgg_gpu_plain_task task_of(const vgg_plan *plan, const plain_view *view) 
                                 .plain = vgg_plan_buffer(plan, vgg_gpu_state(plan)->staging),
                                 .map = view->map,
                                 .element = view->element,
-                                .factor = view->factor};
+                                .factor = view->factor,
+                                .blocked = view->blocked};
 }
 
 static size_t units_of(const plain_view *view) {
@@ -68,7 +84,8 @@ static size_t units_of(const plain_view *view) {
 
 static void stage(vgg_plan *plan, const plain_view *view) {
     const vgg_gpu_plain_task task = task_of(plan, view);
-    vgg_gpu_launch(plan, vgg_gpu_kernel_give_plain, &task, units_of(view));
+    vgg_gpu_launch(plan, vgg_gpu_kernel_give_plain, &task,
+                   view->images * view->pixels * VGG_GPU_GROUPS(channels_of(view)));
 }
 
 static void download(vgg_plan *plan, float *to, size_t bytes) {
@@ -139,8 +156,7 @@ static void give_taps(vgg_plan *plan, size_t s, float *const *values, bool gradi
     for (size_t t = 0; values != NULL && t < plan->options.tap_count; t++) {
         if (plan->tap_ops[t] != s || values[t] == NULL)
             continue;
-        plain_view view =
-            gradients ? gradient_of(plan, &plan->ops[s]) : output_of(plan, &plan->ops[s]);
+        plain_view view = tap_of(plan, &plan->ops[s], gradients);
         give(plan, &view, values[t]);
     }
 }
@@ -265,7 +281,7 @@ static bool take_gradients(vgg_plan *plan, size_t s, const float *const *given, 
     for (size_t t = 0; given != NULL && t < plan->options.tap_count; t++) {
         if (plan->tap_ops[t] != s || given[t] == NULL)
             continue;
-        plain_view view = gradient_of(plan, &plan->ops[s]);
+        plain_view view = tap_of(plan, &plan->ops[s], true);
         take(plan, &view, given[t], started);
         started = true;
     }
