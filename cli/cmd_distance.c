@@ -19,6 +19,7 @@
 typedef struct distance_options {
     vgg_cli_model_source source;
     const char *metric, *weights, *layer, *format, *gradient;
+    vgg_cli_computing computing;
     vgg_cli_input size;
     size_t threads;
     bool average_pools, exact, overwrite;
@@ -103,6 +104,8 @@ static bool parse(distance_options *o, int argc, char **argv, size_t *operands, 
          .help = "replace OUT.npy when it is there"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_device_option(&o->computing.device),
+        vgg_cli_precision_option(&o->computing.precision),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -213,6 +216,8 @@ static vgg_status make_distance(distance_state *s, vgg_error *error) {
     options.gradient = o->gradient != NULL;
     options.average_pools = o->average_pools;
     options.exact = o->exact;
+    options.precision = vgg_precision_named(o->computing.precision);
+    options.device = vgg_device_named(o->computing.device);
     options.threads = o->threads;
     vgg_status status = vgg_distance_create(s->model, &options, &s->distance, error);
     if (status != VGG_OK)
@@ -362,6 +367,9 @@ int vgg_cli_distance(int argc, char **argv) {
         return status;
     if (!goes_together(&o) || !vgg_cli_model_is_given("distance", &o.source, argv[1]))
         return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("distance", &o.computing, o.exact, false);
+    if (status != VGG_CLI_OK)
+        return status;
     if (o.gradient != NULL && !vgg_cli_may_write("distance", o.gradient, o.overwrite))
         return VGG_CLI_FAILURE;
     return vgg_cli_finish_output("distance", find_and_run(&o, argv + 1));

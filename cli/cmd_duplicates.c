@@ -243,6 +243,9 @@ int vgg_cli_duplicates(int argc, char **argv) {
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("duplicates", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("duplicates", &o.request.computing, false, false);
+    if (status != VGG_CLI_OK)
+        return status;
     if (!vgg_cli_found_page_may("duplicates", o.page, o.overwrite))
         return VGG_CLI_FAILURE;
     vgg_model *model = NULL;

@@ -24,6 +24,7 @@
 typedef struct explain_options {
     vgg_cli_model_source source;
     const char *method, *layer, *class_name, *out, *map;
+    vgg_cli_computing computing;
     size_t samples, window, stride, threads;
     double noise;
     uint64_t seed;
@@ -132,6 +133,8 @@ static bool parse(explain_options *o, int argc, char **argv, size_t *operands, i
          .help = "replace OUT.png and OUT.npy when they are there"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_device_option(&o->computing.device),
+        vgg_cli_precision_option(&o->computing.precision),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -291,6 +294,8 @@ static vgg_status create(explain_state *s, vgg_error *error) {
     options.stride = o->stride;
     options.threads = o->threads;
     options.exact = o->exact;
+    options.precision = vgg_precision_named(o->computing.precision);
+    options.device = vgg_device_named(o->computing.device);
     if (o->layer != NULL)
         options.layer = s->layer;
     return vgg_explainer_create(s->model, &options, &s->explainer, error);
@@ -356,6 +361,9 @@ int vgg_cli_explain(int argc, char **argv) {
         return status;
     if (!goes_together(&o))
         return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("explain", &o.computing, o.exact, false);
+    if (status != VGG_CLI_OK)
+        return status;
     if ((o.out != NULL && !vgg_cli_may_write("explain", o.out, o.overwrite)) ||
         (o.map != NULL && !vgg_cli_may_write("explain", o.map, o.overwrite)))
         return VGG_CLI_FAILURE;

@@ -97,6 +97,9 @@ int vgg_cli_index(int argc, char **argv) {
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("index", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("index", &o.request.computing, false, false);
+    if (status != VGG_CLI_OK)
+        return status;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("index", &o.source, &model);
     if (status == VGG_CLI_OK && unnamed)

@@ -19,6 +19,7 @@
 typedef struct probe_options {
     vgg_cli_model_source source;
     const char *layer, *pool, *scale, *classifier, *cache, *out;
+    vgg_cli_computing computing;
     double c;
     size_t folds, batch, threads;
     uint64_t seed;
@@ -115,6 +116,8 @@ static bool parse(probe_options *o, int argc, char **argv, size_t *operands, int
          .help = "compare the data with that of FILE by all bytes, not by names and sizes alone"},
         vgg_cli_batch_option(&o->batch),
         vgg_cli_threads_option(&o->threads),
+        vgg_cli_device_option(&o->computing.device),
+        vgg_cli_precision_option(&o->computing.precision),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -232,6 +235,8 @@ static bool make_rows(const probe_options *o, const vgg_model *model, size_t lay
     options.tap_count = 1;
     options.pool = vgg_feature_pool_named(o->pool);
     options.batch = o->batch;
+    options.precision = vgg_precision_named(o->computing.precision);
+    options.device = vgg_device_named(o->computing.device);
     options.threads = o->threads;
     options.scales = o->side_count > 1 ? o->scale : NULL;
     if (vgg_extractor_create(model, &options, &rows->extractor, &error) != VGG_OK ||
@@ -422,6 +427,9 @@ int vgg_cli_probe(int argc, char **argv) {
     }
     if (!take_scales(&o) || !vgg_cli_model_ending_check("probe", o.out, ""))
         return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("probe", &o.computing, false, false);
+    if (status != VGG_CLI_OK)
+        return status;
     if (!vgg_cli_may_write("probe", o.out, o.overwrite) || !vgg_cli_output_check("probe", o.out))
         return VGG_CLI_FAILURE;
     bool unnamed;

@@ -50,6 +50,8 @@ static bool parse(search_options *o, int argc, char **argv, size_t *operands, in
         found[0],
         found[1],
         vgg_cli_threads_option(&o->request.threads),
+        vgg_cli_device_option(&o->request.computing.device),
+        vgg_cli_precision_option(&o->request.computing.precision),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -196,6 +198,9 @@ int vgg_cli_search(int argc, char **argv) {
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("search", &o.source, argv[2], &unnamed))
         return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("search", &o.request.computing, false, false);
+    if (status != VGG_CLI_OK)
+        return status;
     if (!vgg_cli_found_page_may("search", o.page, o.overwrite))
         return VGG_CLI_FAILURE;
     vgg_model *model = NULL;

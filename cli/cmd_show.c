@@ -68,6 +68,8 @@ static bool parse(vgg_cli_show_options *o, int argc, char **argv, size_t *operan
         vgg_cli_format_option(&o->format, "what is printed of channels"),
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_device_option(&o->computing.device),
+        vgg_cli_precision_option(&o->computing.precision),
     };
     const vgg_cli_group groups[] = {
         {"SHOWING", showing, sizeof showing / sizeof showing[0]},
@@ -139,6 +141,8 @@ bool vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *mode
     options.batch = pool == VGG_FEATURE_POOL_NONE ? 1 : 0;
     options.threads = o->threads;
     options.exact = o->exact;
+    options.precision = vgg_precision_named(o->computing.precision);
+    options.device = vgg_device_named(o->computing.device);
     vgg_error error;
     if (vgg_extractor_create(model, &options, extractor, &error) == VGG_OK &&
         vgg_extractor_tap(*extractor, 0, info, &error) == VGG_OK)
@@ -185,6 +189,9 @@ int vgg_cli_show(int argc, char **argv) {
         return status;
     if (!goes_together(&o, operands - 1))
         return VGG_CLI_USAGE;
+    status = vgg_cli_computing_settle("show", &o.computing, o.exact, o.layer == NULL);
+    if (status != VGG_CLI_OK)
+        return status;
     if (o.out != NULL && !vgg_cli_may_write("show", o.out, o.overwrite))
         return VGG_CLI_FAILURE;
     o.source.path = argv[1];

@@ -146,6 +146,8 @@ static bool parse(vgg_cli_style_options *o, int argc, char **argv, size_t *opera
                  "be another number"},
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
+        vgg_cli_device_option(&o->computing.device),
+        vgg_cli_precision_option(&o->computing.precision),
     };
     const vgg_cli_group groups[] = {
         {"MODEL", model, VGG_CLI_MODEL_OPTIONS},
@@ -219,6 +221,8 @@ static vgg_style_options told(const vgg_cli_style_options *o,
     options.history = o->history < o->iterations ? o->history : o->iterations;
     options.average_pools = o->average_pools;
     options.exact = o->exact;
+    options.precision = vgg_precision_named(o->computing.precision);
+    options.device = vgg_device_named(o->computing.device);
     options.threads = o->threads;
     return options;
 }
@@ -474,7 +478,10 @@ int vgg_cli_style(int argc, char **argv) {
     char *line = vgg_cli_command_line("style", argc, argv); /* parsing moves its words */
     if (parse(&o, argc, argv, &operands, &status)) {
         o.content = argv[1];
-        status = goes_together(&o) ? check_and_run(&o, argv, line) : VGG_CLI_USAGE;
+        status = goes_together(&o) ? vgg_cli_computing_settle("style", &o.computing, o.exact, false)
+                                   : VGG_CLI_USAGE;
+        if (status == VGG_CLI_OK)
+            status = check_and_run(&o, argv, line);
         status = vgg_cli_finish_output("style", status);
     }
     free(line);

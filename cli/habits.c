@@ -127,7 +127,7 @@ typedef struct answer {
 /* What a command that has no option of these names answers; the first row that fits counts. */
 static const answer answers[] = {
     {NULL, "gpu gpus gpu-id cuda device",
-     "a GPU is --device cuda, of vgg predict, eval, features, serve, bench and train"},
+     "a GPU is --device cuda, of vgg predict, eval, train and all others that compute"},
     {NULL, "no-cuda cpu",
      "vgg computes on the processor unless --device says otherwise; leave it out"},
     {"train", "num-classes nclasses classes",

@@ -50,6 +50,8 @@ void vgg_cli_index_run_options(vgg_cli_index_request *request,
                                           "for which all are read, in place of size and time"};
     options[1] = vgg_cli_batch_option(&request->batch);
     options[2] = vgg_cli_threads_option(&request->threads);
+    options[3] = vgg_cli_device_option(&request->computing.device);
+    options[4] = vgg_cli_precision_option(&request->computing.precision);
 }
 
 /* ---- opening ---- */
@@ -70,6 +72,8 @@ static vgg_index_options options_of(const vgg_cli_index_request *request) {
         options.protocol = vgg_protocol_named(request->protocol);
     options.batch = request->batch;
     options.threads = request->threads;
+    options.precision = vgg_precision_named(request->computing.precision);
+    options.device = vgg_device_named(request->computing.device);
     return options;
 }
 

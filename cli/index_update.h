@@ -4,6 +4,7 @@
 
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/shared_options.h"
 #include "vgg/index.h"
 
 typedef struct vgg_cli_index_request {
@@ -13,13 +14,14 @@ typedef struct vgg_cli_index_request {
     bool contents, overwrite;
     bool keeps; /* the file forgets no picture that is still there */
     size_t batch, threads;
+    vgg_cli_computing computing;
 } vgg_cli_index_request;
 
 /* Rows of option tables: what rows are made of, and how they are computed. */
 #define VGG_CLI_INDEX_ROW_OPTIONS 4
 void vgg_cli_index_row_options(vgg_cli_index_request *request,
                                vgg_cli_option options[VGG_CLI_INDEX_ROW_OPTIONS]);
-#define VGG_CLI_INDEX_RUN_OPTIONS 3
+#define VGG_CLI_INDEX_RUN_OPTIONS 5
 void vgg_cli_index_run_options(vgg_cli_index_request *request,
                                vgg_cli_option options[VGG_CLI_INDEX_RUN_OPTIONS]);
 

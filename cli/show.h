@@ -6,11 +6,13 @@
 #include <stddef.h>
 
 #include "cli/model_source.h"
+#include "cli/shared_options.h"
 #include "vgg/vgg.h"
 
 typedef struct vgg_cli_show_options {
     vgg_cli_model_source source;
     const char *layer, *out, *format;
+    vgg_cli_computing computing;
     size_t channels, channel, top, threads;
     bool channels_given, channel_given, top_given, overwrite, exact;
     vgg_tap tap; /* of `layer` */

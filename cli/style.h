@@ -4,6 +4,7 @@
 
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/shared_options.h"
 #include "vgg/image.h"
 #include "vgg/style.h"
 
@@ -13,6 +14,7 @@ typedef struct vgg_cli_style_options {
     vgg_cli_texts styles; /* PICTURE or PICTURE:WEIGHT */
     const char *start;    /* content, noise or a picture */
     const char *content_layer, *style_layers;
+    vgg_cli_computing computing;
     double content_weight, style_weight, variation_weight;
     size_t size, style_size, iterations, save_every, history, threads;
     uint64_t seed;

@@ -70,6 +70,8 @@ static vgg_status find_map(vgg_serve_request *request, const vgg_image *image, f
     options.method = request->method_of;
     options.shared_threads = request->server->models.computing.threads;
     options.exact = request->server->models.computing.exact;
+    options.precision = request->server->models.computing.precision;
+    options.device = request->server->models.computing.device;
     options.go_on = goes_on;
     options.user = request;
     if (status == VGG_OK)

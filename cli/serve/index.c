@@ -42,6 +42,8 @@ static vgg_status open_with_one(const char *path, vgg_serve_models *models, vgg_
     vgg_index_options_init(&options, sizeof options);
     options.batch = 1;
     options.shared_threads = models->computing.threads;
+    options.precision = models->computing.precision;
+    options.device = models->computing.device;
     for (size_t i = 0; i < models->count && status == VGG_ERROR_ARGUMENT; i++) {
         index->model = &models->entries[i];
         index->version = vgg_serve_version_acquire(index->model);

@@ -34,6 +34,8 @@ static size_t explaining_of(const vgg_serve_server *server, const vgg_serve_vers
     vgg_explain_options_init(&options, sizeof options);
     options.shared_threads = server->models.computing.threads;
     options.exact = server->models.computing.exact;
+    options.precision = server->models.computing.precision;
+    options.device = server->models.computing.device;
     options.layer = 0; /* gradients go down to the lowest */
     for (int method = VGG_EXPLAIN_GRADCAM; method <= VGG_EXPLAIN_OCCLUSION; method++) {
         size_t bytes = 0;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "vgg/device.h"
 #include "vgg/image.h"
 #include "vgg/model.h"
 #include "vgg/plan.h"
@@ -56,6 +57,8 @@ typedef struct vgg_distance_options {
     bool exact;           /* as in vgg_plan_options, default false */
     size_t threads;       /* as in vgg_plan_options */
     vgg_threads *shared_threads;
+    vgg_precision precision; /* as in vgg_plan_options, default VGG_PRECISION_F32 */
+    vgg_device_kind device;  /* likewise, default VGG_DEVICE_CPU */
 } vgg_distance_options;
 
 VGG_API void vgg_distance_options_init(vgg_distance_options *options, size_t size);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vgg/device.h"
 #include "vgg/model.h"
 #include "vgg/status.h"
 #include "vgg/threads.h"
@@ -65,7 +66,9 @@ typedef struct vgg_explain_options {
     /* Called before each batch of inputs that is computed, in the thread that explains; false ends
      * the work with VGG_ERROR_STOPPED. Default NULL: it goes on. */
     bool (*go_on)(void *user);
-    void *user; /* passed to it */
+    void *user;              /* passed to it */
+    vgg_precision precision; /* as in vgg_plan_options, default VGG_PRECISION_F32 */
+    vgg_device_kind device;  /* likewise, default VGG_DEVICE_CPU */
 } vgg_explain_options;
 
 VGG_API void vgg_explain_options_init(vgg_explain_options *options, size_t size);

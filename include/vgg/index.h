@@ -36,6 +36,10 @@ typedef struct vgg_index_options {
     /* How they are computed: */
     size_t batch, threads;       /* as in vgg_extractor_options, default 0 */
     vgg_threads *shared_threads; /* likewise, default NULL */
+    vgg_precision precision;     /* likewise, default VGG_PRECISION_F32. Rows of other precisions or
+                                  * devices differ by rounding, and a file does not say which its
+                                  * are of */
+    vgg_device_kind device;      /* likewise, default VGG_DEVICE_CPU */
 } vgg_index_options;
 
 VGG_API void vgg_index_options_init(vgg_index_options *options, size_t size);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vgg/device.h"
 #include "vgg/image.h"
 #include "vgg/model.h"
 #include "vgg/status.h"
@@ -59,6 +60,8 @@ typedef struct vgg_style_options {
     bool exact;         /* as in vgg_plan_options, default false */
     size_t threads;     /* as in vgg_plan_options */
     vgg_threads *shared_threads;
+    vgg_precision precision; /* as in vgg_plan_options, default VGG_PRECISION_F32 */
+    vgg_device_kind device;  /* likewise, default VGG_DEVICE_CPU */
 } vgg_style_options;
 
 VGG_API void vgg_style_options_init(vgg_style_options *options, size_t size);

@@ -13,6 +13,8 @@ vgg_plan_options vgg_explain_planning(const vgg_explainer *explainer, size_t bat
     options.width = explainer->preprocess->width;
     options.shared_threads = explainer->threads;
     options.exact = explainer->options.exact;
+    options.precision = explainer->options.precision;
+    options.device = explainer->options.device;
     return options;
 }
 

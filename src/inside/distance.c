@@ -169,6 +169,8 @@ static vgg_status make_plan(vgg_distance *d, vgg_error *error) {
     planning.width = options->width;
     planning.shared_threads = d->threads;
     planning.exact = options->exact;
+    planning.precision = options->precision;
+    planning.device = options->device;
     planning.average_pools = options->average_pools;
     planning.gradients = planning.input_gradient = options->gradient;
     planning.taps = d->taps;

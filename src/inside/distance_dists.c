@@ -238,6 +238,8 @@ static vgg_status make_plan(vgg_distance *d, vgg_distance_block *block, vgg_erro
     vgg_plan_options_init(&planning, sizeof planning);
     planning.shared_threads = d->threads;
     planning.exact = d->options.exact;
+    planning.precision = d->options.precision;
+    planning.device = d->options.device;
     planning.gradients = planning.input_gradient = d->options.gradient;
     planning.taps = &tap;
     planning.tap_count = 1;

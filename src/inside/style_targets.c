@@ -62,6 +62,8 @@ vgg_plan_options vgg_style_planning(const vgg_style *style, size_t height, size_
     planning.shared_threads = style->threads;
     planning.threads = style->options.threads;
     planning.exact = style->options.exact;
+    planning.precision = style->options.precision;
+    planning.device = style->options.device;
     planning.average_pools = style->options.average_pools;
     planning.gradients = planning.input_gradient = gradients;
     planning.taps = style->taps;
@@ -184,10 +186,14 @@ static uint64_t sum_up(const vgg_style *style) {
     const double figures[] = {o->content_weight, o->style_weight,          o->variation_weight,
                               style->unit,       o->average_pools ? 1 : 0, o->exact ? 1 : 0};
     const size_t sizes[] = {o->height, o->width, style->layer_count};
+    const int numbers[] = {(int)o->precision, (int)o->device};
+    bool usual = o->precision == VGG_PRECISION_F32 && o->device == VGG_DEVICE_CPU;
     vgg_checksum sum;
     vgg_checksum_begin(&sum);
     vgg_checksum_add(&sum, figures, sizeof figures);
     vgg_checksum_add(&sum, sizes, sizeof sizes);
+    if (!usual)
+        vgg_checksum_add(&sum, numbers, sizeof numbers);
     for (size_t i = 0; i < style->layer_count; i++) {
         const vgg_style_layer *layer = &style->layers[i];
         size_t count = i == 0 ? layer->values : layer->channels * layer->channels;

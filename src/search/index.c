@@ -91,6 +91,8 @@ static vgg_status make_extractor(vgg_index *index, const vgg_index_options *opti
     how.scales = index->scales;
     how.protocol = index->protocol;
     how.batch = options->batch;
+    how.precision = options->precision;
+    how.device = options->device;
     how.shared_threads = index->threads;
     how.thumbnail = VGG_INDEX_THUMBNAIL;
     if (status == VGG_OK)

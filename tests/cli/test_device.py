@@ -1,4 +1,4 @@
-"""--device: what predict, eval, features, bench, serve and train say of a GPU that is not there."""
+"""--device: what every command that computes says of a GPU that is not there."""
 
 import json
 import os
@@ -24,7 +24,10 @@ def plugin(kind):
 
 @pytest.mark.parametrize("line", [
     ("predict", "x.png"), ("eval", "--model", "builtin", "x"), ("bench",), ("serve", "--model", "builtin"),
-    ("features", "--layer", "x", "-o", "y", "x.png"), ("train", "x")])
+    ("features", "--layer", "x", "-o", "y.npy", "x.png"), ("train", "x"), ("explain", "x.png", "--map", "y.npy"),
+    ("distance", "--model", "builtin", "a", "b"), ("style", "x.png", "--style", "y.png", "-o", "z.png"),
+    ("index", "x", "-o", "y"), ("search", "x", "y"), ("duplicates", "x"), ("show", "builtin", "-o", "x.png"),
+    ("probe", "x", "--layer", "y", "-o", "z.safetensors")])
 def test_there_is_none(line):
     if not BUILT:
         said = complaint(*line, "--device", "cuda")

@@ -1,6 +1,7 @@
 """Commands on a GPU, by its double on the processor: what they give is what the processor gives, to
 rounding, and the same bytes every time."""
 
+import array
 import json
 import os
 import pathlib
@@ -122,3 +123,90 @@ def test_cached_features(pictograms, trained, tmp_path):
 
 def test_dry_run(pictograms):
     assert "pictures" in gpu("train", pictograms, *SMALL, "--dry-run").out
+
+
+# Five blocks, as the layers of LPIPS have them.
+DEEP = "4,4,M,5,5,M,6,6,6,M,12,12,12,M,20,20,20/12"
+
+
+@pytest.fixture(scope="module")
+def deep(pictograms, tmp_path_factory):
+    run = tmp_path_factory.mktemp("deep") / "run"
+    vgg("train", pictograms, "-o", run, "--arch", DEEP, "--input", 32, "--epochs", 1, "--batch", 8, "--recipe", "none",
+        "--threads", 2, "--no-report")
+    return run
+
+
+def both(*line, out):
+    """A file that a command writes, on the processor and on the GPU."""
+    files = []
+    for device in ("cpu", "cuda"):
+        path = out.with_name(f"{device}-{out.name}")
+        vgg(*line, path, "--device", device, "--precision", "f32", env=DOUBLE)
+        files.append(path)
+    return files
+
+
+def floats(path):
+    data = path.read_bytes()
+    return array.array("f", data[10 + int.from_bytes(data[8:10], "little"):])
+
+
+METHODS_EXPLAINED = ("gradcam", "gradcam++", "layercam", "guided", "smoothgrad", "integrated", "occlusion")
+
+
+@pytest.mark.parametrize("method", METHODS_EXPLAINED)
+def test_explain(method, deep, pictograms, tmp_path):
+    picture = min((pictograms / "validation").glob("*/*.png"))
+    here, there = both("explain", picture, "--model", deep, "--method", method, "--map", out=tmp_path / "map.npy")
+    most = max(map(abs, floats(here)))
+    assert floats(here) == pytest.approx(floats(there), abs=2e-4 * most) and most > 0
+
+
+@pytest.mark.parametrize("metric", ("lpips", "features", "gram", "dists"))
+def test_distance(metric, deep, pictograms, tmp_path):
+    one, other = sorted((pictograms / "validation").glob("*/*.png"))[:2]
+    line = ("distance", one, other, "--model", deep, "--metric", metric, "--size", 32, "--format", "json")
+    here, there = both(*line, "--gradient", out=tmp_path / "gradient.npy")
+    most = max(map(abs, floats(here)))
+    assert floats(here) == pytest.approx(floats(there), abs=2e-3 * most) and most > 0
+    values = [json.loads(vgg(*line, "--device", device, "--precision", "f32", env=DOUBLE).out)["pairs"][0]["distance"]
+              for device in ("cpu", "cuda")]
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+
+
+def test_style(deep, pictograms, tmp_path):
+    content, style = sorted((pictograms / "validation").glob("*/*.png"))[:2]
+    line = ("style", content, "--style", style, "--model", deep, "--iterations", 3, "--content-layer", "relu2_2",
+            "--style-layers", "relu1_1,relu3_1")
+    losses = []
+    for device in ("cpu", "cuda"):
+        done = vgg(*line, "-o", tmp_path / f"{device}.png", "--device", device, "--precision", "f32", env=DOUBLE)
+        losses.append(float(done.out.split("\nloss ")[1].split()[0]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    gpu(*line, "-o", tmp_path / "rounded.png")
+
+
+def test_index(deep, pictograms, tmp_path):
+    folder, index = pictograms / "validation", tmp_path / "pictures.index"
+    picture = min(folder.glob("*/*.png"))
+    assert "note: on a double on the processor, in bf16" in gpu("index", folder, "-o", index, "--model", deep).err
+    found = json.loads(gpu("search", index, picture, "--model", deep, "--format", "json").out)[0]["matches"]
+    assert found[0]["image"] == str(picture) and found[0]["similarity"] == pytest.approx(1, abs=1e-6)
+    # A file does not say what its rows were computed on.
+    here = json.loads(vgg("search", index, picture, "--model", deep, "--format", "json").out)[0]["matches"]
+    assert here[0]["similarity"] == pytest.approx(1, abs=1e-3)
+    gpu("duplicates", folder, "--model", deep)
+
+
+def test_probe_and_show(deep, pictograms, tmp_path):
+    line = ("probe", pictograms, "--model", deep, "--layer", "relu4_1", "--pool", "avg", "--c", 1)
+    here, there = both(*line, "-o", out=tmp_path / "probe.safetensors")
+    picture = min((pictograms / "validation").glob("*/*.png"))
+    rows = [logits(probe, [picture])[0] for probe in (here, there)]
+    assert rows[0] == pytest.approx(rows[1], abs=1e-2)
+    gpu("show", deep, "--layer", "relu2_1", picture, "-o", tmp_path / "maps.png")
+    tops = [json.loads(vgg("show", deep, "--layer", "relu2_1", "--channel", 1, pictograms / "validation", "--format",
+                           "json", "--device", device, "--precision", "f32", env=DOUBLE).out)["best"]
+            for device in ("cpu", "cuda")]
+    assert [row["value"] for row in tops[0]] == pytest.approx([row["value"] for row in tops[1]], rel=1e-4)

@@ -55,7 +55,7 @@ def test_weights_to_begin_with(option, model, pictograms, tmp_path):
 
 @pytest.mark.parametrize("command, option, expected", [
     ("train", "--gpu", "a GPU is --device cuda"),
-    ("explain", "--device", "a GPU is --device cuda"),
+    ("inspect", "--device", "a GPU is --device cuda"),
     ("eval", "--cuda", "a GPU is --device cuda"),
     ("train", "--num-classes", "as many classes as the data has folders"),
     ("train", "--num_classes", "as many classes as the data has folders"),

@@ -29,3 +29,12 @@ def test_answers_are_those_of_the_processor():
     assert there == pytest.approx(here, abs=0.02) and there != here
     exact, _ = answer("--device", "cuda", "--precision", "f32", environment=DOUBLE)
     assert exact == pytest.approx(here, abs=1e-5)
+
+
+def test_explains():
+    server = Server("--model", "builtin", "--device", "cuda", environment=DOUBLE)
+    try:
+        found = server.post("/explain", PICTURE.read_bytes())
+    finally:
+        server.stop()
+    assert found.status == 200 and found.body.startswith(b"\x89PNG"), found.body
