@@ -28,10 +28,22 @@ static vgg_gpu_result check_kernels(vgg_gpu *gpu, const struct cudaDeviceProp *a
     return result == VGG_GPU_OK ? vgg_cuda_result(gpu, found, "finding kernels") : result;
 }
 
+/* CUDA says the same of no driver and of one that is too old. */
+static vgg_gpu_result look_for_device(vgg_gpu *gpu) {
+    int count = 0, driver = 0, runtime = 0;
+    cudaError_t found = cudaGetDeviceCount(&count);
+    if (found != cudaErrorInsufficientDriver)
+        return vgg_cuda_result(gpu, found, "looking for a GPU");
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    cudaGetLastError(); /* told here, and not again by the next call */
+    vgg_cuda_describe_driver(driver, runtime, gpu->said, sizeof gpu->said);
+    return VGG_GPU_FAILED;
+}
+
 static vgg_gpu_result check_device(vgg_gpu *gpu) {
     struct cudaDeviceProp about;
-    int count = 0;
-    vgg_gpu_result result = vgg_cuda_result(gpu, cudaGetDeviceCount(&count), "looking for a GPU");
+    vgg_gpu_result result = look_for_device(gpu);
     if (result == VGG_GPU_OK)
         result = vgg_cuda_result(gpu, cudaGetDeviceProperties(&about, gpu->device), "asking a GPU");
     if (result != VGG_GPU_OK)

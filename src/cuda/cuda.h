@@ -33,6 +33,9 @@ vgg_gpu_result vgg_cuda_dnn_result(vgg_gpu *gpu, cudnnStatus_t status, const cha
 /* Of the host or of the device. */
 bool vgg_cuda_dnn_lacks_memory(cudnnStatus_t status);
 vgg_gpu_result vgg_cuda_lt_result(vgg_gpu *gpu, cublasStatus_t status, const char *what);
+/* What is wrong with a driver that CUDA refuses: its version and CUDA's own, as CUDA counts them, 0
+ * for none. */
+void vgg_cuda_describe_driver(int driver, int runtime, char *said, size_t size);
 
 /* ---- convolution.c ---- */
 

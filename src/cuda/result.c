@@ -29,3 +29,11 @@ vgg_gpu_result vgg_cuda_lt_result(vgg_gpu *gpu, cublasStatus_t status, const cha
     snprintf(gpu->said, sizeof gpu->said, "%s: %s", what, cublasLtGetStatusString(status));
     return status == CUBLAS_STATUS_ALLOC_FAILED ? VGG_GPU_NO_MEMORY : VGG_GPU_FAILED;
 }
+
+void vgg_cuda_describe_driver(int driver, int runtime, char *said, size_t size) {
+    if (driver == 0)
+        snprintf(said, size, "no NVIDIA driver is installed");
+    else
+        snprintf(said, size, "the NVIDIA driver is for CUDA %d.%d, expected one for %d.%d or newer",
+                 driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+}

@@ -118,3 +118,9 @@ def test_a_run_notes_it(pictograms, tmp_path):
     last = ("train", pictograms, "-o", run, "--resume", "--epochs", 4)
     assert complaint(*last, **plugin("no-gpu")) == f"vgg train: --device cuda: {NO_GPU}"
     assert "goes on with the processor, which rounds otherwise" in vgg(*last, "--device", "cpu").err
+
+
+@pytest.mark.skipif(not BUILT or pathlib.Path("/proc/driver/nvidia").exists(), reason="needs the plugin and no driver")
+def test_no_driver():
+    assert complaint("predict", "--device", "cuda", "x.png") == (
+        "vgg predict: --device cuda: no GPU: no NVIDIA driver is installed")

@@ -1,5 +1,6 @@
-/* What cuDNN would do on a Hopper GPU, asked by such a device's properties where none is: there is
- * an engine for every pass and precision, and the plan of each can be made. */
+/* What needs CUDA's libraries and no GPU. What cuDNN would do on a Hopper GPU, asked by such a
+ * device's properties where none is: there is an engine for every pass and precision, and the plan
+ * of each can be made. And what is said where there is no driver. */
 #include <stdio.h>
 #include <string.h>
 
@@ -91,7 +92,16 @@ static void engines(void **state) {
     cudnnBackendDestroyDescriptor(gpu.properties);
 }
 
+static void drivers(void **state) {
+    (void)state;
+    char said[160];
+    vgg_cuda_describe_driver(0, 13000, said, sizeof said);
+    assert_string_equal(said, "no NVIDIA driver is installed");
+    vgg_cuda_describe_driver(11080, 12060, said, sizeof said);
+    assert_string_equal(said, "the NVIDIA driver is for CUDA 11.8, expected one for 12.6 or newer");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(engines)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(engines), cmocka_unit_test(drivers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
