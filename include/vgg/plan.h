@@ -106,6 +106,15 @@ VGG_API vgg_status vgg_plan_create(const vgg_network *network, const vgg_plan_op
 VGG_API vgg_status vgg_plan_create_training(vgg_network *network, const vgg_plan_options *options,
                                             vgg_plan **plan, vgg_error *error);
 
+/* What a plan of vgg_plan_create_training has learnt on a device with memory of its own comes to
+ * the network on the host, as it does when somebody asks for values. It may fail, and be tried
+ * again.
+ */
+VGG_API vgg_status vgg_plan_settle(const vgg_plan *plan, vgg_error *error);
+
+/* Does the same first, where there is anything. When that fails, the network's values are lost:
+ * whoever asks for them from there on gets no values or VGG_ERROR_UNSUPPORTED, and it is good for
+ * nothing but to be freed. */
 VGG_API void vgg_plan_free(vgg_plan *plan);
 
 /* Bytes that a plan with these options takes, without making it: with VGG_MODE_TRAIN one of

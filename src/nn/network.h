@@ -69,6 +69,7 @@ struct vgg_network {
     unsigned long version, statistics;
     struct vgg_plan *kept; /* the plan whose device trains a copy of the values, or NULL */
     bool ahead;            /* that copy is newer: vgg_network_settle */
+    bool lost;             /* it was, and could not be fetched before it went */
 };
 
 /* Gives the layers their names by the paper's counting. */

@@ -77,6 +77,8 @@ vgg_status vgg_train(vgg_model *model, const vgg_dataset *train, const vgg_datas
     if (status != VGG_OK)
         return status;
     status = run(trainer, error);
+    if (status == VGG_OK)
+        status = vgg_plan_settle(trainer->plan, error);
     if (result != NULL)
         vgg_trainer_result(trainer, result, NULL);
     vgg_trainer_free(trainer);

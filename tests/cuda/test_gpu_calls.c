@@ -3,36 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "double.h"
-#include "nn/gpu/plugin.h"
+#include "gpu_plans.h"
 #include "nn/plan.h"
-#include "plans.h"
 #include "vgg/loss.h"
 #include "vgg/train.h"
 
-#define BATCH 3
-#define CLASSES 5
-#define SIDE 8
 #define PASSES 3
-#define LOGITS (BATCH * CLASSES)
-
-static vgg_network *net_of(const char *words) {
-    vgg_network *network = small_net(words, CLASSES, 3, SIDE);
-    initialise(network, "kaiming", 7);
-    return network;
-}
-
-static vgg_plan_options gpu_options(vgg_precision precision) {
-    vgg_plan_options options = plan_options(BATCH, 1);
-    options.device = VGG_DEVICE_CUDA;
-    options.precision = precision;
-    return options;
-}
-
-static void assert_nothing_left(void) {
-    assert_int_equal(vgg_double_blocks(), 0);
-    assert_int_equal(vgg_double_things(), 0);
-}
 
 /* ---- what is done ---- */
 
@@ -257,50 +233,6 @@ static void times_are_of_the_last_pass(void **state) {
     assert_nothing_left();
 }
 
-/* One step from a gradient of the logits of so much everywhere. */
-static vgg_status step_from(vgg_network *network, float size, bool defer, vgg_precision precision,
-                            vgg_error *error) {
-    vgg_plan_options options = gpu_options(precision);
-    options.defer_linear = defer;
-    float *inputs = random_floats(BATCH * 3 * SIDE * SIDE, 5), logits[LOGITS], gradient[LOGITS];
-    vgg_plan *plan = NULL;
-    vgg_optimiser *optimiser = NULL;
-    for (size_t i = 0; i < LOGITS; i++) {
-        gradient[i] = size;
-    }
-    assert_ok(vgg_plan_create_training(network, &options, &plan, error), *error);
-    assert_ok(vgg_optimiser_create(network, plan, NULL, &optimiser, error), *error);
-    assert_ok(vgg_plan_forward(plan, inputs, BATCH, logits, error), *error);
-    assert_ok(vgg_plan_backward(plan, gradient, NULL, error), *error);
-    vgg_status status = vgg_optimiser_step(optimiser, 0.001, error);
-    vgg_optimiser_free(optimiser);
-    vgg_plan_free(plan);
-    free(inputs);
-    return status;
-}
-
-/* A step from gradients that float16 does not hold leaves the weights as they are. */
-static void gradients_of_f16(void **state) {
-    (void)state;
-    vgg_gpu_calls_use(vgg_double_calls());
-    for (int defer = 0; defer < 2; defer++) {
-        vgg_network *network = net_of("8,R,M/12,R"), *before = net_of("8,R,M/12,R");
-        vgg_error error;
-        vgg_status status = step_from(network, 100, defer != 0, VGG_PRECISION_F16, &error);
-        assert_int_equal(status, VGG_ERROR_UNSUPPORTED);
-        assert_non_null(strstr(error.message, "too large for f16"));
-        for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
-            assert_memory_equal(vgg_network_values(network, t), vgg_network_values(before, t),
-                                tensor_info(network, t).count * sizeof(float));
-        }
-        assert_ok(step_from(network, 100, defer != 0, VGG_PRECISION_BF16, &error), error);
-        assert_ok(step_from(before, 0.1f, defer != 0, VGG_PRECISION_F16, &error), error);
-        vgg_network_free(network);
-        vgg_network_free(before);
-    }
-    assert_nothing_left();
-}
-
 /* Statistics move without a step, and plans of the same device and of others see them. */
 static void statistics_are_seen(void **state) {
     (void)state;
@@ -367,7 +299,6 @@ int main(void) {
         cmocka_unit_test(times_are_of_the_last_pass),
         cmocka_unit_test(same_bits),
         cmocka_unit_test(values_come_back),
-        cmocka_unit_test(gradients_of_f16),
         cmocka_unit_test(statistics_are_seen),
         cmocka_unit_test(dense_as_on_the_processor),
     };

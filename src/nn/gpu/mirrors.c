@@ -125,17 +125,22 @@ void vgg_gpu_forget(vgg_plan *plan, vgg_network *network) {
     }
 }
 
+static void fetch_last(vgg_network *network) {
+    if (vgg_network_settle(network, NULL) != VGG_OK)
+        network->lost = true;
+}
+
 void vgg_gpu_free_mirrors(vgg_plan *plan) {
     gpu_state *state = vgg_gpu_state(plan);
     vgg_network *trained = state->own.trained;
     if (trained != NULL && trained->kept == plan) {
-        vgg_network_settle(trained, NULL);
+        fetch_last(trained);
         trained->kept = NULL;
         trained->ahead = false;
     }
     while (state->copies != NULL) {
         gpu_mirror *mirror = state->copies;
-        vgg_network_settle(mirror->network, NULL);
+        fetch_last(mirror->trained);
         state->copies = mirror->next;
         free_mirror(state, mirror);
     }
