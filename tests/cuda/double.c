@@ -42,7 +42,7 @@ struct vgg_gpu_moment {
     double seconds;
 };
 
-static size_t calls_made, failing_call, things;
+static size_t calls_made, failing_call, things, convs;
 static vgg_gpu_result failing_result;
 
 size_t vgg_double_fail(size_t call, vgg_gpu_result result) {
@@ -55,6 +55,10 @@ size_t vgg_double_fail(size_t call, vgg_gpu_result result) {
 
 size_t vgg_double_things(void) {
     return things;
+}
+
+size_t vgg_double_convs(void) {
+    return convs;
 }
 
 /* Counts a call; what it is to fail with. */
@@ -241,6 +245,7 @@ static vgg_gpu_result conv_make(vgg_gpu *gpu, const vgg_gpu_conv_shape *shape, v
         return result;
     if (shape->inputs % VGG_GPU_LANES != 0 || shape->outputs % VGG_GPU_LANES != 0)
         abort();
+    convs++;
     *conv = make(sizeof **conv);
     (*conv)->shape = *shape;
     needs->workspace = 64;

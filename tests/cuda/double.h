@@ -13,6 +13,9 @@ const vgg_gpu_calls *vgg_double_calls(void);
  * there were since the last time. */
 size_t vgg_double_fail(size_t call, vgg_gpu_result result);
 
+/* Convolutions that were made so far. */
+size_t vgg_double_convs(void);
+
 /* Blocks and bytes of the device's memory in use, and everything that was made and not freed. */
 size_t vgg_double_blocks(void);
 size_t vgg_double_bytes(void);

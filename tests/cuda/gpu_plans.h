@@ -4,6 +4,7 @@
 
 #include "double.h"
 #include "nn/gpu/plugin.h"
+#include "nn/gpu/pool.h"
 #include "plans.h"
 
 #define BATCH 3
@@ -25,6 +26,7 @@ static inline vgg_plan_options gpu_options(vgg_precision precision) {
 }
 
 static inline void assert_nothing_left(void) {
+    vgg_gpu_pool_clear();
     assert_int_equal(vgg_double_blocks(), 0);
     assert_int_equal(vgg_double_things(), 0);
 }

@@ -233,6 +233,28 @@ static void times_are_of_the_last_pass(void **state) {
     assert_nothing_left();
 }
 
+/* ---- what plans have in common ---- */
+
+/* A second plan of the same shapes makes no convolution. */
+static void convolutions_are_kept(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    vgg_network *network = net_of(nets[0]);
+    float first[PASSES][LOGITS], second[PASSES][LOGITS];
+    vgg_error error;
+    size_t none = vgg_double_convs();
+    assert_ok(infer(network, first, &error), error);
+    size_t made = vgg_double_convs();
+    assert_int_equal(made - none, 2);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ok(infer(network, second, &error), error);
+        assert_memory_equal(first, second, sizeof first);
+    }
+    assert_int_equal(vgg_double_convs(), made);
+    vgg_network_free(network);
+    assert_nothing_left();
+}
+
 /* Statistics move without a step, and plans of the same device and of others see them. */
 static void statistics_are_seen(void **state) {
     (void)state;
@@ -299,6 +321,7 @@ int main(void) {
         cmocka_unit_test(times_are_of_the_last_pass),
         cmocka_unit_test(same_bits),
         cmocka_unit_test(values_come_back),
+        cmocka_unit_test(convolutions_are_kept),
         cmocka_unit_test(statistics_are_seen),
         cmocka_unit_test(dense_as_on_the_processor),
     };

@@ -3,11 +3,13 @@
 
 #include "double.h"
 #include "nn/gpu/plugin.h"
+#include "nn/gpu/pool.h"
 #include "vgg/plan.h"
 
 static vgg_status measure(vgg_precision precision, vgg_machine *machine, vgg_error *error) {
     *machine = (vgg_machine){.struct_size = sizeof *machine};
     vgg_status status = vgg_device_measure(VGG_DEVICE_CUDA, precision, 0, machine, error);
+    vgg_gpu_pool_clear();
     assert_int_equal(vgg_double_blocks(), 0);
     assert_int_equal(vgg_double_things(), 0);
     return status;

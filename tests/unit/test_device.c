@@ -2,6 +2,7 @@
 #include "vgg_test.h"
 
 #include "nn/gpu/plugin.h"
+#include "nn/gpu/pool.h"
 #include "vgg/plan.h"
 
 struct vgg_gpu {
@@ -109,6 +110,7 @@ static void test_a_gpu(void **state) {
         assert_string_equal(info.name, "a GPU of tests");
         assert_string_equal(info.missing, "");
     }
+    vgg_gpu_pool_clear();
     assert_int_equal(only.open, 0);
     const vgg_gpu_calls *found;
     assert_ok(vgg_gpu_calls_find(&found, &error), error);

@@ -49,13 +49,11 @@ static void give_input(vgg_plan *plan, const vgg_planned_op *op) {
 
 static void run_conv(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_pass pass, void *w,
                      void *x) {
-    gpu_state *state = vgg_gpu_state(plan);
     const vgg_gpu_conv_task task = {.x = x,
                                     .w = w,
                                     .y = vgg_plan_buffer(plan, op->dy),
                                     .workspace = vgg_plan_buffer(plan, op->back_scratch)};
-    vgg_gpu_conv *conv = vgg_gpu_op_of(plan, op)->convs[pass];
-    vgg_gpu_note(state, state->calls->conv_run(state->gpu, conv, &task));
+    vgg_gpu_run_conv(plan, op, pass, &task);
 }
 
 static void filter_gradient(vgg_plan *plan, const vgg_planned_op *op) {
@@ -71,7 +69,8 @@ static void filter_gradient(vgg_plan *plan, const vgg_planned_op *op) {
         .inputs = op->graph.in.channels,
         .points = op->graph.kernel * op->graph.kernel,
         .from = sums,
-        .element = vgg_gpu_op_of(plan, op)->narrow ? state->element : VGG_GPU_FLOAT32,
+        .element = vgg_gpu_op_of(plan, op)->convs[VGG_GPU_FILTER]->needs.narrow ? state->element
+                                                                                : VGG_GPU_FLOAT32,
         .to = vgg_op_gradient(plan, op, VGG_TENSOR_WEIGHT),
         .factor = 1 / state->loss_scale,
         .add = add};

@@ -1,7 +1,5 @@
 /* From the graph of a network to what a GPU does, forward. Every op of the graph is one of the
  * plan; before the first stands one that lays out the host's floats. */
-#include <stdio.h>
-
 #include "base/error.h"
 #include "nn/gpu/gpu.h"
 
@@ -34,13 +32,8 @@ static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
     gpu_state *state = vgg_gpu_state(plan);
     bool fold = graph->folded != VGG_NO_LAYER;
     vgg_planned_op *op = add_op(compiler, graph, false, state->element);
-    gpu_op *own = vgg_gpu_op_of(plan, op);
     vgg_gpu_conv_shape shape = vgg_gpu_shape_of(plan, op, VGG_GPU_FORWARD);
-    vgg_gpu_conv_needs needs = {0};
-    vgg_gpu_note(state,
-                 state->calls->conv_make(state->gpu, &shape, &own->convs[VGG_GPU_FORWARD], &needs));
-    snprintf(own->words, sizeof own->words, "%s", needs.words != NULL ? needs.words : "");
-    op->scratch = vgg_compiler_add_buffer(compiler, needs.workspace);
+    op->scratch = vgg_compiler_add_buffer(compiler, vgg_gpu_make_conv(plan, op, VGG_GPU_FORWARD));
     size_t points = shape.kernel * shape.kernel;
     op->packed =
         add_numbers(compiler, vgg_compiler_product(compiler, shape.outputs * points, shape.inputs));

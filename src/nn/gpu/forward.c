@@ -18,14 +18,12 @@ static void take_input(vgg_plan *plan, const vgg_planned_op *op) {
 }
 
 static void convolution(vgg_plan *plan, const vgg_planned_op *op) {
-    gpu_state *state = vgg_gpu_state(plan);
     const vgg_gpu_conv_task task = {.x = vgg_plan_buffer(plan, op->x),
                                     .w = plan->constants + op->packed,
                                     .y = vgg_plan_buffer(plan, op->y),
                                     .bias = plan->constants + op->bias,
                                     .workspace = vgg_plan_buffer(plan, op->scratch)};
-    vgg_gpu_conv *conv = vgg_gpu_op_of(plan, op)->convs[VGG_GPU_FORWARD];
-    vgg_gpu_note(state, state->calls->conv_run(state->gpu, conv, &task));
+    vgg_gpu_run_conv(plan, op, VGG_GPU_FORWARD, &task);
 }
 
 static void *linear_weights(vgg_plan *plan, const vgg_planned_op *op) {

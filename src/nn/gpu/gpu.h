@@ -10,18 +10,16 @@
 
 #include "nn/compiler.h"
 #include "nn/device.h"
-#include "nn/gpu/calls.h"
+#include "nn/gpu/pool.h"
 
 /* What an op needs on a GPU besides what vgg_planned_op says. */
 typedef struct gpu_op {
     vgg_gpu_element element; /* of its output */
-    vgg_gpu_conv *convs[3];  /* convolution: by pass; NULL where it is not wanted */
-    bool narrow;             /* the gradient of its filters comes in the plan's element */
+    gpu_conv *convs[3];      /* convolution: by pass; NULL where it is not wanted */
     vgg_gpu_product *forward, *data, *weights; /* linear */
     size_t workspace, back_workspace;          /* bytes at the end of scratch and back_scratch */
     size_t columns;                            /* linear: of its sums, whole lanes */
-    bool packs;     /* linear: multiplies a copy of its weights in whole lanes */
-    char words[96]; /* what does the convolution */
+    bool packs; /* linear: multiplies a copy of its weights in whole lanes */
 } gpu_op;
 
 /* Copies of a network's values in the device's memory. */
@@ -49,7 +47,8 @@ typedef struct gpu_times {
 
 typedef struct gpu_state {
     const vgg_gpu_calls *calls;
-    vgg_gpu *gpu;
+    gpu_opened *opened;
+    vgg_gpu *gpu; /* that */
     gpu_op *ops;
     vgg_gpu_precision precision;
     vgg_gpu_element element; /* of activations */
@@ -103,6 +102,9 @@ void vgg_gpu_note(gpu_state *state, vgg_gpu_result result);
 /* A status for what failed since the last time, in words. */
 vgg_status vgg_gpu_tell(vgg_plan *plan, vgg_error *error);
 void vgg_gpu_launch(vgg_plan *plan, vgg_gpu_kernel kernel, const void *task, size_t units);
+/* A pass of an op's convolution. */
+void vgg_gpu_run_conv(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_pass pass,
+                      const vgg_gpu_conv_task *task);
 
 vgg_status vgg_gpu_open_state(vgg_plan *plan, size_t ops, vgg_error *error);
 void vgg_gpu_close(vgg_plan *plan);
@@ -118,6 +120,8 @@ void vgg_gpu_compile_backward(plan_compiler *compiler);
 size_t vgg_gpu_values(plan_compiler *compiler, size_t channels, size_t pixels);
 /* A buffer for so many of an extent, in lanes. */
 size_t vgg_gpu_add_map(plan_compiler *compiler, vgg_extent extent, vgg_gpu_element element);
+/* Prepares a pass of an op's convolution; bytes of its work space. */
+size_t vgg_gpu_make_conv(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_pass pass);
 vgg_gpu_conv_shape vgg_gpu_shape_of(const vgg_plan *plan, const vgg_planned_op *op,
                                     vgg_gpu_pass pass);
 

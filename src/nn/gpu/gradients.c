@@ -11,20 +11,15 @@ static void place_masks(vgg_plan *plan) {
 }
 
 static size_t make_conv(plan_compiler *compiler, vgg_planned_op *op, vgg_gpu_pass pass) {
-    vgg_plan *plan = compiler->plan;
-    gpu_state *state = vgg_gpu_state(plan);
-    gpu_op *own = vgg_gpu_op_of(plan, op);
-    vgg_gpu_conv_shape shape = vgg_gpu_shape_of(plan, op, pass);
-    vgg_gpu_conv_needs needs = {0};
-    vgg_gpu_note(state, state->calls->conv_make(state->gpu, &shape, &own->convs[pass], &needs));
+    size_t workspace = vgg_gpu_make_conv(compiler->plan, op, pass);
     if (pass != VGG_GPU_FILTER)
-        return needs.workspace;
-    own->narrow = needs.narrow;
+        return workspace;
+    vgg_gpu_conv_shape shape = vgg_gpu_shape_of(compiler->plan, op, pass);
     size_t floats =
         vgg_compiler_product(compiler, shape.outputs * shape.kernel * shape.kernel, shape.inputs);
     op->partial =
         vgg_compiler_add_buffer(compiler, vgg_compiler_product(compiler, floats, sizeof(float)));
-    return needs.workspace;
+    return workspace;
 }
 
 static void add_convolution(plan_compiler *compiler, vgg_planned_op *op) {

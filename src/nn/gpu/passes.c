@@ -379,5 +379,7 @@ vgg_blown vgg_gpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass) {
 /* ---- words ---- */
 
 const char *vgg_gpu_algorithm(const vgg_plan *plan, const vgg_planned_op *op) {
-    return op->graph.kind == VGG_OP_CONVOLUTION ? vgg_gpu_op_of(plan, op)->words : NULL;
+    return op->graph.kind == VGG_OP_CONVOLUTION
+               ? vgg_gpu_op_of(plan, op)->convs[VGG_GPU_FORWARD]->needs.words
+               : NULL;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "nn/gpu/pool.h"
 
 #define PLUGIN "libvgg-cuda.so"
 #define ENTRY "vgg_cuda_plugin"
@@ -105,11 +106,11 @@ static vgg_status find_plugin(const vgg_gpu_calls **calls, vgg_error *error) {
 
 static vgg_status try_gpu(const vgg_gpu_calls *calls, char name[VGG_GPU_NAME], vgg_error *error) {
     char said[VGG_ERROR_TEXT] = "out of memory";
-    vgg_gpu *gpu = NULL;
-    if (calls->open(&gpu, said, sizeof said) != VGG_GPU_OK)
+    gpu_opened *found = NULL;
+    if (vgg_gpu_pool_take(calls, &found, said, sizeof said) != VGG_GPU_OK)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "no GPU: %s", said);
-    snprintf(name, VGG_GPU_NAME, "%s", calls->name(gpu));
-    calls->close(gpu);
+    snprintf(name, VGG_GPU_NAME, "%s", calls->name(found->gpu));
+    vgg_gpu_pool_give_back(found, true);
     return VGG_OK;
 }
 
@@ -134,6 +135,7 @@ void vgg_gpu_name(char name[VGG_GPU_NAME]) {
 
 void vgg_gpu_calls_use(const vgg_gpu_calls *calls) {
     pthread_mutex_lock(&opened.lock);
+    vgg_gpu_pool_clear();
     opened.calls = calls;
     opened.works = false;
     pthread_mutex_unlock(&opened.lock);

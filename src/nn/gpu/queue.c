@@ -29,3 +29,11 @@ void vgg_gpu_launch(vgg_plan *plan, vgg_gpu_kernel kernel, const void *task, siz
     if (units > 0 && state->result == VGG_GPU_OK)
         vgg_gpu_note(state, state->calls->launch(state->gpu, kernel, task, units));
 }
+
+void vgg_gpu_run_conv(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_pass pass,
+                      const vgg_gpu_conv_task *task) {
+    gpu_state *state = vgg_gpu_state(plan);
+    const gpu_conv *conv = vgg_gpu_op_of(plan, op)->convs[pass];
+    if (state->result == VGG_GPU_OK)
+        vgg_gpu_note(state, state->calls->conv_run(state->gpu, conv->conv, task));
+}

@@ -28,3 +28,11 @@ vgg_gpu_conv_shape vgg_gpu_shape_of(const vgg_plan *plan, const vgg_planned_op *
                                 .padding = op->graph.valid ? 0 : op->graph.kernel / 2,
                                 .relu = pass == VGG_GPU_FORWARD && op->graph.relu};
 }
+
+size_t vgg_gpu_make_conv(vgg_plan *plan, const vgg_planned_op *op, vgg_gpu_pass pass) {
+    gpu_state *state = vgg_gpu_state(plan);
+    gpu_conv **conv = &vgg_gpu_op_of(plan, op)->convs[pass];
+    vgg_gpu_conv_shape shape = vgg_gpu_shape_of(plan, op, pass);
+    vgg_gpu_note(state, vgg_gpu_take_conv(state->opened, &shape, conv));
+    return *conv != NULL ? (*conv)->needs.workspace : 0;
+}

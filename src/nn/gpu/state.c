@@ -40,11 +40,12 @@ vgg_status vgg_gpu_open_state(vgg_plan *plan, size_t ops, vgg_error *error) {
         state->own.at == NULL)
         return vgg_fail_memory(error, "a plan for a GPU", ops * sizeof *state->ops);
     char said[sizeof state->said] = "";
-    vgg_gpu_result result = state->calls->open(&state->gpu, said, sizeof said);
+    vgg_gpu_result result = vgg_gpu_pool_take(state->calls, &state->opened, said, sizeof said);
     if (result == VGG_GPU_NO_MEMORY)
         return vgg_fail(error, VGG_ERROR_MEMORY, "out of memory: the GPU cannot be opened");
     if (result != VGG_GPU_OK)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "the GPU cannot be used: %s", said);
+    state->gpu = state->opened->gpu;
     return VGG_OK;
 }
 
@@ -53,7 +54,7 @@ static void free_op(gpu_state *state, size_t s) {
     vgg_gpu_product *const products[] = {op->forward, op->data, op->weights, state->updates[s]};
     for (size_t i = 0; i < sizeof op->convs / sizeof *op->convs; i++) {
         if (op->convs[i] != NULL)
-            state->calls->conv_free(state->gpu, op->convs[i]);
+            vgg_gpu_give_back_conv(state->opened, op->convs[i]);
     }
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
         if (products[i] != NULL)
@@ -69,10 +70,11 @@ static void free_times(gpu_state *state, gpu_times *times, size_t ops) {
     vgg_free(times->moments);
 }
 
-/* What lives on the device, before its memory is given back. */
-static void free_on_device(vgg_plan *plan) {
+/* What lives on the device, before its memory is given back. Whether all that was asked went well.
+ */
+static bool free_on_device(vgg_plan *plan) {
     gpu_state *state = vgg_gpu_state(plan);
-    state->calls->wait(state->gpu);
+    bool sound = state->calls->wait(state->gpu) == VGG_GPU_OK;
     for (size_t i = 0; i < GPU_RECORDS; i++) {
         if (state->records[i].record != NULL)
             state->calls->record_free(state->gpu, state->records[i].record);
@@ -83,6 +85,7 @@ static void free_on_device(vgg_plan *plan) {
     free_times(state, &state->forward, plan->op_count);
     free_times(state, &state->backward, plan->op_count);
     state->calls->give_back(state->gpu, state->square_sums);
+    return sound;
 }
 
 void vgg_gpu_close(vgg_plan *plan) {
@@ -90,7 +93,7 @@ void vgg_gpu_close(vgg_plan *plan) {
     if (state == NULL)
         return;
     if (state->gpu != NULL) {
-        free_on_device(plan);
+        bool sound = free_on_device(plan);
         vgg_gpu_free_mirrors(plan);
         /* The plan gives back what is left when the device is closed. */
         void *const blocks[] = {plan->arena, plan->constants, plan->gradients_of};
@@ -99,7 +102,7 @@ void vgg_gpu_close(vgg_plan *plan) {
         }
         plan->arena = NULL;
         plan->constants = plan->gradients_of = NULL;
-        state->calls->close(state->gpu);
+        vgg_gpu_pool_give_back(state->opened, sound);
     }
     vgg_free(state->ops);
     vgg_free(state->updates);
