@@ -61,6 +61,9 @@ static vgg_gpu_result open_libraries(vgg_gpu *gpu) {
     vgg_gpu_result result = vgg_cuda_result(
         gpu, cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking), "making a stream");
     if (result == VGG_GPU_OK)
+        result = vgg_cuda_result(gpu, cudaStreamCreateWithFlags(&gpu->sends, cudaStreamNonBlocking),
+                                 "making a stream");
+    if (result == VGG_GPU_OK)
         result = vgg_cuda_dnn_result(gpu, cudnnCreate(&gpu->dnn), "opening cuDNN");
     if (result == VGG_GPU_OK)
         result = vgg_cuda_dnn_result(gpu, cudnnSetStream(gpu->dnn, gpu->stream), "opening cuDNN");
@@ -74,6 +77,8 @@ static void close_gpu(vgg_gpu *gpu) {
         cublasLtDestroy(gpu->lt);
     if (gpu->dnn != NULL)
         cudnnDestroy(gpu->dnn);
+    if (gpu->sends != NULL)
+        cudaStreamDestroy(gpu->sends);
     if (gpu->stream != NULL)
         cudaStreamDestroy(gpu->stream);
     free(gpu);
@@ -219,6 +224,32 @@ static void moment_free(vgg_gpu *gpu, vgg_gpu_moment *moment) {
     free(moment);
 }
 
+/* ---- beside the queue ---- */
+
+static vgg_gpu_result send(vgg_gpu *gpu, void *to, const void *from, size_t bytes,
+                           vgg_gpu_moment *sent) {
+    vgg_gpu_result result = enter(gpu);
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_result(
+            gpu, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, gpu->sends),
+            "sending memory");
+    if (result == VGG_GPU_OK)
+        result = vgg_cuda_result(gpu, cudaEventRecord(sent->event, gpu->sends), "noting an event");
+    return result;
+}
+
+static vgg_gpu_result queue_after(vgg_gpu *gpu, vgg_gpu_moment *sent) {
+    vgg_gpu_result result = enter(gpu);
+    if (result != VGG_GPU_OK)
+        return result;
+    return vgg_cuda_result(gpu, cudaStreamWaitEvent(gpu->stream, sent->event, 0),
+                           "waiting for an event");
+}
+
+static vgg_gpu_result sent_wait(vgg_gpu *gpu, vgg_gpu_moment *sent) {
+    return vgg_cuda_result(gpu, cudaEventSynchronize(sent->event), "waiting for an event");
+}
+
 /* ---- repeating ---- */
 
 struct vgg_gpu_record {
@@ -311,6 +342,9 @@ static const vgg_gpu_calls table = {
     .give_back = give_back,
     .take_pinned = take_pinned,
     .give_back_pinned = give_back_pinned,
+    .send = send,
+    .queue_after = queue_after,
+    .sent_wait = sent_wait,
     .clear = clear,
     .copy = copy,
     .upload = upload,

@@ -9,8 +9,8 @@
 #include "nn/gpu/calls.h"
 
 struct vgg_gpu {
-    int device; /* CUDA's number of it */
-    cudaStream_t stream;
+    int device;                 /* CUDA's number of it */
+    cudaStream_t stream, sends; /* the queue, and what is sent beside it */
     cudnnHandle_t dnn;
     cudnnBackendDescriptor_t properties; /* in tests, of a device that is not there: dnn is NULL */
     cublasLtHandle_t lt;

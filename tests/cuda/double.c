@@ -25,8 +25,18 @@ struct vgg_gpu_record {
     asked *first, **end;
 };
 
+/* What was sent and has not come. */
+typedef struct parcel {
+    void *to;
+    const void *from;
+    size_t bytes;
+    vgg_gpu_moment *sent;
+    struct parcel *next;
+} parcel;
+
 struct vgg_gpu {
     vgg_gpu_record *recording;
+    parcel *parcels;
     char said[64];
 };
 
@@ -42,7 +52,8 @@ struct vgg_gpu_moment {
     double seconds;
 };
 
-static size_t calls_made, failing_call, things, convs;
+static size_t calls_made, failing_call, things, convs, sends;
+static size_t refused_pinned;
 static vgg_gpu_result failing_result;
 
 size_t vgg_double_fail(size_t call, vgg_gpu_result result) {
@@ -59,6 +70,10 @@ size_t vgg_double_things(void) {
 
 size_t vgg_double_convs(void) {
     return convs;
+}
+
+size_t vgg_double_sends(void) {
+    return sends;
 }
 
 /* Counts a call; what it is to fail with. */
@@ -97,6 +112,11 @@ static vgg_gpu_result open_double(vgg_gpu **gpu, char *said, size_t size) {
 }
 
 static void close_double(vgg_gpu *gpu) {
+    while (gpu->parcels != NULL) {
+        parcel *lost = gpu->parcels;
+        gpu->parcels = lost->next;
+        free(lost);
+    }
     unmake(gpu);
 }
 
@@ -138,7 +158,15 @@ static void give_back(vgg_gpu *gpu, void *memory) {
     vgg_double_leave();
 }
 
+void vgg_double_refuse_pinned(size_t number) {
+    refused_pinned = number;
+}
+
 static void *take_pinned(vgg_gpu *gpu, size_t bytes) {
+    if (refused_pinned > 0 && --refused_pinned == 0) {
+        refused_pinned = 1;
+        return NULL;
+    }
     return count(gpu) == VGG_GPU_OK ? make(bytes) : NULL;
 }
 
@@ -170,6 +198,52 @@ static vgg_gpu_result download(vgg_gpu *gpu, void *to, const void *from, size_t 
     memcpy(to, from, bytes);
     vgg_double_leave();
     return VGG_GPU_OK;
+}
+
+/* ---- beside the queue ---- */
+
+/* Nothing comes before somebody waits for it, so that memory which changes too early is seen. */
+static vgg_gpu_result send(vgg_gpu *gpu, void *to, const void *from, size_t bytes,
+                           vgg_gpu_moment *sent) {
+    vgg_gpu_result result = count(gpu);
+    if (result != VGG_GPU_OK)
+        return result;
+    sends++;
+    vgg_double_check_host(from, bytes);
+    parcel **end = &gpu->parcels, *more = malloc(sizeof *more);
+    if (more == NULL)
+        abort();
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *more = (parcel){to, from, bytes, sent, NULL};
+    *end = more;
+    return VGG_GPU_OK;
+}
+
+/* All up to the last that has the moment. */
+static void deliver(vgg_gpu *gpu, const vgg_gpu_moment *sent) {
+    size_t wanted = 0, number = 0;
+    for (const parcel *at = gpu->parcels; at != NULL; at = at->next) {
+        number++;
+        wanted = at->sent == sent ? number : wanted;
+    }
+    for (; wanted > 0; wanted--) {
+        parcel *first = gpu->parcels;
+        gpu->parcels = first->next;
+        vgg_double_enter();
+        vgg_double_check_device(first->to, first->bytes);
+        memcpy(first->to, first->from, first->bytes);
+        vgg_double_leave();
+        free(first);
+    }
+}
+
+static vgg_gpu_result wait_for(vgg_gpu *gpu, vgg_gpu_moment *sent) {
+    vgg_gpu_result result = count(gpu);
+    if (result == VGG_GPU_OK)
+        deliver(gpu, sent);
+    return result;
 }
 
 /* ---- what can be recorded ---- */
@@ -372,6 +446,9 @@ static const vgg_gpu_calls table = {
     .give_back = give_back,
     .take_pinned = take_pinned,
     .give_back_pinned = give_back_pinned,
+    .send = send,
+    .queue_after = wait_for,
+    .sent_wait = wait_for,
     .clear = clear,
     .copy = copy,
     .upload = upload,

@@ -255,6 +255,41 @@ static void convolutions_are_kept(void **state) {
     assert_nothing_left();
 }
 
+/* Inputs of several pieces, in two places in turn, and without memory for them: the same bits. The
+ * caller's own memory changes as soon as a pass is over. */
+static void inputs_are_sent(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    const size_t side = 504, count = BATCH * 3 * side * side; /* floats: more than 8 MiB */
+    vgg_network *network = small_net("M,M,M,8,R/", CLASSES, 3, side);
+    initialise(network, "kaiming", 7);
+    vgg_plan_options options = gpu_options(VGG_PRECISION_F32);
+    options.height = options.width = side;
+    float logits[3][2][LOGITS], *inputs = malloc(count * sizeof *inputs);
+    float *drawn[2] = {random_floats(count, 1), random_floats(count, 2)};
+    for (size_t way = 0; way < 3; way++) { /* undisturbed, without any place, without the second */
+        vgg_plan *plan = NULL;
+        vgg_error error;
+        assert_ok(vgg_plan_create(network, &options, &plan, &error), error);
+        size_t before = vgg_double_sends();
+        for (size_t pass = 0; pass < 2; pass++) {
+            memcpy(inputs, drawn[pass], count * sizeof *inputs);
+            assert_ok(vgg_plan_forward(plan, inputs, BATCH, logits[way][pass], &error), error);
+        }
+        assert_int_equal(vgg_double_sends() - before, way == 0 ? 6 : 0);
+        assert_memory_equal(logits[way], logits[0], sizeof logits[0]);
+        vgg_plan_free(plan);
+        vgg_double_refuse_pinned(way + 1);
+    }
+    vgg_double_refuse_pinned(0);
+    assert_memory_not_equal(logits[0][0], logits[0][1], sizeof logits[0][0]);
+    free(drawn[0]);
+    free(drawn[1]);
+    free(inputs);
+    vgg_network_free(network);
+    assert_nothing_left();
+}
+
 /* Statistics move without a step, and plans of the same device and of others see them. */
 static void statistics_are_seen(void **state) {
     (void)state;
@@ -322,6 +357,7 @@ int main(void) {
         cmocka_unit_test(same_bits),
         cmocka_unit_test(values_come_back),
         cmocka_unit_test(convolutions_are_kept),
+        cmocka_unit_test(inputs_are_sent),
         cmocka_unit_test(statistics_are_seen),
         cmocka_unit_test(dense_as_on_the_processor),
     };

@@ -2,8 +2,8 @@
  * and tests with a double of them on the host. It is all that the two sides know of each other.
  *
  * Whatever a call does to memory of the device it does in the order of the calls; only `wait`,
- * `left` and `download` wait for what was asked before. Addresses of the device mean something in
- * calls alone.
+ * `left` and `download` wait for what was asked before. What is sent has an order of its own.
+ * Addresses of the device mean something in calls alone.
  */
 #ifndef VGG_NN_GPU_CALLS_H
 #define VGG_NN_GPU_CALLS_H
@@ -109,6 +109,14 @@ typedef struct vgg_gpu_calls {
     /* Memory of the host that copies go fastest from and to, or NULL. */
     void *(*take_pinned)(vgg_gpu *gpu, size_t bytes);
     void (*give_back_pinned)(vgg_gpu *gpu, void *memory);
+    /* From pinned memory beside the queue, in the order of such calls; notes the moment when it is
+     * done, until when the memory stays as it is. */
+    vgg_gpu_result (*send)(vgg_gpu *gpu, void *to, const void *from, size_t bytes,
+                           vgg_gpu_moment *sent);
+    /* What is asked for from here on is done when that was sent. */
+    vgg_gpu_result (*queue_after)(vgg_gpu *gpu, vgg_gpu_moment *sent);
+    /* The caller waits for it. */
+    vgg_gpu_result (*sent_wait)(vgg_gpu *gpu, vgg_gpu_moment *sent);
     vgg_gpu_result (*clear)(vgg_gpu *gpu, void *memory, size_t bytes);
     vgg_gpu_result (*copy)(vgg_gpu *gpu, void *to, const void *from, size_t bytes);
     /* From memory of the host, which may change when the call returns, unless it is pinned: then

@@ -159,13 +159,13 @@ static size_t add_lasting(plan_compiler *compiler, size_t floats) {
     return buffer;
 }
 
-/* Floats between the host and the device: the input, what is tapped, the logits, and what flows
- * where frozen ops end. */
-static void size_staging(plan_compiler *compiler) {
-    vgg_plan *plan = compiler->plan;
-    vgg_buffer *staging = &plan->buffers[plan->input];
+/* Floats between the host and the device: what is tapped, the logits and their gradient, the
+ * gradient of the input, and what flows where frozen ops end. */
+static size_t most_staged(plan_compiler *compiler) {
+    const vgg_plan *plan = compiler->plan;
     size_t batch = plan->options.batch, frozen = vgg_plan_frozen_ops(plan);
-    size_t floats = staging->bytes / sizeof(float);
+    size_t inputs = plan->buffers[plan->input].bytes / sizeof(float);
+    size_t floats = plan->options.input_gradient ? inputs : 1;
     for (size_t s = 0; s < plan->op_count; s++) {
         const vgg_op *op = &plan->ops[s].graph;
         bool given = op->tapped || s + 1 == plan->op_count;
@@ -177,9 +177,16 @@ static void size_staging(plan_compiler *compiler) {
             floats = vgg_size_max(
                 floats, vgg_compiler_product(compiler, batch, vgg_plan_values_at(plan, s)));
     }
-    staging->bytes = vgg_compiler_product(compiler, floats, sizeof(float));
-    staging->first = 0;
-    staging->last = 2 * plan->op_count;
+    return floats;
+}
+
+/* The next inputs may come while a backward pass runs. */
+static void keep_inputs(vgg_plan *plan) {
+    vgg_buffer *inputs = &plan->buffers[plan->input];
+    if (!plan->options.gradients)
+        return;
+    inputs->first = 0;
+    inputs->last = 2 * plan->op_count;
 }
 
 static size_t most_sums(const vgg_plan *plan) {
@@ -224,8 +231,8 @@ vgg_status vgg_gpu_compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *er
     vgg_plan_find_taps(plan);
     plan->logits = plan->options.ends_at_taps ? VGG_NO_BUFFER : compiler.current;
     add_values(&compiler);
-    size_staging(&compiler);
-    vgg_gpu_state(plan)->staging = plan->input;
+    keep_inputs(plan);
+    vgg_gpu_state(plan)->staging = add_lasting(&compiler, most_staged(&compiler));
     vgg_gpu_state(plan)->sums = add_lasting(&compiler, most_sums(plan));
     if (plan->options.gradients)
         vgg_gpu_compile_backward(&compiler);

@@ -45,6 +45,21 @@ typedef struct gpu_times {
     size_t first, end;        /* of the ops that were measured last; first == end: none */
 } gpu_times;
 
+/* Pinned memory of the host that inputs go through. */
+#define GPU_PLACES 2
+typedef struct gpu_place {
+    void *memory;
+    vgg_gpu_moment *sent;
+    bool used; /* something was sent from there */
+} gpu_place;
+
+typedef struct gpu_inputs {
+    gpu_place places[GPU_PLACES];
+    size_t bytes, next;   /* of a place; which has its turn */
+    vgg_gpu_moment *last; /* of what was sent last */
+    bool tried;           /* to have the places */
+} gpu_inputs;
+
 typedef struct gpu_state {
     const vgg_gpu_calls *calls;
     gpu_opened *opened;
@@ -53,7 +68,7 @@ typedef struct gpu_state {
     vgg_gpu_precision precision;
     vgg_gpu_element element; /* of activations */
     float loss_scale;        /* gradients are so many times what they are, until they are stored */
-    size_t staging;          /* buffer: floats that come from the host or go there */
+    size_t staging;          /* buffer: floats that go to the host or come from there, but inputs */
     size_t sums;             /* buffer: partial sums */
     size_t update;           /* buffer, deferred: the gradient of one linear layer */
     vgg_gpu_product **updates; /* deferred: per op, its gradient from all images of a step */
@@ -69,6 +84,7 @@ typedef struct gpu_state {
     bool eager;      /* a first pass was run without recording it */
     bool unrecorded; /* recording failed */
     bool watched;    /* somebody asks for the times of ops: they are recorded, too */
+    gpu_inputs inputs;
     gpu_times forward, backward;
     vgg_gpu_result result; /* of the first call that failed since somebody was told */
     char said[160];
@@ -147,6 +163,13 @@ vgg_gpu_dropout vgg_gpu_dropout_of(const vgg_plan *plan, const vgg_planned_op *o
 /* Of what lies in a buffer, to another. */
 vgg_gpu_dropout_task vgg_gpu_dropout_task_of(vgg_plan *plan, const vgg_planned_op *op, size_t from,
                                              size_t to);
+
+/* ---- inputs.c ---- */
+
+/* Copies inputs of so many bytes to the plan's buffer for them; `from` may change at once. */
+void vgg_gpu_send_inputs(vgg_plan *plan, const float *from, size_t bytes);
+/* Whether all that was sent has come. */
+bool vgg_gpu_free_inputs(gpu_state *state);
 
 /* ---- refresh.c ---- */
 

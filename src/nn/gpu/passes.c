@@ -166,8 +166,8 @@ static void take_values(vgg_plan *plan, const vgg_forward_pass *pass) {
     if (pass->first > 0)
         take(plan, &view, pass->values, false);
     else
-        upload(plan, pass->values,
-               plan->count * vgg_plan_values_at(plan, 0) * sizeof *pass->values);
+        vgg_gpu_send_inputs(plan, pass->values,
+                            plan->count * vgg_plan_values_at(plan, 0) * sizeof *pass->values);
 }
 
 /* All that happens on the device, but for what taps give. */
@@ -353,9 +353,10 @@ double vgg_gpu_largest(vgg_plan *plan, const void *from, vgg_gpu_element element
 vgg_blown vgg_gpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass) {
     const gpu_state *state = vgg_gpu_state(plan);
     vgg_blown found = {.layer = VGG_NO_LAYER};
+    size_t from = pass->first > 0 ? state->staging : plan->input;
     take_values(plan, pass);
     double growth = 0,
-           before = vgg_gpu_largest(plan, vgg_plan_buffer(plan, state->staging), VGG_GPU_FLOAT32,
+           before = vgg_gpu_largest(plan, vgg_plan_buffer(plan, from), VGG_GPU_FLOAT32,
                                     plan->count * vgg_plan_values_at(plan, pass->first));
     for (size_t s = pass->first; s < pass->end && state->result == VGG_GPU_OK; s++) {
         const vgg_planned_op *op = &plan->ops[s];

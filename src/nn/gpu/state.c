@@ -75,6 +75,7 @@ static void free_times(gpu_state *state, gpu_times *times, size_t ops) {
 static bool free_on_device(vgg_plan *plan) {
     gpu_state *state = vgg_gpu_state(plan);
     bool sound = state->calls->wait(state->gpu) == VGG_GPU_OK;
+    sound = vgg_gpu_free_inputs(state) && sound;
     for (size_t i = 0; i < GPU_RECORDS; i++) {
         if (state->records[i].record != NULL)
             state->calls->record_free(state->gpu, state->records[i].record);
