@@ -212,6 +212,7 @@ typedef struct vgg_cli_train_report {
     size_t threads, classes;
     vgg_cli_progress progress;
     vgg_cli_skipped skipped;
+    size_t skipped_steps;     /* that are known of */
     vgg_cli_train_page *page; /* NULL: none is wanted */
     double epoch_started, latest_line;
 } vgg_cli_train_report;

@@ -176,6 +176,11 @@ static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *eve
                accent ? vgg_cli_accent_end(stdout) : "");
     }
     putchar('\n');
+    if (event->skipped_steps > report->skipped_steps)
+        printf("%zu step%s left out: their gradients were too large for f16\n",
+               event->skipped_steps - report->skipped_steps,
+               event->skipped_steps - report->skipped_steps == 1 ? " was" : "s were");
+    report->skipped_steps = event->skipped_steps;
     advise(report, event);
     fflush(stdout);
     report->epoch_started = report->latest_line = vgg_cli_now();
@@ -183,6 +188,7 @@ static void print_epoch(vgg_cli_train_report *report, const vgg_train_event *eve
 
 static void begin(vgg_cli_train_report *report, const vgg_train_event *event) {
     report->begun = true;
+    report->skipped_steps = event->skipped_steps;
     if (report->quiet)
         return;
     vgg_cli_train_print_plan(report->training);

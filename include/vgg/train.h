@@ -80,8 +80,12 @@ VGG_API bool vgg_optimiser_defers(const vgg_network *network, const vgg_optimise
 
 /* One step with the gradients of the plan's last vgg_plan_backward, or of all since the last step
  * in a plan with micro_batches. The next backward pass begins the next step. A plan with
- * defer_linear needs at least one backward pass per step. */
+ * defer_linear needs at least one backward pass per step. In VGG_PRECISION_F16 a step whose
+ * gradients are too large for it is left out, and the next backward passes have smaller ones
+ * inside. */
 VGG_API vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error);
+/* Steps that were left out so far. */
+VGG_API size_t vgg_optimiser_skipped(const vgg_optimiser *optimiser);
 
 /* ---- options ---- */
 
@@ -170,6 +174,8 @@ typedef struct vgg_train_event {
     /* EPOCH: of the validation pictures of several labels, NULL otherwise. They belong to the
      * trainer, until the next epoch. */
     const vgg_label_scores *label_scores;
+    size_t skipped_steps; /* PLAN, STEP, EPOCH: of the run, left out as their gradients were too
+                           * large for VGG_PRECISION_F16 */
 } vgg_train_event;
 
 /* A sink of events. Return false to stop: last.safetensors is then written, and vgg_train returns

@@ -92,9 +92,9 @@ typedef struct vgg_device_row {
     float *(*gradient_place)(const vgg_plan *plan, size_t tensor);
     /* The same for the host to read, as it is now. */
     const float *(*gradient)(const vgg_plan *plan, size_t tensor);
-    /* Before a step: fails where the gradients were too large for how the device stores them. NULL:
-     * that cannot be. */
-    vgg_status (*check_gradients)(vgg_plan *plan, vgg_error *error);
+    /* Before a step: whether the gradients, times the plan's loss scale, were not too large for how
+     * the device stores them. NULL: that cannot be. */
+    vgg_status (*check_gradients)(vgg_plan *plan, bool *finite, vgg_error *error);
     void (*sgd)(vgg_plan *plan, const vgg_sgd_task *task);
     void (*adamw)(vgg_plan *plan, const vgg_adamw_task *task);
     void (*blend)(vgg_plan *plan, const vgg_blend_task *task);

@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "nn/graph.h"
+#include "nn/loss_scale.h"
 #include "vgg/plan.h"
 
 /* A buffer that no moment of the plan has: none. */
@@ -102,13 +103,14 @@ struct vgg_plan {
     size_t *gradient_offsets; /* per tensor, in floats; SIZE_MAX for one that has none */
     void **caller;            /* per buffer: memory of the caller during a call */
 
-    unsigned long version;    /* of the network when the constants were made */
-    unsigned long statistics; /* of its running statistics then */
-    bool fresh;               /* whether they were made at all */
-    size_t count;             /* images of the last forward pass */
-    bool ready;               /* its activations are there for a backward pass */
-    size_t passes, done;      /* backward passes of this step so far, and their images */
-    size_t first;             /* images of the step that come before those of the plan */
+    unsigned long version;     /* of the network when the constants were made */
+    unsigned long statistics;  /* of its running statistics then */
+    bool fresh;                /* whether they were made at all */
+    size_t count;              /* images of the last forward pass */
+    bool ready;                /* its activations are there for a backward pass */
+    size_t passes, done;       /* backward passes of this step so far, and their images */
+    size_t first;              /* images of the step that come before those of the plan */
+    vgg_loss_scale loss_scale; /* of a device that has one */
 };
 
 /* Like vgg_plan_begin_step, for a part of a step whose gradients stand alone: `first` images of the

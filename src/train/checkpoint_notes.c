@@ -1,6 +1,7 @@
 /* The notes of a checkpoint: how far the training has come, what is frozen, and what the rows in
  * use remember beside tensors. They stand in the run's record; versions before it had them in
  * state.safetensors. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -102,6 +103,18 @@ static void schedule_key(const char *name, char key[VGG_CHECKPOINT_NAME]) {
     snprintf(key, VGG_CHECKPOINT_NAME, "state.schedule.%s", name);
 }
 
+static vgg_status describe_loss_scale(vgg_notes *notes, const vgg_loss_scale *scale,
+                                      vgg_error *error) {
+    if (!scale->moves)
+        return VGG_OK;
+    vgg_status status = set_real(notes, "state.loss_scale", (double)scale->factor, error);
+    if (status == VGG_OK)
+        status = vgg_run_record_set_count(notes, "state.loss_scale_good", scale->good, error);
+    if (status == VGG_OK)
+        status = vgg_run_record_set_count(notes, "state.skipped_steps", scale->skipped, error);
+    return status;
+}
+
 /* What the rows in use remember beside tensors. The optimiser is named where it is not the first of
  * the table. */
 static vgg_status describe_rows(vgg_notes *notes, const vgg_trainer *trainer, vgg_error *error) {
@@ -123,6 +136,8 @@ vgg_status vgg_checkpoint_describe(const vgg_trainer *trainer, vgg_notes *notes,
     vgg_status status = describe_progress(notes, &trainer->progress, error);
     if (status == VGG_OK)
         status = describe_rows(notes, trainer, error);
+    if (status == VGG_OK)
+        status = describe_loss_scale(notes, &trainer->plan->loss_scale, error);
     if (status == VGG_OK)
         status = note_frozen(trainer->network, notes, error);
     if (status == VGG_OK)
@@ -227,11 +242,30 @@ static vgg_status read_rows(const vgg_notes *notes, vgg_trainer *trainer, vgg_er
     return status;
 }
 
+/* One that was saved without it begins with its own. */
+static vgg_status read_loss_scale(const vgg_notes *notes, vgg_loss_scale *scale, vgg_error *error) {
+    double factor = 0;
+    if (!scale->moves || vgg_notes_find(notes, "state.loss_scale") == NULL)
+        return VGG_OK;
+    vgg_status status = read_real(notes, "state.loss_scale", &factor, error);
+    if (status == VGG_OK && !(factor >= 1 && factor <= FLT_MAX))
+        status = fail_note("state.loss_scale", error);
+    if (status == VGG_OK)
+        status = read_count(notes, "state.loss_scale_good", &scale->good, error);
+    if (status == VGG_OK)
+        status = read_count(notes, "state.skipped_steps", &scale->skipped, error);
+    if (status == VGG_OK)
+        scale->factor = (float)factor;
+    return status;
+}
+
 vgg_status vgg_checkpoint_read(vgg_trainer *trainer, const vgg_notes *notes, vgg_progress *progress,
                                vgg_error *error) {
     vgg_status status = read_progress(notes, progress, error);
     if (status == VGG_OK)
         status = read_rows(notes, trainer, error);
+    if (status == VGG_OK)
+        status = read_loss_scale(notes, &trainer->plan->loss_scale, error);
     return status == VGG_OK ? check_frozen(trainer->network, notes, error) : status;
 }
 

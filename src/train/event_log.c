@@ -71,10 +71,13 @@ static json_t *with(json_t *object, const char *key, json_t *value) {
 }
 
 static json_t *describe(const char *type, const vgg_train_event *event) {
-    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "type", type, "epoch",
-                     (json_int_t)event->epoch, "images", (json_int_t)event->images, "loss",
-                     event->loss, "accuracy", event->accuracy, "rate", event->rate, "images_per_s",
-                     event->images_per_s, "waited", event->waited);
+    json_t *object = json_pack(
+        "{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "type", type, "epoch", (json_int_t)event->epoch,
+        "images", (json_int_t)event->images, "loss", event->loss, "accuracy", event->accuracy,
+        "rate", event->rate, "images_per_s", event->images_per_s, "waited", event->waited);
+    if (event->skipped_steps == 0)
+        return object;
+    return with(object, "skipped_steps", json_integer((json_int_t)event->skipped_steps));
 }
 
 static json_t *describe_step(const vgg_train_event *event) {

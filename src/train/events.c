@@ -52,6 +52,7 @@ vgg_train_event vgg_trainer_describe(const vgg_trainer *trainer, vgg_event_type 
                              .loss = progress->loss / images,
                              .accuracy = (double)progress->hits / images,
                              .rate = last_rate(trainer),
+                             .skipped_steps = vgg_optimiser_skipped(trainer->optimiser),
                              .images_per_s = seconds > 0 ? here / seconds : 0,
                              .waited = seconds > 0 ? trainer->waited / seconds : 0};
     if (type == VGG_EVENT_STEP) {

@@ -150,6 +150,7 @@ vgg_status vgg_optimiser_of_row(const vgg_optimiser_row *row, const vgg_optimise
         vgg_optimiser_free(optimiser);
         return status;
     }
+    vgg_loss_scale_begin(&plan->loss_scale);
     vgg_optimiser_begin(optimiser);
     *out = optimiser;
     return VGG_OK;
@@ -206,6 +207,18 @@ size_t vgg_optimiser_bytes(const vgg_optimiser_row *row) {
 
 /* ---- one step ---- */
 
+/* Moves the loss scale by what the gradients are. */
+static vgg_status check_gradients(vgg_plan *plan, bool *finite, vgg_error *error) {
+    if (plan->device->check_gradients == NULL || !plan->loss_scale.moves)
+        return VGG_OK;
+    vgg_status status = plan->device->check_gradients(plan, finite, error);
+    return status == VGG_OK ? vgg_loss_scale_move(&plan->loss_scale, *finite, error) : status;
+}
+
+size_t vgg_optimiser_skipped(const vgg_optimiser *optimiser) {
+    return optimiser->plan->loss_scale.skipped;
+}
+
 vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *error) {
     vgg_plan *plan = optimiser->plan;
     bool deferred = plan->options.defer_linear;
@@ -214,9 +227,12 @@ vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *
     if (deferred && plan->passes == 0)
         return vgg_fail(error, VGG_ERROR_ARGUMENT,
                         "a step of a plan with defer_linear needs a backward pass of its own");
-    vgg_status status = VGG_OK;
-    if (plan->device->check_gradients != NULL)
-        status = plan->device->check_gradients(plan, error);
+    bool finite = true;
+    vgg_status status = check_gradients(plan, &finite, error);
+    if (status == VGG_OK && !finite) {
+        vgg_plan_begin_step(plan);
+        return VGG_OK;
+    }
     if (status == VGG_OK && optimiser->options.clip > 0)
         status = vgg_clip_gradients(optimiser, error);
     if (status != VGG_OK)

@@ -99,10 +99,14 @@ static vgg_status update(vgg_trainer *trainer, vgg_error *error) {
     vgg_optimiser *optimiser = trainer->optimiser;
     size_t steps = trainer->loader == NULL ? 0 : vgg_loader_batch_count(trainer->loader);
     double step = steps > 0 ? (double)(trainer->progress.step + 1) / (double)steps : 0;
-    optimiser->steps = trainer->progress.updates++;
+    uint64_t skipped = vgg_optimiser_skipped(optimiser);
+    optimiser->steps = trainer->progress.updates;
     optimiser->done = fmin(vgg_trainer_done(trainer, step), 1);
     optimiser->options.momentum = vgg_trainer_momentum(trainer);
-    return vgg_optimiser_step(optimiser, vgg_trainer_rate(trainer), error);
+    vgg_status status = vgg_optimiser_step(optimiser, vgg_trainer_rate(trainer), error);
+    if (vgg_optimiser_skipped(optimiser) == skipped)
+        trainer->progress.updates++;
+    return status;
 }
 
 vgg_status vgg_trainer_learn(vgg_trainer *trainer, const vgg_lesson *given, double *loss,

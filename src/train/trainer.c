@@ -384,7 +384,9 @@ static vgg_status begin_weights(vgg_trainer *trainer, vgg_error *error) {
 vgg_status vgg_trainer_begin(vgg_trainer *trainer, vgg_error *error) {
     if (trainer->begun)
         return VGG_OK;
-    vgg_train_event event = {.type = VGG_EVENT_PLAN, .feature_bytes = trainer->features.file.bytes};
+    vgg_train_event event = {.type = VGG_EVENT_PLAN,
+                             .feature_bytes = trainer->features.file.bytes,
+                             .skipped_steps = vgg_optimiser_skipped(trainer->optimiser)};
     vgg_status status = count_memory(trainer, &event.memory, error);
     if (status == VGG_OK)
         status = begin_weights(trainer, error);

@@ -113,6 +113,27 @@ def test_train(method, pictograms, tmp_path):
     assert all(f"\n{line}\n" in record for line in ("note.options.device cuda", "made.device cuda", "made.precision bf16"))
 
 
+def test_half_precision(pictograms, tmp_path):
+    """Steps whose gradients overflow are left out, and a run that was resumed leaves out the same."""
+    line = ("train", pictograms, "--arch", "8,M,16,M/16", "--batch", 1, "--recipe", "none", "--threads", 2, "--no-report",
+            "--precision", "f16", "--lr", 0.1)
+    done = gpu(*line, "--epochs", 2, "-o", tmp_path / "whole")
+    assert " left out: their gradients were too large for f16" in done.out
+    gpu(*line, "--epochs", 1, "-o", tmp_path / "again")
+    vgg("train", pictograms, "-o", tmp_path / "again", "--resume", "--epochs", 2, env=DOUBLE)
+    assert all((tmp_path / "whole" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+               for name in ("last.safetensors", "state.safetensors"))
+    states = [[row for row in (tmp_path / run / "checkpoint.txt").read_text().splitlines() if row.startswith("state.")]
+              for run in ("whole", "again")]
+    assert states[0] == states[1]
+    found = dict(row.split(" ", 1) for row in states[0])
+    skipped = int(found["state.skipped_steps"])
+    assert skipped > 0 and float.fromhex(found["state.loss_scale"]) == 65536 / 2 ** skipped
+    assert int(found["state.updates"]) == 80 - skipped
+    lines = list(map(json.loads, (tmp_path / "whole" / "log.jsonl").read_text().splitlines()))
+    assert lines[-1]["skipped_steps"] == skipped
+
+
 def test_cached_features(pictograms, trained, tmp_path):
     line = ("train", pictograms, "--from", trained, "--freeze", 1, "--batch", 8, "--recipe", "none", "--threads", 2,
             "--no-report", "--epochs", 1, "--no-augment")

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gpu_plans.h"
+#include "nn/loss_scale.h"
 #include "vgg/train.h"
 
 /* A plan that trains, with its optimiser, and a batch. */
@@ -39,6 +40,71 @@ static vgg_status step_from(const training *made, float size, vgg_error *error) 
     if (status == VGG_OK)
         status = vgg_plan_backward(made->plan, gradient, NULL, error);
     return status == VGG_OK ? vgg_optimiser_step(made->optimiser, 0.001, error) : status;
+}
+
+static bool same_values(const vgg_network *one, const vgg_network *other) {
+    bool same = true;
+    for (size_t t = 0; t < vgg_network_tensor_count(one); t++) {
+        size_t bytes = tensor_info(one, t).count * sizeof(float);
+        same = same && memcmp(vgg_network_values(one, t), vgg_network_values(other, t), bytes) == 0;
+    }
+    return same;
+}
+
+/* Steps from gradients that float16 does not hold leave the weights as they are, until the loss
+ * scale is small enough. 65,536 * 100 is 2^7 times too much. */
+static void gradients_of_f16(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    for (int defer = 0; defer < 2; defer++) {
+        vgg_network *network = net_of("8,R,M/12,R"), *before = net_of("8,R,M/12,R");
+        training made = training_of(network, defer != 0, VGG_PRECISION_F16);
+        vgg_error error;
+        for (size_t skipped = 1; skipped <= 7; skipped++) {
+            assert_ok(step_from(&made, 100, &error), error);
+            assert_int_equal(vgg_optimiser_skipped(made.optimiser), skipped);
+            assert_true(same_values(network, before));
+        }
+        assert_ok(step_from(&made, 100, &error), error);
+        assert_int_equal(vgg_optimiser_skipped(made.optimiser), 7);
+        assert_false(same_values(network, before));
+        vgg_status status = VGG_OK;
+        for (size_t step = 0; step < 10; step++) {
+            assert_int_equal(status, VGG_OK);
+            status = step_from(&made, 1e6f, &error);
+        }
+        assert_int_equal(status, VGG_ERROR_UNSUPPORTED);
+        assert_non_null(strstr(error.message, "too large for f16"));
+        end_training(&made);
+        made = training_of(before, defer != 0, VGG_PRECISION_BF16);
+        assert_ok(step_from(&made, 100, &error), error);
+        assert_int_equal(vgg_optimiser_skipped(made.optimiser), 0);
+        end_training(&made);
+        vgg_network_free(network);
+        vgg_network_free(before);
+    }
+    assert_nothing_left();
+}
+
+static void loss_scale_moves(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_loss_scale scale = vgg_loss_scale_of(false);
+    vgg_loss_scale_begin(&scale);
+    assert_true(!scale.moves && scale.factor == 1);
+    scale = vgg_loss_scale_of(true);
+    assert_true(!scale.moves && scale.factor == 1024);
+    vgg_loss_scale_begin(&scale);
+    assert_true(scale.moves && scale.factor == 65536);
+    assert_ok(vgg_loss_scale_move(&scale, false, &error), error);
+    assert_true(scale.factor == 32768 && scale.skipped == 1);
+    for (size_t step = 1; step <= 4001; step++) {
+        float factor = step < 2000 ? 32768 : step < 4000 ? 65536 : 131072;
+        assert_ok(vgg_loss_scale_move(&scale, true, &error), error);
+        assert_true(scale.factor == factor && scale.good == step % 2000);
+    }
+    assert_ok(vgg_loss_scale_move(&scale, false, &error), error);
+    assert_true(scale.factor == 65536 && scale.good == 0 && scale.skipped == 2);
 }
 
 /* ---- values that cannot be fetched ---- */
@@ -81,6 +147,8 @@ static void values_are_lost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_of_f16),
+        cmocka_unit_test(loss_scale_moves),
         cmocka_unit_test(values_are_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

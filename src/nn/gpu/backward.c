@@ -41,7 +41,7 @@ static void give_input(vgg_plan *plan, const vgg_planned_op *op) {
                                      .plain = vgg_plan_buffer(plan, state->staging),
                                      .map = vgg_plan_buffer(plan, op->dy),
                                      .element = state->element,
-                                     .factor = 1 / state->loss_scale};
+                                     .factor = 1 / plan->loss_scale.factor};
     vgg_gpu_launch(plan, vgg_gpu_kernel_give_plain, &task, groups_of(plan, op->graph.in));
 }
 
@@ -72,7 +72,7 @@ static void filter_gradient(vgg_plan *plan, const vgg_planned_op *op) {
         .element = vgg_gpu_op_of(plan, op)->convs[VGG_GPU_FILTER]->needs.narrow ? state->element
                                                                                 : VGG_GPU_FLOAT32,
         .to = vgg_op_gradient(plan, op, VGG_TENSOR_WEIGHT),
-        .factor = 1 / state->loss_scale,
+        .factor = 1 / plan->loss_scale.factor,
         .add = add};
     vgg_gpu_launch(plan, vgg_gpu_kernel_unpack_filter, &task,
                    task.outputs * task.inputs * task.points);
@@ -106,7 +106,7 @@ static void weight_gradient(vgg_plan *plan, const vgg_planned_op *op) {
     const vgg_gpu_product_task task = {.a = vgg_plan_buffer(plan, op->dy),
                                        .b = vgg_plan_buffer(plan, op->x),
                                        .c = vgg_op_gradient(plan, op, VGG_TENSOR_WEIGHT),
-                                       .factor = 1 / vgg_gpu_state(plan)->loss_scale,
+                                       .factor = 1 / plan->loss_scale.factor,
                                        .keep = add ? 1 : 0};
     run_product(plan, op, vgg_gpu_op_of(plan, op)->weights, task);
     vgg_gpu_channel_sums(plan, task.a, plan->count, graph->out.channels,

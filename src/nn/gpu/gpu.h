@@ -67,7 +67,6 @@ typedef struct gpu_state {
     gpu_op *ops;
     vgg_gpu_precision precision;
     vgg_gpu_element element; /* of activations */
-    float loss_scale;        /* gradients are so many times what they are, until they are stored */
     size_t staging;          /* buffer: floats that go to the host or come from there, but inputs */
     size_t sums;             /* buffer: partial sums */
     size_t update;           /* buffer, deferred: the gradient of one linear layer */
@@ -206,7 +205,7 @@ vgg_blown vgg_gpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass);
 
 float *vgg_gpu_gradient_place(const vgg_plan *plan, size_t tensor);
 const float *vgg_gpu_gradient(const vgg_plan *plan, size_t tensor);
-vgg_status vgg_gpu_check_gradients(vgg_plan *plan, vgg_error *error);
+vgg_status vgg_gpu_check_gradients(vgg_plan *plan, bool *finite, vgg_error *error);
 void vgg_gpu_sgd(vgg_plan *plan, const vgg_sgd_task *task);
 void vgg_gpu_adamw(vgg_plan *plan, const vgg_adamw_task *task);
 void vgg_gpu_blend(vgg_plan *plan, const vgg_blend_task *task);

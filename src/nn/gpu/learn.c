@@ -34,8 +34,9 @@ static double largest_deferred(vgg_plan *plan, const vgg_planned_op *op) {
 }
 
 /* float16 alone has too little room for gradients that others hold. */
-vgg_status vgg_gpu_check_gradients(vgg_plan *plan, vgg_error *error) {
+vgg_status vgg_gpu_check_gradients(vgg_plan *plan, bool *finite, vgg_error *error) {
     double most = 0;
+    *finite = true;
     if (vgg_gpu_state(plan)->element != VGG_GPU_FLOAT16)
         return VGG_OK;
     for (size_t t = 0; t < plan->network->tensor_count; t++) {
@@ -47,12 +48,8 @@ vgg_status vgg_gpu_check_gradients(vgg_plan *plan, vgg_error *error) {
     for (size_t s = 0; plan->options.defer_linear && s < plan->op_count; s++) {
         most = fmax(most, largest_deferred(plan, &plan->ops[s]));
     }
-    vgg_status status = vgg_gpu_tell(plan, error);
-    if (status == VGG_OK && isinf(most))
-        return vgg_fail(
-            error, VGG_ERROR_UNSUPPORTED,
-            "gradients are too large for f16, expected a training in bf16, tf32 or f32");
-    return status;
+    *finite = !isinf(most);
+    return vgg_gpu_tell(plan, error);
 }
 
 void vgg_gpu_sgd(vgg_plan *plan, const vgg_sgd_task *task) {
@@ -166,7 +163,7 @@ static void update(vgg_plan *plan, const vgg_planned_op *op, const vgg_network *
     const vgg_gpu_product_task product = {.a = rows_of(plan, op->dy),
                                           .b = rows_of(plan, op->x),
                                           .c = gradient,
-                                          .factor = 1 / state->loss_scale,
+                                          .factor = 1 / plan->loss_scale.factor,
                                           .workspace = gradient + floats -
                                                        state->update_workspace / sizeof *gradient};
     if (state->result == VGG_GPU_OK)

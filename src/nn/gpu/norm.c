@@ -104,7 +104,7 @@ static vgg_gpu_norm_channels_task own_channels_task(vgg_plan *plan, const vgg_pl
     task.inverse = constants + op->inverse;
     task.batch_statistics = vgg_op_uses_batch(plan, op);
     task.add = vgg_plan_accumulates(plan);
-    task.gradient_factor = 1 / vgg_gpu_state(plan)->loss_scale;
+    task.gradient_factor = 1 / plan->loss_scale.factor;
     task.from_dy = constants + op->from_dy;
     task.from_x = constants + op->from_x;
     task.constant = constants + op->constant;

@@ -34,7 +34,7 @@ static plain_view gradient_of(const vgg_plan *plan, const vgg_planned_op *op) {
     plain_view view = output_of(plan, op);
     view.map = vgg_plan_buffer(plan, op->dy);
     view.element = state->element;
-    view.factor = 1 / state->loss_scale;
+    view.factor = 1 / plan->loss_scale.factor;
     return view;
 }
 

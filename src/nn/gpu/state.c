@@ -5,10 +5,6 @@
 #include "base/error.h"
 #include "nn/gpu/gpu.h"
 
-/* Gradients of half precision that would be denormal or zero become numbers; one that comes near
- * its largest ends the training. */
-#define LOSS_SCALE 1024
-
 static void choose_precision(gpu_state *state, vgg_precision precision) {
     static const vgg_gpu_precision precisions[] = {[VGG_PRECISION_F32] = VGG_GPU_F32,
                                                    [VGG_PRECISION_BF16] = VGG_GPU_BF16,
@@ -20,7 +16,6 @@ static void choose_precision(gpu_state *state, vgg_precision precision) {
                                                [VGG_GPU_F16] = VGG_GPU_FLOAT16};
     state->precision = precisions[precision];
     state->element = elements[state->precision];
-    state->loss_scale = state->precision == VGG_GPU_F16 ? LOSS_SCALE : 1;
 }
 
 vgg_status vgg_gpu_open_state(vgg_plan *plan, size_t ops, vgg_error *error) {
@@ -31,6 +26,7 @@ vgg_status vgg_gpu_open_state(vgg_plan *plan, size_t ops, vgg_error *error) {
     state->calls = plan->calls;
     state->staging = state->sums = state->update = VGG_NO_BUFFER;
     choose_precision(state, plan->options.precision);
+    plan->loss_scale = vgg_loss_scale_of(state->precision == VGG_GPU_F16);
     state->ops = vgg_calloc(ops, sizeof *state->ops);
     state->updates = vgg_calloc(ops, sizeof(vgg_gpu_product *));
     state->values = vgg_calloc(plan->network->tensor_count, sizeof *state->values);
