@@ -29,6 +29,41 @@ VGG_BODY void vgg_body_blend(const vgg_gpu_blend_task *task, size_t unit) {
         task->values[unit] = kept;
 }
 
+/* The task that a value is of, by halves. */
+VGG_BODY size_t vgg_body_find(const vgg_gpu_many_task *task, size_t unit) {
+    size_t low = 0, high = task->count - 1;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (unit < task->ends[middle])
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* Its number in that. */
+VGG_BODY size_t vgg_body_within(const vgg_gpu_many_task *task, size_t found, size_t unit) {
+    return found > 0 ? unit - task->ends[found - 1] : unit;
+}
+
+VGG_BODY void vgg_body_sgd_many(const vgg_gpu_many_task *task, size_t unit) {
+    size_t found = vgg_body_find(task, unit);
+    vgg_body_sgd((const vgg_gpu_sgd_task *)task->tasks + found, vgg_body_within(task, found, unit));
+}
+
+VGG_BODY void vgg_body_adamw_many(const vgg_gpu_many_task *task, size_t unit) {
+    size_t found = vgg_body_find(task, unit);
+    vgg_body_adamw((const vgg_gpu_adamw_task *)task->tasks + found,
+                   vgg_body_within(task, found, unit));
+}
+
+VGG_BODY void vgg_body_blend_many(const vgg_gpu_many_task *task, size_t unit) {
+    size_t found = vgg_body_find(task, unit);
+    vgg_body_blend((const vgg_gpu_blend_task *)task->tasks + found,
+                   vgg_body_within(task, found, unit));
+}
+
 VGG_BODY void vgg_body_scale(const vgg_gpu_array_task *task, size_t unit) {
     task->to[unit] *= task->factor;
 }

@@ -95,9 +95,12 @@ typedef struct vgg_device_row {
     /* Before a step: whether the gradients, times the plan's loss scale, were not too large for how
      * the device stores them. NULL: that cannot be. */
     vgg_status (*check_gradients)(vgg_plan *plan, bool *finite, vgg_error *error);
+    /* These three may wait until updates are finished, as long as they are of one kind: until then
+     * no two may be of the same values. */
     void (*sgd)(vgg_plan *plan, const vgg_sgd_task *task);
     void (*adamw)(vgg_plan *plan, const vgg_adamw_task *task);
     void (*blend)(vgg_plan *plan, const vgg_blend_task *task);
+    void (*finish_updates)(vgg_plan *plan); /* NULL: none wait */
     /* The sum of the squares of each chunk of VGG_CHUNK values; `sums` is memory of the host. */
     void (*square_sums)(vgg_plan *plan, const float *values, size_t count, double *sums);
     void (*scale)(vgg_plan *plan, float *values, size_t count, float factor);

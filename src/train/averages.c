@@ -16,6 +16,7 @@ static void blend(const vgg_optimiser *optimiser, size_t copy, double keep, bool
         if (task.kept != NULL)
             plan->device->blend(plan, &task);
     }
+    vgg_optimiser_finish_updates(optimiser);
 }
 
 void vgg_averages_step(vgg_optimiser *optimiser) {

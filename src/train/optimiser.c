@@ -242,6 +242,7 @@ vgg_status vgg_optimiser_step(vgg_optimiser *optimiser, double rate, vgg_error *
         if (gradient != NULL && !optimiser->rules[i].fixed)
             optimiser->row->update(optimiser, i, gradient, rate * optimiser->rules[i].rate);
     }
+    vgg_optimiser_finish_updates(optimiser);
     if (deferred)
         optimiser->row->update_deferred(optimiser, rate);
     vgg_plan_begin_step(plan);

@@ -2,6 +2,7 @@
 #ifndef VGG_TRAIN_OPTIMISER_H
 #define VGG_TRAIN_OPTIMISER_H
 
+#include "nn/device.h"
 #include "nn/network.h"
 #include "train/numbers.h"
 #include "vgg/train.h"
@@ -66,6 +67,12 @@ size_t vgg_optimiser_bytes(const vgg_optimiser_row *row);
 /* Makes the network's values the start of the slow weights and of the average; the copies begin
  * with it. */
 void vgg_optimiser_begin(vgg_optimiser *optimiser);
+
+/* What the device was asked to do to values is done from here on. */
+static inline void vgg_optimiser_finish_updates(const vgg_optimiser *optimiser) {
+    if (optimiser->plan->device->finish_updates != NULL)
+        optimiser->plan->device->finish_updates(optimiser->plan);
+}
 
 /* ---- rules.c ---- */
 

@@ -52,7 +52,7 @@ struct vgg_gpu_moment {
     double seconds;
 };
 
-static size_t calls_made, failing_call, things, convs, sends;
+static size_t calls_made, failing_call, things, convs, sends, launches[vgg_gpu_kernel_count];
 static size_t refused_pinned;
 static vgg_gpu_result failing_result;
 
@@ -70,6 +70,10 @@ size_t vgg_double_things(void) {
 
 size_t vgg_double_convs(void) {
     return convs;
+}
+
+size_t vgg_double_launches(vgg_gpu_kernel kernel) {
+    return launches[kernel];
 }
 
 size_t vgg_double_sends(void) {
@@ -361,6 +365,7 @@ static void product_free(vgg_gpu *gpu, vgg_gpu_product *product) {
 }
 
 static vgg_gpu_result launch(vgg_gpu *gpu, vgg_gpu_kernel kernel, const void *task, size_t units) {
+    launches[kernel]++;
     return ask(
         gpu,
         (asked){.kind = KERNEL, .kernel = kernel, .bytes = units, .task = (void *)(uintptr_t)task},

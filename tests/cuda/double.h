@@ -13,8 +13,9 @@ const vgg_gpu_calls *vgg_double_calls(void);
  * there were since the last time. */
 size_t vgg_double_fail(size_t call, vgg_gpu_result result);
 
-/* Convolutions that were made so far, and what was sent from pinned memory. */
+/* Convolutions that were made so far, runs of a kernel, and what was sent from pinned memory. */
 size_t vgg_double_convs(void);
+size_t vgg_double_launches(vgg_gpu_kernel kernel);
 size_t vgg_double_sends(void);
 
 /* From now on there is no pinned memory but for number-1 blocks; 0: there is. */

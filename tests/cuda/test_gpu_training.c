@@ -145,11 +145,53 @@ static void values_are_lost(void **state) {
     assert_nothing_left();
 }
 
+/* ---- updates ---- */
+
+/* All tensors in a kernel, and the same bits where each has one of its own: where memory for their
+ * table cannot be had. */
+static void updates_are_one(void **state) {
+    (void)state;
+    vgg_gpu_calls_use(vgg_double_calls());
+    static const vgg_optimiser_kind kinds[] = {VGG_OPTIMISER_SGD, VGG_OPTIMISER_ADAMW};
+    static const vgg_gpu_kernel many[] = {vgg_gpu_kernel_sgd_many, vgg_gpu_kernel_adamw_many};
+    static const vgg_gpu_kernel one[] = {vgg_gpu_kernel_sgd, vgg_gpu_kernel_adamw};
+    for (size_t k = 0; k < 2; k++) {
+        vgg_network *networks[2];
+        for (size_t way = 0; way < 2; way++) {
+            networks[way] = net_of("8,B,R,M,16,L,M/12");
+            vgg_plan_options options = gpu_options(VGG_PRECISION_BF16);
+            vgg_optimiser_options optimising;
+            training made = {.inputs = random_floats(BATCH * 3 * SIDE * SIDE, 5)};
+            vgg_error error;
+            vgg_optimiser_options_init(&optimising, sizeof optimising);
+            optimising.kind = kinds[k];
+            assert_ok(vgg_plan_create_training(networks[way], &options, &made.plan, &error), error);
+            assert_ok(vgg_optimiser_create(networks[way], made.plan, &optimising, &made.optimiser,
+                                           &error),
+                      error);
+            if (way == 1)
+                vgg_double_limit(vgg_double_bytes());
+            size_t before = vgg_double_launches(one[k]), tables = vgg_double_launches(many[k]);
+            assert_ok(step_from(&made, 1, &error), error);
+            assert_true((vgg_double_launches(one[k]) > before) == (way == 1));
+            assert_int_equal(vgg_double_launches(many[k]) - tables, way == 0);
+            assert_ok(step_from(&made, 0.5f, &error), error);
+            end_training(&made);
+            vgg_double_limit((size_t)8 << 30);
+        }
+        assert_true(same_values(networks[0], networks[1]));
+        vgg_network_free(networks[0]);
+        vgg_network_free(networks[1]);
+    }
+    assert_nothing_left();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_of_f16),
         cmocka_unit_test(loss_scale_moves),
         cmocka_unit_test(values_are_lost),
+        cmocka_unit_test(updates_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

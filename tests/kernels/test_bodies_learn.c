@@ -116,6 +116,54 @@ static void test_blend(void **state) {
     }
 }
 
+enum { MANY = 7 };
+
+/* Several tensors at once have the bits of one after the other. */
+static void test_many(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        size_t count = vgg_draw(1, MANY), ends[MANY], all = 0;
+        vgg_gpu_sgd_task sgd[MANY], alone[MANY];
+        vgg_gpu_blend_task blend[MANY], apart[MANY];
+        for (size_t t = 0; t < count; t++) {
+            size_t values = draw_count();
+            sgd[t] = (vgg_gpu_sgd_task){.count = values,
+                                        .values = vgg_draw_floats(values),
+                                        .velocity = vgg_draw_floats(values),
+                                        .gradient = vgg_draw_floats(values),
+                                        .rate = draw_float(0, 1),
+                                        .momentum = 0.9F,
+                                        .nesterov = t % 2};
+            alone[t] = sgd[t];
+            alone[t].values = vgg_guarded_copy(sgd[t].values);
+            alone[t].velocity = vgg_guarded_copy(sgd[t].velocity);
+            blend[t] = (vgg_gpu_blend_task){.count = values,
+                                            .kept = sgd[t].velocity,
+                                            .values = sgd[t].values,
+                                            .keep = 0.7F,
+                                            .take = 0.3F,
+                                            .back = 1};
+            apart[t] = blend[t];
+            apart[t].kept = alone[t].velocity;
+            apart[t].values = alone[t].values;
+            ends[t] = all += values;
+        }
+        vgg_gpu_many_task many = {.count = count, .ends = ends, .tasks = sgd};
+        VGG_RUN_BODY(sgd_many, &many, all);
+        many.tasks = blend;
+        VGG_RUN_BODY(blend_many, &many, all);
+        for (size_t t = 0; t < count; t++) {
+            size_t bytes = sgd[t].count * sizeof(float);
+            VGG_RUN_BODY(sgd, &alone[t], alone[t].count);
+            VGG_RUN_BODY(blend, &apart[t], apart[t].count);
+            assert_memory_equal(sgd[t].values, alone[t].values, bytes);
+            assert_memory_equal(sgd[t].velocity, alone[t].velocity, bytes);
+        }
+        vgg_guarded_check();
+        vgg_guarded_free();
+    }
+}
+
 static void test_arrays(void **state) {
     (void)state;
     for (size_t i = 0; i < RANDOM_SHAPES; i++) {
@@ -164,6 +212,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_sgd, vgg_teardown),
         cmocka_unit_test_teardown(test_adamw, vgg_teardown),
         cmocka_unit_test_teardown(test_blend, vgg_teardown),
+        cmocka_unit_test_teardown(test_many, vgg_teardown),
         cmocka_unit_test_teardown(test_arrays, vgg_teardown),
         cmocka_unit_test_teardown(test_square_sums, vgg_teardown),
     };

@@ -60,6 +60,21 @@ typedef struct gpu_inputs {
     bool tried;           /* to have the places */
 } gpu_inputs;
 
+/* What is done to values between two steps, of up to so many tensors at once. */
+#define GPU_UPDATES 128
+typedef enum gpu_update_kind { GPU_SGD, GPU_ADAMW, GPU_BLEND } gpu_update_kind;
+typedef struct gpu_update_table {
+    size_t ends[GPU_UPDATES];
+    char tasks[GPU_UPDATES * sizeof(vgg_gpu_adamw_task)]; /* of a kind, of which this is largest */
+} gpu_update_table;
+
+typedef struct gpu_updates {
+    gpu_update_kind kind;
+    size_t count;                       /* that wait */
+    gpu_update_table table, *on_device; /* the latter NULL where it was not tried, or in vain */
+    bool tried;
+} gpu_updates;
+
 typedef struct gpu_state {
     const vgg_gpu_calls *calls;
     gpu_opened *opened;
@@ -76,7 +91,8 @@ typedef struct gpu_state {
     gpu_mirror own;            /* of the plan's network: in the constants */
     gpu_mirror *copies;        /* of networks that an optimiser keeps */
     float *gradient;           /* of the host: what vgg_plan_gradient shows */
-    double *square_sums;       /* of the device */
+    gpu_updates updates_waiting;
+    double *square_sums; /* of the device */
     size_t square_count;
     gpu_recorded records[GPU_RECORDS];
     size_t next_record;
@@ -200,6 +216,12 @@ vgg_status vgg_gpu_backward(vgg_plan *plan, const vgg_tap_pass *pass, size_t fir
 /* The largest magnitude among values of the device, infinite when one is not finite. */
 double vgg_gpu_largest(vgg_plan *plan, const void *from, vgg_gpu_element element, size_t count);
 vgg_blown vgg_gpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass);
+
+/* ---- updates.c ---- */
+
+/* Does a task of that kind, of `count` values, at the latest when updates are finished. */
+void vgg_gpu_update(vgg_plan *plan, gpu_update_kind kind, const void *task, size_t count);
+void vgg_gpu_finish_updates(vgg_plan *plan);
 
 /* ---- learn.c ---- */
 

@@ -286,6 +286,15 @@ typedef struct vgg_gpu_blend_task {
     int back;
 } vgg_gpu_blend_task;
 
+/* sgd_many, adamw_many, blend_many: tasks of the kernel of that name, one behind the other in the
+ * device's memory. Values are counted through all of them: those of task i end before number
+ * ends[i]. Unit: a value. */
+typedef struct vgg_gpu_many_task {
+    size_t count; /* tasks */
+    const size_t *ends;
+    const void *tasks;
+} vgg_gpu_many_task;
+
 /* scale: to *= factor. add: to += from. Unit: a value. */
 typedef struct vgg_gpu_array_task {
     size_t count;
@@ -345,6 +354,9 @@ typedef struct vgg_gpu_squares_task {
     X(sgd, sgd)                                                                                    \
     X(adamw, adamw)                                                                                \
     X(blend, blend)                                                                                \
+    X(sgd_many, many)                                                                              \
+    X(adamw_many, many)                                                                            \
+    X(blend_many, many)                                                                            \
     X(scale, array)                                                                                \
     X(add, array)                                                                                  \
     X(square_sums, squares)

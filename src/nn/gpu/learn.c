@@ -61,7 +61,7 @@ void vgg_gpu_sgd(vgg_plan *plan, const vgg_sgd_task *task) {
                                   .momentum = task->momentum,
                                   .decay = task->decay,
                                   .nesterov = task->nesterov};
-    vgg_gpu_launch(plan, vgg_gpu_kernel_sgd, &own, own.count);
+    vgg_gpu_update(plan, GPU_SGD, &own, own.count);
 }
 
 void vgg_gpu_adamw(vgg_plan *plan, const vgg_adamw_task *task) {
@@ -78,7 +78,7 @@ void vgg_gpu_adamw(vgg_plan *plan, const vgg_adamw_task *task) {
                                     .step = task->step,
                                     .root = task->root,
                                     .epsilon = task->epsilon};
-    vgg_gpu_launch(plan, vgg_gpu_kernel_adamw, &own, own.count);
+    vgg_gpu_update(plan, GPU_ADAMW, &own, own.count);
 }
 
 void vgg_gpu_blend(vgg_plan *plan, const vgg_blend_task *task) {
@@ -88,7 +88,7 @@ void vgg_gpu_blend(vgg_plan *plan, const vgg_blend_task *task) {
                                     .keep = task->keep,
                                     .take = task->take,
                                     .back = task->back};
-    vgg_gpu_launch(plan, vgg_gpu_kernel_blend, &own, own.count);
+    vgg_gpu_update(plan, GPU_BLEND, &own, own.count);
 }
 
 void vgg_gpu_square_sums(vgg_plan *plan, const float *values, size_t count, double *sums) {
@@ -173,6 +173,7 @@ static void update(vgg_plan *plan, const vgg_planned_op *op, const vgg_network *
                          false);
     update_tensor(plan, velocity, first + VGG_TENSOR_WEIGHT, gradient, rates);
     update_tensor(plan, velocity, first + VGG_TENSOR_BIAS, bias, rates);
+    vgg_gpu_finish_updates(plan); /* the next layer's gradient takes the place of this one's */
 }
 
 void vgg_gpu_update_linear(vgg_plan *plan, const vgg_network *velocity, vgg_sgd_rates rates) {

@@ -61,6 +61,7 @@ const vgg_device_row vgg_device_gpu = {
     .sgd = vgg_gpu_sgd,
     .adamw = vgg_gpu_adamw,
     .blend = vgg_gpu_blend,
+    .finish_updates = vgg_gpu_finish_updates,
     .square_sums = vgg_gpu_square_sums,
     .scale = vgg_gpu_scale,
     .add = vgg_gpu_add,

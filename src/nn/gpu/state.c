@@ -82,6 +82,7 @@ static bool free_on_device(vgg_plan *plan) {
     free_times(state, &state->forward, plan->op_count);
     free_times(state, &state->backward, plan->op_count);
     state->calls->give_back(state->gpu, state->square_sums);
+    state->calls->give_back(state->gpu, state->updates_waiting.on_device);
     return sound;
 }
 
