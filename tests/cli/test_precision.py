@@ -144,6 +144,43 @@ def test_train_notes_it(tmp_path, pictures):
     assert "note.options.precision bf16" in (run / "checkpoint.txt").read_text()
 
 
+FLAGS = {"portable": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"},
+         "amx": {"amx_tile", "amx_int8", "amx_bf16", "avx512_bf16"}}
+
+
+@pytest.fixture(scope="module")
+def int8(pictures, tmp_path_factory):
+    """The model in the box in int8, all that can be, and the names of such layers."""
+    model = tmp_path_factory.mktemp("int8") / "int8.safetensors"
+    vgg("convert", "builtin", model, "--dtype", "int8", "--calibrate", pictures[0].parents[1], "--max-drop", 1)
+    return model, [layer["layer"] for layer in json.loads(vgg("inspect", model, "--format", "json").out)["int8"]]
+
+
+def maps(int8, pictures, folder, tier):
+    """The means of what the last layer in int8 gives for some pictures, and the first class of each."""
+    if not FLAGS[tier] <= set(pathlib.Path("/proc/cpuinfo").read_text().split()):
+        pytest.skip(f"this processor has no {tier}")
+    (model, layers), out, env = int8, folder / f"{tier}.csv", {"VGG_CPU": tier}
+    vgg("features", "--model", model, "--layer", layers[-1], "--pool", "avg", "-o", out, *pictures[:4], env=env)
+    found = json.loads(vgg("predict", "--model", model, *pictures[:4], "--top", 1, "--format", "json", env=env).out)
+    return out.read_bytes(), [picture["predictions"][0]["index"] for picture in found]
+
+
+@pytest.mark.parametrize("tier", ["portable", "avx512", "amx"])
+def test_int8_has_the_same_sums_on_every_tier(tmp_path, pictures, int8, tier):
+    """Bit by bit, through a whole network; but `portable`, whose transforms have no fused multiply-adds, rounds
+    some of what it multiplies to the other neighbour."""
+    (here, classes), (there, same) = (maps(int8, pictures, tmp_path, name) for name in (tier, "avx2"))
+    assert len(int8[1]) > 3 and classes == same
+    if tier != "portable":
+        assert here == there
+        return
+    a, b = ([float(word) for line in text.decode().splitlines()[1:] for word in line.split(",")[1:]]
+            for text in (here, there))
+    far = sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) ** 0.5
+    assert 0 < far < 0.02 * sum(y * y for y in b) ** 0.5
+
+
 @pytest.mark.parametrize("line, message", [
     (("bench", "--exact", "--precision", "bf16"), "vgg bench: --precision bf16: expected f32 with --exact"),
     (("predict", "--exact", "--precision", "bf16", "x.png"),
