@@ -10,26 +10,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/picture.h"
+#include "image/resample.h"
 #include "vgg/image.h"
-
-/* Bits after the point of a coefficient: 8 are left for the sample and 2 for the overshoot of a
- * filter with negative lobes. */
-enum { PRECISION = 32 - 8 - 2, HALF = 1 << (PRECISION - 1) };
-
-/* Sums kept in one go by the pass over rows: they and the samples stay in the first-level cache. */
-enum { BLOCK = 512 };
-
-/* For each place of the result: the first place of the source that counts, how many do, and `taps`
- * coefficients, of which the first `count` are used. */
-typedef struct window {
-    size_t first, count;
-} window;
-
-typedef struct resampling {
-    size_t taps;
-    window *windows;
-    int32_t *coefficients;
-} resampling;
 
 static double triangle(double x) {
     x = fabs(x);
@@ -123,46 +105,6 @@ static vgg_status resampling_make(size_t source, size_t target, size_t first, si
     return VGG_OK;
 }
 
-static inline uint8_t to_sample(int32_t sum) {
-    int32_t value = sum >> PRECISION;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-static void columns_grey(const uint8_t *row, const resampling *plan, uint8_t *out, size_t width) {
-    for (size_t x = 0; x < width; x++) {
-        const uint8_t *samples = row + plan->windows[x].first;
-        const int32_t *k = plan->coefficients + x * plan->taps;
-        int32_t sum = HALF;
-        for (size_t i = 0; i < plan->windows[x].count; i++) {
-            sum += samples[i] * k[i];
-        }
-        out[x] = to_sample(sum);
-    }
-}
-
-static void columns_rgb(const uint8_t *row, const resampling *plan, uint8_t *out, size_t width) {
-    for (size_t x = 0; x < width; x++) {
-        const uint8_t *pixel = row + 3 * plan->windows[x].first;
-        const int32_t *k = plan->coefficients + x * plan->taps;
-        int32_t red = HALF, green = HALF, blue = HALF;
-        for (size_t i = 0; i < plan->windows[x].count; i++, pixel += 3) {
-            red += pixel[0] * k[i];
-            green += pixel[1] * k[i];
-            blue += pixel[2] * k[i];
-        }
-        out[3 * x] = to_sample(red);
-        out[3 * x + 1] = to_sample(green);
-        out[3 * x + 2] = to_sample(blue);
-    }
-}
-
-/* All places that the windows of a resampling of `count` places cover. */
-static window covered(const resampling *plan, size_t count) {
-    const window *last = &plan->windows[count - 1];
-    size_t first = plan->windows[0].first;
-    return (window){.first = first, .count = last->first + last->count - first};
-}
-
 /* The source of the resampling begins at its place `first`. */
 static void shift_windows(resampling *plan, size_t count, size_t first) {
     for (size_t i = 0; i < count; i++) {
@@ -174,37 +116,11 @@ static void shift_windows(resampling *plan, size_t count, size_t first) {
 static vgg_status resize_columns(const vgg_image *image, window rows, const resampling *columns,
                                  size_t width, vgg_image *out, vgg_error *error) {
     vgg_status status = vgg_image_make(out, width, rows.count, image->channels, error);
-    for (size_t y = 0; status == VGG_OK && y < rows.count; y++) {
-        const uint8_t *row = image->pixels + (rows.first + y) * image->width * image->channels;
-        uint8_t *to = out->pixels + y * width * image->channels;
-        if (image->channels == 1)
-            columns_grey(row, columns, to, width);
-        else
-            columns_rgb(row, columns, to, width);
-    }
+    size_t pitch = image->width * image->channels;
+    if (status == VGG_OK)
+        status = vgg_mix_columns(image->pixels + rows.first * pitch, pitch, rows.count, columns,
+                                 image->channels, out->pixels, width, error);
     return status;
-}
-
-/* One row of the result, `length` samples, from `count` rows that lie `pitch` samples apart. */
-static void mix_rows(const uint8_t *rows, size_t count, size_t pitch, const int32_t *k,
-                     uint8_t *out, size_t length) {
-    int32_t sums[BLOCK];
-    for (size_t begin = 0; begin < length; begin += BLOCK) {
-        size_t block = vgg_size_min(BLOCK, length - begin);
-        for (size_t x = 0; x < block; x++) {
-            sums[x] = HALF;
-        }
-        for (size_t i = 0; i < count; i++) {
-            const uint8_t *samples = rows + i * pitch + begin;
-            int32_t weight = k[i];
-            for (size_t x = 0; x < block; x++) {
-                sums[x] += samples[x] * weight;
-            }
-        }
-        for (size_t x = 0; x < block; x++) {
-            out[begin + x] = to_sample(sums[x]);
-        }
-    }
 }
 
 /* The pass over rows, of the columns `columns` of a picture. */
@@ -213,9 +129,9 @@ static vgg_status resize_rows(const vgg_image *image, window columns, const resa
     size_t channels = image->channels, pitch = image->width * channels;
     vgg_status status = vgg_image_make(out, columns.count, height, channels, error);
     for (size_t y = 0; status == VGG_OK && y < height; y++) {
-        mix_rows(image->pixels + rows->windows[y].first * pitch + columns.first * channels,
-                 rows->windows[y].count, pitch, rows->coefficients + y * rows->taps,
-                 out->pixels + y * columns.count * channels, columns.count * channels);
+        vgg_mix_rows(image->pixels + rows->windows[y].first * pitch + columns.first * channels,
+                     rows->windows[y].count, pitch, rows->coefficients + y * rows->taps,
+                     out->pixels + y * columns.count * channels, columns.count * channels);
     }
     return status;
 }

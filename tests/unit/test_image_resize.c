@@ -216,11 +216,41 @@ static void flip_mirrors_left_and_right(void **state) {
     vgg_image_free(&kept);
 }
 
+/* Rows are resized many at a time where there are many. */
+static void rows_do_not_depend_on_each_other(void **state) {
+    (void)state;
+    uint32_t random = 1;
+    for (size_t round = 0; round < 60; round++) {
+        size_t channels = round % 2 == 0 ? 3 : 1, height = 1 + round * 2;
+        size_t width = 1 + (round * 37) % 150, target = 1 + (round * 53) % 110;
+        vgg_filter filter = round % 3 == 0 ? VGG_FILTER_BICUBIC : VGG_FILTER_BILINEAR;
+        size_t pitch = width * channels, made = target * channels;
+        uint8_t *pixels = malloc(height * pitch);
+        assert_non_null(pixels);
+        for (size_t i = 0; i < height * pitch; i++) {
+            random = random * 1664525u + 1013904223u;
+            pixels[i] = (uint8_t)(random >> 31 == 0 ? 0 : random >> 23);
+        }
+        vgg_image all = {width, height, channels, pixels}, whole = {0}, alone = {0};
+        vgg_error error = {0};
+        assert_ok(vgg_image_resize(&all, target, height, filter, &whole, &error), error);
+        for (size_t y = 0; y < height; y++) {
+            const vgg_image row = {width, 1, channels, pixels + y * pitch};
+            assert_ok(vgg_image_resize(&row, target, 1, filter, &alone, &error), error);
+            assert_memory_equal(alone.pixels, whole.pixels + y * made, made);
+            vgg_image_free(&alone);
+        }
+        vgg_image_free(&whole);
+        free(pixels);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resize_equals_pillow),
         cmocka_unit_test(a_part_of_a_resize_is_cut_out_of_it),
         cmocka_unit_test(resize_to_the_same_size_is_a_copy),
+        cmocka_unit_test(rows_do_not_depend_on_each_other),
         cmocka_unit_test(plain_surfaces_stay_plain),
         cmocka_unit_test(short_side_sets_the_long_one),
         cmocka_unit_test(impossible_sizes_are_refused),
