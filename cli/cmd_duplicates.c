@@ -62,7 +62,8 @@ static bool parse(duplicates_options *o, int argc, char **argv, size_t *operands
          .help = "keep features in this file, as vgg index does, so that the next time only "
                  "pictures that are new or changed are computed; refused when it has pictures "
                  "outside the FOLDERs, which it would lose"},
-        vgg_cli_format_option(&o->format, "what is printed"),
+        vgg_cli_format_option(&o->format, "text, or json: [{\"pictures\", \"pairs\": [{\"first\", "
+                                          "\"second\", \"likeness\"}]}]"),
         found[0],
         found[1],
     };

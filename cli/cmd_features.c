@@ -64,7 +64,7 @@ static bool parse(features_options *o, int argc, char **argv, size_t *operands, 
                  "squares"},
         {.type = VGG_CLI_TEXT,
          .name = "scale",
-         .argument = "Q,Q",
+         .argument = "Q,...",
          .value = &o->scale,
          .help = "resize pictures so that the short side has Q pixels, take the centre of Q x Q, "
                  "and average the features of all the Q",
@@ -376,7 +376,18 @@ static int run(const features_options *o, const vgg_model *model, char **images,
     return status;
 }
 
-/* The same of OUT and, beside a .npy, of the names. */
+static bool has_known_ending(const features_options *o) {
+    static const char *const endings[] = {".npy", ".npz", ".safetensors", ".csv"};
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        if (vgg_cli_ends_in(o->out, endings[i]))
+            return true;
+    }
+    vgg_cli_complain("features",
+                     "--out: expected a name that ends in .npy, .npz, .safetensors or .csv");
+    return false;
+}
+
+/* Whether OUT may be written, and beside a .npy the names. */
 static bool may_write_all(const features_options *o) {
     size_t length = strlen(o->out), ending = strlen(".npy");
     if (!vgg_cli_may_write("features", o->out, o->overwrite))
@@ -407,6 +418,8 @@ int vgg_cli_features(int argc, char **argv) {
         vgg_cli_complain("features", "%s is missing", missing);
         return VGG_CLI_USAGE;
     }
+    if (!has_known_ending(&o))
+        return VGG_CLI_USAGE;
     status = vgg_cli_computing_settle("features", &o.computing, o.exact, false);
     if (status != VGG_CLI_OK)
         return status;

@@ -46,7 +46,8 @@ static bool parse(search_options *o, int argc, char **argv, size_t *operands, in
          .minimum = 1,
          .maximum = 1000000,
          .help = "pictures that are listed"},
-        vgg_cli_format_option(&o->format, "what is printed"),
+        vgg_cli_format_option(&o->format, "text, or json: [{\"image\", \"matches\": [{\"image\", "
+                                          "\"similarity\"}]}]"),
         found[0],
         found[1],
         vgg_cli_threads_option(&o->request.threads),

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/filter_picture.h"
+#include "cli/json.h"
 #include "cli/layer_list.h"
 #include "cli/message.h"
 #include "cli/options.h"
@@ -65,7 +66,12 @@ static bool parse(vgg_cli_show_options *o, int argc, char **argv, size_t *operan
          .name = "overwrite",
          .value = &o->overwrite,
          .help = "replace OUT.png when it is there"},
-        vgg_cli_format_option(&o->format, "what is printed of channels"),
+        vgg_cli_format_option(
+            &o->format,
+            "text, or json: of filters {\"layer\", \"filters\", \"shape\"}, of maps "
+            "{\"layer\", \"shape\", \"channels\": [{\"channel\", \"least\", \"most\"}]}, of "
+            "--channel "
+            "{\"layer\", \"channel\", \"pictures\", \"best\": [{\"image\", \"value\"}]}"),
         vgg_cli_threads_option(&o->threads),
         vgg_cli_exact_option(&o->exact),
         vgg_cli_device_option(&o->computing.device),
@@ -151,6 +157,24 @@ bool vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *mode
     return false;
 }
 
+static bool print_filters(const vgg_cli_show_options *o, const vgg_cli_filter_picture *filters) {
+    if (o->format[0] == 't') {
+        vgg_cli_print_line("%s: %zu filters of %zu x %zu of %s", o->out, filters->count,
+                           filters->height, filters->width, filters->layer);
+        return true;
+    }
+    bool fine = vgg_cli_json_print(
+        json_pack("{s:o, s:I, s:[I, I]}", "layer", vgg_cli_json_text(filters->layer), "filters",
+                  (json_int_t)filters->count, "shape", (json_int_t)filters->height,
+                  (json_int_t)filters->width),
+        true, 0);
+    if (fine)
+        putchar('\n');
+    else
+        vgg_cli_complain("show", "out of memory for the JSON of the filters");
+    return fine;
+}
+
 static int show_filters(const vgg_cli_show_options *o, const vgg_model *model) {
     vgg_cli_filter_picture filters;
     vgg_error error;
@@ -162,9 +186,7 @@ static int show_filters(const vgg_cli_show_options *o, const vgg_model *model) {
         vgg_cli_complain("show", "%s", error.message);
         return VGG_CLI_FAILURE;
     }
-    vgg_cli_print_line("%s: %zu filters of %zu x %zu of %s", o->out, filters.count, filters.height,
-                       filters.width, filters.layer);
-    return VGG_CLI_OK;
+    return print_filters(o, &filters) ? VGG_CLI_OK : VGG_CLI_FAILURE;
 }
 
 static int run(vgg_cli_show_options *o, const vgg_model *model, char **images, size_t count) {

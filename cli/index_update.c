@@ -33,7 +33,7 @@ void vgg_cli_index_row_options(vgg_cli_index_request *request,
         .fallback = "gem"};
     options[2] = (vgg_cli_option){.type = VGG_CLI_TEXT,
                                   .name = "scale",
-                                  .argument = "Q,Q",
+                                  .argument = "Q,...",
                                   .value = &request->scale,
                                   .help = "average the features of several sizes, likewise",
                                   .fallback = "the model's own size"};

@@ -162,7 +162,7 @@ vgg_cli_option vgg_cli_protocol_option(const char **value) {
                             .choices = vgg_cli_protocols,
                             .help =
                                 "center; or flip: the mirrored picture too, whose probabilities "
-                                "are averaged with its own, in twice the time"};
+                                "or features are averaged with its own, in twice the time"};
 }
 
 vgg_cli_option vgg_cli_strict_option(bool *value) {

@@ -39,6 +39,8 @@ def test_filters(tmp_path):
     weights = tensor(model, "features.0.weight")
     said = vgg("show", model, "-o", tmp_path / "filters.png").out
     assert said == f"{tmp_path}/filters.png: {len(weights)} filters of 3 x 3 of features.0\n"
+    said = vgg("show", model, "-o", tmp_path / "filters.png", "--overwrite", "--format", "json").out
+    assert json.loads(said) == {"layer": "features.0", "filters": len(weights), "shape": [3, 3]}
     pixels = np.asarray(Image.open(tmp_path / "filters.png"))
     for number in 0, 17, len(weights) - 1:
         scaled = np.rint(127.5 + 127.5 * weights[number] / abs(weights[number]).max())

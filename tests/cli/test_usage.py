@@ -71,6 +71,14 @@ def test_defaults_in_help(command, option, default):
     assert found == default
 
 
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "convert"])
+def test_formats_are_said(command):
+    """Of what is printed; vgg convert writes files."""
+    text = " ".join(vgg(command, "--help").out.split())
+    for row in text.split("--format FORMAT ")[1:]:
+        assert row.startswith("text") and "json" in row.split(" --", 1)[0]
+
+
 @pytest.mark.parametrize("arguments", [("help",), ("--help",), ("-h",)])
 def test_list_of_commands(arguments):
     text = vgg(*arguments).out

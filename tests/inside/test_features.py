@@ -268,7 +268,7 @@ def test_what_is_refused(place, tmp_path):
             (("--layer", "relu9_9", "-o", tmp_path / "a.npy", photo), "no layer relu9_9", 2),
             (("--layer", "pool5,", "-o", tmp_path / "a.npz", photo), "no layer", 2),
             (("--layer", "pool5,pool5", "-o", tmp_path / "a.npz", photo), "two arrays called pool5", 1),
-            (("--layer", "pool5", "-o", tmp_path / "a.txt", photo), "expected a name that ends in", 1),
+            (("--layer", "pool5", "-o", tmp_path / "a.txt", photo), "--out: expected a name that ends in", 2),
             (("--layer", "pool5,pool4", "-o", tmp_path / "a.npy", photo), "one array", 1),
             (("--layer", "pool5", "-o", tmp_path / "a.csv", photo), "no place for the maps", 1),
             (("--layer", "pool5", "-o", tmp_path / "there.npy", photo), "--overwrite replaces it", 1),
