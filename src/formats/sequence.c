@@ -103,10 +103,6 @@ void vgg_sequence_flatten(vgg_sequence *sequence) {
     vgg_evidence_flatten(&sequence->source->graph.evidence);
 }
 
-void vgg_sequence_unknown(vgg_sequence *sequence) {
-    vgg_evidence_gap(&sequence->source->graph.evidence, 1, false);
-}
-
 vgg_status vgg_sequence_end(const vgg_sequence *sequence, vgg_error *error) {
     vgg_evidence *evidence = &sequence->source->graph.evidence;
     evidence->whole = true;

@@ -34,8 +34,6 @@ vgg_status vgg_sequence_linear(vgg_sequence *sequence, const vgg_stored_tensor *
 void vgg_sequence_layer(vgg_sequence *sequence, vgg_layer_type type);
 void vgg_sequence_dropout(vgg_sequence *sequence, double probability);
 void vgg_sequence_flatten(vgg_sequence *sequence);
-/* One module of which nothing is known. */
-void vgg_sequence_unknown(vgg_sequence *sequence);
 
 /* VGG_ERROR_MEMORY when memory ran out for a clue. */
 vgg_status vgg_sequence_end(const vgg_sequence *sequence, vgg_error *error);

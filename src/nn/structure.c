@@ -33,20 +33,6 @@ void vgg_structure_free(vgg_structure *structure) {
     *structure = (vgg_structure){0};
 }
 
-static bool same_layer(const vgg_structure_layer *a, const vgg_structure_layer *b) {
-    bool same_dropout = !(a->dropout < b->dropout) && !(a->dropout > b->dropout);
-    return a->type == b->type && a->flat == b->flat && a->outputs == b->outputs &&
-           a->kernel == b->kernel && a->valid == b->valid && same_dropout;
-}
-
-bool vgg_structure_equal(const vgg_structure *a, const vgg_structure *b) {
-    bool equal = a->count == b->count;
-    for (size_t i = 0; equal && i < a->count; i++) {
-        equal = same_layer(&a->layers[i], &b->layers[i]);
-    }
-    return equal;
-}
-
 static bool is_head_pool(vgg_layer_type type) {
     return type == VGG_LAYER_AVERAGE_POOL || type == VGG_LAYER_GLOBAL_AVERAGE_POOL ||
            type == VGG_LAYER_GLOBAL_MAX_POOL;
@@ -307,14 +293,4 @@ vgg_status vgg_structure_read(const vgg_network_options *options, vgg_structure 
         status = vgg_fail_memory(error, "an architecture",
                                  (structure->count + 1) * sizeof *structure->layers);
     return status;
-}
-
-vgg_status vgg_structure_of_row(const vgg_architecture *row, vgg_structure *structure,
-                                vgg_error *error) {
-    const vgg_network_options options = {.arch = row->name,
-                                         .layout = VGG_LAYOUT_PAPER,
-                                         .classes = 1000,
-                                         .dropout = 0.5,
-                                         .padding = VGG_PADDING_SAME};
-    return vgg_structure_read(&options, structure, error);
 }

@@ -34,8 +34,6 @@ typedef struct vgg_structure {
 bool vgg_structure_add(vgg_structure *structure, vgg_structure_layer layer);
 void vgg_structure_free(vgg_structure *structure);
 
-bool vgg_structure_equal(const vgg_structure *a, const vgg_structure *b);
-
 /* VGG_ERROR_ARGUMENT for what is no structure as described above, or has more than VGG_MOST_WORDS
  * layers. */
 vgg_status vgg_structure_check(const vgg_structure *structure, vgg_error *error);
@@ -44,10 +42,6 @@ vgg_status vgg_structure_check(const vgg_structure *structure, vgg_error *error)
  * padding are not unsaid. The caller frees *structure whatever the outcome. */
 vgg_status vgg_structure_read(const vgg_network_options *options, vgg_structure *structure,
                               vgg_error *error);
-
-/* The same of a row of the table, in the paper's layout and without batch normalisation. */
-vgg_status vgg_structure_of_row(const vgg_architecture *row, vgg_structure *structure,
-                                vgg_error *error);
 
 /* The way back, in the simplest words, for a structure that is in order: sets those six options;
  * dropout stays as it is where no word takes its value. options->arch belongs to the caller, who

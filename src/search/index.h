@@ -9,9 +9,8 @@
 /* Side of the small grey pictures. */
 #define VGG_INDEX_THUMBNAIL 48
 #define VGG_INDEX_SAMPLES ((size_t)VGG_INDEX_THUMBNAIL * VGG_INDEX_THUMBNAIL)
-/* Layers that a row is made of at most, and bytes of a picture's name. */
+/* Layers that a row is made of at most. */
 #define VGG_INDEX_LAYERS 16
-#define VGG_INDEX_NAME 65536
 
 /* What a picture's file was like when its row was made. */
 typedef struct vgg_index_stamp {

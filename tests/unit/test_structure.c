@@ -5,6 +5,20 @@
 #include "nn/network.h"
 #include "nn/structure.h"
 
+static bool same_layer(const vgg_structure_layer *a, const vgg_structure_layer *b) {
+    bool same_dropout = !(a->dropout < b->dropout) && !(a->dropout > b->dropout);
+    return a->type == b->type && a->flat == b->flat && a->outputs == b->outputs &&
+           a->kernel == b->kernel && a->valid == b->valid && same_dropout;
+}
+
+static bool same_structure(const vgg_structure *a, const vgg_structure *b) {
+    bool equal = a->count == b->count;
+    for (size_t i = 0; equal && i < a->count; i++) {
+        equal = same_layer(&a->layers[i], &b->layers[i]);
+    }
+    return equal;
+}
+
 /* ---- random structures ---- */
 
 static uint64_t state_of_random = 1;
@@ -103,7 +117,7 @@ static void round_trip(void **state) {
         vgg_network_options_init(&options, sizeof options);
         assert_ok(vgg_structure_write(&s, &options, &error), error);
         assert_ok(vgg_structure_read(&options, &again, &error), error);
-        if (!vgg_structure_equal(&s, &again))
+        if (!same_structure(&s, &again))
             fail_msg("structure %zu is not \"%s\" with layout %s", i, options.arch,
                      vgg_layout_name(options.layout));
         vgg_free((char *)(uintptr_t)options.arch);
@@ -158,7 +172,7 @@ static void simplest_words(void **state) {
 static void same(const char *left, vgg_padding padding, bool batch_norm, const char *right) {
     vgg_structure a = read_arch(left, VGG_LAYOUT_PAPER, batch_norm, padding);
     vgg_structure b = read_arch(right, VGG_LAYOUT_PAPER, false, VGG_PADDING_SAME);
-    if (!vgg_structure_equal(&a, &b))
+    if (!same_structure(&a, &b))
         fail_msg("%s is not %s", left, right);
     vgg_structure_free(&a);
     vgg_structure_free(&b);

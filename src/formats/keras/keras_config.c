@@ -17,7 +17,6 @@ typedef struct chain {
     vgg_keras *k;
     bool begun;    /* a convolution was passed */
     bool flat;     /* a Flatten or a pool of all of the picture was passed */
-    bool averaged; /* ... and it was such a pool */
     bool ended;    /* by a softmax or a sigmoid */
     bool has_last; /* the layer before is dense, and has no activation */
     size_t border; /* of zeros around the picture, by a layer that only adds them */
@@ -270,7 +269,7 @@ static vgg_status global_pool(chain *c, const described *d, vgg_error *error) {
         status = check_order_of_axes(c, d, error);
     if (status != VGG_OK)
         return status;
-    c->flat = c->averaged = true;
+    c->flat = true;
     return add_plain(c, d, average ? VGG_LAYER_GLOBAL_AVERAGE_POOL : VGG_LAYER_GLOBAL_MAX_POOL, 0,
                      error);
 }
