@@ -105,7 +105,9 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
     memcpy(options, table, sizeof table);
 }
 
-bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_model *model) {
+/* False, which is complained about, for the state of a training run: it is written as a model is,
+ * but holds velocities in place of weights. */
+static bool is_usable(const char *command, const char *path, const vgg_model *model) {
     if (vgg_model_note(model, "state.copy") == NULL && vgg_model_note(model, "state.epoch") == NULL)
         return true;
     vgg_cli_complain(
@@ -116,8 +118,9 @@ bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_mo
     return false;
 }
 
-bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
-                         const vgg_cli_input *input) {
+/* False, which is complained about, when the model takes other channels than `input` says. */
+static bool takes_input(const char *command, const char *path, const vgg_model *model,
+                        const vgg_cli_input *input) {
     size_t channels = vgg_network_describe(vgg_model_network(model))->channels;
     if (input->channels == 0 || input->channels == channels)
         return true;
@@ -245,8 +248,8 @@ static int load(const char *command, const vgg_cli_model_source *given, vgg_warn
         return VGG_CLI_FAILURE;
     }
     /* What the library cannot say, because it does not know the names of our options. */
-    if (!vgg_cli_model_is_usable(command, source->path, loaded) ||
-        !vgg_cli_model_takes(command, source->path, loaded, &source->input)) {
+    if (!is_usable(command, source->path, loaded) ||
+        !takes_input(command, source->path, loaded, &source->input)) {
         vgg_model_free(loaded);
         return VGG_CLI_FAILURE;
     }

@@ -37,14 +37,6 @@ extern const char vgg_cli_model_help[];
 void vgg_cli_model_options(vgg_cli_model_source *source,
                            vgg_cli_option options[VGG_CLI_MODEL_OPTIONS]);
 
-/* False, which is complained about, for the state of a training run: it is written as a model is,
- * but holds velocities in place of weights. */
-bool vgg_cli_model_is_usable(const char *command, const char *path, const vgg_model *model);
-
-/* False, which is complained about, when the model takes other channels than `input` says. */
-bool vgg_cli_model_takes(const char *command, const char *path, const vgg_model *model,
-                         const vgg_cli_input *input);
-
 /* The file that a path means: of a run's folder its best model, or its last. VGG_CLI_BUILTIN is
  * itself. */
 const char *vgg_cli_model_file(const char *path);

@@ -32,7 +32,8 @@ static const char *line_of(int signal_number) {
     return signal_number == SIGHUP ? hung_up : "";
 }
 
-void vgg_cli_signals_end(int signal_number) {
+/* Ends the program as the signal does, with what the handler does before. */
+static void end_by(int signal_number) {
     vgg_unfinished_files_remove();
     if (getpid() == owner)
         write_line(line_of(signal_number));
@@ -74,7 +75,7 @@ void vgg_cli_signals_catch(const char *command) {
     vgg_cli_signals_model("a file");
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction before, action = {.sa_handler = vgg_cli_signals_end};
+        struct sigaction before, action = {.sa_handler = end_by};
         sigemptyset(&action.sa_mask);
         if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);

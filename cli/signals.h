@@ -9,7 +9,4 @@ void vgg_cli_signals_catch(const char *command);
 /* The model file that is mapped from now on, for the line of SIGBUS. */
 void vgg_cli_signals_model(const char *path);
 
-/* Ends the program as the signal does, with what the handler does before. */
-void vgg_cli_signals_end(int signal_number);
-
 #endif

@@ -55,7 +55,9 @@ static vgg_status read_all(input *in, vgg_error *error) {
     }
 }
 
-vgg_status vgg_cli_read_standard_input(unsigned char **bytes, size_t *size, vgg_error *error) {
+/* Reads standard input to its end into *bytes, which the caller frees, and *size. One of
+ * 2 GiB or more, the limit of vgg_image_load, is VGG_ERROR_UNSUPPORTED. */
+static vgg_status read_standard_input(unsigned char **bytes, size_t *size, vgg_error *error) {
     input in = {0};
     vgg_status status = read_all(&in, error);
     if (status != VGG_OK) {
@@ -72,7 +74,7 @@ vgg_status vgg_cli_load_image(const char *path, vgg_image *image, vgg_error *err
         return vgg_image_load(path, image, error);
     unsigned char *bytes = NULL;
     size_t size = 0;
-    vgg_status status = vgg_cli_read_standard_input(&bytes, &size, error);
+    vgg_status status = read_standard_input(&bytes, &size, error);
     if (status == VGG_OK)
         status = vgg_image_decode(bytes, size, VGG_CLI_STANDARD_INPUT, image, error);
     free(bytes);

@@ -44,7 +44,8 @@ size_t vgg_cli_terminal_width(FILE *stream) {
     return said ? size.ws_col : 80;
 }
 
-bool vgg_cli_is_utf8(void) {
+/* Whether the locale's letters are UTF-8, so that bars may be drawn with block characters. */
+static bool is_utf8(void) {
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
@@ -52,7 +53,7 @@ const char *vgg_cli_bar(char buffer[VGG_CLI_BAR_SIZE], double fraction, size_t c
     /* U+258F to U+2588: a column filled by one to eight eighths. */
     static const char *const eighths[] = {"\u258f", "\u258e", "\u258d", "\u258c",
                                           "\u258b", "\u258a", "\u2589", "\u2588"};
-    bool utf8 = vgg_cli_is_utf8();
+    bool utf8 = is_utf8();
     if (!(fraction >= 0.0))
         fraction = 0.0;
     size_t parts = utf8 ? 8 : 1;
@@ -93,7 +94,7 @@ void vgg_cli_progress_draw(vgg_cli_progress *progress, const char *left, double 
     cells = cells > VGG_CLI_BAR_CELLS ? VGG_CLI_BAR_CELLS : cells;
     fputs("\r\033[K", progress->stream);
     if (cells >= 4) {
-        bool utf8 = vgg_cli_is_utf8();
+        bool utf8 = is_utf8();
         fprintf(progress->stream, "%s  %s%s%s  %s", left, utf8 ? "\u2595" : "[",
                 vgg_cli_bar(bar, fraction, cells), utf8 ? "\u258f" : "]", right);
     } else {

@@ -21,9 +21,6 @@ const char *vgg_cli_accent_end(FILE *stream);
 /* Columns of the terminal, 80 when it does not say. */
 size_t vgg_cli_terminal_width(FILE *stream);
 
-/* Whether the locale's letters are UTF-8, so that bars may be drawn with block characters. */
-bool vgg_cli_is_utf8(void);
-
 #define VGG_CLI_BAR_CELLS 30
 #define VGG_CLI_BAR_SIZE (VGG_CLI_BAR_CELLS * 4 + 1)
 /* A bar that fills `fraction` of `cells` (at most VGG_CLI_BAR_CELLS) columns, the rest being

@@ -108,8 +108,6 @@ typedef struct vgg_cli_evaluation {
 void vgg_cli_evaluation_cards(FILE *out, const vgg_cli_evaluation *evaluation);
 void vgg_cli_evaluation_sections(FILE *out, const vgg_cli_evaluation *evaluation);
 void vgg_cli_confusion(FILE *out, const vgg_cli_evaluation *evaluation);
-void vgg_cli_classes(FILE *out, const vgg_cli_evaluation *evaluation);
-void vgg_cli_reliability(FILE *out, const vgg_cli_evaluation *evaluation);
 void vgg_cli_gallery(FILE *out, const vgg_cli_evaluation *evaluation);
 /* The pictures behind the cells of the matrix, as data of the script. */
 void vgg_cli_cells(FILE *out, const vgg_cli_evaluation *evaluation);

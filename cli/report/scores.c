@@ -74,7 +74,7 @@ static void write_class(FILE *out, const vgg_class_figures *f) {
     fputs("</tr>\n", out);
 }
 
-void vgg_cli_classes(FILE *out, const vgg_cli_evaluation *evaluation) {
+static void put_classes(FILE *out, const vgg_cli_evaluation *evaluation) {
     static const char *const heads[] = {"class", "pictures", "recall", "precision", "F1"};
     vgg_cli_section_begin(out, "classes", "Classes");
     fputs(
@@ -165,7 +165,7 @@ static void write_bins(FILE *out, const vgg_reliability_bin *bins) {
     fputs("</tbody></table></div></details>\n", out);
 }
 
-void vgg_cli_reliability(FILE *out, const vgg_cli_evaluation *evaluation) {
+static void put_reliability(FILE *out, const vgg_cli_evaluation *evaluation) {
     vgg_reliability_bin bins[VGG_RELIABILITY_BINS];
     size_t most = 1;
     if (!vgg_cli_page_has(
@@ -193,8 +193,8 @@ void vgg_cli_reliability(FILE *out, const vgg_cli_evaluation *evaluation) {
 void vgg_cli_evaluation_sections(FILE *out, const vgg_cli_evaluation *evaluation) {
     vgg_cli_confusion(out, evaluation);
     vgg_cli_gallery(out, evaluation);
-    vgg_cli_classes(out, evaluation);
-    vgg_cli_reliability(out, evaluation);
+    put_classes(out, evaluation);
+    put_reliability(out, evaluation);
     vgg_cli_cells(out, evaluation);
     if (evaluation->thumbnails != NULL && !vgg_cli_thumbnails_whole(evaluation->thumbnails))
         vgg_cli_page_has(out, VGG_ERROR_MEMORY);

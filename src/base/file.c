@@ -14,7 +14,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-vgg_status vgg_file_status(int reason) {
+/* What errno means: VGG_ERROR_NOT_FOUND, VGG_ERROR_MEMORY where the machine is short of something
+ * (memory, descriptors), which is not the file's fault, or VGG_ERROR_IO. */
+static vgg_status status_of(int reason) {
     if (reason == ENOENT)
         return VGG_ERROR_NOT_FOUND;
     /* Whatever is wanted is as good as any, and may be had another time. */
@@ -34,8 +36,7 @@ vgg_status vgg_file_exists(const char *path, bool *there, vgg_error *error) {
 
 vgg_status vgg_file_fail(vgg_error *error, const char *path, const char *action) {
     int reason = errno;
-    return vgg_fail(error, vgg_file_status(reason), "%s: cannot %s: %s", path, action,
-                    strerror(reason));
+    return vgg_fail(error, status_of(reason), "%s: cannot %s: %s", path, action, strerror(reason));
 }
 
 const char *vgg_file_kind(mode_t mode) {

@@ -14,10 +14,6 @@
  * the library reads by name goes through here. */
 vgg_status vgg_file_open(const char *path, int *descriptor, size_t *size, vgg_error *error);
 
-/* What errno means: VGG_ERROR_NOT_FOUND, VGG_ERROR_MEMORY where the machine is short of something
- * (memory, descriptors), which is not the file's fault, or VGG_ERROR_IO. */
-vgg_status vgg_file_status(int reason);
-
 /* Whether errno says that there is nothing of that name; after any other nobody knows. */
 bool vgg_file_is_missing(int reason);
 

@@ -60,7 +60,8 @@ vgg_status vgg_tree_name(const vgg_tree *tree, const char *where, const char *na
     return *below != NULL ? VGG_OK : vgg_fail_memory(error, "a path", length + strlen(name));
 }
 
-const char *vgg_tree_relative(const vgg_tree *tree, const char *where) {
+/* The path `where` without that of the tree. */
+static const char *relative(const vgg_tree *tree, const char *where) {
     const char *rest = where + strlen(tree->path);
     return rest + strspn(rest, tree->archive ? ": " : "/");
 }
@@ -121,7 +122,7 @@ vgg_status vgg_tree_pass(const vgg_tree *tree, const vgg_node *node, const char 
     vgg_status status = vgg_tree_name(tree, where, node->name, &below, error);
     if (status != VGG_OK)
         return status;
-    vgg_passed_folder(passed, vgg_tree_relative(tree, below), why);
+    vgg_passed_folder(passed, relative(tree, below), why);
     vgg_free(below);
     return VGG_OK;
 }

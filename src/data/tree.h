@@ -50,8 +50,6 @@ vgg_status vgg_tree_name(const vgg_tree *tree, const char *where, const char *na
                          vgg_error *error);
 vgg_status vgg_tree_list(const vgg_tree *tree, vgg_node *folder, const char *where,
                          vgg_error *error);
-/* The path `where` without that of the tree. */
-const char *vgg_tree_relative(const vgg_tree *tree, const char *where);
 
 /* Hidden entries, and what systems and programs leave behind: never a part, a class or a picture.
  */

@@ -172,7 +172,8 @@ static vgg_status make_thumbnail(const vgg_image *image, size_t side, float *sam
     return status;
 }
 
-vgg_status vgg_extractor_prepare(const vgg_extractor *extractor, const vgg_image *image,
+/* Makes the floats of a picture, at all scales. */
+static vgg_status prepare_scales(const vgg_extractor *extractor, const vgg_image *image,
                                  float *input, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t s = 0; status == VGG_OK && s < extractor->scale_count; s++) {
@@ -216,7 +217,7 @@ vgg_status vgg_extract_image(vgg_extractor *extractor, const vgg_image *image, f
                              vgg_error *error) {
     vgg_status status = vgg_extractor_reserve(extractor, 1, error);
     if (status == VGG_OK)
-        status = vgg_extractor_prepare(extractor, image, extractor->inputs, error);
+        status = prepare_scales(extractor, image, extractor->inputs, error);
     if (status == VGG_OK)
         status = vgg_extractor_compute(extractor, extractor->inputs, 1, error);
     if (status == VGG_OK)
@@ -237,7 +238,7 @@ typedef struct extracting {
 
 static vgg_status prepare(void *context, const vgg_image *image, float *input, vgg_error *error) {
     const extracting *e = context;
-    return vgg_extractor_prepare(e->extractor, image, input, error);
+    return prepare_scales(e->extractor, image, input, error);
 }
 
 static vgg_status reserve(void *context, size_t pictures, float **inputs, vgg_error *error) {

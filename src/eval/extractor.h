@@ -44,10 +44,6 @@ size_t vgg_extractor_views(const vgg_extractor *extractor);
 /* Pictures for which the algorithms are chosen. */
 size_t vgg_extractor_tuned_batch(const vgg_extractor *extractor);
 
-/* Makes the floats of a picture, at all scales. */
-vgg_status vgg_extractor_prepare(const vgg_extractor *extractor, const vgg_image *image,
-                                 float *input, vgg_error *error);
-
 /* Room for the inputs of so many pictures; what was there is lost. */
 vgg_status vgg_extractor_reserve(vgg_extractor *extractor, size_t pictures, vgg_error *error);
 

@@ -133,14 +133,14 @@ uint32_t vgg_darknet_number(const unsigned char *bytes) {
 }
 
 /* A tagged object whose version is the text "V 1": its first numbers could be a version. */
-bool vgg_torch7_sniff(const unsigned char *bytes, size_t size) {
+static bool is_torch7(const unsigned char *bytes, size_t size) {
     static const unsigned char start[] = {4, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 'V', ' ', '1'};
     return size >= sizeof start && memcmp(bytes, start, sizeof start) == 0;
 }
 
 /* There is nothing but a version to go by: 0.1 and later. */
 bool vgg_darknet_sniff(const unsigned char *bytes, size_t size) {
-    if (size < VGG_DARKNET_VERSION_BYTES || vgg_torch7_sniff(bytes, size))
+    if (size < VGG_DARKNET_VERSION_BYTES || is_torch7(bytes, size))
         return false;
     uint32_t major = vgg_darknet_number(bytes), minor = vgg_darknet_number(bytes + 4);
     return major <= 10 && minor <= 10 && vgg_darknet_number(bytes + 8) <= 100 && major + minor > 0;

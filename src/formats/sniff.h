@@ -16,9 +16,6 @@ bool vgg_onnx_sniff(const unsigned char *bytes, size_t size);
 bool vgg_caffe_sniff(const unsigned char *bytes, size_t size);
 bool vgg_darknet_sniff(const unsigned char *bytes, size_t size);
 
-/* No format that is read: told from Darknet's. */
-bool vgg_torch7_sniff(const unsigned char *bytes, size_t size);
-
 bool vgg_is_zip(const unsigned char *bytes, size_t size);
 
 /* Whether a file of Keras is a .keras archive. */

@@ -19,10 +19,6 @@ vgg_status vgg_image_check_size(const char *what, size_t width, size_t height, v
 /* Turns a picture with this EXIF orientation (1..8) upright, in place of the old pixels. */
 vgg_status vgg_image_orient(vgg_image *image, unsigned orientation, vgg_error *error);
 
-/* The column (row) of the picture where a cut-out of `cut` from the middle of `side` begins;
- * negative when the picture is the smaller one. */
-ptrdiff_t vgg_centre_offset(size_t side, size_t cut);
-
 /* A rectangle within a picture. */
 typedef struct vgg_part {
     size_t x, y, width, height;
@@ -41,7 +37,8 @@ vgg_part vgg_image_resize_reads(const vgg_image *image, size_t width, size_t hei
 /* The size that vgg_image_resize_short gives a picture. */
 void vgg_image_short_size(const vgg_image *image, size_t side, size_t *width, size_t *height);
 
-/* The same of a resized picture of `preprocess`. */
+/* The column (row) of a picture resized as `preprocess` says where a cut-out of `cut` from the
+ * middle of `side` begins; negative when the picture is the smaller one. */
 ptrdiff_t vgg_preprocess_offset(const vgg_preprocess *preprocess, size_t side, size_t cut);
 
 /* vgg_preprocess_check of a struct that is our own. */

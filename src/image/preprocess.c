@@ -102,7 +102,8 @@ vgg_status vgg_preprocess_check(const vgg_preprocess *preprocess, vgg_error *err
     return vgg_preprocess_read(&own, preprocess, error);
 }
 
-ptrdiff_t vgg_centre_offset(size_t side, size_t cut) {
+/* Where a cut-out begins, as torchvision has it: a half is rounded to even. */
+static ptrdiff_t centre_offset(size_t side, size_t cut) {
     if (side < cut)
         return -(ptrdiff_t)((cut - side) / 2);
     size_t half = (side - cut) / 2;
@@ -114,8 +115,8 @@ ptrdiff_t vgg_preprocess_offset(const vgg_preprocess *preprocess, size_t side, s
     /* Around a picture that is fitted in, Pillow halves as a cut-out does: the rest is rounded to
      * an even number. */
     if (preprocess->fit == VGG_FIT_PAD && side < cut)
-        return -vgg_centre_offset(cut, side);
-    return vgg_centre_offset(side, cut);
+        return -centre_offset(cut, side);
+    return centre_offset(side, cut);
 }
 
 /* The largest size within the cut-out that has the picture's proportions, in Pillow's arithmetic

@@ -104,7 +104,8 @@ static double sum_of_magnitudes(const vgg_lbfgs *l, const float *vector) {
 
 /* ---- memory ---- */
 
-bool vgg_lbfgs_memory(size_t values, size_t history, size_t *bytes) {
+/* Bytes of all vectors; false when they do not fit a size. */
+static bool count_bytes(size_t values, size_t history, size_t *bytes) {
     size_t vectors;
     return vgg_size_mul(history, 2, &vectors) && vgg_size_add(vectors, 2, &vectors) &&
            vgg_size_mul(vectors, values, bytes) && vgg_size_mul(*bytes, sizeof(float), bytes);
@@ -120,7 +121,7 @@ vgg_status vgg_lbfgs_create(vgg_lbfgs *l, vgg_threads *threads, size_t values, s
                             vgg_error *error) {
     *l = (vgg_lbfgs){.threads = threads, .values = values, .history = history, .diagonal = 1};
     size_t bytes = SIZE_MAX;
-    bool failed = !vgg_lbfgs_memory(values, history, &bytes);
+    bool failed = !count_bytes(values, history, &bytes);
     l->moves = vgg_calloc(history, sizeof *l->moves);
     l->changes = vgg_calloc(history, sizeof *l->changes);
     l->curvature = vgg_calloc(history, sizeof *l->curvature);

@@ -21,9 +21,6 @@ typedef struct vgg_lbfgs {
     size_t iteration;  /* moves made */
 } vgg_lbfgs;
 
-/* Bytes that it takes; false when they do not fit a size. */
-bool vgg_lbfgs_memory(size_t values, size_t history, size_t *bytes);
-
 /* Takes all memory; the caller frees it whatever the outcome. */
 vgg_status vgg_lbfgs_create(vgg_lbfgs *lbfgs, vgg_threads *threads, size_t values, size_t history,
                             vgg_error *error);

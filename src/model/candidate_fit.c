@@ -105,7 +105,8 @@ static bool find_sides(const vgg_candidates_query *query, vgg_candidate *candida
     return true;
 }
 
-bool vgg_candidate_fits(const vgg_candidates_query *query, vgg_candidate *candidate) {
+/* Finds out whether the candidate fits the query, with which sides. */
+static bool fits(const vgg_candidates_query *query, vgg_candidate *candidate) {
     if (query->height == 0 || query->width == 0)
         return find_sides(query, candidate);
     candidate->least = candidate->most = query->height;
@@ -180,7 +181,7 @@ static bool copy_structure(const vgg_structure *from, vgg_structure *to) {
 
 void vgg_candidates_add(const vgg_candidates_query *query, vgg_candidate_list *list,
                         vgg_candidate candidate) {
-    bool known = !vgg_candidate_fits(query, &candidate);
+    bool known = !fits(query, &candidate);
     for (size_t i = 0; !known && i < list->count; i++) {
         known = compute_the_same(query, &list->items[i].structure, &candidate.structure);
     }

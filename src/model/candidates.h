@@ -62,9 +62,6 @@ typedef struct vgg_candidate_list {
     bool failed; /* memory ran out */
 } vgg_candidate_list;
 
-/* Finds out whether the candidate fits the query, with which sides. */
-bool vgg_candidate_fits(const vgg_candidates_query *query, vgg_candidate *candidate);
-
 /* Adds a copy of a candidate, if it fits and there is none yet that computes the same. */
 void vgg_candidates_add(const vgg_candidates_query *query, vgg_candidate_list *list,
                         vgg_candidate candidate);
@@ -78,10 +75,5 @@ bool vgg_candidates_batch_norm(const vgg_candidates_query *query,
 /* All that fit. */
 vgg_status vgg_candidates_find(const vgg_candidates_query *query, vgg_candidate_list *list,
                                vgg_error *error);
-
-/* Fails, listing the candidates with their options, or the sizes of input that would fit. */
-vgg_status vgg_candidates_ask(const vgg_candidates_query *query, const vgg_candidate_list *list,
-                              vgg_error *error);
-vgg_status vgg_candidates_fail(const vgg_candidates_query *query, vgg_error *error);
 
 #endif

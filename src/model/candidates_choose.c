@@ -153,8 +153,9 @@ static char *list_candidates(const vgg_candidate_list *list, bool sized) {
     return good ? vgg_text_take(&all) : NULL;
 }
 
-vgg_status vgg_candidates_ask(const vgg_candidates_query *query, const vgg_candidate_list *list,
-                              vgg_error *error) {
+/* Several fit: lists them with their options, or the sizes of input that would fit. */
+static vgg_status fail_several(const vgg_candidates_query *query, const vgg_candidate_list *list,
+                               vgg_error *error) {
     bool sized = query->height > 0 && query->width > 0;
     char *listed = list_candidates(list, sized);
     if (listed == NULL)
@@ -178,7 +179,8 @@ static vgg_status fail_untried(const vgg_candidates_query *query, vgg_error *err
                     query->path);
 }
 
-vgg_status vgg_candidates_fail(const vgg_candidates_query *query, vgg_error *error) {
+/* None fits: says which would with other options. */
+static vgg_status fail_none(const vgg_candidates_query *query, vgg_error *error) {
     vgg_candidates_query open = *query;
     open.height = open.width = 0;
     open.layout = VGG_LAYOUT_UNSAID;
@@ -299,10 +301,10 @@ static vgg_status settle(const vgg_candidates_query *query, vgg_candidate_list *
         return VGG_OK;
     }
     if (list->count > 0)
-        return vgg_candidates_ask(query, list, error);
+        return fail_several(query, list, error);
     if (list->more)
         return fail_untried(query, error);
-    return vgg_candidates_fail(query, error);
+    return fail_none(query, error);
 }
 
 vgg_status vgg_candidates_choose(const vgg_candidates_query *query, vgg_chosen *chosen,

@@ -29,7 +29,8 @@ const vgg_architecture *vgg_arch_find(const char *arch) {
     return NULL;
 }
 
-const vgg_architecture *vgg_arch_row_of(const char *convolutions) {
+/* The table's row with these convolutions, "64,M,128"; NULL when there is none. */
+static const vgg_architecture *row_of(const char *convolutions) {
     const vgg_architecture *row;
     for (size_t i = 0; (row = vgg_architecture_at(i)) != NULL; i++) {
         if (strcmp(row->convolutions, convolutions) == 0)
@@ -40,7 +41,7 @@ const vgg_architecture *vgg_arch_row_of(const char *convolutions) {
 
 char *vgg_arch_join(const char *convolutions, const char *hidden) {
     vgg_text text = {0};
-    const vgg_architecture *row = vgg_arch_row_of(convolutions);
+    const vgg_architecture *row = row_of(convolutions);
     if (row != NULL && strcmp(hidden, "/" VGG_ARCH_HIDDEN) == 0)
         vgg_text_add(&text, "%s", row->name);
     else

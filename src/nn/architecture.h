@@ -7,9 +7,6 @@
 /* The hidden linear layers of every row. */
 #define VGG_ARCH_HIDDEN "4096,4096"
 
-/* The table's row with these convolutions, "64,M,128"; NULL when there is none. */
-const vgg_architecture *vgg_arch_row_of(const char *convolutions);
-
 /* An architecture as vgg_network_options has it, from its convolutions and the widths of its hidden
  * layers, "/4096,4096" or "": the table's name when it is one of its rows. The caller frees it;
  * NULL when memory ran out. */

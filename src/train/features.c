@@ -14,7 +14,8 @@
 
 #define NAME "features.cache"
 
-size_t vgg_cached_part_records(const vgg_cached_part *part) {
+/* How many records a part has. */
+static size_t count_records(const vgg_cached_part *part) {
     return part->dataset == NULL ? 0 : part->passes * vgg_dataset_count(part->dataset);
 }
 
@@ -25,8 +26,8 @@ static bool place(vgg_cached_part *part, size_t *records, size_t *bytes) {
     size_t more;
     part->first = *records;
     part->offset = *bytes;
-    *records += vgg_cached_part_records(part);
-    return vgg_size_mul(vgg_cached_part_records(part), part->values, &more) &&
+    *records += count_records(part);
+    return vgg_size_mul(count_records(part), part->values, &more) &&
            vgg_size_mul(more, sizeof(float), &more) && vgg_size_add(*bytes, more, bytes);
 }
 

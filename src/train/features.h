@@ -26,7 +26,4 @@ typedef struct vgg_features {
     vgg_records file;
 } vgg_features;
 
-/* How many records a part has. */
-size_t vgg_cached_part_records(const vgg_cached_part *part);
-
 #endif

@@ -78,13 +78,6 @@ const char *vgg_run_path(const vgg_run *run, const char *name, vgg_run_name path
 const char *vgg_run_path_of(const vgg_run *run, const char *name, uint64_t generation,
                             vgg_run_name path);
 
-/* Where the file of that name is: under its name, or still under that of its generation. */
-vgg_status vgg_run_locate(const vgg_run *run, const char *name, vgg_run_name path,
-                          vgg_error *error);
-
-/* Gives the files of the last change their names. Those before it have got that of their generation
- * when the change is held. */
-vgg_status vgg_run_give_names(vgg_run *run, vgg_error *error);
 /* Gives files that the record lists their names, and removes leftovers; with run->held those of the
  * former record are none. */
 vgg_status vgg_run_settle(vgg_run *run, vgg_error *error);

@@ -36,8 +36,9 @@ static vgg_status rename_to(const char *path, const char *target, vgg_error *err
     return VGG_OK;
 }
 
-vgg_status vgg_run_locate(const vgg_run *run, const char *name, vgg_run_name path,
-                          vgg_error *error) {
+/* Where the file of that name is: under its name, or still under that of its generation. */
+static vgg_status locate(const vgg_run *run, const char *name, vgg_run_name path,
+                         vgg_error *error) {
     vgg_run_file listed;
     bool fresh = false;
     vgg_status status = VGG_OK;
@@ -68,7 +69,9 @@ static vgg_status set_aside(const vgg_run *run, const char *name, uint64_t gener
     return status;
 }
 
-vgg_status vgg_run_give_names(vgg_run *run, vgg_error *error) {
+/* Gives the files of the last change their names. Those before it have got that of their generation
+ * when the change is held. */
+static vgg_status give_names(vgg_run *run, vgg_error *error) {
     vgg_status status = VGG_OK;
     for (size_t i = 0; status == VGG_OK && i < run->record.count; i++) {
         vgg_run_name path, target;
@@ -185,7 +188,7 @@ static vgg_status tidy(const vgg_run *run, vgg_error *error) {
 }
 
 vgg_status vgg_run_settle(vgg_run *run, vgg_error *error) {
-    vgg_status named = vgg_run_give_names(run, error);
+    vgg_status named = give_names(run, error);
     vgg_status status = tidy(run, named == VGG_OK ? error : NULL);
     return named == VGG_OK ? status : named;
 }
@@ -233,7 +236,7 @@ vgg_status vgg_run_check_file(const vgg_run *run, const char *name, bool *same, 
     vgg_run_name path;
     const unsigned char *bytes = NULL;
     size_t size = 0;
-    vgg_status status = vgg_run_locate(run, name, path, error);
+    vgg_status status = locate(run, name, path, error);
     if (status == VGG_OK)
         status = vgg_file_map(path, &bytes, &size, error);
     if (status == VGG_OK) {

@@ -17,7 +17,8 @@ vgg_division vgg_trainer_divide(const vgg_trainer *trainer, size_t count) {
     return division;
 }
 
-size_t vgg_division_begin(const vgg_division *division, size_t part) {
+/* Where part `part` begins; that of number `parts` is the end. */
+static size_t begin_of(const vgg_division *division, size_t part) {
     return division->grain * (division->count / division->grain * part / division->parts);
 }
 
@@ -84,10 +85,10 @@ static vgg_status learn_parts(vgg_trainer *trainer, const vgg_lesson *step,
     vgg_plan *plan = trainer->plan;
     vgg_status status = VGG_OK;
     for (size_t part = 0; status == VGG_OK && part < division->parts; part++) {
-        size_t begin = vgg_division_begin(division, part);
+        size_t begin = begin_of(division, part);
         vgg_plan_begin_part(plan, begin);
-        status = learn_part(trainer, step, begin, vgg_division_begin(division, part + 1),
-                            division->count, error);
+        status =
+            learn_part(trainer, step, begin, begin_of(division, part + 1), division->count, error);
         if (status == VGG_OK)
             vgg_part_sums_add(&trainer->sums, plan->gradients_of, part, division->parts);
     }

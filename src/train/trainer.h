@@ -177,9 +177,6 @@ typedef struct vgg_division {
 
 vgg_division vgg_trainer_divide(const vgg_trainer *trainer, size_t count);
 
-/* Where part `part` begins; that of number `parts` is the end. */
-size_t vgg_division_begin(const vgg_division *division, size_t part);
-
 /* The pictures of a step. */
 typedef struct vgg_lesson {
     size_t count;

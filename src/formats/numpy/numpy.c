@@ -14,8 +14,9 @@
 #define NAME_MOST 256
 #define DEPTH_MOST 4
 
-vgg_status vgg_numpy_add(vgg_tensor_source *source, const char *name, const vgg_pickle_array *array,
-                         vgg_error *error) {
+/* Adds the tensor of that name, which is copied. */
+static vgg_status add_tensor(vgg_tensor_source *source, const char *name,
+                             const vgg_pickle_array *array, vgg_error *error) {
     if (source->tensor_count == TENSORS_MOST)
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "%s: has more than %d arrays", source->path,
                         TENSORS_MOST);
@@ -79,7 +80,7 @@ static vgg_status add_value(vgg_tensor_source *source, const vgg_pickle *pickle,
     if (depth > DEPTH_MOST)
         return VGG_OK;
     if (vgg_pickle_array_read(pickle, value, &array) && array.type != NULL)
-        return vgg_numpy_add(source, name, &array, error);
+        return add_tensor(source, name, &array, error);
     if (value->kind == VGG_PICKLE_DICT)
         return add_dict(source, pickle, name, value, depth, error);
     if (value->kind == VGG_PICKLE_LIST || value->kind == VGG_PICKLE_TUPLE)
@@ -133,7 +134,7 @@ static vgg_status add_record(vgg_tensor_source *source, vgg_archive *archive, si
         vgg_error_prefix(error, "%s", source->path);
         return status;
     }
-    return array.type != NULL ? vgg_numpy_add(source, name, &array, error)
+    return array.type != NULL ? add_tensor(source, name, &array, error)
                               : add_objects(source, path, &array, error);
 }
 

@@ -151,9 +151,6 @@ vgg_status vgg_onnx_turn_rows(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
 /* Arithmetic with constants on the input (onnx_input.c). */
 vgg_status vgg_onnx_prepare(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node, vgg_error *error);
 
-/* Whether the pool that was passed for the last one may as well be one of 2x2 among convolutions,
- * which it then becomes. */
-bool vgg_onnx_was_average(vgg_onnx_walk *walk);
 /* A convolution without padding was passed. */
 void vgg_onnx_shrink(vgg_onnx_walk *walk);
 

@@ -13,7 +13,9 @@ void vgg_onnx_shrink(vgg_onnx_walk *walk) {
     walk->width = walk->width > 2 ? walk->width - 2 : 0;
 }
 
-bool vgg_onnx_was_average(vgg_onnx_walk *walk) {
+/* Whether the pool that was passed for the last one may as well be one of 2x2 among convolutions,
+ * which it then becomes. */
+static bool was_average(vgg_onnx_walk *walk) {
     vgg_evidence *evidence = &walk->onnx->source->graph.evidence;
     if (walk->halves == 0)
         return false;
@@ -24,7 +26,7 @@ bool vgg_onnx_was_average(vgg_onnx_walk *walk) {
 
 vgg_status vgg_onnx_check_order(vgg_onnx_walk *walk, const Vgg__Onnx__Node *node,
                                 vgg_error *error) {
-    if (walk->flat || (walk->pooled && !vgg_onnx_was_average(walk)))
+    if (walk->flat || (walk->pooled && !was_average(walk)))
         return vgg_onnx_fail_node(walk->onnx, node, error,
                                   "stands behind the convolutions, where it is not expected");
     walk->pooled = false;
