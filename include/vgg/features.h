@@ -123,7 +123,7 @@ typedef struct vgg_extract_dataset_options {
                          * these options and these pictures, by the bytes of their names and sizes,
                          * they are taken from it; else they are computed and it is written anew,
                          * whole or not at all (result: kept). VGG_ERROR_ARGUMENT for a file that is
-                         * no such one,  which stays. Default NULL: none */
+                         * no such one, which stays. Default NULL: none */
     bool contents;      /* its pictures are compared by all their bytes; default false */
     vgg_skip_callback *skipped;      /* hears of each picture that cannot be read; default NULL */
     vgg_warning_callback *warn;      /* as in vgg_loader_options, of pictures that are read; default

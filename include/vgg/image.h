@@ -146,12 +146,12 @@ typedef enum vgg_fit {
     VGG_FIT_NONE = 3,   /* it has the size already; others are refused. Takes no resize */
 } vgg_fit;
 
-/* How a picture becomes an input of the network: resize the short side, cut out the centre, scale,
- * subtract the mean and divide by the deviation per channel, in a channel order. A model file
- * carries these figures; nothing is guessed. */
 /* Most sides of squares that a picture is looked at in. */
 #define VGG_PREPROCESS_SIDES 16
 
+/* How a picture becomes an input of the network: resize the short side, cut out the centre, scale,
+ * subtract the mean and divide by the deviation per channel, in a channel order. A model file
+ * carries these figures; nothing is guessed. */
 typedef struct vgg_preprocess {
     size_t struct_size;   /* set by vgg_preprocess_init */
     char name[32];        /* the preset it came from, default "" */

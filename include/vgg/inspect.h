@@ -77,13 +77,13 @@ typedef struct vgg_inspected_fact {
     vgg_origin origin;
 } vgg_inspected_fact;
 
-/* The network that was recognised, without values, for its layers and how they are in int8
- * (vgg_network_int8); NULL when there is none. Belongs to the inspection. */
-VGG_API const vgg_network *vgg_inspection_network(const vgg_inspection *inspection);
-
 /* NULL beyond the last; there are none where no network was recognised. */
 VGG_API const vgg_inspected_fact *vgg_inspection_fact(const vgg_inspection *inspection,
                                                       size_t fact);
+
+/* The network that was recognised, without values, for its layers and how they are in int8
+ * (vgg_network_int8); NULL when there is none. */
+VGG_API const vgg_network *vgg_inspection_network(const vgg_inspection *inspection);
 
 #define VGG_INSPECTED_DIMENSIONS 8
 

@@ -19,9 +19,9 @@ VGG_API void vgg_softmax(const float *logits, size_t count, size_t class_count,
  * may have several; may be in place. */
 VGG_API void vgg_sigmoid(const float *logits, size_t count, float *probabilities);
 
-/* Cross-entropy of the softmax of logits, (count, class_count), with `count` class numbers,
- * averaged over the images. gradient, unless NULL, receives (softmax - one-hot) / count, the
- * derivative with respect to the logits. */
+/* Cross-entropy of the softmax of logits, (count, class_count), with `count` class numbers below
+ * class_count, averaged over the images. gradient, unless NULL, receives (softmax - one-hot) /
+ * count, the derivative with respect to the logits. */
 VGG_API double vgg_cross_entropy(const float *logits, const size_t *classes, size_t count,
                                  size_t class_count, float *gradient);
 

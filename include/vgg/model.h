@@ -16,6 +16,7 @@
 extern "C" {
 #endif
 
+/* Any number of threads may read one model as long as nobody changes it. */
 typedef struct vgg_model vgg_model;
 
 /* What becomes of a network's logits. */
@@ -87,13 +88,16 @@ VGG_API vgg_status vgg_model_adapt(const vgg_model *model, const char *const *cl
  * how many layers that were. */
 VGG_API vgg_status vgg_network_take_ends(vgg_network *network, const vgg_network *from,
                                          size_t *taken, vgg_error *error);
+
 /* What the model is, without its values and notes, as lines of text that are freed with
  * vgg_string_free: its network, preprocessing and class names. */
 VGG_API vgg_status vgg_model_describe(const vgg_model *model, char **text, vgg_error *error);
-/* A number that stands for the model: XXH64 of what vgg_model_describe says and of all values,
- * and of the scales of convolutions in int8. What
- * was computed with a model of the same number needs not be computed again. */
+
+/* A number that stands for the model: XXH64 of what vgg_model_describe says, of all values and of
+ * the scales of convolutions in int8. What was computed with a model of the same number needs not
+ * be computed again. */
 VGG_API vgg_status vgg_model_fingerprint(const vgg_model *model, uint64_t *sum, vgg_error *error);
+
 /* A model of which vgg_model_describe made that text, without values (vgg_network_initialise gives
  * it some). VGG_ERROR_FORMAT for any other text. */
 VGG_API vgg_status vgg_model_create_described(const char *text, vgg_model **model,
@@ -137,9 +141,8 @@ typedef struct vgg_model_options {
                         * Nothing that happens to a file afterwards reaches the model, and one that
                         * is made shorter meanwhile is VGG_ERROR_IO */
     const char *state_dict; /* which state dict of a PyTorch checkpoint that has several: its key,
-                             * or the path to it, "models.student", or "." for the
-                             * whole; default NULL: the only one, or
-                             * the one under a usual name */
+                             * or the path to it, "models.student", or "." for the whole; default
+                             * NULL: the only one, or the one under a usual name */
     vgg_padding padding; /* default unsaid: the file's, or VGG_PADDING_SAME for a file that does not
                           * say */
     vgg_output output;   /* default unsaid: the file's, or VGG_OUTPUT_SOFTMAX for one that does not

@@ -75,8 +75,8 @@ typedef enum vgg_origin {
     VGG_ORIGIN_ASSUMED = 8,    /* nothing shows it: what is usual was taken */
 } vgg_origin;
 
-/* "unknown", "told", "file", "graph", "shapes", "convention", "size", "beside" or
- * "assumed". */
+/* "unknown", "told", "file", "graph", "shapes", "convention", "size", "beside" or "assumed";
+ * "unknown" for any other value, too. */
 VGG_API const char *vgg_origin_name(vgg_origin origin);
 
 /* An architecture is a name of the table, or written as words between commas: those of the layers
@@ -276,8 +276,7 @@ VGG_API vgg_status vgg_network_summary(const vgg_network *network, size_t batch,
                                        vgg_error *error);
 
 /* The same as JSON: {"arch", "layout", "batch_norm", "padding", "input", "classes", "batch",
- * "layers":
- * [{"name", "type", "output_shape", "parameters", "multiply_adds"}], "parameters",
+ * "layers": [{"name", "type", "output_shape", "parameters", "multiply_adds"}], "parameters",
  * "trainable_parameters", "multiply_adds", "parameters_by_type": {"F32": ...}, "input_mb",
  * "forward_backward_mb", "parameters_mb", "total_mb"}. The caller frees *text with
  * vgg_string_free. */
