@@ -2,12 +2,16 @@
 
 import os
 import pathlib
-import subprocess
+import sys
 
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.path.abspath(os.environ.get("VGG", REPOSITORY / "build" / "vgg"))
+sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
+
+import forks  # noqa: E402
+
 TIMEOUT = 120
 
 # A network that learns next to nothing, but in no time.
@@ -26,15 +30,7 @@ def environment(**more):
 
 def vgg(*arguments, status=0, stdin=b"", cwd=None, env=None):
     """Runs the program, and checks its exit status and that an error is one line that names it."""
-    done = subprocess.run(
-        [PROGRAM, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        cwd=cwd,
-        env=environment(**(env or {})),
-        timeout=TIMEOUT,
-        check=False,
-    )
+    done = forks.run(arguments, input=stdin, cwd=cwd, env=environment(**(env or {})), timeout=TIMEOUT)
     out = done.stdout.decode(errors="surrogateescape")
     err = done.stderr.decode(errors="surrogateescape")
     assert done.returncode == status, f"status {done.returncode}, expected {status}\n{out}\n{err}"

@@ -8,12 +8,16 @@ import re
 import resource
 import shutil
 import signal
-import subprocess
+import sys
 
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.path.abspath(os.environ.get("VGG", REPOSITORY / "build" / "vgg"))
+sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
+
+import forks  # noqa: E402
+
 TIMEOUT = 15
 
 # A network that learns next to nothing, but in no time.
@@ -38,19 +42,10 @@ def set_limits(limits):
 
 def run(*arguments, env=None, limits=None, timeout=TIMEOUT, **options):
     """The exit status, standard output and standard error."""
-    options.setdefault("stdin", subprocess.DEVNULL)
-    if "input" in options:
-        options.pop("stdin")
-    done = subprocess.run(
-        [PROGRAM, *(a if isinstance(a, bytes) else str(a) for a in arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "LC_ALL": "C", "TERM": "xterm", **(env or {})},
-        preexec_fn=functools.partial(set_limits, limits) if limits else None,
-        timeout=timeout,
-        check=False,
-        **options,
-    )
+    if limits:
+        options["preexec_fn"] = functools.partial(set_limits, limits)
+    done = forks.run(arguments, env={**os.environ, "LC_ALL": "C", "TERM": "xterm", **(env or {})}, timeout=timeout,
+                     **options)
     return done.returncode, *(text.decode(errors="replace") for text in (done.stdout, done.stderr))
 
 

@@ -14,29 +14,34 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.path.abspath(os.environ.get("VGG", REPOSITORY / "build" / "vgg"))
 COLOUR = (200, 90, 30)
 
-sys.path.insert(0, str(REPOSITORY / "tests" / "faults"))
+sys.path[:0] = [str(REPOSITORY / "tests" / folder) for folder in ("faults", "support")]
+
+import forks  # noqa: E402
+
+
+def ran(*arguments):
+    """What subprocess.run returns, with the output as text."""
+    done = forks.run(arguments, timeout=60)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def vgg(*arguments):
     """Standard output of a command that must succeed without a word on standard error."""
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=60, check=False)
+    done = ran(*arguments)
     assert (done.returncode, done.stderr) == (0, ""), done
     return done.stdout
 
 
 def inspected(*arguments, status=0):
     """What vgg inspect finds; the status is 4 where it finds problems."""
-    done = subprocess.run([PROGRAM, "inspect", "--format", "json", *map(str, arguments)],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = ran("inspect", "--format", "json", *arguments)
     assert (done.returncode, done.stderr) == (status, ""), done
     return json.loads(done.stdout)
 
 
 def refused(*arguments):
     """The one line of a command that must fail."""
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=60, check=False)
+    done = ran(*arguments)
     assert (done.returncode, done.stdout) == (1, ""), done
     assert len(done.stderr.splitlines()) == 1, done
     return done.stderr
@@ -57,8 +62,7 @@ def logits(model, picture, *arguments):
 
 def logits_by_convention(preset, model, picture, *arguments):
     """The same for a file of a kind that is preprocessed by convention, which is said."""
-    done = subprocess.run([PROGRAM, *map(str, (*LOGITS, model, *arguments, picture))],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = ran(*LOGITS, model, *arguments, picture)
     assert done.returncode == 0, done
     lines = done.stderr.splitlines()
     assert f"assumed {preset}, as is usual" in lines[0]
@@ -68,8 +72,7 @@ def logits_by_convention(preset, model, picture, *arguments):
 
 def logits_assumed(model, picture, *arguments):
     """What vgg predict gives of a file whose network is read off names and shapes, which is said."""
-    done = subprocess.run([PROGRAM, *map(str, (*LOGITS, model, *arguments, picture))],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = ran(*LOGITS, model, *arguments, picture)
     assert done.returncode == 0 and "does not say all; assumed " in done.stderr, done
     assert len(done.stderr.splitlines()) == 1
     return in_order(done.stdout)

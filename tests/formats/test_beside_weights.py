@@ -12,11 +12,10 @@ import pathlib
 import pickle
 import pickletools
 import struct
-import subprocess
 import uuid
 
 import pytest
-from conftest import LOGITS, PROGRAM, in_order
+from conftest import LOGITS, in_order, ran
 
 torch = pytest.importorskip("torch")
 numpy = pytest.importorskip("numpy")
@@ -61,8 +60,7 @@ def noise(tmp_path_factory):
 
 
 def run(*arguments, status=0):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          check=False)
+    done = ran(*arguments)
     assert done.returncode == status, done
     return done
 

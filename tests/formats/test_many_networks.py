@@ -4,7 +4,6 @@ VGG_MANY_SEED the number of the first (make many-networks)."""
 
 import json
 import os
-import subprocess
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
-from conftest import LOGITS, PROGRAM, in_order
+from conftest import LOGITS, in_order, ran
 import many_networks as many
 
 COUNT = int(os.environ.get("VGG_MANY_NETWORKS", 100))
@@ -22,9 +21,7 @@ AT_ONCE = 10
 
 
 def predict(path, picture, *options):
-    return subprocess.run([PROGRAM, *map(str, LOGITS), str(path), "--preprocess", "unit", "--exact",
-                           *options, str(picture)], capture_output=True, text=True, timeout=60,
-                          check=False)
+    return ran(*LOGITS, path, "--preprocess", "unit", "--exact", *options, picture)
 
 
 def agree(found, expected):

@@ -3,7 +3,6 @@ question lists what it may be, whose options give the right values."""
 
 import json
 import re
-import subprocess
 
 import pytest
 
@@ -12,7 +11,7 @@ h5py = pytest.importorskip("h5py")
 import numpy as np
 from torch import nn
 
-from conftest import LOGITS, PROGRAM, in_order, inspected, refused, vgg, write_safetensors
+from conftest import LOGITS, in_order, inspected, ran, refused, vgg, write_safetensors
 
 SIDE = 16
 UNIT = ("--preprocess", "unit")
@@ -32,8 +31,7 @@ def photo(pixels, tmp_path_factory):
 
 
 def run(path, photo, *options):
-    return subprocess.run([PROGRAM, *map(str, LOGITS), str(path), "--exact", *map(str, options), str(photo)],
-                          capture_output=True, text=True, timeout=60, check=False)
+    return ran(*LOGITS, path, "--exact", *options, photo)
 
 
 def right(path, photo, expected, *options):
@@ -156,12 +154,12 @@ def test_summary_without_a_classifier(tmp_path):
     """The table has the layers that are there."""
     net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 8, 3))
     torch.save({f"features.{k}": v for k, v in net.state_dict().items()}, tmp_path / "net.pth")
-    done = subprocess.run([PROGRAM, "summary", tmp_path / "net.pth"], capture_output=True, text=True, check=False)
+    done = ran("summary", tmp_path / "net.pth")
     assert done.returncode == 0 and "note: " in done.stderr and "has no classifier" in done.stderr
     rows = [line.split() for line in done.stdout.splitlines() if "-1" in line]
     assert [(row[0], row[-1]) for row in rows] == [("Conv2d-1", "168"), ("BatchNorm2d-2", "12"), ("Conv2d-3", "440")]
     assert "Total params: 620" in done.stdout
-    done = subprocess.run([PROGRAM, "summary", tmp_path / "net.pth", "--format", "json"], capture_output=True, check=False)
+    done = ran("summary", tmp_path / "net.pth", "--format", "json")
     found = json.loads(done.stdout)
     assert done.returncode == 0 and found["classifier"] is False and found["parameters"] == 620
     assert [(layer["name"], layer["type"], layer["output_shape"][1], layer["parameters"]) for layer in found["layers"]] == [

@@ -1,10 +1,9 @@
 """Networks that torch.save(model) pickled whole: read without running anything of them, and equal to PyTorch."""
 
 import json
-import subprocess
 
 import pytest
-from conftest import LOGITS, PROGRAM, in_order, logits, refused, vgg
+from conftest import LOGITS, in_order, logits, ran, refused, vgg
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -146,8 +145,7 @@ def test_modules_of_own_classes(name, wrapped, square, tmp_path):
     net, path = made(build), tmp_path / "net.pt"
     torch.save({"epoch": 3, "model": net, "optimizer": torch.optim.SGD(net.parameters(), 0.1).state_dict()}
                if wrapped else net, path)
-    done = subprocess.run([PROGRAM, *map(str, (*LOGITS, path, *UNIT, "--input", SIDE, "--exact", *told, picture))],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = ran(*LOGITS, path, *UNIT, "--input", SIDE, "--exact", *told, picture)
     assert done.returncode == 0, done
     found = json.loads(done.stdout)[0]["predictions"]
     if name == "loose" and not wrapped:

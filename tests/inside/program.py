@@ -1,6 +1,6 @@
 """The program, a model of narrow layers in PyTorch's file, and pictures."""
 import os
-import subprocess
+import sys
 
 import numpy as np
 import torch
@@ -9,6 +9,10 @@ from PIL import Image
 
 from nets import ROOT
 
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+import forks  # noqa: E402
+
 PROGRAM = os.path.abspath(os.environ.get("VGG", ROOT / "build" / "vgg"))
 # What says the structure of the models below.
 STRUCTURE = ("--arch", "5,5,M,10,10,M,21,21,21,M,42,42,42,M,42,42,42,M/40,30", "--layout", "torchvision")
@@ -16,8 +20,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def vgg(*arguments, status=0, stdin=b"", cwd=None):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd,
-                          env={**os.environ, "LC_ALL": "C"}, timeout=60, check=False)
+    done = forks.run(arguments, input=stdin, cwd=cwd, env={**os.environ, "LC_ALL": "C"}, timeout=60)
     assert done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout.decode(), done.stderr.decode()
 

@@ -7,6 +7,7 @@ import queue
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -14,6 +15,10 @@ import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.path.abspath(os.environ.get("VGG", REPOSITORY / "build" / "vgg"))
+sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
+
+import forks  # noqa: E402
+
 ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 TIMEOUT = 60 if "VGG_TEST_QUICK" not in os.environ else 300  # sanitizers take several times as long
 
@@ -23,8 +28,7 @@ if b"VGG_WITH_SERVE" in subprocess.run([PROGRAM, "serve", "--help"], capture_out
 
 
 def vgg(*arguments, stdin=b""):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], input=stdin, capture_output=True,
-                          env=ENVIRONMENT, timeout=TIMEOUT, check=False)
+    done = forks.run(arguments, input=stdin, env=ENVIRONMENT, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 
