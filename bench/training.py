@@ -65,7 +65,7 @@ class VggTraining:
 
 class PyTorchTraining(PyTorch):
     """job["train"]["choice"] is what choose() found in another process, whose memory is its own. As
-    "autocast" layers that multiply do so in bfloat16."""
+    "autocast" layers that multiply do so in bfloat16; as "float64" all is in float64."""
 
     def __init__(self, job):
         import torch
@@ -74,6 +74,7 @@ class PyTorchTraining(PyTorch):
         self.labels = torch.from_numpy(labels_of(job, np.int64))
         self.version = torch.__version__
         self.autocast = job["variant"] == "autocast"
+        self.type = torch.float64 if job["variant"] == "float64" else torch.float32
         self.choice = job["train"].get("choice") or self.choose(job)
         self.prepare(job, *self.choice)
         build = "built with CUDA" if torch.version.cuda else "CPU build"
@@ -84,7 +85,7 @@ class PyTorchTraining(PyTorch):
     def prepare(self, job, layout, update):
         self.format = getattr(self.torch, layout)
         self.module = self.build(job["layers"], Weights(job["model"])).train()
-        self.module = self.module.to(memory_format=self.format)
+        self.module = self.module.to(dtype=self.type, memory_format=self.format)
         begin = self.first_trained(frozen_blocks(job)) or job["train"]["frozen"]
         self.frozen, self.trained = self.module[:begin], self.module[begin:]
         self.frozen.requires_grad_(False).eval()
@@ -120,7 +121,7 @@ class PyTorchTraining(PyTorch):
         return min(times)
 
     def run(self, x):
-        inputs = self.torch.from_numpy(x).contiguous(memory_format=self.format)
+        inputs = self.torch.from_numpy(x).to(self.type).contiguous(memory_format=self.format)
         self.optimiser.zero_grad(set_to_none=True)
         with self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.autocast):
             with self.torch.no_grad():
