@@ -250,7 +250,7 @@ static void report(const vgg_model *model, const char *in, const char *out) {
         vgg_cli_print_wrapped(vgg_model_assumed(model), 10, 10);
     }
     const char *convolutions = dtype_of(network, 4), *linear = dtype_of(network, 2);
-    vgg_cli_print_line("weights   %s, %s%s%s",
+    vgg_cli_print_line("weights   %s values, %s%s%s",
                        vgg_cli_count_text(parameters, vgg_network_parameters(network)),
                        convolutions, strcmp(convolutions, linear) == 0 ? "" : ", linear layers ",
                        strcmp(convolutions, linear) == 0 ? "" : linear);

@@ -31,7 +31,7 @@ def test_a_copy_has_the_same_bytes(model, tmp_path):
     lines = out.splitlines()
     assert lines[0].startswith(f"{model} (safetensors) -> {copy} (")
     assert lines[1] == "network   4,M/8, paper layout, 3x16x16, 10 classes"
-    assert lines[2] == "weights   2,258, F32" and lines[4] == "classes   named"
+    assert lines[2] == "weights   2,258 values, F32" and lines[4] == "classes   named"
 
 
 @pytest.mark.parametrize("dtype", ["f16", "bf16"])
