@@ -145,19 +145,19 @@ static void print_classes(const shown *s) {
 static void print_text(const shown *s) {
     const vgg_label_figures *f = &s->figures;
     char count[VGG_CLI_TEXT_SIZE];
-    printf("images   %s\n", vgg_cli_count_text(count, f->pictures));
+    printf("images       %s\n", vgg_cli_count_text(count, f->pictures));
     if (s->skipped > 0)
-        printf("skipped  %s\n", vgg_cli_count_text(count, s->skipped));
-    printf("labels   %s\n", vgg_cli_count_text(count, f->labels));
+        printf("skipped      %s\n", vgg_cli_count_text(count, s->skipped));
+    printf("labels       %s\n", vgg_cli_count_text(count, f->labels));
     if (isfinite(f->mean_average_precision))
-        vgg_cli_print_line("mean average precision  %.2f %%, of %zu classes",
+        vgg_cli_print_line("precision    %.2f %%, the mean average precision of %zu classes",
                            100 * f->mean_average_precision, f->labelled_classes);
-    vgg_cli_print_line("exact    %.2f %%  (95 %%: %.2f to %.2f) have each label right",
+    vgg_cli_print_line("exact        %.2f %%  (95 %%: %.2f to %.2f) have each label right",
                        100 * f->exact_match, 100 * f->exact_low, 100 * f->exact_high);
-    printf("loss     %.4f\n", f->loss);
+    printf("loss         %.4f\n", f->loss);
     if (s->temperature < 1 || s->temperature > 1)
-        printf("temperature %.4f\n", s->temperature);
-    vgg_cli_print_line("part     %s%s", s->data->name, s->data->noted);
+        printf("temperature  %.4f\n", s->temperature);
+    vgg_cli_print_line("part         %s%s", s->data->name, s->data->noted);
     print_classes(s);
 }
 

@@ -21,24 +21,24 @@ static void print_share(const char *title, double share, double low, double high
 
 static void print_figures(const vgg_cli_scores_shown *shown, const vgg_score_figures *f) {
     char count[VGG_CLI_TEXT_SIZE];
-    printf("images   %s\n", vgg_cli_count_text(count, f->pictures));
+    printf("images       %s\n", vgg_cli_count_text(count, f->pictures));
     if (f->unreadable > 0)
-        printf("skipped  %s\n", vgg_cli_count_text(count, f->unreadable));
+        printf("skipped      %s\n", vgg_cli_count_text(count, f->unreadable));
     if (f->pictures == 0)
         return;
-    print_share("top-1   ", f->accuracy, f->accuracy_low, f->accuracy_high);
+    print_share("top-1       ", f->accuracy, f->accuracy_low, f->accuracy_high);
     if (vgg_scores_class_count(shown->scores) > VGG_CLI_TOP5_ABOVE && isfinite(f->top5))
-        print_share("top-5   ", f->top5, f->top5_low, f->top5_high);
+        print_share("top-5       ", f->top5, f->top5_low, f->top5_high);
     if (isfinite(f->loss))
-        printf("loss     %.4f\n", f->loss);
+        printf("loss         %.4f\n", f->loss);
     if (isfinite(f->calibration_error))
-        vgg_cli_print_line("confidence %.2f %% on average, %.2f points off the accuracy "
+        vgg_cli_print_line("confidence   %.2f %% on average, %.2f points off the accuracy "
                            "(calibration error)",
                            100 * f->confidence, 100 * f->calibration_error);
     if (shown->temperature > 0 && (shown->temperature < 1 || shown->temperature > 1))
-        printf("temperature %.4f\n", shown->temperature);
+        printf("temperature  %.4f\n", shown->temperature);
     if (shown->part != NULL)
-        vgg_cli_print_line("part     %s%s", shown->part, shown->noted);
+        vgg_cli_print_line("part         %s%s", shown->part, shown->noted);
 }
 
 /* ---- classes ---- */

@@ -77,7 +77,7 @@ def test_what_a_training_set_aside_is_measured(tmp_path):
     assert measured(data, tmp_path, "--part", "train") == ("train", 14)
     assert measured(data, tmp_path, "--part", "all") == ("all", 20)
     text = vgg("eval", "--model", tmp_path / "run" / "best.safetensors", data).out
-    assert "part     validation, set aside from what was trained on" in text.splitlines()
+    assert "part         validation, set aside from what was trained on" in text.splitlines()
     # The split stays with the names.
     write(data, *(f"cat/more-{i}.ppm" for i in range(10)))
     part, images = measured(data, tmp_path)
@@ -94,7 +94,7 @@ def test_other_pictures_are_measured_whole(tmp_path):
     others = tmp_path / "others"
     write(others, *(f"{name}/held-out-{i}.ppm" for name in ("cat", "dog") for i in range(8)))
     done = vgg("eval", "--model", tmp_path / "run" / "best.safetensors", others)
-    assert "part     all" in done.out.splitlines()
+    assert "part         all" in done.out.splitlines()
     assert ("note: these are other pictures than the model was trained on: none of them is set aside"
             in done.err)
     assert measured(others, tmp_path) == ("all", 16)

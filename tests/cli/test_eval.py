@@ -8,11 +8,11 @@ from conftest import complaint, vgg
 
 def test_text(model, pictograms):
     lines = vgg("eval", "--model", model, pictograms).out.splitlines()
-    assert lines[0] == "images   20"
+    assert lines[0] == "images       20"
     end = lines.index("")
     assert [line.split()[0] for line in lines[:end]] == [
         "images", "top-1", "top-5", "loss", "confidence", "part"]
-    assert lines[end - 1] == "part     validation"
+    assert lines[end - 1] == "part         validation"
     assert lines[end + 1].split() == ["class", "images", "acc.", "%", "95", "%", "prec.", "%",
                                       "F1", "%"]
     assert [line.split()[0] for line in lines[end + 2:end + 12]] == [
@@ -90,7 +90,7 @@ def test_skipped_pictures(model, spoilt):
     first, last = result.err.splitlines()
     assert first.startswith("vgg eval: skipped ") and "validation/circle/0000.png" in first
     assert last == "vgg eval: 1 picture could not be read"
-    assert "skipped  1\n" in vgg("eval", "--model", model, spoilt, status=3).out
+    assert "skipped      1\n" in vgg("eval", "--model", model, spoilt, status=3).out
 
 
 def test_many_skipped_pictures_are_counted(model, pictograms, tmp_path):

@@ -44,7 +44,7 @@ def truths(model, data, tmp_path, *more):
     """What each picture is said to be."""
     out = tmp_path / "scores.csv"
     result = vgg("eval", "--model", model, data, "--predictions", out, "--overwrite", *more)
-    assert "part     validation" in result.out.splitlines()
+    assert "part         validation" in result.out.splitlines()
     with open(out, newline="") as file:
         rows = {row["name"].rsplit("/", 1)[1]: row["truth"] for row in csv.DictReader(file)}
     return [rows[name] for name in NAMES], result.err

@@ -56,7 +56,7 @@ def test_from_a_table_to_predictions(data, tmp_path):
     assert figures["multi_label"] and "top1" not in figures and figures["images"] == 60
     assert figures["mean_average_precision"] > 0.9
     text = vgg("eval", "--model", run, data, "--part", "all").out
-    assert f"mean average precision  {100 * figures['mean_average_precision']:.2f} %" in text and "top-1" not in text
+    assert f"precision    {100 * figures['mean_average_precision']:.2f} %, the mean average precision of " in text and "top-1" not in text
     rows = list(csv.reader(io.StringIO(vgg("eval", "--model", run, data, "--part", "all", "--format", "csv").out)))
     assert rows[0] == ["figure", "class", "value"]
     assert math.isclose(float(dict((r[0], r[2]) for r in rows[1:] if r[1] == "")["exact_match"]), figures["exact_match"])

@@ -154,7 +154,7 @@ def test_eval_progress_is_wiped(model, pictograms):
     text = terminal.read()
     assert terminal.status() == 0
     assert "measuring" in text
-    assert screen(text)[0] == "images   20"
+    assert screen(text)[0] == "images       20"
 
 
 def test_generate_progress_is_wiped(tmp_path):
