@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "inside/floats.h"
 #include "kernels/blocks.h"
 #include "nn/plan.h"
 
@@ -182,14 +183,6 @@ static vgg_status make_plan(vgg_distance *d, vgg_error *error) {
     return status;
 }
 
-static float *take_floats(size_t count, bool *failed) {
-    float *floats = vgg_aligned_alloc(count * sizeof *floats);
-    *failed = *failed || floats == NULL;
-    if (floats != NULL)
-        memset(floats, 0, count * sizeof *floats);
-    return floats;
-}
-
 /* Of a part, whose layer gives so many floats. */
 static size_t part_bytes(const vgg_distance *d, const vgg_distance_part *part, size_t floats) {
     size_t all = (d->options.gradient ? 3 : 2) * floats;
@@ -215,14 +208,14 @@ static vgg_status make_part(vgg_distance *d, size_t number, vgg_error *error) {
     part->values = tap.values;
     bool failed = false, blocked = d->options.metric == VGG_DISTANCE_LPIPS;
     size_t floats = blocked ? vgg_blocked_size(1, part->channels, part->places) : part->values;
-    part->reference = take_floats(floats, &failed);
-    part->given = take_floats(floats, &failed);
+    part->reference = vgg_take_floats(floats, &failed);
+    part->given = vgg_take_floats(floats, &failed);
     if (d->options.gradient)
-        part->gradient = take_floats(floats, &failed);
+        part->gradient = vgg_take_floats(floats, &failed);
     if (d->options.metric == VGG_DISTANCE_LPIPS)
-        part->inverse = take_floats(part->places, &failed);
+        part->inverse = vgg_take_floats(part->places, &failed);
     if (d->options.metric == VGG_DISTANCE_GRAM)
-        part->gram = take_floats(part->channels * part->channels, &failed);
+        part->gram = vgg_take_floats(part->channels * part->channels, &failed);
     return failed ? vgg_fail_memory(error, "what a layer gives", part_bytes(d, part, floats))
                   : VGG_OK;
 }
@@ -237,10 +230,10 @@ static vgg_status make_shared(vgg_distance *d, vgg_error *error) {
         units = vgg_size_max(units, part->values / VGG_DISTANCE_VALUES + 1);
     }
     bool failed = false;
-    d->input = take_floats(d->channels * d->pixels, &failed);
-    d->zeros = take_floats(channels, &failed);
+    d->input = vgg_take_floats(d->channels * d->pixels, &failed);
+    d->zeros = vgg_take_floats(channels, &failed);
     if (d->options.metric == VGG_DISTANCE_GRAM)
-        d->grams = take_floats(channels * channels, &failed);
+        d->grams = vgg_take_floats(channels * channels, &failed);
     d->sums = vgg_calloc(units, sizeof *d->sums);
     d->rows = vgg_calloc(d->part_count, sizeof *d->rows);
     if (failed || d->sums == NULL || d->rows == NULL)

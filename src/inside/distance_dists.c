@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "inside/distance.h"
+#include "inside/floats.h"
 #include "nn/network.h"
 
 #define BLOCKS 5
@@ -208,12 +209,6 @@ vgg_status vgg_dists_carry_back(vgg_distance *d, vgg_error *error) {
 
 /* ---- making ---- */
 
-static float *take_floats(size_t count, bool *failed) {
-    float *floats = vgg_aligned_alloc(count * sizeof *floats);
-    *failed = *failed || floats == NULL;
-    return floats;
-}
-
 /* A part of so many channels and places, with the weights of all channels alike. */
 static vgg_status make_part(vgg_distance *d, const char *name, size_t channels, size_t places,
                             vgg_error *error) {
@@ -223,11 +218,11 @@ static vgg_status make_part(vgg_distance *d, const char *name, size_t channels, 
     part->places = places;
     part->values = channels * places;
     bool failed = false;
-    part->reference = take_floats(part->values, &failed);
-    part->given = take_floats(part->values, &failed);
-    part->weights = take_floats(2 * channels, &failed);
+    part->reference = vgg_take_floats(part->values, &failed);
+    part->given = vgg_take_floats(part->values, &failed);
+    part->weights = vgg_take_floats(2 * channels, &failed);
     if (d->options.gradient)
-        part->gradient = take_floats(part->values, &failed);
+        part->gradient = vgg_take_floats(part->values, &failed);
     return failed ? vgg_fail_memory(error, "what a layer gives", 3 * part->values * sizeof(float))
                   : VGG_OK;
 }
@@ -265,8 +260,8 @@ static vgg_status make_block(vgg_distance *d, size_t number, vgg_error *error) {
     block->channels = network->layers[block->first].input.channels;
     bool failed = false;
     size_t values = block->channels * block->height * block->width;
-    block->input = number > 0 ? take_floats(values, &failed) : NULL;
-    block->slope = number > 0 && d->options.gradient ? take_floats(values, &failed) : NULL;
+    block->input = number > 0 ? vgg_take_floats(values, &failed) : NULL;
+    block->slope = number > 0 && d->options.gradient ? vgg_take_floats(values, &failed) : NULL;
     vgg_status status =
         failed ? vgg_fail_memory(error, "what a layer gives", values * sizeof(float)) : VGG_OK;
     if (status == VGG_OK)
@@ -308,7 +303,7 @@ vgg_status vgg_dists_create(vgg_distance *d, vgg_error *error) {
         most = vgg_size_max(most, d->parts[i].channels);
     }
     bool failed = false;
-    d->input = take_floats(d->channels * d->pixels, &failed);
+    d->input = vgg_take_floats(d->channels * d->pixels, &failed);
     d->sums = vgg_calloc(most, sizeof *d->sums);
     if (status == VGG_OK && (failed || d->sums == NULL))
         status = vgg_fail_memory(error, "a distance", d->channels * d->pixels * sizeof(float));

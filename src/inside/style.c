@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/random.h"
+#include "inside/floats.h"
 
 #define HISTORY_MOST 1000
 /* PyTorch's: where the gradient, a move or what it changes is no larger, it goes no further. */
@@ -170,14 +171,6 @@ vgg_status vgg_style_memory(const vgg_model *model, const vgg_style_options *opt
     return status;
 }
 
-static float *take_floats(size_t count, bool *failed) {
-    float *floats = vgg_aligned_alloc(count * sizeof *floats);
-    *failed = *failed || floats == NULL;
-    if (floats != NULL)
-        memset(floats, 0, count * sizeof *floats);
-    return floats;
-}
-
 static vgg_status make_layer(vgg_style *style, size_t number, vgg_error *error) {
     vgg_style_layer *layer = &style->layers[number];
     vgg_tap_info tap = {.struct_size = sizeof tap};
@@ -189,9 +182,9 @@ static vgg_status make_layer(vgg_style *style, size_t number, vgg_error *error) 
     layer->values = tap.values;
     bool failed = false;
     size_t target = number == 0 ? layer->values : layer->channels * layer->channels;
-    layer->given = take_floats(layer->values, &failed);
-    layer->gradient = take_floats(layer->values, &failed);
-    layer->target = take_floats(target, &failed);
+    layer->given = vgg_take_floats(layer->values, &failed);
+    layer->gradient = vgg_take_floats(layer->values, &failed);
+    layer->target = vgg_take_floats(target, &failed);
     return failed ? vgg_fail_memory(error, "what a layer gives", 3 * tap.values * sizeof(float))
                   : VGG_OK;
 }
@@ -210,12 +203,12 @@ static vgg_status make_room(vgg_style *style, vgg_error *error) {
     }
     if (status != VGG_OK)
         return status;
-    style->picture = take_floats(style->samples, &failed);
-    style->gradient = take_floats(style->samples, &failed);
-    style->input = take_floats(style->samples, &failed);
-    style->kept = take_floats(style->samples, &failed);
-    style->gram = take_floats(channels * channels, &failed);
-    style->zeros = take_floats(channels, &failed);
+    style->picture = vgg_take_floats(style->samples, &failed);
+    style->gradient = vgg_take_floats(style->samples, &failed);
+    style->input = vgg_take_floats(style->samples, &failed);
+    style->kept = vgg_take_floats(style->samples, &failed);
+    style->gram = vgg_take_floats(channels * channels, &failed);
+    style->zeros = vgg_take_floats(channels, &failed);
     if (failed)
         return vgg_fail_memory(error, "a picture", 4 * style->samples * sizeof(float));
     return vgg_lbfgs_create(&style->lbfgs, style->threads, style->samples, style->options.history,

@@ -85,16 +85,19 @@ vgg_status vgg_network_create_from(const vgg_structure *structure, size_t channe
 /* The same for maps of any number of channels. */
 vgg_status vgg_network_create_inner(const vgg_structure *structure, size_t channels, size_t height,
                                     size_t width, vgg_network **network, vgg_error *error);
-/* network_part.c: layers `first` to `last` of another, which see maps, with copies of their values:
- * a network without a classifier whose input is what layer `first` sees, of that size. */
+
+/* network_part.c: adds layers `first` to `last` to a structure; false when memory ran out. */
+bool vgg_network_copy_layers(const vgg_network *from, size_t first, size_t last,
+                             vgg_structure *structure);
+/* Layers `first` to `last` of another, which see maps, with copies of their values: a network
+ * without a classifier whose input is what layer `first` sees, of that size. */
 vgg_status vgg_network_create_part(const vgg_network *from, size_t first, size_t last,
                                    size_t height, size_t width, vgg_network **part,
                                    vgg_error *error);
 
 /* The values for writing, as floats; takes the memory (cleared, or copied from what was borrowed or
- * stored in fewer bits) when there is none yet. NULL when memory ran
- * out, or when a device failed that has newer values. The caller counts
- * network->version up after writing. */
+ * stored in fewer bits) when there is none yet. NULL when memory ran out, or when a device failed
+ * that has newer values. The caller counts network->version up after writing. */
 float *vgg_network_own(vgg_network *network, size_t tensor);
 
 /* settle.c: makes the values those of the device that has trained them, where one has since. */

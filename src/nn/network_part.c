@@ -3,14 +3,12 @@
 #include "nn/network.h"
 #include "nn/structure.h"
 
-/* The layers, and what stands for a classifier. False when memory ran out. */
-static bool build(const vgg_network *from, size_t first, size_t last, vgg_structure *structure) {
-    static const vgg_structure_layer pool = {.type = VGG_LAYER_GLOBAL_AVERAGE_POOL};
-    static const vgg_structure_layer classifier = {
-        .type = VGG_LAYER_LINEAR, .flat = true, .outputs = 1};
+bool vgg_network_copy_layers(const vgg_network *from, size_t first, size_t last,
+                             vgg_structure *structure) {
     for (size_t i = first; i <= last; i++) {
         const vgg_layer *layer = &from->layers[i];
         const vgg_structure_layer copy = {.type = layer->type,
+                                          .flat = layer->flattens,
                                           .outputs = layer->output.channels,
                                           .kernel = layer->kernel,
                                           .valid = layer->valid,
@@ -18,7 +16,16 @@ static bool build(const vgg_network *from, size_t first, size_t last, vgg_struct
         if (!vgg_structure_add(structure, copy))
             return false;
     }
-    return vgg_structure_add(structure, pool) && vgg_structure_add(structure, classifier);
+    return true;
+}
+
+/* The layers, and what stands for a classifier. False when memory ran out. */
+static bool build(const vgg_network *from, size_t first, size_t last, vgg_structure *structure) {
+    static const vgg_structure_layer pool = {.type = VGG_LAYER_GLOBAL_AVERAGE_POOL};
+    static const vgg_structure_layer classifier = {
+        .type = VGG_LAYER_LINEAR, .flat = true, .outputs = 1};
+    return vgg_network_copy_layers(from, first, last, structure) &&
+           vgg_structure_add(structure, pool) && vgg_structure_add(structure, classifier);
 }
 
 /* The values of all layers; those of the classifier are 0. */

@@ -11,17 +11,8 @@
  * out. */
 static bool build(const vgg_network *from, size_t last, vgg_feature_pool pool, size_t classes,
                   vgg_structure *structure) {
-    for (size_t i = 0; i <= last; i++) {
-        const vgg_layer *layer = &from->layers[i];
-        const vgg_structure_layer copy = {.type = layer->type,
-                                          .flat = layer->flattens,
-                                          .outputs = layer->output.channels,
-                                          .kernel = layer->kernel,
-                                          .valid = layer->valid,
-                                          .dropout = layer->dropout};
-        if (!vgg_structure_add(structure, copy))
-            return false;
-    }
+    if (!vgg_network_copy_layers(from, 0, last, structure))
+        return false;
     const vgg_layer *end = &from->layers[last];
     bool pooled = end->flattens || end->type == VGG_LAYER_GLOBAL_AVERAGE_POOL ||
                   end->type == VGG_LAYER_GLOBAL_MAX_POOL || pool == VGG_FEATURE_POOL_NONE;
