@@ -45,15 +45,21 @@ static vgg_status check(const vgg_augment *view, const vgg_preprocess *preproces
     return status;
 }
 
-vgg_status vgg_augment_check(const vgg_augment *augment, const vgg_preprocess *given,
-                             vgg_error *error) {
-    vgg_preprocess preprocess;
-    vgg_augment view;
-    vgg_augment_init(&view, sizeof view);
-    vgg_status status = vgg_preprocess_read(&preprocess, given, error);
+/* Reads the caller's view and preprocessing into our own, and checks them. */
+static vgg_status read_view(const vgg_augment *augment, const vgg_preprocess *given,
+                            vgg_augment *view, vgg_preprocess *preprocess, vgg_error *error) {
+    vgg_augment_init(view, sizeof *view);
+    vgg_status status = vgg_preprocess_read(preprocess, given, error);
     if (status == VGG_OK)
-        status = vgg_options_read(&view, sizeof view, augment, "vgg_augment", error);
-    return status == VGG_OK ? check(&view, &preprocess, error) : status;
+        status = vgg_options_read(view, sizeof *view, augment, "vgg_augment", error);
+    return status == VGG_OK ? check(view, preprocess, error) : status;
+}
+
+vgg_status vgg_augment_check(const vgg_augment *augment, const vgg_preprocess *preprocess,
+                             vgg_error *error) {
+    vgg_augment view;
+    vgg_preprocess own;
+    return read_view(augment, preprocess, &view, &own, error);
 }
 
 /* ---- the cut-out ---- */
@@ -242,12 +248,7 @@ vgg_status vgg_preprocess_augmented(const vgg_preprocess *given, const vgg_augme
                                     uint64_t index, float *input, vgg_error *error) {
     vgg_preprocess preprocess;
     vgg_augment view;
-    vgg_augment_init(&view, sizeof view);
-    vgg_status status = vgg_preprocess_read(&preprocess, given, error);
-    if (status == VGG_OK)
-        status = vgg_options_read(&view, sizeof view, augment, "vgg_augment", error);
-    if (status == VGG_OK)
-        status = check(&view, &preprocess, error);
+    vgg_status status = read_view(augment, given, &view, &preprocess, error);
     if (status != VGG_OK)
         return status;
     const vgg_view_draw draw = {vgg_random_u64(seed, epoch, VIEW_COUNTER), index};
