@@ -127,8 +127,8 @@ static bool parse(distance_options *o, int argc, char **argv, size_t *operands, 
         .examples =
             "vgg distance --model vgg16.pth --lin vgg.pth photo.png photo.jpg\n"
             "vgg distance --model vgg16.pth --lin vgg.pth originals/ decoded/ --format csv\n"
-            "vgg distance --model vgg16.pth --metric gram --layer relu1_1,relu2_1 a.png "
-            "b.png",
+            "vgg distance --model vgg16.pth --metric gram --layer relu1_1,relu2_1 \\\n"
+            "    a.png b.png",
         .operand = "A and B",
         .operands_least = 2,
         .operands_most = 2,

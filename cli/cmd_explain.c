@@ -157,8 +157,8 @@ static bool parse(explain_options *o, int argc, char **argv, size_t *operands, i
         .examples = "vgg explain photo.jpg -o why.png\n"
                     "vgg explain --model vgg16.safetensors --labels imagenet --class tabby \\\n"
                     "    --method layercam --layer relu4_3 cat.jpg -o tabby.png\n"
-                    "vgg explain photo.jpg -o why.png --method occlusion --map why.npy "
-                    "--faithfulness",
+                    "vgg explain photo.jpg -o why.png --method occlusion --map why.npy \\\n"
+                    "    --faithfulness",
         .operand = "IMAGE",
         .operands_least = 1,
         .operands_most = 1,

@@ -119,8 +119,8 @@ static bool parse(features_options *o, int argc, char **argv, size_t *operands, 
         .statuses = "3    some pictures could not be read (1 when none could be)",
         .examples = "vgg features --layer relu4_2 --pool avg --normalise -o photos.npy photos/\n"
                     "vgg features --model vgg16.safetensors --preprocess torchvision \\\n"
-                    "    --layer relu3_3,relu5_3 --pool gem --scale 256,384,512 -o photos.npz "
-                    "photos/",
+                    "    --layer relu3_3,relu5_3 --pool gem --scale 256,384,512 \\\n"
+                    "    -o photos.npz photos/",
         .operand = "IMAGE",
         .operands_least = 1,
         .operands_most = SIZE_MAX,

@@ -158,8 +158,7 @@ static bool parse(vgg_cli_style_options *o, int argc, char **argv, size_t *opera
     const vgg_cli_usage usage = {
         .command = "style",
         .summary = "paint a picture in the style of others",
-        .synopsis = "vgg style [--model FILE] CONTENT --style PICTURE[:WEIGHT]... -o OUT.png "
-                    "[options]",
+        .synopsis = "vgg style [options] CONTENT --style PICTURE[:WEIGHT]... -o OUT.png",
         .description =
             "Makes a picture that shows what CONTENT shows, painted as the pictures of --style "
             "are: one for which a layer of the network gives nearly what it gives for CONTENT, and "
@@ -171,8 +170,8 @@ static bool parse(vgg_cli_style_options *o, int argc, char **argv, size_t *opera
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = "130  Ctrl-C or SIGTERM: what was done is saved, and --resume goes on",
         .examples = "vgg style --model vgg19.pth photo.jpg --style waves.jpg -o painted.png\n"
-                    "vgg style --model vgg19.pth photo.jpg --style a.jpg:3 --style b.jpg -o "
-                    "mixed.png --size 384 --preview now.png",
+                    "vgg style --model vgg19.pth photo.jpg --style a.jpg:3 --style b.jpg \\\n"
+                    "    -o mixed.png --size 384 --preview now.png",
         .operand = "CONTENT",
         .operands_least = 1,
         .operands_most = 1,

@@ -5,8 +5,8 @@ from conftest import PROGRAM, complaint, environment, vgg
 
 import subprocess
 
-COMMANDS = ["train", "eval", "predict", "summary", "inspect", "convert", "bench", "generate",
-            "augment"]
+COMMANDS = ["train", "eval", "score", "report", "predict", "explain", "show", "features", "index", "search", "duplicates",
+            "probe", "distance", "style", "serve", "summary", "inspect", "convert", "bench", "augment", "generate"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
