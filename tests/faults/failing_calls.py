@@ -13,8 +13,10 @@ import concurrent.futures
 import csv
 import dataclasses
 import errno
+import itertools
 import os
 import pathlib
+import queue
 import random
 import re
 import shutil
@@ -133,8 +135,9 @@ def commands(folder):
                                statuses=(0, 1, 3)),
         "eval-zip": Command(("eval", "--model", "plain.safetensors", "data.zip"), statuses=(0, 1, 3)),
         "train": Command(("train", "data", "-o", "out/run", *ONCE), statuses=(0, 1, 3), settings=UNDRAWN),
-        "train-again": Command(("train", "data", "-o", "out/run", *PLAIN, "--overwrite"),
-                               before=("run",), statuses=(0, 1, 3)),
+        # What is there is what it trains again, to be resumed as either.
+        "train-again": Command(("train", "data", "-o", "out/half", *PLAIN, "--overwrite"),
+                               before=("half",), statuses=(0, 1, 3)),
         "train-tar": Command(("train", "data.tar.gz", "-o", "out/run", *PLAIN), statuses=(0, 1, 3)),
         "train-zip": Command(("train", "data.zip", "-o", "out/run", *PLAIN), statuses=(0, 1, 3)),
         "train-rich": Command(("train", "data", "-o", "out/run", *PLAIN, *RICH), statuses=(0, 1, 3)),
@@ -366,7 +369,7 @@ def left_out(command, good, found):
     """Files that are not there, and pages that lack a part, among those that have times in them."""
     for name, data in good.items():
         page = name.endswith(".html")
-        if name not in found and not name.endswith(DRAWN):
+        if name not in found and not name.endswith(DRAWN) and "/tensorboard/" not in name:
             yield name
         if page and name in found and outline(command, found[name]) != outline(command, data):
             yield f"parts of {name}"
@@ -463,35 +466,39 @@ def tries(place, chosen, words=(), most=None, seed=0):
 
 
 def sweep(base, words=(), most=None, seed=0):
-    """Yields (name, kind, number of tries, faults) of all commands and kinds."""
+    """Yields (name, kind, number of tries, faults) of all commands and kinds, each when it is done."""
     makers = [Place(base / str(i)) for i in range(os.cpu_count() or 1)]
     make(makers[0].folder)
     for other in makers[1:]:
         shutil.copytree(makers[0].folder, other.folder)
     table = commands(makers[0].folder)
-    free = collections.deque(makers)
-    counts, found = collections.Counter(), collections.defaultdict(list)
+    free, done = collections.deque(makers), queue.SimpleQueue()
 
     def one(name):
-        if words and not any(word in f"{name}:{kind}" for word in words for kind in KINDS):
-            return name
         place = free.pop()
         try:
-            for _, kind, at, once in tries(place, [(name, table[name])], words, most, seed):
-                counts[name, kind] += 1
-                for fault in faults(place, table[name], kind, at, once):
-                    found[name, kind].append((at, once, fault))
+            ways = tries(place, [(name, table[name])], words, most, seed)
+            for kind, group in itertools.groupby(ways, lambda way: way[1]):
+                group = list(group)
+                found = [(at, once, fault) for _, _, at, once in group
+                         for fault in faults(place, table[name], kind, at, once)]
+                done.put((name, kind, len(group), found))
         finally:
             place.stop()
             free.append(place)
-        return name
+            done.put(None)
 
+    chosen = [name for name in table if not words or any(word in f"{name}:{kind}" for word in words for kind in KINDS)]
     with concurrent.futures.ThreadPoolExecutor(len(makers)) as threads:
-        for future in concurrent.futures.as_completed([threads.submit(one, name) for name in table]):
-            name = future.result()
-            for kind in KINDS:
-                if counts[name, kind]:
-                    yield name, kind, counts[name, kind], found[name, kind]
+        futures = [threads.submit(one, name) for name in chosen]
+        left = len(futures)
+        while left:
+            result = done.get()
+            left -= result is None
+            if result is not None:
+                yield result
+        for future in futures:
+            future.result()
 
 
 def main():
