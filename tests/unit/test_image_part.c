@@ -25,6 +25,11 @@ enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static uint32_t state = 1;
 
+/* As many rounds, or a tenth under valgrind and the sanitizers. */
+static size_t rounds(size_t most) {
+    return getenv("VGG_TEST_QUICK") != NULL ? most / 10 : most;
+}
+
 /* A whole number from `least` to `most`. */
 static size_t draw(size_t least, size_t most) {
     state = state * 1664525u + 1013904223u;
@@ -69,7 +74,7 @@ static void compare(const char *name, const unsigned char *bytes, size_t size,
 static void parts_have_the_bits_of_the_whole(void **unused) {
     (void)unused;
     for (size_t k = 0; k < KINDS; k++) {
-        for (size_t i = 0; i < PICTURES; i++) {
+        for (size_t i = 0; i < rounds(PICTURES); i++) {
             unsigned long size = 0;
             unsigned char *bytes = make_jpeg(&kinds[k], draw(1, 150), draw(1, 150), &size);
             vgg_preprocess preprocess = draw_preprocess(draw(0, 4) == 0 ? 1 : 3);
@@ -101,7 +106,7 @@ static void damage_is_seen_all_the_same(void **unused) {
         unsigned char *bytes = make_jpeg(&kinds[k], 90, 150, &size);
         unsigned char *damaged = malloc(size);
         assert_non_null(damaged);
-        for (size_t i = 0; i < DAMAGED; i++) {
+        for (size_t i = 0; i < rounds(DAMAGED); i++) {
             vgg_preprocess preprocess = draw_preprocess(3);
             memcpy(damaged, bytes, size);
             size_t left = i % 3 == 0 ? draw(1, size) : size;
