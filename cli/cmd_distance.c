@@ -55,7 +55,7 @@ static bool parse(distance_options *o, int argc, char **argv, size_t *operands, 
     vgg_cli_model_options(&o->source, model);
     vgg_cli_option layers = vgg_cli_layer_option(
         &o->layer,
-        "for features and gram, the layers, with commas between them:" VGG_CLI_LAYER_NAMES);
+        "for features and gram, the layers, with commas between them: " VGG_CLI_LAYER_NAMES);
     layers.fallback = "the last before each pool";
     const vgg_cli_option measuring[] = {
         {.type = VGG_CLI_CHOICE,
@@ -129,7 +129,7 @@ static bool parse(distance_options *o, int argc, char **argv, size_t *operands, 
             "vgg distance --model vgg16.pth --lin vgg.pth originals/ decoded/ --format csv\n"
             "vgg distance --model vgg16.pth --metric gram --layer relu1_1,relu2_1 \\\n"
             "    a.png b.png",
-        .operand = "A and B",
+        .operand = "A or B",
         .operands_least = 2,
         .operands_most = 2,
     };

@@ -218,6 +218,7 @@ def test_option_like_no_other():
         (("inspect", "x", "y"), 'unexpected argument "y"'),
         (("bench", ""), 'MODEL: found "", expected vgg bench'),
         (("generate",), "FOLDER is missing"),
+        (("distance", "x"), "A or B is missing"),
         (("augment",), "DATA or IMAGE is missing"),
         (("augment", "x"), "--grid OUT.png is missing"),
         (("augment", "x", "--grid", "y"), "--grid: expected a name that ends in .png"),
