@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -76,7 +78,8 @@ static bool split(const char *address, char host[256], const char **port) {
     size_t length = (size_t)(end - begin);
     *port = colon + 1;
     size_t digits = strspn(*port, "0123456789");
-    if (length == 0 || length >= 256 || digits == 0 || digits > 5 || (*port)[digits] != '\0')
+    if (length == 0 || length >= 256 || digits == 0 || digits > 5 || (*port)[digits] != '\0' ||
+        strtoul(*port, NULL, 10) > UINT16_MAX)
         return false;
     memcpy(host, begin, length);
     host[length] = '\0';

@@ -34,8 +34,8 @@ def test_names(arguments, text):
 
 @pytest.mark.parametrize("where,text", [
     ("8080", "expected HOST:PORT"), ("127.0.0.1:", "expected HOST:PORT"), ("::1:80", "expected HOST:PORT"),
-    ("127.0.0.1:99999999", "expected HOST:PORT"), ("unix:", "expected unix: and a path"),
-    ("unix:" + "x" * 108, "expected unix: and a path"), ("unix:/nowhere/at/all", "No such file"),
+    ("127.0.0.1:99999999", "expected HOST:PORT"), ("127.0.0.1:65536", "expected HOST:PORT"),
+    ("unix:", "expected unix: and a path"), ("unix:" + "x" * 108, "expected unix: and a path"), ("unix:/nowhere/at/all", "No such file"),
     ("no.such.host.invalid:80", "--listen no.such.host.invalid:80: "),
 ])
 def test_addresses(where, text):
