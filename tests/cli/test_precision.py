@@ -185,7 +185,7 @@ def test_int8_has_the_same_sums_on_every_tier(tmp_path, pictures, int8, tier):
     (("bench", "--exact", "--precision", "bf16"), "vgg bench: --precision bf16: expected f32 with --exact"),
     (("predict", "--exact", "--precision", "bf16", "x.png"),
      "vgg predict: --precision bf16: expected f32 with --exact"),
-    (("features", "--layer", "x", "-o", "y", "--exact", "--precision", "bf16", "x.png"),
+    (("features", "--layer", "x", "-o", "y.npy", "--exact", "--precision", "bf16", "x.png"),
      "vgg features: --precision bf16: expected f32 with --exact"),
     (("eval", "--model", "builtin", "--exact", "--precision", "bf16", "x"),
      "vgg eval: --precision bf16: expected f32 with --exact"),
