@@ -111,27 +111,37 @@ static bool write_bytes(void *user, const void *bytes, size_t size) {
     return fwrite(bytes, 1, size, encoded) == size;
 }
 
-/* "data:image/jpeg;base64,..." of the picture; freed by the caller, NULL when memory ran out. */
-static char *address_of(const vgg_image *image) {
-    char *bytes = NULL, *address = NULL;
-    size_t size = 0, length = 0;
+/* "data:image/jpeg;base64,..." of bytes; freed by the caller, NULL when memory ran out. */
+static char *address_of(const char *bytes, size_t size) {
+    char *address = NULL;
+    size_t length = 0;
+    FILE *text = vgg_cli_memory_stream(&address, &length);
+    if (text == NULL)
+        return NULL;
+    fputs("data:image/jpeg;base64,", text);
+    vgg_cli_html_base64(text, bytes, size);
+    if (fclose(text) == 0)
+        return address;
+    free(address);
+    return NULL;
+}
+
+/* The picture as an address, which is freed by the caller. */
+static vgg_status encode(const vgg_image *image, char **address, vgg_error *error) {
+    char *bytes = NULL;
+    size_t size = 0;
     FILE *encoded = vgg_cli_memory_stream(&bytes, &size);
     vgg_status status = VGG_ERROR_MEMORY;
     if (encoded != NULL) {
-        status = vgg_image_encode(image, VGG_IMAGE_JPEG, QUALITY, write_bytes, encoded, NULL);
+        status = vgg_image_encode(image, VGG_IMAGE_JPEG, QUALITY, write_bytes, encoded, error);
         status = fclose(encoded) == 0 ? status : VGG_ERROR_MEMORY;
     }
-    FILE *text = status == VGG_OK ? vgg_cli_memory_stream(&address, &length) : NULL;
-    if (text != NULL) {
-        fputs("data:image/jpeg;base64,", text);
-        vgg_cli_html_base64(text, bytes, size);
-        if (fclose(text) != 0) {
-            free(address);
-            address = NULL;
-        }
+    if (status == VGG_OK) {
+        *address = address_of(bytes, size);
+        status = *address != NULL ? VGG_OK : VGG_ERROR_MEMORY;
     }
     free(bytes);
-    return address;
+    return status;
 }
 
 /* NULL, which is noted, when the picture is not made. */
@@ -145,10 +155,10 @@ static char *make(vgg_cli_thumbnails *thumbnails, size_t item) {
         status = vgg_cli_shrink(&small, SIDE_MOST, &error);
     char *address = NULL;
     if (status == VGG_OK) {
-        address = address_of(&small);
-        status = address != NULL ? VGG_OK : VGG_ERROR_MEMORY;
+        status = encode(&small, &address, &error);
         vgg_image_free(&small);
-    } else if (status != VGG_ERROR_MEMORY && !thumbnails->noted) {
+    }
+    if (status != VGG_OK && status != VGG_ERROR_MEMORY && !thumbnails->noted) {
         vgg_cli_complain(thumbnails->command, "note: %s; the page is without it", error.message);
         thumbnails->noted = true;
     }
