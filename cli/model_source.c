@@ -18,6 +18,10 @@
     "garments; a file of that name is ./builtin"
 const char vgg_cli_model_help[] = MODEL_HELP;
 
+#define PREPROCESS_HELP                                                                            \
+    "how pictures become inputs: torchvision, caffe (also Keras), paper, unit (0 to 1), signed "   \
+    "(-1 to 1), cifar10, cifar100, mnist or clip; "
+
 bool vgg_cli_is_builtin(const char *path) {
     return strcmp(path, VGG_CLI_BUILTIN) == 0;
 }
@@ -41,9 +45,10 @@ void vgg_cli_model_options(vgg_cli_model_source *source,
          .argument = "PRESET",
          .value = &source->preprocess,
          .choices = vgg_cli_presets,
-         .help = "how pictures become inputs: torchvision, caffe (also Keras), paper, unit (0 to "
-                 "1), signed (-1 to 1), cifar10, cifar100, mnist or clip; required, or --mean and "
-                 "its like below, for a file that does not say",
+         .help = source->any_preprocess
+                     ? PREPROCESS_HELP "torchvision is taken for a file that does not say"
+                     : PREPROCESS_HELP "required, or --mean and its like below, for a file that "
+                                       "does not say",
          .fallback = "the file's"},
         {.type = VGG_CLI_TEXT,
          .name = "labels",
