@@ -138,9 +138,10 @@ static vgg_status mix_together(const uint8_t *rows, size_t pitch, size_t count,
                                vgg_error *error) {
     window read = covered(plan, width);
     size_t length = read.count * channels, made = width * channels, lanes = channels * ROWS;
-    uint8_t *columns = vgg_malloc((length + made) * ROWS), *mixed = columns + length * ROWS;
+    uint8_t *columns = vgg_malloc((length + made) * ROWS);
     if (columns == NULL)
         return vgg_fail_memory(error, "columns of a resize", (length + made) * ROWS);
+    uint8_t *mixed = columns + length * ROWS;
     for (size_t y = 0; y + ROWS <= count; y += ROWS) {
         const uint8_t *from = rows + y * pitch + read.first * channels;
         for (size_t r = 0; r < ROWS; r += EIGHT) {
