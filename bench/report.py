@@ -71,6 +71,12 @@ def processor():
     return (name[1] if name else platform.machine()), present
 
 
+def machine():
+    """What rows must share to stand in one page."""
+    name, flags = processor()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores; {', '.join(flags)}"
+
+
 def memory_gib():
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
@@ -81,7 +87,7 @@ def system():
     return f"{found[1] if found else platform.system()}, Linux {platform.release().split('-')[0]}"
 
 
-def machine_lines(rows, facts):
+def machine_lines(rows):
     name, flags = processor()
     yield f"- Processor: {name}, {len(os.sched_getaffinity(0))} cores of it; {', '.join(flags)}."
     yield f"- Memory: {memory_gib():.0f} GiB. System: {system()}."
@@ -93,10 +99,9 @@ def machine_lines(rows, facts):
                    f"{' and AVX2' if row['held'] else ''} ({row['row']}): "
                    f"{machine['peak_gflops']:.0f} GFLOP/s of float32 multiply-adds, reading memory "
                    f"at {machine['read_gbps']:.1f} GB/s.")
-    before, after = facts["load"]
-    yield (f"- Load average of the last minute before the run {before[0]:.1f}, at its end "
-           f"{after[0]:.1f} (the run itself makes about as much as it has threads).")
-    if before[0] > BUSY:
+    load = max(row["load"] for row in rows)
+    yield f"- Load average of the last minute before a run of `bench/compare`: {load:.1f} at most."
+    if load > BUSY:
         yield f"- {DISTURBED}"
 
 
@@ -113,18 +118,27 @@ def program_lines(rows):
         yield f"- **{name}** {'; '.join(dict.fromkeys(seen[name]))}."
 
 
-def document(rows, facts):
+def sentence_of(rows):
+    """When rows were measured, which may be of several runs, and how long that took."""
+    first, last = (time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(choose(row["begun"] for row in rows)))
+                   for choose in (min, max))
+    minutes = sum(row["ended"] - row["begun"] for row in rows) / 60
+    commands = " and ".join(dict.fromkeys(f"`{row['command']}`" for row in rows))
+    return (f"Measured {f'on {first}' if first == last else f'from {first} to {last}'} by {commands}, which "
+            f"writes this page, in {minutes:.1f} minutes.")
+
+
+def document(rows):
     inference = [row for row in rows if not row["train"]]
     training = [row for row in rows if row["train"]]
-    day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(facts["begun"]))
+    rounds = " or ".join(map(str, sorted({row["rounds"] for row in rows})))
     yield "# Benchmarks"
     yield ""
-    yield (f"Measured on {day} by `{facts['command']}`, which writes this page, in "
-           f"{(facts['ended'] - facts['begun']) / 60:.1f} minutes.")
+    yield sentence_of(rows)
     yield ""
     yield ("All programs get the same random weights, the same pictures and the same number of "
            "threads, each in a process of its own that stands still while another is measured. A "
-           f"round lets each run in turn, starting with another one; there were {facts['rounds']} "
+           f"round lets each run in turn, starting with another one; there were {rounds} "
            "rounds (fewer for large batches). Times are medians for one "
            "image, without loading, decoding or preprocessing, except for the whole process. "
            "Machines differ and are noisy: compare the numbers of one table only.")
@@ -146,7 +160,7 @@ def document(rows, facts):
         yield ""
     yield "## The machine"
     yield ""
-    yield from machine_lines(rows, facts)
+    yield from machine_lines(rows)
     yield ""
     yield "## The programs"
     yield ""
@@ -214,9 +228,9 @@ def replace_section(page, heading, lines):
     page.write_text(rest + "\n\n" + "\n".join([f"## {heading}", "", *lines]).rstrip() + "\n")
 
 
-def write(folder, rows, facts):
+def write(folder, rows):
     page = folder / "benchmarks.md"
     before = page.read_text() if page.exists() else ""
     kept = [section for heading in OTHERS if (section := section_of(before, heading))]
-    page.write_text("\n".join([*document(rows, facts), *[""] * bool(kept), *kept]).rstrip() + "\n")
+    page.write_text("\n".join([*document(rows), *[""] * bool(kept), *kept]).rstrip() + "\n")
     (folder / "bench-chart.svg").write_text(chart.draw(rows))

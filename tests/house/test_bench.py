@@ -108,6 +108,21 @@ def test_training_beside_pytorch():
     assert [line[1:4] for line in lines] == [["10.0", "5.00", ""], ["20.0", "10.00", "4.00"]]
 
 
+def test_page_of_two_runs(tmp_path):
+    """Rows of several runs stand in one page, which says when each run was."""
+    first = row_of(False, vgg=result(8, 0), ncnn_fp16=result(10, 1e-3)) | {"multiply_adds": 10**9, "load": 0.1}
+    first |= {"command": "bench/compare", "begun": 0, "ended": 60, "rounds": 10}
+    second = first | {"row": "b8", "command": "bench/compare --keep --rows b8", "begun": 7200, "ended": 7320, "rounds": 4}
+    report.write(tmp_path, [first, second])
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert ("Measured from 1970-01-01 00:00 UTC to 1970-01-01 02:00 UTC by `bench/compare` and `bench/compare --keep "
+            "--rows b8`, which writes this page, in 3.0 minutes.") in text
+    assert "there were 4 or 10 rounds" in text
+    assert report.DISTURBED not in text
+    report.write(tmp_path, [first, second | {"load": 3}])
+    assert report.DISTURBED in (tmp_path / "benchmarks.md").read_text()
+
+
 def test_gpu_beside_pytorch(plain_build, tmp_path):
     """bench/gpu, on the processor and without PyTorch."""
     page = tmp_path / "gpu.md"
