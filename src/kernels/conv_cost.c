@@ -184,8 +184,7 @@ static double weights1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *s
     return pairs(shape) * (places_of(shape, &cut.direct) * each + sums + of->sum);
 }
 
-double vgg_conv_weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape,
-                             size_t tile) {
+static double weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
     if (tile == 0)
         return direct_weights_cost(costs, shape);
     if (tile == 1)
@@ -224,5 +223,5 @@ size_t vgg_conv_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *
 }
 
 size_t vgg_conv_weights_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
-    return fastest_tile(costs, shape, vgg_conv_weights_cost);
+    return fastest_tile(costs, shape, weights_cost);
 }

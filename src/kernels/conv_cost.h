@@ -48,8 +48,7 @@ double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, s
 size_t vgg_conv_products(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);
 size_t vgg_conv_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape);
 
-/* The same of the gradient of weights. */
-double vgg_conv_weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile);
+/* The last of these for the gradient of weights. */
 size_t vgg_conv_weights_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape);
 
 #endif
