@@ -64,7 +64,7 @@ static void show_step(vgg_cli_train_report *report, const vgg_train_event *event
     if (event->type == VGG_EVENT_FEATURES)
         snprintf(text, sizeof text, "computing  %s left", left);
     else if (event->type == VGG_EVENT_STEP)
-        snprintf(text, sizeof text, "%.*f images/s  %s left  loss %.3f  acc %.1f%%",
+        snprintf(text, sizeof text, "%.*f images/s  %s left  loss %.3f  acc %.1f %%",
                  speed_digits(event->images_per_s), event->images_per_s, left, event->loss,
                  100.0 * event->accuracy);
     else
@@ -124,19 +124,19 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
     size_t size = VGG_CLI_TEXT_SIZE;
     snprintf(parts[EPOCH], size, "epoch %zu/%zu", event->epoch, event->epochs);
     snprintf(parts[LOSS], size, "  loss %.3f", event->loss);
-    snprintf(parts[ACCURACY], size, "  acc %.1f%%", 100.0 * event->accuracy);
+    snprintf(parts[ACCURACY], size, "  acc %.1f %%", 100.0 * event->accuracy);
     if (event->validated) {
         snprintf(parts[VAL_LOSS], size, "  val loss %.3f", event->validation_loss);
-        snprintf(parts[TOP1], size, "  val top-1 %.1f%%", 100.0 * event->validation_top1);
+        snprintf(parts[TOP1], size, "  val top-1 %.1f %%", 100.0 * event->validation_top1);
     }
     if (vgg_model_output(report->training->model) == VGG_OUTPUT_SIGMOID)
-        snprintf(parts[ACCURACY], size, "  exact %.1f%%", 100.0 * event->accuracy);
+        snprintf(parts[ACCURACY], size, "  exact %.1f %%", 100.0 * event->accuracy);
     if (event->label_scores != NULL) {
-        snprintf(parts[TOP1], size, "  val mAP %.1f%%",
+        snprintf(parts[TOP1], size, "  val mAP %.1f %%",
                  100.0 * event->validation_mean_average_precision);
-        snprintf(parts[TOP5], size, "  exact %.1f%%", 100.0 * event->validation_exact_match);
+        snprintf(parts[TOP5], size, "  exact %.1f %%", 100.0 * event->validation_exact_match);
     } else if (event->validated && report->classes > VGG_CLI_TOP5_ABOVE) {
-        snprintf(parts[TOP5], size, "  top-5 %.1f%%", 100.0 * event->validation_top5);
+        snprintf(parts[TOP5], size, "  top-5 %.1f %%", 100.0 * event->validation_top5);
     }
     if (report->show_rate)
         snprintf(parts[RATE], size, "  lr %.6g", event->rate);
@@ -146,7 +146,7 @@ static void fill_parts(const vgg_cli_train_report *report, const vgg_train_event
     char time[VGG_CLI_TEXT_SIZE];
     vgg_cli_duration_text(time, vgg_cli_now() - report->epoch_started);
     snprintf(parts[TIME], size, "  %.20s", time);
-    snprintf(parts[WAITED], size, "  waited for pictures %.0f%%", 100.0 * event->waited);
+    snprintf(parts[WAITED], size, "  waited for pictures %.0f %%", 100.0 * event->waited);
     if (event->best && event->validated)
         snprintf(parts[BEST], size, "  *best");
 }

@@ -43,9 +43,9 @@ def test_plan_lines_and_files(pictograms, tmp_path):
     assert re.search(r"^machine   \w+, 2 threads, \S+ MB of memory$", out, re.M)
     assert f"run       {run}\n" in out
     epochs = re.findall(
-        r"^epoch (\d)/3  loss \d+\.\d{3}  acc \d+\.\d%  val loss \d+\.\d{3}  "
-        r"val top-1 \d+\.\d%  top-5 \d+\.\d%  \d+(?:\.\d)? images/s  \d:\d\d  "
-        r"waited for pictures \d+%.*$", out, re.M)
+        r"^epoch (\d)/3  loss \d+\.\d{3}  acc \d+\.\d %  val loss \d+\.\d{3}  "
+        r"val top-1 \d+\.\d %  top-5 \d+\.\d %  \d+(?:\.\d)? images/s  \d:\d\d  "
+        r"waited for pictures \d+ %.*$", out, re.M)
     assert epochs == ["1", "2", "3"]
     assert "  *best\n" in out and "\033" not in out and "\r" not in out
     assert re.search(r"trained in 0:\d\d; best after epoch \d: \d+\.\d % of the validation", out)

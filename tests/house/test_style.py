@@ -36,6 +36,16 @@ def test_defaults_stand_in_one_place():
     assert not [str(p) for p in (ROOT / "cli").glob("*.c") if written.search(p.read_text())]
 
 
+def test_shares_are_written_in_one_form():
+    """12.5 %, with a space, wherever the program, the examples and the benches say how much of a whole something is;
+    in a style sheet there is none."""
+    together = re.compile(r"%[-+.*0-9]*(?:z?u|d|[efg])%%|:[<>+.,0-9]*%}")
+    files = [p for folder in ("cli", "examples", "bench") for p in (ROOT / folder).rglob("*")
+             if p.is_file() and p.suffix != ".pyc"]
+    assert not [f"{p.relative_to(ROOT)}: {line.strip()}" for p in files for line in p.read_text().splitlines()
+                if together.search(line)]
+
+
 def test_nothing_is_left_open():
     open_ends = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|#if 0")
     assert not [str(p) for p in code() if open_ends.search(p.read_text())]
