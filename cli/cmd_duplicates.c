@@ -9,6 +9,7 @@
 #include "cli/json.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/report/found.h"
 #include "cli/shared_options.h"
 #include "cli/unnamed_model.h"
@@ -247,7 +248,8 @@ int vgg_cli_duplicates(int argc, char **argv) {
     status = vgg_cli_computing_settle("duplicates", &o.request.computing, false, false);
     if (status != VGG_CLI_OK)
         return status;
-    if (!vgg_cli_found_page_may("duplicates", o.page, o.overwrite))
+    if (!vgg_cli_found_page_may("duplicates", o.page, o.overwrite) ||
+        (o.request.path != NULL && !vgg_cli_may_write("duplicates", o.request.path, true)))
         return VGG_CLI_FAILURE;
     vgg_model *model = NULL;
     status = vgg_cli_model_open("duplicates", &o.source, &model);

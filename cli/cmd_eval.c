@@ -306,8 +306,6 @@ static int run(const vgg_cli_eval_options *o, const char *path) {
         return VGG_CLI_USAGE;
     if (!may_write_all(o))
         return VGG_CLI_FAILURE;
-    if (o->page != NULL && !vgg_cli_output_check("eval", o->page))
-        return VGG_CLI_FAILURE;
     if (o->compare)
         return vgg_cli_eval_compare(o, path);
     if (o->table)

@@ -8,6 +8,7 @@
 #include "cli/index_update.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/unnamed_model.h"
 #include "vgg/vgg.h"
 
@@ -94,6 +95,8 @@ int vgg_cli_index(int argc, char **argv) {
         vgg_cli_complain("index", "-o INDEX is missing");
         return VGG_CLI_USAGE;
     }
+    if (!vgg_cli_may_write("index", o.request.path, true))
+        return VGG_CLI_FAILURE;
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("index", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;

@@ -430,7 +430,8 @@ int vgg_cli_probe(int argc, char **argv) {
     status = vgg_cli_computing_settle("probe", &o.computing, false, false);
     if (status != VGG_CLI_OK)
         return status;
-    if (!vgg_cli_may_write("probe", o.out, o.overwrite) || !vgg_cli_output_check("probe", o.out))
+    if (!vgg_cli_may_write("probe", o.out, o.overwrite) ||
+        (o.cache != NULL && !vgg_cli_may_write("probe", o.cache, true)))
         return VGG_CLI_FAILURE;
     bool unnamed;
     if (!vgg_cli_unnamed_model_take("probe", &o.source, argv[1], &unnamed))

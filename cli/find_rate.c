@@ -97,12 +97,9 @@ static bool write_chart(const rate_search *search, const vgg_rate_suggestion *fo
 
 /* Without a folder that was named there is none: a search is no run, and takes no run's name. */
 static int write_files(const rate_search *search, const vgg_rate_suggestion *found,
-                       vgg_cli_training *training) {
+                       const vgg_cli_training *training) {
     if (training->options.folder == NULL)
         return VGG_CLI_OK;
-    int status = vgg_cli_train_make_folder(training);
-    if (status != VGG_CLI_OK)
-        return status;
     const char *folder = training->options.folder;
     if (!write_table(search, folder) || !write_chart(search, found, folder))
         return VGG_CLI_FAILURE;
@@ -161,5 +158,8 @@ static int search_rates(vgg_cli_training *training, rate_search *search) {
 int vgg_cli_train_find_rate(vgg_cli_training *training) {
     rate_search search = {.progress = vgg_cli_progress_on(stdout)};
     search.progress.live = search.progress.live && !training->options.quiet;
-    return search_rates(training, &search);
+    int status = VGG_CLI_OK;
+    if (training->options.folder != NULL)
+        status = vgg_cli_train_make_folder(training);
+    return status == VGG_CLI_OK ? search_rates(training, &search) : status;
 }

@@ -20,23 +20,52 @@ bool vgg_cli_ends_in(const char *path, const char *ending) {
     return length > end && strcasecmp(path + length - end, ending) == 0;
 }
 
-bool vgg_cli_may_write(const char *command, const char *path, bool overwrite) {
-    struct stat info;
-    if (overwrite || stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
-        return true;
-    vgg_cli_complain(command, "%s: is %s", path,
-                     S_ISDIR(info.st_mode) ? "a folder, expected a file or a new name"
-                                           : "there already; --overwrite replaces it");
-    return false;
+/* The folder of a file, with its slash; NULL when memory ran out. */
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? strdup("./") : strndup(path, (size_t)(slash - path) + 1);
 }
 
 /* What stat says of the folder that a path leads to. */
 static bool look_at_folder(const char *path, struct stat *info) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    char *folder = folder_of(path);
     bool found = folder != NULL && stat(folder, info) == 0;
     free(folder);
     return found;
+}
+
+/* What is no file, such as /dev/null, is written as it is. */
+static bool is_special(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+/* Why there can be no new file of that name, as errno says it; 0: there can, as far as looking
+ * shows. A link is looked at where it leads. */
+static int why_not(const char *path) {
+    if (is_special(path))
+        return access(path, W_OK) == 0 ? 0 : errno;
+    char *target = realpath(path, NULL);
+    char *folder = folder_of(target != NULL ? target : path);
+    int reason = folder == NULL ? ENOMEM : access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+    free(folder);
+    free(target);
+    return reason;
+}
+
+bool vgg_cli_may_write(const char *command, const char *path, bool overwrite) {
+    struct stat info;
+    bool there = stat(path, &info) == 0;
+    const char *is = there && S_ISDIR(info.st_mode) ? "a folder, expected a file or a new name"
+                     : there && S_ISREG(info.st_mode) && !overwrite
+                         ? "there already; --overwrite replaces it"
+                         : NULL;
+    int reason = is == NULL ? why_not(path) : 0;
+    if (is != NULL)
+        vgg_cli_complain(command, "%s: is %s", path, is);
+    else if (reason != 0)
+        vgg_cli_complain(command, "%s: cannot write: %s", path, strerror(reason));
+    return is == NULL && reason == 0;
 }
 
 static bool same_entry(const struct stat *left, const struct stat *right) {
@@ -115,12 +144,6 @@ static char *temporary_name(const char *path) {
     return name;
 }
 
-/* What is no file, such as /dev/null, is written as it is. */
-static bool is_special(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
-}
-
 /* A pipe is written when somebody reads it, and not waited for: ENXIO. */
 static int open_special(const char *path) {
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
@@ -160,33 +183,6 @@ bool vgg_cli_output_fail(vgg_cli_output *output) {
     free(output->text);
     free(output->path);
     return false;
-}
-
-bool vgg_cli_output_check(const char *command, const char *path) {
-    struct stat info;
-    int reason = 0;
-    const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL   ? strdup(".")
-                   : slash == path ? strdup("/")
-                                   : strndup(path, (size_t)(slash - path));
-    if (folder == NULL)
-        reason = ENOMEM;
-    else if (path[0] == '\0')
-        reason = ENOENT;
-    else if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-        reason = EISDIR;
-    else if (is_special(path))
-        reason = access(path, W_OK) == 0 ? 0 : errno;
-    else if (stat(folder, &info) != 0)
-        reason = errno;
-    else if (!S_ISDIR(info.st_mode))
-        reason = ENOTDIR;
-    else if (access(folder, W_OK | X_OK) != 0)
-        reason = errno;
-    free(folder);
-    if (reason != 0)
-        vgg_cli_complain(command, "%s: cannot write: %s", path, strerror(reason));
-    return reason == 0;
 }
 
 bool vgg_cli_output_close(vgg_cli_output *output) {

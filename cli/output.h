@@ -7,8 +7,9 @@
 
 /* Whether the name has something before this ending, in capitals or not. */
 bool vgg_cli_ends_in(const char *path, const char *ending);
-/* False, which is complained about, when the file is there and may not be replaced, or a folder is.
- * A device, which is not replaced in any case, is left to those who write. */
+/* Asked before anything is computed. False, which is complained about, when the file is there and
+ * may not be replaced, when a folder is, and, as far as looking shows, when it cannot be written:
+ * its own folder is not there or may not be written. A device is not replaced in any case. */
 bool vgg_cli_may_write(const char *command, const char *path, bool overwrite);
 /* Whether both paths name the same file, which need not be there. */
 bool vgg_cli_same_file(const char *left, const char *right);
@@ -29,9 +30,6 @@ bool vgg_cli_output_open(vgg_cli_output *output, const char *command, const char
                          const char *name);
 /* Ends it without a file: what it would have had found no memory. Complains about that; false. */
 bool vgg_cli_output_fail(vgg_cli_output *output);
-/* Whether such a file can be written, as far as looking shows: false, which is complained about,
- * for a folder and where its own is not there or may not be written. */
-bool vgg_cli_output_check(const char *command, const char *path);
 /* Writes the file in place of the one that is there. False when that was complained about. */
 bool vgg_cli_output_close(vgg_cli_output *output);
 

@@ -33,9 +33,6 @@ static bool check_part(const vgg_cli_style_options *o, const char *part, bool *r
 
 bool vgg_cli_style_may_write(const vgg_cli_style_options *o, const char *part) {
     bool resumed;
-    return vgg_cli_may_write("style", o->out, o->overwrite) &&
-           vgg_cli_output_check("style", o->out) && check_part(o, part, &resumed) &&
-           (o->preview == NULL ||
-            (vgg_cli_may_write("style", o->preview, o->overwrite || resumed) &&
-             vgg_cli_output_check("style", o->preview)));
+    return vgg_cli_may_write("style", o->out, o->overwrite) && check_part(o, part, &resumed) &&
+           (o->preview == NULL || vgg_cli_may_write("style", o->preview, o->overwrite || resumed));
 }

@@ -25,8 +25,7 @@ void vgg_cli_found_options(const char **page, bool *overwrite,
 }
 
 bool vgg_cli_found_page_may(const char *command, const char *path, bool overwrite) {
-    return path == NULL ||
-           (vgg_cli_may_write(command, path, overwrite) && vgg_cli_output_check(command, path));
+    return path == NULL || vgg_cli_may_write(command, path, overwrite);
 }
 
 bool vgg_cli_found_page_begin(vgg_cli_found_page *page, const char *command, const char *path,

@@ -90,9 +90,9 @@ def test_a_file_of_that_name_is_not_looked_at(data, picture, tmp_path):
     assert found["first"]["bytes"] is None and found["second"]["bytes"] == MODEL.stat().st_size
     (tmp_path / "builtin").unlink()
     line = ("features", "--layer", "relu1_1", "--pool", "avg", "-o", "out.npy", picture)
-    (tmp_path / "out.txt").mkdir()  # the end of the run, which cannot give this name
+    (tmp_path / "out.txt").symlink_to("none/out.txt")  # the end of the run, which cannot give this name
     vgg(*line, "--overwrite", status=1, cwd=tmp_path)
-    (tmp_path / "out.txt").rmdir()
+    (tmp_path / "out.txt").unlink()
     assert (tmp_path / "out.npy.part").exists()
     (tmp_path / "builtin").write_text("mine")
     vgg(*line, "--resume", cwd=tmp_path)

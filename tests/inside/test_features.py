@@ -183,10 +183,10 @@ def leave_part(place, tmp_path, pictures):
     """What a run leaves that was ended behind these pictures: OUT cannot take its name."""
     out = tmp_path / "sub" / "a.npy"
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "a.txt").mkdir()
+    (tmp_path / "sub" / "a.txt").symlink_to("none/a.txt")
     common = (*options(place), "--layer", "relu2_2", "--pool", "max", "-o", out)
     vgg("features", *common, "--overwrite", *pictures, status=1)
-    (tmp_path / "sub" / "a.txt").rmdir()
+    (tmp_path / "sub" / "a.txt").unlink()
     return out, common
 
 
