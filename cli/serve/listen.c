@@ -40,9 +40,7 @@ static bool is_left_behind(const struct sockaddr_un *where) {
 static bool take_file(vgg_serve_listener *listener, const char *address) {
     const char *path = address + strlen(unix_prefix);
     struct sockaddr_un where = {.sun_family = AF_UNIX};
-    if (strlen(path) == 0 || strlen(path) >= sizeof where.sun_path)
-        return complain(address, "expected unix: and a path of up to 107 bytes");
-    strcpy(where.sun_path, path);
+    snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
     if (is_left_behind(&where))
         unlink(path);
     listener->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -118,7 +116,7 @@ static bool take_host(vgg_serve_listener *listener, const char *address, bool se
     char host[256];
     const char *port;
     if (!split(address, host, &port))
-        return complain(address, "expected HOST:PORT, such as 127.0.0.1:8080, or unix:PATH");
+        return false;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;
     int failed = getaddrinfo(host, port, &hints, &found);
@@ -135,6 +133,23 @@ static bool take_host(vgg_serve_listener *listener, const char *address, bool se
     return true;
 }
 
+static bool is_file(const char *address) {
+    return strncmp(address, unix_prefix, strlen(unix_prefix)) == 0;
+}
+
+bool vgg_serve_listen_check(const char *address) {
+    char host[256];
+    const char *port;
+    if (address == NULL)
+        return true;
+    if (!is_file(address))
+        return split(address, host, &port) ||
+               complain(address, "expected HOST:PORT, such as 127.0.0.1:8080, or unix:PATH");
+    size_t length = strlen(address) - strlen(unix_prefix);
+    return (length > 0 && length < sizeof((struct sockaddr_un *)0)->sun_path) ||
+           complain(address, "expected unix: and a path of up to 107 bytes");
+}
+
 bool vgg_serve_listen_take(vgg_serve_listener *listener, const char *address, bool secure) {
     *listener = (vgg_serve_listener){.socket = address == NULL ? vgg_serve_given_socket() : -1};
     if (listener->socket >= 0) {
@@ -144,8 +159,7 @@ bool vgg_serve_listen_take(vgg_serve_listener *listener, const char *address, bo
     }
     if (address == NULL)
         address = VGG_SERVE_LISTEN;
-    bool file = strncmp(address, unix_prefix, strlen(unix_prefix)) == 0;
-    if (file ? take_file(listener, address) : take_host(listener, address, secure))
+    if (is_file(address) ? take_file(listener, address) : take_host(listener, address, secure))
         return true;
     if (listener->socket >= 0)
         close(listener->socket);

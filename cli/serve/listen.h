@@ -17,9 +17,11 @@ typedef struct vgg_serve_listener {
     char address[VGG_SERVE_ADDRESS_SIZE]; /* "http://127.0.0.1:8080", with the port that it is */
 } vgg_serve_listener;
 
-/* Takes the address, NULL being the socket that is handed over, or else VGG_SERVE_LISTEN; `secure`
- * is how it is written. Until vgg_serve_listen_begin connections are refused, those to a file wait.
- * False when it cannot be had, which is complained about. */
+/* Whether it is one of these by its form, or NULL; false is complained about. */
+bool vgg_serve_listen_check(const char *address);
+/* Takes the address, which has that form, NULL being the socket that is handed over, or else
+ * VGG_SERVE_LISTEN; `secure` is how it is written. Until vgg_serve_listen_begin connections are
+ * refused, those to a file wait. False when it cannot be had, which is complained about. */
 bool vgg_serve_listen_take(vgg_serve_listener *listener, const char *address, bool secure);
 bool vgg_serve_listen_begin(vgg_serve_listener *listener);
 /* Removes what vgg_serve_listen_take has made; the socket itself is whoever's took it over. */

@@ -255,6 +255,8 @@ int vgg_serve_run(const vgg_serve_options *options) {
     allow_connections(options->connections);
     if (options->run != NULL && !vgg_serve_run_check(options->run))
         return VGG_CLI_USAGE;
+    if (!vgg_serve_listen_check(options->listen))
+        return VGG_CLI_USAGE;
     if (!vgg_serve_models_name(&server.models, &options->models, &options->source))
         return VGG_CLI_USAGE;
     set_up(&server, options);

@@ -33,12 +33,18 @@ def test_names(arguments, text):
 
 
 @pytest.mark.parametrize("where,text", [
-    ("8080", "expected HOST:PORT"), ("127.0.0.1:", "expected HOST:PORT"), ("::1:80", "expected HOST:PORT"),
+    ("foo", "expected HOST:PORT"), ("8080", "expected HOST:PORT"), ("127.0.0.1:", "expected HOST:PORT"), ("::1:80", "expected HOST:PORT"),
     ("127.0.0.1:99999999", "expected HOST:PORT"), ("127.0.0.1:65536", "expected HOST:PORT"),
-    ("unix:", "expected unix: and a path"), ("unix:" + "x" * 108, "expected unix: and a path"), ("unix:/nowhere/at/all", "No such file"),
-    ("no.such.host.invalid:80", "--listen no.such.host.invalid:80: "),
+    ("unix:", "expected unix: and a path"), ("unix:" + "x" * 108, "expected unix: and a path"),
 ])
-def test_addresses(where, text):
+def test_what_is_no_address(where, text):
+    assert text in refused("--listen", where, status=2)
+
+
+@pytest.mark.parametrize("where,text", [
+    ("unix:/nowhere/at/all", "No such file"), ("no.such.host.invalid:80", "--listen no.such.host.invalid:80: "),
+])
+def test_addresses_that_cannot_be_had(where, text):
     assert text in refused("--listen", where)
 
 
