@@ -197,6 +197,14 @@ def test_pkg_config_file_at_any_depth(library, tmp_path):
         assert headers == str(tmp_path / "prefix" / "include")
 
 
+def test_a_plugin_that_is_not_built_is_left_out(tmp_path):
+    if cache("VGG_WITH_CUDA") != "ON":
+        pytest.skip("this build has no plugin for a GPU")
+    run("cmake", "-S", ROOT, "-B", tmp_path / "build", "-G", "Ninja", "-DVGG_BUILD_TESTS=OFF", "-DVGG_WITH_CUDA=ON")
+    run("cmake", f"-DCMAKE_INSTALL_PREFIX={tmp_path}/prefix", "-P", tmp_path / "build/src/cuda/cmake_install.cmake")
+    assert not files_below(tmp_path / "prefix")
+
+
 @pytest.mark.parametrize("destination", ["", "staged"])
 def test_make_install_and_uninstall(destination, tmp_path):
     """Of the build that is tested: -o keeps make from building another."""
