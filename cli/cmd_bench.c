@@ -162,8 +162,7 @@ static int bench(const vgg_cli_bench_options *o, const vgg_cli_network *opened) 
     vgg_cli_bench_report report = {.threads = o->threads > 0 ? o->threads : vgg_threads_default(),
                                    .train = o->train,
                                    .computing = o->computing};
-    bool done = freeze(o, opened->network) &&
-                vgg_cli_bench_machine(&o->computing, report.threads, &progress, &report.machine) &&
+    bool done = vgg_cli_bench_machine(&o->computing, report.threads, &progress, &report.machine) &&
                 (opened->model != NULL || draw_weights(opened->network, &progress)) &&
                 vgg_cli_bench_network(o, opened->network, &progress, &report) &&
                 vgg_cli_bench_machine(&o->computing, report.threads, &progress, &report.machine);
@@ -199,7 +198,7 @@ int vgg_cli_bench(int argc, char **argv) {
     status = vgg_cli_network_open("bench", &o.source, &opened);
     if (status != VGG_CLI_OK)
         return status;
-    status = bench(&o, &opened);
+    status = freeze(&o, opened.network) ? bench(&o, &opened) : VGG_CLI_USAGE;
     vgg_cli_network_close(&opened);
     return status;
 }

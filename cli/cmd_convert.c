@@ -24,6 +24,7 @@ typedef struct convert_options {
 } convert_options;
 
 static const char *const dtypes[] = {"f32", "f16", "bf16", "int8-linear", "int8", NULL};
+static const char *const formats[] = {"safetensors", "pth", "onnx", NULL};
 /* How the library writes them. */
 static const char *const stored_dtypes[] = {"F32", "F16", "BF16", "I8", "I8"};
 
@@ -69,11 +70,12 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
          .value = &o->convolutions,
          .help = "with --dtype f16 or bf16, store the weights of convolutions so too: a smaller "
                  "file, for networks that have most of their weights there"},
-        {.type = VGG_CLI_TEXT,
+        {.type = VGG_CLI_CHOICE,
          .name = "format",
          .argument = "FORMAT",
          .value = &o->format,
-         .help = "the format of OUT: safetensors, pth or onnx",
+         .choices = formats,
+         .help = "the format of OUT",
          .fallback = "as OUT's name ends; safetensors for one without an ending"},
         {.type = VGG_CLI_TEXT,
          .name = "names-from",
@@ -288,11 +290,12 @@ int vgg_cli_convert(int argc, char **argv) {
     vgg_error error;
     if (o.calibrate != NULL && !vgg_cli_convert_int8(model, o.calibrate, o.max_drop)) {
         status = VGG_CLI_FAILURE;
-    } else if (write_model(&o, model, out, &error) == VGG_OK) {
-        report(model, in, out);
     } else {
-        vgg_cli_complain("convert", "%s", error.message);
-        status = VGG_CLI_FAILURE;
+        vgg_status written = write_model(&o, model, out, &error);
+        if (written == VGG_OK)
+            report(model, in, out);
+        else
+            status = vgg_cli_fail("convert", written, &error);
     }
     vgg_model_free(model);
     return status;

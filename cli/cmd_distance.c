@@ -293,7 +293,10 @@ static int compare_all(distance_state *s, const vgg_cli_pairs *pairs) {
         vgg_error error;
         if (!read_pair(s, pair))
             continue;
-        if (measure(s, &value, &error) != VGG_OK) {
+        vgg_status status = measure(s, &value, &error);
+        if (status != VGG_OK && s->distance == NULL)
+            return vgg_cli_fail("distance", status, &error);
+        if (status != VGG_OK) {
             vgg_cli_complain("distance", "%s", error.message);
             return VGG_CLI_FAILURE;
         }

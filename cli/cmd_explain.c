@@ -312,9 +312,7 @@ static void name_class(explain_state *s) {
 }
 
 static vgg_status explain(explain_state *s, const char *path, size_t index, vgg_error *error) {
-    vgg_status status = create(s, error);
-    if (status == VGG_OK)
-        status = vgg_cli_load_image(path, &s->image, error);
+    vgg_status status = vgg_cli_load_image(path, &s->image, error);
     if (status != VGG_OK)
         return status;
     s->map = calloc(s->preprocess->height * s->preprocess->width, sizeof *s->map);
@@ -340,7 +338,10 @@ static int run(const explain_options *o, const vgg_model *model, const char *pat
         return VGG_CLI_USAGE;
     vgg_error error;
     int status = VGG_CLI_FAILURE;
-    if (explain(&state, path, index, &error) != VGG_OK)
+    vgg_status created = create(&state, &error);
+    if (created != VGG_OK)
+        status = vgg_cli_fail("explain", created, &error);
+    else if (explain(&state, path, index, &error) != VGG_OK)
         vgg_cli_complain("explain", "%s", error.message);
     else if (show(&state))
         status = VGG_CLI_OK;

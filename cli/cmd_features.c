@@ -357,13 +357,14 @@ static int run(const features_options *o, const vgg_model *model, char **images,
     vgg_cli_layers layers = {0};
     features_state state = {.walk = {.operands = images, .count = count}};
     vgg_picture_init(&state.picture, sizeof state.picture);
-    vgg_error error;
     int status = vgg_cli_layers_read("features", vgg_model_network(model), o->layer, &layers);
-    if (status == VGG_CLI_OK &&
-        (create_extractor(o, model, &layers, &state.extractor, &error) != VGG_OK ||
-         open_file(o, model, &layers, &state, &error) != VGG_OK)) {
-        vgg_cli_complain("features", "%s", error.message);
-        status = VGG_CLI_FAILURE;
+    if (status == VGG_CLI_OK) {
+        vgg_error error;
+        vgg_status made = create_extractor(o, model, &layers, &state.extractor, &error);
+        if (made == VGG_OK)
+            made = open_file(o, model, &layers, &state, &error);
+        if (made != VGG_OK)
+            status = vgg_cli_fail("features", made, &error);
     }
     if (status == VGG_CLI_OK) {
         state.total = vgg_cli_predict_walk_count(images, count, "features");

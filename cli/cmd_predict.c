@@ -278,9 +278,10 @@ static int predict(const predict_options *o, const vgg_cli_models *models, char 
                    .minimum = o->minimum,
                    .multi_label = vgg_model_output(model) == VGG_OUTPUT_SIGMOID}};
     vgg_picture_init(&state.picture, sizeof state.picture);
-    if (!vgg_cli_predictor_create("predict", &o->views, models, &state.predictor))
-        return VGG_CLI_FAILURE;
-    int status = VGG_CLI_FAILURE;
+    int status = vgg_cli_predictor_create("predict", &o->views, models, &state.predictor);
+    if (status != VGG_CLI_OK)
+        return status;
+    status = VGG_CLI_FAILURE;
     state.best = calloc(state.top, sizeof *state.best);
     if (state.best == NULL)
         vgg_cli_complain("predict", "out of memory for %zu predictions", state.top);

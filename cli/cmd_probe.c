@@ -36,6 +36,7 @@ typedef struct probe_rows {
     size_t *classes; /* of each row; before, the number of its picture */
     vgg_extract_dataset_result result;
     double started;
+    int refused; /* the exit status when the options were, else VGG_CLI_OK */
     vgg_cli_progress line;
 } probe_rows;
 
@@ -239,9 +240,13 @@ static bool make_rows(const probe_options *o, const vgg_model *model, size_t lay
     options.device = vgg_device_named(o->computing.device);
     options.threads = o->threads;
     options.scales = o->side_count > 1 ? o->scale : NULL;
-    if (vgg_extractor_create(model, &options, &rows->extractor, &error) != VGG_OK ||
-        vgg_extractor_tap(rows->extractor, 0, &info, &error) != VGG_OK)
-        return fail(&error);
+    vgg_status status = vgg_extractor_create(model, &options, &rows->extractor, &error);
+    if (status == VGG_OK)
+        status = vgg_extractor_tap(rows->extractor, 0, &info, &error);
+    if (status != VGG_OK) {
+        rows->refused = vgg_cli_fail("probe", status, &error);
+        return false;
+    }
     rows->features = info.values;
     size_t pictures = vgg_dataset_count(rows->data);
     rows->values = calloc(pictures + 1, rows->features * sizeof *rows->values);
@@ -363,7 +368,8 @@ static int run(const probe_options *o, const vgg_model *model, const char *path)
     int skipped = rows.result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
     free_rows(&rows);
     vgg_dataset_free(data);
-    return fine ? skipped : VGG_CLI_FAILURE;
+    int failed = rows.refused != VGG_CLI_OK ? rows.refused : VGG_CLI_FAILURE;
+    return fine ? skipped : failed;
 }
 
 /* Reads the scales; false when they are none. */

@@ -137,8 +137,8 @@ static bool goes_together(const vgg_cli_show_options *o, size_t images) {
     return wrong == NULL;
 }
 
-bool vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *model,
-                            vgg_feature_pool pool, vgg_extractor **extractor, vgg_tap_info *info) {
+int vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *model,
+                           vgg_feature_pool pool, vgg_extractor **extractor, vgg_tap_info *info) {
     vgg_extractor_options options;
     vgg_extractor_options_init(&options, sizeof options);
     options.taps = &o->tap;
@@ -150,11 +150,10 @@ bool vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *mode
     options.precision = vgg_precision_named(o->computing.precision);
     options.device = vgg_device_named(o->computing.device);
     vgg_error error;
-    if (vgg_extractor_create(model, &options, extractor, &error) == VGG_OK &&
-        vgg_extractor_tap(*extractor, 0, info, &error) == VGG_OK)
-        return true;
-    vgg_cli_complain("show", "%s", error.message);
-    return false;
+    vgg_status status = vgg_extractor_create(model, &options, extractor, &error);
+    if (status == VGG_OK)
+        status = vgg_extractor_tap(*extractor, 0, info, &error);
+    return status == VGG_OK ? VGG_CLI_OK : vgg_cli_fail("show", status, &error);
 }
 
 static bool print_filters(const vgg_cli_show_options *o, const vgg_cli_filter_picture *filters) {

@@ -375,35 +375,39 @@ static vgg_status say_plan(const vgg_cli_style_options *o, const vgg_model *mode
     return VGG_OK;
 }
 
-/* Makes it, from the beginning or from where an ended run was. */
-static vgg_status begin(style_state *s, const vgg_model *model,
-                        const vgg_cli_style_pictures *pictures, vgg_error *error) {
+/* Makes it, from the beginning or from where an ended run was; the exit status. */
+static int begin(style_state *s, const vgg_model *model, const vgg_cli_style_pictures *pictures) {
     const vgg_cli_style_options *o = s->options;
     vgg_style_options options = told(o, pictures);
-    vgg_status status = say_plan(o, model, &options, error);
+    vgg_error error;
+    vgg_status status = say_plan(o, model, &options, &error);
     if (status == VGG_OK)
         status = vgg_style_create(model, &pictures->content, pictures->sources, o->styles.count,
-                                  &options, &s->style, error);
-    if (status == VGG_OK && o->resume && access(s->part, F_OK) == 0)
-        status = vgg_style_resume(s->style, s->part, error);
-    return status;
+                                  &options, &s->style, &error);
+    if (status == VGG_ERROR_NOT_FOUND) /* a layer of that name */
+        status = VGG_ERROR_ARGUMENT;
+    if (status != VGG_OK)
+        return vgg_cli_fail("style", status, &error);
+    if (!o->resume || access(s->part, F_OK) != 0 ||
+        vgg_style_resume(s->style, s->part, &error) == VGG_OK)
+        return VGG_CLI_OK;
+    vgg_cli_complain("style", "%s", error.message);
+    return VGG_CLI_FAILURE;
 }
 
 static int run(style_state *s, const vgg_model *model, const vgg_cli_style_pictures *pictures) {
     vgg_error error;
     bool stopped = false;
     vgg_cli_stop_catch("style", "iteration", "quit before the first iteration");
-    vgg_status status = begin(s, model, pictures, &error);
-    if (status != VGG_OK) {
-        vgg_cli_complain("style", "%s", error.message);
-        return VGG_CLI_FAILURE;
-    }
+    int begun = begin(s, model, pictures);
+    if (begun != VGG_CLI_OK)
+        return begun;
     s->begun = now(s).iteration;
     if (s->begun > 0)
         say_of_quitting(s);
     else
         vgg_cli_stop_begun("quit; nothing is saved yet");
-    status = paint(s, &stopped, &error);
+    vgg_status status = paint(s, &stopped, &error);
     if (status != VGG_OK)
         return end_failed(s, status, &error);
     return stopped ? end_stopped(s) : end_done(s);
@@ -415,10 +419,10 @@ static int read_and_run(style_state *s, char **argv) {
     vgg_cli_style_pictures pictures = {0};
     vgg_model *model = NULL;
     bool unnamed = false;
-    int status = VGG_CLI_FAILURE;
     if (!vgg_cli_unnamed_model_take("style", &o.source, argv[1], &unnamed))
         return VGG_CLI_USAGE;
-    if (vgg_cli_style_read(&o, &pictures))
+    int status = vgg_cli_style_read(&o, &pictures);
+    if (status == VGG_CLI_OK)
         status = vgg_cli_model_open("style", &o.source, &model);
     if (status == VGG_CLI_OK && unnamed)
         vgg_cli_unnamed_model_note("style", model);

@@ -56,9 +56,9 @@ int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_cli_models *mod
 bool vgg_cli_eval_labels_allow(const vgg_cli_eval_options *o);
 
 /* A predictor where views of a picture are computed at a time; *predictor stays as it is where the
- * one model is computed in batches. False, which is complained about. */
-bool vgg_cli_eval_predictor(const vgg_cli_eval_options *o, const vgg_cli_models *models,
-                            vgg_predictor **predictor);
+ * one model is computed in batches. Returns the exit status. */
+int vgg_cli_eval_predictor(const vgg_cli_eval_options *o, const vgg_cli_models *models,
+                           vgg_predictor **predictor);
 
 /* --compare. Returns the exit status. */
 int vgg_cli_eval_compare(const vgg_cli_eval_options *o, const char *path);

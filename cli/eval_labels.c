@@ -256,8 +256,9 @@ int vgg_cli_eval_labels(const vgg_cli_eval_options *o, const vgg_cli_models *mod
                         const vgg_cli_eval_data *data) {
     const vgg_model *model = models->models[0];
     vgg_predictor *predictor = NULL;
-    if (!vgg_cli_eval_predictor(o, models, &predictor))
-        return VGG_CLI_FAILURE;
+    int begun = vgg_cli_eval_predictor(o, models, &predictor);
+    if (begun != VGG_CLI_OK)
+        return begun;
     measuring m = {.progress = vgg_cli_progress_on(stderr), .started = vgg_cli_now()};
     m.skipped = (vgg_cli_skipped){.command = "eval", .strict = o->strict, .progress = &m.progress};
     size_t classes = vgg_dataset_class_count(data->chosen[0]);

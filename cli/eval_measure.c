@@ -209,11 +209,11 @@ static bool measure(measuring *m, const char *const *class_names, size_t classes
     return fine;
 }
 
-bool vgg_cli_eval_predictor(const vgg_cli_eval_options *o, const vgg_cli_models *models,
-                            vgg_predictor **predictor) {
+int vgg_cli_eval_predictor(const vgg_cli_eval_options *o, const vgg_cli_models *models,
+                           vgg_predictor **predictor) {
     bool batches = models->count == 1 && o->views.scale == NULL &&
                    vgg_protocol_named(o->views.protocol) <= VGG_PROTOCOL_FLIP;
-    return batches || vgg_cli_predictor_create("eval", &o->views, models, predictor);
+    return batches ? VGG_CLI_OK : vgg_cli_predictor_create("eval", &o->views, models, predictor);
 }
 
 int vgg_cli_eval_measure(const vgg_cli_eval_options *o, const char *title,
@@ -227,8 +227,9 @@ int vgg_cli_eval_measure(const vgg_cli_eval_options *o, const char *title,
                    .model = models->models[0],
                    .progress = vgg_cli_progress_on(stderr)};
     m.skipped = (vgg_cli_skipped){.command = "eval", .strict = o->strict, .progress = &m.progress};
-    if (!vgg_cli_eval_predictor(o, models, &m.predictor))
-        return VGG_CLI_FAILURE;
+    int status = vgg_cli_eval_predictor(o, models, &m.predictor);
+    if (status != VGG_CLI_OK)
+        return status;
     const char **names = calloc(classes, sizeof *names);
     bool fine = names != NULL;
     for (size_t c = 0; fine && c < classes; c++) {

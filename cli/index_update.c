@@ -128,8 +128,11 @@ int vgg_cli_index_open(const vgg_cli_index_request *request, const vgg_model *mo
     vgg_status status = from == NULL ? vgg_index_create(model, &options, index, &error)
                                      : vgg_index_open(from, model, &options, index, &error);
     free(part);
+    if (status == VGG_ERROR_NOT_FOUND && from == NULL) /* a layer of that name */
+        status = VGG_ERROR_ARGUMENT;
     if (status != VGG_OK)
-        return fail(request, &error);
+        return from == NULL ? vgg_cli_fail(request->command, status, &error)
+                            : fail(request, &error);
     return from == NULL ? VGG_CLI_OK : check_same(request, *index);
 }
 

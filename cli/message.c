@@ -13,6 +13,7 @@
 #include "cli/memory_stream.h"
 #include "cli/terminal.h"
 #include "cli/wrap.h"
+#include "vgg/plan.h"
 
 /* The bytes of a message that are shown; a longer one, because of a long word in it, loses its
  * middle: who complains stands at the beginning, what is wrong at the end. */
@@ -61,6 +62,16 @@ void vgg_cli_complain(const char *command, const char *format, ...) {
              command != NULL ? command : "");
     write_message(title, message);
     free(message);
+}
+
+int vgg_cli_exit_status(vgg_status status) {
+    bool usage = status == VGG_ERROR_ARGUMENT && strcmp(vgg_cpu_tier(), "none") != 0;
+    return usage ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
+}
+
+int vgg_cli_fail(const char *command, vgg_status status, const vgg_error *error) {
+    vgg_cli_complain(command, "%s", error->message);
+    return vgg_cli_exit_status(status);
 }
 
 void vgg_cli_note(void *user, const char *message) {

@@ -5,10 +5,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "vgg/status.h"
+
 /* Writes the line "vgg <command>: <message>" to standard error; command NULL: "vgg: <message>".
  * Control characters become "?", and a message of more than 1,000 bytes loses its middle. */
 void vgg_cli_complain(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The exit status when the library refused something of the options or could not do it: of an
+ * argument that makes no sense, unless it is VGG_CPU, it is that of a mistake in the command line.
+ * The second complains about it, too. */
+int vgg_cli_exit_status(vgg_status status);
+int vgg_cli_fail(const char *command, vgg_status status, const vgg_error *error);
 
 /* A vgg_warning_callback: complains with "note: " before the message. user: the command. */
 void vgg_cli_note(void *user, const char *message);

@@ -92,9 +92,8 @@ static int create_network(const char *command, const vgg_cli_network_source *sou
     vgg_status made = vgg_network_create(&options, &opened->network, &error);
     if (made == VGG_OK)
         return VGG_CLI_OK;
-    vgg_cli_complain(command, "%s", error.message);
-    bool usage = made == VGG_ERROR_ARGUMENT || made == VGG_ERROR_SHAPE;
-    return usage ? VGG_CLI_USAGE : VGG_CLI_FAILURE;
+    int status = vgg_cli_fail(command, made, &error);
+    return made == VGG_ERROR_SHAPE ? VGG_CLI_USAGE : status;
 }
 
 static bool is_architecture(const char *name) {

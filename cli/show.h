@@ -18,10 +18,10 @@ typedef struct vgg_cli_show_options {
     vgg_tap tap; /* of `layer` */
 } vgg_cli_show_options;
 
-/* What the layer gives, of a channel its values at all places or, with a pool, one. False, which
- * was complained about, with the exit status. */
-bool vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *model,
-                            vgg_feature_pool pool, vgg_extractor **extractor, vgg_tap_info *info);
+/* What the layer gives, of a channel its values at all places or, with a pool, one. Returns the
+ * exit status. */
+int vgg_cli_show_extractor(const vgg_cli_show_options *o, const vgg_model *model,
+                           vgg_feature_pool pool, vgg_extractor **extractor, vgg_tap_info *info);
 
 /* ---- show_maps.c ---- */
 

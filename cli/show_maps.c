@@ -188,8 +188,8 @@ static int show(maps *m, const char *path) {
 
 int vgg_cli_show_maps(const vgg_cli_show_options *o, const vgg_model *model, const char *path) {
     maps m = {.options = o, .model = model, .info = {.struct_size = sizeof m.info}};
-    int status = VGG_CLI_FAILURE;
-    if (vgg_cli_show_extractor(o, model, VGG_FEATURE_POOL_NONE, &m.extractor, &m.info))
+    int status = vgg_cli_show_extractor(o, model, VGG_FEATURE_POOL_NONE, &m.extractor, &m.info);
+    if (status == VGG_CLI_OK)
         status = show(&m, path);
     free(m.channels);
     free(m.values);

@@ -192,8 +192,8 @@ int vgg_cli_show_top(const vgg_cli_show_options *o, const vgg_model *model, char
              .walk = {.operands = operands, .count = count},
              .line = vgg_cli_progress_on(stderr)};
     vgg_picture_init(&t.picture, sizeof t.picture);
-    int status = VGG_CLI_FAILURE;
-    if (vgg_cli_show_extractor(o, model, VGG_FEATURE_POOL_MAX, &t.extractor, &t.info)) {
+    int status = vgg_cli_show_extractor(o, model, VGG_FEATURE_POOL_MAX, &t.extractor, &t.info);
+    if (status == VGG_CLI_OK) {
         t.total = vgg_cli_predict_walk_count(operands, count, "show");
         t.started = vgg_cli_now();
         status = show(&t);

@@ -36,9 +36,8 @@ extern const char vgg_cli_style_content[], vgg_cli_style_noise[];
  * somebody else's and what an ended run has left in `part` may be lost only when that is told. */
 bool vgg_cli_style_may_write(const vgg_cli_style_options *options, const char *part);
 
-/* Reads all of them. False, which is complained about, when one cannot be read, or a weight is
- * none. */
-bool vgg_cli_style_read(const vgg_cli_style_options *options, vgg_cli_style_pictures *pictures);
+/* Reads all of them. Returns the exit status. */
+int vgg_cli_style_read(const vgg_cli_style_options *options, vgg_cli_style_pictures *pictures);
 void vgg_cli_style_forget(vgg_cli_style_pictures *pictures);
 
 #endif

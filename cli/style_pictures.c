@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/command.h"
 #include "cli/message.h"
 #include "cli/standard_input.h"
 #include "cli/style.h"
@@ -18,9 +19,9 @@ static bool read_picture(const char *path, vgg_image *image) {
     return status == VGG_OK;
 }
 
-/* PICTURE:WEIGHT, unless there is a file of that name. The path is freed by the caller; NULL when
- * the weight is none, or memory ran out, which is complained about. */
-static char *split(const char *word, double *weight) {
+/* PICTURE:WEIGHT, unless there is a file of that name. The path is freed by the caller. Returns the
+ * exit status. */
+static int split(const char *word, double *weight, char **path) {
     const vgg_cli_option option = {
         .type = VGG_CLI_NUMBER, .name = "style", .value = weight, .maximum = 1e6, .above = true};
     const char *colon = strrchr(word, ':');
@@ -32,22 +33,25 @@ static char *split(const char *word, double *weight) {
                              "--style: \"%s\": expected PICTURE or PICTURE:WEIGHT, with a weight "
                              "above 0 up to 1000000",
                              word);
-            return NULL;
+            return VGG_CLI_USAGE;
         }
         length = (size_t)(colon - word);
     }
-    char *path = strndup(word, length);
-    if (path == NULL)
-        vgg_cli_complain("style", "out of memory for the name of a file");
-    return path;
+    *path = strndup(word, length);
+    if (*path != NULL)
+        return VGG_CLI_OK;
+    vgg_cli_complain("style", "out of memory for the name of a file");
+    return VGG_CLI_FAILURE;
 }
 
-static bool read_style(const char *word, vgg_image *image, vgg_style_source *source) {
-    char *path = split(word, &source->weight);
-    bool good = path != NULL && read_picture(path, image);
+static int read_style(const char *word, vgg_image *image, vgg_style_source *source) {
+    char *path = NULL;
+    int status = split(word, &source->weight, &path);
+    if (status == VGG_CLI_OK && !read_picture(path, image))
+        status = VGG_CLI_FAILURE;
     source->image = image;
     free(path);
-    return good;
+    return status;
 }
 
 /* Its long side is that of the options, but not above that of the content picture. */
@@ -60,17 +64,19 @@ static void fit(const vgg_image *content, size_t size, size_t *height, size_t *w
     *width += *width == 0 ? 1 : 0;
 }
 
-bool vgg_cli_style_read(const vgg_cli_style_options *o, vgg_cli_style_pictures *pictures) {
+int vgg_cli_style_read(const vgg_cli_style_options *o, vgg_cli_style_pictures *pictures) {
     bool drawn =
         strcmp(o->start, vgg_cli_style_content) != 0 && strcmp(o->start, vgg_cli_style_noise) != 0;
-    bool good = read_picture(o->content, &pictures->content) &&
-                (!drawn || read_picture(o->start, &pictures->start));
-    for (size_t i = 0; good && i < o->styles.count; i++) {
-        good = read_style(o->styles.values[i], &pictures->styles[i], &pictures->sources[i]);
+    if (!read_picture(o->content, &pictures->content) ||
+        (drawn && !read_picture(o->start, &pictures->start)))
+        return VGG_CLI_FAILURE;
+    int status = VGG_CLI_OK;
+    for (size_t i = 0; status == VGG_CLI_OK && i < o->styles.count; i++) {
+        status = read_style(o->styles.values[i], &pictures->styles[i], &pictures->sources[i]);
     }
-    if (good)
+    if (status == VGG_CLI_OK)
         fit(&pictures->content, o->size, &pictures->height, &pictures->width);
-    return good;
+    return status;
 }
 
 void vgg_cli_style_forget(vgg_cli_style_pictures *pictures) {

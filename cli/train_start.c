@@ -144,7 +144,7 @@ static int freeze_names(vgg_network *network, const char *names) {
                              "--freeze: found \"%.*s\", expected a number of blocks or names of "
                              "layers with weights, which vgg summary lists as tensors' first words",
                              (int)length, name);
-            return VGG_CLI_FAILURE;
+            return VGG_CLI_USAGE;
         }
         vgg_network_set_trained(network, layer, false, NULL);
         name += length;
@@ -176,8 +176,10 @@ int vgg_cli_train_freeze(vgg_cli_training *training) {
     int status = VGG_CLI_OK;
     if (*end != '\0')
         status = freeze_names(network, o->freeze);
-    else if (vgg_network_freeze(network, (size_t)blocks, &error) != VGG_OK)
-        status = fail(&error);
+    else if (vgg_network_freeze(network, (size_t)blocks, &error) != VGG_OK) {
+        vgg_cli_complain("train", "--freeze: %s", error.message);
+        status = VGG_CLI_USAGE;
+    }
     if (status == VGG_CLI_OK && !o->resume && o->from == NULL && o->init_from == NULL &&
         freezes_beginnings(training, network)) {
         vgg_cli_complain("train", "--freeze: would leave layers at random weights; give a trained "

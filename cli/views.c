@@ -133,8 +133,8 @@ void vgg_cli_models_close(vgg_cli_models *models) {
     *models = (vgg_cli_models){0};
 }
 
-bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
-                              const vgg_cli_models *models, vgg_predictor **predictor) {
+int vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
+                             const vgg_cli_models *models, vgg_predictor **predictor) {
     vgg_cli_scales scales;
     vgg_predictor *made = NULL;
     vgg_status status = VGG_OK;
@@ -159,12 +159,12 @@ bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
         if (status != VGG_OK)
             vgg_cli_complain(command, "%s: %s", models->paths[i], error.message);
     }
-    if (!fine || status != VGG_OK) {
-        vgg_predictor_free(made);
-        return false;
+    if (fine && status == VGG_OK) {
+        *predictor = made;
+        return VGG_CLI_OK;
     }
-    *predictor = made;
-    return true;
+    vgg_predictor_free(made);
+    return fine ? vgg_cli_exit_status(status) : VGG_CLI_USAGE;
 }
 
 json_t *vgg_cli_views_json(const vgg_cli_viewing *views, size_t models) {

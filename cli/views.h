@@ -56,9 +56,9 @@ int vgg_cli_models_open(const char *command, const vgg_cli_model_source *source,
                         const char *const *paths, size_t count, vgg_cli_models *models);
 void vgg_cli_models_close(vgg_cli_models *models);
 
-/* A predictor of all of them. False, which is complained about. */
-bool vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
-                              const vgg_cli_models *models, vgg_predictor **predictor);
+/* A predictor of all of them. Returns the exit status. */
+int vgg_cli_predictor_create(const char *command, const vgg_cli_viewing *views,
+                             const vgg_cli_models *models, vgg_predictor **predictor);
 
 /* What they say of a measuring, as a JSON object: "protocol", "scales" as they were written,
  * "device", "precision", and how many models are averaged, "models". NULL when memory ran out. */

@@ -186,8 +186,9 @@ VGG_API void vgg_feature_file_options_init(vgg_feature_file_options *options, si
  *   .csv          pooled features: a line for each picture with its name and a column for each
  *                 feature, "relu5_3.0"
  * A picture that could not be read has no row. VGG_ERROR_ARGUMENT for another ending, or several
- * layers for .npy, or features that are not pooled for .csv, or an OUT.part and the like that is
- * somebody else's or, with `resume`, of other features: it stays as it is. */
+ * layers for .npy, or features that are not pooled for .csv; VGG_ERROR_FORMAT for an OUT.part and
+ * the like that is somebody else's and, with `resume`, VGG_ERROR_CHANGED for one of other features:
+ * it stays as it is. */
 VGG_API vgg_status vgg_feature_file_open(const char *path, const vgg_extractor *extractor,
                                          const vgg_feature_file_options *options,
                                          vgg_feature_file **file, vgg_error *error);

@@ -115,7 +115,7 @@ static void read_head(const vgg_feature_file *file, bool *own, bool *same) {
 }
 
 static vgg_status fail_of_others(const vgg_feature_part *part, vgg_error *error) {
-    return vgg_fail(error, VGG_ERROR_ARGUMENT,
+    return vgg_fail(error, VGG_ERROR_FORMAT,
                     "%s: is no part of a file of features, which would be written there; move it "
                     "away",
                     part->path);
@@ -134,7 +134,7 @@ static vgg_status check_parts(const vgg_feature_file *file, bool resume, bool *s
     if (bytes > 0 && !own)
         return fail_of_others(&file->list, error);
     if (own && resume && !*same)
-        return vgg_fail(error, VGG_ERROR_ARGUMENT,
+        return vgg_fail(error, VGG_ERROR_CHANGED,
                         "%s: is of other features (another model, layer, pool or scale), which "
                         "cannot be gone on with",
                         file->list.path);

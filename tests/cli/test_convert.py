@@ -204,7 +204,7 @@ def test_complaints(model, tmp_path):
     out = tmp_path / "out.safetensors"
     assert "expected f32, f16, bf16, int8-linear or int8" in complaint(
         "convert", model, out, "--dtype", "f8", status=2)
-    assert "safetensors" in complaint("convert", model, out, "--format", "gguf")
+    assert "safetensors" in complaint("convert", model, out, "--format", "gguf", status=2)
     assert "cannot open" in complaint("convert", tmp_path / "none.safetensors", out)
     assert "IN or OUT is missing" in complaint("convert", model, status=2)
     nowhere = complaint("convert", model, tmp_path / "no" / "out.safetensors")

@@ -210,13 +210,13 @@ def test_refusals(networks, labelled, photographs, tmp_path):
         return complaint("predict", photographs, "--model", paper, *arguments, status=status)
 
     assert "a short side of 31, expected 32 to 30000: the protocol dense takes 32x32" in predict(
-        "--protocol", "dense", "--scale", "31")
-    assert "the protocol crops takes 32x32" in predict("--protocol", "crops", "--scale", "40,8")
+        "--protocol", "dense", "--scale", "31", status=2)
+    assert "the protocol crops takes 32x32" in predict("--protocol", "crops", "--scale", "40,8", status=2)
     assert "the fit crop" in predict("--protocol", "dense", "--fit", "squash")
     for scale in ("", "S-", "S*2", "40,", "-5", "0", "40;50", "99999", ",".join(["40"] * 17)):
         assert "--scale: found" in predict("--scale", scale, status=2)
     assert "out of memory" in predict("--scale", ",".join(["30000"] * 16))
-    assert "is no short side" in predict("--scale", "S-40")
+    assert "is no short side" in predict("--scale", "S-40", status=2)
     assert "expected --fuse" in predict("--model", norm, status=2)
     assert "expected several models" in predict("--fuse", status=2)
     assert "expected one of --fuse, --compare and --table" in complaint(

@@ -222,7 +222,7 @@ def test_impossible_starts(pictograms, trained, tmp_path):
                      status=2)
     assert line == "vgg train: --arch: cannot be chosen with --from, whose network it is"
     line = complaint("train", pictograms, "-o", tmp_path / "x", "--from", start, "--freeze",
-                     "features.0,features.9")
+                     "features.0,features.9", status=2)
     assert line.startswith('vgg train: --freeze: found "features.9"')
     line = complaint("train", pictograms, "-o", trained, "--resume", "--recipe", "small", status=2)
     assert line.startswith("vgg train: --recipe: is for a new run")

@@ -190,7 +190,7 @@ REFUSED = {
     ("--gradient", "trunk.npy"): (1, "trunk.npy"),
     ("--lin", "trunk.pth"): (1, 'trunk.pth: has no tensor "lin0.model.1.weight"'),
     ("--lin", "other.pth"): (1, 'tensor "lin0.model.1.weight" of'),
-    ("--metric", "features", "--layer", "logits"): (1, "gives rows of features"),
+    ("--metric", "features", "--layer", "logits"): (2, "gives rows of features"),
     ("--metric", "features", "--layer", "relu9_9"): (2, "no layer relu9_9"),
     ("--size", "8"): (1, "input 8x8 is too small"),
 }

@@ -280,9 +280,9 @@ def test_the_picture(place, tmp_path):
 def test_what_is_refused(place, tmp_path):
     for more, message, status in ((("--class", "7"), "none of the model's 7 classes", 2),
                                   (("--class", "cat"), "expected a number", 2),
-                                  (("--layer", "fc7"), "rows of features", 1),
+                                  (("--layer", "fc7"), "rows of features", 2),
                                   (("--layer", "relu9_1"), "--layer: no layer relu9_1", 2),
-                                  (("--method", "occlusion", "--window", "49"), "a square of 49 pixels", 1)):
+                                  (("--method", "occlusion", "--window", "49"), "a square of 49 pixels", 2)):
         _, _, complained = explain(place, tmp_path, *more, status=status)
         assert message in complained, complained
     _, complained = vgg("explain", place[0] / "photo.png", status=2)

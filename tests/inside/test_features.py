@@ -267,13 +267,13 @@ def test_what_is_refused(place, tmp_path):
             (("-o", tmp_path / "a.npy", photo), "--layer LAYER is missing", 2),
             (("--layer", "relu9_9", "-o", tmp_path / "a.npy", photo), "no layer relu9_9", 2),
             (("--layer", "pool5,", "-o", tmp_path / "a.npz", photo), "no layer", 2),
-            (("--layer", "pool5,pool5", "-o", tmp_path / "a.npz", photo), "two arrays called pool5", 1),
+            (("--layer", "pool5,pool5", "-o", tmp_path / "a.npz", photo), "two arrays called pool5", 2),
             (("--layer", "pool5", "-o", tmp_path / "a.txt", photo), "--out: expected a name that ends in", 2),
-            (("--layer", "pool5,pool4", "-o", tmp_path / "a.npy", photo), "one array", 1),
-            (("--layer", "pool5", "-o", tmp_path / "a.csv", photo), "no place for the maps", 1),
+            (("--layer", "pool5,pool4", "-o", tmp_path / "a.npy", photo), "one array", 2),
+            (("--layer", "pool5", "-o", tmp_path / "a.csv", photo), "no place for the maps", 2),
             (("--layer", "pool5", "-o", tmp_path / "there.npy", photo), "--overwrite replaces it", 1),
-            (("--layer", "pool5", "--scale", "48", "-o", tmp_path / "a.npy", photo), "needs a pool", 1),
-            (("--layer", "pool5", "--scale", "0", "--pool", "avg", "-o", tmp_path / "a.npy", photo), "scales", 1),
+            (("--layer", "pool5", "--scale", "48", "-o", tmp_path / "a.npy", photo), "needs a pool", 2),
+            (("--layer", "pool5", "--scale", "0", "--pool", "avg", "-o", tmp_path / "a.npy", photo), "scales", 2),
             (("--layer", "pool5", "-o", tmp_path / "a.npy", bad), "bad.png", 1)):
         _, complained = vgg("features", *options(place), *arguments, status=status)
         assert message in complained, complained

@@ -105,7 +105,7 @@ def test_what_is_refused(place, tmp_path):
     assert "is of --layer relu4_3, not of relu5_3" in vgg(*index, *model(place), "--layer", "relu5_3", status=2)[1]
     assert "is of --pool gem, not of max" in vgg(*index, *model(place), "--pool", "max", status=2)[1]
     assert "no layer relu9_1" in vgg("index", place / "photos", "-o", tmp_path / "j", *model(place), "--layer",
-                                     "relu9_1", status=1)[1]
+                                     "relu9_1", status=2)[1]
     assert "-o INDEX is missing" in vgg("index", place / "photos", status=2)[1]
     assert "is no index of vgg index" in vgg("search", place / "model.pth", place / "photos/00.png", *model(place),
                                              status=1)[1]

@@ -200,7 +200,7 @@ def test_one_scale(place, tmp_path):
         "probe", place / "data", "--layer", "relu4_1", "--scale", 48, "--input", 48, "-o", tmp_path / "x.pth", status=2)[1]
     assert "no network has the pool gem" in probe(place, tmp_path / "x.pth", "--pool", "gem", status=1)[1]
     assert "averaged, which needs a pool" in vgg("probe", place / "data", "--layer", "relu4_1", "--scale", "48,64", "--pool",
-                                                 "none", "-o", tmp_path / "x.pth", status=1)[1]
+                                                 "none", "-o", tmp_path / "x.pth", status=2)[1]
 
 
 @pytest.mark.parametrize("layer,pool", [("relu5_3", "avg"), ("relu4_3", "max"), ("relu7", "avg")])

@@ -184,10 +184,10 @@ REFUSED = {
     "preview there already": (["style", "content.png", "--style", "first.png", "-o", "x.png", "--preview", "first.png"], 1,
                               "is there already"),
     "no folder": (["style", "content.png", "--style", "first.png", "-o", "none/x.png"], 1, "none"),
-    "weight": (["style", "--model", "model.pth", "content.png", "--style", "first.png:-1", "-o", "x.png"], 1, "above 0"),
+    "weight": (["style", "--model", "model.pth", "content.png", "--style", "first.png:-1", "-o", "x.png"], 2, "above 0"),
     "missing": (["style", "--model", "model.pth", "content.png", "--style", "none.png", "-o", "x.png"], 1, "none.png"),
     "layer": (["style", "--model", "model.pth", "content.png", "--style", "first.png", "-o", "x.png", "--content-layer",
-               "relu9_9"], 1, "relu9_9"),
+               "relu9_9"], 2, "relu9_9"),
     "tiny": (["style", "--model", "model.pth", "content.png", "--style", "first.png", "-o", "x.png", "--size", "3"], 1,
              "vgg style: "),
 }

@@ -117,7 +117,7 @@ static void part_of_others(void **state) {
         vgg_error error = {0};
         const char *path = beside("others.npz", endings[i]);
         write_text(path, "a letter");
-        assert_int_equal(open_file("others.npz", "first", &file, &error), VGG_ERROR_ARGUMENT);
+        assert_int_equal(open_file("others.npz", "first", &file, &error), VGG_ERROR_FORMAT);
         assert_contains(error.message, endings[i]);
         assert_contains(error.message, "is no part of a file of features");
         char *text = read_text(path);
