@@ -20,7 +20,7 @@ WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: build install uninstall demo test sanitize thread thread-serve valgrind clang fuzz failing-calls many-networks kills eval-kills abuse abi clean
+.PHONY: build install uninstall demo test build-test sanitize build-sanitize thread thread-serve valgrind clang fuzz failing-calls many-networks kills eval-kills abuse abi clean
 
 build:
 	@scripts/packages.sh build
@@ -36,17 +36,21 @@ uninstall: build
 demo: build
 	@scripts/demo.sh
 
-test:
+test: build-test
+	@scripts/run_tests.py build
+
+build-test:
 	@scripts/packages.sh build test
 	@cmake --preset release -DVGG_WERROR=$(WERROR) -DVGG_BUILD_TESTS=ON >/dev/null
 	@cmake --build build
-	@scripts/run_tests.py build
 
-sanitize:
+sanitize: build-sanitize
+	@VGG_TEST_QUICK=1 scripts/run_tests.py build-sanitize
+
+build-sanitize:
 	@scripts/packages.sh build test
 	@cmake --preset sanitize -DVGG_WERROR=$(WERROR) >/dev/null
 	@cmake --build build-sanitize
-	@VGG_TEST_QUICK=1 scripts/run_tests.py build-sanitize
 
 thread:
 	@scripts/packages.sh build test
@@ -62,10 +66,8 @@ thread-serve:
 	@VGG=build-thread/vgg /usr/bin/python3 -m pytest -q tests/serve --ignore tests/serve/test_page.py
 	@VGG=build-thread/vgg /usr/bin/python3 tests/serve/abuse.py --no-memory $(or $(ABUSE),500)
 
-valgrind:
-	@scripts/packages.sh build test valgrind
-	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
-	@cmake --build build
+valgrind: build-test
+	@scripts/packages.sh valgrind
 	@# Of what the vector code of libjpeg-turbo makes, valgrind takes some samples for unwritten ones.
 	@JSIMD_FORCENONE=1 VGG_TEST_QUICK=1 scripts/run_tests.py build --label unit --valgrind
 
@@ -80,34 +82,23 @@ fuzz:
 	@cmake --build build-fuzz --target fuzzers
 	@scripts/fuzz.sh build-fuzz
 
-failing-calls:
-	@scripts/packages.sh build test
-	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
-	@cmake --build build
+failing-calls: build-test
 	@VGG=build/vgg VGG_BUILD=build tests/faults/failing_calls.py
 
 abuse: build
 	@scripts/packages.sh test
 	@VGG=build/vgg /usr/bin/python3 tests/serve/abuse.py $(ABUSE)
 
-many-networks:
-	@scripts/packages.sh build test torch
-	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
-	@cmake --build build
+many-networks: build-test
+	@scripts/packages.sh torch
 	@VGG_MANY_NETWORKS=2000 VGG=build/vgg VGG_BUILD=build /usr/bin/python3 -m pytest -q tests/formats/test_many_networks.py
 
 KILLS ?= 1000
-kills:
-	@scripts/packages.sh build test
-	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
-	@cmake --build build
+kills: build-test
 	@VGG=build/vgg VGG_BUILD=build tests/cli/kills.py calls moments $(KILLS) features 100 room 100 disks 40
 
 DATA ?=
-eval-kills:
-	@scripts/packages.sh build test
-	@cmake --preset release -DVGG_BUILD_TESTS=ON >/dev/null
-	@cmake --build build
+eval-kills: build-test
 	@VGG=build/vgg tests/cli/eval_kills.py $(DATA)
 
 abi:
