@@ -9,6 +9,7 @@
 #   make thread    the unit tests under the thread sanitizer
 #   make thread-serve  the server under the thread sanitizer
 #   make valgrind  the unit tests under valgrind
+#   make clang     build with Clang, whose warnings are errors
 #   make fuzz      each fuzzer for a minute
 #   make failing-calls  each call of the system, of threads and of memory failing, in each command
 #   make many-networks  2,000 random networks in files of every format
@@ -16,6 +17,7 @@
 #   make eval-kills  an evaluation of 10,000 pictures killed ten times and resumed
 #   make abuse     100,000 requests of all kinds to a server, or ABUSE
 #   make abi       write anew what tests/house/abi/ keeps of this minor version
+#   make clean     remove the folders that all of these build in
 WERROR ?= OFF
 PREFIX ?= /usr/local
 DESTDIR ?=
