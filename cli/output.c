@@ -10,10 +10,7 @@
 
 #include "cli/memory_stream.h"
 #include "cli/message.h"
-
-/* The library's files on their way have names like this one, with smaller numbers; whoever opens a
- * run removes those that nobody writes any more. */
-#define FIRST_NUMBER 1000000u
+#include "vgg/file.h"
 
 bool vgg_cli_ends_in(const char *path, const char *ending) {
     size_t length = strlen(path), end = strlen(ending);
@@ -133,47 +130,32 @@ static bool write_all(int fd, const char *text, size_t size) {
     return true;
 }
 
-/* A name in the folder of the file that nobody else has; NULL when memory ran out. */
-static char *temporary_name(const char *path) {
-    static unsigned number = FIRST_NUMBER;
-    const char *slash = strrchr(path, '/');
-    int folder = slash == NULL ? 0 : (int)(slash + 1 - path);
-    char *name = NULL;
-    if (asprintf(&name, "%.*s.vgg-%ld-%u", folder, path, (long)getpid(), number++) < 0)
-        return NULL;
-    return name;
-}
-
-/* A pipe is written when somebody reads it, and not waited for: ENXIO. */
-static int open_special(const char *path) {
+/* A pipe is written when somebody reads it, and not waited for: ENXIO. False with errno. */
+static bool write_special(const char *path, const char *text, size_t size) {
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd >= 0)
-        fcntl(fd, F_SETFL, O_WRONLY);
-    return fd;
+    if (fd < 0)
+        return false;
+    fcntl(fd, F_SETFL, O_WRONLY);
+    bool done = write_all(fd, text, size);
+    int reason = errno;
+    if (close(fd) != 0 && done)
+        return false;
+    errno = reason;
+    return done;
 }
 
-/* False with errno. */
-static bool replace(const char *path, const char *text, size_t size) {
-    bool special = is_special(path);
-    char *temporary = special ? strdup(path) : temporary_name(path);
-    if (temporary == NULL)
-        return false;
-    int fd = special ? open_special(temporary)
-                     : open(temporary, O_WRONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0666);
-    bool done = fd >= 0 && write_all(fd, text, size);
-    int reason = errno;
-    if (fd >= 0 && close(fd) != 0 && done) {
-        done = false;
-        reason = errno;
+static bool write_file(const vgg_cli_output *output) {
+    vgg_error error;
+    if (!is_special(output->path)) {
+        bool done = vgg_file_replace(output->path, output->text, output->size, &error) == VGG_OK;
+        if (!done)
+            vgg_cli_complain(output->command, "%s", error.message);
+        return done;
     }
-    if (done && !special && rename(temporary, path) != 0) {
-        done = false;
-        reason = errno;
-    }
-    if (!done && fd >= 0 && !special)
-        unlink(temporary);
-    free(temporary);
-    errno = reason;
+    bool done = write_special(output->path, output->text, output->size);
+    if (!done)
+        vgg_cli_complain(output->command, "%s: cannot write: %s", output->path,
+                         errno == ENXIO ? "nobody reads this pipe" : strerror(errno));
     return done;
 }
 
@@ -188,12 +170,7 @@ bool vgg_cli_output_fail(vgg_cli_output *output) {
 bool vgg_cli_output_close(vgg_cli_output *output) {
     bool whole = !ferror(output->stream);
     whole = fclose(output->stream) == 0 && whole;
-    bool done = whole;
-    if (!whole)
-        fail_memory(output, output->path);
-    else if (!(done = replace(output->path, output->text, output->size)))
-        vgg_cli_complain(output->command, "%s: cannot write: %s", output->path,
-                         errno == ENXIO ? "nobody reads this pipe" : strerror(errno));
+    bool done = whole ? write_file(output) : fail_memory(output, output->path);
     free(output->text);
     free(output->path);
     return done;

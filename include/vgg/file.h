@@ -1,14 +1,23 @@
-/* Files that are put into folders, whole or not at all. */
+/* Files that are written or put into folders, whole or not at all. */
 #ifndef VGG_FILE_H
 #define VGG_FILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "vgg/status.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Writes a file. It gets its name when it is complete and on the disk, in place of a file that has
+ * the name, which hands its permissions on and which until then, and where this fails, is as it
+ * was; a process that is ended before leaves none (vgg_unfinished_files_remove). A link is
+ * followed, and what it leads to is written. VGG_ERROR_IO where a folder, a device, a pipe or a
+ * socket has the name. */
+VGG_API vgg_status vgg_file_replace(const char *path, const void *bytes, size_t size,
+                                    vgg_error *error);
 
 /* How a file comes into another folder. The values are pinned. */
 typedef enum vgg_put {

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/unfinished.h"
+#include "vgg/file.h"
 
 /* As many links as Linux follows in a path. */
 #define LINKS_MOST 40
@@ -257,4 +258,14 @@ vgg_status vgg_file_commit(vgg_file_writer *writer, vgg_error *error) {
 
 vgg_status vgg_file_commit_new(vgg_file_writer *writer, bool *taken, vgg_error *error) {
     return commit(writer, taken, error);
+}
+
+vgg_status vgg_file_replace(const char *path, const void *bytes, size_t size, vgg_error *error) {
+    vgg_file_writer writer;
+    vgg_status status = vgg_file_create(&writer, path, error);
+    if (status == VGG_OK)
+        status = vgg_file_write(&writer, bytes, size, error);
+    if (status == VGG_OK)
+        status = vgg_file_commit(&writer, error);
+    return status;
 }

@@ -192,6 +192,15 @@ def test_wrong_runs(pictograms, evil, tmp_path, run):
     assert "/dev/full: cannot write" in complaint("eval", "--model", run, evil, "--report", "/dev/full")
 
 
+def test_a_page_that_is_replaced_keeps_its_permissions_and_links(run, tmp_path):
+    page, link = tmp_path / "page.html", tmp_path / "link.html"
+    page.write_text("somebody's")
+    page.chmod(0o600)
+    link.symlink_to(page.name)
+    vgg("report", run, "-o", link, "--overwrite")
+    assert link.is_symlink() and page.stat().st_mode & 0o777 == 0o600 and not Page(page).errors
+
+
 def test_ten_thousand_pictures_are_five_megabytes(tmp_path):
     """Of CIFAR's format: noise, about which a small network says anything."""
     numbers = random.Random(5)

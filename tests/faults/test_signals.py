@@ -94,6 +94,21 @@ def test_sorting_at_every_call(kind, model, pictograms, tmp_path):
 
 
 @preloaded
+def test_writing_a_page_at_every_call(model, pictograms, tmp_path):
+    """It is what it was or a whole one, and nothing is beside it."""
+    page = tmp_path / "out" / "page.html"
+    page.parent.mkdir()
+    words = ("eval", "--model", model, pictograms, "--report", page, "--overwrite")
+    calls = calls_of(tmp_path, *words)
+    for number in range(calls - 30, calls):
+        page.write_text("what was there")
+        status, complaint = at_call(number, signal.SIGTERM, *words)
+        assert status == -signal.SIGTERM and complaint == "vgg eval: ended by SIGTERM\n"
+        assert names(page.parent) == ["page.html"]
+        assert page.read_text() == "what was there" or page.read_text().endswith("</html>\n")
+
+
+@preloaded
 def test_killed_at_every_call(model, tmp_path):
     """What was there stays, whatever is left beside it."""
     out = tmp_path / "model.pth"

@@ -1,4 +1,5 @@
-/* Files that are put into folders: copies and links, and names that are taken. */
+/* Files that replace others, and files that are put into folders: copies and links, and names that
+ * are taken. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -227,8 +228,34 @@ static void long_files(void **state) {
     put("one/a", "into", VGG_PUT_COPY, "into/a", true);
 }
 
+/* Through a link, and with its permissions, whatever the mask; nothing else is left. */
+static void files_are_replaced_whole(void **state) {
+    (void)state;
+    vgg_error error;
+    struct stat info;
+    write_text("a.txt", "before");
+    assert_int_equal(chmod(in("a.txt"), 0640), 0);
+    assert_int_equal(symlink("a.txt", in("b.txt")), 0);
+    mode_t mask = umask(077);
+    assert_ok(vgg_file_replace(in("b.txt"), "after", 5, &error), error);
+    assert_ok(vgg_file_replace(in("c.txt"), "", 0, &error), error);
+    umask(mask);
+    assert_int_equal(lstat(in("b.txt"), &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(stat(in("a.txt"), &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0640);
+    assert_text("a.txt", "after");
+    assert_text("c.txt", "");
+    assert_int_equal(vgg_file_replace(root, "x", 1, &error), VGG_ERROR_IO);
+    assert_contains(error.message, "is a folder");
+    assert_int_equal(vgg_file_replace(in("none/a.txt"), "x", 1, &error), VGG_ERROR_NOT_FOUND);
+    assert_contains(error.message, "none/a.txt: cannot create: ");
+    assert_int_equal(count_entries("."), 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(files_are_replaced_whole, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(copies_keep_what_the_file_has, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(names_that_are_taken_get_a_number, make_folder,
                                         remove_folder),
