@@ -97,7 +97,8 @@ class Place:
     def places(self, command):
         """The numbers of allocations of which each is the first or the last that a chain of calls makes."""
         file, first, last = self.folder / "places", {}, {}
-        self.run(command, FAIL_CALLS="allocate", FAIL_PLACES_TO=str(file))
+        _, (status, _, complaint), _ = self.run(command, FAIL_CALLS="allocate", FAIL_PLACES_TO=str(file))
+        assert status == 0, complaint
         for number, place in enumerate(file.read_text().split(), 1):
             first.setdefault(place, number)
             last[place] = number
