@@ -19,11 +19,15 @@ import queue
 import random
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
-from failing_commands import BUILD, PROGRAM, TIMEOUT, commands, environment_of, make
-from started import Started
+from failing_commands import BUILD, PROGRAM, ROOT, TIMEOUT, commands, environment_of, make
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from forks import Forks  # noqa: E402
 
 LIBRARY = BUILD / "tests" / "fail_calls.so"
 # Kinds of calls, each with the error that it fails with.
@@ -54,20 +58,20 @@ class Place:
     """A folder of inputs for one run at a time, and what the command does when nothing fails."""
     folder: pathlib.Path
     good: dict = dataclasses.field(default_factory=dict)
-    started: dict = dataclasses.field(default_factory=dict)
     allocations: dict = dataclasses.field(default_factory=dict)
 
-    def vgg(self, *words, stdin=os.devnull, **settings):
-        """The exit status and what was printed; -1000 when it took too long."""
-        if (words, stdin) not in self.started:
-            self.started[words, stdin] = Started(PROGRAM, LIBRARY, self.folder, words,
-                                                 environment_of(self.folder), stdin)
-        return self.started[words, stdin].run(TIMEOUT, **settings)
+    def __post_init__(self):
+        self.program = Forks(LIBRARY)
 
-    def stop(self):
-        """Ends the programs that were started."""
-        while self.started:
-            self.started.popitem()[1].stop()
+    def vgg(self, *words, stdin=None, **settings):
+        """The exit status and what was printed; -1000 when it took too long. stdin: a file, None for nothing."""
+        given = (self.folder / stdin).read_bytes() if stdin else None
+        try:
+            done = self.program.run([os.fsencode(word) for word in (PROGRAM, *words)], given, self.folder,
+                                    {**environment_of(self.folder), **settings}, TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return -1000, "", ""
+        return done.returncode, *(text.decode(errors="replace") for text in (done.stdout, done.stderr))
 
     def run(self, command, **settings):
         out = self.folder / "out"
@@ -252,7 +256,6 @@ def sweep(base, words=(), most=None, seed=0):
                          for fault in faults(place, table[name], kind, at, once)]
                 done.put((name, kind, len(group), found))
         finally:
-            place.stop()
             free.append(place)
             done.put(None)
 
@@ -267,6 +270,8 @@ def sweep(base, words=(), most=None, seed=0):
                 yield result
         for future in futures:
             future.result()
+    for place in makers:
+        place.program.stop()
 
 
 def main():

@@ -42,7 +42,7 @@ class Command:
     before: tuple = ()
     same: bool = True
     statuses: tuple = (0, 1)
-    stdin: str = os.devnull
+    stdin: str = None
     settings: dict = dataclasses.field(default_factory=dict)
     places: bool = False
 

@@ -31,5 +31,5 @@ def test_pages_have_all_their_parts_or_are_not_written(tmp_path):
         found = [(at, fault) for at in range(count - 90, count + 1)
                  for fault in failing_calls.faults(place, command, "allocate", at, True)]
     finally:
-        place.stop()
+        place.program.stop()
     assert not found, found

@@ -14,11 +14,6 @@
  * - FAIL_PLACES_TO: a file that gets a line for each allocation that is counted: from where it was
  * made, the same number for the same chain of calls.
  * - FAIL_FORK: when it is set, no process can be started.
- * - FAIL_SERVE: descriptors, "FROM TO". The program stops before main, and for each line that it
- * reads from the first one a copy of it goes on, so that its libraries are loaded once and not in
- * each of thousands of runs. A line has settings of the above with tabs between, and "0=", "1=" and
- *   "2=" with the files of these descriptors. The number of the process and, when it has ended,
- *   what waitpid says go to the second one, a line each.
  *
  * Calls of the system are caught where they enter it (seccomp), so that those which the C library
  * makes for itself count as well. Counting begins before main. What is written to standard error,
@@ -42,7 +37,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -69,6 +63,9 @@ static const system_call table[] = {
     {"look", SYS_statx},         {"list", SYS_getdents64},
 };
 #define CALLS (sizeof table / sizeof table[0])
+
+/* Does what the environment says from here on. */
+void fail_calls_begin(void);
 
 /* What the environment says. */
 static long fail_at;
@@ -210,55 +207,7 @@ static const char *setting(const char *name) {
     return text == NULL ? "" : text;
 }
 
-/* A line without its end, which takes no memory; false at the end of all. */
-static bool read_line(int from, char *line, size_t size) {
-    for (size_t i = 0; i < size && read(from, &line[i], 1) == 1; i++) {
-        if (line[i] == '\n') {
-            line[i] = '\0';
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Opens what the descriptor 0, 1 or 2 of a copy is. */
-static void stand_in(int descriptor, const char *path) {
-    int flags = descriptor == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC;
-    int file = open(path, flags | O_CLOEXEC, 0666);
-    if (file < 0 || dup2(file, descriptor) < 0)
-        _exit(99);
-    close(file);
-}
-
-/* Returns in each copy, which has what its line says; `line` lasts, as the environment points into
- * it. */
-static void serve(const char *descriptors) {
-    static char line[8192];
-    char *rest;
-    int from = (int)strtol(descriptors, &rest, 10), to = (int)strtol(rest, NULL, 10), status;
-    while (read_line(from, line, sizeof line)) {
-        pid_t copy = fork();
-        if (copy == 0) {
-            close(from);
-            close(to);
-            for (char *word = strtok(line, "\t"); word != NULL; word = strtok(NULL, "\t")) {
-                if (word[0] >= '0' && word[0] <= '2' && word[1] == '=')
-                    stand_in(word[0] - '0', word + 2);
-                else
-                    putenv(word);
-            }
-            return;
-        }
-        dprintf(to, "%d\n", (int)copy);
-        waitpid(copy, &status, 0);
-        dprintf(to, "%d\n", status);
-    }
-    _exit(0);
-}
-
-__attribute__((constructor)) static void begin(void) {
-    if (getenv("FAIL_SERVE") != NULL)
-        serve(getenv("FAIL_SERVE"));
+void fail_calls_begin(void) {
     const char *list = setting("FAIL_CALLS"), *how = setting("FAIL_HOW");
     fail_at = strtol(setting("FAIL_AT"), NULL, 10);
     once = *setting("FAIL_ONCE") != '\0';
@@ -282,6 +231,12 @@ __attribute__((constructor)) static void begin(void) {
         _exit(99);
     }
     atomic_store(&armed, true);
+}
+
+/* Copies of forks.c's begin for themselves. */
+__attribute__((constructor)) static void begin(void) {
+    if (getenv("VGG_FORKS") == NULL)
+        fail_calls_begin();
 }
 
 __attribute__((destructor)) static void end(void) {

@@ -29,6 +29,9 @@ typedef struct request {
     char *text;
 } request;
 
+/* Of fail_calls.c, where that is loaded too. */
+extern void fail_calls_begin(void) __attribute__((weak));
+
 /* Zeros, or MAP_FAILED. No allocation of the program's, in which a sanitizer looks for leaks. */
 static void *take_memory(size_t size) {
     return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -103,6 +106,8 @@ static void serve(int socket, int *argc, char ***argv) {
         if (answer == 0) {
             close(socket);
             become(&asked, argc, argv);
+            if (fail_calls_begin != NULL)
+                fail_calls_begin();
             return;
         }
         for (int i = 0; i < 3; i++) {

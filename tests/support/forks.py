@@ -21,22 +21,23 @@ LOADING = ("LD_", "ASAN_", "LSAN_", "UBSAN_", "MALLOC_", "GLIBC_")
 
 
 class Forks:
-    """The program, stopped before its main, of which there is one copy at a time."""
+    """The program, with libraries that it loads too, stopped before its main. One copy of it at a time."""
 
-    def __init__(self):
+    def __init__(self, *libraries):
         self.busy = threading.Lock()
         self.socket, theirs = socket.socketpair()
         # The sanitizers want to be loaded first, for what a library before them might allocate.
         options = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
         self.process = subprocess.Popen(
             [PROGRAM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
-            env={**os.environ, "LD_PRELOAD": str(LIBRARY), "ASAN_OPTIONS": options,
+            env={**os.environ, "LD_PRELOAD": ":".join(map(str, (LIBRARY, *libraries))), "ASAN_OPTIONS": options,
                  "VGG_FORKS": str(theirs.fileno())})
         theirs.close()
 
     def ask(self, arguments, folder, environment, files):
         """Starts a copy with the files as its standard input, output and error; its number."""
-        text = b"".join(word + b"\0" for word in (folder, *arguments, *environment))
+        settings = (os.fsencode(f"{name}={value}") for name, value in environment.items())
+        text = b"".join(word + b"\0" for word in (os.fsencode(folder), *arguments, *settings))
         socket.send_fds(self.socket, [struct.pack("=II", len(text), len(arguments))], files)
         self.socket.sendall(text)
         return self.answer()
@@ -47,6 +48,7 @@ class Forks:
         return struct.unpack("=i", data)[0]
 
     def run(self, arguments, given, folder, environment, timeout):
+        """As `run` below; one at a time."""
         end = time.monotonic() + timeout
         stdin, (out, stdout), (err, stderr) = standard_input(given), os.pipe(), os.pipe()
         process = self.ask(arguments, folder, environment, [stdin, stdout, stderr])
@@ -59,6 +61,10 @@ class Forks:
         if texts is None:
             raise subprocess.TimeoutExpired(arguments, timeout)
         return subprocess.CompletedProcess(arguments, status, *texts)
+
+    def stop(self):
+        self.socket.close()
+        self.process.wait()
 
 
 def standard_input(given):
@@ -105,8 +111,7 @@ def run(words, *, input=None, cwd=None, env=None, timeout=120, **options):
         FORKS.extend([] if FORKS else [Forks()])
         if FORKS[0].busy.acquire(blocking=False):
             try:
-                pairs = [os.fsencode(f"{name}={value}") for name, value in environment.items()]
-                return FORKS[0].run(arguments, input, os.fsencode(cwd or os.getcwd()), pairs, timeout)
+                return FORKS[0].run(arguments, input, cwd or os.getcwd(), environment, timeout)
             finally:
                 FORKS[0].busy.release()
     given = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
