@@ -2,6 +2,34 @@
 
 #include <string.h>
 
+#include "cli/message.h"
+
+/* "https://example.org", "http://127.0.0.1:8000"; "null" is that of files and sandboxes. */
+static bool is_origin(const char *text) {
+    static const char scheme[] = "abcdefghijklmnopqrstuvwxyz0123456789+.-";
+    static const char host[] = "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
+    size_t length = strspn(text, scheme);
+    if (strcmp(text, "*") == 0 || strcmp(text, "null") == 0)
+        return true;
+    if (length == 0 || strncmp(text + length, "://", 3) != 0)
+        return false;
+    const char *rest = text + length + 3;
+    return *rest != '\0' && rest[strspn(rest, host)] == '\0';
+}
+
+bool vgg_serve_cors_check(const vgg_cli_texts *origins) {
+    for (size_t i = 0; i < origins->count; i++) {
+        if (is_origin(origins->values[i]))
+            continue;
+        vgg_cli_complain("serve",
+                         "--cors %s: expected what browsers send as the origin of a page, such as "
+                         "https://example.org, in small letters and without a path, or *",
+                         origins->values[i]);
+        return false;
+    }
+    return true;
+}
+
 const char *vgg_serve_cors_origin(const vgg_serve_request *request) {
     const vgg_cli_texts *allowed = &request->server->origins;
     const char *origin = vgg_serve_request_header(request, MHD_HTTP_HEADER_ORIGIN);

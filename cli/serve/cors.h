@@ -4,6 +4,9 @@
 
 #include "cli/serve/request.h"
 
+/* Whether all of them are origins as browsers send them, or "*"; complained about otherwise. */
+bool vgg_serve_cors_check(const vgg_cli_texts *origins);
+
 /* The origin of the request, where it may ask; NULL: it has none, or may not. */
 const char *vgg_serve_cors_origin(const vgg_serve_request *request);
 

@@ -12,6 +12,7 @@
 
 #include "cli/command.h"
 #include "cli/message.h"
+#include "cli/serve/cors.h"
 #include "cli/serve/file.h"
 #include "cli/serve/http.h"
 #include "cli/serve/listen.h"
@@ -253,9 +254,8 @@ int vgg_serve_run(const vgg_serve_options *options) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     allow_connections(options->connections);
-    if (options->run != NULL && !vgg_serve_run_check(options->run))
-        return VGG_CLI_USAGE;
-    if (!vgg_serve_listen_check(options->listen))
+    if ((options->run != NULL && !vgg_serve_run_check(options->run)) ||
+        !vgg_serve_listen_check(options->listen) || !vgg_serve_cors_check(&options->origins))
         return VGG_CLI_USAGE;
     if (!vgg_serve_models_name(&server.models, &options->models, &options->source))
         return VGG_CLI_USAGE;

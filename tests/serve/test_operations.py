@@ -272,6 +272,13 @@ def test_other_origins(start):
         assert (asked.headers["Access-Control-Allow-Methods"] == "GET, POST") == allowed
 
 
+@pytest.mark.parametrize("origin", ["https://a.example/", "a.example", "https://", "https://A.example", "https://a.example "])
+def test_what_is_no_origin(origin):
+    done = subprocess.run([PROGRAM, "serve", "--listen", "127.0.0.1:0", "--cors", origin], capture_output=True, text=True,
+                          env=ENVIRONMENT, timeout=30, check=False)
+    assert done.returncode == 2 and f"--cors {origin}: expected" in done.stderr
+
+
 # ---- what clients may hold
 def closed(raw, within=20):
     raw.settimeout(within)
