@@ -143,6 +143,14 @@ static void connected(void *user, struct MHD_Connection *connection, void **kept
                                           vgg_serve_now() + server->limits.header_timeout);
 }
 
+/* Decodes a part of an address in place and gives its length. One with a zero in it would be
+ * another for the library, whose texts end there, so it stays as it is and names nothing. */
+static size_t decode_address(void *user, struct MHD_Connection *connection, char *text) {
+    (void)user;
+    (void)connection;
+    return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
+}
+
 /* What the library would print. A request that it cannot read it answers itself, and says so here
  * and nowhere else. */
 static void hear(void *user, const char *format, va_list arguments) {
@@ -163,6 +171,7 @@ bool vgg_serve_http_start(vgg_serve_server *server, int listening) {
     const struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)hear, server},
         {MHD_OPTION_LISTEN_SOCKET, listening, NULL},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)decode_address, NULL},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, server},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connected, server},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)VGG_SERVE_CONNECTION_MEMORY, NULL},

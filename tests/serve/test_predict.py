@@ -112,6 +112,8 @@ WRONG = {
     "JSON": ("/predict", b"{}", {"Content-Type": "application/json"}, 415, "/v2/models/small/infer"),
     "no such model": ("/predict?model=other", b"x", {}, 404, "there is no model other"),
     "no such path": ("/predictions", b"x", {}, 404, "nothing is served at /predictions"),
+    "a zero in a path": ("/predict%00x", b"x", {}, 404, "nothing is served at /predict%00x"),
+    "a zero in a name": ("/predict?model=small%00x", b"x", {}, 404, "there is no model small%00x"),
     "a wrong top": ("/predict?top=0", b"x", {}, 400, 'top: found "0", expected a whole number'),
     "a top of letters": ("/predict?top=five", b"x", {}, 400, 'top: found "five"'),
     "a top that is none": ("/predict?top", b"x", {}, 400, 'top: found ""'),
