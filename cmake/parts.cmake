@@ -21,7 +21,7 @@ option(VGG_WITH_NUMPY "Models and scores as NumPy's arrays (libzip, zlib)" ON)
 option(VGG_WITH_BUILTIN "The model in the box" ON)
 # What only the program needs. Cairo brings fonts and more with it: it is used where it is installed.
 pkg_check_modules(CAIRO QUIET cairo)
-option(VGG_WITH_CAIRO "Curves and confusion matrix as pictures beside a run (cairo)" ${CAIRO_FOUND})
+option(VGG_WITH_CAIRO "Curves and confusion matrix as pictures beside a run, letters on explanations (cairo)" ${CAIRO_FOUND})
 # The server's HTTP likewise.
 pkg_check_modules(MICROHTTPD QUIET libmicrohttpd)
 option(VGG_WITH_SERVE "vgg serve (libmicrohttpd)" ${MICROHTTPD_FOUND})
