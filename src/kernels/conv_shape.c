@@ -54,6 +54,22 @@ static size_t packed_index(const vgg_conv_shape *shape, size_t k, size_t c, size
     return ((index * taps + tap) * inner + c % inner) * VGG_BLOCK + k % VGG_BLOCK;
 }
 
+/* The taps of one pair of channels, in the order of the shape's convolution. */
+static void read_taps(const vgg_conv_pack_task *task, size_t k, size_t c,
+                      float taps[VGG_MOST_TAPS]) {
+    const vgg_conv_shape *shape = &task->shape;
+    size_t count = shape->kernel * shape->kernel;
+    size_t pair = task->turned ? c * shape->outputs + k : k * shape->inputs + c;
+    float from[VGG_MOST_TAPS];
+    vgg_elements_to_float(task->element,
+                          (const unsigned char *)task->weights +
+                              pair * count * vgg_element_bytes(task->element),
+                          count, from);
+    for (size_t tap = 0; tap < count; tap++) {
+        taps[tap] = from[task->turned ? count - 1 - tap : tap];
+    }
+}
+
 void vgg_conv_pack(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_conv_pack_task *task = argument;
@@ -61,20 +77,39 @@ void vgg_conv_pack(void *argument, size_t begin, size_t end, size_t worker) {
     size_t taps = shape->kernel * shape->kernel;
     size_t block = vgg_conv_packed_size(shape) / vgg_blocks(shape->outputs);
     memset(task->packed + begin * block, 0, (end - begin) * block * sizeof *task->packed);
-    size_t out_stride = task->turned ? taps : shape->inputs * taps;
-    size_t in_stride = task->turned ? shape->outputs * taps : taps;
     size_t last = vgg_size_min(end * VGG_BLOCK, shape->outputs);
     for (size_t k = begin * VGG_BLOCK; k < last; k++) {
         for (size_t c = 0; c < shape->inputs; c++) {
             float from[VGG_MOST_TAPS];
-            size_t first = k * out_stride + c * in_stride;
-            size_t size = vgg_element_bytes(task->element);
-            vgg_elements_to_float(task->element,
-                                  (const unsigned char *)task->weights + first * size, taps, from);
+            read_taps(task, k, c, from);
             float *to = task->packed + packed_index(shape, k, c, 0);
             size_t tap_stride = packed_index(shape, k, c, 1) - packed_index(shape, k, c, 0);
             for (size_t tap = 0; tap < taps; tap++) {
-                to[tap * tap_stride] = from[task->turned ? taps - 1 - tap : tap];
+                to[tap * tap_stride] = from[tap];
+            }
+        }
+    }
+}
+
+/* ---- to a picture ---- */
+
+size_t vgg_conv_picture_packed_size(const vgg_conv_shape *shape) {
+    return vgg_blocks(shape->inputs) * VGG_BLOCK * shape->kernel * shape->kernel * shape->outputs;
+}
+
+void vgg_conv_picture_pack(void *argument, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    const vgg_conv_pack_task *task = argument;
+    const vgg_conv_shape *shape = &task->shape;
+    size_t count = shape->kernel * shape->kernel, block = count * shape->outputs * VGG_BLOCK;
+    memset(task->packed + begin * block, 0, (end - begin) * block * sizeof *task->packed);
+    for (size_t c = begin * VGG_BLOCK; c < vgg_size_min(end * VGG_BLOCK, shape->inputs); c++) {
+        for (size_t k = 0; k < shape->outputs; k++) {
+            float taps[VGG_MOST_TAPS];
+            float *to = task->packed + c / VGG_BLOCK * block + k * VGG_BLOCK + c % VGG_BLOCK;
+            read_taps(task, k, c, taps);
+            for (size_t tap = 0; tap < count; tap++) {
+                to[tap * shape->outputs * VGG_BLOCK] = taps[tap];
             }
         }
     }

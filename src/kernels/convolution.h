@@ -78,6 +78,24 @@ typedef struct vgg_conv_forward_task {
     float *scratch; /* partition.scratch floats per worker */
 } vgg_conv_forward_task;
 
+/* ---- convolution to a picture ---- */
+
+/* A convolution of blocked activations to few channels, which are plain (N, K, H, W): what carries
+ * gradients back to a picture. Packed weights are [C / 16][kernel^2][K][16 c], zero beyond C. Unit:
+ * a row of an image. */
+#define VGG_PICTURE_CHANNELS 3
+
+typedef struct vgg_conv_picture_task {
+    vgg_conv_shape shape; /* up to VGG_PICTURE_CHANNELS outputs, not plain */
+    const float *x;
+    const float *packed;
+    float *y;
+} vgg_conv_picture_task;
+
+/* Floats of its packed weights, for which vgg_conv_picture_pack takes a vgg_conv_pack_task. Unit: a
+ * block of input channels. */
+size_t vgg_conv_picture_packed_size(const vgg_conv_shape *shape);
+
 /* ---- convolution by Winograd's F(4x4, 3x3) and F(2x2, 3x3) ---- */
 
 /* A 3x3 convolution of blocked activations in tiles of 4x4 outputs (Lavin & Gray, "Fast algorithms

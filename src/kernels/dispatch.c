@@ -51,8 +51,8 @@
     INT8(name)                                                                                     \
     vgg_work vgg_winograd2_whole_filters_##name, vgg_winograd2_whole_forward_##name,               \
         vgg_winograd2_whole_weights_##name, vgg_winograd2_whole_weights_finish_##name;             \
-    vgg_work vgg_conv_forward_##name, vgg_conv_weights_##name, vgg_winograd2_filters_##name,       \
-        vgg_winograd2_forward_##name, vgg_winograd2_weights_##name,                                \
+    vgg_work vgg_conv_forward_##name, vgg_conv_picture_##name, vgg_conv_weights_##name,            \
+        vgg_winograd2_filters_##name, vgg_winograd2_forward_##name, vgg_winograd2_weights_##name,  \
         vgg_winograd2_weights_finish_##name, vgg_winograd4_filters_##name,                         \
         vgg_winograd4_forward_##name, vgg_winograd4_weights_##name,                                \
         vgg_winograd4_weights_finish_##name, vgg_linear_forward_##name, vgg_linear_input_##name,   \
@@ -101,6 +101,8 @@
         .int8_winograd4 = INT8_WINOGRAD(4, int8_name),                                             \
         .conv_pack = vgg_conv_pack,                                                                \
         .conv_forward = vgg_conv_forward_##name,                                                   \
+        .conv_picture_pack = vgg_conv_picture_pack,                                                \
+        .conv_picture = vgg_conv_picture_##name,                                                   \
         .conv_weights = vgg_conv_weights_##name,                                                   \
         .conv_reduce = vgg_conv_reduce,                                                            \
         .winograd2 = WINOGRAD(2, name),                                                            \

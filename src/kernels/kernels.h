@@ -331,6 +331,8 @@ typedef struct vgg_kernels {
     /* From here on kernels alone, of which no tier lacks one. */
     vgg_work *conv_pack;    /* vgg_conv_pack_task */
     vgg_work *conv_forward; /* vgg_conv_forward_task */
+    vgg_work *conv_picture_pack;
+    vgg_work *conv_picture; /* vgg_conv_picture_task */
     vgg_work *conv_weights; /* vgg_conv_weights_task */
     vgg_work *conv_reduce;  /* vgg_conv_reduce_task */
     vgg_winograd_kernels winograd2, winograd4;

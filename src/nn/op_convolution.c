@@ -146,6 +146,16 @@ static void direct_backward(vgg_plan *plan, const vgg_planned_op *op) {
     vgg_threads_run(plan->threads, task.partition.units, plan->kernels->conv_forward, &task);
 }
 
+/* Straight into the caller's plain gradient. */
+static void picture_backward(vgg_plan *plan, const vgg_planned_op *op) {
+    vgg_conv_picture_task task = {.shape = vgg_op_turned_shape(op, plan->count),
+                                  .x = vgg_plan_buffer(plan, op->dy),
+                                  .packed = plan->constants + op->packed_turned,
+                                  .y = vgg_plan_buffer(plan, op->dx)};
+    vgg_threads_run(plan->threads, task.shape.images * task.shape.height,
+                    plan->kernels->conv_picture, &task);
+}
+
 void vgg_op_convolution_backward(vgg_plan *plan, vgg_planned_op *op) {
     double begun = vgg_clock_seconds();
     if (op->graph.trains)
@@ -154,7 +164,9 @@ void vgg_op_convolution_backward(vgg_plan *plan, vgg_planned_op *op) {
     float *dx = vgg_plan_buffer(plan, op->dx);
     if (!op->graph.need_dx || dx == NULL)
         return;
-    if (op->back_tile > 0)
+    if (op->to_picture)
+        picture_backward(plan, op);
+    else if (op->back_tile > 0)
         winograd(plan, op, true);
     else
         direct_backward(plan, op);
@@ -162,14 +174,21 @@ void vgg_op_convolution_backward(vgg_plan *plan, vgg_planned_op *op) {
         vgg_op_move(plan, op, op->graph.in, plan->kernels->unblock, blocked_dx(plan, op), dx);
 }
 
-static void pack(vgg_plan *plan, vgg_conv_shape shape, bool turned, vgg_numbers weights,
-                 size_t packed) {
-    vgg_conv_pack_task task = {.shape = shape,
-                               .turned = turned,
-                               .weights = weights.at,
-                               .element = weights.element,
-                               .packed = plan->constants + packed};
-    vgg_threads_run(plan->threads, vgg_blocks(shape.outputs), plan->kernels->conv_pack, &task);
+/* Packs weights as the direct convolutions have them. */
+static void pack(vgg_plan *plan, const vgg_planned_op *op, bool turned) {
+    vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
+    vgg_conv_pack_task task = {
+        .shape = turned ? vgg_op_turned_shape(op, 1) : vgg_op_conv_shape(op, 1),
+        .turned = turned,
+        .weights = weights.at,
+        .element = weights.element,
+        .packed = plan->constants + (turned ? op->packed_turned : op->packed)};
+    if (turned && op->to_picture)
+        vgg_threads_run(plan->threads, vgg_blocks(task.shape.inputs),
+                        plan->kernels->conv_picture_pack, &task);
+    else
+        vgg_threads_run(plan->threads, vgg_blocks(task.shape.outputs), plan->kernels->conv_pack,
+                        &task);
 }
 
 static void store_filters(vgg_plan *plan, const vgg_planned_op *op, bool turned) {
@@ -181,11 +200,8 @@ static void store_filters(vgg_plan *plan, const vgg_planned_op *op, bool turned)
 }
 
 void vgg_op_pack(vgg_plan *plan, const vgg_planned_op *op, bool turned) {
-    vgg_numbers weights = vgg_tensor_numbers(vgg_plan_tensor(plan, op, VGG_TENSOR_WEIGHT));
     if ((turned ? op->back_tile : op->tile) > 0)
         store_filters(plan, op, turned);
-    else if (turned)
-        pack(plan, vgg_op_turned_shape(op, 1), true, weights, op->packed_turned);
     else
-        pack(plan, vgg_op_conv_shape(op, 1), false, weights, op->packed);
+        pack(plan, op, turned);
 }

@@ -40,6 +40,7 @@ typedef struct vgg_planned_op {
                           * with products of bfloat16 by AMX */
     size_t back_tile;    /* the same of its backward pass to the input */
     size_t weights_tile; /* and of the gradient of its weights */
+    bool to_picture;     /* convolution: its backward pass writes the caller's plain gradient */
     bool windowed;       /* linear: reads a map, and sees windows of it by Winograd's transforms */
     bool int8; /* convolution: products of int8; then tile is that of its layer's scales */
     bool bf16; /* by Winograd's transforms: products of bfloat16; linear: such weights, or

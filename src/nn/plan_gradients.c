@@ -25,6 +25,12 @@ static void place_masks(vgg_plan *plan) {
 static size_t reserve_turned(plan_compiler *compiler, vgg_planned_op *op) {
     vgg_plan *plan = compiler->plan;
     vgg_conv_shape shape = vgg_op_turned_shape(op, plan->options.batch);
+    op->to_picture = op->plain && shape.outputs <= VGG_PICTURE_CHANNELS;
+    if (op->to_picture) {
+        op->packed_turned =
+            vgg_compiler_add_constants(compiler, vgg_conv_picture_packed_size(&shape));
+        return 0;
+    }
     op->back_tile =
         plan->options.exact ? 0 : vgg_conv_fastest_tile(vgg_compiler_costs(plan), &shape);
     if (op->back_tile == 0) {
@@ -88,7 +94,7 @@ static void add_gradient_buffers(plan_compiler *compiler, vgg_planned_op *op, si
         widen_weights(compiler, op);
     if (first) {
         op->dx = plan->input_gradient;
-        if (op->graph.kind == VGG_OP_CONVOLUTION)
+        if (op->graph.kind == VGG_OP_CONVOLUTION && !op->to_picture)
             op->blocked_dx = vgg_compiler_add_values(compiler, op->graph.in, FORM_BLOCKED);
     } else if (works_in_place(op)) {
         op->dx = dy;
