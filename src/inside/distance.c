@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "inside/floats.h"
 #include "kernels/blocks.h"
-#include "nn/plan.h"
 
 static const char *const metrics[] = {[VGG_DISTANCE_LPIPS] = "lpips",
                                       [VGG_DISTANCE_FEATURES] = "features",
@@ -177,20 +176,56 @@ static vgg_status make_plan(vgg_distance *d, vgg_error *error) {
     planning.taps = d->taps;
     planning.tap_count = options->tap_count;
     planning.ends_at_taps = true;
-    vgg_status status = vgg_plan_create(vgg_model_network(d->model), &planning, &d->plan, error);
-    if (status == VGG_OK && options->metric == VGG_DISTANCE_LPIPS)
+    if (options->metric != VGG_DISTANCE_LPIPS)
+        return vgg_plan_create(vgg_model_network(d->model), &planning, &d->plan, error);
+    d->viewer = (vgg_tap_viewer){d, vgg_lpips_place, vgg_lpips_see, vgg_lpips_slope};
+    vgg_status status =
+        vgg_plan_create_viewed(vgg_model_network(d->model), &planning, &d->viewer, &d->plan, error);
+    if (status == VGG_OK)
         vgg_plan_block_taps(d->plan);
     return status;
 }
 
-/* Of a part, whose layer gives so many floats. */
-static size_t part_bytes(const vgg_distance *d, const vgg_distance_part *part, size_t floats) {
-    size_t all = (d->options.gradient ? 3 : 2) * floats;
-    if (d->options.metric == VGG_DISTANCE_LPIPS)
-        all += part->places;
-    if (d->options.metric == VGG_DISTANCE_GRAM)
-        all += part->channels * part->channels;
-    return all * sizeof(float);
+/* Whether a part has a gradient to hand to the plan, whose viewer completes its own. */
+static bool takes_gradient(const vgg_distance *d) {
+    return d->options.gradient && d->plan->viewer == NULL;
+}
+
+/* Floats of what a part's layer gives. */
+static size_t part_floats(const vgg_distance *d, const vgg_distance_part *part) {
+    bool blocked = d->options.metric == VGG_DISTANCE_LPIPS;
+    return blocked ? vgg_blocked_size(1, part->channels, part->places) : part->values;
+}
+
+/* Room for what the layers of all parts give: one block, whose pages are large where it is. */
+static vgg_status take_values(vgg_distance *d, vgg_error *error) {
+    size_t each = takes_gradient(d) ? 3 : 2, floats = 0;
+    for (size_t i = 0; i < d->part_count; i++) {
+        floats += each * vgg_round_up(part_floats(d, &d->parts[i]), VGG_BLOCK);
+    }
+    bool failed = false;
+    float *next = d->values = vgg_take_floats(floats, &failed);
+    for (size_t i = 0; !failed && i < d->part_count; i++) {
+        vgg_distance_part *part = &d->parts[i];
+        float **const rooms[] = {&part->reference, &part->given, &part->gradient};
+        for (size_t r = 0; r < each; r++) {
+            *rooms[r] = next;
+            next += vgg_round_up(part_floats(d, part), VGG_BLOCK);
+        }
+    }
+    return failed ? vgg_fail_memory(error, "what layers give", floats * sizeof(float)) : VGG_OK;
+}
+
+/* What LPIPS needs of a part besides values; its weights are ones. */
+static void take_lpips(vgg_distance_part *part, bool *failed) {
+    part->inverse = vgg_take_floats(part->places, failed);
+    part->own_inverse = vgg_take_floats(part->places, failed);
+    part->distances = vgg_take_floats(part->places, failed);
+    part->pull = vgg_take_floats(part->places, failed);
+    part->weights = vgg_take_floats(vgg_round_up(part->channels, VGG_BLOCK), failed);
+    for (size_t c = 0; part->weights != NULL && c < part->channels; c++) {
+        part->weights[c] = 1;
+    }
 }
 
 static vgg_status make_part(vgg_distance *d, size_t number, vgg_error *error) {
@@ -204,19 +239,17 @@ static vgg_status make_part(vgg_distance *d, size_t number, vgg_error *error) {
         return status;
     memcpy(part->name, layer.name, sizeof part->name);
     part->channels = tap.shape[0];
+    part->height = tap.shape[1];
+    part->width = tap.shape[2];
     part->places = tap.shape[1] * tap.shape[2];
     part->values = tap.values;
-    bool failed = false, blocked = d->options.metric == VGG_DISTANCE_LPIPS;
-    size_t floats = blocked ? vgg_blocked_size(1, part->channels, part->places) : part->values;
-    part->reference = vgg_take_floats(floats, &failed);
-    part->given = vgg_take_floats(floats, &failed);
-    if (d->options.gradient)
-        part->gradient = vgg_take_floats(floats, &failed);
+    bool failed = false, gram = d->options.metric == VGG_DISTANCE_GRAM;
+    size_t pairs = gram ? part->channels * part->channels : 0;
     if (d->options.metric == VGG_DISTANCE_LPIPS)
-        part->inverse = vgg_take_floats(part->places, &failed);
-    if (d->options.metric == VGG_DISTANCE_GRAM)
-        part->gram = vgg_take_floats(part->channels * part->channels, &failed);
-    return failed ? vgg_fail_memory(error, "what a layer gives", part_bytes(d, part, floats))
+        take_lpips(part, &failed);
+    if (gram)
+        part->gram = vgg_take_floats(pairs, &failed);
+    return failed ? vgg_fail_memory(error, "a distance", (4 * part->places + pairs) * sizeof(float))
                   : VGG_OK;
 }
 
@@ -226,7 +259,6 @@ static vgg_status make_shared(vgg_distance *d, vgg_error *error) {
     for (size_t i = 0; i < d->part_count; i++) {
         const vgg_distance_part *part = &d->parts[i];
         channels = vgg_size_max(channels, part->channels);
-        units = vgg_size_max(units, part->places / VGG_DISTANCE_PLACES + 1);
         units = vgg_size_max(units, part->values / VGG_DISTANCE_VALUES + 1);
     }
     bool failed = false;
@@ -251,6 +283,8 @@ static vgg_status make_parts(vgg_distance *d, vgg_error *error) {
     for (; status == VGG_OK && d->part_count < count; d->part_count++) {
         status = make_part(d, d->part_count, error);
     }
+    if (status == VGG_OK)
+        status = take_values(d, error);
     return status == VGG_OK ? make_shared(d, error) : status;
 }
 
@@ -307,13 +341,19 @@ void vgg_distance_free(vgg_distance *d) {
     vgg_threads_free(d->own_threads);
     for (size_t i = 0; d->parts != NULL && i < d->part_room; i++) {
         vgg_distance_part *part = &d->parts[i];
-        vgg_free(part->reference);
-        vgg_free(part->given);
-        vgg_free(part->gradient);
+        if (d->values == NULL) {
+            vgg_free(part->reference);
+            vgg_free(part->given);
+            vgg_free(part->gradient);
+        }
         vgg_free(part->weights);
         vgg_free(part->inverse);
+        vgg_free(part->own_inverse);
+        vgg_free(part->distances);
+        vgg_free(part->pull);
         vgg_free(part->gram);
     }
+    vgg_free(d->values);
     vgg_free(d->taps);
     vgg_free(d->parts);
     vgg_free(d->rows);
@@ -378,7 +418,9 @@ static vgg_status look_at(vgg_distance *d, const float *picture, bool reference,
     for (size_t i = 0; i < d->part_count; i++) {
         d->rows[i] = reference ? d->parts[i].reference : d->parts[i].given;
     }
-    return vgg_plan_forward_taps(d->plan, d->input, 1, d->rows, NULL, error);
+    d->sees_reference = reference;
+    return vgg_plan_forward_taps(d->plan, d->input, 1, d->plan->viewer == NULL ? d->rows : NULL,
+                                 NULL, error);
 }
 
 vgg_status vgg_distance_set_reference(vgg_distance *d, const float *picture, vgg_error *error) {

@@ -4,22 +4,24 @@
 
 #include "base/threads.h"
 #include "kernels/kernels.h"
+#include "nn/plan.h"
 #include "vgg/distance.h"
 
-/* Places per unit of LPIPS, and values per unit of features. */
-#define VGG_DISTANCE_PLACES 64
+/* Values per unit of features. */
 #define VGG_DISTANCE_VALUES 16384
 
 /* A layer that a distance is a sum over. */
 typedef struct vgg_distance_part {
     char name[VGG_LAYER_NAME];
     size_t channels, places, values;
+    size_t height, width; /* of LPIPS */
     float *reference; /* what it gives for the reference, (channels, places); of LPIPS in blocks */
     float *given;     /* and for the other picture */
-    float *gradient;  /* of the distance with respect to that; NULL: not wanted */
-    float *weights;   /* LPIPS: (channels); NULL: ones. DISTS: alphas and betas, (2, channels) */
-    float *inverse;   /* LPIPS: (places), of the reference: 1 / (length + epsilon) or 0 */
-    float *gram;      /* gram: of the reference, (channels, channels) */
+    float *gradient;  /* of the distance with respect to that; NULL: not wanted, or of a viewer */
+    float *weights;   /* LPIPS: (channels), zero beyond. DISTS: alphas and betas, (2, channels) */
+    float *inverse;   /* LPIPS: (places), of the reference, as vgg_lpips_task has it */
+    float *own_inverse, *distances, *pull; /* and of the other picture */
+    float *gram;                           /* gram: of the reference, (channels, channels) */
 } vgg_distance_part;
 
 /* DISTS: a block of the network, which follows an L2 pool of what the one before gives. */
@@ -39,6 +41,8 @@ struct vgg_distance {
     vgg_threads *threads, *own_threads; /* the latter NULL when they are shared */
     const vgg_kernels *kernels;
     vgg_plan *plan;             /* NULL for DISTS */
+    vgg_tap_viewer viewer;      /* LPIPS: of the plan, on a processor */
+    bool sees_reference;        /* and what it sees: the reference, or the other picture */
     vgg_distance_block *blocks; /* of DISTS; else NULL */
     size_t block_count;
     vgg_preprocess preprocess; /* figures and order of channels */
@@ -46,11 +50,12 @@ struct vgg_distance {
 
     vgg_distance_part *parts;
     size_t part_count, part_room;
-    float **rows; /* pointers to the parts' arrays, for the plan */
-    float *input; /* of the network */
-    float *grams; /* gram: of the other picture, and then the difference */
-    float *zeros; /* as many as the most channels */
-    double *sums; /* of each unit of a part */
+    float *values; /* the parts', but of DISTS, where each has its own: NULL */
+    float **rows;  /* pointers to the parts' arrays, for the plan */
+    float *input;  /* of the network */
+    float *grams;  /* gram: of the other picture, and then the difference */
+    float *zeros;  /* as many as the most channels */
+    double *sums;  /* of each unit of a part */
     bool has_reference;
 };
 
@@ -67,7 +72,10 @@ double vgg_dists_compare(vgg_distance *distance, vgg_distance_part *part, bool s
 /* From the gradients of the parts to that of distance->input. */
 vgg_status vgg_dists_carry_back(vgg_distance *distance, vgg_error *error);
 
-/* distance_lpips.c: of values in blocks. */
+/* distance_lpips.c: the functions of the viewer, and what is the same without one. */
+float *vgg_lpips_place(void *context, size_t tap);
+void vgg_lpips_see(void *context, size_t tap, const vgg_tap_pool *pool);
+void vgg_lpips_slope(void *context, size_t tap, const vgg_tap_slopes *slopes);
 void vgg_lpips_prepare(vgg_distance *distance, vgg_distance_part *part);
 double vgg_lpips_compare(vgg_distance *distance, vgg_distance_part *part, bool slopes);
 

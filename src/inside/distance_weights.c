@@ -44,9 +44,6 @@ static vgg_status read_part(const vgg_tensor_source *source, size_t layer, vgg_d
     if (!vgg_element_is_weight(tensor->type->element))
         return vgg_fail(error, VGG_ERROR_UNSUPPORTED, "tensor \"%s\" of %s has type %s",
                         tensor->name, source->path, tensor->type->name);
-    part->weights = vgg_calloc(part->channels, sizeof *part->weights);
-    if (part->weights == NULL)
-        return vgg_fail_memory(error, "LPIPS's weights", part->channels * sizeof *part->weights);
     vgg_elements_to_float(tensor->type->element, tensor->bytes, tensor->count, part->weights);
     return VGG_OK;
 }

@@ -50,6 +50,21 @@ VGG_INLINE vf choose(vf a, vf b, vf c, vf d, int part, vgg_choice *to) {
     return vf_either(rows, upper, lower);
 }
 
+/* A row of windows; chosen: which of the four was taken, or NULL. */
+VGG_INLINE void pool_row(const float *top, const float *bottom, size_t width, float *y,
+                         vgg_choice *chosen) {
+    for (size_t column = 0; column < width; column++) {
+        for (int v = 0; v < BLOCK_VECTORS; v++) {
+            const float *a = top + 2 * column * VGG_BLOCK + v * VGG_LANES;
+            const float *c = bottom + 2 * column * VGG_BLOCK + v * VGG_LANES;
+            vgg_choice unused;
+            vf best = choose(vf_load(a), vf_load(a + VGG_BLOCK), vf_load(c), vf_load(c + VGG_BLOCK),
+                             v, chosen == NULL ? &unused : &chosen[column]);
+            vf_store(y + column * VGG_BLOCK + v * VGG_LANES, best);
+        }
+    }
+}
+
 /* dy where the window's value in a row and column was taken, and 0 elsewhere. */
 VGG_INLINE vf unpool(vf dy, const vgg_choice *from, int part, int row, int column) {
     uint16_t columns = column ? from->columns : (uint16_t)~from->columns;

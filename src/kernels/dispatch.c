@@ -65,6 +65,7 @@
         vgg_batch_norm_sums_##name, vgg_batch_norm_backward_##name, vgg_batch_norm_pool_##name,    \
         vgg_batch_norm_pool_sums_##name, vgg_batch_norm_pool_backward_##name, vgg_lrn_##name,      \
         vgg_lrn_backward_##name, vgg_relu_backward_##name, vgg_sgd_##name, vgg_bf16_##name,        \
+        vgg_lpips_lengths_##name, vgg_lpips_compare_##name, vgg_lpips_slopes_##name,               \
         vgg_machine_multiply_##name, vgg_machine_read_##name;                                      \
     size_t vgg_machine_operations_##name(void);
 
@@ -149,6 +150,9 @@
         .window_inputs = vgg_window_inputs_##name,                                                 \
         .window_linear = vgg_window_linear_##name,                                                 \
         .row_means = vgg_row_means,                                                                \
+        .lpips_lengths = vgg_lpips_lengths_##name,                                                 \
+        .lpips_compare = vgg_lpips_compare_##name,                                                 \
+        .lpips_slopes = vgg_lpips_slopes_##name,                                                   \
         .machine_multiply = vgg_machine_multiply_##name,                                           \
         .machine_read = vgg_machine_read_##name,                                                   \
         .machine_operations = vgg_machine_operations_##name,                                       \

@@ -291,6 +291,39 @@ typedef struct vgg_dropout_task {
     uint64_t seed, stream;
 } vgg_dropout_task;
 
+/* ---- LPIPS ---- */
+
+/* LPIPS of what a layer gives: x for a picture and y for the reference, both of one image and
+ * blocked. With the length |x| of all channels at a place and d = x / (|x| + epsilon) - y / (|y| +
+ * epsilon), a place's distance is the sum over channels of w d^2, and the layer's their mean.
+ *
+ * First lpips_lengths for the reference as x, then lpips_compare, whose units are pairs of rows,
+ * and which can do the 2x2 max-pool behind as well; then, for the gradient, lpips_slopes, whose
+ * unit is a row of a block. */
+#define VGG_LPIPS_EPSILON 1e-10
+
+typedef struct vgg_lpips_task {
+    size_t channels, height, width;
+    const float *x, *y;
+    float *inverse;         /* (H, W): becomes 1 / (|x| + epsilon), or 0 where |x| is 0 */
+    const float *y_inverse; /* the same of y */
+    const float *weights;   /* per channel, zero beyond C */
+    float *distances;       /* (H, W): lpips_compare's */
+    float *pull;            /* (H, W): lpips_compare's: the sum over channels of 2 w d x inverse^2 /
+                             * |x|, or 0 where |x| is 0, what the gradient loses towards x */
+    float *slopes;       /* (2 w d inverse - x pull) / (H W), and the gradient of x that comes from
+                          * above, where x > 0, for a ReLU that gave x; else 0 */
+    bool add;            /* from above: slopes hold it; or */
+    const float *pooled; /* it is that of the 2x2 max-pool of x, which chose so; NULL: neither */
+    const vgg_choice *chose;
+    float *pool; /* lpips_lengths and lpips_compare: becomes that max-pool; NULL: not wanted */
+    vgg_choice *chosen; /* and what it chooses; NULL: not wanted */
+} vgg_lpips_task;
+
+static inline size_t vgg_lpips_units(size_t height) {
+    return (height + 1) / 2;
+}
+
 /* ---- the machine ---- */
 
 /* Measures rates: machine_multiply does VGG_MACHINE_ROUNDS rounds of multiply-adds in registers per
@@ -377,6 +410,8 @@ typedef struct vgg_kernels {
     vgg_work *machine_read;
     size_t (*machine_operations)(
         void); /* floating-point operations of a unit of machine_multiply */
+    /* vgg_lpips_task */
+    vgg_work *lpips_lengths, *lpips_compare, *lpips_slopes;
 } vgg_kernels;
 
 static inline const vgg_winograd_kernels *vgg_winograd_kernels_of(const vgg_kernels *kernels,

@@ -14,21 +14,6 @@ static size_t out_plane(const vgg_pool_task *task, size_t unit) {
 
 /* ---- max ---- */
 
-/* A row of windows; chosen: which of the four was taken, or NULL. */
-VGG_INLINE void max_row(const float *top, const float *bottom, size_t width, float *y,
-                        vgg_choice *chosen) {
-    for (size_t column = 0; column < width; column++) {
-        for (int v = 0; v < BLOCK_VECTORS; v++) {
-            const float *a = top + 2 * column * VGG_BLOCK + v * VGG_LANES;
-            const float *c = bottom + 2 * column * VGG_BLOCK + v * VGG_LANES;
-            vgg_choice unused;
-            vf best = choose(vf_load(a), vf_load(a + VGG_BLOCK), vf_load(c), vf_load(c + VGG_BLOCK),
-                             v, chosen == NULL ? &unused : &chosen[column]);
-            vf_store(y + column * VGG_BLOCK + v * VGG_LANES, best);
-        }
-    }
-}
-
 void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worker) {
@@ -40,10 +25,10 @@ void VGG_TIERED(max_pool)(void *argument, size_t begin, size_t end, size_t worke
             const float *top = in_plane(task, task->x, unit) + 2 * row * in_row;
             size_t to = out_plane(task, unit) + row * out_row;
             if (task->chosen == NULL)
-                max_row(top, top + in_row, task->out_width, task->y + to, NULL);
+                pool_row(top, top + in_row, task->out_width, task->y + to, NULL);
             else
-                max_row(top, top + in_row, task->out_width, task->y + to,
-                        task->chosen + to / VGG_BLOCK);
+                pool_row(top, top + in_row, task->out_width, task->y + to,
+                         task->chosen + to / VGG_BLOCK);
         }
     }
 }

@@ -10,6 +10,7 @@
 
 static void begin(vgg_plan *plan, const vgg_forward_pass *pass) {
     vgg_plan_take_values(plan, pass->first, pass->values);
+    vgg_plan_place_taps(plan);
     if (pass->logits != NULL)
         plan->caller[plan->logits] = pass->logits;
 }

@@ -62,7 +62,8 @@ void vgg_op_forward(vgg_plan *plan, const vgg_planned_op *op) {
         vgg_op_drop(plan, op, vgg_op_outputs(op), x, y);
         break;
     case VGG_OP_MAX_POOL:
-        pool(plan, op, plan->kernels->max_pool);
+        if (!op->pool_viewed)
+            pool(plan, op, plan->kernels->max_pool);
         break;
     case VGG_OP_LRN:
         lrn(plan, op, plan->kernels->lrn);
@@ -120,7 +121,8 @@ void vgg_op_backward(vgg_plan *plan, vgg_planned_op *op) {
         vgg_op_drop(plan, op, vgg_op_outputs(op), dy, dx);
         break;
     case VGG_OP_MAX_POOL:
-        pool(plan, op, plan->kernels->max_pool_backward);
+        if (!op->pool_viewed)
+            pool(plan, op, plan->kernels->max_pool_backward);
         break;
     case VGG_OP_LRN:
         lrn(plan, op, plan->kernels->lrn_backward);

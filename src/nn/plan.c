@@ -136,8 +136,8 @@ static vgg_status compile_graph(vgg_plan *plan, vgg_error *error) {
 }
 
 /* A plan with its ops, but without memory for running them. */
-static vgg_status compile(const vgg_network *network, vgg_plan_options options, vgg_plan **out,
-                          vgg_error *error) {
+static vgg_status compile(const vgg_network *network, vgg_plan_options options,
+                          const vgg_tap_viewer *viewer, vgg_plan **out, vgg_error *error) {
     vgg_device_found device;
     /* `auto` takes what can be exact. */
     bool exact = options.exact && options.device == VGG_DEVICE_AUTO;
@@ -158,6 +158,7 @@ static vgg_status compile(const vgg_network *network, vgg_plan_options options, 
     plan->network = network;
     plan->options = options;
     plan->mode = options.mode;
+    plan->viewer = device.kind == VGG_DEVICE_CPU ? viewer : NULL;
     status = compile_graph(plan, error);
     if (status != VGG_OK) {
         vgg_plan_free(plan);
@@ -224,36 +225,46 @@ static vgg_status own_values(vgg_network *network, vgg_error *error) {
     return VGG_OK;
 }
 
-/* training: the network again for a plan that trains it, else NULL. */
-static vgg_status create(const vgg_network *network, vgg_network *training,
-                         const vgg_plan_options *options, vgg_plan **out, vgg_error *error) {
-    vgg_plan *plan = NULL;
-    vgg_status status = compile(network, *options, &plan, error);
-    if (status != VGG_OK)
-        return status;
+/* Memory for running a plan, which is freed where there is none. training: the network again for a
+ * plan that trains it, else NULL. */
+static vgg_status furnish(vgg_plan *plan, vgg_network *training, vgg_error *error) {
     plan->training = training;
-    status = take_memory(plan, error);
+    vgg_status status = take_memory(plan, error);
     if (status == VGG_OK)
         status = plan->device->open(plan, error);
     if (status == VGG_OK && training != NULL)
         status = own_values(training, error);
-    if (status != VGG_OK) {
+    if (status != VGG_OK)
         vgg_plan_free(plan);
-        return status;
-    }
-    *out = plan;
-    return VGG_OK;
+    return status;
+}
+
+static vgg_status create(const vgg_network *network, vgg_network *training,
+                         const vgg_plan_options *options, const vgg_tap_viewer *viewer,
+                         vgg_plan **out, vgg_error *error) {
+    vgg_plan *plan = NULL;
+    vgg_status status = compile(network, *options, viewer, &plan, error);
+    if (status == VGG_OK)
+        status = furnish(plan, training, error);
+    if (status == VGG_OK)
+        *out = plan;
+    return status;
 }
 
 vgg_status vgg_plan_create(const vgg_network *network, const vgg_plan_options *given,
                            vgg_plan **plan, vgg_error *error) {
+    return vgg_plan_create_viewed(network, given, NULL, plan, error);
+}
+
+vgg_status vgg_plan_create_viewed(const vgg_network *network, const vgg_plan_options *given,
+                                  const vgg_tap_viewer *viewer, vgg_plan **plan, vgg_error *error) {
     vgg_plan_options options;
     vgg_status status = read_options(given, &options, error);
     if (status == VGG_OK && options.mode == VGG_MODE_TRAIN)
         status = vgg_fail(error, VGG_ERROR_ARGUMENT,
                           "a plan for VGG_MODE_TRAIN changes its network: expected "
                           "vgg_plan_create_training");
-    return status == VGG_OK ? create(network, NULL, &options, plan, error) : status;
+    return status == VGG_OK ? create(network, NULL, &options, viewer, plan, error) : status;
 }
 
 vgg_status vgg_plan_create_training(vgg_network *network, const vgg_plan_options *given,
@@ -262,7 +273,7 @@ vgg_status vgg_plan_create_training(vgg_network *network, const vgg_plan_options
     vgg_status status = read_options(given, &options, error);
     options.mode = VGG_MODE_TRAIN;
     if (status == VGG_OK)
-        status = create(network, network, &options, plan, error);
+        status = create(network, network, &options, NULL, plan, error);
     if (status == VGG_OK)
         vgg_network_forget_all_int8(network);
     return status;
@@ -290,7 +301,7 @@ static vgg_status sketch(const vgg_network *network, const vgg_plan_options *giv
                          vgg_error *error) {
     vgg_plan_options options;
     vgg_status status = read_options(given, &options, error);
-    return status == VGG_OK ? compile(network, options, plan, error) : status;
+    return status == VGG_OK ? compile(network, options, NULL, plan, error) : status;
 }
 
 vgg_status vgg_plan_measure_frozen(const vgg_network *network, const vgg_plan_options *options,

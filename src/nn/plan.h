@@ -40,13 +40,15 @@ typedef struct vgg_planned_op {
                           * with products of bfloat16 by AMX */
     size_t back_tile;    /* the same of its backward pass to the input */
     size_t weights_tile; /* and of the gradient of its weights */
-    bool to_picture;     /* convolution: its backward pass writes the caller's plain gradient */
-    bool windowed;       /* linear: reads a map, and sees windows of it by Winograd's transforms */
-    bool int8; /* convolution: products of int8; then tile is that of its layer's scales */
-    bool bf16; /* by Winograd's transforms: products of bfloat16; linear: such weights, or
-                * products */
-    bool mask; /* backward starts with the derivative of a ReLU, told by the sign of y */
-    bool gate; /* backward ends with that of the ReLU below, told by the sign of x */
+    bool viewed;      /* the plan's viewer looks at its output, and takes its ReLU's derivative */
+    bool pool_viewed; /* max-pool: the viewer of its input does it, and carries its gradient back */
+    bool to_picture;  /* convolution: its backward pass writes the caller's plain gradient */
+    bool windowed;    /* linear: reads a map, and sees windows of it by Winograd's transforms */
+    bool int8;        /* convolution: products of int8; then tile is that of its layer's scales */
+    bool bf16;        /* by Winograd's transforms: products of bfloat16; linear: such weights, or
+                       * products */
+    bool mask;        /* backward starts with the derivative of a ReLU, told by the sign of y */
+    bool gate;        /* backward ends with that of the ReLU below, told by the sign of x */
 
     /* Buffers of activations and gradients; VGG_NO_BUFFER where there is none. */
     size_t x, y, dx, dy;
@@ -70,6 +72,35 @@ typedef struct vgg_planned_op {
     double data_seconds, weights_seconds; /* of the last backward pass: vgg_op_info */
 } vgg_planned_op;
 
+/* The gradient of what a tap gives, where something begins at it: `slopes` becomes the whole. What
+ * comes from above is in it already (`add`), or in the gradient of the 2x2 max-pool behind, which
+ * chose so, or there is none. */
+typedef struct vgg_tap_slopes {
+    float *slopes;
+    bool add;
+    const float *pooled; /* or NULL */
+    const vgg_choice *chosen;
+} vgg_tap_slopes;
+
+/* The 2x2 max-pool behind a tap that its viewer does as well. */
+typedef struct vgg_tap_pool {
+    float *y;           /* or NULL */
+    vgg_choice *chosen; /* or NULL: not wanted */
+} vgg_tap_pool;
+
+/* Who looks at taps where they lie, in blocks, and not at copies of them: a plan on the processor
+ * calls it between its ops. */
+typedef struct vgg_tap_viewer {
+    void *context;
+    /* Where the plan puts what a tap gives in the forward pass that begins, which stays there until
+     * a backward pass is done. */
+    float *(*place)(void *context, size_t tap);
+    /* It is there; the pool is to be made of it. */
+    void (*see)(void *context, size_t tap, const vgg_tap_pool *pool);
+    /* Completes its gradient, which becomes 0 where what a ReLU gave is not above 0. */
+    void (*slope)(void *context, size_t tap, const vgg_tap_slopes *slopes);
+} vgg_tap_viewer;
+
 struct vgg_plan {
     const struct vgg_device_row *device; /* what computes it: device.h */
     const struct vgg_gpu_calls *calls;   /* of a GPU */
@@ -90,12 +121,13 @@ struct vgg_plan {
     size_t input, logits, logits_gradient, input_gradient; /* buffers of the caller; logits:
                                                             * VGG_NO_BUFFER in a plan that ends at
                                                             * its taps */
-    bool *tapped;               /* per layer, whether it has a tap; NULL in a plan without */
-    vgg_tap *taps;              /* options.tap_count layers: options.taps is this copy */
-    size_t *tap_ops;            /* and the ops whose outputs they are */
-    bool blocked_taps;          /* the caller's maps are in blocks, as the plan's are */
-    size_t kept_gradient;       /* deferred: of the logits, of all images of a step */
-    size_t x_panels, dy_panels; /* deferred: for the update of one linear layer */
+    bool *tapped;                 /* per layer, whether it has a tap; NULL in a plan without */
+    vgg_tap *taps;                /* options.tap_count layers: options.taps is this copy */
+    size_t *tap_ops;              /* and the ops whose outputs they are */
+    const vgg_tap_viewer *viewer; /* of all taps, or NULL */
+    bool blocked_taps;            /* the caller's maps are in blocks, as the plan's are */
+    size_t kept_gradient;         /* deferred: of the logits, of all images of a step */
+    size_t x_panels, dy_panels;   /* deferred: for the update of one linear layer */
 
     size_t arena_bytes, constant_count, gradient_count; /* the latter two in floats */
     char *arena;
@@ -142,6 +174,11 @@ typedef struct vgg_blown {
 vgg_blown vgg_plan_find_blown(vgg_plan *plan, size_t first, const float *values, size_t count,
                               float *logits);
 
+/* vgg_plan_create of a plan with taps and a viewer, which must outlive it. On a device other than
+ * the processor the plan has none. */
+vgg_status vgg_plan_create_viewed(const vgg_network *network, const vgg_plan_options *options,
+                                  const vgg_tap_viewer *viewer, vgg_plan **plan, vgg_error *error);
+
 /* ---- plan_taps.c ---- */
 
 /* Copies the taps of the options, and checks them. */
@@ -153,14 +190,18 @@ void vgg_plan_find_taps(vgg_plan *plan);
 /* From now on maps are handed out and taken in blocks, (blocks, pixels, 16), as blocks.h has them.
  */
 void vgg_plan_block_taps(vgg_plan *plan);
-/* Hands out what an op has put out, where the caller wants it: one pointer per tap, or NULL. */
+/* Before a forward pass: asks the viewer where taps are to be. */
+void vgg_plan_place_taps(vgg_plan *plan);
+/* Hands out what an op has put out, where the caller wants it: one pointer per tap, or NULL; or has
+ * the viewer look. */
 void vgg_plan_give_taps(vgg_plan *plan, size_t op, float *const *values);
 /* The same of the gradient of what it has put out. */
 void vgg_plan_give_gradients(vgg_plan *plan, size_t op, float *const *wanted);
 /* Makes the gradient of the logits that of the last op. */
 void vgg_plan_start_gradient(vgg_plan *plan, const float *logits_gradient);
 /* Adds the gradients that the caller gives for the output of an op, or, when the pass has not
- * started above it, begins with them; returns whether it has started now. */
+ * started above it, begins with them; or has the viewer do so. Returns whether it has started now.
+ */
 bool vgg_plan_take_gradients(vgg_plan *plan, size_t op, const float *const *given, bool started);
 
 /* What vgg_plan_backward_taps was given. */

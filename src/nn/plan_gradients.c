@@ -13,6 +13,8 @@ static void place_masks(vgg_plan *plan) {
             continue;
         vgg_planned_op *above = last + 1;
         bool whole = last->graph.tapped || plan->options.guided;
+        if (last->viewed)
+            continue;
         if (!whole && above < plan->ops + plan->op_count &&
             above->graph.kind == VGG_OP_CONVOLUTION && above->back_tile > 0)
             above->gate = true;

@@ -40,14 +40,17 @@ static void find_kept_lives(vgg_plan *plan) {
 static void find_lives(vgg_plan *plan) {
     for (size_t s = 0; s < plan->op_count; s++) {
         const vgg_planned_op *op = &plan->ops[s];
+        size_t early = op->pool_viewed ? s - 1 : s;
         use(plan, op->x, s);
-        use(plan, op->y, s);
-        use(plan, op->chosen, s);
+        use(plan, op->y, early);
+        use(plan, op->chosen, early);
         use(plan, op->scratch, s);
         use(plan, op->transformed, s);
         if (!plan->options.gradients || s < plan->lowest)
             continue;
-        size_t back = 2 * plan->op_count - 1 - s;
+        size_t back = 2 * plan->op_count - 1 - s, whole = back + (op->pool_viewed ? 1 : 0);
+        use(plan, op->dy, whole);
+        use(plan, op->chosen, whole);
         const size_t used[] = {op->dy,
                                op->dx,
                                op->chosen,

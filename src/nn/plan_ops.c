@@ -4,7 +4,11 @@
 
 static vgg_planned_op *add_op(plan_compiler *compiler, const vgg_op *graph, value_form form) {
     size_t y = vgg_compiler_add_values(compiler, graph->out, form);
-    return vgg_compiler_add_op(compiler, graph, form, y);
+    vgg_planned_op *op = vgg_compiler_add_op(compiler, graph, form, y);
+    op->viewed = graph->tapped && compiler->plan->viewer != NULL;
+    if (op->viewed)
+        compiler->plan->buffers[y].offset = SIZE_MAX; /* the viewer says where */
+    return op;
 }
 
 /* What the reader reads in another form. */
@@ -112,6 +116,7 @@ static void add_max_pool(plan_compiler *compiler, const vgg_op *graph) {
         return;
     ensure_blocked(compiler, graph);
     vgg_planned_op *op = add_op(compiler, graph, FORM_BLOCKED);
+    op->pool_viewed = op > compiler->plan->ops && op[-1].viewed && !graph->tapped;
     if (graph->reached)
         op->chosen = add_choices(compiler, graph->out);
 }

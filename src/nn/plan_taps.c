@@ -139,7 +139,34 @@ static void give_all(vgg_plan *plan, size_t s, size_t buffer, float *const *valu
     }
 }
 
+void vgg_plan_place_taps(vgg_plan *plan) {
+    for (size_t t = 0; plan->viewer != NULL && t < plan->options.tap_count; t++) {
+        size_t buffer = plan->ops[plan->tap_ops[t]].y;
+        plan->caller[buffer] = plan->viewer->place(plan->viewer->context, t);
+    }
+}
+
+/* The max-pool behind an op, if its viewer does that, too. */
+static const vgg_planned_op *viewed_pool(const vgg_plan *plan, size_t op) {
+    bool follows = op + 1 < plan->op_count && plan->ops[op + 1].pool_viewed;
+    return follows ? &plan->ops[op + 1] : NULL;
+}
+
+static void see(vgg_plan *plan, size_t op) {
+    const vgg_planned_op *above = viewed_pool(plan, op);
+    vgg_tap_pool pool = {0};
+    if (above != NULL)
+        pool =
+            (vgg_tap_pool){vgg_plan_buffer(plan, above->y), vgg_plan_buffer(plan, above->chosen)};
+    for (size_t t = 0; t < plan->options.tap_count; t++) {
+        if (plan->tap_ops[t] == op)
+            plan->viewer->see(plan->viewer->context, t, &pool);
+    }
+}
+
 void vgg_plan_give_taps(vgg_plan *plan, size_t op, float *const *values) {
+    if (plan->ops[op].viewed)
+        see(plan, op);
     give_all(plan, op, plan->ops[op].y, values);
 }
 
@@ -207,7 +234,27 @@ void vgg_plan_start_gradient(vgg_plan *plan, const float *logits_gradient) {
     take(plan, &plan->ops[plan->op_count - 1], logits_gradient, false);
 }
 
+/* What begins at the taps of an op that the viewer looks at. */
+static void take_slopes(vgg_plan *plan, size_t s, bool started) {
+    const vgg_planned_op *op = &plan->ops[s];
+    const vgg_planned_op *above = started ? viewed_pool(plan, s) : NULL;
+    vgg_tap_slopes slopes = {.slopes = vgg_plan_buffer(plan, op->dy),
+                             .add = started && above == NULL,
+                             .pooled = above != NULL ? vgg_plan_buffer(plan, above->dy) : NULL,
+                             .chosen = above != NULL ? vgg_plan_buffer(plan, above->chosen) : NULL};
+    for (size_t t = 0; t < plan->options.tap_count; t++) {
+        if (plan->tap_ops[t] != s)
+            continue;
+        plan->viewer->slope(plan->viewer->context, t, &slopes);
+        slopes = (vgg_tap_slopes){.slopes = slopes.slopes, .add = true};
+    }
+}
+
 bool vgg_plan_take_gradients(vgg_plan *plan, size_t op, const float *const *given, bool started) {
+    if (plan->ops[op].viewed) {
+        take_slopes(plan, op, started);
+        return true;
+    }
     for (size_t t = 0; given != NULL && t < plan->options.tap_count; t++) {
         if (plan->tap_ops[t] != op || given[t] == NULL)
             continue;
@@ -235,7 +282,7 @@ vgg_status vgg_plan_find_reach(const vgg_plan *plan, const vgg_tap_pass *pass, s
     *first = from_logits ? plan->op_count - 1 : 0;
     *end = pass->input_gradient != NULL ? 0 : plan->op_count;
     for (size_t t = 0; t < plan->options.tap_count; t++) {
-        bool given = pass->given != NULL && pass->given[t] != NULL;
+        bool given = plan->viewer != NULL || (pass->given != NULL && pass->given[t] != NULL);
         any = any || given;
         if (given)
             *first = vgg_size_max(*first, plan->tap_ops[t]);
