@@ -140,14 +140,20 @@ def test_int8_works_everywhere(model, pictograms, tmp_path):
     assert "classifier.0" in vgg("bench", small, "--batch", 1, "--seconds", "0.01").out
 
 
-def test_int8_knows_what_the_network_has_learnt(tmp_path):
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """Pictograms, and a model that knows half of them."""
+    data = tmp_path_factory.mktemp("learnt") / "data"
+    vgg("generate", data, "--train", 100, "--validation", 10, "--size", 32, "--seed", 3)
+    vgg("train", data, "-o", data.parent / "run", "--arch", "16,M,32,M,32,M/64", "--batch-norm",
+        "--epochs", 20, "--batch", 16, "--lr", 0.03, "--dropout", 0, "--no-augment", "--seed", 2)
+    return data, data.parent / "run" / "last.safetensors"
+
+
+def test_int8_knows_what_the_network_has_learnt(learnt, tmp_path):
     """Of a hundred new pictures one at most gets another first class, and accuracies and loss move
     by a hundredth at most."""
-    data, before, after = (tmp_path / name for name in (
-        "data", "run/last.safetensors", "int8.safetensors"))
-    vgg("generate", data, "--train", 100, "--validation", 10, "--size", 32, "--seed", 3)
-    vgg("train", data, "-o", before.parent, "--arch", "16,M,32,M,32,M/64", "--batch-norm",
-        "--epochs", 20, "--batch", 16, "--lr", 0.03, "--dropout", 0, "--no-augment", "--seed", 2)
+    (data, before), after = learnt, tmp_path / "int8.safetensors"
     vgg("convert", before, after, "--dtype", "int8-linear")
     wide, small = (json.loads(vgg("eval", "--model", m, data, "--format", "json").out)
                    for m in (before, after))
@@ -255,13 +261,9 @@ def test_int8_needs_pictures(model, tmp_path):
             "convert", model, tmp_path / name, "--dtype", "int8", "--calibrate", tmp_path, *more, status=2)
 
 
-def test_int8_of_a_whole_network(tmp_path):
+def test_int8_of_a_whole_network(learnt, tmp_path):
     """Of a hundred new pictures two at most get another first class."""
-    data, before, after = (tmp_path / name for name in (
-        "data", "run/last.safetensors", "int8.safetensors"))
-    vgg("generate", data, "--train", 100, "--validation", 10, "--size", 32, "--seed", 3)
-    vgg("train", data, "-o", before.parent, "--arch", "16,M,32,M,32,M/64", "--batch-norm",
-        "--epochs", 20, "--batch", 16, "--lr", 0.03, "--dropout", 0, "--no-augment", "--seed", 2)
+    (data, before), after = learnt, tmp_path / "int8.safetensors"
     out = vgg("convert", before, after, "--dtype", "int8", "--calibrate", data / "train").out
     assert "calibrated on 128 pictures" in out and "in int8" in out
     entries = header(after)
