@@ -179,14 +179,24 @@ def test_cmake_package(example, library, cmake_build, prefix, folder):
     check(example, cmake_build / f"{example.stem}-{library}", folder, prefix)
 
 
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory):
+    """Configures a build, of which nothing is built, with some options more; its folder."""
+    folder = tmp_path_factory.mktemp("configured")
+
+    def configure(*options):
+        run("cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", "-DVGG_BUILD_TESTS=OFF", *options)
+        return folder
+
+    return configure
+
+
 @pytest.mark.parametrize("library", ["lib", "lib/x86_64-linux-gnu", "a/b/c/d", "/opt/libraries"])
-def test_pkg_config_file_at_any_depth(library, tmp_path):
+def test_pkg_config_file_at_any_depth(library, configured, tmp_path):
     """A folder given with its whole path is that folder; from any other the prefix is found."""
-    run("cmake", "-S", ROOT, "-B", tmp_path / "build", "-G", "Ninja", "-DVGG_BUILD_TESTS=OFF",
-        f"-DCMAKE_INSTALL_LIBDIR={library}", "-DCMAKE_INSTALL_PREFIX=/nowhere")
     place = tmp_path / "prefix" / library.lstrip("/") / "pkgconfig"
     place.mkdir(parents=True)
-    shutil.copy(tmp_path / "build" / "vgg.pc", place)
+    shutil.copy(configured(f"-DCMAKE_INSTALL_LIBDIR={library}", "-DCMAKE_INSTALL_PREFIX=/nowhere") / "vgg.pc", place)
     libraries, headers = (
         os.path.normpath(pkg_config(tmp_path / "prefix", f"--variable={name}", "vgg")[0])
         for name in ("libdir", "includedir"))
@@ -197,11 +207,11 @@ def test_pkg_config_file_at_any_depth(library, tmp_path):
         assert headers == str(tmp_path / "prefix" / "include")
 
 
-def test_a_plugin_that_is_not_built_is_left_out(tmp_path):
+def test_a_plugin_that_is_not_built_is_left_out(configured, tmp_path):
     if cache("VGG_WITH_CUDA") != "ON":
         pytest.skip("this build has no plugin for a GPU")
-    run("cmake", "-S", ROOT, "-B", tmp_path / "build", "-G", "Ninja", "-DVGG_BUILD_TESTS=OFF", "-DVGG_WITH_CUDA=ON")
-    run("cmake", f"-DCMAKE_INSTALL_PREFIX={tmp_path}/prefix", "-P", tmp_path / "build/src/cuda/cmake_install.cmake")
+    script = configured("-DCMAKE_INSTALL_LIBDIR=lib", "-DVGG_WITH_CUDA=ON") / "src/cuda/cmake_install.cmake"
+    run("cmake", f"-DCMAKE_INSTALL_PREFIX={tmp_path}/prefix", "-P", script)
     assert not files_below(tmp_path / "prefix")
 
 
