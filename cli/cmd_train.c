@@ -166,7 +166,7 @@ static int run(vgg_cli_training *training) {
         print_end(training, &result);
     if (!written)
         return VGG_CLI_FAILURE;
-    return result.skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
+    return result.skipped + training->skipped > 0 ? VGG_CLI_SKIPPED : VGG_CLI_OK;
 }
 
 /* What is cached is what layers give that are frozen. */

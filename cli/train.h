@@ -67,6 +67,7 @@ typedef struct vgg_cli_training {
     vgg_model *start;   /* of --from, until its weights are taken */
     bool new_head;      /* the start had other classes */
     size_t taken;       /* layers of --init-from */
+    size_t skipped;     /* pictures that could not be read for --init whiten */
     char *frozen;       /* the text of --freeze, when it is the run's */
     vgg_run *run;       /* the folder, once it is in hand */
     char changes[1024]; /* options of the run that it goes on without: "--lr 0.01 (was 0.1)" */

@@ -109,13 +109,15 @@ static int take_ends(vgg_cli_training *training) {
 int vgg_cli_train_first_weights(vgg_cli_training *training) {
     const vgg_cli_train_options *o = &training->options;
     bool whiten = strcmp(o->init, "whiten") == 0;
-    vgg_cli_skipped skipped = {.command = "train --init whiten"};
+    vgg_cli_skipped skipped = {.command = "train --init whiten", .strict = o->strict};
     vgg_error error;
     vgg_status status = vgg_network_initialise(vgg_model_mutable_network(training->model),
                                                whiten ? "dirac" : o->init, o->seed, &error);
     if (status == VGG_OK && whiten)
         status = vgg_train_whiten(training->model, training->train, WHITENED_PICTURES, o->seed,
                                   vgg_cli_skip, &skipped, &error);
+    vgg_cli_skipped_sum(&skipped);
+    training->skipped = skipped.count;
     if (status != VGG_OK)
         return fail(&error);
     return o->init_from != NULL ? take_ends(training) : VGG_CLI_OK;
