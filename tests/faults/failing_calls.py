@@ -24,6 +24,7 @@ import sys
 import tempfile
 
 from failing_commands import BUILD, PROGRAM, ROOT, TIMEOUT, commands, environment_of, make
+from failing_requests import Client, wrong_answers
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
@@ -59,6 +60,7 @@ class Place:
     folder: pathlib.Path
     good: dict = dataclasses.field(default_factory=dict)
     allocations: dict = dataclasses.field(default_factory=dict)
+    answers: list = dataclasses.field(default_factory=list)
 
     def __post_init__(self):
         self.program = Forks(LIBRARY)
@@ -81,7 +83,10 @@ class Place:
             source = self.folder / "before" / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, out / name)
         before = contents(out)
-        return before, self.vgg(*command.words, stdin=command.stdin, **command.settings, **settings), contents(out)
+        client = Client(out / "socket", [self.folder / name for name in command.asks]) if command.asks else None
+        outcome = self.vgg(*command.words, stdin=command.stdin, **command.settings, **settings)
+        self.answers = client.end() if client else []
+        return before, outcome, contents(out)
 
     def count(self, command):
         """How many calls of each kind it makes, and how many bytes it writes ("room")."""
@@ -91,7 +96,7 @@ class Place:
                 command, FAIL_CALLS=kinds, FAIL_COUNT_TO=str(file),
                 **({} if kinds == "room" else {"FAIL_COUNT_EACH": "1"}))
             assert status == 0, complaint
-            self.good[command.words] = (printed, after)
+            self.good[command.words] = (printed, after, self.answers)
             for line in file.read_text().splitlines():
                 kind, number = line.split() if kinds != "room" else ("room", line)
                 counts[kind] += int(number)
@@ -184,11 +189,12 @@ def faults(place, command, kind, at, once):
     if once:
         settings["FAIL_ONCE"] = 1
     before, (status, printed, complaint), after = place.run(command, **settings)
-    good_printed, good_files = place.good[command.words]
+    good_printed, good_files, good_answers = place.good[command.words]
     names, known = set(after), set(before) | set(good_files)
     if status == -1000:
         yield "hangs"
         return
+    yield from wrong_answers(good_answers, place.answers, once)
     if status not in command.statuses:
         yield f"status {status}: {complaint}"
         return

@@ -37,6 +37,7 @@ RICH = ("--batch", "4", "--batch-norm", "--optimizer", "adamw", "--ema", "0.9", 
 class Command:
     """`words` is what vgg is told, in the folder of `make`; what it writes is under `out`, where `before`
     are copied first. `same`: what it writes and prints is the same every time. `settings`: of fail_calls.c.
+    `asks`: pictures that a server at out/socket is asked about.
     `places`: of thousands of allocations the first and the last are tried that each chain of calls makes."""
     words: tuple
     before: tuple = ()
@@ -45,6 +46,7 @@ class Command:
     stdin: str = None
     settings: dict = dataclasses.field(default_factory=dict)
     places: bool = False
+    asks: tuple = ()
 
 
 def commands(folder):
@@ -140,6 +142,9 @@ def commands(folder):
         "score-npz": Command(("score", "scores.npz", "--format", "csv")),
         "score-two": Command(("score", "scores.npz", "scores.csv", "--hardest", "2")),
         "inspect-json": Command(("inspect", "plain.safetensors", "--format", "json")),
+        "serve": Command(("serve", "--model", "plain.safetensors", "--listen", "unix:out/socket", "--grace", "2",
+                          "--threads", "1", "--workers", "1"), same=False, places=True,
+                         asks=("pictures/rgb8.png", "pictures/jpeg_420.jpg")),
         "summary": Command(("summary", "--arch", "D", "--batch-norm")),
         "summary-file": Command(("summary", "plain.safetensors")),
         "summary-json": Command(("summary", "--arch", "A", "--format", "json")),
@@ -160,7 +165,7 @@ def commands(folder):
             found["convert-from-" + kind] = Command(
                 ("convert", path.name, "out/model.safetensors", *told, "--preprocess", "unit"))
     for command in found.values():
-        command.places = command.words[0] == "train"
+        command.places = command.places or command.words[0] == "train"
     # The machine is measured each time, a fifth of a second: last.
     for name, more in (("bench", ("--batch", "1")),
                        ("bench-train", ("--batch", "2", "--train", "--format", "json"))):
