@@ -1,9 +1,11 @@
-"""Requests at a rate that answers have no influence on: an open loop, as many people make one who do not know of
-each other (arrivals of a Poisson process). Arguments: HOST PORT PICTURE RATE SECONDS. Prints the seconds that
-each request took from when it was due to the end of its answer, as a JSON array.
+"""Requests at a rate that answers have no influence on: an open loop. Arguments: HOST PORT PICTURE RATE SECONDS
+CLIENTS. So many clients ask at a steady pace, each for itself, and begin at random; 0: countless ones who ask once
+(arrivals of a Poisson process). Prints the seconds that each request took from when it was due to the end of its
+answer, as a JSON array.
 
 It shares the processors with the server, so it does as little as it can: a request is written at once, from a socket
 that has room for it, and one thread waits for the next that is due and for answers together."""
+import itertools
 import json
 import random
 import select
@@ -13,6 +15,7 @@ import time
 from pathlib import Path
 
 KEPT = 256  # connections that are open from the beginning
+TURNS = 8  # of paced clients until they begin anew, as one beginning may be luckier than another
 ROOM = 4 << 20  # bytes of a socket
 
 
@@ -98,22 +101,45 @@ class Load:
                 self.hear(self.clients[number])
 
 
+def poisson(dice, rate):
+    due = 0
+    while True:
+        due += dice.expovariate(rate)
+        yield due
+
+
+def paced(dice, rate, clients):
+    pause, begin = clients / rate, 0
+    while True:
+        firsts = sorted(dice.uniform(0, pause) for _ in range(clients))
+        for turn in range(TURNS):
+            yield from (begin + turn * pause + first for first in firsts)
+        begin += TURNS * pause
+
+
+def arrivals(rate, seconds, clients):
+    """The seconds at which requests are due, in order."""
+    dice = random.Random(1)
+    endless = paced(dice, rate, clients) if clients > 0 else poisson(dice, rate)
+    return itertools.takewhile(lambda due: due < seconds, endless)
+
+
 def main():
-    rate, seconds = float(sys.argv[4]), float(sys.argv[5])
+    rate, seconds, clients = float(sys.argv[4]), float(sys.argv[5]), int(sys.argv[6])
     body = Path(sys.argv[3]).read_bytes()
     text = (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body)) + body
-    load, dice, asked = Load((sys.argv[1], int(sys.argv[2])), text), random.Random(1), 0
-    due = begun = time.perf_counter()
-    while due < begun + seconds:
-        load.wait(due)
-        if time.perf_counter() >= due:
-            load.ask(due)
-            asked += 1
-            due += dice.expovariate(rate)
+    load, asked = Load((sys.argv[1], int(sys.argv[2])), text), 0
+    begun = time.perf_counter()
+    for due in arrivals(rate, seconds, clients):
+        while time.perf_counter() < begun + due:
+            load.wait(begun + due)
+        load.ask(begun + due)
+        asked += 1
     while len(load.times) < asked:
         load.wait(time.perf_counter() + 1)
     print(json.dumps(load.times))
 
 
-main()
+if __name__ == "__main__":
+    main()
