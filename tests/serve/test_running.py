@@ -255,15 +255,27 @@ def test_out_of_memory(start, pictures):
     assert server.post("/predict", pictures["heart0001.png"]).status == 200
 
 
-def test_a_model_with_many_clients_does_not_hold_up_another(start, models, pictures):
+def many_inputs(count):
+    """As tensors, which nobody need read."""
+    size = count * 3 * 24 * 24 * 4
+    tensor = {"name": "input", "datatype": "FP32", "shape": [count, 3, 24, 24], "parameters": {"binary_data_size": size}}
+    head = json.dumps({"inputs": [tensor], "outputs": [{"name": "label"}]}).encode()
+    return head + bytes(size), {"Inference-Header-Content-Length": str(len(head))}
+
+
+@pytest.mark.parametrize("encoded", [True, False], ids=["pictures", "inputs"])
+def test_a_model_with_many_clients_does_not_hold_up_another(start, models, pictures, encoded):
     """Of two models one has a long queue: the other's picture is answered before its end."""
     server = start("--model", models / "wide", "--model", models / "small", "--max-batch", 1, "--queue", 1000,
                    "--max-pictures", 600, "--timeout", TIMEOUT, "--threads", 1, "--workers", 1)
     content = pictures["heart0001.png"]
-    thread, answers = in_background(server, "/predict?model=wide", *form(*[("a", content)] * 600))
+    path, asked = (("/predict?model=wide", form(*[("a", content)] * 600)) if encoded else
+                   ("/v2/models/wide/infer", many_inputs(600)))
+    thread, answers = in_background(server, path, *asked)
     waiting(server, 0.02)
     assert server.post("/predict?model=small", content).status == 200
     assert not answers
     thread.join()
-    assert answers[0].status == 200 and len(answers[0].json) == 600
+    assert answers[0].status == 200
+    assert (answers[0].json if encoded else answers[0].json["outputs"][0]["data"])[599:]
     server.stop()
