@@ -113,6 +113,20 @@ def test_formulas(place, name, exact):
         assert len(layers) == len(ends)
 
 
+def test_batch_norm(place, tmp_path):
+    """Layers of which a batch normalisation is the last but the ReLU."""
+    made = make_model(tmp_path / "whole.pth", batch_norm=True).features
+    torch.save({key: value.float() for key, value in made.state_dict().items()}, tmp_path / "trunk.pth")
+    for number, name in enumerate(("a.png", "b.png")):
+        draw(tmp_path / name, number + 1, SIDES)
+    own = (tmp_path, made, [1] * 5)
+    value, gradient = expected(own, lpips, ("a.png", "b.png"), (6, 13, 23, 33, 43), own[2])
+    found, slope, layers = measured(own)
+    assert found == pytest.approx(value, rel=1e-4)
+    assert apart(slope, gradient) < 1e-4
+    assert len(layers) == 5
+
+
 def test_equal_pictures(place):
     """No distance, and no NaN where the gradient of a length is none."""
     for metric in ("lpips", "features", "gram"):
