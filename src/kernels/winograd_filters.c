@@ -10,6 +10,25 @@
 /* Input channels whose filters are brought into vectors at once. */
 #define FILTER_CHANNELS VGG_LANES
 
+/* The 9 taps of `rows` outputs, from `first` on, in vectors of outputs, the last tap first. */
+VGG_INLINE void turn_taps(vgg_element element, const void *from, size_t first, size_t rows,
+                          float *to) {
+    VGG_UNROLL
+    for (size_t i = 0; i < 9; i += VGG_LANES) {
+        size_t count = i + VGG_LANES <= 9 ? VGG_LANES : 9 - i;
+        vf lines[VGG_LANES];
+        VGG_UNROLL
+        for (size_t k = 0; k < VGG_LANES; k++) {
+            lines[k] = k < rows ? vf_load_some(element, from, first + k * 9 + i, count) : (vf){0};
+        }
+        vf_transpose(lines);
+        VGG_UNROLL
+        for (size_t tap = 0; tap < count; tap++) {
+            vf_store(to + (8 - i - tap) * GROUP, lines[tap]);
+        }
+    }
+}
+
 /* to[c * 9 + tap][GROUP] from the weights, for some channels from c on; zero beyond K. */
 VGG_INLINE void gather(const vgg_winograd_task *task, vgg_element element, size_t first_k, size_t c,
                        size_t channels, float to[FILTER_CHANNELS * 9][GROUP]) {
@@ -23,12 +42,8 @@ VGG_INLINE void gather(const vgg_winograd_task *task, vgg_element element, size_
             continue;
         }
         for (size_t i = 0; i < channels; i++) {
-            float taps[9][GROUP];
-            transpose(element, task->weights, ((c + i) * shape->outputs + first_k + k) * 9, 9, rows,
-                      9, taps);
-            for (size_t tap = 0; tap < 9; tap++) {
-                memcpy(&to[i * 9 + tap][k], taps[8 - tap], VGG_LANES * sizeof(float));
-            }
+            turn_taps(element, task->weights, ((c + i) * shape->outputs + first_k + k) * 9, rows,
+                      &to[i * 9][k]);
         }
     }
 }
