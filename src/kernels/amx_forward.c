@@ -21,8 +21,17 @@
 VGG_INLINE void round_row(const map_row *low, const map_row *high, bool spread, char *to) {
     for (size_t place = 0; place < low->places; place++) {
         vf even = map_value(low, spread, place);
-        vf odd = high->values == NULL ? (vf){0} : map_value(high, spread, place);
+        vf odd = high->places == 0 ? (vf){0} : map_value(high, spread, place);
         __m512bh both = _mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+        memcpy(to + place * AMX_ROW_BYTES, &both, sizeof both);
+    }
+}
+
+/* The same of numbers that are rounded already. */
+static void copy_row(const map_row *low, const map_row *high, char *to) {
+    for (size_t place = 0; place < low->places; place++) {
+        __m256i odd = high->places == 0 ? _mm256_setzero_si256() : map_number(high, false, place);
+        __m512i both = both_numbers(map_number(low, false, place), odd);
         memcpy(to + place * AMX_ROW_BYTES, &both, sizeof both);
     }
 }
@@ -30,17 +39,18 @@ VGG_INLINE void round_row(const map_row *low, const map_row *high, bool spread, 
 static void fill_row(const vgg_winograd_task *task, size_t image, size_t chunk, size_t y,
                      char *to) {
     const vgg_conv_shape *shape = &task->shape;
-    size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
+    size_t width = vgg_conv_in_width(shape), border = vgg_conv_border(shape);
     size_t blocks = vgg_blocks(shape->inputs), plane = image * blocks + BLOCKS * chunk;
-    map_row low = map_row_at(task->x, task->spread, plane, y, height, width);
-    map_row high = {0};
+    batch_maps maps = {task->x, task->x_bf16, task->spread, vgg_conv_in_height(shape), width};
+    map_row low = map_row_at(&maps, plane, y), high = {0};
     if (BLOCKS * chunk + 1 < blocks)
-        high = map_row_at(task->x, task->spread, plane + 1, y, height, width);
-    size_t border = vgg_conv_border(shape);
+        high = map_row_at(&maps, plane + 1, y);
     memset(to, 0, border * AMX_ROW_BYTES);
     to += border * AMX_ROW_BYTES;
     if (task->spread != NULL)
         round_row(&low, &high, true, to);
+    else if (low.numbers != NULL)
+        copy_row(&low, &high, to);
     else
         round_row(&low, &high, false, to);
     memset(to + low.places * AMX_ROW_BYTES, 0, (width - low.places) * AMX_ROW_BYTES);

@@ -9,7 +9,9 @@ typedef struct block_output {
     vf bias, scale, shift;
     bool norm, relu, stream;
     float *y;
+    uint16_t *y_bf16;
     const float *gate;
+    const uint16_t *gate_bf16;
     vgg_choice *chosen;
 } block_output;
 
@@ -36,9 +38,9 @@ static inline void store_row(const block_output *o, const float *sums, size_t wi
     for (size_t i = 0; i < width; i++) {
         vf value = finish(o, sums + i * VGG_BLOCK);
         size_t to = (at + i) * VGG_BLOCK;
-        if (o->gate != NULL)
-            value = vf_where_positive(vf_load(o->gate + to), value);
-        vf_put(o->stream, o->y + to, value);
+        if (o->gate != NULL || o->gate_bf16 != NULL)
+            value = vf_where_positive(map_load(o->gate, o->gate_bf16, to), value);
+        map_put(o->stream, o->y, o->y_bf16, to, value);
     }
 }
 
@@ -51,7 +53,7 @@ static inline void store_windows(const block_output *o, const float *sums, size_
         vf c = finish(o, bottom), d = finish(o, bottom + VGG_BLOCK);
         vf best =
             o->chosen != NULL ? choose(a, b, c, d, 0, o->chosen + at + i) : vf_pool(a, b, c, d);
-        vf_put(o->stream, o->y + (at + i) * VGG_BLOCK, best);
+        map_put(o->stream, o->y, o->y_bf16, (at + i) * VGG_BLOCK, best);
     }
 }
 
@@ -77,8 +79,10 @@ static inline void store_block(const vgg_winograd_task *task, const batch_part *
             continue;
         size_t plane = (part->image + image) * vgg_blocks(shape->outputs) + block;
         size_t at = plane * height * width;
-        o.y = task->y + at * VGG_BLOCK;
+        o.y = task->y == NULL ? NULL : task->y + at * VGG_BLOCK;
+        o.y_bf16 = task->y_bf16 == NULL ? NULL : task->y_bf16 + at * VGG_BLOCK;
         o.gate = task->gate == NULL ? NULL : task->gate + at * VGG_BLOCK;
+        o.gate_bf16 = task->gate_bf16 == NULL ? NULL : task->gate_bf16 + at * VGG_BLOCK;
         o.chosen = task->chosen == NULL ? NULL : task->chosen + at;
         if (task->pool)
             store_windows(&o, sums + row * step, step, width, y / side * width);

@@ -46,25 +46,21 @@ static void row_of(const vgg_direct_cut *cut, const batch_part *part, size_t row
 typedef struct pair_writer {
     char *even, *odd; /* pairs that begin with an even place, and with an odd one */
     size_t place;
-    vf last;
+    __m256i last;
 } pair_writer;
 
 /* The first place of all is the second of no pair, and is put at the end of the even ones, which
  * are written last. */
-VGG_INLINE void put_place(pair_writer *to, vf value) {
-    const __m512i places =
-        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)value, (__m512)to->last);
+VGG_INLINE void put_place(pair_writer *to, __m256i value) {
     char *at = to->place % 2 == 1 ? to->even : to->odd - AMX_ROW_BYTES;
-    _mm512_store_si512(at + to->place / 2 * AMX_ROW_BYTES, _mm512_permutexvar_epi16(places, both));
+    _mm512_store_si512(at + to->place / 2 * AMX_ROW_BYTES, paired_numbers(to->last, value));
     to->last = value;
     to->place++;
 }
 
 static void put_zeros(pair_writer *to, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        put_place(to, (vf){0});
+        put_place(to, _mm256_setzero_si256());
     }
 }
 
@@ -73,17 +69,20 @@ static void fill_input(const vgg_winograd_weights_task *task, const batch_part *
                        float *copies) {
     const vgg_conv_shape *shape = &task->shape;
     const vgg_direct_cut *cut = &task->partition.direct;
-    size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
+    batch_maps maps = {.values = task->x,
+                       .numbers = task->x_bf16,
+                       .height = vgg_conv_in_height(shape),
+                       .width = vgg_conv_in_width(shape)};
     size_t border = vgg_conv_border(shape), blocks = vgg_blocks(shape->inputs);
     pair_writer to = {.even = (char *)copies,
                       .odd = (char *)copies + cut->plane / 2 * AMX_ROW_BYTES};
     for (size_t row = 0; row < part->flat_rows + shape->kernel - 1; row++) {
         size_t image, y;
         row_of(cut, part, row, &image, &y);
-        map_row from = map_row_at(task->x, NULL, image * blocks + block, y - border, height, width);
+        map_row from = map_row_at(&maps, image * blocks + block, y - border);
         put_zeros(&to, cut->width - from.places);
         for (size_t place = 0; place < from.places; place++) {
-            put_place(&to, map_value(&from, false, place));
+            put_place(&to, map_number(&from, false, place));
         }
     }
     put_zeros(&to, cut->plane - to.place);
@@ -93,27 +92,24 @@ static void fill_input(const vgg_winograd_weights_task *task, const batch_part *
 
 /* Places of a block of output channels until they fill a register. */
 typedef struct register_writer {
-    vf places[STEP];
+    __m256i places[STEP];
     size_t count;
     char *to;
 } register_writer;
 
 static void put_register(register_writer *w) {
-    vf first[VGG_LANES], second[VGG_LANES];
-    memcpy(first, w->places, sizeof first);
-    memcpy(second, w->places + VGG_LANES, sizeof second);
-    vf_transpose(first);
-    vf_transpose(second);
+    vf pairs[VGG_LANES];
     VGG_UNROLL
-    for (int k = 0; k < VGG_LANES; k++) {
-        __m512bh row = _mm512_cvtne2ps_pbh((__m512)second[k], (__m512)first[k]);
-        memcpy(w->to + k * AMX_ROW_BYTES, &row, sizeof row);
+    for (int pair = 0; pair < VGG_LANES; pair++) {
+        pairs[pair] = (vf)paired_numbers(w->places[2 * pair], w->places[2 * pair + 1]);
     }
+    vf_transpose(pairs);
+    memcpy(w->to, pairs, sizeof pairs);
     w->to += AMX_BYTES;
     w->count = 0;
 }
 
-VGG_INLINE void put_gradient(register_writer *w, vf value) {
+VGG_INLINE void put_gradient(register_writer *w, __m256i value) {
     w->places[w->count++] = value;
     if (w->count == STEP)
         put_register(w);
@@ -123,12 +119,11 @@ VGG_INLINE void put_gradient(register_writer *w, vf value) {
 VGG_INLINE vf put_row(register_writer *w, const map_row *from, bool spread, size_t width) {
     vf sum = {0};
     for (size_t place = 0; place < from->places; place++) {
-        vf value = map_value(from, spread, place);
-        sum += value;
-        put_gradient(w, value);
+        sum += map_value(from, spread, place);
+        put_gradient(w, map_number(from, spread, place));
     }
     for (size_t place = from->places; place < width; place++) {
-        put_gradient(w, (vf){0});
+        put_gradient(w, _mm256_setzero_si256());
     }
     return sum;
 }
@@ -139,18 +134,18 @@ static size_t fill_gradient(const vgg_winograd_weights_task *task, const batch_p
     const vgg_conv_shape *shape = &task->shape;
     const vgg_direct_cut *cut = &task->partition.direct;
     size_t blocks = vgg_blocks(shape->outputs);
+    batch_maps maps = {task->dy, task->dy_bf16, task->spread, shape->height, shape->width};
     register_writer to = {.to = (char *)registers};
     for (size_t row = 0; row < part->flat_rows; row++) {
         size_t image, y;
         row_of(cut, part, row, &image, &y);
-        map_row from = map_row_at(task->dy, task->spread, image * blocks + block, y, shape->height,
-                                  shape->width);
+        map_row from = map_row_at(&maps, image * blocks + block, y);
         vf sum = task->spread != NULL ? put_row(&to, &from, true, cut->width)
                                       : put_row(&to, &from, false, cut->width);
         vf_store(bias, vf_load(bias) + sum);
     }
     while (to.count > 0) {
-        put_gradient(&to, (vf){0});
+        put_gradient(&to, _mm256_setzero_si256());
     }
     return (size_t)(to.to - (char *)registers) / AMX_BYTES;
 }

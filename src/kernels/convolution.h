@@ -223,8 +223,10 @@ typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
     const float *x;
-    const void *weights; /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
-    vgg_element element; /* of the weights: float32, float16 or bfloat16 */
+    const uint16_t *x_bf16; /* a tile of 1: the map in bfloat16, blocked alike, in place of x; NULL:
+                             * x. So are the others that are named so */
+    const void *weights;    /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
+    vgg_element element;    /* of the weights: float32, float16 or bfloat16 */
     bool turned;
     float *filters;       /* stored: [K / 32][points][filter_point], a point of which begins with
                            * [C][32], with bf16 [ceil(C / 2)][32][2], with int8
@@ -242,8 +244,10 @@ typedef struct vgg_winograd_task {
                                * crop; else NULL */
     const float *gate; /* shaped as y, which becomes 0 where this is not > 0: the ReLU that gave it;
                         * not with pool; NULL: none */
-    bool stream;       /* y is too large for the caches */
+    const uint16_t *gate_bf16;
+    bool stream; /* y is too large for the caches */
     float *y;
+    uint16_t *y_bf16; /* rounded to nearest even, a denormal to zero */
     float *scratch;
 } vgg_winograd_task;
 
@@ -328,7 +332,8 @@ vgg_winograd_weights_partition vgg_direct_weights_partition_of(const vgg_conv_sh
 typedef struct vgg_winograd_weights_task {
     vgg_conv_shape shape; /* kernel 3, not plain */
     vgg_winograd_weights_partition partition;
-    const float *x, *dy;      /* blocked */
+    const float *x, *dy;              /* blocked */
+    const uint16_t *x_bf16, *dy_bf16; /* as in vgg_winograd_task */
     const vgg_choice *spread; /* dy is that of a 2x2 max-pool's output, as in vgg_winograd_task */
     float *sums;              /* [units][k_blocks][c_blocks], a pair of blocks as a tier likes it */
     float *bias_sums;         /* [groups][K / 16][16] */

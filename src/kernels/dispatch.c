@@ -47,6 +47,7 @@
 
 /* Declares the kernels of a tier. */
 #define TIER(name)                                                                                 \
+    DECLARE_NORMS(name)                                                                            \
     BF16(name)                                                                                     \
     INT8(name)                                                                                     \
     vgg_work vgg_winograd2_whole_filters_##name, vgg_winograd2_whole_forward_##name,               \
@@ -61,12 +62,9 @@
         vgg_average_pool_##name, vgg_average_pool_backward_##name, vgg_average_pool_2x2_##name,    \
         vgg_average_pool_2x2_backward_##name, vgg_global_average_##name,                           \
         vgg_global_average_backward_##name, vgg_global_max_##name, vgg_global_max_backward_##name, \
-        vgg_relu_##name, vgg_batch_norm_statistics_##name, vgg_batch_norm_##name,                  \
-        vgg_batch_norm_sums_##name, vgg_batch_norm_backward_##name, vgg_batch_norm_pool_##name,    \
-        vgg_batch_norm_pool_sums_##name, vgg_batch_norm_pool_backward_##name, vgg_lrn_##name,      \
-        vgg_lrn_backward_##name, vgg_relu_backward_##name, vgg_sgd_##name, vgg_bf16_##name,        \
-        vgg_lpips_lengths_##name, vgg_lpips_compare_##name, vgg_lpips_slopes_##name,               \
-        vgg_machine_multiply_##name, vgg_machine_read_##name;                                      \
+        vgg_relu_##name, vgg_lrn_##name, vgg_lrn_backward_##name, vgg_relu_backward_##name,        \
+        vgg_sgd_##name, vgg_bf16_##name, vgg_lpips_lengths_##name, vgg_lpips_compare_##name,       \
+        vgg_lpips_slopes_##name, vgg_machine_multiply_##name, vgg_machine_read_##name;             \
     size_t vgg_machine_operations_##name(void);
 
 /* Tiles of 1 and linear layers of bfloat16, of which few tiers know. */
@@ -84,13 +82,27 @@
         vgg_direct_weights_finish_##name, vgg_plain_filters_##name, vgg_plain_forward_##name,      \
         vgg_linear_bf16_operands_##name, vgg_linear_bf16_forward_##name;
 
+/* Batch norm, which may round what it puts out. */
+#define NORMS(name)                                                                                \
+    .batch_norm_statistics = vgg_batch_norm_statistics_##name,                                     \
+    .batch_norm = vgg_batch_norm_##name, .batch_norm_sums = vgg_batch_norm_sums_##name,            \
+    .batch_norm_backward = vgg_batch_norm_backward_##name,                                         \
+    .batch_norm_pool = vgg_batch_norm_pool_##name,                                                 \
+    .batch_norm_pool_sums = vgg_batch_norm_pool_sums_##name,                                       \
+    .batch_norm_pool_backward = vgg_batch_norm_pool_backward_##name
+#define DECLARE_NORMS(name)                                                                        \
+    vgg_work vgg_batch_norm_statistics_##name, vgg_batch_norm_##name, vgg_batch_norm_sums_##name,  \
+        vgg_batch_norm_backward_##name, vgg_batch_norm_pool_##name,                                \
+        vgg_batch_norm_pool_sums_##name, vgg_batch_norm_pool_backward_##name;
+
 #define RATES(direct, bf16, int8)                                                                  \
     { direct, bf16, int8 }
 
 /* Defines the table of a tier. of and bf16_of: whose costs it has; bf16: which kernels multiply
- * bfloat16 in it, by transforms, and matrices: which multiply those; int8: which multiply int8, and
- * offset: what is added to its numbers. */
-#define TABLE(table, named, name, of, bf16_of, bf16_name, matrices, rated, int8_name, offset)      \
+ * bfloat16 in it, by transforms, and matrices: which multiply those; norms: batch norm; int8: which
+ * multiply int8, and offset: what is added to its numbers. */
+#define TABLE(table, named, name, norms, of, bf16_of, bf16_name, matrices, rated, int8_name,       \
+              offset)                                                                              \
     static const vgg_kernels table = {                                                             \
         .tier = #named,                                                                            \
         .costs = &vgg_conv_costs_##of,                                                             \
@@ -128,13 +140,7 @@
         .global_max = vgg_global_max_##name,                                                       \
         .global_max_backward = vgg_global_max_backward_##name,                                     \
         .relu = vgg_relu_##name,                                                                   \
-        .batch_norm_statistics = vgg_batch_norm_statistics_##name,                                 \
-        .batch_norm = vgg_batch_norm_##name,                                                       \
-        .batch_norm_sums = vgg_batch_norm_sums_##name,                                             \
-        .batch_norm_backward = vgg_batch_norm_backward_##name,                                     \
-        .batch_norm_pool = vgg_batch_norm_pool_##name,                                             \
-        .batch_norm_pool_sums = vgg_batch_norm_pool_sums_##name,                                   \
-        .batch_norm_pool_backward = vgg_batch_norm_pool_backward_##name,                           \
+        norms,                                                                                     \
         .batch_norm_running = vgg_batch_norm_running,                                              \
         .batch_norm_batch = vgg_batch_norm_batch,                                                  \
         .batch_norm_gradients = vgg_batch_norm_gradients,                                          \
@@ -160,31 +166,34 @@
 
 TIER(ref)
 DECLARE_MATRICES(ref)
-TABLE(ref_kernels, ref, ref, avx512, bf16, ref, MATRICES(ref), RATES(1, 1, 1), ref, 0)
+TABLE(ref_kernels, ref, ref, NORMS(ref), avx512, bf16, ref, MATRICES(ref), RATES(1, 1, 1), ref, 0)
 TIER(portable)
-TABLE(portable_kernels, portable, portable, portable, bf16, portable, NO_MATRICES, RATES(1, 1, 1),
-      portable, 0)
+TABLE(portable_kernels, portable, portable, NORMS(portable), portable, bf16, portable, NO_MATRICES,
+      RATES(1, 1, 1), portable, 0)
 #if defined(VGG_X86)
 TIER(avx2)
-TABLE(avx2_kernels, avx2, avx2, avx2, bf16, avx2, NO_MATRICES, RATES(1, 1, 1), avx2, 0)
+TABLE(avx2_kernels, avx2, avx2, NORMS(avx2), avx2, bf16, avx2, NO_MATRICES, RATES(1, 1, 1), avx2, 0)
 TIER(avx512)
-TABLE(avx512_kernels, avx512, avx512, avx512, bf16, avx512, NO_MATRICES, RATES(1, 1, 1), avx512, 0)
+TABLE(avx512_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512, NO_MATRICES,
+      RATES(1, 1, 1), avx512, 0)
 /* The same tier where the processor has AVX512-VNNI, too; all that have AVX512-BF16 have both. */
 INT8(avx512vnni)
-TABLE(avx512vnni_kernels, avx512, avx512, avx512, bf16, avx512, NO_MATRICES, RATES(1, 1, 4),
-      avx512vnni, 128)
+TABLE(avx512vnni_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512, NO_MATRICES,
+      RATES(1, 1, 4), avx512vnni, 128)
 BF16(avx512bf16)
-TABLE(avx512bf16_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_MATRICES, RATES(1, 2, 4),
-      avx512vnni, 128)
+TABLE(avx512bf16_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512bf16, NO_MATRICES,
+      RATES(1, 2, 4), avx512vnni, 128)
 /* Where those instructions take more time than they save. */
-TABLE(avx512bf16_slow_kernels, avx512, avx512, avx512, bf16, avx512bf16, NO_MATRICES,
+TABLE(avx512bf16_slow_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512bf16, NO_MATRICES,
       RATES(1, 1, 4), avx512vnni, 128)
 #if defined(VGG_AMX)
 /* A tier with what AVX-512 has, and products of matrices: of 16 x 16 x 32 numbers of bfloat16, or
  * 64 of int8, in the 16 cycles that two units take for 16 x 32 of float32. */
 DECLARE_MATRICES(amx)
+DECLARE_NORMS(amx)
 INT8(amx)
-TABLE(amx_kernels, amx, avx512, avx512, amx, avx512bf16, MATRICES(amx), RATES(16, 1, 32), amx, 128)
+TABLE(amx_kernels, amx, avx512, NORMS(amx), avx512, amx, avx512bf16, MATRICES(amx),
+      RATES(16, 1, 32), amx, 128)
 #endif
 
 static bool runs_avx2(void) {

@@ -198,6 +198,10 @@ typedef struct vgg_batch_norm_task {
     const float *from_x;
     const float *constant;
     float *dx; /* may be dy, but not in batch_norm_pool_backward */
+    /* Maps in bfloat16, blocked alike, in place of those; NULL: those. What is stored is rounded to
+     * nearest even, a denormal to zero. */
+    const uint16_t *x_bf16, *dy_bf16;
+    uint16_t *y_bf16, *dx_bf16;
 } vgg_batch_norm_task;
 
 /* What batch normalisation does per channel, in double and in the order of the images. Unit: a

@@ -1,6 +1,7 @@
 /* Batch normalisation with its ReLU and a 2x2 max-pool behind it: what is normalised is never
  * stored, nor is the gradient of it. */
 #include "kernels/choice.h"
+#include "kernels/maps.h"
 
 /* One vector of channels of an image: its numbers, and rows of values `width` pixels long, of which
  * the max-pool makes rows of `windows`. */
@@ -36,8 +37,13 @@ VGG_INLINE vf normalised(const norm_plane *p, vf x) {
     return x * p->scale + p->shift;
 }
 
-VGG_INLINE vf activated(const norm_plane *p, const float *x) {
-    vf value = normalised(p, vf_load(x));
+/* The input at a place in x. */
+VGG_INLINE vf input_at(const norm_plane *p, size_t at) {
+    return map_load(p->task->x, p->task->x_bf16, at);
+}
+
+VGG_INLINE vf activated(const norm_plane *p, size_t at) {
+    vf value = normalised(p, input_at(p, at));
     return p->task->relu ? vf_relu(value) : value;
 }
 
@@ -46,14 +52,14 @@ VGG_INLINE vf activated(const norm_plane *p, const float *x) {
 static void pool_plane(const norm_plane *p) {
     for (size_t row = 0; row < p->window_rows; row++) {
         for (size_t column = 0; column < p->windows; column++) {
-            const float *x = p->task->x + p->first + (2 * row * p->width + 2 * column) * VGG_BLOCK;
-            const float *below = x + p->width * VGG_BLOCK;
+            size_t x = p->first + (2 * row * p->width + 2 * column) * VGG_BLOCK;
+            size_t below = x + p->width * VGG_BLOCK;
             size_t at = p->pooled + (row * p->windows + column) * VGG_BLOCK;
             vgg_choice unused, *chosen = p->task->chosen;
             vf best = choose(activated(p, x), activated(p, x + VGG_BLOCK), activated(p, below),
                              activated(p, below + VGG_BLOCK), p->part,
                              chosen == NULL ? &unused : chosen + at / VGG_BLOCK);
-            vf_store(p->task->y + at, best);
+            map_put(false, p->task->y, p->task->y_bf16, at, best);
         }
     }
 }
@@ -76,7 +82,8 @@ void VGG_TIERED(batch_norm_pool)(void *argument, size_t begin, size_t end, size_
  * x: the value there. */
 VGG_INLINE vf window_gradient(const norm_plane *p, size_t at, int row, int column, vf x) {
     const vgg_batch_norm_task *task = p->task;
-    vf dy = unpool(vf_load(task->dy + at), &task->chosen[at / VGG_BLOCK], p->part, row, column);
+    vf dy = map_load(task->dy, task->dy_bf16, at);
+    dy = unpool(dy, &task->chosen[at / VGG_BLOCK], p->part, row, column);
     return task->relu ? vf_where_positive(normalised(p, x), dy) : dy;
 }
 
@@ -85,11 +92,12 @@ static void sum_plane(const norm_plane *p, vf mean, vf *total, vf *product) {
     for (size_t row = 0; row < p->window_rows; row++) {
         vf row_total = {0}, row_product = {0};
         for (size_t column = 0; column < p->windows; column++) {
-            const float *x = p->task->x + p->first + (2 * row * p->width + 2 * column) * VGG_BLOCK;
+            size_t x = p->first + (2 * row * p->width + 2 * column) * VGG_BLOCK;
             size_t at = p->pooled + (row * p->windows + column) * VGG_BLOCK;
             VGG_UNROLL
             for (int i = 0; i < 4; i++) {
-                vf value = vf_load(x + ((size_t)(i / 2) * p->width + (size_t)(i % 2)) * VGG_BLOCK);
+                size_t pixel = (size_t)(i / 2) * p->width + (size_t)(i % 2);
+                vf value = input_at(p, x + pixel * VGG_BLOCK);
                 vf gradient = window_gradient(p, at, i / 2, i % 2, value);
                 row_total += gradient;
                 row_product += gradient * (value - mean);
@@ -129,16 +137,15 @@ VGG_INLINE vf input_gradient(const norm_terms *terms, vf x, vf dy) {
 /* Row `row` of windows, of which this is row 0 or 1. */
 VGG_INLINE void spread_row(const norm_plane *p, const norm_terms *terms, size_t row, int inner) {
     size_t begin = p->first + (2 * row + (size_t)inner) * p->width * VGG_BLOCK;
-    const float *x = p->task->x + begin;
-    float *dx = p->task->dx + begin;
     for (size_t column = 0; column < p->windows; column++) {
         size_t at = p->pooled + (row * p->windows + column) * VGG_BLOCK;
         VGG_UNROLL
         for (int i = 0; i < 2; i++) {
-            size_t pixel = (2 * column + (size_t)i) * VGG_BLOCK;
-            vf value = vf_load(x + pixel);
+            size_t pixel = begin + (2 * column + (size_t)i) * VGG_BLOCK;
+            vf value = input_at(p, pixel);
             vf dy = window_gradient(p, at, inner, i, value);
-            vf_put(p->task->stream, dx + pixel, input_gradient(terms, value, dy));
+            map_put(p->task->stream, p->task->dx, p->task->dx_bf16, pixel,
+                    input_gradient(terms, value, dy));
         }
     }
 }
@@ -148,7 +155,8 @@ static void finish_row(const norm_plane *p, const norm_terms *terms, size_t row,
     size_t begin = p->first + row * p->width * VGG_BLOCK;
     for (; column < p->width; column++) {
         size_t at = begin + column * VGG_BLOCK;
-        vf_store(p->task->dx + at, input_gradient(terms, vf_load(p->task->x + at), (vf){0}));
+        map_put(false, p->task->dx, p->task->dx_bf16, at,
+                input_gradient(terms, input_at(p, at), (vf){0}));
     }
 }
 

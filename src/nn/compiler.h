@@ -56,6 +56,8 @@ void vgg_compile_forward(plan_compiler *compiler, const vgg_graph *graph);
 vgg_planned_op *vgg_compiler_relu_end(vgg_plan *plan, vgg_planned_op *op);
 /* Gives the ops what they need for the backward pass. */
 void vgg_compile_backward(plan_compiler *compiler);
+/* Decides which maps are of bfloat16. */
+void vgg_compile_maps(vgg_plan *plan);
 /* Finds the moments of every buffer, and its place. */
 vgg_status vgg_compile_lives(plan_compiler *compiler, vgg_error *error);
 

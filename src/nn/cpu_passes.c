@@ -32,11 +32,18 @@ vgg_status vgg_cpu_forward(vgg_plan *plan, const vgg_forward_pass *pass, vgg_err
     return VGG_OK;
 }
 
-/* The largest magnitude; infinite when a value is not finite. */
-static double largest(const float *values, size_t count) {
+/* The largest magnitude of values, or of numbers where there are some; infinite when one is not
+ * finite. */
+static double largest(const float *values, const uint16_t *numbers, size_t count) {
     double most = 0;
     for (size_t i = 0; i < count; i++) {
-        double size = fabs((double)values[i]);
+        float value = 0;
+        if (numbers == NULL)
+            value = values[i];
+        else
+            vgg_elements_to_float(VGG_ELEMENT_BFLOAT16, (const unsigned char *)(numbers + i), 1,
+                                  &value);
+        double size = fabs((double)value);
         if (!(size <= (double)INFINITY) || isinf(size))
             return (double)INFINITY;
         most = size > most ? size : most;
@@ -46,13 +53,15 @@ static double largest(const float *values, size_t count) {
 
 vgg_blown vgg_cpu_find_blown(vgg_plan *plan, const vgg_forward_pass *pass) {
     vgg_blown found = {.layer = VGG_NO_LAYER};
-    double before = largest(pass->values, plan->count * vgg_plan_values_at(plan, pass->first));
+    double before =
+        largest(pass->values, NULL, plan->count * vgg_plan_values_at(plan, pass->first));
     double growth = 0;
     begin(plan, pass);
     for (size_t s = pass->first; s < pass->end; s++) {
         const vgg_planned_op *op = &plan->ops[s];
         vgg_op_forward(plan, op);
-        double most = largest(vgg_plan_buffer(plan, op->y), plan->count * vgg_op_outputs(op));
+        double most = largest(vgg_plan_floats(plan, op->y), vgg_plan_numbers(plan, op->y),
+                              plan->count * vgg_op_outputs(op));
         bool grows = before > 0 && most / before > growth;
         if (op->graph.layer != VGG_NO_LAYER && (isinf(most) || grows)) {
             growth = most / before;

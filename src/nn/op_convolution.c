@@ -6,7 +6,8 @@ static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_planned_op
                                       size_t images) {
     bool folded = op->graph.folded != VGG_NO_LAYER;
     return (vgg_winograd_task){.shape = vgg_op_conv_shape(op, images),
-                               .x = vgg_plan_buffer(plan, op->x),
+                               .x = vgg_plan_floats(plan, op->x),
+                               .x_bf16 = vgg_plan_numbers(plan, op->x),
                                .filters = plan->constants + op->packed,
                                .bias = plan->constants + op->bias,
                                .scale = folded ? plan->constants + op->scale : NULL,
@@ -15,27 +16,30 @@ static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_planned_op
                                .pool = op->graph.pool,
                                .chosen = vgg_plan_buffer(plan, op->chosen),
                                .stream = vgg_plan_streams(plan, op->y),
-                               .y = vgg_plan_buffer(plan, op->y),
+                               .y = vgg_plan_floats(plan, op->y),
+                               .y_bf16 = vgg_plan_numbers(plan, op->y),
                                .scratch = vgg_plan_buffer(plan, op->scratch)};
 }
 
 /* Where the gradient of a convolution's input is put in blocks: in dx, or, when dx is the caller's
  * and plain, in a buffer before it. */
-static float *blocked_dx(const vgg_plan *plan, const vgg_planned_op *op) {
-    bool callers = op->blocked_dx != VGG_NO_BUFFER;
-    return vgg_plan_buffer(plan, callers ? op->blocked_dx : op->dx);
+static size_t blocked_dx(const vgg_planned_op *op) {
+    return op->blocked_dx != VGG_NO_BUFFER ? op->blocked_dx : op->dx;
 }
 
 static vgg_winograd_task turned_task(const vgg_plan *plan, const vgg_planned_op *op,
                                      size_t images) {
     return (vgg_winograd_task){.shape = vgg_op_turned_shape(op, images),
-                               .x = vgg_plan_buffer(plan, op->dy),
+                               .x = vgg_plan_floats(plan, op->dy),
+                               .x_bf16 = vgg_plan_numbers(plan, op->dy),
                                .turned = true,
                                .spread = vgg_plan_buffer(plan, op->chosen),
-                               .gate = op->gate ? vgg_plan_buffer(plan, op->x) : NULL,
+                               .gate = op->gate ? vgg_plan_floats(plan, op->x) : NULL,
+                               .gate_bf16 = op->gate ? vgg_plan_numbers(plan, op->x) : NULL,
                                .filters = plan->constants + op->packed_turned,
                                .stream = vgg_plan_streams(plan, op->dx),
-                               .y = blocked_dx(plan, op),
+                               .y = vgg_plan_floats(plan, blocked_dx(op)),
+                               .y_bf16 = vgg_plan_numbers(plan, blocked_dx(op)),
                                .scratch = vgg_plan_buffer(plan, op->back_scratch)};
 }
 
@@ -92,8 +96,10 @@ static void winograd_weights(vgg_plan *plan, const vgg_planned_op *op) {
     float *sums = vgg_plan_buffer(plan, op->partial);
     vgg_winograd_weights_task task = {.shape = shape,
                                       .partition = cut,
-                                      .x = vgg_plan_buffer(plan, op->x),
-                                      .dy = vgg_plan_buffer(plan, op->dy),
+                                      .x = vgg_plan_floats(plan, op->x),
+                                      .dy = vgg_plan_floats(plan, op->dy),
+                                      .x_bf16 = vgg_plan_numbers(plan, op->x),
+                                      .dy_bf16 = vgg_plan_numbers(plan, op->dy),
                                       .spread = vgg_plan_buffer(plan, op->chosen),
                                       .sums = sums,
                                       .bias_sums = sums + cut.sums,
@@ -141,7 +147,7 @@ static void direct_backward(vgg_plan *plan, const vgg_planned_op *op) {
                                   .partition = vgg_conv_forward_partition(&shape),
                                   .x = vgg_plan_buffer(plan, op->dy),
                                   .packed = plan->constants + op->packed_turned,
-                                  .y = blocked_dx(plan, op),
+                                  .y = vgg_plan_floats(plan, blocked_dx(op)),
                                   .scratch = vgg_plan_buffer(plan, op->back_scratch)};
     vgg_threads_run(plan->threads, task.partition.units, plan->kernels->conv_forward, &task);
 }
@@ -161,7 +167,7 @@ void vgg_op_convolution_backward(vgg_plan *plan, vgg_planned_op *op) {
     if (op->graph.trains)
         convolution_weights(plan, op);
     op->weights_seconds = vgg_clock_seconds() - begun;
-    float *dx = vgg_plan_buffer(plan, op->dx);
+    void *dx = vgg_plan_buffer(plan, op->dx);
     if (!op->graph.need_dx || dx == NULL)
         return;
     if (op->to_picture)
@@ -171,7 +177,8 @@ void vgg_op_convolution_backward(vgg_plan *plan, vgg_planned_op *op) {
     else
         direct_backward(plan, op);
     if (op->blocked_dx != VGG_NO_BUFFER)
-        vgg_op_move(plan, op, op->graph.in, plan->kernels->unblock, blocked_dx(plan, op), dx);
+        vgg_op_move(plan, op, op->graph.in, plan->kernels->unblock,
+                    vgg_plan_floats(plan, blocked_dx(op)), dx);
 }
 
 /* Packs weights as the direct convolutions have them. */

@@ -20,19 +20,23 @@ static vgg_batch_norm_task task_of(const vgg_plan *plan, const vgg_planned_op *o
                                  .pixels = vgg_extent_pixels(op->graph.in),
                                  .width = op->graph.in.width,
                                  .chosen = vgg_plan_buffer(plan, op->chosen),
-                                 .x = vgg_plan_buffer(plan, op->x),
+                                 .x = vgg_plan_floats(plan, op->x),
                                  .scale = constants + op->scale,
                                  .shift = constants + op->shift,
                                  .relu = op->graph.relu,
                                  .stream = vgg_plan_streams(plan, op->x),
-                                 .y = vgg_plan_buffer(plan, op->y),
+                                 .y = vgg_plan_floats(plan, op->y),
                                  .sums = constants + op->sums,
                                  .mean = constants + op->mean,
-                                 .dy = vgg_plan_buffer(plan, op->dy),
+                                 .dy = vgg_plan_floats(plan, op->dy),
                                  .from_dy = constants + op->from_dy,
                                  .from_x = constants + op->from_x,
                                  .constant = constants + op->constant,
-                                 .dx = vgg_plan_buffer(plan, op->dx)};
+                                 .dx = vgg_plan_floats(plan, op->dx),
+                                 .x_bf16 = vgg_plan_numbers(plan, op->x),
+                                 .dy_bf16 = vgg_plan_numbers(plan, op->dy),
+                                 .y_bf16 = vgg_plan_numbers(plan, op->y),
+                                 .dx_bf16 = vgg_plan_numbers(plan, op->dx)};
 }
 
 /* What follows from a batch norm layer's tensors; it may be the one folded into an op. */

@@ -24,6 +24,7 @@ typedef struct vgg_buffer {
     size_t first, last; /* moments */
     size_t offset;      /* in the arena; SIZE_MAX for memory of the caller */
     bool placed;        /* by vgg_arena_place */
+    bool bf16;          /* a map of numbers of bfloat16, not of floats */
     size_t row;         /* 0, or bytes of an image in a buffer of all images of a step */
 } vgg_buffer;
 
@@ -257,6 +258,17 @@ static inline void *vgg_plan_buffer(const vgg_plan *plan, size_t buffer) {
     const vgg_buffer *b = &plan->buffers[buffer];
     return b->offset == SIZE_MAX ? plan->caller[buffer]
                                  : plan->arena + b->offset + plan->done * b->row;
+}
+
+/* A buffer of floats, and one of numbers of bfloat16; NULL for one of the other kind. */
+static inline float *vgg_plan_floats(const vgg_plan *plan, size_t buffer) {
+    bool other = buffer != VGG_NO_BUFFER && plan->buffers[buffer].bf16;
+    return other ? NULL : vgg_plan_buffer(plan, buffer);
+}
+
+static inline uint16_t *vgg_plan_numbers(const vgg_plan *plan, size_t buffer) {
+    bool has = buffer != VGG_NO_BUFFER && plan->buffers[buffer].bf16;
+    return has ? vgg_plan_buffer(plan, buffer) : NULL;
 }
 
 /* Activations that would push everything else out of a third-level cache, and themselves too. */

@@ -24,5 +24,6 @@ vgg_status vgg_cpu_compile(vgg_plan *plan, const vgg_graph *graph, vgg_error *er
     }
     if (plan->options.gradients)
         vgg_compile_backward(&compiler);
+    vgg_compile_maps(plan);
     return vgg_compile_lives(&compiler, error);
 }

@@ -54,11 +54,12 @@ static void write_value(const vgg_winograd_task *task, size_t n, size_t k, size_
     size_t height = task->shape.height / side, width = task->shape.width / side;
     size_t at = vgg_blocked_at(n, k, row * width + column, task->shape.outputs, height * width);
     if (!task->pool) {
-        bool open = task->gate == NULL || task->gate[at] > 0;
-        task->y[at] = open ? value_of(task, n, k, row, column) : 0;
+        bool gated = task->gate != NULL || task->gate_bf16 != NULL;
+        bool open = !gated || vgg_map_value(task->gate, task->gate_bf16, at) > 0;
+        vgg_map_write(task->y, task->y_bf16, at, open ? value_of(task, n, k, row, column) : 0);
         return;
     }
-    task->y[at] = pooled_value(task, n, k, row, column, &which);
+    vgg_map_write(task->y, task->y_bf16, at, pooled_value(task, n, k, row, column, &which));
     if (task->chosen != NULL)
         vgg_choice_set(task->chosen, at, which);
 }
@@ -118,7 +119,7 @@ void vgg_direct_forward_ref(void *argument, size_t begin, size_t end, size_t wor
 static double weight_gradient(const vgg_winograd_weights_task *task, size_t k, size_t c,
                               size_t tap) {
     const vgg_conv_shape *shape = &task->shape;
-    const vgg_winograd_task input = {.shape = *shape, .x = task->x};
+    const vgg_winograd_task input = {.shape = *shape, .x = task->x, .x_bf16 = task->x_bf16};
     size_t border = vgg_conv_border(shape);
     double sum = 0;
     for (size_t n = 0; n < shape->images; n++) {

@@ -96,9 +96,9 @@ void vgg_lpips_compare_ref(void *argument, size_t begin, size_t end, size_t work
 
 static double from_above(const vgg_lpips_task *task, size_t channel, size_t place) {
     if (task->pooled != NULL)
-        return (double)vgg_spread_value(task->pooled, task->chose, 0, channel, place / task->width,
-                                        place % task->width, task->channels, task->height,
-                                        task->width);
+        return (double)vgg_spread_value(task->pooled, NULL, task->chose, 0, channel,
+                                        place / task->width, place % task->width, task->channels,
+                                        task->height, task->width);
     return task->add ? (double)task->slopes[at(task, channel, place)] : 0;
 }
 

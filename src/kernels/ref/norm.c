@@ -11,18 +11,22 @@ void vgg_lrn_backward_ref(void *argument, size_t begin, size_t end, size_t worke
 
 /* ---- batch normalisation ---- */
 
+static double input_at(const vgg_batch_norm_task *task, size_t at) {
+    return (double)vgg_map_value(task->x, task->x_bf16, at);
+}
+
 void vgg_batch_norm_statistics_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
     for (size_t unit = begin; unit < end; unit++) {
         for (size_t c = 0; c < VGG_BLOCK; c++) {
-            const float *x = task->x + unit * task->pixels * VGG_BLOCK + c;
+            size_t first = unit * task->pixels * VGG_BLOCK + c;
             double mean = 0, square = 0;
             for (size_t p = 0; p < task->pixels; p++) {
-                mean += (double)x[p * VGG_BLOCK] / (double)task->pixels;
+                mean += input_at(task, first + p * VGG_BLOCK) / (double)task->pixels;
             }
             for (size_t p = 0; p < task->pixels; p++) {
-                square += pow((double)x[p * VGG_BLOCK] - mean, 2);
+                square += pow(input_at(task, first + p * VGG_BLOCK) - mean, 2);
             }
             task->sums[unit * 2 * VGG_BLOCK + c] = (float)mean;
             task->sums[(unit * 2 + 1) * VGG_BLOCK + c] = (float)square;
@@ -36,7 +40,7 @@ static size_t channel_of(const vgg_batch_norm_task *task, size_t unit, size_t c)
 }
 
 static double normalised(const vgg_batch_norm_task *task, size_t at, size_t channel) {
-    return (double)task->x[at] * (double)task->scale[channel] + (double)task->shift[channel];
+    return input_at(task, at) * (double)task->scale[channel] + (double)task->shift[channel];
 }
 
 void vgg_batch_norm_ref(void *argument, size_t begin, size_t end, size_t worker) {
@@ -47,7 +51,8 @@ void vgg_batch_norm_ref(void *argument, size_t begin, size_t end, size_t worker)
             for (size_t c = 0; c < VGG_BLOCK; c++) {
                 size_t at = (unit * task->pixels + p) * VGG_BLOCK + c;
                 double value = normalised(task, at, channel_of(task, unit, c));
-                task->y[at] = (float)(task->relu && value < 0 ? 0 : value);
+                vgg_map_write(task->y, task->y_bf16, at,
+                              (float)(task->relu && value < 0 ? 0 : value));
             }
         }
     }
@@ -56,7 +61,7 @@ void vgg_batch_norm_ref(void *argument, size_t begin, size_t end, size_t worker)
 /* dy where the ReLU let the value pass. */
 static double passed(const vgg_batch_norm_task *task, size_t at, size_t channel) {
     bool blocked = task->relu && !(normalised(task, at, channel) > 0);
-    return blocked ? 0 : (double)task->dy[at];
+    return blocked ? 0 : (double)vgg_map_value(task->dy, task->dy_bf16, at);
 }
 
 void vgg_batch_norm_sums_ref(void *argument, size_t begin, size_t end, size_t worker) {
@@ -70,7 +75,7 @@ void vgg_batch_norm_sums_ref(void *argument, size_t begin, size_t end, size_t wo
                 size_t at = (unit * task->pixels + p) * VGG_BLOCK + c;
                 double dy = passed(task, at, channel);
                 total += dy;
-                product += dy * ((double)task->x[at] - (double)task->mean[channel]);
+                product += dy * (input_at(task, at) - (double)task->mean[channel]);
             }
             task->sums[unit * 2 * VGG_BLOCK + c] = (float)total;
             task->sums[(unit * 2 + 1) * VGG_BLOCK + c] = (float)product;
@@ -86,10 +91,11 @@ void vgg_batch_norm_backward_ref(void *argument, size_t begin, size_t end, size_
             for (size_t c = 0; c < VGG_BLOCK; c++) {
                 size_t channel = channel_of(task, unit, c);
                 size_t at = (unit * task->pixels + p) * VGG_BLOCK + c;
-                double distance = (double)task->x[at] - (double)task->mean[channel];
-                task->dx[at] = (float)(passed(task, at, channel) * (double)task->from_dy[channel] +
-                                       distance * (double)task->from_x[channel] +
-                                       (double)task->constant[channel]);
+                double distance = input_at(task, at) - (double)task->mean[channel];
+                double dx = passed(task, at, channel) * (double)task->from_dy[channel] +
+                            distance * (double)task->from_x[channel] +
+                            (double)task->constant[channel];
+                vgg_map_write(task->dx, task->dx_bf16, at, (float)dx);
             }
         }
     }

@@ -25,25 +25,42 @@ static place place_of(const vgg_batch_norm_task *task, size_t unit, size_t pixel
                    .pooled = row / 2 < height / 2 && column / 2 < width / 2};
 }
 
+static double input_at(const vgg_batch_norm_task *task, const place *p) {
+    return (double)vgg_map_value(task->x, task->x_bf16, p->at);
+}
+
 static double normalised(const vgg_batch_norm_task *task, const place *p) {
-    return (double)task->x[p->at] * (double)task->scale[p->channel] +
-           (double)task->shift[p->channel];
+    return input_at(task, p) * (double)task->scale[p->channel] + (double)task->shift[p->channel];
+}
+
+static void pool_window(const vgg_batch_norm_task *task, size_t unit, size_t row, size_t column,
+                        size_t c) {
+    float best = 0;
+    size_t which = 0, window = 0;
+    for (size_t i = 0; i < 4; i++) {
+        place p = place_of(task, unit, (row + i / 2) * task->width + column + i % 2, c);
+        double value = normalised(task, &p);
+        float y = (float)(task->relu && value < 0 ? 0 : value);
+        window = p.window;
+        if (i > 0 && !(y > best || isnan(y)))
+            continue;
+        best = y;
+        which = i;
+    }
+    vgg_map_write(task->y, task->y_bf16, window, best);
+    if (task->chosen != NULL)
+        vgg_choice_set(task->chosen, window, which);
 }
 
 void vgg_batch_norm_pool_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_batch_norm_task *task = argument;
     for (size_t unit = begin; unit < end; unit++) {
-        for (size_t pixel = 0; pixel < task->pixels; pixel++) {
-            for (size_t c = 0; c < VGG_BLOCK; c++) {
-                place p = place_of(task, unit, pixel, c);
-                double value = normalised(task, &p);
-                float y = (float)(task->relu && value < 0 ? 0 : value);
-                if (!p.pooled || (p.which > 0 && !(y > task->y[p.window] || isnan(y))))
-                    continue;
-                task->y[p.window] = y;
-                if (task->chosen != NULL)
-                    vgg_choice_set(task->chosen, p.window, p.which);
+        for (size_t row = 0; row + 2 <= task->pixels / task->width; row += 2) {
+            for (size_t column = 0; column + 2 <= task->width; column += 2) {
+                for (size_t c = 0; c < VGG_BLOCK; c++) {
+                    pool_window(task, unit, row, column, c);
+                }
             }
         }
     }
@@ -53,7 +70,7 @@ void vgg_batch_norm_pool_ref(void *argument, size_t begin, size_t end, size_t wo
 static double gradient_of(const vgg_batch_norm_task *task, const place *p) {
     bool counts = p->pooled && vgg_choice_is(task->chosen, p->window, p->which) &&
                   (!task->relu || normalised(task, p) > 0);
-    return counts ? (double)task->dy[p->window] : 0;
+    return counts ? (double)vgg_map_value(task->dy, task->dy_bf16, p->window) : 0;
 }
 
 void vgg_batch_norm_pool_sums_ref(void *argument, size_t begin, size_t end, size_t worker) {
@@ -66,7 +83,7 @@ void vgg_batch_norm_pool_sums_ref(void *argument, size_t begin, size_t end, size
                 place p = place_of(task, unit, pixel, c);
                 double dy = gradient_of(task, &p);
                 total += dy;
-                product += dy * ((double)task->x[p.at] - (double)task->mean[p.channel]);
+                product += dy * (input_at(task, &p) - (double)task->mean[p.channel]);
             }
             task->sums[unit * 2 * VGG_BLOCK + c] = (float)total;
             task->sums[(unit * 2 + 1) * VGG_BLOCK + c] = (float)product;
@@ -81,10 +98,11 @@ void vgg_batch_norm_pool_backward_ref(void *argument, size_t begin, size_t end, 
         for (size_t pixel = 0; pixel < task->pixels; pixel++) {
             for (size_t c = 0; c < VGG_BLOCK; c++) {
                 place p = place_of(task, unit, pixel, c);
-                double distance = (double)task->x[p.at] - (double)task->mean[p.channel];
-                task->dx[p.at] = (float)(gradient_of(task, &p) * (double)task->from_dy[p.channel] +
-                                         distance * (double)task->from_x[p.channel] +
-                                         (double)task->constant[p.channel]);
+                double distance = input_at(task, &p) - (double)task->mean[p.channel];
+                double dx = gradient_of(task, &p) * (double)task->from_dy[p.channel] +
+                            distance * (double)task->from_x[p.channel] +
+                            (double)task->constant[p.channel];
+                vgg_map_write(task->dx, task->dx_bf16, p.at, (float)dx);
             }
         }
     }

@@ -35,6 +35,19 @@ static inline uint16_t vgg_bf16_of(float value) {
     return number;
 }
 
+/* A value of a map of floats or, where there are some, of numbers of bfloat16, and writing one. */
+static inline float vgg_map_value(const float *values, const uint16_t *numbers, size_t at) {
+    return numbers == NULL ? values[at]
+                           : (float)vgg_weight_value(VGG_ELEMENT_BFLOAT16, numbers, at);
+}
+
+static inline void vgg_map_write(float *values, uint16_t *numbers, size_t at, float value) {
+    if (numbers == NULL)
+        values[at] = value;
+    else
+        numbers[at] = vgg_bf16_of(value);
+}
+
 /* Notes that a max-pool took value 2 * row + column of the window at `at` in y, and asks whether it
  * did. */
 static inline void vgg_choice_set(vgg_choice *chosen, size_t at, size_t which) {
@@ -51,14 +64,16 @@ static inline bool vgg_choice_is(const vgg_choice *chosen, size_t at, size_t whi
 }
 
 /* The gradient of value (row, column) of a plane from that of a 2x2 max-pool's output. */
-static inline float vgg_spread_value(const float *dy, const vgg_choice *chosen, size_t image,
-                                     size_t channel, size_t row, size_t column, size_t channels,
-                                     size_t height, size_t width) {
+static inline float vgg_spread_value(const float *dy, const uint16_t *dy_bf16,
+                                     const vgg_choice *chosen, size_t image, size_t channel,
+                                     size_t row, size_t column, size_t channels, size_t height,
+                                     size_t width) {
     if (row / 2 >= height / 2 || column / 2 >= width / 2)
         return 0;
     size_t pixel = row / 2 * (width / 2) + column / 2;
     size_t at = vgg_blocked_at(image, channel, pixel, channels, (height / 2) * (width / 2));
-    return vgg_choice_is(chosen, at, row % 2 * 2 + column % 2) ? dy[at] : 0;
+    bool taken = vgg_choice_is(chosen, at, row % 2 * 2 + column % 2);
+    return taken ? vgg_map_value(dy, dy_bf16, at) : 0;
 }
 
 #endif

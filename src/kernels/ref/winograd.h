@@ -21,12 +21,12 @@ static inline double vgg_winograd_input(const vgg_winograd_task *task, size_t n,
     if (row >= height || column >= width)
         return 0;
     if (task->spread != NULL)
-        return (double)vgg_spread_value(task->x, task->spread, n, c, row, column, shape->inputs,
-                                        shape->height, shape->width);
+        return (double)vgg_spread_value(task->x, task->x_bf16, task->spread, n, c, row, column,
+                                        shape->inputs, shape->height, shape->width);
     size_t pixel = row * width + column;
     size_t at = shape->plain ? (n * shape->inputs + c) * height * width + pixel
                              : vgg_blocked_at(n, c, pixel, shape->inputs, height * width);
-    return (double)task->x[at];
+    return (double)vgg_map_value(task->x, task->x_bf16, at);
 }
 
 /* dy at a row and column of the picture; 0 beyond it. */
@@ -36,10 +36,11 @@ static inline double vgg_winograd_gradient(const vgg_winograd_weights_task *task
     if (row >= shape->height || column >= shape->width)
         return 0;
     if (task->spread != NULL)
-        return (double)vgg_spread_value(task->dy, task->spread, n, k, row, column, shape->outputs,
-                                        shape->height, shape->width);
-    return (double)task->dy[vgg_blocked_at(n, k, row * shape->width + column, shape->outputs,
-                                           shape->height * shape->width)];
+        return (double)vgg_spread_value(task->dy, task->dy_bf16, task->spread, n, k, row, column,
+                                        shape->outputs, shape->height, shape->width);
+    size_t at = vgg_blocked_at(n, k, row * shape->width + column, shape->outputs,
+                               shape->height * shape->width);
+    return (double)vgg_map_value(task->dy, task->dy_bf16, at);
 }
 
 /* The gradient of the bias of channel k. */
