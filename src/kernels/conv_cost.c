@@ -75,6 +75,7 @@ const vgg_conv_costs vgg_conv_costs_amx = {
     .pixel = 9.5,
     .plain = 2.0,
     .plain1 = 0.9,
+    .weights_plain1 = 0.9,
     .tile1 = {0.5, 14.0, 14.0, 10.0},
     .tile2 = {20.0, 1000.0, 400.0, 310.0},
     .tile4 = {48.0, 2350.0, 1000.0, 550.0},
@@ -176,6 +177,8 @@ static double direct_weights_cost(const vgg_conv_costs *costs, const vgg_conv_sh
 }
 
 static double weights1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
+    if (shape->plain)
+        return costs->weights_plain1 * (double)vgg_conv_products(costs, shape, 1);
     const vgg_weights_tile_costs *of = &costs->weights1;
     vgg_winograd_weights_partition cut = vgg_direct_weights_partition_of(shape);
     double each = of->tile + of->input / (double)(cut.k_blocks * VGG_BLOCK) +
@@ -215,13 +218,18 @@ static size_t fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *sh
     return best;
 }
 
+/* Of plain input, where it can be of tiles of 1. */
+static size_t fastest_plain_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
+    return costs->plain1 > 0 && shape->kernel == 3 && shape->inputs <= VGG_PLAIN_CHANNELS &&
+           shape->outputs >= LEAST_CHANNELS;
+}
+
 size_t vgg_conv_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
-    if (shape->plain)
-        return costs->plain1 > 0 && shape->kernel == 3 && shape->inputs <= VGG_PLAIN_CHANNELS &&
-               shape->outputs >= LEAST_CHANNELS;
-    return fastest_tile(costs, shape, vgg_conv_cost);
+    return shape->plain ? fastest_plain_tile(costs, shape)
+                        : fastest_tile(costs, shape, vgg_conv_cost);
 }
 
 size_t vgg_conv_weights_fastest_tile(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
-    return fastest_tile(costs, shape, weights_cost);
+    return shape->plain ? fastest_plain_tile(costs, shape)
+                        : fastest_tile(costs, shape, weights_cost);
 }

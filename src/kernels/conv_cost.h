@@ -23,7 +23,7 @@ typedef struct vgg_conv_costs {
     bool no_whole; /* a tile that is a whole map takes all points, too */
     size_t piece_pixels;
     double piece, pixel, plain;
-    double plain1; /* of plain input with tiles of 1, per product; 0: none of it */
+    double plain1, weights_plain1; /* of plain input with tiles of 1, per product; 0: none of it */
     vgg_tile_costs tile1, tile2, tile4; /* tile1.tile 0: none of it */
     double weights_image, weights_pixel, weights_once;
     vgg_weights_tile_costs weights1, weights2, weights4;

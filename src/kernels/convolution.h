@@ -154,6 +154,14 @@ static inline size_t vgg_plain_column(size_t channels) {
     return (3 * channels + 1) / 2 * 2;
 }
 
+/* Places that the gradient of its weights takes at once, and the registers of 16 rows that all taps
+ * of so many channels are. */
+#define VGG_PLAIN_STEP 32
+
+static inline size_t vgg_plain_halves(size_t channels) {
+    return (channels * VGG_MOST_TAPS + VGG_BLOCK - 1) / VGG_BLOCK;
+}
+
 /* A unit takes some tiles from input to output, for some groups of output channels. It shares
  * nothing with others: what one core writes and another reads costs more than doing it twice. */
 typedef struct vgg_winograd_partition {
@@ -298,6 +306,7 @@ typedef struct vgg_winograd_weights_partition {
     bool bf16;                          /* the operands of the products are bfloat16, two tiles in
                                          * the place of a float */
     bool whole;                         /* a tile is all of a map: VGG_WHOLE_POINTS */
+    bool plain;                         /* a tile of 1 of plain input */
     size_t tile_rows, tile_columns;     /* of an image */
     size_t groups;                      /* of tiles */
     size_t words;                       /* of tiles that are transformed at once, at most: of one
@@ -319,7 +328,7 @@ vgg_winograd_weights_partition vgg_winograd_weights_partition_of(const vgg_conv_
 vgg_winograd_weights_partition vgg_winograd_weights_bf16_partition_of(const vgg_conv_shape *shape,
                                                                       size_t tile);
 
-/* With tiles of 1. */
+/* With tiles of 1, also of plain input, whose groups are of whole images. */
 vgg_winograd_weights_partition vgg_direct_weights_partition_of(const vgg_conv_shape *shape);
 
 /* With one group, the units of the kernel `weights` write the gradients. With several they write
@@ -330,7 +339,7 @@ vgg_winograd_weights_partition vgg_direct_weights_partition_of(const vgg_conv_sh
  * vgg_winograd_task does channels; pieces of at most `words` pairs, as equal as possible, are
  * summed from 0 on each and then added in order. All else is in float32. */
 typedef struct vgg_winograd_weights_task {
-    vgg_conv_shape shape; /* kernel 3, not plain */
+    vgg_conv_shape shape; /* kernel 3; plain with a tile of 1 alone */
     vgg_winograd_weights_partition partition;
     const float *x, *dy;              /* blocked */
     const uint16_t *x_bf16, *dy_bf16; /* as in vgg_winograd_task */

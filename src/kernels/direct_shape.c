@@ -30,6 +30,9 @@
 #define FEW_UNITS_PLACES 1024
 #define MANY_UNITS 16
 #define MANY_UNITS_PLACES 16384
+/* Places of plain input whose operands are made together: of 27 taps, an eighth of a second-level
+ * cache. */
+#define PLAIN_PLACES 1024
 
 static size_t ceiling(size_t a, size_t b) {
     return (a + b - 1) / b;
@@ -146,7 +149,38 @@ static size_t groups_of(size_t wanted, size_t units, size_t places, size_t least
     return vgg_size_min(ceiling(wanted, units), places / least);
 }
 
+/* Of plain input: some images, of which some rows at a time become operands. */
+static vgg_winograd_weights_partition plain_weights_partition_of(const vgg_conv_shape *shape) {
+    size_t blocks = vgg_blocks(shape->outputs), halves = vgg_plain_halves(shape->inputs);
+    vgg_winograd_weights_partition cut = {.tile = 1,
+                                          .bf16 = true,
+                                          .plain = true,
+                                          .tile_rows = shape->height,
+                                          .tile_columns = shape->width,
+                                          .groups = vgg_size_min(MANY_UNITS, shape->images),
+                                          .c_blocks = 1,
+                                          .k_blocks = blocks,
+                                          .c_units = 1,
+                                          .k_units = 1};
+    size_t width = vgg_round_up(shape->width, VGG_PLAIN_STEP), around = shape->kernel - 1;
+    size_t rows = vgg_size_min(vgg_size_max(PLAIN_PLACES / width, 1), shape->height);
+    cut.units = cut.groups;
+    cut.direct = (vgg_direct_cut){.images = 1, .rows = rows, .width = width};
+    cut.direct.plane = width + VGG_PLAIN_STEP; /* the last taps read behind the last place */
+    cut.input_point = rows * width * halves * VGG_BLOCK / 2;
+    cut.gradient_point = rows * width * VGG_BLOCK / 2;
+    cut.sum_point = halves * VGG_BLOCK * VGG_BLOCK;
+    cut.sums = cut.groups > 1 ? cut.groups * blocks * cut.sum_point : 0;
+    cut.bias_sums = cut.groups > 1 ? cut.groups * blocks * VGG_BLOCK : 0;
+    size_t lines = shape->inputs * (rows + around) * cut.direct.plane / 2;
+    cut.scratch = cut.input_point + cut.gradient_point + blocks * (cut.sum_point + VGG_BLOCK) +
+                  vgg_round_up(lines, VGG_BLOCK);
+    return cut;
+}
+
 vgg_winograd_weights_partition vgg_direct_weights_partition_of(const vgg_conv_shape *shape) {
+    if (shape->plain)
+        return plain_weights_partition_of(shape);
     size_t inputs = vgg_blocks(shape->inputs), outputs = vgg_blocks(shape->outputs);
     size_t taps = shape->kernel * shape->kernel;
     vgg_winograd_weights_partition cut = {

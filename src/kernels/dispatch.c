@@ -73,13 +73,17 @@
                     .forward = vgg_direct_forward_##name,                                          \
                     .weights = vgg_direct_weights_##name,                                          \
                     .weights_finish = vgg_direct_weights_finish_##name},                           \
-    .bf16_plain = {.filters = vgg_plain_filters_##name, .forward = vgg_plain_forward_##name},      \
+    .bf16_plain = {.filters = vgg_plain_filters_##name,                                            \
+                   .forward = vgg_plain_forward_##name,                                            \
+                   .weights = vgg_plain_weights_##name,                                            \
+                   .weights_finish = vgg_plain_weights_finish_##name},                             \
     .bf16_linear = {.operands = vgg_linear_bf16_operands_##name,                                   \
                     .forward = vgg_linear_bf16_forward_##name}
 #define NO_MATRICES .bf16_direct = {NULL, NULL, NULL, NULL}
 #define DECLARE_MATRICES(name)                                                                     \
     vgg_work vgg_direct_filters_##name, vgg_direct_forward_##name, vgg_direct_weights_##name,      \
         vgg_direct_weights_finish_##name, vgg_plain_filters_##name, vgg_plain_forward_##name,      \
+        vgg_plain_weights_##name, vgg_plain_weights_finish_##name,                                 \
         vgg_linear_bf16_operands_##name, vgg_linear_bf16_forward_##name;
 
 /* Batch norm, which may round what it puts out. */

@@ -445,6 +445,8 @@ vgg_winograd_weights_kernels_for(const vgg_kernels *kernels,
                                  const vgg_winograd_weights_partition *cut) {
     if (cut->whole)
         return cut->bf16 ? &kernels->bf16_whole_winograd2 : &kernels->whole_winograd2;
+    if (cut->plain)
+        return &kernels->bf16_plain;
     return vgg_winograd_kernels_of(kernels, cut->tile, cut->bf16);
 }
 

@@ -1,5 +1,5 @@
 /* Gradients of a convolution's weights with operands of bfloat16 and no transforms, of 1x1 and 3x3
- * taps, also from the gradient of a max-pool's output.
+ * taps and of plain input, also from the gradient of a max-pool's output.
  *
  * - ref has the bits of the direct gradients of float32 of operands that were rounded before, and
  * of dbias those of dy itself.
@@ -25,6 +25,13 @@ static const vgg_conv_shape SHAPES[] = {
     {40, 17, 16, 9, 9, 3, false, 0},
     {1, 5, 18, 60, 70, 1, false, 0},
     {1, 5, 18, 60, 70, 3, false, 0},
+    /* Plain input: rows and channels that are no multiple of anything, without padding, several
+     * strips, several groups. */
+    {1, 1, 16, 1, 1, 3, true, 0},
+    {2, 3, 33, 17, 30, 3, true, 0},
+    {3, 2, 50, 6, 47, 3, true, 1},
+    {1, 3, 64, 70, 33, 3, true, 0},
+    {40, 3, 17, 5, 9, 3, true, 0},
 };
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0] };
@@ -43,7 +50,8 @@ static vgg_winograd_weights_task draw_task(const vgg_conv_shape *s, bool spread)
     return (vgg_winograd_weights_task){
         .shape = *s,
         .partition = cut,
-        .x = vgg_draw_blocked(s->images, s->inputs, vgg_conv_in_pixels(s)),
+        .x = s->plain ? vgg_draw_floats(s->images * s->inputs * vgg_conv_in_pixels(s))
+                      : vgg_draw_blocked(s->images, s->inputs, vgg_conv_in_pixels(s)),
         .dy = vgg_draw_blocked(s->images, s->outputs, pixels),
         .spread = spread ? vgg_draw_choices(s->images, s->outputs, pixels) : NULL,
         .sums = cut.groups > 1 ? vgg_guarded_floats(cut.sums) : NULL,
@@ -74,10 +82,11 @@ static void run_units(const vgg_kernels *tier, vgg_work *work, vgg_winograd_weig
 static void run(const vgg_kernels *tier, vgg_winograd_weights_task *task, size_t most) {
     vgg_poison(task->dweights, vgg_guarded_size(task->dweights), sizeof(float));
     vgg_poison(task->dbias, vgg_guarded_size(task->dbias), sizeof(float));
-    run_units(tier, tier->bf16_direct.weights, task, task->partition.units, most);
+    const vgg_winograd_kernels *of = vgg_winograd_weights_kernels_for(tier, &task->partition);
+    run_units(tier, of->weights, task, task->partition.units, most);
     if (task->partition.groups > 1)
-        run_units(tier, tier->bf16_direct.weights_finish, task,
-                  vgg_winograd_weights_finish_units(&task->shape), most);
+        run_units(tier, of->weights_finish, task, vgg_winograd_weights_finish_units(&task->shape),
+                  most);
 }
 
 /* ---- ref ---- */

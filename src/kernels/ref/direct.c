@@ -176,3 +176,13 @@ void vgg_direct_weights_finish_ref(void *argument, size_t begin, size_t end, siz
         write_blocks(task, unit / c_blocks, 1, unit % c_blocks, 1);
     }
 }
+
+vgg_work vgg_plain_weights_ref, vgg_plain_weights_finish_ref;
+
+void vgg_plain_weights_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_direct_weights_ref(argument, begin, end, worker);
+}
+
+void vgg_plain_weights_finish_ref(void *argument, size_t begin, size_t end, size_t worker) {
+    vgg_direct_weights_finish_ref(argument, begin, end, worker);
+}
