@@ -7,6 +7,7 @@
  * products of some rows wait in memory until they are stored with all that follows them. */
 #include <string.h>
 
+#include "kernels/amx_across.h"
 #include "kernels/amx_output.h"
 
 #define BLOCKS 2 /* of output channels in a group */
@@ -16,25 +17,6 @@
 #define CHUNKS_AT_ONCE 4
 
 /* ---- the patch ---- */
-
-/* A row of `low` and `high` blocks of channels, either of which may be zeros. */
-VGG_INLINE void round_row(const map_row *low, const map_row *high, bool spread, char *to) {
-    for (size_t place = 0; place < low->places; place++) {
-        vf even = map_value(low, spread, place);
-        vf odd = high->places == 0 ? (vf){0} : map_value(high, spread, place);
-        __m512bh both = _mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
-        memcpy(to + place * AMX_ROW_BYTES, &both, sizeof both);
-    }
-}
-
-/* The same of numbers that are rounded already. */
-static void copy_row(const map_row *low, const map_row *high, char *to) {
-    for (size_t place = 0; place < low->places; place++) {
-        __m256i odd = high->places == 0 ? _mm256_setzero_si256() : map_number(high, false, place);
-        __m512i both = both_numbers(map_number(low, false, place), odd);
-        memcpy(to + place * AMX_ROW_BYTES, &both, sizeof both);
-    }
-}
 
 static void fill_row(const vgg_winograd_task *task, size_t image, size_t chunk, size_t y,
                      char *to) {
@@ -47,12 +29,7 @@ static void fill_row(const vgg_winograd_task *task, size_t image, size_t chunk, 
         high = map_row_at(&maps, plane + 1, y);
     memset(to, 0, border * AMX_ROW_BYTES);
     to += border * AMX_ROW_BYTES;
-    if (task->spread != NULL)
-        round_row(&low, &high, true, to);
-    else if (low.numbers != NULL)
-        copy_row(&low, &high, to);
-    else
-        round_row(&low, &high, false, to);
+    put_row(&low, &high, AMX_ROW_BYTES, to);
     memset(to + low.places * AMX_ROW_BYTES, 0, (width - low.places) * AMX_ROW_BYTES);
 }
 
@@ -197,8 +174,12 @@ void VGG_TIERED(direct_forward)(void *argument, size_t begin, size_t end, size_t
 void VGG_TIERED(direct_forward)(void *argument, size_t begin, size_t end, size_t worker) {
     const vgg_winograd_task *task = argument;
     amx_begin();
+    float *scratch = task->scratch + worker * task->partition.scratch;
     for (size_t unit = begin; unit < end; unit++) {
-        run_unit(task, unit, task->scratch + worker * task->partition.scratch);
+        if (task->partition.direct.across)
+            vgg_across_unit(task, unit, scratch);
+        else
+            run_unit(task, unit, scratch);
     }
     amx_end();
     vf_put_end(task->stream);

@@ -33,10 +33,22 @@ VGG_INLINE vf finish(const block_output *o, const float *sums) {
     return o->relu ? vf_relu(value) : value;
 }
 
-/* A row of `width` places, to y from `at` on. */
-static inline void store_row(const block_output *o, const float *sums, size_t width, size_t at) {
+/* To the planes, of so many values each, of number `plane`. */
+static inline void move_output(const vgg_winograd_task *task, block_output *o, size_t plane,
+                               size_t values) {
+    size_t at = plane * values;
+    o->y = task->y == NULL ? NULL : task->y + at * VGG_BLOCK;
+    o->y_bf16 = task->y_bf16 == NULL ? NULL : task->y_bf16 + at * VGG_BLOCK;
+    o->gate = task->gate == NULL ? NULL : task->gate + at * VGG_BLOCK;
+    o->gate_bf16 = task->gate_bf16 == NULL ? NULL : task->gate_bf16 + at * VGG_BLOCK;
+    o->chosen = task->chosen == NULL ? NULL : task->chosen + at;
+}
+
+/* A row of `width` places whose sums are `apart` floats from each other, to y from `at` on. */
+static inline void store_row(const block_output *o, const float *sums, size_t apart, size_t width,
+                             size_t at) {
     for (size_t i = 0; i < width; i++) {
-        vf value = finish(o, sums + i * VGG_BLOCK);
+        vf value = finish(o, sums + i * apart);
         size_t to = (at + i) * VGG_BLOCK;
         if (o->gate != NULL || o->gate_bf16 != NULL)
             value = vf_where_positive(map_load(o->gate, o->gate_bf16, to), value);
@@ -45,12 +57,12 @@ static inline void store_row(const block_output *o, const float *sums, size_t wi
 }
 
 /* Two rows, the second `row` floats behind the first, after 2x2 max-pooling. */
-static inline void store_windows(const block_output *o, const float *sums, size_t row,
+static inline void store_windows(const block_output *o, const float *sums, size_t apart, size_t row,
                                  size_t windows, size_t at) {
     for (size_t i = 0; i < windows; i++) {
-        const float *top = sums + 2 * i * VGG_BLOCK, *bottom = top + row;
-        vf a = finish(o, top), b = finish(o, top + VGG_BLOCK);
-        vf c = finish(o, bottom), d = finish(o, bottom + VGG_BLOCK);
+        const float *top = sums + 2 * i * apart, *bottom = top + row;
+        vf a = finish(o, top), b = finish(o, top + apart);
+        vf c = finish(o, bottom), d = finish(o, bottom + apart);
         vf best =
             o->chosen != NULL ? choose(a, b, c, d, 0, o->chosen + at + i) : vf_pool(a, b, c, d);
         map_put(o->stream, o->y, o->y_bf16, (at + i) * VGG_BLOCK, best);
@@ -77,17 +89,12 @@ static inline void store_block(const vgg_winograd_task *task, const batch_part *
         }
         if (y / side >= height)
             continue;
-        size_t plane = (part->image + image) * vgg_blocks(shape->outputs) + block;
-        size_t at = plane * height * width;
-        o.y = task->y == NULL ? NULL : task->y + at * VGG_BLOCK;
-        o.y_bf16 = task->y_bf16 == NULL ? NULL : task->y_bf16 + at * VGG_BLOCK;
-        o.gate = task->gate == NULL ? NULL : task->gate + at * VGG_BLOCK;
-        o.gate_bf16 = task->gate_bf16 == NULL ? NULL : task->gate_bf16 + at * VGG_BLOCK;
-        o.chosen = task->chosen == NULL ? NULL : task->chosen + at;
+        move_output(task, &o, (part->image + image) * vgg_blocks(shape->outputs) + block,
+                    height * width);
         if (task->pool)
-            store_windows(&o, sums + row * step, step, width, y / side * width);
+            store_windows(&o, sums + row * step, VGG_BLOCK, step, width, y / side * width);
         else
-            store_row(&o, sums + row * step, width, y * width);
+            store_row(&o, sums + row * step, VGG_BLOCK, width, y * width);
     }
 }
 

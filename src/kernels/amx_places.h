@@ -79,6 +79,36 @@ VGG_INLINE __m512i both_numbers(__m256i first, __m256i second) {
     return _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
 }
 
+/* A row of `low` and `high` blocks of channels, of which the latter may be zeros, rounded:
+ * operands' rows, `apart` bytes from each other. */
+VGG_INLINE void round_row(const map_row *low, const map_row *high, bool spread, size_t apart,
+                          char *to) {
+    for (size_t place = 0; place < low->places; place++, to += apart) {
+        vf even = map_value(low, spread, place);
+        vf odd = high->places == 0 ? (vf){0} : map_value(high, spread, place);
+        __m512bh both = _mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+        memcpy(to, &both, sizeof both);
+    }
+}
+
+/* The same of numbers that are rounded already. */
+static inline void copy_row(const map_row *low, const map_row *high, size_t apart, char *to) {
+    for (size_t place = 0; place < low->places; place++, to += apart) {
+        __m256i odd = high->places == 0 ? _mm256_setzero_si256() : map_number(high, false, place);
+        __m512i both = both_numbers(map_number(low, false, place), odd);
+        memcpy(to, &both, sizeof both);
+    }
+}
+
+static inline void put_row(const map_row *low, const map_row *high, size_t apart, char *to) {
+    if (low->chosen != NULL)
+        round_row(low, high, true, apart, to);
+    else if (low->numbers != NULL)
+        copy_row(low, high, apart, to);
+    else
+        round_row(low, high, false, apart, to);
+}
+
 /* Two blocks of numbers as pairs of their numbers. */
 VGG_INLINE __m512i paired_numbers(__m256i even, __m256i odd) {
     const __m512i places =

@@ -78,7 +78,7 @@ static void spread_lines(const vgg_winograd_weights_task *task, const strip *at,
 /* ---- gradient ---- */
 
 /* The pairs of a row's places, and zeros; returns the sum. */
-VGG_INLINE vf put_row(const map_row *from, bool spread, size_t places, char *to) {
+VGG_INLINE vf put_pairs(const map_row *from, bool spread, size_t places, char *to) {
     vf sum = {0};
     size_t pair = 0;
     for (; 2 * pair + 2 <= from->places; pair++) {
@@ -107,8 +107,8 @@ static void fill_gradient(const vgg_winograd_weights_task *task, const strip *at
     batch_maps maps = {task->dy, task->dy_bf16, task->spread, shape->height, shape->width};
     for (size_t row = 0; row < at->rows; row++, to += places / 2 * AMX_ROW_BYTES) {
         map_row from = map_row_at(&maps, plane, at->first + row);
-        vf sum = task->spread != NULL ? put_row(&from, true, places, to)
-                                      : put_row(&from, false, places, to);
+        vf sum = task->spread != NULL ? put_pairs(&from, true, places, to)
+                                      : put_pairs(&from, false, places, to);
         vf_store(bias, vf_load(bias) + sum);
     }
 }

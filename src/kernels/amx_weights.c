@@ -7,7 +7,7 @@
  * the patch; where the gradient has none it is zero. */
 #include <string.h>
 
-#include "kernels/amx_places.h"
+#include "kernels/amx_weights_across.h"
 #include "kernels/bias_gradient.h"
 
 #define STEP (2 * AMX_ROWS)            /* places of a register */
@@ -116,7 +116,7 @@ VGG_INLINE void put_gradient(register_writer *w, __m256i value) {
 }
 
 /* A row of the gradient and the zeros behind it; returns the sum. */
-VGG_INLINE vf put_row(register_writer *w, const map_row *from, bool spread, size_t width) {
+VGG_INLINE vf put_places(register_writer *w, const map_row *from, bool spread, size_t width) {
     vf sum = {0};
     for (size_t place = 0; place < from->places; place++) {
         sum += map_value(from, spread, place);
@@ -140,8 +140,8 @@ static size_t fill_gradient(const vgg_winograd_weights_task *task, const batch_p
         size_t image, y;
         row_of(cut, part, row, &image, &y);
         map_row from = map_row_at(&maps, image * blocks + block, y);
-        vf sum = task->spread != NULL ? put_row(&to, &from, true, cut->width)
-                                      : put_row(&to, &from, false, cut->width);
+        vf sum = task->spread != NULL ? put_places(&to, &from, true, cut->width)
+                                      : put_places(&to, &from, false, cut->width);
         vf_store(bias, vf_load(bias) + sum);
     }
     while (to.count > 0) {
@@ -289,6 +289,32 @@ static void add_part(const vgg_winograd_weights_task *task, const share *own, si
     }
 }
 
+/* The same across images. */
+static void add_across(const vgg_winograd_weights_task *task, const share *own, size_t index,
+                       float *scratch, float *sums, float *bias) {
+    const vgg_winograd_weights_partition *cut = &task->partition;
+    const vgg_conv_shape *shape = &task->shape;
+    batch_part part = part_of(shape, &cut->direct, index);
+    float *x = scratch, *d = scratch + cut->c_blocks * cut->input_point;
+    size_t steps = (part.images + ACROSS_STEP - 1) / ACROSS_STEP;
+    across_taps taps;
+    find_taps(shape, &taps);
+    for (size_t c = 0; c < own->c_blocks; c++) {
+        fill_input_across(task, &part, own->first_c + c, x + c * cut->input_point);
+    }
+    for (size_t k = 0; k < own->k_blocks; k++) {
+        fill_gradient_across(task, &part, own->first_k + k, d + k * cut->gradient_point,
+                             bias + k * VGG_BLOCK);
+    }
+    amx_barrier();
+    for (size_t i = 0; i < own->c_blocks * own->k_blocks; i++, sums += SQUARE * VGG_MOST_TAPS) {
+        const char *from = (const char *)(x + i % own->c_blocks * cut->input_point);
+        const char *gradient = (const char *)(d + i / own->c_blocks * cut->gradient_point);
+        multiply_across(shape, &taps, 0, true, gradient, from, steps, sums);
+        multiply_across(shape, &taps, 5, false, gradient, from, steps, sums + 5 * SQUARE);
+    }
+}
+
 void VGG_TIERED(direct_weights)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TIERED(direct_weights)(void *argument, size_t begin, size_t end, size_t worker) {
@@ -303,7 +329,10 @@ void VGG_TIERED(direct_weights)(void *argument, size_t begin, size_t end, size_t
         memset(bias, 0, own.k_blocks * VGG_BLOCK * sizeof *bias);
         memset(sums, 0, unit_sums(task) * sizeof *sums);
         for (size_t part = own.begin; part < own.end; part++) {
-            add_part(task, &own, part, scratch, sums, bias);
+            if (cut->direct.across)
+                add_across(task, &own, part, scratch, sums, bias);
+            else
+                add_part(task, &own, part, scratch, sums, bias);
         }
         write_unit(task, unit, &own, sums, bias);
     }

@@ -129,12 +129,6 @@ static double share_of_points(const vgg_conv_costs *costs, const vgg_conv_shape 
     return (double)points_of(costs, shape, tile) / (double)vgg_winograd_points(tile);
 }
 
-/* Places of the patches of a convolution with tiles of 1, and its share of 9 taps. */
-static double places_of(const vgg_conv_shape *shape, const vgg_direct_cut *cut) {
-    double places = (double)(shape->images * cut->period * cut->width);
-    return places * (double)(shape->kernel * shape->kernel) / VGG_MOST_TAPS;
-}
-
 static double tile1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape) {
     if (shape->plain)
         return costs->plain1 * (double)vgg_conv_products(costs, shape, 1);
@@ -142,7 +136,8 @@ static double tile1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shap
     vgg_winograd_partition cut = vgg_direct_partition_of(shape, 1);
     double each =
         of->tile + of->input / (double)shape->outputs + of->output / (double)shape->inputs;
-    return pairs(shape) * (places_of(shape, &cut.direct) * each + (double)cut.units * of->filter);
+    return pairs(shape) *
+           (vgg_direct_places(shape, &cut.direct) * each + (double)cut.units * of->filter);
 }
 
 double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
@@ -184,7 +179,7 @@ static double weights1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *s
     double each = of->tile + of->input / (double)(cut.k_blocks * VGG_BLOCK) +
                   of->gradient / (double)(cut.c_blocks * VGG_BLOCK);
     double sums = cut.groups > 1 ? of->group * (double)cut.groups : 0;
-    return pairs(shape) * (places_of(shape, &cut.direct) * each + sums + of->sum);
+    return pairs(shape) * (vgg_direct_places(shape, &cut.direct) * each + sums + of->sum);
 }
 
 static double weights_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {

@@ -136,7 +136,12 @@ typedef struct vgg_direct_cut {
     size_t width;        /* places in a row of a patch */
     size_t plane;        /* places of a patch, with some more that its last products read */
     size_t strip;        /* rows of a patch whose products wait together to be stored */
+    bool across;         /* the places of an operand are one place of several images, and taps that
+                          * see no map are left out: no patch */
 } vgg_direct_cut;
+
+/* Products of a place of a patch, of all that are computed for the batch: those of 9 taps are 1. */
+double vgg_direct_places(const vgg_conv_shape *shape, const vgg_direct_cut *cut);
 
 /* Input channels of a place of a patch that lie together. */
 #define VGG_DIRECT_CHANNELS 32

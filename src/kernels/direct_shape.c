@@ -1,5 +1,6 @@
 /* What is the same for every tier of the convolution with operands of bfloat16 and no transforms:
  * how it is cut into units. */
+#include "kernels/amx_across.h"
 #include "kernels/kernels.h"
 
 /* Bytes of a unit's patch, which shall stay in the second-level cache beside some filters; and what
@@ -33,6 +34,15 @@
 /* Places of plain input whose operands are made together: of 27 taps, an eighth of a second-level
  * cache. */
 #define PLAIN_PLACES 1024
+/* Pixels of an input map whose images are multiplied across; and what a product takes so, in those
+ * of a patch: less of its operands is in the first-level cache. */
+#define ACROSS_IN_PIXELS 100
+#define ACROSS_TIME 1.15
+/* Images of a part: two registers of them, or one where those would not fit. */
+#define ACROSS_BYTES ((size_t)1024 * 1024)
+#define ACROSS_IMAGES 16
+/* Images of a register of the gradient of weights, of which a part has several. */
+#define WEIGHTS_IMAGES 32
 
 static size_t ceiling(size_t a, size_t b) {
     return (a + b - 1) / b;
@@ -40,6 +50,54 @@ static size_t ceiling(size_t a, size_t b) {
 
 static size_t image_places(const vgg_direct_cut *cut) {
     return cut->period * cut->width;
+}
+
+/* Pairs of an output and a tap, in one dimension, of which the tap sees the map. */
+static size_t seen_taps(size_t outputs, size_t inputs, size_t border, size_t kernel) {
+    size_t seen = 0;
+    for (size_t i = 0; i < outputs * kernel; i++) {
+        seen += i / kernel + i % kernel - border < inputs; /* or it wrapped around */
+    }
+    return seen;
+}
+
+/* Products of an image across images, in places of 9 taps. */
+static double across_places(const vgg_conv_shape *shape) {
+    size_t border = vgg_conv_border(shape), kernel = shape->kernel;
+    size_t rows = seen_taps(shape->height, vgg_conv_in_height(shape), border, kernel);
+    size_t columns = seen_taps(shape->width, vgg_conv_in_width(shape), border, kernel);
+    return (double)(rows * columns) / VGG_MOST_TAPS;
+}
+
+double vgg_direct_places(const vgg_conv_shape *shape, const vgg_direct_cut *cut) {
+    double share = (double)(shape->kernel * shape->kernel) / VGG_MOST_TAPS;
+    if (cut->across)
+        return (double)(cut->parts * cut->images) * across_places(shape);
+    return (double)(shape->images * image_places(cut)) * share;
+}
+
+/* Whether images of these maps are ever multiplied across: a part of them fits. */
+static bool can_cross(const vgg_conv_shape *shape) {
+    return shape->kernel == 3 && shape->height * shape->width <= VGG_ACROSS_PIXELS &&
+           vgg_conv_in_height(shape) * vgg_conv_in_width(shape) <= ACROSS_IN_PIXELS;
+}
+
+/* Across `images` images at a time, where that takes fewer products than rows of a patch do;
+ * returns whether it does. */
+static bool cut_across(const vgg_conv_shape *shape, size_t images, vgg_direct_cut *cut) {
+    vgg_direct_cut found = {.images = images,
+                            .rows = shape->height,
+                            .row_parts = 1,
+                            .parts = ceiling(shape->images, images),
+                            .period = vgg_conv_in_height(shape),
+                            .width = vgg_conv_in_width(shape),
+                            .across = true};
+    found.plane = images * image_places(&found);
+    if (!can_cross(shape) ||
+        vgg_direct_places(shape, &found) * ACROSS_TIME >= vgg_direct_places(shape, cut))
+        return false;
+    *cut = found;
+    return true;
 }
 
 /* Whole images of which several fit; returns whether it can be. */
@@ -119,28 +177,52 @@ static vgg_winograd_partition plain_partition_of(const vgg_conv_shape *shape, si
     return cut;
 }
 
+/* Images of a part of a forward pass across images. */
+static size_t across_images(const vgg_conv_shape *shape) {
+    size_t pixels = vgg_conv_in_height(shape) * vgg_conv_in_width(shape);
+    size_t image = pixels * vgg_direct_chunks(shape->inputs) * PLACE_BYTES;
+    return 2 * ACROSS_IMAGES * image <= ACROSS_BYTES ? 2 * ACROSS_IMAGES : ACROSS_IMAGES;
+}
+
+/* Floats of scratch memory for a unit across images. */
+static size_t across_scratch(const vgg_conv_shape *shape, size_t images) {
+    size_t in_pixels = vgg_conv_in_height(shape) * vgg_conv_in_width(shape);
+    size_t operand = in_pixels * vgg_direct_chunks(shape->inputs) * VGG_BLOCK;
+    return images * (operand + shape->height * shape->width * VGG_WINOGRAD_GROUP);
+}
+
+/* Into units, of parts and groups of output channels. */
+static void cut_groups(const vgg_conv_shape *shape, size_t wanted, vgg_winograd_partition *cut) {
+    size_t groups = ceiling(shape->outputs, VGG_WINOGRAD_GROUP);
+    cut->tile_units = cut->direct.parts;
+    cut->group_units = vgg_size_min(ceiling(wanted, cut->tile_units), groups);
+    cut->groups = ceiling(groups, cut->group_units);
+    cut->group_units = ceiling(groups, cut->groups);
+    cut->units = cut->tile_units * cut->group_units;
+}
+
 vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size_t threads) {
     if (shape->plain)
         return plain_partition_of(shape, threads);
     size_t chunks = vgg_direct_chunks(shape->inputs), wanted = threads * UNITS_OF_A_THREAD;
-    size_t places = PATCH_BYTES / PLACE_BYTES / chunks;
-    size_t groups = ceiling(shape->outputs, VGG_WINOGRAD_GROUP);
+    size_t places = PATCH_BYTES / PLACE_BYTES / chunks, images = across_images(shape);
     vgg_winograd_partition cut = {.tile = 1,
                                   .bf16 = true,
                                   .stored = true,
                                   .tile_rows = shape->height,
                                   .tile_columns = shape->width,
                                   .direct = cut_of(shape, places, wanted)};
-    cut.tile_units = cut.direct.parts;
-    cut.group_units = vgg_size_min(ceiling(wanted, cut.tile_units), groups);
-    cut.groups = ceiling(groups, cut.group_units);
-    cut.group_units = ceiling(groups, cut.groups);
-    cut.units = cut.tile_units * cut.group_units;
-    cut.filter_point = chunks * VGG_DIRECT_CHANNELS / 2 * VGG_WINOGRAD_GROUP;
-    cut.filters = groups * shape->kernel * shape->kernel * cut.filter_point;
     size_t strip = vgg_size_max(STRIP_PLACES, vgg_round_up(2 * cut.direct.width, STEP));
     cut.scratch = most_places(shape, &cut.direct, places) * chunks * (PLACE_BYTES / sizeof(float)) +
                   strip * VGG_WINOGRAD_GROUP;
+    /* Whatever the batch. */
+    if (can_cross(shape))
+        cut.scratch = vgg_size_max(cut.scratch, across_scratch(shape, images));
+    cut_across(shape, images, &cut.direct);
+    cut_groups(shape, wanted, &cut);
+    cut.filter_point = chunks * VGG_DIRECT_CHANNELS / 2 * VGG_WINOGRAD_GROUP;
+    cut.filters = ceiling(shape->outputs, VGG_WINOGRAD_GROUP) * shape->kernel * shape->kernel *
+                  cut.filter_point;
     return cut;
 }
 
@@ -178,6 +260,26 @@ static vgg_winograd_weights_partition plain_weights_partition_of(const vgg_conv_
     return cut;
 }
 
+/* Images of a part of a gradient of weights across images, and floats of its operands. */
+static size_t across_operands(const vgg_conv_shape *shape,
+                              const vgg_winograd_weights_partition *cut, size_t images) {
+    size_t in_pixels = vgg_conv_in_height(shape) * vgg_conv_in_width(shape);
+    size_t blocks = cut->c_blocks * in_pixels + cut->k_blocks * shape->height * shape->width;
+    return images * blocks * VGG_BLOCK / 2;
+}
+
+static size_t across_weights_images(const vgg_conv_shape *shape,
+                                    const vgg_winograd_weights_partition *cut) {
+    size_t least = across_operands(shape, cut, WEIGHTS_IMAGES) * sizeof(float);
+    return WEIGHTS_IMAGES * vgg_size_max(OPERAND_BYTES / least, 1);
+}
+
+static void set_across_points(const vgg_conv_shape *shape, vgg_winograd_weights_partition *cut) {
+    size_t in_pixels = vgg_conv_in_height(shape) * vgg_conv_in_width(shape);
+    cut->input_point = cut->direct.images * in_pixels * VGG_BLOCK / 2;
+    cut->gradient_point = cut->direct.images * shape->height * shape->width * VGG_BLOCK / 2;
+}
+
 vgg_winograd_weights_partition vgg_direct_weights_partition_of(const vgg_conv_shape *shape) {
     if (shape->plain)
         return plain_weights_partition_of(shape);
@@ -195,15 +297,23 @@ vgg_winograd_weights_partition vgg_direct_weights_partition_of(const vgg_conv_sh
     size_t most = cut.groups = vgg_size_max(cut.groups, 1);
     size_t places = OPERAND_BYTES / (cut.c_blocks * INPUT_BYTES + cut.k_blocks * GRADIENT_BYTES);
     cut.direct = cut_of(shape, places, cut.groups);
+    size_t plane = most_places(shape, &cut.direct, places);
+    size_t operands = plane * (cut.c_blocks * VGG_BLOCK + cut.k_blocks * VGG_BLOCK / 2);
+    /* Whatever the batch. */
+    size_t images = across_weights_images(shape, &cut);
+    if (can_cross(shape))
+        operands = vgg_size_max(operands, across_operands(shape, &cut, images));
+    cut_across(shape, vgg_size_min(images, vgg_round_up(shape->images, WEIGHTS_IMAGES)),
+               &cut.direct);
     cut.groups = vgg_size_min(cut.groups, cut.direct.parts);
     cut.units = cut.groups * units;
     cut.input_point = cut.direct.plane * VGG_BLOCK; /* both copies of a block */
     cut.gradient_point = cut.direct.plane * VGG_BLOCK / 2;
+    if (cut.direct.across)
+        set_across_points(shape, &cut);
     size_t sums = cut.k_blocks * cut.c_blocks * VGG_BLOCK * VGG_BLOCK * taps;
     cut.sums = most > 1 ? most * units * sums : 0;
     cut.bias_sums = most > 1 ? most * outputs * VGG_BLOCK : 0;
-    size_t plane = most_places(shape, &cut.direct, places);
-    cut.scratch = plane * (cut.c_blocks * VGG_BLOCK + cut.k_blocks * VGG_BLOCK / 2) +
-                  cut.k_blocks * VGG_BLOCK + sums;
+    cut.scratch = operands + cut.k_blocks * VGG_BLOCK + sums;
     return cut;
 }

@@ -311,12 +311,12 @@ static void measure_tiles(const vgg_conv_shape *s, size_t tile) {
 /* Places of a patch, instead of tiles; only with bfloat16. */
 static void measure_places(const vgg_conv_shape *s) {
     vgg_winograd_partition cut = vgg_direct_partition_of(s, 1);
-    double all = (double)(s->images * cut.direct.period * cut.direct.width);
+    double all = vgg_direct_places(s, &cut.direct);
     add_row(&tile1, s, tile_seconds(s, 1),
             (double[]){all, all / (double)s->outputs, all / (double)s->inputs, (double)cut.units});
     vgg_winograd_weights_partition weights = vgg_direct_weights_partition_of(s);
     double k = (double)(weights.k_blocks * VGG_BLOCK), c = (double)(weights.c_blocks * VGG_BLOCK);
-    all = (double)(s->images * weights.direct.period * weights.direct.width);
+    all = vgg_direct_places(s, &weights.direct);
     add_row(&tile1_weights, s, tile_weights_seconds(s, 1),
             (double[]){all, all / k, all / c, weights.groups > 1 ? (double)weights.groups : 0, 1});
 }

@@ -25,6 +25,12 @@ static const vgg_conv_shape SHAPES[] = {
     {40, 17, 16, 9, 9, 3, false, 0},
     {1, 5, 18, 60, 70, 1, false, 0},
     {1, 5, 18, 60, 70, 3, false, 0},
+    /* Across images: fewer than a register has, several registers, several parts. */
+    {40, 17, 16, 4, 4, 3, false, 0},
+    {130, 33, 18, 2, 2, 3, false, 0},
+    {70, 40, 150, 3, 5, 3, false, 0},
+    {100, 18, 17, 8, 8, 3, false, 0},
+    {64, 20, 20, 4, 3, 3, false, 1},
     /* Plain input: rows and channels that are no multiple of anything, without padding, several
      * strips, several groups. */
     {1, 1, 16, 1, 1, 3, true, 0},
