@@ -21,6 +21,11 @@
 #define TILE_BLOCKS 1
 #endif
 
+/* Weights that are gone from the caches of a core before they are read again; and rows of a map of
+ * which few enough pixels share them that fetching pays. */
+#define LARGE_WEIGHTS ((size_t)1 << 19)
+#define MOST_FETCHING_ROWS 8
+
 /* ---- patches ---- */
 
 /* Input rows with a border of zeros: [planes][rows][width][step], where a plane is a channel block
@@ -64,7 +69,17 @@ typedef struct tile_setting {
     size_t inputs;       /* real input channels */
     size_t weight_block; /* floats between the weights of two output blocks */
     size_t output_block; /* floats between two output blocks of what a tile writes */
+    size_t shares;       /* into which the fetching of the next blocks' weights is cut; 0: none */
+    size_t share;        /* the one of the row at hand; shares: none */
 } tile_setting;
+
+/* Fetches the weights of a channel and tap of the blocks that come next. */
+VGG_INLINE void fetch_next(const tile_setting *setting, int blocks, const float *w) {
+    VGG_UNROLL
+    for (int block = 0; block < blocks; block++) {
+        __builtin_prefetch(w + (size_t)(blocks + block) * setting->weight_block, 0, 2);
+    }
+}
 
 /* Adds what one plane contributes to a tile: a channel block, or all channels of a plain input. x:
  * the patch at the tile's first pixel and first tap; w: packed weights of the plane. */
@@ -77,7 +92,11 @@ VGG_INLINE void add_plane(const tile_setting *setting, int pixels, int blocks, s
     for (size_t tap_row = 0; tap_row < setting->kernel; tap_row++) {
         for (size_t tap = 0; tap < setting->kernel; tap++) {
             const float *at = x + tap_row * row + tap * step;
+            bool fetches = setting->shares > 0 &&
+                           (tap_row * setting->kernel + tap) % setting->shares == setting->share;
             for (size_t c = 0; c < channels; c++) {
+                if (fetches)
+                    fetch_next(setting, blocks, w + c * VGG_BLOCK);
                 vf weight[TILE_BLOCKS * BLOCK_VECTORS];
                 VGG_UNROLL
                 for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
@@ -211,7 +230,7 @@ static void pool_tile(const pool_window *windows, int blocks, size_t width, size
 
 /* All rows of a unit for `blocks` neighbouring output blocks; k is the first of them. With a pool,
  * the tiles of two rows are computed one after the other. */
-VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, const tile_setting *setting,
+VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, tile_setting *setting,
                                size_t image, size_t first_row, size_t rows, size_t k, int blocks,
                                size_t step) {
     pool_window windows[TILE_BLOCKS];
@@ -227,6 +246,7 @@ VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, const tile_set
             float *to = y + (row * width + begin) * VGG_BLOCK;
             for (size_t r = 0; r < side; r++) {
                 size_t patch_row = row * side + r - first_row;
+                setting->share = patch_row == 0 ? setting->shares : patch_row - 1;
                 const float *x = setting->patch->data +
                                  (patch_row * setting->patch->width + begin * side) * step;
                 tile_of((end - begin) * side, setting, blocks, step, x, w, k * VGG_BLOCK,
@@ -237,6 +257,13 @@ VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, const tile_set
                           height * width * VGG_BLOCK, to, task->stream);
         }
     }
+}
+
+/* The first row of a small map reads the weights of its blocks from memory, the others from the
+ * second-level cache: these fetch those of the next blocks meanwhile. */
+static size_t fetching_rows(const vgg_conv_shape *shape, size_t rows) {
+    size_t weights = shape->inputs * shape->outputs * shape->kernel * shape->kernel;
+    return shape->plain || weights < LARGE_WEIGHTS || rows > MOST_FETCHING_ROWS ? 0 : rows - 1;
 }
 
 VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, size_t worker,
@@ -269,7 +296,8 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
                             .weight_block = (step == 1 ? 1 : planes) * inner * shape->kernel *
                                             shape->kernel * VGG_BLOCK,
                             .output_block = task->pool ? sizeof(pool_window) / sizeof(float)
-                                                       : shape->height * shape->width * VGG_BLOCK};
+                                                       : shape->height * shape->width * VGG_BLOCK,
+                            .shares = fetching_rows(shape, rows)};
     size_t k = block_unit * partition->blocks;
     size_t end = vgg_size_min(k + partition->blocks, vgg_blocks(shape->outputs));
     for (; k + TILE_BLOCKS <= end; k += TILE_BLOCKS) {
