@@ -211,28 +211,38 @@ static void multiply_square(const vgg_winograd_weights_task *task, const float *
 
 /* ---- results ---- */
 
-/* to[16 c][taps] of one output channel, from [taps][16 k][16 c] at it. */
-VGG_INLINE void gather_taps(const float *sums, size_t taps, float *to) {
-    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    __m512i at = _mm512_mullo_epi32(lanes, _mm512_set1_epi32((int)taps));
-    for (size_t tap = 0; tap < taps; tap++) {
-        _mm512_i32scatter_ps(to + tap, at, (__m512)vf_load(sums + tap * SQUARE), 4);
-    }
+/* Writes the first `count` of some neighbouring gradients, or adds them. */
+VGG_INLINE void write_some(float *to, vf value, size_t count, bool accumulate) {
+    __mmask16 lanes = (__mmask16)((1u << vgg_size_min(count, VGG_LANES)) - 1);
+    if (accumulate)
+        value += (vf)_mm512_maskz_loadu_ps(lanes, to);
+    _mm512_mask_storeu_ps(to, lanes, (__m512)value);
 }
 
-/* dweights of two blocks of channels from their sums. */
+/* dweights of two blocks of channels from their sums [taps][16 k][16 c]: as [16 c][taps][16 k], and
+ * then a row of it for each output channel. */
 static void write_square(const vgg_winograd_weights_task *task, const float *sums, size_t k_block,
                          size_t c_block) {
     const vgg_conv_shape *shape = &task->shape;
     size_t taps = shape->kernel * shape->kernel, c = c_block * VGG_BLOCK;
     size_t count = vgg_size_min(VGG_BLOCK, shape->inputs - c) * taps;
     size_t first = k_block * VGG_BLOCK, end = vgg_size_min(first + VGG_BLOCK, shape->outputs);
-    for (size_t k = first; k < end; k++) {
-        float row[VGG_BLOCK * VGG_MOST_TAPS];
-        gather_taps(sums + (k - first) * VGG_BLOCK, taps, row);
-        float *to = task->dweights + (k * shape->inputs + c) * taps;
-        for (size_t i = 0; i < count; i++) {
-            to[i] = task->accumulate ? to[i] + row[i] : row[i];
+    vf values[VGG_BLOCK * VGG_MOST_TAPS];
+    for (size_t tap = 0; tap < taps; tap++) {
+        vf rows[VGG_LANES];
+        memcpy(rows, sums + tap * SQUARE, sizeof rows);
+        vf_transpose(rows);
+        for (size_t i = 0; i < VGG_BLOCK; i++) {
+            values[i * taps + tap] = rows[i];
+        }
+    }
+    for (size_t i = 0; i < count; i += VGG_LANES) {
+        vf rows[VGG_LANES];
+        memcpy(rows, values + i, sizeof rows);
+        vf_transpose(rows);
+        for (size_t k = first; k < end; k++) {
+            write_some(task->dweights + (k * shape->inputs + c) * taps + i, rows[k - first],
+                       count - i, task->accumulate);
         }
     }
 }
