@@ -65,7 +65,7 @@ thread-serve:
 	@scripts/packages.sh build test
 	@cmake --preset thread -DVGG_BUILD_TESTS=OFF >/dev/null
 	@cmake --build build-thread --target vgg-program
-	@VGG=build-thread/vgg /usr/bin/python3 -m pytest -q tests/serve --ignore tests/serve/test_page.py
+	@VGG_TEST_QUICK=1 VGG=build-thread/vgg /usr/bin/python3 -m pytest -q tests/serve --ignore tests/serve/test_page.py
 	@VGG=build-thread/vgg /usr/bin/python3 tests/serve/abuse.py --no-memory $(or $(ABUSE),500)
 
 valgrind: build-test

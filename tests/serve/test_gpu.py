@@ -8,6 +8,8 @@ from conftest import Server
 
 BUILD = pathlib.Path(os.environ.get("VGG_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
 DOUBLE = {"VGG_CUDA_PLUGIN": str(BUILD / "tests" / "cuda" / "libvgg-cuda-double.so")}
+pytestmark = pytest.mark.skipif(not pathlib.Path(DOUBLE["VGG_CUDA_PLUGIN"]).exists(),
+                                reason="the double of a GPU is not built: VGG_BUILD_TESTS")
 PICTURE = pathlib.Path(__file__).resolve().parents[1] / "golden/data/image/rgb8.png"
 
 
