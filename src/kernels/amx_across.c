@@ -8,7 +8,6 @@
 
 #include "kernels/amx_output.h"
 
-#define BLOCKS 2 /* of output channels in a group */
 /* Chunks of 32 input channels whose filters are multiplied with all places in turn. */
 #define CHUNKS_AT_ONCE 2
 

@@ -5,25 +5,8 @@
 
 #include "kernels/amx.h"
 #include "kernels/choice.h"
+#include "kernels/direct_parts.h"
 #include "kernels/maps.h"
-
-/* A part of a batch: its images, and the rows of its output, which are those of the patch that
- * begin a window of taps. */
-typedef struct batch_part {
-    size_t image, images;
-    size_t first_row, rows; /* of the output of an image */
-    size_t flat_rows;       /* of the patch, from the first to the last that has an output */
-} batch_part;
-
-static inline batch_part part_of(const vgg_conv_shape *shape, const vgg_direct_cut *cut,
-                                 size_t index) {
-    batch_part part = {.image = index / cut->row_parts * cut->images,
-                       .first_row = index % cut->row_parts * cut->rows};
-    part.images = vgg_size_min(cut->images, shape->images - part.image);
-    part.rows = vgg_size_min(cut->rows, shape->height - part.first_row);
-    part.flat_rows = (part.images - 1) * cut->period + part.rows;
-    return part;
-}
 
 /* Maps (height, width) of floats or of bfloat16, or, with `spread`, what windows of a max-pool
  * chose in such maps. */

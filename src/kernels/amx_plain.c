@@ -10,9 +10,8 @@
 #include "kernels/amx_output.h"
 #include "kernels/winograd_words.h"
 
-#define BLOCKS 2 /* of output channels in a group */
-#define ROWS 2   /* of the output that are made together, for a max-pool */
-#define TAPS 3   /* in a row or a column */
+#define ROWS 2 /* of the output that are made together, for a max-pool */
+#define TAPS 3 /* in a row or a column */
 #define ITEM sizeof(uint16_t)
 #define FILTER_WORDS (BLOCKS * AMX_BYTES / sizeof(word)) /* of a group */
 

@@ -7,7 +7,7 @@
  * one input channel and tap and multiplies them with one broadcast value per pixel. */
 #include <string.h>
 
-#include "kernels/tier.h"
+#include "kernels/int8_numbers.h"
 
 /* Registers: VECTORS * PIXELS accumulators, VECTORS weights and one broadcast value. */
 #if VGG_LANES == 16
@@ -71,6 +71,7 @@ typedef struct tile_setting {
     size_t output_block; /* floats between two output blocks of what a tile writes */
     size_t shares;       /* into which the fetching of the next blocks' weights is cut; 0: none */
     size_t share;        /* the one of the row at hand; shares: none */
+    bool direct;         /* that is y; else it waits to be pooled or rounded */
 } tile_setting;
 
 /* Fetches the weights of a channel and tap of the blocks that come next. */
@@ -173,7 +174,7 @@ VGG_INLINE void tile(const tile_setting *setting, int pixels, int blocks, size_t
             vf value = sums[v][p] + bias;
             if (task->scale != NULL)
                 value = value * scale + shift;
-            vf_put(task->stream && !task->pool, to + p * VGG_BLOCK,
+            vf_put(task->stream && setting->direct, to + p * VGG_BLOCK,
                    task->relu ? vf_relu(value) : value);
         }
     }
@@ -209,7 +210,7 @@ VGG_INLINE void tile_of(size_t pixels, const tile_setting *setting, int blocks, 
 #undef WIDTH
 }
 
-/* Two rows of a tile that will be pooled. */
+/* Two rows of a tile that will be pooled, or one that will be rounded. */
 typedef float pool_window[2][TILE_PIXELS][VGG_BLOCK];
 
 /* y: the first of `width` pooled values, plane: floats between two output blocks. */
@@ -228,6 +229,36 @@ static void pool_tile(const pool_window *windows, int blocks, size_t width, size
     }
 }
 
+/* The same of what becomes numbers, pooled or not; k: the first block, y: the first value's place
+ * in a plane. */
+static void number_tile(const vgg_conv_forward_task *task, const pool_window *windows, size_t image,
+                        size_t k, int blocks, size_t width, size_t y) {
+    const number_range range = range_of(&task->y_form);
+    size_t side = task->pool ? 2 : 1;
+    size_t plane = (task->shape.height / side) * (task->shape.width / side);
+    size_t chunk = image * vgg_int8_chunks(task->shape.outputs);
+    vf factor = vf_splat(task->y_form.factor);
+    size_t chunk_blocks = VGG_INT8_CHUNK / VGG_BLOCK, all = vgg_blocks(task->shape.outputs);
+    for (size_t block = k; block < k + (size_t)blocks; block++) {
+        const pool_window *from = &windows[block - k];
+        uint8_t *to = task->y_numbers +
+                      ((chunk + block / chunk_blocks) * plane + y) * VGG_INT8_CHUNK +
+                      block % chunk_blocks * VGG_BLOCK;
+        size_t rest = block + 1 < all ? 0 : (chunk_blocks - 1 - block % chunk_blocks) * VGG_BLOCK;
+        for (size_t column = 0; column < width; column++, to += VGG_INT8_CHUNK) {
+            for (int v = 0; v < VGG_BLOCK; v += VGG_LANES) {
+                const float *top = from[0][0][side * column] + v;
+                const float *bottom = from[0][1][2 * column] + v;
+                vf value = !task->pool ? vf_load(top)
+                                       : vf_pool(vf_load(top), vf_load(top + VGG_BLOCK),
+                                                 vf_load(bottom), vf_load(bottom + VGG_BLOCK));
+                put_numbers(&range, to + v, vf_max(value * factor, range.least));
+            }
+            memset(to + VGG_BLOCK, range.zero, rest);
+        }
+    }
+}
+
 /* All rows of a unit for `blocks` neighbouring output blocks; k is the first of them. With a pool,
  * the tiles of two rows are computed one after the other. */
 VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, tile_setting *setting,
@@ -238,21 +269,24 @@ VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, tile_setting *
     size_t width = task->shape.width / side, height = task->shape.height / side;
     size_t tiles = (width + TILE_PIXELS / side - 1) / (TILE_PIXELS / side);
     const float *w = task->packed + k * setting->weight_block;
-    float *y =
-        task->y + ((image * vgg_blocks(task->shape.outputs) + k) * height) * width * VGG_BLOCK;
+    size_t plane = (image * vgg_blocks(task->shape.outputs) + k) * height * width;
     for (size_t row = first_row / side; row < (first_row + rows) / side; row++) {
         for (size_t i = 0; i < tiles; i++) {
             size_t begin = width * i / tiles, end = width * (i + 1) / tiles;
-            float *to = y + (row * width + begin) * VGG_BLOCK;
+            float *to =
+                task->y == NULL ? NULL : task->y + (plane + row * width + begin) * VGG_BLOCK;
             for (size_t r = 0; r < side; r++) {
                 size_t patch_row = row * side + r - first_row;
                 setting->share = patch_row == 0 ? setting->shares : patch_row - 1;
                 const float *x = setting->patch->data +
                                  (patch_row * setting->patch->width + begin * side) * step;
                 tile_of((end - begin) * side, setting, blocks, step, x, w, k * VGG_BLOCK,
-                        task->pool ? windows[0][r][0] : to);
+                        setting->direct ? to : windows[0][r][0]);
             }
-            if (task->pool)
+            if (task->y_numbers != NULL)
+                number_tile(task, (const pool_window *)windows, image, k, blocks, end - begin,
+                            row * width + begin);
+            else if (task->pool)
                 pool_tile((const pool_window *)windows, blocks, end - begin,
                           height * width * VGG_BLOCK, to, task->stream);
         }
@@ -295,9 +329,10 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
                             .inputs = shape->inputs,
                             .weight_block = (step == 1 ? 1 : planes) * inner * shape->kernel *
                                             shape->kernel * VGG_BLOCK,
-                            .output_block = task->pool ? sizeof(pool_window) / sizeof(float)
-                                                       : shape->height * shape->width * VGG_BLOCK,
-                            .shares = fetching_rows(shape, rows)};
+                            .shares = fetching_rows(shape, rows),
+                            .direct = !task->pool && task->y_numbers == NULL};
+    setting.output_block = setting.direct ? shape->height * shape->width * VGG_BLOCK
+                                          : sizeof(pool_window) / sizeof(float);
     size_t k = block_unit * partition->blocks;
     size_t end = vgg_size_min(k + partition->blocks, vgg_blocks(shape->outputs));
     for (; k + TILE_BLOCKS <= end; k += TILE_BLOCKS) {

@@ -5,12 +5,14 @@
  *   cmake --build build --target measure_costs && build/tests/kernels/measure_costs TIER
  *
  * which times one thread of an idle machine on maps from 1x1 to 56x56, in batches from 1 to 128
- * (bfloat16 by `measure_costs avx512 bf16`). Those of inference with AVX-512 are rounder, and were
- * measured with `vgg bench` on two threads, whose table shows predicted and measured times side by
- * side; those of bfloat16 are on the same scale, and so are those of AMX, whose tiles of bfloat16
- * by transforms take as long as those of float32 (an Emerald Rapids does half as many vdpbf16ps as
- * multiply-adds). They are fixed, not measured anew on each machine,
- * so that all machines of a tier choose alike. */
+ * (bfloat16 by `measure_costs avx512 bf16`, int8 by `measure_costs TIER int8`). Those of inference
+ * with AVX-512 are rounder, and were measured with `vgg bench` on two threads, whose table shows
+ * predicted and measured times side by side; those of bfloat16 are on the same scale, and so are
+ * those of AMX, whose tiles of bfloat16 by transforms take as long as those of float32 (an Emerald
+ * Rapids does half as many vdpbf16ps as multiply-adds). Those of int8 directly are rounded figures
+ * of an Emerald Rapids, with VNNI and with AMX. They are fixed, not measured anew on each machine,
+ * so that all machines of a tier choose alike.
+ */
 #include "kernels/conv_cost.h"
 
 const vgg_conv_costs vgg_conv_costs_avx512 = {
@@ -87,15 +89,14 @@ const vgg_conv_costs vgg_conv_costs_amx = {
     .weights4 = {48.0, 550.0, 350.0, 1300.0, 400.0},
 };
 
-const vgg_conv_costs vgg_conv_costs_int8 = {
-    .no_whole = true,
-    .piece_pixels = 14,
-    .piece = 28.0,
-    .pixel = 9.5,
-    .plain = 2.0,
-    .tile2 = {5.0, 430.0, 330.0, 85.0},
-    .tile4 = {11.0, 1500.0, 1150.0, 85.0},
-};
+/* What the costs of int8 have in common; the direct convolution is that of float32. */
+#define INT8_COSTS                                                                                 \
+    .int8 = true, .piece_pixels = 14, .piece = 28.0, .pixel = 9.5, .plain = 2.0,                   \
+    .tile2 = {5.0, 430.0, 330.0, 85.0}, .tile4 = {11.0, 1500.0, 1150.0, 85.0}
+
+const vgg_conv_costs vgg_conv_costs_int8 = {INT8_COSTS, .tile1 = {10.0, 15.0, 15.0, 25.0}};
+const vgg_conv_costs vgg_conv_costs_int8_vnni = {INT8_COSTS, .tile1 = {2.4, 15.0, 15.0, 25.0}};
+const vgg_conv_costs vgg_conv_costs_int8_amx = {INT8_COSTS, .tile1 = {0.5, 25.0, 25.0, 25.0}};
 
 /* Fewer channels than this would fill no block. */
 #define LEAST_CHANNELS VGG_BLOCK
@@ -119,7 +120,7 @@ static size_t tiles_of(const vgg_conv_shape *shape, size_t tile) {
 }
 
 static size_t points_of(const vgg_conv_costs *costs, const vgg_conv_shape *shape, size_t tile) {
-    bool whole = !costs->no_whole && vgg_winograd_is_whole(shape, tile);
+    bool whole = !costs->int8 && vgg_winograd_is_whole(shape, tile);
     return whole ? VGG_WHOLE_POINTS : vgg_winograd_points(tile);
 }
 
@@ -133,7 +134,8 @@ static double tile1_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shap
     if (shape->plain)
         return costs->plain1 * (double)vgg_conv_products(costs, shape, 1);
     const vgg_tile_costs *of = &costs->tile1;
-    vgg_winograd_partition cut = vgg_direct_partition_of(shape, 1);
+    vgg_winograd_partition cut =
+        costs->int8 ? vgg_direct_int8_partition_of(shape, 1) : vgg_direct_partition_of(shape, 1);
     double each =
         of->tile + of->input / (double)shape->outputs + of->output / (double)shape->inputs;
     return pairs(shape) *

@@ -20,7 +20,7 @@ typedef struct vgg_weights_tile_costs {
  * which has a cost of its own beside that of its 9 products per pixel; of plain input, per product.
  * The gradient of weights directly: per image, per pixel and once. */
 typedef struct vgg_conv_costs {
-    bool no_whole; /* a tile that is a whole map takes all points, too */
+    bool int8; /* operands of int8: a tile that is a whole map takes all points, too */
     size_t piece_pixels;
     double piece, pixel, plain;
     double plain1, weights_plain1; /* of plain input with tiles of 1, per product; 0: none of it */
@@ -31,8 +31,9 @@ typedef struct vgg_conv_costs {
 
 /* The tiers'; ref chooses as avx512 does. */
 extern const vgg_conv_costs vgg_conv_costs_avx512, vgg_conv_costs_avx2, vgg_conv_costs_portable;
-/* With operands of int8, by AVX512-VNNI, likewise. */
-extern const vgg_conv_costs vgg_conv_costs_int8;
+/* With operands of int8: without an instruction for bytes, by AVX512-VNNI, and by AMX. Tiles of 2
+ * and 4 have those of AVX512-VNNI everywhere. */
+extern const vgg_conv_costs vgg_conv_costs_int8, vgg_conv_costs_int8_vnni, vgg_conv_costs_int8_amx;
 /* With operands of bfloat16; the direct convolution is that of float32. They
  * are AVX512-BF16's in every tier, so that all choose alike: elsewhere bfloat16 is for having the
  * same results. All filters are stored, and `filter` is what reading them takes. */

@@ -34,6 +34,28 @@ static inline size_t vgg_conv_border(const vgg_conv_shape *shape) {
     return shape->kernel / 2 - (size_t)shape->crop;
 }
 
+/* How activations become whole numbers from 0 to 255: times the factor, to nearest even, and the
+ * zero added. What is beyond the numbers becomes the nearest, and NaN the least of them. */
+typedef struct vgg_int8_numbers {
+    float factor; /* finite and above 0 */
+    int zero;     /* 0 where nothing is negative, else VGG_INT8_MIDDLE */
+} vgg_int8_numbers;
+
+#define VGG_INT8_MIDDLE 128
+#define VGG_INT8_UNSIGNED_MOST 255
+
+/* Activations between such convolutions lie in chunks of channels: (N, ceil(C / 64), H, W, 64)
+ * bytes, those beyond C being the zero. */
+#define VGG_INT8_CHUNK 64
+
+static inline size_t vgg_int8_chunks(size_t channels) {
+    return (channels + VGG_INT8_CHUNK - 1) / VGG_INT8_CHUNK;
+}
+
+static inline size_t vgg_int8_size(size_t images, size_t channels, size_t pixels) {
+    return images * vgg_int8_chunks(channels) * pixels * VGG_INT8_CHUNK;
+}
+
 /* How a convolution is cut into units: a unit is `rows` output rows of one image, an even number
  * for the windows of a max-pool, and `blocks` output channel blocks. It depends on the shape alone.
  */
@@ -72,10 +94,13 @@ typedef struct vgg_conv_forward_task {
     const float *bias;          /* K rounded up to a block; NULL for 0 */
     const float *scale, *shift; /* the same; both NULL for 1 and 0 */
     bool relu;
-    bool stream;    /* y is too large for the caches */
-    bool pool;      /* 2x2 max-pool behind it: y is of half the height and width */
-    float *y;       /* blocked */
-    float *scratch; /* partition.scratch floats per worker */
+    bool stream;             /* y is too large for the caches */
+    bool pool;               /* 2x2 max-pool behind it: y is of half the height and width */
+    float *y;                /* blocked */
+    uint8_t *y_numbers;      /* what is put out as whole numbers in place of y, as they lie for a
+                              * convolution in int8 with tiles of 1; else NULL */
+    vgg_int8_numbers y_form; /* of y_numbers; with relu its zero is 0 */
+    float *scratch;          /* partition.scratch floats per worker */
 } vgg_conv_forward_task;
 
 /* ---- convolution to a picture ---- */
@@ -190,7 +215,10 @@ typedef struct vgg_winograd_partition {
     vgg_direct_cut direct;          /* of a tile of 1, whose tile_units are the parts; then filters
                                      * are [K / 32][C / 32][taps][2] pieces of bfloat16, [16 pairs
                                      * of channels][16 k][2], zero beyond C and K; of plain input
-                                     * [K / 32][2] pieces, pairs of what an operand's row has */
+                                     * [K / 32][2] pieces, pairs of what an operand's row has; of
+                                     * int8 [K / 32][C / 64][taps][2] pieces, [16][16 k][4], behind
+                                     * the pieces of a group what its 32 sums begin with, and what
+                                     * they are worth: filter_point words a group */
 } vgg_winograd_partition;
 
 /* The units depend on the number of threads, too; the results do not. */
@@ -204,8 +232,10 @@ vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shap
 vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads);
 
-/* With tiles of 1, for kernels of 3x3 and 1x1, and for plain input for 3x3. */
+/* With tiles of 1, for kernels of 3x3 and 1x1, and for plain input for 3x3; of int8 not for plain
+ * input. */
 vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size_t threads);
+vgg_winograd_partition vgg_direct_int8_partition_of(const vgg_conv_shape *shape, size_t threads);
 
 /* Floats of a line of plain input: columns of numbers of bfloat16, and what is written behind. */
 static inline size_t vgg_plain_line(const vgg_conv_shape *shape, const vgg_direct_cut *cut) {
@@ -217,8 +247,11 @@ static inline size_t vgg_plain_line(const vgg_conv_shape *shape, const vgg_direc
 typedef float vgg_filter_row[3];
 const vgg_filter_row *vgg_winograd_filter_matrix(size_t tile);
 
-/* Most input channels whose sums of products of 8 bits fit in 32. */
+/* Most input channels whose sums of products of 8 bits fit in 32, by transforms and with tiles
+ * of 1.
+ */
 #define VGG_INT8_CHANNELS ((size_t)1 << 16)
+#define VGG_INT8_DIRECT_CHANNELS ((size_t)7 << 10)
 
 /* y = pool?(relu?((conv(x, w) + bias) * scale + shift)). Unit: as in the partition.
  *
@@ -231,7 +264,13 @@ const vgg_filter_row *vgg_winograd_filter_matrix(size_t tile);
  * number, to nearest even, at most 127 and at least -127, and NaN becomes 0; a point of a filter is
  * divided by its scale of the point and output channel, and rounded likewise. The sums of their
  * products are exact, and become floats, rounded, that are multiplied by what a product is worth:
- * the scale over the factor. All else is in float32. */
+ * the scale over the factor. All else is in float32.
+ *
+ * With int8 and tiles of 1, of task->numbers the input's whole numbers are from 0 to 255, and what
+ * lies around the input is the zero; weights become -127 to 127, divided by their output channel's
+ * scale. The sums of the products of numbers less their zero are exact, and rounded to floats; y =
+ * pool?(relu?(sum * a + b)) with a = scale / factor * batch norm's scale, b = bias * scale + shift,
+ * all of float32, each product and sum rounded by itself, so that every tier has the same bits. */
 typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
@@ -246,8 +285,12 @@ typedef struct vgg_winograd_task {
                            * [ceil(C / 4)][32][4], what 32 sums begin with, what they are times;
                            * written by the kernel `filters` */
     const float *factors; /* int8: per point, finite and above 0 */
-    const float *scales;  /* int8: (K, points), likewise */
-    int offset;           /* int8, of the table: for `filters` */
+    const float *scales;  /* int8: (K, points), likewise; tiles of 1: (K) */
+    vgg_int8_numbers numbers; /* int8 with tiles of 1: of the input */
+    const uint8_t *x_numbers; /* the same: the input where it is numbers already; else NULL */
+    vgg_int8_numbers y_form;  /* of y_numbers; with relu its zero is 0 */
+    uint8_t *y_numbers;       /* the same: what is put out as numbers in place of y; else NULL */
+    int offset;               /* int8, of the table: for `filters` */
     const float *bias, *scale, *shift; /* as in vgg_conv_forward_task */
     bool relu;
     bool pool;                /* 2x2 max-pool behind it: y is of half the height and width */

@@ -191,7 +191,7 @@ static size_t across_scratch(const vgg_conv_shape *shape, size_t images) {
     return images * (operand + shape->height * shape->width * VGG_WINOGRAD_GROUP);
 }
 
-/* Into units, of parts and groups of output channels. */
+/* Units of parts and, where these are few, of groups of output channels. */
 static void cut_groups(const vgg_conv_shape *shape, size_t wanted, vgg_winograd_partition *cut) {
     size_t groups = ceiling(shape->outputs, VGG_WINOGRAD_GROUP);
     cut->tile_units = cut->direct.parts;
@@ -199,6 +199,14 @@ static void cut_groups(const vgg_conv_shape *shape, size_t wanted, vgg_winograd_
     cut->groups = ceiling(groups, cut->group_units);
     cut->group_units = ceiling(groups, cut->groups);
     cut->units = cut->tile_units * cut->group_units;
+}
+
+/* A patch, and the sums of a strip. */
+static size_t direct_scratch(const vgg_conv_shape *shape, const vgg_direct_cut *cut, size_t places,
+                             size_t chunks) {
+    size_t strip = vgg_size_max(STRIP_PLACES, vgg_round_up(2 * cut->width, STEP));
+    return most_places(shape, cut, places) * chunks * (PLACE_BYTES / sizeof(float)) +
+           strip * VGG_WINOGRAD_GROUP;
 }
 
 vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size_t threads) {
@@ -212,10 +220,8 @@ vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size
                                   .tile_rows = shape->height,
                                   .tile_columns = shape->width,
                                   .direct = cut_of(shape, places, wanted)};
-    size_t strip = vgg_size_max(STRIP_PLACES, vgg_round_up(2 * cut.direct.width, STEP));
-    cut.scratch = most_places(shape, &cut.direct, places) * chunks * (PLACE_BYTES / sizeof(float)) +
-                  strip * VGG_WINOGRAD_GROUP;
-    /* Whatever the batch. */
+    /* Of a batch of any size. */
+    cut.scratch = direct_scratch(shape, &cut.direct, places, chunks);
     if (can_cross(shape))
         cut.scratch = vgg_size_max(cut.scratch, across_scratch(shape, images));
     cut_across(shape, images, &cut.direct);
@@ -223,6 +229,24 @@ vgg_winograd_partition vgg_direct_partition_of(const vgg_conv_shape *shape, size
     cut.filter_point = chunks * VGG_DIRECT_CHANNELS / 2 * VGG_WINOGRAD_GROUP;
     cut.filters = ceiling(shape->outputs, VGG_WINOGRAD_GROUP) * shape->kernel * shape->kernel *
                   cut.filter_point;
+    return cut;
+}
+
+vgg_winograd_partition vgg_direct_int8_partition_of(const vgg_conv_shape *shape, size_t threads) {
+    size_t chunks = vgg_int8_chunks(shape->inputs), wanted = threads * UNITS_OF_A_THREAD;
+    size_t places = PATCH_BYTES / PLACE_BYTES / chunks;
+    vgg_winograd_partition cut = {.int8 = true,
+                                  .tile = 1,
+                                  .stored = true,
+                                  .tile_rows = shape->height,
+                                  .tile_columns = shape->width,
+                                  .direct = cut_of(shape, places, wanted)};
+    cut_groups(shape, wanted, &cut);
+    cut.filter_point = chunks * shape->kernel * shape->kernel * VGG_INT8_CHUNK / sizeof(float) *
+                           VGG_WINOGRAD_GROUP +
+                       2 * VGG_WINOGRAD_GROUP;
+    cut.filters = ceiling(shape->outputs, VGG_WINOGRAD_GROUP) * cut.filter_point;
+    cut.scratch = direct_scratch(shape, &cut.direct, places, chunks);
     return cut;
 }
 

@@ -34,7 +34,9 @@
     { .filters = vgg_winograd_int8_filters, .forward = vgg_winograd##tile##_int8_forward_##name, }
 
 /* Declares what multiplies int8 in a tier. */
-#define INT8(name) vgg_work vgg_winograd2_int8_forward_##name, vgg_winograd4_int8_forward_##name;
+#define INT8(name)                                                                                 \
+    vgg_work vgg_winograd2_int8_forward_##name, vgg_winograd4_int8_forward_##name,                 \
+        vgg_int8_direct_forward_##name;
 
 /* Declares what multiplies bfloat16 in a tier. */
 #define BF16(name)                                                                                 \
@@ -102,11 +104,11 @@
 #define RATES(direct, bf16, int8)                                                                  \
     { direct, bf16, int8 }
 
-/* Defines the table of a tier. of and bf16_of: whose costs it has; bf16: which kernels multiply
- * bfloat16 in it, by transforms, and matrices: which multiply those; norms: batch norm; int8: which
- * multiply int8, and offset: what is added to its numbers. */
-#define TABLE(table, named, name, norms, of, bf16_of, bf16_name, matrices, rated, int8_name,       \
-              offset)                                                                              \
+/* Defines the table of a tier. of and bf16_of: whose costs it has, as does int8_of; bf16: which
+ * kernels multiply bfloat16 in it, by transforms, and matrices: which multiply those; norms: batch
+ * norm; int8: which multiply int8, and offset: what is added to its numbers. */
+#define TABLE(table, named, name, norms, of, bf16_of, bf16_name, matrices, rated, int8_of,         \
+              int8_name, offset)                                                                   \
     static const vgg_kernels table = {                                                             \
         .tier = #named,                                                                            \
         .costs = &vgg_conv_costs_##of,                                                             \
@@ -116,6 +118,9 @@
         .int8_offset = offset,                                                                     \
         .int8_winograd2 = INT8_WINOGRAD(2, int8_name),                                             \
         .int8_winograd4 = INT8_WINOGRAD(4, int8_name),                                             \
+        .int8_direct = {.filters = vgg_int8_direct_filters,                                        \
+                        .forward = vgg_int8_direct_forward_##int8_name},                           \
+        .int8_costs = &vgg_conv_costs_##int8_of,                                                   \
         .conv_pack = vgg_conv_pack,                                                                \
         .conv_forward = vgg_conv_forward_##name,                                                   \
         .conv_picture_pack = vgg_conv_picture_pack,                                                \
@@ -170,26 +175,28 @@
 
 TIER(ref)
 DECLARE_MATRICES(ref)
-TABLE(ref_kernels, ref, ref, NORMS(ref), avx512, bf16, ref, MATRICES(ref), RATES(1, 1, 1), ref, 0)
+TABLE(ref_kernels, ref, ref, NORMS(ref), avx512, bf16, ref, MATRICES(ref), RATES(1, 1, 1), int8,
+      ref, 0)
 TIER(portable)
 TABLE(portable_kernels, portable, portable, NORMS(portable), portable, bf16, portable, NO_MATRICES,
-      RATES(1, 1, 1), portable, 0)
+      RATES(1, 1, 1), int8, portable, 0)
 #if defined(VGG_X86)
 TIER(avx2)
-TABLE(avx2_kernels, avx2, avx2, NORMS(avx2), avx2, bf16, avx2, NO_MATRICES, RATES(1, 1, 1), avx2, 0)
+TABLE(avx2_kernels, avx2, avx2, NORMS(avx2), avx2, bf16, avx2, NO_MATRICES, RATES(1, 1, 1), int8,
+      avx2, 0)
 TIER(avx512)
 TABLE(avx512_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512, NO_MATRICES,
-      RATES(1, 1, 1), avx512, 0)
+      RATES(1, 1, 1), int8, avx512, 0)
 /* The same tier where the processor has AVX512-VNNI, too; all that have AVX512-BF16 have both. */
 INT8(avx512vnni)
 TABLE(avx512vnni_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512, NO_MATRICES,
-      RATES(1, 1, 4), avx512vnni, 128)
+      RATES(1, 1, 4), int8_vnni, avx512vnni, 128)
 BF16(avx512bf16)
 TABLE(avx512bf16_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512bf16, NO_MATRICES,
-      RATES(1, 2, 4), avx512vnni, 128)
+      RATES(1, 2, 4), int8_vnni, avx512vnni, 128)
 /* Where those instructions take more time than they save. */
 TABLE(avx512bf16_slow_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512bf16, NO_MATRICES,
-      RATES(1, 1, 4), avx512vnni, 128)
+      RATES(1, 1, 4), int8_vnni, avx512vnni, 128)
 #if defined(VGG_AMX)
 /* A tier with what AVX-512 has, and products of matrices: of 16 x 16 x 32 numbers of bfloat16, or
  * 64 of int8, in the 16 cycles that two units take for 16 x 32 of float32. */
@@ -197,7 +204,7 @@ DECLARE_MATRICES(amx)
 DECLARE_NORMS(amx)
 INT8(amx)
 TABLE(amx_kernels, amx, avx512, NORMS(amx), avx512, amx, avx512bf16, MATRICES(amx),
-      RATES(16, 1, 32), amx, 128)
+      RATES(16, 1, 32), int8_amx, amx, 128)
 #endif
 
 static bool runs_avx2(void) {

@@ -364,7 +364,8 @@ typedef struct vgg_kernels {
     vgg_linear_kernels bf16_linear;
     vgg_product_rates rates;
     int int8_offset; /* what is added to the numbers of the input, whose sums are exact anyway */
-    vgg_winograd_kernels int8_winograd2, int8_winograd4;
+    const struct vgg_conv_costs *int8_costs;
+    vgg_winograd_kernels int8_winograd2, int8_winograd4, int8_direct;
     /* From here on kernels alone, of which no tier lacks one. */
     vgg_work *conv_pack;    /* vgg_conv_pack_task */
     vgg_work *conv_forward; /* vgg_conv_forward_task */
@@ -430,6 +431,8 @@ static inline const vgg_winograd_kernels *vgg_winograd_kernels_of(const vgg_kern
 /* Those that a forward pass cut like this has. */
 static inline const vgg_winograd_kernels *
 vgg_winograd_kernels_for(const vgg_kernels *kernels, const vgg_winograd_partition *cut) {
+    if (cut->int8 && cut->tile == 1)
+        return &kernels->int8_direct;
     if (cut->int8)
         return cut->tile == 2 ? &kernels->int8_winograd2 : &kernels->int8_winograd4;
     if (cut->whole)

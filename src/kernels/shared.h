@@ -7,6 +7,6 @@
 
 vgg_work vgg_conv_pack, vgg_conv_picture_pack, vgg_conv_reduce, vgg_batch_norm_running,
     vgg_batch_norm_batch, vgg_batch_norm_gradients, vgg_block, vgg_unblock, vgg_panels, vgg_dropout,
-    vgg_windows, vgg_row_means, vgg_winograd_int8_filters;
+    vgg_windows, vgg_row_means, vgg_winograd_int8_filters, vgg_int8_direct_filters;
 
 #endif

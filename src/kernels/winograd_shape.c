@@ -163,5 +163,7 @@ vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shap
 
 vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads) {
+    if (tile == 1)
+        return vgg_direct_int8_partition_of(shape, threads);
     return partition_of(shape, tile, false, true, threads);
 }

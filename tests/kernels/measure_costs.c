@@ -1,7 +1,8 @@
 /* Measures what kernels/conv_cost.c has as constants: one thread does convolutions of many shapes
  * by each algorithm, its processor time is put in multiply-adds per pair of an input and an output
  * channel that registers would do meanwhile, and the constants are those of the least squares of
- * relative errors. Not a test: measure_costs [TIER [bf16]], the best tier if none is named. */
+ * relative errors. Not a test: measure_costs [TIER [bf16 | int8]], the best tier if none is named.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,10 +113,12 @@ static double direct_seconds(const vgg_conv_shape *s) {
     return seconds;
 }
 
-/* Whether bfloat16 is measured, of which there are only tiles. */
-static bool bf16;
+/* Whether bfloat16 or int8 is measured, of which there are only tiles. */
+static bool bf16, int8;
 
 static vgg_winograd_partition partition_of(const vgg_conv_shape *s, size_t tile) {
+    if (int8)
+        return vgg_winograd_int8_partition_of(s, tile, 1);
     return bf16 ? vgg_winograd_bf16_partition_of(s, tile, 1)
                 : vgg_winograd_partition_of(s, tile, 1);
 }
@@ -130,7 +133,14 @@ static double tile_seconds(const vgg_conv_shape *s, size_t tile) {
                               .filters = m.other,
                               .bias = m.bias,
                               .y = m.y,
-                              .scratch = m.scratch};
+                              .scratch = m.scratch,
+                              .factors = m.weights,
+                              .numbers = {.factor = 1},
+                              .y_form = {.factor = 1}};
+    if (int8 && tile == 1) {
+        task.x_numbers = (const uint8_t *)m.x;
+        task.y_numbers = (uint8_t *)m.y;
+    }
     double seconds = seconds_of(vgg_winograd_kernels_for(kernels, &cut)->forward, &task, cut.units);
     give(m);
     return seconds;
@@ -302,18 +312,22 @@ static void measure_tiles(const vgg_conv_shape *s, size_t tile) {
     add_row(&tiles[tile / 2 - 1], s, tile_seconds(s, tile),
             (double[]){all, all / (double)s->outputs, all / (double)s->inputs,
                        cut.stored ? 0 : (double)cut.tile_units});
+    if (int8)
+        return;
     vgg_winograd_weights_partition weights = vgg_winograd_weights_partition_of(s, tile);
     double k = (double)(weights.k_blocks * VGG_BLOCK), c = (double)(weights.c_blocks * VGG_BLOCK);
     add_row(&tile_weights[tile / 2 - 1], s, tile_weights_seconds(s, tile),
             (double[]){all, all / k, all / c, weights.groups > 1 ? (double)weights.groups : 0, 1});
 }
 
-/* Places of a patch, instead of tiles; only with bfloat16. */
+/* Places of a patch, instead of tiles; only with bfloat16 and int8. */
 static void measure_places(const vgg_conv_shape *s) {
-    vgg_winograd_partition cut = vgg_direct_partition_of(s, 1);
+    vgg_winograd_partition cut = partition_of(s, 1);
     double all = vgg_direct_places(s, &cut.direct);
     add_row(&tile1, s, tile_seconds(s, 1),
             (double[]){all, all / (double)s->outputs, all / (double)s->inputs, (double)cut.units});
+    if (int8)
+        return;
     vgg_winograd_weights_partition weights = vgg_direct_weights_partition_of(s);
     double k = (double)(weights.k_blocks * VGG_BLOCK), c = (double)(weights.c_blocks * VGG_BLOCK);
     all = vgg_direct_places(s, &weights.direct);
@@ -322,10 +336,10 @@ static void measure_places(const vgg_conv_shape *s) {
 }
 
 static void measure(const vgg_conv_shape *s) {
-    if (!bf16)
-        measure_direct(s);
-    else if (kernels->bf16_direct.forward != NULL)
+    if (int8 || (bf16 && kernels->bf16_direct.forward != NULL))
         measure_places(s);
+    else if (!bf16)
+        measure_direct(s);
     measure_tiles(s, 2);
     measure_tiles(s, 4);
 }
@@ -362,7 +376,7 @@ static void measure_all(void) {
             }
         }
     }
-    if (bf16 && kernels->bf16_plain.forward == NULL)
+    if (int8 || (bf16 && kernels->bf16_plain.forward == NULL))
         return;
     measure_plain(32);
     measure_plain(224);
@@ -389,6 +403,7 @@ int main(int count, char **arguments) {
         return 1;
     }
     bf16 = count > 2 && strcmp(arguments[2], "bf16") == 0;
+    int8 = count > 2 && strcmp(arguments[2], "int8") == 0;
     cold = calloc(1, COLD_BYTES);
     if (cold == NULL)
         return 1;

@@ -169,6 +169,64 @@ static void test_pool(void **state) {
     }
 }
 
+/* ---- numbers of 8 bits ---- */
+
+/* What the floats of a tier become, in chunks of channels. */
+static void check_numbers_of(const vgg_conv_forward_task *t, const char *tier, const float *y) {
+    size_t pixels = output_pixels(t), outputs = t->shape.outputs;
+    for (size_t i = 0; i < vgg_int8_size(t->shape.images, outputs, pixels); i++) {
+        size_t chunk = i / VGG_INT8_CHUNK / pixels, pixel = i / VGG_INT8_CHUNK % pixels;
+        size_t n = chunk / vgg_int8_chunks(outputs);
+        size_t k = chunk % vgg_int8_chunks(outputs) * VGG_INT8_CHUNK + i % VGG_INT8_CHUNK;
+        float value = k < outputs ? y[vgg_blocked_at(outputs, pixels, n, k, pixel)] : 0;
+        float least = -(float)t->y_form.zero, most = least + VGG_INT8_UNSIGNED_MOST;
+        value = value * t->y_form.factor;
+        value = rintf(fminf(value > least ? value : least, most)) - least;
+        if (t->y_numbers[i] != (uint8_t)value)
+            vgg_kernel_fail("conv_forward", tier, "number %zu is %d instead of %g", i,
+                            t->y_numbers[i], (double)value);
+    }
+}
+
+/* Of a NaN, too. */
+static void check_numbers(bool pool) {
+    layer l;
+    vgg_conv_shape shape = draw_pooled_shape();
+    vgg_describe_conv(&shape);
+    draw_layer(&l, &shape);
+    vgg_conv_forward_task floats = forward_task(&l, pool);
+    float *bias = vgg_guarded_copy(l.bias);
+    bias[vgg_draw(0, shape.outputs - 1)] = (float)NAN;
+    floats.bias = bias;
+    floats.relu = vgg_draw_chance(2);
+    vgg_conv_forward_task numbers = floats;
+    size_t bytes = vgg_int8_size(shape.images, shape.outputs, output_pixels(&floats));
+    numbers.y = NULL;
+    numbers.y_numbers = (uint8_t *)vgg_guarded_floats(bytes / sizeof(float));
+    numbers.y_form.factor = (float)vgg_draw_real(10, 100);
+    numbers.y_form.zero = floats.relu || vgg_draw_chance(2) ? 0 : VGG_INT8_MIDDLE;
+    for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {
+        const vgg_kernels *tier = vgg_kernels_at(i);
+        vgg_running("conv_forward", tier->tier);
+        tier->conv_forward(&floats, 0, floats.partition.units, 0);
+        for (size_t unit = floats.partition.units; unit-- > 0;) {
+            tier->conv_forward(&numbers, unit, unit + 1, 1);
+        }
+        vgg_guarded_check();
+        vgg_running(NULL, NULL);
+        check_numbers_of(&numbers, tier->tier, floats.y);
+        memset(numbers.y_numbers, 0xa5, bytes);
+    }
+    vgg_guarded_free();
+}
+
+static void test_numbers(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        check_numbers(i % 2 == 1);
+    }
+}
+
 /* A NaN in one channel's bias does what it does in ref, and nothing to other channels. */
 static void test_nan_bias(void **state) {
     (void)state;
@@ -386,6 +444,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_partition, vgg_teardown),
         cmocka_unit_test_teardown(test_forward, vgg_teardown),
         cmocka_unit_test_teardown(test_pool, vgg_teardown),
+        cmocka_unit_test_teardown(test_numbers, vgg_teardown),
         cmocka_unit_test_teardown(test_nan_bias, vgg_teardown),
         cmocka_unit_test_teardown(test_nan_input, vgg_teardown),
         cmocka_unit_test_teardown(test_fold, vgg_teardown),

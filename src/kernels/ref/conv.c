@@ -50,6 +50,8 @@ static float output_value(const vgg_conv_forward_task *task, size_t n, size_t k,
 
 static float pooled_value(const vgg_conv_forward_task *task, size_t n, size_t k, size_t row,
                           size_t column) {
+    if (!task->pool)
+        return output_value(task, n, k, row, column);
     float best = output_value(task, n, k, 2 * row, 2 * column);
     for (size_t i = 1; i < 4; i++) {
         float value = output_value(task, n, k, 2 * row + i / 2, 2 * column + i % 2);
@@ -59,8 +61,25 @@ static float pooled_value(const vgg_conv_forward_task *task, size_t n, size_t k,
     return best;
 }
 
+/* Also those beyond the channels. */
+static void write_value(const vgg_conv_forward_task *task, size_t n, size_t k, size_t pixel,
+                        size_t pixels, float value) {
+    if (task->y_numbers == NULL) {
+        if (k < vgg_blocks(task->shape.outputs) * VGG_BLOCK)
+            task->y[vgg_blocked_at(n, k, pixel, task->shape.outputs, pixels)] = value;
+        return;
+    }
+    float least = -(float)task->y_form.zero, number = value * task->y_form.factor;
+    number = number > least ? number : least; /* NaN becomes the least */
+    number = fminf(number, (float)(VGG_INT8_UNSIGNED_MOST - task->y_form.zero));
+    size_t plane = n * vgg_int8_chunks(task->shape.outputs) + k / VGG_INT8_CHUNK;
+    task->y_numbers[(plane * pixels + pixel) * VGG_INT8_CHUNK + k % VGG_INT8_CHUNK] =
+        (uint8_t)((int)rintf(number) + task->y_form.zero);
+}
+
 void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worker);
 
+/* A unit with the last channels does those beyond, too. */
 void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worker) {
     (void)worker;
     const vgg_conv_forward_task *task = argument;
@@ -72,15 +91,14 @@ void vgg_conv_forward_ref(void *argument, size_t begin, size_t end, size_t worke
         size_t first_row = unit / cut->block_units % cut->row_units * cut->rows / side;
         size_t first_k = unit % cut->block_units * cut->blocks * VGG_BLOCK;
         size_t last_row = vgg_size_min(first_row + cut->rows / side, height);
-        size_t last_k =
-            vgg_size_min(first_k + cut->blocks * VGG_BLOCK, vgg_blocks(shape->outputs) * VGG_BLOCK);
+        size_t last_k = first_k + cut->blocks * VGG_BLOCK;
+        if (last_k >= shape->outputs)
+            last_k = vgg_int8_chunks(shape->outputs) * VGG_INT8_CHUNK;
         for (size_t k = first_k; k < last_k; k++) {
             for (size_t row = first_row; row < last_row; row++) {
                 for (size_t column = 0; column < width; column++) {
-                    task->y[vgg_blocked_at(n, k, row * width + column, shape->outputs,
-                                           height * width)] =
-                        task->pool ? pooled_value(task, n, k, row, column)
-                                   : output_value(task, n, k, row, column);
+                    write_value(task, n, k, row * width + column, height * width,
+                                pooled_value(task, n, k, row, column));
                 }
             }
         }
