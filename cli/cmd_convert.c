@@ -45,7 +45,7 @@ static bool parse(convert_options *o, int argc, char **argv, size_t *operands, i
              "eight times as coarse) or int8-linear (a quarter; logits move by a hundredth or two; "
              "safetensors only), or all weights as f32; arithmetic stays float32. int8 is "
              "int8-linear and convolutions that are computed in int8, for which --calibrate "
-             "has pictures",
+             "has pictures, by what is the fastest on the processor at hand",
          .fallback = "as in IN"},
         {.type = VGG_CLI_TEXT,
          .name = "calibrate",

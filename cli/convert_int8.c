@@ -208,9 +208,11 @@ void vgg_cli_print_int8(const vgg_network *network) {
         if (vgg_network_layer(network, i, &layer, NULL) != VGG_OK ||
             vgg_network_int8(network, i, &info, NULL) != VGG_OK || info.tile == 0)
             continue;
-        vgg_cli_print_line("%-10s%s in tiles of %zux%zu: moves logits by %.2f %%, %.2f of the time",
-                           first ? "in int8" : "", layer.name, info.tile, info.tile,
-                           100 * info.error, info.cost);
+        char how[64] = "directly";
+        if (info.tile > 1)
+            snprintf(how, sizeof how, "in tiles of %zux%zu", info.tile, info.tile);
+        vgg_cli_print_line("%-10s%s %s: moves logits by %.2f %%, %.2f of the time",
+                           first ? "in int8" : "", layer.name, how, 100 * info.error, info.cost);
         first = false;
     }
 }

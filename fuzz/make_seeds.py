@@ -33,7 +33,7 @@ def safetensors(folder):
                  "vgg.layout": "torchvision", "vgg.batch_norm": "false", "vgg.dropout": "0.5",
                  "vgg.input": "3x224x224", "vgg.classes": '["a","b","c"]'}
     model_files.write(folder / "described", *model_files.lay_out(tensors, described))
-    for points in (36, 16):
+    for points in (36, 16, 1):
         int8_convolutions(folder / f"int8-{points}", points)
 
 

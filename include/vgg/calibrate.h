@@ -15,10 +15,12 @@ extern "C" {
 /* How a layer of a network is computed in int8. */
 typedef struct vgg_int8_info {
     size_t struct_size; /* set by the caller */
-    size_t tile;  /* outputs on a side of a tile of Winograd's transforms, 4 or 2; 0: it is not */
+    size_t tile;  /* outputs on a side of a tile of Winograd's transforms, 4 or 2; 1: directly,
+                   * without transforms; 0: it is not */
     double error; /* what this layer alone in int8 adds to the logits of the calibration's pictures:
                    * root of the sum of squares, as a share of that of the logits */
-    double cost;  /* by the cost rule, of its time in float32 with AVX-512 */
+    double cost;  /* by the cost rule of the processor that it was calibrated on, of its time in
+                   * float32 with AVX-512 */
 } vgg_int8_info;
 
 /* Of layer 0..count-1. The caller sets info->struct_size to sizeof *info before the call. */
@@ -64,7 +66,9 @@ typedef struct vgg_calibration {
  * each is to be done, on pictures: inputs, (count, channels, height, width) as for
  * vgg_plan_forward, of the network's own size. No labels are needed; 32 pictures are enough, and
  * fewer than that are warned of. Plans for inference then do these convolutions in int8, by
- * Winograd's transforms; those with gradients or `exact` do not. Weights stay as they are stored,
+ * Winograd's transforms or directly; those with gradients or `exact` do not. Which of these is the
+ * fastest depends on the processor, and the one that calibrates decides: directly where it has AMX,
+ * and by transforms elsewhere. Weights stay as they are stored,
  * and are rounded to 8 bits when a plan first runs, alike on every processor; vgg_model_save keeps
  * the scales.
  *

@@ -207,7 +207,8 @@ typedef struct vgg_op_info {
     char name[VGG_LAYER_NAME]; /* of the layer that gives it its weights or its kind; empty for an
                                 * op that only moves values */
     const char *algorithm;     /* "direct", "winograd", "winograd2", "linear", "max-pool", ...; with
-                                * bfloat16 "winograd-bf16", with int8 "winograd-int8" and so on */
+                                * bfloat16 "winograd-bf16", with int8 "winograd-int8",
+                                * "direct-int8" and so on */
     size_t multiply_adds; /* of one image, as the layer is defined: what `algorithm` saves is not
                            * subtracted */
     size_t weight_bytes;  /* read from the network's tensors */

@@ -30,7 +30,7 @@ static void add_int8(const vgg_network *network, size_t layer, vgg_checksum *all
     const vgg_int8 *int8 = network->layers[layer].int8;
     if (int8 == NULL)
         return;
-    size_t points = (int8->tile + 2) * (int8->tile + 2);
+    size_t points = vgg_int8_points(int8->tile);
     const uint64_t place[] = {layer, int8->tile};
     vgg_checksum_add(all, place, sizeof place);
     vgg_checksum_add(all, int8->inputs, points * sizeof *int8->inputs);

@@ -49,7 +49,7 @@ vgg_status vgg_int8_scales_add(const vgg_network *network, vgg_tensor_source *so
         const vgg_int8 *int8 = layer->int8;
         if (int8 == NULL)
             continue;
-        size_t points = (int8->tile + 2) * (int8->tile + 2);
+        size_t points = vgg_int8_points(int8->tile);
         if (!add(layer, INPUT_SCALE, 1, points, 0, int8->inputs, source) ||
             !add(layer, WEIGHT_SCALE, 2, layer->output.channels, points, int8->weights, source) ||
             !add(layer, FIGURES, 1, FIGURE_COUNT, 0, int8->figures, source))
@@ -84,7 +84,7 @@ void vgg_int8_scales_mark(const vgg_network *network, vgg_named_tensors *names,
 
 /* The tile size that has so many points; 0 when none has. */
 static size_t tile_of(size_t points) {
-    return points == 36 ? 4 : points == 16 ? 2 : 0;
+    return points == 36 ? 4 : points == 16 ? 2 : points == 1 ? 1 : 0;
 }
 
 static vgg_status check_part(const vgg_stored_tensor *part, const char *path, size_t dimensions,
@@ -165,7 +165,7 @@ static vgg_status take_layer(vgg_network *network, size_t layer, const vgg_named
     }
     const vgg_stored_tensor *inputs = stored[INPUT_SCALE];
     size_t tile = inputs->dimensions == 1 ? tile_of(inputs->shape[0]) : 0;
-    size_t points = (tile + 2) * (tile + 2), outputs = network->layers[layer].output.channels;
+    size_t points = vgg_int8_points(tile), outputs = network->layers[layer].output.channels;
     vgg_status status = check_part(inputs, path, 1, tile == 0 ? 36 : points, 0, error);
     if (status == VGG_OK)
         status = check_part(stored[WEIGHT_SCALE], path, 2, outputs, points, error);

@@ -37,6 +37,7 @@ typedef struct calibrator {
     vgg_network *network;
     vgg_calibration_options options;
     vgg_threads *threads, *own;
+    const vgg_conv_costs *costs; /* of int8 on this processor */
     const float *inputs;
     size_t count, input, classes; /* pictures, floats of one, and of its logits */
     candidate *candidates;
@@ -160,7 +161,7 @@ static vgg_status observe(calibrator *c, vgg_error *error) {
 /* ---- scales ---- */
 
 /* How long a layer takes by a trial, of its time in float32. */
-static double cost_of(const vgg_layer *layer, size_t tile) {
+static double cost_of(const calibrator *c, const vgg_layer *layer, size_t tile) {
     vgg_conv_shape shape = {.images = COST_BATCH,
                             .inputs = layer->input.channels,
                             .outputs = layer->output.channels,
@@ -169,7 +170,7 @@ static double cost_of(const vgg_layer *layer, size_t tile) {
                             .kernel = 3,
                             .crop = layer->valid ? 1 : 0};
     size_t fastest = vgg_conv_fastest_tile(&vgg_conv_costs_avx512, &shape);
-    return vgg_conv_cost(&vgg_conv_costs_int8, &shape, tile) /
+    return vgg_conv_cost(c->costs, &shape, tile) /
            vgg_conv_cost(&vgg_conv_costs_avx512, &shape, fastest);
 }
 
@@ -188,7 +189,7 @@ static vgg_status scale_layer(calibrator *c, candidate *of, float *weights, vgg_
         if (!vgg_int8_trial_scale(&of->trials[t], layer, tile, weights, c->threads, &dead))
             return vgg_fail_memory(error, "scales",
                                    vgg_int8_trial_scratch(layer, tile, c->threads));
-        of->trials[t].cost = cost_of(layer, tile);
+        of->trials[t].cost = cost_of(c, layer, tile);
     }
     if (dead)
         vgg_warn(c->options.warn, c->options.warn_user,
@@ -230,18 +231,27 @@ static vgg_status use(calibrator *c, candidate *of, size_t t, vgg_error *error) 
 
 /* ---- the choice ---- */
 
-/* Each layer's own error by each trial. */
+/* A layer's own error by a trial. */
+static vgg_status try_layer(calibrator *c, candidate *of, size_t t, vgg_error *error) {
+    if (!vgg_network_can_int8_by(c->network, of->layer, vgg_int8_tiles[t])) {
+        of->trials[t].error = HUGE_VAL;
+        return VGG_OK;
+    }
+    vgg_int8_outcome sum;
+    vgg_status status = use(c, of, t, error);
+    if (status == VGG_OK)
+        status = measure(c, c->floats, vgg_size_min(c->count, FEW_PICTURES), &sum, error);
+    if (status == VGG_OK)
+        of->trials[t].error = vgg_int8_error(&sum);
+    return status;
+}
+
+/* Of each layer by each trial. */
 static vgg_status try_layers(calibrator *c, vgg_error *error) {
     vgg_status status = VGG_OK;
-    size_t few = vgg_size_min(c->count, FEW_PICTURES);
     for (size_t i = 0; status == VGG_OK && i < c->candidate_count; i++) {
         for (size_t t = 0; status == VGG_OK && t < VGG_INT8_TILES; t++) {
-            vgg_int8_outcome sum;
-            status = use(c, &c->candidates[i], t, error);
-            if (status == VGG_OK)
-                status = measure(c, c->floats, few, &sum, error);
-            if (status == VGG_OK)
-                c->candidates[i].trials[t].error = vgg_int8_error(&sum);
+            status = try_layer(c, &c->candidates[i], t, error);
         }
         vgg_network_forget_int8(c->network, c->candidates[i].layer);
     }
@@ -256,7 +266,8 @@ static double cost_by(const candidate *of, size_t t) {
     return t == VGG_INT8_TILES ? 1 : of->trials[t].cost;
 }
 
-/* Not where logits came out that are not finite, or that the figures of a layer cannot hold. */
+/* Not where it cannot be, where logits came out that are not finite, or that the figures of a layer
+ * cannot hold. */
 static bool is_possible(const candidate *of, size_t t) {
     return isfinite((float)error_by(of, t));
 }
@@ -318,6 +329,20 @@ static vgg_status choose(calibrator *c, vgg_int8_outcome *sum, vgg_error *error)
 
 /* ---- all of it ---- */
 
+static vgg_status begin_layer(calibrator *c, size_t layer, vgg_error *error) {
+    candidate *of = &c->candidates[c->candidate_count++];
+    bool negative = vgg_network_int8_zero(c->network, layer) > 0;
+    of->layer = layer;
+    for (size_t t = 0; t < VGG_INT8_TILES; t++) {
+        size_t tile = vgg_int8_tiles[t];
+        float most = tile == 1 && !negative ? VGG_INT8_UNSIGNED_MOST : VGG_INT8_MOST;
+        if (!vgg_int8_trial_begin(&of->trials[t], &c->network->layers[layer], tile, most))
+            return vgg_fail_memory(error, "what layers see",
+                                   vgg_int8_points(tile) * sizeof(*of->trials[t].counts));
+    }
+    return VGG_OK;
+}
+
 static vgg_status begin(calibrator *c, vgg_error *error) {
     const vgg_network_options *of = &c->network->options;
     c->input = of->channels * of->height * of->width;
@@ -329,22 +354,14 @@ static vgg_status begin(calibrator *c, vgg_error *error) {
     c->candidates = vgg_calloc(c->network->layer_count, sizeof *c->candidates);
     if (c->floats == NULL || c->found == NULL || c->candidates == NULL)
         return vgg_fail_memory(error, "logits", c->count * c->classes * sizeof *c->floats);
-    for (size_t i = 0; i < c->network->layer_count; i++) {
-        if (!vgg_network_can_int8(c->network, i))
-            continue;
-        candidate *of_layer = &c->candidates[c->candidate_count++];
-        of_layer->layer = i;
-        for (size_t t = 0; t < VGG_INT8_TILES; t++) {
-            if (!vgg_int8_trial_begin(&of_layer->trials[t], &c->network->layers[i],
-                                      vgg_int8_tiles[t]))
-                return vgg_fail_memory(error, "what layers see",
-                                       vgg_winograd_points(vgg_int8_tiles[t]) *
-                                           sizeof(*of_layer->trials[t].counts));
-        }
+    vgg_status status = VGG_OK;
+    for (size_t i = 0; status == VGG_OK && i < c->network->layer_count; i++) {
+        if (vgg_network_can_int8(c->network, i))
+            status = begin_layer(c, i, error);
     }
     size_t few = vgg_size_min(c->count, FEW_PICTURES), trials = VGG_INT8_TILES * c->candidate_count;
     c->total = c->count + trials * few + (trials + 1) * c->count;
-    return VGG_OK;
+    return status;
 }
 
 static void end(calibrator *c) {
@@ -360,7 +377,12 @@ static void end(calibrator *c) {
 }
 
 static vgg_status run(calibrator *c, vgg_int8_outcome *sum, vgg_error *error) {
-    vgg_status status = vgg_threads_obtain(NULL, c->options.threads, &c->threads, &c->own, error);
+    const vgg_kernels *kernels;
+    vgg_status status = vgg_kernels_get(&kernels, error);
+    if (status != VGG_OK)
+        return status;
+    c->costs = kernels->int8_costs;
+    status = vgg_threads_obtain(NULL, c->options.threads, &c->threads, &c->own, error);
     if (status == VGG_OK)
         status = begin(c, error);
     if (status == VGG_OK && c->candidate_count == 0)

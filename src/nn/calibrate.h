@@ -7,9 +7,9 @@
 #include "base/threads.h"
 #include "nn/network.h"
 
-/* Tile sizes that a calibration tries: number 0 is 4, number 1 is 2. */
-#define VGG_INT8_TILES 2
-static const size_t vgg_int8_tiles[VGG_INT8_TILES] = {4, 2};
+/* Tile sizes that a calibration tries, in the order of their usual errors; 1 is directly. */
+#define VGG_INT8_TILES 3
+static const size_t vgg_int8_tiles[VGG_INT8_TILES] = {4, 2, 1};
 
 /* Magnitudes are counted by exponent and the first 4 bits of the fraction. */
 #define VGG_MAGNITUDES 4096
@@ -17,17 +17,19 @@ static const size_t vgg_int8_tiles[VGG_INT8_TILES] = {4, 2};
 /* What the transformed inputs of a convolution are like at each point, for one tile size, and what
  * scales follow. */
 typedef struct vgg_int8_trial {
+    float most;                         /* the largest number of an input */
     uint64_t (*counts)[VGG_MAGNITUDES]; /* per point, of magnitudes */
     double *energy;                     /* (points, C): sums of squares */
     float *inputs, *weights;            /* scales, as in vgg_int8 */
     double error, cost;
 } vgg_int8_trial;
 
-bool vgg_int8_trial_begin(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile);
+/* most: the largest number that an input becomes. */
+bool vgg_int8_trial_begin(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile, float most);
 void vgg_int8_trial_free(vgg_int8_trial *trial);
 
-/* Counts tiles of an image of the layer's input x, (C, H, W), spread over it. False when a value is
- * not finite. */
+/* Counts tiles of an image of the layer's input x, (C, H, W), spread over it; directly, pixels.
+ * False when a value is not finite. */
 bool vgg_int8_trial_count(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile,
                           const float *x);
 

@@ -9,6 +9,7 @@
 #define MOST_SIDE 6
 /* Tiles of an image that are looked at, at most. */
 #define TILES 64
+#define PIXELS 1024
 /* Scales that are tried: the one at which nothing saturates, and smaller ones, eight an octave. */
 #define INPUT_STEPS 40
 #define WEIGHT_STEPS 16
@@ -25,9 +26,10 @@ static const float of_4[][MOST_SIDE] = {
     {0, 1.5f * P2, -P2, -1.5f, 1, 0},     {0, P2 *Q2, 0, -P2 - Q2, 0, 1},
 };
 
-bool vgg_int8_trial_begin(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile) {
-    size_t points = vgg_winograd_points(tile);
+bool vgg_int8_trial_begin(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile, float most) {
+    size_t points = vgg_int8_points(tile);
     *trial = (vgg_int8_trial){
+        .most = most,
         .counts = vgg_calloc(points, sizeof *trial->counts),
         .energy = vgg_calloc(points * layer->input.channels, sizeof *trial->energy),
         .inputs = vgg_calloc(points, sizeof(float)),
@@ -101,8 +103,27 @@ static bool count_tile(vgg_int8_trial *trial, size_t side, size_t channels, size
     return true;
 }
 
+/* Pixels of an image as they are. */
+static bool count_pixels(vgg_int8_trial *trial, const vgg_layer *layer, const float *x) {
+    size_t all = layer->input.height * layer->input.width, some = vgg_size_min(all, PIXELS);
+    for (size_t c = 0; c < layer->input.channels; c++) {
+        double energy = 0;
+        for (size_t i = 0; i < some; i++) {
+            float value = x[c * all + i * all / some];
+            if (!isfinite(value))
+                return false;
+            trial->counts[0][bin_of(value)]++;
+            energy += (double)value * (double)value;
+        }
+        trial->energy[c] += energy;
+    }
+    return true;
+}
+
 bool vgg_int8_trial_count(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile,
                           const float *x) {
+    if (tile == 1)
+        return count_pixels(trial, layer, x);
     size_t rows = (layer->output.height + tile - 1) / tile;
     size_t columns = (layer->output.width + tile - 1) / tile, all = rows * columns;
     size_t tiles = vgg_size_min(all, TILES), pixels = layer->input.height * layer->input.width;
@@ -120,12 +141,12 @@ bool vgg_int8_trial_count(vgg_int8_trial *trial, const vgg_layer *layer, size_t 
 
 /* The squared errors of all that was counted: values that are rounded err by up to half a scale,
  * or by themselves, those beyond the largest number by what is beyond. */
-static double squares(const uint64_t counts[VGG_MAGNITUDES], double scale) {
+static double squares(const uint64_t counts[VGG_MAGNITUDES], double most, double scale) {
     double sum = 0;
     for (size_t bin = 0; bin < VGG_MAGNITUDES; bin++) {
         if (counts[bin] == 0)
             continue;
-        double value = magnitude_of(bin), beyond = value - VGG_INT8_MOST * scale;
+        double value = magnitude_of(bin), beyond = value - most * scale;
         double each = value < scale / 2 ? value * value
                       : beyond > 0      ? fmax(beyond * beyond, scale * scale / 12)
                                         : scale * scale / 12;
@@ -135,17 +156,17 @@ static double squares(const uint64_t counts[VGG_MAGNITUDES], double scale) {
 }
 
 /* 0 where all was 0, or too near it. */
-static float input_scale(const uint64_t counts[VGG_MAGNITUDES]) {
+static float input_scale(const uint64_t counts[VGG_MAGNITUDES], double most) {
     size_t top = VGG_MAGNITUDES;
     while (top > 1 && counts[top - 1] == 0) {
         top--;
     }
-    double whole = magnitude_of(top - 1) / VGG_INT8_MOST, best = whole, least = HUGE_VAL;
+    double whole = magnitude_of(top - 1) / most, best = whole, least = HUGE_VAL;
     if (!((float)whole > 0) || !isfinite(1 / (float)whole))
         return 0;
     for (int step = 0; step < INPUT_STEPS; step++) {
         double scale = whole * exp2(-(double)step / STEPS_OF_OCTAVE);
-        double error = squares(counts, scale);
+        double error = squares(counts, most, scale);
         if (error >= least || !isfinite(1 / (float)scale))
             continue;
         least = error;
@@ -161,8 +182,13 @@ typedef struct weight_task {
     const vgg_layer *layer;
     size_t tile;
     const float *weights; /* (K, C, 3, 3) */
-    float *scratch;       /* (points, C) per worker */
+    float *scratch;       /* numbers_of(tile) * C floats per worker */
 } weight_task;
+
+/* What a pair of channels has of filters: points of the transforms, or the taps. */
+static size_t numbers_of(size_t tile) {
+    return tile == 1 ? VGG_MOST_TAPS : vgg_winograd_points(tile);
+}
 
 /* The points of all filters of output channel k: u[points][C]. */
 static void transform(const weight_task *task, size_t k, float *u) {
@@ -183,22 +209,24 @@ static void transform(const weight_task *task, size_t k, float *u) {
     }
 }
 
-/* Squared errors of weights, each times the energy of what it is multiplied with. */
-static double weighted(const float *u, const double *energy, size_t count, float scale) {
+/* Squared errors of weights u[C][each], each times the energy of the channel that it is multiplied
+ * with. */
+static double weighted(const float *u, const double *energy, size_t count, size_t each,
+                       float scale) {
     double sum = 0;
-    for (size_t c = 0; c < count; c++) {
-        float number = rintf(u[c] / scale);
+    for (size_t i = 0; i < count * each; i++) {
+        float number = rintf(u[i] / scale);
         number = fminf(fmaxf(number, -VGG_INT8_MOST), VGG_INT8_MOST);
-        double error = (double)(u[c] - number * scale);
-        sum += error * error * energy[c];
+        double error = (double)(u[i] - number * scale);
+        sum += error * error * energy[i / each];
     }
     return sum;
 }
 
-static float weight_scale(const float *u, const double *energy, size_t count) {
+static float weight_scale(const float *u, const double *energy, size_t count, size_t each) {
     float most = 0;
-    for (size_t c = 0; c < count; c++) {
-        most = fmaxf(most, fabsf(u[c]));
+    for (size_t i = 0; i < count * each; i++) {
+        most = fmaxf(most, fabsf(u[i]));
     }
     float whole = most / VGG_INT8_MOST, best = whole;
     if (!(whole > 0) || !isfinite(1 / whole))
@@ -206,7 +234,7 @@ static float weight_scale(const float *u, const double *energy, size_t count) {
     double least = HUGE_VAL;
     for (int step = 0; step < WEIGHT_STEPS; step++) {
         float scale = whole * (float)exp2(-(double)step / STEPS_OF_OCTAVE);
-        double error = weighted(u, energy, count, scale);
+        double error = weighted(u, energy, count, each, scale);
         if (error >= least || !isfinite(1 / scale))
             continue;
         least = error;
@@ -218,28 +246,32 @@ static float weight_scale(const float *u, const double *energy, size_t count) {
 /* Unit: an output channel. */
 static void scale_weights(void *argument, size_t begin, size_t end, size_t worker) {
     const weight_task *task = argument;
-    size_t points = vgg_winograd_points(task->tile), channels = task->layer->input.channels;
-    float *u = task->scratch + worker * points * channels;
+    size_t points = vgg_int8_points(task->tile), channels = task->layer->input.channels;
+    float *u = task->scratch + worker * numbers_of(task->tile) * channels;
     for (size_t k = begin; k < end; k++) {
+        if (task->tile == 1) {
+            task->trial->weights[k] = weight_scale(task->weights + k * channels * VGG_MOST_TAPS,
+                                                   task->trial->energy, channels, VGG_MOST_TAPS);
+            continue;
+        }
         transform(task, k, u);
         for (size_t point = 0; point < points; point++) {
             task->trial->weights[k * points + point] = weight_scale(
-                u + point * channels, task->trial->energy + point * channels, channels);
+                u + point * channels, task->trial->energy + point * channels, channels, 1);
         }
     }
 }
 
 size_t vgg_int8_trial_scratch(const vgg_layer *layer, size_t tile, const vgg_threads *threads) {
-    return vgg_threads_count(threads) * vgg_winograd_points(tile) * layer->input.channels *
-           sizeof(float);
+    return vgg_threads_count(threads) * numbers_of(tile) * layer->input.channels * sizeof(float);
 }
 
 bool vgg_int8_trial_scale(vgg_int8_trial *trial, const vgg_layer *layer, size_t tile,
                           const float *weights, vgg_threads *threads, bool *dead) {
-    size_t points = vgg_winograd_points(tile);
+    size_t points = vgg_int8_points(tile);
     float largest = 0;
     for (size_t point = 0; point < points; point++) {
-        trial->inputs[point] = input_scale(trial->counts[point]);
+        trial->inputs[point] = input_scale(trial->counts[point], (double)trial->most);
         largest = fmaxf(largest, trial->inputs[point]);
     }
     *dead = *dead || !(largest > 0);

@@ -59,6 +59,7 @@ vgg_planned_op *vgg_compiler_add_op(plan_compiler *compiler, const vgg_op *graph
                            .reads_rows = compiler->form != FORM_BLOCKED,
                            .x = compiler->current,
                            .y = y,
+                           .y_numbers = VGG_NO_LAYER,
                            .dx = VGG_NO_BUFFER,
                            .dy = VGG_NO_BUFFER,
                            .chosen = VGG_NO_BUFFER,

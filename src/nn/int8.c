@@ -17,6 +17,33 @@ bool vgg_network_can_int8(const vgg_network *network, size_t layer) {
            l->input.channels <= VGG_INT8_CHANNELS;
 }
 
+size_t vgg_int8_points(size_t tile) {
+    return tile == 1 ? 1 : vgg_winograd_points(tile);
+}
+
+bool vgg_network_can_int8_by(const vgg_network *network, size_t layer, size_t tile) {
+    return vgg_network_can_int8(network, layer) &&
+           (tile > 1 || network->layers[layer].input.channels <= VGG_INT8_DIRECT_CHANNELS);
+}
+
+int vgg_network_int8_zero(const vgg_network *network, size_t layer) {
+    while (layer-- > 0) {
+        switch (network->layers[layer].type) {
+        case VGG_LAYER_RELU:
+            return 0;
+        case VGG_LAYER_MAX_POOL:
+        case VGG_LAYER_LOCAL_RESPONSE_NORM:
+        case VGG_LAYER_AVERAGE_POOL:
+        case VGG_LAYER_AVERAGE_POOL_2X2:
+        case VGG_LAYER_DROPOUT:
+            break; /* signs stay */
+        default:
+            return VGG_INT8_MIDDLE;
+        }
+    }
+    return VGG_INT8_MIDDLE;
+}
+
 void vgg_network_forget_int8(vgg_network *network, size_t layer) {
     vgg_int8 *int8 = network->layers[layer].int8;
     if (int8 == NULL)
@@ -61,7 +88,11 @@ static vgg_status check_products(const char *layer, const float *inputs, size_t 
 vgg_status vgg_network_take_int8(vgg_network *network, size_t layer, size_t tile,
                                  const float *inputs, const float *weights, vgg_error *error) {
     vgg_layer *l = &network->layers[layer];
-    size_t points = vgg_winograd_points(tile), scales = points * l->output.channels;
+    size_t points = vgg_int8_points(tile), scales = points * l->output.channels;
+    if (!vgg_network_can_int8_by(network, layer, tile))
+        return vgg_fail(error, VGG_ERROR_NUMERIC,
+                        "the sums of %zu input channels of %s do not fit in 32 bits directly",
+                        l->input.channels, l->name);
     vgg_status status = check_scales(l->name, "input", inputs, points, error);
     if (status == VGG_OK)
         status = check_scales(l->name, "weights", weights, scales, error);

@@ -2,6 +2,12 @@
 #include "base/clock.h"
 #include "nn/ops.h"
 
+/* How a layer that is directly in int8 takes its input. */
+static vgg_int8_numbers numbers_of(const vgg_plan *plan, size_t layer) {
+    return (vgg_int8_numbers){.factor = plan->network->layers[layer].int8->factors[0],
+                              .zero = vgg_network_int8_zero(plan->network, layer)};
+}
+
 static vgg_winograd_task forward_task(const vgg_plan *plan, const vgg_planned_op *op,
                                       size_t images) {
     bool folded = op->graph.folded != VGG_NO_LAYER;
@@ -56,6 +62,14 @@ static vgg_winograd_task winograd_task(const vgg_plan *plan, const vgg_planned_o
         task.scales = int8->weights;
         task.offset = plan->kernels->int8_offset;
     }
+    if (op->int8 && op->tile == 1)
+        task.numbers = numbers_of(plan, op->graph.layer);
+    if (op->x_numbers)
+        task.x_numbers = vgg_plan_buffer(plan, op->x);
+    if (op->y_numbers != VGG_NO_LAYER) {
+        task.y_numbers = vgg_plan_buffer(plan, op->y);
+        task.y_form = numbers_of(plan, op->y_numbers);
+    }
     task.weights = weights.at;
     task.element = weights.element;
     return task;
@@ -86,6 +100,10 @@ void vgg_op_convolution_forward(vgg_plan *plan, const vgg_planned_op *op) {
                                   .pool = op->graph.pool,
                                   .y = vgg_plan_buffer(plan, op->y),
                                   .scratch = vgg_plan_buffer(plan, op->scratch)};
+    if (op->y_numbers != VGG_NO_LAYER) {
+        task.y_numbers = vgg_plan_buffer(plan, op->y);
+        task.y_form = numbers_of(plan, op->y_numbers);
+    }
     vgg_threads_run(plan->threads, task.partition.units, plan->kernels->conv_forward, &task);
 }
 

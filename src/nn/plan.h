@@ -46,6 +46,8 @@ typedef struct vgg_planned_op {
     bool to_picture;  /* convolution: its backward pass writes the caller's plain gradient */
     bool windowed;    /* linear: reads a map, and sees windows of it by Winograd's transforms */
     bool int8;        /* convolution: products of int8; then tile is that of its layer's scales */
+    bool x_numbers;   /* with tiles of 1: the input is numbers of 8 bits already */
+    size_t y_numbers; /* convolution: the layer whose numbers it puts out, or VGG_NO_LAYER */
     bool bf16;        /* by Winograd's transforms: products of bfloat16; linear: such weights, or
                        * products */
     bool mask;        /* backward starts with the derivative of a ReLU, told by the sign of y */

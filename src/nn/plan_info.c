@@ -29,6 +29,8 @@ static const char *pooled_name(size_t tile, bool bf16) {
 
 /* Those of int8. */
 static const char *int8_name(const vgg_planned_op *op) {
+    if (op->tile == 1)
+        return op->graph.pool ? "direct-int8+pool" : "direct-int8";
     static const char *const names[2][2] = {{"winograd2-int8", "winograd-int8"},
                                             {"winograd2-int8+pool", "winograd-int8+pool"}};
     return names[op->graph.pool][op->tile == 4];
@@ -125,7 +127,7 @@ static void describe_products(const vgg_plan *plan, const vgg_planned_op *op, vg
         info->cost = (double)info->products;
         return;
     }
-    const vgg_conv_costs *costs = op->int8   ? &vgg_conv_costs_int8
+    const vgg_conv_costs *costs = op->int8   ? plan->kernels->int8_costs
                                   : op->bf16 ? plan->kernels->bf16_costs
                                              : plan->kernels->costs;
     info->products = vgg_conv_products(costs, &shape, op->tile) / rate_of(plan->kernels, op);
@@ -149,7 +151,9 @@ vgg_status vgg_plan_op(const vgg_plan *plan, size_t index, vgg_op_info *info, vg
         memcpy(found.name, plan->network->layers[op->graph.layer].name, sizeof found.name);
     if (op->graph.kind == VGG_OP_CONVOLUTION || op->graph.kind == VGG_OP_LINEAR)
         describe_products(plan, op, &found);
-    found.bytes = found.weight_bytes + plan->options.batch * sizeof(float) *
-                                           (values_in(op->graph.in) + values_in(op->graph.out));
+    size_t x = op->x_numbers ? 1 : sizeof(float);
+    size_t y = op->y_numbers != VGG_NO_LAYER ? 1 : sizeof(float);
+    found.bytes = found.weight_bytes + plan->options.batch * (x * values_in(op->graph.in) +
+                                                              y * values_in(op->graph.out));
     return vgg_result_write(info, &found, sizeof found, "vgg_op_info", error);
 }

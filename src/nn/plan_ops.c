@@ -70,6 +70,25 @@ static bool can_pool(const vgg_plan *plan, const vgg_planned_op *op, bool backwa
            vgg_conv_weights_fastest_tile(vgg_compiler_costs(plan), &shape) > 0;
 }
 
+/* Has the op before a convolution put out the numbers that this one reads, where its kernels can
+ * and nobody else looks. */
+static void pass_numbers(plan_compiler *compiler, vgg_planned_op *op) {
+    vgg_plan *plan = compiler->plan;
+    if (!op->int8 || op->tile != 1 || op == plan->ops || op[-1].y != op->x)
+        return;
+    vgg_planned_op *before = op - 1;
+    if (before->graph.kind != VGG_OP_CONVOLUTION || before->graph.tapped ||
+        (before->tile > 0 && !(before->int8 && before->tile == 1)))
+        return;
+    op->x_numbers = true;
+    before->y_numbers = op->graph.layer;
+    vgg_extent in = op->graph.in;
+    size_t place = vgg_int8_chunks(in.channels) * VGG_INT8_CHUNK;
+    size_t pixels = vgg_compiler_product(compiler, in.height, in.width);
+    plan->buffers[op->x].bytes = vgg_compiler_product(
+        compiler, vgg_compiler_product(compiler, pixels, plan->options.batch), place);
+}
+
 static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
     bool plain = compiler->form == FORM_PLAIN, fold = graph->folded != VGG_NO_LAYER;
     vgg_planned_op *op = add_op(compiler, graph, FORM_BLOCKED);
@@ -79,6 +98,7 @@ static void add_convolution(plan_compiler *compiler, const vgg_op *graph) {
     op->scale = vgg_compiler_add_constants(compiler, fold ? lanes : 0);
     op->shift = vgg_compiler_add_constants(compiler, fold ? lanes : 0);
     reserve_convolution(compiler, op);
+    pass_numbers(compiler, op);
 }
 
 static void add_batch_norm(plan_compiler *compiler, const vgg_op *graph) {

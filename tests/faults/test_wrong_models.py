@@ -263,14 +263,14 @@ SCALES = {
 
 @pytest.fixture(scope="session")
 def calibrated(tmp_path_factory):
-    """A model whose second convolution is in int8, in tiles of 4x4."""
+    """A model whose second convolution is in int8, in tiles of 4x4 as it is without AMX."""
     folder = tmp_path_factory.mktemp("calibrated")
     assert run("generate", folder / "data", "--train", 4, "--validation", 1, "--size", 32)[0] == 0
     assert run("train", folder / "data", "-o", folder / "run", "--recipe", "none", "--arch",
                "32,M,64/8", "--input", 32, "--epochs", 1)[0] == 0
     out = folder / "int8.safetensors"
     assert run("convert", folder / "run", out, "--dtype", "int8", "--calibrate",
-               folder / "data" / "train", "--max-drop", 1)[0] == 0
+               folder / "data" / "train", "--max-drop", 1, env={"VGG_CPU": "portable"})[0] == 0
     return out
 
 
@@ -283,6 +283,24 @@ def test_damaged_scales(name, calibrated, picture, tmp_path):
     fails("predict", "--model", path, picture, says=[path, *says])
     status, out, _ = run("inspect", path, "--format", "json")
     assert status == 4 and "metadata" in {p["kind"] for p in json.loads(out)["problems"]}
+
+
+def directly(tensors, count=1):
+    """The same layer directly in int8, whose largest input is 8, with so many scales of the input."""
+    tensors = changed(tensors, INPUT_SCALE, shape=[count], data=struct.pack("<f", 8 / 255) * count)
+    return changed(tensors, FILTER_SCALE, shape=[64, 1], data=struct.pack("<f", 1 / 127) * 64)
+
+
+def test_direct_scales(calibrated, picture, tmp_path):
+    path = tmp_path / "model.safetensors"
+    metadata, tensors = taken_apart(calibrated)
+    put_together(path, metadata, directly(tensors))
+    assert run("predict", "--model", path, picture)[0] == 0
+    assert "features.3 directly: moves logits by" in run("inspect", path)[1]
+    put_together(path, metadata, damaged(INPUT_SCALE, struct.pack("<f", 0))(directly(tensors)))
+    fails("predict", "--model", path, picture, says=[path, "scale 0", "features.3"])
+    put_together(path, metadata, directly(tensors, 2))
+    fails("predict", "--model", path, picture, says=[path, INPUT_SCALE, "2", "36"])
 
 
 # ---- metadata: (key, value or None to leave it out, what is said)

@@ -84,7 +84,7 @@ static void test_fingerprint(void **state) {
     vgg_model *model = make_model();
     vgg_int8 *int8 = int8_of(model);
     uint64_t first = number_of(model);
-    int8->inputs[3] *= 2;
+    int8->inputs[0] *= 2;
     uint64_t second = number_of(model);
     int8->weights[5] *= 2;
     uint64_t third = number_of(model);
