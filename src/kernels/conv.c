@@ -179,17 +179,21 @@ VGG_INLINE void tile_of(size_t pixels, const tile_setting *setting, int blocks, 
 /* Two rows of a tile that will be pooled, or one that will be rounded. */
 typedef float pool_window[2][TILE_PIXELS][VGG_BLOCK];
 
+/* The greatest of the four values of a column of windows, from channel v on. */
+VGG_INLINE vf pooled(const pool_window *window, size_t column, int v) {
+    const float *top = (*window)[0][2 * column] + v, *bottom = (*window)[1][2 * column] + v;
+    return vf_pool(vf_load(top), vf_load(top + VGG_BLOCK), vf_load(bottom),
+                   vf_load(bottom + VGG_BLOCK));
+}
+
 /* y: the first of `width` pooled values, plane: floats between two output blocks. */
 static void pool_tile(const pool_window *windows, int blocks, size_t width, size_t plane, float *y,
                       bool stream) {
     for (int block = 0; block < blocks; block++) {
         for (size_t column = 0; column < width; column++) {
             for (int v = 0; v < VGG_BLOCK; v += VGG_LANES) {
-                const float *top = windows[block][0][2 * column] + v;
-                const float *bottom = windows[block][1][2 * column] + v;
                 vf_put(stream, y + (size_t)block * plane + column * VGG_BLOCK + v,
-                       vf_pool(vf_load(top), vf_load(top + VGG_BLOCK), vf_load(bottom),
-                               vf_load(bottom + VGG_BLOCK)));
+                       pooled(&windows[block], column, v));
             }
         }
     }
@@ -213,11 +217,7 @@ static void number_tile(const vgg_conv_forward_task *task, const pool_window *wi
         size_t rest = block + 1 < all ? 0 : (chunk_blocks - 1 - block % chunk_blocks) * VGG_BLOCK;
         for (size_t column = 0; column < width; column++, to += VGG_INT8_CHUNK) {
             for (int v = 0; v < VGG_BLOCK; v += VGG_LANES) {
-                const float *top = from[0][0][side * column] + v;
-                const float *bottom = from[0][1][2 * column] + v;
-                vf value = !task->pool ? vf_load(top)
-                                       : vf_pool(vf_load(top), vf_load(top + VGG_BLOCK),
-                                                 vf_load(bottom), vf_load(bottom + VGG_BLOCK));
+                vf value = task->pool ? pooled(from, column, v) : vf_load((*from)[0][column] + v);
                 put_numbers(&range, to + v, vf_max(value * factor, range.least));
             }
             memset(to + VGG_BLOCK, range.zero, rest);
