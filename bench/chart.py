@@ -6,7 +6,7 @@ from figures import COLOURS, agrees, heading, per_image
 
 def draw(rows):
     """Bars of ms per image, a group for each row. Every group has its own scale."""
-    left, bar, gap, width, most = 130, 18, 44, 860, 600
+    left, bar, gap, width, most = 150, 18, 44, 900, 600
     parts, y = [], 64
     for row in rows:
         times = {name: t for name, t in per_image(row).items()}
