@@ -18,8 +18,9 @@
 #include "base/memory.h"
 #include "base/options.h"
 
-/* How often a waiting thread looks before it sleeps: some tens of microseconds, the time between
- * two ops of a network, so that a running network rarely pays for a wake-up. */
+/* How often a waiting thread looks before it sleeps: some tens to hundreds of microseconds, by how
+ * long a processor pauses, which is more than lies between two ops of a network, so that a running
+ * network rarely pays for a wake-up. */
 #define SPINS 4000
 
 /* Callers that are helped at the same time; one more works alone. */
