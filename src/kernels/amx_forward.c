@@ -39,13 +39,8 @@ static void fill_patch(const vgg_winograd_task *task, const batch_part *part, ch
     for (size_t chunk = 0; chunk < vgg_direct_chunks(task->shape.inputs); chunk++) {
         char *to = patch + chunk * cut->plane * AMX_ROW_BYTES;
         for (size_t row = 0; row < rows; row++) {
-            size_t image = row / cut->period, y = row % cut->period;
-            if (part->images == 1) {
-                image = 0;
-                y = part->first_row + row;
-            }
-            fill_row(task, part->image + image, chunk, y - border,
-                     to + row * cut->width * AMX_ROW_BYTES);
+            patch_row at = patch_row_of(part, cut, row);
+            fill_row(task, at.image, chunk, at.y - border, to + row * cut->width * AMX_ROW_BYTES);
         }
         size_t filled = rows * cut->width;
         memset(to + filled * AMX_ROW_BYTES, 0, (cut->plane - filled) * AMX_ROW_BYTES);

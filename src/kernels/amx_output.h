@@ -79,22 +79,16 @@ static inline void store_block(const vgg_winograd_task *task, const batch_part *
     size_t step = cut->width * VGG_BLOCK;
     block_output o = output_of(task, block);
     for (size_t row = 0; row < rows; row += side) {
-        size_t image = (first + row) / cut->period, y = (first + row) % cut->period;
-        if (part->images == 1) {
-            image = 0;
-            y = part->first_row + first + row;
-        } else if (y >= height * side) {
-            row += cut->period - y - side; /* on to the next image */
+        patch_row at = patch_row_of(part, cut, first + row);
+        if (part->images > 1 && at.y >= height * side)
+            row += cut->period - at.y - side; /* on to the next image */
+        if (at.y / side >= height)
             continue;
-        }
-        if (y / side >= height)
-            continue;
-        move_output(task, &o, (part->image + image) * vgg_blocks(shape->outputs) + block,
-                    height * width);
+        move_output(task, &o, at.image * vgg_blocks(shape->outputs) + block, height * width);
         if (task->pool)
-            store_windows(&o, sums + row * step, VGG_BLOCK, step, width, y / side * width);
+            store_windows(&o, sums + row * step, VGG_BLOCK, step, width, at.y / side * width);
         else
-            store_row(&o, sums + row * step, VGG_BLOCK, width, y * width);
+            store_row(&o, sums + row * step, VGG_BLOCK, width, at.y * width);
     }
 }
 

@@ -32,14 +32,6 @@ static share share_of(const vgg_winograd_weights_task *task, size_t unit) {
     return own;
 }
 
-/* Row `row` of a part's patch: its image and its row of the input with the border. */
-static void row_of(const vgg_direct_cut *cut, const batch_part *part, size_t row, size_t *image,
-                   size_t *y) {
-    bool several = part->images > 1;
-    *image = part->image + (several ? row / cut->period : 0);
-    *y = several ? row % cut->period : part->first_row + row;
-}
-
 /* ---- input ---- */
 
 /* Where the next place goes, in pairs with the one before it. */
@@ -77,9 +69,8 @@ static void fill_input(const vgg_winograd_weights_task *task, const batch_part *
     pair_writer to = {.even = (char *)copies,
                       .odd = (char *)copies + cut->plane / 2 * AMX_ROW_BYTES};
     for (size_t row = 0; row < part->flat_rows + shape->kernel - 1; row++) {
-        size_t image, y;
-        row_of(cut, part, row, &image, &y);
-        map_row from = map_row_at(&maps, image * blocks + block, y - border);
+        patch_row at = patch_row_of(part, cut, row);
+        map_row from = map_row_at(&maps, at.image * blocks + block, at.y - border);
         put_zeros(&to, cut->width - from.places);
         for (size_t place = 0; place < from.places; place++) {
             put_place(&to, map_number(&from, false, place));
@@ -137,9 +128,8 @@ static size_t fill_gradient(const vgg_winograd_weights_task *task, const batch_p
     batch_maps maps = {task->dy, task->dy_bf16, task->spread, shape->height, shape->width};
     register_writer to = {.to = (char *)registers};
     for (size_t row = 0; row < part->flat_rows; row++) {
-        size_t image, y;
-        row_of(cut, part, row, &image, &y);
-        map_row from = map_row_at(&maps, image * blocks + block, y);
+        patch_row at = patch_row_of(part, cut, row);
+        map_row from = map_row_at(&maps, at.image * blocks + block, at.y);
         vf sum = task->spread != NULL ? put_places(&to, &from, true, cut->width)
                                       : put_places(&to, &from, false, cut->width);
         vf_store(bias, vf_load(bias) + sum);

@@ -25,6 +25,19 @@ static inline batch_part part_of(const vgg_conv_shape *shape, const vgg_direct_c
     return part;
 }
 
+/* What a row of a patch is: the image of the batch, and its row of the input with the border, which
+ * begins the windows of the output's row y. */
+typedef struct patch_row {
+    size_t image, y;
+} patch_row;
+
+static inline patch_row patch_row_of(const batch_part *part, const vgg_direct_cut *cut,
+                                     size_t row) {
+    if (part->images == 1)
+        return (patch_row){part->image, part->first_row + row};
+    return (patch_row){part->image + row / cut->period, row % cut->period};
+}
+
 /* What the products of a unit have in common: bytes, apart from counts. */
 typedef struct distances {
     size_t taps, away[VGG_MOST_TAPS]; /* of the places that a tap reads */

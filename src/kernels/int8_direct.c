@@ -62,13 +62,8 @@ static void fill_patch(const vgg_winograd_task *task, const batch_part *part, ui
     for (size_t chunk = 0; chunk < vgg_int8_chunks(task->shape.inputs); chunk++) {
         uint8_t *to = patch + chunk * cut->plane * PLACE_BYTES;
         for (size_t row = 0; row < rows; row++) {
-            size_t image = row / cut->period, y = row % cut->period;
-            if (part->images == 1) {
-                image = 0;
-                y = part->first_row + row;
-            }
-            fill_row(task, part->image + image, chunk, y - border,
-                     to + row * cut->width * PLACE_BYTES);
+            patch_row at = patch_row_of(part, cut, row);
+            fill_row(task, at.image, chunk, at.y - border, to + row * cut->width * PLACE_BYTES);
         }
         size_t filled = rows * cut->width;
         memset(to + filled * PLACE_BYTES, task->numbers.zero, (cut->plane - filled) * PLACE_BYTES);
@@ -196,25 +191,19 @@ static void store_block(const vgg_winograd_task *task, const batch_part *part, s
     size_t step = cut->width * VGG_BLOCK, pixels = height * width;
     block_output o = output_of(task, block);
     for (size_t row = 0; row < rows; row += side) {
-        size_t image = (first + row) / cut->period, y = (first + row) % cut->period;
-        if (part->images == 1) {
-            image = 0;
-            y = part->first_row + first + row;
-        } else if (y >= height * side) {
-            row += cut->period - y - side; /* on to the next image */
+        patch_row at = patch_row_of(part, cut, first + row);
+        if (part->images > 1 && at.y >= height * side)
+            row += cut->period - at.y - side; /* on to the next image */
+        if (at.y / side >= height)
             continue;
-        }
-        if (y / side >= height)
-            continue;
-        image += part->image;
-        size_t plane = image * vgg_blocks(shape->outputs) + block;
-        size_t chunk = image * vgg_int8_chunks(shape->outputs) + block / CHUNK_BLOCKS;
+        size_t plane = at.image * vgg_blocks(shape->outputs) + block;
+        size_t chunk = at.image * vgg_int8_chunks(shape->outputs) + block / CHUNK_BLOCKS;
         if (task->y_numbers != NULL)
             o.numbers =
                 task->y_numbers + chunk * pixels * PLACE_BYTES + block % CHUNK_BLOCKS * VGG_BLOCK;
         else
             o.y = task->y + plane * pixels * VGG_BLOCK;
-        store_output(&o, task->pool, sums + row * step, step, width, y / side * width);
+        store_output(&o, task->pool, sums + row * step, step, width, at.y / side * width);
     }
 }
 
