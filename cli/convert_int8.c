@@ -201,7 +201,7 @@ bool vgg_cli_has_int8(const vgg_network *network) {
 }
 
 void vgg_cli_print_int8(const vgg_network *network) {
-    bool first = true;
+    bool first = true, direct = false;
     for (size_t i = 0; i < vgg_network_layer_count(network); i++) {
         vgg_layer_info layer = {.struct_size = sizeof layer};
         vgg_int8_info info = {.struct_size = sizeof info};
@@ -214,5 +214,9 @@ void vgg_cli_print_int8(const vgg_network *network) {
         vgg_cli_print_line("%-10s%s %s: moves logits by %.2f %%, %.2f of the time",
                            first ? "in int8" : "", layer.name, how, 100 * info.error, info.cost);
         first = false;
+        direct = direct || info.tile == 1;
     }
+    if (direct)
+        vgg_cli_print_line("          directly is slow without AMX: for processors that have none, "
+                           "convert with VGG_CPU=avx512");
 }
