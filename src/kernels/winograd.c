@@ -4,9 +4,17 @@
 #include <string.h>
 
 #include "kernels/choice.h"
+#include "kernels/maps.h"
 #include "kernels/winograd_input.h"
 #include "kernels/winograd_products.h"
 #include "kernels/winograd_transforms.h"
+
+/* Whether there are maps of numbers of bfloat16: only beside products of such numbers. */
+#if defined(VGG_BF16)
+#define HAS_NUMBERS(map) ((map) != NULL)
+#else
+#define HAS_NUMBERS(map) false
+#endif
 
 /* ---- input ---- */
 
@@ -29,7 +37,10 @@ VGG_INLINE void input_rows(vf half[LINE][SIDE], const float *factors, word *v,
  * channel block of an image. */
 static void transform_tile(const vgg_winograd_task *task, size_t image, size_t block,
                            size_t tile_row, size_t tile_column, word *v, size_t point_stride) {
-    input_tile tile = input_tile_at(&task->shape, task->x, image, block, tile_row, tile_column);
+    bool numbers = HAS_NUMBERS(task->x_bf16);
+    const void *map = numbers ? (const void *)task->x_bf16 : task->x;
+    input_tile tile =
+        input_tile_at(&task->shape, map, numbers, image, block, tile_row, tile_column);
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[LINE][SIDE];
         input_half(&tile, part, half);
@@ -44,9 +55,9 @@ static void transform_tile(const vgg_winograd_task *task, size_t image, size_t b
 
 /* All vectors of a tile from the gradients d of windows and what they chose, from the second
  * column of windows on. */
-VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *const chosen[WINDOWS],
-                             int begin, int end, const float *factors, word *v,
-                             size_t point_stride) {
+VGG_INLINE void spread_block(const void *const d[WINDOWS], bool numbers,
+                             const vgg_choice *const chosen[WINDOWS], int begin, int end,
+                             const float *factors, word *v, size_t point_stride) {
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[LINE][SIDE];
         VGG_UNROLL
@@ -58,7 +69,7 @@ VGG_INLINE void spread_block(const float *const d[WINDOWS], const vgg_choice *co
                 for (int row = 0; row < SIDE; row++) {
                     int window = (row + 1) / 2;
                     values[row] =
-                        unpool(vf_load(d[window] + at * VGG_BLOCK + part * VGG_LANES),
+                        unpool(load_at(d[window], numbers, at * VGG_BLOCK + part * VGG_LANES),
                                &chosen[window][at], part, (row + 1) % 2, (column + 1) % 2);
                 }
                 transform_input(values, out);
@@ -81,26 +92,42 @@ static void transform_spread_tile(const vgg_winograd_task *task, size_t image, s
     size_t height = task->shape.height / 2, width = task->shape.width / 2; /* in windows */
     size_t plane = (image * vgg_blocks(task->shape.inputs) + block) * height * width;
     size_t top = tile_row * (TILE / 2), left = tile_column * (TILE / 2);
-    const float *rows[WINDOWS];
+    bool numbers = HAS_NUMBERS(task->x_bf16);
+    const void *map = numbers ? (const void *)task->x_bf16 : task->x;
+    const void *rows[WINDOWS];
     const vgg_choice *chosen[WINDOWS];
     for (size_t row = 0; row < WINDOWS; row++) {
         size_t y = top + row; /* one more than the window's */
         bool inside = y > 0 && y <= height;
         size_t at = inside ? plane + (y - 1) * width + left : 0;
-        rows[row] = inside ? task->x + at * VGG_BLOCK : zeros + VGG_BLOCK;
+        rows[row] = inside ? map_at(map, numbers, (ptrdiff_t)(at * VGG_BLOCK)) : zeros + VGG_BLOCK;
         chosen[row] = inside ? task->spread + at : none + 1;
     }
     int begin = left == 0;
     int end = (int)vgg_size_min(SIDE, 2 * (width - left) + 1);
     if (WHOLE)
-        spread_block(rows, chosen, 1, 1 + TILE, task->factors, v, point_stride);
+        spread_block(rows, numbers, chosen, 1, 1 + TILE, task->factors, v, point_stride);
     else if (begin == 0 && end == SIDE)
-        spread_block(rows, chosen, 0, SIDE, task->factors, v, point_stride);
+        spread_block(rows, numbers, chosen, 0, SIDE, task->factors, v, point_stride);
     else
-        spread_block(rows, chosen, begin, end, task->factors, v, point_stride);
+        spread_block(rows, numbers, chosen, begin, end, task->factors, v, point_stride);
 }
 
 /* ---- input of a unit ---- */
+
+/* The half of the last chunk of products by AMX that no block of channels fills. */
+static void clear_half(const vgg_winograd_task *task, size_t tiles, word *v) {
+#if defined(VGG_BF16_AMX)
+    size_t blocks = vgg_blocks(task->shape.inputs), row = task->partition.row;
+    for (size_t t = 0; blocks % 2 != 0 && t < POINTS * tiles; t++) {
+        memset(v + t * row + blocks * BLOCK_WORDS, 0, BLOCK_WORDS * sizeof *v);
+    }
+#else
+    (void)task;
+    (void)tiles;
+    (void)v;
+#endif
+}
 
 /* v: [POINTS][tiles][row], of `tiles` tiles from `first` on, counted through all images. */
 static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t tiles, word *v) {
@@ -117,6 +144,7 @@ static void transform_tiles(const vgg_winograd_task *task, size_t first, size_t 
                 transform_tile(task, image, block, row, column, to, tiles * cut->row);
         }
     }
+    clear_half(task, tiles, v);
 }
 
 /* ---- output ---- */
@@ -148,11 +176,17 @@ VGG_INLINE vf finish(const epilogue *e, vf value) {
  */
 typedef struct output_planes {
     float *y;
+    uint16_t *y_bf16; /* in place of y; else NULL */
     const float *gate;
+    const uint16_t *gate_bf16; /* in place of gate; else NULL */
     vgg_choice *chosen;
     int part; /* of the block */
     bool stream;
 } output_planes;
+
+VGG_INLINE void put(const output_planes *to, size_t at, vf value) {
+    map_put(to->stream, to->y, HAS_NUMBERS(to->y_bf16) ? to->y_bf16 : NULL, at, value);
+}
 
 /* Stores two rows of a tile: all of them when `full`, else what lies in the picture. */
 VGG_INLINE void store_rows(const vgg_conv_shape *shape, bool full, size_t top, size_t left,
@@ -165,9 +199,11 @@ VGG_INLINE void store_rows(const vgg_conv_shape *shape, bool full, size_t top, s
                 continue;
             size_t at = ((top + row) * shape->width + left + column) * VGG_BLOCK;
             vf value = y[row][column];
-            if (to->gate != NULL)
+            if (HAS_NUMBERS(to->gate_bf16))
+                value = vf_where_positive(map_load(NULL, to->gate_bf16, at), value);
+            else if (to->gate != NULL)
                 value = vf_where_positive(vf_load(to->gate + at), value);
-            vf_put(to->stream, to->y + at, value);
+            put(to, at, value);
         }
     }
 }
@@ -187,7 +223,7 @@ VGG_INLINE void store_windows(const vgg_conv_shape *shape, bool full, size_t top
         vf best = to->chosen != NULL
                       ? choose(upper[0], upper[1], lower[0], lower[1], to->part, to->chosen + at)
                       : vf_pool(upper[0], upper[1], lower[0], lower[1]);
-        vf_put(to->stream, to->y + at * VGG_BLOCK, best);
+        put(to, at * VGG_BLOCK, best);
     }
 }
 
@@ -230,10 +266,11 @@ VGG_INLINE void output_vector(const vgg_winograd_task *task, bool full, const fl
 
 /* first: the plane's first pixel, counted through all planes. */
 static output_planes planes_at(const vgg_winograd_task *task, size_t first, size_t channel) {
-    size_t lane = channel % VGG_BLOCK;
-    return (output_planes){.y = task->y + first * VGG_BLOCK + lane,
-                           .gate =
-                               task->gate == NULL ? NULL : task->gate + first * VGG_BLOCK + lane,
+    size_t lane = channel % VGG_BLOCK, at = first * VGG_BLOCK + lane;
+    return (output_planes){.y = task->y == NULL ? NULL : task->y + at,
+                           .y_bf16 = task->y_bf16 == NULL ? NULL : task->y_bf16 + at,
+                           .gate = task->gate == NULL ? NULL : task->gate + at,
+                           .gate_bf16 = task->gate_bf16 == NULL ? NULL : task->gate_bf16 + at,
                            .chosen = task->chosen == NULL ? NULL : task->chosen + first,
                            .part = (int)(lane / VGG_LANES),
                            .stream = task->stream};

@@ -94,7 +94,8 @@ static void input_word(const vgg_winograd_weights_task *task, size_t block, size
     input_tile tile[WORD_TILES];
     for (size_t t = 0; t < tiles; t++) {
         tile_place place = place_of(cut, first + t);
-        tile[t] = input_tile_at(&task->shape, task->x, place.image, block, place.row, place.column);
+        tile[t] = input_tile_at(&task->shape, task->x, false, place.image, block, place.row,
+                                place.column);
     }
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[WORD_TILES][LINE][SIDE];

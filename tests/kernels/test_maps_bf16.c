@@ -167,12 +167,15 @@ static void turn_back(vgg_winograd_task *task) {
     task->y = vgg_guarded_floats(vgg_blocked_size(s->images, s->outputs, pixels));
 }
 
-static void check_convolution(const vgg_kernels *tier, const vgg_conv_shape *shape) {
+static void check_convolution(const vgg_kernels *tier, const vgg_conv_shape *shape, size_t tile) {
+    const char *kernel = tile == 1 ? "direct_bf16" : "winograd_bf16";
     vgg_winograd_layer l;
-    vgg_draw_bf16_layer(&l, shape, 1);
+    vgg_draw_bf16_layer(&l, shape, tile);
     vgg_winograd_task floats = l.task;
     if (!shape->plain && vgg_draw_chance(2))
         turn_back(&floats);
+    if (!shape->plain)
+        floats.x = vgg_rounded(floats.x);
     floats.chosen = NULL;
     vgg_layer_run(tier, &floats, NULL);
     vgg_winograd_task numbers = floats;
@@ -184,11 +187,11 @@ static void check_convolution(const vgg_kernels *tier, const vgg_conv_shape *sha
     numbers.gate = NULL;
     numbers.y_bf16 = memory_of(floats.y);
     numbers.y = NULL;
-    vgg_running("direct_bf16", tier->tier);
+    vgg_running(kernel, tier->tier);
     vgg_winograd_kernels_for(tier, &numbers.partition)
         ->forward(&numbers, 0, numbers.partition.units, 0);
     vgg_running(NULL, NULL);
-    check_numbers("direct_bf16", tier, numbers.y_bf16, floats.y);
+    check_numbers(kernel, tier, numbers.y_bf16, floats.y);
     vgg_guarded_free();
 }
 
@@ -235,9 +238,21 @@ static void test_convolutions(void **state) {
             if (!vgg_has_matrices(vgg_kernels_at(t)))
                 continue;
             vgg_conv_shape shape = draw_shape();
-            check_convolution(vgg_kernels_at(t), &shape);
+            check_convolution(vgg_kernels_at(t), &shape, 1);
             shape.plain = false;
             check_weights(vgg_kernels_at(t), &shape, i % 2 == 0);
+        }
+    }
+}
+
+static void test_winograd(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        for (size_t t = 0; vgg_kernels_at(t) != NULL; t++) {
+            vgg_conv_shape shape = vgg_draw_stored_shape();
+            shape.images = vgg_size_min(shape.images, 2);
+            shape.height = vgg_size_min(shape.height, 9);
+            check_convolution(vgg_kernels_at(t), &shape, i % 2 == 0 ? 2 : 4);
         }
     }
 }
@@ -246,6 +261,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_norm, vgg_teardown),
         cmocka_unit_test_teardown(test_convolutions, vgg_teardown),
+        cmocka_unit_test_teardown(test_winograd, vgg_teardown),
     };
     vgg_draw_start();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,13 +77,14 @@ static void write_value(const vgg_winograd_task *task,
                         size_t at) {
     size_t which;
     if (task->pool) {
-        task->y[at] = pooled_value(y, row, column, &which);
+        vgg_map_write(task->y, task->y_bf16, at, pooled_value(y, row, column, &which));
         if (task->chosen != NULL)
             vgg_choice_set(task->chosen, at, which);
         return;
     }
-    bool open = task->gate == NULL || task->gate[at] > 0;
-    task->y[at] = open ? y[row][column] : 0;
+    bool gated = task->gate != NULL || task->gate_bf16 != NULL;
+    bool open = !gated || vgg_map_value(task->gate, task->gate_bf16, at) > 0;
+    vgg_map_write(task->y, task->y_bf16, at, open ? y[row][column] : 0);
 }
 
 /* Channels first_k .. last_k - 1 of what one tile of an image puts out. */
