@@ -198,10 +198,11 @@ typedef struct vgg_winograd_partition {
     size_t tile; /* outputs on a side of a tile: 2 or 4 */
     bool bf16;   /* the operands of the products are bfloat16, two input channels in the place of a
                   * float */
-    bool int8;   /* they are whole numbers of 8 bits, four input channels in that place */
-    bool whole;  /* a tile is all of a map: VGG_WHOLE_POINTS */
-    bool stored; /* the filters of all groups are stored; else a unit makes those that it needs */
-    bool plain;  /* a tile of 1 of plain input */
+    bool matrices; /* and are multiplied as matrices */
+    bool int8;     /* they are whole numbers of 8 bits, four input channels in that place */
+    bool whole;    /* a tile is all of a map: VGG_WHOLE_POINTS */
+    bool stored;   /* the filters of all groups are stored; else a unit makes those that it needs */
+    bool plain;    /* a tile of 1 of plain input */
     size_t tile_rows, tile_columns; /* of an image */
     size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
     size_t groups, group_units;     /* groups of output channels of a unit */
@@ -228,6 +229,9 @@ vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, si
  * the products half of the time in which they could be made. */
 vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads);
+/* The same where a processor multiplies matrices of them. */
+vgg_winograd_partition vgg_winograd_matrices_partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                          size_t threads);
 /* The same with whole numbers of 8 bits. */
 vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads);
@@ -258,7 +262,8 @@ const vgg_filter_row *vgg_winograd_filter_matrix(size_t tile);
  * With bf16 the transformed input and the transformed filters are rounded to bfloat16, to nearest
  * even, and denormals are zeros. The sum of a point's products starts at 0 and takes the input
  * channels in pairs (0, 1), (2, 3) and so on, of each pair the odd one first; each product is added
- * as by a fused multiply-add of float32. All else is in float32.
+ * as by a fused multiply-add of float32. Units of a processor that multiply matrices take 32
+ * channels at a time, as vgg_linear_kernels says of them. All else is in float32.
  *
  * With int8 a point of the transformed input is multiplied by its factor and rounded to a whole
  * number, to nearest even, at most 127 and at least -127, and NaN becomes 0; a point of a filter is
@@ -275,7 +280,7 @@ typedef struct vgg_winograd_task {
     vgg_conv_shape shape;
     vgg_winograd_partition partition;
     const float *x;
-    const uint16_t *x_bf16; /* a tile of 1: the map in bfloat16, blocked alike, in place of x; NULL:
+    const uint16_t *x_bf16; /* bf16: the map in bfloat16, blocked alike, in place of x; NULL:
                              * x. So are the others that are named so */
     const void *weights;    /* (K, C, 3, 3); turned: (C, K, 3, 3), as in vgg_conv_pack_task */
     vgg_element element;    /* of the weights: float32, float16 or bfloat16 */

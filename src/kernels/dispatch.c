@@ -202,9 +202,10 @@ TABLE(avx512bf16_slow_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx5
  * 64 of int8, in the 16 cycles that two units take for 16 x 32 of float32. */
 DECLARE_MATRICES(amx)
 DECLARE_NORMS(amx)
+BF16(amx)
 INT8(amx)
-TABLE(amx_kernels, amx, avx512, NORMS(amx), avx512, amx, avx512bf16, MATRICES(amx),
-      RATES(16, 1, 32), int8_amx, amx, 128)
+TABLE(amx_kernels, amx, avx512, NORMS(amx), avx512, amx, amx, MATRICES(amx), RATES(16, 16, 32),
+      int8_amx, amx, 128)
 #endif
 
 static bool runs_avx2(void) {

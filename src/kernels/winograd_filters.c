@@ -117,6 +117,14 @@ void VGG_TILED(make_filters)(const vgg_winograd_task *task, size_t first_k, size
     }
 }
 
+/* Zeros behind the channels of each point. */
+static void clear_behind(const vgg_winograd_partition *cut, size_t channels, word *u) {
+    size_t end = (channels + WORD_CHANNELS - 1) / WORD_CHANNELS * GROUP;
+    for (size_t point = 0; point < POINTS; point++, u += cut->filter_point) {
+        memset(u + end, 0, (cut->filter_point - end) * sizeof *u);
+    }
+}
+
 void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker);
 
 void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker) {
@@ -124,9 +132,9 @@ void VGG_TILED(filters)(void *argument, size_t begin, size_t end, size_t worker)
     const vgg_winograd_task *task = argument;
     bool stream = task->partition.filters > STREAMED_FILTERS;
     for (size_t group = begin; group < end; group++) {
-        VGG_TILED(make_filters)
-        (task, group * GROUP, 0, task->shape.inputs, stream,
-         (word *)task->filters + group * POINTS * task->partition.filter_point);
+        word *u = (word *)task->filters + group * POINTS * task->partition.filter_point;
+        VGG_TILED(make_filters)(task, group * GROUP, 0, task->shape.inputs, stream, u);
+        clear_behind(&task->partition, task->shape.inputs, u);
     }
     vf_put_end(stream);
 }

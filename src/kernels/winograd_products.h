@@ -8,6 +8,8 @@
 
 #if defined(VGG_INT8_AMX)
 #include "kernels/amx_products.h"
+#elif defined(VGG_BF16_AMX)
+#include "kernels/amx_bf16_products.h"
 #else
 
 /* A register tile of the products: vectors of output channels times tiles. */

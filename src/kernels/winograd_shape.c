@@ -27,7 +27,13 @@
 #define INT8_INPUT_TIME 2.0
 #define INT8_FILTER_TIME 3.0
 
-/* Tiles of input behind the last one that products of int8 may read and leave out. */
+/* Transformed input of a unit where matrices are multiplied: three quarters of a large second-level
+ * cache; tiles that are multiplied together, and words of a row of a register. */
+#define MATRIX_INPUTS ((size_t)384 << 10)
+#define MATRIX_TILES 32
+#define CHUNK_WORDS 16
+
+/* Tiles of input behind the last one that products by AMX may read and leave out. */
 #define TILES_BEHIND 32
 
 static size_t ceiling(size_t a, size_t b) {
@@ -46,6 +52,11 @@ static size_t word_channels(const vgg_winograd_partition *cut) {
 /* Words that so many channels take. */
 static size_t words_of(const vgg_winograd_partition *cut, size_t channels) {
     return ceiling(channels, word_channels(cut));
+}
+
+/* Rows of registers that they take, which are multiplied as a whole. */
+static size_t chunks_of(const vgg_winograd_partition *cut, size_t channels) {
+    return ceiling(words_of(cut, channels), CHUNK_WORDS);
 }
 
 static size_t filter_groups(const vgg_conv_shape *shape) {
@@ -74,14 +85,21 @@ static void cut_stored(const vgg_conv_shape *shape, vgg_winograd_partition *cut)
 
 /* Stored filters of all groups. */
 static void store_filters(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
+    size_t words =
+        cut->bf16 ? chunks_of(cut, shape->inputs) * CHUNK_WORDS : words_of(cut, shape->inputs);
     size_t more = cut->int8 ? 3 : 1; /* two of int8's sums, and one to lie in other cache sets */
-    cut->filter_point = (words_of(cut, shape->inputs) + more) * VGG_WINOGRAD_GROUP;
+    cut->filter_point = (words + more) * VGG_WINOGRAD_GROUP;
     cut->filters = filter_groups(shape) * points_of(cut) * cut->filter_point;
 }
 
 /* Most tiles of a unit with large filters. With fewer bits as many as without: more would push
- * their products out of the second-level cache. */
+ * their products out of the second-level cache. Where matrices are multiplied, the transformed
+ * input is to stay there, too: they would wait for it. */
 static size_t most_tiles(const vgg_winograd_partition *cut, size_t threads) {
+    if (cut->matrices) {
+        size_t fit = MATRIX_INPUTS / (points_of(cut) * cut->row);
+        return vgg_size_max(fit / MATRIX_TILES, 1) * MATRIX_TILES;
+    }
     size_t floats = vgg_size_min(MOST_INPUTS, MOST_INPUTS_OF_ALL / threads);
     size_t tile = points_of(cut) * cut->row * word_channels(cut);
     return vgg_size_max(floats / tile, TILE_STEP);
@@ -108,9 +126,12 @@ static void cut_large(const vgg_conv_shape *shape, size_t threads, vgg_winograd_
         }
     }
     cut->tiles = ceiling(all, cut->tile_units);
-    cut->tile_units = ceiling(all, cut->tiles);
     cut->groups = ceiling(groups, cut->group_units);
     cut->group_units = ceiling(groups, cut->groups);
+    size_t full = vgg_size_min(vgg_round_up(cut->tiles, MATRIX_TILES), most);
+    if (cut->matrices && ceiling(all, full) * cut->group_units >= threads)
+        cut->tiles = full;
+    cut->tile_units = ceiling(all, cut->tiles);
     cut->scratch = points_of(cut) * (most * cut->row + product_point(most));
 }
 
@@ -121,18 +142,18 @@ static void make_filters(const vgg_conv_shape *shape, vgg_winograd_partition *cu
     cut->scratch += points_of(cut) * cut->filter_point;
 }
 
-static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t tile, bool bf16,
-                                           bool int8, size_t threads) {
+/* Of a cut that says what the operands are. */
+static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t tile,
+                                           vgg_winograd_partition cut, size_t threads) {
     bool small = shape->inputs * shape->outputs <= STORED_PAIRS;
-    vgg_winograd_partition cut = {.tile = tile,
-                                  .bf16 = bf16,
-                                  .whole = !int8 && vgg_winograd_is_whole(shape, tile),
-                                  .int8 = int8,
-                                  .stored = small || bf16 || int8,
-                                  .tile_rows = ceiling(shape->height, tile),
-                                  .tile_columns = ceiling(shape->width, tile)};
-    /* A block more than the channels, as in product_point. */
-    cut.row = words_of(&cut, (vgg_blocks(shape->inputs) + 1) * VGG_BLOCK);
+    cut.tile = tile;
+    cut.whole = !cut.int8 && vgg_winograd_is_whole(shape, tile);
+    cut.stored = small || cut.bf16 || cut.int8;
+    cut.tile_rows = ceiling(shape->height, tile);
+    cut.tile_columns = ceiling(shape->width, tile);
+    /* More than the channels, as in product_point. */
+    cut.row = cut.bf16 ? (chunks_of(&cut, shape->inputs) + 1) * CHUNK_WORDS
+                       : words_of(&cut, (vgg_blocks(shape->inputs) + 1) * VGG_BLOCK);
     if (small)
         cut_stored(shape, &cut);
     else
@@ -143,7 +164,7 @@ static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t t
         make_filters(shape, &cut);
     cut.units = cut.tile_units * cut.group_units;
     cut.product_point = product_point(cut.tiles);
-    if (int8)
+    if (cut.int8 || cut.bf16)
         cut.scratch += TILES_BEHIND * cut.row;
     cut.scratch = vgg_round_up(cut.scratch, VGG_BLOCK);
     return cut;
@@ -151,19 +172,27 @@ static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t t
 
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                  size_t threads) {
-    return partition_of(shape, tile, false, false, threads);
+    return partition_of(shape, tile, (vgg_winograd_partition){0}, threads);
 }
 
 vgg_winograd_partition vgg_winograd_bf16_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads) {
     if (tile == 1)
         return vgg_direct_partition_of(shape, threads);
-    return partition_of(shape, tile, true, false, threads);
+    return partition_of(shape, tile, (vgg_winograd_partition){.bf16 = true}, threads);
+}
+
+vgg_winograd_partition vgg_winograd_matrices_partition_of(const vgg_conv_shape *shape, size_t tile,
+                                                          size_t threads) {
+    if (tile == 1)
+        return vgg_direct_partition_of(shape, threads);
+    const vgg_winograd_partition cut = {.bf16 = true, .matrices = true};
+    return partition_of(shape, tile, cut, threads);
 }
 
 vgg_winograd_partition vgg_winograd_int8_partition_of(const vgg_conv_shape *shape, size_t tile,
                                                       size_t threads) {
     if (tile == 1)
         return vgg_direct_int8_partition_of(shape, threads);
-    return partition_of(shape, tile, false, true, threads);
+    return partition_of(shape, tile, (vgg_winograd_partition){.int8 = true}, threads);
 }

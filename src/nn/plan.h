@@ -291,13 +291,22 @@ static inline bool vgg_plan_is_bf16(const vgg_plan *plan) {
     return plan->options.precision == VGG_PRECISION_BF16;
 }
 
+/* A convolution with operands of bfloat16, in units. */
+static inline vgg_winograd_partition vgg_bf16_partition(const vgg_plan *plan,
+                                                        const vgg_conv_shape *shape, size_t tile) {
+    size_t threads = plan->options.threads;
+    return plan->kernels->bf16_direct.forward != NULL
+               ? vgg_winograd_matrices_partition_of(shape, tile, threads)
+               : vgg_winograd_bf16_partition_of(shape, tile, threads);
+}
+
 /* The passes of an op by Winograd's transforms, in units: forward, ... */
 static inline vgg_winograd_partition
 vgg_op_partition(const vgg_plan *plan, const vgg_planned_op *op, const vgg_conv_shape *shape) {
     size_t threads = plan->options.threads;
     if (op->int8)
         return vgg_winograd_int8_partition_of(shape, op->tile, threads);
-    return op->bf16 ? vgg_winograd_bf16_partition_of(shape, op->tile, threads)
+    return op->bf16 ? vgg_bf16_partition(plan, shape, op->tile)
                     : vgg_winograd_partition_of(shape, op->tile, threads);
 }
 
@@ -305,9 +314,9 @@ vgg_op_partition(const vgg_plan *plan, const vgg_planned_op *op, const vgg_conv_
 static inline vgg_winograd_partition vgg_op_turned_partition(const vgg_plan *plan,
                                                              const vgg_planned_op *op,
                                                              const vgg_conv_shape *shape) {
-    size_t threads = plan->options.threads;
-    return vgg_plan_is_bf16(plan) ? vgg_winograd_bf16_partition_of(shape, op->back_tile, threads)
-                                  : vgg_winograd_partition_of(shape, op->back_tile, threads);
+    return vgg_plan_is_bf16(plan)
+               ? vgg_bf16_partition(plan, shape, op->back_tile)
+               : vgg_winograd_partition_of(shape, op->back_tile, plan->options.threads);
 }
 
 /* ... and to its weights. */

@@ -12,11 +12,11 @@ typedef struct map_use {
 
 enum { USES = 5 };
 
-/* A convolution without transforms rounds what it reads. The gate is told by the sign. */
+/* The gate is told by the sign. */
 static void find_convolution_uses(const vgg_planned_op *op, map_use uses[USES]) {
     bool learns = !op->graph.trains || op->weights_tile == 1;
-    bool goes_back = !op->graph.need_dx || op->back_tile == 1;
-    bool forward = op->bf16 && op->tile == 1;
+    bool goes_back = !op->graph.need_dx || op->back_tile > 0;
+    bool forward = op->bf16 && op->tile > 0;
     uses[0] = (map_use){op->x, forward && learns && !op->plain};
     uses[1] = (map_use){op->y, forward};
     uses[2] = (map_use){op->dy, learns && goes_back};

@@ -9,6 +9,7 @@
  * - The same bits when units are divided, and when an image is alone. */
 #include <math.h>
 
+#include "bf16.h"
 #include "buffers.h"
 #include "tiers.h"
 #include "vgg_test.h"
@@ -105,6 +106,31 @@ static float draw_number(bool special) {
         (uint16_t)(vgg_draw(0, 1) << 15 | (size_t)exponent << 7 | vgg_draw(0, 127)));
 }
 
+/* The sum of the products of x with a quarter of each filter's middle tap: pair by pair, ... */
+static float sum_of_pairs(const float *x, const float *taps, size_t inputs) {
+    float sum = 0;
+    for (size_t pair = 0; pair < inputs; pair += 2) {
+        for (size_t c = vgg_size_min(pair + 2, inputs); c-- > pair;) {
+            sum = flushed(fmaf(x[c], 0.25f * taps[c * 9 + 4], sum));
+        }
+    }
+    return sum;
+}
+
+/* ... and where matrices are multiplied. */
+static float sum_of_runs(const float *x, const float *taps, size_t inputs) {
+    float sum = 0;
+    for (size_t c = 0; c < inputs; c += VGG_LINEAR_RUN) {
+        float middle[VGG_LINEAR_RUN];
+        size_t count = vgg_size_min(VGG_LINEAR_RUN, inputs - c);
+        for (size_t i = 0; i < count; i++) {
+            middle[i] = 0.25f * taps[(c + i) * 9 + 4];
+        }
+        sum = vgg_run_add(sum, vgg_run_sum(x + c, middle, count));
+    }
+    return sum;
+}
+
 /* A 3x3 convolution of one pixel has one tap that counts. In a tile of 2x2, its transforms only
  * change signs and exponents, and all that comes out are multiples by powers of two of the same
  * sum: the four of a point. */
@@ -132,13 +158,10 @@ static void check_exact(bool special) {
     for (size_t i = 0; vgg_kernels_at(i) != NULL; i++) {
         const char *tier = vgg_kernels_at(i)->tier;
         vgg_layer_run(vgg_kernels_at(i), &task, NULL);
+        bool matrices = vgg_has_matrices(vgg_kernels_at(i)) && vgg_kernels_at(i) != vgg_reference();
         for (size_t k = 0; k < outputs; k++) {
-            float sum = 0;
-            for (size_t pair = 0; pair < inputs; pair += 2) {
-                for (size_t c = vgg_size_min(pair + 2, inputs); c-- > pair;) {
-                    sum = flushed(fmaf(x[c], 0.25f * weights[(k * inputs + c) * 9 + 4], sum));
-                }
-            }
+            const float *taps = weights + k * inputs * 9;
+            float sum = matrices ? sum_of_runs(x, taps, inputs) : sum_of_pairs(x, taps, inputs);
             float wanted = 4 * sum, found = task.y[k];
             if (isnan(wanted) || isinf(wanted) ? isfinite(found)
                                                : memcmp(&found, &wanted, sizeof found) != 0)

@@ -46,6 +46,7 @@ enum { THREAD_COUNTS = sizeof THREADS / sizeof THREADS[0] };
 typedef vgg_winograd_partition cut_rule(const vgg_conv_shape *shape, size_t tile, size_t threads);
 
 static cut_rule *const RULES[] = {vgg_winograd_partition_of, vgg_winograd_bf16_partition_of,
+                                  vgg_winograd_matrices_partition_of,
                                   vgg_winograd_int8_partition_of};
 enum { RULE_COUNT = sizeof RULES / sizeof RULES[0] };
 
@@ -59,7 +60,9 @@ static size_t points_of(const vgg_conv_shape *s, size_t tile) {
 static void check_partition(cut_rule *rule, const vgg_conv_shape *s, size_t tile, size_t threads) {
     vgg_winograd_partition p = rule(s, tile, threads);
     size_t channels = p.int8 ? 4 : p.bf16 ? 2 : 1; /* of a word */
-    assert_int_equal(p.bf16, rule == vgg_winograd_bf16_partition_of);
+    bool matrices = rule == vgg_winograd_matrices_partition_of;
+    assert_int_equal(p.matrices, matrices);
+    assert_int_equal(p.bf16, matrices || rule == vgg_winograd_bf16_partition_of);
     assert_int_equal(p.int8, rule == vgg_winograd_int8_partition_of);
     assert_true(p.row * channels >= s->inputs);
     assert_int_equal(p.tile, tile);

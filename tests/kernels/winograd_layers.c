@@ -80,9 +80,10 @@ const float *vgg_draw_vector(size_t channels) {
 typedef vgg_winograd_partition cut_rule(const vgg_conv_shape *shape, size_t tile, size_t threads);
 
 static cut_rule *rule_of(const vgg_winograd_partition *cut) {
-    return cut->int8   ? vgg_winograd_int8_partition_of
-           : cut->bf16 ? vgg_winograd_bf16_partition_of
-                       : vgg_winograd_partition_of;
+    return cut->int8       ? vgg_winograd_int8_partition_of
+           : cut->matrices ? vgg_winograd_matrices_partition_of
+           : cut->bf16     ? vgg_winograd_bf16_partition_of
+                           : vgg_winograd_partition_of;
 }
 
 /* Cut for some number of threads. */
@@ -173,7 +174,9 @@ void vgg_draw_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile)
 }
 
 void vgg_draw_bf16_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
-    draw_layer(l, s, tile, vgg_winograd_bf16_partition_of);
+    draw_layer(l, s, tile,
+               vgg_draw_chance(2) ? vgg_winograd_matrices_partition_of
+                                  : vgg_winograd_bf16_partition_of);
 }
 
 void vgg_draw_int8_layer(vgg_winograd_layer *l, const vgg_conv_shape *s, size_t tile) {
