@@ -22,8 +22,6 @@
 /* Inputs per partial dot product: a chunk of the rows of a register tile stays in the first-level
  * cache, and the partial products are added in order. */
 #define CHUNK_INPUTS 1024
-/* How far ahead weights are fetched: one core alone otherwise waits for memory a tenth longer. */
-#define PREFETCH_BYTES 2048
 /* Images from which on tiles of weights are fetched for the next chunk: TILE_OUTPUTS tiles of them;
  * and outputs for which a tile of them is copied once. */
 #define MANY_IMAGES ((TILE_OUTPUTS - 1) * TILE_IMAGES + 1)
@@ -63,8 +61,8 @@ VGG_INLINE void dot_tile(const dots *d, int images, int outputs, vgg_element ele
         vf weight[TILE_OUTPUTS];
         VGG_UNROLL
         for (int o = 0; o < d->fetches; o++) {
-            __builtin_prefetch((const char *)d->w +
-                               (d->first + (size_t)o * d->w_stride + i) * size + d->ahead);
+            vf_fetch((const char *)d->w + (d->first + (size_t)o * d->w_stride + i) * size +
+                     d->ahead);
         }
         VGG_UNROLL
         for (int o = 0; o < outputs; o++) {
@@ -110,18 +108,20 @@ typedef struct dot_chunk {
     size_t next;        /* the weight that the next chunk begins with */
 } dot_chunk;
 
-/* Some images from n on against all outputs of a chunk, in tiles of several and single ones. */
+/* Some images from n on against all outputs of a chunk, in tiles of several and single ones, each
+ * of which fetches what its place will want in the next chunk. */
 VGG_INLINE void dot_images(const dot_chunk *chunk, int images, vgg_element element, size_t n) {
     const vgg_linear_task *task = chunk->task;
     size_t inputs = task->inputs;
     float *y = task->y + n * task->outputs;
+    ptrdiff_t ahead = (ptrdiff_t)chunk->next - (ptrdiff_t)(chunk->begin * inputs + chunk->from);
     dots d = {.x = task->x + n * inputs + chunk->from,
               .x_stride = inputs,
               .x_step = 1,
               .w = task->weights,
               .w_stride = inputs,
               .count = chunk->count,
-              .ahead = PREFETCH_BYTES};
+              .ahead = ahead * (ptrdiff_t)vgg_element_bytes(element)};
     size_t o = chunk->begin;
     for (; o + TILE_OUTPUTS <= chunk->end; o += TILE_OUTPUTS) {
         d.first = o * inputs + chunk->from;

@@ -10,7 +10,7 @@
 
 /* Reading goes as in linear layers: some rows side by side, fetched ahead. */
 #define STREAMS 4
-#define PREFETCH_BYTES 2048
+#define PREFETCH_BYTES 4096
 
 void VGG_TIERED(machine_multiply)(void *argument, size_t begin, size_t end, size_t worker);
 
@@ -49,7 +49,7 @@ void VGG_TIERED(machine_read)(void *argument, size_t begin, size_t end, size_t w
         for (size_t i = 0; i < part; i += VGG_LANES) {
             VGG_UNROLL
             for (size_t k = 0; k < STREAMS; k++) {
-                __builtin_prefetch((const char *)(from + k * part + i) + PREFETCH_BYTES);
+                vf_fetch((const char *)(from + k * part + i) + PREFETCH_BYTES);
                 sums[k] += vf_load(from + k * part + i);
             }
         }
