@@ -1,7 +1,8 @@
 /* Direct convolution: forward, and, with turned filters, backward to the input.
  *
  * A unit copies its input rows into a patch with a border of zeros, which stays in the second-level
- * cache, and then has no edges to care about. A register tile holds PIXELS neighbouring outputs of
+ * cache, and then has no edges to care about; a map that is one register tile needs no patch. A
+ * register tile holds PIXELS neighbouring outputs of
  * one row times VECTORS vectors of output channels; each step of the reduction loads the weights of
  * one input channel and tap and multiplies them with one broadcast value per pixel. */
 #include <string.h>
@@ -121,28 +122,33 @@ VGG_INLINE void accumulate(const tile_setting *setting, int pixels, int blocks, 
     }
 }
 
+/* y: neighbouring outputs of a vector of output channels, of which `channel` is the first. */
+VGG_INLINE void put_outputs(const tile_setting *setting, int pixels, const vf *sums, size_t channel,
+                            float *y) {
+    const vgg_conv_forward_task *task = setting->task;
+    vf bias = task->bias == NULL ? (vf){0} : vf_load(task->bias + channel);
+    vf scale = task->scale == NULL ? vf_splat(1) : vf_load(task->scale + channel);
+    vf shift = task->scale == NULL ? (vf){0} : vf_load(task->shift + channel);
+    VGG_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        vf value = sums[p] + bias;
+        if (task->scale != NULL)
+            value = value * scale + shift;
+        vf_put(task->stream && setting->direct, y + p * VGG_BLOCK,
+               task->relu ? vf_relu(value) : value);
+    }
+}
+
 /* k: the first output channel of the tile, y: its first output value. */
 VGG_INLINE void tile(const tile_setting *setting, int pixels, int blocks, size_t step,
                      const float *x, const float *w, size_t k, float *y) {
-    const vgg_conv_forward_task *task = setting->task;
     vf sums[TILE_BLOCKS * BLOCK_VECTORS][TILE_PIXELS];
     accumulate(setting, pixels, blocks, step, x, w, sums);
     VGG_UNROLL
     for (int v = 0; v < blocks * BLOCK_VECTORS; v++) {
-        size_t channel = k + (size_t)v * VGG_LANES;
-        vf bias = task->bias == NULL ? (vf){0} : vf_load(task->bias + channel);
-        vf scale = task->scale == NULL ? vf_splat(1) : vf_load(task->scale + channel);
-        vf shift = task->scale == NULL ? (vf){0} : vf_load(task->shift + channel);
-        float *to =
-            y + (size_t)(v / BLOCK_VECTORS) * setting->output_block + v % BLOCK_VECTORS * VGG_LANES;
-        VGG_UNROLL
-        for (int p = 0; p < pixels; p++) {
-            vf value = sums[v][p] + bias;
-            if (task->scale != NULL)
-                value = value * scale + shift;
-            vf_put(task->stream && setting->direct, to + p * VGG_BLOCK,
-                   task->relu ? vf_relu(value) : value);
-        }
+        put_outputs(setting, pixels, sums[v], k + (size_t)v * VGG_LANES,
+                    y + (size_t)(v / BLOCK_VECTORS) * setting->output_block +
+                        v % BLOCK_VECTORS * VGG_LANES);
     }
 }
 
@@ -225,6 +231,17 @@ static void number_tile(const vgg_conv_forward_task *task, const pool_window *wi
     }
 }
 
+/* What waits in windows becomes numbers, or is pooled; at: the first value's place in a plane. */
+static void finish_tile(const tile_setting *setting, const pool_window *windows, size_t image,
+                        size_t k, int blocks, size_t width, size_t at, float *y) {
+    const vgg_conv_forward_task *task = setting->task;
+    size_t plane = task->shape.height / 2 * (task->shape.width / 2) * VGG_BLOCK;
+    if (task->y_numbers != NULL)
+        number_tile(task, windows, image, k, blocks, width, at);
+    else if (task->pool)
+        pool_tile(windows, blocks, width, plane, y, task->stream);
+}
+
 /* All rows of a unit for `blocks` neighbouring output blocks; k is the first of them. With a pool,
  * the tiles of two rows are computed one after the other. */
 VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, tile_setting *setting,
@@ -249,15 +266,13 @@ VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, tile_setting *
                 tile_of((end - begin) * side, setting, blocks, step, x, w, k * VGG_BLOCK,
                         setting->direct ? to : windows[0][r][0]);
             }
-            if (task->y_numbers != NULL)
-                number_tile(task, (const pool_window *)windows, image, k, blocks, end - begin,
-                            row * width + begin);
-            else if (task->pool)
-                pool_tile((const pool_window *)windows, blocks, end - begin,
-                          height * width * VGG_BLOCK, to, task->stream);
+            finish_tile(setting, (const pool_window *)windows, image, k, blocks, end - begin,
+                        row * width + begin, to);
         }
     }
 }
+
+#include "kernels/conv_map.h"
 
 /* The first row of a small map reads the weights of its blocks from memory, the others from the
  * second-level cache: these fetch those of the next blocks meanwhile. */
@@ -278,15 +293,14 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
     size_t first_row = row_unit * partition->rows;
     size_t rows = vgg_size_min(partition->rows, shape->height - first_row);
     size_t planes = step == 1 ? shape->inputs : vgg_blocks(shape->inputs);
+    size_t k = block_unit * partition->blocks;
+    size_t end = vgg_size_min(k + partition->blocks, vgg_blocks(shape->outputs));
 
     input_patch patch = {.data = task->scratch + worker * partition->scratch,
                          .planes = planes,
                          .rows = rows + around,
                          .width = shape->width + around,
                          .step = step};
-    fill_patch(&patch, task->x + image * planes * in_height * in_width * step, first_row, in_height,
-               in_width, border);
-
     size_t inner = step == 1 ? shape->inputs : VGG_BLOCK;
     tile_setting setting = {.task = task,
                             .patch = &patch,
@@ -299,8 +313,10 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
                             .direct = !task->pool && task->y_numbers == NULL};
     setting.output_block = setting.direct ? shape->height * shape->width * VGG_BLOCK
                                           : sizeof(pool_window) / sizeof(float);
-    size_t k = block_unit * partition->blocks;
-    size_t end = vgg_size_min(k + partition->blocks, vgg_blocks(shape->outputs));
+    const float *x = task->x + image * planes * in_height * in_width * step;
+    if (step == VGG_BLOCK && rows == shape->height && map_blocks(&setting, x, image, k, end))
+        return;
+    fill_patch(&patch, x, first_row, in_height, in_width, border);
     for (; k + TILE_BLOCKS <= end; k += TILE_BLOCKS) {
         forward_blocks(task, &setting, image, first_row, rows, k, TILE_BLOCKS, step);
     }

@@ -29,6 +29,10 @@ static const vgg_conv_shape SHAPES[] = {
     {.images = 2, .inputs = 40, .outputs = 40, .height = 14, .width = 14, .kernel = 3},
     {.images = 2, .inputs = 64, .outputs = 64, .height = 7, .width = 7, .kernel = 1},
     {.images = 1, .inputs = 550, .outputs = 32, .height = 3, .width = 3, .kernel = 3},
+    {.images = 2, .inputs = 550, .outputs = 50, .height = 4, .width = 4, .kernel = 3},
+    {.images = 2, .inputs = 550, .outputs = 50, .height = 2, .width = 2, .kernel = 3},
+    /* A map that would be a register tile, but whose rows are cut. */
+    {.images = 1, .inputs = 2800, .outputs = 16, .height = 4, .width = 4, .kernel = 3},
 };
 
 enum { FIXED_SHAPES = sizeof SHAPES / sizeof SHAPES[0], RANDOM_SHAPES = 40 };
