@@ -9,6 +9,9 @@
 /* Tiles of a unit, in multiples of the register tile. */
 #define TILE_STEP 14
 #define MOST_STORED_TILES 56
+/* Of up to so many tiles all threads take all, and share out the stored filters, which take longer
+ * to read than tiles to transform. */
+#define FEW_TILES (2 * TILE_STEP)
 /* Transformed input of a unit that makes its filters, in a third-level cache; of all threads
  * together. */
 #define MOST_INPUTS ((size_t)2 << 20)
@@ -73,14 +76,18 @@ static size_t product_point(size_t tiles) {
     return tiles * VGG_WINOGRAD_GROUP + VGG_BLOCK;
 }
 
-static void cut_stored(const vgg_conv_shape *shape, vgg_winograd_partition *cut) {
+/* As many tiles for each thread, none of which has more in a unit than stay in its cache. */
+static void cut_stored(const vgg_conv_shape *shape, size_t threads, vgg_winograd_partition *cut) {
     size_t all = all_tiles(shape, cut);
     size_t fit = STORED_INPUTS / (points_of(cut) * cut->row) / TILE_STEP * TILE_STEP;
-    cut->tiles = vgg_size_min(vgg_size_max(fit, TILE_STEP), MOST_STORED_TILES);
+    size_t most = vgg_size_min(vgg_size_max(fit, TILE_STEP), MOST_STORED_TILES);
+    size_t units = vgg_size_min(vgg_round_up(ceiling(all, most), threads), all);
+    cut->tiles = ceiling(all, units);
     cut->tile_units = ceiling(all, cut->tiles);
     cut->groups = filter_groups(shape);
     cut->group_units = 1;
-    cut->scratch = points_of(cut) * (cut->tiles * cut->row + product_point(cut->tiles));
+    size_t room = vgg_size_max(most, FEW_TILES); /* fewer images may be cut the other way */
+    cut->scratch = points_of(cut) * (room * cut->row + product_point(room));
 }
 
 /* Stored filters of all groups. */
@@ -154,8 +161,8 @@ static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t t
     /* More than the channels, as in product_point. */
     cut.row = cut.bf16 ? (chunks_of(&cut, shape->inputs) + 1) * CHUNK_WORDS
                        : words_of(&cut, (vgg_blocks(shape->inputs) + 1) * VGG_BLOCK);
-    if (small)
-        cut_stored(shape, &cut);
+    if (small && all_tiles(shape, &cut) > FEW_TILES)
+        cut_stored(shape, threads, &cut);
     else
         cut_large(shape, threads, &cut);
     if (cut.stored)
