@@ -2,7 +2,7 @@
 and train.h."""
 import ctypes
 from ctypes import (POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_float, c_int,
-                    c_size_t, c_uint8, c_uint64, c_void_p, sizeof)
+                    c_size_t, c_uint64, c_void_p, sizeof)
 
 from rows import NETS
 
@@ -58,11 +58,6 @@ class DeviceInfo(Structure):
                 ("precision", c_int), ("missing", c_char * 1024)]
 
 
-class Image(Structure):
-    _fields_ = [("width", c_size_t), ("height", c_size_t), ("channels", c_size_t),
-                ("pixels", POINTER(c_uint8))]
-
-
 class OptimiserOptions(Structure):
     _fields_ = [("struct_size", c_size_t), ("kind", c_int), ("momentum", c_double),
                 ("weight_decay", c_double)]
@@ -115,9 +110,7 @@ ARGUMENTS = {
     "vgg_optimiser_step": [c_void_p, c_double, c_void_p],
     "vgg_preprocess_init": [c_void_p, c_size_t],
     "vgg_preprocess_preset": [c_char_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p],
-    "vgg_preprocess_image": [c_void_p, c_void_p, c_void_p, c_void_p],
-    "vgg_image_load": [c_char_p, c_void_p, c_void_p],
-    "vgg_image_free": [c_void_p],
+    "vgg_preprocess_file": [c_void_p, c_char_p, c_void_p, c_void_p, c_void_p],
     "vgg_model_options_init": [c_void_p, c_size_t],
     "vgg_predictor_options_init": [c_void_p, c_size_t],
     "vgg_predictor_create": [c_void_p, c_void_p, c_void_p, c_void_p],
@@ -146,7 +139,7 @@ RESULTS = {
     "vgg_version": c_char_p,
 }
 NO_STATUS = {"vgg_network_options_init", "vgg_plan_options_init", "vgg_optimiser_options_init",
-             "vgg_preprocess_init", "vgg_model_options_init", "vgg_predictor_options_init", "vgg_image_free", "vgg_model_free"}
+             "vgg_preprocess_init", "vgg_model_options_init", "vgg_predictor_options_init", "vgg_model_free"}
 LAYOUTS = {"global": 3, "global-max": 4}
 
 
@@ -222,14 +215,9 @@ class Library:
         """The picture as an input, 3 x size x size floats, preprocessed as torchvision has it."""
         preprocess = ctypes.create_string_buffer(4096)  # more than the struct has
         self.preprocess_init(preprocess, sizeof(preprocess))
-        image = Image()
         values = (c_float * (3 * size * size))()
         self.preprocess_preset(b"torchvision", 3, size, size, preprocess)
-        self.image_load(str(path).encode(), byref(image))
-        try:
-            self.preprocess_image(preprocess, byref(image), values)
-        finally:
-            self.image_free(byref(image))
+        self.preprocess_file(preprocess, str(path).encode(), None, values)
         return values
 
     def load_network(self, path):
