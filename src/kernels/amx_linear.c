@@ -60,8 +60,17 @@ void VGG_TIERED(linear_bf16_operands)(void *argument, size_t begin, size_t end, 
 
 /* ---- weights ---- */
 
+/* Fetches a run of a row, `row` weights from the first. */
+VGG_INLINE void fetch_run(const vgg_linear_task *task, size_t bytes, size_t row, size_t run) {
+    const char *from = (const char *)task->weights + (row + run * VGG_LINEAR_RUN) * bytes;
+    for (size_t line = 0; line < VGG_LINEAR_RUN * bytes; line += VGG_ALIGNMENT) {
+        vf_fetch(from + line);
+    }
+}
+
 /* Some runs of the weights of a unit from an input on, [runs][32 outputs][32 inputs], and those of
- * the same rows from input `next` on fetched. */
+ * the same rows from input `next` on fetched: here of the upper half of them, and while these are
+ * multiplied of the lower one, so that memory is read all the time. */
 VGG_INLINE void round_rows(const vgg_linear_task *task, vgg_element element, size_t first_o,
                            size_t first_i, size_t runs, size_t next, char *to) {
     size_t inputs = task->inputs,
@@ -69,11 +78,9 @@ VGG_INLINE void round_rows(const vgg_linear_task *task, vgg_element element, siz
     size_t bytes = vgg_element_bytes(element);
     for (size_t o = 0; o < outputs; o++) {
         size_t row = (first_o + o) * inputs;
-        const char *fetched = (const char *)task->weights + (row + next) * bytes;
         for (size_t run = 0; run < runs; run++) {
-            for (size_t line = 0; line < VGG_LINEAR_RUN * bytes; line += VGG_ALIGNMENT) {
-                __builtin_prefetch(fetched + run * VGG_LINEAR_RUN * bytes + line);
-            }
+            if (o < AMX_ROWS)
+                fetch_run(task, bytes, row + next, run);
             size_t i = first_i + run * VGG_LINEAR_RUN;
             round_run(element, task->weights, row + i, inputs - i,
                       to + run * RUN_BYTES + o * AMX_ROW_BYTES);
@@ -99,9 +106,12 @@ static void round_weights(const vgg_linear_task *task, size_t first_o, size_t fi
 typedef char group_sums[HALVES][AMX_BYTES];
 
 /* Adds the products of some runs, of one group of images or two; `first`: writes them. x: pieces
- * x_step bytes apart. */
-VGG_INLINE void multiply(const char *w, const char *x, size_t x_step, size_t runs, bool first,
-                         bool two, group_sums *sums) {
+ * x_step bytes apart. The lower rows of as many runs from weight `*next` on are fetched; NULL:
+ * none.
+ */
+VGG_INLINE void multiply(const vgg_linear_task *task, const size_t *next, const char *w,
+                         const char *x, size_t x_step, size_t runs, bool first, bool two,
+                         group_sums *sums) {
     AMX_ZERO(0);
     AMX_ZERO(1);
     AMX_ZERO(2);
@@ -114,7 +124,11 @@ VGG_INLINE void multiply(const char *w, const char *x, size_t x_step, size_t run
             AMX_LOAD(3, sums[1][1], AMX_ROW_BYTES);
         }
     }
+    size_t bytes = vgg_element_bytes(task->element);
     for (size_t run = 0; run < runs; run++, w += RUN_BYTES, x += x_step) {
+        for (size_t o = AMX_ROWS; next != NULL && o < VGG_LINEAR_OUTPUTS; o++) {
+            fetch_run(task, bytes, *next + o * task->inputs, run);
+        }
         AMX_LOAD(4, w, AMX_ROW_BYTES);
         AMX_LOAD(6, x, AMX_ROW_BYTES);
         AMX_BF16(0, 4, 6);
@@ -166,15 +180,17 @@ static void run_groups(const vgg_linear_task *task, size_t first_o, size_t group
     memset(w, 0, sizeof w);
     for (size_t run = 0; run < all; run += RUNS) {
         size_t runs = vgg_size_min(RUNS, all - run), next = run + RUNS;
-        round_weights(task, first_o, run * VGG_LINEAR_RUN, runs,
-                      next < all ? next * VGG_LINEAR_RUN : VGG_LINEAR_OUTPUTS * task->inputs, w);
+        size_t input = next < all ? next * VGG_LINEAR_RUN : VGG_LINEAR_OUTPUTS * task->inputs;
+        size_t fetched = first_o * task->inputs + input;
+        round_weights(task, first_o, run * VGG_LINEAR_RUN, runs, input, w);
         amx_barrier();
         const char *x = (const char *)task->operands + (run * groups + group) * piece;
         for (size_t g = 0; g < count; g += 2, x += 2 * piece) {
+            const size_t *ahead = g == 0 ? &fetched : NULL;
             if (g + 1 < count)
-                multiply(w, x, groups * piece, runs, run == 0, true, sums + g);
+                multiply(task, ahead, w, x, groups * piece, runs, run == 0, true, sums + g);
             else
-                multiply(w, x, groups * piece, runs, run == 0, false, sums + g);
+                multiply(task, ahead, w, x, groups * piece, runs, run == 0, false, sums + g);
         }
     }
     for (size_t g = 0; g < count; g++) {
