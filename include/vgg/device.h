@@ -35,11 +35,11 @@ typedef enum vgg_precision {
     VGG_PRECISION_F32 = 0,
     /* Both operands of products are rounded to bfloat16. On the processor those of a 3x3
      * convolution, where it is done by Winograd's transforms, forward and backward, or, with AMX,
-     * without transforms, and then those of 1x1 convolutions, too; and, in plans without gradients,
-     * the weights of linear layers that are float32. The weights are rounded when they have
-     * changed, into memory of the plan: for VGG-16 365 MB, with AMX 277 MB. Any processor gives the
-     * same sums of the same products by transforms; vgg_precision_is_native tells whether it gains
-     * time. Only without `exact`. */
+     * without them, and then those of 1x1 convolutions and maps between layers, too; and, in plans
+     * without gradients, the weights of linear layers that are float32. The weights are rounded
+     * when they have changed, into memory of the plan: for VGG-16 365 MB. Processors without AMX
+     * give the same sums of the same products by transforms, and those with it others of their own;
+     * vgg_precision_is_native tells whether it gains time. Only without `exact`. */
     VGG_PRECISION_BF16 = 1,
     VGG_PRECISION_TF32 = 2, /* to 10 bits behind the point; for GPUs only */
     VGG_PRECISION_F16 = 3,  /* to float16; for GPUs only */

@@ -34,11 +34,11 @@ extern const vgg_conv_costs vgg_conv_costs_avx512, vgg_conv_costs_avx2, vgg_conv
 /* With operands of int8: without an instruction for bytes, by AVX512-VNNI, and by AMX. Tiles of 2
  * and 4 have those of AVX512-VNNI everywhere. */
 extern const vgg_conv_costs vgg_conv_costs_int8, vgg_conv_costs_int8_vnni, vgg_conv_costs_int8_amx;
-/* With operands of bfloat16; the direct convolution is that of float32. They
- * are AVX512-BF16's in every tier, so that all choose alike: elsewhere bfloat16 is for having the
- * same results. All filters are stored, and `filter` is what reading them takes. */
+/* With operands of bfloat16; the direct convolution is that of float32. They are AVX512-BF16's in
+ * every tier but AMX's, so that all choose alike: elsewhere bfloat16 is for having the same
+ * results. All filters are stored, and `filter` is what reading them takes. */
 extern const vgg_conv_costs vgg_conv_costs_bf16;
-/* The same where AMX multiplies matrices, with tiles of 1. */
+/* The same where AMX multiplies matrices, which has tiles of 1, too. */
 extern const vgg_conv_costs vgg_conv_costs_amx;
 
 /* For the whole batch: how long a convolution takes directly (tile 0) or with tiles of 1, 2 or 4,

@@ -9,8 +9,8 @@
 /* Tiles of a unit, in multiples of the register tile. */
 #define TILE_STEP 14
 #define MOST_STORED_TILES 56
-/* Of up to so many tiles all threads take all, and share out the stored filters, which take longer
- * to read than tiles to transform. */
+/* Up to so many tiles may be taken by all threads, which then share out the stored filters: these
+ * take longer to read than tiles to transform. */
 #define FEW_TILES (2 * TILE_STEP)
 /* Transformed input of a unit that makes its filters, in a third-level cache; of all threads
  * together. */

@@ -6,7 +6,7 @@
  * denormals counted as zero. Neighbours are input channels, or, for the gradient of weights, tiles:
  * what the sum runs over. A product of two such numbers has 16 bits and
  * is a float exactly, so that a multiplication and an addition give the same bits: every tier has
- * the same sums.
+ * the same sums, but where VGG_BF16_AMX multiplies matrices (amx_bf16_products.h).
  *
  * With VGG_INT8 it is four neighbouring channels as whole numbers from -127 to 127, the first one
  * in its lowest byte, and sums are of 32 bits, which are exact. Where the processor multiplies

@@ -56,6 +56,14 @@ static size_t points_of(const vgg_conv_shape *s, size_t tile) {
     return whole ? 9 : (tile + 2) * (tile + 2);
 }
 
+/* What products of matrices read: whole chunks of 32 channels, and of 32 tiles. */
+static void check_chunks(const vgg_winograd_partition *p, const vgg_conv_shape *s, size_t scratch) {
+    size_t words = (s->inputs + 31) / 32 * 16;
+    assert_true(p->row >= words);
+    assert_true(p->filter_point >= words * VGG_WINOGRAD_GROUP);
+    assert_true(scratch + 31 * p->row <= p->scratch);
+}
+
 /* Every tile and every group of output channels is in exactly one unit. */
 static void check_partition(cut_rule *rule, const vgg_conv_shape *s, size_t tile, size_t threads) {
     vgg_winograd_partition p = rule(s, tile, threads);
@@ -82,6 +90,8 @@ static void check_partition(cut_rule *rule, const vgg_conv_shape *s, size_t tile
     size_t scratch =
         points_of(s, tile) * (p.tiles * p.row + p.product_point + (p.stored ? 0 : p.filter_point));
     assert_true(scratch <= p.scratch);
+    if (p.bf16)
+        check_chunks(&p, s, scratch);
 }
 
 static void test_partition(void **state) {
