@@ -62,8 +62,8 @@ VGG_INLINE void multiply_end(void) {
 }
 
 /* All channels at once, since filters of bfloat16 are stored: nothing is added to m. Of tiles that
- * are no multiple of 16, the products of the memory behind are made, too, and left
- * out: it is the next point's, or that of the products. */
+ * are no multiple of 16, the products of the memory behind are made, too, and left out: it is the
+ * next point's, or that of the products. */
 static void multiply(size_t tiles, const word *v, size_t row, const word *u, size_t channels,
                      bool add, float *m) {
     (void)add;

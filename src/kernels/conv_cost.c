@@ -8,11 +8,11 @@
  * (bfloat16 by `measure_costs avx512 bf16`, int8 by `measure_costs TIER int8`). Those of inference
  * with AVX-512 are rounder, and were measured with `vgg bench` on two threads, whose table shows
  * predicted and measured times side by side; those of bfloat16 are on the same scale. Those of AMX,
- * and of int8 directly, are rounded figures of `vgg bench` on an Emerald Rapids; its AMX does 340
- * to 1,400 G multiply-adds a second and core as neighbours leave it, and bfloat16's are of what
- * lies between. Its gradients of weights by transforms are as those of float32: it does half as
- * many vdpbf16ps as multiply-adds. They are fixed, not measured anew on each machine, so that all
- * machines of a tier choose alike.
+ * and of int8 directly, are rounded figures of `vgg bench` on an Emerald Rapids; how fast
+ * its AMX is changes several times over with what neighbours leave of it, and bfloat16's are of
+ * what lies between. Its gradients of weights by transforms are as those of float32: it does half
+ * as many vdpbf16ps as multiply-adds. They are fixed, not measured anew on each machine, so that
+ * all machines of a tier choose alike.
  */
 #include "kernels/conv_cost.h"
 

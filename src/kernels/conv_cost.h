@@ -41,6 +41,11 @@ extern const vgg_conv_costs vgg_conv_costs_bf16;
 /* The same where AMX multiplies matrices, which has tiles of 1, too. */
 extern const vgg_conv_costs vgg_conv_costs_amx;
 
+/* Whether those of bfloat16 are of a tier that multiplies matrices. */
+static inline bool vgg_conv_has_matrices(const vgg_conv_costs *costs) {
+    return costs->tile1.tile > 0;
+}
+
 /* For the whole batch: how long a convolution takes directly (tile 0) or with tiles of 1, 2 or 4,
  * in multiply-adds that registers would do meanwhile; how many multiply-adds it does; and which of
  * the three is the fastest that can be used. Small maps change sides with the size of the batch,

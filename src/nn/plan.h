@@ -9,6 +9,7 @@
 #define VGG_NN_PLAN_H
 
 #include "base/threads.h"
+#include "kernels/conv_cost.h"
 #include "kernels/kernels.h"
 #include "nn/graph.h"
 #include "nn/loss_scale.h"
@@ -295,7 +296,7 @@ static inline bool vgg_plan_is_bf16(const vgg_plan *plan) {
 static inline vgg_winograd_partition vgg_bf16_partition(const vgg_plan *plan,
                                                         const vgg_conv_shape *shape, size_t tile) {
     size_t threads = plan->options.threads;
-    return plan->kernels->bf16_direct.forward != NULL
+    return vgg_conv_has_matrices(plan->kernels->bf16_costs)
                ? vgg_winograd_matrices_partition_of(shape, tile, threads)
                : vgg_winograd_bf16_partition_of(shape, tile, threads);
 }

@@ -1,8 +1,6 @@
 /* Which maps a plan keeps in bfloat16, in a tier that multiplies matrices of them: those that are
  * written and read by nothing but convolutions that round what they multiply anyway, and by batch
- * norm. Half of the memory, and of the time that it
- * takes to read it. */
-#include "kernels/conv_cost.h"
+ * norm. Half of the memory, and of the time that it takes to read it. */
 #include "nn/compiler.h"
 #include "nn/device.h"
 
@@ -44,7 +42,7 @@ static void mark(vgg_plan *plan, size_t buffer, bool bf16) {
 
 void vgg_compile_maps(vgg_plan *plan) {
     map_use uses[USES];
-    bool can = vgg_plan_is_bf16(plan) && plan->kernels->bf16_costs->tile1.tile > 0;
+    bool can = vgg_plan_is_bf16(plan) && vgg_conv_has_matrices(plan->kernels->bf16_costs);
     for (size_t i = 0; i < USES * plan->op_count; i++) {
         find_uses(plan, &plan->ops[i / USES], uses);
         mark(plan, uses[i % USES].buffer, can);

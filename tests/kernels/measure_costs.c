@@ -119,7 +119,7 @@ static bool bf16, int8;
 static vgg_winograd_partition partition_of(const vgg_conv_shape *s, size_t tile) {
     if (int8)
         return vgg_winograd_int8_partition_of(s, tile, 1);
-    if (bf16 && kernels->bf16_costs->tile1.tile > 0)
+    if (bf16 && vgg_conv_has_matrices(kernels->bf16_costs))
         return vgg_winograd_matrices_partition_of(s, tile, 1);
     return bf16 ? vgg_winograd_bf16_partition_of(s, tile, 1)
                 : vgg_winograd_partition_of(s, tile, 1);
