@@ -4,7 +4,11 @@
  * sum. It is made once for a row of outputs: a line has for each column of the input, with its
  * border, the values of all channels in the three rows that taps reach, and the row of the operand
  * that belongs to place x begins with column x and ends with column x + 2, so that neighbours share
- * memory. */
+ * memory.
+ *
+ * Each operand is two numbers of bfloat16, rounded and what rounding left, and a sum that of three
+ * products, all but that of the two rests: pictures are smooth, and a first layer may enlarge small
+ * differences of neighbours many times, as one that whitens does. */
 #include <string.h>
 
 #include "kernels/amx_output.h"
@@ -13,7 +17,13 @@
 #define ROWS 2 /* of the output that are made together, for a max-pool */
 #define TAPS 3 /* in a row or a column */
 #define ITEM sizeof(uint16_t)
-#define FILTER_WORDS (BLOCKS * AMX_BYTES / sizeof(word)) /* of a group */
+#define PARTS 2                                  /* of a number: rounded, and what rounding left */
+#define FILTER_BYTES ((size_t)PARTS * AMX_BYTES) /* of a block */
+
+/* What rounding to bfloat16 leaves. */
+VGG_INLINE vf rest_of(vf value) {
+    return value - (vf)vf_bf16(value);
+}
 
 /* ---- filters ---- */
 
@@ -39,11 +49,14 @@ void VGG_TIERED(plain_filters)(void *argument, size_t begin, size_t end, size_t 
     for (size_t group = begin; group < end; group++) {
         float taps[2 * AMX_ROWS][GROUP] = {{0}};
         gather(task, group * GROUP, taps);
-        word *to = (word *)task->filters + group * FILTER_WORDS;
-        for (size_t k = 0; k < GROUP; k += VGG_LANES) {
-            for (size_t pair = 0; pair < AMX_ROWS; pair++, to += VGG_LANES) {
-                operand_store(
-                    to, operand_of(vf_load(&taps[2 * pair][k]), vf_load(&taps[2 * pair + 1][k])));
+        char *to = (char *)task->filters + group * BLOCKS * FILTER_BYTES;
+        for (size_t k = 0; k < GROUP; k += VGG_LANES, to += FILTER_BYTES) {
+            for (size_t pair = 0; pair < AMX_ROWS; pair++) {
+                vf even = vf_load(&taps[2 * pair][k]), odd = vf_load(&taps[2 * pair + 1][k]);
+                word *row = (word *)(to + pair * AMX_ROW_BYTES);
+                operand_store(row, operand_of(even, odd));
+                operand_store(row + AMX_BYTES / sizeof *row,
+                              operand_of(rest_of(even), rest_of(odd)));
             }
         }
     }
@@ -64,8 +77,9 @@ VGG_INLINE vf load_columns(const float *row, size_t column, size_t width) {
     return (vf)_mm512_maskz_expandloadu_ps((__mmask16)lanes, row + first);
 }
 
-/* The line of row y of an image's output. */
-static void fill_line(const vgg_winograd_task *task, size_t image, size_t y, char *line) {
+/* The line of row y of an image's output, and behind it that of the rests, so many bytes on. */
+static void fill_line(const vgg_winograd_task *task, size_t image, size_t y, char *line,
+                      size_t rests) {
     const vgg_conv_shape *shape = &task->shape;
     size_t height = vgg_conv_in_height(shape), width = vgg_conv_in_width(shape);
     size_t border = vgg_conv_border(shape), column = vgg_plain_column(shape->inputs);
@@ -82,7 +96,9 @@ static void fill_line(const vgg_winograd_task *task, size_t image, size_t y, cha
         VGG_UNROLL
         for (size_t i = 0; i < VGG_LANES; i++) {
             /* What is beyond the column is zero, and the next one's. */
-            vf_bf16_store(line + (x + i) * column * ITEM, values[i]);
+            char *to = line + (x + i) * column * ITEM;
+            vf_bf16_store(to, values[i]);
+            vf_bf16_store(to + rests, rest_of(values[i]));
         }
     }
 }
@@ -90,18 +106,26 @@ static void fill_line(const vgg_winograd_task *task, size_t image, size_t y, cha
 /* ---- products ---- */
 
 /* sums[block][places][16] of one block of outputs, or both. */
-VGG_INLINE void multiply_line(const char *line, size_t stride, const char *filters, size_t places,
-                              bool both, char *sums, size_t apart) {
-    AMX_LOAD(4, filters, AMX_ROW_BYTES);
-    if (both)
-        AMX_LOAD(5, filters + AMX_BYTES, AMX_ROW_BYTES);
+VGG_INLINE void multiply_line(const char *line, size_t rests, size_t stride, const char *filters,
+                              size_t places, bool both, char *sums, size_t apart) {
+    AMX_LOAD(2, filters, AMX_ROW_BYTES);
+    AMX_LOAD(3, filters + AMX_BYTES, AMX_ROW_BYTES);
+    if (both) {
+        AMX_LOAD(4, filters + FILTER_BYTES, AMX_ROW_BYTES);
+        AMX_LOAD(5, filters + FILTER_BYTES + AMX_BYTES, AMX_ROW_BYTES);
+    }
     for (size_t place = 0; place < places; place += AMX_ROWS, sums += AMX_BYTES) {
         AMX_LOAD(6, line + place * stride, stride);
+        AMX_LOAD(7, line + place * stride + rests, stride);
         AMX_ZERO(0);
-        AMX_BF16(0, 6, 4);
+        AMX_BF16(0, 6, 2);
+        AMX_BF16(0, 7, 2);
+        AMX_BF16(0, 6, 3);
         AMX_STORE(0, sums, AMX_ROW_BYTES);
         if (both) {
             AMX_ZERO(1);
+            AMX_BF16(1, 6, 4);
+            AMX_BF16(1, 7, 4);
             AMX_BF16(1, 6, 5);
             AMX_STORE(1, sums + apart, AMX_ROW_BYTES);
         }
@@ -116,22 +140,25 @@ static void run_rows(const vgg_winograd_task *task, const batch_part *part, size
     const vgg_direct_cut *cut = &task->partition.direct;
     size_t stride = vgg_plain_column(task->shape.inputs) * ITEM;
     size_t line = vgg_plain_line(&task->shape, cut), block = ROWS * cut->width * VGG_BLOCK;
-    float *sums = scratch + ROWS * line;
+    size_t rests = line * sizeof(float);
+    float *sums = scratch + ROWS * PARTS * line;
     for (size_t row = 0; row < rows; row++) {
-        fill_line(task, part->image, part->first_row + first + row, (char *)(scratch + row * line));
+        fill_line(task, part->image, part->first_row + first + row,
+                  (char *)(scratch + row * PARTS * line), rests);
     }
     amx_barrier();
     size_t blocks = vgg_blocks(task->shape.outputs);
     for (size_t b = 0; b < blocks; b += BLOCKS) {
-        const char *filters = (const char *)task->filters + b * AMX_BYTES;
+        const char *filters = (const char *)task->filters + b * FILTER_BYTES;
         bool both = b + 1 < blocks;
         for (size_t row = 0; row < rows; row++) {
-            const char *from = (const char *)(scratch + row * line);
+            const char *from = (const char *)(scratch + row * PARTS * line);
             char *to = (char *)(sums + row * cut->width * VGG_BLOCK);
             if (both)
-                multiply_line(from, stride, filters, cut->width, true, to, block * sizeof(float));
+                multiply_line(from, rests, stride, filters, cut->width, true, to,
+                              block * sizeof(float));
             else
-                multiply_line(from, stride, filters, cut->width, false, to, 0);
+                multiply_line(from, rests, stride, filters, cut->width, false, to, 0);
         }
         store_block(task, part, b, first, rows, sums);
         if (both)
@@ -143,8 +170,8 @@ static void run_rows(const vgg_winograd_task *task, const batch_part *part, size
 static void begin_lines(size_t channels) {
     amx_config config = amx_full();
     size_t words = TAPS * vgg_plain_column(channels) * ITEM / sizeof(word);
-    config.row_bytes[6] = (uint16_t)(words * sizeof(word));
-    config.rows[4] = config.rows[5] = (uint8_t)words;
+    config.row_bytes[6] = config.row_bytes[7] = (uint16_t)(words * sizeof(word));
+    config.rows[2] = config.rows[3] = config.rows[4] = config.rows[5] = (uint8_t)words;
     amx_configure(&config);
 }
 

@@ -216,7 +216,8 @@ typedef struct vgg_winograd_partition {
     vgg_direct_cut direct;          /* of a tile of 1, whose tile_units are the parts; then filters
                                      * are [K / 32][C / 32][taps][2] pieces of bfloat16, [16 pairs
                                      * of channels][16 k][2], zero beyond C and K; of plain input
-                                     * [K / 32][2] pieces, pairs of what an operand's row has; of
+                                     * [K / 16][2] pieces, pairs of what an operand's row has,
+                                     * rounded, and then of what rounding left; of
                                      * int8 [K / 32][C / 64][taps][2] pieces, [16][16 k][4], behind
                                      * the pieces of a group what its 32 sums begin with, and what
                                      * they are worth: filter_point words a group */

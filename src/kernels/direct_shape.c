@@ -170,10 +170,11 @@ static vgg_winograd_partition plain_partition_of(const vgg_conv_shape *shape, si
     cut.direct.parts = cut.units = cut.tile_units = shape->images * cut.direct.row_parts;
     cut.direct.width = vgg_round_up(shape->width, VGG_BLOCK);
     cut.direct.plane = cut.direct.width + VGG_BLOCK; /* the last place reads two more */
-    cut.filter_point = VGG_DIRECT_CHANNELS / 2 * VGG_WINOGRAD_GROUP;
+    /* Operands are rounded, and what rounding left. */
+    cut.filter_point = 2 * VGG_DIRECT_CHANNELS / 2 * VGG_WINOGRAD_GROUP;
     cut.filters = groups * cut.filter_point;
-    cut.scratch =
-        PLAIN_ROWS * (vgg_plain_line(shape, &cut.direct) + cut.direct.width * VGG_WINOGRAD_GROUP);
+    size_t lines = 2 * vgg_plain_line(shape, &cut.direct);
+    cut.scratch = PLAIN_ROWS * (lines + cut.direct.width * VGG_WINOGRAD_GROUP);
     return cut;
 }
 

@@ -1,7 +1,8 @@
 /* The convolution with operands of bfloat16 and no transforms, by the tiers that have it; its
  * gradients of weights have test_direct_weights.c.
  *
- * - ref has the bits of the direct convolution of float32 of operands that were rounded before.
+ * - ref has the bits of the direct convolution of float32 of operands that were rounded before, and
+ * of plain input, whose operands are two numbers each, is as near to that of float32 as these.
  * - Within a bound of ref, which rounds the same operands and sums in double: as many roundings as
  *   a sum of so many products has.
  * - A sum has just the bits that kernels.h says.
@@ -59,20 +60,16 @@ static vgg_conv_shape draw_shape(void) {
     return shape;
 }
 
-static void check_reference(const vgg_conv_shape *shape) {
-    vgg_winograd_layer l;
-    vgg_draw_bf16_layer(&l, shape, 1);
-    vgg_layer_run(vgg_reference(), &l.few, NULL);
-    const vgg_winograd_task *t = &l.few;
-    size_t blocks = vgg_blocks(shape->outputs);
+/* What the reference of float32 makes of a task's shape and of these operands. */
+static const float *convolved(const vgg_winograd_task *t, const float *x, const float *weights) {
     vgg_conv_pack_task pack = {.shape = t->shape,
                                .turned = t->turned,
-                               .weights = vgg_rounded(t->weights),
-                               .packed = vgg_guarded_floats(vgg_conv_packed_size(shape))};
-    vgg_conv_pack(&pack, 0, blocks, 0);
+                               .weights = weights,
+                               .packed = vgg_guarded_floats(vgg_conv_packed_size(&t->shape))};
+    vgg_conv_pack(&pack, 0, vgg_blocks(t->shape.outputs), 0);
     vgg_conv_forward_task task = {.shape = t->shape,
                                   .partition = vgg_conv_forward_partition(&t->shape),
-                                  .x = vgg_rounded(t->x),
+                                  .x = x,
                                   .packed = pack.packed,
                                   .bias = t->bias,
                                   .scale = t->scale,
@@ -81,9 +78,40 @@ static void check_reference(const vgg_conv_shape *shape) {
                                   .pool = t->pool,
                                   .y = vgg_guarded_copy(t->y)};
     vgg_reference()->conv_forward(&task, 0, task.partition.units, 0);
+    return task.y;
+}
+
+static void check_reference(const vgg_conv_shape *shape) {
+    vgg_winograd_layer l;
+    vgg_draw_bf16_layer(&l, shape, 1);
+    vgg_winograd_task *t = &l.few;
+    const float *x = vgg_rounded(t->x), *weights = vgg_rounded(t->weights);
+    if (shape->plain) { /* rounding leaves nothing of these */
+        t->x = x;
+        t->weights = weights;
+    }
+    vgg_layer_run(vgg_reference(), t, NULL);
     static const vgg_kernel_case named = {.name = "direct"};
-    vgg_case_same(&named, vgg_reference(), "in the convolution of float32", t->y, task.y,
-                  vgg_guarded_size(t->y), sizeof(float));
+    vgg_case_same(&named, vgg_reference(), "in the convolution of float32", t->y,
+                  convolved(t, x, weights), vgg_guarded_size(t->y), sizeof(float));
+    vgg_guarded_free();
+}
+
+/* Both rests are rounded, and their product is missing: three times (2^-9)^2 of each product. */
+static void check_plain(const vgg_conv_shape *shape) {
+    vgg_winograd_layer l;
+    vgg_draw_bf16_layer(&l, shape, 1);
+    vgg_layer_run(vgg_reference(), &l.few, NULL);
+    const float *found = vgg_guarded_copy(l.few.y);
+    const float *expected = convolved(&l.few, l.few.x, l.few.weights);
+    vgg_layer_absolute(&l.few);
+    vgg_layer_run(vgg_reference(), &l.few, NULL);
+    for (size_t i = 0; i < vgg_guarded_size(found) / sizeof *found; i++) {
+        double bound = 3.1 / (512.0 * 512.0) * (double)l.few.y[i];
+        if (!(fabs((double)found[i] - (double)expected[i]) <= bound))
+            vgg_kernel_fail("direct", vgg_reference()->tier, "value %zu is %g instead of %g", i,
+                            (double)found[i], (double)expected[i]);
+    }
     vgg_guarded_free();
 }
 
@@ -92,6 +120,10 @@ static void test_reference(void **state) {
     for (size_t i = 0; i < RANDOM_SHAPES / 2; i++) {
         vgg_conv_shape shape = draw_shape();
         check_reference(&shape);
+    }
+    for (size_t i = 0; i < FIXED_SHAPES; i++) {
+        if (SHAPES[i].plain)
+            check_plain(&SHAPES[i]);
     }
 }
 
@@ -197,19 +229,34 @@ static float exact_sum(const vgg_winograd_task *task, size_t k, size_t row, size
     return sum;
 }
 
-/* Of plain input, which is one run: column by column of the taps, of each channel by channel. */
+/* A number and what rounding it left, both of bfloat16. */
+static void take_apart(float value, float *part, float *rest) {
+    unsigned char number[2];
+    vgg_elements_from_float(VGG_ELEMENT_BFLOAT16, &value, 1, number);
+    vgg_elements_to_float(VGG_ELEMENT_BFLOAT16, number, 1, part);
+    value -= *part;
+    vgg_elements_from_float(VGG_ELEMENT_BFLOAT16, &value, 1, number);
+    vgg_elements_to_float(VGG_ELEMENT_BFLOAT16, number, 1, rest);
+}
+
+/* Of plain input, which is one run for each of three products: column by column of the taps, of
+ * each channel by channel. */
 static float plain_sum(const vgg_winograd_task *task, size_t k, size_t row, size_t column) {
     const float *weights = task->weights;
-    float values[CHUNK] = {0}, factors[CHUNK] = {0};
+    float values[2][CHUNK] = {{0}}, factors[2][CHUNK] = {{0}};
     size_t channels = task->shape.inputs;
     for (size_t i = 0; i < channels * VGG_MOST_TAPS; i++) {
         size_t c = i / VGG_MOST_TAPS, tap = i % VGG_MOST_TAPS;
         size_t at = tap % 3 * vgg_plain_column(channels) + 3 * c + tap / 3;
         size_t y = row + tap / 3 - 1, x = column + tap % 3 - 1;
-        values[at] = y < SIDE && x < SIDE ? task->x[(c * SIDE + y) * SIDE + x] : 0;
-        factors[at] = weights[(k * channels + c) * VGG_MOST_TAPS + tap];
+        take_apart(y < SIDE && x < SIDE ? task->x[(c * SIDE + y) * SIDE + x] : 0, &values[0][at],
+                   &values[1][at]);
+        take_apart(weights[(k * channels + c) * VGG_MOST_TAPS + tap], &factors[0][at],
+                   &factors[1][at]);
     }
-    return vgg_run_sum(values, factors, CHUNK);
+    float sum = vgg_run_sum(values[0], factors[0], CHUNK);
+    sum = vgg_run_add(sum, vgg_run_sum(values[1], factors[0], CHUNK));
+    return vgg_run_add(sum, vgg_run_sum(values[0], factors[1], CHUNK));
 }
 
 typedef float exact_rule(const vgg_winograd_task *task, size_t k, size_t row, size_t column);
@@ -224,6 +271,12 @@ static void check_bits(const vgg_winograd_task *task, const vgg_kernels *tier) {
     }
 }
 
+/* Of plain input with more digits than bfloat16 has. */
+static float draw_number(bool plain, bool special) {
+    float value = vgg_draw_bf16(special);
+    return plain ? value * (1 + (float)vgg_draw(0, 255) / 65536) : value;
+}
+
 static const float *draw_input(const vgg_conv_shape *s, bool special) {
     size_t count = s->plain ? s->inputs * SIDE * SIDE : vgg_blocked_size(1, s->inputs, SIDE * SIDE);
     float *x = vgg_guarded_floats(count);
@@ -232,7 +285,7 @@ static const float *draw_input(const vgg_conv_shape *s, bool special) {
         size_t at = s->plain ? i
                              : vgg_blocked_at(s->inputs, SIDE * SIDE, 0, i / (SIDE * SIDE),
                                               i % (SIDE * SIDE));
-        x[at] = vgg_draw_bf16(special);
+        x[at] = draw_number(s->plain, special);
     }
     return x;
 }
@@ -246,7 +299,7 @@ static void check_exact(bool plain, bool special) {
     const float *x = draw_input(&shape, special);
     float *weights = vgg_guarded_floats(outputs * inputs * taps);
     for (size_t i = 0; i < outputs * inputs * taps; i++) {
-        weights[i] = vgg_draw_bf16(false);
+        weights[i] = draw_number(plain, false);
     }
     vgg_winograd_task task = {.shape = shape, .x = x, .weights = weights};
     task.partition = vgg_winograd_bf16_partition_of(&shape, 1, 1);

@@ -13,6 +13,12 @@ static size_t taps_of(const vgg_conv_shape *shape) {
 
 /* ---- forward ---- */
 
+/* Of plain input: operands are rounded and what rounding left, whose own product is left out. */
+static double plain_product(double w, double x) {
+    double w_rest = rounded(w - rounded(w)), x_rest = rounded(x - rounded(x));
+    return rounded(w) * rounded(x) + rounded(w) * x_rest + w_rest * rounded(x);
+}
+
 static double convolution(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
                           size_t column) {
     size_t border = vgg_conv_border(&task->shape), kernel = task->shape.kernel;
@@ -20,8 +26,10 @@ static double convolution(const vgg_winograd_task *task, size_t n, size_t k, siz
     for (size_t c = 0; c < task->shape.inputs; c++) {
         for (size_t tap = 0; tap < taps_of(&task->shape); tap++) {
             size_t y = row + tap / kernel - border, x = column + tap % kernel - border;
-            sum += rounded(vgg_winograd_weight(task, k, c, tap)) *
-                   rounded(vgg_winograd_input(task, n, c, y, x));
+            double weight = vgg_winograd_weight(task, k, c, tap);
+            double value = vgg_winograd_input(task, n, c, y, x);
+            sum +=
+                task->shape.plain ? plain_product(weight, value) : rounded(weight) * rounded(value);
         }
     }
     return sum;
