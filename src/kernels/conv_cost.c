@@ -149,10 +149,9 @@ double vgg_conv_cost(const vgg_conv_costs *costs, const vgg_conv_shape *shape, s
     if (tile == 1)
         return tile1_cost(costs, shape);
     const vgg_tile_costs *of = tile == 2 ? &costs->tile2 : &costs->tile4;
-    vgg_winograd_partition cut = vgg_winograd_partition_of(shape, tile, 1);
     double each =
         of->tile + of->input / (double)shape->outputs + of->output / (double)shape->inputs;
-    double units = cut.stored ? 0 : (double)cut.tile_units;
+    double units = (double)vgg_winograd_filter_units(shape, tile);
     return pairs(shape) * share_of_points(costs, shape, tile) *
            ((double)tiles_of(shape, tile) * each + units * of->filter);
 }

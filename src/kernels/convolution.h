@@ -202,7 +202,8 @@ typedef struct vgg_winograd_partition {
     bool int8;     /* they are whole numbers of 8 bits, four input channels in that place */
     bool whole;    /* a tile is all of a map: VGG_WHOLE_POINTS */
     bool stored;   /* the filters of all groups are stored; else a unit makes those that it needs */
-    bool plain;    /* a tile of 1 of plain input */
+    bool ahead; /* stored filters are fetched into the second-level cache ahead of the products */
+    bool plain; /* a tile of 1 of plain input */
     size_t tile_rows, tile_columns; /* of an image */
     size_t tiles, tile_units;       /* tiles of a unit, counted through all images */
     size_t groups, group_units;     /* groups of output channels of a unit */
@@ -222,6 +223,10 @@ typedef struct vgg_winograd_partition {
                                      * the pieces of a group what its 32 sums begin with, and what
                                      * they are worth: filter_point words a group */
 } vgg_winograd_partition;
+
+/* Of one thread and float32: units that make filters, or, of up to 256 by 256 channels, would if
+ * these were not stored; 0 for up to 128 by 128, which are not worth counting. */
+size_t vgg_winograd_filter_units(const vgg_conv_shape *shape, size_t tile);
 
 /* The units depend on the number of threads, too; the results do not. */
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,

@@ -313,14 +313,30 @@ typedef struct unit_state {
     word *u;  /* filters of a group [POINTS][filter_point], where they are not stored */
 } unit_state;
 
+#if WORD_CHANNELS == 1
+/* multiply of stored filters, those behind which are fetched: a function of its own, so that the
+ * other one has nothing to skip. */
+static __attribute__((noinline)) void multiply_ahead(size_t tiles, const word *v, size_t row,
+                                                     const word *u, size_t channels, float *m) {
+    multiply_point(tiles, v, row, u, channels, false, true, m);
+}
+#endif
+
 /* The products of one group of output channels with stored filters. */
 static void multiply_stored(const vgg_winograd_task *task, const unit_state *unit, size_t group) {
     const vgg_winograd_partition *cut = &task->partition;
     const word *u = (const word *)task->filters + group * POINTS * cut->filter_point;
     for (size_t point = 0; point < POINTS; point++) {
-        multiply(unit->tiles, unit->v + point * unit->tiles * cut->row, cut->row,
-                 u + point * cut->filter_point, task->shape.inputs, false,
-                 unit->m + point * cut->product_point);
+        const word *v = unit->v + point * unit->tiles * cut->row;
+        const word *filters = u + point * cut->filter_point;
+        float *m = unit->m + point * cut->product_point;
+#if WORD_CHANNELS == 1
+        if (cut->ahead) {
+            multiply_ahead(unit->tiles, v, cut->row, filters, task->shape.inputs, m);
+            continue;
+        }
+#endif
+        multiply(unit->tiles, v, cut->row, filters, task->shape.inputs, false, m);
     }
 }
 

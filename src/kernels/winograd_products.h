@@ -22,6 +22,8 @@
 
 /* Words of a line of cache. */
 #define LINE_WORDS 16
+/* Words from the filters that are multiplied to those that are fetched. */
+#define FILTERS_AHEAD 4096
 
 /* One word's share of multiply_tile. */
 VGG_INLINE void multiply_word(int tiles, const word *v, size_t row, const word *u,
@@ -42,10 +44,10 @@ VGG_INLINE void multiply_word(int tiles, const word *v, size_t row, const word *
 }
 
 /* m[tile][32] = sum over c of v[tile][c] u[c][32], for some tiles and two vectors; or, when `add`,
- * that sum is added to m. `words` of channels. Behind the filters of int8 is what their sums begin
- * with, and then what they are times. */
+ * that sum is added to m. `words` of channels. When `ahead`, filters behind these are fetched.
+ * Behind the filters of int8 is what their sums begin with, and then what they are times. */
 VGG_INLINE void multiply_tile(int tiles, const word *v, size_t row, const word *u, size_t words,
-                              bool add, float *m) {
+                              bool add, bool ahead, float *m) {
     const word *begins = u + words * GROUP, *scales = begins + GROUP;
     sum_vector sums[TILE_TILES][TILE_VECTORS];
     VGG_UNROLL
@@ -63,6 +65,10 @@ VGG_INLINE void multiply_tile(int tiles, const word *v, size_t row, const word *
         }
         size_t end = vgg_size_min(begin + LINE_WORDS, words);
         for (size_t c = begin; c < end; c++) {
+            const char *next = (const char *)(u + c * GROUP + FILTERS_AHEAD);
+            for (size_t line = 0; ahead && line < TILE_VECTORS * VGG_LANES; line += LINE_WORDS) {
+                vf_fetch(next + line * sizeof *u);
+            }
             multiply_word(tiles, v + c, row, u + c * GROUP, sums);
         }
     }
@@ -79,10 +85,10 @@ VGG_INLINE void multiply_tile(int tiles, const word *v, size_t row, const word *
 
 /* The same for any number of tiles up to TILE_TILES. */
 VGG_INLINE void multiply_some(size_t tiles, const word *v, size_t row, const word *u, size_t words,
-                              bool add, float *m) {
+                              bool add, bool ahead, float *m) {
 #define TILES(n)                                                                                   \
     case n:                                                                                        \
-        multiply_tile(n, v, row, u, words, add, m);                                                \
+        multiply_tile(n, v, row, u, words, add, ahead, m);                                         \
         break;
     switch (tiles) {
         TILES(1)
@@ -107,17 +113,22 @@ VGG_INLINE void multiply_some(size_t tiles, const word *v, size_t row, const wor
 
 /* The matrix product of a point: all tiles of a unit, some input channels, all 32 output channels.
  */
-static void multiply(size_t tiles, const word *v, size_t row, const word *u, size_t channels,
-                     bool add, float *m) {
+VGG_INLINE void multiply_point(size_t tiles, const word *v, size_t row, const word *u,
+                               size_t channels, bool add, bool ahead, float *m) {
     size_t words = (channels + WORD_CHANNELS - 1) / WORD_CHANNELS;
     size_t pieces = (tiles + TILE_TILES - 1) / TILE_TILES;
     for (size_t piece = 0; piece < pieces; piece++) {
         size_t begin = tiles * piece / pieces, end = tiles * (piece + 1) / pieces;
         for (size_t k = 0; k < GROUP; k += TILE_VECTORS * VGG_LANES) {
-            multiply_some(end - begin, v + begin * row, row, u + k, words, add,
+            multiply_some(end - begin, v + begin * row, row, u + k, words, add, ahead,
                           m + begin * GROUP + k);
         }
     }
+}
+
+static void multiply(size_t tiles, const word *v, size_t row, const word *u, size_t channels,
+                     bool add, float *m) {
+    multiply_point(tiles, v, row, u, channels, add, false, m);
 }
 
 /* Around the calls of multiply, for so many channels. */

@@ -3,7 +3,12 @@
 
 /* Transformed filters of up to this many pairs of channels are stored; they are read once per unit.
  * Those of more are made again by each unit, which reads a quarter of the memory, or half of it. */
-#define STORED_PAIRS ((size_t)128 * 128)
+#define STORED_PAIRS ((size_t)256 * 256)
+/* Those of up to so many take next to no time to read. */
+#define SMALL_PAIRS ((size_t)128 * 128)
+/* Filters of more floats are not in a second-level cache beside all else: they are fetched there
+ * ahead. */
+#define NEAR_FILTERS ((size_t)512 << 10)
 /* Transformed input of a unit with stored filters: half of a small second-level cache. */
 #define STORED_INPUTS (100 * 1024)
 /* Tiles of a unit, in multiples of the register tile. */
@@ -149,19 +154,20 @@ static void make_filters(const vgg_conv_shape *shape, vgg_winograd_partition *cu
     cut->scratch += points_of(cut) * cut->filter_point;
 }
 
-/* Of a cut that says what the operands are. */
-static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t tile,
-                                           vgg_winograd_partition cut, size_t threads) {
-    bool small = shape->inputs * shape->outputs <= STORED_PAIRS;
+/* Of a cut that says what the operands are and whether filters are stored. */
+static vgg_winograd_partition cut_units(const vgg_conv_shape *shape, size_t tile,
+                                        vgg_winograd_partition cut, size_t threads) {
+    size_t pairs = shape->inputs * shape->outputs;
+    bool few_bits = cut.bf16 || cut.int8;
     cut.tile = tile;
     cut.whole = !cut.int8 && vgg_winograd_is_whole(shape, tile);
-    cut.stored = small || cut.bf16 || cut.int8;
     cut.tile_rows = ceiling(shape->height, tile);
     cut.tile_columns = ceiling(shape->width, tile);
     /* More than the channels, as in product_point. */
     cut.row = cut.bf16 ? (chunks_of(&cut, shape->inputs) + 1) * CHUNK_WORDS
                        : words_of(&cut, (vgg_blocks(shape->inputs) + 1) * VGG_BLOCK);
-    if (small && all_tiles(shape, &cut) > FEW_TILES)
+    bool apart = few_bits ? pairs <= SMALL_PAIRS : cut.stored;
+    if (apart && all_tiles(shape, &cut) > FEW_TILES)
         cut_stored(shape, threads, &cut);
     else
         cut_large(shape, threads, &cut);
@@ -169,12 +175,25 @@ static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t t
         store_filters(shape, &cut);
     else
         make_filters(shape, &cut);
+    cut.ahead = !few_bits && cut.filters > NEAR_FILTERS;
     cut.units = cut.tile_units * cut.group_units;
     cut.product_point = product_point(cut.tiles);
-    if (cut.int8 || cut.bf16)
+    if (few_bits)
         cut.scratch += TILES_BEHIND * cut.row;
     cut.scratch = vgg_round_up(cut.scratch, VGG_BLOCK);
     return cut;
+}
+
+static vgg_winograd_partition partition_of(const vgg_conv_shape *shape, size_t tile,
+                                           vgg_winograd_partition cut, size_t threads) {
+    cut.stored = cut.bf16 || cut.int8 || shape->inputs * shape->outputs <= STORED_PAIRS;
+    return cut_units(shape, tile, cut, threads);
+}
+
+size_t vgg_winograd_filter_units(const vgg_conv_shape *shape, size_t tile) {
+    if (shape->inputs * shape->outputs <= SMALL_PAIRS)
+        return 0;
+    return cut_units(shape, tile, (vgg_winograd_partition){0}, 1).tile_units;
 }
 
 vgg_winograd_partition vgg_winograd_partition_of(const vgg_conv_shape *shape, size_t tile,

@@ -310,10 +310,9 @@ static void measure_direct(const vgg_conv_shape *s) {
 
 static void measure_tiles(const vgg_conv_shape *s, size_t tile) {
     double all = count_tiles(s, tile);
-    vgg_winograd_partition cut = vgg_winograd_partition_of(s, tile, 1); /* the cost rule's */
     add_row(&tiles[tile / 2 - 1], s, tile_seconds(s, tile),
             (double[]){all, all / (double)s->outputs, all / (double)s->inputs,
-                       cut.stored ? 0 : (double)cut.tile_units});
+                       (double)vgg_winograd_filter_units(s, tile)}); /* the cost rule's */
     if (int8)
         return;
     vgg_winograd_weights_partition weights = vgg_winograd_weights_partition_of(s, tile);

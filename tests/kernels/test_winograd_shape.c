@@ -76,7 +76,7 @@ static void check_partition(cut_rule *rule, const vgg_conv_shape *s, size_t tile
     assert_int_equal(p.tile, tile);
     size_t all = s->images * p.tile_rows * p.tile_columns;
     size_t groups = (s->outputs + VGG_WINOGRAD_GROUP - 1) / VGG_WINOGRAD_GROUP;
-    assert_int_equal(p.stored, p.int8 || p.bf16 || s->inputs * s->outputs <= 128 * 128);
+    assert_int_equal(p.stored, p.int8 || p.bf16 || s->inputs * s->outputs <= 256 * 256);
     if (p.stored)
         assert_true(p.filters >= points_of(s, tile) * groups * VGG_WINOGRAD_GROUP *
                                      ((s->inputs + channels - 1) / channels));

@@ -41,9 +41,9 @@ vgg_conv_shape vgg_draw_stored_shape(void) {
 }
 
 vgg_conv_shape vgg_draw_made_shape(void) {
-    size_t inputs = vgg_draw(40, 420);
-    size_t least = 128 * 128 / inputs + 1;
-    size_t images = vgg_draw(1, 8), outputs = vgg_draw(least, least + 40);
+    size_t inputs = vgg_draw(140, 520);
+    size_t least = 256 * 256 / inputs + 1;
+    size_t images = vgg_draw(1, 3), outputs = vgg_draw(least, least + 40);
     return (vgg_conv_shape){images, inputs, outputs, vgg_draw(2, 9), vgg_draw(2, 9), 3, false, 0};
 }
 
