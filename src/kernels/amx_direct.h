@@ -10,7 +10,8 @@
 #define STEP (2 * AMX_ROWS)
 
 /* sums[block][places][16] += the products of some chunks, of 16 places or, if `wide`, 32, and of
- * one block of outputs or `both`; `first`: instead of +=. */
+ * one block of outputs or `both`; `first`: instead of +=. All of a tap is loaded before it is
+ * multiplied, which is faster than as it is needed. */
 VGG_INLINE void multiply(const distances *d, const char *x, const char *w, size_t chunks,
                          bool first, bool wide, bool both, char *sums) {
     char *second = sums + d->sums;
@@ -31,16 +32,16 @@ VGG_INLINE void multiply(const distances *d, const char *x, const char *w, size_
         for (size_t tap = 0; tap < d->taps; tap++, w += BLOCKS * AMX_BYTES) {
             const char *a = x + d->away[tap];
             AMX_LOAD(4, a, AMX_ROW_BYTES);
-            AMX_LOAD(6, w, AMX_ROW_BYTES);
-            AMX_PRODUCT(0, 4, 6);
-            if (both) {
-                AMX_LOAD(7, w + AMX_BYTES, AMX_ROW_BYTES);
-                AMX_PRODUCT(1, 4, 7);
-            }
-            if (wide) {
+            if (wide)
                 AMX_LOAD(5, a + AMX_BYTES, AMX_ROW_BYTES);
+            AMX_LOAD(6, w, AMX_ROW_BYTES);
+            if (both)
+                AMX_LOAD(7, w + AMX_BYTES, AMX_ROW_BYTES);
+            AMX_PRODUCT(0, 4, 6);
+            if (both)
+                AMX_PRODUCT(1, 4, 7);
+            if (wide)
                 AMX_PRODUCT(2, 5, 6);
-            }
             if (wide && both)
                 AMX_PRODUCT(3, 5, 7);
         }
