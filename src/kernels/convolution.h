@@ -224,8 +224,9 @@ typedef struct vgg_winograd_partition {
                                      * they are worth: filter_point words a group */
 } vgg_winograd_partition;
 
-/* Of one thread and float32: units that make filters, or, of up to 256 by 256 channels, would if
- * these were not stored; 0 for up to 128 by 128, which are not worth counting. */
+/* Of one thread and float32, for the cost rule: units that make filters. Filters of up to 256 by
+ * 256 channels are counted so, too, as reading them where they are stored takes about as long as
+ * making them once; of up to 128 by 128, which are in a near cache, none. */
 size_t vgg_winograd_filter_units(const vgg_conv_shape *shape, size_t tile);
 
 /* The units depend on the number of threads, too; the results do not. */

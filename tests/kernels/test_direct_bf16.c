@@ -1,8 +1,8 @@
 /* The convolution with operands of bfloat16 and no transforms, by the tiers that have it; its
  * gradients of weights have test_direct_weights.c.
  *
- * - ref has the bits of the direct convolution of float32 of operands that were rounded before, and
- * of plain input, whose operands are two numbers each, is as near to that of float32 as these.
+ * - ref has the bits of the direct convolution of float32 of operands that were rounded before.
+ * - Of plain input, whose operands are two numbers each, ref is as near to float32's as these.
  * - Within a bound of ref, which rounds the same operands and sums in double: as many roundings as
  *   a sum of so many products has.
  * - A sum has just the bits that kernels.h says.
