@@ -49,11 +49,11 @@ void VGG_TIERED(plain_filters)(void *argument, size_t begin, size_t end, size_t 
     for (size_t group = begin; group < end; group++) {
         float taps[2 * AMX_ROWS][GROUP] = {{0}};
         gather(task, group * GROUP, taps);
-        char *to = (char *)task->filters + group * BLOCKS * FILTER_BYTES;
-        for (size_t k = 0; k < GROUP; k += VGG_LANES, to += FILTER_BYTES) {
+        word *to = (word *)task->filters + group * BLOCKS * (FILTER_BYTES / sizeof *to);
+        for (size_t k = 0; k < GROUP; k += VGG_LANES, to += FILTER_BYTES / sizeof *to) {
             for (size_t pair = 0; pair < AMX_ROWS; pair++) {
                 vf even = vf_load(&taps[2 * pair][k]), odd = vf_load(&taps[2 * pair + 1][k]);
-                word *row = (word *)(to + pair * AMX_ROW_BYTES);
+                word *row = to + pair * (AMX_ROW_BYTES / sizeof *row);
                 operand_store(row, operand_of(even, odd));
                 operand_store(row + AMX_BYTES / sizeof *row,
                               operand_of(rest_of(even), rest_of(odd)));
