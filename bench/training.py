@@ -8,6 +8,7 @@ from peers import PyTorch, Weights
 
 MOMENTUM, DECAY = 0.9, 5e-4
 FORMATS = ("contiguous_format", "channels_last")
+CHOICE_BATCH = 128  # pictures of the steps that choose a layout and an update, at most
 UPDATES = {"foreach": {"foreach": True}, "fused": {"fused": True}, "plain": {"foreach": False}}
 
 
@@ -100,7 +101,7 @@ class PyTorchTraining(PyTorch):
 
     def choose(self, job):
         """The fastest layout, and then the fastest update with it."""
-        x = np.zeros((job["batch"], 3, job["size"], job["size"]), np.float32)
+        x = np.zeros((min(job["batch"], CHOICE_BATCH), 3, job["size"], job["size"]), np.float32)
         layouts = {name: self.time_step(job, x, name, "foreach") for name in FORMATS}
         layout = min(layouts, key=layouts.get)
         updates = {"foreach": layouts[layout]}
@@ -127,7 +128,7 @@ class PyTorchTraining(PyTorch):
             with self.torch.no_grad():
                 inputs = self.frozen(inputs)
             logits = self.trained(inputs)
-            loss = self.torch.nn.functional.cross_entropy(logits, self.labels)
+            loss = self.torch.nn.functional.cross_entropy(logits, self.labels[:len(x)])
         loss.backward()
         self.optimiser.step()
         return np.array([loss.item()])
