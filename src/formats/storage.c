@@ -7,12 +7,17 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/threads.h"
 
 /* Beyond the file's size. */
 #define SPARE_BYTES ((size_t)64 << 20)
 
 /* Bytes that a reader is asked for at a time. */
 #define READ_STEP ((size_t)16 << 20)
+
+/* Pieces that threads read of a step of a file: one alone is no match for the page cache. */
+#define PIECES 4
+#define PIECE (READ_STEP / PIECES)
 
 /* Whether the bytes lie in memory of the storage. */
 static bool is_own(const vgg_storage *storage) {
@@ -45,16 +50,62 @@ static vgg_status read_piece(const copying *from, size_t at, unsigned char *byte
     return status;
 }
 
-static vgg_status read_all(const copying *from, unsigned char *bytes, vgg_error *error) {
+/* A step of `count` bytes from `first` on. */
+typedef struct pieces {
+    const copying *from;
+    size_t first, count;
+    unsigned char *bytes; /* of the whole file */
+    vgg_status status[PIECES];
+    vgg_error errors[PIECES];
+} pieces;
+
+/* Unit: a piece. */
+static void read_pieces(void *context, size_t begin, size_t end, size_t worker) {
+    (void)worker;
+    pieces *step = context;
+    for (size_t i = begin; i < end; i++) {
+        size_t at = step->first + i * PIECE;
+        size_t count = vgg_size_min(step->count - i * PIECE, PIECE);
+        step->status[i] = read_piece(step->from, at, step->bytes + at, count, &step->errors[i]);
+    }
+}
+
+/* threads: NULL for the caller's alone. The error is the first piece's that has one. */
+static vgg_status read_step(vgg_threads *threads, const copying *from, size_t first, size_t count,
+                            unsigned char *bytes, vgg_error *error) {
+    if (threads == NULL)
+        return read_piece(from, first, bytes + first, count, error);
+    pieces step = {.from = from, .first = first, .count = count, .bytes = bytes};
+    size_t units = (count + PIECE - 1) / PIECE;
+    vgg_threads_run(threads, units, read_pieces, &step);
+    for (size_t i = 0; i < units; i++) {
+        if (step.status[i] != VGG_OK)
+            return vgg_fail(error, step.status[i], "%s", step.errors[i].message);
+    }
+    return VGG_OK;
+}
+
+static vgg_status read_steps(vgg_threads *threads, const copying *from, unsigned char *bytes,
+                             vgg_error *error) {
     for (size_t done = 0, count; done < from->size; done += count) {
         count = vgg_size_min(from->size - done, READ_STEP);
-        vgg_status status = read_piece(from, done, bytes + done, count, error);
+        vgg_status status = read_step(threads, from, done, count, bytes, error);
         if (status == VGG_OK)
             status = vgg_meter_add(from->meter, count, error);
         if (status != VGG_OK)
             return status;
     }
     return vgg_meter_next(from->meter, error);
+}
+
+/* A large file is read by threads, where they are to be had; a function by the caller's. */
+static vgg_status read_all(const copying *from, unsigned char *bytes, vgg_error *error) {
+    vgg_threads *threads = NULL;
+    if (from->reader == NULL && from->size > READ_STEP)
+        (void)vgg_threads_create(NULL, &threads, NULL);
+    vgg_status status = read_steps(threads, from, bytes, error);
+    vgg_threads_free(threads);
+    return status;
 }
 
 /* *copy stays as it is when there are no bytes. */
