@@ -294,6 +294,8 @@ static int compare_all(distance_state *s, const vgg_cli_pairs *pairs) {
         if (!read_pair(s, pair))
             continue;
         vgg_status status = measure(s, &value, &error);
+        if (status == VGG_ERROR_SHAPE && s->distance == NULL && s->options->size.height > 0)
+            status = VGG_ERROR_ARGUMENT; /* too small for the network */
         if (status != VGG_OK && s->distance == NULL)
             return vgg_cli_fail("distance", status, &error);
         if (status != VGG_OK) {

@@ -384,7 +384,9 @@ static int begin(style_state *s, const vgg_model *model, const vgg_cli_style_pic
     if (status == VGG_OK)
         status = vgg_style_create(model, &pictures->content, pictures->sources, o->styles.count,
                                   &options, &s->style, &error);
-    if (status == VGG_ERROR_NOT_FOUND) /* a layer of that name */
+    bool smaller = pictures->width < pictures->content.width; /* by --size */
+    if (status == VGG_ERROR_NOT_FOUND /* a layer of that name */ ||
+        (status == VGG_ERROR_SHAPE && smaller))
         status = VGG_ERROR_ARGUMENT;
     if (status != VGG_OK)
         return vgg_cli_fail("style", status, &error);

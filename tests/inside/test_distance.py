@@ -206,7 +206,7 @@ REFUSED = {
     ("--lin", "other.pth"): (1, 'tensor "lin0.model.1.weight" of'),
     ("--metric", "features", "--layer", "logits"): (2, "gives rows of features"),
     ("--metric", "features", "--layer", "relu9_9"): (2, "no layer relu9_9"),
-    ("--size", "8"): (1, "input 8x8 is too small"),
+    ("--size", "8"): (2, "input 8x8 is too small"),
 }
 
 

@@ -24,6 +24,7 @@ def place(tmp_path_factory):
     torch.save({key: value.float() for key, value in made.features.state_dict().items()}, folder / "model.pth")
     for i, name in enumerate(("content", "first", "second")):
         draw(folder / f"{name}.png", i, SIZE)
+    draw(folder / "speck.png", 3, (3, 3))
     return folder
 
 
@@ -188,8 +189,10 @@ REFUSED = {
     "missing": (["style", "--model", "model.pth", "content.png", "--style", "none.png", "-o", "x.png"], 1, "none.png"),
     "layer": (["style", "--model", "model.pth", "content.png", "--style", "first.png", "-o", "x.png", "--content-layer",
                "relu9_9"], 2, "relu9_9"),
-    "tiny": (["style", "--model", "model.pth", "content.png", "--style", "first.png", "-o", "x.png", "--size", "3"], 1,
-             "vgg style: "),
+    "tiny": (["style", "--model", "model.pth", "content.png", "--style", "first.png", "-o", "x.png", "--size", "3"], 2,
+             "vgg style: input 2x3 is too small"),
+    "tiny content": (["style", "--model", "model.pth", "speck.png", "--style", "first.png", "-o", "x.png"], 1,
+                     "vgg style: input 3x3 is too small"),
 }
 
 
