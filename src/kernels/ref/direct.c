@@ -72,24 +72,6 @@ static void write_value(const vgg_winograd_task *task, size_t n, size_t k, size_
         vgg_choice_set(task->chosen, at, which);
 }
 
-/* Rows of some images. */
-static void write_part(const vgg_winograd_task *task, size_t part, size_t first_k, size_t last_k) {
-    const vgg_direct_cut *cut = &task->partition.direct;
-    size_t side = task->pool ? 2 : 1, width = task->shape.width / side;
-    size_t image = part / cut->row_parts * cut->images;
-    size_t first = part % cut->row_parts * cut->rows / side;
-    size_t last = vgg_size_min(first + cut->rows / side, task->shape.height / side);
-    for (size_t n = image; n < vgg_size_min(image + cut->images, task->shape.images); n++) {
-        for (size_t k = first_k; k < last_k; k++) {
-            for (size_t row = first; row < last; row++) {
-                for (size_t column = 0; column < width; column++) {
-                    write_value(task, n, k, row, column);
-                }
-            }
-        }
-    }
-}
-
 vgg_work vgg_direct_filters_ref, vgg_direct_forward_ref;
 
 /* ref reads the weights. */
@@ -118,7 +100,7 @@ void vgg_direct_forward_ref(void *argument, size_t begin, size_t end, size_t wor
     for (size_t unit = begin; unit < end; unit++) {
         size_t k = unit % cut->group_units * cut->groups * VGG_WINOGRAD_GROUP;
         size_t last_k = vgg_size_min(k + cut->groups * VGG_WINOGRAD_GROUP, lanes);
-        write_part(task, unit / cut->group_units, k, last_k);
+        vgg_direct_write_part(task, unit / cut->group_units, k, last_k, write_value);
     }
 }
 

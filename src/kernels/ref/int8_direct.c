@@ -90,24 +90,6 @@ static void write_value(const vgg_winograd_task *task, size_t n, size_t k, size_
                   task->y_form.zero);
 }
 
-/* Rows of some images. */
-static void write_part(const vgg_winograd_task *task, size_t part, size_t first_k, size_t last_k) {
-    const vgg_direct_cut *cut = &task->partition.direct;
-    size_t side = task->pool ? 2 : 1, width = task->shape.width / side;
-    size_t image = part / cut->row_parts * cut->images;
-    size_t first = part % cut->row_parts * cut->rows / side;
-    size_t last = vgg_size_min(first + cut->rows / side, task->shape.height / side);
-    for (size_t n = image; n < vgg_size_min(image + cut->images, task->shape.images); n++) {
-        for (size_t k = first_k; k < last_k; k++) {
-            for (size_t row = first; row < last; row++) {
-                for (size_t column = 0; column < width; column++) {
-                    write_value(task, n, k, row, column);
-                }
-            }
-        }
-    }
-}
-
 vgg_work vgg_int8_direct_forward_ref;
 
 /* It reads the weights. A unit with the last channels does those beyond, too. */
@@ -120,6 +102,6 @@ void vgg_int8_direct_forward_ref(void *argument, size_t begin, size_t end, size_
         size_t k = group * VGG_WINOGRAD_GROUP, last = k + cut->groups * VGG_WINOGRAD_GROUP;
         if (last >= task->shape.outputs)
             last = vgg_int8_chunks(task->shape.outputs) * VGG_INT8_CHUNK;
-        write_part(task, unit / cut->group_units, k, last);
+        vgg_direct_write_part(task, unit / cut->group_units, k, last, write_value);
     }
 }

@@ -86,4 +86,27 @@ void vgg_winograd_rounded_tile(const vgg_winograd_task *task, const vgg_tile *at
 void vgg_winograd_bf16_weights(const vgg_winograd_weights_task *task, size_t k, size_t c,
                                double taps[9]);
 
+/* Writes what a unit with tiles of 1 does: the channels first_k .. last_k - 1 of a part, which is
+ * rows of some images, each value by `write`. */
+typedef void vgg_direct_write(const vgg_winograd_task *task, size_t n, size_t k, size_t row,
+                              size_t column);
+
+static inline void vgg_direct_write_part(const vgg_winograd_task *task, size_t part, size_t first_k,
+                                         size_t last_k, vgg_direct_write *write) {
+    const vgg_direct_cut *cut = &task->partition.direct;
+    size_t side = task->pool ? 2 : 1, width = task->shape.width / side;
+    size_t image = part / cut->row_parts * cut->images;
+    size_t first = part % cut->row_parts * cut->rows / side;
+    size_t last = vgg_size_min(first + cut->rows / side, task->shape.height / side);
+    for (size_t n = image; n < vgg_size_min(image + cut->images, task->shape.images); n++) {
+        for (size_t k = first_k; k < last_k; k++) {
+            for (size_t row = first; row < last; row++) {
+                for (size_t column = 0; column < width; column++) {
+                    write(task, n, k, row, column);
+                }
+            }
+        }
+    }
+}
+
 #endif
