@@ -10,6 +10,9 @@
 #define STEP (2 * AMX_ROWS)       /* tiles that are multiplied together */
 #define CHUNK (AMX_ROW_BYTES / 4) /* words of a register's row */
 #define HALF (GROUP / 2)          /* output channels of a register */
+#define LINE_WORDS 16             /* of a line of cache */
+/* Words from the filters that are multiplied to those that are fetched: eight chunks. */
+#define FILTERS_AHEAD (8 * CHUNK * GROUP)
 
 /* Fetches a chunk of tiles. */
 VGG_INLINE void fetch_next(const word *v, size_t row, bool wide) {
@@ -21,10 +24,19 @@ VGG_INLINE void fetch_next(const word *v, size_t row, bool wide) {
     }
 }
 
+/* Fetches a chunk of filters. */
+VGG_INLINE void fetch_filters(const word *u) {
+    VGG_UNROLL
+    for (size_t at = 0; at < CHUNK * GROUP; at += LINE_WORDS) {
+        vf_fetch(u + at);
+    }
+}
+
 /* m[32 tiles, or 16 unless wide][32] = v u of some chunks. All of a chunk is loaded before it is
- * multiplied, which is faster than as it is needed, and the next tiles are fetched. */
+ * multiplied, which is faster than as it is needed, and the next tiles are fetched, and, when
+ * `ahead`, filters behind these. */
 VGG_INLINE void multiply_step(const word *v, size_t row, const word *u, size_t words, bool wide,
-                              float *m) {
+                              bool ahead, float *m) {
     AMX_ZERO(0);
     AMX_ZERO(1);
     AMX_ZERO(2);
@@ -36,6 +48,8 @@ VGG_INLINE void multiply_step(const word *v, size_t row, const word *u, size_t w
         AMX_LOAD(6, u, 4 * GROUP);
         AMX_LOAD(7, u + HALF, 4 * GROUP);
         fetch_next(v + STEP * row, row, wide);
+        if (ahead)
+            fetch_filters(u + FILTERS_AHEAD);
         AMX_BF16(0, 4, 6);
         AMX_BF16(1, 4, 7);
         if (wide) {
@@ -63,24 +77,33 @@ VGG_INLINE void multiply_end(void) {
 
 /* All channels at once, since filters of bfloat16 are stored: nothing is added to m. Of tiles that
  * are no multiple of 16, the products of the memory behind are made, too, and left out: it is the
- * next point's, or that of the products. */
-static void multiply(size_t tiles, const word *v, size_t row, const word *u, size_t channels,
-                     bool add, float *m) {
+ * next point's, or that of the products. When `ahead`, the first tiles fetch filters for all. */
+VGG_INLINE void multiply_point(size_t tiles, const word *v, size_t row, const word *u,
+                               size_t channels, bool add, bool ahead, float *m) {
     (void)add;
     size_t words = vgg_round_up((channels + WORD_CHANNELS - 1) / WORD_CHANNELS, CHUNK), t = 0;
     amx_barrier();
+    if (ahead && STEP <= tiles) {
+        multiply_step(v, row, u, words, true, true, m);
+        t = STEP;
+    }
     for (; t + STEP <= tiles; t += STEP) {
-        multiply_step(v + t * row, row, u, words, true, m + t * GROUP);
+        multiply_step(v + t * row, row, u, words, true, false, m + t * GROUP);
     }
     if (t == tiles)
         return;
     _Alignas(64) float sums[STEP * GROUP];
     if (tiles - t > AMX_ROWS)
-        multiply_step(v + t * row, row, u, words, true, sums);
+        multiply_step(v + t * row, row, u, words, true, ahead && t == 0, sums);
     else
-        multiply_step(v + t * row, row, u, words, false, sums);
+        multiply_step(v + t * row, row, u, words, false, ahead && t == 0, sums);
     amx_barrier();
     memcpy(m + t * GROUP, sums, (tiles - t) * GROUP * sizeof *m);
+}
+
+static void multiply(size_t tiles, const word *v, size_t row, const word *u, size_t channels,
+                     bool add, float *m) {
+    multiply_point(tiles, v, row, u, channels, add, false, m);
 }
 
 #endif

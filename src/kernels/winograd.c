@@ -305,6 +305,13 @@ static void output_tiles(const vgg_winograd_task *task, size_t first, size_t til
 
 /* ---- units ---- */
 
+/* Whether stored filters can be fetched ahead: float32's, and those that AMX multiplies. */
+#if WORD_CHANNELS == 1 || defined(VGG_BF16_AMX)
+#define FETCHES_FILTERS 1
+#else
+#define FETCHES_FILTERS 0
+#endif
+
 /* What a unit works on: its tiles, counted through all images, and its scratch. */
 typedef struct unit_state {
     size_t first, tiles;
@@ -313,7 +320,7 @@ typedef struct unit_state {
     word *u;  /* filters of a group [POINTS][filter_point], where they are not stored */
 } unit_state;
 
-#if WORD_CHANNELS == 1
+#if FETCHES_FILTERS
 /* multiply of stored filters, those behind which are fetched: a function of its own, so that the
  * other one has nothing to skip. */
 static __attribute__((noinline)) void multiply_ahead(size_t tiles, const word *v, size_t row,
@@ -330,7 +337,7 @@ static void multiply_stored(const vgg_winograd_task *task, const unit_state *uni
         const word *v = unit->v + point * unit->tiles * cut->row;
         const word *filters = u + point * cut->filter_point;
         float *m = unit->m + point * cut->product_point;
-#if WORD_CHANNELS == 1
+#if FETCHES_FILTERS
         if (cut->ahead) {
             multiply_ahead(unit->tiles, v, cut->row, filters, task->shape.inputs, m);
             continue;

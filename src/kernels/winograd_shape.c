@@ -175,7 +175,7 @@ static vgg_winograd_partition cut_units(const vgg_conv_shape *shape, size_t tile
         store_filters(shape, &cut);
     else
         make_filters(shape, &cut);
-    cut.ahead = !few_bits && cut.filters > NEAR_FILTERS;
+    cut.ahead = (!few_bits || cut.matrices) && cut.filters > NEAR_FILTERS;
     cut.units = cut.tile_units * cut.group_units;
     cut.product_point = product_point(cut.tiles);
     if (few_bits)
