@@ -3,8 +3,9 @@
  * A piece of work has a job: the units, cut into a share for each thread, and a gate. The caller
  * opens the gate; helpers that have nothing else to do go in, and whoever finds no unit left to
  * take closes it. The caller takes units like everybody else and then waits for those who went in,
- * each of whom has one range of units in hand at most. A helper that is elsewhere (in another
- * caller's job, in the background) is not waited for: others take its share. */
+ * each of whom has one range of units in hand at most, or leaves the last units to threads that
+ * are faster. A helper that is elsewhere (in another caller's job, in the background) is not waited
+ * for: others take its share. */
 #include "base/threads.h"
 
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/shares.h"
 
 /* How often a waiting thread looks before it sleeps: some tens to hundreds of microseconds, by how
  * long a processor pauses, which is more than lies between two ops of a network, so that a running
@@ -25,14 +27,6 @@
 
 /* Callers that are helped at the same time; one more works alone. */
 #define JOBS 8
-
-/* The units that one thread takes first: the same part of every piece of work, so that it mostly
- * reads what it wrote itself an op before, which lies in its own caches. When it is done it takes
- * from the others. */
-typedef struct share {
-    _Alignas(VGG_ALIGNMENT) atomic_size_t next; /* first unit that nobody has taken */
-    size_t end, chunk;
-} share;
 
 /* A job's gate: 0 when nobody uses the job, otherwise a sum of these and of the helpers inside. */
 #define GATE_TAKEN 0x10000u
@@ -44,7 +38,7 @@ typedef struct job {
     vgg_threads *threads;
     vgg_work *work;
     void *context;
-    share *shares; /* of each thread */
+    vgg_share *shares; /* of each thread */
     /* Who waits says so before it looks a last time, and who changes what it waits for looks here
      * afterwards: one of the two sees the other. So threads that are kept busy take no lock. The
      * same holds of the sleepers below. */
@@ -112,37 +106,14 @@ static bool is_inherited(const vgg_threads *threads) {
 
 /* ---- taking units ---- */
 
-static void take_from(const job *from, share *units, size_t worker) {
-    for (;;) {
-        size_t begin = atomic_fetch_add(&units->next, units->chunk);
-        if (begin >= units->end)
-            return;
-        from->work(from->context, begin, vgg_size_min(begin + units->chunk, units->end), worker);
-    }
-}
-
-/* Takes units until there are none, and closes the gate. */
-static void take_units(job *from, size_t worker) {
+/* Takes units until there are none or, if it may leave some to others, none that it should take,
+ * and closes the gate. */
+static void take_units(job *from, size_t worker, bool leave) {
     unsigned saved = denormals_off();
-    size_t shares = from->threads->count;
-    for (size_t i = 0; i < shares; i++) {
-        take_from(from, &from->shares[(worker + i) % shares], worker);
-    }
+    vgg_shares_take(from->shares, from->threads->count, worker, leave, from->work, from->context);
     denormals_restore(saved);
     if ((atomic_load(&from->gate) & GATE_OPEN) != 0)
         atomic_fetch_and(&from->gate, ~GATE_OPEN);
-}
-
-static void share_out(job *to, size_t units) {
-    size_t shares = to->threads->count;
-    for (size_t i = 0; i < shares; i++) {
-        share *own = &to->shares[i];
-        size_t begin = units * i / shares;
-        own->end = units * (i + 1) / shares;
-        /* Several pieces per share level out threads of unequal speed. */
-        own->chunk = vgg_size_max(1, (own->end - begin) / 8);
-        atomic_store(&own->next, begin);
-    }
 }
 
 /* ---- helpers ---- */
@@ -187,7 +158,7 @@ static bool help(vgg_threads *threads, size_t worker) {
         job *open = &threads->jobs[i];
         if (!go_in(open))
             continue;
-        take_units(open, worker);
+        take_units(open, worker, true);
         go_out(open);
         return true;
     }
@@ -284,14 +255,15 @@ static void await_helpers(job *of) {
 }
 
 static void take_units_of(void *context, size_t index) {
-    take_units(context, index);
+    take_units(context, index, false);
 }
 
 static void run_with_helpers(vgg_threads *threads, job *own) {
     atomic_store(&own->gate, GATE_TAKEN | GATE_OPEN);
     wake_helpers(threads);
-    take_units(own, 0);
+    take_units(own, 0, true);
     await_helpers(own);
+    take_units(own, 0, false); /* should they have left some, too */
 }
 
 void vgg_threads_run(vgg_threads *threads, size_t units, vgg_work *work, void *context) {
@@ -304,7 +276,7 @@ void vgg_threads_run(vgg_threads *threads, size_t units, vgg_work *work, void *c
     }
     own->work = work;
     own->context = context;
-    share_out(own, units);
+    vgg_shares_cut(own->shares, threads->count, units);
     size_t tasks = vgg_size_min(units, threads->count);
     if (!vgg_threads_execute(threads, tasks, take_units_of, own))
         run_with_helpers(threads, own);
@@ -382,9 +354,9 @@ static void free_memory(vgg_threads *threads) {
 }
 
 static vgg_status allocate(size_t count, vgg_threads **out, vgg_error *error) {
-    size_t bytes = JOBS * count * sizeof(share);
+    size_t bytes = JOBS * count * sizeof(vgg_share);
     vgg_threads *threads = vgg_aligned_alloc(sizeof *threads);
-    share *shares = vgg_aligned_alloc(bytes);
+    vgg_share *shares = vgg_aligned_alloc(bytes);
     if (threads == NULL || shares == NULL) {
         vgg_free(threads);
         vgg_free(shares);

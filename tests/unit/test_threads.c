@@ -68,6 +68,33 @@ static void every_unit_once(void **state) {
     vgg_threads_free(NULL);
 }
 
+/* A worker that takes its time, for the caller's thread and for another one. */
+typedef struct unequal {
+    size_t slow;
+    tally counted;
+} unequal;
+
+static void count_unequally(void *context, size_t begin, size_t end, size_t worker) {
+    unequal *task = context;
+    count_units(&task->counted, begin, end, worker);
+    if (worker == task->slow)
+        usleep((useconds_t)(500 * (end - begin)));
+}
+
+static void slow_threads_leave_nothing_undone(void **state) {
+    (void)state;
+    vgg_threads *threads = make_threads(3);
+    for (size_t units = 2; units <= 40; units++) {
+        unequal task = {.slow = units % 3, .counted.threads = 3};
+        vgg_threads_run(threads, units, count_unequally, &task);
+        assert_int_equal(task.counted.wrong, 0);
+        for (size_t unit = 0; unit < UNITS; unit++) {
+            assert_int_equal(task.counted.visits[unit], unit < units ? 1 : 0);
+        }
+    }
+    vgg_threads_free(threads);
+}
+
 static void wrong_options(void **state) {
     (void)state;
     vgg_threads_options options;
@@ -430,6 +457,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_threads),
         cmocka_unit_test(every_unit_once),
+        cmocka_unit_test(slow_threads_leave_nothing_undone),
         cmocka_unit_test(wrong_options),
         cmocka_unit_test(many_callers),
         cmocka_unit_test(work_within_work),
