@@ -3,9 +3,9 @@
  * A piece of work has a job: the units, cut into a share for each thread, and a gate. The caller
  * opens the gate; helpers that have nothing else to do go in, and whoever finds no unit left to
  * take closes it. The caller takes units like everybody else and then waits for those who went in,
- * each of whom has one range of units in hand at most, or leaves the last units to threads that
- * are faster. A helper that is elsewhere (in another caller's job, in the background) is not waited
- * for: others take its share. */
+ * each of whom has one range of units in hand at most, or the few last ones, which slower threads
+ * left to it (shares.c). A helper that is elsewhere (in another caller's job, in the background) is
+ * not waited for: others take its share. */
 #include "base/threads.h"
 
 #include <pthread.h>

@@ -53,6 +53,33 @@ static void test_shortened_afterwards(void **state) {
     unlink(again);
 }
 
+/* A file of more bytes than threads read at once is what it is when it is mapped. */
+static void test_large(void **state) {
+    (void)state;
+    vgg_error error;
+    vgg_model *made, *copied;
+    vgg_model_options options = private_options();
+    vgg_network *network = make_network("8,M/4096,700", VGG_LAYOUT_PAPER, false, 3, 3, 16);
+    assert_ok(vgg_network_initialise(network, "kaiming", 2, &error), error);
+    assert_ok(vgg_model_create(network, NULL, NULL, &made, &error), error);
+    char *large = strdup(in_folder("large.safetensors"));
+    assert_ok(vgg_model_save(made, large, &error), error);
+    vgg_model_free(made);
+    assert_ok(vgg_model_load(large, &options, &copied, &error), error);
+    size_t size, again_size;
+    char *expected = read_bytes(large, &size);
+    assert_true(size > (size_t)16 << 20);
+    assert_ok(vgg_model_save(copied, large, &error), error);
+    vgg_model_free(copied);
+    char *found = read_bytes(large, &again_size);
+    assert_int_equal(again_size, size);
+    assert_memory_equal(found, expected, size);
+    free(found);
+    free(expected);
+    unlink(large);
+    free(large);
+}
+
 /* The length to which the file is cut when the first piece has been read. */
 static const off_t left = (off_t)20 << 20;
 
@@ -90,6 +117,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shortened_afterwards),
         cmocka_unit_test(test_shortened_meanwhile),
+        cmocka_unit_test(test_large),
     };
     return cmocka_run_group_tests(tests, write_model, remove_model);
 }
