@@ -24,17 +24,18 @@
 #include "vgg_test.h"
 
 /* As in test_winograd.c: sums of products of the transforms' coefficients multiply the rounding
- * errors. The greatest errors of some 3000 random shapes are 21 roundings for tiles of 4x4 and 3.6
- * for those of 2x2, and there is room for three times that; one wrong term of the sum of 4000
- * pixels is still ten times the bound. */
+ * errors. The greatest errors of 120 seeds' shapes, maps of 3x3 and fewer pixels whose taps see
+ * little of what a tile sums, are 80 roundings for tiles of 4x4 and 12.2 for those of 2x2, and
+ * there is room for half as much again; one wrong term of the sum of 4000 pixels is still five
+ * times the bound. */
 static double error_of(size_t tile) {
-    return (tile == 2 ? 12 : 60) * VGG_ROUNDING;
+    return (tile == 2 ? 18 : 120) * VGG_ROUNDING;
 }
 
 /* Half a unit in the last place of a number of bfloat16 that is 1, times what the greatest errors
  * of random shapes leave room for. */
 static double bf16_error_of(size_t tile, bool rounded) {
-    double gradient = tile < 4 ? 5 : 51, ref = tile == 1 ? 0.002 : tile == 2 ? 0.5 : 2.4;
+    double gradient = tile < 4 ? 8 : 105, ref = tile == 1 ? 0.002 : tile == 2 ? 0.7 : 5.5;
     return (rounded ? ref : gradient) / 512;
 }
 
@@ -345,7 +346,7 @@ static void check_bf16_shape(const vgg_conv_shape *shape, size_t tile) {
         check_near(&task, tier->tier, &exact, &magnitude, bf16_error_of(tile, false));
         check_near(&task, tier->tier, &rounded, &magnitude, bf16_error_of(tile, true));
         double far = distance(&task, &exact), near = distance(&task, &rounded);
-        if (!(near <= far / 4))
+        if (!(near <= far / (tile == 4 ? 2.5 : 4)))
             vgg_kernel_fail("winograd_weights", tier->tier, "%g from ref, and %g from float32",
                             near, far);
         check_other_ways(&task, tier);
