@@ -8,11 +8,11 @@
  * (bfloat16 by `measure_costs avx512 bf16`, int8 by `measure_costs TIER int8`). Those of inference
  * with AVX-512 are rounder, and were measured with `vgg bench` on two threads, whose table shows
  * predicted and measured times side by side; those of bfloat16 are on the same scale. Those of AMX,
- * and of int8 directly, are rounded figures of `vgg bench` on an Emerald Rapids; how fast
- * its AMX is changes several times over with what neighbours leave of it, and bfloat16's are of
- * what lies between. Its gradients of weights by transforms are as those of float32: it does half
- * as many vdpbf16ps as multiply-adds. They are fixed, not measured anew on each machine, so that
- * all machines of a tier choose alike.
+ * and of int8 directly without VNNI, are rounded figures of `vgg bench` on an Emerald Rapids; how
+ * fast its AMX is changes several times over with what neighbours leave of it, and bfloat16's are
+ * of what lies between. Its gradients of weights by transforms are as those of float32: it does
+ * half as many vdpbf16ps as multiply-adds. They are fixed, not measured anew on each machine, so
+ * that all machines of a tier choose alike.
  */
 #include "kernels/conv_cost.h"
 
@@ -90,14 +90,29 @@ const vgg_conv_costs vgg_conv_costs_amx = {
     .weights4 = {48.0, 550.0, 350.0, 1300.0, 400.0},
 };
 
-/* What the costs of int8 have in common; the direct convolution is that of float32. */
-#define INT8_COSTS                                                                                 \
-    .int8 = true, .piece_pixels = 14, .piece = 28.0, .pixel = 9.5, .plain = 2.0,                   \
-    .tile2 = {5.0, 430.0, 330.0, 85.0}, .tile4 = {11.0, 1500.0, 1150.0, 85.0}
+/* The direct convolution of float32, which costs of int8 have in common. */
+#define INT8_COSTS .int8 = true, .piece_pixels = 14, .piece = 28.0, .pixel = 9.5, .plain = 2.0
 
-const vgg_conv_costs vgg_conv_costs_int8 = {INT8_COSTS, .tile1 = {10.0, 15.0, 15.0, 25.0}};
-const vgg_conv_costs vgg_conv_costs_int8_vnni = {INT8_COSTS, .tile1 = {2.4, 15.0, 15.0, 25.0}};
-const vgg_conv_costs vgg_conv_costs_int8_amx = {INT8_COSTS, .tile1 = {0.5, 25.0, 25.0, 25.0}};
+const vgg_conv_costs vgg_conv_costs_int8 = {
+    INT8_COSTS,
+    .tile1 = {10.0, 15.0, 15.0, 25.0},
+    .tile2 = {5.0, 430.0, 330.0, 85.0},
+    .tile4 = {11.0, 1500.0, 1150.0, 85.0},
+};
+
+const vgg_conv_costs vgg_conv_costs_int8_vnni = {
+    INT8_COSTS,
+    .tile1 = {1.7, 38.0, 38.0, 16.0},
+    .tile2 = {3.4, 230.0, 230.0, 30.0},
+    .tile4 = {6.6, 660.0, 890.0, 70.0},
+};
+
+const vgg_conv_costs vgg_conv_costs_int8_amx = {
+    INT8_COSTS,
+    .tile1 = {0.5, 25.0, 25.0, 25.0},
+    .tile2 = {5.0, 430.0, 330.0, 85.0},
+    .tile4 = {11.0, 1500.0, 1150.0, 85.0},
+};
 
 /* Fewer channels than this would fill no block. */
 #define LEAST_CHANNELS VGG_BLOCK
