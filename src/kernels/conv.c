@@ -9,6 +9,7 @@
 
 #include "kernels/conv_patch.h"
 #include "kernels/int8_numbers.h"
+#include "kernels/maps.h"
 
 /* Registers: VECTORS * PIXELS accumulators, VECTORS weights and one broadcast value. */
 #if VGG_LANES == 16
@@ -192,20 +193,27 @@ VGG_INLINE vf pooled(const pool_window *window, size_t column, int v) {
                    vf_load(bottom + VGG_BLOCK));
 }
 
-/* y: the first of `width` pooled values, plane: floats between two output blocks. */
-static void pool_tile(const pool_window *windows, int blocks, size_t width, size_t plane, float *y,
-                      bool stream) {
+/* What waits of a column, pooled or not, from channel v on. */
+VGG_INLINE vf waiting(const vgg_conv_forward_task *task, const pool_window *window, size_t column,
+                      int v) {
+    return task->pool ? pooled(window, column, v) : vf_load((*window)[0][column] + v);
+}
+
+/* at: the place in y of the first of `width` values, plane: values between two output blocks. */
+static void map_windows(const vgg_conv_forward_task *task, const pool_window *windows, int blocks,
+                        size_t width, size_t plane, size_t at) {
     for (int block = 0; block < blocks; block++) {
         for (size_t column = 0; column < width; column++) {
             for (int v = 0; v < VGG_BLOCK; v += VGG_LANES) {
-                vf_put(stream, y + (size_t)block * plane + column * VGG_BLOCK + v,
-                       pooled(&windows[block], column, v));
+                map_put(task->stream, task->y, task->y_bf16,
+                        at + (size_t)block * plane + column * VGG_BLOCK + (size_t)v,
+                        waiting(task, &windows[block], column, v));
             }
         }
     }
 }
 
-/* The same of what becomes numbers, pooled or not; k: the first block, y: the first value's place
+/* The same of what becomes whole numbers; k: the first block, y: the first value's place
  * in a plane. */
 static void number_tile(const vgg_conv_forward_task *task, const pool_window *windows, size_t image,
                         size_t k, int blocks, size_t width, size_t y) {
@@ -223,7 +231,7 @@ static void number_tile(const vgg_conv_forward_task *task, const pool_window *wi
         size_t rest = block + 1 < all ? 0 : (chunk_blocks - 1 - block % chunk_blocks) * VGG_BLOCK;
         for (size_t column = 0; column < width; column++, to += VGG_INT8_CHUNK) {
             for (int v = 0; v < VGG_BLOCK; v += VGG_LANES) {
-                vf value = task->pool ? pooled(from, column, v) : vf_load((*from)[0][column] + v);
+                vf value = waiting(task, from, column, v);
                 put_numbers(&range, to + v, vf_max(value * factor, range.least));
             }
             memset(to + VGG_BLOCK, range.zero, rest);
@@ -231,15 +239,15 @@ static void number_tile(const vgg_conv_forward_task *task, const pool_window *wi
     }
 }
 
-/* What waits in windows becomes numbers, or is pooled; at: the first value's place in a plane. */
+/* What waits in windows is put out; at: the first value's place in a plane of `plane` pixels. */
 static void finish_tile(const tile_setting *setting, const pool_window *windows, size_t image,
-                        size_t k, int blocks, size_t width, size_t at, float *y) {
+                        size_t k, int blocks, size_t width, size_t at, size_t plane) {
     const vgg_conv_forward_task *task = setting->task;
-    size_t plane = task->shape.height / 2 * (task->shape.width / 2) * VGG_BLOCK;
+    size_t first = (image * vgg_blocks(task->shape.outputs) + k) * plane;
     if (task->y_numbers != NULL)
         number_tile(task, windows, image, k, blocks, width, at);
-    else if (task->pool)
-        pool_tile(windows, blocks, width, plane, y, task->stream);
+    else if (!setting->direct)
+        map_windows(task, windows, blocks, width, plane * VGG_BLOCK, (first + at) * VGG_BLOCK);
 }
 
 /* All rows of a unit for `blocks` neighbouring output blocks; k is the first of them. With a pool,
@@ -267,7 +275,7 @@ VGG_INLINE void forward_blocks(const vgg_conv_forward_task *task, tile_setting *
                         setting->direct ? to : windows[0][r][0]);
             }
             finish_tile(setting, (const pool_window *)windows, image, k, blocks, end - begin,
-                        row * width + begin, to);
+                        row * width + begin, height * width);
         }
     }
 }
@@ -310,7 +318,8 @@ VGG_INLINE void forward_unit(const vgg_conv_forward_task *task, size_t unit, siz
                             .weight_block = (step == 1 ? 1 : planes) * inner * shape->kernel *
                                             shape->kernel * VGG_BLOCK,
                             .shares = fetching_rows(shape, rows),
-                            .direct = !task->pool && task->y_numbers == NULL};
+                            .direct =
+                                !task->pool && task->y_numbers == NULL && task->y_bf16 == NULL};
     setting.output_block = setting.direct ? shape->height * shape->width * VGG_BLOCK
                                           : sizeof(pool_window) / sizeof(float);
     const float *x = task->x + image * planes * in_height * in_width * step;

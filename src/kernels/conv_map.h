@@ -103,7 +103,7 @@ VGG_INLINE void map_tile(const tile_setting *setting, int side, int blocks, cons
             }
         }
         finish_tile(setting, (const pool_window *)windows, image, k, blocks, (size_t)width,
-                    (size_t)(row * width), to);
+                    (size_t)(row * width), (size_t)(width * width));
     }
 }
 

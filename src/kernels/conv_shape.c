@@ -133,10 +133,14 @@ size_t vgg_conv_weights_units(const vgg_conv_shape *shape) {
     return vgg_conv_weights_groups(shape) * weight_pairs(shape);
 }
 
-size_t vgg_conv_weights_scratch(const vgg_conv_shape *shape) {
+size_t vgg_conv_weights_patch(const vgg_conv_shape *shape) {
     size_t border = shape->kernel - 1;
     size_t channels = shape->plain ? 1 : VGG_BLOCK;
     return vgg_round_up((shape->height + border) * (shape->width + border) * channels, VGG_BLOCK);
+}
+
+size_t vgg_conv_weights_scratch(const vgg_conv_shape *shape) {
+    return vgg_conv_weights_patch(shape) + vgg_size_max(VGG_CONV_CHUNK, shape->width) * VGG_BLOCK;
 }
 
 size_t vgg_conv_weights_partial(const vgg_conv_shape *shape) {

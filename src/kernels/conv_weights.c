@@ -2,6 +2,7 @@
  * and a register tile is 16 output channels of several input channels, or of the taps of a plain
  * one, summed over pixels. */
 #include "kernels/conv_patch.h"
+#include "kernels/maps.h"
 
 /* Input channels in a register tile of the weights' gradient. */
 #if VGG_LANES == 16
@@ -11,10 +12,6 @@
 #else
 #define TILE_CHANNELS 2
 #endif
-
-/* Sums over this many pixels stay in registers before they are added to the sums in memory, which
- * keeps rounding errors small: a tree of two levels within an image. */
-#define CHUNK_PIXELS 128
 
 /* sums[c][16 k] += over rows of (x[c] at the tap) * dy; x: patch at the tap, dy: the rows. */
 VGG_INLINE void add_channels(const float *x, size_t x_row, const float *dy, size_t rows,
@@ -93,6 +90,17 @@ static void add_bias(const float *dy, size_t pixels, float *sums) {
     }
 }
 
+/* `count` values of dy from `at` on: where they are numbers of bfloat16, as floats in `to`. */
+static const float *gradient_rows(const vgg_conv_weights_task *task, size_t at, size_t count,
+                                  float *to) {
+    if (task->dy_bf16 == NULL)
+        return task->dy + at;
+    for (size_t i = 0; i < count; i += VGG_LANES) {
+        vf_store(to + i, map_load(NULL, task->dy_bf16, at + i));
+    }
+    return to;
+}
+
 /* Adds what `rows` rows of one image contribute. x: the patch at the first row, dy: at the same. */
 static void add_rows(const input_patch *patch, const float *x, const float *dy, size_t rows,
                      size_t width, size_t kernel, float *sums) {
@@ -132,15 +140,17 @@ static void weights_unit(const vgg_conv_weights_task *task, size_t unit, size_t 
                          .rows = shape->height + around,
                          .width = shape->width + around,
                          .step = step};
-    size_t chunk = vgg_size_max(CHUNK_PIXELS / shape->width, 1);
+    float *floats = patch.data + vgg_conv_weights_patch(shape);
+    size_t chunk = vgg_size_max(VGG_CONV_CHUNK / shape->width, 1);
     for (size_t n = shape->images * group / task->groups;
          n < shape->images * (group + 1) / task->groups; n++) {
         fill_patch(&patch, task->x + (n * planes + c) * in_height * in_width * step, 0, in_height,
                    in_width, vgg_conv_border(shape));
-        const float *dy = task->dy + (n * out_blocks + k) * pixels * VGG_BLOCK;
+        size_t plane = (n * out_blocks + k) * pixels;
         for (size_t row = 0; row < shape->height; row += chunk) {
             size_t rows = vgg_size_min(chunk, shape->height - row);
-            const float *dy_row = dy + row * shape->width * VGG_BLOCK;
+            const float *dy_row = gradient_rows(task, (plane + row * shape->width) * VGG_BLOCK,
+                                                rows * shape->width * VGG_BLOCK, floats);
             add_rows(&patch, patch.data + row * patch.width * step, dy_row, rows, shape->width,
                      shape->kernel, sums);
             if (c == 0)

@@ -97,6 +97,7 @@ typedef struct vgg_conv_forward_task {
     bool stream;             /* y is too large for the caches */
     bool pool;               /* 2x2 max-pool behind it: y is of half the height and width */
     float *y;                /* blocked */
+    uint16_t *y_bf16;        /* the map in bfloat16, blocked alike, in place of y; NULL: y */
     uint8_t *y_numbers;      /* what is put out as whole numbers in place of y, as they lie for a
                               * convolution in int8 with tiles of 1; else NULL */
     vgg_int8_numbers y_form; /* of y_numbers; with relu its zero is 0 */
@@ -329,14 +330,20 @@ typedef struct vgg_conv_weights_task {
     size_t groups;
     size_t units;
     const float *x;
-    const float *dy; /* blocked */
+    const float *dy;         /* blocked */
+    const uint16_t *dy_bf16; /* the map in bfloat16, blocked alike, in place of dy; NULL: dy */
     float *partial, *bias_partial;
     float *scratch; /* vgg_conv_weights_scratch floats per worker */
 } vgg_conv_weights_task;
 
 size_t vgg_conv_weights_groups(const vgg_conv_shape *shape);
 size_t vgg_conv_weights_units(const vgg_conv_shape *shape);
+/* Pixels whose products are summed in registers before they are added to the sums in memory, which
+ * keeps rounding errors small: a tree of two levels within an image. */
+#define VGG_CONV_CHUNK 128
 size_t vgg_conv_weights_scratch(const vgg_conv_shape *shape);
+/* Of which the first floats are the input with a border of zeros. */
+size_t vgg_conv_weights_patch(const vgg_conv_shape *shape);
 /* Floats of one group's part of `partial`. */
 size_t vgg_conv_weights_partial(const vgg_conv_shape *shape);
 

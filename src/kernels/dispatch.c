@@ -192,20 +192,20 @@ INT8(avx512vnni)
 TABLE(avx512vnni_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512, NO_MATRICES,
       RATES(1, 1, 4), int8_vnni, avx512vnni, 128)
 BF16(avx512bf16)
-TABLE(avx512bf16_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512bf16, NO_MATRICES,
+DECLARE_NORMS(avx512bf16)
+TABLE(avx512bf16_kernels, avx512, avx512, NORMS(avx512bf16), avx512, bf16, avx512bf16, NO_MATRICES,
       RATES(1, 2, 4), int8_vnni, avx512vnni, 128)
 /* Where those instructions take more time than they save. */
-TABLE(avx512bf16_slow_kernels, avx512, avx512, NORMS(avx512), avx512, bf16, avx512bf16, NO_MATRICES,
-      RATES(1, 1, 4), int8_vnni, avx512vnni, 128)
+TABLE(avx512bf16_slow_kernels, avx512, avx512, NORMS(avx512bf16), avx512, bf16, avx512bf16,
+      NO_MATRICES, RATES(1, 1, 4), int8_vnni, avx512vnni, 128)
 #if defined(VGG_AMX)
 /* A tier with what AVX-512 has, and products of matrices: of 16 x 16 x 32 numbers of bfloat16, or
  * 64 of int8, in the 16 cycles that two units take for 16 x 32 of float32. */
 DECLARE_MATRICES(amx)
-DECLARE_NORMS(amx)
 BF16(amx)
 INT8(amx)
-TABLE(amx_kernels, amx, avx512, NORMS(amx), avx512, amx, amx, MATRICES(amx), RATES(16, 16, 32),
-      int8_amx, amx, 128)
+TABLE(amx_kernels, amx, avx512, NORMS(avx512bf16), avx512, amx, amx, MATRICES(amx),
+      RATES(16, 16, 32), int8_amx, amx, 128)
 #endif
 
 static bool runs_avx2(void) {

@@ -3,6 +3,7 @@
 #ifndef VGG_KERNELS_WINOGRAD_INPUT_H
 #define VGG_KERNELS_WINOGRAD_INPUT_H
 
+#include "kernels/winograd_maps.h"
 #include "kernels/winograd_transforms.h"
 
 /* Tiles of input that are fetched before they are needed. */
@@ -15,15 +16,6 @@ typedef struct input_tile {
     bool numbers;
     int begin, end;
 } input_tile;
-
-VGG_INLINE const void *map_at(const void *map, bool numbers, ptrdiff_t value) {
-    return (const char *)map + value * (ptrdiff_t)(numbers ? sizeof(uint16_t) : sizeof(float));
-}
-
-VGG_INLINE vf load_at(const void *map, bool numbers, ptrdiff_t value) {
-    return vf_load_element(numbers ? VGG_ELEMENT_BFLOAT16 : VGG_ELEMENT_FLOAT32,
-                           map_at(map, numbers, value), 0);
-}
 
 /* The rows of a tile are streams too short for the processor to foresee. */
 VGG_INLINE void fetch_input_ahead(const void *row, bool numbers) {

@@ -91,11 +91,13 @@ VGG_INLINE void put_gradient(vf half[WORD_TILES][LINE][TILE], word *to, size_t p
 static void input_word(const vgg_winograd_weights_task *task, size_t block, size_t first,
                        size_t tiles, word *to) {
     const vgg_winograd_weights_partition *cut = &task->partition;
+    bool numbers = HAS_NUMBERS(task->x_bf16);
+    const void *map = numbers ? (const void *)task->x_bf16 : task->x;
     input_tile tile[WORD_TILES];
     for (size_t t = 0; t < tiles; t++) {
         tile_place place = place_of(cut, first + t);
-        tile[t] = input_tile_at(&task->shape, task->x, false, place.image, block, place.row,
-                                place.column);
+        tile[t] =
+            input_tile_at(&task->shape, map, numbers, place.image, block, place.row, place.column);
     }
     for (int part = 0; part < BLOCK_VECTORS; part++) {
         vf half[WORD_TILES][LINE][SIDE];

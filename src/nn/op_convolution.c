@@ -98,7 +98,8 @@ void vgg_op_convolution_forward(vgg_plan *plan, const vgg_planned_op *op) {
                                   .relu = op->graph.relu,
                                   .stream = vgg_plan_streams(plan, op->y),
                                   .pool = op->graph.pool,
-                                  .y = vgg_plan_buffer(plan, op->y),
+                                  .y = vgg_plan_floats(plan, op->y),
+                                  .y_bf16 = vgg_plan_numbers(plan, op->y),
                                   .scratch = vgg_plan_buffer(plan, op->scratch)};
     if (op->y_numbers != VGG_NO_LAYER) {
         task.y_numbers = vgg_plan_buffer(plan, op->y);
@@ -143,7 +144,8 @@ static void convolution_weights(vgg_plan *plan, const vgg_planned_op *op) {
                                   .groups = groups,
                                   .units = vgg_conv_weights_units(&shape),
                                   .x = vgg_plan_buffer(plan, op->x),
-                                  .dy = vgg_plan_buffer(plan, op->dy),
+                                  .dy = vgg_plan_floats(plan, op->dy),
+                                  .dy_bf16 = vgg_plan_numbers(plan, op->dy),
                                   .partial = partial,
                                   .bias_partial =
                                       partial + groups * vgg_conv_weights_partial(&shape),

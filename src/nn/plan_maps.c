@@ -1,6 +1,6 @@
-/* Which maps a plan keeps in bfloat16, in a tier that multiplies matrices of them: those that are
- * written and read by nothing but convolutions that round what they multiply anyway, and by batch
- * norm. Half of the memory, and of the time that it takes to read it. */
+/* Which maps a plan keeps in bfloat16, of one that multiplies such numbers: those that are written
+ * and read by nothing but convolutions that round what they multiply anyway, and by batch norm.
+ * Half of the memory, and of the time that it takes to read it. */
 #include "nn/compiler.h"
 #include "nn/device.h"
 
@@ -12,14 +12,20 @@ typedef struct map_use {
 
 enum { USES = 5 };
 
-/* The gate is told by the sign. */
+/* Maps of fewer numbers an image stay in caches: transforms would read them in as much time, and
+ * round once more than without. What multiplies matrices rounds just what it reads. */
+#define LEAST_NUMBERS 16384
+
+/* The gate is told by the sign. A first layer that is done directly, in float32, reads the caller's
+ * input. */
 static void find_convolution_uses(const vgg_planned_op *op, map_use uses[USES]) {
-    bool learns = !op->graph.trains || op->weights_tile == 1;
+    bool learns = !op->graph.trains || op->weights_tile > 0;
     bool goes_back = !op->graph.need_dx || op->back_tile > 0;
     bool forward = op->bf16 && op->tile > 0;
+    bool first = op->plain && op->tile == 0 && op->y_numbers == VGG_NO_LAYER;
     uses[0] = (map_use){op->x, forward && learns && !op->plain};
-    uses[1] = (map_use){op->y, forward};
-    uses[2] = (map_use){op->dy, learns && goes_back};
+    uses[1] = (map_use){op->y, forward || first};
+    uses[2] = (map_use){op->dy, (learns || first) && goes_back};
     uses[3] = (map_use){op->dx, goes_back};
     uses[4] = (map_use){op->blocked_dx, false};
 }
@@ -40,9 +46,15 @@ static void mark(vgg_plan *plan, size_t buffer, bool bf16) {
         plan->buffers[buffer].bf16 = bf16 && plan->buffers[buffer].offset != SIZE_MAX;
 }
 
+/* By the size of an image's, so that a plan of any batch has the same maps. */
+static bool is_worth(const vgg_plan *plan, size_t buffer) {
+    return vgg_conv_has_matrices(plan->kernels->bf16_costs) ||
+           plan->buffers[buffer].bytes / sizeof(float) >= LEAST_NUMBERS * plan->options.batch;
+}
+
 void vgg_compile_maps(vgg_plan *plan) {
     map_use uses[USES];
-    bool can = vgg_plan_is_bf16(plan) && vgg_conv_has_matrices(plan->kernels->bf16_costs);
+    bool can = vgg_plan_is_bf16(plan);
     for (size_t i = 0; i < USES * plan->op_count; i++) {
         find_uses(plan, &plan->ops[i / USES], uses);
         mark(plan, uses[i % USES].buffer, can);
@@ -57,6 +69,7 @@ void vgg_compile_maps(vgg_plan *plan) {
     if (frozen > 0)
         mark(plan, plan->ops[frozen].x, false);
     for (size_t i = 0; i < plan->buffer_count; i++) {
+        plan->buffers[i].bf16 = plan->buffers[i].bf16 && is_worth(plan, i);
         if (plan->buffers[i].bf16)
             plan->buffers[i].bytes /= 2;
     }

@@ -196,21 +196,23 @@ static void check_convolution(const vgg_kernels *tier, const vgg_conv_shape *sha
 }
 
 static void run_weights(const vgg_kernels *tier, vgg_winograd_weights_task *task) {
-    vgg_running("direct_weights", tier->tier);
-    tier->bf16_direct.weights(task, 0, task->partition.units, 0);
+    const vgg_winograd_kernels *kernels = vgg_winograd_weights_kernels_for(tier, &task->partition);
+    vgg_running("weights_bf16", tier->tier);
+    kernels->weights(task, 0, task->partition.units, 0);
     if (task->partition.groups > 1)
-        tier->bf16_direct.weights_finish(task, 0, vgg_winograd_weights_finish_units(&task->shape),
-                                         0);
+        kernels->weights_finish(task, 0, vgg_winograd_weights_finish_units(&task->shape), 0);
     vgg_running(NULL, NULL);
 }
 
-static void check_weights(const vgg_kernels *tier, const vgg_conv_shape *s, bool spread) {
-    vgg_winograd_weights_partition cut = vgg_winograd_weights_bf16_partition_of(s, 1);
+static void check_weights(const vgg_kernels *tier, const vgg_conv_shape *s, size_t tile,
+                          bool spread) {
+    vgg_winograd_weights_partition cut = vgg_winograd_weights_bf16_partition_of(s, tile);
+    size_t inputs = vgg_conv_in_height(s) * vgg_conv_in_width(s);
     size_t pixels = spread ? (s->height / 2) * (s->width / 2) : s->height * s->width;
     vgg_winograd_weights_task floats = {
         .shape = *s,
         .partition = cut,
-        .x = vgg_draw_blocked(s->images, s->inputs, s->height * s->width),
+        .x = vgg_rounded(vgg_draw_blocked(s->images, s->inputs, inputs)),
         .dy = vgg_rounded(vgg_draw_blocked(s->images, s->outputs, pixels)),
         .spread = spread ? vgg_draw_choices(s->images, s->outputs, pixels) : NULL,
         .sums = cut.groups > 1 ? vgg_guarded_floats(cut.sums) : NULL,
@@ -226,9 +228,92 @@ static void check_weights(const vgg_kernels *tier, const vgg_conv_shape *s, bool
     numbers.dweights = vgg_guarded_floats(s->outputs * s->inputs * s->kernel * s->kernel);
     numbers.dbias = vgg_guarded_floats(s->outputs);
     run_weights(tier, &numbers);
-    check_floats("direct_weights", tier, numbers.dweights, floats.dweights);
-    check_floats("direct_weights", tier, numbers.dbias, floats.dbias);
+    check_floats("weights_bf16", tier, numbers.dweights, floats.dweights);
+    check_floats("weights_bf16", tier, numbers.dbias, floats.dbias);
     vgg_guarded_free();
+}
+
+/* A first layer, directly and in float32. */
+static void check_first(const vgg_kernels *tier) {
+    vgg_conv_shape s = {vgg_draw(1, 3),
+                        vgg_draw(1, 4),
+                        vgg_draw(1, 70),
+                        vgg_draw(2, 23),
+                        vgg_draw(2, 23),
+                        3,
+                        true,
+                        0};
+    size_t pixels = s.height * s.width;
+    vgg_describe("first layer, %zu images, %zu -> %zu channels, %zu x %zu", s.images, s.inputs,
+                 s.outputs, s.height, s.width);
+    vgg_conv_forward_task floats = {
+        .shape = s,
+        .partition = vgg_conv_forward_partition(&s),
+        .x = vgg_draw_vector(s.images * s.inputs * pixels),
+        .packed = vgg_draw_vector(vgg_conv_packed_size(&s)),
+        .bias = vgg_draw_vector(s.outputs),
+        .relu = vgg_draw_chance(2),
+        .stream = vgg_draw_chance(2),
+        .pool = vgg_draw_chance(2),
+    };
+    size_t outputs = floats.pool ? (s.height / 2) * (s.width / 2) : pixels;
+    floats.y = vgg_guarded_floats(vgg_blocked_size(s.images, s.outputs, outputs));
+    floats.scratch = vgg_guarded_floats(floats.partition.scratch);
+    vgg_conv_forward_task numbers = floats;
+    numbers.y_bf16 = memory_of(floats.y);
+    numbers.y = NULL;
+    vgg_running("conv_forward", tier->tier);
+    tier->conv_forward(&floats, 0, floats.partition.units, 0);
+    tier->conv_forward(&numbers, 0, floats.partition.units, 0);
+    vgg_running(NULL, NULL);
+    check_numbers("conv_forward", tier, numbers.y_bf16, floats.y);
+    vgg_guarded_free();
+}
+
+static void check_first_weights(const vgg_kernels *tier) {
+    vgg_conv_shape s = {vgg_draw(1, 3),
+                        vgg_draw(1, 4),
+                        vgg_draw(1, 70),
+                        vgg_draw(1, 13),
+                        vgg_draw(1, 3) == 1 ? vgg_draw(120, 150) : vgg_draw(1, 23),
+                        3,
+                        true,
+                        0};
+    size_t pixels = s.height * s.width, groups = vgg_conv_weights_groups(&s);
+    vgg_describe("first layer's weights, %zu images, %zu -> %zu channels, %zu x %zu", s.images,
+                 s.inputs, s.outputs, s.height, s.width);
+    vgg_conv_weights_task floats = {
+        .shape = s,
+        .groups = groups,
+        .units = vgg_conv_weights_units(&s),
+        .x = vgg_draw_vector(s.images * s.inputs * pixels),
+        .dy = vgg_rounded(vgg_draw_blocked(s.images, s.outputs, pixels)),
+        .partial = vgg_guarded_floats(groups * vgg_conv_weights_partial(&s)),
+        .bias_partial = vgg_guarded_floats(groups * vgg_blocks(s.outputs) * VGG_BLOCK),
+        .scratch = vgg_guarded_floats(vgg_conv_weights_scratch(&s)),
+    };
+    vgg_conv_weights_task numbers = floats;
+    numbers.dy_bf16 = numbers_of(floats.dy);
+    numbers.dy = NULL;
+    numbers.partial = vgg_guarded_copy(floats.partial);
+    numbers.bias_partial = vgg_guarded_copy(floats.bias_partial);
+    vgg_running("conv_weights", tier->tier);
+    tier->conv_weights(&floats, 0, floats.units, 0);
+    tier->conv_weights(&numbers, 0, floats.units, 0);
+    vgg_running(NULL, NULL);
+    check_floats("conv_weights", tier, numbers.partial, floats.partial);
+    check_floats("conv_weights", tier, numbers.bias_partial, floats.bias_partial);
+    vgg_guarded_free();
+}
+
+static void test_first_layer(void **state) {
+    (void)state;
+    for (size_t i = 0; i < RANDOM_SHAPES; i++) {
+        for (size_t t = 0; vgg_kernels_at(t) != NULL; t++) {
+            check_first(vgg_kernels_at(t));
+            check_first_weights(vgg_kernels_at(t));
+        }
+    }
 }
 
 static void test_convolutions(void **state) {
@@ -240,7 +325,7 @@ static void test_convolutions(void **state) {
             vgg_conv_shape shape = draw_shape();
             check_convolution(vgg_kernels_at(t), &shape, 1);
             shape.plain = false;
-            check_weights(vgg_kernels_at(t), &shape, i % 2 == 0);
+            check_weights(vgg_kernels_at(t), &shape, 1, i % 2 == 0);
         }
     }
 }
@@ -253,6 +338,7 @@ static void test_winograd(void **state) {
             shape.images = vgg_size_min(shape.images, 2);
             shape.height = vgg_size_min(shape.height, 9);
             check_convolution(vgg_kernels_at(t), &shape, i % 2 == 0 ? 2 : 4);
+            check_weights(vgg_kernels_at(t), &shape, i % 2 == 0 ? 2 : 4, i % 4 < 2);
         }
     }
 }
@@ -262,6 +348,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_norm, vgg_teardown),
         cmocka_unit_test_teardown(test_convolutions, vgg_teardown),
         cmocka_unit_test_teardown(test_winograd, vgg_teardown),
+        cmocka_unit_test_teardown(test_first_layer, vgg_teardown),
     };
     vgg_draw_start();
     return cmocka_run_group_tests(tests, NULL, NULL);

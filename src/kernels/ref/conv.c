@@ -66,7 +66,8 @@ static void write_value(const vgg_conv_forward_task *task, size_t n, size_t k, s
                         size_t pixels, float value) {
     if (task->y_numbers == NULL) {
         if (k < vgg_blocks(task->shape.outputs) * VGG_BLOCK)
-            task->y[vgg_blocked_at(n, k, pixel, task->shape.outputs, pixels)] = value;
+            vgg_map_write(task->y, task->y_bf16,
+                          vgg_blocked_at(n, k, pixel, task->shape.outputs, pixels), value);
         return;
     }
     float least = -(float)task->y_form.zero, number = value * task->y_form.factor;
@@ -119,7 +120,7 @@ static double weight_gradient(const vgg_conv_weights_task *task, size_t group, s
                 size_t at =
                     vgg_blocked_at(n, k, pixel, shape->outputs, shape->height * shape->width);
                 sum +=
-                    (double)task->dy[at] *
+                    (double)vgg_map_value(task->dy, task->dy_bf16, at) *
                     input_at(shape, task->x, n, c, (ptrdiff_t)(row + tap / shape->kernel) - border,
                              (ptrdiff_t)(column + tap % shape->kernel) - border);
             }
@@ -135,7 +136,8 @@ static double bias_gradient(const vgg_conv_weights_task *task, size_t group, siz
     for (size_t n = shape->images * group / task->groups;
          n < shape->images * (group + 1) / task->groups; n++) {
         for (size_t pixel = 0; pixel < pixels; pixel++) {
-            sum += (double)task->dy[vgg_blocked_at(n, k, pixel, shape->outputs, pixels)];
+            size_t at = vgg_blocked_at(n, k, pixel, shape->outputs, pixels);
+            sum += (double)vgg_map_value(task->dy, task->dy_bf16, at);
         }
     }
     return sum;

@@ -196,7 +196,7 @@ typedef struct point_of_two {
 /* The sum over the tiles begin .. end-1, in pairs from the first one on. */
 static float tiles_sum(const vgg_winograd_weights_task *task, const transforms *t, size_t begin,
                        size_t end, const point_of_two *p) {
-    const vgg_winograd_task input = {.shape = task->shape, .x = task->x};
+    const vgg_winograd_task input = {.shape = task->shape, .x = task->x, .x_bf16 = task->x_bf16};
     float sum = 0;
     for (size_t pair = begin; pair < end; pair += 2) {
         for (size_t tile = vgg_size_min(pair + 2, end); tile-- > pair;) {
