@@ -91,15 +91,32 @@ VGG_INLINE vf_words vf_bf16(vf value) {
     return rounded & 0xffff0000u;
 }
 
-/* Stores so many numbers of 16 bits, the first one in the first bytes. */
+/* Stores so many numbers of 16 bits, the first one in the first bytes. GCC 12 makes two halves of a
+ * conversion of 16 lanes. */
 VGG_INLINE void vf_bf16_store(void *to, vf value) {
     typedef uint16_t halves __attribute__((vector_size(VGG_LANES * 2)));
 #if defined(__AVX512BF16__)
     halves numbers = (halves)_mm512_cvtneps_pbh((__m512)value);
+#elif VGG_LANES == 16
+    halves numbers = (halves)_mm512_cvtepi32_epi16((__m512i)(vf_bf16(value) >> 16));
 #else
     halves numbers = __builtin_convertvector(vf_bf16(value) >> 16, halves);
 #endif
     memcpy(to, &numbers, sizeof numbers);
+}
+
+/* So many numbers of 16 bits, as words. */
+VGG_INLINE vf_words vf_load_words(const void *from) {
+#if VGG_LANES == 16
+    return (vf_words)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+#elif VGG_LANES == 8
+    return (vf_words)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from));
+#else
+    typedef uint16_t halves __attribute__((vector_size(VGG_LANES * 2)));
+    halves bits;
+    memcpy(&bits, from, sizeof bits);
+    return __builtin_convertvector(bits, vf_words);
+#endif
 }
 
 VGG_INLINE vf vf_load_int8(const int8_t *from) {
@@ -120,22 +137,20 @@ VGG_INLINE vf vf_load_int8(const int8_t *from) {
 
 /* Numbers of a weight type or int8, from[index] on, as floats. */
 VGG_INLINE vf vf_load_element(vgg_element element, const void *from, size_t index) {
-    typedef uint16_t halves __attribute__((vector_size(VGG_LANES * 2)));
     if (element == VGG_ELEMENT_FLOAT32)
         return vf_load((const float *)from + index);
     if (element == VGG_ELEMENT_INT8)
         return vf_load_int8((const int8_t *)from + index);
-    halves bits;
-    memcpy(&bits, (const uint16_t *)from + index, sizeof bits);
+    const uint16_t *numbers = (const uint16_t *)from + index;
     if (element == VGG_ELEMENT_BFLOAT16)
-        return (vf)(__builtin_convertvector(bits, vf_words) << 16);
+        return (vf)(vf_load_words(numbers) << 16);
 #if VGG_LANES == 16
-    return (vf)_mm512_cvtph_ps((__m256i)bits);
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)numbers));
 #elif VGG_LANES == 8
-    return (vf)_mm256_cvtph_ps((__m128i)bits);
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)numbers));
 #else
     float values[VGG_LANES];
-    vgg_elements_to_float(element, (const unsigned char *)&bits, VGG_LANES, values);
+    vgg_elements_to_float(element, (const unsigned char *)numbers, VGG_LANES, values);
     return vf_load(values);
 #endif
 }
