@@ -179,12 +179,14 @@ static void check_convolution(const vgg_kernels *tier, const vgg_conv_shape *sha
     floats.chosen = NULL;
     vgg_layer_run(tier, &floats, NULL);
     vgg_winograd_task numbers = floats;
-    if (!shape->plain) {
+    if (!shape->plain && vgg_draw_chance(4)) {
         numbers.x_bf16 = numbers_of(floats.x);
         numbers.x = NULL;
     }
-    numbers.gate_bf16 = numbers_of(floats.gate);
-    numbers.gate = NULL;
+    if (vgg_draw_chance(4)) {
+        numbers.gate_bf16 = numbers_of(floats.gate);
+        numbers.gate = NULL;
+    }
     numbers.y_bf16 = memory_of(floats.y);
     numbers.y = NULL;
     vgg_running(kernel, tier->tier);
@@ -222,9 +224,15 @@ static void check_weights(const vgg_kernels *tier, const vgg_conv_shape *s, size
         .scratch = vgg_guarded_floats(cut.scratch)};
     run_weights(tier, &floats);
     vgg_winograd_weights_task numbers = floats;
-    numbers.x_bf16 = numbers_of(floats.x);
-    numbers.dy_bf16 = numbers_of(floats.dy);
-    numbers.x = numbers.dy = NULL;
+    bool both = vgg_draw_chance(2), first = vgg_draw_chance(2);
+    if (both || first) {
+        numbers.x_bf16 = numbers_of(floats.x);
+        numbers.x = NULL;
+    }
+    if (both || !first) {
+        numbers.dy_bf16 = numbers_of(floats.dy);
+        numbers.dy = NULL;
+    }
     numbers.dweights = vgg_guarded_floats(s->outputs * s->inputs * s->kernel * s->kernel);
     numbers.dbias = vgg_guarded_floats(s->outputs);
     run_weights(tier, &numbers);

@@ -124,6 +124,46 @@ static void frozen_statistics(void **state) {
     vgg_network_free(network);
 }
 
+/* What flows into the first layer that is trained, as a plan hands it out. */
+static float *handed(vgg_plan *plan, const float *inputs) {
+    vgg_error error;
+    size_t frozen = vgg_plan_frozen_ops(plan);
+    assert_true(frozen > 0);
+    float *values = malloc(IMAGES * vgg_plan_values_at(plan, frozen) * sizeof *values);
+    assert_non_null(values);
+    assert_ok(vgg_plan_forward_to(plan, frozen, inputs, IMAGES, values, &error), error);
+    return values;
+}
+
+/* It is floats, also where a plan keeps such maps in bfloat16, and taken in again it gives the same
+ * bits. */
+static void handed_out(void **state) {
+    (void)state;
+    vgg_network *network = make_network("64,64,64,M/12", false);
+    vgg_error error;
+    assert_ok(vgg_network_set_trained(network, 0, false, &error), error);
+    vgg_plan_options options = plan_options(VGG_MODE_TRAIN);
+    float expected[IMAGES * CLASSES], found[IMAGES * CLASSES], inputs[IMAGES * IMAGE];
+    for (size_t i = 0; i < IMAGES * IMAGE; i++) {
+        inputs[i] = (float)(2 * vgg_random_unit(9, 0, i) - 1);
+    }
+    vgg_plan *exact = run(network, &options, expected);
+    options.precision = VGG_PRECISION_BF16;
+    vgg_plan *plan = run(network, &options, expected);
+    float *floats = handed(exact, inputs), *values = handed(plan, inputs);
+    size_t frozen = vgg_plan_frozen_ops(plan);
+    for (size_t i = 0; i < IMAGES * vgg_plan_values_at(plan, frozen); i++) {
+        assert_true(fabsf(values[i] - floats[i]) <= 0.01f * (1 + fabsf(floats[i])));
+    }
+    assert_ok(vgg_plan_forward_from(plan, frozen, values, IMAGES, found, &error), error);
+    assert_memory_equal(expected, found, sizeof expected);
+    free(values);
+    free(floats);
+    vgg_plan_free(plan);
+    vgg_plan_free(exact);
+    vgg_network_free(network);
+}
+
 static void memory(void **state) {
     (void)state;
     vgg_network *network = small_net("D", 1000, 3, 224);
@@ -155,6 +195,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_of_the_rest),
         cmocka_unit_test(frozen_statistics),
+        cmocka_unit_test(handed_out),
         cmocka_unit_test(memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,14 +153,17 @@ static void test_names(void **state) {
 
 /* Without ReLUs and max-pools, in which a rounding may decide otherwise. */
 static const char straight[] = "c16,c24,c33,P,c40/f30";
+/* The same with maps that are kept in bfloat16. */
+static const char straight_wide[] = "c48,c48,c48,P,c40/f30";
 
-/* Gradients of all tensors and of the input. */
-static float *gradients(vgg_network *network, vgg_precision precision, size_t threads,
+/* Gradients of the input, if it is wanted, or zeros, and of all tensors. */
+static float *gradients(vgg_network *network, vgg_precision precision, size_t threads, bool input,
                         size_t *count) {
     vgg_error error;
     vgg_plan_options options = plan_options(IMAGES, threads);
     options.precision = precision;
-    options.input_gradient = true;
+    options.gradients = true;
+    options.input_gradient = input;
     vgg_plan *plan = make_plan(network, &options);
     float *inputs = random_floats(IMAGES * INPUT, 9), logits[VALUES];
     float *logits_gradient = random_floats(VALUES, 10);
@@ -169,7 +172,7 @@ static float *gradients(vgg_network *network, vgg_precision precision, size_t th
     float *all = calloc(*count, sizeof *all);
     assert_non_null(all);
     assert_ok(vgg_plan_forward(plan, inputs, IMAGES, logits, &error), error);
-    assert_ok(vgg_plan_backward(plan, logits_gradient, all, &error), error);
+    assert_ok(vgg_plan_backward(plan, logits_gradient, input ? all : NULL, &error), error);
     size_t at = IMAGES * INPUT;
     for (size_t t = 0; t < tensors; t++) {
         vgg_tensor_info info = {.struct_size = sizeof info};
@@ -194,9 +197,11 @@ static double distance(const float *a, const float *b, size_t count) {
     return sqrt(differences / squares);
 }
 
-/* The gradients of each tensor and of the input. */
-static void compare_gradients(vgg_network *network, const float *floats, const float *rounded) {
-    assert_in_range((size_t)(1e6 * distance(floats, rounded, IMAGES * INPUT)), 10, 40000);
+/* The gradients of each tensor and, if it is there, of the input. */
+static void compare_gradients(vgg_network *network, bool input, const float *floats,
+                              const float *rounded) {
+    if (input)
+        assert_in_range((size_t)(1e6 * distance(floats, rounded, IMAGES * INPUT)), 10, 40000);
     size_t at = IMAGES * INPUT;
     for (size_t t = 0; t < vgg_network_tensor_count(network); t++) {
         vgg_error error;
@@ -207,23 +212,30 @@ static void compare_gradients(vgg_network *network, const float *floats, const f
     }
 }
 
-static void test_gradients(void **state) {
-    (void)state;
-    vgg_network_options options = net_options(straight, CLASSES, 3, SIDE);
+static void check_gradients(const char *structure, bool input) {
+    vgg_network_options options = net_options(structure, CLASSES, 3, SIDE);
     vgg_network *network = make_net(&options);
     initialise(network, "kaiming", 3);
     size_t count;
-    float *floats = gradients(network, VGG_PRECISION_F32, 1, &count);
-    float *rounded = gradients(network, VGG_PRECISION_BF16, 1, &count);
-    compare_gradients(network, floats, rounded);
+    float *floats = gradients(network, VGG_PRECISION_F32, 1, input, &count);
+    float *rounded = gradients(network, VGG_PRECISION_BF16, 1, input, &count);
+    compare_gradients(network, input, floats, rounded);
     for (size_t threads = 2; threads <= 3; threads++) {
-        float *again = gradients(network, VGG_PRECISION_BF16, threads, &count);
+        float *again = gradients(network, VGG_PRECISION_BF16, threads, input, &count);
         assert_memory_equal(rounded, again, count * sizeof *again);
         free(again);
     }
     free(rounded);
     free(floats);
     vgg_network_free(network);
+}
+
+static void test_gradients(void **state) {
+    (void)state;
+    for (int input = 0; input < 2; input++) {
+        check_gradients(straight, input == 1);
+        check_gradients(straight_wide, input == 1);
+    }
 }
 
 /* Where matrices are multiplied gradients of weights take less time without transforms. */

@@ -9,9 +9,12 @@
 #define BATCH (TRAIN_PICTURES / STEPS_PER_EPOCH)
 #define MICRO_BATCH ((size_t)5) /* so that a step has parts of different sizes */
 
-/* Wide enough for Winograd's algorithm in all three passes of the second convolution. */
-static vgg_model *wide_model(bool batch_norm, double dropout) {
-    return make_model("24,24,M,20,1x1:40,M/48,32", 10, batch_norm, dropout);
+/* Wide enough for Winograd's algorithm in all three passes of the second convolution, and in
+ * bfloat16 for maps of such numbers. */
+static vgg_model *wide_model(bool batch_norm, double dropout, vgg_precision precision) {
+    const char *arch =
+        precision == VGG_PRECISION_BF16 ? "64,64,M,20,1x1:40,M/48,32" : "24,24,M,20,1x1:40,M/48,32";
+    return make_model(arch, 10, batch_norm, dropout);
 }
 
 static void assert_tiles(vgg_model *model, vgg_precision precision) {
@@ -37,7 +40,7 @@ static void train_into(const char *name, bool batch_norm, double dropout, vgg_pr
     options.threads = threads;
     options.workers = workers;
     options.precision = precision;
-    vgg_model *model = wide_model(batch_norm, dropout);
+    vgg_model *model = wide_model(batch_norm, dropout, precision);
     assert_tiles(model, precision);
     vgg_error error;
     assert_ok(vgg_train(model, train_part, validation_part, &options, NULL, &error), error);
