@@ -12,7 +12,7 @@
  * fast its AMX is changes several times over with what neighbours leave of it, and bfloat16's are
  * of what lies between. Its gradients of weights by transforms are as those of float32: it does
  * half as many vdpbf16ps as multiply-adds. They are fixed, not measured anew on each machine, so
- * that all machines of a tier choose alike.
+ * that all machines of a tier choose alike, for int8 those that have the same instructions.
  */
 #include "kernels/conv_cost.h"
 

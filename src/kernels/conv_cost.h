@@ -31,8 +31,7 @@ typedef struct vgg_conv_costs {
 
 /* The tiers'; ref chooses as avx512 does. */
 extern const vgg_conv_costs vgg_conv_costs_avx512, vgg_conv_costs_avx2, vgg_conv_costs_portable;
-/* With operands of int8: without an instruction for bytes, by AVX512-VNNI, and by AMX. Tiles of 2
- * and 4 have those of AVX512-VNNI everywhere. */
+/* With operands of int8: without an instruction for bytes, by AVX512-VNNI, and by AMX. */
 extern const vgg_conv_costs vgg_conv_costs_int8, vgg_conv_costs_int8_vnni, vgg_conv_costs_int8_amx;
 /* With operands of bfloat16; the direct convolution is that of float32. They are AVX512-BF16's in
  * every tier but AMX's, so that all choose alike: elsewhere bfloat16 is for having the same

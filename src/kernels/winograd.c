@@ -9,13 +9,6 @@
 #include "kernels/winograd_products.h"
 #include "kernels/winograd_transforms.h"
 
-/* Whether there are maps of numbers of bfloat16: only beside products of such numbers. */
-#if defined(VGG_BF16)
-#define HAS_NUMBERS(map) ((map) != NULL)
-#else
-#define HAS_NUMBERS(map) false
-#endif
-
 /* ---- input ---- */
 
 /* v[point * point_stride] of one vector of a tile whose columns are transformed already. */

@@ -1,6 +1,6 @@
 /* Which maps a plan keeps in bfloat16, of one that multiplies such numbers: those that are written
- * and read by nothing but convolutions that round what they multiply anyway, and by batch norm.
- * Half of the memory, and of the time that it takes to read it. */
+ * and read by nothing but convolutions that round what they multiply anyway, batch norm, and a
+ * first layer in float32. Half of the memory, and of the time that it takes to read it. */
 #include "nn/compiler.h"
 #include "nn/device.h"
 
@@ -46,7 +46,8 @@ static void mark(vgg_plan *plan, size_t buffer, bool bf16) {
         plan->buffers[buffer].bf16 = bf16 && plan->buffers[buffer].offset != SIZE_MAX;
 }
 
-/* By the size of an image's, so that a plan of any batch has the same maps. */
+/* By the size of an image's, with its whole blocks of channels, so that plans of any batch that
+ * have the same algorithms have the same maps. */
 static bool is_worth(const vgg_plan *plan, size_t buffer) {
     return vgg_conv_has_matrices(plan->kernels->bf16_costs) ||
            plan->buffers[buffer].bytes / sizeof(float) >= LEAST_NUMBERS * plan->options.batch;
