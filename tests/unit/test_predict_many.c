@@ -326,9 +326,13 @@ static void two_share_threads(void **state) {
     vgg_model_free(model);
 }
 
-/* A child goes on with what it inherited. */
+/* A child goes on with what it inherited. Not under AddressSanitizer: that of GCC 12 does not hold
+ * the locks of its memory over fork, and now and then a child waits for one forever. */
 static void inherited_over_fork(void **state) {
     (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    skip();
+#endif
     vgg_model *model = usual_model(true);
     vgg_predictor *predictor = make(model, 5, NULL);
     expected right = alone(predictor);
