@@ -179,11 +179,11 @@ static void check_convolution(const vgg_kernels *tier, const vgg_conv_shape *sha
     floats.chosen = NULL;
     vgg_layer_run(tier, &floats, NULL);
     vgg_winograd_task numbers = floats;
-    if (!shape->plain && vgg_draw_chance(4)) {
+    if (!shape->plain && !vgg_draw_chance(4)) {
         numbers.x_bf16 = numbers_of(floats.x);
         numbers.x = NULL;
     }
-    if (vgg_draw_chance(4)) {
+    if (!vgg_draw_chance(4)) {
         numbers.gate_bf16 = numbers_of(floats.gate);
         numbers.gate = NULL;
     }
